@@ -1,0 +1,1 @@
+"""Runs the parts: the embedded stack, containers, the demo."""

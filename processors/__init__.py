@@ -1,0 +1,1 @@
+"""Workers: each a Faust app of its own, from topics to topics."""

@@ -1,0 +1,1 @@
+"""Puts things on topics and photographs into the store."""

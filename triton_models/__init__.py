@@ -1,0 +1,1 @@
+"""What Triton serves, and the recipes that make it."""

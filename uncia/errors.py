@@ -1,0 +1,36 @@
+"""The few errors that Uncia raises itself. A message says what happened and what to do next."""
+
+
+class UnciaError(Exception):
+    """Base of all. The command line prints its text without a traceback and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class SettingsError(UnciaError):
+    """A setting is missing or wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class PermanentError(UnciaError):
+    """This input can never be processed: it goes to the dead letters, and the stream goes on.
+
+    `reason` is a short stable code for machines (`object-missing`, `schema-invalid`, ...).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RejectedImage(PermanentError):
+    """A photograph was read and cannot be judged; answered by a prediction event with this rejection."""
+
+
+class DependencyDown(UnciaError):
+    """Kafka, the object store or Triton does not answer: wait, back off, go on. Never a dead letter."""
+
+
+class StackError(UnciaError):
+    """The embedded stack could not be installed, started or stopped."""

@@ -1,0 +1,39 @@
+"""Wire models: what travels on the topics. JSON; strict when written, tolerant of new fields when read."""
+
+from uncia.events.base import Event
+from uncia.events.bursts import BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
+from uncia.events.clock import ClockTicked
+from uncia.events.dead_letter import DeadLetter
+from uncia.events.images import (
+    Capture,
+    CaptureTimeSource,
+    ClassScore,
+    ClassVector,
+    FocusScore,
+    ImagePredicted,
+    ImageUploaded,
+    Prediction,
+    Rejection,
+    Trigger,
+)
+
+__all__ = [
+    "BurstFrame",
+    "BurstResolved",
+    "BurstStatus",
+    "Capture",
+    "CaptureTimeSource",
+    "ClassScore",
+    "ClassVector",
+    "ClockTicked",
+    "CloseReason",
+    "DeadLetter",
+    "Event",
+    "FocusScore",
+    "ImagePredicted",
+    "ImageUploaded",
+    "Prediction",
+    "Rejection",
+    "TaxonVerdict",
+    "Trigger",
+]

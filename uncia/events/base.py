@@ -1,0 +1,51 @@
+"""How every event is written and read."""
+
+import json
+from typing import Any, ClassVar, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from uncia.errors import PermanentError
+
+UtcTime = AwareDatetime
+"""A moment with an offset; written as UTC."""
+
+
+class WireModel(BaseModel):
+    """A value inside an event. Unknown fields are ignored, so that readers survive additions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+
+
+class Event(WireModel):
+    """One message on one topic.
+
+    `topic` names the topic and with it the major version; it travels as the field `event`, so that a message
+    that strayed, or comes from a newer major version, is refused by name instead of being misread.
+    """
+
+    topic: ClassVar[str]
+
+    def to_bytes(self) -> bytes:
+        """The JSON that is sent, UTF-8, without the fields that are None."""
+        body = {"event": self.topic, **self.model_dump(mode="json", exclude_none=True)}
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes | None) -> Self:
+        """Read a message. Raises `PermanentError` with reason `schema-invalid` or `schema-unknown`."""
+        try:
+            body: Any = json.loads(raw or b"")
+        except (ValueError, RecursionError) as error:
+            raise PermanentError("schema-invalid", f"not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise PermanentError("schema-invalid", f"a JSON object was expected, not {type(body).__name__}")
+        name = body.pop("event", None)
+        if name != cls.topic:
+            raise PermanentError("schema-unknown", f"this is {name!r}; this reader understands {cls.topic!r}")
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise PermanentError("schema-invalid", f"{cls.topic}: {where}: {first['msg']}") from error

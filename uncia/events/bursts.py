@@ -1,0 +1,86 @@
+"""Events about one burst: the frames that one trigger of one camera took, and what they show together."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from uncia.events.base import Event, UtcTime, WireModel
+from uncia.events.images import Box, ClassScore, Rejection, Trigger
+
+
+class BurstStatus(StrEnum):
+    """How settled a verdict is. `superseded` takes a burst id out of use and names its heir."""
+
+    PROVISIONAL = "provisional"
+    FINAL = "final"
+    REVISED = "revised"
+    SUPERSEDED = "superseded"
+
+
+class CloseReason(StrEnum):
+    """What ended the burst."""
+
+    SEQUENCE = "sequence"
+    WATERMARK = "watermark"
+    IDLE = "idle"
+
+
+class BurstFrame(WireModel):
+    """One frame of the burst, in the order of capture."""
+
+    image_id: str
+    upload_id: str
+    key: str
+    bucket: str
+    captured_at: datetime
+    sequence: int | None = None
+    uploaded_at: UtcTime
+    predicted_at: UtcTime
+    top: ClassScore | None = Field(default=None, description="the frame's best class")
+    rejection: Rejection | None = None
+    deciding: bool = Field(default=False, description="the verdict rests on this frame")
+    box: Box | None = Field(default=None, description="where the verdict's class was seen best in this frame")
+    score: float | None = Field(default=None, description="the verdict's class in this frame, best window")
+
+
+class TaxonVerdict(WireModel):
+    """What the burst shows, or one of several things that it shows."""
+
+    taxon: str
+    label: str
+    group: str
+    score: float = Field(ge=0, le=1)
+    threshold: float | None = Field(default=None, description="the calibrated threshold that decided; focus taxa only")
+    certain: bool = Field(description="False: reported with its score, decided by nobody")
+    focus: bool = False
+
+
+class BurstResolved(Event):
+    """The verdict on one burst. Key: `burst_id`; partition: its camera's. Readers keep the highest `revision`."""
+
+    topic: ClassVar[str] = "camera.burst.resolved.v1"
+
+    burst_id: str
+    revision: PositiveInt = Field(description="rises with every event of this burst id")
+    status: BurstStatus
+    station: str
+    camera: str
+    trigger: Trigger
+    started_at: datetime = Field(description="capture time of the earliest frame, by the camera's clock")
+    ended_at: datetime
+    frames: tuple[BurstFrame, ...] = ()
+    expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
+    unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
+    verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be judged")
+    taxa: tuple[TaxonVerdict, ...] = Field(default=(), description="everything seen, the verdict first")
+    rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
+    models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")
+    settings: str = Field(description="digest of the burst settings")
+    closed_by: CloseReason | None = None
+    closed_at: UtcTime | None = Field(default=None, description="the moment, in log time, at which it closed")
+    superseded_by: str | None = Field(default=None, description="the burst id that holds these frames now")
+    supersedes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = Field(default=(), description="what a revision changed, in words")
+    flags: tuple[str, ...] = Field(default=(), description="marks of later stages, e.g. a static object")

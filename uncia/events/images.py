@@ -1,0 +1,161 @@
+"""Events about one photograph: it was stored; it was judged, or could not be."""
+
+import base64
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from uncia.events.base import Event, UtcTime, WireModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height as shares of the photograph's width and height, origin at the top left."""
+
+
+class ImageUploaded(Event):
+    """One stored photograph, as its notification told: nothing of it was read yet. Key: `camera`."""
+
+    topic: ClassVar[str] = "camera.image.uploaded.v1"
+
+    upload_id: str
+    station: str
+    camera: str = Field(description="`<station>/<camera>`: unique in the whole system; the key of all camera topics")
+    bucket: str
+    key: str
+    etag: str
+    size: NonNegativeInt = Field(description="bytes")
+    uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
+    announced_at: UtcTime = Field(description="when intake read the notification")
+    announced_by: str = Field(default="notification", description="`notification` or `reconcile`")
+
+
+class Trigger(StrEnum):
+    """Why the camera fired. Motion and time-lapse never share a burst."""
+
+    MOTION = "motion"
+    TIME_LAPSE = "time-lapse"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class CaptureTimeSource(StrEnum):
+    """Where the capture time was read, best first."""
+
+    EXIF = "exif"
+    KEY = "key"
+    UPLOAD = "upload"
+
+
+class Capture(WireModel):
+    """What the camera says of the photograph."""
+
+    time: datetime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
+    time_source: CaptureTimeSource
+    trigger: Trigger = Trigger.UNKNOWN
+    sequence: PositiveInt | None = Field(default=None, description="n of `n of m`")
+    sequence_length: PositiveInt | None = Field(default=None, description="m of `n of m`")
+    event_number: NonNegativeInt | None = Field(default=None, description="the camera's own count of triggers")
+    make: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    temperature_c: float | None = None
+    infrared: bool | None = Field(default=None, description="the infrared illuminator was on")
+    width: PositiveInt | None = Field(default=None, description="pixels of the stored photograph")
+    height: PositiveInt | None = None
+    warnings: tuple[str, ...] = Field(default=(), description="what was odd in the metadata, in words")
+
+
+class ClassVector(WireModel):
+    """Probabilities of all classes, compactly: little-endian float16, base64. 1,000 classes take 2.7 KB."""
+
+    length: PositiveInt
+    f16: str
+
+    @classmethod
+    def pack(cls, values: "NDArray[np.floating]") -> Self:
+        """Pack a vector of shape (classes,)."""
+        raw = values.astype("<f2").tobytes()
+        return cls(length=values.shape[0], f16=base64.b64encode(raw).decode())
+
+    def unpack(self) -> "NDArray[np.float32]":
+        """The vector, float32, shape (classes,)."""
+        import numpy as np
+
+        vector = np.frombuffer(base64.b64decode(self.f16), dtype="<f2").astype(np.float32)
+        if vector.shape != (self.length,):
+            raise ValueError(f"class vector says {self.length} classes and holds {vector.shape[0]}")
+        return vector
+
+
+class ClassScore(WireModel):
+    """One class and its score: the best window's probability, and where that window is."""
+
+    index: NonNegativeInt
+    label: str
+    taxon: str
+    group: str = Field(description="animal, person, vehicle or nothing")
+    score: float = Field(ge=0, le=1)
+    box: Box | None = None
+
+
+class FocusScore(WireModel):
+    """A focus taxon of the station, decided by its own calibrated threshold."""
+
+    taxon: str
+    label: str
+    score: float = Field(ge=0, le=1)
+    threshold: float = Field(ge=0, le=1)
+    box: Box | None = None
+
+    @property
+    def present(self) -> bool:
+        """True when the score reaches the threshold."""
+        return self.score >= self.threshold
+
+
+class Prediction(WireModel):
+    """What one model version said of one photograph."""
+
+    model: str
+    version: str = Field(description="the version that Triton says answered")
+    label_set: str = Field(description="`<name>@<digest>` of the label set that gives the vector its meaning")
+    settings: str = Field(description="digest of everything else that shaped the answer (frame, focus, thresholds)")
+    asked_at: UtcTime
+    inference_ms: float = Field(ge=0, description="from request to answer, waiting included")
+    whole: ClassVector = Field(description="the whole frame")
+    windows: ClassVector = Field(description="for each class its best window")
+    top: tuple[ClassScore, ...] = Field(description="the best classes by window, best first")
+    focus: tuple[FocusScore, ...] = Field(default=(), description="every focus taxon, present or not")
+
+
+class Rejection(WireModel):
+    """Why there is no prediction."""
+
+    reason: str = Field(description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...")
+    message: str
+
+
+class ImagePredicted(Event):
+    """The answer to one upload: exactly one of `prediction` and `rejection`. Key: `camera`."""
+
+    topic: ClassVar[str] = "camera.image.predicted.v1"
+
+    upload_id: str
+    image_id: str = Field(description="camera and content; of the upload id where the content could not be read")
+    station: str
+    camera: str
+    bucket: str
+    key: str
+    etag: str
+    size: NonNegativeInt
+    sha256: str | None = None
+    uploaded_at: UtcTime
+    predicted_at: UtcTime
+    capture: Capture
+    prediction: Prediction | None = None
+    rejection: Rejection | None = None

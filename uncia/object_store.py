@@ -1,0 +1,114 @@
+"""Object storage: any S3. One client per process; boto3's clients may be shared between threads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import boto3
+from botocore.client import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from uncia.errors import DependencyDown, PermanentError, UnciaError
+from uncia.settings import Settings
+
+_MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
+_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+
+
+class ObjectMissing(PermanentError):
+    """The object is not there (any more)."""
+
+
+class AccessRefused(UnciaError):
+    """The store does not accept our credentials, or they do not allow this."""
+
+
+class ObjectTooLarge(PermanentError):
+    """The object is larger than the reader is willing to take."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One line of a listing."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class ObjectStore:
+    """Reads and writes objects; turns the store's many errors into ours."""
+
+    def __init__(self, settings: Settings, *, max_connections: int = 16) -> None:
+        secret = settings.s3_secret_key
+        self.endpoint = settings.s3_endpoint or "Amazon S3"
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"} if settings.s3_endpoint else {},
+                max_pool_connections=max_connections,
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"max_attempts": 2, "mode": "standard"},
+                # Other stores than Amazon's do not all know the newer default checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def get(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
+        """All bytes of an object. Raises `ObjectMissing`, `ObjectTooLarge` or `DependencyDown`."""
+        try:
+            answer = self.client.get_object(Bucket=bucket, Key=key)
+            with answer["Body"] as body:
+                if answer["ContentLength"] > max_bytes:
+                    raise ObjectTooLarge(
+                        "object-too-large",
+                        f"{answer['ContentLength']:,} bytes; at most {max_bytes:,} are read",
+                    )
+                return cast(bytes, body.read())
+        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
+        """Every object under a prefix, in key order, page by page."""
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            raise self.translate(error, bucket) from error
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Create a bucket unless it is there."""
+        try:
+            self.client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING | {"NoSuchBucket"}:
+                raise self.translate(error, bucket) from error
+            self.client.create_bucket(Bucket=bucket)
+        except (BotoCoreError, HTTPClientError) as error:
+            raise self.translate(error, bucket) from error
+
+    def translate(self, error: Exception, what: str) -> UnciaError:
+        """Our error for one of boto3's."""
+        if isinstance(error, ClientError):
+            answer: dict[str, Any] = error.response
+            code = str(answer.get("Error", {}).get("Code", ""))
+            if code in _MISSING:
+                return ObjectMissing("object-missing", f"{what} is not in the store")
+            if code in _REFUSED:
+                return AccessRefused(
+                    f"{self.endpoint} refuses {what} ({code}): check UNCIA_S3_ACCESS_KEY, UNCIA_S3_SECRET_KEY "
+                    "and what that key is allowed to do"
+                )
+            return DependencyDown(f"{self.endpoint} answered {code or 'an error'} for {what}")
+        return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")

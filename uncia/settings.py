@@ -1,0 +1,155 @@
+"""All settings, in one place: `UNCIA_...` variables, then the file that `uncia up` wrote, then these defaults.
+
+`docs/settings.md` is generated from this module.
+"""
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from uncia.errors import SettingsError
+
+EnsembleRule = Literal["mean", "vote", "log-odds"]
+
+
+def stack_dir() -> Path:
+    """Where the embedded stack keeps its data, logs and credentials."""
+    return Path(os.environ.get("UNCIA_STACK_DIR", ".local/stack"))
+
+
+def _split(value: Any) -> Any:
+    """Lists may be written `a, b`."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """One process's settings. Wrong ones stop it at the start with a sentence that names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="UNCIA_", extra="ignore", frozen=True, env_file_encoding="utf-8")
+
+    # Kafka
+    kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, `host:port`, comma-separated")
+    namespace: str = Field(
+        default="",
+        pattern=r"^[a-z0-9-]*$",
+        description="put before every topic and group name (`<namespace>.`), so that systems can share a broker",
+    )
+    partitions: int = Field(default=4, ge=1, le=1000, description="partitions of every camera topic; fixed for life")
+    replication: int = Field(default=1, ge=1, description="replicas of every topic")
+
+    # Object storage
+    s3_endpoint: str | None = Field(default=None, description="the store's address; empty for Amazon's own")
+    s3_region: str = Field(default="us-east-1", description="the store's region")
+    s3_access_key: str | None = Field(default=None, description="empty: boto3's own search for credentials")
+    s3_secret_key: SecretStr | None = Field(default=None, description="the secret that belongs to the access key")
+    bucket: str = Field(default="camera-uploads", description="where gateways and other S3 clients upload to")
+    own_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("uncia-crops", "uncia-models"),
+        description="buckets that Uncia writes; their events are ignored",
+    )
+    key_pattern: str = Field(
+        default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",
+        description="regular expression over the whole object key with the groups `station` and `camera`",
+    )
+
+    # Triton
+    triton: str = Field(default="127.0.0.1:8001", description="Triton's gRPC address")
+    triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")
+    model: str = Field(default="species_classifier", description="the model that predict asks")
+    model_version: str = Field(default="", description="pin one version; empty for the one that is served")
+    model_repository: Path = Field(
+        default=Path(".local/models/repository"),
+        description="Triton's repository: label sets are read from it",
+    )
+    triton_timeout_s: float = Field(default=10, gt=0, description="deadline of one inference, in seconds")
+    focus_taxa: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("Panthera uncia",), description="taxa that are decided by their own calibrated threshold"
+    )
+    station_focus_taxa: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description='other focus taxa by station, JSON: `{"ridge": ["Ursus arctos"]}`'
+    )
+
+    # Predict
+    predict_batch: int = Field(default=16, ge=1, le=256, description="photographs in work at once, per worker")
+    decode_threads: int = Field(default=2, ge=1, le=64, description="threads that read and decode")
+    max_object_mb: int = Field(default=64, ge=1, description="larger objects are rejected unread")
+    max_megapixels: int = Field(default=150, ge=1, description="larger photographs are rejected before decoding")
+    missing_grace_s: float = Field(
+        default=5,
+        ge=0,
+        description="an announced object may be invisible for so long before it counts as gone",
+    )
+
+    # Bursts
+    burst_gap_s: float = Field(default=15, gt=0, description="frames further apart belong to two bursts")
+    burst_idle_s: float = Field(default=20, gt=0, description="a burst without news for so long is closed")
+    burst_lateness_s: float = Field(
+        default=900,
+        ge=0,
+        description="how long after its close a late frame still revises a burst, in log time",
+    )
+    burst_max_frames: int = Field(default=1000, ge=1, description="a burst is cut at so many frames")
+    ensemble_rule: EnsembleRule = Field(default="log-odds", description="mean, vote or log-odds over the frames")
+    certain_from: float = Field(default=0.7, ge=0, le=1, description="other taxa are called certain from this score")
+    tick_s: float = Field(default=1, gt=0, description="seconds between clock ticks")
+
+    # Workers
+    max_bad_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="a worker stops when more of its recent messages than this are bad",
+    )
+    max_bad_window: int = Field(default=200, ge=10, description="how many recent messages that share is taken of")
+    web_host: str = Field(default="127.0.0.1", description="where a worker's metrics listen")
+    web_port: int = Field(default=0, ge=0, le=65535, description="port of the metrics; 0 for none")
+    data_dir: Path = Field(default=Path(".local/workers"), description="scratch folder of the workers")
+
+    # Telemetry
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, JSON lines elsewhere"
+    )
+
+    @field_validator("own_buckets", "focus_taxa", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("key_pattern")
+    @classmethod
+    def _has_the_groups(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if not {"station", "camera"} <= set(groups):
+            raise ValueError("needs the named groups (?P<station>...) and (?P<camera>...)")
+        return value
+
+    def focus_of(self, station: str) -> tuple[str, ...]:
+        """The focus taxa of one station."""
+        return self.station_focus_taxa.get(station, self.focus_taxa)
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings of this process, read anew. Raises `SettingsError` with one line per wrong variable."""
+    try:
+        return Settings(_env_file=stack_dir() / "stack.env", **overrides)
+    except ValidationError as error:
+        lines = [
+            f"UNCIA_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("wrong settings: " + "; ".join(lines)) from error
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Settings of this process, read once."""
+    return read_settings()

@@ -1,0 +1,44 @@
+"""Logs: one line per event, to standard error, with the ids in every line."""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+from uncia.settings import Settings
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure_logging(settings: Settings, worker: str) -> Logger:
+    """Set up logging of this process, third-party libraries included, and return its logger."""
+    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    for noisy in ("kafka", "aiokafka", "botocore", "boto3", "urllib3", "faust", "mode", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return cast(Logger, structlog.get_logger("uncia").bind(worker=worker))

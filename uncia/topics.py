@@ -1,0 +1,111 @@
+"""The topic registry: every topic is declared here, and nowhere else.
+
+Topic creation, `docs/events.md` and the AsyncAPI document are made from this list.
+"""
+
+from dataclasses import dataclass
+
+from uncia.events import BurstResolved, ClockTicked, Event, ImagePredicted, ImageUploaded
+from uncia.settings import Settings
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: what it holds, how it is keyed and kept, who writes and who reads it."""
+
+    name: str
+    holds: str
+    key: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    event: type[Event] | None = None
+    format: str = "JSON"
+    retention_days: int | None = 365
+    compacted: bool = False
+    max_message_bytes: int = 1_048_576
+    co_partitioned: bool = True
+    """Has the camera partition count and partitioner, so that a camera's whole story is in one partition."""
+
+    def full_name(self, settings: Settings) -> str:
+        """The name on the broker, namespace included."""
+        return f"{settings.namespace}.{self.name}" if settings.namespace else self.name
+
+    def config(self) -> dict[str, str]:
+        """Topic settings as Kafka names them."""
+        config = {"max.message.bytes": str(self.max_message_bytes)}
+        if self.compacted:
+            config["cleanup.policy"] = "compact"
+        elif self.retention_days is None:
+            config["retention.ms"] = "-1"
+        else:
+            config["retention.ms"] = str(self.retention_days * DAY_MS)
+        return config
+
+
+STORAGE_CHANGED = Topic(
+    name="storage.object.changed",
+    holds="What the object store says, as it says it.",
+    key="the object's path",
+    format="SeaweedFS protobuf `filer_pb.EventNotification`, or an S3 event notification (JSON 2.1 to 2.6)",
+    writers=("the object store",),
+    readers=("intake",),
+    retention_days=30,
+    max_message_bytes=4 * 1_048_576,
+    co_partitioned=False,
+)
+IMAGE_UPLOADED = Topic(
+    name=ImageUploaded.topic,
+    holds="One stored photograph.",
+    key="camera",
+    event=ImageUploaded,
+    writers=("intake", "reconcile"),
+    readers=("predict",),
+)
+IMAGE_PREDICTED = Topic(
+    name=ImagePredicted.topic,
+    holds="The verdict on one photograph, or why there is none.",
+    key="camera",
+    event=ImagePredicted,
+    writers=("predict",),
+    readers=("bursts", "subscribers"),
+)
+BURST_RESOLVED = Topic(
+    name=BurstResolved.topic,
+    holds="Provisional, final or revised verdict on one burst, with a rising revision.",
+    key="burst id (in the partition of its camera)",
+    event=BurstResolved,
+    writers=("bursts",),
+    readers=("subscribers",),
+    compacted=True,
+)
+CLOCK_TICKED = Topic(
+    name=ClockTicked.topic,
+    holds="Time passing, as an event, so that closing a burst can be replayed.",
+    key="none (one per partition)",
+    event=ClockTicked,
+    writers=("bursts",),
+    readers=("bursts",),
+    retention_days=7,
+)
+DEAD_LETTER = Topic(
+    name="uncia.dead-letter.v1",
+    holds="A message that can never be processed: its original bytes, key and headers, and why "
+    "(`__connect.errors.*` headers, named as Kafka Connect does).",
+    key="as the original",
+    format="as the original",
+    writers=("intake", "predict", "bursts"),
+    readers=("operators",),
+    max_message_bytes=4 * 1_048_576,
+    co_partitioned=False,
+)
+
+TOPICS: tuple[Topic, ...] = (
+    STORAGE_CHANGED,
+    IMAGE_UPLOADED,
+    IMAGE_PREDICTED,
+    BURST_RESOLVED,
+    CLOCK_TICKED,
+    DEAD_LETTER,
+)
