@@ -2,8 +2,7 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -80,13 +79,16 @@ def read_topics(
     *,
     from_beginning: bool = False,
     stop: threading.Event | None = None,
-    idle_s: float | None = None,
+    until_end: bool = False,
+    from_positions: Mapping[tuple[str, int], int] | None = None,
     ready: threading.Event | None = None,
 ) -> Iterator[Message]:
-    """Messages of these topics, outside any consumer group, until `stop` is set or nothing came for `idle_s`.
+    """Messages of these topics, outside any consumer group, until `stop` is set.
 
-    `ready` is set once the starting positions are fixed: what is sent after that will be seen. The broker may
-    go away and come back meanwhile.
+    With `from_positions` (full topic name and partition to offset), from there; partitions that it does not name
+    are read from the beginning. With `until_end`, until everything was read that stood there at the start.
+    `ready` is set once the starting positions are fixed: what is sent after that will be seen. The broker may go
+    away and come back meanwhile.
     """
     try:
         consumer = KafkaConsumer(
@@ -104,18 +106,23 @@ def read_topics(
             names = ", ".join(topic.full_name(settings) for topic in topics)
             raise DependencyDown(f"no such topic on {settings.kafka}: {names}; `uncia topics create` makes them")
         consumer.assign(assigned)
-        if from_beginning:
+        if from_beginning or from_positions is not None:
             consumer.seek_to_beginning(*assigned)
+            for partition in assigned:
+                known = (from_positions or {}).get((partition.topic, partition.partition))
+                if known is not None:
+                    consumer.seek(partition, known)
         else:
             consumer.seek_to_end(*assigned)
         for partition in assigned:
             consumer.position(partition)
         if ready is not None:
             ready.set()
-        last = time.monotonic()
+        ends = consumer.end_offsets(assigned) if until_end else {}
         while stop is None or not stop.is_set():
-            batches = consumer.poll(timeout_ms=200)
-            for records in batches.values():
+            if until_end and all(consumer.position(partition) >= ends[partition] for partition in assigned):
+                return
+            for records in consumer.poll(timeout_ms=200).values():
                 for record in records:
                     yield Message(
                         record.topic,
@@ -126,9 +133,5 @@ def read_topics(
                         record.value,
                         list(record.headers),
                     )
-            if batches:
-                last = time.monotonic()
-            elif idle_s is not None and time.monotonic() - last > idle_s:
-                return
     finally:
         consumer.close()

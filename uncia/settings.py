@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     certain_from: float = Field(default=0.7, ge=0, le=1, description="other taxa are called certain from this score")
     tick_s: float = Field(default=1, gt=0, description="seconds between clock ticks")
 
+    # Reconcile
+    reconcile_every_s: float = Field(default=60, gt=0, description="seconds between two comparisons with the bucket")
+    reconcile_after_s: float = Field(
+        default=30, ge=0, description="an object must be this old before its missing notification counts as lost"
+    )
+
     # Workers
     max_bad_share: float = Field(
         default=0.5,

@@ -1,0 +1,1 @@
+"""Burst verdicts live in a terminal."""

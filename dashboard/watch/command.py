@@ -1,0 +1,72 @@
+"""`uncia watch`: verdicts as they fall, from now or from the beginning."""
+
+import contextlib
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from dashboard.watch.rows import line_of, row_of
+from uncia.broker import read_topics
+from uncia.errors import PermanentError
+from uncia.events import BurstResolved
+from uncia.settings import settings
+from uncia.topics import BURST_RESOLVED
+
+
+def watch(
+    from_beginning: bool = typer.Option(False, "--from-beginning", help="Start with the oldest verdict kept."),
+    until_end: bool = typer.Option(False, "--until-end", help="End once everything that stands there is shown."),
+    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
+    as_json: bool = typer.Option(False, "--json", help="Print each event as one line of JSON."),
+) -> None:
+    """Show burst verdicts live. A question mark means: reported with its score, decided by nobody."""
+    bursts = _verdicts(from_beginning or until_end, until_end, camera)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        if as_json:
+            for burst in bursts:
+                print(burst.to_bytes().decode(), flush=True)
+        elif Console().is_terminal:
+            _live(bursts)
+        else:
+            for burst in bursts:
+                print(line_of(burst), flush=True)
+
+
+def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[BurstResolved]:
+    for message in read_topics(settings(), (BURST_RESOLVED,), from_beginning=from_beginning, until_end=until_end):
+        if message.value is None:
+            continue
+        try:
+            burst = BurstResolved.from_bytes(message.value)
+        except PermanentError as error:
+            Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            continue
+        if not camera or burst.camera == camera or (camera.endswith("/") and burst.camera.startswith(camera)):
+            yield burst
+
+
+def _live(bursts: Iterator[BurstResolved]) -> None:
+    console = Console()
+    newest: dict[str, BurstResolved] = {}
+    with Live(table_of(()), console=console, refresh_per_second=8) as live:
+        for burst in bursts:
+            known = newest.pop(burst.burst_id, None)
+            newest[burst.burst_id] = burst if known is None or burst.revision >= known.revision else known
+            room = max(5, console.height - 6)
+            while len(newest) > room:
+                newest.pop(next(iter(newest)))
+            live.update(table_of(tuple(newest.values())))
+
+
+def table_of(bursts: tuple[BurstResolved, ...]) -> Table:
+    """The live table, one row per burst, the newest change last."""
+    table = Table(title="Burst verdicts", caption="Ctrl-C ends", expand=True)
+    for column in ("started (camera's clock)", "camera", "frames", "verdict", "score", "status"):
+        table.add_column(column, no_wrap=column in {"started (camera's clock)", "score"})
+    for burst in bursts:
+        row = row_of(burst)
+        table.add_row(row.started, row.camera, row.frames, row.verdict, row.score, row.status, style=row.style)
+    return table

@@ -1,0 +1,1 @@
+"""Finds stored photographs that nobody announced, and announces them."""

@@ -1,0 +1,30 @@
+"""Our own announcement of a stored object, in the form that every intake reads: an S3 event notification."""
+
+import json
+from datetime import UTC
+from urllib.parse import quote_plus
+
+from uncia.object_store import StoredObject
+
+EVENT_SOURCE = "uncia:reconcile"
+
+
+def path_of(bucket: str, key: str) -> bytes:
+    """Message key: the object's path."""
+    return f"/buckets/{bucket}/{key}".encode()
+
+
+def notification_of(bucket: str, stored: StoredObject) -> bytes:
+    """S3 event notification, schema 2.1, with the source that tells who announced."""
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": EVENT_SOURCE,
+        "eventTime": stored.modified.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": bucket},
+            "object": {"key": quote_plus(stored.key), "size": stored.size, "eTag": stored.etag},
+        },
+    }
+    return json.dumps({"Records": [record]}, separators=(",", ":")).encode()
