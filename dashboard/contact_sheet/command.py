@@ -1,0 +1,54 @@
+"""`uncia report`: the contact sheet of everything on the result topics."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dashboard.contact_sheet.collect import Results
+from dashboard.contact_sheet.page import render
+from dashboard.contact_sheet.thumbnails import thumbnail
+from uncia.broker import read_topics
+from uncia.errors import PermanentError, UnciaError
+from uncia.object_store import ObjectStore
+from uncia.settings import settings
+from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+
+
+def report(
+    output: Path = typer.Option(Path("report.html"), "--output", "-o", help="Where the page goes."),
+    title: str = typer.Option("Camera-trap bursts", help="Title of the page."),
+    summary: Path | None = typer.Option(None, help="A JSON object whose entries are shown at the top."),
+) -> None:
+    """Write one self-contained page: bursts with verdict, frames and times, and rejected files with reasons."""
+    config = settings()
+    results = Results.of(
+        read_topics(config, (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER), from_beginning=True, until_end=True),
+        config,
+    )
+    store = ObjectStore(config)
+    limit = config.max_object_mb * 1_000_000
+
+    def load(bucket: str, key: str) -> str | None:
+        try:
+            return thumbnail(store.get(bucket, key, max_bytes=limit))
+        except PermanentError:
+            return None
+
+    page = render(results, load, title=title, summary=_summary(summary, results))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UnciaError(f"cannot write {output}: {error.strerror}; choose another place with --output") from error
+    typer.echo(f"{len(results.standing())} bursts, {len(results.rejected)} rejected files: {output}")
+
+
+def _summary(path: Path | None, results: Results) -> dict[str, Any]:
+    if path is None:
+        return {"bursts": len(results.standing()), "rejected": len(results.rejected), "dead letters": len(results.dead)}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UnciaError(f"--summary {path} is no JSON object: {error}") from error
