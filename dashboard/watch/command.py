@@ -11,7 +11,7 @@ from rich.table import Table
 from dashboard.watch.rows import line_of, row_of
 from uncia.broker import read_topics
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, BurstStatus
 from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED
 
@@ -20,10 +20,13 @@ def watch(
     from_beginning: bool = typer.Option(False, "--from-beginning", help="Start with the oldest verdict kept."),
     until_end: bool = typer.Option(False, "--until-end", help="End once everything that stands there is shown."),
     camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
+    settled: bool = typer.Option(False, "--settled", help="Leave out what is still provisional."),
     as_json: bool = typer.Option(False, "--json", help="Print each event as one line of JSON."),
 ) -> None:
     """Show burst verdicts live. A question mark means: reported with its score, decided by nobody."""
     bursts = _verdicts(from_beginning or until_end, until_end, camera)
+    if settled:
+        bursts = (burst for burst in bursts if burst.status is not BurstStatus.PROVISIONAL)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         if as_json:
             for burst in bursts:

@@ -1,0 +1,208 @@
+"""`uncia demo`: three camera stations, the whole stream, and an account of every photograph."""
+
+import contextlib
+import json
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from kafka.errors import KafkaError
+from rich.console import Console
+
+from infra.demo.ledger import Ledger, closing_line
+from infra.demo.processes import Child, Gateway, uncia
+from infra.local.stack import Stack
+from uncia.broker import Message, read_topics
+from uncia.errors import DependencyDown, UnciaError
+from uncia.events import BurstResolved, ImagePredicted
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+
+PHOTOGRAPHS = {".jpg", ".jpeg"}
+_QUICK = {
+    "UNCIA_BURST_IDLE_S": "4",
+    "UNCIA_TICK_S": "0.5",
+    "UNCIA_RECONCILE_EVERY_S": "5",
+    "UNCIA_RECONCILE_AFTER_S": "5",
+}
+
+
+def demo(
+    images: Path | None = typer.Option(
+        None, help="A folder of photographs to play instead; its sub-folders are the cameras."
+    ),
+    folder: Path = typer.Option(Path(".local/demo"), help="Where the demo keeps its stack, summary and page."),
+    keep: bool = typer.Option(False, "--keep", help="Leave the stack running afterwards, to look around."),
+    patience: float = typer.Option(120, help="Give up after so many seconds without any progress."),
+) -> None:
+    """Play photographs into a fresh stack, show the verdicts live, account for every photograph, and end."""
+    console = Console(stderr=True, highlight=False)
+    folder = folder.resolve()
+    if images is not None:
+        images = _checked(images)
+    stack = Stack(folder / "stack")
+    stack.down()
+    for part in ("stack", "photographs", "spool", "logs"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    (folder / "logs").mkdir(parents=True)
+    (folder / "spool").mkdir()
+    began = time.monotonic()
+    console.print("Starting Kafka, SeaweedFS, Triton and the workers …")
+    try:
+        stack.up(extra_env=_QUICK)
+        console.print(f"The stack answers after {time.monotonic() - began:.0f} s.")
+        ledger = _play(stack, folder, images, patience, console)
+        summary = _write_results(stack, folder, ledger, began)
+    except KeyboardInterrupt:
+        console.print("Interrupted; ending the stack.")
+        raise typer.Exit(130) from None
+    finally:
+        if keep:
+            console.print(f"The stack runs on: UNCIA_STACK_DIR='{folder / 'stack'}' uncia status | watch | down")
+        else:
+            stack.down()
+    for kind, names in ledger.unaccounted().items():
+        for name in names[:20]:
+            console.print(f"unaccounted, {kind}: {name}", style="red")
+    console.print(f"The page to look at: {folder / 'report.html'}")
+    print(closing_line(summary), flush=True)
+    raise typer.Exit(1 if summary["unaccounted"] else 0)
+
+
+def _checked(images: Path) -> Path:
+    if not images.is_dir():
+        raise UnciaError(f"{images} is no folder; give one that holds photographs, or sub-folders of them")
+    if not _photographs(images):
+        raise UnciaError(f"{images} holds no .jpg or .jpeg file, nor does a folder below it")
+    return images.resolve()
+
+
+def _photographs(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in PHOTOGRAPHS and path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def _play(stack: Stack, folder: Path, images: Path | None, patience: float, console: Console) -> Ledger:
+    environment = stack.environment()
+    ledger = Ledger()
+    with contextlib.ExitStack() as cleanup:
+        cleanup.enter_context(_listening(stack, ledger))
+        watching = ["watch", "--from-beginning", *([] if sys.stdout.isatty() else ["--settled"])]
+        watch = Child(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
+        cleanup.callback(watch.end)
+        if images is None:
+            gateways, simulator = _simulated(folder, environment, ledger, cleanup)
+        else:
+            ledger.expected |= {str(path) for path in _photographs(images)}
+            gateways, simulator = [_gateway("card", images, images.name, folder, environment, ledger)], None
+        for gateway in gateways:
+            cleanup.callback(gateway.end)
+        _wait_until_settled(ledger, gateways, simulator, folder, patience)
+    return ledger
+
+
+def _simulated(
+    folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
+) -> tuple[list[Gateway], Child]:
+    photographs = folder / "photographs"
+    stations: dict[str, Any] = {}
+    simulator = Child(
+        uncia("simulate", str(photographs), "--live", "--json"),
+        environment,
+        log=folder / "logs" / "simulate.log",
+        on_line=lambda line: None,
+    )
+    cleanup.callback(simulator.end)
+    while not stations:
+        stations = {path.name: path for path in photographs.glob("*/") if path.is_dir()}
+        if simulator.ended and not stations:
+            raise UnciaError(f"the simulator ended early; its log: {folder / 'logs' / 'simulate.log'}")
+        time.sleep(0.1)
+    gateways = [
+        _gateway("watch", path, station, folder, environment, ledger) for station, path in sorted(stations.items())
+    ]
+    return gateways, simulator
+
+
+def _gateway(
+    verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
+) -> Gateway:
+    spool = folder / "spool" / f"{station}.sqlite"
+    arguments = uncia("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json")
+    return Gateway(
+        [*arguments, "--once"] if verb == "card" else arguments,
+        environment,
+        folder / "logs" / f"gateway-{station}.log",
+        ledger.take_gateway,
+    )
+
+
+def _wait_until_settled(
+    ledger: Ledger, gateways: list[Gateway], simulator: Child | None, folder: Path, patience: float
+) -> None:
+    last, moved = ledger.progress(), time.monotonic()
+    while time.monotonic() - moved < patience:
+        done_playing = simulator is None or simulator.ended
+        if simulator is not None and done_playing:
+            ledger.expected |= {str(path) for path in _photographs(folder / "photographs")}
+        if done_playing and ledger.played() and not any(ledger.unaccounted().values()):
+            return
+        if not ledger.played():
+            for gateway in gateways:
+                gateway.revive()
+        if ledger.progress() != last or not done_playing:
+            last, moved = ledger.progress(), time.monotonic()
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def _listening(stack: Stack, ledger: Ledger) -> Iterator[None]:
+    stop = threading.Event()
+    config = stack.settings()
+    thread = threading.Thread(target=_listen, args=(config, ledger, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def _listen(config: Settings, ledger: Ledger, stop: threading.Event) -> None:
+    """Read the result topics until told to stop; a broker that dies meanwhile is read again from the start."""
+    while not stop.is_set():
+        try:
+            topics = (IMAGE_PREDICTED, BURST_RESOLVED)
+            for message in read_topics(config, topics, from_beginning=True, stop=stop):
+                _take(message, config, ledger)
+        except (DependencyDown, KafkaError):
+            stop.wait(1)
+
+
+def _take(message: Message, config: Settings, ledger: Ledger) -> None:
+    if message.topic == IMAGE_PREDICTED.full_name(config):
+        ledger.take_answer(ImagePredicted.from_bytes(message.value))
+    elif message.value is not None:
+        ledger.take_burst(BurstResolved.from_bytes(message.value))
+
+
+def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> dict[str, Any]:
+    summary = {**ledger.summary(), "seconds": round(time.monotonic() - began, 1)}
+    path = folder / "summary.json"
+    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    page = Child(
+        uncia("report", "--output", str(folder / "report.html"), "--title", "Uncia demo", "--summary", str(path)),
+        stack.environment(),
+        log=folder / "logs" / "report.log",
+    )
+    if page.process.wait(300):
+        raise UnciaError(f"the page could not be written; see {folder / 'logs' / 'report.log'}")
+    return summary

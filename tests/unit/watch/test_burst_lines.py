@@ -1,0 +1,70 @@
+"""One line says what a ranger needs: when, where, what, how sure, how settled."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dashboard.watch.command import table_of
+from dashboard.watch.rows import line_of, row_of
+from uncia.events import BurstResolved, BurstStatus, CloseReason, TaxonVerdict, Trigger
+
+LEOPARD = TaxonVerdict(
+    taxon="Panthera uncia", label="snow leopard", group="animal", score=0.5, threshold=0.02, certain=True, focus=True
+)
+MARMOT = TaxonVerdict(taxon="Marmota", label="marmot", group="animal", score=0.4, certain=False)
+
+
+def burst(**changes: Any) -> BurstResolved:
+    values: dict[str, Any] = {
+        "burst_id": "bst-1",
+        "revision": 3,
+        "status": BurstStatus.FINAL,
+        "station": "ridge",
+        "camera": "ridge/north",
+        "trigger": Trigger.MOTION,
+        "started_at": datetime(2026, 5, 1, 4, 5, 6),
+        "ended_at": datetime(2026, 5, 1, 4, 5, 9),
+        "verdict": LEOPARD,
+        "rule": "log-odds/1",
+        "settings": "set-1",
+        "closed_by": CloseReason.SEQUENCE,
+        "closed_at": datetime(2026, 5, 1, 4, 6, tzinfo=UTC),
+    }
+    return BurstResolved(**{**values, **changes})
+
+
+def test_a_line_names_time_camera_verdict_score_and_state() -> None:
+    line = line_of(burst(expected_frames=3))
+    assert line == (
+        "2026-05-01 04:05:06  ridge/north  0 of 3 frames  snow leopard  0.50  final by sequence, revision 3"
+    )
+
+
+def test_an_uncertain_verdict_carries_a_question_mark() -> None:
+    assert row_of(burst(verdict=MARMOT)).verdict == "marmot?"
+
+
+def test_a_burst_without_a_readable_frame_says_so() -> None:
+    assert row_of(burst(verdict=None, unreadable=1)).verdict == "nothing could be read"
+
+
+def test_a_superseded_burst_names_its_heir() -> None:
+    gone = burst(status=BurstStatus.SUPERSEDED, superseded_by="bst-2")
+    assert row_of(gone).verdict == "superseded by bst-2"
+
+
+@pytest.mark.parametrize(
+    ("change", "style"),
+    [
+        ({}, "bold bright_yellow"),
+        ({"verdict": MARMOT}, "cyan"),
+        ({"verdict": None, "status": BurstStatus.PROVISIONAL}, "dim"),
+    ],
+)
+def test_focus_taxa_stand_out(change: dict[str, Any], style: str) -> None:
+    assert row_of(burst(**change)).style == style
+
+
+def test_the_table_has_one_row_per_burst() -> None:
+    assert table_of((burst(), burst(burst_id="bst-2"))).row_count == 2
