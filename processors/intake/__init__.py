@@ -1,0 +1,1 @@
+"""From what the store says to `camera.image.uploaded.v1`."""

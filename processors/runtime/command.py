@@ -1,0 +1,21 @@
+"""`uncia worker <name>`: run one worker."""
+
+from enum import StrEnum
+
+import typer
+
+from processors.runtime.process import run
+from uncia.settings import settings
+
+
+class Worker(StrEnum):
+    """The workers, one process and one consumer group each."""
+
+    INTAKE = "intake"
+    PREDICT = "predict"
+    BURSTS = "bursts"
+
+
+def app(name: Worker = typer.Argument(help="Which worker to run.")) -> None:
+    """Run one worker until it is told to stop."""
+    run(name.value, settings())
