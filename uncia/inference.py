@@ -1,0 +1,271 @@
+"""Asking Triton: the classifier that a worker holds, and the control that asks whether a model really answers."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from uncia.errors import DependencyDown, UnciaError
+from uncia.frames import Pixels, self_test_pattern
+from uncia.model_card import ModelCard, load_model_card, read_model_card
+from uncia.settings import Settings
+
+__all__ = ["Answer", "Classifier", "Health", "ModelCard", "ModelControl", "Probe", "ServedVersion", "load_model_card"]
+
+_CHANNEL: list[tuple[str, int]] = [
+    # A batch of 32 frames is 14 MB; gRPC's own limit is 4.
+    ("grpc.max_send_message_length", 256 * 2**20),
+    ("grpc.max_receive_message_length", 64 * 2**20),
+    # gRPC waits ever longer between its attempts, up to two minutes; a Triton that restarts is back in three seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A peer that vanished without a word (power, cable) is noticed while a request waits for it. Oftener, and
+    # servers hang up on what they take for a flood of pings.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    # Triton is a neighbour, whatever proxy the environment names for the web.
+    ("grpc.enable_http_proxy", 0),
+    # Otherwise all clients of a process share one connection, and its back-off with it.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version of a model said of B frames."""
+
+    whole: NDArray[np.float32]
+    """(B, classes): the whole frame."""
+    windows: NDArray[np.float32]
+    """(B, classes): each class in its best window."""
+    places: NDArray[np.int32]
+    """(B, classes): which window that was; `FrameSpec.window_box` says where it lies."""
+    version: str
+    """The version that answered, as Triton says."""
+    inference_ms: float
+    """From request to answer, waiting included."""
+
+
+class Classifier:
+    """One long-lived client of one model. Make it in the event loop that uses it; many calls may be in flight.
+
+    Whatever goes wrong is `DependencyDown`: the frames are good, so the caller waits, backs off and asks again.
+    """
+
+    def __init__(self, settings: Settings, card: ModelCard) -> None:
+        self._settings = settings
+        self._card = card
+        self._client: triton_aio.InferenceServerClient | None = None
+
+    async def classify(self, pixels: Pixels) -> Answer:
+        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Raises `DependencyDown`."""
+        if self._client is None:
+            self._client = triton_aio.InferenceServerClient(self._settings.triton, channel_args=_CHANNEL)
+        began = time.perf_counter()
+        try:
+            result = await self._client.infer(
+                self._card.model,
+                _inputs(self._card, pixels),
+                model_version=self._settings.model_version,
+                outputs=_outputs(self._card),
+                client_timeout=self._settings.triton_timeout_s,
+            )
+        except InferenceServerException as error:
+            raise _down(error, self._settings, self._card.model) from error
+        return _answer(result, self._card, pixels.shape[0], began)
+
+    async def close(self) -> None:
+        """Close the connection; asking again opens a new one."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+
+class Health(StrEnum):
+    """What a real inference found."""
+
+    HEALTHY = "healthy"
+    UNREACHABLE = "unreachable"
+    """Nothing answers at the address: Triton is not started, or still starting."""
+    NOT_LOADED = "not-loaded"
+    """Triton answers and does not serve the model."""
+    DEAD = "dead"
+    """Triton calls the model ready, and its python stub is gone."""
+    WRONG = "wrong"
+    """It answers, but not what it must answer to its self-test."""
+    FAILING = "failing"
+    """It refuses, fails or takes too long."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The outcome of one self-test."""
+
+    health: Health
+    detail: str
+    """One sentence; where something is wrong, with what to do."""
+    version: str | None = None
+    inference_ms: float | None = None
+    difference: float | None = None
+    """Largest difference of a probability from the stored answer."""
+
+    @property
+    def healthy(self) -> bool:
+        return self.health is Health.HEALTHY
+
+    @property
+    def reload_helps(self) -> bool:
+        """True when unloading and loading the model is the cure to try."""
+        return self.health in (Health.DEAD, Health.NOT_LOADED, Health.WRONG, Health.FAILING)
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """One line of Triton's own list."""
+
+    model: str
+    version: str
+    state: str
+    """READY, LOADING, UNLOADING, UNAVAILABLE; empty for a model that was never loaded."""
+    reason: str
+
+
+class ModelControl:
+    """Asks and tells Triton about its models, synchronously: for commands and for whoever keeps Triton well."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = triton.InferenceServerClient(settings.triton, channel_args=_CHANNEL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def probe(self, model: str, version: str = "") -> Probe:
+        """A real inference on the model's self-test, compared with the answer in its card. Never raises for Triton.
+
+        Triton's own readiness is no evidence: it stays true when the process behind a model is dead. Raises
+        `SettingsError` where the repository holds no such model.
+        """
+        card = read_model_card(self._settings.model_repository / model)
+        began = time.perf_counter()
+        try:
+            result = self._client.infer(
+                model,
+                _inputs(card, self_test_pattern(card.frame)[np.newaxis]),
+                model_version=version or self._settings.model_version,
+                outputs=_outputs(card),
+                client_timeout=self._settings.triton_timeout_s,
+            )
+            answer = _answer(result, card, 1, began)
+        except InferenceServerException as error:
+            return Probe(_health(error), str(_down(error, self._settings, model)))
+        except DependencyDown as error:
+            return Probe(Health.WRONG, str(error))
+        expected = card.self_test
+        difference = max(
+            float(np.abs(answer.whole[0] - expected.whole.unpack()).max()),
+            float(np.abs(answer.windows[0] - expected.windows.unpack()).max()),
+        )
+        # Written so that a NaN, too, is wrong.
+        if difference <= expected.tolerance:
+            health, detail = Health.HEALTHY, f"version {answer.version} answers its self-test"
+        else:
+            health = Health.WRONG
+            detail = (
+                f"version {answer.version} answers its self-test wrongly (off by {difference:.3f}): "
+                "`uncia models build`, then load it anew"
+            )
+        return Probe(health, detail, answer.version, answer.inference_ms, difference)
+
+    def reload(self, model: str, *, timeout_s: float = 60) -> None:
+        """Unload and load: cures a dead stub, and takes up a model that was built anew. Raises `DependencyDown`.
+
+        Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail and are asked again.
+        """
+        try:
+            self._client.unload_model(model, client_timeout=timeout_s)
+            deadline = time.monotonic() + timeout_s
+            while any(served.state in ("READY", "UNLOADING") for served in self.served(model)):
+                if time.monotonic() > deadline:
+                    raise DependencyDown(f"{model} was not unloaded within {timeout_s:.0f} s: restart Triton")
+                time.sleep(0.05)
+            self._client.load_model(model, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise _down(error, self._settings, model) from error
+
+    def served(self, model: str | None = None) -> list[ServedVersion]:
+        """What Triton says it has, all models or one. Raises `DependencyDown`."""
+        try:
+            index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
+        except InferenceServerException as error:
+            raise _down(error, self._settings, model or "the models") from error
+        lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
+        return [line for line in lines if model in (None, line.model)]
+
+
+def _inputs(card: ModelCard, pixels: Pixels) -> list[Any]:
+    spec = card.frame
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (spec.height, spec.width, 3):
+        raise ValueError(f"frames of uint8 (B, {spec.height}, {spec.width}, 3) are asked for, not {pixels.shape}")
+    tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
+    tensor.set_data_from_numpy(np.ascontiguousarray(pixels))
+    return [tensor]
+
+
+def _outputs(card: ModelCard) -> list[Any]:
+    return [triton.InferRequestedOutput(name) for name in (card.whole, card.windows, card.places)]
+
+
+def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
+    shape = (batch, len(card.labels.classes))
+    tensors = [result.as_numpy(name) for name in (card.whole, card.windows, card.places)]
+    if any(tensor is None or tensor.shape != shape for tensor in tensors):
+        raise DependencyDown(
+            f"{card.model} answers with tensors of another shape than its card says: `uncia models build`, then "
+            "`uncia models check`"
+        )
+    whole, windows, places = tensors
+    return Answer(whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000)
+
+
+def _health(error: InferenceServerException) -> Health:
+    status, message = str(error.status()), (error.message() or "").lower()
+    if "stub process" in message:
+        return Health.DEAD
+    if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
+        return Health.NOT_LOADED
+    return Health.UNREACHABLE if status.endswith("UNAVAILABLE") else Health.FAILING
+
+
+def _down(error: InferenceServerException, settings: Settings, model: str) -> UnciaError:
+    """Our sentence for one of Triton's errors."""
+    message = (error.message() or str(error.status())).strip().splitlines()[0][:300]
+    match _health(error):
+        case Health.DEAD:
+            text = f"the process behind {model} died and Triton does not restart it: reload the model"
+        case Health.NOT_LOADED:
+            text = f"Triton at {settings.triton} does not serve {model}: `uncia models check` says why ({message})"
+        case Health.UNREACHABLE:
+            text = f"Triton at {settings.triton} does not answer; `uncia up` starts it ({message})"
+        case _ if str(error.status()).endswith("DEADLINE_EXCEEDED"):
+            text = f"{model} did not answer within {settings.triton_timeout_s:g} s: Triton is overloaded or stuck"
+        case _:
+            text = f"{model} refuses: {message}"
+    return DependencyDown(text)

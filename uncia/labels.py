@@ -1,0 +1,77 @@
+"""What a model's classes mean: label, taxon, group, and the threshold where one was calibrated."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+
+from uncia.errors import SettingsError
+from uncia.ids import digest
+
+Group = Literal["animal", "person", "vehicle", "nothing"]
+
+
+class LabelClass(BaseModel):
+    """One class of a model."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    index: NonNegativeInt
+    label: str = Field(min_length=1)
+    taxon: str = Field(description="scientific name, as narrow as the class is; empty for what is no living thing")
+    group: Group
+    threshold: float | None = Field(
+        default=None, gt=0, le=1, description="the best window's score from which the class counts as seen; calibrated"
+    )
+
+
+class LabelSet(BaseModel):
+    """All classes of a model, in the order of its output vector.
+
+    `group` is `nothing` for every class that is no animal, person or vehicle. With stock weights that does **not**
+    mean "the frame is empty": such classes name things (fences, tripods), and an empty frame may score as an animal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    source: str = Field(default="", description="where names, taxa and thresholds come from, in words")
+    classes: tuple[LabelClass, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "LabelSet":
+        if [entry.index for entry in self.classes] != list(range(len(self.classes))):
+            raise ValueError("the classes must be numbered 0, 1, 2, ... in order")
+        return self
+
+    @cached_property
+    def id(self) -> str:
+        """`<name>@<digest>`: changes with any label, taxon, group or threshold."""
+        content = [entry.model_dump(mode="json") for entry in self.classes]
+        return f"{self.name}@{digest(json.dumps(content, sort_keys=True, ensure_ascii=False))[:12]}"
+
+    @cached_property
+    def _by_taxon(self) -> dict[str, tuple[LabelClass, ...]]:
+        found: dict[str, tuple[LabelClass, ...]] = {}
+        for entry in self.classes:
+            if entry.taxon:
+                found[entry.taxon] = (*found.get(entry.taxon, ()), entry)
+        return found
+
+    def of_taxon(self, taxon: str) -> tuple[LabelClass, ...]:
+        """The classes that are exactly this taxon; empty where the set does not know it."""
+        return self._by_taxon.get(taxon, ())
+
+
+def load_label_set(path: Path) -> LabelSet:
+    """Read a `labels.json`. Raises `SettingsError` with what to do."""
+    try:
+        return LabelSet.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"no label set at {path}: `uncia models build` makes it") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise SettingsError(f"{path} is no label set ({where}: {problem['msg']}): build the model anew") from error
