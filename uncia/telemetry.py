@@ -1,7 +1,9 @@
-"""Logs: one line per event, to standard error, with the ids in every line."""
+"""Logs: one line per event, to standard error, with the ids in every line. And the sign that a process is ready."""
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import cast
 
 import structlog
@@ -42,3 +44,15 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
     for noisy in ("kafka", "aiokafka", "botocore", "boto3", "urllib3", "faust", "mode", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return cast(Logger, structlog.get_logger("uncia").bind(worker=worker))
+
+
+def ready_file() -> Path | None:
+    """The file that tells a supervisor that this process is ready, where the supervisor asked for one."""
+    name = os.environ.get("UNCIA_READY_FILE")
+    return Path(name) if name else None
+
+
+def mark_ready() -> None:
+    """Tell the supervisor, if there is one, that this process does its work from now on."""
+    if (file := ready_file()) is not None:
+        file.touch()

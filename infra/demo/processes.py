@@ -15,7 +15,7 @@ _END_S = 10
 
 def uncia(*arguments: str) -> list[str]:
     """Command line of an Uncia command in this environment, whatever PATH says."""
-    return [sys.executable, "-c", "from uncia.cli import main; main()", *arguments]
+    return [sys.executable, "-m", "uncia", *arguments]
 
 
 class Child:

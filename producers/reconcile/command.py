@@ -15,7 +15,7 @@ from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ImageUploaded
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings, settings
-from uncia.telemetry import configure_logging
+from uncia.telemetry import configure_logging, mark_ready
 from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED, STORAGE_CHANGED
 
 _SEND_TIMEOUT_S = 30
@@ -46,6 +46,7 @@ def _for_ever(config: Settings, prefix: str) -> None:
     while True:
         try:
             missed = reconciler.round(prefix)
+            mark_ready()
             if missed:
                 log.warning("announced what nobody announced", count=len(missed), keys=missed[:5])
         except (UnciaError, KafkaError) as error:
