@@ -1,0 +1,147 @@
+"""`uncia up`, `down`, `status`, `logs`, `doctor`."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.stack import NAMES, PartStatus, Stack
+from uncia.errors import StackError
+from uncia.settings import stack_dir
+
+_NAMES = ", ".join(NAMES)
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+
+
+def up(
+    parts: list[str] = typer.Argument(None, help=f"Some parts only, with those they need: {_NAMES}."),
+    timeout: float = typer.Option(120, help="Seconds until all parts must have answered."),
+    as_json: bool = _JSON,
+) -> None:
+    """Start the embedded stack; end when every part has been asked and has answered."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    stack = Stack(stack_dir())
+    began = time.monotonic()
+
+    def report(name: str, seconds: float, detail: str) -> None:
+        console.print(f"{name:13} ready after {seconds:4.1f} s  {detail}", markup=False)
+
+    try:
+        stack.up(parts or None, timeout_s=timeout, report=report)
+    except KeyboardInterrupt:
+        console.print("Interrupted; the parts that this start had begun are stopped again.")
+        raise typer.Exit(130) from None
+    settings = stack.settings()
+    if as_json:
+        typer.echo(json.dumps({"up_s": round(time.monotonic() - began, 2), "stack_dir": str(stack.folder)}))
+        return
+    console.print(f"The stack is up after {time.monotonic() - began:.1f} s.")
+    console.print(
+        f"Upload with any S3 client to {settings.s3_endpoint}, bucket {settings.bucket}; the keys are in "
+        f"{stack.folder / 'stack.env'}",
+        markup=False,
+    )
+
+
+def down() -> None:
+    """Stop the embedded stack: every process, every port. What it has stored stays."""
+    stack = Stack(stack_dir())
+    began = time.monotonic()
+    stack.down()
+    Console(stderr=True, highlight=False).print(f"The stack is down after {time.monotonic() - began:.1f} s.")
+
+
+def status(as_json: bool = _JSON) -> None:
+    """Show every part: whether it runs, and whether it answers. Status 1 unless all of them do."""
+    found = Stack(stack_dir()).status()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(part) for part in found], indent=2))
+    else:
+        Console().print(_table(found))
+    raise typer.Exit(0 if all(part.ready for part in found) else 1)
+
+
+def logs(
+    part: str = typer.Argument(None, help=f"One part: {_NAMES}, supervisord. All when left out."),
+    follow: bool = typer.Option(False, "--follow", "-f", help="Go on with what is written from now."),
+    lines: int = typer.Option(20, "--lines", "-n", min=0, help="So many of the last lines."),
+) -> None:
+    """Show the logs of the parts."""
+    folder = stack_dir() / "logs"
+    names = [part] if part else [*NAMES, "supervisord"]
+    paths = {name: folder / f"{name}.log" for name in names}
+    if part and not paths[part].exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
+        raise StackError(f"no log of {part} in {folder}; there are logs of: {known}")
+    width = max(len(name) for name in names) if part is None else 0
+    positions: dict[str, int] = {}
+    for name, path in paths.items():
+        text = _read(path, 0)
+        positions[name] = len(text)
+        _show(name, b"\n".join(text.splitlines()[-lines:] if lines else []), width)
+    try:
+        while follow:
+            time.sleep(0.3)
+            for name, path in paths.items():
+                # Logs rotate: a file that became shorter is a new one.
+                if path.exists() and path.stat().st_size < positions[name]:
+                    positions[name] = 0
+                text = _read(path, positions[name])
+                whole, newline, _ = text.rpartition(b"\n")
+                positions[name] += len(whole) + len(newline)
+                _show(name, whole, width)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def doctor(as_json: bool = _JSON) -> None:
+    """Check what the stack needs here, and say what to do. Status 1 when something is in the way."""
+    from infra.local.doctor import examine
+
+    checks = examine(Stack(stack_dir()))
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for check in checks:
+            mark = "[green]ok  [/green]" if check.ok else "[red]fix [/red]"
+            console.print(mark, f"{check.name:13}", end=" ")
+            console.print(check.detail, markup=False)
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _table(found: list[PartStatus]) -> Table:
+    table = Table("part", "state", "pid", "up", "memory", "ready", "detail")
+    for part in found:
+        table.add_row(
+            part.name,
+            part.state,
+            str(part.pid or ""),
+            f"{part.uptime_s:.0f} s" if part.pid else "",
+            f"{part.memory_mb:.0f} MB" if part.memory_mb else "",
+            "[green]yes[/green]" if part.ready else "[red]no[/red]",
+            part.detail.replace("[", r"\["),
+        )
+    total = sum(part.memory_mb for part in found)
+    if total:
+        table.add_section()
+        table.add_row("all", "", "", "", f"{total:.0f} MB", "", "")
+    return table
+
+
+def _read(path: Path, position: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _show(name: str, text: bytes, width: int) -> None:
+    for line in text.decode(errors="replace").splitlines():
+        typer.echo(f"{name:{width}} | {line}" if width else line)

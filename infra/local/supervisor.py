@@ -1,0 +1,162 @@
+"""supervisord: keeps the parts up, for as long as the stack is up."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from infra.local.drawn import Drawn
+from infra.local.layout import Layout, write_private
+from infra.local.processes import ID_MARK, PART_MARK
+from infra.local.service import Service
+from uncia.errors import StackError
+
+_MAIN = """\
+; Written by `uncia up`; changes are lost at the next one.
+[supervisord]
+logfile={short}/stack/logs/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={short}/supervisord.pid
+childlogdir={short}/stack/logs
+umask=077
+minfds=4096
+{user}
+[unix_http_server]
+file={short}/control.sock
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+# A part that dies is always started again, however often. `autostart` is off because `uncia up` starts each part
+# when those that it needs have answered.
+_PROGRAM = """
+[program:{name}]
+command=/bin/sh {short}/stack/run/{name}.sh
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000
+stopwaitsecs={stop_wait_s}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={short}/stack/logs/{name}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=1
+"""
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """What supervisord says of one part."""
+
+    name: str
+    state: str
+    pid: int | None
+    uptime_s: float
+
+
+class Supervisor:
+    """Talks to the supervisord of one stack over its Unix socket."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def start(self, services: Sequence[Service], drawn: Drawn) -> None:
+        """Write the configuration and start the daemon. It runs on its own from then on."""
+        short = str(self.layout.short)
+        # Naming our own user changes nothing; without it supervisord warns root.
+        user = f"user={os.getuid()}\n" if os.getuid() == 0 else ""
+        text = _MAIN.format(short=short, user=user) + "".join(
+            _PROGRAM.format(name=service.name, short=short, stop_wait_s=service.stop_wait_s) for service in services
+        )
+        configuration = self.layout.short / "supervisord.conf"
+        write_private(configuration, text)
+        started = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
+            env={**os.environ, ID_MARK: drawn.stack_id, PART_MARK: "supervisord"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            # Ctrl-C at the terminal is for `uncia up`, which then ends the stack in order.
+            start_new_session=True,
+        )
+        if started.returncode != 0:
+            raise StackError(f"supervisord did not start: {(started.stdout + started.stderr).strip()}")
+        deadline = time.monotonic() + 10
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise StackError(
+                    "supervisord started and does not answer: see logs/supervisord.log in the stack folder"
+                )
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        """True when the daemon is there."""
+        try:
+            with self._rpc() as rpc:
+                rpc.getState()
+        except StackError:
+            return False
+        return True
+
+    def start_part(self, name: str) -> None:
+        """Start one part, unless it is started."""
+        with self._rpc() as rpc:
+            try:
+                rpc.startProcess(name, False)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.ALREADY_STARTED:
+                    raise StackError(f"{name} could not be started: {fault.faultString}") from fault
+
+    def stop_parts(self, names: Sequence[str], limit_s: float) -> None:
+        """Stop parts side by side and wait for them; supervisord forces those that take too long."""
+        with self._rpc() as rpc:
+            for name in names:
+                with contextlib.suppress(xmlrpc.client.Fault):
+                    rpc.stopProcess(name, False)
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            if not any(part.pid for part in self.parts() if part.name in names):
+                return
+            time.sleep(0.05)
+
+    def shutdown(self) -> None:
+        """End the daemon itself."""
+        with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):
+            rpc.shutdown()
+
+    def parts(self) -> list[Supervised]:
+        """All parts that it was told of. Raises `StackError` when it is not there."""
+        with self._rpc() as rpc:
+            return [
+                Supervised(
+                    name=info["name"],
+                    state=str(info["statename"]).lower(),
+                    pid=info["pid"] or None,
+                    uptime_s=max(0.0, info["now"] - info["start"]) if info["pid"] else 0.0,
+                )
+                for info in rpc.getAllProcessInfo()
+            ]
+
+    @contextlib.contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        transport = SupervisorTransport(None, None, f"unix://{self.layout.socket}")
+        try:
+            with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                yield proxy.supervisor
+        except (OSError, xmlrpc.client.ProtocolError) as error:
+            raise StackError("the stack is not up: `uncia up` starts it") from error
+        finally:
+            transport.close()

@@ -1,0 +1,96 @@
+"""Our own processes: the workers, and the keeper that cures Triton."""
+
+import importlib.util
+import shlex
+import sys
+from typing import ClassVar
+
+from infra.local.service import NotReady, Service
+from uncia.errors import StackError
+
+
+class Worker(Service):
+    """A Faust worker. Ready when it has its partitions and its tables: it touches a file then."""
+
+    stop_wait_s: ClassVar[int] = 15
+
+    def check_installed(self) -> None:
+        """Faust and the clients come with an extra."""
+        if importlib.util.find_spec("faust") is None or importlib.util.find_spec("tritonclient") is None:
+            raise StackError("the workers need the extra `processors`: pip install 'uncia[processors]'")
+
+    def command(self) -> list[str]:
+        """The same command that runs it anywhere else."""
+        return [sys.executable, "-m", "uncia", "worker", self.name]
+
+    def environment(self) -> dict[str, str]:
+        """A scratch folder of its own, so that stacks and workers never share one."""
+        return {
+            "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
+            "UNCIA_DATA_DIR": str(self.site.layout.folder / "data" / "workers"),
+        }
+
+    def before(self) -> list[str]:
+        """A file left by the last run says nothing about this one."""
+        return [f"rm -f {shlex.quote(str(self.site.layout.ready_file(self.name)))}"]
+
+    def probe(self) -> str:
+        """The file is there. That its process lives is asked of supervisord."""
+        if not self.site.layout.ready_file(self.name).exists():
+            raise NotReady("waits for its partitions")
+        return "has its partitions"
+
+
+class Intake(Worker):
+    """Notifications of the store become `camera.image.uploaded.v1`."""
+
+    name: ClassVar[str] = "intake"
+    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs")
+
+
+class Predict(Worker):
+    """Photographs become predictions."""
+
+    name: ClassVar[str] = "predict"
+    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
+
+
+class Bursts(Worker):
+    """Predictions become verdicts on bursts."""
+
+    name: ClassVar[str] = "bursts"
+    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+
+
+class TritonKeeper(Worker):
+    """Notices a model that no longer answers, and cures it."""
+
+    name: ClassVar[str] = "triton-keeper"
+    needs: ClassVar[tuple[str, ...]] = ("triton",)
+
+    def command(self) -> list[str]:
+        """Ours alone: in containers an orchestrator's liveness probe does this."""
+        return [sys.executable, "-m", "infra.local.triton_keeper"]
+
+    def probe(self) -> str:
+        """Touched after its first successful inference."""
+        if not self.site.layout.ready_file(self.name).exists():
+            raise NotReady("has not seen an inference succeed")
+        return "asks Triton every few seconds"
+
+
+class Reconcile(Worker):
+    """Uploads whose notification was lost are announced."""
+
+    name: ClassVar[str] = "reconcile"
+    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs")
+
+    def command(self) -> list[str]:
+        """Compares the bucket with the topics, over and over."""
+        return [sys.executable, "-m", "uncia", "reconcile", "--every"]
+
+    def probe(self) -> str:
+        """Touched after its first comparison."""
+        if not self.site.layout.ready_file(self.name).exists():
+            raise NotReady("has not compared yet")
+        return "compares the bucket with the topics"
