@@ -4,24 +4,18 @@ import contextlib
 import json
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
-from kafka.errors import KafkaError
 from rich.console import Console
 
 from infra.demo.ledger import Ledger, closing_line
+from infra.demo.listening import listening
 from infra.demo.processes import Child, Gateway, uncia
 from infra.local.stack import Stack
-from uncia.broker import Message, read_topics
-from uncia.errors import DependencyDown, UnciaError
-from uncia.events import BurstResolved, ImagePredicted
-from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+from uncia.errors import UnciaError
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}
 _QUICK = {
@@ -94,7 +88,7 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
     environment = stack.environment()
     ledger = Ledger()
     with contextlib.ExitStack() as cleanup:
-        cleanup.enter_context(_listening(stack, ledger))
+        cleanup.enter_context(listening(stack.settings(), ledger))
         watching = ["watch", "--from-beginning", *([] if sys.stdout.isatty() else ["--settled"])]
         watch = Child(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
         cleanup.callback(watch.end)
@@ -161,37 +155,6 @@ def _wait_until_settled(
         if ledger.progress() != last or not done_playing:
             last, moved = ledger.progress(), time.monotonic()
         time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def _listening(stack: Stack, ledger: Ledger) -> Iterator[None]:
-    stop = threading.Event()
-    config = stack.settings()
-    thread = threading.Thread(target=_listen, args=(config, ledger, stop), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
-
-
-def _listen(config: Settings, ledger: Ledger, stop: threading.Event) -> None:
-    """Read the result topics until told to stop; a broker that dies meanwhile is read again from the start."""
-    while not stop.is_set():
-        try:
-            topics = (IMAGE_PREDICTED, BURST_RESOLVED)
-            for message in read_topics(config, topics, from_beginning=True, stop=stop):
-                _take(message, config, ledger)
-        except (DependencyDown, KafkaError):
-            stop.wait(1)
-
-
-def _take(message: Message, config: Settings, ledger: Ledger) -> None:
-    if message.topic == IMAGE_PREDICTED.full_name(config):
-        ledger.take_answer(ImagePredicted.from_bytes(message.value))
-    elif message.value is not None:
-        ledger.take_burst(BurstResolved.from_bytes(message.value))
 
 
 def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> dict[str, Any]:
