@@ -1,0 +1,69 @@
+"""Serves one ONNX graph through Triton's python backend. The repository holds it as `<model>/<version>/model.py`.
+
+Triton's own onnxruntime backend is not in every build; this serves the same repository wherever the python backend is.
+It runs in a process of its own, under Triton's Python: numpy, onnxruntime and Triton's helper are all it may import.
+Tensor names come from the model's configuration, so one file serves any graph whose names agree with it.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    """One instance of the model: Triton calls `initialize` once and `execute` with every batch."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the graph; Triton reports whatever this raises as the reason why the model is not ready."""
+        config = json.loads(args["model_config"])
+        self._input: str = config["input"][0]["name"]
+        self._outputs: list[str] = [output["name"] for output in config["output"]]
+        path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
+        self._session = onnxruntime.InferenceSession(str(path), _options(), providers=_providers(args))
+        found = {tensor.name for tensor in (*self._session.get_inputs(), *self._session.get_outputs())}
+        missing = {self._input, *self._outputs} - found
+        if missing:
+            raise ValueError(f"{path.name} has no tensors {sorted(missing)}; it has {sorted(found)}")
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer the requests that Triton batched, in their order, with one run of the graph."""
+        try:
+            frames = [pb_utils.get_input_tensor_by_name(request, self._input).as_numpy() for request in requests]
+            batch = frames[0] if len(frames) == 1 else np.concatenate(frames)
+            answers = self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:
+            # A raise would be the stub's end in older servers; one failed batch must not be.
+            failure = pb_utils.TritonError(f"{type(error).__name__}: {error}")
+            return [pb_utils.InferenceResponse(error=failure) for _ in requests]
+        responses, begin = [], 0
+        for frame in frames:
+            end = begin + frame.shape[0]
+            tensors = [
+                pb_utils.Tensor(name, np.ascontiguousarray(answer[begin:end]))
+                for name, answer in zip(self._outputs, answers, strict=True)
+            ]
+            responses.append(pb_utils.InferenceResponse(output_tensors=tensors))
+            begin = end
+        return responses
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.inter_op_num_threads = 1
+    # Spinning threads win microseconds and take the cores from the decoders beside them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _providers(args: dict[str, str]) -> list[Any]:
+    """The GPU that Triton gave to this instance, where this ONNX Runtime can use it; else the CPU."""
+    if args.get("model_instance_kind") == "GPU" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        device = {"device_id": args.get("model_instance_device_id", "0")}
+        return [("CUDAExecutionProvider", device), "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]
