@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import boto3
 from botocore.client import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.settings import Settings
 
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
+# The store's last word on this one key or object; waiting would not change it.
+_UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
 
@@ -28,6 +30,10 @@ class ObjectTooLarge(PermanentError):
     """The object is larger than the reader is willing to take."""
 
 
+class ObjectUnreadable(PermanentError):
+    """The store will never hand this object out: a name that it does not take, or an object in an archive."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """One line of a listing."""
@@ -41,7 +47,9 @@ class StoredObject:
 class ObjectStore:
     """Reads and writes objects; turns the store's many errors into ours."""
 
-    def __init__(self, settings: Settings, *, max_connections: int = 16) -> None:
+    def __init__(
+        self, settings: Settings, *, max_connections: int = 16, timeout_s: float = 30, attempts: int = 3
+    ) -> None:
         secret = settings.s3_secret_key
         self.endpoint = settings.s3_endpoint or "Amazon S3"
         self.client = boto3.client(
@@ -55,8 +63,8 @@ class ObjectStore:
                 s3={"addressing_style": "path"} if settings.s3_endpoint else {},
                 max_pool_connections=max_connections,
                 connect_timeout=5,
-                read_timeout=30,
-                retries={"max_attempts": 2, "mode": "standard"},
+                read_timeout=timeout_s,
+                retries={"total_max_attempts": attempts, "mode": "standard"},
                 # Other stores than Amazon's do not all know the newer default checksums.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -64,7 +72,10 @@ class ObjectStore:
         )
 
     def get(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
-        """All bytes of an object. Raises `ObjectMissing`, `ObjectTooLarge` or `DependencyDown`."""
+        """All bytes of an object.
+
+        Raises `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or `DependencyDown`.
+        """
         try:
             answer = self.client.get_object(Bucket=bucket, Key=key)
             with answer["Body"] as body:
@@ -74,6 +85,13 @@ class ObjectStore:
                         f"{answer['ContentLength']:,} bytes; at most {max_bytes:,} are read",
                     )
                 return cast(bytes, body.read())
+        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def etag(self, bucket: str, key: str) -> str:
+        """An object's ETag, without quotes. Raises as `get` does."""
+        try:
+            return cast(str, self.client.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
         except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
@@ -105,10 +123,14 @@ class ObjectStore:
             code = str(answer.get("Error", {}).get("Code", ""))
             if code in _MISSING:
                 return ObjectMissing("object-missing", f"{what} is not in the store")
+            if code in _UNREADABLE:
+                return ObjectUnreadable("object-unreadable", f"{self.endpoint} does not hand out {what} ({code})")
             if code in _REFUSED:
                 return AccessRefused(
                     f"{self.endpoint} refuses {what} ({code}): check UNCIA_S3_ACCESS_KEY, UNCIA_S3_SECRET_KEY "
                     "and what that key is allowed to do"
                 )
             return DependencyDown(f"{self.endpoint} answered {code or 'an error'} for {what}")
+        if isinstance(error, ParamValidationError):
+            return ObjectUnreadable("object-unreadable", f"{what!r} is no name that S3 takes")
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")

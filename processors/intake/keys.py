@@ -1,0 +1,34 @@
+"""Which camera an object belongs to: its key tells."""
+
+import re
+from dataclasses import dataclass
+
+from uncia.errors import PermanentError
+
+
+@dataclass(frozen=True)
+class Place:
+    """The station and the camera, whose id is unique in the whole system."""
+
+    station: str
+    camera: str
+    """`<station>/<camera>`"""
+
+
+class KeyPattern:
+    """A regular expression over whole object keys with the groups `station` and `camera`."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern)
+
+    def place_of(self, key: str) -> Place:
+        """Raises `PermanentError` with reason `key-outside-pattern`."""
+        found = self._pattern.fullmatch(key)
+        station, camera = (found["station"], found["camera"]) if found else ("", "")
+        if not station or not camera or "/" in station or "/" in camera:
+            raise PermanentError(
+                "key-outside-pattern",
+                f"the key {key[:300]!r} names no station and camera by {self._pattern.pattern!r}: "
+                "upload to <station>/<camera>/..., or set UNCIA_KEY_PATTERN",
+            )
+        return Place(station, f"{station}/{camera}")

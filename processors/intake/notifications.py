@@ -1,0 +1,83 @@
+"""What a notification means: objects that were stored, or nothing for us. Knows no Kafka, no clock, no network."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from processors.intake import s3_records, seaweedfs
+from uncia.errors import PermanentError
+
+MAX_BYTES = 1_048_576
+"""AWS sends 256 KB at most; SeaweedFS 80 bytes for every 4 MB of an object. More is no notification."""
+
+BUCKETS = "/buckets/"
+"""Where SeaweedFS keeps its buckets."""
+
+_UPLOADS = ".uploads"
+"""SeaweedFS's folder for the parts of multipart uploads, in each bucket."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object was stored, or stored anew."""
+
+    bucket: str
+    key: str
+    etag: str | None
+    """None: the notification does not tell; the store has to be asked."""
+    size: int
+    stored_at: datetime
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A change that is none of our business."""
+
+    why: str
+    """deleted, folder, part, outside-buckets, test."""
+
+
+Change = Stored | Ignored | PermanentError
+
+
+def read(value: bytes | None, key: bytes | None) -> list[Change]:
+    """All changes that one message tells of; those that cannot be understood as errors, in their place.
+
+    `key` is the message's: SeaweedFS puts the object's path there. Raises `PermanentError` with reason
+    `notification-malformed`, `notification-unknown-version` or `notification-too-large`.
+    """
+    if not value:
+        raise PermanentError("notification-malformed", "an empty message")
+    if len(value) > MAX_BYTES:
+        raise PermanentError(
+            "notification-too-large", f"{len(value):,} bytes; a notification has {MAX_BYTES:,} at most"
+        )
+    # A protobuf message cannot begin with a brace: that would be a group in field 15.
+    if value.lstrip()[:1] in (b"{", b"["):
+        return [_of_record(record) for record in s3_records.decode(value)] or [Ignored("test")]
+    return [_of_filer(seaweedfs.decode(value), (key or b"").decode(errors="replace"))]
+
+
+def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
+    if isinstance(record, PermanentError):
+        return record
+    if not record.created:
+        return Ignored("deleted")
+    if record.key.endswith("/"):
+        return Ignored("folder")
+    return Stored(record.bucket, record.key, record.etag, record.size, record.time)
+
+
+def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
+    entry = event.new
+    if entry is None:
+        return Ignored("deleted")
+    if entry.is_directory:
+        return Ignored("folder")
+    # After a rename the message's key is the old path; the entry and its parent are where the object is now.
+    parent = event.new_parent or path.rpartition("/")[0]
+    bucket, _, key = f"{parent.rstrip('/')}/{entry.name}".removeprefix(BUCKETS).partition("/")
+    if not parent.startswith(BUCKETS) or not key:
+        return Ignored("outside-buckets")
+    if key.startswith(f"{_UPLOADS}/"):
+        return Ignored("part")
+    return Stored(bucket, key, entry.etag, entry.size, entry.modified)

@@ -1,0 +1,81 @@
+"""Reads S3 event notifications (JSON 2.1 to 2.6) as AWS, Ceph and MinIO write them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, NonNegativeInt, ValidationError
+
+from uncia.errors import PermanentError
+
+_MAJOR = "2"
+
+
+class _Bucket(BaseModel):
+    name: str = Field(min_length=1)
+
+
+class _Object(BaseModel):
+    key: str = Field(min_length=1, description="URL-encoded: `+` for a space, %xx")
+    size: NonNegativeInt = 0
+    etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
+
+
+class _S3(BaseModel):
+    bucket: _Bucket
+    object: _Object
+
+
+class _Record(BaseModel):
+    version: str = Field(validation_alias="eventVersion")
+    name: str = Field(validation_alias="eventName")
+    time: AwareDatetime = Field(validation_alias="eventTime")
+    s3: _S3
+
+
+class S3Record:
+    """One change in one bucket."""
+
+    def __init__(self, record: _Record) -> None:
+        stored = record.s3.object
+        self.bucket = record.s3.bucket.name
+        self.key = unquote_plus(stored.key)
+        self.size = stored.size
+        self.etag = (stored.etag or "").strip('"') or None
+        self.time: datetime = record.time.astimezone(UTC)
+        # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.
+        self.created = record.name.removeprefix("s3:").startswith("ObjectCreated:")
+
+
+def decode(raw: bytes) -> list[S3Record | PermanentError]:
+    """The records of one notification, the unreadable ones as errors; empty for AWS's test message.
+
+    Raises `PermanentError` with reason `notification-malformed` where there are no records at all. Each record's
+    error has that reason, or `notification-unknown-version`.
+    """
+    try:
+        body: Any = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise PermanentError("notification-malformed", f"not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise PermanentError("notification-malformed", f"an object was expected, not {type(body).__name__}")
+    if body.get("Event") == "s3:TestEvent":
+        return []
+    records = body.get("Records")
+    if not isinstance(records, list) or not records:
+        raise PermanentError("notification-malformed", "no `Records`: this is no S3 event notification")
+    return [_record(record) for record in records]
+
+
+def _record(record: Any) -> S3Record | PermanentError:
+    version = str(record.get("eventVersion", "")) if isinstance(record, dict) else ""
+    if version and version.partition(".")[0] != _MAJOR:
+        # Within a major version fields are only added; another one may mean something else by the same names.
+        return PermanentError("notification-unknown-version", f"S3 event version {version[:40]}; known is 2.x")
+    try:
+        return S3Record(_Record.model_validate(record))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return PermanentError("notification-malformed", f"S3 record: {where}: {first['msg']}")

@@ -1,0 +1,118 @@
+"""Intake: `storage.object.changed` in, `camera.image.uploaded.v1` out, keyed by camera.
+
+The same object may be announced many times: stores repeat themselves. Its upload id stays the same.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+import faust
+import structlog
+
+from processors.intake.keys import KeyPattern
+from processors.intake.notifications import Ignored, Stored, read
+from processors.runtime import metrics
+from processors.runtime.app import WorkerApp, create_app, faust_topic
+from processors.runtime.dead_letters import DeadLetters
+from processors.runtime.delivery import send
+from processors.runtime.retry import until_it_answers
+from uncia import ids
+from uncia.errors import DependencyDown, PermanentError
+from uncia.events import ImageUploaded
+from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.settings import Settings
+from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
+
+BATCH, WITHIN_S = 32, 0.02
+
+log = structlog.get_logger("uncia")
+
+
+class Intake:
+    """Turns messages into announcements."""
+
+    def __init__(self, settings: Settings, store: ObjectStore) -> None:
+        self._bucket = settings.bucket
+        self._own = frozenset(settings.own_buckets)
+        self._pattern = KeyPattern(settings.key_pattern)
+        self._store = store
+
+    async def announcements(
+        self, value: bytes | None, key: bytes | None
+    ) -> tuple[list[ImageUploaded], PermanentError | None]:
+        """What one message announces, and the first thing in it that cannot be understood."""
+        announced: list[ImageUploaded] = []
+        problem: PermanentError | None = None
+        try:
+            changes = read(value, key)
+        except PermanentError as error:
+            return [], error
+        for change in changes:
+            try:
+                if isinstance(change, PermanentError):
+                    raise change
+                why = self._why_not(change)
+                if isinstance(change, Stored) and why is None:
+                    announced.append(await self._announce(change))
+                metrics.CHANGES.labels(why or "announced").inc()
+            except PermanentError as error:
+                problem = problem or error
+        return announced, problem
+
+    def _why_not(self, change: Stored | Ignored) -> str | None:
+        if isinstance(change, Ignored):
+            return change.why
+        if change.bucket in self._own:
+            return "own-bucket"
+        return None if change.bucket == self._bucket else "other-bucket"
+
+    async def _announce(self, stored: Stored) -> ImageUploaded:
+        place = self._pattern.place_of(stored.key)
+        etag = stored.etag if stored.etag is not None else await self._ask_etag(stored)
+        return ImageUploaded(
+            upload_id=ids.upload_id(stored.bucket, stored.key, etag),
+            station=place.station,
+            camera=place.camera,
+            bucket=stored.bucket,
+            key=stored.key,
+            etag=etag,
+            size=stored.size,
+            uploaded_at=stored.stored_at,
+            announced_at=datetime.now(UTC),
+        )
+
+    async def _ask_etag(self, stored: Stored) -> str:
+        """From the store; empty when the object is gone by now, which predict will answer with a rejection."""
+        try:
+            return await until_it_answers(
+                lambda: asyncio.to_thread(self._store.etag, stored.bucket, stored.key),
+                waiting_for="object store",
+                on=(DependencyDown, AccessRefused),
+            )
+        except ObjectMissing:
+            return ""
+
+
+def create(settings: Settings) -> WorkerApp:
+    """The worker's app."""
+    app = create_app("intake", settings)
+    uploaded = faust_topic(app, settings, IMAGE_UPLOADED)
+    dead_letters = DeadLetters(app, settings)
+    intake = Intake(settings, ObjectStore(settings))
+
+    async def settle(event: faust.Event) -> None:
+        announced, problem = await intake.announcements(event.value, event.message.key)
+        for upload in announced:
+            await send(uploaded, key=upload.camera.encode(), value=upload.to_bytes())
+            log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key)
+        if problem is not None:
+            await dead_letters.put(event, problem, "intake")
+
+    async def intake_agent(stream: faust.StreamT[bytes]) -> None:
+        async for events in stream.noack_take(BATCH, within=WITHIN_S):
+            await asyncio.gather(*(settle(event) for event in events))
+            for event in events:
+                event.ack()
+
+    app.agent(faust_topic(app, settings, STORAGE_CHANGED), name="intake")(intake_agent)
+    return app

@@ -1,0 +1,85 @@
+"""One photograph from the store to a frame: one GET, one hash, one look at EXIF, one decode, in one thread."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from processors.predict.capture import read_capture
+from processors.runtime import metrics
+from processors.runtime.retry import until_it_answers
+from uncia import ids
+from uncia.errors import DependencyDown, PermanentError, RejectedImage
+from uncia.events import Capture, ImageUploaded
+from uncia.exif import Exif, read_exif
+from uncia.frames import Frame, FrameSpec, read_frame
+from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.settings import Settings
+
+_LOOK_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What could be read of one upload: a frame, or why there is none."""
+
+    capture: Capture
+    sha256: str | None = None
+    frame: Frame | None = None
+    rejection: PermanentError | None = None
+
+
+class Photographs:
+    """Reads photographs; at most `settings.decode_threads` are held as bytes at any moment."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, spec: FrameSpec) -> None:
+        self._store = store
+        self._spec = spec
+        self._max_bytes = settings.max_object_mb * 1_048_576
+        self._max_pixels = settings.max_megapixels * 1_000_000
+        self._grace = timedelta(seconds=settings.missing_grace_s)
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
+
+    async def read(self, upload: ImageUploaded) -> Photograph:
+        """Read and decode. What cannot be judged comes back with its rejection; a store that is down is waited for.
+
+        An object that is announced and not there is looked for until `missing_grace_s` after the announcement, and
+        at least twice: stores may show an object later than they announce it.
+        """
+        looks = 0
+        while True:
+            try:
+                return await until_it_answers(
+                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload),
+                    waiting_for="object store",
+                    on=(DependencyDown, AccessRefused),
+                )
+            except ObjectMissing as error:
+                looks += 1
+                if looks > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
+                    return Photograph(read_capture(Exif(), upload), rejection=error)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            except PermanentError as error:
+                return Photograph(read_capture(Exif(), upload), rejection=error)
+
+    def close(self) -> None:
+        """Let the threads end; what they still read is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, upload: ImageUploaded) -> Photograph:
+        """In a thread of the pool."""
+        began = time.perf_counter()
+        data = self._store.get(upload.bucket, upload.key, max_bytes=self._max_bytes)
+        fetched = time.perf_counter()
+        sha256, exif = ids.content_hash(data), read_exif(data)
+        looked = time.perf_counter()
+        metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
+        metrics.STAGE_SECONDS.labels("metadata").observe(looked - fetched)
+        try:
+            frame = read_frame(data, self._spec, max_pixels=self._max_pixels)
+        except RejectedImage as error:
+            return Photograph(read_capture(exif, upload), sha256, rejection=error)
+        metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
+        capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height)
+        return Photograph(capture, sha256, frame)

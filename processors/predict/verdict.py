@@ -1,0 +1,108 @@
+"""From Triton's numbers to a `Prediction`: top classes, focus taxa, boxes. Pure: arrays and label sets in."""
+
+import json
+from datetime import datetime
+
+import numpy as np
+
+from uncia import ids
+from uncia.errors import DependencyDown
+from uncia.events import ClassScore, ClassVector, FocusScore, Prediction
+from uncia.inference import Answer
+from uncia.labels import LabelClass
+from uncia.model_card import ModelCard
+from uncia.settings import Settings
+
+TOP = 5
+"""How many of the best classes are spelled out beside the whole vector."""
+
+_RULE = "predict/1"
+"""Rises when the same numbers would be told differently."""
+
+
+class Judge:
+    """What the answers of one model mean at each station."""
+
+    def __init__(self, settings: Settings, card: ModelCard) -> None:
+        self._settings = settings
+        self._card = card
+        self._digests: dict[str, str] = {}
+
+    def unknown_focus(self) -> list[str]:
+        """Focus taxa in the settings that the model cannot see."""
+        asked = {*self._settings.focus_taxa, *(t for taxa in self._settings.station_focus_taxa.values() for t in taxa)}
+        return sorted(taxon for taxon in asked if not self._card.labels.of_taxon(taxon))
+
+    def prediction(self, answer: Answer, station: str, asked_at: datetime) -> Prediction:
+        """What the model said of one frame: row 0 of the answer.
+
+        Raises `DependencyDown` when it is no answer: a model that says NaN has to be cured, not believed.
+        """
+        whole, windows, places = answer.whole[0], answer.windows[0], answer.places[0]
+        if not (np.isfinite(whole).all() and np.isfinite(windows).all()):
+            raise DependencyDown(f"{self._card.model} answers with numbers that are none: reload the model")
+        best = np.argpartition(windows, -min(TOP, len(windows)))[-TOP:]
+        return Prediction(
+            model=self._card.model,
+            version=answer.version,
+            label_set=self._card.labels.id,
+            settings=self._digest(station),
+            asked_at=asked_at,
+            inference_ms=round(answer.inference_ms, 3),
+            whole=ClassVector.pack(whole),
+            windows=ClassVector.pack(windows),
+            top=tuple(
+                self._scored(int(index), windows, places) for index in sorted(best, key=lambda i: (-windows[i], i))
+            ),
+            focus=tuple(
+                self._focus(classes, windows, places)
+                for taxon in self._settings.focus_of(station)
+                if (classes := self._card.labels.of_taxon(taxon))
+            ),
+        )
+
+    def _scored(self, index: int, windows: np.ndarray, places: np.ndarray) -> ClassScore:
+        entry = self._card.labels.classes[index]
+        return ClassScore(
+            index=index,
+            label=entry.label,
+            taxon=entry.taxon,
+            group=entry.group,
+            score=_share(windows[index]),
+            box=self._card.frame.window_box(int(places[index])),
+        )
+
+    def _focus(self, classes: tuple[LabelClass, ...], windows: np.ndarray, places: np.ndarray) -> FocusScore:
+        """The class of the taxon that is furthest above its threshold, or least below."""
+        entry = max(classes, key=lambda c: (windows[c.index] - self._threshold(c), -c.index))
+        return FocusScore(
+            taxon=entry.taxon,
+            label=entry.label,
+            score=_share(windows[entry.index]),
+            threshold=self._threshold(entry),
+            box=self._card.frame.window_box(int(places[entry.index])),
+        )
+
+    def _threshold(self, entry: LabelClass) -> float:
+        """Calibrated where the label set has one; else what makes any other taxon certain."""
+        return entry.threshold if entry.threshold is not None else self._settings.certain_from
+
+    def _digest(self, station: str) -> str:
+        """Of everything but model, version and label set that shapes an answer at this station."""
+        if station not in self._digests:
+            shaped = {
+                "rule": _RULE,
+                "frame": self._card.frame.model_dump(mode="json"),
+                "focus": self._settings.focus_of(station),
+                "certain_from": self._settings.certain_from,
+                "top": TOP,
+            }
+            if len(self._digests) > 10_000:
+                self._digests.clear()
+            self._digests[station] = ids.settings_digest(json.dumps(shaped, sort_keys=True))
+        return self._digests[station]
+
+
+def _share(value: np.floating) -> float:
+    """Into 0 to 1, which float32 sums miss by a hair; six digits, as no threshold has more."""
+    return round(min(1.0, max(0.0, float(value))), 6)

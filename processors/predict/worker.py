@@ -1,0 +1,171 @@
+"""Predict: `camera.image.uploaded.v1` in, `camera.image.predicted.v1` out: an answer to every upload."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import faust
+import structlog
+
+from processors.predict.photographs import Photograph, Photographs
+from processors.predict.verdict import Judge
+from processors.predict.window import Window
+from processors.runtime import metrics
+from processors.runtime.app import WorkerApp, create_app, faust_topic
+from processors.runtime.dead_letters import DeadLetters
+from processors.runtime.delivery import send
+from processors.runtime.retry import until_it_answers
+from uncia import ids
+from uncia.errors import PermanentError
+from uncia.events import ImagePredicted, ImageUploaded, Prediction, Rejection
+from uncia.inference import Classifier
+from uncia.model_card import ModelCard, load_model_card
+from uncia.object_store import ObjectStore
+from uncia.settings import Settings
+from uncia.topics import IMAGE_PREDICTED, IMAGE_UPLOADED
+
+WITHIN_S = 0.02
+
+REMEMBERED = 2048
+"""Upload ids whose answer was confirmed lately: stores announce an object more than once."""
+
+log = structlog.get_logger("uncia")
+
+
+class Predict:
+    """Answers uploads: a prediction, or a rejection that names the reason."""
+
+    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore) -> None:
+        self._photographs = Photographs(settings, store, card.frame)
+        self._classifier = Classifier(settings, card)
+        self._judge = Judge(settings, card)
+        if unknown := self._judge.unknown_focus():
+            log.warning("focus taxa that the model does not know", taxa=unknown, label_set=card.labels.id)
+
+    async def answer(self, upload: ImageUploaded) -> ImagePredicted:
+        """Waits for whatever is down; raises nothing that a photograph could cause."""
+        photograph = await self._photographs.read(upload)
+        prediction = await self._ask(photograph, upload.station)
+        rejected = photograph.rejection
+        return ImagePredicted(
+            upload_id=upload.upload_id,
+            image_id=ids.image_id(upload.camera, photograph.sha256 or upload.upload_id),
+            station=upload.station,
+            camera=upload.camera,
+            bucket=upload.bucket,
+            key=upload.key,
+            etag=upload.etag,
+            size=upload.size,
+            sha256=photograph.sha256,
+            uploaded_at=upload.uploaded_at,
+            predicted_at=datetime.now(UTC),
+            capture=photograph.capture,
+            prediction=prediction,
+            rejection=Rejection(reason=rejected.reason, message=str(rejected)) if rejected else None,
+        )
+
+    async def _ask(self, photograph: Photograph, station: str) -> Prediction | None:
+        frame = photograph.frame
+        if frame is None:
+            return None
+
+        async def once() -> Prediction:
+            asked_at = datetime.now(UTC)
+            answer = await self._classifier.classify(frame.pixels[None])
+            metrics.STAGE_SECONDS.labels("infer").observe(answer.inference_ms / 1000)
+            return self._judge.prediction(answer, station, asked_at)
+
+        return await until_it_answers(once, waiting_for="triton")
+
+    async def close(self) -> None:
+        self._photographs.close()
+        await self._classifier.close()
+
+
+class Remembered:
+    """The last upload ids that were answered. Only saves work: forgetting one costs a repeated answer."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, upload_id: str) -> bool:
+        return upload_id in self._ids
+
+    def add(self, upload_id: str) -> None:
+        self._ids[upload_id] = None
+        self._ids.move_to_end(upload_id)
+        while len(self._ids) > self._size:
+            self._ids.popitem(last=False)
+
+    def discard(self, upload_id: str) -> None:
+        self._ids.pop(upload_id, None)
+
+
+def create(settings: Settings) -> WorkerApp:
+    """The worker's app."""
+    card = load_model_card(settings)
+    app = create_app("predict", settings)
+    predicted = faust_topic(app, settings, IMAGE_PREDICTED)
+    dead_letters = DeadLetters(app, settings)
+    # In work or answered: a repetition waits its turn in the line, behind the first, and is then just acknowledged.
+    known = Remembered(REMEMBERED + settings.predict_batch)
+
+    async def predict_agent(stream: faust.StreamT[bytes]) -> None:
+        predict = Predict(settings, card, ObjectStore(settings, max_connections=settings.decode_threads + 2))
+
+        async def work(event: faust.Event) -> ImagePredicted | PermanentError | None:
+            try:
+                upload = ImageUploaded.from_bytes(event.value)
+            except PermanentError as error:
+                return error
+            if upload.upload_id in known:
+                return None
+            known.add(upload.upload_id)
+            return await predict.answer(upload)
+
+        async def settle(finished: Sequence[tuple[faust.Event, ImagePredicted | PermanentError | None]]) -> None:
+            await asyncio.gather(*(publish(event, answer) for event, answer in finished))
+            for event, _ in finished:
+                event.ack()
+
+        async def publish(event: faust.Event, answer: ImagePredicted | PermanentError | None) -> None:
+            if isinstance(answer, PermanentError):
+                await dead_letters.put(event, answer, "predict")
+            elif answer is not None:
+                await send(predicted, key=answer.camera.encode(), value=answer.to_bytes())
+                tell(answer)
+                if answer.rejection is not None and answer.sha256 is None:
+                    # Nothing was read. It may be stored anew under the same id, and is looked for again then.
+                    known.discard(answer.upload_id)
+
+        window: Window[faust.Event, ImagePredicted | PermanentError | None] = Window(
+            settings.predict_batch, work, settle, app.halt
+        )
+        try:
+            async for events in stream.noack_take(settings.predict_batch, within=WITHIN_S):
+                for event in events:
+                    await window.add(event)
+        finally:
+            await window.close()
+            await predict.close()
+
+    app.agent(faust_topic(app, settings, IMAGE_UPLOADED), name="predict")(predict_agent)
+    return app
+
+
+def tell(answer: ImagePredicted) -> None:
+    """One line and the metrics of one answer."""
+    waited = (answer.predicted_at - answer.uploaded_at).total_seconds()
+    metrics.ANSWER_SECONDS.observe(max(0.0, waited))
+    line = log.bind(
+        upload_id=answer.upload_id, image_id=answer.image_id, camera=answer.camera, after_s=round(waited, 3)
+    )
+    if answer.rejection is not None:
+        metrics.ANSWERS.labels(answer.rejection.reason).inc()
+        line.info("rejected", reason=answer.rejection.reason, error=answer.rejection.message, key=answer.key)
+        return
+    metrics.ANSWERS.labels("predicted").inc()
+    top = answer.prediction.top[0] if answer.prediction else None
+    line.info("predicted", top=top.label if top else None, score=round(top.score, 3) if top else None)
