@@ -1,0 +1,156 @@
+"""`uncia gateway`: photographs from a folder or a memory card into the object store."""
+
+import json
+import os
+import signal
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from producers.gateway.engine import Gateway
+from producers.gateway.hands import Threads
+from producers.gateway.names import checked_name
+from producers.gateway.report import Report, printable
+from producers.gateway.run import Options
+from producers.gateway.spool import Spool
+from producers.gateway.spool_file import SpoolError
+from producers.gateway.status import SpoolStatus, read_status
+from producers.gateway.uploader import S3Destination
+from producers.gateway.watcher import PHOTOGRAPHS, Watcher
+from uncia.errors import SettingsError
+from uncia.object_store import ObjectStore
+from uncia.settings import settings
+
+app = typer.Typer(
+    help="Upload photographs from a folder or a memory card, losing none.", no_args_is_help=True, add_completion=False
+)
+
+Folder = Annotated[Path, typer.Argument(help="Where the photographs are.", show_default=False)]
+Station = Annotated[str, typer.Option(help="The station that they belong to.", show_default=False)]
+Camera = Annotated[str | None, typer.Option(help="The camera that took them. Without it each sub-folder is a camera.")]
+SpoolFile = Annotated[
+    Path | None, typer.Option("--spool", help="The gateway's memory. Default: one file a station in your state folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per event.")]
+GiveUp = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="End after so long, done or not.")]
+Remove = Annotated[
+    bool,
+    typer.Option(help="Remove each file from the folder once the store has it and both were read again."),
+]
+Parallel = Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")]
+SameStore = Annotated[bool, typer.Option(help="The store has a new address; what it has is the same.")]
+
+
+@app.command()
+def watch(
+    folder: Folder,
+    station: Station,
+    camera: Camera = None,
+    once: Annotated[bool, typer.Option(help="End when everything that is there is stored.")] = False,
+    give_up_after: GiveUp = None,
+    copy: Annotated[bool, typer.Option(help="Copy the files beside the spool first.")] = False,
+    remove_after_upload: Remove = False,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds that a file must rest before it is taken.")] = 1,
+    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 0.5,
+    parallel: Parallel = 4,
+    spool: SpoolFile = None,
+    same_store: SameStore = False,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a folder and upload what comes into it, for ever or --once."""
+    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, poll)
+    _run(options, settle, parallel, spool, same_store, as_json)
+
+
+@app.command()
+def card(
+    folder: Folder,
+    station: Station,
+    camera: Camera = None,
+    once: Annotated[bool, typer.Option(help="End when everything on the card is stored.")] = True,
+    give_up_after: GiveUp = None,
+    copy: Annotated[bool, typer.Option(help="Copy the card first, so that it can be pulled out early.")] = True,
+    remove_after_upload: Remove = False,
+    parallel: Parallel = 4,
+    spool: SpoolFile = None,
+    same_store: SameStore = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a whole memory card (DCIM/100RECNX and so on) and upload it."""
+    if camera is None and any(part.is_dir() and part.name.upper() == "DCIM" for part in _listed(folder)):
+        raise SettingsError(f"{folder} is a camera's card: say with --camera which camera it was in")
+    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, 5)
+    _run(options, 0, parallel, spool, same_store, as_json)
+
+
+@app.command()
+def status(
+    spool: SpoolFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How many files are stored and how many wait, and the last errors."""
+    paths = [spool] if spool else sorted(_state_folder().glob("*.sqlite"))
+    if not paths:
+        raise SpoolError(f"there is no spool in {_state_folder()}: name one with --spool")
+    told = [read_status(path) for path in paths]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in told]))
+        return
+    for one in told:
+        _show(one)
+
+
+def _run(
+    options: Options, settle_s: float, parallel: int, spool_file: Path | None, same_store: bool, as_json: bool
+) -> None:
+    station = checked_name(options.station, "station")
+    if options.camera is not None:
+        checked_name(options.camera, "camera")
+    if options.once:
+        _listed(options.folder)
+    config = settings()
+    path = spool_file or _state_folder() / f"{station}.sqlite"
+    destination = f"{config.s3_endpoint or 'Amazon S3'}/{config.bucket}"
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with Spool(path, destination=destination, same_store=same_store) as spool, Report(as_json=as_json) as report:
+        store = ObjectStore(config, max_connections=parallel + 1, timeout_s=60, attempts=1)
+        gateway = Gateway(
+            Options(**{**vars(options), "station": station}),
+            spool,
+            Watcher(options.folder, settle_s=settle_s, extensions=PHOTOGRAPHS),
+            S3Destination(store, config.bucket, stop),
+            Threads(parallel),
+            report,
+            stop,
+        )
+        summary = gateway.run()
+        report.tell("summary", summary.sentence(), **asdict(summary), complete=summary.complete)
+    raise typer.Exit(0 if summary.complete else 1)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise SettingsError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _state_folder() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "uncia" / "gateway"
+
+
+def _show(one: SpoolStatus) -> None:
+    console = Console(soft_wrap=True)
+    console.print(f"{one.spool} -> {one.destination or 'no store yet'}", markup=False, highlight=False)
+    counts = ", ".join(f"{number:,} {state}" for state, number in one.counts.items() if number) or "no files yet"
+    console.print(f"  {counts}; {one.remaining:,} remain", markup=False, highlight=False)
+    for problem in one.problems:
+        text = f"  {problem.files:,} x {problem.error}; e.g. {problem.path} ({problem.state}, {problem.attempts} tries)"
+        console.print(printable(text), markup=False, highlight=False)

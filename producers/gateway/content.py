@@ -1,0 +1,152 @@
+"""Reading a file once, in a stream: hashes, first bytes for the capture time, and a copy where one is wanted."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from uncia.exif import read_exif
+
+_CHUNK = 1 << 20
+_HEAD = 128 << 10
+"""Bytes that are kept for the EXIF block: it stands in the first 64 KB of a JPEG, after a preview at the most."""
+
+RESERVE = 256 << 20
+"""Bytes that copying leaves free on the spool's disk."""
+
+
+class SourceMissing(Exception):
+    """The file is not there."""
+
+
+class SourceChanged(Exception):
+    """The file is not as it was when it was found."""
+
+
+class SourceUnreadable(Exception):
+    """The file is there and cannot be read (now)."""
+
+
+class Stopped(Exception):
+    """The gateway was asked to end."""
+
+
+class NoRoom(Exception):
+    """The copy does not fit on the spool's disk."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one reading of a file told."""
+
+    sha256: str
+    md5: str
+    head: bytes
+
+
+def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop: threading.Event) -> Content:
+    """Read the whole file; `copy` names a file that will hold its bytes, on the disk, when this returns.
+
+    Raises `SourceMissing`, `SourceUnreadable`, `NoRoom`, `Stopped`, or `SourceChanged` when size or modification time
+    (None: not looked at) are not these before and after.
+    """
+    part = copy.with_name(copy.name + ".part") if copy else None
+    try:
+        with _source(path) as file, contextlib.ExitStack() as stack:
+            _same(file, size, mtime_ns)
+            target = stack.enter_context(_target(part, size)) if part else None
+            content = _stream(file, target, stop)
+            _same(file, size, mtime_ns)
+            if target:
+                with _room():
+                    target.flush()
+                    os.fsync(target.fileno())
+        if part and copy:
+            part.replace(copy)
+            _sync_folder(copy.parent)
+    except BaseException:
+        if part:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise
+    return content
+
+
+def capture_time(head: bytes, mtime_ns: int) -> datetime:
+    """When the photograph was taken, by the camera's clock: EXIF, else the file's time in this machine's zone."""
+    exif = read_exif(head)
+    if exif.time is not None:
+        return exif.time.replace(tzinfo=None)
+    return datetime.fromtimestamp(mtime_ns // 1_000_000_000)
+
+
+@contextlib.contextmanager
+def _source(path: Path) -> Iterator[BinaryIO]:
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceMissing(f"{path.name} is not there any more") from error
+    except OSError as error:
+        raise SourceUnreadable(f"cannot read {path.name}: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def _same(file: BinaryIO, size: int, mtime_ns: int | None) -> None:
+    now = os.fstat(file.fileno())
+    if now.st_size != size or (mtime_ns is not None and now.st_mtime_ns != mtime_ns):
+        raise SourceChanged("it changed after it was found")
+
+
+@contextlib.contextmanager
+def _target(part: Path, size: int) -> Iterator[BinaryIO]:
+    with _room():
+        part.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(part.parent).free < size + RESERVE:
+            raise NoRoom
+        file = part.open("wb")
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NoRoom(str(error)) from error
+
+
+def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> Content:
+    sha256, md5, head = hashlib.sha256(), hashlib.md5(usedforsecurity=False), b""
+    while True:
+        try:
+            chunk = file.read(_CHUNK)
+        except OSError as error:
+            raise SourceUnreadable(f"reading failed: {error.strerror}") from error
+        if not chunk:
+            return Content(sha256.hexdigest(), md5.hexdigest(), head)
+        if stop.is_set():
+            raise Stopped
+        if len(head) < _HEAD:
+            head += chunk[: _HEAD - len(head)]
+        sha256.update(chunk)
+        md5.update(chunk)
+        if target:
+            with _room():
+                target.write(chunk)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A renamed file survives a power cut only once its folder is on the disk too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,278 @@
+"""The gateway's loop: look, read, upload, write down; nothing here knows S3, and nothing here waits for the network."""
+
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from producers.gateway import content, pace
+from producers.gateway.endings import Destination, Endings
+from producers.gateway.hands import Hands, Outcome
+from producers.gateway.names import camera_of, object_key
+from producers.gateway.report import Report
+from producers.gateway.run import Options, Summary
+from producers.gateway.spool import Entry, Spool
+from producers.gateway.spool_file import SpoolFull
+from producers.gateway.uploader import Upload
+from producers.gateway.watcher import Seen, Watcher
+from uncia.errors import DependencyDown, SettingsError
+from uncia.object_store import AccessRefused
+
+_LONGEST_WAIT_S = 0.25
+"""How long the loop rests at most, so that it notices a request to end."""
+
+_LAST_WORDS_S = 0.4
+"""How long answers that are on their way are waited for when it ends."""
+
+
+class Gateway:
+    """One run over one folder. `run` returns when it is done (`once`), gives up, or `stop` is set."""
+
+    def __init__(
+        self,
+        options: Options,
+        spool: Spool,
+        watcher: Watcher,
+        destination: Destination,
+        hands: Hands,
+        report: Report,
+        stop: threading.Event,
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._options = options
+        self._spool = spool
+        self._watcher = watcher
+        self._destination = destination
+        self._hands = hands
+        self._report = report
+        self._stop = stop
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self.summary = Summary()
+        self._endings = Endings(options, spool, destination, report, stop, self.summary)
+        self._outcomes: deque[Outcome] = deque()
+        self._bad_names: set[str] = set()
+        self._next_look = 0.0
+        self._looked = False
+        self._ever_looked = False
+        self._not_before = 0.0
+        self._store_failures = 0
+
+    def run(self) -> Summary:
+        """The loop."""
+        began = self._clock()
+        self._endings.catch_up()
+        while not self._stop.is_set():
+            try:
+                moved = self._turn()
+            except SpoolFull as error:
+                self._report.tell("waiting", str(error), error=str(error), seconds=5)
+                self._stop.wait(5)
+                continue
+            except content.Stopped:
+                break
+            if self._options.once and self._done():
+                break
+            limit = self._options.give_up_after_s
+            if limit is not None and self._clock() - began > limit:
+                break
+            if not moved:
+                self._outcomes.extend(self._hands.finished(_LONGEST_WAIT_S))
+        if self._stop.is_set() and self._hands.busy:
+            with contextlib.suppress(SpoolFull):
+                self._record_all(_LAST_WORDS_S)
+                self._endings.note()
+        self.summary.remaining = self._spool.remaining() + self._watcher.unsettled
+        return self.summary
+
+    def _turn(self) -> bool:
+        """A little of everything; False when there was nothing to do."""
+        moved = self._record_all(0)
+        if self._clock() >= self._next_look:
+            self._look()
+        moved |= self._read_next()
+        moved |= self._start_uploads()
+        self._endings.note()
+        self._report.progress(self.summary.uploaded + self.summary.duplicates, self._spool.remaining)
+        return moved
+
+    def _record_all(self, wait_s: float) -> bool:
+        self._outcomes.extend(self._hands.finished(wait_s))
+        moved = bool(self._outcomes)
+        while self._outcomes:
+            self._record(self._outcomes[0])
+            self._outcomes.popleft()  # only now: a full disk must not make us forget it
+        return moved
+
+    def _done(self) -> bool:
+        busy = self._hands.busy or self._outcomes or self._endings.pending
+        return not busy and self._looked and not self._watcher.unsettled and not self._spool.remaining()
+
+    # Looking and reading.
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        try:
+            ready = self._watcher.look(began)
+        except OSError as error:
+            text = f"cannot read {self._options.folder} ({error.strerror}); looking again until it is there"
+            self._report.tell("waiting", text, error=text, seconds=self._options.poll_s * 10)
+            self._next_look = self._clock() + self._options.poll_s * 10
+            self._looked = self._ever_looked  # a card that was read and pulled out is not waited for
+            return
+        cameras: dict[str, list[Seen]] = {}
+        for seen in ready:
+            try:
+                camera = camera_of(seen.path, self._options.folder, self._options.camera)
+            except SettingsError as error:
+                self._ignore(seen, error)
+                continue
+            cameras.setdefault(camera, []).append(seen)
+        for camera, files in cameras.items():
+            self._spool.add(self._options.station, camera, files)
+        self._looked = self._ever_looked = True
+        # A card of 100,000 files must not keep the board busy with looking.
+        self._next_look = self._clock() + max(self._options.poll_s, 5 * (time.monotonic() - began))
+
+    def _ignore(self, seen: Seen, error: SettingsError) -> None:
+        self.summary.ignored += 1
+        if str(error) not in self._bad_names:
+            self._bad_names.add(str(error))
+            self._report.tell("ignored", f"{seen.path} is passed over: {error}", path=str(seen.path), error=str(error))
+
+    def _read_next(self) -> bool:
+        entry = self._spool.found(self._clock())
+        if entry is None:
+            return False
+        copy = self._copy_path(entry) if self._options.copy else None
+        try:
+            try:
+                told = self._read(entry, copy)
+            except content.NoRoom:
+                text = f"{entry.source.name} stays where it is: no room for a copy beside {self._spool.path.name}"
+                self._report.tell("kept", text + "; do not pull the card out", path=str(entry.source))
+                copy, told = None, self._read(entry, None)
+        except content.SourceMissing as error:
+            self._lost(entry, str(error), vanished=True)
+        except content.SourceChanged as error:
+            self._lost(entry, str(error), vanished=False)
+        except content.SourceUnreadable as error:
+            self._failed(entry, error)
+        else:
+            captured = content.capture_time(told.head, entry.mtime_ns)
+            key = object_key(entry.station, entry.camera, captured, told.sha256, entry.source.suffix)
+            self._spool.spooled(
+                entry, sha256=told.sha256, md5=told.md5, key=key, copy=copy.name if copy is not None else None
+            )
+        return True
+
+    def _read(self, entry: Entry, copy: Path | None) -> content.Content:
+        if copy and copy.exists() and copy.stat().st_size == entry.size:
+            # A run that was cut off between the copy and the note: the card may be gone by now, the copy is whole.
+            return content.read(copy, entry.size, None, copy=None, stop=self._stop)
+        return content.read(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=self._stop)
+
+    def _copy_path(self, entry: Entry) -> Path:
+        return self._spool.folder / f"{entry.id}-{entry.size}-{entry.mtime_ns}"
+
+    # Uploading.
+
+    def _start_uploads(self) -> bool:
+        now = self._clock()
+        if now < self._not_before:
+            return False
+        started = False
+        # While the store is down one attempt at a time feels for it.
+        while self._hands.busy < (1 if self._store_failures else self._hands.number):
+            claim = self._spool.claim(now)
+            if claim is None:
+                break
+            started = True
+            entry, twin = claim
+            if twin is not None:
+                self._endings.take(entry, None)
+            else:
+                self._hands.start(partial(self._attempt, entry))
+        while self._hands.busy < self._hands.number and (done := self._endings.next_removal()) is not None:
+            started = True
+            upload = self._upload(done, self._spool.stored(done))
+            self._hands.start(partial(self._endings.check_both_sides, done, upload))
+        return started
+
+    def _attempt(self, entry: Entry) -> Outcome:
+        upload = self._upload(entry, entry)
+        try:
+            # An attempt that was cut off may have arrived all the same.
+            receipt = self._destination.look_up(upload) if entry.attempts > 1 else None
+            return Outcome(entry, receipt or self._destination.send(upload), None)
+        except Exception as error:  # whatever it is, it is this attempt's and not the end of the gateway
+            return Outcome(entry, None, error)
+
+    def _upload(self, entry: Entry, stored: Entry) -> Upload:
+        """What to send for `entry`, under the key of `stored` (itself, or the file that it repeats)."""
+        assert entry.sha256 and entry.md5 and stored.key
+        return Upload(
+            path=self._spool.folder / entry.copy if entry.copy else entry.source,
+            name=entry.source.name,
+            station=entry.station,
+            camera=entry.camera,
+            key=stored.key,
+            size=entry.size,
+            sha256=entry.sha256,
+            md5=entry.md5,
+            multipart=entry.multipart,
+            remember=lambda number: self._spool.multipart(entry, number),
+        )
+
+    def _record(self, outcome: Outcome) -> None:
+        entry, error = outcome.entry, outcome.error
+        if outcome.removing:
+            self._endings.remove(outcome)
+        elif outcome.receipt is not None:
+            self._store_failures = 0
+            self._spool.confirmed(entry, etag=outcome.receipt.etag, at=outcome.receipt.at)
+            self._endings.take(self._spool.entry(entry.id), outcome.receipt)
+        elif isinstance(error, content.Stopped):
+            return
+        elif isinstance(error, DependencyDown | AccessRefused):
+            self._store_failed(entry, error)
+        elif isinstance(error, content.SourceMissing | content.SourceChanged):
+            self._lost(entry, str(error), vanished=isinstance(error, content.SourceMissing))
+        elif error is not None:
+            self._failed(entry, error)
+
+    def _store_failed(self, entry: Entry, error: Exception) -> None:
+        now = self._clock()
+        self._spool.failed(entry, error=str(error), next_try=now)
+        if now < self._not_before:
+            return  # one of several that were on their way when the store went
+        self._store_failures += 1
+        limits = pace.REFUSED if isinstance(error, AccessRefused) else pace.STORE_DOWN
+        seconds = pace.wait_s(self._store_failures, limits, self._rng)
+        self._not_before = now + seconds
+        remaining = self._spool.remaining()
+        text = f"{error}. {remaining:,} files wait; next try in {seconds:.0f} s"
+        self._report.tell("waiting", text, error=str(error), seconds=round(seconds, 1), remaining=remaining)
+
+    def _failed(self, entry: Entry, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        seconds = pace.wait_s(max(entry.attempts, 1), pace.ONE_FILE, self._rng)
+        self._spool.failed(entry, error=reason, next_try=self._clock() + seconds)
+        text = f"{entry.source}: {reason}; next try in {seconds:.0f} s"
+        self._report.tell("failed", text, path=str(entry.source), error=reason, seconds=round(seconds, 1))
+
+    def _lost(self, entry: Entry, why: str, *, vanished: bool) -> None:
+        self._spool.gone(entry, why)
+        self._endings.drop_copy(entry)  # it was damaged: it must never be taken for the file
+        self._watcher.forget(entry.source)
+        self._looked = False
+        self._next_look = 0
+        self.summary.vanished += vanished
+        event = "vanished" if vanished else "changed"
+        self._report.tell(event, f"{entry.source}: {why}", path=str(entry.source), camera=entry.camera, error=why)

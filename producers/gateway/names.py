@@ -1,0 +1,54 @@
+"""Names of stations and cameras, and the object key of a photograph."""
+
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+
+from uncia.errors import SettingsError
+
+LONGEST_NAME = 100
+"""Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
+
+
+def checked_name(name: str, what: str) -> str:
+    """The name as the user says it, without surrounding blanks, in one Unicode form (NFC).
+
+    Raises `SettingsError` that names what is wrong: the name becomes one level of the object key.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name:
+        raise SettingsError(f"the {what} needs a name")
+    if "/" in name:
+        raise SettingsError(
+            f"the {what} {name!r} has a slash in it: slashes separate station, camera and date in the key"
+        )
+    if name in {".", ".."} or name.startswith("."):
+        raise SettingsError(f"the {what} {name!r} starts with a dot: stores and listings hide or refuse such names")
+    if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in name):
+        raise SettingsError(f"the {what} {name!r} has a letter in it that cannot be printed")
+    if len(name) > LONGEST_NAME:
+        raise SettingsError(f"the {what} {name[:20]!r}… has {len(name)} letters; at most {LONGEST_NAME} are allowed")
+    return name
+
+
+def camera_of(file: Path, folder: Path, camera: str | None) -> str:
+    """Whose photograph this is: the camera that was named, else the sub-folder, else the folder itself.
+
+    A memory card's own `DCIM` is no camera's name: its files belong to the folder around it.
+    """
+    if camera is not None:
+        return checked_name(camera, "camera")
+    levels = file.relative_to(folder).parts
+    name = levels[0] if len(levels) > 1 and levels[0].upper() != "DCIM" else folder.resolve().name
+    return checked_name(name, "camera")
+
+
+def object_key(station: str, camera: str, captured: datetime, sha256: str, extension: str) -> str:
+    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>-<16 digits of the SHA-256>.<ext>`.
+
+    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known.
+    """
+    time = captured.strftime("%Y%m%dT%H%M%S")
+    if captured.microsecond:
+        time += f"{captured.microsecond // 1000:03d}"
+    return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{sha256[:16]}.{extension.lower().lstrip('.')}"

@@ -1,0 +1,105 @@
+"""The file under the spool: its tables, its lock, and whose it is."""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import TextIO
+
+from uncia.errors import UnciaError
+
+APPLICATION_ID = 0x554E4341  # "UNCA"
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    station TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    source BLOB NOT NULL,             -- path as the file system has it, which need not be Unicode
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    sha256 TEXT, md5 TEXT, key TEXT,
+    copy TEXT,                        -- file name in the spool's folder, when the bytes were copied
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try REAL NOT NULL DEFAULT 0, -- Unix time
+    last_error TEXT,
+    multipart TEXT,                   -- the store's id of an upload in parts that was begun
+    etag TEXT,
+    confirmed_at TEXT,
+    duplicate_of INTEGER REFERENCES files (id),
+    removed_at TEXT,
+    reported INTEGER NOT NULL DEFAULT 0, -- the line about its end was printed
+    UNIQUE (station, camera, source, size, mtime_ns)
+);
+CREATE INDEX files_by_state ON files (state, id);
+CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
+CREATE INDEX files_by_content ON files (sha256, station, camera);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class SpoolError(UnciaError):
+    """The spool cannot be used; nothing in it was changed."""
+
+
+class SpoolFull(UnciaError):
+    """The disk under the spool is full: the files stay where they are until there is room again."""
+
+
+def locked(path: Path) -> TextIO:
+    """The lock beside the spool, held until it is closed. Raises `SpoolError` when another process has it."""
+    file = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise SpoolError(
+            f"another gateway (process {holder}) works with {path}: stop it, or give this one another file with --spool"
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The database, made when it is new. Raises `SpoolError` when it is not ours to write."""
+    try:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    except sqlite3.Error as error:
+        raise SpoolError(f"cannot open {path} ({error}): give another file with --spool") from error
+    try:
+        check(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            database.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+    except sqlite3.Error as error:
+        database.close()
+        raise SpoolError(f"cannot use {path} ({error}): give another file with --spool") from error
+    except SpoolError:
+        database.close()
+        raise
+    database.row_factory = sqlite3.Row
+    return database
+
+
+def check(database: sqlite3.Connection, path: Path) -> None:
+    """Raises `SpoolError` unless this is an empty file or a spool that this version can read."""
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise SpoolError(f"{path} is another program's database: give another file with --spool")
+    if version > SCHEMA_VERSION:
+        raise SpoolError(
+            f"{path} was written by a newer Uncia (schema {version}; this one knows {SCHEMA_VERSION}): update Uncia, "
+            "or give another file with --spool. Nothing in it was changed"
+        )
