@@ -23,6 +23,7 @@ PORTS = (
     "master_grpc",
     "volume",
     "volume_grpc",
+    "seaweedfs_admin",
     "triton_http",
     "triton_grpc",
     "triton_metrics",
@@ -30,6 +31,9 @@ PORTS = (
 
 _LOWEST, _HIGHEST = 12_000, 32_000
 """Below the range from which Linux gives ports to outgoing connections, so that none of them takes ours later."""
+
+_PAIRED = {"seaweedfs_admin": 10_000}
+"""SeaweedFS's worker looks for the admin server's gRPC at its port plus this, wherever it was told to be."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Drawn:
     access_key: str
     secret_key: str
     kafka_cluster: str
+    signing_key: str
+    """With it SeaweedFS's own servers trust each other; nobody else has it."""
     short: str = ""
 
     @property
@@ -62,14 +68,21 @@ def is_free(port: int) -> bool:
 
 def draw_ports(kept: dict[str, int], free: Callable[[int], bool] = is_free) -> dict[str, int]:
     """A free port per name: the remembered one where it is still free, another where it was taken."""
-    ports = {name: port for name, port in kept.items() if name in PORTS and free(port)}
+
+    def fits(name: str, port: int) -> bool:
+        return all(free(one) and one not in taken for one in (port, port + _PAIRED.get(name, 0)))
+
+    taken: set[int] = set()
+    ports = {name: port for name, port in kept.items() if name in PORTS and fits(name, port)}
+    taken.update(*((port, port + _PAIRED.get(name, 0)) for name, port in ports.items()))
     for name in PORTS:
         for _ in range(1000):
             if name in ports:
                 break
-            port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
-            if port not in ports.values() and free(port):
+            port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST - _PAIRED.get(name, 0))
+            if fits(name, port):
                 ports[name] = port
+                taken |= {port, port + _PAIRED.get(name, 0)}
         else:
             raise StackError(f"no free port between {_LOWEST} and {_HIGHEST}: is another program holding them all?")
     return ports
@@ -86,6 +99,7 @@ def read_drawn(folder: Path) -> Drawn | None:
             access_key=str(kept["UNCIA_S3_ACCESS_KEY"]),
             secret_key=str(kept["UNCIA_S3_SECRET_KEY"]),
             kafka_cluster=state["kafka_cluster"],
+            signing_key=state["signing_key"],
             short=state["short"],
         )
     except FileNotFoundError:
@@ -106,6 +120,7 @@ def draw(folder: Path, short: Path) -> Drawn:
         access_key=known.access_key if known else secrets.token_hex(10),
         secret_key=known.secret_key if known else secrets.token_urlsafe(30),
         kafka_cluster=known.kafka_cluster if known else _cluster_id(),
+        signing_key=known.signing_key if known else secrets.token_urlsafe(32),
         short=str(short),
     )
     _write_environment(folder / "stack.env", environment_of(drawn))
@@ -113,6 +128,7 @@ def draw(folder: Path, short: Path) -> Drawn:
         "id": drawn.stack_id,
         "ports": drawn.ports,
         "kafka_cluster": drawn.kafka_cluster,
+        "signing_key": drawn.signing_key,
         "short": drawn.short,
     }
     write_private(folder / "state.json", json.dumps(state, indent=2) + "\n")

@@ -17,6 +17,18 @@ hosts = ["{kafka}"]
 topic = "{topic}"
 """
 
+# Filer and volume server speak HTTP too. Without these keys they would serve anybody on this machine, whatever S3 says.
+_SECURITY = """\
+[jwt.signing]
+key = "{key}"
+[jwt.signing.read]
+key = "{key}"
+[jwt.filer_signing]
+key = "{key}"
+[jwt.filer_signing.read]
+key = "{key}"
+"""
+
 
 class SeaweedFS(Service):
     """Ready when it lists the upload bucket to our credentials."""
@@ -31,9 +43,12 @@ class SeaweedFS(Service):
         _weed()
 
     def files(self) -> dict[str, str]:
-        """notification.toml, which the server looks for in its working folder."""
+        """Notifications and inner security, which the server looks for in its working folder."""
         topic = STORAGE_CHANGED.full_name(self.site.settings)
-        return {"notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic)}
+        return {
+            "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
+            "security.toml": _SECURITY.format(key=self.site.drawn.signing_key),
+        }
 
     def environment(self) -> dict[str, str]:
         """The only identity that the store knows; all others are refused."""
@@ -43,7 +58,7 @@ class SeaweedFS(Service):
         }
 
     def before(self) -> list[str]:
-        """Work where notification.toml is."""
+        """Work where its configuration is."""
         return [f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1"]
 
     def command(self) -> list[str]:
@@ -58,6 +73,7 @@ class SeaweedFS(Service):
             "master.port.grpc": "master_grpc",
             "volume.port": "volume",
             "volume.port.grpc": "volume_grpc",
+            "admin.port": "seaweedfs_admin",
         }
         return [
             str(_weed()),
