@@ -1,0 +1,67 @@
+"""Rules that make one score per class out of the frames of a burst.
+
+Each rule takes the frames' evidence (best window per class, nothing below `FLOOR`) in capture order and gives
+scores of 0 to 1 for all classes. Empty frames count: an animal in one frame of ten is less certain than in ten. The
+frames are summed in capture order, so that the same frames give the same bits in any order of arrival.
+
+- `mean/1`: the mean probability; what is below `FLOOR` counts as 0.
+- `vote/1`: the share of frames whose best class it is.
+- `log-odds/1`: the mean of the log-odds, as a probability; scores are taken between `FLOOR` and 1 - `FLOOR`. It
+  lets a few confident frames outweigh many doubtful ones, and one frame alone keeps its score.
+
+Frames of different models or label sets cannot be summed: `verdict` chooses before it asks a rule.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.bursts.frames import FLOOR, Evidence
+from uncia.settings import EnsembleRule
+
+Scores = NDArray[np.float64]
+Rule = Callable[[Sequence[Evidence], int], Scores]
+
+
+def _sum(frames: Sequence[Evidence], values: Sequence[Scores], classes: int) -> Scores:
+    # bincount adds one after the other in the order given.
+    indices = np.concatenate([frame.indices for frame in frames])
+    total: Scores = np.bincount(indices, weights=np.concatenate(values), minlength=classes).astype(np.float64)
+    return total
+
+
+def mean(frames: Sequence[Evidence], classes: int) -> Scores:
+    """Mean probability; shape (classes,)."""
+    return _sum(frames, [frame.scores for frame in frames], classes) / len(frames)
+
+
+def vote(frames: Sequence[Evidence], classes: int) -> Scores:
+    """Share of frames whose best class it is; shape (classes,)."""
+    votes = np.zeros(classes)
+    for frame in frames:
+        if len(frame.indices):
+            votes[frame.indices[np.argmax(frame.scores)]] += 1
+    return votes / len(frames)
+
+
+def log_odds(frames: Sequence[Evidence], classes: int) -> Scores:
+    """Mean log-odds as a probability; shape (classes,)."""
+    least = _logit(np.array(FLOOR))
+    above = [_logit(np.clip(frame.scores, FLOOR, 1 - FLOOR)) - least for frame in frames]
+    odds = _sum(frames, above, classes) / len(frames) + least
+    scores: Scores = 1 / (1 + np.exp(-odds))
+    return scores
+
+
+def _logit(values: Scores) -> Scores:
+    odds: Scores = np.log(values / (1 - values))
+    return odds
+
+
+RULES: dict[EnsembleRule, tuple[str, Rule]] = {
+    "mean": ("mean/1", mean),
+    "vote": ("vote/1", vote),
+    "log-odds": ("log-odds/1", log_odds),
+}
+"""Name and version as they stand in a verdict, and the rule. A rule that changes gets a new version."""

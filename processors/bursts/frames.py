@@ -1,0 +1,148 @@
+"""One frame, as a burst keeps it: who it is, when it was taken, what was seen in it.
+
+A class vector has 1,000 entries, of which a few dozen say anything. What scores below `FLOOR` is noise: it is not
+kept, and every rule counts it as `FLOOR` or as nothing (`ensemble` says which). That is part of the rules'
+definition, not an approximation that depends on what came first: the same frames give the same evidence in any
+order.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia.errors import PermanentError
+from uncia.events import BurstFrame, ClassScore, ClassVector, FocusScore, ImagePredicted, Rejection, Trigger
+from uncia.events.base import UtcTime, WireModel
+
+FLOOR = 0.01
+
+Order = tuple[datetime, int, int, str]
+"""Capture order of frames of one camera: capture time; where that is the same, event, n of m, and image id."""
+
+_ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The scores that say something: `scores[i]` is the best window's probability of class `indices[i]`."""
+
+    indices: NDArray[np.intp]
+    scores: NDArray[np.float64]
+
+
+def pack_evidence(windows: ClassVector) -> str:
+    """The entries of at least `FLOOR`, as base64 of (uint16 index, float16 score)."""
+    vector = windows.unpack()
+    if not np.isfinite(vector).all() or vector.min() < 0 or vector.max() > 1 or len(vector) > 0xFFFF:
+        raise ValueError("a class vector holds probabilities, of at most 65,535 classes")
+    indices = np.flatnonzero(vector >= FLOOR)
+    entries = np.empty(len(indices), dtype=_ENTRY)
+    entries["index"], entries["score"] = indices, vector[indices]
+    return base64.b64encode(entries.tobytes()).decode()
+
+
+class Frame(WireModel):
+    """A frame in a burst's state: about 0.6 KB of JSON."""
+
+    image_id: str
+    upload_id: str
+    bucket: str
+    key: str
+    captured_at: datetime
+    trigger: Trigger
+    sequence: int | None = None
+    sequence_length: int | None = None
+    event_number: int | None = None
+    uploaded_at: UtcTime
+    predicted_at: UtcTime
+    model: str = ""
+    label_set: str = ""
+    classes: int = 0
+    evidence: str = ""
+    top: tuple[ClassScore, ...] = ()
+    focus: tuple[FocusScore, ...] = ()
+    rejection: Rejection | None = None
+
+    @classmethod
+    def of(cls, event: ImagePredicted) -> "Frame":
+        """What of a prediction its burst needs.
+
+        A sequence that contradicts itself (5 of 3) counts as none. Raises `PermanentError`, reason `schema-invalid`,
+        for a class vector that is none.
+        """
+        capture, prediction = event.capture, event.prediction
+        told = capture.sequence is not None and capture.sequence_length is not None
+        sound = told and (capture.sequence or 0) <= (capture.sequence_length or 0)
+        judged = {}
+        if prediction is not None:
+            try:
+                evidence = pack_evidence(prediction.windows)
+            except ValueError as error:
+                raise PermanentError("schema-invalid", f"{event.topic}: prediction.windows: {error}") from error
+            judged = {
+                "model": f"{prediction.model}@{prediction.version}",
+                "label_set": prediction.label_set,
+                "classes": prediction.windows.length,
+                "evidence": evidence,
+                "top": prediction.top,
+                "focus": prediction.focus,
+            }
+        return cls(
+            image_id=event.image_id,
+            upload_id=event.upload_id,
+            bucket=event.bucket,
+            key=event.key,
+            captured_at=capture.time.replace(tzinfo=None),
+            trigger=capture.trigger,
+            sequence=capture.sequence if sound else None,
+            sequence_length=capture.sequence_length if sound else None,
+            event_number=capture.event_number,
+            uploaded_at=event.uploaded_at,
+            predicted_at=event.predicted_at,
+            rejection=event.rejection,
+            **judged,
+        )
+
+    @cached_property
+    def order(self) -> Order:
+        """Where it stands among the frames of its camera."""
+        event = -1 if self.event_number is None else self.event_number
+        return (self.captured_at, event, self.sequence or 0, self.image_id)
+
+    @property
+    def told(self) -> bool:
+        """The camera said which sequence it belongs to."""
+        return self.sequence is not None or self.event_number is not None
+
+    @property
+    def readable(self) -> bool:
+        """It was judged."""
+        return bool(self.model)
+
+    @cached_property
+    def unpacked(self) -> Evidence:
+        """Its evidence as arrays."""
+        entries = np.frombuffer(base64.b64decode(self.evidence), dtype=_ENTRY)
+        return Evidence(entries["index"].astype(np.intp), entries["score"].astype(np.float64))
+
+    def on_the_wire(self, *, deciding: bool, seen: ClassScore | FocusScore | None, score: float | None) -> BurstFrame:
+        """As the burst's event shows it, with how the verdict's class was seen in it."""
+        return BurstFrame(
+            image_id=self.image_id,
+            upload_id=self.upload_id,
+            key=self.key,
+            bucket=self.bucket,
+            captured_at=self.captured_at,
+            sequence=self.sequence,
+            uploaded_at=self.uploaded_at,
+            predicted_at=self.predicted_at,
+            top=self.top[0] if self.top else None,
+            rejection=self.rejection,
+            deciding=deciding,
+            box=seen.box if seen else None,
+            score=score,
+        )

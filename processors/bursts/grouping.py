@@ -1,0 +1,129 @@
+"""Which frames belong together: a function of the frames alone.
+
+Nothing here knows when a frame arrived, whether a burst was closed or what was said before. That is why arrival
+order cannot matter: `sessions` calls `divide` on the frames that it holds, whatever the way they came in.
+
+Frames stand in capture order (`Frame.order`), and a burst is a run of neighbours in it:
+
+1. Frames of one sequence (`related` is SAME from each to the next that tells) are together, whatever the gap and
+   whatever stands between them.
+2. A sequence reset or another event number parts two bursts, however small the gap.
+3. Else the gap decides.
+4. A burst of `max_frames` is cut there.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum
+from typing import Protocol
+
+from processors.bursts.frames import Frame
+from processors.bursts.rules import SEQUENCE_REACH
+
+
+class Relation(Enum):
+    """What the camera itself says about two frames that follow each other."""
+
+    SAME = "same"
+    OTHER = "other"
+    UNTOLD = "untold"
+
+
+class Run(Protocol):
+    """A burst as far as `around` looks at it."""
+
+    frames: list[Frame]
+
+
+def related(earlier: Frame, later: Frame) -> Relation:
+    """Whether `later` goes on with the sequence of `earlier`; neighbours in capture order."""
+    a, b = earlier, later
+    by_event = a.event_number is not None and b.event_number is not None
+    by_sequence = a.sequence is not None and b.sequence is not None
+    if not by_event and not by_sequence:
+        return Relation.UNTOLD
+    if by_event and a.event_number != b.event_number:
+        return Relation.OTHER
+    if by_sequence:
+        if a.sequence_length != b.sequence_length:
+            return Relation.OTHER
+        # Cameras with minute precision give one time to several frames: only a later time makes a reset.
+        if (b.sequence or 0) <= (a.sequence or 0) and b.captured_at > a.captured_at:
+            return Relation.OTHER
+    return Relation.SAME if b.captured_at - a.captured_at <= SEQUENCE_REACH else Relation.OTHER
+
+
+def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[list[Frame]]:
+    """Frames in capture order, as bursts in capture order."""
+    chains, ends = _chains(frames)
+    bursts: list[list[Frame]] = []
+    chain: int | None = None
+    for place, frame in enumerate(frames):
+        if not bursts or len(bursts[-1]) >= max_frames:
+            apart = True
+        elif chain is not None and (chains[place] == chain or ends[chain] > place):
+            apart = False
+        elif chain is not None and chains[place] is not None and _reset(frames, chains, place):
+            apart = True
+        else:
+            apart = frame.captured_at - frames[place - 1].captured_at > gap
+        if apart:
+            bursts.append([frame])
+            chain = chains[place]
+        else:
+            bursts[-1].append(frame)
+            if chains[place] is not None:
+                chain = chains[place]
+    return bursts
+
+
+def _chains(frames: Sequence[Frame]) -> tuple[list[int | None], list[int]]:
+    """For each frame the number of its sequence, or None; for each sequence the place of its last frame."""
+    chains: list[int | None] = []
+    ends: list[int] = []
+    last: Frame | None = None
+    for place, frame in enumerate(frames):
+        if not frame.told:
+            chains.append(None)
+            continue
+        if last is None or related(last, frame) is not Relation.SAME:
+            ends.append(place)
+        ends[-1] = place
+        chains.append(len(ends) - 1)
+        last = frame
+    return chains, ends
+
+
+def _reset(frames: Sequence[Frame], chains: list[int | None], place: int) -> bool:
+    previous = next(before for before in range(place - 1, -1, -1) if chains[before] is not None)
+    return related(frames[previous], frames[place]) is Relation.OTHER
+
+
+def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int) -> tuple[int, int]:
+    """The range of bursts (in capture order) whose division one more frame can change.
+
+    A frame reaches over the gap; one that tells its sequence reaches to the next burst that tells one on either
+    side; and a change before a full burst moves all cuts behind it.
+    """
+
+    def reaches(burst: Run, apart: timedelta, told: bool) -> bool:
+        return apart <= gap or (frame.told and not told and apart <= SEQUENCE_REACH)
+
+    first = last = bisect_left(bursts, frame.order, key=lambda burst: burst.frames[0].order)
+    told = False
+    while first > 0:
+        left = bursts[first - 1]
+        if not reaches(left, frame.captured_at - left.frames[-1].captured_at, told):
+            break
+        told = told or any(each.told for each in left.frames if each.order < frame.order)
+        first -= 1
+    told = False
+    while last < len(bursts):
+        right = bursts[last]
+        cut = last > first and len(bursts[last - 1].frames) >= max_frames
+        if not cut and not reaches(right, right.frames[0].captured_at - frame.captured_at, told):
+            break
+        told = told or any(each.told for each in right.frames)
+        last += 1
+    return first, last

@@ -1,0 +1,164 @@
+"""A camera's state as key and value records, safe against a crash between any two writes.
+
+One record per burst, so that a frame costs the same whether ten or a thousand bursts are kept, and one head per
+camera. Several records cannot be written at once, so the head is a write-ahead log of one entry:
+
+1. `intent`: the head with the events to send (outbox) and the bursts that changed, all in one record;
+2. `settle`: the records of those bursts, while the events are sent;
+3. `clear`: the head again, empty of both, once all of 2 is confirmed.
+
+A crash before 1 leaves the old state, and the input is read again. After 1 everything is in the head: reading
+applies the intent over the records, whether or not they were written, and the outbox is sent again. So whatever was
+decided is published, with the same ids and revisions; readers keep the highest revision, so a repetition is
+harmless.
+
+A record begins with the version of its layout. One from a newer version is refused (`StateTooNew`) before anything
+is written, and stays as it is.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from processors.bursts.state import Burst, CameraState, Forgotten
+from uncia.errors import UnciaError
+from uncia.events.base import UtcTime
+
+VERSION = 1
+
+_SEPARATOR = b"\0"
+
+
+class StateTooNew(UnciaError):
+    """A record was written by a newer Uncia."""
+
+
+@dataclass
+class Change:
+    """A burst that changed, and the track it is in; or one that went."""
+
+    id: str
+    track: str = ""
+    burst: Burst | None = None
+
+
+@dataclass
+class Head:
+    """Everything of a camera that is not a burst."""
+
+    arrived_at: UtcTime | None = None
+    forgotten: list[Forgotten] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    late: int = 0
+    due: UtcTime | None = None
+    """When the next thing happens by itself; what the index of waiting cameras is made of."""
+    outbox: list[str] = field(default_factory=list)
+    intent: list[Change] = field(default_factory=list)
+
+
+@dataclass
+class _Record:
+    track: str
+    burst: Burst
+
+
+_HEAD = TypeAdapter(Head)
+_RECORD = TypeAdapter(_Record)
+
+
+def head_key(camera: str) -> bytes:
+    """The key of a camera's head."""
+    return camera.encode()
+
+
+def burst_key(camera: str, burst_id: str) -> bytes:
+    """The key of one of its bursts."""
+    return camera.encode() + _SEPARATOR + burst_id.encode()
+
+
+def split_key(key: bytes) -> tuple[str, str | None]:
+    """Camera, and burst id unless it is the key of a head."""
+    camera, found, burst_id = key.partition(_SEPARATOR)
+    return camera.decode(), burst_id.decode() if found else None
+
+
+def _wrap(raw: bytes) -> bytes:
+    return bytes([VERSION]) + zlib.compress(raw, 1)
+
+
+def _unwrap(key: bytes, value: bytes) -> bytes:
+    if value[0] > VERSION:
+        raise StateTooNew(
+            f"the state of camera {split_key(key)[0]!r} has layout {value[0]} and this worker reads up to {VERSION}: "
+            "a newer Uncia wrote it, start that one again; nothing was overwritten"
+        )
+    return zlib.decompress(value[1:])
+
+
+def read_head(key: bytes, value: bytes) -> Head:
+    """Raises `StateTooNew`."""
+    return _HEAD.validate_json(_unwrap(key, value))
+
+
+def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> CameraState:
+    """The state of a camera, an intent that was not carried out included. Raises `StateTooNew`."""
+    key = head_key(camera)
+    head = read_head(key, records[key]) if key in records else Head()
+    kept: dict[str, tuple[str, Burst]] = {}
+    for burst_id in burst_ids:
+        burst_record = burst_key(camera, burst_id)
+        if burst_record in records:
+            record = _RECORD.validate_json(_unwrap(burst_record, records[burst_record]))
+            kept[burst_id] = (record.track, record.burst)
+    for change in head.intent:
+        if change.burst is None:
+            kept.pop(change.id, None)
+        else:
+            kept[change.id] = (change.track, change.burst)
+    tracks: dict[str, list[Burst]] = {}
+    for track, burst in sorted(kept.values(), key=lambda each: each[1].frames[0].order):
+        tracks.setdefault(track, []).append(burst)
+    return CameraState(
+        camera=camera,
+        arrived_at=head.arrived_at,
+        tracks=tracks,
+        forgotten=head.forgotten,
+        seen=head.seen,
+        late=head.late,
+        outbox=[event.encode() for event in head.outbox],
+    )
+
+
+@dataclass(frozen=True)
+class Writes:
+    """One change of a camera's state as records, to be written in this order; None removes."""
+
+    intent: tuple[bytes, bytes]
+    settle: dict[bytes, bytes | None]
+    clear: tuple[bytes, bytes]
+
+
+def writes(state: CameraState, changed: set[str], removed: set[str], due: datetime | None) -> Writes:
+    """The records of a state whose bursts `changed` or were `removed` since it was written last."""
+    bursts = {burst.id: (track, burst) for track, burst in state.bursts() if burst.id in changed}
+    changes = [Change(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()]
+    changes += [Change(burst_id) for burst_id in sorted(removed)]
+    key = head_key(state.camera)
+    plain = Head(state.arrived_at, state.forgotten, state.seen, state.late, due)
+    full = Head(**{**vars(plain), "outbox": [event.decode() for event in state.outbox], "intent": changes})
+    settle: dict[bytes, bytes | None] = {
+        burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst)))
+        for burst_id, (track, burst) in bursts.items()
+    }
+    settle.update((burst_key(state.camera, burst_id), None) for burst_id in removed)
+    return Writes((key, _wrap(_HEAD.dump_json(full))), settle, (key, _wrap(_HEAD.dump_json(plain))))
+
+
+def index(records: Mapping[bytes, bytes]) -> Iterator[tuple[str, Head]]:
+    """Every camera and its head. Raises `StateTooNew`."""
+    for key, value in records.items():
+        if _SEPARATOR not in key:
+            yield key.decode(), read_head(key, value)

@@ -1,0 +1,277 @@
+"""The sessioniser: frames and time go in, events come out.
+
+**Time reveals, it never decides.** A camera's clock is the latest log time of its own frames (`arrived_at`). An
+open burst has a deadline: the arrival of its last frame plus the idle time. A frame that arrives at A first closes
+every burst of its camera whose deadline is at or before A, *at that deadline*; then it is taken in. A tick does the
+first half for cameras that are silent. No frame that is read after a legal tick arrived before it (`clock`), so the
+tick only shows earlier what the next frame would have shown: the events, their order and every byte are those of
+the frame log alone.
+
+**Belonging is a function of the frames** (`grouping`), closing only decides what is said: `provisional` while open,
+`final` at the close, `revised` when a frame joins later. So any arrival order ends in the same bursts, ids and
+verdicts.
+
+A burst closes
+- `sequence`: when as many frames as its camera announced are in;
+- `watermark`: when a frame of the same track arrives that was taken later than its end by more than the gap and
+  `DISORDER`. It is that frame which is compared and not the latest time ever seen: a single photograph of the year
+  2070, or a live frame amid an SD card, closes what is open at that moment and spoils nothing that comes after;
+- `idle`: at its deadline.
+
+**Lateness.** A closed burst is kept until `lateness` after its close, and frames revise it meanwhile. Then it is
+forgotten, as is the one closed longest ago when more than `KEPT_FRAMES` are held. A frame that comes later belongs
+to a burst of the late ones, which is opened and closed as any other: no frame is ever without a final burst.
+
+A repetition (same image id) changes nothing; it only shows that time has passed.
+
+A revision number only rises: for every event of one id it is one more than for the last, also when an id was
+superseded and a later frame brings it back.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from processors.bursts.frames import Frame
+from processors.bursts.grouping import around, divide
+from processors.bursts.rules import (
+    DISORDER,
+    KEPT_FORGOTTEN,
+    KEPT_FORMER,
+    KEPT_FRAMES,
+    KEPT_OPEN,
+    KEPT_SEEN,
+    BurstRules,
+)
+from processors.bursts.state import Burst, CameraState, Forgotten, track_of
+from processors.bursts.verdict import Verdicts
+from uncia.events import BurstResolved, BurstStatus, CloseReason
+
+
+@dataclass
+class Step:
+    """What one frame or tick did: the events in order, and which bursts must be stored or removed, by id."""
+
+    events: list[BurstResolved] = field(default_factory=list)
+    changed: dict[str, Burst] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    too_late_for: str | None = None
+    """The forgotten burst that the frame belonged to."""
+
+    def keep(self, burst: Burst) -> None:
+        """Store it."""
+        self.changed[burst.id] = burst
+        self.removed.discard(burst.id)
+
+    def drop(self, burst_id: str) -> None:
+        """Remove it."""
+        self.changed.pop(burst_id, None)
+        self.removed.add(burst_id)
+
+    def add(self, later: "Step") -> None:
+        """Both, as one."""
+        self.events += later.events
+        for burst_id in later.removed:
+            self.drop(burst_id)
+        for burst in later.changed.values():
+            self.keep(burst)
+
+
+class Sessions:
+    """Applies frames and time to a camera's state. Holds no state itself."""
+
+    def __init__(self, rules: BurstRules, verdicts: Verdicts) -> None:
+        self._rules = rules
+        self._verdicts = verdicts
+
+    def frame(self, state: CameraState, station: str, frame: Frame, logged_at: datetime) -> Step:
+        """Take in one frame that was logged at `logged_at` (aware)."""
+        at = logged_at if state.arrived_at is None else max(state.arrived_at, logged_at)
+        state.arrived_at = at
+        step = self.pass_time(state, at)
+        if state.knows(frame.image_id):
+            return step
+        track = track_of(frame.trigger)
+        joined = self._place(state, track, station, frame, at, step)
+        self._close_passed(state, track, joined, frame, at, step)
+        self._bound(state, at, step)
+        return step
+
+    def pass_time(self, state: CameraState, now: datetime) -> Step:
+        """Close what is due by `now`, each at its own deadline, and forget what is past revising."""
+        step, rules = Step(), self._rules
+        due = [burst for _, burst in state.bursts() if burst.open and burst.deadline(rules.idle) <= now]
+        for burst in sorted(due, key=lambda each: (each.deadline(rules.idle), each.id)):
+            self._close(state, burst, CloseReason.IDLE, burst.deadline(rules.idle), step)
+        self._forget(state, lambda closed_at: now - closed_at > rules.lateness, step)
+        return step
+
+    def _place(self, state: CameraState, track: str, station: str, frame: Frame, at: datetime, step: Step) -> Burst:
+        """Put a new frame where it belongs, and say what that changed. Returns its burst."""
+        rules, bursts = self._rules, state.tracks.setdefault(track, [])
+        first, last = around(bursts, frame, rules.gap, rules.max_frames)
+        before = bursts[first:last]
+        source = {each.image_id: burst for burst in before for each in burst.frames}
+        frames = sorted([*(each for burst in before for each in burst.frames), frame], key=lambda each: each.order)
+        state.images[frame.image_id] = track
+
+        after: list[Burst] = []
+        for group in divide(frames, rules.gap, rules.max_frames):
+            sources = list({burst.id: burst for each in group if (burst := source.get(each.image_id))}.values())
+            arrived = any(each is frame for each in group)
+            if len(sources) == 1 and len(group) == len(sources[0].frames) and not arrived:
+                after.append(sources[0])
+                continue
+            burst = self._formed(state, track, station, group, sources, at, arrived)
+            after.append(burst)
+            if arrived:
+                joined = burst
+        bursts[first:last] = after
+
+        new = [burst for burst in after if all(burst is not old for old in before)]
+        late_for = self._missed(state, track, joined, frame)
+        if late_for:
+            step.too_late_for = late_for
+            state.late += 1
+        revisions = {burst.id: burst.revision for burst in before}
+        ids = {burst.id for burst in after}
+        for old in before:
+            if old.id not in ids:
+                heir = next(burst for burst in new if burst.holds(old.earliest.image_id))
+                heir.supersedes = (*heir.supersedes, old.id)[-KEPT_FORMER:]
+                heir.former[old.id] = old.revision + 1
+                step.drop(old.id)
+                step.events.append(self._verdicts.superseded(state.camera, old, heir.id))
+        gone = {forgotten.id: forgotten.revision for forgotten in state.forgotten}
+        for burst in new:
+            burst.former = dict(list(burst.former.items())[-KEPT_FORMER:])
+            burst.revision = max(revisions.get(burst.id, 0), burst.former.get(burst.id, 0), gone.get(burst.id, 0))
+            burst.changes = self._changes(burst, before, frame, late_for)
+            if burst.open and burst.complete:
+                self._close(state, burst, CloseReason.SEQUENCE, at, step)
+            else:
+                self._say(state, burst, BurstStatus.PROVISIONAL if burst.open else BurstStatus.REVISED, step)
+        return joined
+
+    def _formed(
+        self,
+        state: CameraState,
+        track: str,
+        station: str,
+        group: list[Frame],
+        sources: list[Burst],
+        at: datetime,
+        arrived: bool,
+    ) -> Burst:
+        """A burst made of frames of `sources`, and of the new one where it `arrived` in it."""
+        closed = [burst for burst in sources if burst.closed_at is not None]
+        latest = max(closed, key=lambda burst: (burst.closed_at, burst.id), default=None)
+        burst = Burst(
+            station=sources[0].station if sources else station,
+            frames=group,
+            last_arrival=at if arrived else max(burst.last_arrival for burst in sources),
+            # Once closed, closed: what was called final is revised from then on and never provisional again.
+            closed_at=latest.closed_at if latest else None,
+            closed_by=latest.closed_by if latest else None,
+            verdict=sources[0].verdict if sources else "",
+            supersedes=tuple(dict.fromkeys(each for burst in sources for each in burst.supersedes)),
+            former={each: revision for burst in sources for each, revision in burst.former.items()},
+        )
+        burst.id = burst.identify(state.camera)
+        burst.supersedes = tuple(each for each in burst.supersedes if each != burst.id)
+        return burst
+
+    @staticmethod
+    def _changes(burst: Burst, before: list[Burst], frame: Frame, late_for: str | None) -> tuple[str, ...]:
+        """What a new frame did to a burst, in words."""
+        if late_for:
+            return (f"{frame.image_id} arrived too late for {late_for}",)
+        held = {each.image_id for each in burst.frames}
+        words = []
+        for old in before:
+            kept = sum(each.image_id in held for each in old.frames)
+            if old.id == burst.id and kept < len(old.frames):
+                words.append(f"{len(old.frames) - kept} frames went to another burst")
+            elif old.id != burst.id and kept:
+                words.append(f"{kept} frames came from {old.id}")
+        if frame.image_id in held and not burst.open:
+            words.append(f"{frame.image_id} arrived late")
+        return tuple(words)
+
+    @staticmethod
+    def _missed(state: CameraState, track: str, joined: Burst, frame: Frame) -> str | None:
+        """The forgotten burst that a frame lies in, unless it joined frames that were in time."""
+        for gone in reversed(state.forgotten):
+            if gone.track == track and gone.started <= frame.captured_at <= gone.ended:
+                late = all(gone.started <= each.captured_at <= gone.ended for each in joined.frames)
+                return gone.id if late else None
+        return None
+
+    def _close_passed(
+        self, state: CameraState, track: str, joined: Burst, frame: Frame, at: datetime, step: Step
+    ) -> None:
+        """Close what lies so far before this frame that its own frames should be in."""
+        reach = self._rules.gap + DISORDER
+        for burst in state.tracks[track]:
+            if burst.open and burst is not joined and frame.captured_at - burst.frames[-1].captured_at > reach:
+                self._close(state, burst, CloseReason.WATERMARK, at, step)
+
+    def _bound(self, state: CameraState, at: datetime, step: Step) -> None:
+        """Keep the state within its limits."""
+        opened = sorted(
+            (burst for _, burst in state.bursts() if burst.open), key=lambda burst: (burst.last_arrival, burst.id)
+        )
+        for burst in opened[: max(0, len(opened) - KEPT_OPEN)]:
+            self._close(state, burst, CloseReason.WATERMARK, at, step)
+        while len(state.images) > KEPT_FRAMES:
+            closed = [(burst.closed_at, burst.id) for _, burst in state.bursts() if burst.closed_at is not None]
+            if closed:
+                oldest = min(closed)
+                self._forget(state, lambda _: False, step, only=oldest[1])
+            elif len(opened) > 1:
+                self._close(state, opened.pop(0), CloseReason.WATERMARK, at, step)
+            else:
+                return
+
+    def _close(self, state: CameraState, burst: Burst, reason: CloseReason, at: datetime, step: Step) -> None:
+        burst.closed_by, burst.closed_at = reason, at
+        self._say(state, burst, BurstStatus.FINAL, step)
+
+    def _say(self, state: CameraState, burst: Burst, status: BurstStatus, step: Step) -> None:
+        """One more event about a burst."""
+        said = burst.verdict
+        burst.revision += 1
+        event = self._verdicts.resolved(state.camera, burst, status)
+        burst.verdict = event.verdict.taxon or event.verdict.label if event.verdict else ""
+        if status is BurstStatus.REVISED and said != burst.verdict:
+            burst.changes = (*burst.changes, f"verdict: {said or 'none'} became {burst.verdict or 'none'}")
+            event = event.model_copy(update={"changes": burst.changes})
+        burst.changes = ()
+        step.events.append(event)
+        step.keep(burst)
+
+    def _forget(
+        self, state: CameraState, past: Callable[[datetime], bool], step: Step, *, only: str | None = None
+    ) -> None:
+        """Let go of closed bursts, in the order in which they closed."""
+        going = [
+            (burst.closed_at, burst.id, track)
+            for track, burst in state.bursts()
+            if burst.closed_at is not None and (past(burst.closed_at) or burst.id == only)
+        ]
+        for _, burst_id, track in sorted(going):
+            burst = next(each for each in state.tracks[track] if each.id == burst_id)
+            state.tracks[track].remove(burst)
+            self._remember(state, track, burst)
+            step.drop(burst_id)
+
+    @staticmethod
+    def _remember(state: CameraState, track: str, burst: Burst) -> None:
+        started, ended = burst.frames[0].captured_at, burst.frames[-1].captured_at
+        state.forgotten.append(Forgotten(burst.id, track, started, ended, burst.revision))
+        del state.forgotten[:-KEPT_FORGOTTEN]
+        images: Iterable[str] = [frame.image_id for frame in burst.frames]
+        for image_id in images:
+            del state.images[image_id]
+        state.seen.extend(images)
+        del state.seen[:-KEPT_SEEN]

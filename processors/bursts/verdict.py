@@ -1,0 +1,230 @@
+"""What a burst shows, and the event that says so.
+
+1. **Focus taxa first.** Their score is the best over the frames' best windows (an animal is often in few frames of
+   a burst, and the best frame finds it where the mean does not), and each frame's own calibrated threshold decides.
+   The best one present is the verdict, certain, and the frames that reached the threshold are the deciding ones.
+2. Otherwise the best class by the ensemble rule, certain from `certain_from` on. A focus taxon that stays below its
+   threshold is never certain, whatever the rule gives it.
+3. Rejected frames are counted, and judge nothing; without any other there is no verdict.
+
+Models are not mixed: classes are scored over the frames of one model version and label set, the one that judged
+most frames (then the greatest by name); the flag `mixed-models` says that there were others. Focus scores of all
+frames count, since each carries the threshold of its own model.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from processors.bursts.ensemble import RULES
+from processors.bursts.frames import Frame
+from processors.bursts.rules import BurstRules
+from processors.bursts.state import Burst
+from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, TaxonVerdict
+
+MIXED = "mixed-models"
+
+MOST_TAXA = 5
+LEAST_SCORE = 0.05
+"""Further taxa are named from this score on, and so many at most."""
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """What a class is called."""
+
+    label: str
+    taxon: str
+    group: str
+
+
+ClassNames = Callable[[str, int], ClassName | None]
+"""Label set id and class index to its name; None where this process does not have that label set."""
+
+
+@dataclass
+class Judgement:
+    """What the frames show together. `seen` says, by image id, how the verdict's class was seen in a frame."""
+
+    taxa: list[TaxonVerdict] = field(default_factory=list)
+    deciding: set[str] = field(default_factory=set)
+    seen: dict[str, ClassScore | FocusScore] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    mixed: bool = False
+
+
+class Verdicts:
+    """Judges bursts and words the events about them."""
+
+    def __init__(self, rules: BurstRules, names: ClassNames) -> None:
+        self._rules = rules
+        self._digest = rules.digest
+        self._names = names
+        self._rule_name, self._rule = RULES[rules.ensemble]
+
+    def resolved(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
+        """The event for a burst as it stands."""
+        judged = self.judge(burst.frames)
+        return BurstResolved(
+            burst_id=burst.id,
+            revision=burst.revision,
+            status=status,
+            station=burst.station,
+            camera=camera,
+            trigger=burst.trigger,
+            started_at=burst.frames[0].captured_at,
+            ended_at=burst.frames[-1].captured_at,
+            frames=tuple(self._shown(frame, judged) for frame in burst.frames),
+            expected_frames=burst.expected,
+            unreadable=sum(not frame.readable for frame in burst.frames),
+            verdict=judged.taxa[0] if judged.taxa else None,
+            taxa=tuple(judged.taxa),
+            rule=self._rule_name,
+            models=tuple(sorted({frame.model for frame in burst.frames if frame.readable})),
+            settings=self._digest,
+            closed_by=burst.closed_by,
+            closed_at=burst.closed_at,
+            supersedes=burst.supersedes,
+            changes=burst.changes,
+            flags=(MIXED,) if judged.mixed else (),
+        )
+
+    def superseded(self, camera: str, burst: Burst, heir: str) -> BurstResolved:
+        """The last event of an id: its frames are the heir's now."""
+        return BurstResolved(
+            burst_id=burst.id,
+            revision=burst.revision + 1,
+            status=BurstStatus.SUPERSEDED,
+            station=burst.station,
+            camera=camera,
+            trigger=burst.trigger,
+            started_at=burst.frames[0].captured_at,
+            ended_at=burst.frames[-1].captured_at,
+            rule=self._rule_name,
+            settings=self._digest,
+            superseded_by=heir,
+        )
+
+    @staticmethod
+    def _shown(frame: Frame, judged: Judgement) -> BurstFrame:
+        name = frame.image_id
+        return frame.on_the_wire(
+            deciding=name in judged.deciding, seen=judged.seen.get(name), score=judged.scores.get(name)
+        )
+
+    def judge(self, frames: Sequence[Frame]) -> Judgement:
+        """What these frames, in capture order, show together."""
+        judged = Judgement()
+        readable = [frame for frame in frames if frame.readable]
+        if not readable:
+            return judged
+        counts = Counter((frame.model, frame.label_set, frame.classes) for frame in readable)
+        judged.mixed = len(counts) > 1
+        model = max(counts, key=lambda each: (counts[each], each))
+        voters = [frame for frame in readable if (frame.model, frame.label_set, frame.classes) == model]
+        focus = _focus(readable)
+        ranked = self._ranked(voters, model[1], model[2], {each.taxon: each for each in focus})
+        present = [each for each in focus if each.certain]
+        judged.taxa = _distinct([*present, *(taxon for _, taxon in ranked)])
+        if present:
+            self._by_focus(judged, readable)
+        elif ranked:
+            self._by_rule(judged, voters, ranked[0][0])
+        return judged
+
+    def _ranked(
+        self, voters: list[Frame], label_set: str, classes: int, focus: dict[str, TaxonVerdict]
+    ) -> list[tuple[int, TaxonVerdict]]:
+        """Classes by the rule's score, best first."""
+        evidence = [frame.unpacked for frame in voters]
+        scores = self._rule(evidence, classes)
+        peaks = np.zeros(classes)
+        for each in evidence:
+            peaks[each.indices] = np.maximum(peaks[each.indices], each.scores)
+        best = np.lexsort((np.arange(classes), -peaks, -scores))[: 2 * MOST_TAXA]
+        ranked = []
+        for place, index in enumerate(int(each) for each in best):
+            score = round(float(scores[index]), 6)
+            if place and score < LEAST_SCORE:
+                break
+            name = self._name(label_set, index, voters)
+            threshold = focus[name.taxon].threshold if name.taxon in focus else None
+            certain = threshold is None and score >= self._rules.certain_from
+            taxon = TaxonVerdict(
+                taxon=name.taxon,
+                label=name.label,
+                group=name.group,
+                score=score,
+                threshold=threshold,
+                certain=certain,
+                focus=threshold is not None,
+            )
+            ranked.append((index, taxon))
+        return ranked
+
+    def _name(self, label_set: str, index: int, voters: list[Frame]) -> ClassName:
+        if name := self._names(label_set, index):
+            return name
+        for frame in voters:
+            for top in frame.top:
+                if top.index == index:
+                    return ClassName(top.label, top.taxon, top.group)
+        return ClassName(f"class {index}", "", "nothing")
+
+    @staticmethod
+    def _by_focus(judged: Judgement, readable: list[Frame]) -> None:
+        for frame in readable:
+            for score in frame.focus:
+                if score.taxon == judged.taxa[0].taxon:
+                    judged.seen[frame.image_id] = score
+                    judged.scores[frame.image_id] = score.score
+                    if score.present:
+                        judged.deciding.add(frame.image_id)
+
+    @staticmethod
+    def _by_rule(judged: Judgement, voters: list[Frame], index: int) -> None:
+        """The frames whose own best class it is decided; where none has it, the one that scores it best."""
+        for frame in voters:
+            evidence = frame.unpacked
+            where = np.flatnonzero(evidence.indices == index)
+            if len(where):
+                judged.scores[frame.image_id] = float(evidence.scores[where[0]])
+                if evidence.scores[where[0]] >= evidence.scores.max():
+                    judged.deciding.add(frame.image_id)
+            for top in frame.top:
+                if top.index == index:
+                    judged.seen[frame.image_id] = top
+        if not judged.deciding and judged.scores:
+            judged.deciding.add(max(judged.scores, key=lambda name: (judged.scores[name], name)))
+
+
+def _focus(readable: Sequence[Frame]) -> list[TaxonVerdict]:
+    """Every focus taxon by its best frame, those present first, then by score."""
+    best: dict[str, FocusScore] = {}
+    for frame in readable:
+        for score in frame.focus:
+            held = best.get(score.taxon)
+            if held is None or (score.present, score.score, score.label) > (held.present, held.score, held.label):
+                best[score.taxon] = score
+    verdicts = [
+        TaxonVerdict(
+            taxon=each.taxon,
+            label=each.label,
+            group="animal",
+            score=each.score,
+            threshold=each.threshold,
+            certain=each.present,
+            focus=True,
+        )
+        for each in best.values()
+    ]
+    return sorted(verdicts, key=lambda each: (not each.certain, -each.score, each.taxon))
+
+
+def _distinct(taxa: Sequence[TaxonVerdict]) -> list[TaxonVerdict]:
+    kept: dict[str, TaxonVerdict] = {}
+    for each in taxa:
+        kept.setdefault(each.taxon or each.label, each)
+    return list(kept.values())[:MOST_TAXA]
