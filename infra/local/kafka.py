@@ -33,6 +33,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=2
 
+# After a crash the broker may register again once its old session is over: 9 s by default.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+
 # The default (128 MB) is a quarter of our heap.
 log.cleaner.dedupe.buffer.size=16777216
 log.index.size.max.bytes=2097152

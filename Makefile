@@ -1,0 +1,53 @@
+# Everything that one does with a clone. `make help` lists it.
+# All paths are relative, so that the clone may lie in a folder with a space in its name.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+VENV_DONE := .venv/complete
+
+# Arguments: `make demo IMAGES=folder`, `make bench ARGS='...'`.
+IMAGES ?=
+ARGS ?=
+
+.PHONY: help setup demo test check unit bench soak clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+setup: $(VENV_DONE) ## Install all that is missing: packages, Kafka, Triton, the model.
+	@$(PY) -m infra.local.install
+
+demo: setup ## Play three camera stations into the whole system (IMAGES=folder: your own photographs).
+	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
+
+test: setup check ## All tests: style, types, unit, and the real stack.
+	@$(PY) -m pytest tests/stack tests/recovery $(ARGS)
+
+check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@$(PY) -m uncia topics docs --check
+	@$(PY) -m uncia settings docs --check
+	@$(PY) -m pytest tests/unit
+
+unit: $(VENV_DONE) ## Unit tests alone.
+	@$(PY) -m pytest -q tests/unit $(ARGS)
+
+bench: setup ## Measure speed; writes .local/bench/results.json.
+	@$(PY) -m benchmarks $(ARGS)
+
+soak: setup ## Play 10,000 photographs and watch the memory.
+	@$(PY) -m benchmarks.soak $(ARGS)
+
+clean: ## Stop the stack; remove what was installed, built and stored.
+	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi
+	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV_DONE): pyproject.toml constraints.txt infra/local/make_venv.sh
+	@sh infra/local/make_venv.sh
+	@touch $(VENV_DONE)
