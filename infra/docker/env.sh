@@ -32,6 +32,9 @@ COMPOSE_PROFILES=$profile
 S3_ACCESS_KEY=$(draw 20)
 S3_SECRET_KEY=$(draw 40)
 
+# What the store's own parts sign their requests to each other with.
+S3_SIGNING_KEY=$(draw 40)
+
 # Kafka's cluster id: 16 bytes as URL-safe base64, fixed for the life of its volume.
 KAFKA_CLUSTER_ID=$(draw 21)A
 

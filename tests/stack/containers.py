@@ -189,6 +189,7 @@ def _draw() -> dict[str, str]:
         "PROJECT": f"uncia-test-{secrets.token_hex(4)}",
         "S3_ACCESS_KEY": secrets.token_hex(10),
         "S3_SECRET_KEY": secrets.token_hex(20),
+        "S3_SIGNING_KEY": secrets.token_hex(20),
         "KAFKA_CLUSTER_ID": urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
         **{name: str(port) for name, port in ports.items()},
     }

@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "COMPOSE_PROFILES": "cpu",
     "S3_ACCESS_KEY": "key",
     "S3_SECRET_KEY": "secret",
+    "S3_SIGNING_KEY": "signing",
     "KAFKA_CLUSTER_ID": "AAAAAAAAAAAAAAAAAAAAAA",
 }
 

@@ -10,6 +10,7 @@ import typer
 from compose_file import ROOT, ours, services
 from typer.exceptions import TyperException
 
+from infra.local import seaweedfs
 from processors.runtime.process import READY_FILE
 from uncia.cli import build
 from uncia.settings import Settings
@@ -81,11 +82,28 @@ def test_the_store_notifies_the_topic_that_intake_reads() -> None:
     assert told["hosts"] == [services()["intake"]["environment"]["UNCIA_KAFKA"]]
 
 
+def test_the_notification_file_is_that_of_the_embedded_stack() -> None:
+    embedded = seaweedfs._NOTIFICATION.format(kafka="kafka:19092", topic=STORAGE_CHANGED.name)
+    assert notification() == tomllib.loads(embedded)["notification"]
+
+
+def test_the_stores_inner_doors_are_locked_as_in_the_embedded_stack() -> None:
+    def leaves(table: dict[str, Any], path: str = "WEED") -> set[str]:
+        found: set[str] = set()
+        for name, value in table.items():
+            under = f"{path}_{name.upper()}"
+            found |= leaves(value, under) if isinstance(value, dict) else {under}
+        return found
+
+    embedded = tomllib.loads(seaweedfs._SECURITY.format(key="drawn"))
+    assert leaves(embedded) <= set(services()["seaweedfs"]["environment"])
+
+
 def test_the_store_has_the_bucket_for_uploads_and_ours() -> None:
     settings = Settings(_env_file=None)
     made = next(argument for argument in services()["seaweedfs"]["command"] if argument.startswith("-bucket="))
     assert made.removeprefix("-bucket=").split(",") == [settings.bucket, *settings.own_buckets]
-    assert f"/buckets/{settings.bucket}/" in services()["seaweedfs"]["healthcheck"]["test"][1]
+    assert services()["seaweedfs"]["healthcheck"]["test"][1].endswith(f"grep -q {settings.bucket}")
 
 
 def test_the_store_calls_nobody_at_home() -> None:

@@ -83,7 +83,7 @@ def test_only_pinned_images_are_pulled() -> None:
 
 def test_no_credential_stands_in_the_file_and_a_missing_one_says_what_to_do() -> None:
     secret = {name: rest for name, rest in variables().items() if "KEY" in name or "CLUSTER" in name}
-    assert {"S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_CLUSTER_ID"} == set(secret)
+    assert {"S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_SIGNING_KEY", "KAFKA_CLUSTER_ID"} == set(secret)
     for kind, rest in secret.values():
         assert kind == "?"
         assert "sh infra/docker/env.sh" in rest
