@@ -12,7 +12,7 @@ import tritonclient.grpc.aio as triton_aio
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from uncia.errors import DependencyDown, UnciaError
+from uncia.errors import DependencyDown
 from uncia.frames import Pixels, self_test_pattern
 from uncia.model_card import ModelCard, load_model_card, read_model_card
 from uncia.settings import Settings
@@ -67,7 +67,10 @@ class Classifier:
         self._client: triton_aio.InferenceServerClient | None = None
 
     async def classify(self, pixels: Pixels) -> Answer:
-        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Raises `DependencyDown`."""
+        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`.
+
+        Raises `DependencyDown`, and `ValueError` for an array of another kind.
+        """
         if self._client is None:
             self._client = triton_aio.InferenceServerClient(self._settings.triton, channel_args=_CHANNEL)
         began = time.perf_counter()
@@ -200,12 +203,8 @@ class ModelControl:
         Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail and are asked again.
         """
         try:
+            # Nobody waits for the unloading: with a dead stub it never ends, and loading does not need its end.
             self._client.unload_model(model, client_timeout=timeout_s)
-            deadline = time.monotonic() + timeout_s
-            while any(served.state in ("READY", "UNLOADING") for served in self.served(model)):
-                if time.monotonic() > deadline:
-                    raise DependencyDown(f"{model} was not unloaded within {timeout_s:.0f} s: restart Triton")
-                time.sleep(0.05)
             self._client.load_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise _down(error, self._settings, model) from error
@@ -221,9 +220,12 @@ class ModelControl:
 
 
 def _inputs(card: ModelCard, pixels: Pixels) -> list[Any]:
-    spec = card.frame
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != (spec.height, spec.width, 3):
-        raise ValueError(f"frames of uint8 (B, {spec.height}, {spec.width}, 3) are asked for, not {pixels.shape}")
+    expected = (card.frame.height, card.frame.width, 3)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != expected or not 1 <= len(pixels) <= card.max_batch:
+        raise ValueError(
+            f"{card.model} takes uint8 frames of {expected}, 1 to {card.max_batch} at once; "
+            f"these are {pixels.dtype} {pixels.shape}"
+        )
     tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
     tensor.set_data_from_numpy(np.ascontiguousarray(pixels))
     return [tensor]
@@ -246,26 +248,31 @@ def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
 
 
 def _health(error: InferenceServerException) -> Health:
-    status, message = str(error.status()), (error.message() or "").lower()
+    """Triton has few status codes; what happened is in its words (server 2.51)."""
+    message = (error.message() or "").lower()
     if "stub process" in message:
         return Health.DEAD
     if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
         return Health.NOT_LOADED
-    return Health.UNREACHABLE if status.endswith("UNAVAILABLE") else Health.FAILING
+    # A full queue is UNAVAILABLE as well.
+    away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
+    return Health.UNREACHABLE if away else Health.FAILING
 
 
-def _down(error: InferenceServerException, settings: Settings, model: str) -> UnciaError:
+def _down(error: InferenceServerException, settings: Settings, model: str) -> DependencyDown:
     """Our sentence for one of Triton's errors."""
-    message = (error.message() or str(error.status())).strip().splitlines()[0][:300]
+    lines = (error.message() or str(error.status())).strip().splitlines()
+    message = lines[0][:300] if lines else "no reason given"
+    reload = "`uncia models check --reload` loads it anew"
     match _health(error):
         case Health.DEAD:
-            text = f"the process behind {model} died and Triton does not restart it: reload the model"
+            return DependencyDown(f"the process behind {model} died, and Triton does not restart it: {reload}")
         case Health.NOT_LOADED:
-            text = f"Triton at {settings.triton} does not serve {model}: `uncia models check` says why ({message})"
+            return DependencyDown(f"Triton at {settings.triton} does not serve {model} ({message}): {reload}")
         case Health.UNREACHABLE:
-            text = f"Triton at {settings.triton} does not answer; `uncia up` starts it ({message})"
-        case _ if str(error.status()).endswith("DEADLINE_EXCEEDED"):
-            text = f"{model} did not answer within {settings.triton_timeout_s:g} s: Triton is overloaded or stuck"
-        case _:
-            text = f"{model} refuses: {message}"
-    return DependencyDown(text)
+            reason = message.rsplit(": ", 1)[-1]
+            return DependencyDown(f"Triton at {settings.triton} does not answer ({reason}); `uncia up` starts it")
+    if str(error.status()).endswith("DEADLINE_EXCEEDED"):
+        limit = f"{settings.triton_timeout_s:g} s"
+        return DependencyDown(f"{model} did not answer within {limit}: Triton has too much to do, or is stuck")
+    return DependencyDown(f"{model} refuses: {message}")
