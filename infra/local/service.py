@@ -27,7 +27,7 @@ class Site:
     drawn: Drawn
     settings: Settings
     environment: Mapping[str, str]
-    """What this stack's processes get on top of the caller's own environment."""
+    """What our own processes get on top of the caller's environment: the way to this stack, and credentials."""
 
 
 class Service(ABC):
@@ -78,8 +78,7 @@ class Service(ABC):
         """
         for name, text in self.files().items():
             write_private(self.site.layout.run / name, text)
-        marks = {
-            **self.site.environment,
+        variables = {
             **self.environment(),
             ID_MARK: self.site.drawn.stack_id,
             PART_MARK: self.name,
@@ -89,7 +88,7 @@ class Service(ABC):
             "# Written by `uncia up`; changes are lost at the next one.",
             "umask 077",
             f"cd {shlex.quote(str(directory))} || exit 1",
-            *(f"export {name}={shlex.quote(value)}" for name, value in sorted(marks.items())),
+            *(f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())),
             *self.before(),
             f"exec {shlex.join(self.command())}",
         ]

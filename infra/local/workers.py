@@ -24,8 +24,9 @@ class Worker(Service):
         return [sys.executable, "-m", "uncia", "worker", self.name]
 
     def environment(self) -> dict[str, str]:
-        """A scratch folder of its own, so that stacks and workers never share one."""
+        """The way to this stack, and a scratch folder that no other stack shares."""
         return {
+            **self.site.environment,
             "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
             "UNCIA_DATA_DIR": str(self.site.layout.folder / "data" / "workers"),
         }
