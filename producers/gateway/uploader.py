@@ -229,7 +229,9 @@ class S3Destination:
                 return StoreDisagrees(f"{key} did not arrive as it was sent")
             ours = self._store.translate(error, f"the bucket {self.bucket}")
             if isinstance(ours, ObjectMissing):
-                return DependencyDown(f"what answers at {endpoint} knows no uploads ({code}): is it an object store?")
+                return DependencyDown(
+                    f"what answers at {endpoint} knows no uploads ({code}) and may be no object store"
+                )
             return ours
         if isinstance(error, ParamValidationError):
             return StoreDisagrees(f"{key!r} is no name that S3 takes")
