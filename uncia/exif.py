@@ -18,7 +18,8 @@ READ_BYTES = 128 * 1024
 
 _EXIF_IFD = "Image ExifOffset"
 _MAKER_NOTE = 0x927C
-_UNDEFINED = 7
+_BYTES = (1, 7)
+"""BYTE, which some writers use, and UNDEFINED, which the standard asks for."""
 _TIME = re.compile(r"\s*(\d{4})[:\-/.](\d{1,2})[:\-/.](\d{1,2})[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2}))?")
 
 
@@ -99,7 +100,7 @@ def _maker_note(data: bytes, tags: dict[str, Any]) -> bytes | None:
         (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
         for place in range(directory + 2, directory + 2 + 12 * entries, 12):
             tag, kind, count, offset = struct.unpack_from(f"{order}HHII", tiff, place)
-            if tag == _MAKER_NOTE and kind == _UNDEFINED and count > 4:
+            if tag == _MAKER_NOTE and kind in _BYTES and count > 4:
                 return tiff[offset : offset + count] or None
     except (struct.error, ValueError, IndexError, TypeError):
         return None

@@ -1,0 +1,107 @@
+"""Reconyx maker notes, HyperFire and HyperFire 2."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reconyx_notes import hyperfire, hyperfire_2
+
+from processors.predict.maker_notes import MakerNote, read_maker_note
+from uncia.events import Trigger
+from uncia.exif import read_exif
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
+both = pytest.mark.parametrize("make", [hyperfire, hyperfire_2])
+
+
+def test_a_hyperfire_tells_all() -> None:
+    assert read_maker_note(hyperfire()) == MakerNote(
+        Trigger.MOTION, 2, 3, 202, datetime(2014, 9, 26, 14, 21, 4), 16.0, False, "P800BD06104674"
+    )
+
+
+def test_a_hyperfire_2_tells_all() -> None:
+    assert read_maker_note(hyperfire_2()) == MakerNote(
+        Trigger.MOTION, 1, 10, 4, datetime(2021, 4, 11, 20, 43, 9), 2.0, True, "H2RXEM06043616"
+    )
+
+
+@both
+@pytest.mark.parametrize(
+    ("letter", "trigger"),
+    [(b"M", Trigger.MOTION), (b"T", Trigger.TIME_LAPSE), (b"P", Trigger.OTHER), (b"?", Trigger.UNKNOWN)],
+)
+def test_the_trigger_is_a_letter(make: Callable[..., bytes], letter: bytes, trigger: Trigger) -> None:
+    note = read_maker_note(make(trigger=letter))
+    assert note is not None
+    assert note.trigger is trigger
+
+
+@both
+@pytest.mark.parametrize("sequence", [(0, 0), (0, 3), (4, 3), (1, 0)])
+def test_a_sequence_that_cannot_be_is_not_told(make: Callable[..., bytes], sequence: tuple[int, int]) -> None:
+    note = read_maker_note(make(sequence=sequence))
+    assert note is not None
+    assert (note.sequence, note.sequence_length) == (None, None)
+
+
+@both
+def test_frost_has_a_sign(make: Callable[..., bytes]) -> None:
+    note = read_maker_note(make(celsius=-31))
+    assert note is not None
+    assert note.temperature_c == -31.0
+
+
+@both
+def test_event_numbers_go_beyond_16_bits(make: Callable[..., bytes]) -> None:
+    note = read_maker_note(make(event=70_000))
+    assert note is not None
+    assert note.event_number == 70_000
+
+
+@both
+def test_values_that_cannot_be_are_not_told(make: Callable[..., bytes]) -> None:
+    note = read_maker_note(make(celsius=9999, infrared=7, time=(99, 0, 0, 0, 0, 0), serial="\u4e2d"))
+    assert note is not None
+    assert (note.temperature_c, note.infrared, note.time, note.serial) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"Nikon\0\x02", bytes(460)])
+def test_other_makers_notes_are_left_alone(raw: bytes | None) -> None:
+    assert read_maker_note(raw) is None
+
+
+@both
+@given(length=st.integers(2, 200))
+def test_a_note_that_breaks_off_is_read_as_far_as_it_goes(make: Callable[..., bytes], length: int) -> None:
+    note = read_maker_note(make()[:length])
+    assert note is None or isinstance(note, MakerNote)
+
+
+@needs_samples
+def test_a_genuine_burst_counts_from_one_to_ten() -> None:
+    frames = sorted((SAMPLES / "heron_burst").glob("*.JPG"))
+    notes = [read_maker_note(read_exif(frame.read_bytes()).maker_note) for frame in frames]
+    assert [(note.sequence, note.sequence_length, note.trigger) for note in notes if note] == [
+        (place, 10, Trigger.MOTION) for place in range(1, 11)
+    ]
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "sequence", "length", "celsius", "infrared"),
+    [("blank.jpg", 5, 5, 21.0, True), ("domestic_cattle.jpg", 2, 3, 16.0, False), ("vehicle.jpg", 1, 5, 9.0, True)],
+)
+def test_genuine_hyperfires_are_read(name: str, sequence: int, length: int, celsius: float, infrared: bool) -> None:
+    note = read_maker_note(read_exif((SAMPLES / "single_frames" / name).read_bytes()).maker_note)
+    assert note is not None
+    assert (note.sequence, note.sequence_length, note.temperature_c, note.infrared) == (
+        sequence,
+        length,
+        celsius,
+        infrared,
+    )
