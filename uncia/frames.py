@@ -123,8 +123,9 @@ def _scale(header: JpegHeader, spec: FrameSpec) -> int:
 def _fit(image: Image.Image, spec: FrameSpec) -> Pixels:
     """Cut the strips and scale, in one pass.
 
-    The box filter leaves the picture crisp, which the network rewards: on ten genuine night frames the least score
-    of a snow leopard was 0.17, with bicubic 0.06, with bilinear 0.05; other frames stayed below 0.01 with each.
+    The box filter is the cheapest and leaves the picture crisp, which the network rewards: on ten genuine night frames
+    of a snow leopard the least score was 0.17 (bicubic 0.06, bilinear 0.05), while 19 frames of other animals,
+    a vehicle and blanks stayed below 0.01 with each; the same order held when all were mirrored, cut and made grey.
     """
     rows = image.height
     box = (0, rows * spec.crop_top, image.width, rows * (1 - spec.crop_bottom))

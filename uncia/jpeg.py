@@ -87,6 +87,9 @@ def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
     if frame is None:
         raise RejectedImage("image-corrupt", "the JPEG has a scan but no frame header")
     width, height, process = frame
+    # libjpeg makes up what is missing, zeros on a failing card included, and calls the picture whole.
+    if data.find(b"\xff\xd9", end) < 0:
+        raise RejectedImage("image-truncated", f"the JPEG breaks off: no end of image in its {len(data):,} bytes")
     if process == "progressive" and data.count(b"\xff\xda", at - 2) > _MAX_SCANS:
         raise RejectedImage("image-too-large", f"more than {_MAX_SCANS} scans: decoding would take minutes")
     return JpegHeader(width, height, process, bytes(bare), at - 2)

@@ -1,0 +1,30 @@
+"""A fake Triton and a repository with one card, for each test anew."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_triton import CARD, LABELS, FakeTriton, serving
+
+from uncia.model_card import CARD_FILE, LABELS_FILE
+from uncia.settings import Settings
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository" / CARD.model
+    folder.mkdir(parents=True)
+    (folder / CARD_FILE).write_text(CARD.model_dump_json())
+    (folder / LABELS_FILE).write_text(LABELS.model_dump_json())
+    return folder.parent
+
+
+@pytest.fixture
+def triton() -> FakeTriton:
+    return FakeTriton()
+
+
+@pytest.fixture
+def settings(triton: FakeTriton, repository: Path) -> Iterator[Settings]:
+    with serving(triton) as address:
+        yield Settings(triton=address, model=CARD.model, model_repository=repository, triton_timeout_s=5)
