@@ -1,14 +1,15 @@
 """How every event is written and read."""
 
 import json
-from typing import Any, ClassVar, Self
+from datetime import UTC
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from uncia.errors import PermanentError
 
-UtcTime = AwareDatetime
-"""A moment with an offset; written as UTC."""
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""A moment; given with any offset, kept and written as UTC."""
 
 
 class WireModel(BaseModel):

@@ -1,0 +1,88 @@
+"""The front door: fast, one sentence for what is missing, no traceback for what the user can mend."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from uncia import cli
+from uncia.errors import SettingsError, UnciaError
+
+
+def app_with(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint, asked: str = "") -> typer.Typer:
+    monkeypatch.setattr(cli, "entry_points", lambda group: points)
+    return cli.build([asked] if asked else [])
+
+
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name=name, value=value, group=cli.GROUP)
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("processors.absent", "processors"), ("triton_models.absent", "models"), ("infra.absent", "local")],
+)
+def test_an_absent_extra_gives_one_sentence_with_the_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, module: str, extra: str
+) -> None:
+    app = app_with(monkeypatch, point("thing", f"{module}:app"), asked="thing")
+    with pytest.raises(UnciaError) as caught:
+        CliRunner().invoke(app, ["thing", "--any", "option"], catch_exceptions=False)
+    assert f"pip install 'uncia[{extra}]'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_extra_leaves_the_other_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (point("absent", "processors.absent:app"), point("settings", "uncia.settings_command:app"))
+    result = CliRunner().invoke(app_with(monkeypatch, *points), ["--help"])
+    assert result.exit_code == 0
+    assert "absent" in result.output
+    assert "settings" in result.output
+
+
+def test_only_the_command_that_is_asked_for_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (point("broken", "json:no_such_thing"), point("settings", "uncia.settings_command:app"))
+    app_with(monkeypatch, *points, asked="settings")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(UnciaError("Kafka is away: start it"), 1), (SettingsError("wrong settings: X"), 2)]
+)
+def test_our_own_errors_are_one_line_and_an_exit_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: UnciaError, status: int
+) -> None:
+    def refuse(arguments: list[str]) -> typer.Typer:
+        raise error
+
+    monkeypatch.setattr(cli, "build", refuse)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == status
+    assert capsys.readouterr().err == f"uncia: {error}\n"
+
+
+def uncia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "uncia", *arguments],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_a_wrong_setting_stops_a_command_and_names_the_variable() -> None:
+    ended = uncia("settings", "show", UNCIA_PARTITIONS="many")
+    assert ended.returncode == 2
+    assert "UNCIA_PARTITIONS" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_version_is_told() -> None:
+    from uncia import __version__
+
+    assert uncia("--version").stdout.strip() == __version__

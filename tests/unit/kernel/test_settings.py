@@ -1,0 +1,79 @@
+"""Settings: read once, checked at the start, and a wrong one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from uncia.errors import SettingsError
+from uncia.settings import Settings, read_settings, stack_dir
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of whoever runs the tests."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"UNCIA_{field.upper()}", raising=False)
+    monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
+
+
+def test_the_environment_wins_over_the_stacks_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "stack.env").write_text("UNCIA_KAFKA=file:1\nUNCIA_BUCKET=of-the-file\n", encoding="utf-8")
+    monkeypatch.setenv("UNCIA_KAFKA", "environment:2")
+    assert read_settings().kafka == "environment:2"
+    assert read_settings().bucket == "of-the-file"
+
+
+def test_what_nobody_says_has_its_default() -> None:
+    assert read_settings() == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("UNCIA_PARTITIONS", "none"),
+        ("UNCIA_PARTITIONS", "0"),
+        ("UNCIA_NAMESPACE", "Not Allowed"),
+        ("UNCIA_ENSEMBLE_RULE", "median"),
+        ("UNCIA_STATION_FOCUS_TAXA", '{"ridge": 7}'),
+        ("UNCIA_WEB_PORT", "70000"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable):
+        read_settings()
+
+
+def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_PARTITIONS", "0")
+    monkeypatch.setenv("UNCIA_BURST_GAP_S", "-1")
+    with pytest.raises(SettingsError, match=r"UNCIA_PARTITIONS.*UNCIA_BURST_GAP_S"):
+        read_settings()
+
+
+@pytest.mark.parametrize(("pattern", "what"), [("(", "not a regular expression"), ("(?P<station>.*)", "named groups")])
+def test_a_key_pattern_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, pattern: str, what: str) -> None:
+    monkeypatch.setenv("UNCIA_KEY_PATTERN", pattern)
+    with pytest.raises(SettingsError, match=what):
+        read_settings()
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_FOCUS_TAXA", "Panthera uncia, Ursus arctos,")
+    assert read_settings().focus_taxa == ("Panthera uncia", "Ursus arctos")
+
+
+def test_a_station_may_have_other_focus_taxa(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_STATION_FOCUS_TAXA", '{"ridge": ["Ursus arctos"]}')
+    assert read_settings().focus_of("ridge") == ("Ursus arctos",)
+    assert read_settings().focus_of("valley") == ("Panthera uncia",)
+
+
+def test_the_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_S3_SECRET_KEY", "open-sesame")
+    assert "open-sesame" not in repr(read_settings()) + str(read_settings())
+
+
+def test_the_stack_folder_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNCIA_STACK_DIR")
+    assert stack_dir() == Path(".local/stack")
