@@ -27,6 +27,8 @@ class Topic:
     max_message_bytes: int = 1_048_576
     co_partitioned: bool = True
     """Has the camera partition count and partitioner, so that a camera's whole story is in one partition."""
+    broker_config: tuple[tuple[str, str], ...] = ()
+    """Further topic settings, as Kafka names them."""
 
     def full_name(self, settings: Settings) -> str:
         """The name on the broker, namespace included."""
@@ -41,7 +43,11 @@ class Topic:
             config["retention.ms"] = "-1"
         else:
             config["retention.ms"] = str(self.retention_days * DAY_MS)
-        return config
+        return {**config, **dict(self.broker_config)}
+
+
+LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
+"""Messages carry the time at which the broker wrote them: one clock, rising along a partition. Bursts close by it."""
 
 
 STORAGE_CHANGED = Topic(
@@ -70,6 +76,7 @@ IMAGE_PREDICTED = Topic(
     event=ImagePredicted,
     writers=("predict",),
     readers=("bursts", "subscribers"),
+    broker_config=LOG_TIME,
 )
 BURST_RESOLVED = Topic(
     name=BurstResolved.topic,
@@ -88,6 +95,7 @@ CLOCK_TICKED = Topic(
     writers=("bursts",),
     readers=("bursts",),
     retention_days=7,
+    broker_config=LOG_TIME,
 )
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",

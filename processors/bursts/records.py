@@ -18,7 +18,7 @@ is written, and stays as it is.
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -55,7 +55,7 @@ class Head:
     late: int = 0
     due: UtcTime | None = None
     """When the next thing happens by itself; what the index of waiting cameras is made of."""
-    outbox: list[str] = field(default_factory=list)
+    outbox: list[tuple[str, str]] = field(default_factory=list)
     intent: list[Change] = field(default_factory=list)
 
 
@@ -128,7 +128,7 @@ def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> Ca
         forgotten=head.forgotten,
         seen=head.seen,
         late=head.late,
-        outbox=[event.encode() for event in head.outbox],
+        outbox=[(burst_id, event.encode()) for burst_id, event in head.outbox],
     )
 
 
@@ -148,7 +148,7 @@ def writes(state: CameraState, changed: set[str], removed: set[str], due: dateti
     changes += [Change(burst_id) for burst_id in sorted(removed)]
     key = head_key(state.camera)
     plain = Head(state.arrived_at, state.forgotten, state.seen, state.late, due)
-    full = Head(**{**vars(plain), "outbox": [event.decode() for event in state.outbox], "intent": changes})
+    full = replace(plain, outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox], intent=changes)
     settle: dict[bytes, bytes | None] = {
         burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst)))
         for burst_id, (track, burst) in bursts.items()

@@ -104,8 +104,8 @@ class CameraState:
     """Image ids of forgotten bursts, latest last."""
     late: int = 0
     """Frames that came too late for the burst they belonged to."""
-    outbox: list[bytes] = field(default_factory=list)
-    """Events that were decided and not yet confirmed as sent, in order."""
+    outbox: list[tuple[str, bytes]] = field(default_factory=list)
+    """Events that were decided and not yet confirmed as sent, in order: burst id and message."""
 
     def __post_init__(self) -> None:
         self.images: dict[str, str] = {}

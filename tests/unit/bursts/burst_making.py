@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -114,6 +115,7 @@ def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
     )
 
 
+@lru_cache(maxsize=4096)
 def frame(shot: Shot) -> Frame:
     """As the state keeps it."""
     return Frame.of(predicted(shot))

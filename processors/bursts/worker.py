@@ -1,0 +1,206 @@
+"""Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` out.
+
+What a `kill -9` finds, at any point: Faust commits an offset some time after its acknowledgement and acknowledges
+nothing by itself here, so the input of everything below is read again. A table write of Faust's own is queued and
+its failure only logged; therefore the changelog is written by confirmed sends, and in this order:
+
+1. the heads of all cameras of the batch, with intent and outbox, confirmed;
+2. the records of their bursts and the results, confirmed;
+3. the empty heads, queued: one that is lost costs a repetition;
+4. the acknowledgement.
+
+Before 1 is confirmed nothing was said; after it, the outbox is sent again by the next run (`records`).
+
+A table may be written in the partition of the event at hand only. A tick is in the partition of its cameras, since
+all camera topics have one partition count and one partitioner: this is why closing waits for a tick that comes in
+by a topic and is not done by the timer that makes it.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
+from faust.types import TP
+
+from processors.bursts.desk import Desk, Page
+from processors.bursts.rules import BurstRules
+from processors.bursts.verdict import ClassName, ClassNames
+from processors.runtime.app import WorkerApp, create_app, faust_topic, group_name
+from processors.runtime.dead_letters import DeadLetters
+from processors.runtime.delivery import send
+from uncia.errors import PermanentError
+from uncia.events import ClockTicked, ImagePredicted
+from uncia.inference import ModelCard, load_model_card
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, IMAGE_PREDICTED, Topic
+
+BATCH, WITHIN_S = 64, 0.02
+
+TABLE = "cameras"
+
+log = structlog.get_logger("uncia")
+
+
+def own_topics(settings: Settings) -> tuple[Topic, ...]:
+    """The changelog of the cameras' states."""
+    bare = settings.model_copy(update={"namespace": ""})
+    return (
+        Topic(
+            name=f"{group_name('bursts', bare)}-{TABLE}-changelog",
+            holds="States of the cameras; see `processors/bursts/records.py`.",
+            key="camera, or camera and burst",
+            writers=("bursts",),
+            readers=("bursts",),
+            compacted=True,
+            max_message_bytes=4 * 1_048_576,
+            # It is read as a whole at every start, and only closed segments are compacted.
+            broker_config=(
+                ("segment.bytes", str(16 * 1_048_576)),
+                ("segment.ms", "600000"),
+                ("min.cleanable.dirty.ratio", "0.1"),
+            ),
+        ),
+    )
+
+
+def class_names(card: ModelCard) -> ClassNames:
+    """The names of the model's classes."""
+
+    def name(label_set: str, index: int) -> ClassName | None:
+        if label_set != card.label_set or index >= len(card.labels.classes):
+            return None
+        entry = card.labels.classes[index]
+        return ClassName(entry.label, entry.taxon, entry.group)
+
+    return name
+
+
+class Bursts:
+    """The loop: read a batch, apply it, write it, say it, acknowledge it."""
+
+    def __init__(self, app: WorkerApp, settings: Settings, names: ClassNames) -> None:
+        self._app = app
+        self._predicted = IMAGE_PREDICTED.full_name(settings)
+        self._results = faust_topic(app, settings, BURST_RESOLVED)
+        self._ticks = faust_topic(app, settings, CLOCK_TICKED)
+        self._dead_letters = DeadLetters(app, settings)
+        self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
+        self._desk = Desk(BurstRules.of(settings), names, self._table.data, settings.partitions)
+        self._generation: int | None = None
+
+    async def run(self, stream: faust.StreamT[bytes]) -> None:
+        """The agent."""
+        async for events in stream.noack_take(BATCH, within=WITHIN_S):
+            try:
+                await self._settle(events)
+            except Exception as error:
+                # Nothing of the batch may be acknowledged: the next run reads it again.
+                log.exception("stopping")
+                await self._app.halt(error)
+                raise
+
+    async def tick(self) -> None:
+        """Say in each partition where somebody waits for it that time has passed."""
+        if self._generation != self._app.consumer_generation_id:
+            # Before the first event of an assignment nobody knows who waits: one tick to every partition.
+            wanted = self._assigned()
+            now = datetime.now(UTC)
+        else:
+            now = datetime.now(UTC)
+            wanted = [tp for tp in self._assigned() if self._desk.wants_tick(tp.partition, now)]
+        try:
+            # The clock was read before the end of the log: what is written after that end is written after `now`.
+            ends = await self._app.consumer.highwaters(*wanted) if wanted else {}
+            for tp, end in ends.items():
+                tick = ClockTicked(partition=tp.partition, now=now, position=end or 0)
+                await self._ticks.send(key=None, value=tick.to_bytes(), partition=tp.partition, force=True)
+        except (KafkaError, FaustError) as error:
+            log.debug("no tick this time", error=str(error))
+
+    def _assigned(self) -> list[TP]:
+        return [tp for tp in self._app.consumer.assignment() if tp.topic == self._predicted]
+
+    async def _settle(self, events: list[faust.Event]) -> None:
+        generation = self._app.consumer_generation_id
+        if any(event.message.generation_id != generation for event in events):
+            return  # Read in an assignment that is gone; not acknowledged, so somebody reads them again.
+        if self._generation != generation:
+            self._desk.start(await self._positions())
+            self._generation = generation
+        for event in events:
+            await self._apply(event)
+        await self._carry_out(self._desk.pages())
+        for event in events:
+            event.ack()
+
+    async def _apply(self, event: faust.Event) -> None:
+        message = event.message
+        frame = message.topic == self._predicted
+        try:
+            if frame:
+                logged_at = datetime.fromtimestamp(message.timestamp, UTC)
+                self._desk.frame(message.partition, message.offset, ImagePredicted.from_bytes(event.value), logged_at)
+            else:
+                tick = ClockTicked.from_bytes(event.value)
+                if tick.partition != message.partition:
+                    raise PermanentError("wrong-partition", f"a tick of partition {tick.partition}")
+                self._desk.tick(tick)
+        except PermanentError as error:
+            await self._dead_letters.put(event, error, "bursts")
+            if frame:
+                self._desk.passed(message.partition, message.offset)
+
+    async def _carry_out(self, pages: list[Page]) -> None:
+        records, changelog = self._table.data, self._table.changelog_topic
+
+        async def write(partition: int, key: bytes, value: bytes | None) -> None:
+            await send(changelog, key=key, value=value, partition=partition)
+            if value is None:
+                records.pop(key, None)
+            else:
+                records[key] = value
+
+        await asyncio.gather(*(write(page.partition, *page.writes.intent) for page in pages))
+        await asyncio.gather(
+            *(write(page.partition, *record) for page in pages for record in page.writes.settle.items()),
+            *(
+                send(self._results, key=burst_id, value=result, partition=page.partition)
+                for page in pages
+                for burst_id, result in page.outbox
+            ),
+        )
+        for page in pages:
+            key, value = page.writes.clear
+            records[key] = value
+            sent = await changelog.send(key=key, value=value, partition=page.partition, force=True)
+            sent.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    async def _positions(self) -> dict[int, int]:
+        """The next offset of each partition that was assigned: where this group had got to, or where the log begins."""
+        assigned = self._assigned()
+        begins: dict[TP, int | None] = await self._app.consumer.earliest_offsets(*assigned)
+        # Faust notes here what it sought to at the start of the assignment; it has no public way to ask.
+        committed: Any = self._app.consumer._committed_offset
+        return {tp.partition: max(begins.get(tp) or 0, committed[tp] or 0) for tp in assigned}
+
+
+def create(settings: Settings) -> WorkerApp:
+    """The worker's app."""
+    app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
+    bursts = Bursts(app, settings, class_names(load_model_card(settings)))
+    inputs = app.topic(
+        IMAGE_PREDICTED.full_name(settings),
+        CLOCK_TICKED.full_name(settings),
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+    )
+    app.agent(inputs, name="bursts")(bursts.run)
+    app.timer(settings.tick_s)(bursts.tick)
+    return app
