@@ -1,0 +1,234 @@
+"""The embedded stack: up means answered, dead parts come back, down leaves nothing, strangers are refused."""
+
+import contextlib
+import http.client
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.client import Config
+from botocore.exceptions import ClientError
+
+from infra.local import processes
+from infra.local.drawn import is_free
+from infra.local.stack import NAMES, PartStatus, Stack
+from uncia.errors import StackError
+
+STORAGE = ("kafka", "seaweedfs")
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded", reason="about the embedded stack alone"
+)
+
+
+@pytest.fixture
+def small_stack() -> Iterator[Stack]:
+    """A second stack, beside the session's: Kafka and the store, in a folder whose name is hard to quote."""
+    with tempfile.TemporaryDirectory(prefix="uncia 100% 'odd'; ") as folder:
+        stack = Stack(Path(folder) / "stack")
+        try:
+            yield stack
+        finally:
+            stack.down()
+
+
+def living(stack: Stack) -> list[processes.Process]:
+    drawn = stack.drawn()
+    return list(processes.of_stack(drawn.stack_id)) if drawn else []
+
+
+def part(stack: Stack, name: str) -> PartStatus:
+    return next(status for status in stack.status() if status.name == name)
+
+
+def until_back(stack: Stack, name: str, old_pid: int, limit_s: float = 60) -> PartStatus:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        now = {status.name: status for status in stack.status() if status.pid}
+        if all(status.ready for status in now.values()) and name in now and now[name].pid != old_pid:
+            return now[name]
+        time.sleep(0.1)
+    raise AssertionError(f"{name} did not come back: {part(stack, name)}")
+
+
+# As /proc/net/tcp and tcp6 write 127.0.0.1, ::ffff:127.0.0.1 and ::1.
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def listening_addresses(pids: list[int]) -> set[str]:
+    """Addresses on which these processes listen, as the kernel writes them."""
+    sockets = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            sockets |= {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {line[1].partition(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
+
+
+def s3(stack: Stack, **how: object) -> object:
+    return boto3.client("s3", endpoint_url=stack.settings().s3_endpoint, region_name="us-east-1", **how)
+
+
+def test_every_part_answers(stack: Stack) -> None:
+    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(NAMES, True)
+
+
+def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
+    assert 0 < sum(status.memory_mb for status in stack.status()) < 3000
+
+
+def test_status_as_json_is_for_scripts(stack: Stack) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "uncia", "status", "--json"],
+        env={**os.environ, **stack.environment()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"ready": true' in shown.stdout
+
+
+def test_only_the_owner_reads_the_credentials(stack: Stack) -> None:
+    assert stat.S_IMODE(stack.folder.stat().st_mode) == 0o700
+    for name in ("stack.env", "state.json"):
+        assert stat.S_IMODE((stack.folder / name).stat().st_mode) == 0o600
+
+
+def test_every_port_is_on_loopback_alone(stack: Stack) -> None:
+    addresses = listening_addresses([process.pid for process in living(stack)])
+    assert addresses
+    assert addresses <= LOOPBACK
+
+
+@pytest.mark.parametrize("wrong", ["secret", "key", "nothing"])
+def test_the_store_refuses_whoever_lacks_the_keys(stack: Stack, wrong: str) -> None:
+    key = stack.settings().s3_access_key
+    how: dict[str, object] = {
+        "secret": {"aws_access_key_id": key, "aws_secret_access_key": "guessed"},
+        "key": {"aws_access_key_id": "guessed", "aws_secret_access_key": "guessed"},
+        "nothing": {"config": Config(signature_version=UNSIGNED)},
+    }[wrong]
+    with pytest.raises(ClientError, match=r"403|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch"):
+        s3(stack, **how).list_objects_v2(Bucket=stack.settings().bucket)
+
+
+@pytest.mark.parametrize(
+    ("inner", "path"), [("filer", "buckets/camera-uploads/stranger.txt"), ("volume", "1,0123456789")]
+)
+def test_the_stores_inner_servers_refuse_strangers_too(stack: Stack, inner: str, path: str) -> None:
+    drawn = stack.drawn()
+    assert drawn is not None
+    connection = http.client.HTTPConnection("127.0.0.1", drawn.ports[inner], timeout=10)
+    connection.request("POST", f"/{path}", body=b"x")
+    status = connection.getresponse().status
+    connection.close()
+    assert status in (401, 403)
+
+
+@pytest.mark.timeout(240)
+def test_a_stack_lives_beside_another_and_leaves_nothing_behind(stack: Stack, small_stack: Stack) -> None:
+    small_stack.up(STORAGE)
+    mine, others = small_stack.drawn(), stack.drawn()
+    assert mine is not None
+    assert others is not None
+    assert not set(mine.ports.values()) & set(others.ports.values())
+
+    small_stack.down()
+
+    assert living(small_stack) == []
+    assert [name for name, port in mine.ports.items() if not is_free(port)] == []
+    assert not Path(mine.short).exists()
+    assert all(status.ready for status in stack.status())
+
+
+@pytest.mark.timeout(240)
+def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(small_stack: Stack) -> None:
+    from uncia.object_store import ObjectStore
+
+    small_stack.up(STORAGE)
+    before = small_stack.drawn()
+    bucket = small_stack.settings().bucket
+    ObjectStore(small_stack.settings()).client.put_object(Bucket=bucket, Key="s/c/kept.jpg", Body=b"kept")
+    small_stack.down()
+    small_stack.up(STORAGE)
+    after = small_stack.drawn()
+    assert before is not None
+    assert after is not None
+    assert (after.ports, after.access_key) == (before.ports, before.access_key)
+    assert ObjectStore(small_stack.settings()).get(bucket, "s/c/kept.jpg", max_bytes=10) == b"kept"
+
+
+@pytest.mark.timeout(240)
+def test_parts_left_alone_by_a_killed_supervisor_are_cleaned_up(small_stack: Stack) -> None:
+    small_stack.up(STORAGE)
+    supervisor = next(process.pid for process in living(small_stack) if process.part == "supervisord")
+    os.kill(supervisor, signal.SIGKILL)
+    while Path(f"/proc/{supervisor}").exists():
+        time.sleep(0.02)
+    assert part(small_stack, "kafka").state == "orphaned"
+    small_stack.down()
+    assert living(small_stack) == []
+
+
+@pytest.mark.timeout(240)
+def test_an_interrupted_start_leaves_nothing_running(small_stack: Stack) -> None:
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "uncia", "up", *STORAGE],
+        env={**os.environ, "UNCIA_STACK_DIR": str(small_stack.folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not any(process.part == "kafka" for process in living(small_stack)):
+        assert starting.poll() is None
+        time.sleep(0.05)
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate(timeout=60)
+    assert starting.returncode == 130
+    assert "stopped again" in said
+    assert living(small_stack) == []
+
+
+def test_two_starts_at_once_in_one_folder_do_not_mix(stack: Stack) -> None:
+    with stack._alone(), pytest.raises(StackError, match="at work"):
+        Stack(stack.folder).up()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_part_comes_back_and_answers(stack: Stack, name: str) -> None:
+    until_back(stack, name, stack.kill(name, signal.SIGKILL))
+
+
+@pytest.mark.timeout(120)
+def test_a_model_whose_process_died_is_noticed_and_cured(stack: Stack) -> None:
+    stubs = [process.pid for process in living(stack) if process.part == "triton" and _is_stub(process.pid)]
+    triton = part(stack, "triton").pid
+    assert len(stubs) == 1
+    os.kill(stubs[0], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while not (cured := [p.pid for p in living(stack) if _is_stub(p.pid) and p.pid != stubs[0]]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    while not part(stack, "triton").ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert len(cured) == 1
+    assert part(stack, "triton").pid == triton
+
+
+def _is_stub(pid: int) -> bool:
+    try:
+        return "python_backend_stub" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False

@@ -1,0 +1,118 @@
+"""Reads the result topics for as long as the tests run, so that a test can wait for what it caused."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kafka.errors import KafkaError
+
+from uncia.broker import Message, read_topics
+from uncia.errors import DependencyDown
+from uncia.events import BurstResolved, DeadLetter, ImagePredicted
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A dead letter: why, and the original message."""
+
+    why: DeadLetter
+    key: bytes | None
+    value: bytes | None
+
+
+class Witness:
+    """Everything seen since the stack came up, by object key, by camera, by dead letter."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._news = threading.Condition()
+        self._seen: set[tuple[str, int, int]] = set()
+        self._predicted: dict[str, list[ImagePredicted]] = defaultdict(list)
+        self._bursts: dict[str, dict[str, BurstResolved]] = defaultdict(dict)
+        self._revisions: dict[str, list[BurstResolved]] = defaultdict(list)
+        self._refused: list[Refused] = []
+        self.failure: BaseException | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator["Witness"]:
+        """Read in a thread until the block ends. A broker that goes away is read again from the start."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(stop,), name="witness")
+        thread.start()
+        try:
+            yield self
+        finally:
+            stop.set()
+            thread.join(20)
+
+    def predictions(self, key: str) -> list[ImagePredicted]:
+        """All answers to uploads under this key, in order."""
+        with self._news:
+            return list(self._predicted[key])
+
+    def bursts(self, camera: str) -> list[BurstResolved]:
+        """The newest revision of each burst of a camera, earliest burst first."""
+        with self._news:
+            return sorted(self._bursts[camera].values(), key=lambda burst: burst.started_at)
+
+    def revisions(self, burst_id: str) -> list[BurstResolved]:
+        """Everything said about one burst, in order."""
+        with self._news:
+            return list(self._revisions[burst_id])
+
+    def refused(self, matching: Callable[[Refused], bool]) -> list[Refused]:
+        """Dead letters that match."""
+        with self._news:
+            return [letter for letter in self._refused if matching(letter)]
+
+    def wait_for(self, condition: Callable[[], T], limit_s: float = 30, what: str = "") -> T:
+        """The condition's value as soon as it is true. Fails the test when it is not within the limit."""
+        deadline = time.monotonic() + limit_s
+        while not (value := condition()):
+            if self.failure is not None:
+                raise AssertionError("an event on the topics cannot be read") from self.failure
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {limit_s:g} s: {what or condition}")
+            with self._news:
+                self._news.wait(0.1)
+        return value
+
+    def _watch(self, stop: threading.Event) -> None:
+        topics = (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER)
+        while not stop.is_set():
+            try:
+                for message in read_topics(self.settings, topics, from_beginning=True, stop=stop):
+                    self._take(message)
+            except (DependencyDown, KafkaError):
+                stop.wait(0.5)
+            except Exception as error:
+                self.failure = error
+                return
+
+    def _take(self, message: Message) -> None:
+        place = (message.topic, message.partition, message.offset)
+        with self._news:
+            if place in self._seen:
+                return
+            self._seen.add(place)
+            if message.topic == IMAGE_PREDICTED.full_name(self.settings):
+                answer = ImagePredicted.from_bytes(message.value)
+                self._predicted[answer.key].append(answer)
+            elif message.topic == DEAD_LETTER.full_name(self.settings):
+                why = DeadLetter.from_headers(message.headers)
+                self._refused.append(Refused(why, message.key, message.value))
+            elif message.value is not None:
+                burst = BurstResolved.from_bytes(message.value)
+                self._revisions[burst.burst_id].append(burst)
+                newest = self._bursts[burst.camera].get(burst.burst_id)
+                if newest is None or newest.revision <= burst.revision:
+                    self._bursts[burst.camera][burst.burst_id] = burst
+            self._news.notify_all()
