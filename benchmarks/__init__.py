@@ -1,0 +1,1 @@
+"""Every figure in the docs comes out of here: `make bench`."""

@@ -1,0 +1,49 @@
+"""`python -m benchmarks`: measure, and write `.local/bench/results.json` and, with `--docs`, `docs/benchmarks.md`."""
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from benchmarks.report import write_docs, write_results
+from benchmarks.run import Bench, Plan
+from uncia.errors import UnciaError
+
+_QUICK = Plan(rounds=1, images=240, in_process_images=96, latency_s=15)
+
+
+def bench(
+    folder: Path = typer.Option(Path(".local/bench"), help="Where its stack, photographs and results are."),
+    docs: bool = typer.Option(False, "--docs", help="Also write the tables of docs/benchmarks.md."),
+    quick: bool = typer.Option(False, "--quick", help="One short round: to see that it works, not to quote."),
+    rounds: int = typer.Option(Plan.rounds, min=1, help="Interleaved rounds of (a), (b) and (c)."),
+    soak: int = typer.Option(0, min=0, help="Then send so many photographs more and watch the memory (10000)."),
+    keep: bool = typer.Option(False, "--keep", help="Keep the stack's folder: its logs, its log, its photographs."),
+) -> None:
+    """Measure the model alone, decode and model, and the whole stream, on the same photographs."""
+    console = Console(stderr=True, highlight=False)
+    plan = Plan(**{**vars(_QUICK if quick else Plan(rounds=rounds)), "soak": soak})
+    folder = folder.absolute()
+    results = Bench(folder, plan, lambda line: console.print(line, markup=False)).run()
+    results["command"] = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    results["measured_at"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    write_results(folder / "results.json", results)
+    if docs:
+        write_docs(Path("docs/benchmarks.md"), results)
+    if not keep:
+        shutil.rmtree(folder / "stack", ignore_errors=True)
+    names = ("end_to_end_images_per_s", "in_process_images_per_s", "end_to_end_ratio", "latency_p50_ms")
+    print(" ".join(f"{name}={results[name]}" for name in (*names, "latency_p99_ms")))
+    if results["rejected"] or results["dead_letters"]:
+        raise UnciaError("photographs were rejected: these figures are worth nothing; run with --keep, see the logs")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(bench)
+    except (UnciaError, subprocess.SubprocessError) as error:
+        sys.exit(f"benchmarks: {error}")
