@@ -24,6 +24,8 @@ def build(arguments: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_front)
+    if arguments[:1] == ["--version"]:
+        return app
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     asked = [point for point in points if arguments[:1] == [point.name]]
     for point in asked or points:

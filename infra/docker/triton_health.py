@@ -5,6 +5,7 @@ Asks the model for its own input and outputs, sends one blank frame, and wants a
 Usage: triton_health.py http://127.0.0.1:8000 species_classifier [seconds]
 """
 
+import http.client
 import json
 import math
 import sys
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> str | None:
         got, wanted = infer(url, model, float(arguments[2]) if len(arguments) > 2 else 10.0)
     except urllib.error.HTTPError as error:
         return f"{model} refuses: {error.read(500).decode(errors='replace')}"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         return f"{model} at {url} does not answer: {error}"
     return None if got == wanted else f"{model} answered {got} bytes instead of {wanted}"
 

@@ -26,6 +26,7 @@ QUICK = {
 """Bursts close soon, so that no test waits long."""
 
 STACKS: dict[str, Callable[[Path], Stack | ContainerStack]] = {"embedded": Stack, "containers": ContainerStack}
+KIND = os.environ.get("UNCIA_TEST_STACK", "embedded")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,14 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.stack)
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(240))
+                # Containers are built and pulled within the first test's time.
+                item.add_marker(pytest.mark.timeout(240 if KIND == "embedded" else 3600))
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack | ContainerStack]:
     """All parts, in a folder of their own; UNCIA_TEST_STACK says of which kind."""
     folder = Path(tempfile.mkdtemp(prefix="uncia stack test "))
-    running = STACKS[os.environ.get("UNCIA_TEST_STACK", "embedded")](folder / "stack")
+    running = STACKS[KIND](folder / "stack")
     try:
         running.up(extra_env=QUICK)
         yield running

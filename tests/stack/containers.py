@@ -30,6 +30,7 @@ from uncia.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "bursts", "reconcile")
+OURS = ("intake", "predict", "bursts", "reconcile")
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """Cures a dead python stub; the containers' Triton has none, and a server that ends is started again."""
@@ -154,7 +155,7 @@ class ContainerStack:
         # A name of its own keeps this project apart from one that somebody runs from the same file.
         override = {
             "name": self._drawn()["PROJECT"],
-            "services": {name: {"environment": dict(extra_env)} for name in ("intake", "predict", "bursts")},
+            "services": {name: {"environment": dict(extra_env)} for name in OURS},
         }
         (self.folder / "override.yml").write_text(yaml.safe_dump(override), encoding="utf-8")
 

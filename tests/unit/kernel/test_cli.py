@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from uncia import cli
+from uncia import __version__, cli
 from uncia.errors import SettingsError, UnciaError
 
 
@@ -82,7 +82,6 @@ def test_a_wrong_setting_stops_a_command_and_names_the_variable() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_the_version_is_told() -> None:
-    from uncia import __version__
-
-    assert uncia("--version").stdout.strip() == __version__
+def test_the_version_is_told_without_loading_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_with(monkeypatch, point("broken", "json:no_such_thing"), asked="--version")
+    assert CliRunner().invoke(app, ["--version"]).output.strip() == __version__
