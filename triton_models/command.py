@@ -83,7 +83,7 @@ def check(
     models: Annotated[list[str] | None, typer.Argument(help="Which; all of the repository by default.")] = None,
     repository: Repository = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Load what does not answer well anew, and a fresh build; then ask again.")
+        bool, typer.Option("--reload", help="Unload and load first: cures a dead process, takes up a fresh build.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -98,11 +98,9 @@ def check(
     probes: dict[str, Probe] = {}
     with ModelControl(chosen) as control:
         for name in names:
-            probe = control.probe(name)
-            if reload and probe.reload_helps:
+            if reload:
                 control.reload(name)
-                probe = control.probe(name)
-            probes[name] = probe
+            probes[name] = control.probe(name)
     if as_json:
         typer.echo(json.dumps([{"model": name, **asdict(probe)} for name, probe in probes.items()]))
     else:

@@ -1,0 +1,126 @@
+"""A build is whole or absent, the same each time, and over at once when nothing changed."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from triton_models.recipes import species_classifier
+from triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
+from triton_models.recipes.triton_config import config_pbtxt
+from uncia.model_card import read_model_card
+
+
+@pytest.fixture
+def copy(built: Built, tmp_path: Path) -> Path:
+    """A repository of this test's own."""
+    shutil.copytree(built.folder, tmp_path / "repository" / built.folder.name)
+    return tmp_path / "repository"
+
+
+def no_torch(*_: object) -> None:
+    raise AssertionError("nothing was to be built")
+
+
+def test_the_folder_is_what_triton_and_the_workers_need(built: Built) -> None:
+    files = {str(path.relative_to(built.folder)) for path in built.folder.rglob("*") if path.is_file()}
+
+    assert files == {"config.pbtxt", "labels.json", "model.json", "1/model.onnx", "1/model.py"}
+    assert read_model_card(built.folder) == built.card
+
+
+def test_nothing_else_is_left_in_the_repository(built: Built) -> None:
+    assert [path.name for path in built.folder.parent.iterdir() if path.is_dir()] == [built.folder.name]
+
+
+def test_what_is_up_to_date_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(species_classifier, "_make", no_torch)
+
+    assert not build(copy).fresh
+
+
+def _cut(folder: Path) -> None:
+    (folder / "1" / "model.onnx").write_bytes((folder / "1" / "model.onnx").read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _cut,
+        lambda folder: (folder / "1" / "model.py").unlink(),
+        lambda folder: (folder / "config.pbtxt").write_text(""),
+        lambda folder: (folder / "labels.json").unlink(),
+        lambda folder: (folder / "model.json").write_text("{}"),
+    ],
+    ids=["graph cut", "model.py gone", "configuration empty", "labels gone", "card of another version"],
+)
+def test_what_is_damaged_is_not_up_to_date(built: Built, copy: Path, harm: Callable[[Path], object]) -> None:
+    harm(copy / built.folder.name)
+
+    assert up_to_date(copy / built.folder.name, built.card.built_from) is None
+
+
+def test_another_backend_is_another_build(built: Built) -> None:
+    assert species_classifier.fingerprint("onnxruntime") != species_classifier.fingerprint("python")
+
+
+def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(draft: Path, *_: object) -> None:
+        (draft / species_classifier.NAME).mkdir()
+        raise BuildError("disk full")
+
+    monkeypatch.setattr(species_classifier, "_make", fail)
+    with pytest.raises(BuildError):
+        build(copy, force=True)
+    monkeypatch.setattr(species_classifier, "_make", no_torch)
+
+    assert not build(copy).fresh
+    assert [path.name for path in copy.iterdir() if path.is_dir()] == [species_classifier.NAME]
+
+
+def test_drafts_of_killed_builds_are_swept(copy: Path) -> None:
+    (copy / ".building-species_classifier-abc" / "species_classifier").mkdir(parents=True)
+    build(copy)
+
+    assert not list(copy.glob(".building-species_classifier-*"))
+
+
+def test_torch_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "triton_models.recipes.dense_pass", raising=False)
+    monkeypatch.delattr("triton_models.recipes.dense_pass", raising=False)
+
+    with pytest.raises(BuildError, match=r"torch.*uncia\[models\]"):
+        build(tmp_path)
+
+
+def test_the_same_versions_export_the_same_bytes(built: Built, tmp_path: Path) -> None:
+    from triton_models.recipes import dense_pass
+
+    dense_pass.export(dense_pass.load(built.card.frame), built.card.frame, tmp_path / "again.onnx")
+
+    assert species_classifier._sha256(tmp_path / "again.onnx") == built.card.onnx_sha256
+
+
+@pytest.mark.parametrize("backend", ["python", "onnxruntime"])
+def test_triton_understands_the_configuration(built: Built, backend: str) -> None:
+    card = built.card.model_copy(update={"backend": backend})
+    config = text_format.Parse(config_pbtxt(card), model_config_pb2.ModelConfig())
+
+    assert (config.name, config.backend, config.max_batch_size) == (card.model, backend, card.max_batch)
+    assert list(config.version_policy.specific.versions) == [1]
+    assert list(config.input[0].dims) == [320, 448, 3]
+    assert [output.name for output in config.output] == ["WHOLE", "WINDOWS", "PLACES"]
+    assert config.dynamic_batching.max_queue_delay_microseconds == 0
+    assert [warmup.batch_size for warmup in config.model_warmup] == [1, 8]
+
+
+def test_tensorrt_is_for_tritons_own_backend(built: Built) -> None:
+    native = built.card.model_copy(update={"backend": "onnxruntime"})
+
+    assert "tensorrt" in config_pbtxt(native)
+    assert "tensorrt" not in config_pbtxt(built.card)

@@ -1,0 +1,35 @@
+"""The repository beside what Triton serves: what agrees, what is missing on either side."""
+
+from triton_models.catalogue import catalogue
+from triton_models.recipes.species_classifier import Built
+from uncia.inference import ServedVersion
+
+
+def states(built: Built, *served: ServedVersion) -> list[tuple[str, str, str | None]]:
+    return [(line.model, line.version, line.state) for line in catalogue([built.card], served)]
+
+
+def test_a_served_version_is_one_line(built: Built) -> None:
+    assert states(built, ServedVersion("species_classifier", "1", "READY", "")) == [
+        ("species_classifier", "1", "READY")
+    ]
+
+
+def test_a_model_that_was_never_loaded_has_an_empty_state(built: Built) -> None:
+    assert states(built, ServedVersion("species_classifier", "", "", "")) == [("species_classifier", "1", "")]
+    assert states(built) == [("species_classifier", "1", "")]
+
+
+def test_what_only_triton_knows_is_listed_too(built: Built) -> None:
+    found = states(
+        built,
+        ServedVersion("species_classifier", "1", "READY", ""),
+        ServedVersion("species_classifier", "2", "UNAVAILABLE", "broken"),
+        ServedVersion("other", "", "", ""),
+    )
+
+    assert found[1:] == [("other", "", ""), ("species_classifier", "2", "UNAVAILABLE")]
+
+
+def test_a_triton_that_is_not_there_leaves_the_state_open(built: Built) -> None:
+    assert [line.state for line in catalogue([built.card], None)] == [None]

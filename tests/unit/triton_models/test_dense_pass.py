@@ -1,0 +1,92 @@
+"""The served graph answers what torch answers, and torch answers what the page on the dense pass says."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from triton_models.recipes.species_classifier import Built
+from uncia.frames import FrameSpec, Pixels, self_test_pattern
+
+SPEC = FrameSpec()
+
+
+@pytest.fixture(scope="module")
+def frames() -> Pixels:
+    pattern = self_test_pattern(SPEC)
+    noise = np.random.default_rng(3).integers(0, 256, pattern.shape, dtype=np.uint8)
+    return np.stack([pattern, noise, 255 - pattern[::-1]])
+
+
+@pytest.fixture(scope="module")
+def graph(built: Built) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(built.folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    from triton_models.recipes import dense_pass
+
+    return dense_pass.load(SPEC)
+
+
+def test_onnx_equals_torch(graph: onnxruntime.InferenceSession, network: Any, frames: Pixels) -> None:
+    from triton_models.recipes import dense_pass
+
+    for ours, torchs in zip(graph.run(None, {"FRAME": frames}), dense_pass.answer(network, frames), strict=True):
+        if ours.dtype == np.float32:
+            np.testing.assert_allclose(ours, torchs, atol=1e-4)
+        else:
+            # Two windows may tie within rounding.
+            assert (ours == torchs).mean() > 0.99
+
+
+def test_a_frame_answers_the_same_alone_and_in_a_batch(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
+    together = graph.run(["WINDOWS"], {"FRAME": frames})[0]
+    alone = [graph.run(["WINDOWS"], {"FRAME": frame[np.newaxis]})[0][0] for frame in frames]
+
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_whole_is_what_the_stock_network_says_of_the_frame(network: Any, frames: Pixels) -> None:
+    import torch
+
+    from triton_models.recipes import dense_pass
+
+    pixels = (torch.from_numpy(frames[:1]).permute(0, 3, 1, 2).float() - 127) / 128
+    with torch.inference_mode():
+        stock = torch.softmax(network.network(pixels), dim=1).numpy()
+
+    np.testing.assert_allclose(dense_pass.answer(network, frames[:1])[0], stock, atol=1e-5)
+
+
+def test_whole_sums_to_one_and_windows_do_not(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
+    whole, windows, _ = graph.run(None, {"FRAME": frames})
+
+    np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-4)
+    assert (windows.sum(axis=1) > 1.001).all()
+
+
+def test_the_place_is_where_the_class_is_seen(graph: onnxruntime.InferenceSession) -> None:
+    # A texture in the last window of the second row; elsewhere nothing.
+    frame = np.full((1, 320, 448, 3), 127, dtype=np.uint8)
+    frame[0, 110:290, 230:420] = self_test_pattern(SPEC)[110:290, 230:420]
+    _, windows, places = graph.run(None, {"FRAME": frame})
+
+    assert places[0, windows[0].argmax()] == 7
+
+
+def test_every_place_is_in_the_grid(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
+    rows, columns = SPEC.grid
+    places = graph.run(["PLACES"], {"FRAME": frames})[0]
+
+    assert places.dtype == np.int32
+    assert places.min() >= 0 and places.max() < rows * columns
+
+
+def test_a_frame_that_does_not_fit_the_networks_stride_is_refused(network: Any) -> None:
+    from triton_models.recipes import dense_pass
+
+    with pytest.raises(ValueError, match="multiples of 32"):
+        dense_pass.DensePass(network.network, FrameSpec(width=450))

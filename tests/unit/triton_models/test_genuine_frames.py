@@ -1,0 +1,49 @@
+"""The model and the threshold, tried on genuine camera-trap photographs, where they are at hand."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from triton_models.recipes.species_classifier import Built
+from uncia.frames import read_frame
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+SNOW_LEOPARD = 289
+
+pytestmark = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not beside the repository")
+
+
+def scores(built: Built, pattern: str) -> dict[str, float]:
+    """The snow leopard's best window in every whole photograph."""
+    session = onnxruntime.InferenceSession(str(built.folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
+    found = {}
+    for path in sorted(SAMPLES.glob(pattern)):
+        if "truncated" not in path.name:
+            frame = read_frame(path.read_bytes(), built.card.frame, max_pixels=50_000_000)
+            windows = session.run([built.card.windows], {built.card.input: frame.pixels[np.newaxis]})[0]
+            found[path.name] = float(windows[0, SNOW_LEOPARD])
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def threshold(built: Built) -> float:
+    threshold = built.card.labels.classes[SNOW_LEOPARD].threshold
+    assert threshold is not None
+    return threshold
+
+
+def test_every_frame_of_a_genuine_snow_leopard_burst_is_far_above(built: Built, threshold: float) -> None:
+    found = scores(built, "snow_leopard_burst/*.JPG")
+
+    assert len(found) == 10
+    assert min(found.values()) > 5 * threshold, found
+
+
+@pytest.mark.parametrize("pattern", ["heron_burst/*.JPG", "single_frames/*.jpg"])
+def test_every_other_genuine_frame_is_below_half_of_it(built: Built, threshold: float, pattern: str) -> None:
+    found = scores(built, pattern)
+
+    assert max(found.values()) < threshold / 2, found

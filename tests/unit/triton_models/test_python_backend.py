@@ -1,0 +1,101 @@
+"""The code that runs inside Triton: it answers each request of a batch with its own frames, and errors with errors."""
+
+import importlib
+import json
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from triton_models.recipes.species_classifier import Built
+from uncia.frames import FrameSpec, self_test_pattern
+
+
+@dataclass
+class Tensor:
+    name: str
+    array: Any
+
+    def as_numpy(self) -> Any:
+        return self.array
+
+
+@dataclass
+class Response:
+    output_tensors: list[Tensor] = field(default_factory=list)
+    error: Any = None
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """The module as Triton would load it, over a stand-in for Triton's helper."""
+    helper = types.ModuleType("triton_python_backend_utils")
+    helper.Tensor = Tensor  # type: ignore[attr-defined]
+    helper.InferenceResponse = Response  # type: ignore[attr-defined]
+    helper.TritonError = str  # type: ignore[attr-defined]
+    helper.get_input_tensor_by_name = lambda request, name: request[name]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", helper)
+    name = "triton_models.serving.onnx_python_backend"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    yield importlib.import_module(name)
+    sys.modules.pop(name, None)
+
+
+def arguments(built: Built, outputs: tuple[str, ...] = ("WHOLE", "WINDOWS", "PLACES")) -> dict[str, str]:
+    config = {"input": [{"name": "FRAME"}], "output": [{"name": name} for name in outputs]}
+    return {
+        "model_config": json.dumps(config),
+        "model_repository": str(built.folder),
+        "model_version": "1",
+        "model_instance_kind": "CPU",
+    }
+
+
+def request(*frames: Any) -> dict[str, Tensor]:
+    return {"FRAME": Tensor("FRAME", np.stack(frames))}
+
+
+def windows(response: Response) -> Any:
+    return next(tensor.array for tensor in response.output_tensors if tensor.name == "WINDOWS")
+
+
+def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleType, built: Built) -> None:
+    model = backend.TritonPythonModel()
+    model.initialize(arguments(built))
+    pattern = self_test_pattern(FrameSpec())
+    other = 255 - pattern
+
+    first, second = model.execute([request(pattern, other), request(other)])
+    alone = model.execute([request(pattern)])[0]
+
+    assert [windows(first).shape, windows(second).shape] == [(2, 1000), (1, 1000)]
+    np.testing.assert_allclose(windows(first)[0], windows(alone)[0], atol=1e-4)
+    np.testing.assert_allclose(windows(first)[1], windows(second)[0], atol=1e-4)
+
+
+def test_it_answers_the_self_test_of_its_card(backend: types.ModuleType, built: Built) -> None:
+    model = backend.TritonPythonModel()
+    model.initialize(arguments(built))
+    answer = windows(model.execute([request(self_test_pattern(built.card.frame))])[0])[0]
+
+    assert np.abs(answer - built.card.self_test.windows.unpack()).max() < 0.001
+
+
+def test_a_failed_batch_is_an_error_for_each_request_and_the_process_lives(
+    backend: types.ModuleType, built: Built
+) -> None:
+    model = backend.TritonPythonModel()
+    model.initialize(arguments(built))
+    bad = request(np.zeros((3, 3), dtype=np.float32))
+
+    assert [bool(response.error) for response in model.execute([bad, bad])] == [True, True]
+    assert not model.execute([request(self_test_pattern(FrameSpec()))])[0].error
+
+
+def test_names_that_the_graph_lacks_are_reported_at_the_load(backend: types.ModuleType, built: Built) -> None:
+    with pytest.raises(ValueError, match=r"no tensors \['BOXES'\]"):
+        backend.TritonPythonModel().initialize(arguments(built, ("WHOLE", "BOXES")))
