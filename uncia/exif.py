@@ -44,10 +44,11 @@ def read_exif(data: bytes) -> Exif:
     except Exception as error:  # the library raises whatever the bytes make it stumble over
         return Exif(warnings=(f"EXIF cannot be read: {type(error).__name__}",))
     warnings: list[str] = []
-    if not tags:
-        warnings.append("no EXIF")
+    time = _time(tags, warnings)
+    if time is None and not warnings:
+        warnings.append("EXIF without a time" if tags else "no EXIF")
     return Exif(
-        time=_time(tags, warnings),
+        time=time,
         make=_text(tags.get("Image Make")),
         model=_text(tags.get("Image Model")),
         serial=_text(tags.get("EXIF BodySerialNumber")),

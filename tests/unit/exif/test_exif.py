@@ -68,6 +68,10 @@ def test_a_photograph_without_exif_says_so() -> None:
     assert read_exif(jpeg()).warnings == ("no EXIF",)
 
 
+def test_exif_without_a_time_says_so() -> None:
+    assert read_exif(jpeg({MAKE: "X"})).warnings == ("EXIF without a time",)
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"text, not a photograph", b"\x89PNG\r\n\x1a\n", bytes(1000)])
 def test_what_is_no_photograph_has_no_exif(data: bytes) -> None:
     assert read_exif(data).time is None

@@ -1,0 +1,50 @@
+"""Photographs, and what only claims to be one."""
+
+import io
+import struct
+import zlib
+
+from PIL import Image
+
+
+def photograph(
+    seed: int = 0, time: str | None = "2026:05:01 10:00:00", make: str = "TestCam", size: tuple[int, int] = (1024, 768)
+) -> bytes:
+    """A JPEG with its own content per seed; `time` is DateTimeOriginal, None for no EXIF at all."""
+    picture = Image.linear_gradient("L").rotate(seed % 360).resize(size).convert("RGB")
+    picture.putpixel((0, 0), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+    tags = Image.Exif()
+    tags[271] = make
+    tags.get_ifd(0x8769)[36867] = time or ""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=90, exif=tags if time is not None else b"")
+    return file.getvalue() + seed.to_bytes(8, "big")
+
+
+def bomb(side: int = 20_000) -> bytes:
+    """A whole, genuine JPEG of `side` x `side` pixels in few bytes."""
+    file = io.BytesIO()
+    Image.new("L", (side, side), 128).save(file, "JPEG", quality=30)
+    return file.getvalue()
+
+
+def png() -> bytes:
+    """A PNG of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
+
+
+def boxed(brand: bytes) -> bytes:
+    """The beginning of an ISO media file: HEIC, MP4."""
+    return struct.pack(">I4s4sI4s", 20, b"ftyp", brand, 0, brand) + bytes(4000)
+
+
+def with_broken_exif(seed: int = 0) -> bytes:
+    """A good picture whose EXIF directory is garbage."""
+    whole = photograph(seed)
+    at = whole.index(b"Exif\0\0") + 6 + 8
+    return whole[:at] + b"\xff" * 24 + whole[at + 24 :]

@@ -1,0 +1,290 @@
+"""Bad input of every kind: named, answered, and without harm to anything else."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+
+from tests.stack.photographs import bomb, boxed, photograph, png, with_broken_exif
+from tests.stack.witness import Refused, Witness
+from uncia.broker import create_topics, read_topics
+from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
+from uncia.settings import Settings
+from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED, STORAGE_CHANGED
+
+Upload = Callable[[str, bytes], str]
+Predicted = Callable[..., ImagePredicted]
+Announce = Callable[[bytes], None]
+
+MEMORY_MB = 500
+"""A worker with everything it loads takes 160 to 200."""
+
+
+@pytest.fixture
+def announce(settings: Settings) -> Announce:
+    """Put a message on the store's topic."""
+
+    def put(value: bytes, topic: str = STORAGE_CHANGED.full_name(settings)) -> None:
+        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
+        try:
+            producer.send(topic, value=value).get(20)
+        finally:
+            producer.close()
+
+    return put
+
+
+@pytest.fixture
+def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
+    """The dead letter that matches; waits for it."""
+
+    def wait(matching: Callable[[Refused], bool]) -> Refused:
+        return witness.wait_for(lambda: witness.refused(matching), 30, "a dead letter")[0]
+
+    return wait
+
+
+def s3_notification(settings: Settings, key: str, etag: str, **changes: Any) -> bytes:
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventTime": datetime.now(UTC).isoformat(),
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": settings.bucket}, "object": {"key": key, "size": 1000, "eTag": etag}},
+    }
+    return json.dumps({"Records": [record | changes]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "names"),
+    [
+        pytest.param(b"", "image-empty", "", id="empty"),
+        pytest.param(photograph(1)[:9000], "image-truncated", "9,000", id="truncated"),
+        pytest.param(b"not a photograph\n" * 100, "image-not-jpeg", "text", id="text"),
+        pytest.param(png(), "image-not-jpeg", "PNG", id="PNG"),
+        pytest.param(boxed(b"heic"), "image-not-jpeg", "HEIC", id="HEIC"),
+        pytest.param(boxed(b"isom"), "image-not-jpeg", "MP4", id="MP4"),
+    ],
+)
+def test_a_file_that_is_no_photograph_is_rejected_by_name_and_the_next_is_judged(
+    data: bytes, reason: str, names: str, upload: Upload, predicted: Predicted, station: str
+) -> None:
+    upload(f"{station}/cam/bad.jpg", data)
+    upload(f"{station}/cam/good.jpg", photograph(2))
+
+    answer = predicted(f"{station}/cam/bad.jpg")
+    assert answer.prediction is None
+    assert answer.rejection is not None
+    assert answer.rejection.reason == reason
+    assert names in answer.rejection.message
+    assert predicted(f"{station}/cam/good.jpg").prediction is not None
+
+
+def test_a_decompression_bomb_is_rejected_and_takes_no_memory(
+    upload: Upload, predicted: Predicted, station: str, stack: Any
+) -> None:
+    upload(f"{station}/cam/bomb.jpg", bomb())
+
+    answer = predicted(f"{station}/cam/bomb.jpg")
+    assert answer.rejection is not None
+    assert answer.rejection.reason == "image-too-large"
+    assert "20,000" in answer.rejection.message
+    if hasattr(stack, "kill"):  # containers do not tell
+        workers = [part for part in stack.status() if part.name in ("intake", "predict")]
+        assert max(part.memory_mb for part in workers) < MEMORY_MB
+
+
+@pytest.mark.parametrize(
+    ("time", "warning"), [("1980:01:01 00:00:10", "never set"), ("2099:01:01 00:00:00", "after the upload")]
+)
+def test_exif_that_lies_is_kept_with_a_warning(
+    time: str, warning: str, upload: Upload, predicted: Predicted, station: str
+) -> None:
+    upload(f"{station}/cam/liar.jpg", photograph(3, time=time))
+
+    answer = predicted(f"{station}/cam/liar.jpg")
+    assert answer.prediction is not None
+    assert answer.capture.time == datetime.strptime(time, "%Y:%m:%d %H:%M:%S")
+    assert warning in " ".join(answer.capture.warnings)
+
+
+@pytest.mark.parametrize("data", [photograph(4, time="soon"), with_broken_exif(5)], ids=["no time", "garbage"])
+def test_exif_that_is_broken_costs_only_the_time(
+    data: bytes, upload: Upload, predicted: Predicted, station: str
+) -> None:
+    upload(f"{station}/cam/broken.jpg", data)
+
+    answer = predicted(f"{station}/cam/broken.jpg")
+    assert answer.prediction is not None
+    assert answer.capture.time_source is CaptureTimeSource.UPLOAD
+    assert answer.capture.warnings
+
+
+def test_without_exif_the_gateways_name_tells_the_time(upload: Upload, predicted: Predicted, station: str) -> None:
+    key = f"{station}/cam/2026/05/01/20260501T101112345-0123456789abcdef.jpg"
+    upload(key, photograph(6, time=None))
+
+    capture = predicted(key).capture
+    assert capture.time == datetime(2026, 5, 1, 10, 11, 12, 345_000)
+    assert capture.time_source is CaptureTimeSource.KEY
+    assert capture.warnings == ("no EXIF",)
+
+
+@pytest.mark.parametrize(
+    "name", ["IMG 0019.jpg", "a+b.jpg", "100%.jpg", "a%20b%2Bc.jpg", "фото-豹-é.jpg", "#?&=;,'!().jpg"]
+)
+def test_keys_with_odd_characters_are_answered_under_that_very_key(
+    name: str, upload: Upload, predicted: Predicted, station: str
+) -> None:
+    key = f"{station}/cam 1+é%/{name}"
+    upload(key, photograph(7))
+
+    answer = predicted(key)
+    assert answer.prediction is not None
+    assert answer.camera == f"{station}/cam 1+é%"
+
+
+def test_a_key_outside_the_pattern_is_a_dead_letter(
+    upload: Upload, refusal: Callable[..., Refused], station: str
+) -> None:
+    upload(f"{station}-stray.jpg", photograph(8))
+
+    letter = refusal(lambda letter: station.encode() in (letter.value or b""))
+    assert letter.why.reason == "key-outside-pattern"
+    assert f"{station}-stray.jpg" in letter.why.message
+
+
+def test_an_object_that_is_gone_before_it_is_read_is_rejected(
+    announce: Announce, predicted: Predicted, settings: Settings, station: str
+) -> None:
+    announce(s3_notification(settings, f"{station}/cam/gone.jpg", "0" * 32))
+
+    answer = predicted(f"{station}/cam/gone.jpg")
+    assert answer.rejection is not None
+    assert answer.rejection.reason == "object-missing"
+
+
+def test_a_notification_of_an_unknown_version_is_a_dead_letter(
+    announce: Announce, refusal: Callable[..., Refused], settings: Settings, station: str
+) -> None:
+    raw = s3_notification(settings, f"{station}/cam/x.jpg", "0" * 32, eventVersion="9.0")
+    announce(raw)
+
+    letter = refusal(lambda letter: letter.value == raw)
+    assert letter.why.reason == "notification-unknown-version"
+    assert "9.0" in letter.why.message
+
+
+@pytest.mark.parametrize("shape", ['{{"Records": [{}', '{{"hello": "{}"}}', "\x12\x7f{}"])
+def test_a_malformed_notification_is_a_dead_letter_with_its_bytes(
+    shape: str, announce: Announce, refusal: Callable[..., Refused], station: str
+) -> None:
+    raw = shape.format(station).encode()
+    announce(raw)
+
+    assert refusal(lambda letter: letter.value == raw).why.reason == "notification-malformed"
+
+
+def test_a_notification_of_two_megabytes_is_a_dead_letter_with_all_its_bytes(
+    announce: Announce, refusal: Callable[..., Refused], station: str
+) -> None:
+    raw = station.encode() + bytes(2 * 1_048_576)
+    announce(raw)
+
+    letter = refusal(lambda letter: letter.value is not None and letter.value.startswith(station.encode()))
+    assert letter.why.reason == "notification-too-large"
+    assert letter.value == raw
+
+
+def test_a_message_that_is_no_upload_is_predicts_dead_letter(
+    announce: Any, refusal: Callable[..., Refused], settings: Settings, station: str
+) -> None:
+    raw = json.dumps({"event": "camera.image.uploaded.v9", "station": station}).encode()
+    announce(raw, IMAGE_UPLOADED.full_name(settings))
+
+    letter = refusal(lambda letter: letter.value == raw)
+    assert (letter.why.reason, letter.why.stage) == ("schema-unknown", "predict")
+
+
+def test_the_same_notification_ten_times_is_one_photograph(
+    upload: Upload,
+    announce: Announce,
+    predicted: Predicted,
+    settled: Callable[..., list[BurstResolved]],
+    witness: Witness,
+    settings: Settings,
+    station: str,
+) -> None:
+    key = f"{station}/cam/again.jpg"
+    etag = upload(key, photograph(9))
+    for _ in range(10):
+        announce(s3_notification(settings, key, etag))
+
+    predicted(key)
+    (burst,) = settled(f"{station}/cam")
+    assert len(burst.frames) == 1
+    assert len({answer.upload_id for answer in witness.predictions(key)}) == 1
+
+
+def test_good_photographs_among_bad_ones_are_all_answered(
+    upload: Upload, announce: Announce, predicted: Predicted, settings: Settings, station: str
+) -> None:
+    for place in range(8):
+        upload(f"{station}/cam/good-{place}.jpg", photograph(20 + place))
+        upload(f"{station}/cam/bad-{place}.jpg", photograph(40 + place)[: 2000 + place])
+        announce(b"garbage" + bytes([place]))
+        announce(s3_notification(settings, f"{station}/cam/gone-{place}.jpg", "0" * 32))
+
+    for place in range(8):
+        assert predicted(f"{station}/cam/good-{place}.jpg").prediction is not None
+        for kind in ("bad", "gone"):
+            assert predicted(f"{station}/cam/{kind}-{place}.jpg").rejection is not None
+
+
+def test_a_topic_full_of_garbage_stops_the_worker_instead_of_emptying_into_the_dead_letters(
+    settings: Settings, announce: Any, tmp_path: Any
+) -> None:
+    alone = settings.model_copy(update={"namespace": f"garbage-{uuid.uuid4().hex[:8]}", "partitions": 1})
+    create_topics(alone)
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","))
+    for number in range(400):
+        producer.send(STORAGE_CHANGED.full_name(alone), value=b"garbage %d" % number)
+    producer.flush()
+    producer.close()
+
+    secret = settings.s3_secret_key
+    worker = subprocess.run(
+        [sys.executable, "-m", "uncia", "worker", "intake"],
+        env={
+            **os.environ,
+            "UNCIA_STACK_DIR": str(tmp_path),
+            "UNCIA_KAFKA": settings.kafka,
+            "UNCIA_NAMESPACE": alone.namespace,
+            "UNCIA_PARTITIONS": "1",
+            "UNCIA_S3_ENDPOINT": settings.s3_endpoint or "",
+            "UNCIA_S3_ACCESS_KEY": settings.s3_access_key or "",
+            "UNCIA_S3_SECRET_KEY": secret.get_secret_value() if secret else "",
+            "UNCIA_DATA_DIR": str(tmp_path / "workers"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert worker.returncode == 78
+    assert "UNCIA_KEY_PATTERN" in worker.stderr
+    letters = sum(1 for _ in read_topics(alone, (DEAD_LETTER,), from_beginning=True, until_end=True))
+    assert 0 < letters < 100
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
+    try:
+        offsets = admin.list_group_offsets(f"{alone.namespace}.uncia-intake")
+    finally:
+        admin.close()
+    assert all(offset.offset <= letters for offset in offsets.values())

@@ -1,0 +1,130 @@
+"""What the store says becomes announcements: any S3 client may upload."""
+
+import io
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from tests.stack.photographs import photograph
+from tests.stack.witness import Witness
+from uncia import ids
+from uncia.broker import read_topics
+from uncia.events import ImagePredicted, ImageUploaded
+from uncia.object_store import ObjectStore
+from uncia.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import IMAGE_UPLOADED
+
+Upload = Callable[[str, bytes], str]
+Predicted = Callable[..., ImagePredicted]
+
+
+@pytest.fixture
+def announced(settings: Settings, witness: Witness) -> Callable[[str], list[tuple[int, ImageUploaded]]]:
+    """All announcements of a station so far, with their partitions; waits for the first."""
+
+    def read(station: str) -> list[tuple[int, ImageUploaded]]:
+        messages = read_topics(settings, (IMAGE_UPLOADED,), from_beginning=True, until_end=True)
+        events = [
+            (message.partition, ImageUploaded.from_bytes(message.value))
+            for message in messages
+            if (message.key or b"").startswith(station.encode())
+        ]
+        return [(partition, event) for partition, event in events if event.station == station]
+
+    return lambda station: witness.wait_for(lambda: read(station), 30, f"an announcement of {station}")
+
+
+def test_an_upload_is_announced_as_the_store_holds_it(
+    upload: Upload, announced: Callable[..., list[tuple[int, ImageUploaded]]], settings: Settings, station: str
+) -> None:
+    data = photograph(100)
+    etag = upload(f"{station}/cam 1/x.jpg", data)
+
+    partition, event = announced(station)[0]
+    assert (event.camera, event.bucket, event.key) == (
+        f"{station}/cam 1",
+        settings.bucket,
+        f"{station}/cam 1/x.jpg",
+    )
+    assert (event.etag, event.size) == (etag, len(data))
+    assert event.upload_id == ids.upload_id(event.bucket, event.key, event.etag)
+    assert event.announced_by in ("notification", "reconcile")
+    assert abs(event.uploaded_at - datetime.now(UTC)) < timedelta(minutes=2)
+    assert partition == partition_of(event.camera, settings.partitions)
+
+
+def test_a_multipart_upload_is_announced_once_with_the_etag_that_s3_gives(
+    store: ObjectStore,
+    announced: Callable[..., list[tuple[int, ImageUploaded]]],
+    predicted: Predicted,
+    settings: Settings,
+    station: str,
+) -> None:
+    key = f"{station}/cam/large.jpg"
+    data = photograph(101) + bytes(11 * 1_048_576)
+    parts = TransferConfig(multipart_threshold=5 * 1_048_576, multipart_chunksize=5 * 1_048_576)
+    store.client.upload_fileobj(io.BytesIO(data), settings.bucket, key, Config=parts)
+
+    answer = predicted(key)
+    assert answer.etag == store.etag(settings.bucket, key)
+    assert answer.etag.endswith("-3")
+    assert {event.key for _, event in announced(station)} == {key}
+
+
+def test_an_object_stored_anew_is_another_upload(upload: Upload, witness: Witness, station: str) -> None:
+    key = f"{station}/cam/x.jpg"
+    upload(key, photograph(102))
+    witness.wait_for(lambda: witness.predictions(key), 30, "the first answer")
+    upload(key, photograph(103))
+
+    answers = witness.wait_for(
+        lambda: found if len(found := {a.upload_id: a for a in witness.predictions(key)}) == 2 else None,
+        30,
+        "the second answer",
+    )
+    assert len({answer.image_id for answer in answers.values()}) == 2
+
+
+def test_an_exact_copy_under_another_name_is_the_same_image(upload: Upload, predicted: Predicted, station: str) -> None:
+    for name in ("one.jpg", "two.jpg"):
+        upload(f"{station}/cam/{name}", photograph(104))
+
+    one, two = predicted(f"{station}/cam/one.jpg"), predicted(f"{station}/cam/two.jpg")
+    assert one.image_id == two.image_id
+    assert one.upload_id != two.upload_id
+
+
+def test_our_own_buckets_and_others_are_left_alone(
+    store: ObjectStore, upload: Upload, predicted: Predicted, witness: Witness, settings: Settings, station: str
+) -> None:
+    for bucket in (settings.own_buckets[0], f"other-{station}"):
+        store.ensure_bucket(bucket)
+        store.client.put_object(Bucket=bucket, Key=f"{station}/cam/ours.jpg", Body=photograph(105))
+    upload(f"{station}/cam/marker.jpg", photograph(106))
+
+    predicted(f"{station}/cam/marker.jpg")
+    assert witness.predictions(f"{station}/cam/ours.jpg") == []
+
+
+def test_deleting_is_no_upload(
+    store: ObjectStore, upload: Upload, predicted: Predicted, witness: Witness, settings: Settings, station: str
+) -> None:
+    key = f"{station}/cam/short-lived.jpg"
+    upload(key, photograph(107))
+    predicted(key)
+    store.client.delete_object(Bucket=settings.bucket, Key=key)
+    upload(f"{station}/cam/marker.jpg", photograph(108))
+
+    predicted(f"{station}/cam/marker.jpg")
+    assert len({answer.upload_id for answer in witness.predictions(key)}) == 1
+
+
+def test_an_upload_is_answered_within_seconds(upload: Upload, predicted: Predicted, station: str) -> None:
+    began = time.monotonic()
+    upload(f"{station}/cam/quick.jpg", photograph(109))
+    predicted(f"{station}/cam/quick.jpg")
+    assert time.monotonic() - began < 15
