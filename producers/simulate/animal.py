@@ -19,9 +19,9 @@ Pixels = NDArray[np.float32]
 _LEFT, _UP = 420, 110
 """Where the photograph's corner is on the canvas: room for the body, and for the ears."""
 _SIZE = (820, 560)
-_SCALE = 0.66
+_SCALE = 0.74
 """Of the head against the body."""
-_NECK = (66, 8)
+_NECK = (56, -4)
 """Where the head's corner is, from the body's."""
 
 _HEAD = [(48, 40), (75, 12), (130, -6), (200, -10), (262, -4), (312, 14), (346, 44), (362, 92), (364, 140), (352, 178),
@@ -76,7 +76,7 @@ def cat() -> CutOut:
         colours = _over(colours, fur * light[..., None], mask)
         matte = np.maximum(matte, mask)
     chest = _mask([(70, 210), (150, 270), (180, 330), (120, 350), (60, 300)], blur=22) * matte
-    colours = _over(colours, np.float32([0.78, 0.70, 0.64]) * (0.9 - 0.3 * down)[..., None], 0.55 * chest)
+    colours = _over(colours, np.asarray([0.78, 0.70, 0.64], np.float32) * (0.9 - 0.3 * down)[..., None], 0.55 * chest)
     # The head stands before the body and darkens it.
     shade = np.roll(_mask(_placed(_HEAD), blur=22), (12, -16), (0, 1))
     colours *= 1 - 0.5 * shade[..., None]
@@ -88,21 +88,31 @@ def cat() -> CutOut:
     layer = np.zeros((height, width, 3), np.float32)
     layer[y : y + small.height, x : x + small.width] = np.asarray(small, np.float32)[:, : width - x] / 255
     inner = _mask(*map(_placed, _INNER), blur=5)
-    eared = _over(layer * 0.82, np.float32([0.55, 0.36, 0.32]) * np.ones_like(layer), 0.7 * inner)
+    eared = _over(layer * 0.82, np.asarray([0.55, 0.36, 0.32], np.float32) * np.ones_like(layer), 0.7 * inner)
     colours = _over(colours, eared, ears)
     colours = _over(colours, layer, head)
     matte = np.maximum.reduce([matte, ears, head])
     eyes = tuple((x + _LEFT, y + _UP) for x, y in _placed(_EYES))
-    return CutOut(np.clip(colours, 0, 1), matte, eyes)
+    # The photograph was taken in warm light indoors.
+    colours = _over(colours, colours.mean(axis=2, keepdims=True), np.full_like(matte, 0.28))
+    return CutOut(np.clip(colours, 0, 1).astype(np.float32), matte.astype(np.float32), eyes)
 
 
 def _fur(photograph: Pixels, width: int, height: int) -> Pixels:
-    """The forehead's striped fur, mirrored over the whole canvas without seams."""
-    patch = photograph[16:68, 104:236]
-    tile = np.concatenate([patch, patch[:, ::-1]], axis=1)
+    """A tabby's coat: the hairs of the forehead, mirrored without seams, over stripes that run down the body."""
+    patch = photograph[18:66, 104:196]
+    image = Image.fromarray((patch * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(7))
+    hairs = 0.85 * (patch - np.asarray(image, np.float32) / 255)
+    tile = np.concatenate([hairs, hairs[:, ::-1]], axis=1)
     tile = np.concatenate([tile, tile[::-1]], axis=0)
     rows, columns = -(-height // tile.shape[0]), -(-width // tile.shape[1])
-    return np.asarray(np.tile(tile, (rows, columns, 1))[:height, :width])
+    coat = np.tile(tile, (rows, columns, 1))[:height, :width]
+    x = np.arange(width, dtype=np.float32)[None, :]
+    y = np.arange(height, dtype=np.float32)[:, None]
+    bend = 9 * np.sin(y / 31 + x / 57) + 0.10 * y + 7 * np.sin(x / 23)
+    stripes = np.clip(np.sin((x + bend) / 7.4) * 1.6 - 0.35 + 0.6 * np.sin(y / 41 + x / 29), 0, 1)
+    tone = np.asarray([0.66, 0.53, 0.40], np.float32) * (1 - 0.30 * stripes[..., None])
+    return np.asarray(np.clip(tone + coat, 0, 1), np.float32)
 
 
 def _placed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -115,7 +125,7 @@ def _mask(*outlines: Sequence[tuple[float, float]], blur: float) -> Pixels:
     draw = ImageDraw.Draw(canvas)
     for outline in outlines:
         draw.polygon([(x + _LEFT, y + _UP) for x, y in outline], fill=255)
-    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur)), np.float32) / 255
+    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur)), np.float32) / np.float32(255)
 
 
 def _stroke(line: list[tuple[int, int]], width: int) -> Pixels:
@@ -125,13 +135,13 @@ def _stroke(line: list[tuple[int, int]], width: int) -> Pixels:
     draw.line(points, fill=255, width=width, joint="curve")
     for x, y in points:
         draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
-    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(3)), np.float32) / 255
+    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(3)), np.float32) / np.float32(255)
 
 
 def _roundness(mask: Pixels) -> Pixels:
     """Darker towards the outline, as round bodies are."""
     image = Image.fromarray((mask * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(28))
-    return np.float32(0.45) + np.float32(0.55) * np.asarray(image, np.float32) / 255
+    return np.asarray(0.45 + 0.55 * np.asarray(image, np.float32) / 255, np.float32)
 
 
 def _over(below: Pixels, above: Pixels, matte: Pixels) -> Pixels:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from producers.simulate.animal import CutOut
 from producers.simulate.scenery import HEIGHT, WIDTH, Scene
@@ -80,7 +80,9 @@ def _put(lit: Pixels, scene: Scene, cut_out: CutOut, pose: Pose, light: Light) -
         shown = colours * np.float32(1.35 * near**1.4 * np.exp(-0.5 * middle) + 0.03)
     else:
         shown = colours * _daylight(light) * np.float32(1.05)
-        shown = shown + (np.float32([0.72, 0.77, 0.80]) * light.level - shown) * np.float32(0.10 * (1 - near))
+        shown = shown + (np.asarray([0.72, 0.77, 0.80], np.float32) * light.level - shown) * np.float32(
+            0.10 * (1 - near)
+        )
     soft = matte[part][..., None]
     lit[y0:y1, x0:x1] += (shown[part] - lit[y0:y1, x0:x1]) * soft
     rows, columns = np.nonzero(matte[part] > 0.5)
@@ -119,7 +121,7 @@ def _sprite(cut_out: CutOut, pose: Pose, light: Light) -> tuple[Pixels, Pixels]:
         sums = np.cumsum(padded, axis=1)
         values = (sums[:, smear:] - sums[:, :-smear]) / smear
         values[..., :3] /= np.maximum(values[..., 3:], 1e-3)
-    return values[..., : 1 if light.infrared else 3], values[..., 3]
+    return np.asarray(values[..., : 1 if light.infrared else 3]), np.asarray(values[..., 3])
 
 
 def _eyeshine(colours: Pixels, eyes: tuple[tuple[float, float], ...]) -> Pixels:
@@ -144,7 +146,7 @@ def _shadow(lit: Pixels, pose: Pose, size: tuple[int, ...], light: Light) -> Non
 
 
 def _develop(lit: Pixels, light: Light, rng: np.random.Generator) -> Image.Image:
-    """Shot noise (its strength grows with the root of the light), gamma in infrared, a lens's softness."""
+    """Shot noise (its strength grows with the root of the light), gamma in infrared."""
     grey = lit[..., 0] if light.infrared else lit[..., 1]
     fixed, shot = (0.010, 0.045) if light.infrared else (0.006, 0.020)
     grain = _noise(rng, grey.shape) * (fixed + shot * np.sqrt(np.maximum(grey, 0)))
@@ -152,11 +154,14 @@ def _develop(lit: Pixels, light: Light, rng: np.random.Generator) -> Image.Image
     image = Image.fromarray(values.astype(np.uint8)[..., 0] if light.infrared else values.astype(np.uint8))
     if light.infrared:
         image = image.point([round(255 * (level / 255) ** 0.72) for level in range(256)])
-    return image.filter(ImageFilter.GaussianBlur(0.7)).convert("RGB")
+    return image.convert("RGB")
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
-    """Unit normal noise; one tile shifted about, because drawing every pixel would be half of the work."""
+    """Normal noise as soft as a sensor's after its JPEG engine; one tile repeated, because drawing and blurring every
+    pixel would be half of the work."""
     tile = rng.standard_normal((512, 512), np.float32)
+    tile += 0.5 * (np.roll(tile, 1, 0) + np.roll(tile, 1, 1)) + 0.25 * np.roll(tile, (1, 1), (0, 1))
+    tile *= 0.55
     rows, columns = -(-shape[0] // 512), -(-shape[1] // 512)
     return np.asarray(np.tile(tile, (rows, columns))[: shape[0], : shape[1]])

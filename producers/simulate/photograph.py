@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from producers.simulate.animal import cat
 from producers.simulate.exif import Shot, exif
 from producers.simulate.optics import Box, Pixels, empty, expose
-from producers.simulate.plan import Frame
+from producers.simulate.plan import Camera, Frame
 from producers.simulate.scenery import HEIGHT, WIDTH, Scene, scene
 
 TOP_STRIP, BOTTOM_STRIP = 44, 62
@@ -18,29 +19,36 @@ TOP_STRIP, BOTTOM_STRIP = 44, 62
 AIM_BYTES = 300_000
 
 
+@dataclass
+class _Burst:
+    """What the frames of one burst share."""
+
+    number: int
+    place: Scene
+    lit: Pixels
+    quality: int = 0
+
+
 class Darkroom:
     """Makes photographs; keeps what the frames of one burst share. Not for several threads."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._burst: tuple[object, Scene, Pixels, int] | None = None
+        self._bursts: dict[Camera, _Burst] = {}
 
     def make(self, frame: Frame) -> tuple[bytes, Box | None]:
         """The file's bytes, about 300 KB, and the animal's box as shares of the photograph, or None."""
-        name = (frame.camera, frame.burst)
-        if self._burst is None or self._burst[0] != name:
+        burst = self._bursts.get(frame.camera)
+        if burst is None or burst.number != frame.burst:
             place = scene(frame.camera.place, zlib.crc32(f"{self._seed}/{frame.camera.station}".encode()))
-            self._burst = (name, place, empty(place, frame.light), 0)
-        _, place, lit, quality = self._burst
+            burst = self._bursts[frame.camera] = _Burst(frame.burst, place, empty(place, frame.light))
         animal = cat() if frame.pose else None
-        picture, box = expose(place, lit, frame.light, animal, frame.pose, frame.seed)
+        picture, box = expose(burst.place, burst.lit, frame.light, animal, frame.pose, frame.seed)
         _print_strips(picture, frame)
-        block = exif(_shot(frame))
-        if not quality:
-            quality = _quality(picture)
-            self._burst = (name, place, lit, quality)
+        if not burst.quality:
+            burst.quality = _quality(picture)
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality, exif=block)
+        picture.save(file, "JPEG", quality=burst.quality, exif=exif(_shot(frame)))
         return file.getvalue(), box
 
 

@@ -75,7 +75,7 @@ def plan(*, seed: int, stations: int, bursts: int) -> list[list[Frame]]:
             kind = (mine + place) % 3
             infrared = kind == 1 or (kind == 2 and mine % 2 == 0)
             time = _hour(time, rng, infrared)
-            count = 5 if camera.reconyx else rng.randint(3, 8)
+            count = 5 if camera.reconyx else rng.randint(3, 6)
             frames += _burst(camera, burst + 1, count, time, infrared, kind != 2, rng, len(frames))
             time = frames[-1].time
         told.append(frames)
@@ -102,7 +102,7 @@ def _burst(
 ) -> list[Frame]:
     sun = max(0.0, 1 - abs(time.hour + time.minute / 60 - 13) / 9)
     light = Light(
-        level=1 if infrared else 0.62 + 0.42 * sun, warmth=0.0 if infrared else 0.75 - 0.85 * sun, infrared=infrared
+        level=1 if infrared else 0.85 + 0.30 * sun, warmth=0.0 if infrared else 0.75 - 0.85 * sun, infrared=infrared
     )
     cold = 2 if infrared else round(4 + 11 * sun)
     left = rng.random() < 0.5

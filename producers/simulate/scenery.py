@@ -88,7 +88,7 @@ def _ground(texture: Pixels, horizon: int, grain: float, rng: np.random.Generato
 
 def _sky(rows: Pixels, rng: np.random.Generator) -> None:
     down = np.linspace(0, 1, rows.shape[0], dtype=np.float32)[:, None, None]
-    top, low = np.float32([0.52, 0.63, 0.76]), np.float32([0.86, 0.88, 0.88])
+    top, low = np.asarray([0.50, 0.63, 0.80], np.float32), np.asarray([0.90, 0.92, 0.92], np.float32)
     clouds = _clouds(rows.shape[:2], 5, rng)[..., None]
     rows[:] = top + (low - top) * down + 0.22 * (clouds - 0.5)
 
@@ -108,8 +108,8 @@ def _ridge(
     inside = np.clip(rows - top[None, :], 0, 1)
     tile = np.tile(np.concatenate([stones, stones[:, ::-1]], axis=1), (3, 2))[:bottom, :WIDTH]
     light = 0.26 + 0.26 * tile + 0.30 * _clouds((bottom, WIDTH), 7, rng)
-    haze = np.float32([0.72, 0.77, 0.80])
-    rock = light[..., None] * np.float32([0.92, 0.88, 0.80])
+    haze = np.asarray([0.72, 0.77, 0.80], np.float32)
+    rock = light[..., None] * np.asarray([0.92, 0.88, 0.80], np.float32)
     rock = rock * (1 - 0.72 * far) + haze * 0.72 * far
     fade = inside * np.clip((bottom - rows) / 26, 0, 1)
     colours[:bottom] += (rock - colours[:bottom]) * fade[..., None]
@@ -123,7 +123,7 @@ def _boulder(colours: Pixels, stones: Pixels, horizon: int, rng: np.random.Gener
     height = round(width * rng.uniform(0.45, 0.75))
     left, top = round(rng.uniform(-0.2, 1) * WIDTH), foot - height
     angles = np.linspace(0, 2 * np.pi, 23)[:-1]
-    reach = 0.46 * (1 + 0.16 * np.convolve(rng.normal(size=angles.size + 2), np.ones(3) / 3, "valid"))
+    reach = 0.34 * (1 + 0.16 * np.convolve(rng.normal(size=angles.size + 2), np.ones(3) / 3, "valid"))
     outline = [
         (float(width * (0.5 + r * np.cos(a))), float(height * (0.5 + r * np.sin(a) * (1 if np.sin(a) < 0 else 0.9))))
         for a, r in zip(angles, reach, strict=True)
@@ -131,7 +131,7 @@ def _boulder(colours: Pixels, stones: Pixels, horizon: int, rng: np.random.Gener
     canvas = Image.new("L", (width, height))
     ImageDraw.Draw(canvas).polygon(outline, fill=255)
     matte = np.asarray(canvas.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
-    soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(width / 9)), np.float32) / 255
+    soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(width / 14)), np.float32) / 255
     corner = rng.integers(0, 380, 2)
     patch = Image.fromarray((stones[corner[0] : corner[0] + 90, corner[1] : corner[1] + 120] * 255).astype(np.uint8))
     skin = np.asarray(patch.filter(ImageFilter.GaussianBlur(3)).resize((width, height)), np.float32) / 255
@@ -142,10 +142,10 @@ def _boulder(colours: Pixels, stones: Pixels, horizon: int, rng: np.random.Gener
     if x1 <= x0 or y1 <= top:
         return
     part = (slice(0, y1 - top), slice(x0 - left, x1 - left))
-    shadow = slice(min(top + height // 4, HEIGHT), min(foot + height // 4, HEIGHT))
+    shadow = slice(min(top + height // 8, HEIGHT), min(foot + height // 8, HEIGHT))
     dark = soft[: shadow.stop - shadow.start, x0 - left : x1 - left]
     colours[shadow, x0:x1] *= 1 - 0.6 * dark[..., None]
-    rock = grey[part][..., None] * np.float32([0.98, 0.94, 0.88])
+    rock = grey[part][..., None] * np.asarray([0.98, 0.94, 0.88], np.float32)
     colours[top:y1, x0:x1] += (rock - colours[top:y1, x0:x1]) * matte[part][..., None]
 
 
