@@ -26,8 +26,27 @@ from pydantic import TypeAdapter
 from processors.bursts.state import Burst, CameraState, Forgotten
 from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
+from uncia.topics import Topic
 
 VERSION = 1
+
+TABLE = "cameras"
+
+CHANGELOG = Topic(
+    name=f"uncia-bursts-{TABLE}-changelog",
+    holds="States of the cameras, as `processors/bursts/records.py` writes them; the name is what Faust makes of it.",
+    key="camera; or camera and burst id",
+    writers=("bursts",),
+    readers=("bursts",),
+    compacted=True,
+    max_message_bytes=4 * 1_048_576,
+    # It is read as a whole at every start, and only closed segments are compacted.
+    broker_config=(
+        ("segment.bytes", str(16 * 1_048_576)),
+        ("segment.ms", "600000"),
+        ("min.cleanable.dirty.ratio", "0.1"),
+    ),
+)
 
 _SEPARATOR = b"\0"
 

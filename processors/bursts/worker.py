@@ -27,9 +27,10 @@ from faust.exceptions import FaustError
 from faust.types import TP
 
 from processors.bursts.desk import Desk, Page
+from processors.bursts.records import CHANGELOG, TABLE
 from processors.bursts.rules import BurstRules
 from processors.bursts.verdict import ClassName, ClassNames
-from processors.runtime.app import WorkerApp, create_app, faust_topic, group_name
+from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from uncia.errors import PermanentError
@@ -40,31 +41,12 @@ from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, IMAGE_PREDICTED, Topic
 
 BATCH, WITHIN_S = 64, 0.02
 
-TABLE = "cameras"
-
 log = structlog.get_logger("uncia")
 
 
-def own_topics(settings: Settings) -> tuple[Topic, ...]:
+def own_topics(_: Settings) -> tuple[Topic, ...]:
     """The changelog of the cameras' states."""
-    bare = settings.model_copy(update={"namespace": ""})
-    return (
-        Topic(
-            name=f"{group_name('bursts', bare)}-{TABLE}-changelog",
-            holds="States of the cameras; see `processors/bursts/records.py`.",
-            key="camera, or camera and burst",
-            writers=("bursts",),
-            readers=("bursts",),
-            compacted=True,
-            max_message_bytes=4 * 1_048_576,
-            # It is read as a whole at every start, and only closed segments are compacted.
-            broker_config=(
-                ("segment.bytes", str(16 * 1_048_576)),
-                ("segment.ms", "600000"),
-                ("min.cleanable.dirty.ratio", "0.1"),
-            ),
-        ),
-    )
+    return (CHANGELOG,)
 
 
 def class_names(card: ModelCard) -> ClassNames:
@@ -126,8 +108,10 @@ class Bursts:
 
     async def _settle(self, events: list[faust.Event]) -> None:
         generation = self._app.consumer_generation_id
-        if any(event.message.generation_id != generation for event in events):
-            return  # Read in an assignment that is gone; not acknowledged, so somebody reads them again.
+        # What was read in an assignment that is gone is read again by whoever has the partition now.
+        events = [event for event in events if event.message.generation_id == generation]
+        if not events:
+            return
         if self._generation != generation:
             self._desk.start(await self._positions())
             self._generation = generation

@@ -1,0 +1,189 @@
+"""The bursts worker on the real Kafka, in a namespace of its own: predictions in, verdicts out, whatever kills it."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from infra.local.stack import Stack
+from processors.bursts.records import CHANGELOG, VERSION, head_key
+from tests.stack.containers import ContainerStack
+from tests.unit.bursts.burst_making import Shot, images, predicted, settled
+from uncia.broker import create_topics
+from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
+from uncia.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
+
+LIMIT_S = 45
+
+
+class Bench:
+    """A namespace on the stack's Kafka with one bursts worker, fed by hand."""
+
+    def __init__(self, stack: Stack | ContainerStack, folder: Path) -> None:
+        self.settings: Settings = stack.settings().model_copy(update={"namespace": f"t-{uuid.uuid4().hex[:10]}"})
+        self._environment = {
+            **os.environ,
+            **stack.environment(),
+            "UNCIA_NAMESPACE": self.settings.namespace,
+            "UNCIA_TICK_S": "0.3",
+            "UNCIA_DATA_DIR": str(folder / "workers"),
+            "UNCIA_READY_FILE": str(folder / "ready"),
+        }
+        self.log = folder / "worker.log"
+        self.worker: subprocess.Popen[bytes] | None = None
+        create_topics(self.settings)
+        create_topics(self.settings, (CHANGELOG,))
+        self.producer = KafkaProducer(bootstrap_servers=self.settings.kafka.split(","))
+
+    def start(self, idle_s: float = 2) -> None:
+        environment = {**self._environment, "UNCIA_BURST_IDLE_S": str(idle_s)}
+        with self.log.open("ab") as log:
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "uncia", "worker", "bursts"], env=environment, stdout=log, stderr=log
+            )
+
+    def end(self, how: signal.Signals) -> int:
+        assert self.worker is not None
+        self.worker.send_signal(how)
+        status = self.worker.wait(30)
+        self.worker = None
+        return status
+
+    def close(self) -> None:
+        self.producer.close()
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker.wait(30)
+
+    def frame(self, shot: Shot, camera: str = "ridge/north") -> None:
+        self.send(IMAGE_PREDICTED, predicted(shot, camera).to_bytes(), camera)
+
+    def send(self, topic: Topic, value: bytes, camera: str, key: bytes | None = None) -> None:
+        partition = partition_of(camera, self.settings.partitions)
+        self.producer.send(
+            topic.full_name(self.settings), key=key or camera.encode(), value=value, partition=partition
+        ).get(timeout=30)
+
+    def read(self, topic: Topic, until: Callable[[list], bool], what: str) -> list:
+        """All records of a topic, as soon as they satisfy the condition."""
+        consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka.split(","), enable_auto_commit=False)
+        try:
+            parts = [TopicPartition(topic.full_name(self.settings), each) for each in range(self.settings.partitions)]
+            consumer.assign(parts)
+            consumer.seek_to_beginning(*parts)
+            seen: list = []
+            deadline = time.monotonic() + LIMIT_S
+            while not until(seen):
+                assert time.monotonic() < deadline, f"no {what}; the worker's log:\n{self.log.read_text()[-4000:]}"
+                for records in consumer.poll(timeout_ms=200).values():
+                    seen.extend(records)
+            return seen
+        finally:
+            consumer.close()
+
+    def events(self, until: Callable[[Sequence[BurstResolved]], bool], what: str) -> list[BurstResolved]:
+        """All burst events, as soon as they satisfy the condition."""
+        records = self.read(
+            BURST_RESOLVED, lambda seen: until([BurstResolved.from_bytes(each.value) for each in seen]), what
+        )
+        for record in records:
+            event = BurstResolved.from_bytes(record.value)
+            assert record.key == event.burst_id.encode()
+            assert record.partition == partition_of(event.camera, self.settings.partitions)
+        return [BurstResolved.from_bytes(record.value) for record in records]
+
+
+@pytest.fixture
+def bench(stack: Stack | ContainerStack, tmp_path: Path) -> Iterator[Bench]:
+    """A worker of its own on the stack's Kafka."""
+    bench = Bench(stack, tmp_path)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+def all_closed(frames: int) -> Callable[[Sequence[BurstResolved]], bool]:
+    """So many frames are in bursts, and no burst is open."""
+
+    def condition(events: Sequence[BurstResolved]) -> bool:
+        held = settled(events).values()
+        return sum(len(each.frames) for each in held) == frames and all(each.closed_at for each in held)
+
+    return condition
+
+
+def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench: Bench) -> None:
+    bench.start()
+    for number in (1, 2, 3):
+        bench.frame(Shot(f"s{number}", number, sequence=number, length=3), "ridge/north")
+    bench.frame(Shot("lonely", 0), "valley/south")
+    events = bench.events(all_closed(4), "four frames in closed bursts")
+    north = [event for event in events if event.camera == "ridge/north"]
+    assert [(event.revision, event.status, images(event)) for event in north] == [
+        (1, BurstStatus.PROVISIONAL, ["s1"]),
+        (2, BurstStatus.PROVISIONAL, ["s1", "s2"]),
+        (3, BurstStatus.FINAL, ["s1", "s2", "s3"]),
+    ]
+    assert north[-1].closed_by is CloseReason.SEQUENCE
+    south = [event for event in events if event.camera == "valley/south"][-1]
+    assert (south.status, south.closed_by, south.revision) == (BurstStatus.FINAL, CloseReason.IDLE, 2)
+
+
+def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench: Bench) -> None:
+    cameras = [f"ridge/{number}" for number in range(5)]
+    shots = [Shot(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]
+    feed = itertools.product(shots, cameras)
+    bench.start(idle_s=600)
+    for fed in (40, 80):
+        for shot, camera in itertools.islice(feed, 40):
+            bench.frame(shot, camera)
+        bench.events(lambda events, fed=fed: len(events) >= fed - 30, "the first results")
+        bench.end(signal.SIGKILL)
+        bench.start(idle_s=600)
+    for shot, camera in feed:
+        bench.frame(shot, camera)
+        fed += 1
+    events = bench.events(all_closed(fed), "all frames in closed bursts")
+    final = settled(events)
+    assert len(final) == 6 * len(cameras)
+    assert all(event.closed_by is CloseReason.SEQUENCE and len(event.frames) == 4 for event in final.values())
+    for name in final:
+        said = {event.revision: event.to_bytes() for event in events if event.burst_id == name}
+        assert sorted(said) == [1, 2, 3, 4]
+        # Said again after a crash, perhaps; but never something else under the same revision.
+        assert {event.to_bytes() for event in events if event.burst_id == name} == set(said.values())
+
+
+def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(bench: Bench) -> None:
+    bench.start()
+    bench.send(IMAGE_PREDICTED, b"{nonsense", "ridge/north")
+    bench.send(IMAGE_PREDICTED, b'{"event": "camera.image.predicted.v9"}', "ridge/north")
+    bench.frame(Shot("good", 0))
+    bench.events(all_closed(1), "a closed burst")
+    letters = bench.read(DEAD_LETTER, lambda seen: len(seen) == 2, "dead letters")
+    assert {each.value for each in letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
+    reasons = {DeadLetter.from_headers(list(each.headers)).reason for each in letters}
+    assert reasons == {"schema-invalid", "schema-unknown"}
+
+
+def test_a_state_of_a_newer_version_stops_the_worker_and_stays_as_it_is(bench: Bench) -> None:
+    newer = bytes([VERSION + 1]) + b"from the future"
+    bench.send(CHANGELOG, newer, "ridge/north", key=head_key("ridge/north"))
+    bench.frame(Shot("a", 0))
+    bench.start()
+    assert bench.worker is not None
+    assert bench.worker.wait(LIMIT_S) != 0
+    bench.worker = None
+    assert "a newer Uncia wrote it" in bench.log.read_text()
+    assert [each.value for each in bench.read(CHANGELOG, lambda seen: len(seen) > 0, "a state")] == [newer]
