@@ -34,11 +34,14 @@ def row_of(burst: BurstResolved) -> Row:
 def line_of(burst: BurstResolved) -> str:
     """The same as plain text, for output that is no terminal."""
     row = row_of(burst)
-    parts = (row.started, row.camera, f"{row.frames} frames", row.verdict, row.score, row.status)
+    frames = f"{row.frames} frame{'' if row.frames == '1' else 's'}" if row.frames else ""
+    parts = (row.started, row.camera, frames, row.verdict, row.score, row.status)
     return "  ".join(part for part in parts if part)
 
 
 def _frames(burst: BurstResolved) -> str:
+    if burst.status is BurstStatus.SUPERSEDED:
+        return ""
     count = str(len(burst.frames))
     if burst.expected_frames:
         count += f" of {burst.expected_frames}"

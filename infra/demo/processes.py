@@ -77,9 +77,14 @@ class Gateway:
     def __init__(
         self, arguments: list[str], environment: dict[str, str], log: Path, on_event: Callable[[dict[str, Any]], None]
     ) -> None:
-        self._start = lambda: Child(arguments, environment, log=log, on_line=self._line)
+        self._arguments = arguments
+        self._environment = environment
+        self._log = log
         self._on_event = on_event
         self._child = self._start()
+
+    def _start(self) -> Child:
+        return Child(self._arguments, self._environment, log=self._log, on_line=self._line)
 
     def _line(self, line: str) -> None:
         try:

@@ -130,7 +130,7 @@ def _models() -> str:
     from uncia.settings import read_settings
 
     if not install_models.complete():
-        raise StackError("the model repository is missing or older than its recipes: `uncia models build`")
+        raise StackError("the model repository is missing or older than its recipes: `make setup` builds it")
     return str(read_settings().model_repository)
 
 
