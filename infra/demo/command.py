@@ -18,6 +18,7 @@ from infra.local.stack import Stack
 from uncia.errors import UnciaError
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}
+_STATIONS = 3
 _QUICK = {
     "UNCIA_BURST_IDLE_S": "4",
     "UNCIA_TICK_S": "0.5",
@@ -109,15 +110,15 @@ def _simulated(
     photographs = folder / "photographs"
     stations: dict[str, Any] = {}
     simulator = Child(
-        uncia("simulate", str(photographs), "--live", "--json"),
+        uncia("simulate", str(photographs), "--stations", str(_STATIONS), "--live", "--json"),
         environment,
         log=folder / "logs" / "simulate.log",
         on_line=lambda line: None,
     )
     cleanup.callback(simulator.end)
-    while not stations:
+    while len(stations) < _STATIONS:
         stations = {path.name: path for path in photographs.glob("*/") if path.is_dir()}
-        if simulator.ended and not stations:
+        if simulator.ended and len(stations) < _STATIONS:
             raise UnciaError(f"the simulator ended early; its log: {folder / 'logs' / 'simulate.log'}")
         time.sleep(0.1)
     gateways = [
