@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -71,6 +71,7 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
         typer.echo(json.dumps([asdict(line) for line in lines]))
         return
     table = Table("model", "version", "Triton says", "backend", "label set", "graph")
+    table.columns[0].no_wrap = True
     for line in lines:
         table.add_row(line.model, line.version, _state(line), line.backend, line.label_set, line.graph[:12])
     Console().print(table)
@@ -130,10 +131,14 @@ def _state(line: Line) -> str:
 
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A bar over the recipe's steps, on standard error: standard output is the result's."""
-    console = Console(stderr=True, quiet=not shown)
-    columns: tuple[Any, ...] = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    """A bar over the recipe's steps, a line each in a log; on standard error, as standard output is the result's."""
+    console = Console(stderr=True, quiet=not shown, highlight=False)
+    if not console.is_terminal:
+        yield console.print
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
         task = bar.add_task("looking at what is there", total=len(species_classifier.STEPS))
 
         def step(name: str) -> None:
