@@ -27,7 +27,10 @@ def up(
     stack = Stack(stack_dir())
     began = time.monotonic()
 
+    answered: set[str] = set()
+
     def report(name: str, seconds: float, detail: str) -> None:
+        answered.add(name)
         console.print(f"{name:13} ready after {seconds:4.1f} s  {detail}", markup=False)
 
     try:
@@ -40,6 +43,8 @@ def up(
         typer.echo(json.dumps({"up_s": round(time.monotonic() - began, 2), "stack_dir": str(stack.folder)}))
         return
     console.print(f"The stack is up after {time.monotonic() - began:.1f} s.")
+    if "seaweedfs" not in answered:
+        return
     console.print(
         f"Upload with any S3 client to {settings.s3_endpoint}, bucket {settings.bucket}; the keys are in "
         f"{stack.folder / 'stack.env'}",

@@ -35,7 +35,7 @@ class Layout:
     @classmethod
     def make(cls, folder: Path) -> "Layout":
         """Make the folders, for the owner alone, and draw a fresh short one."""
-        for name in ("", "data", "logs", "ready", "run"):
+        for name in ("data", "logs", "ready", "run"):
             _private(folder / name)
         layout = cls(folder, Path(tempfile.mkdtemp(prefix="uncia-", dir=_temp())))
         (layout.short / "stack").symlink_to(folder)
@@ -89,6 +89,13 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     new.replace(path)
+
+
+def claim(folder: Path) -> None:
+    """Make the stack's folder, or take the one that a stack lives in. Raises `StackError` for anybody else's."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "lock").exists():
+        raise StackError(f"{folder} holds other things: let UNCIA_STACK_DIR name a folder that is new or empty")
+    _private(folder)
 
 
 def _private(folder: Path) -> None:

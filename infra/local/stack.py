@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local import processes
 from infra.local.drawn import Drawn, draw, environment_of, is_free, read_drawn
 from infra.local.kafka import Kafka
-from infra.local.layout import Layout
+from infra.local.layout import Layout, claim
 from infra.local.seaweedfs import SeaweedFS
 from infra.local.service import Service, Site
 from infra.local.supervisor import Supervised, Supervisor
@@ -65,8 +65,12 @@ class Stack:
             layout = self._layout()
             begun_here = layout is None or not Supervisor(layout).answers()
             try:
-                site = self._begin(wanted, extra_env or {}) if begun_here else self._site(extra_env or {})
-                _start_all(Supervisor(site.layout), _services(site, wanted), timeout_s, report)
+                if begun_here:
+                    self._begin()
+                site = self._site(extra_env or {})
+                supervisor, services = Supervisor(site.layout), _services(site, wanted)
+                _prepare(supervisor, services)
+                _start_all(supervisor, services, timeout_s, report)
             except BaseException:
                 if begun_here:
                     self._end()
@@ -117,23 +121,15 @@ class Stack:
         """Ports and credentials; None before the first start."""
         return read_drawn(self.folder)
 
-    def _begin(self, wanted: Sequence[str], extra_env: Mapping[str, str]) -> Site:
+    def _begin(self) -> None:
         if (known := self.drawn()) is not None:
             # Left by a supervisord that was killed: nobody watches over these any more.
             processes.end(known.stack_id)
         layout = Layout.make(self.folder)
-        draw(self.folder, layout.short)
-        site = self._site(extra_env)
-        for service in _services(site, wanted):
-            service.check_installed()
+        drawn = draw(self.folder, layout.short)
         for name in NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
-        everything = _services(site, NAMES)
-        for service in everything:
-            if service.name in wanted:
-                service.write(Path.cwd())
-        Supervisor(layout).start(everything, site.drawn)
-        return site
+        Supervisor(layout).start(_services(self._site({}), NAMES), drawn)
 
     def _end(self) -> None:
         drawn, layout = self.drawn(), self._layout()
@@ -185,7 +181,7 @@ class Stack:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Only one `up` or `down` at a time works on a folder."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        claim(self.folder)
         with (self.folder / "lock").open("w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,6 +212,16 @@ def _with_needs(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in wanted)
 
 
+def _prepare(supervisor: Supervisor, services: Sequence[Service]) -> None:
+    """Check and write what the parts need that do not run yet; nothing is started when something is missing."""
+    running = {part.name for part in supervisor.parts() if part.pid}
+    fresh = [service for service in services if service.name not in running]
+    for service in fresh:
+        service.check_installed()
+    for service in fresh:
+        service.write(Path.cwd())
+
+
 def _start_all(supervisor: Supervisor, services: Sequence[Service], timeout_s: float, report: Report | None) -> None:
     """Start every part as soon as those that it needs have answered."""
     began = time.monotonic()
@@ -237,7 +243,8 @@ def _start_all(supervisor: Supervisor, services: Sequence[Service], timeout_s: f
 
     with ThreadPoolExecutor(len(services)) as pool:
         try:
-            for future in [pool.submit(start, service) for service in services]:
+            futures = [pool.submit(start, service) for service in services]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
         finally:
             given_up.set()

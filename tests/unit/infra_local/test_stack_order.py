@@ -41,6 +41,14 @@ def test_its_environment_is_asked_for_in_vain_before_the_first_start(tmp_path: P
         Stack(tmp_path / "none").environment()
 
 
+def test_a_folder_of_somebody_elses_things_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    before = tmp_path.stat().st_mode
+    with pytest.raises(StackError, match="holds other things"):
+        Stack(tmp_path).up()
+    assert tmp_path.stat().st_mode == before
+
+
 @pytest.fixture
 def stubborn() -> Iterator[subprocess.Popen[bytes]]:
     """A marked process that ignores SIGTERM, with an unmarked neighbour's peace of mind at stake."""

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.drawn import Drawn, draw, environment_of
 from infra.local.kafka import Kafka
-from infra.local.layout import Layout
+from infra.local.layout import Layout, claim
 from infra.local.seaweedfs import SeaweedFS
 from infra.local.service import Service, Site
 from infra.local.workers import Intake
@@ -37,6 +37,7 @@ class Echo(Service):
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     folder = tmp_path / "a stack, 100% 'odd'; really"
+    claim(folder)
     layout = Layout.make(folder)
     drawn: Drawn = draw(folder, layout.short)
     yield Site(layout, drawn, Settings(_env_file=None), environment_of(drawn))
