@@ -90,15 +90,15 @@ class Spool:
             raise SpoolError(
                 f"cannot write beside {path} ({error.strerror}): give another file with --spool"
             ) from error
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock_file.close)
             self._database = opened(path)
+            undo.callback(self._database.close)
             self._guard = threading.RLock()
             if destination is not None:
                 self._belongs_to(destination, same_store)
             self._resume()
-        except BaseException:
-            self._lock_file.close()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -37,7 +37,7 @@ def photographs(folder: Path, extensions: frozenset[str] = PHOTOGRAPHS) -> Itera
         try:
             if entry.is_dir(follow_symlinks=False):
                 yield from photographs(Path(entry.path), extensions)
-            elif entry.name.rpartition(".")[2].lower() in extensions:
+            elif Path(entry.name).suffix[1:].lower() in extensions:
                 found = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode):
                     yield Seen(Path(entry.path), found.st_size, found.st_mtime_ns)

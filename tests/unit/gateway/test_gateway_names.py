@@ -1,0 +1,50 @@
+"""Names of stations and cameras, and object keys."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from producers.gateway.names import camera_of, checked_name, object_key
+from uncia.errors import SettingsError
+
+
+def test_a_key_tells_camera_day_time_and_content() -> None:
+    key = object_key("ridge", "north", datetime(2026, 5, 4, 3, 2, 1), "0123456789abcdef" * 4, "JPG")
+    assert key == "ridge/north/2026/05/04/20260504T030201-0123456789abcdef.jpg"
+
+
+def test_milliseconds_stand_in_the_key_when_they_are_known() -> None:
+    key = object_key("ridge", "north", datetime(2026, 5, 4, 3, 2, 1, 50_000), "0" * 64, ".jpeg")
+    assert key.endswith("/20260504T030201050-0000000000000000.jpeg")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", ".", "..", ".hidden", "tab\there", "x" * 101])
+def test_a_name_that_makes_no_level_of_a_key_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="camera"):
+        checked_name(name, "camera")
+
+
+def test_a_name_is_kept_as_it_was_said() -> None:
+    assert checked_name(" Sonnenhöhe 3 + 100 % ", "station") == "Sonnenhöhe 3 + 100 %"
+
+
+def test_two_spellings_of_one_letter_are_one_name() -> None:
+    assert checked_name("ho\u0308he", "camera") == checked_name("h\u00f6he", "camera")
+
+
+@pytest.mark.parametrize(
+    ("file", "camera"),
+    [
+        ("north/1.JPG", "north"),
+        ("north/DCIM/100RECNX/1.JPG", "north"),
+        ("1.JPG", "CARD"),
+        ("DCIM/100RECNX/1.JPG", "CARD"),
+    ],
+)
+def test_the_first_folder_is_the_camera_but_never_dcim(file: str, camera: str) -> None:
+    assert camera_of(Path("/media/CARD", file), Path("/media/CARD"), None) == camera
+
+
+def test_a_named_camera_took_everything() -> None:
+    assert camera_of(Path("/media/CARD/DCIM/1.JPG"), Path("/media/CARD"), "north") == "north"
