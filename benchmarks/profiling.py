@@ -15,6 +15,15 @@ RATE = 200
 _GRACE_S = 20
 _LINE = re.compile(r":\d+\)$")
 
+# Threads that wait for work. On a busy machine py-spy takes some of them for running.
+_WAITING = (
+    "EpollSelector.select (",
+    "select (selectors.py",
+    "_worker (concurrent/futures/thread.py",
+    "Thread.run (threading.py",
+    "wait (threading.py",
+)
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -66,14 +75,14 @@ def recording(pid: int, seconds: int) -> Iterator[Recording]:
 
 
 def read_stacks(text: str, most: int = 12) -> Profile:
-    """From py-spy's collapsed stacks, `outer;inner count` a line, each frame `function (file)`."""
+    """From py-spy's collapsed stacks, `outer;inner count` a line, each frame `function (file)`; waiting left out."""
     own: Counter[str] = Counter()
     ours: Counter[str] = Counter()
     total = 0
     for line in text.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = [_LINE.sub(")", frame) for frame in stack.split(";")]
-        if not count.isdigit() or not frames[-1]:
+        if not count.isdigit() or not frames[-1] or frames[-1].startswith(_WAITING):
             continue
         total += int(count)
         own[frames[-1]] += int(count)

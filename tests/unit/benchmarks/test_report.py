@@ -1,0 +1,104 @@
+"""The page that the results are written to."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import BEGIN, END, write_docs, write_results
+
+_STAGES = ("model_batch_1", "model_batch_8", "in_process", "end_to_end")
+_RESULTS: dict[str, str | int | float] = {
+    "measured_at": "2026-01-10",
+    "commit": "abc",
+    "command": "python -m benchmarks",
+    "machine_cpu": "a CPU",
+    "machine_cores": 2,
+    "machine_memory_gb": 8,
+    "machine_system": "Debian",
+    "version_python": "3.11",
+    "others_share_of_machine": 0.01,
+    **{f"{stage}_images_per_s{end}": 40.0 for stage in _STAGES for end in ("", "_least", "_most")},
+    **{f"{stage}_cpu_ms_per_image": 30.0 for stage in _STAGES},
+    "in_process_way": "pool, batch 1",
+    "rounds": 5,
+    "end_to_end_ratio": 0.75,
+    "end_to_end_ratio_least": 0.7,
+    "end_to_end_ratio_most": 0.8,
+    "answers_ratio": 0.76,
+    "end_to_end_ratio_to_empty_machine": 0.74,
+    "end_to_end_cpu_ratio": 0.7,
+    **{f"{kind}_{mark}_ms": 50.0 for kind in ("latency", "verdict_latency") for mark in ("p50", "p95", "p99", "max")},
+    "latency_rate_per_s": 9.0,
+    "latency_seconds": 60,
+    "latency_images": 540,
+    "cpu_ms_per_image_predict": 12.0,
+    "cpu_ms_per_image_total": 55.0,
+    "idle_share_of_machine": 0.05,
+    "memory_begin_mb_predict": 150.0,
+    "memory_end_mb_predict": 151.0,
+    "memory_end_total_mb": 1500.0,
+    "images_in_all": 3000,
+    "soak_images": 10_000,
+    "soak_growth_mb_per_1000_predict": 0.02,
+    "startup_cold_s_kafka": 4.0,
+    "startup_warm_s_kafka": 3.0,
+    "startup_cold_s": 9.0,
+    "startup_warm_s": 8.0,
+    "stop_s": 5.0,
+    "profile_part": "predict",
+    "profile_own_01": "load (PIL/ImageFile.py) 60.0%",
+    "profile_ours_01": "read_frame (uncia/frames.py) 60.0%",
+}
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "benchmarks.md"
+    path.write_text(f"# Speed\n\n{BEGIN}\nold\n{END}\n\nWords.\n")
+    write_docs(path, _RESULTS)
+    return path
+
+
+def test_words_around_the_tables_stay(page: Path) -> None:
+    text = page.read_text()
+    assert text.startswith("# Speed\n")
+    assert text.endswith("Words.\n")
+    assert "old" not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "| (c) PUT to final burst verdict | 40.0 | 40.0 to 40.0 | 30.0 |",
+        "(c)/(b) = **0.75**",
+        "| worker predict | 12.00 |",
+        "| worker predict | 150 | 151 | +0.02 |",
+        "| Kafka | 4.0 s | 3.0 s |",
+        "| `read_frame (uncia/frames.py)` | 60.0% |",
+    ],
+)
+def test_figures_are_in_the_tables(page: Path, line: str) -> None:
+    assert line in page.read_text()
+
+
+def test_writing_twice_changes_nothing(page: Path) -> None:
+    once = page.read_text()
+    write_docs(page, _RESULTS)
+    assert page.read_text() == once
+
+
+def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("nothing")
+    with pytest.raises(ValueError, match="markers"):
+        write_docs(path, _RESULTS)
+    assert path.read_text() == "nothing"
+
+
+def test_results_are_one_flat_object(tmp_path: Path) -> None:
+    import json
+
+    write_results(tmp_path / "new" / "results.json", _RESULTS)
+    assert not any(
+        isinstance(v, dict | list) for v in json.loads((tmp_path / "new" / "results.json").read_text()).values()
+    )
