@@ -12,7 +12,7 @@ from uncia.errors import UnciaError
 
 GROUP = "uncia.commands"
 
-_EXTRAS = {"processors": "processors", "triton_models": "models", "infra": "local"}
+_EXTRAS = {"producers": "local", "processors": "processors", "triton_models": "models", "infra": "local"}
 
 
 def build(arguments: list[str]) -> typer.Typer:

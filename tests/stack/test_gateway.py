@@ -143,7 +143,10 @@ def test_a_large_upload_goes_on_after_its_last_whole_part(
     begun = store.client.create_multipart_upload(Bucket=settings.bucket, Key=key)["UploadId"]
     store.client.upload_part(Bucket=settings.bucket, Key=key, UploadId=begun, PartNumber=1, Body=data[:PART])
     mine = ObjectStore(settings)
-    count = lambda params, **_: sent.append(len(params["body"].getvalue()))
+
+    def count(params: dict[str, Any], **_: object) -> None:
+        sent.append(len(params["body"].getvalue()))
+
     mine.client.meta.events.register("before-call.s3.UploadPart", count)
     digests = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
     upload = Upload(path, path.name, station, "north", key, len(data), *digests, multipart=begun)
