@@ -121,7 +121,8 @@ class Desk:
         pages = [self._page(camera, step) for camera, step in self._steps.items()]
         self._steps.clear()
         while len(self._states) > CACHED_CAMERAS:
-            self._states.popitem(last=False)
+            camera, state = self._states.popitem(last=False)
+            self._bursts[camera] = set(state.held)
         return pages
 
     def _page(self, camera: str, step: Step) -> Page:
@@ -132,7 +133,6 @@ class Desk:
             self._due[partition].pop(camera, None)
         else:
             self._due[partition][camera] = due
-        self._bursts[camera] = {burst.id for _, burst in state.bursts()}
         planned = writes(state, set(step.changed), step.removed, due)
         outbox = tuple((burst_id.encode(), event) for burst_id, event in state.outbox)
         state.outbox = []

@@ -162,7 +162,7 @@ class Writes:
 
 def writes(state: CameraState, changed: set[str], removed: set[str], due: datetime | None) -> Writes:
     """The records of a state whose bursts `changed` or were `removed` since it was written last."""
-    bursts = {burst.id: (track, burst) for track, burst in state.bursts() if burst.id in changed}
+    bursts = {burst_id: state.held[burst_id] for burst_id in sorted(changed)}
     changes = [Change(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()]
     changes += [Change(burst_id) for burst_id in sorted(removed)]
     key = head_key(state.camera)

@@ -28,7 +28,7 @@ A revision number only rises: for every event of one id it is one more than for 
 superseded and a later frame brings it back.
 """
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -100,10 +100,11 @@ class Sessions:
     def pass_time(self, state: CameraState, now: datetime) -> Step:
         """Close what is due by `now`, each at its own deadline, and forget what is past revising."""
         step, rules = Step(), self._rules
-        due = [burst for _, burst in state.bursts() if burst.open and burst.deadline(rules.idle) <= now]
+        due = [burst for burst in state.waiting.values() if burst.deadline(rules.idle) <= now]
         for burst in sorted(due, key=lambda each: (each.deadline(rules.idle), each.id)):
             self._close(state, burst, CloseReason.IDLE, burst.deadline(rules.idle), step)
-        self._forget(state, lambda closed_at: now - closed_at > rules.lateness, step)
+        while (first := state.closed_first()) and first[1].closed_at and now - first[1].closed_at > rules.lateness:
+            self._forget(state, *first, step)
         return step
 
     def _place(self, state: CameraState, track: str, station: str, frame: Frame, at: datetime, step: Step) -> Burst:
@@ -129,6 +130,11 @@ class Sessions:
         bursts[first:last] = after
 
         new = [burst for burst in after if all(burst is not old for old in before)]
+        for old in before:
+            if all(old is not burst for burst in after):
+                state.discard(old)
+        for burst in new:
+            state.add(track, burst)
         late_for = self._missed(state, track, joined, frame)
         if late_for:
             step.too_late_for = late_for
@@ -212,29 +218,29 @@ class Sessions:
     ) -> None:
         """Close what lies so far before this frame that its own frames should be in."""
         reach = self._rules.gap + DISORDER
-        for burst in state.tracks[track]:
-            if burst.open and burst is not joined and frame.captured_at - burst.frames[-1].captured_at > reach:
-                self._close(state, burst, CloseReason.WATERMARK, at, step)
+        passed = [
+            burst
+            for burst in state.waiting.values()
+            if burst is not joined
+            and frame.captured_at - burst.frames[-1].captured_at > reach
+            and state.held[burst.id][0] == track
+        ]
+        for burst in sorted(passed, key=lambda each: each.frames[0].order):
+            self._close(state, burst, CloseReason.WATERMARK, at, step)
 
     def _bound(self, state: CameraState, at: datetime, step: Step) -> None:
         """Keep the state within its limits."""
-        opened = sorted(
-            (burst for _, burst in state.bursts() if burst.open), key=lambda burst: (burst.last_arrival, burst.id)
-        )
-        for burst in opened[: max(0, len(opened) - KEPT_OPEN)]:
-            self._close(state, burst, CloseReason.WATERMARK, at, step)
-        while len(state.images) > KEPT_FRAMES:
-            closed = [(burst.closed_at, burst.id) for _, burst in state.bursts() if burst.closed_at is not None]
-            if closed:
-                oldest = min(closed)
-                self._forget(state, lambda _: False, step, only=oldest[1])
-            elif len(opened) > 1:
-                self._close(state, opened.pop(0), CloseReason.WATERMARK, at, step)
-            else:
-                return
+        while len(state.waiting) > KEPT_OPEN or (len(state.images) > KEPT_FRAMES and len(state.waiting) > 1):
+            if len(state.waiting) <= KEPT_OPEN and state.closed_first():
+                break
+            longest = min(state.waiting.values(), key=lambda burst: (burst.last_arrival, burst.id))
+            self._close(state, longest, CloseReason.WATERMARK, at, step)
+        while len(state.images) > KEPT_FRAMES and (first := state.closed_first()):
+            self._forget(state, *first, step)
 
     def _close(self, state: CameraState, burst: Burst, reason: CloseReason, at: datetime, step: Step) -> None:
         burst.closed_by, burst.closed_at = reason, at
+        state.closed(burst)
         self._say(state, burst, BurstStatus.FINAL, step)
 
     def _say(self, state: CameraState, burst: Burst, status: BurstStatus, step: Step) -> None:
@@ -250,28 +256,17 @@ class Sessions:
         step.events.append(event)
         step.keep(burst)
 
-    def _forget(
-        self, state: CameraState, past: Callable[[datetime], bool], step: Step, *, only: str | None = None
-    ) -> None:
-        """Let go of closed bursts, in the order in which they closed."""
-        going = [
-            (burst.closed_at, burst.id, track)
-            for track, burst in state.bursts()
-            if burst.closed_at is not None and (past(burst.closed_at) or burst.id == only)
-        ]
-        for _, burst_id, track in sorted(going):
-            burst = next(each for each in state.tracks[track] if each.id == burst_id)
-            state.tracks[track].remove(burst)
-            self._remember(state, track, burst)
-            step.drop(burst_id)
-
     @staticmethod
-    def _remember(state: CameraState, track: str, burst: Burst) -> None:
+    def _forget(state: CameraState, track: str, burst: Burst, step: Step) -> None:
+        """Let go of the burst that closed longest ago."""
+        bursts = state.tracks[track]
+        del bursts[bisect_left(bursts, burst.frames[0].order, key=lambda each: each.frames[0].order)]
+        state.discard(burst)
+        step.drop(burst.id)
         started, ended = burst.frames[0].captured_at, burst.frames[-1].captured_at
         state.forgotten.append(Forgotten(burst.id, track, started, ended, burst.revision))
         del state.forgotten[:-KEPT_FORGOTTEN]
-        images: Iterable[str] = [frame.image_id for frame in burst.frames]
-        for image_id in images:
-            del state.images[image_id]
-        state.seen.extend(images)
+        for frame in burst.frames:
+            del state.images[frame.image_id]
+        state.seen.extend(frame.image_id for frame in burst.frames)
         del state.seen[:-KEPT_SEEN]

@@ -8,6 +8,7 @@ camera's.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 
 from processors.bursts.frames import Frame
 from uncia import ids
@@ -21,7 +22,7 @@ def track_of(trigger: Trigger) -> str:
     return Trigger.MOTION.value if trigger is Trigger.UNKNOWN else trigger.value
 
 
-@dataclass
+@dataclass(eq=False)
 class Burst:
     """Frames that belong together, in capture order, and what was said of them."""
 
@@ -110,15 +111,48 @@ class CameraState:
     def __post_init__(self) -> None:
         self.images: dict[str, str] = {}
         """Track of every frame that is held."""
+        self.held: dict[str, tuple[str, Burst]] = {}
+        """Every burst and its track, by id."""
+        self.waiting: dict[str, Burst] = {}
+        """Those that are open."""
+        self._closed: list[tuple[datetime, str]] = []
         for track, bursts in self.tracks.items():
             for burst in bursts:
                 self.images.update((frame.image_id, track) for frame in burst.frames)
+                self.add(track, burst)
+
+    def add(self, track: str, burst: Burst) -> None:
+        """Count a burst of `tracks` in."""
+        self.held[burst.id] = (track, burst)
+        if burst.open:
+            self.waiting[burst.id] = burst
+        else:
+            self.closed(burst)
+
+    def closed(self, burst: Burst) -> None:
+        """A burst has closed."""
+        assert burst.closed_at is not None
+        self.waiting.pop(burst.id, None)
+        heappush(self._closed, (burst.closed_at, burst.id))
+
+    def discard(self, burst: Burst) -> None:
+        """Count a burst out."""
+        del self.held[burst.id]
+        self.waiting.pop(burst.id, None)
+
+    def closed_first(self) -> tuple[str, Burst] | None:
+        """The burst that closed longest ago, with its track; None when all are open."""
+        while self._closed:
+            closed_at, burst_id = self._closed[0]
+            track, burst = self.held.get(burst_id, ("", None))
+            if burst is not None and burst.closed_at == closed_at:
+                return track, burst
+            heappop(self._closed)  # It has gone, or is part of another by now.
+        return None
 
     def bursts(self) -> Iterator[tuple[str, Burst]]:
         """All that are kept, with their track."""
-        for track, bursts in self.tracks.items():
-            for burst in bursts:
-                yield track, burst
+        return iter(self.held.values())
 
     def knows(self, image_id: str) -> bool:
         """This very photograph was taken in before."""
@@ -126,8 +160,7 @@ class CameraState:
 
     def due(self, idle: timedelta, lateness: timedelta) -> datetime | None:
         """The log time at which the next thing happens by itself: a close, or forgetting. None: nothing will."""
-        times = [
-            burst.deadline(idle) if burst.closed_at is None else burst.closed_at + lateness
-            for _, burst in self.bursts()
-        ]
+        times = [burst.deadline(idle) for burst in self.waiting.values()]
+        if (first := self.closed_first()) and first[1].closed_at is not None:
+            times.append(first[1].closed_at + lateness)
         return min(times, default=None)

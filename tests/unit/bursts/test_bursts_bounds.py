@@ -1,0 +1,52 @@
+"""Memory per camera is bounded, whatever comes."""
+
+import pytest
+from burst_making import Camera, Shot, rules
+
+from processors.bursts import sessions
+from processors.bursts.rules import KEPT_FORGOTTEN, KEPT_OPEN, KEPT_SEEN
+from uncia.events import BurstStatus
+
+
+def test_a_burst_without_end_is_cut_and_old_parts_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "KEPT_FRAMES", 50)
+    camera = Camera(rules(max_frames=10))
+    for number in range(400):
+        camera.frame(Shot(f"{number:04}", number), number * 0.1)
+    assert len(camera.state.images) <= 51
+    assert len(camera.state.forgotten) <= KEPT_FORGOTTEN
+    assert len(camera.state.seen) <= KEPT_SEEN
+    camera.tick(1000)
+    held = camera.settled().values()
+    assert all(len(event.frames) <= 10 and event.closed_at for event in held)
+    assert sum(len(event.frames) for event in held) == 400
+
+
+def test_open_bursts_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Camera()
+    for number in range(200):
+        camera.frame(Shot(f"{number:04}", -100 * number), 0)
+    assert sum(burst.open for _, burst in camera.state.bursts()) <= KEPT_OPEN
+
+
+def test_what_cannot_be_revised_any_more_is_forgotten() -> None:
+    camera = Camera()
+    camera.frame(Shot("a", 0), 0)
+    camera.tick(20)
+    camera.tick(20 + 900)
+    assert camera.state.images
+    camera.tick(20 + 901)
+    assert not camera.state.images
+    assert camera.frame(Shot("a", 0), 5000) == []
+
+
+def test_a_frame_that_is_too_late_is_counted_and_named() -> None:
+    camera = Camera()
+    camera.frame(Shot("a", 0), 0)
+    (burst,) = camera.frame(Shot("c", 9), 0)
+    camera.tick(5000)
+    (late,) = camera.frame(Shot("b", 5), 5000)
+    assert camera.steps[-1].too_late_for == burst.burst_id
+    assert camera.state.late == 1
+    assert late.changes == (f"img-b arrived too late for {burst.burst_id}",)
+    assert late.status is BurstStatus.PROVISIONAL
