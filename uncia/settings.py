@@ -95,7 +95,13 @@ class Settings(BaseSettings):
     )
     burst_max_frames: int = Field(default=1000, ge=1, description="a burst is cut at so many frames")
     ensemble_rule: EnsembleRule = Field(default="log-odds", description="mean, vote or log-odds over the frames")
-    certain_from: float = Field(default=0.7, ge=0, le=1, description="other taxa are called certain from this score")
+    certain_from: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        description="other taxa are called certain from this score; 1 for never: their scores are not calibrated, and "
+        "empty frames reach 0.9",
+    )
     tick_s: float = Field(default=1, gt=0, description="seconds between clock ticks")
 
     # Reconcile

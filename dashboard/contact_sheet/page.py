@@ -74,7 +74,8 @@ def view_of(burst: BurstResolved, results: Results, load: LoadPicture) -> BurstV
         explanation = f"best window {verdict.score:.3f}, decided at {verdict.threshold or 0:.3f} ({verdict.taxon})"
     else:
         name, tone, score = verdict.label, "certain" if verdict.certain else "uncertain", f"{verdict.score:.2f}"
-        explanation = f"{verdict.taxon}, {verdict.group}; " + ("certain" if verdict.certain else "uncertain")
+        sure = "certain" if verdict.certain else "uncertain"
+        explanation = ", ".join(word for word in (verdict.taxon, verdict.group, sure) if word)
     return BurstView(
         anchor=burst.burst_id,
         verdict=name,
