@@ -42,7 +42,7 @@ bench: setup ## Measure speed; writes .local/bench/results.json.
 	@$(PY) -m benchmarks $(ARGS)
 
 soak: setup ## Play 10,000 photographs and watch the memory.
-	@$(PY) -m benchmarks.soak $(ARGS)
+	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
 clean: ## Stop the stack; remove what was installed, built and stored.
 	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi
