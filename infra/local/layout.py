@@ -11,6 +11,8 @@ from uncia.errors import StackError
 _ODD = set(" %;:,'\"$`\\#=")
 """Characters that one of Java's class path, supervisord's file, or Triton's stub reads in its own way."""
 
+_SHORT = "uncia-"
+
 _LONGEST_TEMP = 60
 """A Unix socket's path may have 107 bytes; our part of it takes under 40."""
 
@@ -37,14 +39,15 @@ class Layout:
         """Make the folders, for the owner alone, and draw a fresh short one."""
         for name in ("data", "logs", "ready", "run"):
             _private(folder / name)
-        layout = cls(folder, Path(tempfile.mkdtemp(prefix="uncia-", dir=_temp())))
+        layout = cls(folder, Path(tempfile.mkdtemp(prefix=_SHORT, dir=_temp())))
         (layout.short / "stack").symlink_to(folder)
         (layout.short / "parts").symlink_to(parts_dir())
         return layout
 
     def remove_short(self) -> None:
         """Take the short folder away. The links in it are removed, never followed."""
-        shutil.rmtree(self.short, ignore_errors=True)
+        if self.short.name.startswith(_SHORT):
+            shutil.rmtree(self.short, ignore_errors=True)
 
     @property
     def socket(self) -> Path:

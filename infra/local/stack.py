@@ -125,6 +125,7 @@ class Stack:
         if (known := self.drawn()) is not None:
             # Left by a supervisord that was killed: nobody watches over these any more.
             processes.end(known.stack_id)
+            Layout(self.folder, Path(known.short)).remove_short()
         layout = Layout.make(self.folder)
         drawn = draw(self.folder, layout.short)
         for name in NAMES:
