@@ -11,6 +11,7 @@ from infra.local.layout import write_private
 from uncia.settings import read_settings
 
 _STAMP = "uncia-recipes.json"
+_KERNEL = ("frames.py", "labels.py", "model_card.py")
 
 
 def complete() -> bool:
@@ -36,12 +37,16 @@ def install() -> None:
 
 
 def _made_from() -> str:
-    """All recipes, found without importing them: infra starts the others as processes."""
-    spec = importlib.util.find_spec("triton_models")
-    roots = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-    files = sorted(file for root in roots for file in root.rglob("*") if file.is_file() and _counts(file))
+    """All recipes and what they take from the kernel, found without importing: infra starts the others as processes."""
+    files = sorted(file for root in _places("triton_models") for file in root.rglob("*") if _counts(file))
+    files += [root / name for root in _places("uncia") for name in _KERNEL if (root / name).is_file()]
     return digest(*(part for file in files for part in (file.name, file.read_bytes())))
 
 
+def _places(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+
+
 def _counts(file: Path) -> bool:
-    return os.sep + "__pycache__" not in str(file) and file.suffix != ".pyc"
+    return file.is_file() and os.sep + "__pycache__" not in str(file) and file.suffix != ".pyc"

@@ -37,13 +37,15 @@ chmod=0600
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
 
-# A part that dies is always started again, however often. `autostart` is off because `uncia up` starts each part
-# when those that it needs have answered.
+# A part that dies is started again, however often: with status 78 alone a worker says that it stopped on purpose,
+# because too many of its messages were bad, and that a person must look. `autostart` is off because `uncia up`
+# starts each part when those that it needs have answered.
 _PROGRAM = """
 [program:{name}]
 command=/bin/sh {short}/stack/run/{name}.sh
 autostart=false
-autorestart=true
+autorestart=unexpected
+exitcodes=78
 startsecs=1
 startretries=1000000
 stopwaitsecs={stop_wait_s}

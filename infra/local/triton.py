@@ -28,7 +28,11 @@ class Triton(Service):
     def environment(self) -> dict[str, str]:
         """Triton's stub finds its packages through the `python3` on PATH; PYTHONPATH and PYTHONHOME mislead it."""
         venv, libraries = self.site.layout.parts / "triton" / "venv", self.site.layout.parts / "triton" / "lib"
-        return {"LD_LIBRARY_PATH": f"{_site_packages(venv) / 'nvidia_pytriton.libs'}:{libraries}"}
+        return {
+            "LD_LIBRARY_PATH": f"{_site_packages(venv) / 'nvidia_pytriton.libs'}:{libraries}",
+            # Serving a model leaves nothing in its folder.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     def before(self) -> list[str]:
         """PATH is the caller's, with our own Python in front; shared memory of an unclean end is swept."""

@@ -9,6 +9,14 @@ from infra.local.service import NotReady, Service
 from uncia.errors import StackError
 
 
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:
+        # Faust replaces its own module when it is imported, and leaves no spec on it.
+        return True
+
+
 class Worker(Service):
     """A Faust worker. Ready when it has its partitions and its tables: it touches a file then."""
 
@@ -16,7 +24,7 @@ class Worker(Service):
 
     def check_installed(self) -> None:
         """Faust and the clients come with an extra."""
-        if importlib.util.find_spec("faust") is None or importlib.util.find_spec("tritonclient") is None:
+        if not all(_installed(package) for package in ("faust", "tritonclient")):
             raise StackError("the workers need the extra `processors`: pip install 'uncia[processors]'")
 
     def command(self) -> list[str]:

@@ -107,6 +107,9 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         "stream_processing_timeout": 24 * 3600.0,
         # Each event becomes a photograph: fetch tens ahead, not thousands.
         "stream_buffer_maxsize": 32,
+        # What is in hand when a worker ends or partitions move comes again; waiting for it would wait for deferred
+        # ticks, and for whatever is down.
+        "stream_wait_empty": False,
         "producer_acks": -1,
         "producer_max_request_size": MAX_REQUEST_BYTES,
         # `delivery.send` tries again after this; Faust's own 20 minutes would hide the trouble.

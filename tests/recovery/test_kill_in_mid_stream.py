@@ -12,7 +12,12 @@ from infra.local.stack import Stack
 from tests.recovery.field_day import FieldDay
 from uncia.object_store import ObjectStore
 
-pytestmark = [pytest.mark.recovery, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.recovery,
+    pytest.mark.timeout(240),
+    # The clients leave the sockets of a server that was killed to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 PARTS = ("intake", "predict", "bursts", "kafka", "seaweedfs", "triton")
 

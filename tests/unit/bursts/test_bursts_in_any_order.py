@@ -16,7 +16,7 @@ from processors.bursts.rules import BurstRules
 from processors.bursts.state import CameraState, track_of
 from uncia.events import BurstResolved, BurstStatus, Trigger
 
-EXAMPLES = settings(max_examples=int(os.environ.get("UNCIA_TEST_EXAMPLES", "500")), deadline=None)
+EXAMPLES = settings(max_examples=int(os.environ.get("UNCIA_TEST_EXAMPLES", "500")))
 SHARP = rules(gap=timedelta(seconds=3), max_frames=4)
 ROOMY = rules(gap=timedelta(seconds=3))
 
@@ -133,7 +133,7 @@ def test_ticks_show_earlier_what_the_frames_alone_would_show(
     assert [event.to_bytes() for event in ticked.events] == [event.to_bytes() for event in quiet.events]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(CODES.map(shot), min_size=3, max_size=10, unique=True), st.data())
 def test_merging_is_associative(every: list[Shot], data: st.DataObject) -> None:
     """Three sets of frames, joined as (one and two) and three, or one and (two and three)."""

@@ -24,7 +24,7 @@ TROUBLES = {
 NAMES = st.sampled_from(["a/1.JPG", "a/2.JPG", "a/copy of 1.jpg", "b/1.JPG", "b/DCIM/100RECNX/3.jpeg"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     files=st.dictionaries(NAMES, st.sampled_from(["tiger", "heron", "nothing"]), min_size=1),
     strikes=st.lists(st.integers(1, 60), max_size=4),
