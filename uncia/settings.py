@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from uncia.errors import SettingsError
 
-EnsembleRule = Literal["mean", "vote", "log-odds"]
+EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "stacked"]
 
 
 def stack_dir() -> Path:
@@ -93,8 +93,27 @@ class Settings(BaseSettings):
         ge=0,
         description="how long after its close a late frame still revises a burst, in log time",
     )
-    burst_max_frames: int = Field(default=1000, ge=1, description="a burst is cut at so many frames")
-    ensemble_rule: EnsembleRule = Field(default="log-odds", description="mean, vote or log-odds over the frames")
+    burst_max_frames: int = Field(
+        default=200,
+        ge=1,
+        le=1000,
+        description="a burst is cut at so many frames; each revision repeats them all, so cost grows with the square",
+    )
+    event_gap_s: float = Field(
+        default=120, gt=0, description="bursts of one camera and taxon no further apart are one event, in `bursts list`"
+    )
+    independence_gap_s: float = Field(
+        default=1800,
+        gt=0,
+        description="events of one camera and taxon further apart are independent detections, in `bursts list`",
+    )
+    ensemble_rule: EnsembleRule = Field(
+        default="log-odds",
+        description="mean, geometric-mean, log-odds, vote or max over the frames, or stacked (`ensemble_weights`)",
+    )
+    ensemble_weights: Path | None = Field(
+        default=None, description="model file of the rule `stacked`, see docs/ecologist.md"
+    )
     certain_from: float = Field(
         default=1,
         ge=0,

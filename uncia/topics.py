@@ -5,7 +5,7 @@ Topic creation, `docs/events.md` and the AsyncAPI document are made from this li
 
 from dataclasses import dataclass
 
-from uncia.events import BurstResolved, ClockTicked, Event, ImagePredicted, ImageUploaded
+from uncia.events import BurstResolved, ClockTicked, Event, FrameLate, ImagePredicted, ImageUploaded
 from uncia.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
@@ -87,6 +87,14 @@ BURST_RESOLVED = Topic(
     readers=("subscribers",),
     compacted=True,
 )
+FRAME_LATE = Topic(
+    name=FrameLate.topic,
+    holds="A frame that came too late to revise the burst it belonged to; it is in a burst of its own.",
+    key="camera",
+    event=FrameLate,
+    writers=("bursts",),
+    readers=("operators",),
+)
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
     holds="Time passing, as an event, so that closing a burst can be replayed.",
@@ -114,6 +122,7 @@ TOPICS: tuple[Topic, ...] = (
     IMAGE_UPLOADED,
     IMAGE_PREDICTED,
     BURST_RESOLVED,
+    FRAME_LATE,
     CLOCK_TICKED,
     DEAD_LETTER,
 )

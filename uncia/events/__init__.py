@@ -1,7 +1,15 @@
 """Wire models: what travels on the topics. JSON; strict when written, tolerant of new fields when read."""
 
 from uncia.events.base import Event
-from uncia.events.bursts import BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
+from uncia.events.bursts import (
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    CloseReason,
+    FrameLate,
+    JoinReason,
+    TaxonVerdict,
+)
 from uncia.events.clock import ClockTicked
 from uncia.events.dead_letter import DeadLetter
 from uncia.events.images import (
@@ -30,8 +38,10 @@ __all__ = [
     "DeadLetter",
     "Event",
     "FocusScore",
+    "FrameLate",
     "ImagePredicted",
     "ImageUploaded",
+    "JoinReason",
     "Prediction",
     "Rejection",
     "TaxonVerdict",

@@ -27,6 +27,14 @@ class CloseReason(StrEnum):
     IDLE = "idle"
 
 
+class JoinReason(StrEnum):
+    """Why a frame is in its burst: a function of the frames alone, not of their arrival."""
+
+    FIRST = "first"
+    SEQUENCE = "sequence"
+    GAP = "gap"
+
+
 class BurstFrame(WireModel):
     """One frame of the burst, in the order of capture."""
 
@@ -36,6 +44,9 @@ class BurstFrame(WireModel):
     bucket: str
     captured_at: datetime
     sequence: int | None = None
+    joined: JoinReason | None = Field(
+        default=None, description="what ties it to the frames before it; `first` for the earliest"
+    )
     uploaded_at: UtcTime
     predicted_at: UtcTime
     top: ClassScore | None = Field(default=None, description="the frame's best class")
@@ -52,6 +63,12 @@ class TaxonVerdict(WireModel):
     label: str
     group: str
     score: float = Field(ge=0, le=1)
+    confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="calibrated probability that it is there; None where no calibration is known",
+    )
     threshold: float | None = Field(default=None, description="the calibrated threshold that decided; focus taxa only")
     certain: bool = Field(description="False: reported with its score, decided by nobody")
     focus: bool = False
@@ -83,4 +100,23 @@ class BurstResolved(Event):
     superseded_by: str | None = Field(default=None, description="the burst id that holds these frames now")
     supersedes: tuple[str, ...] = ()
     changes: tuple[str, ...] = Field(default=(), description="what a revision changed, in words")
-    flags: tuple[str, ...] = Field(default=(), description="marks of later stages, e.g. a static object")
+    flags: tuple[str, ...] = Field(
+        default=(),
+        description="`mixed-models`, `two-cameras`, `late`, and marks of later stages, e.g. a static object",
+    )
+
+
+class FrameLate(Event):
+    """A frame came after its burst could still be revised. Key: `camera`. It is in a burst of its own now."""
+
+    topic: ClassVar[str] = "camera.frame.late.v1"
+
+    image_id: str
+    upload_id: str
+    station: str
+    camera: str
+    captured_at: datetime = Field(description="by the camera's clock")
+    arrived_at: UtcTime = Field(description="log time at which it was read")
+    missed_burst_id: str = Field(description="the burst that spans its capture time and is past revising")
+    late_s: float = Field(ge=0, description="seconds of log time since that burst closed")
+    burst_id: str = Field(description="the burst that it stands in now")
