@@ -57,6 +57,17 @@ class Settings(BaseSettings):
         description="regular expression over the whole object key with the groups `station` and `camera`",
     )
 
+    # Lanes
+    backfill_after_s: float = Field(
+        default=86_400,
+        ge=0,
+        description="a photograph that was taken so long before its upload, by its name, is backfill and waits for "
+        "live ones; a day, because a camera's clock may be of any time zone",
+    )
+    backfill_at_once: int = Field(
+        default=4, ge=1, le=256, description="photographs of the backfill lane in work at once, per worker"
+    )
+
     # Triton
     triton: str = Field(default="127.0.0.1:8001", description="Triton's gRPC address")
     triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")

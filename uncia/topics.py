@@ -63,11 +63,20 @@ STORAGE_CHANGED = Topic(
 )
 IMAGE_UPLOADED = Topic(
     name=ImageUploaded.topic,
-    holds="One stored photograph.",
+    holds="One stored photograph of the live lane.",
     key="camera",
     event=ImageUploaded,
-    writers=("intake", "reconcile"),
-    readers=("predict",),
+    writers=("intake",),
+    readers=("predict", "reconcile"),
+)
+IMAGE_BACKFILLED = Topic(
+    name="camera.image.backfilled.v1",
+    holds="One stored photograph that was taken long before it was uploaded: the same event as on "
+    "`camera.image.uploaded.v1`, answered when live photographs leave time for it.",
+    key="camera",
+    event=ImageUploaded,
+    writers=("intake",),
+    readers=("predict-backfill", "reconcile"),
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,
@@ -120,9 +129,13 @@ DEAD_LETTER = Topic(
 TOPICS: tuple[Topic, ...] = (
     STORAGE_CHANGED,
     IMAGE_UPLOADED,
+    IMAGE_BACKFILLED,
     IMAGE_PREDICTED,
     BURST_RESOLVED,
     FRAME_LATE,
     CLOCK_TICKED,
     DEAD_LETTER,
 )
+
+UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
+"""Every upload is on one of these, by its lane. Whoever wants all uploads reads all of them."""

@@ -1,15 +1,11 @@
 """When and how a photograph was taken: EXIF first, then the key, then the upload. Pure: bytes and events in."""
 
-import contextlib
-import re
 from datetime import UTC, datetime, timedelta
 
 from processors.predict.maker_notes import MakerNote, read_maker_note
 from uncia.events import Capture, CaptureTimeSource, ImageUploaded
 from uncia.exif import Exif
-
-_KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?-[0-9a-f]{16}\.[^./]+")
-"""A file name as our gateway gives it: capture time, 16 digits of the content's hash."""
+from uncia.lanes import time_in_key
 
 _EARLIEST_YEAR = 2000
 """Digital camera traps are younger; a clock that lost its battery starts again in 1970 or 1980 or 1999."""
@@ -57,7 +53,7 @@ def _time(
     if taken is not None:
         _doubt(taken, upload.uploaded_at, warnings)
         return taken, CaptureTimeSource.EXIF
-    named = _time_of_key(upload.key)
+    named = time_in_key(upload.key)
     if named is not None:
         return named, CaptureTimeSource.KEY
     return upload.uploaded_at.astimezone(UTC).replace(tzinfo=None), CaptureTimeSource.UPLOAD
@@ -69,14 +65,3 @@ def _doubt(taken: datetime, uploaded_at: datetime, warnings: list[str]) -> None:
         warnings.append(f"the camera's clock says {taken.year}: it was never set")
     elif taken > uploaded_at.astimezone(UTC).replace(tzinfo=None) + _AHEAD:
         warnings.append(f"the camera's clock says {taken:%Y-%m-%d %H:%M}, which is after the upload")
-
-
-def _time_of_key(key: str) -> datetime | None:
-    """What our gateway wrote into the file name."""
-    found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
-    if found is None:
-        return None
-    with contextlib.suppress(ValueError):
-        moment = datetime.strptime(found["time"], "%Y%m%dT%H%M%S")
-        return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
-    return None

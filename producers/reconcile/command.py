@@ -16,7 +16,7 @@ from uncia.events import ImageUploaded
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings, settings
 from uncia.telemetry import configure_logging, mark_ready
-from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED, STORAGE_CHANGED
+from uncia.topics import DEAD_LETTER, STORAGE_CHANGED, UPLOAD_TOPICS
 
 _SEND_TIMEOUT_S = 30
 
@@ -69,7 +69,7 @@ class _Reconciler:
         # The listing first: what is announced between the two is then seen as announced.
         listing = list(self._store.list(config.bucket, prefix))
         for message in read_topics(
-            config, (IMAGE_UPLOADED, DEAD_LETTER), until_end=True, from_positions=self._positions
+            config, (*UPLOAD_TOPICS, DEAD_LETTER), until_end=True, from_positions=self._positions
         ):
             self._learn(message)
         missed = list(
@@ -87,7 +87,7 @@ class _Reconciler:
 
     def _learn(self, message: Message) -> None:
         self._positions[(message.topic, message.partition)] = message.offset + 1
-        if message.topic == IMAGE_UPLOADED.full_name(self._settings):
+        if message.topic in {topic.full_name(self._settings) for topic in UPLOAD_TOPICS}:
             try:
                 self._announced.uploads.add(ImageUploaded.from_bytes(message.value).upload_id)
             except PermanentError:

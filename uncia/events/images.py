@@ -17,8 +17,18 @@ Box = tuple[float, float, float, float]
 """x, y, width, height as shares of the photograph's width and height, origin at the top left."""
 
 
+class Lane(StrEnum):
+    """Which way a photograph takes to its answer: what was taken just now goes before what was taken long ago."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+
+
 class ImageUploaded(Event):
-    """One stored photograph, as its notification told: nothing of it was read yet. Key: `camera`."""
+    """One stored photograph, as its notification told: nothing of it was read yet. Key: `camera`.
+
+    The same event stands on two topics, one for each lane; `uncia.topics.UPLOAD_TOPICS` names them.
+    """
 
     topic: ClassVar[str] = "camera.image.uploaded.v1"
 
@@ -32,6 +42,7 @@ class ImageUploaded(Event):
     uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
     announced_at: UtcTime = Field(description="when intake read the notification")
     announced_by: str = Field(default="notification", description="`notification` or `reconcile`")
+    lane: Lane = Field(default=Lane.LIVE, description="`live`, or `backfill` for what was taken long ago")
 
 
 class Trigger(StrEnum):
@@ -156,6 +167,7 @@ class ImagePredicted(Event):
     sha256: str | None = None
     uploaded_at: UtcTime
     predicted_at: UtcTime
+    lane: Lane = Field(default=Lane.LIVE, description="the lane on which it was answered")
     capture: Capture
     prediction: Prediction | None = None
     rejection: Rejection | None = None

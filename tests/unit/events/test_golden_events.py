@@ -11,7 +11,7 @@ from uncia.events import DeadLetter, Event
 from uncia.topics import TOPICS
 
 GOLDEN = Path(__file__).parent / "golden"
-EVENTS: dict[str, type[Event]] = {topic.name: topic.event for topic in TOPICS if topic.event is not None}
+EVENTS: dict[str, type[Event]] = {topic.event.topic: topic.event for topic in TOPICS if topic.event is not None}
 HEADERS = "uncia.dead-letter.v1.headers.json"
 SAMPLES = sorted(path.name for path in GOLDEN.glob("*.json") if path.name != HEADERS)
 

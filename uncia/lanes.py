@@ -1,0 +1,39 @@
+"""Live or backfill: which lane a stored photograph takes. Pure: a key, two moments and a word in, a lane out."""
+
+import contextlib
+import re
+from datetime import UTC, datetime
+
+from uncia.events import Lane
+
+LANE_METADATA = "uncia-lane"
+"""S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader says the lane itself: `live` or `backfill`."""
+
+_KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?-[0-9a-f]{16}\.[^./]+")
+"""A file name as our gateway gives it: capture time, 16 digits of the content's hash."""
+
+
+def lane_of(key: str, uploaded_at: datetime, *, backfill_after_s: float, said: str | None = None) -> Lane:
+    """The uploader's word; else by how long before its upload it was taken; live where nothing tells.
+
+    `said` is the value of `LANE_METADATA`; what is no lane's name is no word. A name's time is by the camera's clock,
+    which has no offset: an age of less than a day may be a time zone. A clock ahead of the upload is live.
+    """
+    with contextlib.suppress(ValueError):
+        return Lane((said or "").strip().lower())
+    taken = time_in_key(key)
+    if taken is None:
+        return Lane.LIVE
+    age = uploaded_at.astimezone(UTC).replace(tzinfo=None) - taken
+    return Lane.BACKFILL if age.total_seconds() > backfill_after_s else Lane.LIVE
+
+
+def time_in_key(key: str) -> datetime | None:
+    """The capture time that our gateway wrote into the file name: naive, by the camera's clock, to the millisecond."""
+    found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
+    if found is None:
+        return None
+    with contextlib.suppress(ValueError):
+        moment = datetime.strptime(found["time"], "%Y%m%dT%H%M%S")
+        return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
+    return None
