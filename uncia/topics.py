@@ -5,7 +5,16 @@ Topic creation, `docs/events.md` and the AsyncAPI document are made from this li
 
 from dataclasses import dataclass
 
-from uncia.events import BurstResolved, ClockTicked, Event, FrameLate, ImagePredicted, ImageUploaded
+from uncia.events import (
+    BurstResolved,
+    ClockJudged,
+    ClockTicked,
+    DeploymentChanged,
+    Event,
+    FrameLate,
+    ImagePredicted,
+    ImageUploaded,
+)
 from uncia.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
@@ -84,7 +93,7 @@ IMAGE_PREDICTED = Topic(
     key="camera",
     event=ImagePredicted,
     writers=("predict",),
-    readers=("bursts", "subscribers"),
+    readers=("bursts", "clocks", "subscribers"),
     broker_config=LOG_TIME,
 )
 BURST_RESOLVED = Topic(
@@ -114,13 +123,32 @@ CLOCK_TICKED = Topic(
     retention_days=7,
     broker_config=LOG_TIME,
 )
+DEPLOYMENT_CHANGED = Topic(
+    name=DeploymentChanged.topic,
+    holds="Where and when a camera stands, its UTC offset, and what is set for it alone. Holds exact positions: for "
+    "internal readers only, never for the public.",
+    key="`camera|deployment` (in the partition of its camera)",
+    event=DeploymentChanged,
+    writers=("`uncia deployments load`",),
+    readers=("bursts", "clocks"),
+    compacted=True,
+)
+CLOCK_JUDGED = Topic(
+    name=ClockJudged.topic,
+    holds="Whether a camera's clock can be believed, and why not. Said again when that changes.",
+    key="camera",
+    event=ClockJudged,
+    writers=("clocks",),
+    readers=("subscribers",),
+    compacted=True,
+)
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
     holds="A message that can never be processed: its original bytes, key and headers, and why "
     "(`__connect.errors.*` headers, named as Kafka Connect does).",
     key="as the original",
     format="as the original",
-    writers=("intake", "predict", "bursts"),
+    writers=("intake", "predict", "bursts", "clocks"),
     readers=("operators",),
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,
@@ -134,6 +162,8 @@ TOPICS: tuple[Topic, ...] = (
     BURST_RESOLVED,
     FRAME_LATE,
     CLOCK_TICKED,
+    DEPLOYMENT_CHANGED,
+    CLOCK_JUDGED,
     DEAD_LETTER,
 )
 

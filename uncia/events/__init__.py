@@ -11,7 +11,9 @@ from uncia.events.bursts import (
     TaxonVerdict,
 )
 from uncia.events.clock import ClockTicked
+from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.events.dead_letter import DeadLetter
+from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
 from uncia.events.images import (
     Capture,
     CaptureTimeSource,
@@ -34,9 +36,14 @@ __all__ = [
     "CaptureTimeSource",
     "ClassScore",
     "ClassVector",
+    "ClockEvidence",
+    "ClockJudged",
+    "ClockReason",
     "ClockTicked",
+    "ClockVerdict",
     "CloseReason",
     "DeadLetter",
+    "DeploymentChanged",
     "Event",
     "FocusScore",
     "FrameLate",
@@ -46,6 +53,8 @@ __all__ = [
     "Lane",
     "Prediction",
     "Rejection",
+    "Sensitivity",
     "TaxonVerdict",
     "Trigger",
+    "deployment_key",
 ]

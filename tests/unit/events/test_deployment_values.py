@@ -1,0 +1,88 @@
+"""What a deployment says of a time and of a place."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from uncia.events import DeploymentChanged, Sensitivity, deployment_key
+
+NEPAL = timezone(timedelta(hours=5, minutes=45))
+
+
+def deployment(**fields: Any) -> DeploymentChanged:
+    return DeploymentChanged(
+        **{
+            "deployment_id": "d1",
+            "camera": "ridge/north",
+            "start": datetime(2026, 3, 1, 9, tzinfo=NEPAL),
+            "end": datetime(2026, 6, 1, 9, tzinfo=NEPAL),
+            "utc_offset_minutes": 345,
+            "latitude": 28.21347,
+            "longitude": 83.98712,
+            **fields,
+        }
+    )
+
+
+def test_a_time_without_offset_is_read_on_the_cameras_clock() -> None:
+    assert deployment().covers(datetime(2026, 3, 1, 9))
+    assert not deployment().covers(datetime(2026, 3, 1, 8, 59))
+
+
+def test_a_time_with_offset_is_a_moment() -> None:
+    assert deployment().covers(datetime(2026, 3, 1, 3, 15, tzinfo=UTC))
+    assert not deployment().covers(datetime(2026, 3, 1, 3, 14, tzinfo=UTC))
+
+
+def test_the_end_is_no_longer_part_of_it() -> None:
+    assert not deployment().covers(datetime(2026, 6, 1, 9))
+
+
+def test_without_an_end_it_still_stands() -> None:
+    assert deployment(end=None).covers(datetime(2070, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "told"),
+    [("none", (28.21347, 83.98712)), ("low", (28.21, 83.99)), ("medium", (28.2, 84.0)), ("high", None)],
+)
+def test_the_more_sensitive_the_coarser(sensitivity: str, told: tuple[float, float] | None) -> None:
+    assert deployment(sensitivity=Sensitivity(sensitivity)).told_position() == told
+
+
+def test_a_position_may_not_be_told_unless_somebody_said_so() -> None:
+    assert deployment().told_position() is None
+
+
+def test_its_text_does_not_show_the_position() -> None:
+    assert "28.2" not in repr(deployment())
+    assert "83.9" not in f"{deployment()}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start": datetime(2026, 3, 1)},
+        {"end": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"latitude": 90.1},
+        {"longitude": float("nan")},
+        {"burst_gap_s": 0},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        deployment(**wrong)
+
+
+texts = st.text(alphabet="ab|%/", min_size=1, max_size=5)
+
+
+@given(texts, texts, texts, texts)
+def test_two_deployments_never_share_a_key(camera: str, name: str, camera_2: str, name_2: str) -> None:
+    same = (camera, name) == (camera_2, name_2)
+    assert (deployment_key(camera, name) == deployment_key(camera_2, name_2)) is same
