@@ -32,6 +32,8 @@ class Way:
 
     `pool`: each of `cores` threads decodes `batch` photographs and runs the model on them, one thread per run.
     `staged`: `cores` threads decode, and the model runs on batches with all cores.
+
+    Of the model alone: `cores` runs at a time, one thread each, or one run on all cores.
     """
 
     name: str
@@ -62,7 +64,7 @@ def measure(
 
 
 def _session(model: Path, threads: int) -> Callable[[Pixels], object]:
-    """The graph that Triton serves, with the options that it is served with."""
+    """The graph that Triton serves."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -73,10 +75,14 @@ def _session(model: Path, threads: int) -> Callable[[Pixels], object]:
     return lambda frames: session.run(None, {name: frames})
 
 
-def _model_alone(run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, batch: int, count: int) -> None:
-    frames = [read_frame(data, spec, max_pixels=_MAX_PIXELS).pixels for data in files[:batch]]
-    pixels = np.stack([frames[place % len(frames)] for place in range(batch)])
-    _timed(lambda: [run(pixels) for _ in range(count // batch)], lambda: run(pixels), count // batch * batch)
+def _model_alone(
+    run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, way: Way, count: int, cores: int
+) -> None:
+    frames = [read_frame(data, spec, max_pixels=_MAX_PIXELS).pixels for data in files[: way.batch]]
+    pixels = np.stack([frames[place % len(frames)] for place in range(way.batch)])
+    runs = count // way.batch
+    with ThreadPoolExecutor(cores if way.name == "pool" else 1) as pool:
+        _timed(lambda: list(pool.map(run, [pixels] * runs)), lambda: run(pixels), runs * way.batch)
 
 
 def _frames(
@@ -131,12 +137,9 @@ def main() -> None:
         library.with_exif(shot.picture, exif_block(shot.taken, shot.sequence, 10, shot.event))
         for shot in shots(0, max(1, asked.distinct // 10), cameras=asked.distinct)
     ]
-    if asked.what == "model":
-        _model_alone(_session(asked.model, asked.cores), files, spec, asked.batch, asked.count)
-    else:
-        threads = 1 if asked.way == "pool" else asked.cores
-        way = Way(asked.way, asked.batch)
-        _frames(_session(asked.model, threads), files, spec, way, asked.count, asked.cores)
+    session = _session(asked.model, 1 if asked.way == "pool" else asked.cores)
+    work = _model_alone if asked.what == "model" else _frames
+    work(session, files, spec, Way(asked.way, asked.batch), asked.count, asked.cores)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def _speed(results: Results) -> str:
         return name, f"{rate:.1f}", f"{least:.1f} to {most:.1f}", f"{float(results[f'{key}_cpu_ms_per_image']):.1f}"
 
     rows = [
-        row("(a) model alone, batches of 1", "model_batch_1"),
-        row("(a) model alone, batches of 8", "model_batch_8"),
+        row("(a) model alone, a frame on each core", "model_batch_1"),
+        row("(a) model alone, batches of 8 on all cores", "model_batch_8"),
         row(f"(b) decode and model, no stream ({results['in_process_way']})", "in_process"),
         row("(c) PUT to final burst verdict", "end_to_end"),
     ]

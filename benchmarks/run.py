@@ -141,7 +141,7 @@ class Bench:
         put, count = self._results, self._plan.in_process_images
         one, eight, frames, rounds = [], [], [], []
         for number in range(self._plan.rounds):
-            one.append(self._in_process("model", Way("staged", 1), count))
+            one.append(self._in_process("model", Way("pool", 1), count))
             eight.append(self._in_process("model", Way("staged", 8), count))
             frames.append(self._in_process("frames", way, count))
             rounds.append(stream.full_speed(self._plan.images))

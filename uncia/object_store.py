@@ -1,16 +1,26 @@
 """Object storage: any S3. One client per process; boto3's clients may be shared between threads."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, cast
 
 import boto3
+from botocore.awsrequest import AWSRequest
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.httpsession import URLLib3Session
+from botocore.response import StreamingBody
+from botocore.session import Session
+from botocore.utils import get_environ_proxies
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.settings import Settings
+
+_CONNECT_S = 5
+_SIGNED_FOR_S = 900
 
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
 # The store's last word on this one key or object; waiting would not change it.
@@ -62,7 +72,7 @@ class ObjectStore:
                 signature_version="s3v4",
                 s3={"addressing_style": "path"} if settings.s3_endpoint else {},
                 max_pool_connections=max_connections,
-                connect_timeout=5,
+                connect_timeout=_CONNECT_S,
                 read_timeout=timeout_s,
                 retries={"total_max_attempts": attempts, "mode": "standard"},
                 # Other stores than Amazon's do not all know the newer default checksums.
@@ -70,6 +80,17 @@ class ObjectStore:
                 response_checksum_validation="when_required",
             ),
         )
+        self._http = URLLib3Session(
+            verify=Session().get_config_variable("ca_bundle") or True,
+            proxies=get_environ_proxies(self.client.meta.endpoint_url),
+            timeout=(_CONNECT_S, timeout_s),
+            max_pool_connections=max_connections,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+        self._http.close()
 
     def get(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
         """All bytes of an object.
@@ -77,16 +98,31 @@ class ObjectStore:
         Raises `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or `DependencyDown`.
         """
         try:
+            data = self._get_signed(bucket, key, max_bytes)
+            if data is not None:
+                return data
+        except (BotoCoreError, HTTPClientError, OSError):
+            pass  # A connection that the store had closed, or worse: boto3 tries again and says what is wrong.
+        try:
             answer = self.client.get_object(Bucket=bucket, Key=key)
-            with answer["Body"] as body:
-                if answer["ContentLength"] > max_bytes:
-                    raise ObjectTooLarge(
-                        "object-too-large",
-                        f"{answer['ContentLength']:,} bytes; at most {max_bytes:,} are read",
-                    )
+            # Not the body's own `with`: that reads on without noticing an end that comes too early.
+            with closing(answer["Body"]) as body:
+                _must_fit(answer["ContentLength"], max_bytes)
                 return cast(bytes, body.read())
         except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
             raise self.translate(error, f"{bucket}/{key}") from error
+
+    def _get_signed(self, bucket: str, key: str, max_bytes: int) -> bytes | None:
+        """The same by a signed URL: a fifth of the CPU time of `get_object`. None for every answer but 200."""
+        asked = {"Bucket": bucket, "Key": key}
+        url = self.client.generate_presigned_url("get_object", asked, ExpiresIn=_SIGNED_FOR_S)
+        answer = self._http.send(AWSRequest("GET", url, stream_output=True).prepare())
+        length = answer.headers.get("Content-Length")
+        with closing(StreamingBody(answer.raw, length)) as body:
+            if answer.status_code != HTTPStatus.OK or length is None:
+                return None
+            _must_fit(int(length), max_bytes)
+            return cast(bytes, body.read())
 
     def etag(self, bucket: str, key: str) -> str:
         """An object's ETag, without quotes. Raises as `get` does."""
@@ -134,3 +170,8 @@ class ObjectStore:
         if isinstance(error, ParamValidationError):
             return ObjectUnreadable("object-unreadable", f"{what!r} is no name that S3 takes")
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")
+
+
+def _must_fit(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ObjectTooLarge("object-too-large", f"{size:,} bytes; at most {max_bytes:,} are read")

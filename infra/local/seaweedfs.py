@@ -102,7 +102,7 @@ class SeaweedFS(Service):
                 store.ensure_bucket(own)
             next(store.list(bucket), None)
         finally:
-            store.client.close()
+            store.close()
         return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
 
 

@@ -14,6 +14,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     repository = tmp_path_factory.mktemp("repository")
     installed = Settings.model_fields["model_repository"].default / NAME
     if card := up_to_date(installed, fingerprint("python")):
-        shutil.copytree(installed, repository / NAME)
+        # A Triton that served it has left its compiled Python there.
+        shutil.copytree(installed, repository / NAME, ignore=shutil.ignore_patterns("__pycache__"))
         return Built(repository / NAME, card, fresh=False)
     return build(repository)
