@@ -9,6 +9,7 @@ from uncia.events import (
     BurstResolved,
     ClockJudged,
     ClockTicked,
+    DeadLetterSettled,
     DeploymentChanged,
     Event,
     FrameLate,
@@ -153,6 +154,16 @@ DEAD_LETTER = Topic(
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,
 )
+DEAD_LETTER_SETTLED = Topic(
+    name=DeadLetterSettled.topic,
+    holds="What became of a dead letter: sent back, or dropped.",
+    key="the dead letter's `<partition>:<offset>`",
+    event=DeadLetterSettled,
+    writers=("operators",),
+    readers=("operators",),
+    compacted=True,
+    co_partitioned=False,
+)
 
 TOPICS: tuple[Topic, ...] = (
     STORAGE_CHANGED,
@@ -165,6 +176,7 @@ TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     DEAD_LETTER,
+    DEAD_LETTER_SETTLED,
 )
 
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)

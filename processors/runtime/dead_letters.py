@@ -8,6 +8,7 @@ from processors.runtime.app import WorkerApp, faust_topic
 from processors.runtime.delivery import send
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import DeadLetter
+from uncia.events.dead_letter import TRUNCATED_FROM
 from uncia.settings import Settings
 from uncia.topics import DEAD_LETTER
 
@@ -46,12 +47,13 @@ class DeadLetters:
         if seen >= SEEN_AT_LEAST and share > self._max_share:
             await self._stop(share, seen, error)
         log.warning("dead letter", stage=stage, reason=error.reason, error=str(error)[:300], **where)
-        headers = [*(message.headers or ()), *DeadLetter.of(error, stage=stage, **where).headers()]
+        letter = DeadLetter.of(error, stage=stage, worker=str(self._app.conf.id), **where)
+        headers = [*(message.headers or ()), *letter.headers()]
         try:
             await send(self._topic, key=message.key, value=message.value, headers=headers)
         except PermanentError:
             # Its own headers made it too large for the topic: its beginning, and how long it was.
-            headers.append(("uncia.truncated-from", str(len(message.value)).encode()))
+            headers.append((TRUNCATED_FROM, str(len(message.value)).encode()))
             await send(self._topic, key=message.key, value=message.value[:_KEPT_OF_TOO_LARGE], headers=headers)
         event.dead_letter = True
         self._app.outcomes.add(bad=True)
@@ -61,7 +63,8 @@ class DeadLetters:
         stop = TooManyBadMessages(
             f"{share:.0%} of the last {seen} messages are bad, the last one: {error.reason} ({error}). "
             "Nothing more is read until somebody looks: check UNCIA_KEY_PATTERN and UNCIA_BUCKET and who writes to "
-            "the topic, then start the worker again; UNCIA_MAX_BAD_SHARE=1 lets everything through"
+            "the topic, then start the worker again; UNCIA_MAX_BAD_SHARE=1 lets everything through, bad ones into the "
+            "dead letters"
         )
         log.critical("stopping: too many bad messages", share=round(share, 2), seen=seen, reason=error.reason)
         await self._app.halt(stop)

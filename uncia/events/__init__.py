@@ -12,7 +12,7 @@ from uncia.events.bursts import (
 )
 from uncia.events.clock import ClockTicked
 from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
-from uncia.events.dead_letter import DeadLetter
+from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
 from uncia.events.images import (
     Capture,
@@ -43,6 +43,7 @@ __all__ = [
     "ClockVerdict",
     "CloseReason",
     "DeadLetter",
+    "DeadLetterSettled",
     "DeploymentChanged",
     "Event",
     "FocusScore",
@@ -54,6 +55,7 @@ __all__ = [
     "Prediction",
     "Rejection",
     "Sensitivity",
+    "Settlement",
     "TaxonVerdict",
     "Trigger",
     "deployment_key",

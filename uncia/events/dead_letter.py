@@ -1,10 +1,26 @@
-"""What could not be processed, ever. The topic carries the original bytes; the headers say why."""
+"""What could not be processed, ever: the topic carries the original bytes, the headers say why; and who settled it."""
 
+import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field, NonNegativeInt
 
 from uncia.errors import PermanentError
+from uncia.events.base import Event, UtcTime
 
 _PREFIX = "__connect.errors."
+
+TRUNCATED_FROM = "uncia.truncated-from"
+"""Header: the value is only the beginning of the original, which had so many bytes."""
+
+RETRIES = "uncia.retries"
+"""Header of a message that was sent back from the dead letters: how often."""
+
+_MOST = {"exception.message": 1000, "exception.stacktrace": 4000}
+"""Characters; the end of a stack trace says more than its beginning."""
 
 
 @dataclass(frozen=True)
@@ -16,34 +32,108 @@ class DeadLetter:
     offset: int
     stage: str
     reason: str
+    """`PermanentError.reason`, in the header `exception.class.name`."""
     message: str
+    worker: str = ""
+    """Consumer group of the worker that gave up, in the header `connector.name`."""
+    step: str = ""
+    """Module and function that found the error, in the header `class.name`."""
+    trace: str = ""
 
     @classmethod
-    def of(cls, error: PermanentError, *, topic: str, partition: int, offset: int, stage: str) -> "DeadLetter":
+    def of(
+        cls, error: PermanentError, *, topic: str, partition: int, offset: int, stage: str, worker: str = ""
+    ) -> "DeadLetter":
         """Describe a message that failed for good."""
-        return cls(topic, partition, offset, stage, error.reason, str(error))
+        trace = "".join(traceback.format_exception(error)) if error.__traceback__ else ""
+        return cls(topic, partition, offset, stage, error.reason, str(error), worker, _step(error), trace)
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """As they are sent, beside the original's own headers."""
+        """As they are sent, beside the original's own headers. What is unknown is left out."""
         named = {
             "topic": self.topic,
             "partition": str(self.partition),
             "offset": str(self.offset),
+            "connector.name": self.worker,
             "stage": self.stage,
+            "class.name": self.step,
             "exception.class.name": self.reason,
-            "exception.message": self.message[:1000],
+            "exception.message": self.message[: _MOST["exception.message"]],
+            "exception.stacktrace": self.trace[-_MOST["exception.stacktrace"] :],
         }
-        return [(_PREFIX + name, value.encode()) for name, value in named.items()]
+        return [(_PREFIX + name, value.encode(errors="replace")) for name, value in named.items() if value]
 
     @classmethod
-    def from_headers(cls, headers: list[tuple[str, bytes]]) -> "DeadLetter":
+    def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> "DeadLetter":
         """Read them back; what is absent is empty."""
-        found = {name.removeprefix(_PREFIX): value.decode(errors="replace") for name, value in headers}
+        # The last one wins: before ours there may be some of an earlier failure, from whoever sent the original.
+        found = {
+            name.removeprefix(_PREFIX): (value or b"").decode(errors="replace")
+            for name, value in headers
+            if name.startswith(_PREFIX)
+        }
         return cls(
             topic=found.get("topic", ""),
-            partition=int(found.get("partition", -1)),
-            offset=int(found.get("offset", -1)),
+            partition=_number(found.get("partition")),
+            offset=_number(found.get("offset")),
             stage=found.get("stage", ""),
             reason=found.get("exception.class.name", ""),
             message=found.get("exception.message", ""),
+            worker=found.get("connector.name", ""),
+            step=found.get("class.name", ""),
+            trace=found.get("exception.stacktrace", ""),
         )
+
+
+def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """A dead letter's headers without those that describe the failure: the original's own, and `RETRIES`."""
+    return [(name, value) for name, value in headers if not name.startswith(_PREFIX) and name != TRUNCATED_FROM]
+
+
+def header_number(headers: Iterable[tuple[str, bytes]], name: str) -> int | None:
+    """A header's value as a number; None where it is absent or is none."""
+    found = [value for header, value in headers if header == name]
+    number = _number((found[-1] or b"").decode(errors="replace")) if found else -1
+    return number if number >= 0 else None
+
+
+class Settlement(StrEnum):
+    """What became of a dead letter."""
+
+    RETRIED = "retried"
+    DROPPED = "dropped"
+
+
+class DeadLetterSettled(Event):
+    """An operator has dealt with a dead letter. Key: `letter`."""
+
+    topic: ClassVar[str] = "uncia.dead-letter.settled.v1"
+
+    letter: str = Field(description="`<partition>:<offset>` of the dead letter in `uncia.dead-letter.v1`")
+    written_at: UtcTime = Field(
+        description="when that letter was written: tells it from one of the same id in a topic that was made anew"
+    )
+    settlement: Settlement
+    settled_at: UtcTime
+    retries: NonNegativeInt = Field(
+        default=0, description="how often the message has been sent back, this time included"
+    )
+    sent_to: str | None = Field(
+        default=None, description="where a retried message went: `<topic>:<partition>:<offset>`"
+    )
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text) if text else -1
+    except ValueError:
+        return -1
+
+
+def _step(error: PermanentError) -> str:
+    frame = error.__traceback__
+    if frame is None:
+        return ""
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_globals.get('__name__', '')}.{frame.tb_frame.f_code.co_qualname}"
