@@ -16,6 +16,7 @@ _PARTS = {
     "triton-keeper": "worker triton-keeper",
     "intake": "worker intake",
     "predict": "worker predict",
+    "predict-backfill": "worker predict-backfill",
     "bursts": "worker bursts",
     "reconcile": "reconcile",
     "supervisord": "supervisord",

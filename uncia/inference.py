@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from uncia.errors import DependencyDown
+from uncia.events import Lane
 from uncia.frames import Pixels, self_test_pattern
 from uncia.model_card import ModelCard, load_model_card, read_model_card
 from uncia.settings import Settings
@@ -37,6 +38,10 @@ _CHANNEL: list[tuple[str, int]] = [
     # Otherwise all clients of a process share one connection, and its back-off with it.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+
+
+PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
+"""Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,9 @@ class Classifier:
         self._card = card
         self._client: triton_aio.InferenceServerClient | None = None
 
-    async def classify(self, pixels: Pixels) -> Answer:
-        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`.
+    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE) -> Answer:
+        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
+        backfill in the queue.
 
         Raises `DependencyDown`, and `ValueError` for an array of another kind.
         """
@@ -80,6 +86,7 @@ class Classifier:
                 _inputs(self._card, pixels),
                 model_version=self._settings.model_version,
                 outputs=_outputs(self._card),
+                priority=PRIORITIES[lane],
                 client_timeout=self._settings.triton_timeout_s,
             )
         except InferenceServerException as error:

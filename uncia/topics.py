@@ -93,7 +93,7 @@ IMAGE_PREDICTED = Topic(
     holds="The verdict on one photograph, or why there is none.",
     key="camera",
     event=ImagePredicted,
-    writers=("predict",),
+    writers=("predict", "predict-backfill"),
     readers=("bursts", "clocks", "subscribers"),
     broker_config=LOG_TIME,
 )
@@ -149,7 +149,7 @@ DEAD_LETTER = Topic(
     "(`__connect.errors.*` headers, named as Kafka Connect does).",
     key="as the original",
     format="as the original",
-    writers=("intake", "predict", "bursts", "clocks"),
+    writers=("intake", "predict", "predict-backfill", "bursts", "clocks"),
     readers=("operators",),
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,

@@ -131,7 +131,11 @@ def _gateway(
     verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
 ) -> Gateway:
     spool = folder / "spool" / f"{station}.sqlite"
-    arguments = uncia("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json")
+    # Simulated cameras fire now, whatever date their photographs bear.
+    lane = "live" if verb == "watch" else "backfill"
+    arguments = uncia(
+        "gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane
+    )
     return Gateway(
         [*arguments, "--once"] if verb == "card" else arguments,
         environment,

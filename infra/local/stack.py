@@ -18,11 +18,21 @@ from infra.local.seaweedfs import SeaweedFS
 from infra.local.service import Service, Site
 from infra.local.supervisor import Supervised, Supervisor
 from infra.local.triton import Triton
-from infra.local.workers import Bursts, Intake, Predict, Reconcile, TritonKeeper
+from infra.local.workers import Bursts, Intake, Predict, PredictBackfill, Reconcile, TritonKeeper
 from uncia.errors import StackError, UnciaError
 from uncia.settings import Settings
 
-SERVICES: tuple[type[Service], ...] = (Kafka, SeaweedFS, Triton, TritonKeeper, Intake, Predict, Bursts, Reconcile)
+SERVICES: tuple[type[Service], ...] = (
+    Kafka,
+    SeaweedFS,
+    Triton,
+    TritonKeeper,
+    Intake,
+    Predict,
+    PredictBackfill,
+    Bursts,
+    Reconcile,
+)
 NAMES = tuple(service.name for service in SERVICES)
 
 Report = Callable[[str, float, str], None]

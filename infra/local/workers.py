@@ -64,6 +64,13 @@ class Predict(Worker):
     needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
 
 
+class PredictBackfill(Worker):
+    """The same for photographs that were taken long ago, behind the live ones."""
+
+    name: ClassVar[str] = "predict-backfill"
+    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
+
+
 class Bursts(Worker):
     """Predictions become verdicts on bursts."""
 

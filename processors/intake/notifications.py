@@ -5,6 +5,7 @@ from datetime import datetime
 
 from processors.intake import s3_records, seaweedfs
 from uncia.errors import PermanentError
+from uncia.lanes import LANE_METADATA
 
 MAX_BYTES = 1_048_576
 """AWS sends 256 KB at most; SeaweedFS 80 bytes for every 4 MB of an object. More is no notification."""
@@ -26,6 +27,8 @@ class Stored:
     """None: the notification does not tell; the store has to be asked."""
     size: int
     stored_at: datetime
+    lane: str | None = None
+    """The lane that the uploader asked for, in its own words; None: it said nothing, or the store does not tell."""
 
 
 @dataclass(frozen=True)
@@ -80,4 +83,4 @@ def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
         return Ignored("outside-buckets")
     if key.startswith(f"{_UPLOADS}/"):
         return Ignored("part")
-    return Stored(bucket, key, entry.etag, entry.size, entry.modified)
+    return Stored(bucket, key, entry.etag, entry.size, entry.modified, entry.metadata.get(LANE_METADATA))

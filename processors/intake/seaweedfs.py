@@ -13,12 +13,14 @@ SeaweedFS's filer.proto and checked against what 4.48 sends:
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from uncia.errors import PermanentError
 
 Field = tuple[int, int | bytes]
+
+_METADATA = b"x-amz-meta-"
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -34,6 +36,8 @@ class Entry:
     modified: datetime
     etag: str | None
     """As S3 gives it; None where the notification does not tell it."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the uploader said in `x-amz-meta-` headers: lower-case names without that prefix."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,17 @@ def _entry(raw: bytes) -> Entry:
         elif number == 5:
             pair = dict(_fields(value))
             extended[_bytes(pair, 1)] = _bytes(pair, 2)
-    return Entry(name, is_directory, size, _modified(mtime, chunks), _etag(extended, md5, chunks))
+    etag = _etag(extended, md5, chunks)
+    return Entry(name, is_directory, size, _modified(mtime, chunks), etag, _metadata(extended))
+
+
+def _metadata(extended: dict[bytes, bytes]) -> dict[str, str]:
+    """User metadata; the store capitalises the headers' names as HTTP libraries do."""
+    return {
+        name[len(_METADATA) :].decode(errors="replace").lower(): value.decode(errors="replace")
+        for name, value in extended.items()
+        if name.lower().startswith(_METADATA)
+    }
 
 
 def _modified(mtime: int, chunks: list[dict[int, int | bytes]]) -> datetime:

@@ -1,4 +1,4 @@
-"""Intake: `storage.object.changed` in, `camera.image.uploaded.v1` out, keyed by camera.
+"""Intake: `storage.object.changed` in; `camera.image.uploaded.v1`, live or backfilled, out, keyed by camera.
 
 The same object may be announced many times: stores repeat themselves. Its upload id stays the same.
 """
@@ -18,10 +18,11 @@ from processors.runtime.delivery import send
 from processors.runtime.retry import until_it_answers
 from uncia import ids
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import ImageUploaded
+from uncia.events import ImageUploaded, Lane
+from uncia.lanes import lane_of
 from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
 from uncia.settings import Settings
-from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
+from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
 
 BATCH, WITHIN_S = 32, 0.02
 
@@ -35,6 +36,7 @@ class Intake:
         self._bucket = settings.bucket
         self._own = frozenset(settings.own_buckets)
         self._pattern = KeyPattern(settings.key_pattern)
+        self._backfill_after_s = settings.backfill_after_s
         self._store = store
 
     async def announcements(
@@ -79,6 +81,7 @@ class Intake:
             size=stored.size,
             uploaded_at=stored.stored_at,
             announced_at=datetime.now(UTC),
+            lane=lane_of(stored.key, stored.stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
         )
 
     async def _ask_etag(self, stored: Stored) -> str:
@@ -96,15 +99,18 @@ class Intake:
 def create(settings: Settings) -> WorkerApp:
     """The worker's app."""
     app = create_app("intake", settings)
-    uploaded = faust_topic(app, settings, IMAGE_UPLOADED)
+    lanes = {
+        Lane.LIVE: faust_topic(app, settings, IMAGE_UPLOADED),
+        Lane.BACKFILL: faust_topic(app, settings, IMAGE_BACKFILLED),
+    }
     dead_letters = DeadLetters(app, settings)
     intake = Intake(settings, ObjectStore(settings))
 
     async def settle(event: faust.Event) -> None:
         announced, problem = await intake.announcements(event.value, event.message.key)
         for upload in announced:
-            await send(uploaded, key=upload.camera.encode(), value=upload.to_bytes())
-            log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key)
+            await send(lanes[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+            log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key, lane=upload.lane)
         if problem is not None:
             await dead_letters.put(event, problem, "intake")
 

@@ -1,4 +1,7 @@
-"""Predict: `camera.image.uploaded.v1` in, `camera.image.predicted.v1` out: an answer to every upload."""
+"""Predict: uploads of one lane in, `camera.image.predicted.v1` out: an answer to every upload.
+
+One process for each lane, of the same code: neither topic's backlog can then hold up the other's fetching.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -18,17 +21,23 @@ from processors.runtime.delivery import send
 from processors.runtime.retry import until_it_answers
 from uncia import ids
 from uncia.errors import PermanentError
-from uncia.events import ImagePredicted, ImageUploaded, Prediction, Rejection
+from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
 from uncia.inference import Classifier
 from uncia.model_card import ModelCard, load_model_card
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings
-from uncia.topics import IMAGE_PREDICTED, IMAGE_UPLOADED
+from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
 
 WITHIN_S = 0.02
 
 REMEMBERED = 2048
 """Upload ids whose answer was confirmed lately: stores announce an object more than once."""
+
+_READ: dict[Lane, tuple[str, Topic]] = {
+    Lane.LIVE: ("predict", IMAGE_UPLOADED),
+    Lane.BACKFILL: ("predict-backfill", IMAGE_BACKFILLED),
+}
+"""Each lane's worker and topic."""
 
 log = structlog.get_logger("uncia")
 
@@ -36,7 +45,8 @@ log = structlog.get_logger("uncia")
 class Predict:
     """Answers uploads: a prediction, or a rejection that names the reason."""
 
-    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore) -> None:
+    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore, lane: Lane) -> None:
+        self._lane = lane
         self._photographs = Photographs(settings, store, card.frame)
         self._classifier = Classifier(settings, card)
         self._judge = Judge(settings, card)
@@ -60,6 +70,7 @@ class Predict:
             sha256=photograph.sha256,
             uploaded_at=upload.uploaded_at,
             predicted_at=datetime.now(UTC),
+            lane=self._lane,
             capture=photograph.capture,
             prediction=prediction,
             rejection=Rejection(reason=rejected.reason, message=str(rejected)) if rejected else None,
@@ -72,7 +83,7 @@ class Predict:
 
         async def once() -> Prediction:
             asked_at = datetime.now(UTC)
-            answer = await self._classifier.classify(frame.pixels[None])
+            answer = await self._classifier.classify(frame.pixels[None], self._lane)
             metrics.STAGE_SECONDS.labels("infer").observe(answer.inference_ms / 1000)
             return self._judge.prediction(answer, station, asked_at)
 
@@ -104,16 +115,23 @@ class Remembered:
 
 
 def create(settings: Settings) -> WorkerApp:
-    """The worker's app."""
+    """The app of the live lane's worker."""
+    return create_lane(settings, Lane.LIVE, at_once=settings.predict_batch)
+
+
+def create_lane(settings: Settings, lane: Lane, *, at_once: int) -> WorkerApp:
+    """The app of one lane's worker, with `at_once` photographs in work."""
+    name, topic = _READ[lane]
     card = load_model_card(settings)
-    app = create_app("predict", settings)
+    app = create_app(name, settings)
     predicted = faust_topic(app, settings, IMAGE_PREDICTED)
     dead_letters = DeadLetters(app, settings)
     # In work or answered: a repetition waits its turn in the line, behind the first, and is then just acknowledged.
-    known = Remembered(REMEMBERED + settings.predict_batch)
+    known = Remembered(REMEMBERED + at_once)
 
     async def predict_agent(stream: faust.StreamT[bytes]) -> None:
-        predict = Predict(settings, card, ObjectStore(settings, max_connections=settings.decode_threads + 2))
+        store = ObjectStore(settings, max_connections=settings.decode_threads + 2)
+        predict = Predict(settings, card, store, lane)
 
         async def work(event: faust.Event) -> ImagePredicted | PermanentError | None:
             try:
@@ -140,25 +158,23 @@ def create(settings: Settings) -> WorkerApp:
                     # Nothing was read. It may be stored anew under the same id, and is looked for again then.
                     known.discard(answer.upload_id)
 
-        window: Window[faust.Event, ImagePredicted | PermanentError | None] = Window(
-            settings.predict_batch, work, settle, app.halt
-        )
+        window: Window[faust.Event, ImagePredicted | PermanentError | None] = Window(at_once, work, settle, app.halt)
         try:
-            async for events in stream.noack_take(settings.predict_batch, within=WITHIN_S):
+            async for events in stream.noack_take(at_once, within=WITHIN_S):
                 for event in events:
                     await window.add(event)
         finally:
             await window.close()
             await predict.close()
 
-    app.agent(faust_topic(app, settings, IMAGE_UPLOADED), name="predict")(predict_agent)
+    app.agent(faust_topic(app, settings, topic), name=name)(predict_agent)
     return app
 
 
 def tell(answer: ImagePredicted) -> None:
     """One line and the metrics of one answer."""
     waited = (answer.predicted_at - answer.uploaded_at).total_seconds()
-    metrics.ANSWER_SECONDS.observe(max(0.0, waited))
+    metrics.ANSWER_SECONDS.labels(answer.lane.value).observe(max(0.0, waited))
     line = log.bind(
         upload_id=answer.upload_id, image_id=answer.image_id, camera=answer.camera, after_s=round(waited, 3)
     )

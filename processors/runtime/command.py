@@ -13,6 +13,7 @@ class Worker(StrEnum):
 
     INTAKE = "intake"
     PREDICT = "predict"
+    PREDICT_BACKFILL = "predict-backfill"
     BURSTS = "bursts"
 
 

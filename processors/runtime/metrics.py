@@ -34,9 +34,10 @@ STAGE_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 
-#: From the store's clock to the answer: what a ranger waits for.
+#: From the store's clock to the answer: what a ranger waits for, by lane.
 ANSWER_SECONDS = Histogram(
     "uncia_predict_answer_seconds",
     "From upload to answer",
+    ["lane"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )

@@ -76,7 +76,9 @@ def run(name: str, settings: Settings) -> NoReturn:
     ready = Path(os.environ[READY_FILE]) if os.environ.get(READY_FILE) else None
     if ready is not None:
         ready.unlink(missing_ok=True)
-    module = importlib.import_module(f"processors.{name}.worker")
+    # `predict-backfill` is processors.predict.backfill; a name without a dash is its folder's `worker`.
+    folder, _, module_name = name.partition("-")
+    module = importlib.import_module(f"processors.{folder}.{module_name or 'worker'}")
     wait_for_kafka(settings, module.own_topics(settings) if hasattr(module, "own_topics") else ())
     if settings.web_port:
         start_http_server(settings.web_port, settings.web_host)

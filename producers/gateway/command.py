@@ -22,6 +22,7 @@ from producers.gateway.status import SpoolStatus, read_status
 from producers.gateway.uploader import S3Destination
 from producers.gateway.watcher import PHOTOGRAPHS, Watcher
 from uncia.errors import SettingsError
+from uncia.events import Lane
 from uncia.object_store import ObjectStore
 from uncia.settings import settings
 
@@ -42,6 +43,10 @@ Remove = Annotated[
     typer.Option(help="Remove each file from the folder once the store has it and both were read again."),
 ]
 Parallel = Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")]
+LaneOption = Annotated[
+    Lane | None,
+    typer.Option(help="Answered before (live) or behind (backfill) what other gateways send. Left out: by age."),
+]
 SameStore = Annotated[bool, typer.Option(help="The store has a new address; what it has is the same.")]
 
 
@@ -57,12 +62,13 @@ def watch(
     settle: Annotated[float, typer.Option(min=0, help="Seconds that a file must rest before it is taken.")] = 1,
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 0.5,
     parallel: Parallel = 4,
+    lane: LaneOption = None,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch a folder and upload what comes into it, for ever or --once."""
-    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, poll)
+    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, poll, lane)
     _run(options, settle, parallel, spool, same_store, as_json)
 
 
@@ -76,6 +82,7 @@ def card(
     copy: Annotated[bool, typer.Option(help="Copy the card first, so that it can be pulled out early.")] = True,
     remove_after_upload: Remove = False,
     parallel: Parallel = 4,
+    lane: LaneOption = Lane.BACKFILL,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
@@ -83,7 +90,7 @@ def card(
     """Read a whole memory card (DCIM/100RECNX and so on) and upload it."""
     if camera is None and any(part.is_dir() and part.name.upper() == "DCIM" for part in _listed(folder)):
         raise SettingsError(f"{folder} is a camera's card: say with --camera which camera it was in")
-    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, 5)
+    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, 5, lane)
     _run(options, 0, parallel, spool, same_store, as_json)
 
 

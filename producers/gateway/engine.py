@@ -227,6 +227,7 @@ class Gateway:
             sha256=entry.sha256,
             md5=entry.md5,
             multipart=entry.multipart,
+            lane=self._options.lane,
             remember=lambda number: self._spool.multipart(entry, number),
         )
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncia.events import Lane
+
 
 @dataclass(frozen=True)
 class Options:
@@ -16,6 +18,8 @@ class Options:
     remove: bool = False
     give_up_after_s: float | None = None
     poll_s: float = 1
+    lane: Lane | None = None
+    """What the uploads say of themselves; None leaves it to their age."""
 
 
 @dataclass

@@ -23,6 +23,8 @@ from botocore.parsers import ResponseParserError
 from producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
 from uncia import __version__
 from uncia.errors import DependencyDown, UnciaError
+from uncia.events import Lane
+from uncia.lanes import LANE_METADATA
 from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
 
 PART = 8 << 20
@@ -61,6 +63,7 @@ class Upload:
     sha256: str
     md5: str
     multipart: str | None = None
+    lane: Lane | None = None
     remember: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
@@ -279,6 +282,7 @@ def _metadata(upload: Upload) -> dict[str, str]:
         "sha256": upload.sha256,
         "name": urllib.parse.quote(upload.name.encode("utf-8", "surrogateescape"), safe="")[:512],
         "uploader": f"uncia-gateway/{__version__}",
+        **({LANE_METADATA: upload.lane.value} if upload.lane is not None else {}),
     }
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal, get_args
 
+from uncia.events import Lane
+from uncia.inference import PRIORITIES
 from uncia.model_card import ModelCard
 
 Backend = Literal["python", "onnxruntime"]
@@ -24,7 +26,11 @@ version_policy: {{ specific: {{ versions: [ {versions} ] }} }}
 
 # No queue delay: batches form by themselves while the model works, and waiting only cost. A request that its
 # client has long given up is not worth computing.
+#
+# Two priorities, each with a queue of its own: what was photographed just now overtakes what was long ago.
 dynamic_batching {{
+  priority_levels: {priorities}
+  default_priority_level: {default_priority}
   default_queue_policy {{
     max_queue_size: {queue}
     timeout_action: REJECT
@@ -73,6 +79,8 @@ def config_pbtxt(card: ModelCard) -> str:
         classes=len(card.labels.classes),
         versions=", ".join(card.versions),
         queue=_QUEUE,
+        priorities=max(PRIORITIES.values()),
+        default_priority=PRIORITIES[Lane.LIVE],
         zeros=f"data_type: TYPE_UINT8 dims: [ {frame} ] zero_data: true",
     )
     return text + _TENSORRT if card.backend == "onnxruntime" else text
