@@ -15,6 +15,7 @@ from tritonclient.utils import InferenceServerException
 from uncia.errors import DependencyDown
 from uncia.events import Lane
 from uncia.frames import Pixels, self_test_pattern
+from uncia.lanes import PRIORITIES
 from uncia.model_card import ModelCard, load_model_card, read_model_card
 from uncia.settings import Settings
 
@@ -38,10 +39,6 @@ _CHANNEL: list[tuple[str, int]] = [
     # Otherwise all clients of a process share one connection, and its back-off with it.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-
-
-PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
-"""Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from uncia.events import Lane
 LANE_METADATA = "uncia-lane"
 """S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader says the lane itself: `live` or `backfill`."""
 
+PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
+"""Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
+
 _KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?-[0-9a-f]{16}\.[^./]+")
 """A file name as our gateway gives it: capture time, 16 digits of the content's hash."""
 

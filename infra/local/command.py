@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import typer
@@ -31,7 +32,7 @@ def up(
 
     def report(name: str, seconds: float, detail: str) -> None:
         answered.add(name)
-        console.print(f"{name:13} ready after {seconds:4.1f} s  {detail}", markup=False)
+        console.print(f"{name:16} ready after {seconds:4.1f} s  {detail}", markup=False)
 
     try:
         stack.up(parts or None, timeout_s=timeout, report=report)
@@ -61,12 +62,27 @@ def down() -> None:
 
 
 def status(as_json: bool = _JSON) -> None:
-    """Show every part: whether it runs, and whether it answers. Status 1 unless all of them do."""
-    found = Stack(stack_dir()).status()
+    """Show every part, whether it runs and answers, and how the stream fares. Status 1 unless all parts answer.
+
+    With --json `{"parts": [...], "stream": {...}}`.
+    """
+    # Imported here: the other commands have no use for a Kafka client.
+    from infra.local.stream import stream_status
+    from infra.local.stream_table import show_stream
+
+    stack = Stack(stack_dir())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(stream_status, stack.settings()) if stack.drawn() else None
+        found = stack.status()
+        stream = asked.result() if asked else None
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(part) for part in found], indent=2))
+        told = {"parts": [dataclasses.asdict(part) for part in found], "stream": stream and dataclasses.asdict(stream)}
+        typer.echo(json.dumps(told, indent=2))
     else:
-        Console().print(_table(found))
+        console = Console()
+        console.print(_table(found))
+        if stream is not None:
+            show_stream(console, stream)
     raise typer.Exit(0 if all(part.ready for part in found) else 1)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import stat
@@ -96,7 +97,10 @@ def test_status_as_json_is_for_scripts(stack: Stack) -> None:
         text=True,
         check=True,
     )
-    assert '"ready": true' in shown.stdout
+    told = json.loads(shown.stdout)
+    assert all(part["ready"] for part in told["parts"])
+    assert {"intake", "predict", "predict-backfill", "bursts"} <= {lag["worker"] for lag in told["stream"]["lag"]}
+    assert told["stream"]["problem"] is None
 
 
 def test_only_the_owner_reads_the_credentials(stack: Stack) -> None:

@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 from uncia.events import Lane
-from uncia.inference import PRIORITIES
+from uncia.lanes import PRIORITIES
 from uncia.model_card import ModelCard
 
 Backend = Literal["python", "onnxruntime"]

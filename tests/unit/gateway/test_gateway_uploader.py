@@ -4,6 +4,7 @@ import base64
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from botocore.stub import ANY, Stubber
 from producers.gateway.content import SourceChanged, SourceMissing, Stopped
 from producers.gateway.uploader import BucketMissing, S3Destination, StoreDisagrees, Upload
 from uncia.errors import DependencyDown
+from uncia.events import Lane
 from uncia.object_store import AccessRefused, ObjectStore
 from uncia.settings import Settings
 
@@ -72,6 +74,18 @@ def test_what_is_sent_carries_checksums_and_where_it_comes_from(answers: Answers
     )
     answers.say("head_object", SHOWN)
     assert answers.destination.send(upload).etag == MD5
+
+
+def test_a_lane_that_was_asked_for_travels_along(answers: Answers, upload: Upload) -> None:
+    sent: list[dict[str, str]] = []
+    answers.destination._client.meta.events.register(
+        "provide-client-params.s3.PutObject", lambda params, **_: sent.append(params["Metadata"])
+    )
+    answers.say("put_object", TAKEN)
+    answers.say("head_object", SHOWN)
+    answers.destination.send(replace(upload, lane=Lane.BACKFILL))
+
+    assert sent[0]["uncia-lane"] == "backfill"
 
 
 def test_a_store_that_shows_another_size_is_not_believed(answers: Answers, upload: Upload) -> None:

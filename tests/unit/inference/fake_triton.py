@@ -48,9 +48,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.windows = WINDOWS
         self.version = "7"
         self.calls: list[str] = []
+        self.priorities: list[int] = []
 
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.calls.append("infer")
+        self.priorities.append(request.parameters["priority"].uint64_param)
         self.behaviour(context)
         batch = request.inputs[0].shape[0]
         answer = service_pb2.ModelInferResponse(model_name=request.model_name, model_version=self.version)

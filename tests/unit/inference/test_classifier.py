@@ -11,6 +11,7 @@ import pytest
 from fake_triton import CARD, WHOLE, WINDOWS, FakeTriton, fails, serving
 
 from uncia.errors import DependencyDown
+from uncia.events import Lane
 from uncia.inference import Answer, Classifier
 from uncia.settings import Settings
 
@@ -47,6 +48,17 @@ def test_reports_the_version_that_answered(settings: Settings, triton: FakeTrito
     triton.version = "12"
 
     assert classify(settings).version == "12"
+
+
+def test_live_frames_are_asked_for_before_backfill(settings: Settings, triton: FakeTriton) -> None:
+    async def work(classifier: Classifier) -> None:
+        await classifier.classify(FRAMES, Lane.BACKFILL)
+        await classifier.classify(FRAMES)
+
+    ask(settings, work)
+
+    backfill, live = triton.priorities
+    assert 1 <= live < backfill
 
 
 def test_the_largest_batch_passes_the_channel(settings: Settings) -> None:

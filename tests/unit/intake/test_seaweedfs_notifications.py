@@ -41,6 +41,15 @@ def test_an_etag_that_the_notification_does_not_tell_is_left_open(etags: list[st
     assert _stored(event(new=entry("x.jpg", chunk_etags=etags))).etag is None
 
 
+def test_the_lane_that_the_uploader_asked_for_is_told() -> None:
+    raw = event(new=entry("x.jpg", metadata={"X-Amz-Meta-Uncia-Lane": "backfill", "X-Amz-Storage-Class": "STANDARD"}))
+    assert _stored(raw).lane == "backfill"
+
+
+def test_an_uploader_that_asks_for_no_lane_gets_none() -> None:
+    assert _stored(event(new=entry("x.jpg", metadata={"X-Amz-Meta-Sha256": "00"}))).lane is None
+
+
 def test_the_last_chunk_tells_the_milliseconds() -> None:
     second = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
     raw = event(new=entry("x.jpg", chunk_etags=[""], chunk_ns=second * 10**9 + 250_000_000))

@@ -116,6 +116,7 @@ def test_triton_understands_the_configuration(built: Built, backend: str) -> Non
     assert list(config.input[0].dims) == [320, 448, 3]
     assert [output.name for output in config.output] == ["WHOLE", "WINDOWS", "PLACES"]
     assert config.dynamic_batching.max_queue_delay_microseconds == 0
+    assert (config.dynamic_batching.priority_levels, config.dynamic_batching.default_priority_level) == (2, 1)
     assert [warmup.batch_size for warmup in config.model_warmup] == [1, 8]
 
 

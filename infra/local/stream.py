@@ -1,0 +1,212 @@
+"""How the stream fares: what each worker has still to read, how long photographs waited, what needs a person.
+
+Asked of Kafka alone, so that it works beside any stack; nothing is written and no group is joined. Lag counts from
+the offsets that workers committed, which follow what they did by three seconds at most.
+"""
+
+import json
+import math
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError
+
+from uncia.events import ClockVerdict, ImagePredicted, Lane
+from uncia.settings import Settings
+from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
+
+RECENT_S = 300
+"""Latency is told of the answers of so many last seconds."""
+
+_MOST_PER_PARTITION = 250
+_READ_WITHIN_S = 1.0
+_ANSWERS_WITHIN_MS = 1500
+
+Offsets = dict[TopicPartition, int]
+
+
+@dataclass(frozen=True)
+class Lag:
+    """One worker's distance from the end of one topic."""
+
+    worker: str
+    topic: str
+    messages: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds from the store's clock to the answer, over the newest `answers` of one lane."""
+
+    lane: str
+    answers: int
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """Everything; with `problem` where it could not be told, and then the rest is empty."""
+
+    lag: tuple[Lag, ...] = ()
+    latency: tuple[Latency, ...] = ()
+    late_frames: int = 0
+    dead_letters: int = 0
+    doubted_clocks: dict[str, str] = field(default_factory=dict)
+    """Verdict by camera, where it is neither ok nor unknown."""
+    problem: str | None = None
+
+
+def stream_status(settings: Settings) -> StreamStatus:
+    """Ask Kafka. Takes a second or two; never raises because Kafka is away."""
+    servers = [server.strip() for server in settings.kafka.split(",")]
+    if not any(_listens(server) for server in servers):
+        return StreamStatus(problem=f"nothing answers at {settings.kafka}, where Kafka should be")
+    limits: dict[str, Any] = {
+        "bootstrap_servers": servers,
+        "bootstrap_timeout_ms": _ANSWERS_WITHIN_MS,
+        "request_timeout_ms": 2 * _ANSWERS_WITHIN_MS,
+    }
+    try:
+        admin = KafkaAdminClient(**limits)
+        try:
+            begins, ends = _extent(admin, settings)
+            committed = _committed(admin, settings)
+        finally:
+            admin.close()
+        consumer = KafkaConsumer(enable_auto_commit=False, **limits)
+        try:
+            latency = _latency(consumer, settings, begins, ends)
+            clocks = _doubted(consumer, settings, begins, ends)
+        finally:
+            consumer.close()
+    except (KafkaError, OSError, ValueError) as error:
+        return StreamStatus(problem=f"Kafka at {settings.kafka} does not tell ({type(error).__name__})")
+
+    def held(topic: Topic) -> int:
+        name = topic.full_name(settings)
+        return sum(ends[p] - begins.get(p, 0) for p in ends if p.topic == name)
+
+    return StreamStatus(
+        lag=tuple(lags(settings, committed, begins, ends)),
+        latency=latency,
+        late_frames=held(FRAME_LATE),
+        dead_letters=held(DEAD_LETTER),
+        doubted_clocks=clocks,
+    )
+
+
+def _listens(server: str) -> bool:
+    """Whether anything is there: the client itself takes long to find out that nothing is."""
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_MS / 1000).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def lags(
+    settings: Settings, committed: dict[str, Offsets], begins: Offsets, ends: Offsets, topics: Iterable[Topic] = TOPICS
+) -> Iterable[Lag]:
+    """What each worker has still to read; `committed` by worker. What was never committed is still to read."""
+    for topic in topics:
+        name = topic.full_name(settings)
+        parts = [partition for partition in ends if partition.topic == name]
+        for worker in topic.readers:
+            if worker not in committed or not parts:
+                continue
+            at = committed[worker]
+            # A log that was cut behind a worker's back holds nothing before its beginning.
+            behind = sum(max(0, ends[p] - max(at.get(p, 0), begins.get(p, 0))) for p in parts)
+            yield Lag(worker, topic.name, behind)
+
+
+def latencies(answers: Iterable[tuple[str, float]]) -> tuple[Latency, ...]:
+    """Percentiles by lane, live first, of pairs of lane and seconds."""
+    by_lane: dict[str, list[float]] = {lane.value: [] for lane in Lane}
+    for lane, seconds in answers:
+        by_lane.setdefault(lane, []).append(max(0.0, seconds))
+    return tuple(_summary(lane, sorted(values)) for lane, values in by_lane.items() if values)
+
+
+def _summary(lane: str, values: Sequence[float]) -> Latency:
+    def at(share: float) -> float:
+        return round(values[max(0, math.ceil(share * len(values)) - 1)], 3)
+
+    return Latency(lane, len(values), at(0.5), at(0.95), at(0.99), at(1))
+
+
+def _extent(admin: KafkaAdminClient, settings: Settings) -> tuple[Offsets, Offsets]:
+    """First and next offset of every partition of our topics that exist."""
+    ours = {topic.full_name(settings) for topic in TOPICS}
+    known = list(admin.describe_topics(sorted(ours & set(admin.list_topics()))))
+    parts = [TopicPartition(entry["name"], p["partition_index"]) for entry in known for p in entry["partitions"]]
+    begins = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.EARLIEST))
+    ends = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.LATEST))
+    return {p: found.offset for p, found in begins.items()}, {p: found.offset for p, found in ends.items()}
+
+
+def _committed(admin: KafkaAdminClient, settings: Settings) -> dict[str, Offsets]:
+    """What our workers' groups have committed, by the worker's name."""
+    prefix = f"{settings.namespace}.uncia-" if settings.namespace else "uncia-"
+    groups = [entry["group_id"] for entry in admin.list_groups() if entry["group_id"].startswith(prefix)]
+    found = admin.list_group_offsets(groups) if groups else {}
+    return {
+        group.removeprefix(prefix): {part: kept.offset for part, kept in offsets.items() if kept.offset >= 0}
+        for group, offsets in found.items()
+    }
+
+
+def _latency(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> tuple[Latency, ...]:
+    name = IMAGE_PREDICTED.full_name(settings)
+    parts = [part for part in ends if part.topic == name and ends[part] > begins.get(part, 0)]
+    since = int((time.time() - RECENT_S) * 1000)
+    recent = consumer.offsets_for_times(dict.fromkeys(parts, since)) if parts else {}
+    starts = {part: max(found.offset, ends[part] - _MOST_PER_PARTITION) for part, found in recent.items() if found}
+    answers: list[tuple[str, float]] = []
+
+    def take(value: bytes | None) -> None:
+        answer = ImagePredicted.from_bytes(value)
+        answers.append((answer.lane.value, (answer.predicted_at - answer.uploaded_at).total_seconds()))
+
+    _read(consumer, starts, ends, take)
+    return latencies(answers)
+
+
+def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> dict[str, str]:
+    name = CLOCK_JUDGED.full_name(settings)
+    verdicts: dict[str, str] = {}
+
+    def take(value: bytes | None) -> None:
+        body = json.loads(value or b"{}")
+        verdicts[str(body.get("camera"))] = str(body.get("verdict"))
+
+    _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
+    doubted = {ClockVerdict.SUSPICIOUS.value, ClockVerdict.WRONG.value}
+    return {camera: verdict for camera, verdict in sorted(verdicts.items()) if verdict in doubted}
+
+
+def _read(consumer: KafkaConsumer, starts: Offsets, ends: Offsets, take: Callable[[bytes | None], None]) -> None:
+    """All values from `starts` to `ends`, or what comes within a second: a status is not worth waiting for."""
+    left = {part for part, start in starts.items() if start < ends[part]}
+    if not left:
+        return
+    consumer.assign(sorted(left))
+    for part in left:
+        consumer.seek(part, starts[part])
+    deadline = time.monotonic() + _READ_WITHIN_S
+    while left and time.monotonic() < deadline:
+        for part, records in consumer.poll(timeout_ms=100).items():
+            for record in records:
+                if record.offset < ends[part]:
+                    take(record.value)
+            if records and records[-1].offset >= ends[part] - 1:
+                left.discard(part)
