@@ -4,6 +4,7 @@ Asked of Kafka alone, so that it works beside any stack; nothing is written and 
 the offsets that workers committed, which follow what they did by three seconds at most.
 """
 
+import contextlib
 import json
 import math
 import socket
@@ -14,11 +15,13 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
+from uncia.errors import PermanentError
 from uncia.events import ClockVerdict, ImagePredicted, Lane
 from uncia.settings import Settings
-from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
+from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
 
 RECENT_S = 300
 """Latency is told of the answers of so many last seconds."""
@@ -59,6 +62,7 @@ class StreamStatus:
     latency: tuple[Latency, ...] = ()
     late_frames: int = 0
     dead_letters: int = 0
+    """Those that nobody has sent back or dropped."""
     doubted_clocks: dict[str, str] = field(default_factory=dict)
     """Verdict by camera, where it is neither ok nor unknown."""
     problem: str | None = None
@@ -85,6 +89,7 @@ def stream_status(settings: Settings) -> StreamStatus:
         try:
             latency = _latency(consumer, settings, begins, ends)
             clocks = _doubted(consumer, settings, begins, ends)
+            settled = _settled(consumer, settings, begins, ends)
         finally:
             consumer.close()
     except (KafkaError, OSError, ValueError) as error:
@@ -98,7 +103,7 @@ def stream_status(settings: Settings) -> StreamStatus:
         lag=tuple(lags(settings, committed, begins, ends)),
         latency=latency,
         late_frames=held(FRAME_LATE),
-        dead_letters=held(DEAD_LETTER),
+        dead_letters=held(DEAD_LETTER) - settled,
         doubted_clocks=clocks,
     )
 
@@ -173,9 +178,10 @@ def _latency(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     starts = {part: max(found.offset, ends[part] - _MOST_PER_PARTITION) for part, found in recent.items() if found}
     answers: list[tuple[str, float]] = []
 
-    def take(value: bytes | None) -> None:
-        answer = ImagePredicted.from_bytes(value)
-        answers.append((answer.lane.value, (answer.predicted_at - answer.uploaded_at).total_seconds()))
+    def take(record: ConsumerRecord) -> None:
+        with contextlib.suppress(PermanentError):
+            answer = ImagePredicted.from_bytes(record.value)
+            answers.append((answer.lane.value, (answer.predicted_at - answer.uploaded_at).total_seconds()))
 
     _read(consumer, starts, ends, take)
     return latencies(answers)
@@ -185,8 +191,8 @@ def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     name = CLOCK_JUDGED.full_name(settings)
     verdicts: dict[str, str] = {}
 
-    def take(value: bytes | None) -> None:
-        body = json.loads(value or b"{}")
+    def take(record: ConsumerRecord) -> None:
+        body = json.loads(record.value or b"{}")
         verdicts[str(body.get("camera"))] = str(body.get("verdict"))
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
@@ -194,7 +200,20 @@ def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     return {camera: verdict for camera, verdict in sorted(verdicts.items()) if verdict in doubted}
 
 
-def _read(consumer: KafkaConsumer, starts: Offsets, ends: Offsets, take: Callable[[bytes | None], None]) -> None:
+def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> int:
+    """How many of the dead letters that are still held were sent back or dropped."""
+    name, letters = DEAD_LETTER_SETTLED.full_name(settings), DEAD_LETTER.full_name(settings)
+    settled: set[tuple[int, int]] = set()
+
+    def take(record: ConsumerRecord) -> None:
+        partition, _, offset = (record.key or b"").decode().partition(":")
+        settled.add((int(partition), int(offset)))
+
+    _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
+    return sum(offset >= begins.get(TopicPartition(letters, partition), 0) for partition, offset in settled)
+
+
+def _read(consumer: KafkaConsumer, starts: Offsets, ends: Offsets, take: Callable[[ConsumerRecord], None]) -> None:
     """All values from `starts` to `ends`, or what comes within a second: a status is not worth waiting for."""
     left = {part for part, start in starts.items() if start < ends[part]}
     if not left:
@@ -207,6 +226,6 @@ def _read(consumer: KafkaConsumer, starts: Offsets, ends: Offsets, take: Callabl
         for part, records in consumer.poll(timeout_ms=100).items():
             for record in records:
                 if record.offset < ends[part]:
-                    take(record.value)
+                    take(record)
             if records and records[-1].offset >= ends[part] - 1:
                 left.discard(part)
