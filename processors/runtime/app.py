@@ -7,6 +7,7 @@ What Faust does by default and what is changed here, and why:
 - An agent that raises would be restarted behind its unacknowledged events, which are lost until the process
   restarts. Here it takes the process down, and the supervisor starts it again at the committed offset.
 - Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses to.
+- It goes back to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
 - It commits the first run of acknowledged offsets without looking for a gap before it. So: concurrency 1,
   `noack_take`, and acknowledge a batch in the order of its offsets, all of it at once.
 """
@@ -18,6 +19,7 @@ import faust
 from mode import CrashingSupervisor
 
 from processors.runtime import metrics
+from processors.runtime.consumer import RewindingConsumer
 from uncia.settings import Settings
 from uncia.topics import Topic
 
@@ -121,6 +123,7 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
     }
     app = WorkerApp(group_name(name, settings), **configured)
     app.outcomes = Outcomes(settings.max_bad_window)
+    app.transport.Consumer = RewindingConsumer
     return app
 
 
