@@ -1,0 +1,102 @@
+"""Reads what a comparison needs from both worlds, and sends what a promotion decided."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from producers.replay.compare import Circumstances, Comparison, compare
+from producers.replay.description import Replay
+from producers.replay.log import asking
+from producers.replay.runner import UPLOAD_TOPICS, ends_of
+from producers.replay.standing import Bursts, touching
+from uncia.broker import read_topics
+from uncia.errors import DependencyDown, PermanentError
+from uncia.events import BurstResolved, ImageUploaded
+from uncia.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+
+MARGIN = timedelta(seconds=30)
+"""Beyond the lateness: clocks of two machines differ, and a revision may be on its way."""
+
+_CATCH_UP_S = 15
+_SEND_S = 30
+
+
+@dataclass
+class Gathered:
+    """A comparison, and the highest revision of every burst id that live ever had."""
+
+    comparison: Comparison
+    said: dict[str, int]
+
+
+def gather(replay: Replay, live: Settings) -> Gathered:
+    """Compare as of now."""
+    config = replay.settings(live)
+    copied = set()
+    for message in read_topics(config, UPLOAD_TOPICS, from_beginning=True, until_end=True):
+        try:
+            copied.add(ImageUploaded.from_bytes(message.value).upload_id)
+        except PermanentError:
+            continue
+    ours, theirs = Bursts(), Bursts()
+    ours.read(read_topics(config, (BURST_RESOLVED,), from_beginning=True, until_end=True), lambda _: True)
+    images = {image for burst in ours.standing.values() for image in burst.images}
+    # Before live's bursts are read: whatever it had answered by then is in them.
+    caught_up = _live_caught_up(replay, live)
+    theirs.read(
+        read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
+        touching(images, copied, ours.standing.keys()),
+    )
+    around = Circumstances(
+        now=datetime.now(UTC),
+        lateness=timedelta(seconds=live.burst_lateness_s) + MARGIN,
+        copied=copied,
+        live_caught_up=caught_up,
+    )
+    return Gathered(compare(theirs.standing.values(), ours.standing.values(), around), theirs.revisions)
+
+
+def _live_caught_up(replay: Replay, live: Settings) -> bool:
+    """Live has put every photograph that was uploaded before the replay was made into bursts."""
+    deadline = time.monotonic() + _CATCH_UP_S
+    with asking(live) as log:
+        if log.behind(UPLOAD_TOPICS, ends_of(replay)):
+            return False
+        ends = log.ends((IMAGE_PREDICTED,))
+        while log.behind((IMAGE_PREDICTED,), ends):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.3)
+    return True
+
+
+def publish(events: list[BurstResolved], live: Settings) -> None:
+    """Send to live, each event in the partition of its camera, in order; returns when all are confirmed."""
+    topic = BURST_RESOLVED.full_name(live)
+    try:
+        producer = KafkaProducer(
+            bootstrap_servers=live.kafka.split(","), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1
+        )
+        try:
+            sent = [
+                producer.send(
+                    topic,
+                    key=event.burst_id.encode(),
+                    value=event.to_bytes(),
+                    partition=partition_of(event.camera, live.partitions),
+                )
+                for event in events
+            ]
+            for future in sent:
+                future.get(timeout=_SEND_S)
+        finally:
+            producer.close(timeout=_SEND_S)
+    except KafkaError as error:
+        raise DependencyDown(
+            f"Kafka at {live.kafka} did not confirm everything ({error}); promote again: only what is missing is sent"
+        ) from error

@@ -1,0 +1,117 @@
+"""The processes of a replay: the same workers as live has, in another namespace."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from uncia.errors import UnciaError
+
+MARK = "UNCIA_REPLAY_MARK"
+"""In the environment of every process of a replay: a recorded pid may be somebody else's by now, this cannot."""
+
+NAMES = ("predict", "bursts")
+
+GAVE_UP = 78
+"""A worker's status when most of what it reads is bad."""
+
+_END_S = 15
+_AGAIN_S = 2.0
+
+
+class Workers:
+    """Runs the workers; starts one again that died. Use as a context: they are ended at its end."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str], mark: str) -> None:
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            **variables,
+            MARK: mark,
+            "UNCIA_DATA_DIR": str(folder / "workers"),
+            "UNCIA_WEB_PORT": "0",
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ended_at: dict[str, float] = {}
+        self.restarts = 0
+
+    def __enter__(self) -> "Workers":
+        for name in NAMES:
+            self._start(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log(self, name: str) -> Path:
+        """What a worker says."""
+        return self._folder / f"{name}.log"
+
+    def _start(self, name: str) -> None:
+        command = [sys.executable, "-m", "uncia", "worker", name]
+        if nice := shutil.which("nice"):
+            command = [nice, "-n", "10", *command]
+        with self.log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                env={**self._environment, "UNCIA_READY_FILE": str(self._folder / f"{name}.ready")},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A Ctrl-C reaches us alone; they are then ended in order.
+                start_new_session=True,
+            )
+
+    def look_after(self) -> None:
+        """Start again what died. Raises `UnciaError` for a worker that gave up or cannot even start."""
+        now = time.monotonic()
+        for name, process in list(self._running.items()):
+            status = process.poll()
+            if status is None:
+                continue
+            if status in (2, GAVE_UP):
+                raise UnciaError(f"the replay's worker {name} ended with status {status}; {self.log(name)} says why")
+            if now - self._ended_at.setdefault(name, now) >= _AGAIN_S:
+                del self._ended_at[name]
+                self.restarts += 1
+                self._start(name)
+
+
+def left_behind(mark: str) -> list[int]:
+    """Pids of this replay's living processes, whoever started them."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(entry.name) != os.getpid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def end_left_behind(mark: str) -> int:
+    """End what a killed replay left behind: ask, then insist. Returns how many there were."""
+    found = left_behind(mark)
+    for number, patience_s in ((signal.SIGTERM, _END_S), (signal.SIGKILL, 5)):
+        for pid in left_behind(mark):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + patience_s
+        while left_behind(mark) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    return len(found)
