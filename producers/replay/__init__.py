@@ -7,12 +7,12 @@ A replay is a name. Everything else follows from it:
 - **A description** (`description`), one JSON file replaced atomically, in a folder that also holds the workers' logs:
   which photographs, which model, which settings, and the end of each live upload topic when it was made. These ends
   make the selection a fixed set: going on tomorrow selects what going on today would.
-- **The feeder** (`feed`) copies the selected upload events (`selection`) from the live topics into the same-named
-  topics and partitions of the namespace, keys and order kept, each with a header that names its source offset. What
-  was copied is a gapless beginning of what is to be copied, so the last copy tells where to go on: after a kill -9
-  nothing is lost, and an event that was copied twice has the same ids and changes nothing.
-- **The workers** predict and bursts, as processes (`workers`), with small windows and low priority, so that live goes
-  first. They are marked in their environment; those that a killed replay left behind are ended by the next command.
+- **The feeder** (`feed`) copies the selected upload events (`selection`) of both live lanes into the namespace's
+  backfill topic, partition by partition, keys and order kept, each with a header that names its source. What was
+  copied is a gapless beginning of what is to be copied, so the last copy tells where to go on: after a kill -9 nothing
+  is lost, and an event that was copied twice has the same ids and changes nothing.
+- **The workers** predict-backfill and bursts, as processes (`workers`), nice, with small windows, behind live in
+  Triton's queue. They are marked in their environment: the next command ends those that a killed replay left behind.
 - **The end** (`progress`): everything was copied, the groups of the namespace have committed the ends of what they
   read, and no burst is open.
 

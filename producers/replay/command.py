@@ -31,7 +31,7 @@ from producers.replay.log import asking
 from producers.replay.models import unload
 from producers.replay.progress import OpenBursts, Progress, progress_of
 from producers.replay.promotion import plan as plan_promotion
-from producers.replay.runner import UPLOAD_TOPICS, described, run
+from producers.replay.runner import TARGET, described, run
 from producers.replay.selection import Selection
 from producers.replay.workers import end_left_behind, left_behind
 from uncia.broker import existing_topics
@@ -99,10 +99,9 @@ def status(name: str = _NAME, as_json: bool = _JSON) -> None:
     replay = load(name)
     body = _row(replay)
     config = replay.settings(settings())
-    names = {topic.full_name(config) for topic in UPLOAD_TOPICS}
-    if names <= existing_topics(config):
+    if TARGET.full_name(config) in existing_topics(config):
         with asking(config) as log:
-            body |= vars(progress_of(log, OpenBursts(config), UPLOAD_TOPICS))
+            body |= vars(progress_of(log, OpenBursts(config), (TARGET,)))
     if as_json:
         typer.echo(json.dumps(body))
         return
@@ -206,7 +205,7 @@ def _unload(replay: Replay) -> str | None:
 
 def _row(replay: Replay) -> dict[str, Any]:
     processes = left_behind(replay.mark)
-    state = "running" if processes else "done" if replay.completed_at else "stopped"
+    state = "running" if replay.runs else "done" if replay.completed_at else "stopped"
     return {
         "replay": replay.name,
         "state": state,

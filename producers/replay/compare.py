@@ -8,7 +8,7 @@ Some differences are no news of the replay's and are **held**: shown, never prom
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -131,6 +131,8 @@ class Circumstances:
     """Log time."""
     lateness: timedelta
     """How long after its close live may revise a burst."""
+    lateness_of: Mapping[str, timedelta] = field(default_factory=dict)
+    """The same where a camera's deployment has it longer."""
     copied: Collection[str] = frozenset()
     """Upload ids that the replay was given."""
     live_caught_up: bool = True
@@ -169,7 +171,8 @@ def _held(change: Change, around: Circumstances) -> Held | None:
     for frame in (frame for burst in change.replay for frame in burst.frames):
         if frame.upload_id in readable and (frame.rejection or "").startswith("object-"):
             return Held.OBJECT_GONE
-    if any(burst.closed_at is not None and around.now - burst.closed_at <= around.lateness for burst in change.live):
+    lateness = max(around.lateness, around.lateness_of.get(change.camera, around.lateness))
+    if any(burst.closed_at is not None and around.now - burst.closed_at <= lateness for burst in change.live):
         return Held.RECENT
     known = {image for burst in change.live for image in burst.images}
     if not around.live_caught_up and not images <= known:

@@ -32,8 +32,8 @@ FIXED = {
 }
 """Settings that a replay has from elsewhere, and that `--settings` may therefore not change."""
 
-GENTLE = {"UNCIA_PREDICT_BATCH": "4", "UNCIA_DECODE_THREADS": "1"}
-"""Small windows: a replay never has more than these few requests before those of live."""
+GENTLE = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
+"""Small windows: live finds at most these few requests of a replay before its own."""
 
 _FILE = "replay.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -88,6 +88,18 @@ class Replay(BaseModel):
     def settings(self, live: Settings) -> Settings:
         """The settings of its workers. Raises `SettingsError`."""
         return _settings_with(self.variables(live))
+
+    @property
+    def runs(self) -> bool:
+        """A command has it in its hands at this moment."""
+        if not self.folder.is_dir():
+            return False
+        with (self.folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
 
     @property
     def folder(self) -> Path:

@@ -1,14 +1,15 @@
-"""Copies selected upload events from the live topics into those of a namespace.
+"""Copies selected upload events from the live topics into one of a namespace.
 
-Partition by partition, in order, never a message before the one in front of it is confirmed: one request is in flight
-at a time, and none is given up. So the copies are at every moment a gapless beginning of what is to be copied, and the
-source offset in the header of the last one says where to go on.
+Topic by topic, partition by partition, in order, never a message before the one in front of it is confirmed: one
+request is in flight at a time, and none is given up. So the copies in a partition are at every moment a gapless
+beginning of what is to be copied, and the source that the last one names says where to go on.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -16,16 +17,16 @@ from kafka.errors import KafkaError
 
 from producers.replay.log import Place
 from producers.replay.selection import Selection
-from uncia.errors import DependencyDown, PermanentError
+from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ImageUploaded
 from uncia.settings import Settings
 from uncia.topics import Topic
 
-SOURCE = "uncia.source-offset"
-"""Header of a copy: the offset of its original, in the same partition of the live topic of the same name."""
+SOURCE = "uncia.source"
+"""Header of a copy: topic (without namespace) and offset of its original, `<topic>:<offset>`, in the same partition."""
 
 _PATIENCE_S = 24 * 3600
-_LOOK_BACK = 100
+_READ_S = 30
 
 
 @dataclass
@@ -37,7 +38,6 @@ class Fed:
     copied: int = 0
     """In this run."""
     finished: bool = False
-    positions: dict[Place, int] = field(default_factory=dict)
 
 
 def wanted(selection: Selection, value: bytes | None) -> bool:
@@ -53,18 +53,31 @@ def everything(_: bytes | None) -> bool:
     return True
 
 
-def source_of(headers: list[tuple[str, bytes]]) -> int | None:
-    """The source offset in the headers of a copy."""
+def source_of(headers: list[tuple[str, bytes]]) -> tuple[str, int] | None:
+    """Topic and offset of the original, from the headers of a copy."""
     for name, value in headers:
         if name == SOURCE:
-            return int(value)
+            topic, _, offset = value.decode().rpartition(":")
+            return topic, int(offset)
     return None
+
+
+def starts_at(sources: tuple[Topic, ...], at: int, last: tuple[str, int] | None, begin: int, end: int) -> int:
+    """The offset from which to read partition `begin` to `end` of `sources[at]`, after the copy of `last`.
+
+    Sources are copied one after the other: those before the last copy's are done, those behind it not begun.
+    """
+    reached = [topic.name for topic in sources].index(last[0]) if last else 0
+    if at < reached:
+        return end
+    return max(begin, last[1] + 1) if last and at == reached else begin
 
 
 def feed(
     live: Settings,
     namespaced: Settings,
-    topics: tuple[Topic, ...],
+    sources: tuple[Topic, ...],
+    target: Topic,
     ends: Mapping[Place, int],
     takes: Callable[[bytes | None], bool],
     fed: Fed,
@@ -74,21 +87,23 @@ def feed(
 
     Raises `DependencyDown`; to call again goes on.
     """
-    targets = {topic.full_name(live): topic.full_name(namespaced) for topic in topics}
+    into = target.full_name(namespaced)
     try:
         with _clients(live) as (consumer, producer):
-            places = [TopicPartition(*place) for place, end in ends.items() if place[0] in targets and end > 0]
-            consumer.assign([TopicPartition(targets[place.topic], place.partition) for place in places])
-            reached = {
-                place: _last_copied(consumer, TopicPartition(targets[place.topic], place.partition)) + 1
-                for place in places
-            }
-            consumer.assign(places)
-            begins = consumer.beginning_offsets(places) if places else {}
-            fed.to_scan = sum(max(0, ends[place] - begins[place]) for place in places)
-            for place in places:
-                consumer.seek(place, max(reached[place], begins[place]))
-            _copy(consumer, producer, targets, ends, takes, fed, stop, begins)
+            last = {part: _last_copied(consumer, TopicPartition(into, part)) for part in {part for _, part in ends}}
+            plan = []
+            for at, topic in enumerate(sources):
+                places = [TopicPartition(*place) for place in ends if place[0] == topic.full_name(live)]
+                begins = consumer.beginning_offsets(places) if places else {}
+                plan.append(
+                    {
+                        place: starts_at(sources, at, last[place.partition], begins[place], ends[place])
+                        for place in places
+                    }
+                )
+            fed.scanned, fed.to_scan = 0, sum(max(0, ends[place] - start[place]) for start in plan for place in start)
+            for topic, start in zip(sources, plan, strict=True):
+                _copy(consumer, producer, topic, into, start, ends, takes, fed, stop)
             producer.flush(timeout=_PATIENCE_S if not stop.is_set() else 5)
             fed.finished = not stop.is_set()
     except KafkaError as error:
@@ -98,49 +113,55 @@ def feed(
 def _copy(
     consumer: Any,
     producer: Any,
-    targets: Mapping[str, str],
+    topic: Topic,
+    into: str,
+    start: Mapping[TopicPartition, int],
     ends: Mapping[Place, int],
     takes: Callable[[bytes | None], bool],
     fed: Fed,
     stop: threading.Event,
-    begins: Mapping[TopicPartition, int],
 ) -> None:
-    while not stop.is_set():
-        open_places = [place for place in begins if consumer.position(place) < ends[place]]
-        fed.scanned = sum(min(consumer.position(place), ends[place]) - begins[place] for place in begins)
-        if not open_places:
-            return
-        consumer.pause(*(place for place in begins if place not in open_places))
+    left = {place: offset for place, offset in start.items() if offset < ends[place]}
+    consumer.assign(list(left))
+    for place, offset in left.items():
+        consumer.seek(place, offset)
+    while left and not stop.is_set():
         for place, records in consumer.poll(timeout_ms=200).items():
             for record in records:
                 if record.offset >= ends[place] or not takes(record.value):
                     continue
-                headers = [*record.headers, (SOURCE, str(record.offset).encode())]
+                source = (SOURCE, f"{topic.name}:{record.offset}".encode())
                 producer.send(
-                    targets[place.topic],
+                    into,
                     key=record.key,
                     value=record.value,
-                    headers=headers,
+                    headers=[*record.headers, source],
                     partition=place.partition,
                 )
                 fed.copied += 1
+        for place in list(left):
+            reached = min(consumer.position(place), ends[place])
+            fed.scanned += reached - left[place]
+            left[place] = reached
+            if reached == ends[place]:
+                del left[place]
+                consumer.pause(place)
 
 
-def _last_copied(consumer: Any, target: TopicPartition) -> int:
-    """Source offset of the last copy in this partition, -1 when there is none."""
+def _last_copied(consumer: Any, target: TopicPartition) -> tuple[str, int] | None:
+    """What the last copy in this partition was copied from."""
     begin, end = consumer.beginning_offsets([target])[target], consumer.end_offsets([target])[target]
-    look = end
-    while look > begin:
-        look, until = max(begin, look - _LOOK_BACK), look
-        consumer.seek(target, look)
-        found = None
-        while consumer.position(target) < until:
-            for record in consumer.poll(timeout_ms=200).get(target, ()):
-                source = source_of(list(record.headers))
-                found = source if source is not None else found
-        if found is not None:
-            return found
-    return -1
+    if begin == end:
+        return None
+    consumer.assign([target])
+    consumer.seek(target, end - 1)
+    deadline = time.monotonic() + _READ_S
+    while time.monotonic() < deadline:
+        for record in consumer.poll(timeout_ms=200).get(target, ()):
+            if found := source_of(list(record.headers)):
+                return found
+            raise UnciaError(f"{target.topic} has a message that no replay put there: drop the replay")
+    raise DependencyDown(f"Kafka does not hand out the end of {target.topic}")
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from kafka.errors import KafkaError
 from producers.replay.compare import Circumstances, Comparison, compare
 from producers.replay.description import Replay
 from producers.replay.log import asking
-from producers.replay.runner import UPLOAD_TOPICS, ends_of
+from producers.replay.runner import TARGET, ends_of
 from producers.replay.standing import Bursts, touching
 from uncia.broker import read_topics
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import BurstResolved, ImageUploaded
+from uncia.events import BurstResolved, DeploymentChanged, ImageUploaded
 from uncia.partitioning import partition_of
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
 
 MARGIN = timedelta(seconds=30)
 """Beyond the lateness: clocks of two machines differ, and a revision may be on its way."""
@@ -38,7 +38,7 @@ def gather(replay: Replay, live: Settings) -> Gathered:
     """Compare as of now."""
     config = replay.settings(live)
     copied = set()
-    for message in read_topics(config, UPLOAD_TOPICS, from_beginning=True, until_end=True):
+    for message in read_topics(config, (TARGET,), from_beginning=True, until_end=True):
         try:
             copied.add(ImageUploaded.from_bytes(message.value).upload_id)
         except PermanentError:
@@ -55,10 +55,25 @@ def gather(replay: Replay, live: Settings) -> Gathered:
     around = Circumstances(
         now=datetime.now(UTC),
         lateness=timedelta(seconds=live.burst_lateness_s) + MARGIN,
+        lateness_of=_lateness(live),
         copied=copied,
         live_caught_up=caught_up,
     )
     return Gathered(compare(theirs.standing.values(), ours.standing.values(), around), theirs.revisions)
+
+
+def _lateness(live: Settings) -> dict[str, timedelta]:
+    """The longest that any deployment of a camera sets, by camera."""
+    found: dict[str, timedelta] = {}
+    for message in read_topics(live, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
+        try:
+            deployment = DeploymentChanged.from_bytes(message.value)
+        except PermanentError:
+            continue
+        if deployment.burst_lateness_s is not None:
+            lateness = timedelta(seconds=deployment.burst_lateness_s) + MARGIN
+            found[deployment.camera] = max(lateness, found.get(deployment.camera, lateness))
+    return found
 
 
 def _live_caught_up(replay: Replay, live: Settings) -> bool:

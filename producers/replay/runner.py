@@ -12,15 +12,15 @@ from producers.replay.log import Place, asking
 from producers.replay.models import ensure_served
 from producers.replay.progress import OpenBursts, Progress, progress_of
 from producers.replay.workers import Workers, end_left_behind
-from uncia import topics
 from uncia.broker import create_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import Settings
-from uncia.topics import IMAGE_UPLOADED, TOPICS, Topic
+from uncia.topics import DEPLOYMENT_CHANGED, IMAGE_BACKFILLED, UPLOAD_TOPICS
 
-UPLOAD_TOPICS: tuple[Topic, ...] = getattr(topics, "UPLOAD_TOPICS", (IMAGE_UPLOADED,))
+TARGET = IMAGE_BACKFILLED
+"""Both live lanes are copied here: in the namespace everything waits for live."""
 
-CONTEXT = tuple(topic for topic in TOPICS if topic.name == "camera.deployment.changed.v1")
+CONTEXT = DEPLOYMENT_CHANGED
 """What the workers read beside photographs: copied whole, before they start."""
 
 _ASK_EVERY_S = 0.5
@@ -86,7 +86,7 @@ def _until_done(config: Settings, workers: Workers, fed: Fed, feeder: Future[Non
         copied_all = fed.finished
         try:
             with asking(config) as log:
-                progress = progress_of(log, bursts, UPLOAD_TOPICS)
+                progress = progress_of(log, bursts, (TARGET,))
         except DependencyDown:
             report(fed, None)
         else:
@@ -104,14 +104,14 @@ def _feed(replay: Replay, live: Settings, config: Settings, fed: Fed, stop: thre
 
     while not stop.is_set():
         try:
-            feed(live, config, UPLOAD_TOPICS, ends_of(replay), takes, fed, stop)
+            feed(live, config, UPLOAD_TOPICS, TARGET, ends_of(replay), takes, fed, stop)
             return
         except DependencyDown:
             stop.wait(1)
 
 
 def _copy_context(live: Settings, config: Settings) -> None:
-    if CONTEXT:
-        with asking(live) as log:
-            ends = log.ends(CONTEXT)
-        feed(live, config, CONTEXT, ends, everything, Fed(), threading.Event())
+    """What changes there after that matters to the next replay."""
+    with asking(live) as log:
+        ends = log.ends((CONTEXT,))
+    feed(live, config, (CONTEXT,), CONTEXT, ends, everything, Fed(), threading.Event())

@@ -1,14 +1,12 @@
 """Which photographs a replay takes; pure."""
 
-import re
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict
 
 from uncia.events import ImageUploaded
-
-_KEY_TIME = re.compile(r"(?:.*/)?(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?-[0-9a-f]{16}\.[^./]+")
+from uncia.lanes import time_in_key
 
 
 class Selection(BaseModel):
@@ -54,11 +52,4 @@ class Selection(BaseModel):
 
 def time_of(upload: ImageUploaded) -> datetime:
     """Naive: capture time by the camera's clock if the key tells it, else the moment of the upload in UTC."""
-    if found := _KEY_TIME.fullmatch(upload.key):
-        try:
-            time = datetime.strptime(found["time"], "%Y%m%dT%H%M%S")
-        except ValueError:
-            pass
-        else:
-            return time.replace(microsecond=int(found["ms"] or 0) * 1000)
-    return upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)
+    return time_in_key(upload.key) or upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)

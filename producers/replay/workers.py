@@ -14,7 +14,7 @@ from uncia.errors import UnciaError
 MARK = "UNCIA_REPLAY_MARK"
 """In the environment of every process of a replay: a recorded pid may be somebody else's by now, this cannot."""
 
-NAMES = ("predict", "bursts")
+NAMES = ("predict-backfill", "bursts")
 
 GAVE_UP = 78
 """A worker's status when most of what it reads is bad."""

@@ -1,0 +1,132 @@
+"""What a replay says differently, and what of that is none of its business."""
+
+from datetime import timedelta
+
+import pytest
+
+from producers.replay.compare import Held, Kind
+from producers.replay.standing import Bursts, touching
+from tests.unit.replay.replay_making import LONG_AGO, NOW, burst, compared
+from uncia.broker import Message
+from uncia.events import BurstResolved, BurstStatus
+
+
+def kinds(live: list[BurstResolved], replay: list[BurstResolved]) -> dict[Kind, int]:
+    return {kind: count for kind, count in compared(live, replay).kinds().items() if count}
+
+
+def held(live: list[BurstResolved], replay: list[BurstResolved], **around: object) -> list[Held | None]:
+    return [change.held for change in compared(live, replay, **around).different()]  # type: ignore[arg-type]
+
+
+def test_another_score_is_no_change() -> None:
+    assert kinds([burst("abc", score=0.4)], [burst("abc", score=0.9)]) == {Kind.SAME: 1}
+
+
+def test_another_verdict_is_one() -> None:
+    assert kinds([burst("abc", "goat")], [burst("abc", "cat")]) == {Kind.RELABELLED: 1}
+
+
+def test_to_be_certain_of_it_is_one_too() -> None:
+    assert kinds([burst("abc", certain=False)], [burst("abc", certain=True)]) == {Kind.RELABELLED: 1}
+
+
+def test_a_photograph_that_can_be_read_now_is_one() -> None:
+    assert kinds([burst("abc", rejected="b")], [burst("abc")]) == {Kind.REREAD: 1}
+
+
+def test_bursts_are_joined_by_their_photographs() -> None:
+    assert kinds([burst("abc")], [burst("ab"), burst("c")]) == {Kind.SPLIT: 1}
+    assert kinds([burst("ab"), burst("c")], [burst("abc")]) == {Kind.MERGED: 1}
+    assert kinds([burst("ab"), burst("cd")], [burst("a"), burst("bcd")]) == {Kind.REGROUPED: 1}
+    assert kinds([burst("ab")], [burst("abc")]) == {Kind.REGROUPED: 1}
+    assert kinds([], [burst("a")]) == {Kind.GAINED: 1}
+    assert kinds([burst("a")], []) == {Kind.LOST: 1}
+
+
+def test_a_photograph_that_only_one_side_could_read_is_joined_by_its_upload() -> None:
+    nameless = burst("a", None, rejected="a")
+    frame = nameless.frames[0].model_copy(update={"image_id": "img-of-the-upload"})
+    live = nameless.model_copy(update={"frames": (frame,)})
+    assert kinds([live], [burst("a")]) == {Kind.REGROUPED: 1}
+    assert held([live], [burst("a")]) == [None]
+
+
+def test_the_confusion_table_counts_bursts_once_and_photographs_by_their_burst() -> None:
+    live = [burst("abc", "goat"), burst("de", "cat")]
+    replay = [burst("ab", "cat"), burst("c", "goat"), burst("de", "cat")]
+    assert compared(live, replay).confusion() == {
+        ("goat", "cat"): (1, 2),
+        ("goat", "goat"): (0, 1),
+        ("cat", "cat"): (1, 2),
+    }
+
+
+def test_a_burst_that_was_selected_in_part_is_held() -> None:
+    assert held([burst("abc", "goat")], [burst("ab", "cat")], copied="ab") == [Held.EDGE]
+
+
+def test_photographs_that_the_replay_has_in_no_burst_hold_theirs() -> None:
+    assert held([burst("abc")], [burst("ab", "cat")], copied="abc") == [Held.UNANSWERED]
+    assert held([burst("a")], [], copied="a") == [Held.UNANSWERED]
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_is_not_closed_is_held(side: int) -> None:
+    sides = [burst("ab", "goat"), burst("ab", "cat")]
+    sides[side] = sides[side].model_copy(update={"status": BurstStatus.PROVISIONAL, "closed_at": None})
+    assert held([sides[0]], [sides[1]]) == [Held.OPEN]
+
+
+def test_what_live_may_still_revise_is_held() -> None:
+    recent = burst("ab", "goat", closed_at=NOW - timedelta(minutes=15))
+    assert held([recent], [burst("ab", "cat", closed_at=NOW)]) == [Held.RECENT]
+    older = burst("ab", "goat", closed_at=NOW - timedelta(minutes=16))
+    assert held([older], [burst("ab", "cat", closed_at=NOW)]) == [None]
+
+
+def test_a_photograph_that_is_gone_from_the_store_takes_nothing_away() -> None:
+    assert held([burst("ab")], [burst("ab", rejected="b", reason="object-missing")]) == [Held.OBJECT_GONE]
+    assert held([burst("ab")], [burst("ab", rejected="b", reason="image-corrupt")]) == [None]
+
+
+def test_a_burst_that_live_has_not_got_to_yet_is_live_to_say() -> None:
+    assert held([], [burst("a")], caught_up=False) == [Held.LIVE_BEHIND]
+    assert held([], [burst("a")], caught_up=True) == [None]
+
+
+def message(event: BurstResolved) -> Message:
+    return Message("t", 0, 0, 0, event.burst_id.encode(), event.to_bytes(), [])
+
+
+def test_only_the_newest_revision_of_what_touches_the_replay_is_kept() -> None:
+    bursts = Bursts()
+    said = [
+        burst("ab", "goat", revision=2),
+        burst("ab", "cat", revision=3),
+        burst("ab", "goat", revision=2),
+        burst("x", revision=1),
+    ]
+    bursts.read(map(message, said), touching({"img-b"}, (), ()))
+    assert {name: each.label for name, each in bursts.standing.items()} == {"bst-a": "cat"}
+    assert bursts.revisions == {"bst-a": 3}
+
+
+def test_what_was_superseded_stands_no_more_but_its_revision_is_known() -> None:
+    gone = burst("b", revision=5).model_copy(update={"status": BurstStatus.SUPERSEDED, "frames": ()})
+    bursts = Bursts()
+    bursts.read(map(message, [burst("b"), gone]), touching({"img-b"}, (), ()))
+    assert not bursts.standing
+    assert bursts.revisions == {"bst-b": 5}
+
+
+def test_an_id_that_the_replay_has_is_known_whatever_live_holds_by_now() -> None:
+    gone = burst("b", revision=5).model_copy(update={"status": BurstStatus.SUPERSEDED, "frames": ()})
+    bursts = Bursts()
+    bursts.read([message(gone)], touching((), (), {"bst-b"}))
+    assert bursts.revisions == {"bst-b": 5}
+
+
+def test_changes_are_told_in_the_words_of_their_bursts() -> None:
+    change = compared([burst("ab", None, rejected="ab", closed_at=LONG_AGO)], [burst("ab", certain=False)]).different()
+    assert [(each.live[0].label, each.replay[0].label) for each in change] == [("nothing could be read", "goat?")]
