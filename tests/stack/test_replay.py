@@ -1,0 +1,221 @@
+"""Replays on the real stack: beside live, going on after a kill, promoted once, dropped without a trace."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.stack import Stack
+from producers.replay.log import asking
+from producers.replay.workers import MARK
+from tests.stack.containers import ContainerStack
+from tests.stack.photographs import photograph
+from uncia.broker import existing_topics, read_topics
+from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.ids import content_hash
+from uncia.labels import LabelSet
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+
+BEGAN = datetime(2026, 5, 1, 10)
+LIMIT_S = 120
+
+
+class Commands:
+    """`uncia replay …` as an operator types it, on this stack."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        # No test waits a quarter of an hour until live forgets its bursts.
+        self.environment = {**os.environ, **stack.environment(), "UNCIA_BURST_LATENESS_S": "0", "COLUMNS": "200"}
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> str:
+        """What it prints; it must succeed."""
+        done = subprocess.run(
+            self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=self.environment, check=False
+        )
+        assert done.returncode == 0, f"uncia replay {' '.join(arguments)}: {done.stderr[-3000:]}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """The same, read."""
+        return json.loads(self(*arguments, "--json"))
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Begin and do not wait."""
+        with (self.folder / "start.log").open("ab") as log:
+            return subprocess.Popen(self.line("start", *arguments), env=self.environment, stdout=log, stderr=log)
+
+    @staticmethod
+    def line(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "uncia", "replay", *arguments]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"t-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def replay(stack: Stack | ContainerStack, tmp_path: Path, name: str) -> Iterator[Commands]:
+    """The commands; what a failed test leaves is dropped."""
+    if not isinstance(stack, Stack):
+        pytest.skip("a replay runs its workers as processes of this machine")
+    commands = Commands(stack, tmp_path)
+    yield commands
+    if name in {row["replay"] for row in commands.json("list")}:
+        commands("drop", name)
+
+
+@pytest.fixture
+def other_model(settings: Settings) -> Iterator[str]:
+    """The same network under another name, with other words for what it sees."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    folder = settings.model_repository / name
+    try:
+        shutil.copytree(settings.model_repository / settings.model, folder)
+        config = folder / "config.pbtxt"
+        config.write_text(config.read_text().replace(f'"{settings.model}"', f'"{name}"'))
+        labels = json.loads((folder / "labels.json").read_text())
+        for entry in labels["classes"]:
+            entry["label"] = f"other {entry['label']}"
+        (folder / "labels.json").write_text(json.dumps(labels))
+        card = json.loads((folder / "model.json").read_text())
+        card |= {"model": name, "label_set": LabelSet.model_validate(labels).id}
+        (folder / "model.json").write_text(json.dumps(card))
+        yield name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def play(upload: Callable[[str, bytes], str], station: str, bursts: int, frames: int) -> None:
+    """Put bursts of a camera into the store, an hour apart, under keys as the gateway gives them."""
+    for number in range(bursts * frames):
+        taken = BEGAN + timedelta(hours=number // frames, seconds=number % frames)
+        data = photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}")
+        upload(f"{station}/north/{taken:%Y/%m/%d/%Y%m%dT%H%M%S}-{content_hash(data)[:16]}.jpg", data)
+
+
+def namespaced(settings: Settings, name: str) -> Settings:
+    return settings.model_copy(update={"namespace": f"replay-{name}"})
+
+
+def answers(settings: Settings) -> list[str]:
+    """Upload ids in the order of their answers."""
+    messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
+    return [ImagePredicted.from_bytes(message.value).upload_id for message in messages]
+
+
+def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
+    """The newest revision of each burst."""
+    found: dict[str, BurstResolved] = {}
+    for message in read_topics(settings, (BURST_RESOLVED,), from_beginning=True, until_end=True):
+        burst = BurstResolved.from_bytes(message.value)
+        if burst.revision >= (found[burst.burst_id].revision if burst.burst_id in found else 0):
+            found[burst.burst_id] = burst
+    return found
+
+
+def processes_of(mark: str) -> list[int]:
+    """Pids of a replay's workers."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    wait_for: Callable[..., object],
+    tmp_path: Path,
+) -> None:
+    play(upload, station, bursts=3, frames=4)
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 3)}
+    until = BEGAN + timedelta(hours=1, minutes=30)
+
+    done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
+                       "--settings", "certain_from=0")  # fmt: skip
+    assert (done["copied"], done["bursts"], done["open"], done["dead_letters"]) == (8, 2, 0, 0)
+
+    page = tmp_path / "page.html"
+    found = replay.json("diff", name, "--output", str(page))
+    assert {kind: count for kind, count in found["kinds"].items() if count} == {"relabelled": 2}
+    assert page.read_text().count("data:image/jpeg") == 8
+    assert "relabelled" in replay("diff", name)
+    assert bursts_in(settings).items() >= live.items()
+
+    wait_for(lambda: replay.json("promote", name, "--dry-run")["promoted"] == 2, 60, "live lets go of its bursts")
+    assert replay.json("promote", name)["events"] == 2
+    after = bursts_in(settings)
+    changed = {burst_id for burst_id, burst in live.items() if after[burst_id] != burst}
+    assert len(changed) == 2
+    for burst_id in changed:
+        assert after[burst_id].revision == live[burst_id].revision + 1
+        assert after[burst_id].status is BurstStatus.REVISED
+        assert after[burst_id].verdict.certain  # type: ignore[union-attr]
+        assert name in after[burst_id].changes[0]
+    assert replay.json("promote", name)["events"] == 0
+    assert not replay.json("diff", name)["changes"]
+
+    replay("drop", name)
+    assert not [topic for topic in existing_topics(settings) if name in topic]
+    with asking(namespaced(settings, name)) as log:
+        assert log.groups() == []
+    assert name not in {row["replay"] for row in replay.json("list")}
+
+
+def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    other_model: str,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    stack: Stack,
+) -> None:
+    play(upload, station, bursts=6, frames=6)
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 60)}
+    arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
+
+    process = replay.start(*arguments)
+    deadline = time.monotonic() + LIMIT_S
+    with asking(namespaced(settings, name)) as log:
+        while not (log.groups() and log.count((IMAGE_PREDICTED,))):
+            assert process.poll() is None, (replay.folder / "start.log").read_text()
+            assert time.monotonic() < deadline, "the replay answered nothing"
+    process.kill()
+    process.wait()
+    mark = json.loads((stack.folder / "replays" / name / "replay.json").read_text())["mark"]
+    for pid in processes_of(mark):
+        os.kill(pid, signal.SIGKILL)
+    assert replay.json("status", name)["state"] == "stopped"
+
+    done = replay.json("start", name)
+    assert (done["copied"], done["bursts"], done["open"]) == (36, 6, 0)
+    assert processes_of(mark) == []
+    assert len(set(answers(namespaced(settings, name)))) == 36
+    found = replay.json("diff", name)
+    assert {kind: count for kind, count in found["kinds"].items() if count} == {"relabelled": 6}
+    assert all(row["replay"].startswith("other ") for row in found["confusion"])
+    assert bursts_in(settings).items() >= live.items()
+    assert json.loads(replay("drop", name, "--json"))["model"] == other_model
