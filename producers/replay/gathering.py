@@ -19,7 +19,7 @@ from uncia.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
 
-MARGIN = timedelta(seconds=30)
+MARGIN = timedelta(seconds=10)
 """Beyond the lateness: clocks of two machines differ, and a revision may be on its way."""
 
 _CATCH_UP_S = 15
