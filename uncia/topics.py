@@ -102,7 +102,7 @@ BURST_RESOLVED = Topic(
     holds="Provisional, final or revised verdict on one burst, with a rising revision.",
     key="burst id (in the partition of its camera)",
     event=BurstResolved,
-    writers=("bursts",),
+    writers=("bursts", "`uncia replay promote`"),
     readers=("subscribers",),
     compacted=True,
 )
