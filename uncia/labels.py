@@ -1,6 +1,7 @@
 """What a model's classes mean: label, taxon, group, and the threshold where one was calibrated."""
 
 import json
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,20 @@ from uncia.errors import SettingsError
 from uncia.ids import digest
 
 Group = Literal["animal", "person", "vehicle", "nothing"]
+
+
+class Calibration(BaseModel):
+    """What a burst's best window tells of a class, as a probability: a logistic curve over its log-odds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    slope: float = Field(gt=0, allow_inf_nan=False)
+    intercept: float = Field(allow_inf_nan=False)
+
+    def probability(self, score: float) -> float:
+        """The probability that the class is there, given its best window's score."""
+        held = min(max(score, 1e-6), 1 - 1e-6)
+        return 1 / (1 + math.exp(-(self.slope * math.log(held / (1 - held)) + self.intercept)))
 
 
 class LabelClass(BaseModel):
@@ -24,6 +39,9 @@ class LabelClass(BaseModel):
     group: Group
     threshold: float | None = Field(
         default=None, gt=0, le=1, description="the best window's score from which the class counts as seen; calibrated"
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="learnt on bursts whose truth is known; without it there is no confidence"
     )
 
 
@@ -49,7 +67,11 @@ class LabelSet(BaseModel):
     @cached_property
     def id(self) -> str:
         """`<name>@<digest>`: changes with any label, taxon, group or threshold."""
-        content = [entry.model_dump(mode="json") for entry in self.classes]
+        content = [entry.model_dump(mode="json", exclude={"calibration"}) for entry in self.classes]
+        # Only where there is one, so that sets without keep the ids that they had.
+        for entry, told in zip(self.classes, content, strict=True):
+            if entry.calibration is not None:
+                told["calibration"] = entry.calibration.model_dump(mode="json")
         return f"{self.name}@{digest(json.dumps(content, sort_keys=True, ensure_ascii=False))[:12]}"
 
     @cached_property

@@ -14,10 +14,11 @@ import structlog
 from processors.bursts.clock import PartitionClock
 from processors.bursts.frames import Frame
 from processors.bursts.records import Writes, index, load, split_key, writes
-from processors.bursts.rules import BurstRules
-from processors.bursts.sessions import Sessions, Step
+from processors.bursts.rules import BurstRules, OverridesOf, no_overrides
+from processors.bursts.sessions import Sessions
 from processors.bursts.state import CameraState
-from processors.bursts.verdict import ClassNames, Verdicts
+from processors.bursts.step import Step, worth_saying
+from processors.bursts.verdict import Verdicts
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ClockTicked, ImagePredicted
 from uncia.partitioning import partition_of
@@ -37,6 +38,8 @@ class Page:
     writes: Writes
     outbox: tuple[tuple[bytes, bytes], ...]
     """Burst id and event, in order."""
+    late: tuple[bytes, ...]
+    """What is told of late frames."""
 
 
 class Desk:
@@ -45,9 +48,17 @@ class Desk:
     `records` is what the changelog restored; the worker keeps it in step with what it writes.
     """
 
-    def __init__(self, rules: BurstRules, names: ClassNames, records: Mapping[bytes, bytes], partitions: int) -> None:
+    def __init__(
+        self,
+        rules: BurstRules,
+        verdicts: Verdicts,
+        records: Mapping[bytes, bytes],
+        partitions: int,
+        overrides: OverridesOf = no_overrides,
+    ) -> None:
         self._rules = rules
-        self._sessions = Sessions(rules, Verdicts(rules, names))
+        self._sessions = Sessions(rules, verdicts)
+        self._overrides = overrides
         self._records = records
         self._partitions = partitions
         self._states: OrderedDict[str, CameraState] = OrderedDict()
@@ -76,9 +87,9 @@ class Desk:
                 continue
             if head.due is not None:
                 self._due[partition][camera] = head.due
-            if head.outbox or head.intent:
+            if head.outbox or head.late_outbox or head.intent:
                 self._resume(camera, {change.id for change in head.intent if change.burst is not None})
-                gone = {change.id for change in head.intent if change.burst is None}
+                gone = {change.id for change in head.intent if change.burst is None and change.chunk is None}
                 self._steps[camera].removed |= gone
 
     def frame(self, partition: int, offset: int, event: ImagePredicted, logged_at: datetime) -> None:
@@ -86,15 +97,11 @@ class Desk:
         if "\0" in event.camera or partition_of(event.camera, self._partitions) != partition:
             raise PermanentError("wrong-partition", f"{event.camera!r} does not belong into partition {partition}")
         state = self._state(event.camera)
-        step = self._sessions.frame(state, event.station, Frame.of(event), logged_at)
-        if step.too_late_for:
-            log.warning(
-                "too late for its burst",
-                camera=event.camera,
-                image_id=event.image_id,
-                burst_id=step.too_late_for,
-                late_frames=state.late,
-            )
+        place = self._overrides(event.camera, event.capture.time)
+        step = self._sessions.frame(state, event.station, Frame.of(event, place), logged_at)
+        for late in step.late:
+            told = late.model_dump(include={"camera", "image_id", "missed_burst_id", "late_s", "burst_id"})
+            log.warning("too late for its burst", **told, late_frames=state.late)
         self._note(state, step)
         self.passed(partition, offset)
 
@@ -122,21 +129,24 @@ class Desk:
         self._steps.clear()
         while len(self._states) > CACHED_CAMERAS:
             camera, state = self._states.popitem(last=False)
-            self._bursts[camera] = set(state.held)
+            self._bursts[camera] = set(state.held) | state.memory.names
         return pages
 
     def _page(self, camera: str, step: Step) -> Page:
         state = self._states[camera]
         partition = partition_of(camera, self._partitions)
-        due = state.due(self._rules.idle, self._rules.lateness)
+        due = state.due(self._rules)
         if due is None:
             self._due[partition].pop(camera, None)
         else:
             self._due[partition][camera] = due
+        state.outbox += [(each.burst_id, each.event.to_bytes()) for each in worth_saying(step.said)]
+        state.late_outbox += [late.to_bytes() for late in step.late]
         planned = writes(state, set(step.changed), step.removed, due)
         outbox = tuple((burst_id.encode(), event) for burst_id, event in state.outbox)
-        state.outbox = []
-        return Page(camera, partition, planned, outbox)
+        late = tuple(state.late_outbox)
+        state.outbox, state.late_outbox = [], []
+        return Page(camera, partition, planned, outbox, late)
 
     def _pass_time(self, partition: int, now: datetime) -> None:
         for camera in [camera for camera, due in self._due[partition].items() if due <= now]:
@@ -144,15 +154,14 @@ class Desk:
             self._note(state, self._sessions.pass_time(state, now))
 
     def _note(self, state: CameraState, step: Step) -> None:
-        if not step.events and not step.changed and not step.removed:
+        if not step.said and not step.changed and not step.removed:
             return
-        due = state.due(self._rules.idle, self._rules.lateness)
+        due = state.due(self._rules)
         if due is not None:
             self._due[partition_of(state.camera, self._partitions)][state.camera] = due
-        state.outbox += [(event.burst_id, event.to_bytes()) for event in step.events]
-        for event in step.events:
-            if event.status is not BurstStatus.PROVISIONAL:
-                self._tell(event)
+        for said in step.said:
+            if said.status is not BurstStatus.PROVISIONAL:
+                self._tell(said.event)
         self._steps.setdefault(state.camera, Step()).add(step)
 
     @staticmethod

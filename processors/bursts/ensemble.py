@@ -5,14 +5,18 @@ scores of 0 to 1 for all classes. Empty frames count: an animal in one frame of 
 frames are summed in capture order, so that the same frames give the same bits in any order of arrival.
 
 - `mean/1`: the mean probability; what is below `FLOOR` counts as 0.
+- `geometric-mean/1`: the geometric mean of the probabilities; what is below `FLOOR` counts as `FLOOR`.
+- `max/1`: the best frame's probability.
 - `vote/1`: the share of frames whose best class it is.
 - `log-odds/1`: the mean of the log-odds, as a probability; scores are taken between `FLOOR` and 1 - `FLOOR`. It
   lets a few confident frames outweigh many doubtful ones, and one frame alone keeps its score.
+- `stacked/1`: learnt weights over such features, see `stacked`.
 
 Frames of different models or label sets cannot be summed: `verdict` chooses before it asks a rule.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +38,21 @@ def _sum(frames: Sequence[Evidence], values: Sequence[Scores], classes: int) -> 
 def mean(frames: Sequence[Evidence], classes: int) -> Scores:
     """Mean probability; shape (classes,)."""
     return _sum(frames, [frame.scores for frame in frames], classes) / len(frames)
+
+
+def geometric_mean(frames: Sequence[Evidence], classes: int) -> Scores:
+    """Geometric mean of the probabilities; shape (classes,)."""
+    logs = [np.log(np.maximum(frame.scores, FLOOR) / FLOOR) for frame in frames]
+    scores: Scores = FLOOR * np.exp(_sum(frames, logs, classes) / len(frames))
+    return scores
+
+
+def greatest(frames: Sequence[Evidence], classes: int) -> Scores:
+    """The best frame's probability; shape (classes,)."""
+    scores = np.zeros(classes)
+    for frame in frames:
+        scores[frame.indices] = np.maximum(scores[frame.indices], frame.scores)
+    return scores
 
 
 def vote(frames: Sequence[Evidence], classes: int) -> Scores:
@@ -59,9 +78,24 @@ def _logit(values: Scores) -> Scores:
     return odds
 
 
-RULES: dict[EnsembleRule, tuple[str, Rule]] = {
-    "mean": ("mean/1", mean),
-    "vote": ("vote/1", vote),
-    "log-odds": ("log-odds/1", log_odds),
+@dataclass(frozen=True)
+class Ensemble:
+    """A rule as a verdict names it, and the label set that it was made for; None: any."""
+
+    name: str
+    rule: Rule
+    label_set: str | None = None
+    calibrated: bool = False
+    """Its scores are probabilities."""
+
+
+LOG_ODDS = Ensemble("log-odds/1", log_odds)
+
+RULES: dict[EnsembleRule, Ensemble] = {
+    "mean": Ensemble("mean/1", mean),
+    "geometric-mean": Ensemble("geometric-mean/1", geometric_mean),
+    "max": Ensemble("max/1", greatest),
+    "vote": Ensemble("vote/1", vote),
+    "log-odds": LOG_ODDS,
 }
-"""Name and version as they stand in a verdict, and the rule. A rule that changes gets a new version."""
+"""The rules that need no model file. A rule that changes gets a new version."""

@@ -8,20 +8,24 @@ order.
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.bursts.rules import MINUTE, Overrides
 from uncia.errors import PermanentError
-from uncia.events import BurstFrame, ClassScore, ClassVector, FocusScore, ImagePredicted, Rejection, Trigger
+from uncia.events import BurstFrame, ClassScore, ClassVector, FocusScore, ImagePredicted, JoinReason, Rejection, Trigger
 from uncia.events.base import UtcTime, WireModel
 
 FLOOR = 0.01
 
 Order = tuple[datetime, int, int, str]
 """Capture order of frames of one camera: capture time; where that is the same, event, n of m, and image id."""
+
+MINUTE_MAKES = ("cuddeback",)
+"""Makers, in lower case, of cameras that write capture times to the minute."""
 
 _ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
 
@@ -57,6 +61,10 @@ class Frame(WireModel):
     sequence: int | None = None
     sequence_length: int | None = None
     event_number: int | None = None
+    serial: str | None = None
+    to_the_minute: bool = False
+    """Its camera writes no seconds."""
+    overrides: Overrides | None = None
     uploaded_at: UtcTime
     predicted_at: UtcTime
     model: str = ""
@@ -68,8 +76,8 @@ class Frame(WireModel):
     rejection: Rejection | None = None
 
     @classmethod
-    def of(cls, event: ImagePredicted) -> "Frame":
-        """What of a prediction its burst needs.
+    def of(cls, event: ImagePredicted, overrides: Overrides | None = None) -> "Frame":
+        """What of a prediction its burst needs, and which rules hold where it was taken.
 
         A sequence that contradicts itself (5 of 3) counts as none. Raises `PermanentError`, reason `schema-invalid`,
         for a class vector that is none.
@@ -101,6 +109,9 @@ class Frame(WireModel):
             sequence=capture.sequence if sound else None,
             sequence_length=capture.sequence_length if sound else None,
             event_number=capture.event_number,
+            serial=capture.serial,
+            to_the_minute=bool(capture.make) and (capture.make or "").lower().startswith(MINUTE_MAKES),
+            overrides=overrides,
             uploaded_at=event.uploaded_at,
             predicted_at=event.predicted_at,
             rejection=event.rejection,
@@ -118,6 +129,12 @@ class Frame(WireModel):
         """The camera said which sequence it belongs to."""
         return self.sequence is not None or self.event_number is not None
 
+    def gap(self, usual: timedelta) -> timedelta:
+        """How far apart a neighbour may be."""
+        place = self.overrides
+        gap = usual if place is None or place.gap_s is None else timedelta(seconds=place.gap_s)
+        return max(gap, MINUTE) if self.to_the_minute else gap
+
     @property
     def readable(self) -> bool:
         """It was judged."""
@@ -129,7 +146,9 @@ class Frame(WireModel):
         entries = np.frombuffer(base64.b64decode(self.evidence), dtype=_ENTRY)
         return Evidence(entries["index"].astype(np.intp), entries["score"].astype(np.float64))
 
-    def on_the_wire(self, *, deciding: bool, seen: ClassScore | FocusScore | None, score: float | None) -> BurstFrame:
+    def on_the_wire(
+        self, *, joined: JoinReason, deciding: bool, seen: ClassScore | FocusScore | None, score: float | None
+    ) -> BurstFrame:
         """As the burst's event shows it, with how the verdict's class was seen in it."""
         return BurstFrame(
             image_id=self.image_id,
@@ -138,6 +157,7 @@ class Frame(WireModel):
             bucket=self.bucket,
             captured_at=self.captured_at,
             sequence=self.sequence,
+            joined=joined,
             uploaded_at=self.uploaded_at,
             predicted_at=self.predicted_at,
             top=self.top[0] if self.top else None,

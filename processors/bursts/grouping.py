@@ -8,7 +8,8 @@ Frames stand in capture order (`Frame.order`), and a burst is a run of neighbour
 1. Frames of one sequence (`related` is SAME from each to the next that tells) are together, whatever the gap and
    whatever stands between them.
 2. A sequence reset or another event number parts two bursts, however small the gap.
-3. Else the gap decides.
+3. Else the gap decides: that of either frame, where a deployment or a camera without seconds gives them another than
+   usual, the wider one.
 4. A burst of `max_frames` is cut there.
 """
 
@@ -20,6 +21,7 @@ from typing import Protocol
 
 from processors.bursts.frames import Frame
 from processors.bursts.rules import SEQUENCE_REACH
+from uncia.events import JoinReason
 
 
 class Relation(Enum):
@@ -54,6 +56,11 @@ def related(earlier: Frame, later: Frame) -> Relation:
     return Relation.SAME if b.captured_at - a.captured_at <= SEQUENCE_REACH else Relation.OTHER
 
 
+def near(earlier: Frame, later: Frame, gap: timedelta) -> bool:
+    """No further apart than the gap."""
+    return later.captured_at - earlier.captured_at <= max(earlier.gap(gap), later.gap(gap))
+
+
 def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[list[Frame]]:
     """Frames in capture order, as bursts in capture order."""
     chains, ends = _chains(frames)
@@ -67,7 +74,7 @@ def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[lis
         elif chain is not None and chains[place] is not None and _reset(frames, chains, place):
             apart = True
         else:
-            apart = frame.captured_at - frames[place - 1].captured_at > gap
+            apart = not near(frames[place - 1], frame, gap)
         if apart:
             bursts.append([frame])
             chain = chains[place]
@@ -76,6 +83,18 @@ def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[lis
             if chains[place] is not None:
                 chain = chains[place]
     return bursts
+
+
+def joins(frames: Sequence[Frame]) -> list[JoinReason]:
+    """What ties each frame of one burst, in capture order, to those before it."""
+    chains, ends = _chains(frames)
+    reasons: list[JoinReason] = []
+    chain: int | None = None
+    for place, own in enumerate(chains):
+        told = chain is not None and (own == chain or ends[chain] > place)
+        reasons.append(JoinReason.FIRST if place == 0 else JoinReason.SEQUENCE if told else JoinReason.GAP)
+        chain = chain if own is None else own
+    return reasons
 
 
 def _chains(frames: Sequence[Frame]) -> tuple[list[int | None], list[int]]:
@@ -107,14 +126,15 @@ def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int)
     side; and a change before a full burst moves all cuts behind it.
     """
 
-    def reaches(burst: Run, apart: timedelta, told: bool) -> bool:
-        return apart <= gap or (frame.told and not told and apart <= SEQUENCE_REACH)
+    def reaches(earlier: Frame, later: Frame, told: bool) -> bool:
+        by_sequence = frame.told and not told and later.captured_at - earlier.captured_at <= SEQUENCE_REACH
+        return by_sequence or near(earlier, later, gap)
 
     first = last = bisect_left(bursts, frame.order, key=lambda burst: burst.frames[0].order)
     told = False
     while first > 0:
         left = bursts[first - 1]
-        if not reaches(left, frame.captured_at - left.frames[-1].captured_at, told):
+        if not reaches(left.frames[-1], frame, told):
             break
         told = told or any(each.told for each in left.frames if each.order < frame.order)
         first -= 1
@@ -122,7 +142,7 @@ def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int)
     while last < len(bursts):
         right = bursts[last]
         cut = last > first and len(bursts[last - 1].frames) >= max_frames
-        if not cut and not reaches(right, right.frames[0].captured_at - frame.captured_at, told):
+        if not cut and not reaches(frame, right.frames[0], told):
             break
         told = told or any(each.told for each in right.frames)
         last += 1

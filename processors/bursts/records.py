@@ -23,12 +23,13 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from processors.bursts.memory import is_chunk
 from processors.bursts.state import Burst, CameraState, Forgotten
 from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
 from uncia.topics import Topic
 
-VERSION = 1
+VERSION = 2
 
 TABLE = "cameras"
 
@@ -57,11 +58,12 @@ class StateTooNew(UnciaError):
 
 @dataclass
 class Change:
-    """A burst that changed, and the track it is in; or one that went."""
+    """A burst that changed, and the track it is in; or a chunk of the memory; with neither, a record that went."""
 
     id: str
     track: str = ""
     burst: Burst | None = None
+    chunk: str | None = None
 
 
 @dataclass
@@ -70,11 +72,12 @@ class Head:
 
     arrived_at: UtcTime | None = None
     forgotten: list[Forgotten] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
+    serials: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     late: int = 0
     due: UtcTime | None = None
     """When the next thing happens by itself; what the index of waiting cameras is made of."""
     outbox: list[tuple[str, str]] = field(default_factory=list)
+    late_outbox: list[str] = field(default_factory=list)
     intent: list[Change] = field(default_factory=list)
 
 
@@ -126,29 +129,36 @@ def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> Ca
     """The state of a camera, an intent that was not carried out included. Raises `StateTooNew`."""
     key = head_key(camera)
     head = read_head(key, records[key]) if key in records else Head()
+    state = CameraState(
+        camera=camera,
+        arrived_at=head.arrived_at,
+        forgotten=head.forgotten,
+        serials=head.serials,
+        late=head.late,
+        outbox=[(burst_id, event.encode()) for burst_id, event in head.outbox],
+        late_outbox=[event.encode() for event in head.late_outbox],
+    )
     kept: dict[str, tuple[str, Burst]] = {}
     for burst_id in burst_ids:
         burst_record = burst_key(camera, burst_id)
-        if burst_record in records:
+        if burst_record in records and is_chunk(burst_id):
+            state.memory.load(burst_id, _unwrap(burst_record, records[burst_record]).decode())
+        elif burst_record in records:
             record = _RECORD.validate_json(_unwrap(burst_record, records[burst_record]))
             kept[burst_id] = (record.track, record.burst)
     for change in head.intent:
-        if change.burst is None:
+        if change.chunk is not None:
+            state.memory.load(change.id, change.chunk)
+            state.memory.changed.add(change.id)
+        elif is_chunk(change.id):
+            state.memory.forget(change.id)
+        elif change.burst is None:
             kept.pop(change.id, None)
         else:
             kept[change.id] = (change.track, change.burst)
-    tracks: dict[str, list[Burst]] = {}
     for track, burst in sorted(kept.values(), key=lambda each: each[1].frames[0].order):
-        tracks.setdefault(track, []).append(burst)
-    return CameraState(
-        camera=camera,
-        arrived_at=head.arrived_at,
-        tracks=tracks,
-        forgotten=head.forgotten,
-        seen=head.seen,
-        late=head.late,
-        outbox=[(burst_id, event.encode()) for burst_id, event in head.outbox],
-    )
+        state.take_in(track, burst)
+    return state
 
 
 @dataclass(frozen=True)
@@ -164,15 +174,25 @@ def writes(state: CameraState, changed: set[str], removed: set[str], due: dateti
     """The records of a state whose bursts `changed` or were `removed` since it was written last."""
     bursts = {burst_id: state.held[burst_id] for burst_id in sorted(changed)}
     changes = [Change(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()]
-    changes += [Change(burst_id) for burst_id in sorted(removed)]
+    chunks = {name: state.memory.dump(name) for name in sorted(state.memory.changed)}
+    changes += [Change(name, chunk=chunk) for name, chunk in chunks.items()]
+    removed = removed | state.memory.removed
+    changes += [Change(name) for name in sorted(removed)]
     key = head_key(state.camera)
-    plain = Head(state.arrived_at, state.forgotten, state.seen, state.late, due)
-    full = replace(plain, outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox], intent=changes)
+    plain = Head(state.arrived_at, state.forgotten, state.serials, state.late, due)
+    full = replace(
+        plain,
+        outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox],
+        late_outbox=[event.decode() for event in state.late_outbox],
+        intent=changes,
+    )
     settle: dict[bytes, bytes | None] = {
         burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst)))
         for burst_id, (track, burst) in bursts.items()
     }
-    settle.update((burst_key(state.camera, burst_id), None) for burst_id in removed)
+    settle.update((burst_key(state.camera, name), _wrap(chunk.encode())) for name, chunk in chunks.items())
+    settle.update((burst_key(state.camera, name), None) for name in sorted(removed))
+    state.memory.changed, state.memory.removed = set(), set()
     return Writes((key, _wrap(_HEAD.dump_json(full))), settle, (key, _wrap(_HEAD.dump_json(plain))))
 
 

@@ -1,10 +1,12 @@
 """The burst settings as values, and the few constants beside them."""
 
 import json
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from uncia import ids
+from uncia.events.base import WireModel
 from uncia.settings import EnsembleRule, Settings
 
 DISORDER = timedelta(seconds=5)
@@ -25,11 +27,29 @@ KEPT_OPEN = 64
 KEPT_FORGOTTEN = 32
 """Bursts of which only id, span and revision are remembered, to name what a frame came too late for."""
 
-KEPT_SEEN = 256
-"""Image ids remembered of forgotten bursts, so that a repetition of them is known."""
+MINUTE = timedelta(minutes=1)
+"""Cameras that write no seconds: two photographs of neighbouring minutes may be a second apart, so their gap is at
+least this."""
 
 KEPT_FORMER = 16
 """Superseded ids that a burst remembers."""
+
+
+class Overrides(WireModel):
+    """What a camera's deployment sets otherwise, in seconds; None: as everywhere."""
+
+    gap_s: float | None = None
+    idle_s: float | None = None
+    lateness_s: float | None = None
+
+
+OverridesOf = Callable[[str, datetime], Overrides | None]
+"""Camera and capture time (its own clock) to what holds there. A frame keeps its answer, so that a deployment that is
+changed later alters no burst that stands; and every verdict carries the digest of the rules that made it."""
+
+
+def no_overrides(_camera: str, _taken: datetime) -> None:
+    """The same rules everywhere."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +62,12 @@ class BurstRules:
     max_frames: int
     ensemble: EnsembleRule
     certain_from: float
+    weights: str = ""
+    """Digest of the model file of the rule `stacked`."""
+    _digests: dict[Overrides | None, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> "BurstRules":
+    def of(cls, settings: Settings, weights: str = "") -> "BurstRules":
         """The rules of this process."""
         return cls(
             gap=timedelta(seconds=settings.burst_gap_s),
@@ -53,10 +76,24 @@ class BurstRules:
             max_frames=settings.burst_max_frames,
             ensemble=settings.ensemble_rule,
             certain_from=settings.certain_from,
+            weights=weights,
         )
 
-    @property
-    def digest(self) -> str:
-        """The same for the same rules, on every machine."""
-        values = {name: str(value) for name, value in vars(self).items()}
-        return ids.settings_digest(json.dumps(values, sort_keys=True))
+    def idle_at(self, place: Overrides | None) -> timedelta:
+        """The idle time where these overrides hold."""
+        return self.idle if place is None or place.idle_s is None else timedelta(seconds=place.idle_s)
+
+    def lateness_at(self, place: Overrides | None) -> timedelta:
+        """The allowed lateness where these overrides hold."""
+        return self.lateness if place is None or place.lateness_s is None else timedelta(seconds=place.lateness_s)
+
+    def digest(self, place: Overrides | None = None) -> str:
+        """The same for the same rules, on every machine; overrides included."""
+        if place not in self._digests:
+            values = {name: str(value) for name, value in vars(self).items() if name != "_digests"}
+            if place is not None:
+                values["overrides"] = place.model_dump_json()
+            if len(self._digests) > 10_000:
+                self._digests.clear()
+            self._digests[place] = ids.settings_digest(json.dumps(values, sort_keys=True))
+        return self._digests[place]

@@ -29,8 +29,8 @@ superseded and a later frame brings it back.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from processors.bursts.frames import Frame
 from processors.bursts.grouping import around, divide
@@ -40,41 +40,15 @@ from processors.bursts.rules import (
     KEPT_FORMER,
     KEPT_FRAMES,
     KEPT_OPEN,
-    KEPT_SEEN,
     BurstRules,
 )
-from processors.bursts.state import Burst, CameraState, Forgotten, track_of
+from processors.bursts.state import Burst, CameraState, Forgotten
+from processors.bursts.step import Said, Step
 from processors.bursts.verdict import Verdicts
-from uncia.events import BurstResolved, BurstStatus, CloseReason
+from uncia.events import BurstStatus, CloseReason, FrameLate
 
-
-@dataclass
-class Step:
-    """What one frame or tick did: the events in order, and which bursts must be stored or removed, by id."""
-
-    events: list[BurstResolved] = field(default_factory=list)
-    changed: dict[str, Burst] = field(default_factory=dict)
-    removed: set[str] = field(default_factory=set)
-    too_late_for: str | None = None
-    """The forgotten burst that the frame belonged to."""
-
-    def keep(self, burst: Burst) -> None:
-        """Store it."""
-        self.changed[burst.id] = burst
-        self.removed.discard(burst.id)
-
-    def drop(self, burst_id: str) -> None:
-        """Remove it."""
-        self.changed.pop(burst_id, None)
-        self.removed.add(burst_id)
-
-    def add(self, later: "Step") -> None:
-        """Both, as one."""
-        self.events += later.events
-        for burst_id in later.removed:
-            self.drop(burst_id)
-        for burst in later.changed.values():
-            self.keep(burst)
+LATE = "late"
+TWO_CAMERAS = "two-cameras"
 
 
 class Sessions:
@@ -91,7 +65,7 @@ class Sessions:
         step = self.pass_time(state, at)
         if state.knows(frame.image_id):
             return step
-        track = track_of(frame.trigger)
+        track = state.track_for(frame)
         joined = self._place(state, track, station, frame, at, step)
         self._close_passed(state, track, joined, frame, at, step)
         self._bound(state, at, step)
@@ -100,10 +74,10 @@ class Sessions:
     def pass_time(self, state: CameraState, now: datetime) -> Step:
         """Close what is due by `now`, each at its own deadline, and forget what is past revising."""
         step, rules = Step(), self._rules
-        due = [burst for burst in state.waiting.values() if burst.deadline(rules.idle) <= now]
-        for burst in sorted(due, key=lambda each: (each.deadline(rules.idle), each.id)):
-            self._close(state, burst, CloseReason.IDLE, burst.deadline(rules.idle), step)
-        while (first := state.closed_first()) and first[1].closed_at and now - first[1].closed_at > rules.lateness:
+        due = [burst for burst in state.waiting.values() if burst.deadline(rules) <= now]
+        for burst in sorted(due, key=lambda each: (each.deadline(rules), each.id)):
+            self._close(state, burst, CloseReason.IDLE, burst.deadline(rules), step)
+        while (first := state.closed_first()) and now > first[1].expires:
             self._forget(state, *first, step)
         return step
 
@@ -135,10 +109,11 @@ class Sessions:
                 state.discard(old)
         for burst in new:
             state.add(track, burst)
-        late_for = self._missed(state, track, joined, frame)
-        if late_for:
-            step.too_late_for = late_for
+        missed = self._missed(state, track, joined, frame)
+        if missed:
+            joined.late = True
             state.late += 1
+            step.late.append(self._told_late(state, joined, missed, frame, at))
         revisions = {burst.id: burst.revision for burst in before}
         ids = {burst.id for burst in after}
         for old in before:
@@ -147,12 +122,13 @@ class Sessions:
                 heir.supersedes = (*heir.supersedes, old.id)[-KEPT_FORMER:]
                 heir.former[old.id] = old.revision + 1
                 step.drop(old.id)
-                step.events.append(self._verdicts.superseded(state.camera, old, heir.id))
+                gone_event = self._verdicts.superseded(state.camera, old, heir.id)
+                step.said.append(Said(old.id, gone_event.status, lambda event=gone_event: event))  # type: ignore[misc]
         gone = {forgotten.id: forgotten.revision for forgotten in state.forgotten}
         for burst in new:
             burst.former = dict(list(burst.former.items())[-KEPT_FORMER:])
             burst.revision = max(revisions.get(burst.id, 0), burst.former.get(burst.id, 0), gone.get(burst.id, 0))
-            burst.changes = self._changes(burst, before, frame, late_for)
+            burst.changes = self._changes(burst, before, frame, missed.id if missed and burst is joined else None)
             if burst.open and burst.complete:
                 self._close(state, burst, CloseReason.SEQUENCE, at, step)
             else:
@@ -179,7 +155,9 @@ class Sessions:
             # Once closed, closed: what was called final is revised from then on and never provisional again.
             closed_at=latest.closed_at if latest else None,
             closed_by=latest.closed_by if latest else None,
-            verdict=sources[0].verdict if sources else "",
+            kept_until=latest.kept_until if latest else None,
+            verdict=latest.verdict if latest else "",
+            late=bool(sources) and all(burst.late for burst in sources),
             supersedes=tuple(dict.fromkeys(each for burst in sources for each in burst.supersedes)),
             former={each: revision for burst in sources for each, revision in burst.former.items()},
         )
@@ -204,14 +182,31 @@ class Sessions:
             words.append(f"{frame.image_id} arrived late")
         return tuple(words)
 
-    @staticmethod
-    def _missed(state: CameraState, track: str, joined: Burst, frame: Frame) -> str | None:
-        """The forgotten burst that a frame lies in, unless it joined frames that were in time."""
+    def _missed(self, state: CameraState, track: str, joined: Burst, frame: Frame) -> Forgotten | None:
+        """The forgotten burst that a frame belongs to, unless it joined frames that were in time."""
         for gone in reversed(state.forgotten):
-            if gone.track == track and gone.started <= frame.captured_at <= gone.ended:
-                late = all(gone.started <= each.captured_at <= gone.ended for each in joined.frames)
-                return gone.id if late else None
+            if gone.track != track or not gone.started <= frame.captured_at <= gone.ended:
+                # What follows within the gap belongs to it too, unless its camera said that it was complete.
+                reach = timedelta(0) if gone.complete else frame.gap(self._rules.gap)
+                if gone.track != track or not gone.started - reach <= frame.captured_at <= gone.ended + reach:
+                    continue
+            return gone if joined.late or len(joined.frames) == 1 else None
         return None
+
+    @staticmethod
+    def _told_late(state: CameraState, joined: Burst, missed: Forgotten, frame: Frame, at: datetime) -> FrameLate:
+        since = at - (missed.closed_at or at)
+        return FrameLate(
+            image_id=frame.image_id,
+            upload_id=frame.upload_id,
+            station=joined.station,
+            camera=state.camera,
+            captured_at=frame.captured_at,
+            arrived_at=at,
+            missed_burst_id=missed.id,
+            late_s=max(0.0, since.total_seconds()),
+            burst_id=joined.id,
+        )
 
     def _close_passed(
         self, state: CameraState, track: str, joined: Burst, frame: Frame, at: datetime, step: Step
@@ -240,33 +235,41 @@ class Sessions:
 
     def _close(self, state: CameraState, burst: Burst, reason: CloseReason, at: datetime, step: Step) -> None:
         burst.closed_by, burst.closed_at = reason, at
+        burst.kept_until = at + self._rules.lateness_at(burst.frames[0].overrides)
         state.closed(burst)
         self._say(state, burst, BurstStatus.FINAL, step)
 
     def _say(self, state: CameraState, burst: Burst, status: BurstStatus, step: Step) -> None:
         """One more event about a burst."""
-        said = burst.verdict
         burst.revision += 1
-        event = self._verdicts.resolved(state.camera, burst, status)
-        burst.verdict = event.verdict.taxon or event.verdict.label if event.verdict else ""
-        if status is BurstStatus.REVISED and said != burst.verdict:
-            burst.changes = (*burst.changes, f"verdict: {said or 'none'} became {burst.verdict or 'none'}")
-            event = event.model_copy(update={"changes": burst.changes})
+        burst.flags = (*([LATE] if burst.late else []), *([TWO_CAMERAS] if state.two_cameras else []))
+        told = replace(burst)  # As it stands now: it goes on changing.
+        said = Said(burst.id, status, lambda: self._verdicts.resolved(state.camera, told, status))
+        if status is not BurstStatus.PROVISIONAL:
+            verdict = said.event.verdict
+            name = (verdict.taxon or verdict.label) if verdict else ""
+            if status is BurstStatus.REVISED and name != burst.verdict:
+                told.changes = (*told.changes, f"verdict: {burst.verdict or 'none'} became {name or 'none'}")
+                said.event = said.event.model_copy(update={"changes": told.changes})
+            burst.verdict = name
         burst.changes = ()
-        step.events.append(event)
+        step.said.append(said)
         step.keep(burst)
 
     @staticmethod
     def _forget(state: CameraState, track: str, burst: Burst, step: Step) -> None:
-        """Let go of the burst that closed longest ago."""
+        """Let go of a burst; what it was and which photographs it held is remembered for a while."""
         bursts = state.tracks[track]
         del bursts[bisect_left(bursts, burst.frames[0].order, key=lambda each: each.frames[0].order)]
+        if not bursts:
+            del state.tracks[track]
         state.discard(burst)
         step.drop(burst.id)
         started, ended = burst.frames[0].captured_at, burst.frames[-1].captured_at
-        state.forgotten.append(Forgotten(burst.id, track, started, ended, burst.revision))
+        state.forgotten.append(
+            Forgotten(burst.id, track, started, ended, burst.revision, burst.closed_at, burst.complete)
+        )
         del state.forgotten[:-KEPT_FORGOTTEN]
         for frame in burst.frames:
             del state.images[frame.image_id]
-        state.seen.extend(frame.image_id for frame in burst.frames)
-        del state.seen[:-KEPT_SEEN]
+        state.memory.add(frame.image_id for frame in burst.frames)

@@ -5,6 +5,8 @@
    The best one present is the verdict, certain, and the frames that reached the threshold are the deciding ones.
 2. Otherwise the best class by the ensemble rule, certain from `certain_from` on. A focus taxon that stays below its
    threshold is never certain, whatever the rule gives it.
+   Confidence is the calibrated probability that a taxon is there: of the best window of the burst's frames by the
+   label set's calibration of its class, or the score of a calibrated `stacked` model; None where there is neither.
 3. Rejected frames are counted, and judge nothing; without any other there is no verdict.
 
 Models are not mixed: classes are scored over the frames of one model version and label set, the one that judged
@@ -15,14 +17,17 @@ frames count, since each carries the threshold of its own model.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from processors.bursts.ensemble import RULES
+from processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, greatest
 from processors.bursts.frames import Frame
+from processors.bursts.grouping import joins
 from processors.bursts.rules import BurstRules
 from processors.bursts.state import Burst
-from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, TaxonVerdict
+from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, JoinReason, TaxonVerdict
+from uncia.labels import Calibration
 
 MIXED = "mixed-models"
 
@@ -43,6 +48,13 @@ class ClassName:
 ClassNames = Callable[[str, int], ClassName | None]
 """Label set id and class index to its name; None where this process does not have that label set."""
 
+Calibrations = Callable[[str, str, str], Calibration | None]
+"""Label set id, taxon and label to what is known of that class's scores."""
+
+
+def uncalibrated(_label_set: str, _taxon: str, _label: str) -> None:
+    """Nothing is known."""
+
 
 @dataclass
 class Judgement:
@@ -53,16 +65,24 @@ class Judgement:
     seen: dict[str, ClassScore | FocusScore] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     mixed: bool = False
+    rule: str = ""
 
 
 class Verdicts:
     """Judges bursts and words the events about them."""
 
-    def __init__(self, rules: BurstRules, names: ClassNames) -> None:
+    def __init__(
+        self,
+        rules: BurstRules,
+        names: ClassNames,
+        ensemble: Ensemble | None = None,
+        calibrations: Calibrations = uncalibrated,
+    ) -> None:
+        """`ensemble` is what the rules' model file gives; without it they name one of `RULES`."""
         self._rules = rules
-        self._digest = rules.digest
         self._names = names
-        self._rule_name, self._rule = RULES[rules.ensemble]
+        self._calibrations = calibrations
+        self._ensemble = ensemble or RULES[rules.ensemble]
 
     def resolved(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
         """The event for a burst as it stands."""
@@ -76,19 +96,19 @@ class Verdicts:
             trigger=burst.trigger,
             started_at=burst.frames[0].captured_at,
             ended_at=burst.frames[-1].captured_at,
-            frames=tuple(self._shown(frame, judged) for frame in burst.frames),
+            frames=tuple(map(partial(self._shown, judged), burst.frames, joins(burst.frames))),
             expected_frames=burst.expected,
             unreadable=sum(not frame.readable for frame in burst.frames),
             verdict=judged.taxa[0] if judged.taxa else None,
             taxa=tuple(judged.taxa),
-            rule=self._rule_name,
+            rule=judged.rule,
             models=tuple(sorted({frame.model for frame in burst.frames if frame.readable})),
-            settings=self._digest,
+            settings=self._rules.digest(burst.frames[0].overrides),
             closed_by=burst.closed_by,
             closed_at=burst.closed_at,
             supersedes=burst.supersedes,
             changes=burst.changes,
-            flags=(MIXED,) if judged.mixed else (),
+            flags=(*burst.flags, *((MIXED,) if judged.mixed else ())),
         )
 
     def superseded(self, camera: str, burst: Burst, heir: str) -> BurstResolved:
@@ -102,21 +122,24 @@ class Verdicts:
             trigger=burst.trigger,
             started_at=burst.frames[0].captured_at,
             ended_at=burst.frames[-1].captured_at,
-            rule=self._rule_name,
-            settings=self._digest,
+            rule=self._ensemble.name,
+            settings=self._rules.digest(burst.frames[0].overrides),
             superseded_by=heir,
         )
 
     @staticmethod
-    def _shown(frame: Frame, judged: Judgement) -> BurstFrame:
+    def _shown(judged: Judgement, frame: Frame, joined: JoinReason) -> BurstFrame:
         name = frame.image_id
         return frame.on_the_wire(
-            deciding=name in judged.deciding, seen=judged.seen.get(name), score=judged.scores.get(name)
+            joined=joined,
+            deciding=name in judged.deciding,
+            seen=judged.seen.get(name),
+            score=judged.scores.get(name),
         )
 
     def judge(self, frames: Sequence[Frame]) -> Judgement:
         """What these frames, in capture order, show together."""
-        judged = Judgement()
+        judged = Judgement(rule=self._ensemble.name)
         readable = [frame for frame in frames if frame.readable]
         if not readable:
             return judged
@@ -124,8 +147,11 @@ class Verdicts:
         judged.mixed = len(counts) > 1
         model = max(counts, key=lambda each: (counts[each], each))
         voters = [frame for frame in readable if (frame.model, frame.label_set, frame.classes) == model]
-        focus = _focus(readable)
-        ranked = self._ranked(voters, model[1], model[2], {each.taxon: each for each in focus})
+        made_for_it = self._ensemble.label_set in (None, model[1])
+        ensemble = self._ensemble if made_for_it else LOG_ODDS
+        judged.rule = ensemble.name
+        focus = self._focus(readable)
+        ranked = self._ranked(ensemble, voters, model[1], model[2], {each.taxon: each for each in focus})
         present = [each for each in focus if each.certain]
         judged.taxa = _distinct([*present, *(taxon for _, taxon in ranked)])
         if present:
@@ -135,14 +161,11 @@ class Verdicts:
         return judged
 
     def _ranked(
-        self, voters: list[Frame], label_set: str, classes: int, focus: dict[str, TaxonVerdict]
+        self, ensemble: Ensemble, voters: list[Frame], label_set: str, classes: int, focus: dict[str, TaxonVerdict]
     ) -> list[tuple[int, TaxonVerdict]]:
         """Classes by the rule's score, best first."""
         evidence = [frame.unpacked for frame in voters]
-        scores = self._rule(evidence, classes)
-        peaks = np.zeros(classes)
-        for each in evidence:
-            peaks[each.indices] = np.maximum(peaks[each.indices], each.scores)
+        scores, peaks = ensemble.rule(evidence, classes), greatest(evidence, classes)
         best = np.lexsort((np.arange(classes), -peaks, -scores))[: 2 * MOST_TAXA]
         ranked = []
         for place, index in enumerate(int(each) for each in best):
@@ -157,6 +180,7 @@ class Verdicts:
                 label=name.label,
                 group=name.group,
                 score=score,
+                confidence=score if ensemble.calibrated else self._confidence(label_set, name, float(peaks[index])),
                 threshold=threshold,
                 certain=certain,
                 focus=threshold is not None,
@@ -199,28 +223,32 @@ class Verdicts:
         if not judged.deciding and judged.scores:
             judged.deciding.add(max(judged.scores, key=lambda name: (judged.scores[name], name)))
 
+    def _focus(self, readable: Sequence[Frame]) -> list[TaxonVerdict]:
+        """Every focus taxon by its best frame, those present first, then by score."""
+        best: dict[str, tuple[FocusScore, Frame]] = {}
+        for frame in readable:
+            for score in frame.focus:
+                held = best[score.taxon][0] if score.taxon in best else None
+                if held is None or (score.present, score.score, score.label) > (held.present, held.score, held.label):
+                    best[score.taxon] = (score, frame)
+        verdicts = [
+            TaxonVerdict(
+                taxon=each.taxon,
+                label=each.label,
+                group="animal",
+                score=each.score,
+                confidence=self._confidence(frame.label_set, each, each.score),
+                threshold=each.threshold,
+                certain=each.present,
+                focus=True,
+            )
+            for each, frame in best.values()
+        ]
+        return sorted(verdicts, key=lambda each: (not each.certain, -each.score, each.taxon))
 
-def _focus(readable: Sequence[Frame]) -> list[TaxonVerdict]:
-    """Every focus taxon by its best frame, those present first, then by score."""
-    best: dict[str, FocusScore] = {}
-    for frame in readable:
-        for score in frame.focus:
-            held = best.get(score.taxon)
-            if held is None or (score.present, score.score, score.label) > (held.present, held.score, held.label):
-                best[score.taxon] = score
-    verdicts = [
-        TaxonVerdict(
-            taxon=each.taxon,
-            label=each.label,
-            group="animal",
-            score=each.score,
-            threshold=each.threshold,
-            certain=each.present,
-            focus=True,
-        )
-        for each in best.values()
-    ]
-    return sorted(verdicts, key=lambda each: (not each.certain, -each.score, each.taxon))
+    def _confidence(self, label_set: str, name: ClassName | FocusScore, score: float) -> float | None:
+        calibration = self._calibrations(label_set, name.taxon, name.label)
+        return None if calibration is None else round(calibration.probability(score), 6)
 
 
 def _distinct(taxa: Sequence[TaxonVerdict]) -> list[TaxonVerdict]:

@@ -1,4 +1,4 @@
-"""Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` out.
+"""Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
 
 What a `kill -9` finds, at any point: Faust commits an offset some time after its acknowledgement and acknowledges
 nothing by itself here, so the input of everything below is read again. A table write of Faust's own is queued and
@@ -17,6 +17,7 @@ by a topic and is not done by the timer that makes it.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,8 +29,10 @@ from faust.types import TP
 
 from processors.bursts.desk import Desk, Page
 from processors.bursts.records import CHANGELOG, TABLE
-from processors.bursts.rules import BurstRules
-from processors.bursts.verdict import ClassName, ClassNames
+from processors.bursts.rules import BurstRules, OverridesOf, no_overrides
+from processors.bursts.stacked import stacked_model
+from processors.bursts.verdict import Calibrations, ClassName, ClassNames, Verdicts
+from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
@@ -37,7 +40,7 @@ from uncia.errors import PermanentError
 from uncia.events import ClockTicked, ImagePredicted
 from uncia.inference import ModelCard, load_model_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, IMAGE_PREDICTED, Topic
+from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
 BATCH, WITHIN_S = 64, 0.02
 
@@ -61,17 +64,34 @@ def class_names(card: ModelCard) -> ClassNames:
     return name
 
 
+def calibrations(card: ModelCard) -> Calibrations:
+    """What the model's label set knows of its classes' scores."""
+    known = {(each.taxon, each.label): each.calibration for each in card.labels.classes}
+    return lambda label_set, taxon, label: known.get((taxon, label)) if label_set == card.label_set else None
+
+
+def make_desk(
+    settings: Settings, card: ModelCard, records: Mapping[bytes, bytes], overrides: OverridesOf = no_overrides
+) -> Desk:
+    """The desk of these settings and this model. Raises `SettingsError` for a wrong model file of the ensemble."""
+    stacked = stacked_model(settings, card.labels)
+    rules = BurstRules.of(settings, stacked.digest if stacked else "")
+    verdicts = Verdicts(rules, class_names(card), stacked.ensemble() if stacked else None, calibrations(card))
+    return Desk(rules, verdicts, records, settings.partitions, overrides)
+
+
 class Bursts:
     """The loop: read a batch, apply it, write it, say it, acknowledge it."""
 
-    def __init__(self, app: WorkerApp, settings: Settings, names: ClassNames) -> None:
+    def __init__(self, app: WorkerApp, settings: Settings, card: ModelCard) -> None:
         self._app = app
         self._predicted = IMAGE_PREDICTED.full_name(settings)
         self._results = faust_topic(app, settings, BURST_RESOLVED)
+        self._late = faust_topic(app, settings, FRAME_LATE)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-        self._desk = Desk(BurstRules.of(settings), names, self._table.data, settings.partitions)
+        self._desk = make_desk(settings, card, self._table.data)
         self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
@@ -156,8 +176,14 @@ class Bursts:
                 for page in pages
                 for burst_id, result in page.outbox
             ),
+            *(
+                send(self._late, key=page.camera.encode(), value=late, partition=page.partition)
+                for page in pages
+                for late in page.late
+            ),
         )
         for page in pages:
+            metrics.LATE_FRAMES.inc(len(page.late))
             key, value = page.writes.clear
             records[key] = value
             sent = await changelog.send(key=key, value=value, partition=page.partition, force=True)
@@ -175,7 +201,7 @@ class Bursts:
 def create(settings: Settings) -> WorkerApp:
     """The worker's app."""
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
-    bursts = Bursts(app, settings, class_names(load_model_card(settings)))
+    bursts = Bursts(app, settings, load_model_card(settings))
     inputs = app.topic(
         IMAGE_PREDICTED.full_name(settings),
         CLOCK_TICKED.full_name(settings),

@@ -26,6 +26,9 @@ CHANGES = Counter("uncia_intake_changes", "Changes in the store", ["outcome"])
 #: Predict's answers: `predicted`, or the reason of the rejection.
 ANSWERS = Counter("uncia_predict_answers", "Answers to uploads", ["outcome"])
 
+#: Frames that came after their burst could still be revised.
+LATE_FRAMES = Counter("uncia_bursts_late_frames", "Frames too late for their burst")
+
 #: CPU and waiting of one photograph by stage: fetch, metadata, decode, infer.
 STAGE_SECONDS = Histogram(
     "uncia_predict_stage_seconds",

@@ -1,16 +1,18 @@
 """Frames, rules and cameras for the tests of bursts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
 
+from processors.bursts.desk import Desk
 from processors.bursts.frames import Frame
-from processors.bursts.rules import BurstRules
-from processors.bursts.sessions import Sessions, Step
+from processors.bursts.rules import BurstRules, Overrides
+from processors.bursts.sessions import Sessions
 from processors.bursts.state import CameraState
+from processors.bursts.step import Step
 from processors.bursts.verdict import ClassName, Verdicts
 from uncia.events import (
     BurstResolved,
@@ -56,6 +58,9 @@ class Shot:
     rejected: bool = False
     model: str = "lite"
     label_set: str = "test@1"
+    serial: str | None = None
+    make: str | None = None
+    overrides: Overrides | None = None
 
 
 def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
@@ -109,6 +114,8 @@ def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
             sequence=shot.sequence,
             sequence_length=shot.length,
             event_number=shot.event,
+            serial=shot.serial,
+            make=shot.make,
         ),
         prediction=prediction,
         rejection=Rejection(reason="image-truncated", message="cut short") if shot.rejected else None,
@@ -118,7 +125,7 @@ def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
 @lru_cache(maxsize=4096)
 def frame(shot: Shot) -> Frame:
     """As the state keeps it."""
-    return Frame.of(predicted(shot))
+    return Frame.of(predicted(shot), shot.overrides)
 
 
 def names(label_set: str, index: int) -> ClassName | None:
@@ -131,6 +138,11 @@ def names(label_set: str, index: int) -> ClassName | None:
 def sessions(rules: BurstRules = RULES) -> Sessions:
     """A sessioniser with these rules."""
     return Sessions(rules, Verdicts(rules, names))
+
+
+def desk(records: Mapping[bytes, bytes] | None = None, rules: BurstRules = RULES, partitions: int = 4) -> Desk:
+    """A desk with these rules."""
+    return Desk(rules, Verdicts(rules, names), {} if records is None else records, partitions)
 
 
 class Camera:

@@ -4,7 +4,7 @@ import pytest
 from burst_making import Camera, Shot, rules
 
 from processors.bursts import sessions
-from processors.bursts.rules import KEPT_FORGOTTEN, KEPT_OPEN, KEPT_SEEN
+from processors.bursts.rules import KEPT_FORGOTTEN, KEPT_OPEN
 from uncia.events import BurstStatus
 
 
@@ -15,7 +15,6 @@ def test_a_burst_without_end_is_cut_and_old_parts_are_let_go(monkeypatch: pytest
         camera.frame(Shot(f"{number:04}", number), number * 0.1)
     assert len(camera.state.images) <= 51
     assert len(camera.state.forgotten) <= KEPT_FORGOTTEN
-    assert len(camera.state.seen) <= KEPT_SEEN
     camera.tick(1000)
     held = camera.settled().values()
     assert all(len(event.frames) <= 10 and event.closed_at for event in held)
@@ -46,7 +45,10 @@ def test_a_frame_that_is_too_late_is_counted_and_named() -> None:
     (burst,) = camera.frame(Shot("c", 9), 0)
     camera.tick(5000)
     (late,) = camera.frame(Shot("b", 5), 5000)
-    assert camera.steps[-1].too_late_for == burst.burst_id
+    (told,) = camera.steps[-1].late
+    assert (told.missed_burst_id, told.burst_id, told.image_id) == (burst.burst_id, late.burst_id, "img-b")
+    assert told.late_s == 5000 - 20
+    assert late.flags == ("late",)
     assert camera.state.late == 1
     assert late.changes == (f"img-b arrived too late for {burst.burst_id}",)
     assert late.status is BurstStatus.PROVISIONAL

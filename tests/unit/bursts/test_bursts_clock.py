@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from burst_making import CAMERA, LOG, RULES, Shot, names, predicted
+from burst_making import CAMERA, LOG, Shot, predicted
+from burst_making import desk as desk_of
 
 from processors.bursts.clock import PartitionClock
-from processors.bursts.desk import Desk
 from uncia.events import ClockTicked
 from uncia.partitioning import partition_of
 
@@ -42,7 +42,7 @@ def test_a_tick_that_says_nothing_new_does_nothing() -> None:
 
 
 def test_ticks_are_wanted_only_where_somebody_waits() -> None:
-    desk = Desk(RULES, names, {}, 4)
+    desk = desk_of({})
     desk.start({PARTITION: 0})
     later = LOG + timedelta(seconds=20)
     assert not desk.wants_tick(PARTITION, later)

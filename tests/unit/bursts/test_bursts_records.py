@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from burst_making import CAMERA, LOG, RULES, Shot, names, predicted, settled
+from burst_making import CAMERA, LOG, Shot, predicted, settled
+from burst_making import desk as desk_of
 
-from processors.bursts.desk import Desk, Page
+from processors.bursts.desk import Page
 from processors.bursts.records import VERSION, StateTooNew, head_key
 from uncia.events import BurstResolved
 from uncia.partitioning import partition_of
@@ -56,7 +57,7 @@ def played(log: Log, crash_after: int | None = None) -> bool:
     offset, died = 0, False
     log.left = 10**9 if crash_after is None else crash_after
     while True:
-        desk = Desk(RULES, names, log.records, 4)
+        desk = desk_of(log.records)
         desk.start({PARTITION: offset})
         try:
             log.carry_out(desk.pages())
@@ -99,7 +100,7 @@ def test_a_restarted_worker_knows_which_photographs_it_had() -> None:
 
 def test_a_newer_layout_is_refused_and_stays() -> None:
     newer = {head_key(CAMERA): bytes([VERSION + 1]) + b"?"}
-    desk = Desk(RULES, names, newer, 4)
+    desk = desk_of(newer)
     with pytest.raises(StateTooNew, match="start that one again"):
         desk.start({PARTITION: 0})
     assert newer == {head_key(CAMERA): bytes([VERSION + 1]) + b"?"}
@@ -107,7 +108,7 @@ def test_a_newer_layout_is_refused_and_stays() -> None:
 
 def test_what_one_frame_writes_does_not_grow_with_the_bursts_that_are_kept() -> None:
     records: dict[bytes, bytes] = {}
-    desk, sizes = Desk(RULES, names, records, 4), []
+    desk, sizes = desk_of(records), []
     desk.start({PARTITION: 0})
     for number in range(300):
         shot = Shot(f"{number:04}", number * 60.0, 1, 1)
