@@ -29,13 +29,14 @@ from faust.types import TP
 
 from processors.bursts.desk import Desk, Page
 from processors.bursts.records import CHANGELOG, TABLE
-from processors.bursts.rules import BurstRules, OverridesOf, no_overrides
+from processors.bursts.rules import BurstRules, Overrides, OverridesOf, no_overrides
 from processors.bursts.stacked import stacked_model
 from processors.bursts.verdict import Calibrations, ClassName, ClassNames, Verdicts
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
+from processors.runtime.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import ClockTicked, ImagePredicted
 from uncia.inference import ModelCard, load_model_card
@@ -70,6 +71,18 @@ def calibrations(card: ModelCard) -> Calibrations:
     return lambda label_set, taxon, label: known.get((taxon, label)) if label_set == card.label_set else None
 
 
+def overrides_of(deployments: Deployments) -> OverridesOf:
+    """What each camera's deployment sets otherwise at the time of a capture."""
+
+    def at(camera: str, taken: datetime) -> Overrides | None:
+        place = deployments.at(camera, taken.replace(tzinfo=None))
+        if place is None or (place.burst_gap_s, place.burst_idle_s, place.burst_lateness_s) == (None, None, None):
+            return None
+        return Overrides(gap_s=place.burst_gap_s, idle_s=place.burst_idle_s, lateness_s=place.burst_lateness_s)
+
+    return at
+
+
 def make_desk(
     settings: Settings, card: ModelCard, records: Mapping[bytes, bytes], overrides: OverridesOf = no_overrides
 ) -> Desk:
@@ -83,7 +96,7 @@ def make_desk(
 class Bursts:
     """The loop: read a batch, apply it, write it, say it, acknowledge it."""
 
-    def __init__(self, app: WorkerApp, settings: Settings, card: ModelCard) -> None:
+    def __init__(self, app: WorkerApp, settings: Settings, card: ModelCard, overrides: OverridesOf) -> None:
         self._app = app
         self._predicted = IMAGE_PREDICTED.full_name(settings)
         self._results = faust_topic(app, settings, BURST_RESOLVED)
@@ -91,7 +104,7 @@ class Bursts:
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-        self._desk = make_desk(settings, card, self._table.data)
+        self._desk = make_desk(settings, card, self._table.data, overrides)
         self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
@@ -201,7 +214,8 @@ class Bursts:
 def create(settings: Settings) -> WorkerApp:
     """The worker's app."""
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
-    bursts = Bursts(app, settings, load_model_card(settings))
+    card = load_model_card(settings)
+    bursts = Bursts(app, settings, card, overrides_of(DeploymentReader(settings).start()))
     inputs = app.topic(
         IMAGE_PREDICTED.full_name(settings),
         CLOCK_TICKED.full_name(settings),

@@ -130,11 +130,9 @@ def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench:
     bench.frame(Shot("lonely", 0), "valley/south")
     events = bench.events(all_closed(4), "four frames in closed bursts")
     north = [event for event in events if event.camera == "ridge/north"]
-    assert [(event.revision, event.status, images(event)) for event in north] == [
-        (1, BurstStatus.PROVISIONAL, ["s1"]),
-        (2, BurstStatus.PROVISIONAL, ["s1", "s2"]),
-        (3, BurstStatus.FINAL, ["s1", "s2", "s3"]),
-    ]
+    # What came within one batch is said at once; the revision tells how many there were.
+    assert [images(event) for event in north] == [["s1", "s2", "s3"][: event.revision] for event in north]
+    assert (north[-1].revision, north[-1].status) == (3, BurstStatus.FINAL)
     assert north[-1].closed_by is CloseReason.SEQUENCE
     south = [event for event in events if event.camera == "valley/south"][-1]
     assert (south.status, south.closed_by, south.revision) == (BurstStatus.FINAL, CloseReason.IDLE, 2)
@@ -148,7 +146,10 @@ def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench:
     for fed in (40, 80):
         for shot, camera in itertools.islice(feed, 40):
             bench.frame(shot, camera)
-        bench.events(lambda events, fed=fed: len(events) >= fed - 30, "the first results")
+        bench.events(
+            lambda events, fed=fed: sum(len(each.frames) for each in settled(events).values()) >= fed - 30,
+            "the first results",
+        )
         bench.end(signal.SIGKILL)
         bench.start(idle_s=600)
     for shot, camera in feed:
@@ -160,7 +161,8 @@ def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench:
     assert all(event.closed_by is CloseReason.SEQUENCE and len(event.frames) == 4 for event in final.values())
     for name in final:
         said = {event.revision: event.to_bytes() for event in events if event.burst_id == name}
-        assert sorted(said) == [1, 2, 3, 4]
+        assert said.keys() <= {1, 2, 3, 4}
+        assert 4 in said
         # Said again after a crash, perhaps; but never something else under the same revision.
         assert {event.to_bytes() for event in events if event.burst_id == name} == set(said.values())
 
