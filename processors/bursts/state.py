@@ -90,7 +90,9 @@ class Burst:
         if self.expected is None:
             return False
         counts = Counter(frame.sequence for frame in self.frames if frame.sequence is not None)
-        return len(self.frames) >= self.expected * max(counts.values(), default=1)
+        # A photograph whose metadata are lost stands for one that is missing; one that tells otherwise does not.
+        lost = sum(frame.sequence is None and not frame.readable for frame in self.frames)
+        return counts.total() + lost >= self.expected * max(counts.values(), default=1)
 
     def holds(self, image_id: str) -> bool:
         """The frame is in this burst."""

@@ -12,7 +12,7 @@ from processors.bursts.frames import Frame
 from processors.bursts.rules import BurstRules, Overrides
 from processors.bursts.sessions import Sessions
 from processors.bursts.state import CameraState
-from processors.bursts.step import Step
+from processors.bursts.step import Said, Step
 from processors.bursts.verdict import ClassName, Verdicts
 from uncia.events import (
     BurstResolved,
@@ -152,25 +152,34 @@ class Camera:
         self.rules = rules
         self.sessions = sessions(rules)
         self.state = CameraState(CAMERA)
-        self.events: list[BurstResolved] = []
+        self.said: list[Said] = []
         self.steps: list[Step] = []
 
     def frame(self, shot: Shot, at: float) -> list[BurstResolved]:
         """A photograph arrives."""
+        return self.take(shot, at).events
+
+    def take(self, shot: Shot, at: float) -> Step:
+        """The same; nobody asks yet what is said."""
         return self._took(self.sessions.frame(self.state, STATION, frame(shot), LOG + timedelta(seconds=at)))
 
     def tick(self, at: float) -> list[BurstResolved]:
         """Log time is seen to have reached `at`."""
-        return self._took(self.sessions.pass_time(self.state, LOG + timedelta(seconds=at)))
+        return self._took(self.sessions.pass_time(self.state, LOG + timedelta(seconds=at))).events
 
-    def _took(self, step: Step) -> list[BurstResolved]:
+    def _took(self, step: Step) -> Step:
         self.steps.append(step)
-        self.events += step.events
-        return step.events
+        self.said += step.said
+        return step
+
+    @property
+    def events(self) -> list[BurstResolved]:
+        """All that was said."""
+        return [each.event for each in self.said]
 
     def settled(self) -> dict[str, BurstResolved]:
         """What a reader holds in the end: the highest revision of each id that was not superseded."""
-        return settled(self.events)
+        return settled(each.event for each in {said.burst_id: said for said in self.said}.values())
 
 
 def settled(events: Iterable[BurstResolved]) -> dict[str, BurstResolved]:

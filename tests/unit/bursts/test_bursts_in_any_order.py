@@ -65,7 +65,7 @@ def arrivals(most_s: int = 40) -> st.SearchStrategy[list[tuple[Shot, float]]]:
 def played(log: list[tuple[Shot, float]], with_rules: BurstRules) -> Camera:
     camera = Camera(with_rules)
     for shot, at in log:
-        camera.frame(shot, at)
+        camera.take(shot, at)
     camera.tick(log[-1][1] + 100)
     return camera
 
@@ -124,8 +124,8 @@ def test_ticks_show_earlier_what_the_frames_alone_would_show(
         # Legal ticks: none is later than a frame that is yet to be read. They may themselves come in any order.
         for now in data.draw(st.lists(st.floats(0, at, allow_nan=False), max_size=3)):
             ticked.tick(now)
-        ticked.frame(shot, at)
-        quiet.frame(shot, at)
+        ticked.take(shot, at)
+        quiet.take(shot, at)
     for now in sorted(data.draw(st.lists(st.floats(0, end, allow_nan=False), max_size=3))):
         ticked.tick(now)
     ticked.tick(end)
