@@ -123,7 +123,8 @@ def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int)
     """The range of bursts (in capture order) whose division one more frame can change.
 
     A frame reaches over the gap; one that tells its sequence reaches to the next burst that tells one on either
-    side; and a change before a full burst moves all cuts behind it.
+    side; and a change before a full burst moves all cuts behind it. `regroup` looks further to the right where those
+    that moved reach on.
     """
 
     def reaches(earlier: Frame, later: Frame, told: bool) -> bool:
@@ -147,3 +148,30 @@ def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int)
         told = told or any(each.told for each in right.frames)
         last += 1
     return first, last
+
+
+def regroup(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int) -> tuple[int, int, list[list[Frame]]]:
+    """The range of bursts that one more frame changes, and what becomes of them."""
+    first, last = around(bursts, frame, gap, max_frames)
+    while True:
+        held = [each for burst in bursts[first:last] for each in burst.frames]
+        groups = divide(sorted([*held, frame], key=lambda each: each.order), gap, max_frames)
+        if last == len(bursts) or _settled(bursts, first, last, groups):
+            return first, last, groups
+        last += 1
+
+
+def _settled(bursts: Sequence[Run], first: int, last: int, groups: list[list[Frame]]) -> bool:
+    """Nothing behind the range can change: `divide` has come to its end as it did before.
+
+    That is so once the last burst comes out as it was. If it tells no sequence, one that began before it may yet go on
+    behind it.
+    """
+    if first == last:
+        return len(groups) == 1
+    tail, following = bursts[last - 1].frames, bursts[last].frames[0]
+    if groups[-1] != tail:
+        return False
+    if any(each.told for each in tail) or following.captured_at - tail[-1].captured_at > SEQUENCE_REACH:
+        return True
+    return not any(each.told for group in groups for each in group)

@@ -33,7 +33,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from processors.bursts.frames import Frame
-from processors.bursts.grouping import around, divide
+from processors.bursts.grouping import regroup
 from processors.bursts.rules import (
     DISORDER,
     KEPT_FORGOTTEN,
@@ -84,14 +84,13 @@ class Sessions:
     def _place(self, state: CameraState, track: str, station: str, frame: Frame, at: datetime, step: Step) -> Burst:
         """Put a new frame where it belongs, and say what that changed. Returns its burst."""
         rules, bursts = self._rules, state.tracks.setdefault(track, [])
-        first, last = around(bursts, frame, rules.gap, rules.max_frames)
+        first, last, groups = regroup(bursts, frame, rules.gap, rules.max_frames)
         before = bursts[first:last]
         source = {each.image_id: burst for burst in before for each in burst.frames}
-        frames = sorted([*(each for burst in before for each in burst.frames), frame], key=lambda each: each.order)
         state.images[frame.image_id] = track
 
         after: list[Burst] = []
-        for group in divide(frames, rules.gap, rules.max_frames):
+        for group in groups:
             sources = list({burst.id: burst for each in group if (burst := source.get(each.image_id))}.values())
             arrived = any(each is frame for each in group)
             if len(sources) == 1 and len(group) == len(sources[0].frames) and not arrived:
