@@ -252,7 +252,7 @@ class _Shown:
         if progress is None:
             text = "Kafka does not answer; waiting"
         else:
-            answered, closed = progress.copied - progress.unanswered, progress.bursts - progress.open
+            answered, closed = min(progress.answered, progress.copied), progress.bursts - progress.open
             rows = ((fed.scanned, fed.to_scan), (answered, progress.copied), (closed, progress.bursts))
             for task, (done, total) in zip(self._tasks, rows, strict=True):
                 self._bar.update(task, completed=done, total=total)

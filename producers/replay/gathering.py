@@ -12,8 +12,8 @@ from producers.replay.description import Replay
 from producers.replay.log import asking
 from producers.replay.runner import TARGET, ends_of
 from producers.replay.standing import Bursts, touching
-from uncia.broker import read_topics
-from uncia.errors import DependencyDown, PermanentError
+from uncia.broker import existing_topics, read_topics
+from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ImageUploaded
 from uncia.partitioning import partition_of
 from uncia.settings import Settings
@@ -37,6 +37,8 @@ class Gathered:
 def gather(replay: Replay, live: Settings) -> Gathered:
     """Compare as of now."""
     config = replay.settings(live)
+    if TARGET.full_name(config) not in existing_topics(config):
+        raise UnciaError(f"the replay {replay.name} has not begun: `uncia replay start {replay.name}`")
     copied = set()
     for message in read_topics(config, (TARGET,), from_beginning=True, until_end=True):
         try:

@@ -1,5 +1,6 @@
 """Runs a replay until it is done or told to stop; to run it again goes on."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ CONTEXT = DEPLOYMENT_CHANGED
 """What the workers read beside photographs: copied whole, before they start."""
 
 _ASK_EVERY_S = 0.5
+
+_STUCK_S = 20
+"""Without an answer for so long, Triton is asked for the model again: one that was restarted serves live's alone."""
 
 Report = Callable[[Fed, Progress | None], None]
 
@@ -72,15 +76,18 @@ def run(replay: Replay, live: Settings, report: Report) -> Progress:
         ):
             feeder = pool.submit(_feed, replay, live, config, fed, stop)
             try:
-                progress = _until_done(config, workers, fed, feeder, report)
+                progress = _until_done(live, config, workers, fed, feeder, report)
             finally:
                 stop.set()
         replay.model_copy(update={"completed_at": datetime.now(UTC)}).save()
     return progress
 
 
-def _until_done(config: Settings, workers: Workers, fed: Fed, feeder: Future[None], report: Report) -> Progress:
+def _until_done(
+    live: Settings, config: Settings, workers: Workers, fed: Fed, feeder: Future[None], report: Report
+) -> Progress:
     bursts = OpenBursts(config)
+    unanswered, moved = -1, time.monotonic()
     while True:
         workers.look_after()
         copied_all = fed.finished
@@ -93,6 +100,12 @@ def _until_done(config: Settings, workers: Workers, fed: Fed, feeder: Future[Non
             report(fed, progress)
             if copied_all and progress.settled:
                 return progress
+            if progress.unanswered != unanswered or not unanswered:
+                unanswered, moved = progress.unanswered, time.monotonic()
+        if time.monotonic() - moved > _STUCK_S:
+            with contextlib.suppress(DependencyDown):
+                ensure_served(config, live)
+            moved = time.monotonic()
         if feeder.done():
             feeder.result()
         time.sleep(_ASK_EVERY_S)
