@@ -23,7 +23,7 @@ from uncia.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 
-LIMIT_S = 45
+LIMIT_S = 120
 
 
 class Bench:
