@@ -43,7 +43,8 @@ from uncia.inference import ModelCard, load_model_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
-BATCH, WITHIN_S = 64, 0.02
+BATCH, WITHIN_S = 64, 0.1
+"""Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
 
 log = structlog.get_logger("uncia")
 

@@ -24,7 +24,8 @@ from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
 
-BATCH, WITHIN_S = 32, 0.02
+BATCH, WITHIN_S = 32, 0.1
+"""Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
 
 log = structlog.get_logger("uncia")
 

@@ -28,7 +28,8 @@ from uncia.object_store import ObjectStore
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
 
-WITHIN_S = 0.02
+WITHIN_S = 0.1
+"""Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
 
 REMEMBERED = 2048
 """Upload ids whose answer was confirmed lately: stores announce an object more than once."""
