@@ -73,6 +73,13 @@ def existing_topics(settings: Settings) -> set[str]:
         return set(admin.list_topics())
 
 
+def topic_ids(settings: Settings, topics: tuple[Topic, ...]) -> dict[str, str]:
+    """The id that the broker drew for each topic that exists: a topic that was deleted and made anew has another."""
+    with _admin(settings) as admin:
+        found = admin.describe_topics([topic.full_name(settings) for topic in topics])
+    return {topic["name"]: str(topic["topic_id"]) for topic in found if not topic["error_code"]}
+
+
 def read_topics(
     settings: Settings,
     topics: tuple[Topic, ...],

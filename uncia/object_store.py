@@ -131,10 +131,12 @@ class ObjectStore:
         except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
-    def list(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object under a prefix, in key order, page by page."""
+    def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
+        """Every object under a prefix, in the store's order, page by page; behind the key `start_after`."""
         try:
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=prefix, StartAfter=start_after
+            )
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])

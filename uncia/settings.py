@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     reconcile_after_s: float = Field(
         default=30, ge=0, description="an object must be this old before its missing notification counts as lost"
     )
+    reconcile_unanswered_after_s: float = Field(
+        default=600, ge=0, description="an announced photograph without an answer for so long counts as unanswered"
+    )
 
     # Workers
     max_bad_share: float = Field(

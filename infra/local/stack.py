@@ -289,7 +289,7 @@ def _ask(service: Service, supervised: Supervised | None, memory_mb: float) -> P
     state = supervised.state if supervised else "stopped"
     pid = supervised.pid if supervised else None
     if pid is None:
-        return PartStatus(service.name, state, None, False, "")
+        return PartStatus(service.name, state, None, False, _why_stopped(service) if state == "exited" else "")
     try:
         ready, detail = True, service.probe()
     except UnciaError as error:
@@ -301,6 +301,12 @@ def _unsupervised(name: str, pid: int | None) -> PartStatus:
     if pid is None:
         return PartStatus(name, "down", None, False, "")
     return PartStatus(name, "orphaned", pid, False, "nobody watches it: `uncia up` or `uncia down` cleans up")
+
+
+def _why_stopped(service: Service) -> str:
+    """A part that ended by itself and stays down, with status 78, says why in the last line of its log."""
+    last = _tail(service.site.layout.folder / "logs" / f"{service.name}.log", 1).removeprefix("uncia: ")
+    return f"stopped by itself: {last}; `uncia up {service.name}` starts it again"
 
 
 def _tail(log: Path, lines: int = 15) -> str:

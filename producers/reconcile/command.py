@@ -1,110 +1,140 @@
-"""`uncia reconcile`: compare the bucket with the topics; announce what nobody announced."""
+"""`uncia reconcile`: bucket against announced against answered; announces what nobody announced."""
 
+import fcntl
 import json
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import typer
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from producers.reconcile.compare import Announced
-from producers.reconcile.notification import notification_of, path_of
-from uncia.broker import Message, read_topics
-from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.events import ImageUploaded
+from producers.reconcile.announce import announce
+from producers.reconcile.compare import State
+from producers.reconcile.learning import catch_up, open_ledger
+from producers.reconcile.rounds import Asked, Comparison, Progress, Tell
+from uncia.errors import UnciaError
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings, settings
 from uncia.telemetry import configure_logging, mark_ready
-from uncia.topics import DEAD_LETTER, STORAGE_CHANGED, UPLOAD_TOPICS
 
-_SEND_TIMEOUT_S = 30
+_NAMES_SHOWN = 20
+_REST = 4
+"""Of the time, at most one part in five goes into comparing, however large the bucket is."""
+
+_SAID = {
+    State.MISSED: "announced now",
+    State.WAITING: "announced before, not seen yet",
+    State.UNANSWERED: "announced, not answered",
+}
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def reconcile(
     prefix: str = typer.Option("", help="Only keys that begin so."),
+    since: datetime | None = typer.Option(
+        None, formats=_DATES, help="Only stored from then on (the store's clock, UTC)."
+    ),
+    until: datetime | None = typer.Option(None, formats=_DATES, help="Only stored before then."),
+    again: bool = typer.Option(False, "--again", help="Announce again what was announced and never answered."),
     every: bool = typer.Option(False, "--every", help="Go on for ever, every UNCIA_RECONCILE_EVERY_S seconds."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object a line: every name, then the counts."),
 ) -> None:
-    """Announce stored photographs whose notification was lost. Says zero, or names them."""
+    """Announce stored photographs whose notification was lost. Says zero, or names them.
+
+    Stopped half-way, the same command goes on where it was.
+    """
+    asked = Asked(prefix, _utc(since), _utc(until), again)
     if every:
-        _for_ever(settings(), prefix)
+        _for_ever(settings(), asked)
         return
-    missed = _Reconciler(settings()).round(prefix)
+    named: Counter[State] = Counter()
+
+    def tell(state: State, key: str) -> None:
+        named[state] += 1
+        if as_json:
+            typer.echo(json.dumps({"state": state.value, "key": key}))
+        elif named[state] <= _NAMES_SHOWN:
+            typer.echo(f"{_SAID[state]}: {key}")
+        elif named[state] == _NAMES_SHOWN + 1:
+            typer.echo(f"{_SAID[state]}: more; --json names all")
+
+    progress = _once(settings(), asked, tell)
     if as_json:
-        typer.echo(json.dumps({"missed": len(missed), "keys": missed}))
-        return
-    for key in missed:
-        typer.echo(f"announced {key}")
-    typer.echo(f"missed={len(missed)}")
+        typer.echo(json.dumps({"zero": progress.is_zero, **_counts(progress)}))
+    else:
+        typer.echo(" ".join(f"{name}={count}" for name, count in _counts(progress).items()))
+        typer.echo("zero: nothing is missing" if progress.is_zero else "not zero: see above")
 
 
-def _for_ever(config: Settings, prefix: str) -> None:
+def _counts(progress: Progress) -> dict[str, int]:
+    counts = {state.value.replace("-", "_"): progress.count(state) for state in State}
+    return {"missed": counts.pop("missed"), **counts, "stored": sum(progress.counts.values())}
+
+
+def _once(config: Settings, asked: Asked, tell: Tell) -> Progress:
+    comparison = _comparison(config)
+    with _alone(comparison.ledger.path.with_suffix(".once.lock")):
+        return comparison.run(asked, "once", tell)
+
+
+def _for_ever(config: Settings, asked: Asked) -> None:
     log = configure_logging(config, "reconcile")
-    reconciler = _Reconciler(config)
     pause = threading.Event()
+    comparison: Comparison | None = None
     while True:
+        began = time.monotonic()
+        named: Counter[State] = Counter()
+        some: list[str] = []
+
+        def tell(state: State, key: str, named: Counter[State] = named, some: list[str] = some) -> None:
+            named[state] += 1
+            if len(some) < 5:
+                some.append(key)
+
         try:
-            missed = reconciler.round(prefix)
-            mark_ready()
-            if missed:
-                log.warning("announced what nobody announced", count=len(missed), keys=missed[:5])
+            # Opened anew each time: topics that were made anew meanwhile begin another ledger.
+            comparison = _comparison(config)
+            comparison.run(asked, "every", tell, on_page=mark_ready)
+            if named:
+                log.warning("not all are answered", keys=some, **{state.name.lower(): n for state, n in named.items()})
         except (UnciaError, KafkaError) as error:
             log.warning("could not compare; trying again", error=str(error))
-        pause.wait(config.reconcile_every_s)
+        finally:
+            if comparison is not None:
+                comparison.ledger.close()
+                comparison = None
+        pause.wait(max(config.reconcile_every_s, _REST * (time.monotonic() - began)))
 
 
-class _Reconciler:
-    """Keeps what the topics said from round to round, so that each round reads only what is new."""
+def _comparison(config: Settings) -> Comparison:
+    ledger, store = open_ledger(config), ObjectStore(config)
+    return Comparison(
+        ledger=ledger,
+        bucket=config.bucket,
+        catch_up=lambda: catch_up(config, ledger),
+        list_after=lambda prefix, after: store.list(config.bucket, prefix, after),
+        announce=lambda objects: announce(config, objects),
+        fresh_s=config.reconcile_after_s,
+        unanswered_after_s=config.reconcile_unanswered_after_s,
+        again_after_s=max(10 * config.reconcile_every_s, 60),
+    )
 
-    def __init__(self, config: Settings) -> None:
-        self._settings = config
-        self._store = ObjectStore(config)
-        self._announced = Announced()
-        self._positions: dict[tuple[str, int], int] = {}
 
-    def round(self, prefix: str) -> list[str]:
-        """One comparison; the keys that were announced now."""
-        config = self._settings
-        # The listing first: what is announced between the two is then seen as announced.
-        listing = list(self._store.list(config.bucket, prefix))
-        for message in read_topics(
-            config, (*UPLOAD_TOPICS, DEAD_LETTER), until_end=True, from_positions=self._positions
-        ):
-            self._learn(message)
-        missed = list(
-            self._announced.missed(
-                config.bucket,
-                listing,
-                now=time.time(),
-                older_than_s=config.reconcile_after_s,
-                again_after_s=max(10 * config.reconcile_every_s, 60),
-            )
-        )
-        if missed:
-            self._announce([(path_of(config.bucket, s.key), notification_of(config.bucket, s)) for s in missed])
-        return [stored.key for stored in missed]
-
-    def _learn(self, message: Message) -> None:
-        self._positions[(message.topic, message.partition)] = message.offset + 1
-        if message.topic in {topic.full_name(self._settings) for topic in UPLOAD_TOPICS}:
-            try:
-                self._announced.uploads.add(ImageUploaded.from_bytes(message.value).upload_id)
-            except PermanentError:
-                return
-        elif message.key is not None:
-            self._announced.refused.add(message.key.decode(errors="replace").removeprefix("/buckets/"))
-
-    def _announce(self, messages: list[tuple[bytes, bytes]]) -> None:
-        servers = self._settings.kafka.split(",")
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two comparisons by hand at once would take each other's place in the listing."""
+    with path.open("w", encoding="ascii") as lock:
         try:
-            producer = KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=20)
-            try:
-                topic = STORAGE_CHANGED.full_name(self._settings)
-                sent = [producer.send(topic, key=key, value=value) for key, value in messages]
-                for future in sent:
-                    future.get(timeout=_SEND_TIMEOUT_S)
-            finally:
-                producer.close(timeout=_SEND_TIMEOUT_S)
-        except KafkaError as error:
-            raise DependencyDown(f"Kafka at {self._settings.kafka} did not confirm ({error})") from error
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnciaError("another `uncia reconcile` is at work: wait for it") from error
+        yield
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None

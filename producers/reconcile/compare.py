@@ -1,35 +1,62 @@
-"""What stands in the bucket against what was announced or refused; pure.
+"""What stands in the bucket against what was announced and answered; pure.
 
-Invariants: an object is missed when it is older than the grace, and no event and no dead letter names it. What
-was announced by us lately is not announced again until `again_after_s` has passed, so that a slow intake is not
-flooded; an object is never forgotten, only waited for.
+Invariants: an object that nothing tells of is missed once it is older than the grace. What was announced by us
+lately is not announced again until `again_after_s` has passed, so that a slow intake is not flooded; an object is
+never forgotten, only waited for.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 
-from uncia.ids import upload_id
-from uncia.object_store import StoredObject
+from producers.reconcile.ledger import Known
+
+_NOTHING = Known()
 
 
-@dataclass
-class Announced:
-    """What the topics say: uploads by id, refused object paths, and what we announced ourselves, with the time."""
+class State(StrEnum):
+    """What became of a stored object."""
 
-    uploads: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
-    by_us: dict[str, float] = field(default_factory=dict)
+    ANSWERED = "answered"
+    IN_WORK = "in-work"
+    """Announced lately, not answered yet."""
+    UNANSWERED = "unanswered"
+    """Announced long ago, and still not answered."""
+    REFUSED = "refused"
+    """A dead letter, written after the object was stored and last announced."""
+    FRESH = "fresh"
+    """Stored a moment ago; its notification may be under way."""
+    WAITING = "waiting"
+    """We announced it before, and no event tells of it yet."""
+    MISSED = "missed"
+    """Nobody announced it."""
 
-    def missed(
-        self, bucket: str, listing: Iterable[StoredObject], *, now: float, older_than_s: float, again_after_s: float
-    ) -> Iterator[StoredObject]:
-        """Objects that nobody announced. `now` in seconds since the epoch."""
-        for stored in listing:
-            identity = upload_id(bucket, stored.key, stored.etag)
-            if stored.key.endswith("/") or now - stored.modified.timestamp() < older_than_s:
-                continue
-            if identity in self.uploads or f"{bucket}/{stored.key}" in self.refused:
-                self.by_us.pop(identity, None)
-            elif now - self.by_us.get(identity, float("-inf")) >= again_after_s:
-                self.by_us[identity] = now
-                yield stored
+
+NAMED = (State.MISSED, State.WAITING, State.UNANSWERED)
+"""Zero of these means that every photograph was, or is about to be, answered or refused."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long what is waited for; seconds, and the moment of the comparison in seconds since the epoch."""
+
+    now: float
+    fresh_s: float
+    unanswered_after_s: float
+    again_after_s: float
+
+
+def judge(known: Known | None, refused_at: float | None, modified: float, patience: Patience) -> State:
+    """The state of one object. `modified`: when it was stored, in seconds since the epoch."""
+    known, now = known or _NOTHING, patience.now
+    if known.answered:
+        return State.ANSWERED
+    # Stores tell whole seconds.
+    if refused_at is not None and refused_at >= max(int(modified), known.announced):
+        return State.REFUSED
+    if known.announced:
+        waited = now - max(known.announced, known.by_us)
+        return State.IN_WORK if waited < patience.unanswered_after_s else State.UNANSWERED
+    if now - modified < patience.fresh_s:
+        return State.FRESH
+    # A claim from the future is a clock that was set back: it must not be waited for.
+    return State.WAITING if 0 <= now - known.by_us < patience.again_after_s else State.MISSED

@@ -1,56 +1,44 @@
-"""What nobody announced is found; what was announced, refused or is too fresh is left alone."""
+"""What nobody announced is found; what was announced, answered, refused or is too fresh is told apart."""
 
 import json
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
-from producers.reconcile.compare import Announced
+import pytest
+
+from producers.reconcile.compare import Patience, State, judge
+from producers.reconcile.ledger import Known
 from producers.reconcile.notification import notification_of, path_of
-from uncia.ids import upload_id
 from uncia.object_store import StoredObject
 
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
+NOW = 1_800_000_000.0
+PATIENCE = Patience(now=NOW, fresh_s=30, unanswered_after_s=600, again_after_s=300)
 
 
-def stored(key: str, age_s: float = 600, etag: str = "e1") -> StoredObject:
-    return StoredObject(key, etag, 100, datetime.fromtimestamp(NOW - age_s, UTC))
+def stored(key: str) -> StoredObject:
+    return StoredObject(key, "e1", 100, datetime.fromtimestamp(NOW - 600, UTC))
 
 
-def missed(announced: Announced, *objects: StoredObject, now: float = NOW) -> list[str]:
-    found = announced.missed("b", objects, now=now, older_than_s=30, again_after_s=300)
-    return [one.key for one in found]
-
-
-def test_an_object_that_no_event_names_is_missed() -> None:
-    assert missed(Announced(), stored("s/c/1.jpg")) == ["s/c/1.jpg"]
-
-
-def test_an_announced_object_is_not_missed() -> None:
-    announced = Announced(uploads={upload_id("b", "s/c/1.jpg", "e1")})
-    assert missed(announced, stored("s/c/1.jpg")) == []
-
-
-def test_new_content_under_an_announced_key_is_missed() -> None:
-    announced = Announced(uploads={upload_id("b", "s/c/1.jpg", "e1")})
-    assert missed(announced, stored("s/c/1.jpg", etag="e2")) == ["s/c/1.jpg"]
-
-
-def test_a_refused_object_is_answered_by_its_dead_letter() -> None:
-    assert missed(Announced(refused={"b/stray.jpg"}), stored("stray.jpg")) == []
-
-
-def test_a_fresh_object_is_given_time_for_its_own_notification() -> None:
-    assert missed(Announced(), stored("s/c/1.jpg", age_s=5)) == []
-
-
-def test_folders_are_no_photographs() -> None:
-    assert missed(Announced(), stored("s/c/")) == []
-
-
-def test_what_we_announced_is_announced_again_only_after_a_while() -> None:
-    announced = Announced()
-    rounds = [missed(announced, stored("k"), now=NOW + later) for later in (0, 60, 299, 301)]
-    assert rounds == [["k"], [], [], ["k"]]
+@pytest.mark.parametrize(
+    ("known", "refused_ago", "age", "state"),
+    [
+        pytest.param(None, None, 600, State.MISSED, id="nothing tells of it"),
+        pytest.param(None, None, 5, State.FRESH, id="its notification may be under way"),
+        pytest.param(Known(announced=NOW - 60), None, 600, State.IN_WORK, id="announced lately"),
+        pytest.param(Known(announced=NOW - 601), None, 900, State.UNANSWERED, id="announced long ago"),
+        pytest.param(Known(NOW - 900, False, NOW - 60), None, 999, State.IN_WORK, id="announced again lately"),
+        pytest.param(Known(announced=NOW - 900, answered=True), None, 900, State.ANSWERED, id="answered"),
+        pytest.param(Known(answered=True), None, 900, State.ANSWERED, id="answered, its announcement no longer kept"),
+        pytest.param(None, 500, 600, State.REFUSED, id="refused after it was stored"),
+        pytest.param(None, 700, 600, State.MISSED, id="stored anew after a refusal"),
+        pytest.param(Known(announced=NOW - 60), 500, 600, State.IN_WORK, id="announced after a refusal"),
+        pytest.param(Known(by_us=NOW - 299), None, 600, State.WAITING, id="announced by us lately"),
+        pytest.param(Known(by_us=NOW - 301), None, 600, State.MISSED, id="announced by us in vain"),
+        pytest.param(Known(by_us=NOW + 99), None, 600, State.MISSED, id="announced by us by a clock that was set back"),
+    ],
+)
+def test_the_state_of_an_object(known: Known | None, refused_ago: float | None, age: float, state: State) -> None:
+    assert judge(known, None if refused_ago is None else NOW - refused_ago, NOW - age, PATIENCE) is state
 
 
 def test_the_announcement_is_an_s3_notification_with_an_encoded_key() -> None:

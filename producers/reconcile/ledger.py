@@ -1,0 +1,171 @@
+"""What the topics have said so far, in a SQLite file: each comparison reads only what is new, in flat memory.
+
+One row per upload: the 12 bytes of its id, when it was announced, whether it was answered, and when we announced it
+ourselves. A million take some 40 MB on disk. The file also remembers how far the topics were read, in the same
+transaction as what was read there, and how far a comparison had come. Several processes may use it at once.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from uncia.errors import UnciaError
+
+_VERSION = "1"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS positions(topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY(topic, part)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploads(
+    id BLOB PRIMARY KEY, announced REAL NOT NULL, answered INTEGER NOT NULL, by_us REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_CACHE_KIB = 16 * 1024
+_AT_ONCE = 500
+"""Ids in one question."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one upload. Times in seconds since the epoch, 0 for never."""
+
+    announced: float = 0.0
+    answered: bool = False
+    by_us: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a message told: `upload` was announced at `announced`, or answered; or `refused` at `at`."""
+
+    id: bytes
+    announced: float = 0.0
+    answered: bool = False
+    refused: float = 0.0
+
+
+class Ledger:
+    """The file. `identity` names what it is about; a file about something else is begun anew.
+
+    Raises `UnciaError` when the file cannot be used, or a newer version has written it.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db.executescript(
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{_CACHE_KIB}"
+            )
+            self._open(identity)
+        except (OSError, sqlite3.Error) as error:
+            raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read anew") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """The next offset to read, by topic and partition."""
+        return {(topic, part): following for topic, part, following in self._db.execute("SELECT * FROM positions")}
+
+    def learn(self, facts: Iterable[Fact], positions: Mapping[tuple[str, int], int]) -> None:
+        """Facts, and how far the topics were read for them: both or neither. Repetition does no harm."""
+        with self._writing():
+            for fact in facts:
+                if fact.refused:
+                    self._db.execute(
+                        "INSERT INTO refused VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                        (fact.id, fact.refused),
+                    )
+                    continue
+                self._db.execute(
+                    "INSERT INTO uploads VALUES(?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET "
+                    "announced=max(announced, excluded.announced), answered=max(answered, excluded.answered)",
+                    (fact.id, fact.announced, fact.answered),
+                )
+            self._db.executemany(
+                "INSERT INTO positions VALUES(?, ?, ?) "
+                "ON CONFLICT(topic, part) DO UPDATE SET next=max(next, excluded.next)",
+                [(topic, part, following) for (topic, part), following in positions.items()],
+            )
+
+    def known(self, ids: Sequence[bytes]) -> dict[bytes, Known]:
+        """What is known of these uploads; unknown ones are absent."""
+        found: dict[bytes, Known] = {}
+        for chunk in _chunks(ids):
+            rows = self._db.execute(f"SELECT * FROM uploads WHERE id IN ({_marks(chunk)})", chunk)
+            found.update((row[0], Known(row[1], bool(row[2]), row[3])) for row in rows)
+        return found
+
+    def refused(self, ids: Sequence[bytes]) -> dict[bytes, float]:
+        """When the newest dead letter about these paths or uploads was written."""
+        found: dict[bytes, float] = {}
+        for chunk in _chunks(ids):
+            found.update(self._db.execute(f"SELECT * FROM refused WHERE id IN ({_marks(chunk)})", chunk))
+        return found
+
+    def claim(self, ids: Iterable[bytes], now: float, again_after_s: float) -> set[bytes]:
+        """Those that we may announce now: nobody has claimed them for so long. Written down before it is done."""
+        with self._writing():
+            return {one for one in ids if self._claim(one, now, again_after_s)}
+
+    def round_state(self, name: str) -> str | None:
+        """Where a comparison that did not end had come to."""
+        row = self._db.execute("SELECT state FROM rounds WHERE name=?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def keep_round(self, name: str, state: str | None) -> None:
+        """Remember it; None when it has ended."""
+        if state is None:
+            self._db.execute("DELETE FROM rounds WHERE name=?", (name,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO rounds VALUES(?, ?)", (name, state))
+
+    def _claim(self, one: bytes, now: float, again_after_s: float) -> bool:
+        changed = self._db.execute(
+            "INSERT INTO uploads VALUES(?, 0, 0, ?) ON CONFLICT(id) DO UPDATE SET by_us=excluded.by_us "
+            "WHERE by_us<=? OR by_us>?",
+            (one, now, now - again_after_s, now),
+        )
+        return changed.rowcount == 1
+
+    def _open(self, identity: str) -> None:
+        with self._writing():
+            for statement in _TABLES.split(";"):
+                self._db.execute(statement)
+            found = dict(self._db.execute("SELECT name, value FROM meta"))
+            if found.get("version", _VERSION) != _VERSION:
+                raise UnciaError(
+                    f"{self.path} was written by a newer version of Uncia and is left as it is: upgrade this one, "
+                    "or remove the file, and the topics are read anew"
+                )
+            if found.get("identity", identity) != identity:
+                for table in ("positions", "uploads", "refused", "rounds"):
+                    self._db.execute(f"DELETE FROM {table}")
+            told = {"version": _VERSION, "identity": identity}
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for at in range(0, len(ids), _AT_ONCE):
+        yield ids[at : at + _AT_ONCE]
+
+
+def _marks(ids: Sequence[bytes]) -> str:
+    return ",".join("?" * len(ids))

@@ -1,0 +1,128 @@
+"""Reconcile on the real stack: a lost notification is announced, and all is zero in the end."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.stack import Stack
+from infra.local.supervisor import Supervisor
+from producers.reconcile.facts import upload_key
+from producers.reconcile.learning import open_ledger
+from tests.stack.conftest import KIND, QUICK
+from tests.stack.photographs import photograph
+from tests.stack.witness import Witness
+from uncia.broker import read_topics
+from uncia.events import ImagePredicted
+from uncia.object_store import ObjectStore
+from uncia.settings import Settings
+from uncia.topics import STORAGE_CHANGED
+
+Reconcile = Callable[..., list[dict[str, Any]]]
+
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+
+
+@pytest.fixture
+def reconcile(stack: Stack) -> Reconcile:
+    """Run `uncia reconcile --json`; returns its lines, the counts last."""
+
+    def run(*arguments: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", "reconcile", "--json", *arguments],
+            env={**os.environ, **stack.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def silent_store(stack: Stack) -> Iterator[Stack]:
+    """The store runs, and whatever it would tell Kafka is lost: the part `reconcile` and intake are stopped too."""
+    layout = stack._layout()
+    assert layout is not None
+    Supervisor(layout).stop_parts(["reconcile"], 20)
+    yield stack
+    stack.up(extra_env=QUICK)
+
+
+@pytest.mark.timeout(240)
+def test_photographs_whose_notification_was_lost_are_named_announced_once_and_answered(
+    silent_store: Stack,
+    store: ObjectStore,
+    settings: Settings,
+    reconcile: Reconcile,
+    predicted: Callable[..., ImagePredicted],
+    witness: Witness,
+    station: str,
+) -> None:
+    keys = [f"{station}/cam/lost-{number}.jpg" for number in range(3)]
+    layout = silent_store._layout()
+    assert layout is not None
+    supervisor = Supervisor(layout)
+    # Without a broker the store accepts, tries to tell, logs the failure, and forgets.
+    supervisor.stop_parts(["intake", "kafka"], 60)
+    for number, key in enumerate(keys):
+        store.client.put_object(Bucket=settings.bucket, Key=key, Body=photograph(900 + number))
+    supervisor.stop_parts(["seaweedfs"], 60)
+    silent_store.up(["kafka", "seaweedfs", "intake"], extra_env=QUICK)
+
+    told = [
+        message
+        for message in read_topics(settings, (STORAGE_CHANGED,), from_beginning=True, until_end=True)
+        if station.encode() in (message.key or b"")
+    ]
+    assert told == []
+
+    *named, counts = reconcile("--prefix", f"{station}/")
+
+    assert [(one["state"], one["key"]) for one in named] == [("missed", key) for key in keys]
+    assert (counts["missed"], counts["zero"]) == (3, False)
+    for key in keys:
+        assert predicted(key, 60).prediction is not None
+    counts = reconcile("--prefix", f"{station}/")[-1]
+    assert (counts["zero"], counts["answered"], counts["stored"]) == (True, 3, 3)
+
+
+def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(
+    stack: Stack, upload: Callable[[str, bytes], str], predicted: Callable[..., ImagePredicted], reconcile: Reconcile,
+    monkeypatch: pytest.MonkeyPatch, station: str
+) -> None:  # fmt: skip
+    upload(f"{station}/cam/a.jpg", photograph(910))
+    answer = predicted(f"{station}/cam/a.jpg")
+    reconcile()
+    monkeypatch.setenv("UNCIA_STACK_DIR", str(stack.folder))
+    ledger = open_ledger(stack.settings())
+    assert ledger.path.is_relative_to(stack.folder)
+    assert ledger.known([upload_key(answer.upload_id)])[upload_key(answer.upload_id)].answered
+    ledger.close()
+
+
+def test_dates_narrow_the_comparison(upload: Callable[[str, bytes], str], reconcile: Reconcile, station: str) -> None:
+    upload(f"{station}/cam/a.jpg", photograph(911))
+    assert reconcile("--prefix", station, "--until", "2001-01-01")[-1]["stored"] == 0
+    assert reconcile("--prefix", station, "--since", "2001-01-01")[-1]["stored"] == 1
+
+
+@pytest.mark.parametrize("after", ["b", "b/", "b/2", "b-1", "c é+%"])
+def test_the_store_lists_on_behind_any_key_as_it_would_have(
+    store: ObjectStore, settings: Settings, station: str, after: str
+) -> None:
+    bucket = f"listing-{station[-10:]}"
+    store.ensure_bucket(bucket)
+    for key in ("a", "b-1", "b/1", "b/2", "b/3/x", "c é+%/1", "c é+%/2", "d"):
+        store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+    whole = [one.key for one in store.list(bucket)]
+    at = next((place for place, key in enumerate(whole) if key.startswith(after)), None)
+    assert at is not None
+    behind = [one.key for one in store.list(bucket, start_after=whole[at])]
+    assert behind == whole[at + 1 :]
