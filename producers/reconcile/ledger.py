@@ -137,7 +137,7 @@ class Ledger:
 
     def _open(self, identity: str) -> None:
         with self._writing():
-            for statement in _TABLES.split(";"):
+            for statement in _TABLES.strip().split(";"):
                 self._db.execute(statement)
             found = dict(self._db.execute("SELECT name, value FROM meta"))
             if found.get("version", _VERSION) != _VERSION:
@@ -149,7 +149,8 @@ class Ledger:
                 for table in ("positions", "uploads", "refused", "rounds"):
                     self._db.execute(f"DELETE FROM {table}")
             told = {"version": _VERSION, "identity": identity}
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
+            if told != found:
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

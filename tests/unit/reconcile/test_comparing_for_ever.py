@@ -24,6 +24,10 @@ AGAIN_S, FRESH_S, UNANSWERED_S = 100.0, 10.0, 50.0
 START = 1_800_000_000.0
 
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Thousands of small files are written and forgotten."""
+
+
 class Stopped(Exception):
     """The power went."""
 
@@ -112,7 +116,7 @@ STEPS = st.lists(
 @example_settings(max_examples=40)
 @given(steps=STEPS)
 def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(steps: list[tuple[str, object]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         world = World(Path(folder))
         for kind, what in steps:
             if kind == "store":

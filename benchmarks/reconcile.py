@@ -1,0 +1,153 @@
+"""`python -m benchmarks.reconcile`: the comparison of a large bucket with the topics; seconds and peak memory.
+
+The store is a ListObjectsV2 server in a process of its own, spoken to over a real socket by the same client; what
+the topics would have told goes straight into the ledger, as the reader of the topics puts it there.
+"""
+
+import hashlib
+import http.server
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import typer
+
+from producers.reconcile.facts import object_keys
+from producers.reconcile.ledger import Fact, Ledger
+from producers.reconcile.rounds import Asked, Comparison
+from uncia.object_store import ObjectStore, StoredObject
+from uncia.settings import Settings
+
+BUCKET = "camera-uploads"
+_PAGE = 1000
+_STORED = "2026-01-01T00:00:00.000Z"
+_MISSED_EVERY = 100_000
+_BATCH = 2000
+
+
+def key_of(number: int) -> str:
+    """In the order of the listing."""
+    return f"ridge/cam-{number // 100_000:03}/2026/01/01/{number:09}.jpg"
+
+
+def etag_of(number: int) -> str:
+    """As long as a real one."""
+    return hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
+
+
+class _Listing(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    objects = 0
+
+    def do_GET(self) -> None:
+        """One page; the continuation token is the number of its first object."""
+        query = parse_qs(urlsplit(self.path).query)
+        first = int(query.get("continuation-token", ["0"])[0])
+        last = min(first + _PAGE, self.objects)
+        rows = "".join(
+            f"<Contents><Key>{key_of(n)}</Key><LastModified>{_STORED}</LastModified><ETag>&quot;{etag_of(n)}&quot;</ETag>"
+            "<Size>300000</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            for n in range(first, last)
+        )
+        more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < self.objects else ""
+        page = (
+            '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<Name>{BUCKET}</Name><IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{rows}</ListBucketResult>"
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+def _serve(objects: int, told: Connection) -> None:
+    _Listing.objects = objects
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Listing)
+    told.send(server.server_port)
+    server.serve_forever()
+
+
+def _facts(objects: int) -> Iterator[Fact]:
+    for number in range(objects):
+        if number % _MISSED_EVERY:
+            upload, _ = object_keys(BUCKET, key_of(number), etag_of(number))
+            yield Fact(upload, announced=1.0)
+            yield Fact(upload, answered=True)
+
+
+def _learn(ledger: Ledger, objects: int) -> None:
+    batch: list[Fact] = []
+    for place, fact in enumerate(_facts(objects)):
+        batch.append(fact)
+        if len(batch) == _BATCH:
+            ledger.learn(batch, {("topic", 0): place + 1})
+            batch.clear()
+    ledger.learn(batch, {})
+
+
+def _memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket.")) -> None:
+    """Learn two messages for each key, then compare them all; prints one JSON object."""
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(objects, theirs), daemon=True)
+    server.start()
+    settings = Settings(
+        _env_file=None, s3_endpoint=f"http://127.0.0.1:{ours.recv()}", s3_access_key="k", s3_secret_key="s"
+    )  # type: ignore[call-arg, unused-ignore]
+    store = ObjectStore(settings)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            ledger = Ledger(Path(folder) / "ledger.sqlite", "bench")
+            next(store.list(BUCKET))  # the client is loaded
+            before = _memory_mb()
+            began = time.monotonic()
+            _learn(ledger, objects)
+            learnt = time.monotonic() - began
+            announced: list[StoredObject] = []
+            comparison = Comparison(
+                ledger=ledger,
+                bucket=BUCKET,
+                catch_up=lambda: None,
+                list_after=lambda prefix, after: store.list(BUCKET, prefix, after),
+                announce=announced.extend,
+                fresh_s=30,
+                unanswered_after_s=600,
+                again_after_s=600,
+            )
+            began, used = time.monotonic(), time.process_time()
+            progress = comparison.run(Asked(), "bench", lambda state, key: None)
+            compared, cpu = time.monotonic() - began, time.process_time() - used
+            files = sum(entry.stat().st_size for entry in Path(folder).iterdir())
+            result = {
+                "objects": objects,
+                "learn_s": round(learnt, 1),
+                "compare_s": round(compared, 1),
+                "compare_cpu_s": round(cpu, 1),
+                "objects_per_s": round(objects / compared),
+                "peak_memory_mb": round(_memory_mb(), 1),
+                "of_it_before_mb": round(before, 1),
+                "ledger_mb": round(files / 1e6, 1),
+                "missed": len(announced),
+                "counted": sum(progress.counts.values()),
+            }
+            ledger.close()
+    finally:
+        server.terminate()
+        server.join()
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    typer.run(bench)
