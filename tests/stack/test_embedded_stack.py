@@ -26,9 +26,13 @@ from uncia.errors import StackError
 
 STORAGE = ("kafka", "seaweedfs")
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded", reason="about the embedded stack alone"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded", reason="about the embedded stack alone"
+    ),
+    # The clients leave the sockets of a server that was killed to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
