@@ -1,0 +1,132 @@
+"""`uncia bursts`: which bursts there are, and how one of them came about."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from processors.bursts.explain import Story, story
+from processors.bursts.independence import detections
+from uncia.broker import read_topics
+from uncia.errors import PermanentError, UnciaError
+from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.settings import settings
+from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+
+app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one came about.")
+
+
+class NoSuchBurst(UnciaError):
+    """Nothing on the topic has this id."""
+
+
+def _bursts() -> Iterator[BurstResolved]:
+    for message in read_topics(settings(), (BURST_RESOLVED,), from_beginning=True, until_end=True):
+        try:
+            if message.value is not None:
+                yield BurstResolved.from_bytes(message.value)
+        except PermanentError as error:
+            Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+
+
+def _predictions(images: set[str]) -> dict[str, ImagePredicted]:
+    """Of these photographs, as far as their topic still has them."""
+    found: dict[str, ImagePredicted] = {}
+    for message in read_topics(settings(), (IMAGE_PREDICTED,), from_beginning=True, until_end=True):
+        # Most messages are of others: the id is looked for before anything is parsed.
+        if message.value is None or not any(image.encode() in message.value for image in images):
+            continue
+        try:
+            event = ImagePredicted.from_bytes(message.value)
+        except PermanentError:
+            continue
+        found[event.image_id] = event
+    return found
+
+
+@app.command("list")
+def list_bursts(
+    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
+    as_json: bool = typer.Option(False, "--json", help="Print each burst as one line of JSON."),
+) -> None:
+    """List the bursts as they stand, with the event each belongs to and whether it is an independent detection."""
+    newest: dict[str, BurstResolved] = {}
+    for burst in _bursts():
+        ours = not camera or burst.camera == camera or (camera.endswith("/") and burst.camera.startswith(camera))
+        if ours and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
+            newest[burst.burst_id] = burst
+    held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]
+    config = settings()
+    gaps = timedelta(seconds=config.event_gap_s), timedelta(seconds=config.independence_gap_s)
+    counted = detections(held, *gaps)
+    table = Table("burst", "camera", "started (camera's clock)", "frames", "verdict", "status", "event", "independent")
+    for burst in sorted(held, key=lambda each: (each.camera, each.started_at, each.burst_id)):
+        detection = counted.get(burst.burst_id)
+        verdict = burst.verdict
+        row = {
+            "burst_id": burst.burst_id,
+            "camera": burst.camera,
+            "started_at": burst.started_at.isoformat(sep=" "),
+            "frames": len(burst.frames),
+            "verdict": f"{verdict.label}{'' if verdict.certain else '?'}" if verdict else "",
+            "status": burst.status.value,
+            "event_id": detection.event_id if detection else "",
+            "independent": detection.independent if detection else None,
+        }
+        if as_json:
+            print(json.dumps(row, ensure_ascii=False))
+        else:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+    if not as_json:
+        Console().print(table if held else "no bursts yet: `uncia status` shows whether photographs arrive")
+
+
+@app.command()
+def explain(
+    burst: str = typer.Argument(help="The burst's id, `bst-…`; `uncia bursts list` names them."),
+    as_json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> None:
+    """Explain a burst, frame by frame and revision by revision."""
+    events = [each for each in _bursts() if each.burst_id == burst]
+    if not events:
+        raise NoSuchBurst(f"no burst {burst!r} on {BURST_RESOLVED.full_name(settings())}: see `uncia bursts list`")
+    images = {frame.image_id for event in events for frame in event.frames}
+    told = story(events, _predictions(images))
+    if as_json:
+        print(json.dumps(asdict(told), ensure_ascii=False))
+    else:
+        _show(told, Console())
+
+
+def _show(told: Story, console: Console) -> None:
+    heir = f", superseded by {told.superseded_by}" if told.superseded_by else ""
+    console.print(f"[bold]{told.burst_id}[/]  {told.camera}  {told.trigger.value}  {told.status}{heir}")
+    console.print(f"closed: {told.closed_because}" + (f", at {told.closed_at}" if told.closed_at else ""))
+    console.print(f"rule {told.rule}, models {', '.join(told.models) or 'none'}, settings {told.settings}")
+    if told.flags or told.supersedes:
+        console.print(f"flags: {', '.join(told.flags) or 'none'}; supersedes: {', '.join(told.supersedes) or 'none'}")
+    frames = Table("", "frame", "captured (camera's clock)", "answered", "n of m", "joined by", "scores")
+    for frame in told.frames:
+        scores = ", ".join(f"{label} {score:.3f}" for label, score in frame.scores.items())
+        mark = "*" if frame.deciding else ""
+        frames.add_row(
+            mark,
+            frame.image_id,
+            frame.captured_at,
+            frame.predicted_at,
+            frame.counted,
+            frame.joined,
+            frame.rejected or scores,
+        )
+    console.print(frames)
+    console.print("* the verdict rests on these. Revisions that the topic has compacted away are not listed:")
+    revisions = Table("revision", "status", "frames", "verdict", "what changed")
+    for each in told.revisions:
+        changed = [*each.changes, *([f"{len(each.gained)} more"] if each.gained else [])]
+        changed += [f"{len(each.lost)} gone"] if each.lost else []
+        revisions.add_row(str(each.revision), each.status, str(each.frames), each.verdict, "; ".join(changed))
+    console.print(revisions)

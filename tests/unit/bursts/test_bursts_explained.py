@@ -1,0 +1,88 @@
+"""`uncia bursts explain` tells how a burst came about; events and independence are functions of settled bursts."""
+
+import random
+from datetime import timedelta
+
+from burst_making import Camera, Shot, predicted
+from typer.testing import CliRunner
+
+from processors.bursts import explain_command
+from processors.bursts.explain import story
+from processors.bursts.independence import detections
+from uncia.broker import Message
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, Topic
+
+SHOTS = [Shot("a", 0, 1, 3), Shot("b", 1, 2, 3), Shot("c", 2, rejected=True)]
+
+
+def played() -> Camera:
+    camera = Camera()
+    for number, shot in enumerate(SHOTS):
+        camera.frame(shot, number)
+    camera.frame(Shot("d", 12), 60)
+    return camera
+
+
+def test_each_frame_says_why_it_is_in_and_each_revision_what_it_changed() -> None:
+    camera = played()
+    found = story(camera.events, {f"img-{shot.name}": predicted(shot) for shot in SHOTS})
+    assert [(each.image_id, each.counted, each.joined, each.rejected) for each in found.frames] == [
+        ("img-a", "1 of 3", "the earliest frame", ""),
+        ("img-b", "2 of 3", "the camera's own sequence", ""),
+        ("img-c", "", "within the gap of the frame before", "image-truncated"),
+        ("img-d", "", "within the gap of the frame before", ""),
+    ]
+    assert found.closed_because == "as many frames as the camera announced were in"
+    assert [(each.revision, each.status, each.gained) for each in found.revisions] == [
+        (1, "provisional", ["img-a"]),
+        (2, "provisional", ["img-b"]),
+        (3, "final", ["img-c"]),
+        (4, "revised", ["img-d"]),
+    ]
+    assert found.revisions[3].changes == ["img-d arrived late"]
+    assert found.frames[0].scores["cat"] > 0.59
+
+
+def run(monkeypatch, *words: str):
+    events = played().events
+
+    def read(_: Settings, topics: tuple[Topic, ...], **__: object):
+        if topics == (BURST_RESOLVED,):
+            return [Message("", 0, 0, 0, None, event.to_bytes(), []) for event in events]
+        return [Message("", 0, 0, 0, None, predicted(shot).to_bytes(), []) for shot in SHOTS]
+
+    monkeypatch.setattr(explain_command, "read_topics", read)
+    return events[0].burst_id, CliRunner().invoke(explain_command.app, list(words) or ["explain", events[0].burst_id])
+
+
+def test_the_command_shows_it(monkeypatch) -> None:
+    burst_id, result = run(monkeypatch)
+    assert result.exit_code == 0
+    assert burst_id in result.output
+    assert "the camera announced" in result.output
+
+
+def test_an_unknown_burst_is_named_with_what_to_do(monkeypatch) -> None:
+    _, result = run(monkeypatch, "explain", "bst-none")
+    assert "uncia bursts list" in str(result.exception)
+
+
+def test_bursts_are_listed_with_their_event(monkeypatch) -> None:
+    burst_id, result = run(monkeypatch, "list", "--json")
+    assert f'"burst_id": "{burst_id}"' in result.output
+    assert '"independent": true' in result.output
+
+
+def test_events_and_independence_do_not_depend_on_the_order_of_the_bursts() -> None:
+    camera = Camera()
+    starts = {"a": 0, "b": 100, "c": 1000, "d": 4000}
+    for name, taken in starts.items():
+        camera.frame(Shot(name, taken, 1, 1), taken)
+    bursts = list(camera.settled().values())
+    found = detections(bursts, timedelta(seconds=120), timedelta(seconds=1800))
+    by_name = {burst.frames[0].image_id[4:]: found[burst.burst_id] for burst in bursts}
+    assert by_name["a"].event_id == by_name["b"].event_id != by_name["c"].event_id
+    assert {name: each.independent for name, each in by_name.items()} == {"a": True, "b": False, "c": False, "d": True}
+    random.Random(1).shuffle(bursts)
+    assert detections(bursts, timedelta(seconds=120), timedelta(seconds=1800)) == found
