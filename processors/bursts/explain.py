@@ -113,7 +113,9 @@ def _scores(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted 
     """By label: of the verdict as the burst says, of its other taxa as far as the frame spells them out."""
     found: dict[str, float] = {}
     judged = prediction.prediction if prediction else None
-    spelled = {each.label: each.score for each in (*judged.top, *judged.focus)} if judged else {}
+    spelled: dict[str, float] = {}
+    if judged:
+        spelled = {each.label: each.score for each in judged.top} | {each.label: each.score for each in judged.focus}
     for taxon in burst.taxa:
         if taxon.label in spelled:
             found[taxon.label] = spelled[taxon.label]

@@ -31,7 +31,8 @@ def detections(
     found: dict[str, Detection] = {}
     ordered = sorted((each for each in bursts if each.verdict), key=lambda each: (*_subject(each), *_place(each)))
     for subject, own in groupby(ordered, key=_subject):
-        event_id, ended = "", None
+        event_id = ""
+        ended: datetime | None = None
         for burst in own:
             apart = None if ended is None else burst.started_at - ended
             if apart is None or apart > event_gap:
