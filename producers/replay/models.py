@@ -1,11 +1,13 @@
 """The model that a replay asks: there, of that version, and served."""
 
+from collections.abc import Callable
+
 from uncia.errors import DependencyDown, SettingsError
 from uncia.settings import Settings
 
 
-def ensure_served(wanted: Settings, live: Settings) -> bool:
-    """Have Triton serve the replay's model; True when it had to be loaded now.
+def ensure_served(wanted: Settings, live: Settings, before_loading: Callable[[], None]) -> None:
+    """Have Triton serve the replay's model; `before_loading` is called first when it has to be loaded.
 
     Live's own model is never loaded anew: whatever ails it is the stack's to cure. Raises `SettingsError` for a model
     or version that is not in the repository, `DependencyDown` when it does not answer its self-test.
@@ -22,13 +24,12 @@ def ensure_served(wanted: Settings, live: Settings) -> bool:
         )
     with ModelControl(wanted) as control:
         probe = control.probe(wanted.model)
-        loaded = False
         if not probe.healthy and probe.health is not Health.UNREACHABLE and wanted.model != live.model:
+            before_loading()
             control.reload(wanted.model)
-            loaded, probe = True, control.probe(wanted.model)
+            probe = control.probe(wanted.model)
     if not probe.healthy:
         raise DependencyDown(probe.detail)
-    return loaded
 
 
 def unload(model: str, settings: Settings) -> None:

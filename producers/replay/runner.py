@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from producers.replay.description import Plan, Replay, find
+from producers.replay.description import Plan, Replay, find, load
 from producers.replay.feed import Fed, everything, feed, wanted
 from producers.replay.log import Place, asking
 from producers.replay.models import ensure_served
@@ -64,9 +64,7 @@ def run(replay: Replay, live: Settings, report: Report) -> Progress:
     config = replay.settings(live)
     with replay.alone():
         end_left_behind(replay.mark)
-        if ensure_served(config, live) and not replay.loaded_model:
-            replay = replay.model_copy(update={"loaded_model": True})
-            replay.save()
+        _serve(replay, config, live)
         create_topics(config)
         _copy_context(live, config)
         fed, stop = Fed(), threading.Event()
@@ -76,15 +74,24 @@ def run(replay: Replay, live: Settings, report: Report) -> Progress:
         ):
             feeder = pool.submit(_feed, replay, live, config, fed, stop)
             try:
-                progress = _until_done(live, config, workers, fed, feeder, report)
+                progress = _until_done(lambda: _serve(replay, config, live), config, workers, fed, feeder, report)
             finally:
                 stop.set()
-        replay.model_copy(update={"completed_at": datetime.now(UTC)}).save()
+        load(replay.name).model_copy(update={"completed_at": datetime.now(UTC)}).save()
     return progress
 
 
+def _serve(replay: Replay, config: Settings, live: Settings) -> None:
+    """Have the model served; that it is loaded for us is written down first, so that `drop` unloads it in any case."""
+
+    def note() -> None:
+        load(replay.name).model_copy(update={"loaded_model": True}).save()
+
+    ensure_served(config, live, note)
+
+
 def _until_done(
-    live: Settings, config: Settings, workers: Workers, fed: Fed, feeder: Future[None], report: Report
+    serve: Callable[[], None], config: Settings, workers: Workers, fed: Fed, feeder: Future[None], report: Report
 ) -> Progress:
     bursts = OpenBursts(config)
     unanswered, moved = -1, time.monotonic()
@@ -104,7 +111,7 @@ def _until_done(
                 unanswered, moved = progress.unanswered, time.monotonic()
         if time.monotonic() - moved > _STUCK_S:
             with contextlib.suppress(DependencyDown):
-                ensure_served(config, live)
+                serve()
             moved = time.monotonic()
         if feeder.done():
             feeder.result()
