@@ -65,7 +65,11 @@ class Settings(BaseSettings):
         "live ones; a day, because a camera's clock may be of any time zone",
     )
     backfill_at_once: int = Field(
-        default=4, ge=1, le=256, description="photographs of the backfill lane in work at once, per worker"
+        default=2,
+        ge=1,
+        le=256,
+        description="photographs of the backfill lane that Triton has at once, per worker; a live one waits for about "
+        "twice as many",
     )
 
     # Triton

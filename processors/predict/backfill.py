@@ -1,8 +1,8 @@
 """Predict's other lane: `camera.image.backfilled.v1` in, behind live photographs wherever the two meet.
 
-In Triton's queue its requests have the lower priority; few are in work at once, so that a live one finds at most those
-few before it, whatever the queue is like; and the processor is left to whoever wants it. How many wait does not matter
-to the live lane: another process with another group reads that.
+In Triton's queue its requests have the lower priority; few are there at once, because a live one still waits for the
+batch that is being computed and shares the next one; and the processor is left to whoever wants it. How many wait
+does not matter to the live lane: another process with another group reads that.
 """
 
 import os
@@ -19,4 +19,6 @@ NICENESS = 10
 def create(settings: Settings) -> WorkerApp:
     """The app of the backfill lane's worker. Lowers the priority of this process."""
     os.nice(NICENESS)
-    return create_lane(settings, Lane.BACKFILL, at_once=settings.backfill_at_once)
+    # Beside those that Triton has, as many as the threads can read meanwhile.
+    asked = settings.backfill_at_once
+    return create_lane(settings, Lane.BACKFILL, at_once=asked + settings.decode_threads, asked_at_once=asked)

@@ -46,8 +46,9 @@ log = structlog.get_logger("uncia")
 class Predict:
     """Answers uploads: a prediction, or a rejection that names the reason."""
 
-    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore, lane: Lane) -> None:
+    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore, lane: Lane, asked_at_once: int) -> None:
         self._lane = lane
+        self._asking = asyncio.Semaphore(asked_at_once)
         self._photographs = Photographs(settings, store, card.frame)
         self._classifier = Classifier(settings, card)
         self._judge = Judge(settings, card)
@@ -84,7 +85,8 @@ class Predict:
 
         async def once() -> Prediction:
             asked_at = datetime.now(UTC)
-            answer = await self._classifier.classify(frame.pixels[None], self._lane)
+            async with self._asking:
+                answer = await self._classifier.classify(frame.pixels[None], self._lane)
             metrics.STAGE_SECONDS.labels("infer").observe(answer.inference_ms / 1000)
             return self._judge.prediction(answer, station, asked_at)
 
@@ -117,11 +119,11 @@ class Remembered:
 
 def create(settings: Settings) -> WorkerApp:
     """The app of the live lane's worker."""
-    return create_lane(settings, Lane.LIVE, at_once=settings.predict_batch)
+    return create_lane(settings, Lane.LIVE, at_once=settings.predict_batch, asked_at_once=settings.predict_batch)
 
 
-def create_lane(settings: Settings, lane: Lane, *, at_once: int) -> WorkerApp:
-    """The app of one lane's worker, with `at_once` photographs in work."""
+def create_lane(settings: Settings, lane: Lane, *, at_once: int, asked_at_once: int) -> WorkerApp:
+    """The app of one lane's worker: `at_once` photographs in work, `asked_at_once` of them in Triton's hands."""
     name, topic = _READ[lane]
     card = load_model_card(settings)
     app = create_app(name, settings)
@@ -132,7 +134,7 @@ def create_lane(settings: Settings, lane: Lane, *, at_once: int) -> WorkerApp:
 
     async def predict_agent(stream: faust.StreamT[bytes]) -> None:
         store = ObjectStore(settings, max_connections=settings.decode_threads + 2)
-        predict = Predict(settings, card, store, lane)
+        predict = Predict(settings, card, store, lane, asked_at_once)
 
         async def work(event: faust.Event) -> ImagePredicted | PermanentError | None:
             try:
