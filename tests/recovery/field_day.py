@@ -1,57 +1,112 @@
-"""A day in the field in small: several cameras, bursts whose frames are known, uploaded by an insistent client."""
+"""A day in the field in small: photographs of several cameras whose bursts are known beforehand.
 
-import io
-import time
-import uuid
+The same seed gives the same bytes, so that rounds can be compared with each other; only the station's name is new.
+"""
+
+import random
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
-from PIL import Image
 
-from uncia.ids import content_hash
-from uncia.object_store import ObjectStore
+from tests.recovery.photographs import Photograph, Trigger, cut_off, picture
 
-FRAMES_PER_BURST = 5
+PER_SERIES = 39
+"""Photographs of one series, all cameras together."""
+
+Noted = Callable[[int], Trigger | None]
+"""From a frame's place in its burst to what the camera notes."""
+
+_APART = timedelta(minutes=10)
+_LONG_AGO = timedelta(days=180)
+_WINDOW = 30
+"""How far photographs overtake each other on their way to the store."""
 
 
 class FieldDay:
-    """`bursts` bursts of five frames, a second apart, over three cameras; bursts of a camera are ten minutes apart."""
+    """`series` visits of animals to every camera.
 
-    def __init__(self, bursts: int) -> None:
-        self.station = f"st-{uuid.uuid4().hex[:8]}"
-        self.photographs: dict[str, bytes] = {}
-        self.expected: set[frozenset[str]] = set()
-        noise = np.random.default_rng(1)
-        for burst in range(bursts):
-            camera, round_ = f"cam-{burst % 3}", burst // 3
-            began = datetime(2026, 5, 1, 4) + timedelta(minutes=10 * round_)
-            keys = [self._add(camera, began + timedelta(seconds=second), noise) for second in range(FRAMES_PER_BURST)]
-            self.expected.add(frozenset(keys))
+    - `sequence-a`, `sequence-b`: two triggers of five frames (n of 5), the second begins a second after the first ends;
+    - `gap-a`, `gap-b`: four frames and no word from the camera: the gap decides;
+    - `short`: three frames of five, the others never come;
+    - `lapse`: three of three by motion, and a time-lapse frame amid them;
+    - `broken`: a frame in the middle breaks off; and a text file with a photograph's name, alone.
 
-    def _add(self, camera: str, moment: datetime, noise: np.random.Generator) -> str:
-        data = _photograph(moment, noise)
-        key = f"{self.station}/{camera}/{moment:%Y/%m/%d/%Y%m%dT%H%M%S}-{content_hash(data)[:16]}.jpg"
-        self.photographs[key] = data
-        return key
+    All were taken from `began` on, by default within the last hours, but for `gap-b`: half a year earlier.
+    """
 
-    def upload(self, store: ObjectStore, bucket: str, key: str) -> None:
-        """PUT one photograph, again and again until the store confirms it; for a minute at most."""
-        give_up = time.monotonic() + 60
-        while True:
-            try:
-                store.client.put_object(Bucket=bucket, Key=key, Body=self.photographs[key])
-                return
-            except (BotoCoreError, ClientError, OSError):
-                if time.monotonic() > give_up:
-                    raise
-                time.sleep(0.3)
+    def __init__(self, series: int, seed: int = 1, began: datetime | None = None) -> None:
+        self.bursts: list[list[Photograph]] = []
+        self._visits: dict[Photograph, int] = {}
+        self._noise = np.random.default_rng(seed)
+        began = began or datetime.now().replace(microsecond=0) - (series + 1) * _APART
+        for number in range(series):
+            self._visit(number, began + number * _APART)
 
+    @cached_property
+    def photographs(self) -> list[Photograph]:
+        """All of them, in capture order."""
+        every = [photograph for burst in self.bursts for photograph in burst]
+        return sorted(every, key=lambda photograph: (photograph.taken, photograph.name))
 
-def _photograph(moment: datetime, noise: np.random.Generator) -> bytes:
-    small = noise.integers(60, 200, (36, 48, 3), dtype=np.uint8)
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = f"{moment:%Y:%m:%d %H:%M:%S}"
-    out = io.BytesIO()
-    Image.fromarray(small).resize((960, 720)).save(out, "JPEG", quality=80, exif=exif)
-    return out.getvalue()
+    @cached_property
+    def stragglers(self) -> list[Photograph]:
+        """The last frame of every fifth burst that has several: uploaded when everything else has been settled."""
+        return [burst[-1] for burst in self.bursts if len(burst) > 2][::5]
+
+    @property
+    def groups(self) -> set[frozenset[str]]:
+        """The bursts, as sets of names."""
+        return {frozenset(photograph.name for photograph in burst) for burst in self.bursts}
+
+    @property
+    def groups_before_stragglers(self) -> set[frozenset[str]]:
+        """The bursts, as far as they can be known before the stragglers come."""
+        late = {photograph.name for photograph in self.stragglers}
+        return {group - late for group in self.groups}
+
+    def arrivals(self, order: random.Random) -> Iterator[tuple[Photograph, str]]:
+        """What is uploaded and with which addition to its name: out of order, some again, some again as a copy."""
+        late = set(self.stragglers)
+        places = {
+            photograph: place + order.uniform(0, _WINDOW)
+            for place, photograph in enumerate(each for each in self._as_they_come() if each not in late)
+        }
+        for photograph in sorted(places, key=lambda each: places[each]):
+            yield photograph, ""
+            chance = order.random()
+            if chance < 0.04:
+                yield photograph, ""
+            elif chance < 0.06 and photograph.rejection is None:
+                yield photograph, "copy-"
+
+    def _as_they_come(self) -> list[Photograph]:
+        """By visit, and within one in capture order: an old card is read while others send live."""
+        return sorted(self.photographs, key=lambda each: (self._visits[each], each.taken, each.name))
+
+    def _visit(self, number: int, at: datetime) -> None:
+        for camera in ("sequence-a", "sequence-b"):
+            for half, begin in enumerate((0, 6)):
+                event = 1 + 2 * number + half
+                self._burst(camera, at, [begin + n for n in range(5)], lambda n, e=event: Trigger(n, 5, e))
+        self._burst("gap-a", at, [0, 3, 6, 9])
+        self._burst("gap-b", at - _LONG_AGO, [0, 3, 6, 9])
+        self._burst("short", at, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number))
+        self._burst("lapse", at, [0, 2, 4], lambda n: Trigger(n, 3, 1 + 2 * number))
+        self._burst("lapse", at, [3], lambda n: Trigger(n, 1, 2 + 2 * number, b"T"))
+        self._burst("broken", at, [0, 3, 6])
+        whole = self.bursts[-1][1]
+        self.bursts[-1][1] = Photograph(whole.camera, whole.taken, cut_off(whole.data), "image-truncated")
+        text = f"no photograph, number {number}\n".encode() * 40
+        self.bursts.append([Photograph("broken", at + timedelta(minutes=3), text, "image-not-jpeg")])
+        for photograph in (each for burst in self.bursts for each in burst):
+            self._visits.setdefault(photograph, number)
+
+    def _burst(self, camera: str, at: datetime, seconds: list[int], trigger: Noted = lambda _: None) -> None:
+        self.bursts.append(
+            [
+                Photograph(camera, taken, picture(taken, self._noise, trigger(place)))
+                for place, taken in enumerate((at + timedelta(seconds=second) for second in seconds), 1)
+            ]
+        )

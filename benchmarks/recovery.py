@@ -1,0 +1,77 @@
+"""`python -m benchmarks.recovery`: rounds of 300 photographs with a fault in each; what the long recovery suite is.
+
+Prints a line per round, writes `.local/soak/results.json` and, with `--docs`, the table of `docs/recovery.md`.
+"""
+
+import json
+import signal
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from benchmarks.recovery_table import line, write_table
+from tests.recovery.faults import catalogue, drawn
+from tests.recovery.field_day import FieldDay
+from tests.recovery.rounds import Outcome, Round
+from tests.recovery.standing import standing
+from uncia.errors import UnciaError
+
+DOCS = Path("docs/recovery.md")
+
+
+def soak(
+    rounds: int = typer.Option(20, min=1, help="Rounds with a fault; a quiet one comes first."),
+    series: int = typer.Option(8, min=1, help="39 photographs each: 8 are 312."),
+    per_s: float = typer.Option(16, min=0.1, help="Photographs a second."),
+    seed: int = typer.Option(1, help="Draws the faults and the order of the photographs."),
+    minutes: float = typer.Option(90, min=1, help="Begin no further round after so long."),
+    only: str = typer.Option("", help="Only faults with one of these, separated by commas, in their name."),
+    folder: Path = typer.Option(Path(".local/soak"), help="Results and logs."),
+    docs: bool = typer.Option(False, "--docs", help="Also write the table of docs/recovery.md."),
+) -> None:
+    """Play round after round; each must end as the quiet one did."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [part.strip() for part in only.split(",") if part.strip()]
+    every = catalogue() if wanted else list(drawn(rounds, seed))
+    faults = [fault for fault in every if not wanted or any(part in fault.name for part in wanted)]
+    begun = datetime.now(UTC)
+    outcomes: list[Outcome] = []
+    day = FieldDay(series)
+    with standing(keep=folder / "logs") as (field, observer):
+        for number, fault in enumerate((None, *faults[:rounds])):
+            if fault is not None and (reason := fault.why_not()):
+                print(f"{number:3}  {fault.name}: passed over, {reason}", flush=True)
+                continue
+            if (datetime.now(UTC) - begun).total_seconds() > 60 * minutes:
+                print(f"     {minutes:g} minutes are over", flush=True)
+                break
+            reference = outcomes[0].verdicts if outcomes else None
+            outcomes.append(Round(field, observer, day, seed=seed + number, per_s=per_s).play(fault, reference))
+            print(f"{number:3}  {line(outcomes[-1])}", flush=True)
+            results = {
+                "command": " ".join(["python -m benchmarks.recovery", *sys.argv[1:]]),
+                "begun_at": begun.strftime("%Y-%m-%d %H:%M UTC"),
+                "photographs_per_round": outcomes[0].photographs,
+                "photographs_per_s": per_s,
+                "rounds": [{**asdict(outcome), "verdicts": len(outcome.verdicts)} for outcome in outcomes],
+            }
+            (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if docs:
+        write_table(DOCS, outcomes, results)
+    if bad := [outcome for outcome in outcomes if outcome.problems]:
+        raise UnciaError(f"{len(bad)} of {len(outcomes)} rounds did not end as they should: {folder / 'logs'}")
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)  # the stack is stopped then, too
+    try:
+        typer.run(soak)
+    except UnciaError as error:
+        sys.exit(f"recovery: {error}")

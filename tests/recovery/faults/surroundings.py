@@ -1,0 +1,95 @@
+"""What fails around the parts: the disk under a spool, the word of the store."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from tests.recovery.faults.fault import Fault, Field
+from uncia.topics import STORAGE_CHANGED
+
+
+class NotificationsLost(Fault):
+    """Photographs are stored and nobody ever hears of it: their notifications are removed before intake reads them."""
+
+    promise = "reconcile finds what is stored and was never announced"
+
+    def __init__(self, lasts_s: float = 5) -> None:
+        super().__init__("intake", lasts_s)
+
+    @property
+    def name(self) -> str:
+        return f"notifications of {self.lasts_s:.0f} s lost"
+
+    def strike(self, field: Field) -> None:
+        field.supervisor.stop_parts(["intake"], 20)
+
+    def heal(self, field: Field) -> None:
+        settings = field.stack.settings()
+        servers, topic = settings.kafka.split(","), STORAGE_CHANGED.full_name(settings)
+        consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        try:
+            parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            ends = consumer.end_offsets(parts)
+        finally:
+            consumer.close()
+        admin = KafkaAdminClient(bootstrap_servers=servers)
+        try:
+            admin.delete_records({part: end for part, end in ends.items() if end})
+        finally:
+            admin.close()
+        field.supervisor.start_part("intake")
+
+    def tidy(self, field: Field) -> None:
+        field.supervisor.start_part("intake")
+
+
+class DiskFull(Fault):
+    """No byte is free under the gateway's spool, for a while."""
+
+    promise = "files stay where they are until there is room again; what was confirmed is not forgotten"
+    by_gateway = True
+
+    def __init__(self, lasts_s: float = 10) -> None:
+        super().__init__("gateway", lasts_s)
+        self._disk: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return f"disk under the spool full {self.lasts_s:.0f} s"
+
+    def why_not(self) -> str | None:
+        if os.geteuid() != 0:
+            return "only root may mount a small disk"
+        with tempfile.TemporaryDirectory() as folder:
+            if subprocess.run(_mount(Path(folder)), capture_output=True, check=False).returncode:
+                return "this machine does not let root mount a small disk"
+            subprocess.run(["umount", folder], check=True)
+        return None
+
+    def prepare(self, field: Field) -> Path:
+        self._disk = Path(tempfile.mkdtemp(dir=field.scratch, prefix="disk-"))
+        subprocess.run(_mount(self._disk), check=True)
+        return self._disk
+
+    def strike(self, field: Field) -> None:
+        assert self._disk is not None
+        with (self._disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(bytes(4096))
+
+    def heal(self, field: Field) -> None:
+        if self._disk is not None:
+            (self._disk / "ballast").unlink(missing_ok=True)
+
+    def tidy(self, field: Field) -> None:
+        if self._disk is not None:
+            subprocess.run(["umount", "--lazy", str(self._disk)], check=False)
+            self._disk = None
+
+
+def _mount(folder: Path) -> list[str]:
+    return ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]

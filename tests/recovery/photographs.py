@@ -1,0 +1,89 @@
+"""Small photographs as camera traps write them: noise with EXIF, some with Reconyx's maker note, some damaged."""
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from producers.simulate import exif
+from uncia.ids import content_hash
+
+WIDTH, HEIGHT = 640, 480
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What a Reconyx camera notes: frame n of m of one event, and M for motion or T for time-lapse."""
+
+    number: int
+    of: int
+    event: int
+    kind: bytes = b"M"
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One file of a field day. `name` is the same in every round, whatever the station."""
+
+    camera: str
+    taken: datetime
+    data: bytes
+    rejection: str | None = None
+    """The reason with which it must be answered."""
+
+    @cached_property
+    def sha256(self) -> str:
+        return content_hash(self.data)
+
+    @cached_property
+    def name(self) -> str:
+        return f"{self.camera}/{self.file}"
+
+    @cached_property
+    def file(self) -> str:
+        return f"{self.taken:%Y%m%dT%H%M%S}-{self.sha256[:16]}.jpg"
+
+    def key(self, station: str, before: str = "") -> str:
+        """As a gateway names it; with something put before the file's name, an exact copy under another."""
+        return f"{station}/{self.camera}/{self.taken:%Y/%m/%d}/{before}{self.file}"
+
+
+def picture(taken: datetime, noise: np.random.Generator, trigger: Trigger | None = None) -> bytes:
+    """A JPEG of its own content."""
+    small = noise.integers(40, 220, (12, 16, 3), dtype=np.uint8)
+    block = Image.Exif()
+    inner = block.get_ifd(ExifTags.IFD.Exif)
+    if trigger is not None:
+        block[ExifTags.Base.Make], block[ExifTags.Base.Model] = "RECONYX", "HYPERFIRE 2 COVERT"
+        inner[exif.MAKER_NOTE] = _note(taken, trigger)
+    inner[ExifTags.Base.DateTimeOriginal] = f"{taken:%Y:%m:%d %H:%M:%S}"
+    out = io.BytesIO()
+    Image.fromarray(small).resize((WIDTH, HEIGHT)).save(out, "JPEG", quality=80, exif=block)
+    return out.getvalue()
+
+
+def cut_off(data: bytes) -> bytes:
+    """The first two thirds: the card was pulled out."""
+    return data[: len(data) * 2 // 3]
+
+
+def _note(taken: datetime, trigger: Trigger) -> bytes:
+    shot = exif.Shot(
+        time=taken,
+        make="RECONYX",
+        model="HYPERFIRE 2 COVERT",
+        serial="H2XX0001",
+        infrared=False,
+        temperature_c=4,
+        sequence=trigger.number,
+        sequence_length=trigger.of,
+        event_number=trigger.event,
+        label="",
+        reconyx=True,
+    )
+    note = bytearray(exif.maker_note(shot))
+    note[0x34:0x35] = trigger.kind
+    return bytes(note)

@@ -1,0 +1,38 @@
+"""A stack of its own with an observer, for as long as a suite lasts."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra.local.stack import Stack
+from tests.recovery.faults import Field
+from tests.recovery.observer import Observer
+
+QUICK = {
+    "UNCIA_BURST_IDLE_S": "4",
+    "UNCIA_TICK_S": "0.5",
+    "UNCIA_RECONCILE_EVERY_S": "3",
+    "UNCIA_RECONCILE_AFTER_S": "3",
+}
+"""Bursts close soon, and what is missed is soon noticed."""
+
+
+@contextlib.contextmanager
+def standing(keep: Path | None = None) -> Iterator[tuple[Field, Observer]]:
+    """All parts; any of them may be killed, supervisord brings it back. `keep`: a folder for the logs."""
+    folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
+    stack = Stack(folder / "stack")
+    try:
+        stack.up(extra_env=QUICK)
+        with Observer(stack.settings()).watching() as observer:
+            yield Field(stack, QUICK, folder), observer
+    finally:
+        stack.down()
+        if keep is not None:
+            shutil.rmtree(keep, ignore_errors=True)
+            shutil.copytree(stack.folder / "logs", keep)
+            for log in folder.glob("second-*/log"):
+                shutil.copy(log, keep / f"{log.parent.name}.log")
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,148 @@
+"""Two ways into the store: a plain S3 client that insists, and `uncia gateway` on a folder."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from tests.recovery.faults import Field
+from tests.recovery.photographs import Photograph
+from uncia.object_store import ObjectStore
+
+INSISTS_S = 180
+_AT_ONCE = 4
+
+
+class Uploader(ABC):
+    """Brings photographs into the store, whatever is down."""
+
+    def __init__(self) -> None:
+        self.confirmed = 0
+        self._lock = threading.Lock()
+
+    def _count(self) -> None:
+        with self._lock:
+            self.confirmed += 1
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop whatever was started."""
+
+    @abstractmethod
+    def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
+        """At a steady rate; returns when the store has confirmed all. Raises when it does not for three minutes."""
+
+
+class Client(Uploader):
+    """Any S3 client: PUT, again and again until it is confirmed."""
+
+    def __init__(self, field: Field, station: str) -> None:
+        super().__init__()
+        settings = field.stack.settings()
+        self._bucket, self._station = settings.bucket, station
+        self._store = ObjectStore(settings, max_connections=_AT_ONCE, timeout_s=10, attempts=1)
+
+    def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
+        began, waiting, lock = time.monotonic(), enumerate(arrivals), threading.Lock()
+
+        def work() -> None:
+            while True:
+                with lock:
+                    place, (photograph, before) = next(waiting, (0, (None, "")))
+                if photograph is None:
+                    return
+                time.sleep(max(0.0, began + place / per_s - time.monotonic()))
+                self._put(photograph.key(self._station, before), photograph.data)
+                self._count()
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for future in [pool.submit(work) for _ in range(_AT_ONCE)]:
+                future.result()
+
+    def _put(self, key: str, data: bytes) -> None:
+        give_up = time.monotonic() + INSISTS_S
+        while True:
+            try:
+                self._store.client.put_object(Bucket=self._bucket, Key=key, Body=data)
+                return
+            except (BotoCoreError, ClientError, HTTPClientError, OSError):
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.3)
+
+    def close(self) -> None:
+        self._store.client.close()
+
+
+class Gateway(Uploader):
+    """`uncia gateway watch` on a folder into which a camera drops its photographs."""
+
+    def __init__(self, field: Field, station: str, spool: Path) -> None:
+        super().__init__()
+        self._folder = field.scratch / f"{station}-photographs"
+        self._folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "uncia", "gateway", "watch", str(self._folder), "--station", station]
+        command += ["--spool", str(spool / "spool.sqlite"), "--json", "--settle", "0", "--poll", "0.1"]
+        self._log = (field.scratch / f"{station}-gateway.log").open("wb")
+        self._process = subprocess.Popen(
+            command, env=field.environment(), stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._log.write(line)
+            self._log.flush()
+            with contextlib.suppress(ValueError):
+                if json.loads(line)["event"] == "uploaded":
+                    self._count()
+
+    def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
+        wanted = self.confirmed + len({photograph for photograph, _ in arrivals})
+        began, give_up = time.monotonic(), time.monotonic() + len(arrivals) / per_s + INSISTS_S
+        for place, photograph in enumerate(dict.fromkeys(photograph for photograph, _ in arrivals)):
+            time.sleep(max(0.0, began + place / per_s - time.monotonic()))
+            file = self._folder / photograph.camera / photograph.file
+            file.parent.mkdir(exist_ok=True)
+            unfinished = file.with_suffix(".part")
+            unfinished.write_bytes(photograph.data)
+            os.utime(unfinished, (photograph.taken.timestamp(),) * 2)
+            unfinished.rename(file)
+        while self.confirmed < wanted:
+            if time.monotonic() > give_up or self._process.poll() is not None:
+                raise TimeoutError(f"the gateway confirmed {self.confirmed} of {wanted}: {self._log.name}")
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
+
+
+@contextlib.contextmanager
+def uploading(field: Field, station: str, spool: Path | None) -> Iterator[Uploader]:
+    """By a gateway when there is a place for its spool, else by a client."""
+    uploader: Uploader = Client(field, station) if spool is None else Gateway(field, station, spool)
+    try:
+        yield uploader
+    finally:
+        uploader.close()
