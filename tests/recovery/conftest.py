@@ -1,30 +1,36 @@
-"""A stack of its own for the tests that kill its parts."""
+"""A stack of its own for the tests that make its parts fail, and the quiet day that they are compared with."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.local.stack import Stack
+from tests.recovery.faults import Fault, Field
+from tests.recovery.field_day import FieldDay
+from tests.recovery.observer import Observer
+from tests.recovery.rounds import Outcome, Round
+from tests.recovery.standing import standing
 
-QUICK = {
-    "UNCIA_BURST_IDLE_S": "4",
-    "UNCIA_TICK_S": "0.5",
-    "UNCIA_RECONCILE_EVERY_S": "3",
-    "UNCIA_RECONCILE_AFTER_S": "3",
-}
+Play = Callable[[Fault | None], Outcome]
 
 
 @pytest.fixture(scope="session")
-def mortal_stack() -> Iterator[Stack]:
-    """All parts; a test may kill any of them, supervisord brings it back."""
-    folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
-    stack = Stack(folder)
-    try:
-        stack.up(extra_env=QUICK)
-        yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
+def mortal_stack() -> Iterator[tuple[Field, Observer]]:
+    """All parts; a test may make any of them fail."""
+    with standing() as (field, observer):
+        yield field, observer
+
+
+@pytest.fixture(scope="session")
+def play(mortal_stack: tuple[Field, Observer]) -> Play:
+    """Plays a day of 39 photographs with one fault, and compares it with a quiet one."""
+    field, observer = mortal_stack
+    day = FieldDay(series=1)
+    quiet = Round(field, observer, day, seed=0).play(None)
+    assert not quiet.problems, quiet.problems
+
+    def round_of(fault: Fault | None) -> Outcome:
+        if fault is not None and (reason := fault.why_not()):
+            pytest.skip(reason)
+        return Round(field, observer, day, seed=1).play(fault, quiet.verdicts)
+
+    return round_of

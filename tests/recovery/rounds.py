@@ -14,7 +14,9 @@ from itertools import pairwise
 from tests.recovery.faults import Fault, Field
 from tests.recovery.field_day import FieldDay
 from tests.recovery.observer import Observer, Station
+from tests.recovery.photographs import Photograph
 from tests.recovery.uploaders import Uploader, uploading
+from uncia.errors import UnciaError
 from uncia.events import BurstStatus
 from uncia.ids import image_id, upload_id
 from uncia.object_store import ObjectStore
@@ -69,27 +71,34 @@ class Round:
         spool = fault.prepare(self._place) if fault else None
         try:
             with uploading(self._place, self._station, spool) as uploader:
-                trouble = threading.Thread(target=self._trouble, args=(fault, uploader, len(arrivals) // 3, outcome))
-                trouble.start()
-                # The last third comes when the fault is over: somebody has to notice that the stream goes on.
-                until_then = len(arrivals) * 2 // 3
-                uploader.upload(arrivals[:until_then], self._per_s)
-                trouble.join()
-                uploader.upload(arrivals[until_then:], self._per_s)
-                self._wait_for(self._day.groups_before_stragglers, "before the stragglers", outcome)
-                if fault is not None and self._healed:
-                    self._measure(fault, outcome)
-                if fault is not None and fault.part == "bursts":
-                    # What it knows must stand in the log, not only in its memory.
-                    self._place.stack.kill("bursts", 9)
-                uploader.upload([(each, "") for each in self._day.stragglers], self._per_s)
-                self._wait_for(self._day.groups, "at the end", outcome)
+                self._stream(fault, arrivals, uploader, outcome)
+        except (TimeoutError, UnciaError) as error:
+            outcome.problems.append(f"the round broke off: {error}")
         finally:
             if fault is not None:
                 fault.tidy(self._place)
         self._judge(outcome, reference)
         outcome.seconds = time.monotonic() - began
         return outcome
+
+    def _stream(
+        self, fault: Fault | None, arrivals: list[tuple[Photograph, str]], uploader: Uploader, outcome: Outcome
+    ) -> None:
+        trouble = threading.Thread(target=self._trouble, args=(fault, uploader, len(arrivals) // 3, outcome))
+        trouble.start()
+        # The last third comes when the fault is over: somebody has to notice that the stream goes on.
+        until_then = len(arrivals) * 2 // 3
+        uploader.upload(arrivals[:until_then], self._per_s)
+        trouble.join()
+        uploader.upload(arrivals[until_then:], self._per_s)
+        self._wait_for(self._day.groups_before_stragglers, "before the stragglers", outcome)
+        if fault is not None and self._healed:
+            self._measure(fault, outcome)
+        if fault is not None and fault.part == "bursts":
+            # What it knows must stand in the log, not only in its memory.
+            self._place.stack.kill("bursts", 9)
+        uploader.upload([(each, "") for each in self._day.stragglers], self._per_s)
+        self._wait_for(self._day.groups, "at the end", outcome)
 
     def _trouble(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         if fault is None:

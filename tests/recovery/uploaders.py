@@ -122,7 +122,8 @@ class Gateway(Uploader):
             unfinished.rename(file)
         while self.confirmed < wanted:
             if time.monotonic() > give_up or self._process.poll() is not None:
-                raise TimeoutError(f"the gateway confirmed {self.confirmed} of {wanted}: {self._log.name}")
+                said = Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-600:]
+                raise TimeoutError(f"the gateway confirmed {self.confirmed} of {wanted} and said {said}")
             time.sleep(0.1)
 
     def close(self) -> None:

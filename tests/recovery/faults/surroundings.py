@@ -91,5 +91,6 @@ class DiskFull(Fault):
             self._disk = None
 
 
+# SQLite writes its changes back once its log has 4 MB: a disk must hold that and the spool.
 def _mount(folder: Path) -> list[str]:
-    return ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    return ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
