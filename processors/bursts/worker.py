@@ -37,6 +37,7 @@ from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from processors.runtime.deployments import DeploymentReader, Deployments
+from processors.runtime.lease import Lease
 from uncia.errors import PermanentError
 from uncia.events import ClockTicked, ImagePredicted
 from uncia.inference import ModelCard, load_model_card
@@ -215,6 +216,7 @@ class Bursts:
 def create(settings: Settings) -> WorkerApp:
     """The worker's app."""
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
+    Lease(app.conf.broker_session_timeout).guard(app)
     card = load_model_card(settings)
     bursts = Bursts(app, settings, card, overrides_of(DeploymentReader(settings).start()))
     inputs = app.topic(

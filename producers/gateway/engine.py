@@ -134,8 +134,14 @@ class Gateway:
                 self._ignore(seen, error)
                 continue
             cameras.setdefault(camera, []).append(seen)
-        for camera, files in cameras.items():
-            self._spool.add(self._options.station, camera, files)
+        try:
+            for camera, files in cameras.items():
+                self._spool.add(self._options.station, camera, files)
+        except SpoolFull:
+            # Not written down: to be found again when there is room.
+            for seen in (each for files in cameras.values() for each in files):
+                self._watcher.forget(seen.path)
+            raise
         self._looked = self._ever_looked = True
         # A card of 100,000 files must not keep the board busy with looking.
         self._next_look = self._clock() + max(self._options.poll_s, 5 * (time.monotonic() - began))

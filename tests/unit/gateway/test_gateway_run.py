@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateway_making import Store, Told, photograph, rows, run
 
 from producers.gateway import content
+from producers.gateway.spool import Spool
+from producers.gateway.spool_file import SpoolFull
 from producers.gateway.uploader import StoreDisagrees
 from uncia.errors import DependencyDown
 from uncia.object_store import AccessRefused
@@ -221,3 +225,20 @@ def test_the_key_has_the_files_time_where_there_is_no_exif(card: Path, spool: Pa
     run(card, spool, Store())
     taken = content.capture_time(b"", 1_700_000_000_000_000_000)
     assert rows(spool)[0]["key"].startswith(f"ridge/north/{taken:%Y/%m/%d/%Y%m%dT%H%M%S}-")
+
+
+def test_what_was_found_while_the_spools_disk_was_full_is_found_again(
+    card: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph(card / "1.JPG")
+    add, refused = Spool.add, []
+
+    def full_once(self: Spool, *told: Any) -> int:
+        if not refused:
+            refused.append(told)
+            raise SpoolFull("no room")
+        return add(self, *told)
+
+    monkeypatch.setattr(Spool, "add", full_once)
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: False)
+    assert run(card, spool, Store()).uploaded == 1
