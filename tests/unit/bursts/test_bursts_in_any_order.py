@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.bursts.grouping import divide
-from processors.bursts.rules import BurstRules
+from processors.bursts.rules import BurstRules, Overrides
 from processors.bursts.state import CameraState, track_of
 from uncia.events import BurstResolved, BurstStatus, Trigger
 
@@ -31,7 +31,8 @@ JUDGED = [
     {"scores": (0.3, 0.31, 0.2, 0.0), "focus": 0.5},
     {"rejected": True},
 ]
-EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, JUDGED]
+OWN = [{}, {}, {"make": "CUDDEBACK"}, {"overrides": Overrides(gap_s=8)}]
+EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, JUDGED, OWN]
 
 
 @lru_cache(maxsize=10_000)
@@ -41,8 +42,8 @@ def shot(code: int) -> Shot:
     for choices in EVERY:
         left, place = divmod(left, len(choices))
         parts.append(choices[place])
-    taken, (sequence, length), event, trigger, judged = parts
-    return Shot(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged)
+    taken, (sequence, length), event, trigger, judged, own = parts
+    return Shot(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged, **own)
 
 
 CODES = st.integers(0, prod(len(choices) for choices in EVERY) - 1)
