@@ -102,3 +102,11 @@ def test_results_are_one_flat_object(tmp_path: Path) -> None:
     assert not any(
         isinstance(v, dict | list) for v in json.loads((tmp_path / "new" / "results.json").read_text()).values()
     )
+
+
+def test_a_disturbed_measurement_says_so_and_stresses_cpu_time(page: Path) -> None:
+    assert "(c)/(b) = **0.75**" in page.read_text()
+    write_docs(page, {**_RESULTS, "others_share_of_machine": 0.5})
+    assert "(c)/(b) = 0.75 " in page.read_text()
+    assert "by CPU seconds an image **0.7**" in page.read_text()
+    assert "not quiet" in page.read_text()
