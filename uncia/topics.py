@@ -149,7 +149,7 @@ DEAD_LETTER = Topic(
     "(`__connect.errors.*` headers, named as Kafka Connect does).",
     key="as the original",
     format="as the original",
-    writers=("intake", "predict", "predict-backfill", "bursts", "clocks"),
+    writers=("intake", "predict", "predict-backfill", "bursts"),
     readers=("operators",),
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,

@@ -1,0 +1,1 @@
+"""What is thought of each camera's clock, as a table."""
