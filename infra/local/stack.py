@@ -18,7 +18,7 @@ from infra.local.seaweedfs import SeaweedFS
 from infra.local.service import Service, Site
 from infra.local.supervisor import Supervised, Supervisor
 from infra.local.triton import Triton
-from infra.local.workers import Bursts, Intake, Predict, PredictBackfill, Reconcile, TritonKeeper
+from infra.local.workers import Bursts, Clocks, Intake, Predict, PredictBackfill, Reconcile, TritonKeeper
 from uncia.errors import StackError, UnciaError
 from uncia.settings import Settings
 
@@ -31,6 +31,7 @@ SERVICES: tuple[type[Service], ...] = (
     Predict,
     PredictBackfill,
     Bursts,
+    Clocks,
     Reconcile,
 )
 NAMES = tuple(service.name for service in SERVICES)

@@ -78,6 +78,13 @@ class Bursts(Worker):
     needs: ClassVar[tuple[str, ...]] = ("kafka",)
 
 
+class Clocks(Worker):
+    """Predictions become a judgement on their camera's clock."""
+
+    name: ClassVar[str] = "clocks"
+    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+
+
 class TritonKeeper(Worker):
     """Notices a model that no longer answers, and cures it."""
 

@@ -15,6 +15,7 @@ class Worker(StrEnum):
     PREDICT = "predict"
     PREDICT_BACKFILL = "predict-backfill"
     BURSTS = "bursts"
+    CLOCKS = "clocks"
 
 
 def app(name: Worker = typer.Argument(help="Which worker to run.")) -> None:

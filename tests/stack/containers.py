@@ -29,8 +29,8 @@ from uncia.errors import StackError
 from uncia.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "predict-backfill", "bursts", "reconcile")
-OURS = ("intake", "predict", "predict-backfill", "bursts", "reconcile")
+PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
+OURS = ("intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """Cures a dead python stub; the containers' Triton has none, and a server that ends is started again."""

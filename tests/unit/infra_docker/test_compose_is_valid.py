@@ -69,7 +69,7 @@ def test_our_own_containers_have_no_privileges(name: str) -> None:
     assert "user" not in service
 
 
-@pytest.mark.parametrize("name", ["intake", "predict", "bursts"])
+@pytest.mark.parametrize("name", ["intake", "predict", "bursts", "clocks"])
 def test_workers_can_be_scaled(name: str) -> None:
     # Two containers cannot share a name or a port of the machine.
     assert not {"container_name", "ports"} & set(services()[name])
