@@ -1,0 +1,136 @@
+"""Deployments and clock health on the real Kafka: a table is loaded, clocks are judged by it, whatever is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from dashboard.clocks.command import judged_clocks
+from infra.local.stack import Stack
+from tests.stack.containers import ContainerStack
+from tests.stack.witness import Witness
+from tests.unit.clocks.clock_making import live
+from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
+from uncia.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import IMAGE_PREDICTED
+
+LATITUDE, LONGITUDE = "28.2134712", "83.9871277"
+START = datetime.now(UTC) - timedelta(hours=24)
+
+Send = Callable[[list[ImagePredicted]], None]
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def send(settings: Settings) -> Iterator[Send]:
+    """Puts predictions on their topic."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+
+    def send(events: list[ImagePredicted]) -> None:
+        topic = IMAGE_PREDICTED.full_name(settings)
+        for event in events:
+            partition = partition_of(event.camera, settings.partitions)
+            producer.send(topic, key=event.camera.encode(), value=event.to_bytes(), partition=partition)
+        producer.flush(30)
+
+    yield send
+    producer.close()
+
+
+@pytest.fixture
+def uncia(stack: Stack | ContainerStack) -> Run:
+    """Runs a command and returns what it prints."""
+
+    def run(*arguments: str, ends: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", *arguments],
+            env={**os.environ, **stack.environment()},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == ends, done.stderr
+        return done.stdout
+
+    return run
+
+
+def table(folder: Path, station: str, *rows: str) -> str:
+    """A deployments.csv: cameras of a station whose clocks show UTC, so their table says."""
+    file = folder / "deployments.csv"
+    header = "deploymentID,locationID,cameraID,latitude,longitude,deploymentStart,deploymentEnd,burstGap"
+    lines = [f"{station}-{at},{station},{row}" for at, row in enumerate(rows)]
+    file.write_text("\n".join([header, *lines]), encoding="utf-8")
+    return str(file)
+
+
+def row(camera: str, start: str = "2020-01-01T00:00:00Z") -> str:
+    return f"{camera},{LATITUDE},{LONGITUDE},{start},,30"
+
+
+def test_a_table_is_published_once_and_a_wrong_one_not_at_all(uncia: Run, station: str, tmp_path: Path) -> None:
+    good = table(tmp_path, station, row("north"), row("south"))
+    assert "published=2 unchanged=0" in uncia("deployments", "load", good)
+    assert "published=0 unchanged=2" in uncia("deployments", "load", good)
+    bad = table(tmp_path, f"{station}x", row("north"), row("north"), row("south", "2020-01-01T00:00:00"))
+    refused = uncia("deployments", "load", bad, ends=1)
+    assert "line 2" in refused and "line 3" in refused and "line 4" in refused
+    listed = json.loads(uncia("deployments", "list", "--json"))
+    ours = [each for each in listed if each["camera"].startswith(station)]
+    assert [(each["camera"], each["latitude"], each["burst_gap_s"]) for each in ours] == [
+        (f"{station}/north", None, 30.0),
+        (f"{station}/south", None, 30.0),
+    ]
+    uncia("deployments", "remove", f"{station}/north", f"{station}-0")
+    left = [each["camera"] for each in json.loads(uncia("deployments", "list", "--json"))]
+    assert f"{station}/north" not in left and f"{station}/south" in left
+
+
+def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera(
+    stack: Stack | ContainerStack,
+    settings: Settings,
+    witness: Witness,
+    send: Send,
+    uncia: Run,
+    station: str,
+    tmp_path: Path,
+) -> None:
+    wrong, right = f"{station}/wrong", f"{station}/right"
+    nepal = live(12, camera=wrong, begin=START, zone_minutes=345)
+    utc = live(12, camera=right, begin=START)
+
+    def now(camera: str) -> ClockJudged | None:
+        return next((each for each in judged_clocks(settings) if each.camera == camera), None)
+
+    def judged(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
+        return lambda: (known := now(camera)) is not None and known.verdict is verdict
+
+    # Nobody knows the zone yet: the clock may well show Nepal's time.
+    send(nepal[:6] + utc[:6])
+    for camera in (wrong, right):
+        witness.wait_for(judged(camera, ClockVerdict.OK), 60, f"{camera} is ok")
+
+    uncia("deployments", "load", table(tmp_path, station, row("wrong"), row("right")))
+    if isinstance(stack, Stack):
+        stack.kill("clocks", signal.SIGKILL)
+    send(nepal[6:] + utc[6:])
+    witness.wait_for(lambda: [each.code for each in now(wrong).reasons] == ["zone"], 60, "the wrong zone is found")  # type: ignore[union-attr]
+    found, beside = now(wrong), now(right)
+    assert found is not None and beside is not None
+    assert found.verdict is ClockVerdict.WRONG
+    assert found.offset_s == pytest.approx(345 * 60, abs=30)
+    assert found.evidence.frames <= 12
+    assert beside.verdict is ClockVerdict.OK
+    shown = [each for each in json.loads(uncia("clocks", "--json", "--bad")) if each["camera"].startswith(station)]
+    assert [each["camera"] for each in shown] == [wrong]
+    if isinstance(stack, Stack):
+        logs = [file.read_text(errors="replace") for file in (stack.folder / "logs").glob("*.log")]
+        assert not any(LATITUDE[:7] in text or LONGITUDE[:7] in text for text in logs)
