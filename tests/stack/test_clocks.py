@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from dashboard.clocks.command import judged_clocks
 from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
@@ -96,7 +95,6 @@ def test_a_table_is_published_once_and_a_wrong_one_not_at_all(uncia: Run, statio
 
 def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera(
     stack: Stack | ContainerStack,
-    settings: Settings,
     witness: Witness,
     send: Send,
     uncia: Run,
@@ -108,7 +106,8 @@ def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera
     utc = live(12, camera=right, begin=START)
 
     def now(camera: str) -> ClockJudged | None:
-        return next((each for each in judged_clocks(settings) if each.camera == camera), None)
+        shown = json.loads(uncia("clocks", "--json", "--camera", camera))
+        return ClockJudged.model_validate(shown[0]) if shown else None
 
     def judged(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
         return lambda: (known := now(camera)) is not None and known.verdict is verdict
