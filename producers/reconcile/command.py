@@ -77,14 +77,14 @@ def _counts(progress: Progress) -> dict[str, int]:
 
 
 def _once(config: Settings, asked: Asked, tell: Tell) -> Progress:
-    comparison = _comparison(config)
+    comparison = _comparison(config, ObjectStore(config))
     with _alone(comparison.ledger.path.with_suffix(".once.lock")):
         return comparison.run(asked, "once", tell)
 
 
 def _for_ever(config: Settings, asked: Asked) -> None:
     log = configure_logging(config, "reconcile")
-    pause = threading.Event()
+    pause, store = threading.Event(), ObjectStore(config)
     comparison: Comparison | None = None
     while True:
         began = time.monotonic()
@@ -98,7 +98,7 @@ def _for_ever(config: Settings, asked: Asked) -> None:
 
         try:
             # Opened anew each time: topics that were made anew meanwhile begin another ledger.
-            comparison = _comparison(config)
+            comparison = _comparison(config, store)
             comparison.run(asked, "every", tell, on_page=mark_ready)
             if named:
                 log.warning("not all are answered", keys=some, **{state.name.lower(): n for state, n in named.items()})
@@ -111,8 +111,8 @@ def _for_ever(config: Settings, asked: Asked) -> None:
         pause.wait(max(config.reconcile_every_s, _REST * (time.monotonic() - began)))
 
 
-def _comparison(config: Settings) -> Comparison:
-    ledger, store = open_ledger(config), ObjectStore(config)
+def _comparison(config: Settings, store: ObjectStore) -> Comparison:
+    ledger = open_ledger(config)
     return Comparison(
         ledger=ledger,
         bucket=config.bucket,
