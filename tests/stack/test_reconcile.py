@@ -4,23 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from infra.local.stack import Stack
-from infra.local.supervisor import Supervisor
 from producers.reconcile.facts import upload_key
 from producers.reconcile.learning import open_ledger
-from tests.stack.conftest import KIND, QUICK
+from tests.stack.conftest import KIND
 from tests.stack.photographs import photograph
-from tests.stack.witness import Witness
-from uncia.broker import read_topics
 from uncia.events import ImagePredicted
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings
-from uncia.topics import STORAGE_CHANGED
 
 Reconcile = Callable[..., list[dict[str, Any]]]
 
@@ -43,54 +39,6 @@ def reconcile(stack: Stack) -> Reconcile:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     return run
-
-
-@pytest.fixture
-def silent_store(stack: Stack) -> Iterator[Stack]:
-    """The store runs, and whatever it would tell Kafka is lost: the part `reconcile` and intake are stopped too."""
-    layout = stack._layout()
-    assert layout is not None
-    Supervisor(layout).stop_parts(["reconcile"], 20)
-    yield stack
-    stack.up(extra_env=QUICK)
-
-
-@pytest.mark.timeout(240)
-def test_photographs_whose_notification_was_lost_are_named_announced_once_and_answered(
-    silent_store: Stack,
-    store: ObjectStore,
-    settings: Settings,
-    reconcile: Reconcile,
-    predicted: Callable[..., ImagePredicted],
-    witness: Witness,
-    station: str,
-) -> None:
-    keys = [f"{station}/cam/lost-{number}.jpg" for number in range(3)]
-    layout = silent_store._layout()
-    assert layout is not None
-    supervisor = Supervisor(layout)
-    # Without a broker the store accepts, tries to tell, logs the failure, and forgets.
-    supervisor.stop_parts(["intake", "kafka"], 60)
-    for number, key in enumerate(keys):
-        store.client.put_object(Bucket=settings.bucket, Key=key, Body=photograph(900 + number))
-    supervisor.stop_parts(["seaweedfs"], 60)
-    silent_store.up(["kafka", "seaweedfs", "intake"], extra_env=QUICK)
-
-    told = [
-        message
-        for message in read_topics(settings, (STORAGE_CHANGED,), from_beginning=True, until_end=True)
-        if station.encode() in (message.key or b"")
-    ]
-    assert told == []
-
-    *named, counts = reconcile("--prefix", f"{station}/")
-
-    assert [(one["state"], one["key"]) for one in named] == [("missed", key) for key in keys]
-    assert (counts["missed"], counts["zero"]) == (3, False)
-    for key in keys:
-        assert predicted(key, 60).prediction is not None
-    counts = reconcile("--prefix", f"{station}/")[-1]
-    assert (counts["zero"], counts["answered"], counts["stored"]) == (True, 3, 3)
 
 
 def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(
