@@ -24,6 +24,10 @@ _WINDOW = 30
 """How far photographs overtake each other on their way to the store."""
 
 
+def _of_five(event: int) -> Noted:
+    return lambda number: Trigger(number, 5, event)
+
+
 class FieldDay:
     """`series` visits of animals to every camera.
 
@@ -89,7 +93,7 @@ class FieldDay:
         for camera in ("sequence-a", "sequence-b"):
             for half, begin in enumerate((0, 6)):
                 event = 1 + 2 * number + half
-                self._burst(camera, at, [begin + n for n in range(5)], lambda n, e=event: Trigger(n, 5, e))
+                self._burst(camera, at, [begin + n for n in range(5)], _of_five(event))
         self._burst("gap-a", at, [0, 3, 6, 9])
         self._burst("gap-b", at - _LONG_AGO, [0, 3, 6, 9])
         self._burst("short", at, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number))
