@@ -20,6 +20,7 @@ _PARTS = {
     "intake": "worker intake",
     "predict": "worker predict",
     "predict-backfill": "worker predict-backfill",
+    "clocks": "worker clocks",
     "bursts": "worker bursts",
     "reconcile": "reconcile",
     "supervisord": "supervisord",
