@@ -1,7 +1,7 @@
 """What went in and what came out; pure.
 
 A file is accounted for when its gateway confirmed it (or called it an exact duplicate of one that it confirmed),
-an answer stands on the topic, and, where the answer is a prediction, a settled burst holds the photograph.
+an answer stands on the topic, a prediction or a rejection, and a settled burst holds the photograph.
 """
 
 import statistics
@@ -82,9 +82,7 @@ class Ledger:
             return {
                 "not uploaded": sorted(self.expected - self.confirmed_paths - self.duplicates),
                 "not answered": sorted(up.key for i, up in self.uploads.items() if i not in self.answers),
-                "in no settled burst": sorted(
-                    a.key for a in answered if a.rejection is None and a.image_id not in in_bursts
-                ),
+                "in no settled burst": sorted(a.key for a in answered if a.image_id not in in_bursts),
             }
 
     def summary(self) -> dict[str, Any]:

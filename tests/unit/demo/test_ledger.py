@@ -108,6 +108,7 @@ def test_a_rejection_is_an_answer() -> None:
     ledger = Ledger(expected={"/card/1.jpg"})
     ledger.take_gateway(uploaded("1.jpg"))
     ledger.take_answer(answer("1.jpg", Rejection(reason="image-empty", message="0 bytes")))
+    ledger.take_burst(burst("1.jpg"))
     assert (ledger.summary()["rejected"], ledger.summary()["unaccounted"]) == (1, 0)
 
 
