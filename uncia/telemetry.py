@@ -46,9 +46,13 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
     return cast(Logger, structlog.get_logger("uncia").bind(worker=worker))
 
 
+READY_FILE = "UNCIA_READY_FILE"
+"""Environment variable: a file that exists from the moment the process does its work."""
+
+
 def ready_file() -> Path | None:
     """The file that tells a supervisor that this process is ready, where the supervisor asked for one."""
-    name = os.environ.get("UNCIA_READY_FILE")
+    name = os.environ.get(READY_FILE)
     return Path(name) if name else None
 
 

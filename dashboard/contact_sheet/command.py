@@ -7,11 +7,10 @@ from typing import Any
 import typer
 
 from dashboard.contact_sheet.collect import Results
-from dashboard.contact_sheet.page import render
-from dashboard.contact_sheet.thumbnails import thumbnail
+from dashboard.contact_sheet.page import render, write_page
+from dashboard.contact_sheet.thumbnails import stored_pictures
 from uncia.broker import read_topics
-from uncia.errors import PermanentError, UnciaError
-from uncia.object_store import ObjectStore
+from uncia.errors import UnciaError
 from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
@@ -27,21 +26,8 @@ def report(
         read_topics(config, (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER), from_beginning=True, until_end=True),
         config,
     )
-    store = ObjectStore(config)
-    limit = config.max_object_mb * 1_000_000
-
-    def load(bucket: str, key: str) -> str | None:
-        try:
-            return thumbnail(store.get(bucket, key, max_bytes=limit))
-        except PermanentError:
-            return None
-
-    page = render(results, load, title=title, summary=_summary(summary, results))
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UnciaError(f"cannot write {output}: {error.strerror}; choose another place with --output") from error
+    page = render(results, stored_pictures(config), title=title, summary=_summary(summary, results))
+    write_page(output, page)
     typer.echo(f"{len(results.standing())} bursts, {len(results.rejected)} rejected files: {output}")
 
 

@@ -1,6 +1,5 @@
 """Lays the results out for the template, and renders it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashboard.contact_sheet.collect import Results
+from dashboard.contact_sheet.thumbnails import LoadPicture
+from uncia.errors import UnciaError
 from uncia.events import BurstFrame, BurstResolved
 
 FRAMES_SHOWN = 24
 BURSTS_SHOWN = 150
-
-LoadPicture = Callable[[str, str], str | None]
-"""From bucket and key to a data URL, or None where there is no picture to show."""
 
 
 @dataclass(frozen=True)
@@ -139,3 +137,12 @@ def _frame_view(frame: BurstFrame, load: LoadPicture) -> FrameView:
         deciding=frame.deciding,
         box=box,
     )
+
+
+def write_page(output: Path, page: str) -> None:
+    """Write a page, its folder too. Raises `UnciaError` when that cannot be."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UnciaError(f"cannot write {output}: {error.strerror}; choose another place with --output") from error

@@ -6,31 +6,16 @@ from pathlib import Path
 
 import typer
 
-from dashboard.contact_sheet.thumbnails import thumbnail
+from dashboard.contact_sheet.page import write_page
+from dashboard.contact_sheet.thumbnails import stored_pictures
 from dashboard.replay_diff.page import render
-from uncia.errors import PermanentError, UnciaError
-from uncia.object_store import ObjectStore
+from uncia.errors import UnciaError
 from uncia.settings import settings
 
 
 def main(output: Path = typer.Option(..., "--output", "-o", help="Where the page goes.")) -> None:
     """Write the page."""
-    config = settings()
-    store = ObjectStore(config)
-    limit = config.max_object_mb * 1_000_000
-
-    def load(bucket: str, key: str) -> str | None:
-        try:
-            return thumbnail(store.get(bucket, key, max_bytes=limit))
-        except PermanentError:
-            return None
-
-    page = render(json.load(sys.stdin), load)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UnciaError(f"cannot write {output}: {error.strerror}; choose another place with --output") from error
+    write_page(output, render(json.load(sys.stdin), stored_pictures(settings())))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Lays a comparison out for the template, and renders it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dashboard.contact_sheet.thumbnails import LoadPicture
+
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
 ROWS_SHOWN = 60
-
-LoadPicture = Callable[[str, str], str | None]
-"""From bucket and key to a data URL, or None where there is no picture to show."""
 
 TONES = {
     "relabelled": "focus",

@@ -19,7 +19,7 @@ from infra.local.triton import EXIT_TIMEOUT_S, Triton
 from uncia.errors import UnciaError
 from uncia.inference import Health, ModelControl, Probe
 from uncia.settings import settings
-from uncia.telemetry import configure_logging
+from uncia.telemetry import configure_logging, ready_file
 
 PERIOD_S = 3.0
 """Between two questions. A request that met the dead model is answered at most so much later, and the cure's 2 s."""
@@ -104,7 +104,6 @@ def main() -> None:
     stack_id = os.environ.get(processes.ID_MARK)
     if not stack_id:
         sys.exit("triton-keeper: `uncia up` starts this; it needs to know its stack")
-    ready = os.environ.get("UNCIA_READY_FILE")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -115,7 +114,7 @@ def main() -> None:
             # supervisord starts it again.
             Cure.RESTART: lambda: _end_triton(stack_id),
         }
-        keep(lambda: control.probe(model), cures, stop, Path(ready) if ready else None)
+        keep(lambda: control.probe(model), cures, stop, ready_file())
 
 
 def _end_triton(stack_id: str) -> None:

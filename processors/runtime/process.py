@@ -1,7 +1,6 @@
 """One worker as one process: from settings to the exit status."""
 
 import importlib
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +14,8 @@ from processors.runtime.app import WorkerApp
 from uncia.broker import create_topics, existing_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import Settings
-from uncia.telemetry import configure_logging
+from uncia.telemetry import configure_logging, ready_file
 from uncia.topics import TOPICS, Topic
-
-READY_FILE = "UNCIA_READY_FILE"
-"""Environment variable: a file that exists from the moment the worker has its partitions and its tables."""
 
 log = structlog.get_logger("uncia")
 
@@ -73,7 +69,7 @@ def run(name: str, settings: Settings) -> NoReturn:
     """
     configure_logging(settings, name)
     structlog.contextvars.bind_contextvars(worker=name)
-    ready = Path(os.environ[READY_FILE]) if os.environ.get(READY_FILE) else None
+    ready = ready_file()
     if ready is not None:
         ready.unlink(missing_ok=True)
     # `predict-backfill` is processors.predict.backfill; a name without a dash is its folder's `worker`.

@@ -11,9 +11,9 @@ from compose_file import ROOT, ours, services
 from typer.exceptions import TyperException
 
 from infra.local import seaweedfs
-from processors.runtime.process import READY_FILE
 from uncia.cli import build
 from uncia.settings import Settings
+from uncia.telemetry import READY_FILE
 from uncia.topics import STORAGE_CHANGED
 
 DOCKERFILE = (ROOT / "infra" / "docker" / "Dockerfile").read_text(encoding="utf-8")
