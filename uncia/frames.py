@@ -29,7 +29,8 @@ class FrameSpec(BaseModel):
     """What a model wants to see, and where its windows lie. Part of the model card, and so of the model.
 
     The strips that cameras print at the top and bottom are cut off before scaling, or the network reads the print.
-    Window and stride are in pixels of the frame.
+    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so does a
+    model say that it looks at nothing smaller.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,7 +45,10 @@ class FrameSpec(BaseModel):
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of windows; a window's place is `row * columns + column`."""
-        return (self.height - self.window) // self.stride + 1, (self.width - self.window) // self.stride + 1
+        return (
+            max(0, self.height - self.window) // self.stride + 1,
+            max(0, self.width - self.window) // self.stride + 1,
+        )
 
     def window_box(self, place: int) -> Box:
         """Where a window lies: x, y, width, height as shares of the stored photograph. Raises `ValueError`."""
@@ -56,8 +60,8 @@ class FrameSpec(BaseModel):
         return (
             column * self.stride / self.width,
             self.crop_top + kept * row * self.stride / self.height,
-            self.window / self.width,
-            kept * self.window / self.height,
+            min(1.0, self.window / self.width),
+            kept * min(1.0, self.window / self.height),
         )
 
 

@@ -40,3 +40,10 @@ def test_a_place_outside_the_grid_is_a_mistake(place: int) -> None:
 def test_a_crop_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ValidationError):
         FrameSpec(crop_top=0.5)
+
+
+def test_a_window_larger_than_the_frame_is_the_whole_of_it() -> None:
+    spec = FrameSpec(width=96, height=64, crop_top=0.1, crop_bottom=0.2, window=96, stride=32)
+
+    assert spec.grid == (1, 1)
+    assert spec.window_box(0) == pytest.approx((0.0, 0.1, 1.0, 0.7))
