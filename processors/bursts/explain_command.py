@@ -3,19 +3,19 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import timedelta
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from processors.bursts.explain import Story, story
-from processors.bursts.independence import detections
+from processors.bursts.independence import detections, places_of
+from processors.runtime.deployments import Deployments
 from uncia.broker import read_topics
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.settings import settings
-from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
 app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one came about.")
 
@@ -48,6 +48,14 @@ def _predictions(images: set[str]) -> dict[str, ImagePredicted]:
     return found
 
 
+def _deployments() -> Deployments:
+    """As they stand now."""
+    known = Deployments()
+    for message in read_topics(settings(), (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
+        known.learn(message.key, message.value)
+    return known
+
+
 @app.command("list")
 def list_bursts(
     camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
@@ -60,9 +68,7 @@ def list_bursts(
         if ours and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
             newest[burst.burst_id] = burst
     held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]
-    config = settings()
-    gaps = timedelta(seconds=config.event_gap_s), timedelta(seconds=config.independence_gap_s)
-    counted = detections(held, *gaps)
+    counted = detections(held, places_of(settings(), _deployments()))
     table = Table("burst", "camera", "started (camera's clock)", "frames", "verdict", "status", "event", "independent")
     for burst in sorted(held, key=lambda each: (each.camera, each.started_at, each.burst_id)):
         detection = counted.get(burst.burst_id)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from processors.intake import s3_records, seaweedfs
 from uncia.errors import PermanentError
+from uncia.events.images import RECONCILE_SOURCE
 from uncia.lanes import LANE_METADATA
 
 MAX_BYTES = 1_048_576
@@ -29,6 +30,8 @@ class Stored:
     stored_at: datetime
     lane: str | None = None
     """The lane that the uploader asked for, in its own words; None: it said nothing, or the store does not tell."""
+    by_reconcile: bool = False
+    """Told by our own reconcile, not by the store."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
         return Ignored("deleted")
     if record.key.endswith("/"):
         return Ignored("folder")
-    return Stored(record.bucket, record.key, record.etag, record.size, record.time)
+    ours = record.source == RECONCILE_SOURCE
+    return Stored(record.bucket, record.key, record.etag, record.size, record.time, by_reconcile=ours)
 
 
 def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:

@@ -31,6 +31,7 @@ class _Record(BaseModel):
     version: str = Field(validation_alias="eventVersion")
     name: str = Field(validation_alias="eventName")
     time: AwareDatetime = Field(validation_alias="eventTime")
+    source: Any = Field(default=None, validation_alias="eventSource", description="whatever it is, it spoils nothing")
     s3: _S3
 
 
@@ -44,6 +45,7 @@ class S3Record:
         self.size = stored.size
         self.etag = (stored.etag or "").strip('"') or None
         self.time: datetime = record.time.astimezone(UTC)
+        self.source = record.source
         # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.
         self.created = record.name.removeprefix("s3:").startswith("ObjectCreated:")
 

@@ -82,6 +82,7 @@ class Intake:
             size=stored.size,
             uploaded_at=stored.stored_at,
             announced_at=datetime.now(UTC),
+            announced_by="reconcile" if stored.by_reconcile else "notification",
             lane=lane_of(stored.key, stored.stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
         )
 

@@ -4,9 +4,8 @@ import json
 from datetime import UTC
 from urllib.parse import quote_plus
 
+from uncia.events.images import RECONCILE_SOURCE
 from uncia.object_store import StoredObject
-
-EVENT_SOURCE = "uncia:reconcile"
 
 
 def path_of(bucket: str, key: str) -> bytes:
@@ -18,7 +17,7 @@ def notification_of(bucket: str, stored: StoredObject) -> bytes:
     """S3 event notification, schema 2.1, with the source that tells who announced."""
     record = {
         "eventVersion": "2.1",
-        "eventSource": EVENT_SOURCE,
+        "eventSource": RECONCILE_SOURCE,
         "eventTime": stored.modified.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventName": "ObjectCreated:Put",
         "s3": {

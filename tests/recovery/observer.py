@@ -10,10 +10,11 @@ from kafka.errors import KafkaError
 from uncia.broker import Message, read_topics
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events.images import RECONCILE_SOURCE
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED
 
-_BY_RECONCILE = b"uncia:reconcile"
+_BY_RECONCILE = RECONCILE_SOURCE.encode()
 
 
 @dataclass

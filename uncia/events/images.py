@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """x, y, width, height as shares of the photograph's width and height, origin at the top left."""
 
+RECONCILE_SOURCE = "uncia:reconcile"
+"""`eventSource` of the S3 event notifications that `uncia reconcile` writes; a store writes its own name there."""
+
 
 class Lane(StrEnum):
     """Which way a photograph takes to its answer: what was taken just now goes before what was taken long ago."""

@@ -3,23 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 
-import pytest
 from filer_events import entry, event
 
 from processors.intake.worker import Intake
 from uncia.events import Lane
-from uncia.object_store import ObjectStore
-from uncia.settings import Settings
 
 UPLOADED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OLD = "20251203T040000-0123456789abcdef.jpg"
 NEW = "20260102T030000-0123456789abcdef.jpg"
-
-
-@pytest.fixture
-def intake() -> Intake:
-    settings = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")  # type: ignore[arg-type]
-    return Intake(settings, ObjectStore(settings, attempts=1))
 
 
 def lane(intake: Intake, name: str, **metadata: str) -> Lane:
