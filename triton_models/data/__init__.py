@@ -1,0 +1,1 @@
+"""Labelled pictures: read, drawn, checked, split, and turned into what a model sees."""
