@@ -1,0 +1,66 @@
+"""A model package, opened: its card, its labels, and its graph in ONNX Runtime."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia.errors import SettingsError, UnciaError
+from uncia.frames import Pixels
+from uncia.model_card import ModelCard, read_model_card
+
+GRAPH = "model.onnx"
+
+
+class PackageError(UnciaError):
+    """A folder is no model package, or its graph cannot be used; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class OpenPackage:
+    """Ready to answer. Thread-safe."""
+
+    folder: Path
+    card: ModelCard
+    graph: Path
+    session: Any
+    """`onnxruntime.InferenceSession`."""
+
+    def answer(self, frames: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+        """WHOLE (B, C), WINDOWS (B, C) and PLACES (B, C) for uint8 (B, height, width, 3)."""
+        card = self.card
+        whole, windows, places = self.session.run([card.whole, card.windows, card.places], {card.input: frames})
+        return whole, windows, places
+
+
+def open_package(folder: Path) -> OpenPackage:
+    """Open a package, or a version's folder of Triton's repository. Raises `PackageError` with what to do."""
+    # A model's folder in the repository keeps its graphs one deeper.
+    graph = next((path for path in (folder / GRAPH, *sorted(folder.glob(f"*/{GRAPH}"))) if path.is_file()), None)
+    if graph is None:
+        raise PackageError(f"{folder} is no model package: there is no {GRAPH} in it")
+    home = graph.parent if (graph.parent / "model.json").exists() else folder
+    try:
+        card = read_model_card(home)
+    except SettingsError as error:
+        raise PackageError(f"{folder} is no model package: {error}") from error
+    return OpenPackage(folder, card, graph, session_of(graph))
+
+
+def session_of(graph: Path | bytes) -> Any:
+    """An ONNX graph, or its bytes, in ONNX Runtime on the CPU, in the threads that ask it. Raises `PackageError`."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise PackageError(f"asking a model needs the package {error.name}: pip install 'uncia[models]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        source = str(graph) if isinstance(graph, Path) else graph
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no common class but this
+        name = graph if isinstance(graph, Path) else "the graph"
+        raise PackageError(f"ONNX Runtime cannot run {name}: {' '.join(str(error).split())[:300]}") from error
