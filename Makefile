@@ -11,6 +11,7 @@ VENV_DONE := .venv/complete
 # Arguments: `make demo IMAGES=folder`, `make bench ARGS='...'`.
 IMAGES ?=
 ARGS ?=
+EXAMPLES ?= 20000
 
 .PHONY: help setup demo test check unit bench soak endurance clean
 
@@ -38,8 +39,9 @@ check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
 unit: $(VENV_DONE) ## Unit tests alone.
 	@$(PY) -m pytest -q tests/unit $(ARGS)
 
-bench: setup ## Measure speed; writes .local/bench/results.json.
+bench: setup ## Measure speed, into .local/bench/results.json; then the properties of bursts with many examples.
 	@$(PY) -m benchmarks $(ARGS)
+	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/bursts/test_bursts_in_any_order.py
 
 soak: setup ## Play 20 rounds of 300 photographs with a fault in each; prints what became of them.
 	@$(PY) -m benchmarks.recovery $(ARGS)

@@ -9,10 +9,16 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from benchmarks.bursts import BurstsPlan
+from benchmarks.bursts import measure as measure_bursts
+from benchmarks.lanes import LanesPlan
+from benchmarks.lanes import measure as measure_lanes
 from benchmarks.report import write_docs, write_results
 from benchmarks.run import Bench, Plan
 from uncia.errors import UnciaError
 
+_QUICK_BURSTS = BurstsPlan(pure=1000, streamed=2000, cameras=500)
+_QUICK_LANES = LanesPlan(old=3000, stored=500, seconds=10)
 _QUICK = Plan(rounds=1, images=240, in_process_images=96, latency_s=15)
 
 
@@ -24,11 +30,19 @@ def bench(
     soak: int = typer.Option(0, min=0, help="Then send so many photographs more and watch the memory (10000)."),
     keep: bool = typer.Option(False, "--keep", help="Keep the stack's folder: its logs, its log, its photographs."),
 ) -> None:
-    """Measure the model alone, decode and model, and the whole stream, on the same photographs."""
+    """Measure the model alone, decode and model, the whole stream, the sessioniser, and live beside backfill."""
     console = Console(stderr=True, highlight=False)
     plan = Plan(**{**vars(_QUICK if quick else Plan(rounds=rounds)), "soak": soak})
     folder = folder.absolute()
-    results = Bench(folder, plan, lambda line: console.print(line, markup=False)).run()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
+    results = Bench(folder, plan, say).run()
+    say("bursts …")
+    results |= measure_bursts(folder / "bursts", _QUICK_BURSTS if quick else BurstsPlan(), say)
+    say("live beside backfill …")
+    results |= measure_lanes(folder / "lanes", _QUICK_LANES if quick else LanesPlan())
     results["command"] = " ".join(["python -m benchmarks", *sys.argv[1:]])
     results["measured_at"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     write_results(folder / "results.json", results)

@@ -1,123 +1,63 @@
 """`python -m benchmarks.lanes`: does a card of old photographs hold up live ones? On a real stack of its own.
 
-One photograph a second is live: first alone, then while a card is uploaded as fast as the store takes it, then while
-the card's photographs wait to be answered. The same stack, one after the other; a wait counts from the moment at
-which the PUT was due.
+Two photographs a second are live: first alone, then while old ones are uploaded as fast as the store takes them, then
+while the rest of the card is announced as fast as Kafka takes it, then while all wait to be answered. The same stack,
+one after the other; a wait counts from the moment at which the PUT was due.
+
+A card of 100,000 is a backlog of 100,000 announcements. Only the first of them, more than are answered meanwhile, are
+photographs of their own; the others announce these again. The model does nothing unless one asks for the real one.
 """
 
 import json
+import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from benchmarks.figures import percentile
+from benchmarks.kafka_log import messages
 from benchmarks.machine import cores, describe
+from benchmarks.no_op_model import build
 from benchmarks.photographs import Photographs
 from benchmarks.plan import BURST, Shot
 from benchmarks.processes import busy_seconds, sample
+from benchmarks.report import Results
 from benchmarks.uploads import Sent, Uploader
+from benchmarks.waits import Seen, Waits
 from infra.local.stack import Stack
 from infra.local.stream import stream_status
+from producers.reconcile.announce import announce
 from uncia.broker import read_topics
-from uncia.errors import DependencyDown, UnciaError
-from uncia.events import BurstResolved, ImagePredicted
+from uncia.errors import UnciaError
+from uncia.object_store import ObjectStore
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+from uncia.topics import IMAGE_BACKFILLED
 
 _DISTINCT = 48
 _CAMERAS = 4
-_PATIENCE_S = 60
+_SMALLER = 4
 _TAKEN = datetime(2025, 1, 10, 6, 0, 0)
+_REPOSITORY = "UNCIA_MODEL_REPOSITORY"
 
 
 @dataclass(frozen=True)
-class Waits:
-    """Milliseconds from a live PUT's due moment until a subscriber saw what became of it."""
+class LanesPlan:
+    """How much is measured."""
 
-    photographs: int
-    predicted_p50_ms: float
-    predicted_p95_ms: float
-    predicted_p99_ms: float
-    verdict_p50_ms: float
-    verdict_p95_ms: float
-    verdict_p99_ms: float
-    until_asked_p50_ms: float
-    """Of that, from the store's clock until Triton was asked: notification, intake, reading, decoding."""
-    until_asked_p95_ms: float
-    until_asked_p99_ms: float
-    triton_p50_ms: float
-    """Of that, Triton's, its queue included."""
-    triton_p95_ms: float
-    triton_p99_ms: float
-    others_share_of_machine: float
-    """What programs that are not ours took of the machine meanwhile."""
-
-
-class Seen:
-    """When each key was first predicted and first in a burst, provisional or not. `time.perf_counter` of here."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.predicted: dict[str, float] = {}
-        self.verdict: dict[str, float] = {}
-        self.until_asked: dict[str, float] = {}
-        self.triton: dict[str, float] = {}
-        self.ready = threading.Event()
-        self._settings = settings
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="seen", daemon=True)
-
-    def __enter__(self) -> "Seen":
-        self._thread.start()
-        if not self.ready.wait(_PATIENCE_S):
-            raise DependencyDown("Kafka gave no positions")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-
-    def _listen(self) -> None:
-        topics = (IMAGE_PREDICTED, BURST_RESOLVED)
-        for message in read_topics(self._settings, topics, stop=self._stop, ready=self.ready):
-            now = time.perf_counter()
-            if message.topic == IMAGE_PREDICTED.full_name(self._settings):
-                self._take(ImagePredicted.from_bytes(message.value), now)
-            elif message.value is not None:
-                for frame in BurstResolved.from_bytes(message.value).frames:
-                    self.verdict.setdefault(frame.key, now)
-
-    def _take(self, answer: ImagePredicted, now: float) -> None:
-        self.predicted.setdefault(answer.key, now)
-        if answer.prediction is not None:
-            self.until_asked[answer.key] = (answer.prediction.asked_at - answer.uploaded_at).total_seconds()
-            self.triton[answer.key] = answer.prediction.inference_ms / 1000
-
-    def waits(self, sent: Sent, others: float) -> Waits:
-        """Waits until everything sent was seen. Raises `DependencyDown` when that takes a minute."""
-        until = time.monotonic() + _PATIENCE_S
-        while not (sent.due.keys() <= self.predicted.keys() and sent.due.keys() <= self.verdict.keys()):
-            if time.monotonic() > until:
-                raise DependencyDown(f"live photographs were not answered within {_PATIENCE_S} s")
-            time.sleep(0.1)
-        figures = {"photographs": len(sent.due), "others_share_of_machine": round(others, 2)}
-        parts = {
-            "predicted": [self.predicted[key] - due for key, due in sent.due.items()],
-            "verdict": [self.verdict[key] - due for key, due in sent.due.items()],
-            "until_asked": [self.until_asked[key] for key in sent.due],
-            "triton": [self.triton[key] for key in sent.due],
-        }
-        for name, values in parts.items():
-            figures |= {f"{name}_p{mark}_ms": round(1000 * percentile(values, mark / 100), 1) for mark in (50, 95, 99)}
-        return Waits(**figures)  # type: ignore[arg-type]
+    old: int = 100_000
+    stored: int = 8192
+    seconds: int = 60
+    rate: float = 2.0
+    no_op: bool = True
 
 
 def card(count: int) -> Iterator[Shot]:
@@ -143,68 +83,118 @@ def _key(camera: str, taken: datetime, number: int) -> str:
     return f"{camera}/{taken:%Y/%m/%d}/{taken:%Y%m%dT%H%M%S}-{number:016x}.jpg"
 
 
+def library(folder: Path, plan: LanesPlan) -> Photographs:
+    """Photographs of full size where the model looks at them."""
+    return Photographs(folder, _DISTINCT, _SMALLER if plan.no_op else 1)
+
+
+def upload_card(settings: Settings, photographs: Path, plan: LanesPlan, count: int) -> float:
+    """Upload old photographs as fast as the store takes them; returns the seconds."""
+    uploader = Uploader(settings, library(photographs, plan))
+    puts, began = uploader.sign(card(count)), time.perf_counter()
+    uploader.send(puts)
+    return time.perf_counter() - began
+
+
+def announce_again(settings: Settings, count: int) -> None:
+    """The card's photographs over and over, as reconcile would, but all at once: so many more are to be answered."""
+    store = ObjectStore(settings)
+    try:
+        stored = list(store.list(settings.bucket, "card/"))
+    finally:
+        store.client.close()
+    all_at_once = settings.model_copy(update={"reconcile_per_s": 1e9})
+    announce(all_at_once, islice(cycle(stored), count))
+
+
 class Lanes:
-    """Alone, while the card is uploaded, and while it waits to be answered; ends before it all is."""
+    """Alone, while the card is uploaded, while it is announced, and while it waits to be answered."""
 
-    def __init__(self, stack: Stack, library: Photographs, rate: float, seconds: int) -> None:
+    def __init__(self, stack: Stack, photographs: Path, plan: LanesPlan) -> None:
         self._stack, self._settings = stack, stack.settings()
-        self._uploader = Uploader(self._settings, library)
-        self._rate, self._seconds = rate, seconds
+        self._photographs, self._plan = photographs, plan
+        self._uploader = Uploader(self._settings, library(photographs, plan))
         self._next = 0
-        self._most: dict[str, int] = {}
 
-    def measure(self, old: int) -> dict[str, object]:
-        """The figures, flat within each of the three."""
-        with Seen(self._settings) as seen, ThreadPoolExecutor(1) as pool:
+    def measure(self) -> Results:
+        """The figures of each of the four, by name."""
+        plan = self._plan
+        stored = min(plan.stored, plan.old)
+        found: dict[str, Waits] = {}
+        # In a process of its own: in this one it would hold up the live PUTs themselves.
+        beside = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        with Seen(self._settings) as seen, beside:
             self._live(seen, lambda: self._next >= BURST)
-            alone = self._live(seen, self._for_seconds())
-            puts, began = self._uploader.sign(card(old)), time.perf_counter()
-            flood: Future[Sent] = pool.submit(self._uploader.send, puts)
-            while_uploaded = self._live(seen, flood.done)
-            flood.result()
-            upload_s = time.perf_counter() - began
-            before, began = self._answered(seen), time.perf_counter()
-            while_waiting = self._live(seen, self._for_seconds())
-            answered, took = self._answered(seen), time.perf_counter() - began
-        return {
-            "old_photographs": old,
-            "old_uploaded_per_s": round(old / upload_s, 1),
-            "old_answered_per_s": round((answered - before) / took, 1),
-            "old_left_at_the_end": old - answered,
-            "alone": asdict(alone),
-            "while_the_card_is_uploaded": asdict(while_uploaded),
-            "while_the_card_waits": asdict(while_waiting),
-            "added_p95_ms_while_uploaded": round(while_uploaded.predicted_p95_ms - alone.predicted_p95_ms, 1),
-            "added_p95_ms_while_waiting": round(while_waiting.predicted_p95_ms - alone.predicted_p95_ms, 1),
-            "most_still_to_read": self._most,
+            found["alone"] = self._live(seen, self._for_seconds())
+            flood = beside.submit(upload_card, self._settings, self._photographs, plan, stored)
+            found["uploaded"] = self._live(seen, flood.done)
+            if plan.old > stored:
+                used = self._intake_cpu()
+                again = beside.submit(announce_again, self._settings, plan.old - stored)
+                found["announced"] = self._live(seen, lambda: again.done() and self._on_lane() >= plan.old)
+                again.result()
+                used = self._intake_cpu() - used
+            before, began = self._answered(), time.perf_counter()
+            found["waiting"] = self._live(seen, self._for_seconds())
+            answered, took = self._answered(), time.perf_counter() - began
+        results: Results = {
+            "lanes_old": plan.old,
+            "lanes_stored": stored,
+            "lanes_uploaded_per_s": round(stored / flood.result(), 1),
+            "lanes_answered_per_s": round((answered - before) / took, 1),
+            "lanes_left_at_the_end": plan.old - answered,
         }
+        if plan.old > stored:
+            results["lanes_announced_per_s"] = round(self._announced_per_s(plan.old - stored))
+            results["lanes_intake_cpu_ms"] = round(1000 * used / (plan.old - stored), 3)
+        for name, waits in found.items():
+            results |= {f"lanes_{name}_{key}": value for key, value in asdict(waits).items()}
+            results[f"lanes_{name}_added_p95_ms"] = round(waits.predicted_p95_ms - found["alone"].predicted_p95_ms, 1)
+        return results
 
     def _live(self, seen: Seen, done: Callable[[], bool]) -> Waits:
         """Live photographs at the steady rate until `done`, a second's worth at a time."""
-        sent, stack_id = Sent(), drawn.stack_id if (drawn := self._stack.drawn()) else ""
+        sent, stack_id, rate = Sent(), drawn.stack_id if (drawn := self._stack.drawn()) else "", self._plan.rate
         busy, ours, began = busy_seconds(), _used(stack_id), time.perf_counter()
         while not done() or not sent.due:
-            count = max(1, round(self._rate))
-            now = self._uploader.send(self._uploader.sign(live(self._next, count), per_s=self._rate))
+            count = max(1, round(rate))
+            now = self._uploader.send(self._uploader.sign(live(self._next, count), per_s=rate))
             # A PUT that was late because the one before it was slow counts from when it should have gone.
-            scheduled = began + len(sent.due) / self._rate
+            scheduled = began + len(sent.due) / rate
             sent.due.update(
-                {key: min(due, scheduled + place / self._rate) for place, (key, due) in enumerate(now.due.items())}
+                {key: min(due, scheduled + place / rate) for place, (key, due) in enumerate(now.due.items())}
             )
             self._next += count
-            time.sleep(max(0.0, began + len(sent.due) / self._rate - time.perf_counter()))
+            time.sleep(max(0.0, began + len(sent.due) / rate - time.perf_counter()))
         took = time.perf_counter() - began
-        for lag in stream_status(self._settings).lag:
-            self._most[lag.worker] = max(self._most.get(lag.worker, 0), lag.messages)
         others = busy_seconds() - busy - (_used(stack_id) - ours)
         return seen.waits(sent, max(0.0, others) / took / cores())
 
+    def _intake_cpu(self) -> float:
+        drawn = self._stack.drawn()
+        cpu = sample(drawn.stack_id if drawn else "").cpu
+        return sum(seconds for part, seconds in cpu.values() if part == "intake")
+
     def _for_seconds(self) -> Callable[[], bool]:
-        until = time.monotonic() + self._seconds
+        until = time.monotonic() + self._plan.seconds
         return lambda: time.monotonic() >= until
 
-    def _answered(self, seen: Seen) -> int:
-        return sum(key.startswith("card/") for key in list(seen.predicted))
+    def _on_lane(self) -> int:
+        """Uploads that intake has put on the backfill lane."""
+        return sum(messages(self._settings, IMAGE_BACKFILLED).values())
+
+    def _answered(self) -> int:
+        """Of those, what its worker has settled."""
+        left = next((lag.messages for lag in stream_status(self._settings).lag if lag.worker == "predict-backfill"), 0)
+        return self._on_lane() - left
+
+    def _announced_per_s(self, count: int) -> float:
+        """How fast intake went through the repetitions: by the broker's times of the last so many."""
+        topics = (IMAGE_BACKFILLED,)
+        times = sorted(
+            each.timestamp_ms for each in read_topics(self._settings, topics, from_beginning=True, until_end=True)
+        )
+        return 1000 * (count - 1) / max(1, times[-1] - times[-count])
 
 
 def _used(stack_id: str) -> float:
@@ -212,24 +202,41 @@ def _used(stack_id: str) -> float:
     return time.process_time() + sum(used for _, used in sample(stack_id).cpu.values())
 
 
-def lanes(
-    folder: Path = typer.Option(Path(".local/bench/lanes"), help="Where its stack and photographs are."),
-    old: int = typer.Option(3000, min=1, help="Photographs on the card."),
-    seconds: int = typer.Option(120, min=10, help="How long live ones are alone, and beside a waiting card."),
-    rate: float = typer.Option(1.0, min=0.1, help="Live photographs a second."),
-) -> None:
-    """Measure what a card of old photographs adds to the wait of live ones."""
-    console, folder = Console(stderr=True, highlight=False), folder.absolute()
-    library = Photographs(folder / "photographs", _DISTINCT)
+def measure(folder: Path, plan: LanesPlan) -> Results:
+    """All of it, on a stack of its own that is removed afterwards."""
+    photographs = folder / "photographs"
+    library(photographs, plan)
+    if plan.no_op:
+        build(folder / "no-op", Settings())
     stack = Stack(folder / "stack")
     shutil.rmtree(stack.folder, ignore_errors=True)
-    console.print(f"{old:,} old photographs beside {rate:g} live ones a second")
+    before = os.environ.get(_REPOSITORY)
+    if plan.no_op:
+        os.environ[_REPOSITORY] = str(folder / "no-op")
     try:
         stack.up()
-        result = {**describe(), **Lanes(stack, library, rate, seconds).measure(old)}
+        return {"lanes_model": "no-op" if plan.no_op else "real", **Lanes(stack, photographs, plan).measure()}
     finally:
         stack.down()
         shutil.rmtree(stack.folder, ignore_errors=True)
+        os.environ.pop(_REPOSITORY, None)
+        if before is not None:
+            os.environ[_REPOSITORY] = before
+
+
+def lanes(
+    folder: Path = typer.Option(Path(".local/bench/lanes"), help="Where its stack and photographs are."),
+    old: int = typer.Option(LanesPlan.old, min=1, help="Photographs that wait on the backfill lane."),
+    stored: int = typer.Option(LanesPlan.stored, min=1, help="So many of them are uploaded; the others repeat these."),
+    seconds: int = typer.Option(LanesPlan.seconds, min=5, help="How long live ones are alone, and beside the backlog."),
+    rate: float = typer.Option(LanesPlan.rate, min=0.1, help="Live photographs a second."),
+    real_model: bool = typer.Option(False, "--real-model", help="With the real model and photographs of full size."),
+) -> None:
+    """Measure what a card of old photographs adds to the wait of live ones."""
+    console, folder = Console(stderr=True, highlight=False), folder.absolute()
+    plan = LanesPlan(old, stored, seconds, rate, no_op=not real_model)
+    console.print(f"{old:,} old photographs beside {rate:g} live ones a second")
+    result = {**describe(), **measure(folder, plan)}
     (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({name: value for name, value in result.items() if not str(name).startswith("version_")}, indent=2))
 

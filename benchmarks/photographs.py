@@ -18,22 +18,26 @@ from skimage import data as pictures
 WIDTH, HEIGHT = 2048, 1440
 WANTED_BYTES = 300_000
 _QUALITIES = (40, 92)
+_SMALL_QUALITY = 75
 _VERSION = 2
 
 _EXIF_IFD, _MAKE, _MODEL, _TIME, _MAKER_NOTE = 0x8769, 0x010F, 0x0110, 0x9003, 0x927C
 
 
 class Photographs:
-    """`count` different photographs without EXIF, made once and kept in `folder`."""
+    """`count` different photographs without EXIF, made once and kept in `folder`.
 
-    def __init__(self, folder: Path, count: int) -> None:
+    `smaller`: of so many times smaller width and height, where the photographs themselves are not what is measured.
+    """
+
+    def __init__(self, folder: Path, count: int, smaller: int = 1) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._bodies: list[bytes] = []
         for number in range(count):
-            path = folder / f"v{_VERSION}-{number:03}.jpg"
+            path = folder / f"v{_VERSION}-{number:03}{f'-{smaller}' if smaller > 1 else ''}.jpg"
             if not path.exists():
                 unfinished = path.with_suffix(".part")
-                unfinished.write_bytes(make(number))
+                unfinished.write_bytes(make(number, smaller))
                 unfinished.rename(path)
             self._bodies.append(path.read_bytes())
 
@@ -48,7 +52,7 @@ class Photographs:
         return sum(map(len, self._bodies)) / len(self._bodies)
 
 
-def make(number: int) -> bytes:
+def make(number: int, smaller: int = 1) -> bytes:
     """One photograph: JPEG, 4:2:2 as Reconyx cameras write it."""
     random = np.random.default_rng([_VERSION, number])
     scene = _ground(random)
@@ -58,6 +62,8 @@ def make(number: int) -> bytes:
     if number % 3 == 0:
         scene[:] = scene.mean(axis=2, keepdims=True) * _flash()
     image = Image.fromarray(scene.clip(0, 255).astype(np.uint8))
+    if smaller > 1:
+        return _jpeg(image.reduce(smaller), _SMALL_QUALITY)
     low, high = _QUALITIES
     while low < high:
         quality = (low + high + 1) // 2

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.report_lanes import lanes, sessioniser
+
 Results = dict[str, str | int | float]
 
 BEGIN, END = "<!-- results: written by `make bench ARGS=--docs` -->", "<!-- end of results -->"
@@ -48,7 +50,7 @@ def write_docs(path: Path, results: Results) -> None:
 def tables(results: Results) -> str:
     """All tables, Markdown."""
     blocks = [_machine(results), _speed(results), _latency(results), _cpu(results), _memory(results)]
-    blocks += [_startup(results), _profile(results)]
+    blocks += [_startup(results), sessioniser(results), lanes(results), _profile(results)]
     return "\n".join(block for block in blocks if block)
 
 

@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     reconcile_unanswered_after_s: float = Field(
         default=600, ge=0, description="an announced photograph without an answer for so long counts as unanswered"
     )
+    reconcile_per_s: float = Field(
+        default=200, gt=0, description="announces so many photographs a second at most, so that live ones get between"
+    )
 
     # Workers
     max_bad_share: float = Field(

@@ -134,7 +134,7 @@ def test_ticks_show_earlier_what_the_frames_alone_would_show(
     assert [event.to_bytes() for event in ticked.events] == [event.to_bytes() for event in quiet.events]
 
 
-@settings(max_examples=200)
+@EXAMPLES
 @given(st.lists(CODES.map(shot), min_size=3, max_size=10, unique=True), st.data())
 def test_merging_is_associative(every: list[Shot], data: st.DataObject) -> None:
     """Three sets of frames, joined as (one and two) and three, or one and (two and three)."""

@@ -1,0 +1,261 @@
+"""`python -m benchmarks.bursts`: the sessioniser alone, on Faust and Kafka, and how fast its table comes back.
+
+Fed with ready-made predictions; nothing else of the stack runs than Kafka and the worker `bursts`. Whole bursts of
+ten, frames of 24 cameras interleaved; each frame is judged anew, and each burst is closed by its tenth.
+"""
+
+import itertools
+import json
+import logging
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+import typer
+from kafka import KafkaProducer
+from rich.console import Console
+
+from benchmarks.kafka_log import messages
+from benchmarks.machine import cores, describe
+from benchmarks.plan import BURST, shots
+from benchmarks.predictions import Predictions
+from benchmarks.processes import busy_seconds, sample
+from benchmarks.report import Results
+from infra.local.layout import Layout
+from infra.local.stack import Stack
+from infra.local.supervisor import Supervisor
+from processors.bursts.records import CHANGELOG
+from processors.bursts.worker import BATCH, make_desk
+from uncia.broker import read_topics
+from uncia.errors import DependencyDown, UnciaError
+from uncia.events import ImagePredicted
+from uncia.model_card import load_model_card
+from uncia.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+
+CAMERAS = 24
+_IN_TABLE = 3
+"""Frames of each burst in the large table."""
+_PATIENCE_S = 300
+_PARTS = ("kafka", "bursts")
+
+
+@dataclass(frozen=True)
+class BurstsPlan:
+    """How much is measured."""
+
+    pure: int = 5_000
+    streamed: int = 20_000
+    cameras: int = 10_000
+    """Whose states the table holds when the worker is started anew."""
+
+
+def pure(settings: Settings, frames: int) -> Results:
+    """Frames a second without Kafka: as objects into the desk; then as bytes, with all records encoded."""
+    # A worker's log goes to a file; here it would be the terminal that is measured.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    card = load_model_card(settings)
+    made = list(Predictions(card).of(itertools.islice(shots(0, -(-frames // BURST), CAMERAS), frames)))
+    raw = [event.to_bytes() for event in made]
+    logged = datetime.now(UTC)
+
+    def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
+        records: dict[bytes, bytes] = {}
+        desk = make_desk(settings, card, records)
+        desk.start(dict.fromkeys(range(settings.partitions), 0))
+        began = time.perf_counter()
+        for number, event in enumerate(events):
+            desk.frame(partition_of(event.camera, settings.partitions), number, event, logged)
+            if write and number % BATCH == BATCH - 1:
+                _write(desk.pages(), records)
+        return len(made) / (time.perf_counter() - began)
+
+    return {
+        "bursts_pure_frames": len(made),
+        "bursts_pure_frames_per_s": round(play(made, write=False)),
+        "bursts_pure_with_bytes_frames_per_s": round(play(map(ImagePredicted.from_bytes, raw), write=True)),
+        "bursts_prediction_bytes": round(sum(map(len, raw)) / len(raw)),
+    }
+
+
+def _write(pages: Iterable[Any], records: dict[bytes, bytes]) -> None:
+    for page in pages:
+        for key, value in (page.writes.intent, *page.writes.settle.items(), page.writes.clear):
+            if value is None:
+                records.pop(key, None)
+            else:
+                records[key] = value
+
+
+class Streamed:
+    """The real worker on the real Kafka."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._settings = stack.settings()
+        self._predictions = Predictions(load_model_card(self._settings))
+
+    def throughput(self, frames: int) -> Results:
+        """A log of so many frames is there before the worker starts; from its first verdict to its last."""
+        self._stop()
+        count = -(-frames // BURST)
+        sent = self._produce(self._predictions.of(shots(0, count, CAMERAS)))
+        with Closed(self._settings, count) as closed:
+            self._start()
+            used, busy = self._cpu(), busy_seconds()
+            closed.wait()
+            cpu, others = self._cpu(), busy_seconds()
+        first, last = min(closed.at.values()), max(closed.at.values())
+        ours = sum(cpu.values()) - sum(used.values())
+        took = max(last - first, 1e-9)
+        return {
+            "bursts_faust_frames": sent,
+            "bursts_faust_frames_per_s": round((count - 1) * BURST / took),
+            "bursts_faust_cpu_ms_per_frame": round(1000 * (cpu["bursts"] - used["bursts"]) / sent, 3),
+            "bursts_faust_others_share": round(max(0.0, others - busy - ours) / took / cores(), 2),
+        }
+
+    def recovery(self, cameras: int) -> Results:
+        """One closed burst of each camera is in the table; the worker starts, and later is killed."""
+        before = self._restart()
+        made = self._predictions.of(shots(0, cameras, cameras), length=_IN_TABLE)
+        renamed = (event.model_copy(update={"camera": f"many/{event.camera.replace('/', '-')}"}) for event in made)
+        with Closed(self._settings, cameras) as closed:
+            self._produce(renamed)
+            closed.wait()
+        filled = self._restart()
+        killed = self._killed(cameras)
+        return {
+            "bursts_table_cameras": cameras,
+            "bursts_changelog_messages": sum(messages(self._settings, CHANGELOG).values()),
+            "bursts_start_small_table_s": round(before, 1),
+            "bursts_start_full_table_s": round(filled, 1),
+            "bursts_kill_to_verdict_full_table_s": round(killed, 1),
+        }
+
+    def _killed(self, cameras: int) -> float:
+        """Seconds from a `kill -9` to the verdict on a burst that came right after it."""
+        with Closed(self._settings, 1) as closed:
+            began = time.time()
+            self._stack.kill("bursts", signal.SIGKILL)
+            self._produce(self._predictions.of(shots(10 * cameras, 1, cameras)))
+            closed.wait()
+        return max(closed.at.values()) - began
+
+    def _restart(self) -> float:
+        """Seconds from the start of a worker that was ended in order until it has its partitions and its table."""
+        self._stop()
+        began = time.perf_counter()
+        self._start()
+        return time.perf_counter() - began
+
+    def _start(self) -> None:
+        self._stack.up(_PARTS)
+
+    def _stop(self) -> None:
+        drawn = self._stack.drawn()
+        assert drawn is not None
+        Supervisor(Layout(self._stack.folder, Path(drawn.short))).stop_parts(["bursts"], 30)
+
+    def _cpu(self) -> dict[str, float]:
+        drawn = self._stack.drawn()
+        found: dict[str, float] = dict.fromkeys(_PARTS, 0.0)
+        for part, seconds in sample(drawn.stack_id if drawn else "").cpu.values():
+            found[part] = found.get(part, 0.0) + seconds
+        return found
+
+    def _produce(self, events: Iterator[ImagePredicted]) -> int:
+        producer = KafkaProducer(bootstrap_servers=self._settings.kafka.split(","), acks="all", linger_ms=20)
+        name, count = IMAGE_PREDICTED.full_name(self._settings), 0
+        try:
+            for event in events:
+                partition = partition_of(event.camera, self._settings.partitions)
+                producer.send(name, key=event.camera.encode(), value=event.to_bytes(), partition=partition)
+                count += 1
+            producer.flush(timeout=_PATIENCE_S)
+        finally:
+            producer.close(timeout=30)
+        return count
+
+
+class Closed:
+    """Follows the verdicts until so many bursts were closed that were not before. Times are the broker's."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self.at: dict[str, float] = {}
+        self._settings, self._count = settings, count
+        self._stop, self._ready, self._done = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="closed", daemon=True)
+
+    def __enter__(self) -> "Closed":
+        self._thread.start()
+        if not self._ready.wait(60):
+            raise DependencyDown("Kafka gave no positions")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def wait(self) -> None:
+        """Raises `DependencyDown` when it takes minutes."""
+        if not self._done.wait(_PATIENCE_S):
+            raise DependencyDown(f"{len(self.at)} of {self._count} bursts were closed within {_PATIENCE_S} s")
+
+    def _follow(self) -> None:
+        for message in read_topics(self._settings, (BURST_RESOLVED,), stop=self._stop, ready=self._ready):
+            if message.value is None:
+                continue
+            body: dict[str, Any] = json.loads(message.value)
+            if body["status"] == "final":
+                self.at.setdefault(body["burst_id"], message.timestamp_ms / 1000)
+            if len(self.at) >= self._count:
+                self._done.set()
+
+
+def measure(folder: Path, plan: BurstsPlan, say: Callable[[str], None]) -> Results:
+    """All three, on a stack of its own that is removed afterwards."""
+    stack = Stack(folder / "stack")
+    shutil.rmtree(stack.folder, ignore_errors=True)
+    results = pure(Settings(), plan.pure)
+    say(f"  bursts without Kafka: {results['bursts_pure_frames_per_s']} frames/s")
+    try:
+        stack.up(_PARTS)
+        streamed = Streamed(stack)
+        results |= streamed.throughput(plan.streamed)
+        say(f"  bursts on Faust: {results['bursts_faust_frames_per_s']} frames/s")
+        results |= streamed.recovery(plan.cameras)
+        say(f"  bursts, table of {plan.cameras} cameras: {results['bursts_start_full_table_s']} s to start")
+    finally:
+        stack.down()
+        shutil.rmtree(stack.folder, ignore_errors=True)
+    return results
+
+
+def bursts(
+    folder: Path = typer.Option(Path(".local/bench/bursts"), help="Where its stack is meanwhile."),
+    pure: int = typer.Option(BurstsPlan.pure, min=BATCH, help="Frames for the sessioniser alone."),
+    streamed: int = typer.Option(BurstsPlan.streamed, min=100, help="Frames for the worker on Kafka."),
+    cameras: int = typer.Option(BurstsPlan.cameras, min=10, help="Cameras whose states are read back."),
+) -> None:
+    """Measure the sessioniser: alone, on Faust, and how fast its table is there again."""
+    console = Console(stderr=True, highlight=False)
+    plan = BurstsPlan(pure, streamed, cameras)
+    results = {**describe(), **measure(folder.absolute(), plan, lambda line: console.print(line, markup=False))}
+    print(json.dumps({name: value for name, value in results.items() if "version_" not in name}, indent=2))
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(bursts)
+    except UnciaError as error:
+        sys.exit(f"benchmarks.bursts: {error}")

@@ -1,0 +1,65 @@
+"""A model that does nothing, in the place of the real one: for what is about the stream and not about the model.
+
+The same repository layout, card, label set, tensors, queue and priorities; served by the same python backend of
+Triton. Every frame gets the answer of the real model's self-test, so that whoever looks after Triton is content.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from uncia.model_card import read_model_card
+from uncia.settings import Settings
+
+_SERVING = '''\
+"""Answers every frame with one and the same stored vector."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        config = json.loads(args["model_config"])
+        self._input = config["input"][0]["name"]
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self._answers = {each["name"]: np.load(folder / f"{each['name']}.npy") for each in config["output"]}
+
+    def execute(self, requests):
+        return [self._answer(pb_utils.get_input_tensor_by_name(each, self._input).shape()[0]) for each in requests]
+
+    def _answer(self, frames):
+        tensors = [pb_utils.Tensor(name, np.repeat(row, frames, axis=0)) for name, row in self._answers.items()]
+        return pb_utils.InferenceResponse(output_tensors=tensors)
+'''
+
+
+def build(repository: Path, settings: Settings) -> None:
+    """Make `repository` with a model of the name, card and tensors of the one that these settings name."""
+    real = settings.model_repository / settings.model
+    card = read_model_card(real)
+    folder = repository / settings.model
+    repository.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".building-", dir=repository)) / settings.model
+    draft.mkdir()
+    for file in real.iterdir():
+        if file.is_file():
+            shutil.copy(file, draft)
+    answers = {
+        card.whole: card.self_test.whole.unpack()[None],
+        card.windows: card.self_test.windows.unpack()[None],
+        card.places: np.zeros((1, len(card.labels.classes)), dtype=np.int32),
+    }
+    for version in card.versions:
+        (draft / version).mkdir()
+        (draft / version / "model.py").write_text(_SERVING, encoding="utf-8")
+        for name, row in answers.items():
+            np.save(draft / version / f"{name}.npy", row)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+    draft.parent.rmdir()
