@@ -55,6 +55,8 @@ _SEPARATOR = b"\0"
 class StateTooNew(UnciaError):
     """A record was written by a newer Uncia."""
 
+    exit_code = 78  # EX_CONFIG: starting again by itself would not help
+
 
 @dataclass
 class Change:
