@@ -15,15 +15,13 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from triton_models.asking.packages import OpenPackage
 from triton_models.ensembles.rules import Floats, Rule
+from triton_models.ensembles.shared_parts import held_once
 from triton_models.ensembles.views import View, ViewError, area_matrix, places_in, sized
 from uncia.frames import FrameSpec
 from uncia.model_card import ModelCard
 
 _LEAST = 1e-6
 """As in `calibration.log_odds`."""
-
-_SAME_BYTES = 32
-"""Smaller tensors are not worth looking for twins."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,19 @@ def members_graph(members: Sequence[Member], common: FrameSpec) -> Any:
     return _finished(made, {**outputs, "PLACES": _places(made, answers)}, common, [len(answers), "batch", classes])
 
 
+def beside_graph(members: Sequence[Member], common: FrameSpec) -> Any:
+    """Not combined but side by side: the classes of the first member, then those of the next. One view of each."""
+    made = _Graph()
+    answers = [answer for member in members for answer in _asked(made, member, common)]
+    classes = sum(len(member.package.card.labels.classes) for member in members)
+    outputs = {
+        "WHOLE": made.add("Concat", *(each.whole for each in answers), axis=1),
+        "WINDOWS": made.add("Concat", *(each.windows for each in answers), axis=1),
+        "PLACES": made.add("Concat", *(each.places for each in answers), axis=1),
+    }
+    return _finished(made, outputs, common, ["batch", classes])
+
+
 def _finished(made: _Graph, outputs: dict[str, str], common: FrameSpec, shape: list[int | str]) -> Any:
     made.nodes += [helper.make_node("Identity", [value], [name], name=name) for name, value in outputs.items()]
     frame = helper.make_tensor_value_info("FRAME", TensorProto.UINT8, ["batch", common.height, common.width, 3])
@@ -126,7 +137,7 @@ def _finished(made: _Graph, outputs: dict[str, str], common: FrameSpec, shape: l
         helper.make_tensor_value_info("PLACES", TensorProto.INT32, shape[-2:]),
     ]
     graph = helper.make_graph(made.nodes, "ensemble", [frame], told, made.constants)
-    _held_once(graph)
+    held_once(graph)
     opsets = [helper.make_opsetid(domain, version) for domain, version in sorted(made.opsets.items())]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="uncia")
     model.ir_version = made.version
@@ -240,25 +251,3 @@ def _places(made: _Graph, answers: list[Answer]) -> str:
     places = made.add("Concat", *(made.add("Unsqueeze", each.places, axis) for each in seeing), axis=0)
     surest = made.add("ArgMax", windows, axis=0, keepdims=1)
     return made.add("Squeeze", made.add("GatherElements", places, surest, axis=0), axis)
-
-
-def _held_once(graph: Any) -> None:
-    """Weights that several calls share are kept once."""
-    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
-    twin: dict[str, str] = {}
-    kept = []
-    for tensor in graph.initializer:
-        content = numpy_helper.to_array(tensor).tobytes()
-        name = tensor.name
-        if len(content) >= _SAME_BYTES:
-            name = first.setdefault((tensor.data_type, tuple(tensor.dims), content), tensor.name)
-        if name == tensor.name:
-            kept.append(tensor)
-        else:
-            twin[tensor.name] = name
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    for node in graph.node:
-        for at, name in enumerate(node.input):
-            if name in twin:
-                node.input[at] = twin[name]
