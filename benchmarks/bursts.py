@@ -32,6 +32,7 @@ from benchmarks.report import Results
 from infra.local.layout import Layout
 from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor
+from processors.bursts.label_sets import LabelSets
 from processors.bursts.records import CHANGELOG
 from processors.bursts.worker import BATCH, make_desk
 from uncia.broker import read_topics
@@ -70,7 +71,7 @@ def pure(settings: Settings, frames: int) -> Results:
 
     def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
         records: dict[bytes, bytes] = {}
-        desk = make_desk(settings, card, records)
+        desk = make_desk(settings, LabelSets(settings.model_repository), records)
         desk.start(dict.fromkeys(range(settings.partitions), 0))
         began = time.perf_counter()
         for number, event in enumerate(events):

@@ -21,6 +21,7 @@ from benchmarks.photographs import Photographs, exif_block
 from benchmarks.plan import shots
 from uncia.frames import FrameSpec, Pixels, read_frame
 from uncia.model_card import read_model_card
+from uncia.model_versions import GRAPH_FILE
 
 _MAX_PIXELS = 150_000_000
 _LIMIT_S = 300
@@ -69,8 +70,7 @@ def _session(model: Path, threads: int) -> Callable[[Pixels], object]:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    graph = next((model / read_model_card(model).versions[-1]).glob("model.onnx"))
-    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(model / GRAPH_FILE), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda frames: session.run(None, {name: frames})
 
@@ -125,7 +125,7 @@ def main() -> None:
     """Measure once and print one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.in_process")
     parser.add_argument("what", choices=["model", "frames"])
-    parser.add_argument("--model", type=Path, required=True, help="the model's folder in Triton's repository")
+    parser.add_argument("--model", type=Path, required=True, help="the folder of a version in Triton's repository")
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--way", choices=["pool", "staged"], default="staged")
     for name in ("batch", "count", "distinct", "cores"):

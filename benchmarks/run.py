@@ -18,6 +18,7 @@ from benchmarks.profiling import recording
 from benchmarks.report import Results
 from benchmarks.uploads import Uploader
 from infra.local.stack import Stack
+from uncia.model_versions import read_standing
 from uncia.settings import Settings
 
 DISTINCT = 48
@@ -110,9 +111,10 @@ class Bench:
 
     def _in_process(self, what: str, way: Way, count: int) -> Measured:
         settings = _settings()
+        model = settings.model_repository / settings.model
         return measure(
             what,
-            settings.model_repository / settings.model,
+            model / read_standing(model).live,
             self._folder / "photographs",
             way=way.name,
             batch=way.batch,

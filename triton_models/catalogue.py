@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncia.errors import SettingsError
 from uncia.inference import ServedVersion
-from uncia.model_card import CARD_FILE, ModelCard, read_model_card
+from uncia.model_card import ModelCard, installed_card
+from uncia.model_versions import Standing, installed, models, read_standing
 
 
 @dataclass(frozen=True)
@@ -14,36 +16,78 @@ class Line:
 
     model: str
     version: str
+    standing: str
+    """live, previous, beside or installed; empty for what only Triton knows; likewise the last three."""
     state: str | None
     """READY, LOADING, UNAVAILABLE as Triton says; empty: known, not loaded; None: Triton was not there to ask."""
     reason: str
     backend: str
-    """Empty for what only Triton knows; likewise the next two."""
     label_set: str
     graph: str
     """SHA-256 of the ONNX file."""
 
 
-def cards(repository: Path) -> list[ModelCard]:
-    """The cards of all models in a repository, by name. Raises `SettingsError` for a broken one."""
-    return [read_model_card(path.parent) for path in sorted(repository.glob(f"[!.]*/{CARD_FILE}"))]
+@dataclass(frozen=True)
+class Shelf:
+    """A model of the repository with all its versions."""
+
+    model: str
+    standing: Standing
+    cards: tuple[ModelCard, ...]
+    """In order of number."""
+
+    def place(self, version: str) -> str:
+        """What a version is to the model."""
+        if version == self.standing.live:
+            return "live"
+        if version == self.standing.previous:
+            return "previous"
+        return "beside" if version in self.standing.beside else "installed"
 
 
-def catalogue(cards: Iterable[ModelCard], served: Iterable[ServedVersion] | None) -> list[Line]:
+def shelves(repository: Path) -> list[Shelf]:
+    """All models of a repository, by name. Raises `SettingsError` for a broken one."""
+    found = []
+    for model in models(repository):
+        folder = repository / model
+        cards = tuple(installed_card(repository, model, version) for version in installed(folder))
+        found.append(Shelf(model, read_standing(folder), cards))
+    return found
+
+
+def shelf_names(repository: Path) -> list[str]:
+    """The models of a repository, by name. Raises `SettingsError` where there is none."""
+    names = list(models(repository))
+    if not names:
+        raise SettingsError(f"no model in {repository}: `uncia models build` makes one")
+    return names
+
+
+def catalogue(shelves: Iterable[Shelf], served: Iterable[ServedVersion] | None) -> list[Line]:
     """Both sides, line by line; `served` is None when Triton does not answer."""
     answers = {(line.model, line.version): line for line in served or ()}
     unloaded = {line.model: line for line in served or () if not line.version}
     lines = []
-    for card in cards:
-        for version in card.versions:
-            answer = answers.pop((card.model, version), None) or unloaded.get(card.model)
+    for shelf in shelves:
+        for card in shelf.cards:
+            answer = answers.pop((card.model, card.version), None) or unloaded.get(card.model)
             state = None if served is None else answer.state if answer else ""
-            reason = answer.reason if answer else ""
+            # Triton remembers what it once served, and that it unloaded it, for as long as it runs.
+            gone = answer is not None and answer.reason == "unloaded"
             lines.append(
-                Line(card.model, version, state, reason, card.backend, card.label_set, card.onnx_sha256),
+                Line(
+                    model=card.model,
+                    version=card.version,
+                    standing=shelf.place(card.version),
+                    state="" if gone else state,
+                    reason="" if gone or answer is None else answer.reason,
+                    backend=card.backend,
+                    label_set=card.label_set,
+                    graph=card.onnx_sha256,
+                )
             )
     mine = {line.model for line in lines}
     for (model, version), answer in sorted(answers.items()):
-        if version or model not in mine:
-            lines.append(Line(model, version, answer.state, answer.reason, "", "", ""))
+        if (version or model not in mine) and answer.reason != "unloaded":
+            lines.append(Line(model, version, "", answer.state, answer.reason, "", "", ""))
     return lines

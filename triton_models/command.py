@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,32 +11,28 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from triton_models.catalogue import Line, cards, catalogue
+from triton_models.catalogue import Line, catalogue, shelf_names, shelves
+from triton_models.options import BackendName, Json, Repository, chosen_backend, settings_of
 from triton_models.recipes import species_classifier
-from triton_models.recipes.triton_config import BACKENDS, Backend
-from uncia.errors import DependencyDown, SettingsError
+from triton_models.releases.command import app as releases
+from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
-from uncia.settings import Settings, read_settings
 
-app = typer.Typer(help="Build, list and check the models that Triton serves.", no_args_is_help=True)
-
-Repository = Annotated[Path | None, typer.Option(help="Triton's model repository.", show_default="of the settings")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
+app.add_typer(releases)
 
 
 @app.command()
 def build(
     repository: Repository = None,
-    backend: Annotated[
-        str, typer.Option(help="python: runs anywhere. onnxruntime: for NVIDIA's container, with TensorRT on a GPU.")
-    ] = "python",
+    backend: BackendName = "python",
     force: Annotated[bool, typer.Option("--force", help="Build although it is up to date.")] = False,
     as_json: Json = False,
 ) -> None:
     """Build species_classifier from its published weights. Ends at once when it is up to date."""
     with _progress(shown=not as_json) as step:
         built = species_classifier.build(
-            _settings(repository).model_repository, backend=_backend(backend), force=force, progress=step
+            settings_of(repository).model_repository, backend=chosen_backend(backend), force=force, progress=step
         )
     facts = {
         "model": built.card.model,
@@ -59,21 +54,22 @@ def build(
 
 @app.command("list")
 def list_models(repository: Repository = None, as_json: Json = False) -> None:
-    """Compare the repository with what Triton serves."""
-    chosen = _settings(repository)
+    """Show every version: live, previous, served beside or only installed, and what Triton says of it."""
+    chosen = settings_of(repository)
     with ModelControl(chosen) as control:
         try:
             served, trouble = control.served(), None
         except DependencyDown as error:
             served, trouble = None, str(error)
-    lines = catalogue(cards(chosen.model_repository), served)
+    lines = catalogue(shelves(chosen.model_repository), served)
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines]))
         return
-    table = Table("model", "version", "Triton says", "backend", "label set", "graph")
+    table = Table("version", "is", "Triton says", "backend", "label set")
     table.columns[0].no_wrap = True
     for line in lines:
-        table.add_row(line.model, line.version, _state(line), line.backend, line.label_set, line.graph[:12])
+        name = f"{line.model}@{line.version}" if line.version else line.model
+        table.add_row(name, line.standing, _state(line), line.backend, line.label_set)
     Console().print(table)
     if trouble:
         typer.echo(trouble, err=True)
@@ -88,14 +84,12 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask every model its self-test by a real inference; exit status 1 when one fails.
+    """Ask the live version of every model its self-test by a real inference; exit status 1 when one fails.
 
     Triton's own readiness is no evidence: it stays true when the process behind a model is dead.
     """
-    chosen = _settings(repository)
-    names = models or [card.model for card in cards(chosen.model_repository)]
-    if not names:
-        raise SettingsError(f"no model in {chosen.model_repository}: `uncia models build` makes one")
+    chosen = settings_of(repository)
+    names = models or shelf_names(chosen.model_repository)
     probes: dict[str, Probe] = {}
     with ModelControl(chosen) as control:
         for name in names:
@@ -110,17 +104,6 @@ def check(
             typer.echo(f"{probe.health:<11} {name}: {probe.detail}{took}")
     if not all(probe.healthy for probe in probes.values()):
         raise typer.Exit(1)
-
-
-def _settings(repository: Path | None) -> Settings:
-    return read_settings(model_repository=repository) if repository else read_settings()
-
-
-def _backend(name: str) -> Backend:
-    for backend in BACKENDS:
-        if backend == name:
-            return backend
-    raise SettingsError(f"no backend {name!r}: {' or '.join(BACKENDS)}")
 
 
 def _state(line: Line) -> str:

@@ -16,7 +16,7 @@ from uncia.errors import DependencyDown
 from uncia.events import Lane
 from uncia.frames import Pixels, self_test_pattern
 from uncia.lanes import PRIORITIES
-from uncia.model_card import ModelCard, load_model_card, read_model_card
+from uncia.model_card import ModelCard, installed_card, load_model_card, pinned_version
 from uncia.settings import Settings
 
 __all__ = ["Answer", "Classifier", "Health", "ModelCard", "ModelControl", "Probe", "ServedVersion", "load_model_card"]
@@ -60,7 +60,8 @@ class Answer:
 class Classifier:
     """One long-lived client of one model. Make it in the event loop that uses it; many calls may be in flight.
 
-    Whatever goes wrong is `DependencyDown`: the frames are good, so the caller waits, backs off and asks again.
+    It asks for the very version that a card is of, so that no answer is read with another version's labels. Whatever
+    goes wrong is `DependencyDown`: the frames are good, so the caller waits, backs off and asks again.
     """
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
@@ -68,27 +69,28 @@ class Classifier:
         self._card = card
         self._client: triton_aio.InferenceServerClient | None = None
 
-    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE) -> Answer:
+    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> Answer:
         """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
-        backfill in the queue.
+        backfill in the queue. `card` is of another version, or model, than the one that this was made for.
 
         Raises `DependencyDown`, and `ValueError` for an array of another kind.
         """
+        card = card or self._card
         if self._client is None:
             self._client = triton_aio.InferenceServerClient(self._settings.triton, channel_args=_CHANNEL)
         began = time.perf_counter()
         try:
             result = await self._client.infer(
-                self._card.model,
-                _inputs(self._card, pixels),
-                model_version=self._settings.model_version,
-                outputs=_outputs(self._card),
+                card.model,
+                _inputs(card, pixels),
+                model_version=card.version,
+                outputs=_outputs(card),
                 priority=PRIORITIES[lane],
                 client_timeout=self._settings.triton_timeout_s,
             )
         except InferenceServerException as error:
-            raise _down(error, self._settings, self._card.model) from error
-        return _answer(result, self._card, pixels.shape[0], began)
+            raise _down(error, self._settings, card.model) from error
+        return _answer(result, card, pixels.shape[0], began)
 
     async def close(self) -> None:
         """Close the connection; asking again opens a new one."""
@@ -167,16 +169,17 @@ class ModelControl:
     def probe(self, model: str, version: str = "") -> Probe:
         """A real inference on the model's self-test, compared with the answer in its card. Never raises for Triton.
 
-        Triton's own readiness is no evidence: it stays true when the process behind a model is dead. Raises
-        `SettingsError` where the repository holds no such model.
+        Without a version it is the pinned or the live one. Triton's own readiness is no evidence: it stays true when
+        the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
         """
-        card = read_model_card(self._settings.model_repository / model)
+        version = version or pinned_version(self._settings, model)
+        card = installed_card(self._settings.model_repository, model, version)
         began = time.perf_counter()
         try:
             result = self._client.infer(
                 model,
                 _inputs(card, self_test_pattern(card.frame)[np.newaxis]),
-                model_version=version or self._settings.model_version,
+                model_version=card.version,
                 outputs=_outputs(card),
                 client_timeout=self._settings.triton_timeout_s,
             )
@@ -204,10 +207,25 @@ class ModelControl:
 
         Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail and are asked again.
         """
+        # Nobody waits for the unloading: with a dead stub it never ends, and loading does not need its end.
+        self.unload(model, timeout_s=timeout_s)
+        self.load(model, timeout_s=timeout_s)
+
+    def load(self, model: str, *, timeout_s: float = 60) -> None:
+        """Have Triton look at a model's folder again, and serve what its `config.pbtxt` says. Raises `DependencyDown`.
+
+        What was served goes on answering until the new is ready, requests in flight included; a version that cannot
+        be loaded leaves the others as they are (server 2.51: no request failed, the slowest waited for a second).
+        """
         try:
-            # Nobody waits for the unloading: with a dead stub it never ends, and loading does not need its end.
-            self._client.unload_model(model, client_timeout=timeout_s)
             self._client.load_model(model, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise _down(error, self._settings, model) from error
+
+    def unload(self, model: str, *, timeout_s: float = 60) -> None:
+        """Have Triton let go of a model; one that is gone already is no error. Raises `DependencyDown`."""
+        try:
+            self._client.unload_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise _down(error, self._settings, model) from error
 

@@ -9,10 +9,19 @@ from uncia.errors import SettingsError
 from uncia.events.images import ClassVector
 from uncia.frames import FrameSpec
 from uncia.labels import LabelSet, load_label_set
+from uncia.model_versions import CARD_FILE, LABELS_FILE, installed, read_standing
 from uncia.settings import Settings
 
-CARD_FILE = "model.json"
-LABELS_FILE = "labels.json"
+__all__ = [
+    "CARD_FILE",
+    "LABELS_FILE",
+    "ModelCard",
+    "SelfTest",
+    "installed_card",
+    "load_model_card",
+    "pinned_version",
+    "read_model_card",
+]
 
 
 class SelfTest(BaseModel):
@@ -28,12 +37,14 @@ class SelfTest(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """One model: written by the recipe that built it, read by everybody who asks it."""
+    """One version of a model: written by the recipe that built it, read by everybody who asks it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: str
-    versions: tuple[str, ...] = Field(min_length=1, description="the versions that Triton is told to serve")
+    versions: tuple[str, ...] = Field(
+        min_length=1, max_length=1, description='the version that this card is of; ("1",) in a package'
+    )
     backend: str = Field(default="python", description="python or onnxruntime")
     input: str = Field(default="FRAME", description="tensor, uint8 [B, height, width, 3], RGB")
     whole: str = Field(default="WHOLE", description="tensor, float32 [B, classes]: the whole frame")
@@ -49,9 +60,19 @@ class ModelCard(BaseModel):
     licence: str = Field(default="", description="of the weights")
     built_from: str = Field(default="", description="digest of the recipe and of the packages that it ran with")
 
+    @property
+    def version(self) -> str:
+        """The version that this card is of."""
+        return self.versions[0]
+
+    @property
+    def name(self) -> str:
+        """`model@version`, as predictions and bursts name it."""
+        return f"{self.model}@{self.version}"
+
 
 def read_model_card(folder: Path) -> ModelCard:
-    """The card in a model's folder, with its labels. Raises `SettingsError` with what to do."""
+    """The card in a version's folder, or in a package, with its labels. Raises `SettingsError` with what to do."""
     path = folder / CARD_FILE
     labels = load_label_set(folder / LABELS_FILE)
     try:
@@ -68,6 +89,27 @@ def read_model_card(folder: Path) -> ModelCard:
     return card
 
 
+def installed_card(repository: Path, model: str, version: str = "") -> ModelCard:
+    """The card of one version of a model in a repository; without a version, of the live one.
+
+    Names and numbers are the folders': those are what Triton is asked by. Raises `SettingsError` with what to do.
+    """
+    folder = repository / model
+    there = installed(folder)
+    version = version or read_standing(folder).live
+    if version not in there:
+        raise SettingsError(
+            f"{model} has no version {version} in {repository}, only {', '.join(there) or 'none'}; "
+            "`uncia models list` shows what there is"
+        )
+    return read_model_card(folder / version).model_copy(update={"model": model, "versions": (version,)})
+
+
+def pinned_version(settings: Settings, model: str) -> str:
+    """The version that the settings insist on, for their own model; empty for the one that is live."""
+    return settings.model_version if model == settings.model else ""
+
+
 def load_model_card(settings: Settings) -> ModelCard:
-    """The card of the model that this process asks. Raises `SettingsError` with what to do."""
-    return read_model_card(settings.model_repository / settings.model)
+    """The card of the version that this process asks: the pinned one, else the live one. Raises `SettingsError`."""
+    return installed_card(settings.model_repository, settings.model, settings.model_version)

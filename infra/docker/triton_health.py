@@ -2,7 +2,8 @@
 
 Runs on the Python that NVIDIA's image has, from a mounted file, so: standard library only, and nothing of ours.
 Asks the model for its own input and outputs, sends one blank frame, and wants as many bytes back as it was told.
-Usage: triton_health.py http://127.0.0.1:8000 species_classifier [seconds]
+The mounted repository says which version is live, and what its frame is where versions differ in that.
+Usage: triton_health.py http://127.0.0.1:8000 species_classifier [seconds] [repository]
 """
 
 import http.client
@@ -11,16 +12,29 @@ import math
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 SIZES = {"UINT8": 1, "INT32": 4, "FP16": 2, "FP32": 4, "INT64": 8, "FP64": 8}
 
 
-def infer(url: str, model: str, timeout_s: float) -> tuple[int, int]:
+def live(folder: Path) -> tuple[str, list[int]]:
+    """The path of the live version, and its frame's shape; empty where the repository is not mounted."""
+    try:
+        version = json.loads((folder / "live.json").read_bytes())["live"]
+        frame = json.loads((folder / version / "model.json").read_bytes())["frame"]
+    except OSError:
+        return "", []
+    return f"/versions/{version}", [frame["height"], frame["width"], 3]
+
+
+def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int, int]:
     """Bytes of all outputs for one blank frame, and how many there should be. Raises OSError."""
-    with urllib.request.urlopen(f"{url}/v2/models/{model}", timeout=timeout_s) as answer:
+    version, known = live(repository / model)
+    asked = f"{url}/v2/models/{model}{version}"
+    with urllib.request.urlopen(asked, timeout=timeout_s) as answer:
         described = json.load(answer)
     frame = described["inputs"][0]
-    shape = [1, *frame["shape"][1:]]
+    shape = [1, *(known if -1 in frame["shape"][1:] else frame["shape"][1:])]
     blank = bytes(math.prod(shape) * SIZES[frame["datatype"]])
     head = json.dumps(
         {
@@ -36,14 +50,19 @@ def infer(url: str, model: str, timeout_s: float) -> tuple[int, int]:
         }
     ).encode()
     request = urllib.request.Request(
-        f"{url}/v2/models/{model}/infer",
+        f"{asked}/infer",
         data=head + blank,
         headers={"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))},
     )
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:
         body = answer.read()
         json_bytes = int(answer.headers["Inference-Header-Content-Length"])
-    wanted = sum(math.prod([1, *out["shape"][1:]]) * SIZES[out["datatype"]] for out in described["outputs"])
+    told = {out["name"]: out["shape"] for out in json.loads(body[:json_bytes])["outputs"]}
+    wanted = 0
+    for out in described["outputs"]:
+        # Where the number of classes varies by version, the answer says it.
+        sizes = told[out["name"]] if -1 in out["shape"][1:] else [1, *out["shape"][1:]]
+        wanted += max(1, math.prod(sizes)) * SIZES[out["datatype"]]
     return len(body) - json_bytes, wanted
 
 
@@ -51,7 +70,12 @@ def main(arguments: list[str]) -> str | None:
     """Exit status 0 when Triton answers one inference in full."""
     url, model = arguments[0], arguments[1]
     try:
-        got, wanted = infer(url, model, float(arguments[2]) if len(arguments) > 2 else 10.0)
+        got, wanted = infer(
+            url,
+            model,
+            float(arguments[2]) if len(arguments) > 2 else 10.0,
+            Path(arguments[3] if len(arguments) > 3 else "/models"),
+        )
     except urllib.error.HTTPError as error:
         return f"{model} refuses: {error.read(500).decode(errors='replace')}"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 from infra.local.installing import digest, run
 from infra.local.layout import write_private
+from uncia.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
 
 _STAMP = "uncia-recipes.json"
-_KERNEL = ("frames.py", "labels.py", "model_card.py")
+_KERNEL = ("frames.py", "labels.py", "model_card.py", "model_versions.py")
 
 
 def complete() -> bool:
     """A model is there, made by these recipes. A repository that somebody else put there is left as it is."""
     settings = read_settings()
     repository = settings.model_repository
-    if not (repository / settings.model / "config.pbtxt").exists():
+    if not all((repository / settings.model / name).exists() for name in (CONFIG_FILE, LIVE_FILE)):
         return False
     try:
         stamp = json.loads((repository.parent / _STAMP).read_text(encoding="utf-8"))

@@ -120,8 +120,11 @@ class StackedModel(_Strict):
         )
 
 
-def read_stacked(path: Path, labels: LabelSet) -> StackedModel:
-    """Read a model file that is to weigh these classes. Raises `SettingsError` with what is wrong."""
+def read_stacked(path: Path, find: Callable[[str], LabelSet | None]) -> StackedModel:
+    """Read a model file that is to weigh the classes of an installed version; `find` gives label sets by their id.
+
+    Raises `SettingsError` with what is wrong.
+    """
     try:
         model = StackedModel.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -130,9 +133,10 @@ def read_stacked(path: Path, labels: LabelSet) -> StackedModel:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "file"
         raise SettingsError(f"UNCIA_ENSEMBLE_WEIGHTS: {path}: {where}: {problem['msg']}") from error
-    if model.label_set != labels.id:
+    labels = find(model.label_set)
+    if labels is None:
         raise SettingsError(
-            f"UNCIA_ENSEMBLE_WEIGHTS: {path} weighs the classes of {model.label_set}, and the model's are {labels.id}: "
+            f"UNCIA_ENSEMBLE_WEIGHTS: {path} weighs the classes of {model.label_set}, which no installed model has: "
             "learn it anew on this model's answers, or choose another UNCIA_ENSEMBLE_RULE"
         )
     for each in model.classes:
@@ -142,10 +146,10 @@ def read_stacked(path: Path, labels: LabelSet) -> StackedModel:
     return model
 
 
-def stacked_model(settings: Settings, labels: LabelSet) -> StackedModel | None:
+def stacked_model(settings: Settings, find: Callable[[str], LabelSet | None]) -> StackedModel | None:
     """The model file where the settings ask for one. Raises `SettingsError`."""
     if settings.ensemble_rule != "stacked":
         return None
     if settings.ensemble_weights is None:
         raise SettingsError("UNCIA_ENSEMBLE_RULE=stacked needs a model file: set UNCIA_ENSEMBLE_WEIGHTS to its path")
-    return read_stacked(settings.ensemble_weights, labels)
+    return read_stacked(settings.ensemble_weights, find)

@@ -28,10 +28,11 @@ from faust.exceptions import FaustError
 from faust.types import TP
 
 from processors.bursts.desk import Desk, Page
+from processors.bursts.label_sets import LabelSets
 from processors.bursts.records import CHANGELOG, TABLE
 from processors.bursts.rules import BurstRules, Overrides, OverridesOf, no_overrides
 from processors.bursts.stacked import stacked_model
-from processors.bursts.verdict import Calibrations, ClassName, ClassNames, Verdicts
+from processors.bursts.verdict import Verdicts
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
@@ -40,7 +41,7 @@ from processors.runtime.deployments import DeploymentReader, Deployments
 from processors.runtime.lease import Lease
 from uncia.errors import PermanentError
 from uncia.events import ClockTicked, ImagePredicted
-from uncia.inference import ModelCard, load_model_card
+from uncia.model_card import load_model_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
@@ -53,24 +54,6 @@ log = structlog.get_logger("uncia")
 def own_topics(_: Settings) -> tuple[Topic, ...]:
     """The changelog of the cameras' states."""
     return (CHANGELOG,)
-
-
-def class_names(card: ModelCard) -> ClassNames:
-    """The names of the model's classes."""
-
-    def name(label_set: str, index: int) -> ClassName | None:
-        if label_set != card.label_set or index >= len(card.labels.classes):
-            return None
-        entry = card.labels.classes[index]
-        return ClassName(entry.label, entry.taxon, entry.group)
-
-    return name
-
-
-def calibrations(card: ModelCard) -> Calibrations:
-    """What the model's label set knows of its classes' scores."""
-    known = {(each.taxon, each.label): each.calibration for each in card.labels.classes}
-    return lambda label_set, taxon, label: known.get((taxon, label)) if label_set == card.label_set else None
 
 
 def overrides_of(deployments: Deployments) -> OverridesOf:
@@ -86,19 +69,19 @@ def overrides_of(deployments: Deployments) -> OverridesOf:
 
 
 def make_desk(
-    settings: Settings, card: ModelCard, records: Mapping[bytes, bytes], overrides: OverridesOf = no_overrides
+    settings: Settings, labels: LabelSets, records: Mapping[bytes, bytes], overrides: OverridesOf = no_overrides
 ) -> Desk:
-    """The desk of these settings and this model. Raises `SettingsError` for a wrong model file of the ensemble."""
-    stacked = stacked_model(settings, card.labels)
+    """The desk of these settings. Raises `SettingsError` for a wrong model file of the ensemble."""
+    stacked = stacked_model(settings, labels.find)
     rules = BurstRules.of(settings, stacked.digest if stacked else "")
-    verdicts = Verdicts(rules, class_names(card), stacked.ensemble() if stacked else None, calibrations(card))
+    verdicts = Verdicts(rules, labels.name, stacked.ensemble() if stacked else None, labels.calibration)
     return Desk(rules, verdicts, records, settings.partitions, overrides)
 
 
 class Bursts:
     """The loop: read a batch, apply it, write it, say it, acknowledge it."""
 
-    def __init__(self, app: WorkerApp, settings: Settings, card: ModelCard, overrides: OverridesOf) -> None:
+    def __init__(self, app: WorkerApp, settings: Settings, labels: LabelSets, overrides: OverridesOf) -> None:
         self._app = app
         self._predicted = IMAGE_PREDICTED.full_name(settings)
         self._results = faust_topic(app, settings, BURST_RESOLVED)
@@ -106,7 +89,7 @@ class Bursts:
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-        self._desk = make_desk(settings, card, self._table.data, overrides)
+        self._desk = make_desk(settings, labels, self._table.data, overrides)
         self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
@@ -217,8 +200,10 @@ def create(settings: Settings) -> WorkerApp:
     """The worker's app."""
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
     Lease(app.conf.broker_session_timeout).guard(app)
-    card = load_model_card(settings)
-    bursts = Bursts(app, settings, card, overrides_of(DeploymentReader(settings).start()))
+    # Not to use it: a repository without a model is told now, and not by verdicts without names.
+    load_model_card(settings)
+    labels = LabelSets(settings.model_repository)
+    bursts = Bursts(app, settings, labels, overrides_of(DeploymentReader(settings).start()))
     inputs = app.topic(
         IMAGE_PREDICTED.full_name(settings),
         CLOCK_TICKED.full_name(settings),

@@ -33,16 +33,16 @@ class Photograph:
 class Photographs:
     """Reads photographs; at most `settings.decode_threads` are held as bytes at any moment."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, spec: FrameSpec) -> None:
+    def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._store = store
-        self._spec = spec
         self._max_bytes = settings.max_object_mb * 1_048_576
         self._max_pixels = settings.max_megapixels * 1_000_000
         self._grace = timedelta(seconds=settings.missing_grace_s)
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
 
-    async def read(self, upload: ImageUploaded) -> Photograph:
-        """Read and decode. What cannot be judged comes back with its rejection; a store that is down is waited for.
+    async def read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
+        """Read, and decode to this frame. What cannot be judged comes back with its rejection; a store that is down
+        is waited for.
 
         An object that is announced and not there is looked for until `missing_grace_s` after the announcement, and
         at least twice: stores may show an object later than they announce it.
@@ -51,7 +51,7 @@ class Photographs:
         while True:
             try:
                 return await until_it_answers(
-                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload),
+                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload, spec),
                     waiting_for="object store",
                     on=(DependencyDown, AccessRefused),
                 )
@@ -67,7 +67,7 @@ class Photographs:
         """Let the threads end; what they still read is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, upload: ImageUploaded) -> Photograph:
+    def _read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
         """In a thread of the pool."""
         began = time.perf_counter()
         data = self._store.get(upload.bucket, upload.key, max_bytes=self._max_bytes)
@@ -77,7 +77,7 @@ class Photographs:
         metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
         metrics.STAGE_SECONDS.labels("metadata").observe(looked - fetched)
         try:
-            frame = read_frame(data, self._spec, max_pixels=self._max_pixels)
+            frame = read_frame(data, spec, max_pixels=self._max_pixels)
         except RejectedImage as error:
             return Photograph(read_capture(exif, upload), sha256, rejection=error)
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)

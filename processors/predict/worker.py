@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import faust
 import structlog
 
+from processors.predict.asked import Asked, LiveModel
 from processors.predict.photographs import Photograph, Photographs
-from processors.predict.verdict import Judge
 from processors.predict.window import Window
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic
@@ -20,10 +20,9 @@ from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from processors.runtime.retry import until_it_answers
 from uncia import ids
-from uncia.errors import PermanentError
+from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
 from uncia.inference import Classifier
-from uncia.model_card import ModelCard, load_model_card
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
@@ -43,22 +42,33 @@ _READ: dict[Lane, tuple[str, Topic]] = {
 log = structlog.get_logger("uncia")
 
 
+class _Moved(Exception):
+    """The version that was asked did not answer, and another one is live by now."""
+
+
 class Predict:
     """Answers uploads: a prediction, or a rejection that names the reason."""
 
-    def __init__(self, settings: Settings, card: ModelCard, store: ObjectStore, lane: Lane, asked_at_once: int) -> None:
+    def __init__(
+        self, settings: Settings, model: LiveModel, store: ObjectStore, lane: Lane, asked_at_once: int
+    ) -> None:
         self._lane = lane
         self._asking = asyncio.Semaphore(asked_at_once)
-        self._photographs = Photographs(settings, store, card.frame)
-        self._classifier = Classifier(settings, card)
-        self._judge = Judge(settings, card)
-        if unknown := self._judge.unknown_focus():
-            log.warning("focus taxa that the model does not know", taxa=unknown, label_set=card.labels.id)
+        self._photographs = Photographs(settings, store)
+        self._model = model
+        self._classifier = Classifier(settings, model.current().card)
 
     async def answer(self, upload: ImageUploaded) -> ImagePredicted:
         """Waits for whatever is down; raises nothing that a photograph could cause."""
-        photograph = await self._photographs.read(upload)
-        prediction = await self._ask(photograph, upload.station)
+        while True:
+            asked = self._model.current()
+            photograph = await self._photographs.read(upload, asked.card.frame)
+            try:
+                prediction = await self._ask(photograph, asked, upload.station)
+            except _Moved:
+                # From the bytes on: the other version may see another frame.
+                continue
+            break
         rejected = photograph.rejection
         return ImagePredicted(
             upload_id=upload.upload_id,
@@ -78,17 +88,22 @@ class Predict:
             rejection=Rejection(reason=rejected.reason, message=str(rejected)) if rejected else None,
         )
 
-    async def _ask(self, photograph: Photograph, station: str) -> Prediction | None:
+    async def _ask(self, photograph: Photograph, asked: Asked, station: str) -> Prediction | None:
         frame = photograph.frame
         if frame is None:
             return None
 
         async def once() -> Prediction:
             asked_at = datetime.now(UTC)
-            async with self._asking:
-                answer = await self._classifier.classify(frame.pixels[None], self._lane)
-            metrics.STAGE_SECONDS.labels("infer").observe(answer.inference_ms / 1000)
-            return self._judge.prediction(answer, station, asked_at)
+            try:
+                async with self._asking:
+                    answer = await self._classifier.classify(frame.pixels[None], self._lane, asked.card)
+                metrics.STAGE_SECONDS.labels("infer").observe(answer.inference_ms / 1000)
+                return asked.judge.prediction(answer, station, asked_at)
+            except DependencyDown as error:
+                if self._model.current() is not asked:
+                    raise _Moved from error
+                raise
 
         return await until_it_answers(once, waiting_for="triton")
 
@@ -125,7 +140,7 @@ def create(settings: Settings) -> WorkerApp:
 def create_lane(settings: Settings, lane: Lane, *, at_once: int, asked_at_once: int) -> WorkerApp:
     """The app of one lane's worker: `at_once` photographs in work, `asked_at_once` of them in Triton's hands."""
     name, topic = _READ[lane]
-    card = load_model_card(settings)
+    model = LiveModel(settings)
     app = create_app(name, settings)
     predicted = faust_topic(app, settings, IMAGE_PREDICTED)
     dead_letters = DeadLetters(app, settings)
@@ -134,7 +149,7 @@ def create_lane(settings: Settings, lane: Lane, *, at_once: int, asked_at_once: 
 
     async def predict_agent(stream: faust.StreamT[bytes]) -> None:
         store = ObjectStore(settings, max_connections=settings.decode_threads + 2)
-        predict = Predict(settings, card, store, lane, asked_at_once)
+        predict = Predict(settings, model, store, lane, asked_at_once)
 
         async def work(event: faust.Event) -> ImagePredicted | PermanentError | None:
             try:

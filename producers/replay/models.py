@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from uncia.errors import DependencyDown, SettingsError
+from uncia.errors import DependencyDown
 from uncia.settings import Settings
 
 
@@ -16,31 +16,23 @@ def ensure_served(wanted: Settings, live: Settings, before_loading: Callable[[],
     from uncia.inference import Health, ModelControl
     from uncia.model_card import load_model_card
 
-    card = load_model_card(wanted)
-    if wanted.model_version and wanted.model_version not in card.versions:
-        raise SettingsError(
-            f"{wanted.model} has no version {wanted.model_version}, only {', '.join(card.versions)}; "
-            "`uncia models list` shows what there is"
-        )
+    load_model_card(wanted)
     with ModelControl(wanted) as control:
         probe = control.probe(wanted.model)
         if not probe.healthy and probe.health is not Health.UNREACHABLE and wanted.model != live.model:
             before_loading()
             control.reload(wanted.model)
             probe = control.probe(wanted.model)
+    if probe.health is Health.NOT_LOADED and wanted.model == live.model and wanted.model_version:
+        name = f"{wanted.model}@{wanted.model_version}"
+        raise DependencyDown(f"Triton does not serve {name}: `uncia models serve {name}` has it served beside live's")
     if not probe.healthy:
         raise DependencyDown(probe.detail)
 
 
 def unload(model: str, settings: Settings) -> None:
     """Have Triton let go of a model that was loaded for a replay. One that is gone already is no error."""
-    from tritonclient.grpc import InferenceServerClient
-    from tritonclient.utils import InferenceServerException
+    from uncia.inference import ModelControl
 
-    client = InferenceServerClient(settings.triton)
-    try:
-        client.unload_model(model, client_timeout=30)
-    except InferenceServerException as error:
-        raise DependencyDown(f"Triton at {settings.triton} did not unload {model} ({error.message()})") from error
-    finally:
-        client.close()
+    with ModelControl(settings) as control:
+        control.unload(model)

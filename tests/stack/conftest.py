@@ -43,13 +43,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack() -> Iterator[Stack | ContainerStack]:
     """All parts, in a folder of their own; UNCIA_TEST_STACK says of which kind."""
     folder = Path(tempfile.mkdtemp(prefix="uncia stack test "))
-    running = STACKS[KIND](folder / "stack")
-    try:
-        running.up(extra_env=QUICK)
-        yield running
-    finally:
-        running.down()
-        shutil.rmtree(folder, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        if KIND == "embedded":
+            # Of its own, because tests install versions and promote them.
+            models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
+            patch.setenv("UNCIA_MODEL_REPOSITORY", str(models))
+        running = STACKS[KIND](folder / "stack")
+        try:
+            running.up(extra_env=QUICK)
+            yield running
+        finally:
+            running.down()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

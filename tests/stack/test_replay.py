@@ -24,6 +24,7 @@ from uncia.broker import existing_topics, read_topics
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.labels import LabelSet
+from uncia.model_versions import read_standing
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
@@ -89,13 +90,14 @@ def other_model(settings: Settings) -> Iterator[str]:
         shutil.copytree(settings.model_repository / settings.model, folder)
         config = folder / "config.pbtxt"
         config.write_text(config.read_text().replace(f'"{settings.model}"', f'"{name}"'))
-        labels = json.loads((folder / "labels.json").read_text())
+        version = folder / read_standing(folder).live
+        labels = json.loads((version / "labels.json").read_text())
         for entry in labels["classes"]:
             entry["label"] = f"other {entry['label']}"
-        (folder / "labels.json").write_text(json.dumps(labels))
-        card = json.loads((folder / "model.json").read_text())
+        (version / "labels.json").write_text(json.dumps(labels))
+        card = json.loads((version / "model.json").read_text())
         card |= {"model": name, "label_set": LabelSet.model_validate(labels).id}
-        (folder / "model.json").write_text(json.dumps(card))
+        (version / "model.json").write_text(json.dumps(card))
         yield name
     finally:
         shutil.rmtree(folder, ignore_errors=True)

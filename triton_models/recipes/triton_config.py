@@ -1,5 +1,6 @@
 """`config.pbtxt`: how Triton serves a model."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from uncia.events import Lane
@@ -10,7 +11,7 @@ Backend = Literal["python", "onnxruntime"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 _TEMPLATE = """\
-# Written by `uncia models build`; edits are overwritten.
+# Written by `uncia models`; edits are overwritten.
 name: "{model}"
 backend: "{backend}"
 max_batch_size: {max_batch}
@@ -21,7 +22,7 @@ output [
   {{ name: "{places}" data_type: TYPE_INT32 dims: [ {classes} ] }}
 ]
 
-# Pinned: clients name versions, and a newer folder takes nothing from them.
+# The live version, the one before it, and a shadow's. Clients name the version that they ask.
 version_policy: {{ specific: {{ versions: [ {versions} ] }} }}
 
 # No queue delay: batches form by themselves while the model works, and waiting only cost. A request that its
@@ -39,7 +40,11 @@ dynamic_batching {{
 }}
 
 instance_group [ {{ kind: KIND_AUTO count: 1 }} ]
+"""
 
+# It has one shape for all versions. Where they differ there is none: a version that becomes live was asked its
+# self-test before.
+_WARM_UP = """
 model_warmup [
   {{ name: "one" batch_size: 1 inputs {{ key: "{input}" value {{ {zeros} }} }} }},
   {{ name: "eight" batch_size: 8 inputs {{ key: "{input}" value {{ {zeros} }} }} }}
@@ -64,23 +69,36 @@ optimization {
 _QUEUE = 64
 
 
-def config_pbtxt(card: ModelCard) -> str:
-    """The configuration of the model that this card describes."""
-    frame = f"{card.frame.height}, {card.frame.width}, 3"
-    text = _TEMPLATE.format(
-        model=card.model,
-        backend=card.backend,
-        max_batch=card.max_batch,
-        input=card.input,
-        whole=card.whole,
-        windows=card.windows,
-        places=card.places,
-        frame=frame,
-        classes=len(card.labels.classes),
-        versions=", ".join(card.versions),
-        queue=_QUEUE,
-        priorities=max(PRIORITIES.values()),
-        default_priority=PRIORITIES[Lane.LIVE],
-        zeros=f"data_type: TYPE_UINT8 dims: [ {frame} ] zero_data: true",
-    )
-    return text + _TENSORRT if card.backend == "onnxruntime" else text
+def config_pbtxt(cards: Sequence[ModelCard], backend: str = "") -> str:
+    """The configuration of a model whose served versions have these cards; `backend` instead of the cards' own.
+
+    Where versions differ in frame or classes, Triton is told that the size varies (-1). Nothing is lost by that:
+    each version has a queue of its own, so that a batch holds frames of one size in any case.
+    """
+    card = cards[0]
+    spoken = {(each.model, each.input, each.whole, each.windows, each.places) for each in cards}
+    if len(spoken) > 1:
+        raise ValueError(f"versions of one model must agree in its tensors' names: {sorted(spoken)}")
+    sizes = {(each.frame.height, each.frame.width) for each in cards}
+    classes = {len(each.labels.classes) for each in cards}
+    frame = ", ".join(map(str, (*(sizes.pop() if len(sizes) == 1 else (-1, -1)), 3)))
+    words = {
+        "model": card.model,
+        "backend": backend or card.backend,
+        "max_batch": max(each.max_batch for each in cards),
+        "input": card.input,
+        "whole": card.whole,
+        "windows": card.windows,
+        "places": card.places,
+        "frame": frame,
+        "classes": classes.pop() if len(classes) == 1 else -1,
+        "versions": ", ".join(each.version for each in cards),
+        "queue": _QUEUE,
+        "priorities": max(PRIORITIES.values()),
+        "default_priority": PRIORITIES[Lane.LIVE],
+        "zeros": f"data_type: TYPE_UINT8 dims: [ {frame} ] zero_data: true",
+    }
+    text = _TEMPLATE.format(**words)
+    if "-1" not in frame:
+        text += _WARM_UP.format(**words)
+    return text + _TENSORRT if words["backend"] == "onnxruntime" else text

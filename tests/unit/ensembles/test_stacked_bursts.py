@@ -79,7 +79,7 @@ def test_the_worker_reads_what_was_learnt_and_scores_the_same(tmp_path: Path) ->
     model, scores = _learnt()
     path = tmp_path / "weights.json"
     path.write_text(as_file(model), encoding="utf-8")
-    ensemble = read_stacked(path, LABELS).ensemble()
+    ensemble = read_stacked(path, {LABELS.id: LABELS}.get).ensemble()
     windows, names, _ = _bursts(120, 3)
     theirs = np.stack([ensemble.rule(evidence(windows[names == name]), 3) for name in scores.names])
     np.testing.assert_allclose(stacked_scores(model, scores), theirs, atol=1e-9)

@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 from fake_triton import CARD, LABELS, FakeTriton, serving
 
-from uncia.model_card import CARD_FILE, LABELS_FILE
+from uncia.model_versions import CARD_FILE, LABELS_FILE, first, write_standing
 from uncia.settings import Settings
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository" / CARD.model
-    folder.mkdir(parents=True)
-    (folder / CARD_FILE).write_text(CARD.model_dump_json())
-    (folder / LABELS_FILE).write_text(LABELS.model_dump_json())
+    version = folder / CARD.version
+    version.mkdir(parents=True)
+    (version / CARD_FILE).write_text(CARD.model_dump_json())
+    (version / LABELS_FILE).write_text(LABELS.model_dump_json())
+    write_standing(folder, first(CARD.version))
     return folder.parent
 
 

@@ -23,23 +23,23 @@ def test_the_labels_are_not_written_twice() -> None:
 
 @pytest.mark.parametrize("missing", [CARD_FILE, LABELS_FILE])
 def test_a_missing_file_is_named(repository: Path, missing: str) -> None:
-    (repository / CARD.model / missing).unlink()
+    (repository / CARD.model / "1" / missing).unlink()
 
     with pytest.raises(SettingsError, match=missing):
-        read_model_card(repository / CARD.model)
+        read_model_card(repository / CARD.model / "1")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "not json"])
 def test_a_broken_card_is_named(repository: Path, content: str) -> None:
-    (repository / CARD.model / CARD_FILE).write_text(content)
+    (repository / CARD.model / "1" / CARD_FILE).write_text(content)
 
     with pytest.raises(SettingsError, match="uncia models build"):
-        read_model_card(repository / CARD.model)
+        read_model_card(repository / CARD.model / "1")
 
 
 def test_labels_of_another_model_are_refused(repository: Path) -> None:
     other = LABELS.model_copy(update={"name": "other"})
-    (repository / CARD.model / LABELS_FILE).write_text(other.model_dump_json())
+    (repository / CARD.model / "1" / LABELS_FILE).write_text(other.model_dump_json())
 
     with pytest.raises(SettingsError, match="other@"):
-        read_model_card(repository / CARD.model)
+        read_model_card(repository / CARD.model / "1")

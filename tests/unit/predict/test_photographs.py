@@ -53,10 +53,9 @@ def read(*answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: flo
         photographs = Photographs(
             Settings(missing_grace_s=grace_s),
             SimpleNamespace(get=get),  # type: ignore[arg-type]
-            FrameSpec(),
         )
         try:
-            return await photographs.read(upload(announced_ago_s))
+            return await photographs.read(upload(announced_ago_s), FrameSpec())
         finally:
             photographs.close()
 

@@ -12,7 +12,9 @@ from tritonclient.grpc import model_config_pb2
 from triton_models.recipes import species_classifier
 from triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
 from triton_models.recipes.triton_config import config_pbtxt
+from triton_models.releases.repository import sha256
 from uncia.model_card import read_model_card
+from uncia.model_versions import read_standing
 
 
 @pytest.fixture
@@ -29,8 +31,13 @@ def no_torch(*_: object) -> None:
 def test_the_folder_is_what_triton_and_the_workers_need(built: Built) -> None:
     files = {str(path.relative_to(built.folder)) for path in built.folder.rglob("*") if path.is_file()}
 
-    assert files == {"config.pbtxt", "labels.json", "model.json", "1/model.onnx", "1/model.py"}
-    assert read_model_card(built.folder) == built.card
+    assert files == {
+        "config.pbtxt",
+        "live.json",
+        *(f"1/{name}" for name in ("labels.json", "model.json", "model.onnx", "model.py")),
+    }
+    assert read_model_card(built.folder / "1") == built.card
+    assert read_standing(built.folder).live == "1"
 
 
 def test_nothing_else_is_left_in_the_repository(built: Built) -> None:
@@ -53,10 +60,18 @@ def _cut(folder: Path) -> None:
         _cut,
         lambda folder: (folder / "1" / "model.py").unlink(),
         lambda folder: (folder / "config.pbtxt").write_text(""),
-        lambda folder: (folder / "labels.json").unlink(),
-        lambda folder: (folder / "model.json").write_text("{}"),
+        lambda folder: (folder / "live.json").unlink(),
+        lambda folder: (folder / "1" / "labels.json").unlink(),
+        lambda folder: (folder / "1" / "model.json").write_text("{}"),
     ],
-    ids=["graph cut", "model.py gone", "configuration empty", "labels gone", "card of another version"],
+    ids=[
+        "graph cut",
+        "model.py gone",
+        "configuration empty",
+        "nothing is live",
+        "labels gone",
+        "card of another version",
+    ],
 )
 def test_what_is_damaged_is_not_up_to_date(built: Built, copy: Path, harm: Callable[[Path], object]) -> None:
     harm(copy / built.folder.name)
@@ -70,7 +85,7 @@ def test_another_backend_is_another_build(built: Built) -> None:
 
 def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(draft: Path, *_: object) -> None:
-        (draft / species_classifier.NAME).mkdir()
+        (draft / species_classifier.VERSION).mkdir()
         raise BuildError("disk full")
 
     monkeypatch.setattr(species_classifier, "_make", fail)
@@ -103,13 +118,13 @@ def test_the_same_versions_export_the_same_bytes(built: Built, tmp_path: Path) -
 
     dense_pass.export(dense_pass.load(built.card.frame), built.card.frame, tmp_path / "again.onnx")
 
-    assert species_classifier._sha256(tmp_path / "again.onnx") == built.card.onnx_sha256
+    assert sha256(tmp_path / "again.onnx") == built.card.onnx_sha256
 
 
 @pytest.mark.parametrize("backend", ["python", "onnxruntime"])
 def test_triton_understands_the_configuration(built: Built, backend: str) -> None:
     card = built.card.model_copy(update={"backend": backend})
-    config = text_format.Parse(config_pbtxt(card), model_config_pb2.ModelConfig())
+    config = text_format.Parse(config_pbtxt([card]), model_config_pb2.ModelConfig())
 
     assert (config.name, config.backend, config.max_batch_size) == (card.model, backend, card.max_batch)
     assert list(config.version_policy.specific.versions) == [1]
@@ -123,5 +138,5 @@ def test_triton_understands_the_configuration(built: Built, backend: str) -> Non
 def test_tensorrt_is_for_tritons_own_backend(built: Built) -> None:
     native = built.card.model_copy(update={"backend": "onnxruntime"})
 
-    assert "tensorrt" in config_pbtxt(native)
-    assert "tensorrt" not in config_pbtxt(built.card)
+    assert "tensorrt" in config_pbtxt([native])
+    assert "tensorrt" not in config_pbtxt([built.card])

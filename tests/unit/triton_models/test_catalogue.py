@@ -1,12 +1,17 @@
 """The repository beside what Triton serves: what agrees, what is missing on either side."""
 
-from triton_models.catalogue import catalogue
+from triton_models.catalogue import Shelf, catalogue
 from triton_models.recipes.species_classifier import Built
 from uncia.inference import ServedVersion
+from uncia.model_versions import first
+
+
+def shelf(built: Built) -> Shelf:
+    return Shelf(built.card.model, first(), (built.card,))
 
 
 def states(built: Built, *served: ServedVersion) -> list[tuple[str, str, str | None]]:
-    return [(line.model, line.version, line.state) for line in catalogue([built.card], served)]
+    return [(line.model, line.version, line.state) for line in catalogue([shelf(built)], served)]
 
 
 def test_a_served_version_is_one_line(built: Built) -> None:
@@ -32,4 +37,4 @@ def test_what_only_triton_knows_is_listed_too(built: Built) -> None:
 
 
 def test_a_triton_that_is_not_there_leaves_the_state_open(built: Built) -> None:
-    assert [line.state for line in catalogue([built.card], None)] == [None]
+    assert [line.state for line in catalogue([shelf(built)], None)] == [None]

@@ -1,0 +1,70 @@
+"""Model packages that take milliseconds: a linear classifier over a frame's mean colour, in the stream's contract."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from triton_models.releases.repository import sha256
+from uncia.events.images import ClassVector
+from uncia.frames import FrameSpec, self_test_pattern
+from uncia.labels import LabelSet
+from uncia.model_card import ModelCard, SelfTest
+
+SMALL = FrameSpec(width=96, height=64, window=96)
+
+
+def label_set(name: str, classes: int) -> LabelSet:
+    """So many animals that there are not."""
+    entries = [{"index": i, "label": f"{name} {i}", "taxon": f"Animal {i}", "group": "animal"} for i in range(classes)]
+    return LabelSet.model_validate({"name": name, "classes": entries})
+
+
+def write_graph(path: Path, frame: FrameSpec, classes: int, *, seed: int = 0) -> None:
+    """WHOLE = WINDOWS = softmax(mean colour x weights); PLACES = 0."""
+    weights = np.random.default_rng(seed).normal(scale=0.02, size=(3, classes)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["FRAME"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["WHOLE"], axis=1),
+        helper.make_node("Identity", ["WHOLE"], ["WINDOWS"]),
+        helper.make_node("Mul", ["WHOLE", "zero"], ["none"]),
+        helper.make_node("Cast", ["none"], ["PLACES"], to=TensorProto.INT32),
+    ]
+    kinds = (("WHOLE", TensorProto.FLOAT), ("WINDOWS", TensorProto.FLOAT), ("PLACES", TensorProto.INT32))
+    graph = helper.make_graph(
+        nodes,
+        "mean-colour",
+        [helper.make_tensor_value_info("FRAME", TensorProto.UINT8, ["batch", frame.height, frame.width, 3])],
+        [helper.make_tensor_value_info(name, kind, ["batch", classes]) for name, kind in kinds],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.zeros(1, np.float32), "zero")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(path))
+
+
+def write_package(
+    folder: Path, *, model: str = "tiny", frame: FrameSpec = SMALL, classes: int = 4, seed: int = 0
+) -> ModelCard:
+    """A whole package; its labels are called after the seed. Returns its card."""
+    folder.mkdir(parents=True)
+    graph = folder / "model.onnx"
+    write_graph(graph, frame, classes, seed=seed)
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    whole, windows, _ = session.run(None, {"FRAME": self_test_pattern(frame)[np.newaxis]})
+    labels = label_set(f"set{seed}", classes)
+    card = ModelCard(
+        model=model,
+        versions=("1",),
+        frame=frame,
+        label_set=labels.id,
+        labels=labels,
+        self_test=SelfTest(whole=ClassVector.pack(whole[0]), windows=ClassVector.pack(windows[0])),
+        onnx_sha256=sha256(graph),
+    )
+    (folder / "model.json").write_text(card.model_dump_json())
+    (folder / "labels.json").write_text(labels.model_dump_json())
+    return card

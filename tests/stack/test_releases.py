@@ -1,0 +1,168 @@
+"""Another version becomes live, and the former again, while photographs come; what is wrong never becomes live."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from infra.local.stack import Stack
+from tests.packages import write_package
+from tests.stack.containers import ContainerStack
+from tests.stack.photographs import photograph
+from tests.stack.witness import Witness
+from triton_models.data.pixels import frame_of
+from uncia.events import ImagePredicted
+from uncia.model_card import ModelCard, installed_card
+from uncia.settings import Settings
+
+LIMIT_S = 60
+Models = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def models(stack: Stack | ContainerStack) -> Models:
+    """`uncia models …` as an operator types it, on this stack."""
+    if not isinstance(stack, Stack):
+        pytest.skip("the repository is inside a container")
+    environment = {**os.environ, **stack.environment(), "OMP_NUM_THREADS": "1"}
+
+    def run(*arguments: str, well: bool = True) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "uncia", "models", *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False)
+        assert (done.returncode == 0) is well, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[ModelCard]:
+    """A second version of the live model: another frame, four classes. Taken away again at the end."""
+    write_package(tmp_path / "package", seed=3)
+    told = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
+    name = f"{settings.model}@{told['version']}"
+    try:
+        yield installed_card(settings.model_repository, settings.model, told["version"])
+    finally:
+        models("promote", f"{settings.model}@1")
+        models("remove", name)
+
+
+@pytest.fixture
+def stream(
+    upload: Callable[[str, bytes], str], witness: Witness, station: str
+) -> Iterator[Callable[[str], ImagePredicted]]:
+    """Photographs come, some ten a second, until the end; gives the next answer by a version."""
+    stop, sent = threading.Event(), list[str]()
+
+    def play() -> None:
+        while not stop.wait(0.1):
+            key = f"{station}/cam/{len(sent)}.jpg"
+            upload(key, photograph(70_000 + len(sent), size=(640, 480)))
+            sent.append(key)
+
+    def answered_by(version: str) -> ImagePredicted:
+        seen = len(sent)
+
+        def find() -> ImagePredicted | None:
+            answers = (answer for key in sent[seen:] for answer in witness.predictions(key))
+            return next((a for a in answers if a.prediction and a.prediction.version == version), None)
+
+        return witness.wait_for(find, LIMIT_S, f"an answer by version {version}")
+
+    answered_by.sent = sent  # type: ignore[attr-defined]
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        yield answered_by
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+def failed_requests(stack: Stack, model: str) -> float:
+    """What Triton counts as failed, over all versions of a model."""
+    url = f"http://127.0.0.1:{stack.drawn().ports['triton_metrics']}/metrics"  # type: ignore[union-attr]
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in mine)
+
+
+def test_versions_change_under_load_and_no_request_fails(
+    stack: Stack,
+    models: Models,
+    installed: ModelCard,
+    stream: Callable[[str], ImagePredicted],
+    witness: Witness,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    before = failed_requests(stack, settings.model)
+    by_first = stream("1")
+    models("promote", installed.name)
+    by_second = stream(installed.version)
+    models("roll-back")
+    stream("1")
+
+    sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
+    answers = [witness.wait_for(lambda k=key: witness.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
+    assert all(answer.prediction is not None for answer in answers)
+    labels = {answer.prediction.version: answer.prediction.label_set for answer in answers if answer.prediction}
+    assert labels == {
+        "1": installed_card(settings.model_repository, settings.model, "1").label_set,
+        installed.version: installed.label_set,
+    }
+    assert failed_requests(stack, settings.model) == before
+    for answer in (by_first, by_second):
+        must_equal_the_recipes(answer, photograph(70_000 + sent.index(answer.key), size=(640, 480)), settings, tmp_path)
+
+
+def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
+    """What the stream said of a file is what a recipe says of it: its frame, the version's graph, float16."""
+    assert answer.prediction is not None
+    version = answer.prediction.version
+    card = installed_card(settings.model_repository, settings.model, version)
+    (folder / "photograph.jpg").write_bytes(data)
+    frame = frame_of(folder / "photograph.jpg", card.frame)
+    graph = settings.model_repository / settings.model / version / "model.onnx"
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    whole, windows = session.run([card.whole, card.windows], {card.input: frame[np.newaxis]})
+    # Half a unit in float16's last place, and as much for another order of sums.
+    np.testing.assert_allclose(answer.prediction.whole.unpack(), whole[0], atol=1e-6, rtol=2e-3)
+    np.testing.assert_allclose(answer.prediction.windows.unpack(), windows[0], atol=1e-6, rtol=2e-3)
+
+
+def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
+    models: Models,
+    upload: Callable[[str, bytes], str],
+    predicted: Callable[..., ImagePredicted],
+    station: str,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    write_package(tmp_path / "package", seed=4)
+    killed = (
+        "import os, signal, sys, pathlib; from triton_models.releases import installing\n"
+        "installing.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "installing.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), name=sys.argv[3])"
+    )
+    line = [sys.executable, "-c", killed, str(tmp_path / "package"), str(settings.model_repository), settings.model]
+    assert subprocess.run(line, check=False, timeout=LIMIT_S).returncode == -9
+    (tmp_path / "package" / "labels.json").unlink()
+    refused = models("install", str(tmp_path / "package"), "--name", settings.model, well=False)
+
+    assert "no labels.json" in refused.stderr
+    lines = json.loads(models("list", "--json").stdout)
+    assert [(line["standing"], line["state"]) for line in lines if line["version"] == "1"] == [("live", "READY")]
+    upload(f"{station}/cam/x.jpg", photograph(71_000))
+    prediction = predicted(f"{station}/cam/x.jpg").prediction
+    assert prediction is not None and prediction.version == "1"

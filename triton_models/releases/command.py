@@ -1,0 +1,104 @@
+"""`uncia models install | promote | roll-back | remove`: which version of a model answers, while requests flow."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from triton_models.options import Json, Repository, chosen_backend, settings_of
+from triton_models.releases.installing import install
+from triton_models.releases.promotion import named, promote, remove, roll_back, serve_beside, serve_no_longer
+from uncia.inference import ModelControl
+from uncia.model_card import installed_card
+from uncia.model_versions import Standing, read_standing
+
+app = typer.Typer()
+
+Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia models list` shows what there is.")]
+
+
+@app.command("install")
+def install_package(
+    folder: Annotated[Path, typer.Argument(help="A model package: model.onnx, model.json, labels.json.")],
+    name: Annotated[str, typer.Option(help="The model whose next version it becomes.", show_default="its card's")] = "",
+    repository: Repository = None,
+    backend: Annotated[str, typer.Option(help="python or onnxruntime.", show_default="as the model has it")] = "",
+    as_json: Json = False,
+) -> None:
+    """Check a model package and put it into the repository as the next version; `promote` makes it live."""
+    chosen = settings_of(repository)
+    card = install(folder, chosen.model_repository, name=name, backend=chosen_backend(backend) if backend else "")
+    tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
+
+
+def tell_installed(model: str, version: str, repository: Path, *, as_json: bool) -> None:
+    """What became of an installation, and what is next."""
+    card = installed_card(repository, model, version)
+    standing = read_standing(repository / model)
+    if as_json:
+        facts = {"model": model, "version": version, "live": standing.live, "label_set": card.label_set}
+        typer.echo(json.dumps({**facts, "folder": str(repository / model / version)}))
+        return
+    typer.echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
+    typer.echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
+
+
+@app.command("promote")
+def promote_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
+    """Make a version live: load it beside, ask its self-test, move. No request fails; what is wrong is not taken."""
+    chosen = settings_of(repository)
+    model, number = named(version, chosen.model_repository)
+    with ModelControl(chosen) as control:
+        _tell(model, promote(control, chosen.model_repository, model, number), as_json=as_json)
+
+
+@app.command("roll-back")
+def roll_back_model(
+    model: Annotated[str, typer.Argument(help="Which; that of the settings by default.")] = "",
+    repository: Repository = None,
+    as_json: Json = False,
+) -> None:
+    """Make the version live again that was before: it is still loaded, so this takes no time."""
+    chosen = settings_of(repository)
+    with ModelControl(chosen) as control:
+        model = model or chosen.model
+        _tell(model, roll_back(control, chosen.model_repository, model), as_json=as_json)
+
+
+@app.command("serve")
+def serve_version(
+    version: Version,
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop serving it beside.")] = False,
+    repository: Repository = None,
+    as_json: Json = False,
+) -> None:
+    """Have Triton serve a version beside the live one, for a replay or for whoever asks for it by number."""
+    chosen = settings_of(repository)
+    model, number = named(version, chosen.model_repository)
+    change = serve_no_longer if no_longer else serve_beside
+    with ModelControl(chosen) as control:
+        standing = change(control, chosen.model_repository, model, number)
+    if as_json:
+        _tell(model, standing, as_json=True)
+    else:
+        typer.echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
+
+
+@app.command("remove")
+def remove_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
+    """Remove a version from the repository, labels and all; the live one is refused."""
+    chosen = settings_of(repository)
+    model, number = named(version, chosen.model_repository)
+    with ModelControl(chosen) as control:
+        remove(control, chosen.model_repository, model, number)
+    typer.echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
+
+
+def _tell(model: str, standing: Standing, *, as_json: bool) -> None:
+    facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    before = f"; before it {standing.previous}, which stays loaded for `roll-back`" if standing.previous else ""
+    typer.echo(f"{model}@{standing.live} is live{before}")

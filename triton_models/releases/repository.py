@@ -1,0 +1,61 @@
+"""Writing in Triton's repository: one writer at a time, and nothing half-made in anybody's sight."""
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from triton_models.recipes.triton_config import config_pbtxt
+from uncia.model_card import ModelCard, installed_card
+from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, in_order, read_standing, write_whole
+
+_DRAFT = ".building-"
+
+
+@contextlib.contextmanager
+def alone(repository: Path) -> Iterator[None]:
+    """One writer at a time in one repository; drafts that a killed one left behind are removed."""
+    repository.mkdir(parents=True, exist_ok=True)
+    with (repository / ".building.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in repository.glob(f"{_DRAFT}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+@contextlib.contextmanager
+def draft(repository: Path, name: str) -> Iterator[Path]:
+    """A folder in the repository that Triton does not look at; gone afterwards, with all that is still in it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{name}-", dir=repository))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_version(folder: Path, card: ModelCard) -> None:
+    """Everything of a version but its graph, into its folder; for either backend, since one may take over."""
+    (folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / LABELS_FILE).write_text(card.labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    serving = files("triton_models.serving").joinpath("onnx_python_backend.py").read_bytes()
+    (folder / "model.py").write_bytes(serving)
+
+
+def write_config(repository: Path, model: str, versions: Iterable[str] = ()) -> None:
+    """Tell Triton, when it is next asked to load the model, to serve these versions, or what its standing says."""
+    served = in_order(set(versions)) or read_standing(repository / model).served
+    cards = [installed_card(repository, model, version) for version in served]
+    # The python backend serves what was built for either.
+    backend = cards[0].backend if len({card.backend for card in cards}) == 1 else "python"
+    write_whole(repository / model / CONFIG_FILE, config_pbtxt(cards, backend))
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
