@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from processors.predict.maker_notes import MakerNote, read_maker_note
 from uncia.events import Capture, CaptureTimeSource, ImageUploaded
 from uncia.exif import Exif
 from uncia.lanes import time_in_key
+from uncia.maker_notes import MakerNote, read_maker_note
 
 _EARLIEST_YEAR = 2000
 """Digital camera traps are younger; a clock that lost its battery starts again in 1970 or 1980 or 1999."""

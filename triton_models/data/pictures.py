@@ -54,3 +54,17 @@ class DataSet:
     def with_pictures(self, pictures: Iterable[Picture], told: str = "") -> "DataSet":
         """Other pictures of the same source; `told` says which, in words."""
         return DataSet(tuple(pictures), f"{self.source}; {told}" if told else self.source)
+
+
+def read_data(source: Path, kind: str = "auto", *, gap_s: float = 60.0, progress: Progress | None = None) -> DataSet:
+    """Read a data set: `folders`, `camtrap-dp`, `coco`, `table`, or `auto` to tell by what lies there.
+
+    Where the source tells no bursts, pictures of a camera with at most `gap_s` seconds between them are one; for that
+    the photographs' EXIF is read, and `progress` told how far it is. No picture is decoded. Raises `DataError`.
+    """
+    # Here, because the readers stand on this module.
+    from triton_models.data.readers.bursts import tell_bursts
+    from triton_models.data.readers.kinds import reader_of
+
+    data = reader_of(source, kind)(source)
+    return data.with_pictures(tell_bursts(data.pictures, gap_s=gap_s, progress=progress))

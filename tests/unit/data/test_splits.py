@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from picture_making import bursts_of, data_set, picture
 
-from tests.unit.data.picture_making import bursts_of, data_set, picture
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.splits import By, Split, leaks, split
 from uncia.errors import SettingsError

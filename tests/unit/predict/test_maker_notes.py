@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reconyx_notes import hyperfire, hyperfire_2
 
-from processors.predict.maker_notes import MakerNote, read_maker_note
 from uncia.events import Trigger
 from uncia.exif import read_exif
+from uncia.maker_notes import MakerNote, read_maker_note
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime
 
-from uncia.events import Trigger
+from uncia.events.images import Trigger
 
 _TRIGGERS = {"M": Trigger.MOTION, "T": Trigger.TIME_LAPSE, "P": Trigger.OTHER, "E": Trigger.OTHER, "C": Trigger.OTHER}
 

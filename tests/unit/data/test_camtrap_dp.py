@@ -1,0 +1,100 @@
+"""Camtrap DP: media and observations, joined."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triton_models.data import DataError
+from triton_models.data.pictures import DataSet, read_data
+
+SAMPLE = Path(__file__).parents[4] / "shared" / "samples" / "camtrap_dp_example"
+
+MEDIA = "mediaID,deploymentID,timestamp,filePath,fileName,fileMediatype\n"
+OBSERVATIONS = (
+    "observationID,deploymentID,mediaID,eventID,eventStart,eventEnd,observationLevel,observationType,scientificName,"
+    "bboxX,bboxY,bboxWidth,bboxHeight\n"
+)
+
+
+def package(folder: Path, media: str, observations: str) -> Path:
+    resources = [{"name": name, "path": f"{name}.csv"} for name in ("deployments", "media", "observations")]
+    taxa = [{"scientificName": "Vulpes vulpes", "vernacularNames": {"eng": "red fox"}}]
+    folder.mkdir(exist_ok=True)
+    (folder / "datapackage.json").write_text(json.dumps({"resources": resources, "taxonomic": taxa, "title": "Ridge"}))
+    (folder / "media.csv").write_text(MEDIA + media)
+    (folder / "observations.csv").write_text(OBSERVATIONS + observations)
+    return folder
+
+
+def medium(number: int, second: int = 0, path: str = "", kind: str = "image/jpeg") -> str:
+    return f"m{number},d1,2026-05-01T06:30:{second:02}+02:00,{path or f'media/{number}.jpg'},{number}.jpg,{kind}\n"
+
+
+def seen(media: str, kind: str = "animal", name: str = "Vulpes vulpes", box: str = ",,,", event: str = "e1") -> str:
+    level = "media" if media else "event"
+    return f"o,d1,{media},{event},2026-05-01T04:30:00Z,2026-05-01T04:30:10Z,{level},{kind},{name},{box}\n"
+
+
+def test_a_medium_has_its_own_observation(tmp_path: Path) -> None:
+    (one,) = read_data(package(tmp_path, medium(1), seen("m1", box="0.1,0.2,0.3,0.4"))).pictures
+    assert (one.label, one.taxon, one.group) == ("red fox", "Vulpes vulpes", "animal")
+    assert (one.path, one.camera, one.burst) == (tmp_path / "media" / "1.jpg", "d1", "d1/e1")
+    assert one.taken == datetime(2026, 5, 1, 6, 30)
+    assert one.box == pytest.approx((0.1, 0.2, 0.3, 0.4))
+
+
+def test_a_medium_without_one_has_that_of_the_event_it_lies_in(tmp_path: Path) -> None:
+    data = read_data(package(tmp_path, medium(1, 5) + medium(2, 30), seen("", event="e7")))
+    assert [(one.path.name, one.burst) for one in data.pictures] == [("1.jpg", "d1/e7")]
+    assert "1 media without a classification left out" in data.source
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "group"),
+    [("human", "person", "person"), ("vehicle", "vehicle", "vehicle"), ("blank", "nothing", "nothing")],
+)
+def test_what_is_no_animal_is_named_by_its_type(tmp_path: Path, kind: str, label: str, group: str) -> None:
+    (one,) = read_data(package(tmp_path, medium(1), seen("m1", kind, ""))).pictures
+    assert (one.label, one.group) == (label, group)
+
+
+def test_two_of_a_kind_are_one_picture_with_the_larger_box(tmp_path: Path) -> None:
+    boxes = seen("m1", box="0,0,0.1,0.1") + seen("m1", box="0.5,0.5,0.4,0.4")
+    (one,) = read_data(package(tmp_path, medium(1), boxes)).pictures
+    assert one.box == pytest.approx((0.5, 0.5, 0.4, 0.4))
+
+
+def test_two_species_on_one_medium_are_two_rows_of_it(tmp_path: Path) -> None:
+    data = read_data(package(tmp_path, medium(1), seen("m1") + seen("m1", name="Bos mutus")))
+    assert data.labels == ("Bos mutus", "red fox")
+
+
+def test_films_and_web_addresses_are_left_out_and_counted(tmp_path: Path) -> None:
+    media = medium(1) + medium(2, kind="video/mp4") + medium(3, path="https://example.org/3.jpg")
+    data = read_data(package(tmp_path, media, "".join(seen(f"m{n}") for n in (1, 2, 3))))
+    assert len(data) == 1
+    assert data.source == ("Camtrap DP Ridge; 1 media that are films left out; 1 media that are web addresses left out")
+
+
+@given(st.binary(max_size=200))
+def test_a_description_that_is_none_is_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "datapackage.json"
+    path.write_bytes(data)
+    with pytest.raises(DataError):
+        read_data(path)
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data set is not here")
+def test_the_genuine_example_is_read(tmp_path: Path) -> None:
+    """Its media are web addresses; with the files beside the tables it is a data set."""
+    for table in SAMPLE.glob("*.*"):
+        text = table.read_text(encoding="utf-8").replace("https://multimedia.agouti.eu/assets/", "media/")
+        (tmp_path / table.name).write_text(text, encoding="utf-8")
+    data: DataSet = read_data(tmp_path)
+    assert len(data) > 400
+    assert "mallard" in data.labels
+    assert all(one.burst and one.camera and one.taken for one in data.pictures)

@@ -1,0 +1,76 @@
+"""COCO Camera Traps: one JSON file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triton_models.data import DataError
+from triton_models.data.pictures import read_data
+
+CATEGORIES = [{"id": 0, "name": "empty"}, {"id": 1, "name": "ocelot"}, {"id": 2, "name": "unknown"}]
+IMAGE = {"id": "i1", "file_name": "a/1.jpg", "width": 200, "height": 100, "seq_id": "s1", "location": "L3"}
+
+
+def coco(folder: Path, annotations: list[dict[str, Any]], images: list[dict[str, Any]] | None = None) -> Path:
+    path = folder / "data.json"
+    content = {"info": {}, "images": images or [IMAGE], "annotations": annotations, "categories": CATEGORIES}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_an_image_has_label_sequence_place_and_box(tmp_path: Path) -> None:
+    (one,) = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1, "bbox": [20, 10, 100, 50]}])).pictures
+    assert (one.path, one.label, one.group) == (tmp_path / "a" / "1.jpg", "ocelot", "animal")
+    assert (one.burst, one.camera) == ("L3/s1", "L3")
+    assert one.box == pytest.approx((0.1, 0.1, 0.5, 0.5))
+
+
+def test_the_folder_is_read_where_one_such_file_lies_in_it(tmp_path: Path) -> None:
+    path = coco(tmp_path, [{"image_id": "i1", "category_id": 0}])
+    assert read_data(tmp_path) == read_data(path)
+    assert read_data(path).pictures[0].group == "nothing"
+
+
+def test_pictures_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "1.jpg").touch()
+    (one,) = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1}])).pictures
+    assert one.path.exists()
+
+
+def test_sequences_that_are_not_told_follow_from_the_times(tmp_path: Path) -> None:
+    images = [
+        {"id": n, "file_name": f"{n}.jpg", "location": 3, "datetime": f"2020-01-01 00:00:{n:02}"} for n in range(3)
+    ]
+    data = read_data(coco(tmp_path, [{"image_id": n, "category_id": 1} for n in range(3)], images))
+    assert len({one.burst for one in data.pictures}) == 1
+
+
+def test_images_that_nobody_classified_are_left_out_and_counted(tmp_path: Path) -> None:
+    images = [IMAGE, {**IMAGE, "id": "i2"}, {**IMAGE, "id": "i3"}]
+    annotations = [{"image_id": "i1", "category_id": 1}, {"image_id": "i2", "category_id": 2}]
+    data = read_data(coco(tmp_path, annotations, images))
+    assert len(data) == 1
+    assert "2 images without a class left out" in data.source
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "no list `images`"),
+        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "entry 0 of `images` has no"),
+        (
+            '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "category_id": 9}],'
+            ' "categories": []}',
+            "category 9, which is not listed",
+        ),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        read_data(path)

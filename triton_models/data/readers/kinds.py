@@ -1,0 +1,58 @@
+"""Which reader a source needs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from triton_models.data import DataError
+from triton_models.data.pictures import KINDS, DataSet
+from triton_models.data.readers.camtrap_dp import DESCRIPTION, read_camtrap_dp
+from triton_models.data.readers.coco import is_coco, read_coco
+from triton_models.data.readers.folders import read_folders
+from triton_models.data.readers.table import read_table
+
+TABLE = "pictures.csv"
+"""The table that makes a folder a data set of its own, whatever its folders are called."""
+
+Reader = Callable[[Path], DataSet]
+
+
+def reader_of(source: Path, kind: str = "auto") -> Reader:
+    """The reader for this source. Raises `DataError` where there is none."""
+    if kind not in ("auto", *KINDS):
+        raise DataError(f"no kind of data {kind!r}: {', '.join(KINDS)}, or auto")
+    if not source.exists():
+        raise DataError(f"there is no {source}")
+    found = _tell(source) if kind == "auto" else kind
+    if found == "folders":
+        return read_folders
+    if found == "camtrap-dp":
+        return read_camtrap_dp
+    if found == "table":
+        return lambda path: read_table(path / TABLE if path.is_dir() else path)
+    return lambda path: read_coco(_only_json(path) if path.is_dir() else path)
+
+
+def _tell(source: Path) -> str:
+    if source.is_file():
+        if source.name == DESCRIPTION:
+            return "camtrap-dp"
+        if source.suffix.lower() == ".json":
+            return "coco"
+        if source.suffix.lower() in (".csv", ".tsv", ".txt"):
+            return "table"
+        raise DataError(f"{source} is no data set: a folder, a table (.csv) or a COCO file (.json) is")
+    if (source / DESCRIPTION).exists():
+        return "camtrap-dp"
+    if (source / TABLE).exists():
+        return "table"
+    if any(entry.is_dir() and not entry.name.startswith(".") and entry.name != "images" for entry in source.iterdir()):
+        return "folders"
+    return "coco"
+
+
+def _only_json(folder: Path) -> Path:
+    found = sorted(path for path in folder.glob("*.json") if is_coco(path))
+    if len(found) != 1:
+        what = "no COCO file" if not found else f"{len(found)} COCO files"
+        raise DataError(f"{what} in {folder}, no {TABLE}, no class folders: name the file that describes the pictures")
+    return found[0]
