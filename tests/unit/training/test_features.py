@@ -1,0 +1,163 @@
+"""Features: computed once, kept by content, whatever happens in between."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from training_making import SPEC, draw, pictures
+
+pytest.importorskip("torch")
+
+import torch
+
+from triton_models.data.pixels import frame_of
+from triton_models.training import TrainingError, features
+from triton_models.training.backbones import Backbone
+from triton_models.training.cache import FeatureCache
+from triton_models.training.features import cache_file, extract
+from triton_models.training.sights import Sight, augmented
+from triton_models.training.trunk_rows import PooledRows, TrunkRows
+
+CUT = "block-5"
+
+
+@pytest.fixture
+def sights(tmp_path: Path) -> list[Sight]:
+    return [Sight(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
+
+
+def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backbone, tmp_path: Path) -> None:
+    frames = np.stack([draw("disc", 1)[0][:96, :128], draw("bar", 2)[0][:96, :128]])
+    (rows,) = TrunkRows(lite0, (CUT,), SPEC, tmp_path)(frames)
+    with torch.inference_mode():
+        (wanted,) = PooledRows(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
+
+    assert rows.shape == (2, 1 + 2 * 3, 80)
+    np.testing.assert_allclose(rows, wanted, atol=1e-4)
+
+
+def test_a_second_run_computes_nothing(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    first = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    second = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+
+    assert (first.computed, second.computed) == (len(sights), 0)
+
+
+def test_rows_belong_to_the_content_and_not_to_the_name(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    moved = sights[0].path.rename(tmp_path / "moved.jpg")
+
+    assert extract([Sight(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+
+
+def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    found = extract(sights[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
+    content = found.contents[0]
+    assert content
+    with FeatureCache(cache_file(tmp_path, lite0, CUT, SPEC)) as cache:
+        plain, mirror, colour = (cache.get(sights[0].key(content, each)) for each in ("plain", "mirror", "colour"))
+
+    assert not np.allclose(plain, mirror) and not np.allclose(plain, colour)
+
+
+def test_the_light_of_a_photograph_is_drawn_by_its_content() -> None:
+    pixels = draw("disc", 1)[0]
+
+    np.testing.assert_array_equal(augmented(pixels, "colour", "a"), augmented(pixels, "colour", "a"))
+    assert (augmented(pixels, "colour", "a") != augmented(pixels, "colour", "b")).any()
+
+
+def test_several_cuts_come_out_of_one_pass(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    extract(sights, ("plain",), lite0, ("block-2", CUT), SPEC, tmp_path)
+
+    assert extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+    assert extract(sights, ("plain",), lite0, ("block-2",), SPEC, tmp_path).computed == 0
+
+
+def test_an_unreadable_photograph_is_told_and_fails_alone(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
+    broken.write_bytes(sights[0].path.read_bytes()[:200])
+    found = extract([Sight(broken), *sights, Sight(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+
+    assert set(found.unreadable) == {broken, missing}
+    assert found.contents[0] is None and found.contents[-1] is None
+    assert found.computed == len(sights)
+
+
+@pytest.mark.parametrize("kind", ["I;16", "CMYK", "L", "RGBA"])
+def test_files_of_any_kind_have_features(lite0: Backbone, tmp_path: Path, kind: str) -> None:
+    pixels = draw("disc", 1)[0]
+    if kind == "I;16":
+        image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(pixels).convert(kind)
+    path = tmp_path / ("x.jpg" if kind == "CMYK" else "x.png")
+    image.save(path)
+
+    assert extract([Sight(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
+
+
+def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
+    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_CHUNK", 2)
+    child = os.fork()
+    if child == 0:  # pragma: no cover - ends by SIGKILL
+        monkeypatch.setattr(
+            features, "_compute", lambda *args, was=features._compute: (was(*args), os.kill(os.getpid(), 9))
+        )
+        extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+
+    assert extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == len(sights) - 2
+
+
+def test_a_full_disk_is_told_and_what_was_there_is_kept(
+    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    connected = FeatureCache.__init__
+
+    def tiny(self: FeatureCache, path: Path) -> None:
+        connected(self, path)
+        self._database.execute("PRAGMA max_page_count = 1")
+
+    monkeypatch.setattr(FeatureCache, "__init__", tiny)
+    with pytest.raises(TrainingError, match=r"cannot be written .*full"):
+        extract(
+            [*sights, *(dataclasses.replace(sight, box=(0, 0, 1, 1)) for sight in sights)] * 4,
+            ("plain", "mirror", "colour"),
+            lite0,
+            (CUT,),
+            SPEC,
+            tmp_path,
+        )
+    monkeypatch.undo()
+
+    assert extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+
+
+def test_no_more_frames_are_in_flight_than_a_chunk_has(
+    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(features, "_CHUNK", 2)
+    monkeypatch.setattr(features, "_compute", lambda jobs, *rest: seen.append(len(jobs)))
+    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+
+    assert max(seen) == 2
+
+
+def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+    from triton_models.training.sights import look
+
+    whole = look(sights[0], SPEC)
+    crop = look(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
+
+    np.testing.assert_array_equal(whole, frame_of(sights[0].path, SPEC))
+    assert (crop != whole).any()

@@ -1,0 +1,179 @@
+"""A head on frozen features: it learns, it says so, and what is served says what was judged."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from training_making import SPEC, data_set
+
+pytest.importorskip("torch")
+
+from triton_models.data.pictures import DataSet
+from triton_models.data.pixels import frame_of
+from triton_models.data.splits import Split
+from triton_models.evaluation.calibration import softmax
+from triton_models.training import TrainingError
+from triton_models.training.backbones import Backbone
+from triton_models.training.head import HeadSettings, train_head
+from triton_models.training.logistic import Examples, class_weights, fit
+from triton_models.training.package import Package, write_package
+from triton_models.training.trained import Trained
+
+Drawn = tuple[DataSet, Split]
+
+
+@pytest.fixture(scope="module")
+def package(trained: Trained, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return write_package(trained, *drawn, tmp_path_factory.mktemp("models") / "shapes", name="shapes", seed=1)
+
+
+@pytest.fixture(scope="module")
+def graph(package: Package) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
+
+
+def test_it_learns_what_a_child_sees(trained: Trained) -> None:
+    assert (trained.test.logits.argmax(axis=1) == trained.test.truth).all()
+
+
+def test_the_graph_says_of_a_file_what_was_judged(
+    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+) -> None:
+    """No training-serving skew: features out of the cache against the served graph on the file itself."""
+    wanted = softmax(trained.test.logits, float(trained.network.temperature))
+    for picture, whole, best in zip(trained.test.pictures, wanted, trained.test.windows, strict=True):
+        frame = frame_of(picture.path, package.card.frame)
+        answer = graph.run(None, {"FRAME": frame[np.newaxis]})
+
+        np.testing.assert_allclose(answer[0][0], whole, atol=1e-4)
+        np.testing.assert_allclose(answer[1][0], best, atol=1e-4)
+
+
+def test_the_place_is_the_window_of_the_thing(
+    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+) -> None:
+    for picture, truth in zip(trained.test.pictures, trained.test.truth, strict=True):
+        if picture.box is not None:
+            places = graph.run(["PLACES"], {"FRAME": frame_of(picture.path, SPEC)[np.newaxis]})[0]
+            x, y, width, height = package.card.frame.window_box(int(places[0, truth]))
+            middle = (picture.box[0] + picture.box[2] / 2, picture.box[1] + picture.box[3] / 2)
+
+            assert x <= middle[0] <= x + width and y <= middle[1] <= y + height
+
+
+def test_nothing_is_there_only_where_nothing_is_anywhere(
+    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+) -> None:
+    nothing = next(entry.index for entry in package.card.labels.classes if entry.group == "nothing")
+    for picture in trained.test.pictures:
+        windows = graph.run(["WINDOWS"], {"FRAME": frame_of(picture.path, SPEC)[np.newaxis]})[0]
+
+        assert (windows[0, nothing] > 0.5) == (picture.label == "empty")
+
+
+def test_the_same_seed_gives_the_same_bytes(
+    trained: Trained, drawn: Drawn, package: Package, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    again = train_head(drawn[1], lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
+    second = write_package(again, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+
+    for name in ("model.onnx", "model.json", "labels.json", "card.html"):
+        assert (second.folder / name).read_bytes() == (package.folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("look", ["whole", "crops"])
+def test_every_look_becomes_a_package_of_the_streams_contract(
+    look: str, drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    settings = HeadSettings(cut="block-5", look=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
+    made = train_head(drawn[1], lite0, settings, features_folder)
+    package = write_package(made, *drawn, tmp_path / "one", name="one", seed=1)
+    session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    frame = frame_of(made.test.pictures[0].path, package.card.frame)
+    whole, windows, places = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": np.stack([frame, frame])})
+
+    assert whole.shape == windows.shape == places.shape == (2, 3)
+    np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-5)
+    if look == "whole":
+        np.testing.assert_array_equal(windows, whole)
+        assert (places == 0).all() and package.card.frame.grid == (1, 1)
+
+
+def test_one_class_alone_is_refused(lite0: Backbone, tmp_path: Path) -> None:
+    _, split = data_set(tmp_path / "photographs", kinds=("disc",))
+
+    with pytest.raises(TrainingError, match=r"only 'disc': at least two classes .* name it `empty`"):
+        train_head(split, lite0, HeadSettings(spec=SPEC), tmp_path)
+
+
+def test_a_class_of_one_photograph_is_learnt_beside_one_of_many() -> None:
+    chance = np.random.default_rng(1)
+    many, one = chance.normal(0, 1, (10_000, 8)), np.full((1, 8), 6.0)
+    rows = np.concatenate([many, one]).astype(np.float32)
+    truth = np.array([0] * 10_000 + [1])
+    weights = class_weights(truth, 2)[truth]
+    head = fit(rows, Examples(np.arange(10_001), truth, weights), 2, penalty=0.01)
+    told = head.logits(rows).argmax(axis=1)
+
+    assert told[-1] == 1 and (told[:-1] == 0).mean() > 0.999
+
+
+def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
+    drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    data, split = drawn
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 no photograph")
+    extra = dataclasses.replace(split.train[0], path=broken)
+    more = Split((*split.train, extra), split.held_out, split.test)
+    made = train_head(more, lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
+    package = write_package(made, data, more, tmp_path / "one", name="one", seed=1)
+
+    assert set(made.unreadable) == {broken}
+    assert "broken.jpg" in (package.folder / "card.html").read_text()
+
+
+def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
+    split = drawn[1]
+    strange = dataclasses.replace(split.test[0], label="hare")
+    settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
+    made = train_head(Split(split.train, split.held_out, (*split.test, strange)), lite0, settings, features_folder)
+
+    assert any("hare" in note for note in made.notes)
+    assert len(made.test.pictures) == len(split.test)
+
+
+def test_a_full_disk_leaves_the_package_that_was_there(
+    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    before = (package.folder / "model.json").read_bytes()
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("triton_models.training.package.dense_pass.export", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*what was there stays"):
+        write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
+
+    assert (package.folder / "model.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
+
+
+def test_a_graph_that_answers_otherwise_is_not_written(
+    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    with torch.no_grad():
+        trained.network.head.bias += 50 * torch.arange(3)
+    try:
+        with pytest.raises(TrainingError, match="than was judged"):
+            write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    finally:
+        with torch.no_grad():
+            trained.network.head.bias -= 50 * torch.arange(3)
+
+    assert not (tmp_path / "shapes").exists()

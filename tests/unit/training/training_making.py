@@ -1,0 +1,60 @@
+"""A tiny data set, drawn: discs and bars on noise, and the same noise alone."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from triton_models.data.pictures import DataSet, Picture
+from triton_models.data.splits import Split
+from uncia.frames import FrameSpec
+
+SPEC = FrameSpec(width=128, height=96, window=64, stride=32, crop_top=0, crop_bottom=0)
+"""Small enough for a test; still a grid of 2 x 3 windows."""
+WIDE, HIGH = 160, 120
+_SIDE = 40
+
+
+def draw(kind: str, seed: int) -> tuple[np.ndarray, tuple[float, float, float, float] | None]:
+    """A picture uint8 (HIGH, WIDE, 3) and where its thing is."""
+    chance = np.random.default_rng(seed)
+    pixels = chance.normal(110, 12, (HIGH, WIDE, 3))
+    if kind == "empty":
+        return pixels.clip(0, 255).astype(np.uint8), None
+    x, y = int(chance.integers(WIDE - _SIDE)), int(chance.integers(HIGH - _SIDE))
+    down, across = np.mgrid[0:_SIDE, 0:_SIDE]
+    disc = (down - 20) ** 2 + (across - 20) ** 2 < 360
+    shape = disc if kind == "disc" else across % 10 < 5
+    pixels[y : y + _SIDE, x : x + _SIDE][shape] = (230, 60, 40) if kind == "disc" else (30, 60, 220)
+    box = (x / WIDE, y / HIGH, _SIDE / WIDE, _SIDE / HIGH)
+    return pixels.clip(0, 255).astype(np.uint8), box
+
+
+def pictures(folder: Path, kinds: tuple[str, ...] = ("bar", "disc", "empty"), bursts: int = 4) -> list[Picture]:
+    """Bursts of two frames of each kind, as JPEG files."""
+    made = []
+    for kind in kinds:
+        for burst in range(bursts):
+            for frame in range(2):
+                pixels, box = draw(kind, seed=hash_of(kind) + burst * 10 + frame)
+                path = folder / kind / f"{burst}_{frame}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path, quality=95)
+                group = "nothing" if kind == "empty" else "animal"
+                made.append(Picture(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
+    return made
+
+
+def hash_of(kind: str) -> int:
+    return sum(kind.encode()) * 1000
+
+
+def data_set(folder: Path, **how: object) -> tuple[DataSet, Split]:
+    """The data and a split by hand: the last burst of each kind is the test's, the one before is held out."""
+    made = pictures(folder, **how)  # type: ignore[arg-type]
+    last = max(int(picture.burst.rsplit("-", 1)[1]) for picture in made)
+    sides: tuple[list[Picture], list[Picture], list[Picture]] = ([], [], [])
+    for picture in made:
+        number = int(picture.burst.rsplit("-", 1)[1])
+        sides[2 if number == last else 1 if number == last - 1 else 0].append(picture)
+    return DataSet(tuple(made), "discs and bars, drawn"), Split(*(tuple(side) for side in sides))

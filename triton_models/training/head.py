@@ -1,0 +1,227 @@
+"""A head on a frozen backbone: deep features and logistic regression, the way that needs the fewest photographs."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from triton_models.data.splits import Split
+from triton_models.recipes.dense_pass import DensePass
+from triton_models.training import TrainingError
+from triton_models.training.backbones import Backbone
+from triton_models.training.logistic import Linear, fit
+from triton_models.training.looks import Look, examples, picture_scores, whole_examples
+from triton_models.training.sides import Contents, Side, Sighting, compute, side
+from triton_models.training.sights import Augmentation
+from triton_models.training.trained import (
+    Answers,
+    Point,
+    Trained,
+    known,
+    label_classes,
+    lasting,
+    left_out,
+    loss_and_accuracy,
+    truth_of,
+)
+from uncia.frames import FrameSpec
+from uncia.labels import LabelClass
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many of how many."""
+
+PENALTIES = (1.0, 0.1, 0.01)
+_WITHOUT_HELD_OUT = 0.1
+
+_WATCH_EVERY = 5
+"""Steps of the regression between two points of the curve."""
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How to train a head."""
+
+    cut: str = ""
+    """Empty: the backbone's deepest."""
+    look: Look = "windows"
+    augmentations: tuple[Augmentation, ...] = ("plain", "mirror")
+    penalty: float | None = None
+    """Of the regression's weights; None: of `PENALTIES` the one that answers the held-out photographs best."""
+    rounds: int = 3
+    """How often the best windows are chosen anew; `whole` needs one."""
+    spec: FrameSpec = field(default_factory=FrameSpec)
+    """The frame; its windows are those of the dense pass."""
+
+
+def train_head(
+    split: Split,
+    backbone: Backbone,
+    settings: HeadSettings,
+    cache: Path,
+    progress: Progress = lambda what, done, total: None,
+) -> Trained:
+    """Features once, then a few small regressions. Raises `TrainingError`; what was computed stays in the cache."""
+    cut = settings.cut or backbone.deepest
+    backbone.check(cut)
+    check_windows(settings.spec, backbone.steps[cut], settings.look)
+    label_classes(split.train)
+    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    contents = Contents()
+    parts = {"training": split.train, "held-out": split.held_out, "test": split.test}
+    for name, pictures in parts.items():
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            progress(f"features of the {name} photographs", done, total)
+
+        compute(pictures, sighting if name == "training" else sighting.as_is(), (cut,), contents, tell)
+    readable = [picture for picture in split.train if picture.path not in contents.unreadable]
+    classes = label_classes(readable)
+    with tempfile.TemporaryDirectory(prefix=".rows-", dir=cache) as scratch:
+        sides = []
+        for name, pictures in parts.items():
+            told = known(pictures, classes)
+            seen = sighting if name == "training" else sighting.as_is()
+            sides.append(side(told, truth_of(told, classes), seen, cut, contents, Path(scratch) / name).checked())
+        head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress)
+        held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
+    return Trained(
+        network=dense_pass(backbone, cut, head, classes, settings),
+        spec=served_spec(settings),
+        classes=classes,
+        held_out=held_out,
+        test=test,
+        curve=curve,
+        curve_step="step of the regression",
+        settings={
+            "way": "head on a frozen backbone: multinomial logistic regression",
+            "backbone": backbone.name,
+            "cut": cut,
+            "looks at": settings.look,
+            "augmentation": ", ".join(settings.augmentations),
+            "penalty": f"{penalty:g}"
+            + (" (the best for the held-out photographs)" if settings.penalty is None else ""),
+            "rounds": str(1 if settings.look == "whole" else settings.rounds),
+        },
+        weights=backbone.story,
+        licence=backbone.licence,
+        unreadable=contents.unreadable,
+        notes=left_out(split, classes),
+    )
+
+
+def fit_head(
+    train: Side,
+    held_out: Side,
+    classes: Sequence[LabelClass],
+    settings: HeadSettings,
+    progress: Progress = lambda what, done, total: None,
+) -> tuple[Linear, list[Point], float]:
+    """The head of the penalty and round that answer the held-out photographs best; its curve; that penalty."""
+    penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
+    if settings.penalty is None and not held_out.items:
+        penalties = (_WITHOUT_HELD_OUT,)
+    rounds = 1 if settings.look == "whole" else settings.rounds
+    best: tuple[float, Linear, list[Point], float] | None = None
+    for place, penalty in enumerate(penalties):
+        before = place * rounds
+
+        def tell(done: int, before: int = before) -> None:
+            progress("regression", before + done, len(penalties) * rounds)
+
+        loss, head, curve = _rounds(train, held_out, classes, settings, penalty, rounds, tell)
+        if best is None or loss < best[0]:
+            best = (loss, head, curve, penalty)
+    assert best is not None
+    return best[1:]
+
+
+def _rounds(
+    train: Side,
+    held_out: Side,
+    classes: Sequence[LabelClass],
+    settings: HeadSettings,
+    penalty: float,
+    rounds: int,
+    done: Callable[[int], None],
+) -> tuple[float, Linear, list[Point]]:
+    """Held-out loss and head of the best round, and the curve of all."""
+    never = lasting(classes)
+    truth = np.array([item.truth for item in train.items], np.int64)
+    held_truth = np.array([item.truth for item in held_out.items], np.int64)
+    curve: list[Point] = []
+    steps = 0
+
+    def watch(head: Linear, loss: float) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % _WATCH_EVERY == 1:
+            curve.append(point(head))
+
+    def point(head: Linear) -> Point:
+        own = loss_and_accuracy(picture_scores(train.table, head, settings.look, never)[0], truth)
+        held = loss_and_accuracy(picture_scores(held_out.table, head, settings.look, never)[0], held_truth)
+        return Point(steps, own[0], held[0], own[1], held[1])
+
+    head: Linear | None = None
+    best: tuple[float, Linear] | None = None
+    for number in range(rounds):
+        if settings.look == "whole":
+            shown = whole_examples(train.table, train.items, len(classes))
+        else:
+            shown = examples(train.table, train.items, settings.spec, len(classes), never, head)
+        head = fit(train.table.rows, shown, len(classes), penalty=penalty, watch=watch)
+        curve.append(point(head))
+        # Without held-out photographs the last round counts.
+        loss = curve[-1].held_out_loss if held_out.items else -float(number)
+        if best is None or loss < best[0]:
+            best = (loss, head)
+        done(number + 1)
+    assert best is not None
+    return best[0], best[1], curve
+
+
+def answers(part: Side, head: Linear, classes: Sequence[LabelClass], look: Look) -> Answers:
+    """What the head says of photographs that it did not learn."""
+    logits, windows = picture_scores(part.table, head, look, lasting(classes))
+    return Answers(part.pictures, np.array([item.truth for item in part.items], np.int64), logits, windows)
+
+
+def dense_pass(
+    backbone: Backbone, cut: str, head: Linear, classes: Sequence[LabelClass], settings: HeadSettings
+) -> DensePass:
+    """The whole network: the frozen trunk, and the head as a 1 x 1 convolution over it."""
+    layer = nn.Linear(head.weight.shape[1], head.weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.weight))
+        layer.bias.copy_(torch.from_numpy(head.bias))
+    spec = served_spec(settings)
+    return DensePass(
+        backbone.trunk(cut, spec),
+        layer,
+        spec,
+        step=backbone.steps[cut],
+        mean=backbone.mean,
+        std=backbone.std,
+        whole="windows",
+        everywhere=lasting(classes),
+    ).eval()
+
+
+def served_spec(settings: HeadSettings) -> FrameSpec:
+    """For `whole` the only window is the frame."""
+    spec = settings.spec
+    return spec if settings.look != "whole" else spec.model_copy(update={"window": max(spec.width, spec.height)})
+
+
+def check_windows(spec: FrameSpec, step: int, look: Look) -> None:
+    """Raises `TrainingError` where the windows do not fall onto the features."""
+    sizes = (spec.width, spec.height, spec.window, spec.stride)
+    if look != "whole" and (spec.grid == (1, 1) or any(size % step for size in sizes)):
+        raise TrainingError(
+            f"this cut has a feature each {step} pixels, which the windows do not meet: take another cut, or "
+            "--look whole"
+        )

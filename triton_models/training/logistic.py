@@ -1,0 +1,125 @@
+"""Multinomial logistic regression over rows that need not fit into memory. Deterministic.
+
+The loss is the weighted mean of the rows' cross-entropy, plus half the penalty times the squared weights of the
+standardised features; biases are free. L-BFGS of SciPy; loss and gradient are added up piece by piece.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from triton_models.training.rows import PIECE, Indices
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`rows @ weight.T + bias`: (C, D) and (C,), for features as they come: standardisation is folded in."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        told: NDArray[np.float32] = rows @ self.weight.T + self.bias
+        return told
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to learn from: where they stand in a table, what each shows, how much it counts."""
+
+    places: Indices
+    truth: Indices
+    weight: Floats
+
+
+def fit(
+    rows: NDArray[np.float32],
+    examples: Examples,
+    classes: int,
+    *,
+    penalty: float,
+    steps: int = 200,
+    watch: Callable[[Linear, float], None] = lambda head, loss: None,
+) -> Linear:
+    """The head that makes the examples likeliest. `watch` sees each step's head and its loss."""
+    order = np.argsort(examples.places, kind="stable")
+    places, truth = examples.places[order], examples.truth[order]
+    weight = examples.weight[order] / examples.weight.sum()
+    mean, std = _moments(rows, places)
+    size = rows.shape[1]
+
+    def unfolded(flat: Floats) -> tuple[Floats, Floats]:
+        """Weight and bias for features as they come."""
+        table = flat.reshape(classes, size + 1)
+        folded = table[:, :size] / std
+        return folded, table[:, size] - folded @ mean
+
+    last = [0.0]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        folded, bias = unfolded(flat)
+        narrow, short = folded.astype(np.float32), bias.astype(np.float32)
+        total, slope, pull = 0.0, np.zeros((classes, size)), np.zeros(classes)
+        for begin in range(0, len(places), PIECE):
+            part = slice(begin, begin + PIECE)
+            some = np.asarray(rows[places[part]])
+            logits = (some @ narrow.T + short).astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            said = np.exp(logits)
+            sums = said.sum(axis=1, keepdims=True)
+            at = np.arange(len(some))
+            total += float((weight[part] * (np.log(sums[:, 0]) - logits[at, truth[part]])).sum())
+            said /= sums
+            said[at, truth[part]] -= 1
+            said *= weight[part, None]
+            slope += said.astype(np.float32).T @ some
+            pull += said.sum(axis=0)
+        table = flat.reshape(classes, size + 1)
+        gradient = np.empty_like(table)
+        gradient[:, :size] = (slope - pull[:, None] * mean) / std + penalty * table[:, :size]
+        gradient[:, size] = pull
+        last[0] = total
+        return total + penalty / 2 * float((table[:, :size] ** 2).sum()), gradient.ravel()
+
+    def head(flat: Floats) -> Linear:
+        folded, bias = unfolded(flat)
+        return Linear(folded.astype(np.float32), bias.astype(np.float32))
+
+    found = minimize(
+        loss,
+        np.zeros(classes * (size + 1)),
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda flat: watch(head(flat), last[0]),
+        options={"maxiter": steps, "gtol": 1e-5, "maxcor": 10},
+    )
+    return head(found.x)
+
+
+def class_weights(truth: Indices, classes: int) -> Floats:
+    """How much an example of each class counts: the square root of how rare it is.
+
+    Halfway between how often things are, which keeps probabilities honest, and the same for each class, which lets one
+    photograph outshout ten thousand.
+    """
+    counts = np.bincount(truth, minlength=classes).astype(np.float64)
+    weights: Floats = np.sqrt(counts.sum() / (np.maximum(counts, 1) * classes))
+    return weights
+
+
+def _moments(rows: NDArray[np.float32], places: Indices) -> tuple[Floats, Floats]:
+    sums, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for begin in range(0, len(places), PIECE):
+        some = np.asarray(rows[places[begin : begin + PIECE]], np.float64)
+        sums += some.sum(axis=0)
+        squares += (some**2).sum(axis=0)
+    mean = sums / len(places)
+    std = np.sqrt(np.maximum(squares / len(places) - mean**2, 0))
+    # A feature that never moves must not be blown up when it does.
+    std[std < 1e-4] = 1.0
+    return mean, std
