@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from triton_models.calibrating.command import app as calibrating
 from triton_models.catalogue import Line, catalogue, shelf_names, shelves
+from triton_models.ensembles.command import app as ensembles
 from triton_models.options import BackendName, Json, Repository, chosen_backend, settings_of
 from triton_models.recipes import species_classifier
 from triton_models.releases.command import app as releases
@@ -19,7 +21,8 @@ from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
-app.add_typer(releases)
+for part in (releases, ensembles, calibrating):
+    app.add_typer(part)
 
 
 @app.command()

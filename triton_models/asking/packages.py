@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from uncia.errors import SettingsError, UnciaError
 from uncia.frames import Pixels
 from uncia.model_card import ModelCard, read_model_card
-
-GRAPH = "model.onnx"
+from uncia.model_versions import GRAPH_FILE, LIVE_FILE, read_standing
 
 
 class PackageError(UnciaError):
@@ -36,13 +35,12 @@ class OpenPackage:
 
 
 def open_package(folder: Path) -> OpenPackage:
-    """Open a package, or a version's folder of Triton's repository. Raises `PackageError` with what to do."""
-    # A model's folder in the repository keeps its graphs one deeper.
-    graph = next((path for path in (folder / GRAPH, *sorted(folder.glob(f"*/{GRAPH}"))) if path.is_file()), None)
-    if graph is None:
-        raise PackageError(f"{folder} is no model package: there is no {GRAPH} in it")
-    home = graph.parent if (graph.parent / "model.json").exists() else folder
+    """Open a package, or of a model's folder in Triton's repository the live version. Raises `PackageError`."""
     try:
+        home = folder / read_standing(folder).live if (folder / LIVE_FILE).exists() else folder
+        graph = home / GRAPH_FILE
+        if not graph.is_file():
+            raise PackageError(f"{folder} is no model package: there is no {GRAPH_FILE} in it")
         card = read_model_card(home)
     except SettingsError as error:
         raise PackageError(f"{folder} is no model package: {error}") from error

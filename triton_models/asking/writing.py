@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from triton_models.asking.packages import GRAPH, OpenPackage, PackageError, session_of
+from triton_models.asking.packages import OpenPackage, PackageError, session_of
 from uncia.events.images import ClassVector
 from uncia.frames import FrameSpec, self_test_pattern
 from uncia.labels import LabelSet
-from uncia.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
+from uncia.model_card import ModelCard, SelfTest
+from uncia.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 
 PAGE = "card.html"
 
@@ -71,7 +72,8 @@ def write_package(
         try:
             made = draft / "made"
             made.mkdir()
-            (made / GRAPH).write_bytes(graph)
+            made.chmod(0o755)
+            (made / GRAPH_FILE).write_bytes(graph)
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / PAGE).write_text(page, encoding="utf-8")
@@ -83,7 +85,7 @@ def write_package(
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
-    return OpenPackage(out, card, out / GRAPH, session)
+    return OpenPackage(out, card, out / GRAPH_FILE, session)
 
 
 def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
