@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -127,6 +128,32 @@ def test_a_letter_is_shown_with_its_cause_and_its_bytes(
     assert "uncia-intake" in shown
     assert "12 7f 1b 5b 33 31 6d" in shown
     assert "\x1b" not in shown
+
+
+def test_letters_are_chosen_by_reason_by_time_or_all_at_once(
+    announce: Callable[..., None], dead_letters: Command, witness: Witness, station: str
+) -> None:
+    since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    raws = {f"garbage {number} of {station}".encode() for number in range(2)}
+    announce(*raws, key=station.encode())
+
+    def refused(times: int) -> Callable[[], bool]:
+        return lambda: len(witness.refused(lambda one: one.value in raws)) == times * len(raws)
+
+    def ours(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [one for one in lines if one["key"] == station]
+
+    witness.wait_for(refused(1), 30, "two dead letters")
+    assert ours(dead_letters("retry", "--reason", "object-missing", "--since", since)) == []
+    assert ours(dead_letters("retry", "--all", "--since", "2199-01-01")) == []
+
+    assert len(ours(dead_letters("retry", "--reason", "notification-malformed", "--since", since))) == 2
+    witness.wait_for(refused(2), 30, "two more")
+    assert len(ours(dead_letters("retry", "--all", "--since", since))) == 2
+    witness.wait_for(refused(3), 30, "two more still")
+    assert {one["retries"] for one in ours(dead_letters("list"))} == {2}
+    assert len(ours(dead_letters("drop", "--all", "--since", since))) == 2
+    assert ours(dead_letters("list", "--since", since)) == []
 
 
 @pytest.mark.timeout(240)

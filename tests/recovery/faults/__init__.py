@@ -8,17 +8,21 @@ from tests.recovery.faults.fault import Fault, Field
 from tests.recovery.faults.processes import Company, Freeze, Kill, KillModel, Usurped
 from tests.recovery.faults.surroundings import DiskFull, NotificationsLost
 
-__all__ = ["KILLED", "Fault", "Field", "Kill", "catalogue", "drawn"]
+__all__ = ["BESIDE", "KILLED", "Fault", "Field", "Kill", "KillModel", "catalogue", "drawn"]
 
 KILLED = ("intake", "predict", "bursts", "kafka", "seaweedfs", "triton")
+"""Parts through which every live photograph goes."""
+
+BESIDE = ("predict-backfill", "clocks")
+"""Parts that live photographs do not wait for."""
 
 
 def catalogue() -> list[Fault]:
     """Every fault once, fresh."""
     return [
-        *(Kill(part) for part in KILLED),
+        *(Kill(part) for part in (*KILLED, *BESIDE)),
         KillModel(),
-        *(Freeze(part) for part in KILLED),
+        *(Freeze(part) for part in (*KILLED, *BESIDE)),
         Company("intake"),
         Company("predict"),
         Company("bursts"),

@@ -1,0 +1,139 @@
+"""What a deployment sets for its camera alone holds from upload to verdict; late frames are told; bursts explained."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.stack import Stack
+from tests.stack.containers import ContainerStack
+from tests.stack.photographs import photograph
+from tests.stack.witness import Witness
+from uncia.broker import read_topics
+from uncia.events import BurstResolved, BurstStatus, FrameLate, ImagePredicted
+from uncia.settings import Settings
+from uncia.topics import FRAME_LATE
+
+Upload = Callable[[str, bytes], str]
+Predicted = Callable[..., ImagePredicted]
+Settled = Callable[..., list[BurstResolved]]
+Run = Callable[..., str]
+
+TAKEN = datetime(2026, 5, 1, 10, 0, 0)
+
+
+@pytest.fixture
+def uncia(stack: Stack | ContainerStack) -> Run:
+    """Runs a command and returns what it prints."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", *arguments],
+            env={**os.environ, **stack.environment(), "COLUMNS": "240"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def shoot(upload: Upload, predicted: Predicted, station: str) -> Callable[..., ImagePredicted]:
+    """Uploads a photograph that a camera of the station took so many seconds after ten, and waits for its answer."""
+
+    def shoot(camera: str, after_s: float, seed: int) -> ImagePredicted:
+        key = f"{station}/{camera}/{seed}.jpg"
+        upload(key, photograph(seed, f"{TAKEN + timedelta(seconds=after_s):%Y:%m:%d %H:%M:%S}"))
+        return predicted(key)
+
+    return shoot
+
+
+def load(uncia: Run, folder: Path, station: str, camera: str, **own: int) -> None:
+    file = folder / "deployments.csv"
+    columns = ["deploymentID", "locationID", "cameraID", "latitude", "longitude", "deploymentStart", *own]
+    values = [f"{station}-{camera}", station, camera, "28.2", "83.9", "2020-01-01T00:00:00Z", *map(str, own.values())]
+    file.write_text(f"{','.join(columns)}\n{','.join(values)}\n", encoding="utf-8")
+    assert "published=1" in uncia("deployments", "load", str(file))
+
+
+def listed(uncia: Run, camera: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in uncia("bursts", "list", "--camera", camera, "--json").splitlines()]
+
+
+def test_the_gaps_of_a_deployment_make_one_burst_and_one_event_where_others_have_two(
+    uncia: Run, shoot: Callable[..., ImagePredicted], settled: Settled, station: str, tmp_path: Path
+) -> None:
+    load(uncia, tmp_path, station, "patient", burstGap=120, eventGap=7200, independenceGap=7200)
+    # All but the same picture, so that all show the same.
+    seeds = iter(range(1500, 1500 + 6 * 360, 360))
+    for camera in ("patient", "usual"):
+        for after_s in (0, 60, 4000):
+            shoot(camera, after_s, next(seeds))
+
+    patient = settled(f"{station}/patient", 2)
+    assert [len(burst.frames) for burst in patient] == [2, 1]
+    assert [len(burst.frames) for burst in settled(f"{station}/usual", 3)] == [1, 1, 1]
+    rows = listed(uncia, f"{station}/patient")
+    assert [row["burst_id"] for row in rows] == [burst.burst_id for burst in patient]
+    assert [row["independent"] for row in rows] == [True, False]
+    assert rows[0]["event_id"] == rows[1]["event_id"]
+    usual = listed(uncia, f"{station}/usual")
+    assert [row["independent"] for row in usual] == [True, False, True]
+    assert usual[0]["event_id"] == usual[1]["event_id"] != usual[2]["event_id"]
+
+
+def test_a_burst_is_explained_frame_by_frame_and_revision_by_revision(
+    uncia: Run, shoot: Callable[..., ImagePredicted], settled: Settled, station: str
+) -> None:
+    answers = [shoot("told", after_s, 1600 + after_s) for after_s in (0, 2, 4)]
+    (burst,) = settled(f"{station}/told")
+
+    (row,) = listed(uncia, f"{station}/told")
+    assert (row["burst_id"], row["frames"], row["status"]) == (burst.burst_id, 3, "final")
+    told = json.loads(uncia("bursts", "explain", burst.burst_id, "--json"))
+    assert [frame["image_id"] for frame in told["frames"]] == [answer.image_id for answer in answers]
+    assert told["frames"][1]["joined"] == "within the gap of the frame before"
+    assert told["revisions"][-1]["status"] == "final"
+    assert any(frame["deciding"] for frame in told["frames"])
+    assert burst.burst_id in uncia("bursts", "explain", burst.burst_id)
+
+
+def test_a_frame_beyond_lateness_is_told_on_the_late_topic_and_in_status(
+    uncia: Run,
+    shoot: Callable[..., ImagePredicted],
+    settled: Settled,
+    witness: Witness,
+    settings: Settings,
+    station: str,
+    tmp_path: Path,
+) -> None:
+    load(uncia, tmp_path, station, "slow", burstLateness=1)
+    shoot("slow", 0, 1700)
+    (missed,) = settled(f"{station}/slow")
+    closed = missed.closed_at
+    assert closed is not None
+    witness.wait_for(lambda: datetime.now(UTC) > closed + timedelta(seconds=2), 10, "lateness to pass")
+    late = shoot("slow", 5, 1701)
+
+    both = settled(f"{station}/slow", 2)
+    assert [burst.flags for burst in both] == [(), ("late",)]
+    assert (both[0].burst_id, both[0].status) == (missed.burst_id, BurstStatus.FINAL)
+    told = [
+        FrameLate.from_bytes(message.value)
+        for message in read_topics(settings, (FRAME_LATE,), from_beginning=True, until_end=True)
+        if message.key == f"{station}/slow".encode() and message.value is not None
+    ]
+    assert [(each.image_id, each.missed_burst_id, each.burst_id) for each in told] == [
+        (late.image_id, missed.burst_id, both[1].burst_id)
+    ]
+    assert "came too late for their burst" in uncia("status")
