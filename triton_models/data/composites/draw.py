@@ -1,0 +1,181 @@
+"""Draws a planned data set into a folder, with the table that says what is on each picture."""
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image, features
+
+from triton_models.data import DataError
+from triton_models.data.composites.cut_outs import NOTHING, STAMPS, Shelf, shelf
+from triton_models.data.composites.exposure import expose, light, print_strips
+from triton_models.data.composites.plan import Burst, Recipe, camera_name, plan
+from triton_models.data.composites.scenes import scene
+from triton_models.data.pictures import Progress
+from triton_models.data.readers.kinds import TABLE
+from uncia.events.images import Box
+from uncia.ids import digest
+
+DRAWN = "drawn.json"
+"""The recipe that made a folder."""
+COLUMNS = (
+    *("path", "label", "taxon", "group", "burst", "camera", "taken", "x", "y", "width", "height"),
+    *("frame", "frames", "infrared"),
+)
+_FORM = 1
+"""Raised whenever the same recipe comes to look otherwise."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn, or lay there already."""
+
+    folder: Path
+    bursts: int
+    pictures: int
+    labels: tuple[str, ...]
+    source: str
+    fresh: bool
+
+
+def draw(folder: Path, recipe: Recipe, *, stamps: Path | None = STAMPS, progress: Progress | None = None) -> Drawn:
+    """Draw into a folder that is not there yet, or is empty; it appears when all is drawn.
+
+    A folder that the same recipe drew is left as it is. Raises `DataError` where something else lies there.
+    """
+    cut_outs = shelf(recipe.classes, stamps=stamps)
+    fingerprint = digest(json.dumps([_FORM, asdict(recipe), cut_outs.source, _digest_of(cut_outs), _codec()]))
+    found = _found(folder, fingerprint)
+    if found:
+        return found
+    bursts = plan(recipe, tuple(sorted(cut_outs.by_label)), NOTHING)
+    told: dict[str, Any] = {
+        "fingerprint": fingerprint,
+        "source": f"composites of {cut_outs.source}, seed {recipe.seed}; no photographs from the field",
+        "recipe": asdict(recipe),
+        "bursts": len(bursts),
+        "pictures": sum(len(burst.poses) for burst in bursts),
+        "labels": sorted({burst.label for burst in bursts}),
+    }
+    with _beside(folder) as place:
+        _draw_all(place, recipe, cut_outs, bursts, progress)
+        (place / DRAWN).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return _drawn(folder, told, fresh=True)
+
+
+def _draw_all(place: Path, recipe: Recipe, cut_outs: Shelf, bursts: list[Burst], progress: Progress | None) -> None:
+    total, done = sum(len(burst.poses) for burst in bursts), 0
+    with (place / TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        camera, view = -1, None
+        for burst in bursts:
+            if view is None or burst.camera != camera:
+                camera, view = burst.camera, scene(burst.camera, recipe.seed, recipe.width, recipe.height)
+            lit = light(view, burst)
+            kinds = cut_outs.by_label.get(burst.label, ())
+            kind = kinds[burst.variant % len(kinds)] if kinds else None
+            for frame, pose in enumerate(burst.poses):
+                picture, box = expose(lit, kind, pose, frame)
+                path = _save(place, picture, burst, frame)
+                seen = box is not None and kind is not None
+                table.writerow(
+                    {
+                        "path": path,
+                        # What is wholly behind a trunk is not to be seen, and so is not there.
+                        "label": kind.label if kind and seen else NOTHING,
+                        "taxon": kind.taxon if kind and seen else "",
+                        "group": kind.group if kind and seen else "nothing",
+                        "burst": f"{camera_name(burst.camera)}/{burst.number:05}",
+                        "camera": camera_name(burst.camera),
+                        "taken": burst.time(frame).isoformat(sep=" ", timespec="milliseconds"),
+                        **_columns(box),
+                        "frame": frame + 1,
+                        "frames": len(burst.poses),
+                        "infrared": int(burst.infrared),
+                    }
+                )
+                done += 1
+                if progress:
+                    progress(done, total)
+
+
+def _columns(box: Box | None) -> dict[str, str]:
+    return {name: f"{share:.5f}" for name, share in zip(("x", "y", "width", "height"), box or (), strict=False)}
+
+
+def _save(place: Path, picture: Image.Image, burst: Burst, frame: int) -> str:
+    camera, taken, of = camera_name(burst.camera), burst.time(frame), len(burst.poses)
+    celsius = -6 + burst.seed % 9 if burst.infrared else 7 + burst.seed % 15
+    print_strips(picture, camera, taken, frame + 1, of, celsius)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=72 + burst.seed % 16, exif=_exif(burst, camera, frame))
+    name = f"{camera}/{taken:%Y%m%d-%H%M%S}-{burst.number:05}-{frame + 1}.JPG"
+    path = place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(file.getvalue())
+    return name
+
+
+def _exif(burst: Burst, camera: str, frame: int) -> Image.Exif:
+    taken = burst.time(frame)
+    block = Image.Exif()
+    block[ExifTags.Base.Make] = "UNCIA"
+    block[ExifTags.Base.Model] = "COMPOSITE"
+    block[ExifTags.Base.DateTime] = taken.strftime("%Y:%m:%d %H:%M:%S")
+    inner = block.get_ifd(ExifTags.IFD.Exif)
+    inner[ExifTags.Base.DateTimeOriginal] = taken.strftime("%Y:%m:%d %H:%M:%S")
+    inner[ExifTags.Base.DateTimeDigitized] = taken.strftime("%Y:%m:%d %H:%M:%S")
+    inner[ExifTags.Base.SubsecTimeOriginal] = f"{taken.microsecond // 1000:03d}"
+    inner[ExifTags.Base.Flash] = 25 if burst.infrared else 24
+    inner[ExifTags.Base.BodySerialNumber] = camera.replace("/", "-").upper()
+    return block
+
+
+def _digest_of(cut_outs: Shelf) -> str:
+    return digest(*(each.pixels.tobytes().hex() for _, kinds in sorted(cut_outs.by_label.items()) for each in kinds))
+
+
+def _codec() -> str:
+    """The same pixels become other bytes with another JPEG library."""
+    return str(features.version_codec("jpg"))
+
+
+def _found(folder: Path, fingerprint: str) -> Drawn | None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    try:
+        told = json.loads((folder / DRAWN).read_bytes())
+        if told["fingerprint"] == fingerprint:
+            return _drawn(folder, told, fresh=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise DataError(f"{folder} holds something that this recipe did not draw: name another folder, or remove it")
+
+
+def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> Drawn:
+    return Drawn(folder, told["bursts"], told["pictures"], tuple(told["labels"]), told["source"], fresh)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder that becomes `folder` when the block ends well, and is gone when it does not."""
+    place = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        place.mkdir(parents=True)
+        yield place
+        if folder.exists():
+            folder.rmdir()
+        place.rename(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
