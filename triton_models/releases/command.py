@@ -1,6 +1,7 @@
 """`uncia models install | promote | roll-back | remove`: which version of a model answers, while requests flow."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,28 @@ def install_package(
     """Check a model package and put it into the repository as the next version; `promote` makes it live."""
     chosen = settings_of(repository)
     card = install(folder, chosen.model_repository, name=name, backend=chosen_backend(backend) if backend else "")
+    tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
+
+
+@app.command("import")
+def import_graph(
+    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A classifier of your own.")],
+    description: Annotated[Path, typer.Option(help="What it wants and answers: a TOML, YAML or JSON file.")],
+    name: Annotated[str, typer.Option(help="The model's name.", show_default="the description's")] = "",
+    out: Annotated[Path | None, typer.Option(help="Only write the package there; install nothing.")] = None,
+    repository: Repository = None,
+    as_json: Json = False,
+) -> None:
+    """Wrap an ONNX classifier of your own as a package, and install it like ours. docs/model-builder.md says how."""
+    from triton_models.importing.importing import make_package
+
+    chosen = settings_of(repository)
+    with tempfile.TemporaryDirectory(prefix="uncia-import-") as draft:
+        package = make_package(graph, description, out or Path(draft) / "package")
+        if out is not None:
+            typer.echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
+            return
+        card = install(package.folder, chosen.model_repository, name=name)
     tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
 
 
