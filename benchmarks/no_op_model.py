@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from uncia.model_card import read_model_card
+from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
 from uncia.settings import Settings
 
 _SERVING = '''\
@@ -42,24 +43,29 @@ class TritonPythonModel:
 def build(repository: Path, settings: Settings) -> None:
     """Make `repository` with a model of the name, card and tensors of the one that these settings name."""
     real = settings.model_repository / settings.model
-    card = read_model_card(real)
     folder = repository / settings.model
     repository.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".building-", dir=repository)) / settings.model
     draft.mkdir()
-    for file in real.iterdir():
-        if file.is_file():
-            shutil.copy(file, draft)
+    for name in (CONFIG_FILE, LIVE_FILE):
+        shutil.copy(real / name, draft)
+    for version in read_standing(real).served:
+        _version(real / version, draft / version)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+    draft.parent.rmdir()
+
+
+def _version(real: Path, made: Path) -> None:
+    made.mkdir()
+    for name in (CARD_FILE, LABELS_FILE):
+        shutil.copy(real / name, made)
+    (made / "model.py").write_text(_SERVING, encoding="utf-8")
+    card = read_model_card(real)
     answers = {
         card.whole: card.self_test.whole.unpack()[None],
         card.windows: card.self_test.windows.unpack()[None],
         card.places: np.zeros((1, len(card.labels.classes)), dtype=np.int32),
     }
-    for version in card.versions:
-        (draft / version).mkdir()
-        (draft / version / "model.py").write_text(_SERVING, encoding="utf-8")
-        for name, row in answers.items():
-            np.save(draft / version / f"{name}.npy", row)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    draft.parent.rmdir()
+    for name, row in answers.items():
+        np.save(made / f"{name}.npy", row)

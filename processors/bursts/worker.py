@@ -34,7 +34,7 @@ from processors.bursts.rules import BurstRules, Overrides, OverridesOf, no_overr
 from processors.bursts.stacked import stacked_model
 from processors.bursts.verdict import Verdicts
 from processors.runtime import metrics
-from processors.runtime.app import WorkerApp, create_app, faust_topic
+from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from processors.runtime.deployments import DeploymentReader, Deployments
@@ -204,15 +204,7 @@ def create(settings: Settings) -> WorkerApp:
     load_model_card(settings)
     labels = LabelSets(settings.model_repository)
     bursts = Bursts(app, settings, labels, overrides_of(DeploymentReader(settings).start()))
-    inputs = app.topic(
-        IMAGE_PREDICTED.full_name(settings),
-        CLOCK_TICKED.full_name(settings),
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
-        allow_empty=True,
-    )
+    inputs = faust_topics(app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, CLOCK_TICKED)])
     app.agent(inputs, name="bursts")(bursts.run)
     app.timer(settings.tick_s)(bursts.tick)
     return app

@@ -15,7 +15,7 @@ from processors.predict.asked import Asked, LiveModel
 from processors.predict.photographs import Photograph, Photographs
 from processors.predict.window import Window
 from processors.runtime import metrics
-from processors.runtime.app import WorkerApp, create_app, faust_topic
+from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from processors.runtime.retry import until_it_answers
@@ -137,9 +137,15 @@ def create(settings: Settings) -> WorkerApp:
     return create_lane(settings, Lane.LIVE, at_once=settings.predict_batch, asked_at_once=settings.predict_batch)
 
 
-def create_lane(settings: Settings, lane: Lane, *, at_once: int, asked_at_once: int) -> WorkerApp:
-    """The app of one lane's worker: `at_once` photographs in work, `asked_at_once` of them in Triton's hands."""
-    name, topic = _READ[lane]
+def create_lane(
+    settings: Settings, lane: Lane, *, at_once: int, asked_at_once: int, name: str = "", uploads: Sequence[str] = ()
+) -> WorkerApp:
+    """The app of one lane's worker: `at_once` photographs in work, `asked_at_once` of them in Triton's hands.
+
+    `name` and `uploads`, topics by their full names, are given where they are not the lane's own.
+    """
+    own_name, topic = _READ[lane]
+    name = name or own_name
     model = LiveModel(settings)
     app = create_app(name, settings)
     predicted = faust_topic(app, settings, IMAGE_PREDICTED)
@@ -185,7 +191,7 @@ def create_lane(settings: Settings, lane: Lane, *, at_once: int, asked_at_once: 
             await window.close()
             await predict.close()
 
-    app.agent(faust_topic(app, settings, topic), name=name)(predict_agent)
+    app.agent(faust_topics(app, uploads or (topic.full_name(settings),)), name=name)(predict_agent)
     return app
 
 

@@ -13,6 +13,7 @@ What Faust does by default and what is changed here, and why:
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -132,8 +133,13 @@ def faust_topic(app: faust.App, settings: Settings, topic: Topic) -> faust.Topic
 
     Keys are hashed by aiokafka's own partitioner, which is murmur2 as in `uncia.partitioning`.
     """
+    return faust_topics(app, (topic.full_name(settings),))
+
+
+def faust_topics(app: faust.App, names: Sequence[str]) -> faust.Topic:
+    """Several topics, by their full names, to be read as one."""
     return app.topic(
-        topic.full_name(settings),
+        *names,
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",

@@ -14,6 +14,7 @@ class Worker(StrEnum):
     INTAKE = "intake"
     PREDICT = "predict"
     PREDICT_BACKFILL = "predict-backfill"
+    PREDICT_SHADOW = "predict-shadow"
     BURSTS = "bursts"
     CLOCKS = "clocks"
 

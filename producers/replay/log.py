@@ -84,7 +84,7 @@ class Log:
         The namespace must have a name: there is no way to remove live.
         """
         prefix = f"{self._settings.namespace}."
-        assert "replay-" in prefix
+        assert "replay-" in prefix or "shadow-" in prefix
         removed: tuple[set[str], set[str]] = (set(), set())
         deadline = time.monotonic() + patience_s
         while True:
@@ -93,7 +93,7 @@ class Log:
             if not topics and not groups:
                 return sorted(removed[0]), sorted(removed[1])
             if time.monotonic() > deadline:
-                raise DependencyDown(f"Kafka still has {', '.join([*topics, *groups])}: `uncia replay drop` again")
+                raise DependencyDown(f"Kafka still has {', '.join([*topics, *groups])}: drop it again")
             removed[0].update(topics)
             removed[1].update(groups)
             if topics:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uncia.errors import UnciaError
@@ -26,8 +26,9 @@ _AGAIN_S = 2.0
 class Workers:
     """Runs the workers; starts one again that died. Use as a context: they are ended at its end."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str], mark: str) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str], mark: str, names: Sequence[str] = NAMES) -> None:
         self._folder = folder
+        self._names = names
         self._environment = {
             **os.environ,
             **variables,
@@ -40,7 +41,7 @@ class Workers:
         self.restarts = 0
 
     def __enter__(self) -> "Workers":
-        for name in NAMES:
+        for name in self._names:
             self._start(name)
         return self
 
@@ -59,6 +60,10 @@ class Workers:
         """What a worker says."""
         return self._folder / f"{name}.log"
 
+    def ready(self, name: str) -> Path:
+        """There as soon as a worker has its partitions."""
+        return self._folder / f"{name}.ready"
+
     def _start(self, name: str) -> None:
         command = [sys.executable, "-m", "uncia", "worker", name]
         if nice := shutil.which("nice"):
@@ -66,7 +71,7 @@ class Workers:
         with self.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 command,
-                env={**self._environment, "UNCIA_READY_FILE": str(self._folder / f"{name}.ready")},
+                env={**self._environment, "UNCIA_READY_FILE": str(self.ready(name))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -82,7 +87,7 @@ class Workers:
             if status is None:
                 continue
             if status in (2, GAVE_UP):
-                raise UnciaError(f"the replay's worker {name} ended with status {status}; {self.log(name)} says why")
+                raise UnciaError(f"the worker {name} ended with status {status}; {self.log(name)} says why")
             if now - self._ended_at.setdefault(name, now) >= _AGAIN_S:
                 del self._ended_at[name]
                 self.restarts += 1

@@ -166,3 +166,35 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
     upload(f"{station}/cam/x.jpg", photograph(71_000))
     prediction = predicted(f"{station}/cam/x.jpg").prediction
     assert prediction is not None and prediction.version == "1"
+
+
+def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
+    models: Models,
+    installed: ModelCard,
+    stream: Callable[[str], ImagePredicted],
+    witness: Witness,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    models("shadow", "start", installed.name)
+    stream("1")
+    shadow = witness.wait_for(
+        lambda: next((row for row in json.loads(models("shadow", "status", "--json").stdout) if row["answers"]), None),
+        LIMIT_S,
+        "answers of the shadow",
+    )
+    live = f"{settings.model}@1"
+    page = tmp_path / "page.html"
+
+    def both() -> dict[str, int]:
+        return json.loads(models("compare", live, installed.name, "--output", str(page), "--json").stdout)  # type: ignore[no-any-return]
+
+    assert (shadow["shadow"], shadow["running"]) == (installed.name, True)
+    found = both()
+    assert found["both"] and found["differ"] == found["both"], "they have no taxon in common"
+    assert "data:image/jpeg" in page.read_text()
+    models("shadow", "stop", installed.name, "--drop")
+    assert json.loads(models("shadow", "status", "--json").stdout) == []
+    sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
+    answers = [witness.wait_for(lambda k=key: witness.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
+    assert {answer.prediction.version for answer in answers if answer.prediction} == {"1"}
