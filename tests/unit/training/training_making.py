@@ -30,16 +30,19 @@ def draw(kind: str, seed: int) -> tuple[np.ndarray, tuple[float, float, float, f
     return pixels.clip(0, 255).astype(np.uint8), box
 
 
-def pictures(folder: Path, kinds: tuple[str, ...] = ("bar", "disc", "empty"), bursts: int = 4) -> list[Picture]:
-    """Bursts of two frames of each kind, as JPEG files."""
+def pictures(
+    folder: Path, kinds: tuple[str, ...] = ("bar", "disc", "empty"), bursts: int = 4, fresh: bool = True
+) -> list[Picture]:
+    """Bursts of two frames of each kind, as JPEG files; not `fresh`: the files are there."""
     made = []
     for kind in kinds:
         for burst in range(bursts):
             for frame in range(2):
                 pixels, box = draw(kind, seed=hash_of(kind) + burst * 10 + frame)
                 path = folder / kind / f"{burst}_{frame}.jpg"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels).save(path, quality=95)
+                if fresh:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pixels).save(path, quality=95)
                 group = "nothing" if kind == "empty" else "animal"
                 made.append(Picture(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
     return made

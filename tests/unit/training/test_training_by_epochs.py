@@ -1,0 +1,177 @@
+"""Training by epochs: from scratch and fine-tuned, stopped early, killed and gone on, the same each time."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from training_making import SPEC, data_set
+
+pytest.importorskip("torch")
+
+from triton_models.data.pictures import DataSet
+from triton_models.data.pixels import frame_of
+from triton_models.data.splits import Split
+from triton_models.evaluation.calibration import softmax
+from triton_models.training import TrainingError, loop
+from triton_models.training.backbones import Backbone
+from triton_models.training.fine_tune import FineTuneSettings, blocks_of, fine_tune
+from triton_models.training.head import HeadSettings
+from triton_models.training.loading import batches
+from triton_models.training.package import write_package
+from triton_models.training.small import SmallSettings, train_small
+from triton_models.training.trained import Trained
+
+Drawn = tuple[DataSet, Split]
+
+SMALL = SmallSettings(width=32, height=24, epochs=6, patience=6, batch=6, rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def small(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train_small(drawn[1], SMALL, 1, tmp_path_factory.mktemp("work"))
+
+
+def weights(trained: Trained) -> dict[str, np.ndarray]:
+    return {key: value.numpy() for key, value in trained.network.state_dict().items()}
+
+
+def same(first: Trained, second: Trained) -> bool:
+    ours, others = weights(first), weights(second)
+    return first.curve == second.curve and all(np.array_equal(ours[key], others[key]) for key in ours)
+
+
+def test_a_small_network_learns_from_scratch(small: Trained) -> None:
+    assert small.curve[-1].train_loss < small.curve[1].train_loss
+    assert [point.step for point in small.curve] == list(range(7))
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+    assert same(small, train_small(drawn[1], SMALL, 1, tmp_path / "a"))
+    assert not same(small, train_small(drawn[1], SMALL, 2, tmp_path / "b"))
+
+
+def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+    """In a process of its own, killed in the middle of its fourth epoch."""
+    folder = drawn[0].pictures[0].path.parents[1]
+    program = f"""
+import os, sys
+sys.path[:0] = [{str(Path(__file__).parent)!r}]
+from pathlib import Path
+from training_making import data_set
+from test_training_by_epochs import SMALL
+from triton_models.training.small import train_small
+def progress(what, done, total):
+    if what.startswith("epoch 4 ") and done > 6:
+        os.kill(os.getpid(), 9)
+train_small(data_set(Path({str(folder)!r}), fresh=False)[1], SMALL, 1, Path({str(tmp_path)!r}), progress)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert ended.returncode == -9, ended.stderr.decode()
+    told: list[str] = []
+    again = train_small(drawn[1], SMALL, 1, tmp_path, lambda what, done, total: told.append(what))
+
+    assert told[0].startswith("epoch 4 ")
+    assert same(small, again)
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+    train_small(drawn[1], dataclasses.replace(SMALL, rate=1e-2, epochs=1), 1, tmp_path)
+
+    assert same(small, train_small(drawn[1], SMALL, 1, tmp_path))
+
+
+def test_it_ends_early_and_keeps_its_best_epoch(drawn: Drawn, tmp_path: Path) -> None:
+    """At such a rate it gets worse at once."""
+    made = train_small(drawn[1], dataclasses.replace(SMALL, rate=0.5, patience=2, epochs=30), 1, tmp_path)
+    best = min(made.curve, key=lambda point: point.held_out_loss)
+
+    assert made.curve[-1].step == best.step + 3
+    assert loop.loss_and_accuracy(made.held_out.logits, made.held_out.truth)[0] == pytest.approx(best.held_out_loss)
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
+    drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_small(drawn[1], dataclasses.replace(SMALL, epochs=1), 1, tmp_path)
+    before = (tmp_path / "small.pt").read_bytes()
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop.torch, "save", full)
+    with pytest.raises(TrainingError, match=r"No space left .* goes on from the last one"):
+        train_small(drawn[1], SMALL, 1, tmp_path)
+
+    assert (tmp_path / "small.pt").read_bytes() == before
+
+
+def test_no_more_photographs_are_decoded_ahead_than_a_few_batches(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triton_models.training import loading
+
+    decoded: list[Path] = []
+
+    def count(sight: loading.Sight, spec: loading.FrameSpec) -> np.ndarray:
+        decoded.append(sight.path)
+        return np.zeros((spec.height, spec.width, 3), np.uint8)
+
+    monkeypatch.setattr(loading, "look", count)
+    stream = batches(drawn[0].pictures, range(24), SPEC, 2, {})
+    next(stream)
+    stream.close()
+
+    assert len(decoded) <= 2 * 3
+
+
+def test_a_small_networks_package_answers_as_it_was_judged(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+    package = write_package(small, *drawn, tmp_path / "tiny", name="tiny", seed=1)
+    session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    wanted = softmax(small.test.logits, float(small.network.temperature))
+    for picture, whole in zip(small.test.pictures, wanted, strict=True):
+        answer = session.run(None, {"FRAME": frame_of(picture.path, package.card.frame)[np.newaxis]})
+
+        np.testing.assert_allclose(answer[0][0], whole, atol=1e-4)
+        np.testing.assert_array_equal(answer[0], answer[1])
+
+
+def test_fine_tuning_moves_the_last_blocks_and_no_others(
+    drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    head = HeadSettings(cut="block-5", spec=SPEC, penalty=1.0)
+    settings = FineTuneSettings(head=head, blocks=2, epochs=2, batch=8, patience=9)
+    tuned = fine_tune(drawn[1], lite0, settings, 1, features_folder, tmp_path)
+    published = dict(lite0.trunk("block-5", SPEC).named_parameters())
+    moved = {
+        ".".join(name.split(".")[1:3])
+        for name, value in tuned.network.trunk.named_parameters()
+        if not np.array_equal(value.detach().numpy(), published[name].detach().numpy())
+    }
+
+    assert moved <= {"blocks.4", "blocks.5"} and moved
+    package = write_package(tuned, *drawn, tmp_path / "tuned", name="tuned", seed=1)
+    assert (package.folder / "card.html").exists()
+
+
+def test_the_blocks_of_a_trunk_are_in_order(lite0: Backbone) -> None:
+    trunk = lite0.trunk("features", SPEC)
+
+    assert len(blocks_of(trunk)) == 1 + 16 + 1
+
+
+def test_more_blocks_than_there_are_is_refused(
+    drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    settings = FineTuneSettings(head=HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), blocks=99)
+
+    with pytest.raises(TrainingError, match="has 7 blocks: 1 to 7 can learn"):
+        fine_tune(drawn[1], lite0, settings, 1, features_folder, tmp_path)
+
+
+def test_one_class_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="at least two classes"):
+        train_small(data_set(tmp_path, kinds=("disc",))[1], SMALL, 1, tmp_path)

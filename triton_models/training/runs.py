@@ -1,0 +1,118 @@
+"""What all commands that train share: bars, the data and its split, the package, and what is said of it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from triton_models.training import TrainingError
+
+if TYPE_CHECKING:
+    from triton_models.data.pictures import DataSet
+    from triton_models.data.splits import Split
+    from triton_models.training.package import Package
+    from triton_models.training.trained import Trained
+
+
+class Tell:
+    """Told what is being done, how many of how many; shows it."""
+
+    def __init__(self, bars: Progress | None, console: Console) -> None:
+        self._bars = bars
+        self._console = console
+        self._task: tuple[str, int] | None = None
+
+    def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
+        if self._task is None or self._task[0] != what:
+            if self._bars is None:
+                self._console.print(what)
+            task = 0 if self._bars is None else int(self._bars.add_task(what, total=total or None))
+            self._task = (what, task)
+        if self._bars is not None:
+            self._bars.update(TaskID(self._task[1]), completed=done, total=total or None)
+
+
+@contextmanager
+def progress_bars(*, shown: bool) -> Iterator[Tell]:
+    """Bars on standard error, a line each in a log."""
+    console = Console(stderr=True, quiet=not shown, highlight=False)
+    if not console.is_terminal:
+        yield Tell(None, console)
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    ) as bars:
+        yield Tell(bars, console)
+
+
+def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[DataSet, Split]":
+    """The data and its split, checked for leaks."""
+    from triton_models.data.pictures import read_data
+    from triton_models.data.splits import leaks, split
+
+    data = read_data(source, kind, progress=lambda done, total: tell("reading the data", done, total))
+    if by not in ("burst", "camera"):
+        raise TrainingError(f"no split by {by!r}: burst or camera")
+    parts = split(data, seed=seed, by="camera" if by == "camera" else "burst")
+    if found := leaks(parts):
+        raise TrainingError(f"the split leaks: {found[0]}")
+    return data, parts
+
+
+def check_out(out: Path) -> str:
+    """The model's name, before an hour is spent. Raises `TrainingError`."""
+    from triton_models.training.package import check_name
+
+    if out.exists() and not (out / "model.json").exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out} is there and is no model package: name another folder")
+    return check_name(out.resolve().name)
+
+
+def finish(
+    trained: "Trained", data: "DataSet", split: "Split", out: Path, seed: int, precision: float, tell: Tell
+) -> "Package":
+    """Write the package; what a stopped run would have gone on from is not needed any more."""
+    from triton_models.training.package import write_package
+
+    folder = out.resolve()
+    package = write_package(
+        trained, data, split, folder, name=folder.name, seed=seed, least_precision=precision, progress=tell
+    )
+    shutil.rmtree(work_folder(out), ignore_errors=True)
+    return package
+
+
+def work_folder(out: Path) -> Path:
+    """Where a run keeps its checkpoint: beside the package, which is replaced as a whole."""
+    return out.resolve().parent / f".{out.resolve().name}.training"
+
+
+def report(package: "Package", trained: "Trained", as_json: bool) -> None:
+    """What came of it, on standard output."""
+    if as_json:
+        facts = {
+            "folder": str(package.folder),
+            "model": package.card.model,
+            "label_set": package.card.label_set,
+            "onnx_sha256": package.card.onnx_sha256,
+            "classes": [entry.label for entry in package.card.labels.classes],
+            "test": package.figures,
+            "settings": trained.settings,
+            "unreadable": {str(path): reason for path, reason in sorted(trained.unreadable.items())},
+            "notes": trained.notes,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    for name, own in package.figures.items():
+        typer.echo(f"{name:<22} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})")
+    for path, reason in sorted(trained.unreadable.items())[:10]:
+        typer.echo(f"left out: {path}: {reason}", err=True)
+    if len(trained.unreadable) > 10:
+        typer.echo(f"left out: {len(trained.unreadable) - 10} more; the card lists them", err=True)
+    typer.echo(f"{package.folder} holds the model; card.html in it tells what it is worth.")
