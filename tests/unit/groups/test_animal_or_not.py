@@ -1,0 +1,61 @@
+"""The recipe, small: it tells what is drawn on a scene from the bare scene, and serves beside a model of kinds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.unit.ensembles.tiny_packages import FRAME, tiny_package
+from triton_models.asking.answers import ask
+from triton_models.data.pictures import DataSet, Picture
+from triton_models.groups.recipe import Groups, train_groups
+
+
+def _pictures(folder: Path) -> DataSet:
+    """Bright discs on a noisy ground, in one half of the frame, and the ground alone."""
+    chance, told = np.random.default_rng(3), []
+    for at in range(36):
+        image = Image.fromarray(chance.integers(60, 110, (108, 128, 3), np.uint8))
+        box = None
+        if at % 2:
+            left = int(chance.integers(0, 80))
+            ImageDraw.Draw(image).ellipse([left, 30, left + 40, 70], fill=(240, 200, 40))
+            box = (left / 128, 30 / 108, 40 / 128, 40 / 108)
+        path = folder / f"{at}.png"
+        image.save(path)
+        label, group = ("disc", "animal") if at % 2 else ("nothing", "nothing")
+        told.append(Picture(path, label, f"b{at}", f"c{at % 3}", box=box, group=group))
+    return DataSet(tuple(told), "discs that were drawn")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Groups:
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("groups")
+    kinds = tiny_package(folder / "kinds", 1, labels=("fox", "lynx"))
+    return train_groups(
+        _pictures(folder), folder / "both", beside=kinds, keep_head=folder / "head", seed=1, cache=folder / "features"
+    )
+
+
+def test_one_package_knows_the_kinds_and_the_groups(made: Groups) -> None:
+    assert [entry.label for entry in made.package.card.labels.classes] == ["fox", "lynx", "animal", "nothing"]
+    assert made.package.card.frame == FRAME
+
+
+def test_what_was_never_seen_is_told_apart(made: Groups) -> None:
+    answers = ask(made.package, made.split.test)
+    animal = np.array([picture.label == "animal" for picture in answers.pictures])
+    assert ((answers.windows[:, 2] > answers.windows[:, 3]) == animal).mean() > 0.8
+
+
+def test_held_out_bursts_give_the_groups_a_threshold_and_a_calibration(made: Groups) -> None:
+    animal = made.package.card.labels.classes[2]
+    assert animal.threshold is not None and animal.calibration is not None
+
+
+def test_the_groups_score_as_in_the_head_alone(made: Groups) -> None:
+    assert made.head is not None
+    alone, joined = (ask(package, made.split.test).windows for package in (made.head, made.package))
+    np.testing.assert_allclose(joined[:, 2:], alone, atol=1e-3)
