@@ -2,20 +2,33 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Table
 
-from triton_models.data.pictures import Progress
+from triton_models.data import DataError
+from triton_models.data.pictures import KINDS, Progress, read_data
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from triton_models.data.check.findings import Findings, See
 
 app = typer.Typer(help="Labelled pictures: draw a data set for trying things, check your own.", no_args_is_help=True)
+
+CACHE = Path(".local/features")
+
+_TOLD = 10
+"""Of each kind so many are named on the terminal; the page shows more, `--json` all."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -56,6 +69,86 @@ def draw_data(
     how = "" if drawn.fresh else " (as drawn before)"
     typer.echo(f"{drawn.pictures} pictures of {drawn.bursts} bursts in {drawn.folder}{how}: {', '.join(drawn.labels)}")
     typer.echo(drawn.source)
+
+
+@app.command("check")
+def check_data(
+    source: Annotated[Path, typer.Argument(help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table.")],
+    kind: Annotated[str, typer.Option(help=f"auto, or {', '.join(KINDS)}.")] = "auto",
+    output: Annotated[
+        Path | None, typer.Option(help="Where the page goes.", show_default="<source>-check.html here")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not judge labels: no network is needed.")] = False,
+    gap: Annotated[float, typer.Option(min=0, help="Seconds that part two bursts, where none are told.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split that copies are compared with.")] = 1,
+    cache: Annotated[Path, typer.Option(help="Where features are kept; `uncia train` uses them too.")] = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Find unreadable files, copies, thin classes and labels that look wrong; show them on a page.
+
+    Exit status 1 where something must be mended: a file that cannot be read, or copies of one photograph under labels
+    that contradict each other. The rest is for you to judge.
+    """
+    from triton_models.data.check.findings import check
+    from triton_models.data.check.page import render
+    from uncia.model_versions import write_whole
+
+    page = output or Path(f"{source.absolute().name}-check.html")
+    shown = not as_json
+    with progress_bar("reading EXIF", shown=shown) as told:
+        data = read_data(source, kind, gap_s=gap, progress=told)
+    with progress_bar("reading files", shown=shown) as reading, progress_bar("judging labels", shown=shown) as seeing:
+        findings = check(data, None if quick else _see(cache), seed=seed, reading=reading, seeing=seeing)
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(page, render(findings, source.absolute()))
+    except OSError as error:
+        raise DataError(f"{page} cannot be written ({error.strerror}): name another place with --output") from error
+    if as_json:
+        typer.echo(json.dumps({**findings.as_json(), "page": str(page)}))
+    else:
+        _tell(findings)
+        typer.echo(f"The pictures are on {page}")
+    if findings.must_be_mended:
+        raise typer.Exit(1)
+
+
+def _see(cache: Path) -> "See":
+    from triton_models.data.check.seeing import see
+
+    def with_cache(paths: Sequence[Path], progress: Progress | None = None) -> "tuple[list[Path], NDArray[np.float32]]":
+        return see(paths, cache, progress)
+
+    return with_cache
+
+
+def _tell(findings: "Findings") -> None:
+    from triton_models.data.check.page import summary
+
+    console = Console(highlight=False)
+    console.print(
+        f"{findings.source}: {findings.pictures:,} pictures in {findings.bursts:,} bursts of "
+        f"{findings.cameras:,} known cameras",
+        markup=False,
+    )
+    table = Table("class", "group", "pictures", "bursts", "cameras")
+    for count in findings.classes:
+        table.add_row(count.label, count.group, f"{count.pictures:,}", f"{count.bursts:,}", str(count.cameras or "?"))
+    console.print(table)
+    for note in findings.class_notes:
+        console.print(f"- {note}", markup=False)
+    for name, value in summary(findings):
+        console.print(f"{value:>7,} {name}", markup=False)
+    for broken in findings.unreadable[:_TOLD]:
+        console.print(f"  {broken.path}: {broken.reason} ({broken.message})", markup=False, soft_wrap=True)
+    for doubt in findings.doubts[:_TOLD]:
+        console.print(
+            f"  {doubt.path}: {doubt.label}, rather {doubt.rather} ({doubt.probability:.0%})",
+            markup=False,
+            soft_wrap=True,
+        )
+    if not findings.doubts:
+        console.print(f"Labels: {findings.labels_checked}", markup=False)
 
 
 def _size(text: str) -> tuple[int, int]:
