@@ -80,6 +80,15 @@ def test_another_shot_of_the_same_scene_is_no_copy(tmp_path: Path) -> None:
     assert duplicates(read_data(tmp_path)) == []
 
 
+def test_a_step_of_the_animal_makes_another_shot(tmp_path: Path) -> None:
+    for number in range(2):
+        path = shot(tmp_path / "fox" / f"{number}.jpg", 1)
+        with Image.open(path) as scene:
+            scene.paste(20, (60 + 8 * number, 60, 76 + 8 * number, 72))
+            scene.save(path, quality=92)
+    assert duplicates(read_data(tmp_path)) == []
+
+
 def test_frames_of_one_burst_are_no_copies(tmp_path: Path) -> None:
     paths = [shot(tmp_path / f"{number}.jpg", 1, quality=90 + number) for number in range(2)]
     assert duplicates(DataSet(tuple(Picture(path, "fox", "b1", "c1") for path in paths), "test")) == []

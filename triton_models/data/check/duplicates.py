@@ -23,7 +23,9 @@ Kind = Literal["exact", "near"]
 _BITS = 3
 """Bits of 64 that may differ; four bands of 16 bits then share at least one."""
 _MOST_APART = 2.0
-"""Mean difference of the thumbnails' grey, of 255."""
+"""Mean difference of the thumbnails' grey, of 255: two savings of one shot differ by 0.5 to 1."""
+_MOST_IN_A_SPOT = 12.0
+"""In any one spot. An animal that took a step changes a few spots by 30 and the mean hardly; saving again by 3 or 4."""
 _FLAT = 6.0
 """Standard deviation of a thumbnail below which it shows nothing that could be compared: black, fog, snow."""
 _CROWDED = 400
@@ -135,4 +137,5 @@ def _one_shot(first: Path, second: Path, of: Mapping[Path, list[Picture]], conte
     if a.burst == b.burst or (a.taken and b.taken and a.taken != b.taken):
         return False
     one, other = (contents[path].thumbnail.astype(np.int16) for path in (first, second))
-    return float(np.abs(one - other).mean()) <= _MOST_APART
+    apart = np.abs(one - other)
+    return float(apart.mean()) <= _MOST_APART and float(apart.max()) <= _MOST_IN_A_SPOT
