@@ -18,12 +18,14 @@ from triton_models.options import BackendName, Json, Repository, chosen_backend,
 from triton_models.recipes import species_classifier
 from triton_models.releases.command import app as releases
 from triton_models.releases.shadow_command import app as shadow
+from triton_models.training.ablate_command import ablate_command
 from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
 for part in (releases, shadow, ensembles, calibrating):
     app.add_typer(part)
+app.command("ablate")(ablate_command)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from triton_models.data.pictures import Picture
 from triton_models.data.splits import Split
 from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
@@ -69,25 +70,51 @@ def train_head(
     backbone.check(cut)
     check_windows(settings.spec, backbone.steps[cut], settings.look)
     label_classes(split.train)
-    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
     contents = Contents()
-    parts = {"training": split.train, "held-out": split.held_out, "test": split.test}
-    for name, pictures in parts.items():
+    collect(split, backbone, (cut,), settings, cache, contents, progress)
+    return head_of_cached(split, backbone, settings, cache, contents, progress)
+
+
+def collect(
+    split: Split,
+    backbone: Backbone,
+    cuts: tuple[str, ...],
+    settings: HeadSettings,
+    cache: Path,
+    contents: Contents,
+    progress: Progress = lambda what, done, total: None,
+) -> None:
+    """Have the features of all sides in the cache, for all cuts in one pass."""
+    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    for name, pictures in _sides(split).items():
 
         def tell(done: int, total: int, name: str = name) -> None:
             progress(f"features of the {name} photographs", done, total)
 
-        compute(pictures, sighting if name == "training" else sighting.as_is(), (cut,), contents, tell)
-    readable = [picture for picture in split.train if picture.path not in contents.unreadable]
-    classes = label_classes(readable)
+        compute(pictures, sighting if name == "training" else sighting.as_is(), cuts, contents, tell)
+
+
+def head_of_cached(
+    split: Split,
+    backbone: Backbone,
+    settings: HeadSettings,
+    cache: Path,
+    contents: Contents,
+    progress: Progress = lambda what, done, total: None,
+) -> Trained:
+    """Train on features that `collect` brought into the cache. Raises `TrainingError`."""
+    cut = settings.cut or backbone.deepest
+    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    classes = label_classes([picture for picture in split.train if picture.path not in contents.unreadable])
     with tempfile.TemporaryDirectory(prefix=".rows-", dir=cache) as scratch:
         sides = []
-        for name, pictures in parts.items():
+        for name, pictures in _sides(split).items():
             told = known(pictures, classes)
             seen = sighting if name == "training" else sighting.as_is()
             sides.append(side(told, truth_of(told, classes), seen, cut, contents, Path(scratch) / name).checked())
         head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress)
         held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
+    best = " (the best for the held-out photographs)" if settings.penalty is None else ""
     return Trained(
         network=dense_pass(backbone, cut, head, classes, settings),
         spec=served_spec(settings),
@@ -102,8 +129,7 @@ def train_head(
             "cut": cut,
             "looks at": settings.look,
             "augmentation": ", ".join(settings.augmentations),
-            "penalty": f"{penalty:g}"
-            + (" (the best for the held-out photographs)" if settings.penalty is None else ""),
+            "penalty": f"{penalty:g}{best}",
             "rounds": str(1 if settings.look == "whole" else settings.rounds),
         },
         weights=backbone.story,
@@ -111,6 +137,10 @@ def train_head(
         unreadable=contents.unreadable,
         notes=left_out(split, classes),
     )
+
+
+def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
+    return {"training": split.train, "held-out": split.held_out, "test": split.test}
 
 
 def fit_head(

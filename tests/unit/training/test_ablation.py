@@ -1,0 +1,78 @@
+"""What each part is worth: every combination, on the same bursts, with intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_making import SPEC
+
+pytest.importorskip("torch")
+
+from triton_models.data.pictures import DataSet
+from triton_models.data.splits import Split
+from triton_models.training import ablation
+from triton_models.training.ablation import Ablation, AblationSettings, ablate, of_bursts, spread_cuts
+from triton_models.training.backbones import Backbone
+from uncia.frames import FrameSpec
+from uncia.model_card import read_model_card
+
+SETTINGS = AblationSettings(cuts=("block-2", "block-5"), augmentations=("none", "mirror"), spec=SPEC, seed=1)
+
+
+@pytest.fixture(scope="module")
+def found(drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path) -> Ablation:
+    return ablate(*drawn, lite0, SETTINGS, features_folder)
+
+
+def test_every_combination_has_a_row(found: Ablation) -> None:
+    assert len({row.name for row in found.rows}) == len(found.rows) == 2 * 2 * 2 * 2
+    assert all(own.low <= own.value <= own.high for row in found.rows for own in row.figures.values())
+
+
+def test_every_part_has_an_effect_with_an_interval(found: Ablation) -> None:
+    assert set(found.effects) == {
+        "cut block-5 instead of block-2",
+        "windows instead of whole",
+        "augmentation mirror instead of none",
+        "bursts instead of single frames",
+    }
+
+
+def test_every_kept_model_is_a_package(
+    drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    few = AblationSettings(cuts=("block-2",), augmentations=("none",), spec=SPEC, seed=1)
+    rows = ablate(*drawn, lite0, few, features_folder, tmp_path).rows
+
+    assert {Path(row.package).name for row in rows} == {"head_block_2_whole_none", "head_block_2_windows_none"}
+    for row in rows:
+        assert read_model_card(Path(row.package)).model == Path(row.package).name
+
+
+def test_the_same_seed_gives_the_same_rows(
+    found: Ablation, drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path
+) -> None:
+    again = ablate(*drawn, lite0, SETTINGS, features_folder)
+
+    assert [row.figures for row in again.rows] == [row.figures for row in found.rows]
+    assert again.effects == found.effects
+
+
+def test_it_is_told_to_scripts(found: Ablation) -> None:
+    told = ablation.as_json(found)
+
+    assert told["bursts"] == 3 and told["photographs"] == 6
+    assert set(told["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
+
+
+def test_a_burst_answers_with_one_voice() -> None:
+    told = of_bursts(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
+
+    np.testing.assert_allclose(told[0], told[1])
+    assert told[0].argmax() == 0
+    np.testing.assert_allclose(told[2], [0.2, 0.8], atol=1e-6)
+
+
+def test_cuts_are_spread_over_those_that_the_windows_meet(lite0: Backbone) -> None:
+    assert spread_cuts(lite0, FrameSpec())[-1] == "features"
+    assert len(spread_cuts(lite0, FrameSpec())) == 3

@@ -1,0 +1,106 @@
+"""`uncia models ablate`: what each part of the way is worth on one's own photographs."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from triton_models.training import TrainingError
+from triton_models.training.command import (
+    AUGMENTS,
+    CACHE,
+    BackboneName,
+    By,
+    Cache,
+    Json,
+    Kind,
+    Look,
+    Seed,
+    Source,
+    Weights,
+)
+from triton_models.training.runs import progress_bars, read
+from uncia.frames import FrameSpec
+
+Name = TypeVar("Name", bound=str)
+
+LOOKS: tuple[Look, ...] = ("whole", "windows", "crops")
+
+
+def ablate_command(
+    source: Source,
+    cuts: Annotated[
+        str, typer.Option(help="Layers, with commas between.", show_default="three, from early to the deepest")
+    ] = "",
+    look: Annotated[str, typer.Option(help="whole, windows, crops; with commas between.")] = "whole,windows",
+    augment: Annotated[
+        str, typer.Option(help="none, mirror, mirror+colour; with commas.")
+    ] = "none,mirror,mirror+colour",
+    keep: Annotated[Path | None, typer.Option(help="Write each model here as a package that can be served.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the plot here, as SVG.")] = None,
+    backbone: BackboneName = "efficientnet-lite0",
+    weights: Weights = None,
+    kind: Kind = "auto",
+    split_by: By = "burst",
+    seed: Seed = 0,
+    cache: Cache = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Cuts x whole frame or windows x augmentation x bursts: trained, judged on the same bursts, with intervals."""
+    looks, augmentations = _chosen(look, LOOKS), _chosen(augment, tuple(AUGMENTS))
+    with progress_bars(shown=not as_json) as tell:
+        data, split = read(source, kind, split_by, seed, tell)
+        from triton_models.training import ablation, backbones
+
+        network = backbones.backbone(backbone, weights)
+        chosen = tuple(cuts.split(",")) if cuts else ablation.spread_cuts(network, FrameSpec())
+        settings = ablation.AblationSettings(chosen, looks, augmentations, seed=seed)
+        found = ablation.ablate(data, split, network, settings, cache, keep, tell)
+    if plot is not None:
+        from triton_models.training.plots import interval_plot
+
+        title = f"Top-1 on {found.photographs} test photographs of {found.bursts} bursts, 95 % intervals over bursts"
+        _write(plot, interval_plot(title, "top-1", [(row.name, row.figures["top-1"]) for row in found.rows]))
+    if as_json:
+        typer.echo(json.dumps({"source": data.source, "backbone": network.name, **ablation.as_json(found)}))
+        return
+    table = Table("cut", "look", "augmentation", "bursts", "top-1", "mean reciprocal rank", "log loss")
+    for row in found.rows:
+        told = [str(row.figures[name]) for name in ("top-1", "mean reciprocal rank", "log loss")]
+        table.add_row(row.cut, row.look, row.augmentation, "yes" if row.bursts else "no", *told)
+    console = Console(highlight=False)
+    console.print(table)
+    effects = Table("part", "difference of top-1", "does it help?")
+    for name, own in found.effects.items():
+        verdict = "yes" if own.low > 0 else "no, it harms" if own.high < 0 else "nobody can tell"
+        effects.add_row(name, f"{own.value:+.3f} ({own.low:+.3f} to {own.high:+.3f})", verdict)
+    console.print(effects)
+    typer.echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
+    if keep is not None:
+        typer.echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
+
+
+def _chosen(text: str, known: tuple[Name, ...]) -> tuple[Name, ...]:
+    """Those of the known names that a text lists, in its order."""
+    found: dict[Name, None] = {}
+    for name in text.split(","):
+        if name.strip() not in known:
+            raise TrainingError(f"there is no {name.strip()!r}: {', '.join(known)}")
+        found[known[known.index(name.strip())]] = None
+    return tuple(found)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:
+            draft.write(text)
+        Path(draft.name).chmod(0o644)
+        Path(draft.name).replace(path)
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written: {error.strerror}") from error
