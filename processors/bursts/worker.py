@@ -1,8 +1,8 @@
 """Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
 
 What a `kill -9` finds, at any point: Faust commits an offset some time after its acknowledgement and acknowledges
-nothing by itself here, so the input of everything below is read again. A table write of Faust's own is queued and
-its failure only logged; therefore the changelog is written by confirmed sends, and in this order:
+nothing by itself here, so the input of everything below is read again. The changelog is written by confirmed sends
+(`runtime.table`), and in this order:
 
 1. the heads of all cameras of the batch, with intent and outbox, confirmed;
 2. the records of their bursts and the results, confirmed;
@@ -35,10 +35,12 @@ from processors.bursts.stacked import stacked_model
 from processors.bursts.verdict import Verdicts
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
+from processors.runtime.batches import settle_in_batches
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
 from processors.runtime.deployments import DeploymentReader, Deployments
 from processors.runtime.lease import Lease
+from processors.runtime.table import Records
 from uncia.errors import PermanentError
 from uncia.events import ClockTicked, ImagePredicted
 from uncia.model_card import load_model_card
@@ -88,20 +90,13 @@ class Bursts:
         self._late = faust_topic(app, settings, FRAME_LATE)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
-        self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-        self._desk = make_desk(settings, labels, self._table.data, overrides)
+        self._records = Records(app, TABLE, settings.partitions)
+        self._desk = make_desk(settings, labels, self._records.data, overrides)
         self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """The agent."""
-        async for events in stream.noack_take(BATCH, within=WITHIN_S):
-            try:
-                await self._settle(events)
-            except Exception as error:
-                # Nothing of the batch may be acknowledged: the next run reads it again.
-                log.exception("stopping")
-                await self._app.halt(error)
-                raise
+        await settle_in_batches(self._app, stream, BATCH, WITHIN_S, self._settle)
 
     async def tick(self) -> None:
         """Say in each partition where somebody waits for it that time has passed."""
@@ -125,19 +120,13 @@ class Bursts:
         return [tp for tp in self._app.consumer.assignment() if tp.topic == self._predicted]
 
     async def _settle(self, events: list[faust.Event]) -> None:
-        generation = self._app.consumer_generation_id
-        # What was read in an assignment that is gone is read again by whoever has the partition now.
-        events = [event for event in events if event.message.generation_id == generation]
-        if not events:
-            return
+        generation = events[0].message.generation_id
         if self._generation != generation:
             self._desk.start(await self._positions())
             self._generation = generation
         for event in events:
             await self._apply(event)
         await self._carry_out(self._desk.pages())
-        for event in events:
-            event.ack()
 
     async def _apply(self, event: faust.Event) -> None:
         message = event.message
@@ -157,15 +146,7 @@ class Bursts:
                 self._desk.passed(message.partition, message.offset)
 
     async def _carry_out(self, pages: list[Page]) -> None:
-        records, changelog = self._table.data, self._table.changelog_topic
-
-        async def write(partition: int, key: bytes, value: bytes | None) -> None:
-            await send(changelog, key=key, value=value, partition=partition)
-            if value is None:
-                records.pop(key, None)
-            else:
-                records[key] = value
-
+        write = self._records.write
         await asyncio.gather(*(write(page.partition, *page.writes.intent) for page in pages))
         await asyncio.gather(
             *(write(page.partition, *record) for page in pages for record in page.writes.settle.items()),
@@ -182,10 +163,7 @@ class Bursts:
         )
         for page in pages:
             metrics.LATE_FRAMES.inc(len(page.late))
-            key, value = page.writes.clear
-            records[key] = value
-            sent = await changelog.send(key=key, value=value, partition=page.partition, force=True)
-            sent.add_done_callback(lambda future: future.cancelled() or future.exception())
+            await self._records.queue(page.partition, *page.writes.clear)
 
     async def _positions(self) -> dict[int, int]:
         """The next offset of each partition that was assigned: where this group had got to, or where the log begins."""

@@ -14,8 +14,10 @@ import structlog
 from processors.clocks.judging import Said, judge
 from processors.clocks.records import CHANGELOG, TABLE, CameraClock
 from processors.runtime.app import WorkerApp, create_app, faust_topic
+from processors.runtime.batches import settle_in_batches
 from processors.runtime.delivery import send
 from processors.runtime.deployments import DeploymentReader, Deployments
+from processors.runtime.table import Records
 from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.settings import Settings
@@ -80,24 +82,14 @@ class Clocks:
     def __init__(self, app: WorkerApp, settings: Settings, deployments: Deployments) -> None:
         self._app = app
         self._judged = faust_topic(app, settings, CLOCK_JUDGED)
-        self._table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-        self._desk = Desk(self._table.data, deployments)
+        self._records = Records(app, TABLE, settings.partitions)
+        self._desk = Desk(self._records.data, deployments)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """The agent."""
-        async for events in stream.noack_take(BATCH, within=WITHIN_S):
-            try:
-                await self._settle(events)
-            except Exception as error:
-                # Nothing of the batch may be acknowledged: the next run reads it again.
-                log.exception("stopping")
-                await self._app.halt(error)
-                raise
+        await settle_in_batches(self._app, stream, BATCH, WITHIN_S, self._settle)
 
     async def _settle(self, events: list[faust.Event]) -> None:
-        generation = self._app.consumer_generation_id
-        # What was read in an assignment that is gone is read again by whoever has the partition now.
-        events = [event for event in events if event.message.generation_id == generation]
         partitions: dict[str, int] = {}
         for event in events:
             try:
@@ -110,20 +102,14 @@ class Clocks:
             partitions[predicted.camera] = event.message.partition
         written = self._desk.close()
         await asyncio.gather(*(self._say(judged, partitions[camera]) for camera, _, judged in written if judged))
-        await asyncio.gather(*(self._write(camera, state, partitions[camera]) for camera, state, _ in written))
-        for event in events:
-            event.ack()
+        write = self._records.write
+        await asyncio.gather(*(write(partitions[camera], camera.encode(), state) for camera, state, _ in written))
 
     async def _say(self, judged: ClockJudged, partition: int) -> None:
         tell = log.warning if judged.verdict is ClockVerdict.WRONG else log.info
         codes = [reason.code for reason in judged.reasons]
         tell("clock judged", camera=judged.camera, verdict=judged.verdict.value, reasons=codes)
         await send(self._judged, key=judged.camera.encode(), value=judged.to_bytes(), partition=partition)
-
-    async def _write(self, camera: str, state: bytes, partition: int) -> None:
-        """A table write of Faust's own is queued and its failure only logged; this one is confirmed."""
-        await send(self._table.changelog_topic, key=camera.encode(), value=state, partition=partition)
-        self._table.data[camera.encode()] = state
 
 
 def create(settings: Settings) -> WorkerApp:

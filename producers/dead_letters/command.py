@@ -14,6 +14,8 @@ from uncia.settings import settings
 
 app = typer.Typer(help="Messages that could not be processed: list, show, send back, put away.", no_args_is_help=True)
 
+How = Callable[[Iterable[Letter]], Iterator[Outcome]]
+
 _IDS = typer.Argument(None, metavar="ID...", help="As `list` shows them: 0:17.")
 _REASON = typer.Option("", "--reason", help="Only with this reason.")
 _STAGE = typer.Option("", "--stage", help="Only of this worker: intake, predict, bursts.")
@@ -56,35 +58,33 @@ def show(
     typer.echo(page_of(found, read_settled(settings()).of(found), size))
 
 
-@app.command()
-def retry(
-    ids: list[str] = _IDS,
-    reason: str = _REASON,
-    stage: str = _STAGE,
-    since: datetime | None = _SINCE,
-    everything: bool = _ALL,
-    as_json: bool = _JSON,
-) -> None:
-    """Send letters back to the topic they came from, with the original bytes, key and headers."""
-    with Settler(settings()) as settler:
-        _settle(settler.retry, _some(ids, reason, stage, since, everything), as_json)
+def _settling(name: str, says: str, how: Callable[[Settler], How]) -> None:
+    @app.command(name, help=says)
+    def settle(
+        ids: list[str] = _IDS,
+        reason: str = _REASON,
+        stage: str = _STAGE,
+        since: datetime | None = _SINCE,
+        everything: bool = _ALL,
+        as_json: bool = _JSON,
+    ) -> None:
+        with Settler(settings()) as settler:
+            _settle(how(settler), _some(ids, reason, stage, since, everything), as_json)
 
 
-@app.command()
-def drop(
-    ids: list[str] = _IDS,
-    reason: str = _REASON,
-    stage: str = _STAGE,
-    since: datetime | None = _SINCE,
-    everything: bool = _ALL,
-    as_json: bool = _JSON,
-) -> None:
-    """Put letters away: `list` shows them no more. Their bytes stay in the topic for as long as it keeps them."""
-    with Settler(settings()) as settler:
-        _settle(settler.drop, _some(ids, reason, stage, since, everything), as_json)
+_settling(
+    "retry",
+    "Send letters back to the topic they came from, with the original bytes, key and headers.",
+    lambda settler: settler.retry,
+)
+_settling(
+    "drop",
+    "Put letters away: `list` shows them no more. Their bytes stay in the topic for as long as it keeps them.",
+    lambda settler: settler.drop,
+)
 
 
-def _settle(how: Callable[[Iterable[Letter]], Iterator[Outcome]], wanted: Wanted, as_json: bool) -> None:
+def _settle(how: How, wanted: Wanted, as_json: bool) -> None:
     settled = read_settled(settings())
     letters = _exactly(wanted.ids) if wanted.ids is not None else read_letters(settings(), wanted)
     done = refused = before = 0
