@@ -1,6 +1,7 @@
 """Model packages that take milliseconds: a linear classifier over a frame's mean colour, in the stream's contract."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -68,3 +69,36 @@ def write_package(
     (folder / "model.json").write_text(card.model_dump_json())
     (folder / "labels.json").write_text(labels.model_dump_json())
     return card
+
+
+def write_theirs(
+    path: Path,
+    *,
+    layout: str = "NCHW",
+    kind: int = TensorProto.FLOAT,
+    shape: list[Any] | None = None,
+    classes: int = 2498,
+    softmax: bool = False,
+    operator: str = "MatMul",
+    batch: Any = "n",
+    inputs: int = 1,
+) -> None:
+    """A classifier of somebody else's, over the mean of each channel of a picture of 64 x 48."""
+    size = [3, 48, 64] if layout == "NCHW" else [48, 64, 3]
+    weights = np.random.default_rng(1).normal(size=(3, classes)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[2, 3] if layout == "NCHW" else [1, 2], keepdims=0),
+        helper.make_node(operator, ["mean", "weights"], ["scores" if not softmax else "logits"]),
+    ]
+    if softmax:
+        nodes.append(helper.make_node("Softmax", ["logits"], ["scores"], axis=1))
+    graph = helper.make_graph(
+        nodes,
+        "theirs",
+        [helper.make_tensor_value_info("picture", kind, shape or [batch, *size])]
+        + [helper.make_tensor_value_info(f"more{i}", TensorProto.FLOAT, [1]) for i in range(inputs - 1)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, classes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))

@@ -14,6 +14,7 @@ from rich.table import Table
 from triton_models.calibrating.command import app as calibrating
 from triton_models.catalogue import Line, catalogue, shelf_names, shelves
 from triton_models.ensembles.command import app as ensembles
+from triton_models.frame_command import app as frame
 from triton_models.options import BackendName, Json, Repository, chosen_backend, settings_of
 from triton_models.recipes import species_classifier
 from triton_models.releases.command import app as releases
@@ -23,7 +24,7 @@ from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
-for part in (releases, shadow, ensembles, calibrating):
+for part in (releases, shadow, frame, ensembles, calibrating):
     app.add_typer(part)
 app.command("ablate")(ablate_command)
 

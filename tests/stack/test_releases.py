@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 from infra.local.stack import Stack
-from tests.packages import write_package
+from tests.packages import write_package, write_theirs
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
@@ -198,3 +198,83 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
     sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
     answers = [witness.wait_for(lambda k=key: witness.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
     assert {answer.prediction.version for answer in answers if answer.prediction} == {"1"}
+
+
+@pytest.fixture
+def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Callable[..., str]:
+    """Runs an example of docs/predict-service.md, as it stands there, beside `photograph.jpg`; what it prints."""
+    page = (Path(__file__).parents[2] / "docs" / "predict-service.md").read_text(encoding="utf-8")
+    (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
+    front = tmp_path / "bin" / "uncia"
+    front.parent.mkdir()
+    front.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uncia "$@"\n')
+    front.chmod(0o755)
+    ports = stack.drawn().ports  # type: ignore[union-attr]
+
+    def run(name: str, *command: str) -> str:
+        text = page.partition(f"<!-- example: {name} -->\n```")[2].partition("\n")[2].partition("```")[0]
+        environment = {
+            **os.environ,
+            **stack.environment(),
+            "PATH": f"{front.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "TRITON_HTTP": f"127.0.0.1:{ports['triton_http']}",
+            "TRITON_GRPC": f"127.0.0.1:{ports['triton_grpc']}",
+        }
+        line = [*command, text]
+        done = subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_examples_of_the_predict_service_say_what_the_stream_says(
+    example: Callable[..., str],
+    upload: Callable[[str, bytes], str],
+    predicted: Callable[..., ImagePredicted],
+    station: str,
+) -> None:
+    upload(f"{station}/cam/x.jpg", photograph(72_000))
+    by_curl = json.loads(example("curl", "sh", "-euc"))["outputs"][0]["data"]
+    by_python = [line.split(" ")[0] for line in example("python", sys.executable, "-c").splitlines()]
+    prediction = predicted(f"{station}/cam/x.jpg").prediction
+    assert prediction is not None
+    streamed = [(entry.index, entry.score) for entry in prediction.top[:3]]
+
+    for answers in (by_curl, by_python):
+        found = [(int(answer.split(":")[1]), float(answer.split(":")[0])) for answer in answers]
+        assert [index for index, _ in found] == [index for index, _ in streamed]
+        assert [score for _, score in found] == pytest.approx([score for _, score in streamed], abs=1e-4)
+
+
+def test_an_imported_model_of_2498_labels_answers_in_the_stream(
+    models: Models,
+    stream: Callable[[str], ImagePredicted],
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    write_theirs(tmp_path / "theirs.onnx", classes=2498)
+    (tmp_path / "labels.txt").write_text("".join(f"id{i};;;;genus;species{i};animal {i}\n" for i in range(2498)))
+    (tmp_path / "theirs.toml").write_text(
+        'name = "theirs"\nlabels = "labels.txt"\nframe = {width = 64, height = 48}\n'
+        'input = {layout = "NCHW", scale = 0.00392156862745098}\noutput = {kind = "logits"}\n'
+    )
+    told = json.loads(
+        models(
+            "import", str(tmp_path / "theirs.onnx"), "--description", str(tmp_path / "theirs.toml"),
+            "--name", settings.model, "--json",
+        ).stdout
+    )  # fmt: skip
+    name = f"{settings.model}@{told['version']}"
+    try:
+        models("promote", name)
+        prediction = stream(told["version"]).prediction
+        assert prediction is not None
+        assert (prediction.label_set, prediction.windows.length) == (told["label_set"], 2498)
+        assert prediction.top[0].box == pytest.approx((0, 0.04, 1, 0.89))
+    finally:
+        models("promote", f"{settings.model}@1")
+        models("remove", name)

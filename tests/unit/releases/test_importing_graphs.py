@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
+from tests.packages import write_theirs
 from triton_models.importing import wrapping
 from triton_models.importing.importing import make_package
 from triton_models.releases import package
@@ -19,39 +20,6 @@ from uncia.frames import self_test_pattern
 CLASSES = 2498
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 HEIGHT, WIDTH = 48, 64
-
-
-def write_theirs(
-    path: Path,
-    *,
-    layout: str = "NCHW",
-    kind: int = TensorProto.FLOAT,
-    shape: list[Any] | None = None,
-    classes: int = CLASSES,
-    softmax: bool = False,
-    operator: str = "MatMul",
-    batch: Any = "n",
-    inputs: int = 1,
-) -> None:
-    """A classifier over the mean of each channel, as somebody else would export it."""
-    size = [3, HEIGHT, WIDTH] if layout == "NCHW" else [HEIGHT, WIDTH, 3]
-    weights = np.random.default_rng(1).normal(size=(3, classes)).astype(np.float32)
-    nodes = [
-        helper.make_node("Cast", ["picture"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[2, 3] if layout == "NCHW" else [1, 2], keepdims=0),
-        helper.make_node(operator, ["mean", "weights"], ["scores" if not softmax else "logits"]),
-    ]
-    if softmax:
-        nodes.append(helper.make_node("Softmax", ["logits"], ["scores"], axis=1))
-    graph = helper.make_graph(
-        nodes,
-        "theirs",
-        [helper.make_tensor_value_info("picture", kind, shape or [batch, *size])]
-        + [helper.make_tensor_value_info(f"more{i}", TensorProto.FLOAT, [1]) for i in range(inputs - 1)],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, classes])],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
 
 
 class Mine:
