@@ -44,15 +44,18 @@ class RowTable:
             begin = end
 
 
-def gather(items: Sequence[tuple[Path, str]], file: Path) -> RowTable:
-    """Bring the rows of `(cache file, key)` together in `file`. Raises `TrainingError` when the disk is full."""
+def gather(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> RowTable:
+    """Bring the rows of `(cache file, key)` together in `file`; `whole`: only the first of each.
+
+    Raises `TrainingError` when the disk is full.
+    """
     caches = {path: FeatureCache(path) for path in dict.fromkeys(path for path, _ in items)}
     first = np.zeros(len(items) + 1, np.int64)
     width = 0
     try:
         with file.open("wb") as out:
             for place, (path, key) in enumerate(items):
-                rows = caches[path].get(key)
+                rows = caches[path].get(key)[: 1 if whole else None]
                 width = rows.shape[1]
                 first[place + 1] = first[place] + len(rows)
                 out.write(rows.tobytes())

@@ -107,7 +107,7 @@ def side(
                 box = mirrored(picture.box) if augmentation == "mirror" and picture.box else picture.box
                 items.append(Item(int(label), box, crop=sight.box is not None))
                 keys.append((path, sight.key(contents.digests[picture.path], augmentation)))
-    return Side(tuple(kept), tuple(items), gather(keys, file))
+    return Side(tuple(kept), tuple(items), gather(keys, file, whole=sighting.look == "whole"))
 
 
 def mirrored(box: Box) -> Box:

@@ -1,0 +1,202 @@
+"""`python -m benchmarks.training`: photographs a second through features and training; memory of 50,000 file names.
+
+Features are compared with plain ONNX Runtime asked with frames that are ready in memory: the same trunk, once with all
+cores on each batch of eight, once with one frame on each core; the faster of both counts. Photographs are drawn,
+2048 x 1536 JPEG, as camera traps write them.
+"""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image
+
+from triton_models.data.pictures import Picture
+from triton_models.data.pixels import frame_of
+from triton_models.data.splits import Split
+from triton_models.training.backbones import backbone
+from triton_models.training.features import extract
+from triton_models.training.fine_tune import FineTuneSettings, fine_tune
+from triton_models.training.head import HeadSettings, train_head
+from triton_models.training.sights import Sight
+from triton_models.training.small import SmallSettings, train_small
+from triton_models.training.trunk_rows import TrunkRows
+from uncia.frames import FrameSpec
+
+_SIZE = (2048, 1536)
+_NAMES = 50_000
+
+
+def main(
+    photographs: Annotated[int, typer.Option(help="How many are drawn.")] = 64,
+    names: Annotated[int, typer.Option(help="File names for the memory; 0 leaves it out.")] = _NAMES,
+    network: Annotated[str, typer.Option("--backbone")] = "efficientnet-lite0",
+) -> None:
+    """Print the figures as JSON."""
+    with tempfile.TemporaryDirectory(prefix="uncia-training-") as folder:
+        base = Path(folder)
+        files = drawn(base / "photographs", photographs)
+        figures = {
+            "cores": len(os.sched_getaffinity(0)),
+            **features(files, network, base),
+            **training(files, network, base),
+        }
+        if names:
+            figures |= memory(files[0], names, network, base)
+    typer.echo(json.dumps(figures, indent=1))
+
+
+def drawn(folder: Path, many: int) -> list[Path]:
+    """Slopes, blobs and noise; half of them with a bright disc."""
+    folder.mkdir(parents=True)
+    width, height = _SIZE
+    slope = np.linspace(40, 160, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
+    down, across = np.mgrid[0:height, 0:width]
+    files = []
+    for number in range(many):
+        draw = np.random.default_rng(number)
+        pixels = slope + draw.normal(0, 12, (height, width, 1)) + draw.uniform(-20, 20, 3)
+        if number % 2:
+            x, y = draw.integers(300, width - 300), draw.integers(300, height - 300)
+            pixels[(down - y) ** 2 + (across - x) ** 2 < 150**2] += 70
+        files.append(folder / f"{number:03}.jpg")
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(files[-1], quality=85)
+    return files
+
+
+def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
+    """Images a second: plain, of files, and of files whose features are there."""
+    import onnxruntime
+
+    own, spec = backbone(network), FrameSpec()
+    cut = own.deepest
+    trunk = TrunkRows(own, (cut,), spec, base / "cache")
+    graph = next((base / "cache").glob("trunk-*.onnx"))
+    ready = np.stack([frame_of(file, spec) for file in files])
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    trunk(ready[:1])
+    session.run(None, {"FRAME": ready[:8]})
+
+    def in_batches() -> None:
+        for begin in range(0, len(ready), 8):
+            session.run(None, {"FRAME": ready[begin : begin + 8]})
+
+    def on_each_core() -> None:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda place: trunk(ready[place : place + 1]), range(len(ready))))
+
+    sights = [Sight(file) for file in files]
+
+    def of_files() -> None:
+        with tempfile.TemporaryDirectory(dir=base) as fresh:
+            (Path(fresh) / graph.name).symlink_to(graph)
+            assert extract(sights, ("plain",), own, (cut,), spec, Path(fresh)).computed == len(files)
+
+    # In turns, so that whatever else the machine does befalls all of them.
+    found: dict[str, list[float]] = {"batches": [], "each": [], "files": []}
+    for _ in range(3):
+        found["batches"].append(rate(in_batches, len(files)))
+        found["each"].append(rate(on_each_core, len(files)))
+        found["files"].append(rate(of_files, len(files)))
+    extract(sights, ("plain",), own, (cut,), spec, base / "cache")
+    again = rate(lambda: extract(sights, ("plain",), own, (cut,), spec, base / "cache"), len(files))
+    batches, each, whole = (max(found[name]) for name in ("batches", "each", "files"))
+    return {
+        "plain_batches_of_8_images_per_s": round(batches, 1),
+        "plain_one_on_each_core_images_per_s": round(each, 1),
+        "features_of_files_images_per_s": round(whole, 1),
+        "features_over_plain": round(whole / max(batches, each), 3),
+        "cached_images_per_s": round(again, 1),
+    }
+
+
+def training(files: list[Path], network: str, base: Path) -> dict[str, Any]:
+    """Images a second of an epoch, decoding and held-out photographs included; seconds of a head."""
+    pictures = [
+        Picture(file, "disc" if number % 2 else "empty", f"b{number // 4}", "c", group="" if number % 2 else "nothing")
+        for number, file in enumerate(files)
+    ]
+    split = Split(tuple(pictures[: len(files) // 2]), tuple(pictures[len(files) // 2 : -8]), tuple(pictures[-8:]))
+    own, cache = backbone(network), base / "cache"
+    head = HeadSettings(augmentations=("plain",), penalty=0.1)
+    train_head(split, own, head, cache)
+    began = time.perf_counter()
+    train_head(split, own, head, cache)
+    seconds = time.perf_counter() - began
+    shown = len(split.train) + len(split.held_out)
+    small = SmallSettings(epochs=2, augmentations=("plain",))
+    tuned = FineTuneSettings(head=head, epochs=2)
+    by_small = epoch_rate(lambda tell: train_small(split, small, 1, base / "small", tell), shown)
+    by_tuned = epoch_rate(lambda tell: fine_tune(split, own, tuned, 1, cache, base / "tuned", tell), shown)
+    return {
+        "head_of_cached_features_s": round(seconds, 2),
+        "small_images_per_s": round(by_small, 1),
+        "fine_tune_3_blocks_images_per_s": round(by_tuned, 1),
+    }
+
+
+def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
+    """Memory of its own that a process takes for a head on so many names, all of one file, over what torch takes."""
+    folder = base / "names"
+    folder.mkdir()
+    pictures = []
+    for number in range(names):
+        path = folder / f"{number:06}.jpg"
+        path.hardlink_to(file)
+        pictures.append(Picture(path, "a" if number % 2 else "b", f"b{number // 4}", "c"))
+    third = names // 3
+    split = Split(tuple(pictures[:third]), tuple(pictures[third : 2 * third]), tuple(pictures[2 * third :]))
+    own = backbone(network)
+    head = HeadSettings(look="whole", augmentations=("plain",), penalty=0.1)
+    train_head(Split(split.train[:8], split.held_out[:8], split.test[:8]), own, head, base / "cache")
+    before = peak = own_memory()
+
+    def watch(what: str, done: int, total: int) -> None:
+        nonlocal peak
+        peak = max(peak, own_memory())
+
+    began = time.perf_counter()
+    train_head(split, own, head, base / "cache", watch)
+    return {
+        "names": names,
+        "names_memory_mb": round((max(peak, own_memory()) - before) / 1e6, 1),
+        "names_s": round(time.perf_counter() - began, 1),
+    }
+
+
+def rate(run: Callable[[], object], many: int) -> float:
+    began = time.perf_counter()
+    run()
+    return many / (time.perf_counter() - began)
+
+
+def epoch_rate(run: Callable[[Callable[[str, int, int], None]], object], many: int) -> float:
+    """From the end of the first epoch's training to the end of the second's."""
+    ends: dict[str, float] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what.startswith("epoch"):
+            ends[what] = time.perf_counter()
+
+    run(tell)
+    first, second = ends.values()
+    return many / (second - first)
+
+
+def own_memory() -> int:
+    """Bytes of memory that is no file's (RssAnon)."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    typer.run(main)
