@@ -146,10 +146,12 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
     """Memory of its own that a process takes for a head on so many names, all of one file, over what torch takes."""
     folder = base / "names"
     folder.mkdir()
+    little = base / "little.jpg"
+    Image.open(file).resize((512, 384)).save(little)
     pictures = []
     for number in range(names):
         path = folder / f"{number:06}.jpg"
-        path.hardlink_to(file)
+        path.hardlink_to(little)
         pictures.append(Picture(path, "a" if number % 2 else "b", f"b{number // 4}", "c"))
     third = names // 3
     split = Split(tuple(pictures[:third]), tuple(pictures[third : 2 * third]), tuple(pictures[2 * third :]))

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,7 +26,12 @@ from triton_models.training.command import (
 from triton_models.training.runs import progress_bars, read
 from uncia.frames import FrameSpec
 
+if TYPE_CHECKING:
+    from triton_models.training.ablation import Ablation
+
 Name = TypeVar("Name", bound=str)
+
+_LOG_WIDTH = 130
 
 LOOKS: tuple[Look, ...] = ("whole", "windows", "crops")
 
@@ -68,20 +73,36 @@ def ablate_command(
     if as_json:
         typer.echo(json.dumps({"source": data.source, "backbone": network.name, **ablation.as_json(found)}))
         return
-    table = Table("cut", "look", "augmentation", "bursts", "top-1", "mean reciprocal rank", "log loss")
-    for row in found.rows:
-        told = [str(row.figures[name]) for name in ("top-1", "mean reciprocal rank", "log loss")]
-        table.add_row(row.cut, row.look, row.augmentation, "yes" if row.bursts else "no", *told)
     console = Console(highlight=False)
-    console.print(table)
-    effects = Table("part", "difference of top-1", "does it help?")
-    for name, own in found.effects.items():
-        verdict = "yes" if own.low > 0 else "no, it harms" if own.high < 0 else "nobody can tell"
-        effects.add_row(name, f"{own.value:+.3f} ({own.low:+.3f} to {own.high:+.3f})", verdict)
-    console.print(effects)
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    console.print(_rows(found))
+    console.print(_effects(found))
     typer.echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
     if keep is not None:
         typer.echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
+
+
+def _rows(found: "Ablation") -> Table:
+    figures = ("top-1", "mean reciprocal rank", "log loss")
+    table = Table("cut", "look", "augmentation", "bursts", *figures)
+    for row in found.rows:
+        told = [str(row.figures[name]) for name in figures]
+        table.add_row(row.cut, row.look, row.augmentation, "yes" if row.bursts else "no", *told)
+    return table
+
+
+def _effects(found: "Ablation") -> Table:
+    table = Table("part", "difference of top-1", "does it help?", "difference of log loss", "does it help?")
+    for name, own in found.effects.items():
+        loss = found.loss_effects[name]
+        cells = [f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in (own, loss)]
+        table.add_row(name, cells[0], _verdict(own.low, own.high), cells[1], _verdict(-loss.high, -loss.low))
+    return table
+
+
+def _verdict(low: float, high: float) -> str:
+    return "yes" if low > 0 else "no, it harms" if high < 0 else "nobody can tell"
 
 
 def _chosen(text: str, known: tuple[Name, ...]) -> tuple[Name, ...]:

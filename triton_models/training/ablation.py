@@ -31,6 +31,9 @@ from uncia.frames import FrameSpec
 
 Progress = Callable[[str, int, int], None]
 
+Table = dict[tuple[str, str, str, bool], NDArray[np.float64]]
+"""A value for each test photograph (N,), by cut, look, augmentation and whether bursts answer."""
+
 AUGMENTED: dict[str, tuple[Augmentation, ...]] = {
     "none": ("plain",),
     "mirror": ("plain", "mirror"),
@@ -76,6 +79,8 @@ class Ablation:
     rows: tuple[Row, ...]
     effects: dict[str, Interval]
     """Difference of top-1 that a part makes. Above 0 as a whole: it helps. Around 0: nobody can tell."""
+    loss_effects: dict[str, Interval]
+    """The same of the log loss, where less is better."""
     photographs: int
     bursts: int
     unreadable: dict[Path, str]
@@ -99,7 +104,8 @@ def ablate(
     collect(split, backbone, settings.cuts, every, cache, contents, progress)
     plans = [(c, look, a) for c in settings.cuts for look in settings.looks for a in settings.augmentations]
     rows: list[Row] = []
-    right: dict[tuple[str, str, str, bool], NDArray[np.bool_]] = {}
+    right: Table = {}
+    losses: Table = {}
     for done, (cut, look, augmentation) in enumerate(plans):
         progress("heads", done, len(plans))
         head = HeadSettings(cut, look, AUGMENTED[augmentation], settings.penalty, spec=settings.spec)
@@ -114,12 +120,19 @@ def ablate(
         alone = softmax(test.logits, temperature_of(trained.held_out))
         for together in (False, True):
             told = of_bursts(alone, test.bursts) if together else alone
-            right[cut, look, augmentation, together] = told.argmax(axis=1) == test.truth
+            key = (cut, look, augmentation, together)
+            right[key] = (told.argmax(axis=1) == test.truth).astype(np.float64)
+            losses[key] = metrics.log_losses(told, test.truth)
             figures = _figures(told, test.truth, test.bursts, settings.seed)
             rows.append(Row(cut, look, augmentation, together, figures, package))
     progress("heads", len(plans), len(plans))
     return Ablation(
-        tuple(rows), _effects(right, test.bursts, settings), len(test.truth), len(set(test.bursts)), contents.unreadable
+        tuple(rows),
+        _effects(right, test.bursts, settings),
+        _effects(losses, test.bursts, settings),
+        len(test.truth),
+        len(set(test.bursts)),
+        contents.unreadable,
     )
 
 
@@ -161,6 +174,7 @@ def as_json(ablation: Ablation) -> dict[str, Any]:
             for row in ablation.rows
         ],
         "effects": {name: _told(own) for name, own in ablation.effects.items()},
+        "loss_effects": {name: _told(own) for name, own in ablation.loss_effects.items()},
         "unreadable": {str(path): reason for path, reason in sorted(ablation.unreadable.items())},
     }
 
@@ -176,14 +190,11 @@ def _figures(
     }
 
 
-def _effects(
-    right: dict[tuple[str, str, str, bool], NDArray[np.bool_]], bursts: NDArray[np.str_], settings: AblationSettings
-) -> dict[str, Interval]:
-    """Each part against the row before it: the mean over all else, photograph by photograph."""
+def _effects(values: Table, bursts: NDArray[np.str_], settings: AblationSettings) -> dict[str, Interval]:
+    """Each part against the one before it: the mean over all else, photograph by photograph."""
 
     def mean(place: int, value: object) -> NDArray[np.float64]:
-        same = [own.astype(np.float64) for key, own in right.items() if key[place] == value]
-        return np.asarray(np.mean(same, axis=0))
+        return np.asarray(np.mean([own for key, own in values.items() if key[place] == value], axis=0))
 
     parts: list[tuple[int, Sequence[object], Callable[[object, object], str]]] = [
         (0, settings.cuts, lambda new, old: f"cut {new} instead of {old}"),
@@ -192,8 +203,8 @@ def _effects(
         (3, (False, True), lambda new, old: "bursts instead of single frames"),
     ]
     found = {}
-    for place, values, name in parts:
-        for old, new in pairwise(values):
+    for place, steps, name in parts:
+        for old, new in pairwise(steps):
             found[name(new, old)] = difference(mean(place, new), mean(place, old), bursts, seed=settings.seed)
     return found
 

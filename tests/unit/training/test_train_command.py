@@ -1,0 +1,66 @@
+"""`uncia train` and `uncia models ablate`, as a user types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from training_making import pictures
+from typer.testing import CliRunner
+
+from triton_models.training import TrainingError
+from triton_models.training.ablate_command import ablate_command
+from triton_models.training.command import app
+from uncia.model_card import read_model_card
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    pytest.importorskip("torch")
+    pictures(tmp_path / "photographs", bursts=6)
+    table = ["path,label,burst,camera"]
+    for path in sorted((tmp_path / "photographs").rglob("*.jpg")):
+        burst = f"{path.parent.name}-{path.stem.split('_')[0]}"
+        table.append(f"{path.relative_to(tmp_path / 'photographs')},{path.parent.name},{burst},ridge")
+    (tmp_path / "photographs" / "pictures.csv").write_text("\n".join(table) + "\n")
+    return tmp_path / "photographs"
+
+
+def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "models" / "tiny"
+    sizes = ["--width", "32", "--height", "24", "--epochs", "1"]
+    done = CliRunner().invoke(app, ["small", str(folders), "--out", str(out), *sizes, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+
+    assert told["classes"] == ["bar", "disc", "empty"]
+    assert told["label_set"] == read_model_card(out).label_set
+    assert {path.name for path in out.iterdir()} == {"model.onnx", "model.json", "labels.json", "card.html"}
+    assert [path.name for path in out.parent.iterdir()] == ["tiny"], "no checkpoint is left behind"
+
+
+@pytest.mark.parametrize("name", ["Tiny", "tiny-model", "../x y"])
+def test_a_name_that_triton_does_not_take_is_refused(tmp_path: Path, name: str) -> None:
+    done = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / name)])
+
+    assert isinstance(done.exception, TrainingError) and "small letters" in str(done.exception)
+
+
+def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("x")
+    done = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / "thesis")])
+
+    assert isinstance(done.exception, TrainingError) and "is no model package" in str(done.exception)
+
+
+def test_what_the_ablation_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no 'sideways': whole, windows, crops"):
+        ablate_command(tmp_path, look="whole,sideways", augment="none")
+
+
+def test_the_front_door_opens_without_torch() -> None:
+    program = "import sys, triton_models.training.command, triton_models.command; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
