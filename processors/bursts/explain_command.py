@@ -1,12 +1,13 @@
 """`uncia bursts`: which bursts there are, and how one of them came about."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from processors.bursts.explain import Story, story
 from processors.bursts.independence import detections, places_of
@@ -18,6 +19,10 @@ from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
 app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one came about.")
+
+_ID_WIDTH = len("bst-") + 24
+_PIPE_WIDTH = 200
+_TO_THE_SECOND = len("2026-05-14T21:36:00")
 
 
 class NoSuchBurst(UnciaError):
@@ -69,7 +74,9 @@ def list_bursts(
             newest[burst.burst_id] = burst
     held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]
     counted = detections(held, places_of(settings(), _deployments()))
-    table = Table("burst", "camera", "started (camera's clock)", "frames", "verdict", "status", "event", "independent")
+    table = Table(
+        _id("burst"), "camera", "started (camera's clock)", "frames", "verdict", "status", "event", "independent"
+    )
     for burst in sorted(held, key=lambda each: (each.camera, each.started_at, each.burst_id)):
         detection = counted.get(burst.burst_id)
         verdict = burst.verdict
@@ -88,7 +95,7 @@ def list_bursts(
         else:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
     if not as_json:
-        Console().print(table if held else "no bursts yet: `uncia status` shows whether photographs arrive")
+        _console().print(table if held else "no bursts yet: `uncia status` shows whether photographs arrive")
 
 
 @app.command()
@@ -105,7 +112,17 @@ def explain(
     if as_json:
         print(json.dumps(asdict(told), ensure_ascii=False))
     else:
-        _show(told, Console())
+        _show(told, _console())
+
+
+def _id(title: str) -> Column:
+    """Ids are there to be copied: whatever else has to give way, they are shown whole."""
+    return Column(title, no_wrap=True, min_width=_ID_WIDTH)
+
+
+def _console() -> Console:
+    # A pipe has no width of its own.
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _show(told: Story, console: Console) -> None:
@@ -115,15 +132,15 @@ def _show(told: Story, console: Console) -> None:
     console.print(f"rule {told.rule}, models {', '.join(told.models) or 'none'}, settings {told.settings}")
     if told.flags or told.supersedes:
         console.print(f"flags: {', '.join(told.flags) or 'none'}; supersedes: {', '.join(told.supersedes) or 'none'}")
-    frames = Table("", "frame", "captured (camera's clock)", "answered", "n of m", "joined by", "scores")
+    frames = Table("", _id("frame"), "captured (camera's clock)", "answered (UTC)", "n of m", "joined by", "scores")
     for frame in told.frames:
         scores = ", ".join(f"{label} {score:.3f}" for label, score in frame.scores.items())
         mark = "*" if frame.deciding else ""
         frames.add_row(
             mark,
             frame.image_id,
-            frame.captured_at,
-            frame.predicted_at,
+            frame.captured_at.replace("T", " "),
+            frame.predicted_at[:_TO_THE_SECOND].replace("T", " "),
             frame.counted,
             frame.joined,
             frame.rejected or scores,
