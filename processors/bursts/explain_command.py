@@ -63,13 +63,13 @@ def _deployments() -> Deployments:
 
 @app.command("list")
 def list_bursts(
-    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
+    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or this station."),
     as_json: bool = typer.Option(False, "--json", help="Print each burst as one line of JSON."),
 ) -> None:
     """List the bursts as they stand, with the event each belongs to and whether it is an independent detection."""
     newest: dict[str, BurstResolved] = {}
     for burst in _bursts():
-        ours = not camera or burst.camera == camera or (camera.endswith("/") and burst.camera.startswith(camera))
+        ours = not camera or burst.camera == camera or burst.camera.startswith(f"{camera.removesuffix('/')}/")
         if ours and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
             newest[burst.burst_id] = burst
     held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]
@@ -95,7 +95,8 @@ def list_bursts(
         else:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
     if not as_json:
-        _console().print(table if held else "no bursts yet: `uncia status` shows whether photographs arrive")
+        nothing = f"no bursts of {camera} yet" if camera else "no bursts yet"
+        _console().print(table if held else f"{nothing}: `uncia status` shows whether photographs arrive")
 
 
 @app.command()

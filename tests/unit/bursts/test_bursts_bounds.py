@@ -1,11 +1,14 @@
 """Memory per camera is bounded, whatever comes."""
 
+from datetime import timedelta
+
 import pytest
-from burst_making import Camera, Shot, rules
+from burst_making import CAMERA, LOG, Camera, Shot, desk, predicted, rules
 
 from processors.bursts import sessions
 from processors.bursts.rules import KEPT_FORGOTTEN, KEPT_OPEN
 from uncia.events import BurstStatus
+from uncia.partitioning import partition_of
 
 
 def test_a_burst_without_end_is_cut_and_old_parts_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +22,28 @@ def test_a_burst_without_end_is_cut_and_old_parts_are_let_go(monkeypatch: pytest
     held = camera.settled().values()
     assert all(len(event.frames) <= 10 and event.closed_at for event in held)
     assert sum(len(event.frames) for event in held) == 400
+
+
+def test_what_is_stored_of_a_burst_without_end_stops_growing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "KEPT_FRAMES", 50)
+    records: dict[bytes, bytes] = {}
+    small = desk(records, rules(max_frames=10))
+    partition = partition_of(CAMERA, 4)
+    small.start({partition: 0})
+    stored = []
+    for number in range(600):
+        at = LOG + timedelta(seconds=number * 0.01)
+        small.frame(partition, number, predicted(Shot(f"{number:04}", number * 0.01)), at)
+        for page in small.pages():
+            for key, value in (*page.writes.settle.items(), page.writes.clear):
+                if value is None:
+                    records.pop(key, None)
+                else:
+                    records[key] = value
+        stored.append(len(records))
+    # A head, the chunk of what was forgotten that is being filled, one that is full, and six bursts.
+    assert max(stored) <= 9
+    assert sum(map(len, records.values())) < 20_000
 
 
 def test_open_bursts_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
