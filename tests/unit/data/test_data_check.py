@@ -18,6 +18,7 @@ from triton_models.data.check.duplicates import Duplicates, find_duplicates
 from triton_models.data.check.findings import check
 from triton_models.data.check.labels import doubtful
 from triton_models.data.check.page import render
+from triton_models.data.check.seeing import see
 from triton_models.data.command import app
 from triton_models.data.pictures import DataSet, Picture, Progress, read_data
 from triton_models.data.splits import Split
@@ -160,8 +161,10 @@ def test_doubts_are_the_same_every_time() -> None:
 def test_two_animals_on_one_picture_are_no_doubt() -> None:
     pictures, features = clusters()
     both = [*pictures, *(Picture(one.path, "yak", one.burst, "c1") for one in pictures if one.label == "fox")]
-    rows = np.concatenate([features, features[[one.label == "fox" for one in pictures]]])
-    assert not {doubt.path for doubt in doubtful(both, rows)} & {one.path for one in pictures if one.label == "fox"}
+    rows = np.concatenate([np.arange(len(pictures)), [n for n, one in enumerate(pictures) if one.label == "fox"]])
+    assert not {doubt.path for doubt in doubtful(both, features, rows)} & {
+        one.path for one in pictures if one.label == "fox"
+    }
 
 
 def test_one_class_alone_is_not_judged() -> None:
@@ -174,6 +177,17 @@ def seen_by_brightness(
 ) -> tuple[list[Path], NDArray[np.float32]]:
     """Stands in for the network."""
     return list(paths), np.array([[np.asarray(Image.open(path)).mean()] for path in paths], np.float32)
+
+
+def test_the_network_sees_each_picture_that_can_be_read(tmp_path: Path) -> None:
+    paths = [shot(tmp_path / f"{number}.jpg", number) for number in range(2)]
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    found, features = see([paths[0], tmp_path / "broken.jpg", paths[1]], tmp_path / "cache")
+    again, kept = see(paths, tmp_path / "cache")
+    assert found == again == paths
+    assert features.shape == (2, 1280)
+    assert np.array_equal(features, kept)
+    assert not np.array_equal(features[0], features[1])
 
 
 @pytest.fixture

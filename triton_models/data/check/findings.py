@@ -89,9 +89,9 @@ def _doubts(
     found, features = see(list(dict.fromkeys(picture.path for picture in pictures)), progress)
     row_of = {path: place for place, path in enumerate(found)}
     seen = [picture for picture in pictures if picture.path in row_of]
-    rows = features[[row_of[picture.path] for picture in seen]]
+    rows = np.array([row_of[picture.path] for picture in seen], np.int64)
     how = "by a classifier on a published network's features, which learnt on the other bursts only"
-    return doubtful(seen, rows, seed), how
+    return doubtful(seen, features, rows, seed), how
 
 
 def _plain(value: Any) -> Any:

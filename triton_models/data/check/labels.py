@@ -6,7 +6,7 @@ not. The classifier never learns from the burst that it judges, nor from its nea
 people mislabel.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,10 +14,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from triton_models.data.pictures import Picture, Progress
-
-Features = Callable[[Sequence[Path], Progress | None], NDArray[np.float32]]
-"""From files that can be read to float32 (N, D)."""
+from triton_models.data.pictures import Picture
 
 FOLDS = 5
 _PENALTY = 1e-2
@@ -38,8 +35,14 @@ class Doubt:
     """Of the label that it has."""
 
 
-def doubtful(pictures: Sequence[Picture], features: NDArray[np.float32], seed: int = 1) -> list[Doubt]:
-    """The most doubtful first. `features` (N, D): one row for each picture, (N,) of which can all be read.
+def doubtful(
+    pictures: Sequence[Picture],
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64] | None = None,
+    seed: int = 1,
+) -> list[Doubt]:
+    """The most doubtful first. `features` (M, D); `rows` (N,) says which of its rows is each picture's, without it they
+    are in the same order.
 
     Nothing is said of classes that have fewer than two bursts, nor where there is one class only.
     """
@@ -47,7 +50,8 @@ def doubtful(pictures: Sequence[Picture], features: NDArray[np.float32], seed: i
     if len(labels) < 2:
         return []
     truth = np.array([labels.index(one.label) for one in pictures], np.int64)
-    probabilities = held_out_probabilities(features, truth, [one.burst for one in pictures], len(labels), seed)
+    places = np.arange(len(pictures)) if rows is None else rows
+    probabilities = held_out_probabilities(features, places, truth, [one.burst for one in pictures], len(labels), seed)
     known = probabilities.sum(axis=1) > 0
     limits = np.array(
         [
@@ -57,21 +61,26 @@ def doubtful(pictures: Sequence[Picture], features: NDArray[np.float32], seed: i
     )
     doubts = []
     # On one picture there may be several animals, one row for each: another row's label is no doubt.
-    rows: dict[Path, set[int]] = {}
+    shown: dict[Path, set[int]] = {}
     for place, one in enumerate(pictures):
-        rows.setdefault(one.path, set()).add(int(truth[place]))
+        shown.setdefault(one.path, set()).add(int(truth[place]))
     for place in np.flatnonzero(known).tolist():
         row, own = probabilities[place], int(truth[place])
         sure = np.where(row >= np.maximum(limits, 1 / len(labels)), row, 0)
         rather = int(sure.argmax())
-        if sure[rather] > 0 and rather not in rows[pictures[place].path] and row[rather] > row[own]:
+        if sure[rather] > 0 and rather not in shown[pictures[place].path] and row[rather] > row[own]:
             one = pictures[place]
             doubts.append(Doubt(one.path, one.label, labels[rather], float(row[rather]), float(row[own])))
     return sorted(doubts, key=lambda doubt: (doubt.own - doubt.probability, str(doubt.path)))
 
 
 def held_out_probabilities(
-    features: NDArray[np.float32], truth: NDArray[np.int64], bursts: Sequence[str], classes: int, seed: int
+    features: NDArray[np.float32],
+    places: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    bursts: Sequence[str],
+    classes: int,
+    seed: int,
 ) -> NDArray[np.float64]:
     """(N, classes): what a classifier says that learnt on the other bursts. Rows whose class it never saw are zero."""
     from triton_models.training.logistic import Examples, class_weights, fit
@@ -84,8 +93,8 @@ def held_out_probabilities(
         if len(seen) < 2 or not len(judge):
             continue
         weights = class_weights(truth[learn], classes)[truth[learn]]
-        head = fit(features, Examples(learn, truth[learn], weights), classes, penalty=_PENALTY, steps=_STEPS)
-        logits = features[judge] @ head.weight.T + head.bias
+        head = fit(features, Examples(places[learn], truth[learn], weights), classes, penalty=_PENALTY, steps=_STEPS)
+        logits = features[places[judge]] @ head.weight.T + head.bias
         logits[:, np.setdiff1d(np.arange(classes), seen)] = -np.inf
         logits = np.exp(logits - logits.max(axis=1, keepdims=True))
         said[judge] = logits / logits.sum(axis=1, keepdims=True)

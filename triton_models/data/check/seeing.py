@@ -11,13 +11,15 @@ from triton_models.data.pictures import Progress
 from uncia.frames import FrameSpec
 
 BACKBONE = "efficientnet-lite0"
+_AT_ONCE = 256
 
 
 def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) -> tuple[list[Path], NDArray[np.float32]]:
-    """Those that could be read, and float32 (N, 2 D): the mean of all windows, and of each feature its best window.
+    """Those that could be read, and float32 (N, D): of each feature its best window, as the animal is in one of them.
 
-    The animal is in one window, the place in all: the second half sees it, where the first hardly does. Features are
-    kept in `cache` by content, and shared with `uncia train`. Raises `TrainingError` where that cannot be written.
+    Features are kept in `cache` by content, and shared with `uncia train`; the rows are mapped from a file that
+    has no name any more, so that memory does not grow with the pictures. Raises `TrainingError` where the cache cannot
+    be written.
     """
     # Here, because torch takes seconds to load, and a check without the network needs none of it.
     from triton_models.training.backbones import backbone
@@ -31,12 +33,16 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
     told = extract(sights, ("plain",), network, (cut,), spec, cache, progress or (lambda done, total: None))
     file = cache_file(cache, network, cut, spec)
     kept = [(sight, content) for sight, content in zip(sights, told.contents, strict=True) if content is not None]
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        table = gather([(file, sight.key(content, "plain")) for sight, content in kept], Path(folder) / "rows")
-        size = table.rows.shape[1]
-        features = np.zeros((len(kept), 2 * size), np.float32)
-        for place in range(len(kept)):
-            rows = table.of(place)
-            features[place, :size], features[place, size:] = rows[0], rows[1:].max(axis=0, initial=-np.inf)
-    features[~np.isfinite(features)] = 0
+    best: list[NDArray[np.float32]] = []
+    with tempfile.TemporaryDirectory(dir=cache) as folder, tempfile.TemporaryFile(dir=cache) as out:
+        for begin in range(0, len(kept), _AT_ONCE):
+            some = kept[begin : begin + _AT_ONCE]
+            table = gather([(file, sight.key(content, "plain")) for sight, content in some], Path(folder) / "rows")
+            # The first row is the whole frame, the others are its windows.
+            best = [table.of(place)[1:].max(axis=0) for place in range(len(some))]
+            out.write(np.stack(best).tobytes())
+        out.flush()
+        if not kept:
+            return [], np.zeros((0, 1), np.float32)
+        features = np.memmap(out, np.float32, "r", shape=(len(kept), len(best[0])))
     return [sight.path for sight, _ in kept], features
