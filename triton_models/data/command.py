@@ -59,6 +59,8 @@ def draw_data(
     from triton_models.data.composites.plan import Recipe
 
     width, height = _size(size)
+    if stamps is not None and not (stamps / "animals").is_dir():
+        raise DataError(f"no stamps in {stamps}: it has no folder `animals`; leave --stamps out for the usual place")
     names = tuple(name.strip() for name in classes.split(",") if name.strip())
     recipe = Recipe(bursts, cameras, names, seed, width, height, empty=empty, night=night)
     with progress_bar("drawing", shown=not as_json) as told:

@@ -1,7 +1,9 @@
 """Data sets that are drawn: the truth is known, and the same recipe draws the same files."""
 
 import csv
+import errno
 import hashlib
+import json
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from triton_models.data import DataError
+from triton_models.data.command import app
 from triton_models.data.composites import cut_outs
 from triton_models.data.composites.draw import draw
 from triton_models.data.composites.plan import Recipe, plan
@@ -131,6 +135,30 @@ def test_a_drawing_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         draw(tmp_path / "data", TINY, stamps=None, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    def full(done: int, total: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError, match="cannot be written: No space left"):
+        draw(tmp_path / "data", TINY, stamps=None, progress=full)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_reads_it_is_told_that_it_was_drawn(drawn: Path) -> None:
+    assert "no photographs from the field" in read_data(drawn).source
+
+
+def test_the_command_draws_and_tells_what(tmp_path: Path) -> None:
+    arguments = ["draw", str(tmp_path / "data"), "--bursts", "2", "--cameras", "1", "--size", "64x48", "--json"]
+    told = json.loads(CliRunner().invoke(app, [*arguments, "--classes", "nothing"]).stdout)
+    assert (told["bursts"], told["labels"], told["fresh"]) == (2, ["nothing"], True)
+
+
+def test_stamps_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["draw", str(tmp_path / "data"), "--stamps", str(tmp_path)])
+    assert "no folder `animals`" in str(done.exception)
 
 
 def test_labels_cameras_and_nights_are_dealt_evenly() -> None:

@@ -49,8 +49,8 @@ def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS) -> She
 
     Raises `DataError` for a class of which there is no cut-out.
     """
-    entries = _stamps(stamps) if stamps is not None and (stamps / "animals").is_dir() else _from_scikit_image()
-    source = "tuxpaint-stamps-default" if entries and entries[0][0].is_absolute() else "scikit-image's photographs"
+    entries = (_stamps(stamps) if stamps is not None else []) or _from_scikit_image()
+    source = "tuxpaint-stamps-default" if entries[0][0].is_absolute() else "scikit-image's photographs"
     known = sorted({label for _, label, _, _ in entries})
     wanted = [name for name in classes or known if name != NOTHING]
     for name in wanted:

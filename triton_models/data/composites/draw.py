@@ -20,11 +20,10 @@ from triton_models.data.composites.plan import Burst, Recipe, camera_name, plan
 from triton_models.data.composites.scenes import scene
 from triton_models.data.pictures import Progress
 from triton_models.data.readers.kinds import TABLE
+from triton_models.data.readers.table import DRAWN
 from uncia.events.images import Box
 from uncia.ids import digest
 
-DRAWN = "drawn.json"
-"""The recipe that made a folder."""
 COLUMNS = (
     *("path", "label", "taxon", "group", "burst", "camera", "taken", "x", "y", "width", "height"),
     *("frame", "frames", "infrared"),

@@ -33,6 +33,7 @@ _GROUNDS = (
     ("gravel", (0.40, 0.31, 0.20), (0.84, 0.72, 0.53), 0.25),
     ("grass", (0.09, 0.11, 0.07), (0.44, 0.46, 0.24), 1.0),
 )
+_BLADES = 14
 _BEHIND = ("forest", "hills", "rock", "thicket")
 
 
@@ -138,20 +139,20 @@ def _background(colours: Pixels, kind: str, horizon: int, rng: np.random.Generat
 
 
 def _tuft(colours: Pixels, horizon: float, low: Pixels, high: Pixels, rng: np.random.Generator) -> None:
-    """Blades of grass from one foot."""
+    """Blades of grass from one foot, that bend the more the higher they are."""
     height, width = colours.shape[:2]
     depth = float(rng.uniform(0.02, 1) ** 0.8)
     foot, middle = (horizon + (1 - horizon) * depth) * height, rng.uniform(0, width)
     size = height * (0.012 + 0.06 * depth) * rng.uniform(0.6, 1.4)
     colour = (low + (high - low) * np.float32(rng.uniform(0.2, 1.1))) * np.asarray([0.95, 1.05, 0.8], np.float32)
-    for _ in range(14):
-        lean, tall = rng.normal(0, 0.5) * size, rng.uniform(0.5, 1) * size
-        steps = np.linspace(0, 1, max(4, int(tall)))
-        xs = (middle + rng.normal(0, 0.35) * size + lean * steps**1.7).astype(int)
-        ys = (foot - tall * steps).astype(int)
-        inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
-        shade = np.float32(rng.uniform(0.7, 1.15)) * (0.55 + 0.45 * steps[inside]).astype(np.float32)
-        colours[ys[inside], xs[inside]] = colour * shade[:, None]
+    lean, side = rng.normal(0, 0.5, (_BLADES, 1)) * size, rng.normal(0, 0.35, (_BLADES, 1)) * size
+    tall, light = rng.uniform(0.5, 1, (_BLADES, 1)) * size, rng.uniform(0.7, 1.15, (_BLADES, 1))
+    steps = np.linspace(0, 1, max(4, int(size)))[None, :]
+    xs = (middle + side + lean * steps**1.7).astype(int)
+    ys = (foot - tall * steps).astype(int)
+    inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
+    shade = (light * (0.55 + 0.45 * steps)).astype(np.float32)
+    colours[ys[inside], xs[inside]] = colour * shade[inside][:, None]
 
 
 def _stone(colours: Pixels, front: Pixels, horizon: float, rng: np.random.Generator) -> None:

@@ -1,6 +1,7 @@
 """A table: one picture per line, CSV with a heading; commas, semicolons or tabs."""
 
 import csv
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.words import group_of, need_pictures, plain, same, tells_nothing
 from uncia.events.images import Box
 
+DRAWN = "drawn.json"
+"""Lies beside the table of a data set that was drawn, with the recipe and what it is in words."""
 GROUPS = ("animal", "person", "vehicle", "nothing")
 COLUMNS = {
     "path": ("path", "file", "filename", "file name", "filepath", "file path", "image", "picture", "relativepath"),
@@ -41,8 +44,16 @@ def read_table(source: Path) -> DataSet:
         except ValueError as error:
             raise DataError(f"{source}, line {line}: {error}") from error
     need_pictures(len(pictures), source, "a heading with `path` and `label`, then a line per picture")
-    told = f"table {source.name}"
+    told = _told_beside(source) or f"table {source.name}"
     return DataSet(tuple(pictures), f"{told}; {unknown:,} pictures of unknown class left out" if unknown else told)
+
+
+def _told_beside(source: Path) -> str:
+    """What a drawn data set says of itself: that it is drawn must stand in every report made from it."""
+    try:
+        return str(json.loads((source.parent / DRAWN).read_bytes())["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
