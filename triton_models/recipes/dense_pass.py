@@ -74,6 +74,7 @@ class DensePass(nn.Module):
         self.trunk = trunk
         self.head = head
         self.whole: Whole = whole
+        self.step = step
         self.window = (min(spec.window, spec.height) // step, min(spec.window, spec.width) // step)
         self.stride = spec.stride // step
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[None, :, None, None])

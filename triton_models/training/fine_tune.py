@@ -9,6 +9,7 @@ from torch import nn
 from triton_models.data.splits import Split
 from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
+from triton_models.training.frozen_part import split_network
 from triton_models.training.head import HeadSettings, served_spec, train_head
 from triton_models.training.loop import LoopSettings, answers, epochs_told, learn
 from triton_models.training.trained import Trained, known
@@ -63,11 +64,14 @@ def fine_tune(
     train, held_out, test = (
         [picture for picture in known(side, classes) if picture.path not in trained.unreadable] for side in split.sides
     )
-    curve, unreadable = learn(network, learning, spec, classes, train, held_out, loop, work / CHECKPOINT, progress)
+    part, prepare = split_network(network, backbone, spec, count, cache)
+    curve, unreadable = learn(
+        part, learning, spec, classes, train, held_out, loop, work / CHECKPOINT, progress, prepare
+    )
     unreadable.update(trained.unreadable)
     trained.curve, trained.curve_step = curve, "epoch"
-    trained.held_out = answers(network, spec, classes, held_out, settings.batch, unreadable)
-    trained.test = answers(network, spec, classes, test, settings.batch, unreadable)
+    trained.held_out = answers(part, spec, classes, held_out, settings.batch, unreadable, prepare)
+    trained.test = answers(part, spec, classes, test, settings.batch, unreadable, prepare)
     trained.unreadable = unreadable
     trained.settings |= {
         "way": "fine-tuning, from a head on the frozen backbone",

@@ -1,12 +1,14 @@
 """Photographs as batches for torch: decoded in threads, a few batches ahead and no more."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from triton_models.data.pictures import Picture
@@ -26,14 +28,16 @@ def batches(
     unreadable: dict[Path, str],
     augmentations: Sequence[Augmentation] = (),
     chance: str = "",
+    prepare: Callable[[Pixels], NDArray[Any]] | None = None,
 ) -> Iterator[tuple[Tensor, list[int]]]:
     """Frames uint8 (B, height, width, 3) and which pictures they are, in `order`.
 
     `augmentations` may each befall a picture, every other time; `chance` decides when: the same text, the same frames.
+    `prepare` is asked with each frame, in the threads that decode, and what it says is batched instead.
     What cannot be read is left out and told in `unreadable`; a batch of nothing is left out too.
     """
 
-    def frame(place: int) -> Pixels | str:
+    def frame(place: int) -> NDArray[Any] | str:
         picture = pictures[place]
         try:
             pixels = look(Sight(picture.path), spec)
@@ -43,11 +47,11 @@ def batches(
         for augmentation in augmentations:
             if draw.random() < 0.5:
                 pixels = augmented(pixels, augmentation, f"{chance} {place}")
-        return pixels
+        return pixels if prepare is None else prepare(pixels)
 
     wanted = [place for place in order if pictures[place].path not in unreadable]
     parts = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
-    waiting: deque[tuple[list[int], list[Future[Pixels | str]]]] = deque()
+    waiting: deque[tuple[list[int], list[Future[NDArray[Any] | str]]]] = deque()
     with ThreadPoolExecutor() as pool:
         for number in range(len(parts) + _AHEAD):
             if number < len(parts):

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from numpy.typing import NDArray
 from torch import nn
 
 from triton_models.data.pictures import Picture
 from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
+from triton_models.training.frozen_part import Prepare
 from triton_models.training.loading import batches
 from triton_models.training.logistic import class_weights
 from triton_models.training.sights import Augmentation
@@ -68,8 +70,11 @@ def learn(
     settings: LoopSettings,
     checkpoint: Path,
     progress: Progress = lambda what, done, total: None,
+    prepare: Prepare | None = None,
 ) -> tuple[list[Point], dict[Path, str]]:
     """Train `network` in place, to its best epoch; the curve, and what could not be read.
+
+    `prepare` turns a frame into what the network takes, where that is no frame.
 
     Epoch 0 is the network as it came: training never makes it worse. Raises `TrainingError`.
     """
@@ -98,11 +103,13 @@ def learn(
             state.epoch += 1
             label = f"epoch {state.epoch} of at most {settings.epochs}"
             if state.epoch:
-                own = _epoch(network, optimizer, spec, train, truth, weights, settings, state, device, label, progress)
+                feed = _Feed(spec, train, truth, weights, settings, prepare)
+                own = _epoch(network, optimizer, feed, state, device, label, progress)
             else:
-                first = answers(network, spec, classes, train[: 20 * settings.batch], settings.batch, state.unreadable)
+                some = train[: 20 * settings.batch]
+                first = answers(network, spec, classes, some, settings.batch, state.unreadable, prepare)
                 own = loss_and_accuracy(first.logits, first.truth)
-            held = answers(network, spec, classes, held_out, settings.batch, state.unreadable)
+            held = answers(network, spec, classes, held_out, settings.batch, state.unreadable, prepare)
             loss, accuracy = loss_and_accuracy(held.logits, held.truth)
             state.curve.append(Point(state.epoch, own[0], loss, own[1], accuracy))
             # Without held-out photographs the last epoch counts.
@@ -121,20 +128,19 @@ def answers(
     pictures: Sequence[Picture],
     batch: int,
     unreadable: dict[Path, str],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    prepare: Prepare | None = None,
 ) -> Answers:
     """What the network says of these photographs, as far as they can be read."""
     device = next(network.parameters()).device
     kept: list[int] = []
     logits, windows = [], []
     with torch.inference_mode():
-        for frames, places in batches(pictures, range(len(pictures)), spec, batch, unreadable):
+        for frames, places in batches(pictures, range(len(pictures)), spec, batch, unreadable, prepare=prepare):
             told, best, _ = network.scores(frames.to(device))
             kept += places
             logits.append(told.cpu().numpy())
             if best is not None:
                 windows.append(best.cpu().numpy())
-            progress(len(kept), len(pictures))
     seen = tuple(pictures[place] for place in kept)
     none = np.zeros((0, len(classes)), np.float32)
     return Answers(
@@ -164,37 +170,50 @@ def deterministic() -> Iterator[None]:
         torch.use_deterministic_algorithms(was)
 
 
+@dataclass(frozen=True)
+class _Feed:
+    """What the epochs learn from."""
+
+    spec: FrameSpec
+    train: Sequence[Picture]
+    truth: NDArray[np.int64]
+    weights: torch.Tensor
+    settings: LoopSettings
+    prepare: Prepare | None
+
+    def batches(self, epoch: int, unreadable: dict[Path, str]) -> Iterator[tuple[torch.Tensor, list[int]]]:
+        settings = self.settings
+        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.train)).tolist()
+        chance = f"{settings.seed} {epoch}"
+        return batches(
+            self.train, order, self.spec, settings.batch, unreadable, settings.augmentations, chance, self.prepare
+        )
+
+
 def _epoch(
     network: DensePass,
     optimizer: torch.optim.Optimizer,
-    spec: FrameSpec,
-    train: Sequence[Picture],
-    truth: np.ndarray,
-    weights: torch.Tensor,
-    settings: LoopSettings,
+    feed: _Feed,
     state: _State,
     device: torch.device,
     label: str,
     progress: Progress,
 ) -> tuple[float, float]:
     """Mean loss and accuracy over the epoch, while it learns."""
-    chance = f"{settings.seed} {state.epoch}"
-    order = np.random.default_rng([settings.seed, state.epoch]).permutation(len(train)).tolist()
     seen, right, total = 0, 0, 0.0
-    parts = batches(train, order, spec, settings.batch, state.unreadable, settings.augmentations, chance)
-    for frames, places in parts:
+    for frames, places in feed.batches(state.epoch, state.unreadable):
         logits = network.scores(frames.to(device))[0]
-        wanted = torch.from_numpy(truth[places]).to(device)
+        wanted = torch.from_numpy(feed.truth[places]).to(device)
         losses = functional.cross_entropy(logits, wanted, reduction="none")
         optimizer.zero_grad()
-        (losses * weights[wanted]).mean().backward()  # type: ignore[no-untyped-call]
+        (losses * feed.weights[wanted]).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if not torch.isfinite(losses).all():
             raise TrainingError("the loss is no number any more: lower --rate")
         seen += len(places)
         right += int((logits.argmax(dim=1) == wanted).sum())
         total += float(losses.detach().sum())
-        progress(label, seen, len(train))
+        progress(label, seen, len(feed.train))
     if not seen:
         raise TrainingError("none of the photographs to learn from can be read")
     return total / seen, right / seen

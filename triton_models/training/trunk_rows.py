@@ -69,7 +69,8 @@ class TrunkRows:
 
         path = folder / f"trunk-{rows_digest(backbone, '+'.join(cuts), spec)}.onnx"
         if not path.exists():
-            _export(PooledRows(backbone, cuts, spec).eval(), spec, path, len(cuts))
+            outputs = [f"ROWS_{place}" for place in range(len(cuts))]
+            write_graph(PooledRows(backbone, cuts, spec).eval(), spec, path, outputs)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -102,8 +103,9 @@ def _code() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _export(network: nn.Module, spec: FrameSpec, path: Path, cuts: int) -> None:
+def write_graph(network: nn.Module, spec: FrameSpec, path: Path, outputs: list[str]) -> None:
+    """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as draft:
-        export_graph(network, spec, Path(draft) / "trunk.onnx", [f"ROWS_{place}" for place in range(cuts)])
-        (Path(draft) / "trunk.onnx").replace(path)
+        export_graph(network, spec, Path(draft) / path.name, outputs)
+        (Path(draft) / path.name).replace(path)
