@@ -138,7 +138,7 @@ def _tell(findings: "Findings") -> None:
         table.add_row(count.label, count.group, f"{count.pictures:,}", f"{count.bursts:,}", str(count.cameras or "?"))
     console.print(table)
     for note in findings.class_notes:
-        console.print(f"- {note}", markup=False)
+        console.print(f"- {note}", markup=False, soft_wrap=True)
     for name, value in summary(findings):
         console.print(f"{value:>7,} {name}", markup=False)
     for broken in findings.unreadable[:_TOLD]:

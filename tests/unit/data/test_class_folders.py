@@ -12,6 +12,9 @@ from triton_models.data.pictures import read_data
 NOON = datetime(2026, 5, 1, 12, 0, 0)
 
 
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+
+
 def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
@@ -87,3 +90,13 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, make: object) -> N
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no"):
         read_data(tmp_path / "gone")
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
+def test_genuine_bursts_are_one_burst_each(tmp_path: Path) -> None:
+    """One camera writes maker notes and a serial number, the other a time only."""
+    for name in ("heron_burst", "snow_leopard_burst"):
+        (tmp_path / name).symlink_to(SAMPLES / name)
+    pictures = read_data(tmp_path).pictures
+    assert len(pictures) == 20
+    assert len({(picture.label, picture.burst) for picture in pictures}) == 2
