@@ -18,7 +18,7 @@ from benchmarks.run import Bench, Plan
 from uncia.errors import UnciaError
 
 _QUICK_BURSTS = BurstsPlan(pure=1000, streamed=2000, cameras=500)
-_QUICK_LANES = LanesPlan(old=3000, stored=500, seconds=10)
+_QUICK_LANES = LanesPlan(old=10_000, stored=500, seconds=10)
 _QUICK = Plan(rounds=1, images=240, in_process_images=96, latency_s=15)
 
 

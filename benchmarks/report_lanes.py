@@ -61,6 +61,8 @@ def lanes(results: Results) -> str:
         f"{results['lanes_answered_per_s']} answers a second, {results['lanes_left_at_the_end']} left at the end. "
         f"Model: {results['lanes_model']}."
     )
+    if float(results["lanes_left_at_the_end"]) <= 0:
+        told += " **The backlog ended before the measurement did: the last row is none.**"
     if "lanes_announced_per_s" in results:
         told += (
             f" Intake read {results['lanes_announced_per_s']} notifications a second, for "

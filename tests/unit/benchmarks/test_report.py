@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import kills, recovery_table
 from benchmarks.report import BEGIN, END, write_docs, write_results
 
 _STAGES = ("model_batch_1", "model_batch_8", "in_process", "end_to_end")
@@ -112,6 +113,26 @@ def test_words_around_the_tables_stay(page: Path) -> None:
 )
 def test_figures_are_in_the_tables(page: Path, line: str) -> None:
     assert line in page.read_text()
+
+
+def test_a_backlog_that_ended_too_soon_is_told(page: Path) -> None:
+    assert "backlog ended" not in page.read_text()
+    write_docs(page, {**_RESULTS, "lanes_left_at_the_end": 0})
+    assert "backlog ended" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("page", "begin", "end"),
+    [
+        ("benchmarks.md", BEGIN, END),
+        ("recovery.md", recovery_table.BEGIN, recovery_table.END),
+        ("recovery.md", kills.BEGIN, kills.END),
+    ],
+)
+def test_the_pages_of_the_docs_have_a_place_for_the_tables(page: str, begin: str, end: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    assert text.count(begin) == text.count(end) == 1
+    assert text.index(begin) < text.index(end)
 
 
 def test_what_was_not_measured_has_no_table(tmp_path: Path) -> None:
