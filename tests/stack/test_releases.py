@@ -17,6 +17,7 @@ from infra.local.stack import Stack
 from tests.packages import write_package, write_theirs
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
+from tests.stack.test_models import stubs
 from tests.stack.witness import Witness
 from triton_models.data.pixels import frame_of
 from uncia.events import ImagePredicted
@@ -169,6 +170,7 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
 
 
 def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
+    stack: Stack,
     models: Models,
     installed: ModelCard,
     stream: Callable[[str], ImagePredicted],
@@ -190,6 +192,7 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
         return json.loads(models("compare", live, installed.name, "--output", str(page), "--json").stdout)  # type: ignore[no-any-return]
 
     assert (shadow["shadow"], shadow["running"]) == (installed.name, True)
+    assert sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in stubs(stack)) == [0, 10], "live goes first"
     found = both()
     assert found["both"] and found["differ"] == found["both"], "they have no taxon in common"
     assert "data:image/jpeg" in page.read_text()

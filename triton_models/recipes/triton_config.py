@@ -51,6 +51,11 @@ model_warmup [
 ]
 """
 
+# Read by `triton_models.serving.onnx_python_backend`.
+_BESIDE = """
+parameters {{ key: "beside" value: {{ string_value: "{beside}" }} }}
+"""
+
 # Used on a GPU only; the first load builds engines, which takes minutes, and keeps them beside the graph's cache.
 _TENSORRT = """
 optimization {
@@ -69,8 +74,10 @@ optimization {
 _QUEUE = 64
 
 
-def config_pbtxt(cards: Sequence[ModelCard], backend: str = "") -> str:
+def config_pbtxt(cards: Sequence[ModelCard], backend: str = "", beside: Sequence[str] = ()) -> str:
     """The configuration of a model whose served versions have these cards; `backend` instead of the cards' own.
+
+    Versions `beside` give way to the others on a CPU: the python backend lowers the priority of their process.
 
     Where versions differ in frame or classes, Triton is told that the size varies (-1). Nothing is lost by that:
     each version has a queue of its own, so that a batch holds frames of one size in any case.
@@ -101,4 +108,6 @@ def config_pbtxt(cards: Sequence[ModelCard], backend: str = "") -> str:
     text = _TEMPLATE.format(**words)
     if "-1" not in frame:
         text += _WARM_UP.format(**words)
+    if beside:
+        text += _BESIDE.format(beside=",".join(beside))
     return text + _TENSORRT if words["backend"] == "onnxruntime" else text

@@ -45,6 +45,7 @@ def read_package(folder: Path) -> Package:
     except SettingsError as error:
         raise Refused(f"{folder}: card and labels do not fit: {error}") from error
     graph = folder / GRAPH_FILE
+    _check_size(graph)
     if sha256(graph) != card.onnx_sha256:
         raise Refused(f"{graph} is not the graph that the card was written for: export the package anew")
     session = open_graph(graph)
@@ -60,9 +61,7 @@ def open_graph(path: Path) -> Any:
         import onnxruntime
     except ImportError as error:
         raise UnciaError(f"looking at a model needs the package {error.name}: pip install 'uncia[models]'") from error
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise Refused(f"{path} has {size / 2**30:.1f} GiB: an ONNX file of 2 GiB and more cannot be served")
+    _check_size(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -71,6 +70,12 @@ def open_graph(path: Path) -> Any:
     # ONNX Runtime's own errors have no common class but this.
     except Exception as error:
         raise Refused(f"ONNX Runtime cannot run {path}: {told(error)}") from error
+
+
+def _check_size(path: Path) -> None:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise Refused(f"{path} has {size / 2**30:.1f} GiB: an ONNX file of 2 GiB and more cannot be served")
 
 
 def told(error: Exception) -> str:

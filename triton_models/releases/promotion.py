@@ -16,7 +16,7 @@ from triton_models.releases.repository import alone, draft, write_config
 from uncia.errors import DependencyDown, SettingsError
 from uncia.inference import ModelControl
 from uncia.model_card import installed_card
-from uncia.model_versions import Standing, installed, read_standing, write_standing
+from uncia.model_versions import Standing, in_order, installed, read_standing, write_standing
 
 WORKERS_MOVE_S = 5.0
 """Within this time of a move nobody asks the version before the previous one any more: workers look twice a second,
@@ -43,16 +43,12 @@ def promote(control: ModelControl, repository: Path, model: str, version: str) -
         if version not in (standing.live, standing.previous):
             # The version before the previous one goes: nobody may be on the way from it any more.
             _let_workers_move(standing)
-        _serve(control, repository, model, standing, {standing.live, version, *standing.beside}, version)
+        beside = tuple(each for each in standing.beside if each != version)
+        _serve(control, repository, model, standing, {standing.live, version, *beside}, beside, version)
         if version == standing.live:
             return standing
         moved = standing.model_copy(
-            update={
-                "live": version,
-                "previous": standing.live,
-                "beside": tuple(each for each in standing.beside if each != version),
-                "moved_at": datetime.now(UTC),
-            }
+            update={"live": version, "previous": standing.live, "beside": beside, "moved_at": datetime.now(UTC)}
         )
         write_standing(repository / model, moved)
     return moved
@@ -67,13 +63,13 @@ def roll_back(control: ModelControl, repository: Path, model: str) -> Standing:
 
 
 def serve_beside(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
-    """Have Triton serve a version beside the live one. Raises as `promote` does."""
+    """Have Triton serve a version beside the live one, and behind it. Raises as `promote` does."""
     with alone(repository):
         standing = read_standing(repository / model)
-        _serve(control, repository, model, standing, {*standing.served, version}, version)
-        if version in standing.beside or version == standing.live:
-            return standing
-        more = standing.model_copy(update={"beside": (*standing.beside, version)})
+        # The live one is served, and gives way to nobody.
+        beside = tuple({*standing.beside, version} - {standing.live})
+        _serve(control, repository, model, standing, {*standing.served, version}, beside, version)
+        more = standing.model_copy(update={"beside": in_order(set(beside))})
         write_standing(repository / model, more)
         return more
 
@@ -112,19 +108,26 @@ def remove(control: ModelControl, repository: Path, model: str, version: str) ->
 
 
 def _serve(
-    control: ModelControl, repository: Path, model: str, before: Standing, served: set[str], version: str
+    control: ModelControl,
+    repository: Path,
+    model: str,
+    before: Standing,
+    served: set[str],
+    beside: tuple[str, ...],
+    version: str,
 ) -> None:
     """Have Triton serve these versions, and ask one of them its self-test; where that fails, all is as before."""
-    if served <= set(before.served) and control.probe(model, version).healthy:
+    as_now = served <= set(before.served) and set(beside) == set(before.beside)
+    if as_now and control.probe(model, version).healthy:
         return
     try:
-        write_config(repository, model, served)
+        write_config(repository, model, served, beside)
         control.load(model)
         probe = control.probe(model, version)
         if not probe.healthy:
             raise DependencyDown(probe.detail)
     except BaseException as error:
-        write_config(repository, model, before.served)
+        write_config(repository, model, before.served, before.beside)
         with contextlib.suppress(DependencyDown):
             control.load(model)
         if isinstance(error, DependencyDown):

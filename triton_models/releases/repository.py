@@ -46,13 +46,14 @@ def write_version(folder: Path, card: ModelCard) -> None:
     (folder / "model.py").write_bytes(serving)
 
 
-def write_config(repository: Path, model: str, versions: Iterable[str] = ()) -> None:
-    """Tell Triton, when it is next asked to load the model, to serve these versions, or what its standing says."""
-    served = in_order(set(versions)) or read_standing(repository / model).served
-    cards = [installed_card(repository, model, version) for version in served]
+def write_config(repository: Path, model: str, served: Iterable[str] = (), beside: Iterable[str] | None = None) -> None:
+    """Tell Triton, when it is next asked to load the model, what to serve: as said here, else as its standing says."""
+    standing = read_standing(repository / model)
+    cards = [installed_card(repository, model, version) for version in in_order(set(served)) or standing.served]
+    behind = in_order(set(standing.beside if beside is None else beside))
     # The python backend serves what was built for either.
     backend = cards[0].backend if len({card.backend for card in cards}) == 1 else "python"
-    write_whole(repository / model / CONFIG_FILE, config_pbtxt(cards, backend))
+    write_whole(repository / model / CONFIG_FILE, config_pbtxt(cards, backend, behind))
 
 
 def sha256(path: Path) -> str:

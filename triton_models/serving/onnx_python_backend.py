@@ -16,6 +16,8 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 
+NICENESS = 10
+
 
 class TritonPythonModel:
     """One instance of the model: Triton calls `initialize` once and `execute` with every batch."""
@@ -24,6 +26,10 @@ class TritonPythonModel:
         """Load the graph; Triton reports whatever this raises as the reason why the model is not ready."""
         config = json.loads(args["model_config"])
         self._input: str = config["input"][0]["name"]
+        beside = config.get("parameters", {}).get("beside", {}).get("string_value", "")
+        if args["model_version"] in beside.split(","):
+            # A shadow's version: its process is its own, and leaves the cores to the live one's.
+            os.nice(NICENESS)
         self._outputs: list[str] = [output["name"] for output in config["output"]]
         path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
         providers = _providers(args)

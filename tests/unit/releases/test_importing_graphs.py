@@ -104,6 +104,14 @@ def test_a_graph_that_was_exported_for_one_picture_takes_many(mine: Mine) -> Non
     assert run(mine.imported().folder / "model.onnx", "FRAME", frames)[0].shape == (5, CLASSES)
 
 
+@pytest.mark.parametrize("classes", [1, 10_000])
+def test_one_class_and_ten_thousand_are_taken(mine: Mine, classes: int) -> None:
+    write_theirs(mine.graph, classes=classes)
+    mine.label(classes)
+
+    assert mine.imported().card.self_test.whole.length == classes
+
+
 def test_the_labels_of_speciesnet_tell_taxon_and_group(mine: Mine) -> None:
     classes = mine.imported().card.labels.classes
 

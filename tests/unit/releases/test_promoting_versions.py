@@ -130,6 +130,18 @@ def test_a_version_is_served_beside_until_it_is_not(control: Control) -> None:
     assert standing(control).live == "1"
 
 
+def test_a_version_that_is_served_beside_gives_way_until_it_becomes_live(control: Control) -> None:
+    def behind() -> list[str]:
+        config = (control.repository / "tiny" / "config.pbtxt").read_text()
+        return config.partition('key: "beside" value: { string_value: "')[2].partition('"')[0].split(",")
+
+    promotion.serve_beside(control, control.repository, "tiny", "3")  # type: ignore[arg-type]
+    assert behind() == ["3"]
+    promote(control, "3")
+    assert behind() == [""]
+    assert control.loads == ["1,3", "1,3"], "its process is another one then"
+
+
 @pytest.mark.parametrize(("version", "why"), [("2", "is live"), ("3", "as a shadow")])
 def test_a_version_that_somebody_asks_is_not_removed(control: Control, version: str, why: str) -> None:
     promote(control, "2")
