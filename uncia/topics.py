@@ -77,7 +77,7 @@ IMAGE_UPLOADED = Topic(
     key="camera",
     event=ImageUploaded,
     writers=("intake",),
-    readers=("predict", "reconcile"),
+    readers=("predict", "predict-shadow", "reconcile"),
 )
 IMAGE_BACKFILLED = Topic(
     name="camera.image.backfilled.v1",
@@ -86,7 +86,7 @@ IMAGE_BACKFILLED = Topic(
     key="camera",
     event=ImageUploaded,
     writers=("intake",),
-    readers=("predict-backfill", "reconcile"),
+    readers=("predict-backfill", "predict-shadow", "reconcile"),
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,

@@ -12,7 +12,7 @@ import typer
 
 from triton_models.options import Json
 from triton_models.releases.promotion import named, serve_beside, serve_no_longer
-from uncia.errors import UnciaError
+from uncia.errors import SettingsError, UnciaError
 from uncia.inference import ModelControl
 from uncia.model_versions import read_standing
 from uncia.settings import read_settings
@@ -29,6 +29,8 @@ def start(version: Version) -> None:
     """Serve a version beside the live one, and ask it about every upload from now on; to start it again goes on."""
     settings = read_settings()
     model, number = named(version, settings.model_repository)
+    if model == settings.model and number == read_standing(settings.model_repository / model).live:
+        raise SettingsError(f"{version} is live: a shadow is another version")
     with ModelControl(settings) as control:
         serve_beside(control, settings.model_repository, model, number)
     _run("producers.shadow", "start", model, number)
