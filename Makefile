@@ -13,10 +13,10 @@ IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
 
-.PHONY: help setup demo test check unit bench soak endurance clean
+.PHONY: help setup demo test check unit bench soak endurance models-report clean
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV_DONE) ## Install all that is missing: packages, Kafka, Triton, the model.
 	@$(PY) -m infra.local.install
@@ -48,6 +48,10 @@ soak: setup ## Play 20 rounds of 300 photographs with a fault in each; prints wh
 
 endurance: setup ## Play 10,000 photographs and watch the memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
+
+models-report: setup ## Run the recipes for models end to end, under half an hour (ARGS=--quick: two minutes).
+	@$(PY) -m infra.local.install_stamps
+	@$(PY) -m benchmarks.models_report $(ARGS)
 
 clean: ## Stop the stack; remove what was installed, built and stored.
 	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import get_args
 
 import numpy as np
 
@@ -27,9 +28,12 @@ from processors.bursts.grouping import joins
 from processors.bursts.rules import BurstRules
 from processors.bursts.state import Burst
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, JoinReason, TaxonVerdict
-from uncia.labels import Calibration
+from uncia.labels import Calibration, Group
 
 MIXED = "mixed-models"
+
+WHOLE = get_args(Group)
+"""Classes called so mean a whole group, "any animal at all": where the kind is known too, the kind is the verdict."""
 
 MOST_TAXA = 5
 LEAST_SCORE = 0.05
@@ -224,7 +228,7 @@ class Verdicts:
             judged.deciding.add(max(judged.scores, key=lambda name: (judged.scores[name], name)))
 
     def _focus(self, readable: Sequence[Frame]) -> list[TaxonVerdict]:
-        """Every focus taxon by its best frame, those present first, then by score."""
+        """Every focus taxon by its best frame: those present first, kinds before whole groups, then by score."""
         best: dict[str, tuple[FocusScore, Frame]] = {}
         for frame in readable:
             for score in frame.focus:
@@ -244,7 +248,7 @@ class Verdicts:
             )
             for each, frame in best.values()
         ]
-        return sorted(verdicts, key=lambda each: (not each.certain, -each.score, each.taxon))
+        return sorted(verdicts, key=lambda each: (not each.certain, each.label in WHOLE, -each.score, each.taxon))
 
     def _confidence(self, label_set: str, name: ClassName | FocusScore, score: float) -> float | None:
         calibration = self._calibrations(label_set, name.taxon, name.label)

@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from triton_models.groups.command import animal_or_not
 from triton_models.training import TrainingError
 from triton_models.training.runs import check_out, finish, progress_bars, read, report, work_folder
 
 app = typer.Typer(help="Learn a model from your photographs.", no_args_is_help=True)
+app.command()(animal_or_not)
 
 CACHE = Path(".local/features")
 

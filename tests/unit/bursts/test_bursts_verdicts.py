@@ -5,7 +5,7 @@ from burst_making import Camera, Shot, frame, images, names, rules
 
 from processors.bursts.frames import Frame, pack_evidence
 from processors.bursts.verdict import Judgement, Verdicts
-from uncia.events import BurstResolved, ClassVector
+from uncia.events import BurstResolved, ClassVector, FocusScore
 
 CAT, GOAT, EMPTY = (0.8, 0.1, 0.0, 0.0), (0.1, 0.9, 0.0, 0.0), (0.02, 0.02, 0.3, 0.0)
 
@@ -26,6 +26,21 @@ def test_one_frame_above_the_threshold_decides_against_nine_without() -> None:
 
 def test_the_threshold_itself_is_present() -> None:
     assert judged(Shot("a", 0, focus=0.02)).taxa[0].focus
+
+
+def test_a_kind_that_is_there_is_the_verdict_before_its_whole_group() -> None:
+    seen = frame(Shot("a", 0, scores=CAT, focus=0.03))
+    whole = FocusScore(taxon="Animalia", label="animal", score=0.99, threshold=0.5)
+    both = seen.model_copy(update={"focus": (whole, *seen.focus)})
+    found = Verdicts(rules(), names).judge([both])
+    assert [each.taxon for each in found.taxa[:2]] == ["snow leopard taxon", "Animalia"]
+
+
+def test_a_whole_group_is_the_verdict_where_no_kind_is_there() -> None:
+    seen = frame(Shot("a", 0, scores=CAT, focus=0.001))
+    whole = FocusScore(taxon="Animalia", label="animal", score=0.99, threshold=0.5)
+    both = seen.model_copy(update={"focus": (*seen.focus, whole)})
+    assert Verdicts(rules(), names).judge([both]).taxa[0].taxon == "Animalia"
 
 
 def test_a_focus_taxon_below_its_threshold_is_never_certain() -> None:

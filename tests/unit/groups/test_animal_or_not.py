@@ -11,6 +11,9 @@ from triton_models.asking.answers import ask
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.groups.recipe import Groups, train_groups
 
+# Seconds on a quiet machine; it trains, exports and asks three graphs.
+pytestmark = pytest.mark.timeout(300)
+
 
 def _pictures(folder: Path) -> DataSet:
     """Bright discs on a noisy ground, in one half of the frame, and the ground alone."""

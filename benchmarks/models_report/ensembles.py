@@ -1,0 +1,150 @@
+"""Views, models and frames combined: each rule, and each part with and without the others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.models_report.pictures import sides
+from benchmarks.models_report.running import Facts, Report
+from triton_models.asking.answers import Answers, ask
+from triton_models.asking.packages import OpenPackage, open_package
+from triton_models.asking.presence import presence
+from triton_models.data.pictures import Picture
+from triton_models.ensembles.building import Ensemble, ask_members, build, gather
+from triton_models.ensembles.bursts import BurstScores, as_file, learn_from, stacked_scores
+from triton_models.ensembles.comparing import Line, compare_parts, compare_rules
+from triton_models.ensembles.judging import judged
+from triton_models.ensembles.rules import RULES, Rule, shares
+from triton_models.ensembles.stacking import learn
+from triton_models.ensembles.views import View, parse_views
+from triton_models.evaluation.bootstrap import Interval, difference
+from triton_models.evaluation.measures import measured
+from triton_models.evaluation.metrics import ranks
+from uncia.labels import LabelSet
+
+MODELS = ("head", "head_whole", "fine_tuned", "small")
+FRAME_RULES = ("mean", "geometric-mean", "log-odds", "max", "vote")
+
+
+def views_step(report: Report) -> Facts:
+    """Mirrored and at other sizes: the head asked six times about each frame."""
+    ensemble = gather([open_package(report.package("head"))], parse_views("mirror,scale"))
+    return _combined(report, ensemble, "log-odds", report.sizes.view_bursts)
+
+
+def models_step(report: Report) -> Facts:
+    """Four models that learnt in different ways, stacked."""
+    packages = [open_package(report.package(name)) for name in MODELS]
+    ensemble = gather(packages, (View(),))
+    return _combined(report, ensemble, "stacked", 10**6)
+
+
+def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Facts:
+    _, parts = sides(report)
+    held_out = ask_members(ensemble, _some(parts.held_out, bursts))
+    test = ask_members(ensemble, _some(parts.test, bursts))
+    mine, theirs = (judged(answers, ensemble.labels) for answers in (test, held_out))
+    how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
+    name = "views" if len(ensemble.members) == 1 else "models"
+    learnt = learn(theirs.known().members, theirs.known().truth)
+    package = build(report.package(name), ensemble, rule, name=name, learnt=learnt)
+    same = _serves_the_same(package, test, rule, ensemble, learnt)
+    return {
+        "parts": list(ensemble.parts),
+        "rule": rule,
+        "lines": [_line(line) for line in compare_parts(rule, ensemble.parts, mine, theirs, **how)],
+        "rules": [_line(line) for line in compare_rules(RULES, mine, theirs, **how)],
+        "weights": dict(zip(ensemble.parts, learnt.weights, strict=True)),
+        "frame": f"{ensemble.frame.width} x {ensemble.frame.height}",
+        "graph_mb": round(package.graph.stat().st_size / 1e6, 1),
+        "off_by": same,
+    }
+
+
+def _serves_the_same(package: OpenPackage, test: Answers, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
+    """The largest difference between the package's answer for a file and what was judged of it, over a few files."""
+    from triton_models.ensembles.building import by_member
+    from triton_models.ensembles.rules import combined
+
+    pictures = test.pictures[:8]
+    served = ask(package, pictures).windows.astype(np.float64)
+    wanted = combined(rule, by_member(test.windows[:8]), np.array(learnt.weights), learnt.bias)
+    return float(np.abs(served - wanted).max())
+
+
+def bursts_step(report: Report) -> Facts:
+    """The frames of a burst combined: each rule of the worker `bursts`, and stacking learnt on held-out bursts."""
+    _, parts = sides(report)
+    package = open_package(report.package("head"))
+    labels = package.card.labels
+    held_out, test = ask(package, parts.held_out), ask(package, parts.test)
+    model = learn_from(held_out, labels, name="models-report", source="composites")
+    (report.folder / "stacked.json").write_text(as_file(model), encoding="utf-8")
+    scores = BurstScores.of(test.windows, test.bursts)
+    truth = burst_truth(test, labels, scores.names)
+    names = np.array(scores.names)
+    how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
+    alone = frames_alone(test, labels, truth, scores.names)
+    lines: list[Facts] = [
+        {"what": "each frame alone", "measures": {"top-1": _interval(alone, names, report)}, "gain": None}
+    ]
+    for rule in (*FRAME_RULES, "stacked"):
+        told = shares(stacked_scores(model, scores) if rule == "stacked" else scores.feature(rule))  # type: ignore[arg-type]
+        hits = (ranks(told, truth) <= 1).astype(np.float64)
+        found = measured(told, truth, names, **how)
+        gain = difference(hits, alone, names, seed=report.seed, resamples=report.sizes.resamples)
+        lines.append({"what": rule, "measures": _measures(found), "gain": _told(gain)})
+    return {"bursts": len(names), "lines": lines, "features": model["features"], "classes": len(model["classes"])}
+
+
+def burst_truth(answers: Answers, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
+    """The class of each burst: what any of its frames shows; nothing only where none shows anything."""
+    there, _ = presence(answers.pictures, labels)
+    empty = np.array([entry.group == "nothing" for entry in labels.classes])
+    found = []
+    for name in names:
+        shown = there[answers.bursts == name].any(axis=0)
+        kinds = shown & ~empty
+        found.append(int(np.flatnonzero(kinds if kinds.any() else shown)[0]))
+    return np.array(found)
+
+
+def frames_alone(answers: Answers, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """For each burst, the share of its frames whose own best class is the burst's."""
+    best = answers.windows.argmax(axis=1)
+    return np.array([(best[answers.bursts == name] == of).mean() for name, of in zip(names, truth, strict=True)])
+
+
+def _some(pictures: Sequence[Picture], bursts: int) -> list[Picture]:
+    """Those of the first bursts by a draw that is always the same."""
+    names = sorted({picture.burst for picture in pictures})
+    order = np.random.default_rng(0).permutation(len(names))[:bursts]
+    chosen = {names[at] for at in order}
+    return [picture for picture in pictures if picture.burst in chosen]
+
+
+def _interval(values: np.ndarray, names: np.ndarray, report: Report) -> list[float]:
+    from triton_models.evaluation.bootstrap import interval
+
+    return _told(interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
+
+
+def _line(line: Line) -> Facts:
+    return {"what": line.what, "measures": _measures(line.measures), "gain": _told(line.gain) if line.gain else None}
+
+
+def _measures(found: Any) -> Facts:
+    return {
+        "items": found.items,
+        "bursts": found.bursts,
+        "top-1": _told(found.top_1),
+        "top-5": _told(found.top_5),
+        "mean reciprocal rank": _told(found.mean_reciprocal_rank),
+        "log loss": _told(found.log_loss),
+        "calibration error": _told(found.calibration_error),
+    }
+
+
+def _told(each: Interval) -> list[float]:
+    return [round(each.low, 5), round(each.value, 5), round(each.high, 5)]

@@ -1,0 +1,112 @@
+"""Any animal at all: learnt on composites, judged on kinds that it never saw, and tried on genuine photographs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.models_report.learning import teller
+from benchmarks.models_report.pictures import groups
+from benchmarks.models_report.running import Facts, Report
+from triton_models.asking.answers import Answers, ask, by_burst
+from triton_models.asking.packages import open_package
+from triton_models.data.pictures import Picture
+from triton_models.evaluation.bootstrap import interval
+from triton_models.groups.recipe import train_groups
+from triton_models.recipes import species_classifier
+from uncia.labels import LabelClass
+
+SAMPLES = Path("../shared/samples")
+"""Genuine photographs, where they are; none of them is in the project."""
+
+LEOPARD = "Panthera uncia"
+
+
+def groups_step(report: Report) -> Facts:
+    """Train the head beside the stock model; the figures of the joined package."""
+    repository = report.folder / "repository"
+    built = species_classifier.build(repository)
+    made = train_groups(
+        groups(report.folder),
+        report.package("species_and_groups"),
+        beside=open_package(built.folder),
+        keep_head=report.package("animal_or_not"),
+        seed=report.seed,
+        cache=report.cache,
+        progress=teller(report),
+    )
+    answers = ask(made.package, made.split.test)
+    return {
+        "figures": made.figures,
+        "classes": len(made.package.card.labels.classes),
+        "groups": [_told(entry, answers, report) for entry in made.package.card.labels.classes[-4:]],
+        "stock": _stock_animals(answers, built.card.labels.classes, report),
+    }
+
+
+def _told(entry: LabelClass, answers: Answers, report: Report) -> Facts:
+    """How a group's threshold does on test bursts: what it finds, and what it calls so that is not."""
+    there = np.array([picture.group == entry.group for picture in answers.pictures])
+    shown, peaks = by_burst(there, answers.bursts) > 0, by_burst(answers.windows[:, entry.index], answers.bursts)
+    if entry.group == "nothing":
+        shown = by_burst(~there, answers.bursts) == 0
+    called = peaks >= (entry.threshold if entry.threshold is not None else 2.0)
+    return {
+        "group": entry.label,
+        "threshold": entry.threshold,
+        "calibrated": entry.calibration is not None,
+        "found": _share(called, shown, report),
+        "false": _share(called, ~shown, report),
+    }
+
+
+def _share(called: np.ndarray, among: np.ndarray, report: Report) -> Facts:
+    if not among.any():
+        return {"bursts": 0}
+    # Each row is a burst already.
+    names = [str(at) for at in range(int(among.sum()))]
+    told = interval(called[among], names, seed=report.seed, resamples=report.sizes.resamples)
+    return {"bursts": int(among.sum()), "low": told.low, "value": told.value, "high": told.high}
+
+
+def _stock_animals(answers: Answers, classes: tuple[LabelClass, ...], report: Report) -> Facts:
+    """What the stock classes alone would do: the best class of any animal, cut where the same share is found."""
+    columns = [entry.index for entry in classes if entry.group == "animal"]
+    animal = len(classes)  # the head's classes follow those of the stock model, by name
+    there = np.array([picture.group == "animal" for picture in answers.pictures])
+    shown = by_burst(there, answers.bursts) > 0
+    empty = by_burst(np.array([p.group != "nothing" for p in answers.pictures]), answers.bursts) == 0
+    stock = by_burst(answers.windows[:, columns].max(axis=1), answers.bursts)
+    head = by_burst(answers.windows[:, animal], answers.bursts)
+    facts: Facts = {}
+    for name, scores in (("stock", stock), ("head", head)):
+        cut = float(np.quantile(scores[shown], 0.1))
+        facts[name] = _share(scores >= cut, empty, report)
+    return facts
+
+
+def samples_step(report: Report) -> Facts:
+    """The joined package on genuine photographs. Nothing of them was learnt from."""
+    package = open_package(report.package("species_and_groups"))
+    if not SAMPLES.is_dir():
+        return {"photographs": 0}
+    paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
+    pictures = [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths]
+    answers = ask(package, pictures)
+    leopard = package.card.labels.of_taxon(LEOPARD)[0]
+    lines = []
+    for row, picture in enumerate(answers.pictures):
+        scores = answers.windows[row]
+        lines.append(
+            {
+                "photograph": f"{picture.path.parent.name}/{picture.path.name}",
+                "leopard": float(scores[leopard.index]),
+                **{entry.label: float(scores[entry.index]) for entry in package.card.labels.classes[-4:]},
+            }
+        )
+    return {
+        "photographs": len(lines),
+        "unreadable": len(answers.unreadable),
+        "leopard_threshold": leopard.threshold,
+        "thresholds": {entry.label: entry.threshold for entry in package.card.labels.classes[-4:]},
+        "lines": lines,
+    }

@@ -1,0 +1,221 @@
+"""`docs/models.md`: what stands between its markers, written from the steps' results."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.models_report.cells import MEASURES, cell_of, share, table, verdict
+from benchmarks.models_report.page_of_ensembles import PLOTS, bursts, models, views
+from benchmarks.models_report.running import Facts, Report
+from triton_models.evaluation.bootstrap import Interval
+
+BEGIN, END = "<!-- results: written by `make models-report ARGS=--docs` -->", "<!-- end of results -->"
+WAYS = {
+    "head": "head, dense windows",
+    "head_whole": "head, whole frames",
+    "fine_tuned": "fine-tuned, last block",
+    "small": "small, from scratch",
+}
+
+NOT_THE_FIELD = (
+    "**These are composites, not photographs from the field: no figure here is an accuracy in the field.** The same "
+    "few cut-outs of a kind stand in the pictures that were learnt from and in those of the test, before other places, "
+    "in other light, at other sizes. What the figures can tell is which recipe is better than which, on the same "
+    "pictures."
+)
+
+
+def write_page(source: Path, target: Path, report: Report, machine: Mapping[str, Any]) -> None:
+    """The page `source` with its results replaced, as `target`; plots go into a folder beside it.
+
+    Raises `ValueError` when the markers are not there.
+    """
+    text = source.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{source} has lost its markers `{BEGIN}` and `{END}`")
+    plots = report.folder / "plots"
+    write_plots(plots, report.done)
+    shutil.copytree(plots, target.parent / PLOTS, dirs_exist_ok=True)
+    target.write_text(f"{before}{BEGIN}\n\n{results(report, machine)}\n{END}{after}", encoding="utf-8")
+
+
+def results(report: Report, machine: Mapping[str, Any]) -> str:
+    """All that is told, Markdown."""
+    parts: dict[str, Callable[[dict[str, Facts]], list[str]]] = {
+        "data": _data,
+        "head": _learners,
+        "ablation": _ablation,
+        "groups": _groups,
+        "samples": _samples,
+        "views": views,
+        "models": models,
+        "bursts": bursts,
+        "serving": _serving,
+    }
+    seconds = sum(float(facts["seconds"]) for facts in report.done.values())
+    lines = [
+        f"Measured {machine['measured_at']} at {machine['commit']} by `{machine['command']}` on "
+        f"{machine['machine_cpu']}, {machine['machine_cores']} cores, {machine['machine_memory_gb']} GB: "
+        f"{seconds / 60:.0f} minutes in all. Intervals are 95 %, by bootstrap over bursts.",
+        "",
+        NOT_THE_FIELD,
+        "",
+    ]
+    for name, part in parts.items():
+        if name in report.done:
+            lines += [*part(report.done), ""]
+    return "\n".join(lines)
+
+
+def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
+    """One picture of the ensembles; the ablation's lies there already."""
+    from triton_models.training.plots import interval_plot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        (f"{name}: {line['what']}"[:52], Interval(*line["measures"]["top-1"]))
+        for name in ("views", "models", "bursts")
+        for line in done.get(name, {}).get("lines", ())
+    ]
+    if rows:
+        plot = interval_plot("Ensembles and their parts, 95 % intervals over bursts", "top-1", rows)
+        (folder / "ensembles.svg").write_text(plot, encoding="utf-8")
+
+
+def _data(done: dict[str, Facts]) -> list[str]:
+    data = done["data"]
+    several = sum(count > 1 for count in data["species"]["variants"].values())
+    sides = ", ".join(
+        f"{name.replace('_', '-')} {side['bursts']} bursts ({side['pictures']} pictures)"
+        for name, side in data["sides"].items()
+    )
+    return [
+        "### Data",
+        "",
+        f"- Kinds: {data['species']['source']}; {', '.join(data['classes'])} and nothing ({several} of the kinds with "
+        f"more than one cut-out). {data['species']['pictures']} pictures of {data['species']['bursts']} bursts: "
+        f"{sides}. Leaks between the sides: {len(data['leaks'])}.",
+        f"- Groups: all {data['kinds']} kinds of cut-outs, {data['groups']['pictures'] + data['things']['pictures']} "
+        f"pictures of {data['groups']['bursts'] + data['things']['bursts']} bursts.",
+    ]
+
+
+def _learners(done: dict[str, Facts]) -> list[str]:
+    rows = []
+    for name, called in WAYS.items():
+        if name in done:
+            figures = done[name]["figures"]
+            told = [cell_of(figures[each]) if each in figures else "-" for each in MEASURES]
+            rows.append((called, *told, f"{done[name]['seconds']:.0f} s"))
+    return ["### Ways to learn", "", *table(("way", *MEASURES, "time"), rows), "", "Test bursts, each frame alone."]
+
+
+def _ablation(done: dict[str, Facts]) -> list[str]:
+    told = done["ablation"]
+    cells: dict[tuple[str, str, str], dict[bool, str]] = {}
+    for row in told["rows"]:
+        place = (row["cut"], row["look"], row["augmentation"])
+        cells.setdefault(place, {})[row["bursts"]] = cell_of(row["figures"]["top-1"])
+    shown = table(
+        ("cut", "looks at", "augmentation", "top-1, each frame", "top-1, bursts together"),
+        [(*place, both.get(False, "-"), both.get(True, "-")) for place, both in cells.items()],
+    )
+    effects = [
+        f"- {name}: {verdict([each['low'], each['value'], each['high']])}." for name, each in told["effects"].items()
+    ]
+    return [
+        "### Ablation",
+        "",
+        *shown,
+        "",
+        f"![Ablation]({PLOTS}/ablation.svg)",
+        "",
+        f"Does each part help? Paired differences on the same {told['photographs']} test pictures of {told['bursts']} "
+        "bursts, on the average of all rows that differ in nothing else:",
+        "",
+        *effects,
+    ]
+
+
+def _groups(done: dict[str, Facts]) -> list[str]:
+    told = done["groups"]
+    rows = [
+        (
+            each["group"],
+            "none" if each["threshold"] is None else f"{each['threshold']:g}",
+            share(each["found"]),
+            share(each["false"]),
+        )
+        for each in told["groups"]
+    ]
+    stock = told["stock"]
+    return [
+        "### Any animal at all",
+        "",
+        f"The head and the stock classes in one graph, {told['classes']} classes. Animals of the test are kinds that "
+        "the head never saw; persons and vehicles have too few cut-outs for that. Thresholds are from held-out bursts.",
+        "",
+        *table(("group", "threshold", "bursts found", "bursts called so that are not"), rows),
+        "",
+        f"Where nine of ten animal bursts are found, {share(stock['stock'])} of the empty bursts pass for one by the "
+        f"best stock class of any animal, and {share(stock['head'])} by the head.",
+    ]
+
+
+def _samples(done: dict[str, Facts]) -> list[str]:
+    told = done["samples"]
+    if not told["photographs"]:
+        return ["Genuine photographs were not at hand: nothing is told of them."]
+    threshold = told["leopard_threshold"]
+    lines = told["lines"]
+    burst = [line for line in lines if line["photograph"].startswith("snow_leopard_burst/")]
+    others = [line for line in lines if line not in burst]
+    called = sum(line["leopard"] >= threshold for line in burst)
+    wrong = sum(line["leopard"] >= threshold for line in others)
+    rows = [
+        (
+            line["photograph"].split("/")[1],
+            *(f"{line[each]:.2f}" for each in ("animal", "person", "vehicle", "nothing")),
+        )
+        for line in lines
+        if line["photograph"].startswith("single_frames/")
+    ]
+    cut = told["thresholds"]["animal"]
+    animals = [line for line in lines if "burst/" in line["photograph"]]
+    seen = sum(line["animal"] >= cut for line in animals)
+    return [
+        f"The same package on {told['photographs']} genuine photographs, of which nothing was learnt: the snow "
+        f"leopard's threshold ({threshold:g}) is reached by {called} of the {len(burst)} frames of its burst and by "
+        f"{wrong} of the {len(others)} others. The head calls {seen} of the {len(animals)} "
+        f"frames of the two bursts of animals an animal (threshold {cut:g}). The single frames:",
+        "",
+        *table(("photograph", "animal", "person", "vehicle", "nothing"), rows),
+        "",
+        f"{len(lines)} photographs are a trial, no measure.",
+    ]
+
+
+def _serving(done: dict[str, Facts]) -> list[str]:
+    told = done["serving"]
+    first, second = told["versions"]
+    return [
+        "### Served",
+        "",
+        f"The package of kinds and groups on a running stack, {told['uploads']} photographs, of which "
+        f"{told['answered']} were answered with a prediction ({told['versions'][first]} by version {first}, "
+        f"{told['versions'][second]} by version {second}):",
+        "",
+        f"- as a shadow it answered the same uploads; both answered {told['shadow']['both']}, and differ on "
+        f"{told['shadow']['differ']}: the new classes stand first;",
+        f"- promoting took {told['promote']['command_s']} s, the first answer by it came "
+        f"{told['promote']['first_answer_s']} s after the command was typed; rolling back "
+        f"{told['roll_back']['command_s']} s and {told['roll_back']['first_answer_s']} s;",
+        f"- requests that failed meanwhile: {told['failed_requests']:.0f};",
+        f"- median of one inference in the stream: {told['inference_ms'][first]} ms before, "
+        f"{told['inference_ms'][second]} ms with the head beside;",
+        f"- the stream's answers for {told['skew']['photographs']} files are those of the recipe within "
+        f"{told['skew']['off_by']:.1g}.",
+    ]

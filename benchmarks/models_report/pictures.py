@@ -1,0 +1,64 @@
+"""The data: composites, drawn for the report, whose truth is known to the pixel."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.models_report.running import Facts, Report
+from triton_models.data.composites.cut_outs import shelf
+from triton_models.data.composites.draw import draw
+from triton_models.data.composites.plan import Recipe
+from triton_models.data.pictures import DataSet, read_data
+from triton_models.data.splits import Split, leaks, split
+
+_SEVERAL = 2
+"""Kinds with so many cut-outs are taken first: a kind with one is known by that picture."""
+
+
+def draw_data(report: Report) -> Facts:
+    """Draw both data sets; a folder that the same recipe drew is left alone."""
+    sizes, every = report.sizes, shelf()
+    animals = [name for name, kinds in every.by_label.items() if kinds[0].group == "animal"]
+    animals.sort(key=lambda name: (-min(len(every.by_label[name]), _SEVERAL), name))
+    chosen = tuple(sorted(animals[: sizes.classes]))
+    things = tuple(name for name, kinds in every.by_label.items() if kinds[0].group in ("person", "vehicle"))
+    recipes = {
+        "species": Recipe(bursts=sizes.bursts, cameras=8, classes=chosen, seed=report.seed, frames=(3, 4), empty=0.15),
+        "groups": Recipe(bursts=sizes.group_bursts, cameras=10, seed=report.seed + 1, frames=(2, 2), empty=0.35),
+        "things": Recipe(
+            bursts=sizes.thing_bursts, cameras=6, classes=things, seed=report.seed + 2, frames=(2, 2), empty=0.2
+        ),
+    }
+    facts: Facts = {"cut_outs": every.source, "kinds": len(every.by_label), "classes": list(chosen)}
+    for name, recipe in recipes.items():
+        drawn = draw(report.folder / "data" / name, recipe)
+        facts[name] = {"bursts": drawn.bursts, "pictures": drawn.pictures, "source": drawn.source}
+    facts["species"]["variants"] = {name: len(every.by_label[name]) for name in chosen}
+    parts = split(species(report.folder), seed=report.seed)
+    facts["sides"] = {
+        name: {"pictures": len(side), "bursts": len({picture.burst for picture in side})}
+        for name, side in zip(("train", "held_out", "test"), parts.sides, strict=True)
+    }
+    facts["leaks"] = leaks(parts)
+    return facts
+
+
+def species(folder: Path) -> DataSet:
+    """A dozen kinds, and nothing."""
+    return read_data(folder / "data" / "species")
+
+
+def groups(folder: Path) -> DataSet:
+    """All kinds that there are, nothing, and more of persons and vehicles."""
+    first, second = (read_data(folder / "data" / name) for name in ("groups", "things"))
+    # Cameras and bursts of two drawings have the same names.
+    renamed = [
+        replace(picture, burst=f"things/{picture.burst}", camera=f"things/{picture.camera}")
+        for picture in second.pictures
+    ]
+    return first.with_pictures([*first.pictures, *renamed], "with more persons and vehicles")
+
+
+def sides(report: Report) -> tuple[DataSet, Split]:
+    """The data for species and their split, the same in every step."""
+    data = species(report.folder)
+    return data, split(data, seed=report.seed)
