@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.machine import describe
 from benchmarks.models_report.ablation import ablation_step
+from benchmarks.models_report.calibration import calibration_step
 from benchmarks.models_report.ensembles import bursts_step, models_step, views_step
 from benchmarks.models_report.groups import groups_step, samples_step
 from benchmarks.models_report.learning import fine_tune_step, train_head_step, train_small_step, train_whole_step
@@ -31,6 +32,7 @@ STEPS = (
     Step("ablation", "the ablation", ablation_step, ("data",)),
     Step("groups", "any animal at all", groups_step, ("data",)),
     Step("samples", "genuine photographs", samples_step, ("groups",)),
+    Step("calibration", "thresholds on held-out bursts", calibration_step, ("head",)),
     Step("views", "an ensemble of views", views_step, ("head",)),
     Step("models", "an ensemble of models", models_step, ("head", "head_whole", "small", "fine_tuned")),
     Step("bursts", "an ensemble of frames", bursts_step, ("head",)),

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.models_report.calibration import share_of
 from benchmarks.models_report.learning import teller
 from benchmarks.models_report.pictures import groups
 from benchmarks.models_report.running import Facts, Report
 from triton_models.asking.answers import Answers, ask, by_burst
 from triton_models.asking.packages import open_package
 from triton_models.data.pictures import Picture
-from triton_models.evaluation.bootstrap import interval
 from triton_models.groups.recipe import train_groups
 from triton_models.recipes import species_classifier
 from uncia.labels import LabelClass
@@ -54,18 +54,9 @@ def _told(entry: LabelClass, answers: Answers, report: Report) -> Facts:
         "group": entry.label,
         "threshold": entry.threshold,
         "calibrated": entry.calibration is not None,
-        "found": _share(called, shown, report),
-        "false": _share(called, ~shown, report),
+        "found": share_of(report, called, shown),
+        "false": share_of(report, called, ~shown),
     }
-
-
-def _share(called: np.ndarray, among: np.ndarray, report: Report) -> Facts:
-    if not among.any():
-        return {"bursts": 0}
-    # Each row is a burst already.
-    names = [str(at) for at in range(int(among.sum()))]
-    told = interval(called[among], names, seed=report.seed, resamples=report.sizes.resamples)
-    return {"bursts": int(among.sum()), "low": told.low, "value": told.value, "high": told.high}
 
 
 def _stock_animals(answers: Answers, classes: tuple[LabelClass, ...], report: Report) -> Facts:
@@ -80,7 +71,7 @@ def _stock_animals(answers: Answers, classes: tuple[LabelClass, ...], report: Re
     facts: Facts = {}
     for name, scores in (("stock", stock), ("head", head)):
         cut = float(np.quantile(scores[shown], 0.1))
-        facts[name] = _share(scores >= cut, empty, report)
+        facts[name] = share_of(report, scores >= cut, empty)
     return facts
 
 

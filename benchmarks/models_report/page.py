@@ -50,6 +50,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
         "ablation": _ablation,
         "groups": _groups,
         "samples": _samples,
+        "calibration": _calibration,
         "views": views,
         "models": models,
         "bursts": bursts,
@@ -110,7 +111,20 @@ def _learners(done: dict[str, Facts]) -> list[str]:
             figures = done[name]["figures"]
             told = [cell_of(figures[each]) if each in figures else "-" for each in MEASURES]
             rows.append((called, *told, f"{done[name]['seconds']:.0f} s"))
-    return ["### Ways to learn", "", *table(("way", *MEASURES, "time"), rows), "", "Test bursts, each frame alone."]
+    return [
+        "### Ways to learn",
+        "",
+        *table(("way", *MEASURES, "time"), rows),
+        "",
+        f"Test bursts, each frame alone.{_tuned(done)}",
+    ]
+
+
+def _tuned(done: dict[str, Facts]) -> str:
+    if "fine_tuned" not in done:
+        return ""
+    settings = done["fine_tuned"]["settings"]
+    return f" Fine-tuning began from the head: {settings['blocks that learn']} blocks; epochs: {settings['epochs']}."
 
 
 def _ablation(done: dict[str, Facts]) -> list[str]:
@@ -195,6 +209,24 @@ def _samples(done: dict[str, Facts]) -> list[str]:
         *table(("photograph", "animal", "person", "vehicle", "nothing"), rows),
         "",
         f"{len(lines)} photographs are a trial, no measure.",
+    ]
+
+
+def _calibration(done: dict[str, Facts]) -> list[str]:
+    told = done["calibration"]
+    if not told["promises"]:
+        return ["### Thresholds", "", f"Not learnt: {told['why']}."]
+    rows = [
+        (each["promise"], f"{each['thresholds']} of {each['classes']}", share(each["found"]), share(each["false"]))
+        for each in told["promises"]
+    ]
+    return [
+        "### Thresholds",
+        "",
+        "`uncia models calibrate` on the held-out bursts of the head's data; what became of each promise on the test "
+        "bursts, which it did not see (pairs of a burst and a class that has a threshold):",
+        "",
+        *table(("promise", "classes with a threshold", "found", "called so that are not"), rows),
     ]
 
 

@@ -18,9 +18,9 @@ Facts = dict[str, Any]
 class Sizes:
     """How much is done."""
 
-    classes: int = 12
+    classes: int = 10
     """Kinds of animals in the data for species; besides, frames with nothing."""
-    bursts: int = 216
+    bursts: int = 250
     """Of the data for species."""
     group_bursts: int = 180
     """Of the data for animal, person, vehicle and nothing, all kinds that there are."""

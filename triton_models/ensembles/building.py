@@ -34,12 +34,15 @@ class Ensemble:
     @property
     def parts(self) -> tuple[str, ...]:
         """What each row of the members' answers is called."""
-        alone = len(self.members) == 1
-        return tuple(
-            str(view) if alone else f"{member.package.folder.name}: {view}"
-            for member in self.members
-            for view in member.views
-        )
+        told = []
+        for member in self.members:
+            name = member.package.folder.name
+            for view in member.views:
+                if len(self.members) == 1:
+                    told.append(str(view))
+                else:
+                    told.append(name if member.views == (View(),) else f"{name}: {view}")
+        return tuple(told)
 
 
 def gather(packages: Sequence[OpenPackage], views: Sequence[View]) -> Ensemble:

@@ -53,7 +53,7 @@ def test_an_ensemble_is_a_package(home: Path, tmp_path: Path) -> None:
 def test_what_each_part_is_worth_is_told(home: Path, tmp_path: Path) -> None:
     rule = ("--rule", "stacked", "--learn-on", home / "pictures.csv")
     facts = told("ensemble", home / "one", home / "two", *rule, "--out", tmp_path / "made")
-    assert [line["what"] for line in facts["lines"]] == ["all 2, stacked", "one: plain alone", "two: plain alone"]
+    assert [line["what"] for line in facts["lines"]] == ["all 2, stacked", "one alone", "two alone"]
 
 
 def test_a_rule_that_there_is_not_is_refused(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""`uncia models calibrate`: thresholds from held-out bursts, and whether they keep their promise on others."""
+
+import numpy as np
+
+from benchmarks.models_report.pictures import sides
+from benchmarks.models_report.running import Facts, Report
+from triton_models.asking.answers import Answers, ask, by_burst
+from triton_models.asking.packages import open_package
+from triton_models.asking.presence import presence
+from triton_models.calibrating.label_sets import Promise
+from triton_models.calibrating.packages import CalibrationError, write_calibrated
+from triton_models.evaluation.bootstrap import interval
+from uncia.labels import LabelSet
+
+PROMISES = (Promise(at_most_false_alarms=0), Promise(least_precision=0.9))
+
+
+def calibration_step(report: Report) -> Facts:
+    """Learn each promise on the held-out bursts of the head's data; count on the test's."""
+    data, parts = sides(report)
+    package = open_package(report.package("head"))
+    held_out, test = ask(package, parts.held_out), ask(package, parts.test)
+    told = []
+    for promise in PROMISES:
+        try:
+            made, _ = write_calibrated(report.package("calibrated"), package, held_out, promise, data.source)
+        except CalibrationError as error:
+            return {"promises": [], "why": str(error)}
+        told.append({"promise": str(promise), **_kept(report, made.card.labels, test)})
+    return {"promises": told}
+
+
+def _kept(report: Report, labels: LabelSet, test: Answers) -> Facts:
+    there, _ = presence(test.pictures, labels)
+    empty = np.array([entry.group == "nothing" for entry in labels.classes])
+    shown = np.where(empty, by_burst(~there, test.bursts) == 0, by_burst(there, test.bursts) > 0)
+    cuts = np.array([entry.threshold if entry.threshold is not None else np.nan for entry in labels.classes])
+    known = np.isfinite(cuts)
+    called = by_burst(test.windows, test.bursts)[:, known] >= cuts[known]
+    names = np.broadcast_to(np.unique(test.bursts)[:, None], called.shape)
+    return {
+        "classes": len(cuts),
+        "thresholds": int(known.sum()),
+        "found": share_of(report, called, shown[:, known], names),
+        "false": share_of(report, called, ~shown[:, known], names),
+    }
+
+
+def share_of(report: Report, called: np.ndarray, among: np.ndarray, names: np.ndarray | None = None) -> Facts:
+    """How many of those `among` were called so, with its interval; each is a burst of its own unless `names` say."""
+    if not among.any():
+        return {"bursts": 0}
+    groups = [str(at) for at in range(int(among.sum()))] if names is None else names[among]
+    told = interval(called[among], groups, seed=report.seed, resamples=report.sizes.resamples)
+    return {"bursts": int(among.sum()), "low": told.low, "value": told.value, "high": told.high}
