@@ -38,7 +38,7 @@ def draw_data(
     folder: Annotated[Path, typer.Argument(help="Where it goes; must not be there yet.")],
     bursts: Annotated[int, typer.Option(min=1, help="Bursts in all.")] = 120,
     cameras: Annotated[int, typer.Option(min=1, help="Cameras, each with a place of its own.")] = 6,
-    classes: Annotated[str, typer.Option(help="Labels, with commas between; all that there are by default.")] = "",
+    classes: Annotated[str, typer.Option(help="Labels, with commas between, or all.", show_default="ten of them")] = "",
     empty: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts with nothing in them.")] = 0.25,
     night: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts in infrared.")] = 0.5,
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
@@ -54,17 +54,19 @@ def draw_data(
     Bursts with EXIF, infrared and day, boxes exact to the pixel. Without tuxpaint-stamps-default there are four coarse
     cut-outs. Figures on such composites are no accuracy in the field.
     """
-    from triton_models.data.composites.cut_outs import STAMPS
+    from triton_models.data.composites.cut_outs import STAMPS, USUAL
     from triton_models.data.composites.draw import draw
     from triton_models.data.composites.plan import Recipe
 
     width, height = _size(size)
     if stamps is not None and not (stamps / "animals").is_dir():
         raise DataError(f"no stamps in {stamps}: it has no folder `animals`; leave --stamps out for the usual place")
-    names = tuple(name.strip() for name in classes.split(",") if name.strip())
+    stamps = stamps or STAMPS
+    chosen = "all" if not classes and not stamps.is_dir() else classes or ",".join(USUAL)
+    names = () if chosen == "all" else tuple(name.strip() for name in chosen.split(",") if name.strip())
     recipe = Recipe(bursts, cameras, names, seed, width, height, empty=empty, night=night)
     with progress_bar("drawing", shown=not as_json) as told:
-        drawn = draw(folder, recipe, stamps=stamps or STAMPS, progress=told)
+        drawn = draw(folder, recipe, stamps=stamps, progress=told)
     if as_json:
         typer.echo(json.dumps(asdict(drawn) | {"folder": str(drawn.folder)}))
         return

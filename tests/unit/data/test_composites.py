@@ -187,6 +187,15 @@ def test_an_unknown_class_is_refused_with_those_that_there_are() -> None:
         cut_outs.shelf(("unicorn",), stamps=None)
 
 
+def test_without_the_stamps_there_are_four_cut_outs() -> None:
+    assert sorted(cut_outs.shelf(stamps=None).by_label) == ["cat", "horse", "person", "vehicle"]
+
+
+def test_the_usual_classes_are_in_the_stamps_table() -> None:
+    with (Path(cut_outs.__file__).parent / "stamps.csv").open(newline="") as file:
+        assert set(cut_outs.USUAL) <= {row["label"] for row in csv.DictReader(file)}
+
+
 def test_every_line_of_the_stamps_table_has_a_group_and_a_path() -> None:
     with (Path(cut_outs.__file__).parent / "stamps.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

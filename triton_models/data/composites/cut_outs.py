@@ -18,6 +18,8 @@ from triton_models.data import DataError
 
 STAMPS = Path("/usr/share/tuxpaint/stamps")
 """Where the package puts them."""
+USUAL = ("badger", "bear", "chamois", "deer", "fox", "marmot", "person", "vehicle", "wild boar", "yak")
+"""Classes of the stamps to begin with: few enough that a hundred bursts are some of each."""
 NOTHING = "nothing"
 """The label of a frame with no animal in it."""
 
