@@ -29,6 +29,9 @@ def lines(
     xs, ys = [x for x, _ in points], [y for _, y in points]
     bounds = (min(xs), max(xs), min([*ys, *_told(low)]), max([*ys, *_told(high)]))
     parts = [_axes(title, across, bounds)]
+    # The legend stands where the lines end not: below where they end high.
+    ends = [_at(line[-1], bounds)[1] for line in clean.values() if line]
+    legend = _HEIGHT - _BOTTOM - 10 - 15 * len(clean) if min(ends) < _HEIGHT / 3 else _TOP + 12
     for place, (name, line) in enumerate(clean.items()):
         colour, dash = _COLOURS[place % 4], _DASHES[place % 4]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (_at(point, bounds) for point in line))
@@ -38,7 +41,7 @@ def lines(
         if len(line) == 1:
             x, y = _at(line[0], bounds)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
-        right, height = _WIDTH - _RIGHT - 118, _TOP + 12 + 15 * place
+        right, height = _WIDTH - _RIGHT - 118, legend + 15 * place
         parts.append(
             f'<line x1="{right}" x2="{right + 24}" y1="{height - 4}" y2="{height - 4}" stroke="{colour}" '
             f'stroke-width="2" stroke-dasharray="{dash}"/><text x="{right + 29}" y="{height}">{escape(name)}</text>'
