@@ -1,6 +1,5 @@
 """A head on a frozen backbone: deep features and logistic regression, the way that needs the fewest photographs."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
 from triton_models.training.logistic import Linear, fit
 from triton_models.training.looks import Look, examples, picture_scores, whole_examples
+from triton_models.training.rows import scratch
 from triton_models.training.sides import Contents, Side, Sighting, compute, side
 from triton_models.training.sights import Augmentation
 from triton_models.training.trained import (
@@ -106,12 +106,12 @@ def head_of_cached(
     cut = settings.cut or backbone.deepest
     sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
     classes = label_classes([picture for picture in split.train if picture.path not in contents.unreadable])
-    with tempfile.TemporaryDirectory(prefix=".rows-", dir=cache) as scratch:
+    with scratch(cache) as place:
         sides = []
         for name, pictures in _sides(split).items():
             told = known(pictures, classes)
             seen = sighting if name == "training" else sighting.as_is()
-            sides.append(side(told, truth_of(told, classes), seen, cut, contents, Path(scratch) / name).checked())
+            sides.append(side(told, truth_of(told, classes), seen, cut, contents, place / name).checked())
         head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress)
         held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
     best = " (the best for the held-out photographs)" if settings.penalty is None else ""

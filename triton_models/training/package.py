@@ -76,6 +76,7 @@ def write_package(
         classes=classes,
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _tidy(folder)
     draft = Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
     try:
         made = draft / folder.name
@@ -117,6 +118,14 @@ def write_package(
     figures = {} if judged is None else judged.figures
     told = {each: {"low": own.low, "value": own.value, "high": own.high} for each, own in figures.items()}
     return Package(folder, card, told)
+
+
+def _tidy(folder: Path) -> None:
+    """Take away what a killed run left; had it moved the former package aside already, put that back."""
+    for draft in folder.parent.glob(f".writing-{folder.name}-*"):
+        if not folder.exists() and (draft / "replaced").exists():
+            (draft / "replaced").rename(folder)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_name(name: str) -> str:

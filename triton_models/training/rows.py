@@ -4,7 +4,11 @@ So a training runs over them as often as it likes, in pieces, and the memory tha
 number of photographs.
 """
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +46,18 @@ class RowTable:
             end = min(max(end, begin + 1), len(self))
             yield begin, end
             begin = end
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A place for tables, gone afterwards; what killed processes left is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".rows-*"):
+        process = left.name.split("-")[1]
+        if process.isdigit() and not Path("/proc", process).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".rows-{os.getpid()}-", dir=folder) as place:
+        yield Path(place)
 
 
 def gather(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> RowTable:
