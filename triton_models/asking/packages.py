@@ -47,6 +47,12 @@ def open_package(folder: Path) -> OpenPackage:
     return OpenPackage(folder, card, graph, session_of(graph))
 
 
+def model_name_of(folder: Path) -> str:
+    """The name of the model in a package that is called so: small letters, digits and underscores, a letter first."""
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in folder.name.lower())[:60]
+    return name if name[:1].isalpha() else f"m_{name}"
+
+
 def session_of(graph: Path | bytes) -> Any:
     """An ONNX graph, or its bytes, in ONNX Runtime on the CPU, in the threads that ask it. Raises `PackageError`."""
     try:

@@ -34,7 +34,7 @@ def ensemble(
     With --learn-on it also says, on bursts that neither side has seen, what each part is worth. Use bursts that no
     member was trained on: the split is that of the same data and seed.
     """
-    from triton_models.asking.packages import open_package
+    from triton_models.asking.packages import model_name_of, open_package
     from triton_models.ensembles import building
     from triton_models.ensembles.comparing import Line
     from triton_models.ensembles.rules import RULES
@@ -50,7 +50,7 @@ def ensemble(
         from triton_models.ensembles.judging import judge
 
         learnt, lines = judge(made, chosen, learn_on, kind=kind, seed=seed, shown=not as_json)
-    package = building.build(out, made, chosen, name=name or _model_name(out), learnt=learnt)
+    package = building.build(out, made, chosen, name=name or model_name_of(out), learnt=learnt)
     if as_json:
         told = [{"what": line.what, "top_1": line.measures.top_1.value} for line in lines]
         facts = {"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}
@@ -75,10 +75,10 @@ def join_models(
     as_json: Json = False,
 ) -> None:
     """Put models side by side into one package: the classes of all; a backbone that they share runs once."""
-    from triton_models.asking.packages import open_package
+    from triton_models.asking.packages import model_name_of, open_package
     from triton_models.ensembles.beside import join
 
-    package = join(out, [open_package(folder) for folder in packages], name=name or _model_name(out))
+    package = join(out, [open_package(folder) for folder in packages], name=name or model_name_of(out))
     if as_json:
         typer.echo(json.dumps({"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}))
         return
@@ -120,8 +120,3 @@ def stack_bursts(
         return
     typer.echo(f"{out}: {len(model['classes'])} classes with weights of their own, learnt on {model['calibrated_on']}")
     typer.echo(f"Workers read it with UNCIA_ENSEMBLE_RULE=stacked UNCIA_ENSEMBLE_WEIGHTS={out}")
-
-
-def _model_name(out: Path) -> str:
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in out.name.lower())
-    return name if name[:1].isalpha() else f"ensemble_{name}"

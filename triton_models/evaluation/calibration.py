@@ -22,8 +22,10 @@ _LEAST = 1e-6
 def fit_temperature(logits: Floats, truth: NDArray[np.integer]) -> float:
     """The temperature under which the truth is likeliest. `logits` (N, C), `truth` (N,).
 
-    The loss is convex in 1 / temperature, so its slope is halved down. 1 without any item. Raises `ValueError` for
-    shapes that do not fit.
+    The truth counts (N + 1) / (N + 2), the other classes share the rest (Platt's targets): a few items without a
+    mistake do not prove that there are none, and without this they would make every answer certain. The loss is
+    convex in 1 / temperature, so its slope is halved down. 1 without any item. Raises `ValueError` for shapes that
+    do not fit.
     """
     if logits.ndim != 2 or truth.shape != logits.shape[:1]:
         raise ValueError(f"logits {logits.shape} need a truth for each row, not {truth.shape}")
@@ -31,6 +33,9 @@ def fit_temperature(logits: Floats, truth: NDArray[np.integer]) -> float:
         return 1.0
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
     own = shifted[np.arange(len(truth)), truth]
+    if logits.shape[1] > 1:
+        others = (shifted.sum(axis=1) - own) / (logits.shape[1] - 1)
+        own = own + (others - own) / (len(truth) + 2)
 
     def slope(sharpness: float) -> float:
         weights = np.exp(shifted * sharpness)

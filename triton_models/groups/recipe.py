@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triton_models.asking.packages import OpenPackage, open_package
+from triton_models.asking.packages import OpenPackage, model_name_of, open_package
 from triton_models.data.pictures import DataSet
 from triton_models.data.splits import Split
 from triton_models.ensembles.beside import join
@@ -70,5 +70,5 @@ def train_groups(
             progress=lambda step: progress(step, 0, 0),
         )
         head = open_package(alone)
-        package = head if beside is None else join(out, [beside, head], name=out.name.replace("-", "_"))
+        package = head if beside is None else join(out, [beside, head], name=model_name_of(out))
         return Groups(package, head if keep_head else None, parts, told.figures)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from triton_models.asking.packages import model_name_of
 from triton_models.training import TrainingError
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[Data
 
 
 def check_out(out: Path) -> str:
-    """The model's name, before an hour is spent. Raises `TrainingError`."""
-    from triton_models.training.package import check_name
-
+    """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
     if out.exists() and not (out / "model.json").exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out} is there and is no model package: name another folder")
-    return check_name(out.resolve().name)
+    return model_name_of(out.resolve())
 
 
 def finish(

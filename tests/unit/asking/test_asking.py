@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.unit.ensembles.tiny_packages import some_frames, tiny_package
 from triton_models.asking.answers import ask
-from triton_models.asking.packages import OpenPackage, PackageError, open_package
+from triton_models.asking.packages import OpenPackage, PackageError, model_name_of, open_package
 from triton_models.asking.writing import page, write_package
 from triton_models.data.pictures import Picture
 from uncia.frames import read_frame
@@ -77,3 +77,11 @@ def test_nothing_lies_beside_a_package_that_was_written(tmp_path: Path) -> None:
 
 def test_a_page_escapes_what_it_shows() -> None:
     assert "<b>" not in page("<b>", ["<b>"], {"<b>": [("<b>",), ("<b>",)]})
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("pamir_2026", "pamir_2026"), ("my-first model", "my_first_model"), ("2026", "m_2026"), ("Ounce", "ounce")],
+)
+def test_a_package_s_folder_names_its_model(folder: str, name: str) -> None:
+    assert model_name_of(Path(folder)) == name

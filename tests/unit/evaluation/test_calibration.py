@@ -14,7 +14,7 @@ from triton_models.evaluation.calibration import (
     fit_temperature,
     softmax,
 )
-from triton_models.evaluation.metrics import calibration_error, log_loss
+from triton_models.evaluation.metrics import calibration_error
 
 
 def _drawn(temperature: float, items: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -41,8 +41,12 @@ def test_without_items_the_temperature_is_one() -> None:
     assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int)) == 1
 
 
-def test_data_without_an_error_want_the_coldest() -> None:
-    assert fit_temperature(np.eye(3), np.arange(3)) == pytest.approx(COLDEST)
+def test_data_without_an_error_stay_unsure_by_their_number() -> None:
+    for count in (3, 300):
+        logits, truth = np.tile(np.eye(3), (count // 3, 1)), np.tile(np.arange(3), count // 3)
+        said = softmax(logits, fit_temperature(logits, truth))
+        # (n + 1) / (n + 2), the rule of succession.
+        assert said[0, 0] == pytest.approx((count + 1) / (count + 2), abs=1e-3)
 
 
 def test_data_without_a_hit_want_the_hottest() -> None:
@@ -51,11 +55,18 @@ def test_data_without_a_hit_want_the_hottest() -> None:
 
 @settings(max_examples=30)
 @given(hnp.arrays(np.float64, (12, 3), elements=st.floats(-20, 20)), st.integers(0, 10))
-def test_no_other_temperature_has_less_loss(logits: np.ndarray, seed: int) -> None:
+def test_no_other_temperature_has_less_loss_against_targets_that_leave_room_for_error(
+    logits: np.ndarray, seed: int
+) -> None:
     truth = np.random.default_rng(seed).integers(3, size=12)
-    best = log_loss(softmax(logits, fit_temperature(logits, truth)), truth)
+    targets = np.where(np.eye(3, dtype=bool)[truth], 13 / 14, 1 / 28)
+
+    def loss(temperature: float) -> float:
+        return float(-(targets * np.log(softmax(logits, temperature) + 1e-300)).sum(axis=1).mean())
+
+    best = loss(fit_temperature(logits, truth))
     for other in (COLDEST, 0.5, 1.0, 2.0, HOTTEST):
-        assert best <= log_loss(softmax(logits, other), truth) + 1e-6
+        assert best <= loss(other) + 1e-6
 
 
 def test_the_curve_that_made_the_data_is_found() -> None:
