@@ -40,13 +40,6 @@ def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path
     assert [path.name for path in out.parent.iterdir()] == ["tiny"], "no checkpoint is left behind"
 
 
-@pytest.mark.parametrize("name", ["Tiny", "tiny-model", "../x y"])
-def test_a_name_that_triton_does_not_take_is_refused(tmp_path: Path, name: str) -> None:
-    done = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / name)])
-
-    assert isinstance(done.exception, TrainingError) and "small letters" in str(done.exception)
-
-
 def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("x")
