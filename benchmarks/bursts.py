@@ -97,6 +97,12 @@ def _write(pages: Iterable[Any], records: dict[bytes, bytes]) -> None:
                 records[key] = value
 
 
+def _renamed(station: str, events: Iterable[ImagePredicted]) -> Iterator[ImagePredicted]:
+    """The same photographs by cameras that nobody has heard of, so that they belong to no burst that is there."""
+    for event in events:
+        yield event.model_copy(update={"camera": f"{station}/{event.camera.replace('/', '-')}"})
+
+
 class Streamed:
     """The real worker on the real Kafka."""
 
@@ -129,9 +135,8 @@ class Streamed:
         """One closed burst of each camera is in the table; the worker starts, and later is killed."""
         before = self._restart()
         made = self._predictions.of(shots(0, cameras, cameras), length=_IN_TABLE)
-        renamed = (event.model_copy(update={"camera": f"many/{event.camera.replace('/', '-')}"}) for event in made)
         with Closed(self._settings, cameras) as closed:
-            self._produce(renamed)
+            self._produce(_renamed("many", made))
             closed.wait()
         filled = self._restart()
         killed = self._killed(cameras)
@@ -148,7 +153,7 @@ class Streamed:
         with Closed(self._settings, 1) as closed:
             began = time.time()
             self._stack.kill("bursts", signal.SIGKILL)
-            self._produce(self._predictions.of(shots(10 * cameras, 1, cameras)))
+            self._produce(_renamed("after", self._predictions.of(shots(0, 1, cameras))))
             closed.wait()
         return max(closed.at.values()) - began
 
