@@ -24,8 +24,8 @@ setup: $(VENV_DONE) ## Install all that is missing: packages, Kafka, Triton, the
 demo: setup ## Play three camera stations into the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
-test: setup check ## All tests: style, types, unit, and the real stack.
-	@$(PY) -m pytest tests/stack tests/recovery $(ARGS)
+test: setup check ## All tests: style, types, unit, the recipes for models, and the real stack.
+	@$(PY) -m pytest tests/recipes tests/stack tests/recovery $(ARGS)
 
 check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
 	@$(PY) -m ruff format --check .
