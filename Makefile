@@ -49,7 +49,7 @@ soak: setup ## Play 20 rounds of 300 photographs with a fault in each; prints wh
 endurance: setup ## Play 10,000 photographs and watch the memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
-models-report: setup ## Run the recipes for models end to end, under half an hour (ARGS=--quick: two minutes).
+models-report: setup ## Run the recipes for models end to end, under half an hour (ARGS=--quick: a few minutes).
 	@$(PY) -m infra.local.install_stamps
 	@$(PY) -m benchmarks.models_report $(ARGS)
 

@@ -43,7 +43,7 @@ NAMES = ", ".join(step.name for step in STEPS)
 
 def main(
     folder: Path = typer.Option(Path(".local/models-report"), help="Data, features, packages and results."),
-    quick: bool = typer.Option(False, "--quick", help="Two minutes: to see that it works, not to quote."),
+    quick: bool = typer.Option(False, "--quick", help="A few minutes: to see that it works, not to quote."),
     bursts: int = typer.Option(0, min=0, help="Of the data for species.", show_default=str(Sizes.bursts)),
     classes: int = typer.Option(0, min=0, help="Kinds of animals.", show_default=str(Sizes.classes)),
     epochs: int = typer.Option(0, min=0, help="Of fine-tuning.", show_default=str(Sizes.epochs)),

@@ -36,8 +36,8 @@ class Sizes:
     """How long photographs come before and after versions change."""
 
 
-TRY = Sizes(4, 40, 40, 20, 8, 1, 3, 200, 6)
-"""Two minutes: to see that it works."""
+TRY = Sizes(4, 28, 30, 14, 4, 1, 3, 200, 4)
+"""A few minutes: to see that it works."""
 
 
 @dataclass(frozen=True)
