@@ -81,6 +81,23 @@ def test_each_rule_over_bursts_is_judged_against_single_frames(tmp_path: Path) -
     assert "- vote: **did not help for sure**" in text
 
 
+def test_of_genuine_photographs_it_is_told_what_each_was_called(tmp_path: Path) -> None:
+    scores = {"animal": 0.9, "person": 0.0, "vehicle": 0.1, "nothing": 0.05}
+    samples: Facts = {
+        "seconds": 1.0,
+        "photographs": 2,
+        "leopard_threshold": 0.02,
+        "thresholds": {"animal": 0.7, "person": None, "vehicle": 0.8, "nothing": 0.9},
+        "lines": [
+            {"photograph": "snow_leopard_burst/1.JPG", "leopard": 0.5, **scores},
+            {"photograph": "single_frames/vehicle.jpg", "leopard": 0.0, **scores},
+        ],
+    }
+    text = results(told(tmp_path, samples=samples), MACHINE)
+    assert "reached by 1 of the 1 frames of its burst and by 0 of the 1 others" in text
+    assert "| vehicle.jpg | 0.90 | 0.00 | 0.10 | 0.05 | animal |" in text
+
+
 def test_steps_that_were_not_done_are_not_told(tmp_path: Path) -> None:
     assert "### Served" not in results(told(tmp_path), MACHINE)
 
