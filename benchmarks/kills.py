@@ -176,8 +176,9 @@ def kills(
     result = {**machine, "goes_on_after_s": found}
     (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if docs:
+        often = "once" if times == 1 else f"{times} times"
         said = (
-            f"Each part {times} times, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, by "
+            f"Each part {often}, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, by "
             f"`{' '.join(['python -m benchmarks.kills', *sys.argv[1:]])}`, on {machine['machine_cores']} cores."
         )
         write_table(DOCS, found, said)
