@@ -20,6 +20,7 @@ from rich.console import Console
 
 from benchmarks.figures import spread
 from benchmarks.machine import describe
+from benchmarks.marked_page import with_results
 from benchmarks.photographs import Photographs, exif_block
 from tests.recovery.faults import BESIDE, KILLED, Fault, Field, Kill, KillModel
 from tests.recovery.standing import standing
@@ -152,12 +153,7 @@ def _spreads(found: dict[str, list[float]]) -> list[tuple[str, tuple[float, floa
 
 def write_table(path: Path, found: dict[str, list[float]], said: str) -> None:
     """Replace what stands between the markers. Raises `ValueError` when they are not there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has lost its markers `{BEGIN}` and `{END}`")
-    path.write_text(f"{before}{BEGIN}\n\n{said}\n\n{table(found)}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(with_results(path, BEGIN, END, f"{said}\n\n{table(found)}"), encoding="utf-8")
 
 
 def kills(

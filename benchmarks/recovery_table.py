@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marked_page import with_results
 from tests.recovery.rounds import Outcome
 
 BEGIN, END = "<!-- results: written by `make soak ARGS=--docs` -->", "<!-- end of results -->"
@@ -31,16 +32,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def write_table(path: Path, outcomes: Sequence[Outcome], results: Mapping[str, Any]) -> None:
     """Replace what stands between the markers. Raises `ValueError` when they are not there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has lost its markers `{BEGIN}` and `{END}`")
     said = (
         f"{len(outcomes) - 1} rounds of {results['photographs_per_round']} photographs at "
         f"{results['photographs_per_s']:g} a second, begun {results['begun_at']} by `{results['command']}`."
     )
-    path.write_text(f"{before}{BEGIN}\n\n{said}\n\n{table(outcomes)}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(with_results(path, BEGIN, END, f"{said}\n\n{table(outcomes)}"), encoding="utf-8")
 
 
 def _goes_on(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.marked_page import with_results
 from benchmarks.report_lanes import lanes, sessioniser
 
 Results = dict[str, str | int | float]
@@ -39,12 +40,7 @@ def write_results(path: Path, results: Results) -> None:
 
 def write_docs(path: Path, results: Results) -> None:
     """Replace what stands between the markers. Raises `ValueError` when they are not there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has lost its markers `{BEGIN}` and `{END}`")
-    path.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", encoding="utf-8")
+    path.write_text(with_results(path, BEGIN, END, tables(results)), encoding="utf-8")
 
 
 def tables(results: Results) -> str:

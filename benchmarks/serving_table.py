@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marked_page import with_results
 from benchmarks.report import Results
 
 BEGIN, END = "<!-- serving: written by `python -m benchmarks.serving --docs` -->", "<!-- end of serving -->"
@@ -43,13 +44,8 @@ def tables(results: Results) -> str:
 
 def write_table(path: Path, results: Results, machine: Mapping[str, Any], arguments: str) -> None:
     """Replace what stands between the markers. Raises `ValueError` when they are not there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has lost its markers `{BEGIN}` and `{END}`")
     said = (
         f"By `python -m benchmarks.serving {arguments}`, at {machine['commit']}, on {machine['machine_cpu']}, "
         f"{machine['machine_cores']} cores; load average {machine['load']:.1f} when it began, its own not in it."
     )
-    path.write_text(f"{before}{BEGIN}\n\n{said}\n\n{tables(results)}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(with_results(path, BEGIN, END, f"{said}\n\n{tables(results)}"), encoding="utf-8")

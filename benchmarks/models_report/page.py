@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marked_page import with_results
 from benchmarks.models_report.cells import MEASURES, cell_of, share, table, verdict
 from benchmarks.models_report.page_of_ensembles import PLOTS, bursts, models, views
 from benchmarks.models_report.running import Facts, Report
@@ -31,15 +32,10 @@ def write_page(source: Path, target: Path, report: Report, machine: Mapping[str,
 
     Raises `ValueError` when the markers are not there.
     """
-    text = source.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{source} has lost its markers `{BEGIN}` and `{END}`")
     plots = report.folder / "plots"
     write_plots(plots, report.done)
     shutil.copytree(plots, target.parent / PLOTS, dirs_exist_ok=True)
-    target.write_text(f"{before}{BEGIN}\n\n{results(report, machine)}\n{END}{after}", encoding="utf-8")
+    target.write_text(with_results(source, BEGIN, END, results(report, machine)), encoding="utf-8")
 
 
 def results(report: Report, machine: Mapping[str, Any]) -> str:
