@@ -77,15 +77,26 @@ def write_package(
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / PAGE).write_text(page, encoding="utf-8")
-            if out.exists():
-                out.rename(draft / "replaced")
-            made.rename(out)
+            put_in_place(made, out, draft)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
     return OpenPackage(out, card, out / GRAPH_FILE, session)
+
+
+def put_in_place(made: Path, place: Path, draft: Path) -> None:
+    """Move a finished folder to its place. What was there goes into `draft`, and back when that fails."""
+    replaced = draft / "replaced"
+    try:
+        if place.exists():
+            place.rename(replaced)
+        made.rename(place)
+    except BaseException:
+        if replaced.exists() and not place.exists():
+            replaced.rename(place)
+        raise
 
 
 def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from triton_models.asking.writing import put_in_place
 from triton_models.data.pictures import DataSet
 from triton_models.data.pixels import frame_of
 from triton_models.data.splits import Split
@@ -104,16 +104,12 @@ def write_package(
         page = card_page(trained, data, split, card, judged, temperature, seed)
         (made / PAGE_FILE).write_text(page, encoding="utf-8")
         made.chmod(0o755)
-        if folder.exists():
-            folder.rename(draft / "replaced")
-        made.rename(folder)
+        put_in_place(made, folder, draft)
     except OSError as error:
         raise TrainingError(
             f"the package {folder} cannot be written ({error.strerror}); what was there stays"
         ) from error
     finally:
-        if not folder.exists() and (draft / "replaced").exists():
-            (draft / "replaced").rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
     figures = {} if judged is None else judged.figures
     told = {each: {"low": own.low, "value": own.value, "high": own.high} for each, own in figures.items()}
@@ -126,13 +122,6 @@ def _tidy(folder: Path) -> None:
         if not folder.exists() and (draft / "replaced").exists():
             (draft / "replaced").rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def check_name(name: str) -> str:
-    """A name that Triton and the file system take. Raises `TrainingError`."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
-        raise TrainingError(f"{name!r} is no name for a model: small letters, digits and underscores, a letter first")
-    return name
 
 
 def label_set_name(name: str) -> str:
