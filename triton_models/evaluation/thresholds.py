@@ -7,6 +7,9 @@ from triton_models.evaluation.calibration import log_odds
 
 Floats = NDArray[np.floating]
 
+FEWEST_OTHERS = 10
+"""Of fewer bursts the greatest says little about the next."""
+
 
 def choose_threshold(
     scores: Floats,
@@ -48,6 +51,18 @@ def choose_threshold(
     least = ranked[cut]
     below = ranked[cut + 1] if cut + 1 < len(ranked) else 0.0
     return _between(float(below), float(least))
+
+
+def clear_of_others(scores: Floats) -> float | None:
+    """A threshold for a class that no burst shows: above all of them, by one standard deviation of their log-odds.
+
+    `scores` (N,) of 0 to 1, one for each burst of other things. It promises few false alarms, and nothing about what it
+    finds. None where there are fewer than `FEWEST_OTHERS`.
+    """
+    if len(scores) < FEWEST_OTHERS:
+        return None
+    odds = log_odds(scores)
+    return float(f"{1 / (1 + np.exp(-(odds.max() + odds.std()))):.3g}")
 
 
 def _between(below: float, least: float) -> float:

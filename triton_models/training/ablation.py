@@ -108,7 +108,7 @@ def ablate(
     losses: Table = {}
     for done, (cut, look, augmentation) in enumerate(plans):
         progress("heads", done, len(plans))
-        head = HeadSettings(cut, look, AUGMENTED[augmentation], settings.penalty, spec=settings.spec)
+        head = HeadSettings(cut, look, AUGMENTED[augmentation], penalty=settings.penalty, spec=settings.spec)
         trained = head_of_cached(split, backbone, head, cache, contents)
         test = trained.test
         if not len(test.truth):

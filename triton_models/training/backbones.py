@@ -5,16 +5,33 @@ names (`layer3`, `layer4.1`, ...) for torchvision's. Early cuts see texture and 
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from triton_models.recipes import efficientnet
+from triton_models.recipes import efficientnet, imagenet
 from triton_models.recipes.dense_pass import OneMap
 from triton_models.training import TrainingError
+from triton_models.training.logistic import Linear
 from uncia.frames import FrameSpec
+from uncia.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network's own classifier over the mean of its deepest features, and what its classes mean."""
+
+    head: Linear
+    labels: LabelSet
+
+
+def published(layer: nn.Linear) -> Published:
+    """A classifier of ImageNet's 1,000 classes."""
+    weight, bias = (parameter.detach().cpu().numpy().copy() for parameter in (layer.weight, layer.bias))
+    return Published(Linear(weight, bias), imagenet.label_set())
 
 
 class Backbone(ABC):
@@ -39,6 +56,11 @@ class Backbone(ABC):
     @abstractmethod
     def story(self) -> str:
         """Where the weights come from, in words."""
+
+    @cached_property
+    @abstractmethod
+    def published(self) -> Published | None:
+        """The published classifier; None where it reads anything but the mean of the deepest features."""
 
     @abstractmethod
     def maps(self, cuts: tuple[str, ...], spec: FrameSpec) -> nn.Module:
@@ -93,6 +115,10 @@ class EfficientNetLite(Backbone):
     @cached_property
     def story(self) -> str:
         return efficientnet.weights_story(self.name)
+
+    @cached_property
+    def published(self) -> Published | None:
+        return published(self._network(32, 32)._fc)
 
     def maps(self, cuts: tuple[str, ...], spec: FrameSpec) -> nn.Module:
         return efficientnet.EfficientNetMaps(self._network(spec.height, spec.width), cuts).eval()

@@ -28,6 +28,14 @@ BackboneName = Annotated[
     str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, or a torchvision network such as resnet50.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="File with a torchvision network's weights.")]
+Keep = Annotated[
+    list[str],
+    typer.Option(
+        help="A class of the published network, by label or taxon, that the head knows too, with or without "
+        "photographs of it; may be given again.",
+        show_default="none",
+    ),
+]
 Cut = Annotated[str, typer.Option(help="Layer to take the features of.", show_default="the deepest")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept, for the next time.")]
 
@@ -41,6 +49,7 @@ def head(
     cut: Cut = "",
     look: Annotated[Look, typer.Option(help="whole frames, the dense pass's best windows, or crops too.")] = "windows",
     augment: AugmentOption = "mirror",
+    keep: Keep = [],  # noqa: B006, typer reads it and nobody changes it
     penalty: Annotated[float | None, typer.Option(min=0, show_default="found on held-out photographs")] = None,
     kind: Kind = "auto",
     split_by: By = "burst",
@@ -56,7 +65,7 @@ def head(
         from triton_models.training import backbones
         from triton_models.training.head import HeadSettings, train_head
 
-        settings = HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment], penalty=penalty)
+        settings = HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment], keep=tuple(keep), penalty=penalty)
         trained = train_head(split, backbones.backbone(backbone, weights), settings, cache, tell)
         package = finish(trained, data, split, out, seed, precision, tell)
     report(package, trained, as_json)

@@ -13,7 +13,8 @@ from triton_models.data.splits import Split
 from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
-from triton_models.training.logistic import Linear, fit
+from triton_models.training.kept import find, prior_of, published_at
+from triton_models.training.logistic import Linear, Prior, fit
 from triton_models.training.looks import Look, examples, picture_scores, whole_examples
 from triton_models.training.rows import scratch
 from triton_models.training.sides import Contents, Side, Sighting, compute, side
@@ -50,6 +51,8 @@ class HeadSettings:
     """Empty: the backbone's deepest."""
     look: Look = "windows"
     augmentations: tuple[Augmentation, ...] = ("plain", "mirror")
+    keep: tuple[str, ...] = ()
+    """Classes of the published network, by label or taxon, that the head knows beside or beneath the photographs'."""
     penalty: float | None = None
     """Of the regression's weights; None: of `PENALTIES` the one that answers the held-out photographs best."""
     rounds: int = 3
@@ -69,7 +72,7 @@ def train_head(
     cut = settings.cut or backbone.deepest
     backbone.check(cut)
     check_windows(settings.spec, backbone.steps[cut], settings.look)
-    label_classes(split.train)
+    label_classes(split.train, kept_classes(backbone, settings))
     contents = Contents()
     collect(split, backbone, (cut,), settings, cache, contents, progress)
     return head_of_cached(split, backbone, settings, cache, contents, progress)
@@ -105,14 +108,19 @@ def head_of_cached(
     """Train on features that `collect` brought into the cache. Raises `TrainingError`."""
     cut = settings.cut or backbone.deepest
     sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
-    classes = label_classes([picture for picture in split.train if picture.path not in contents.unreadable])
+    kept = kept_classes(backbone, settings)
+    shown = [picture for picture in split.train if picture.path not in contents.unreadable]
+    classes = label_classes(shown, kept)
+    labels = {picture.label for picture in shown}
+    unseen = tuple(entry.index for entry in classes if entry.label not in labels)
+    prior = prior_of(published_at(backbone, cut), kept, classes, unseen) if kept else None
     with scratch(cache) as place:
         sides = []
         for name, pictures in _sides(split).items():
             told = known(pictures, classes)
             seen = sighting if name == "training" else sighting.as_is()
             sides.append(side(told, truth_of(told, classes), seen, cut, contents, place / name).checked())
-        head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress)
+        head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress, prior)
         held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
     best = " (the best for the held-out photographs)" if settings.penalty is None else ""
     return Trained(
@@ -131,12 +139,21 @@ def head_of_cached(
             "augmentation": ", ".join(settings.augmentations),
             "penalty": f"{penalty:g}{best}",
             "rounds": str(1 if settings.look == "whole" else settings.rounds),
+            **({"keeps of the published network": ", ".join(entry.label for entry in kept)} if kept else {}),
         },
         weights=backbone.story,
         licence=backbone.licence,
+        unseen=unseen,
         unreadable=contents.unreadable,
-        notes=left_out(split, classes),
+        notes=left_out(split, classes, unseen),
     )
+
+
+def kept_classes(backbone: Backbone, settings: HeadSettings) -> tuple[LabelClass, ...]:
+    """What of the published network is kept. Raises `TrainingError` for what it does not know."""
+    if not settings.keep:
+        return ()
+    return find(published_at(backbone, settings.cut or backbone.deepest), settings.keep)
 
 
 def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
@@ -149,6 +166,7 @@ def fit_head(
     classes: Sequence[LabelClass],
     settings: HeadSettings,
     progress: Progress = lambda what, done, total: None,
+    prior: Prior | None = None,
 ) -> tuple[Linear, list[Point], float]:
     """The head of the penalty and round that answer the held-out photographs best; its curve; that penalty."""
     penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
@@ -162,7 +180,7 @@ def fit_head(
         def tell(done: int, before: int = before) -> None:
             progress("regression", before + done, len(penalties) * rounds)
 
-        loss, head, curve = _rounds(train, held_out, classes, settings, penalty, rounds, tell)
+        loss, head, curve = _rounds(train, held_out, classes, settings, penalty, rounds, tell, prior)
         if best is None or loss < best[0]:
             best = (loss, head, curve, penalty)
     assert best is not None
@@ -177,6 +195,7 @@ def _rounds(
     penalty: float,
     rounds: int,
     done: Callable[[int], None],
+    prior: Prior | None,
 ) -> tuple[float, Linear, list[Point]]:
     """Held-out loss and head of the best round, and the curve of all."""
     never = lasting(classes)
@@ -203,7 +222,7 @@ def _rounds(
             shown = whole_examples(train.table, train.items, len(classes))
         else:
             shown = examples(train.table, train.items, settings.spec, len(classes), never, head)
-        head = fit(train.table.rows, shown, len(classes), penalty=penalty, watch=watch)
+        head = fit(train.table.rows, shown, len(classes), penalty=penalty, prior=prior, watch=watch)
         curve.append(point(head))
         # Without held-out photographs the last round counts.
         loss = curve[-1].held_out_loss if held_out.items else -float(number)

@@ -10,7 +10,7 @@ from triton_models.evaluation import metrics
 from triton_models.evaluation.bootstrap import Interval, interval
 from triton_models.evaluation.calibration import fit_calibration, fit_temperature, softmax
 from triton_models.evaluation.reliability import Bin, expected_error, reliability
-from triton_models.evaluation.thresholds import choose_threshold
+from triton_models.evaluation.thresholds import choose_threshold, clear_of_others
 from triton_models.training.trained import Answers
 from uncia.labels import LabelClass
 
@@ -35,14 +35,24 @@ def temperature_of(held_out: Answers) -> float:
 
 
 def calibrated(
-    classes: Sequence[LabelClass], held_out: Answers, windows: NDArray[np.float32], least_precision: float
+    classes: Sequence[LabelClass],
+    held_out: Answers,
+    windows: NDArray[np.float32],
+    least_precision: float,
+    unseen: Sequence[int] = (),
 ) -> tuple[LabelClass, ...]:
-    """The classes with thresholds and curves, as far as the held-out bursts can tell."""
+    """The classes with thresholds and curves, as far as the held-out bursts can tell.
+
+    `unseen`: those that are known without any photograph; where no held-out burst shows one either, its threshold is
+    clear of them all.
+    """
     best, present = burst_scores(windows, held_out.truth, held_out.bursts, len(classes))
     found = []
     for entry in classes:
         own, there = best[:, entry.index], present[:, entry.index]
         threshold = choose_threshold(own, there, least_precision=least_precision) if len(own) else None
+        if entry.index in unseen and not there.any():
+            threshold = clear_of_others(own)
         calibration = fit_calibration(own, there) if len(own) else None
         found.append(entry.model_copy(update={"threshold": threshold, "calibration": calibration}))
     return tuple(found)

@@ -1,7 +1,8 @@
 """Multinomial logistic regression over rows that need not fit into memory. Deterministic.
 
 The loss is the weighted mean of the rows' cross-entropy, plus half the penalty times the squared weights of the
-standardised features; biases are free. L-BFGS of SciPy; loss and gradient are added up piece by piece.
+standardised features, or of their distance to what is known before (`Prior`); biases are free. L-BFGS of SciPy; loss
+and gradient are added up piece by piece.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from triton_models.training.rows import PIECE, Indices
 
@@ -37,12 +39,30 @@ class Examples:
     weight: Floats
 
 
+@dataclass(frozen=True)
+class Prior:
+    """What is known of some classes before any example: a published network's rows.
+
+    The weights of these classes are drawn to the published ones instead of to zero (L2-SP: Li, Grandvalet and Davoine,
+    2018). A class that no example shows would be unlearnt by all the others; so each example keeps the share of it that
+    the published network sees there (learning without forgetting: Li and Hoiem, 2016).
+    """
+
+    weight: NDArray[np.float32]
+    """(C, D), for features as they come; zero where nothing is known."""
+    unseen: tuple[int, ...]
+    """The classes that no example shows."""
+    shares: Callable[[NDArray[np.float32]], Floats]
+    """Of rows (N, D): what the published network sees of the unseen classes, (N, len(unseen)), in all at most 1."""
+
+
 def fit(
     rows: NDArray[np.float32],
     examples: Examples,
     classes: int,
     *,
     penalty: float,
+    prior: Prior | None = None,
     steps: int = 200,
     watch: Callable[[Linear, float], None] = lambda head, loss: None,
 ) -> Linear:
@@ -52,6 +72,13 @@ def fit(
     weight = examples.weight[order] / examples.weight.sum()
     mean, std = _moments(rows, places)
     size = rows.shape[1]
+    known = np.zeros((classes, size + 1))
+    targets = np.zeros((len(places), 0))
+    unseen: list[int] = []
+    if prior is not None:
+        known[:, :size] = prior.weight * std
+        unseen = list(prior.unseen)
+        targets = _by_piece(rows, places, prior.shares, len(unseen))
 
     def unfolded(flat: Floats) -> tuple[Floats, Floats]:
         """Weight and bias for features as they come."""
@@ -73,31 +100,37 @@ def fit(
             said = np.exp(logits)
             sums = said.sum(axis=1, keepdims=True)
             at = np.arange(len(some))
-            total += float((weight[part] * (np.log(sums[:, 0]) - logits[at, truth[part]])).sum())
+            rest = 1 - targets[part].sum(axis=1)
+            likely = rest * logits[at, truth[part]] + (targets[part] * logits[:, unseen]).sum(axis=1)
+            total += float((weight[part] * (np.log(sums[:, 0]) - likely)).sum())
             said /= sums
-            said[at, truth[part]] -= 1
+            said[at, truth[part]] -= rest
+            said[:, unseen] -= targets[part]
             said *= weight[part, None]
             slope += said.astype(np.float32).T @ some
             pull += said.sum(axis=0)
-        table = flat.reshape(classes, size + 1)
-        gradient = np.empty_like(table)
-        gradient[:, :size] = (slope - pull[:, None] * mean) / std + penalty * table[:, :size]
+        moved = flat.reshape(classes, size + 1) - known
+        gradient = np.empty_like(moved)
+        gradient[:, :size] = (slope - pull[:, None] * mean) / std + penalty * moved[:, :size]
         gradient[:, size] = pull
         last[0] = total
-        return total + penalty / 2 * float((table[:, :size] ** 2).sum()), gradient.ravel()
+        return total + penalty / 2 * float((moved[:, :size] ** 2).sum()), gradient.ravel()
 
     def head(flat: Floats) -> Linear:
         folded, bias = unfolded(flat)
         return Linear(folded.astype(np.float32), bias.astype(np.float32))
 
-    found = minimize(
-        loss,
-        np.zeros(classes * (size + 1)),
-        jac=True,
-        method="L-BFGS-B",
-        callback=lambda flat: watch(head(flat), last[0]),
-        options={"maxiter": steps, "gtol": 1e-5, "maxcor": 10},
-    )
+    # One thread: thousands of small products, whose threads wait for each other wherever a core does something else
+    # (twelve times as long on a busy machine), and whose sums would hang on how many cores there are.
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(
+            loss,
+            known.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=lambda flat: watch(head(flat), last[0]),
+            options={"maxiter": steps, "gtol": 1e-5, "maxcor": 10},
+        )
     return head(found.x)
 
 
@@ -110,6 +143,15 @@ def class_weights(truth: Indices, classes: int) -> Floats:
     counts = np.bincount(truth, minlength=classes).astype(np.float64)
     weights: Floats = np.sqrt(counts.sum() / (np.maximum(counts, 1) * classes))
     return weights
+
+
+def _by_piece(
+    rows: NDArray[np.float32], places: Indices, told: Callable[[NDArray[np.float32]], Floats], columns: int
+) -> Floats:
+    found = np.zeros((len(places), columns))
+    for begin in range(0, len(places) if columns else 0, PIECE):
+        found[begin : begin + PIECE] = told(np.asarray(rows[places[begin : begin + PIECE]]))
+    return found
 
 
 def _moments(rows: NDArray[np.float32], places: Indices) -> tuple[Floats, Floats]:

@@ -64,15 +64,11 @@ def write_package(
     trained.network.temperature.fill_(temperature)
     trained.network.cpu().eval()
     windows = _windows(trained.held_out, temperature)
-    classes = calibrated(trained.classes, trained.held_out, windows, least_precision)
+    classes = calibrated(trained.classes, trained.held_out, windows, least_precision, trained.unseen)
     judged = judge(trained.test, temperature, seed=seed)
     labels = LabelSet(
         name=label_set_name(name),
-        source=(
-            f"Learnt from: {data.source}. Thresholds: the lowest with which at least {least_precision:.0%} of the "
-            f"held-out bursts that a class is called in show it; calibrations from the same "
-            f"{len(set(trained.held_out.bursts))} bursts."
-        ),
+        source=_source(trained, data, least_precision),
         classes=classes,
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +118,18 @@ def _tidy(folder: Path) -> None:
         if not folder.exists() and (draft / "replaced").exists():
             (draft / "replaced").rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _source(trained: Trained, data: DataSet, least_precision: float) -> str:
+    told = (
+        f"Learnt from: {data.source}. Thresholds: the lowest with which at least {least_precision:.0%} of the "
+        f"held-out bursts that a class is called in show it; calibrations from the same "
+        f"{len(set(trained.held_out.bursts))} bursts."
+    )
+    if not trained.unseen:
+        return told
+    names = ", ".join(trained.classes[index].label for index in trained.unseen)
+    return f"{told} Known from the published network alone, its threshold above all of these bursts: {names}."
 
 
 def label_set_name(name: str) -> str:

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from triton_models.training import TrainingError
-from triton_models.training.backbones import Backbone
+from triton_models.training.backbones import Backbone, Published, published
 from uncia.frames import FrameSpec
 
 # What torchvision's classifiers were trained with, where their weights do not tell.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _PROBE = 224
+_IMAGENET = 1000
 _DEEP = 2
 """Modules are offered as cuts down to this depth: `layer4` and `layer4.1`, not `layer4.1.conv2`."""
 
@@ -74,6 +75,24 @@ class TorchvisionBackbone(Backbone):
     @cached_property
     def story(self) -> str:
         return f"{self.name}, weights from {self._source} (digest {self.digest})"
+
+    @cached_property
+    def published(self) -> Published | None:
+        network = self._network()
+        linear = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear)]
+        if not linear:
+            return None
+        path, layer = linear[-1]
+        own = self._state.get(f"{path}.weight")
+        if layer.out_features != _IMAGENET or own is None or own.shape != layer.weight.shape:
+            return None
+        # Some networks put another layer between the mean and the classifier: asked, not guessed.
+        probe = torch.randn(1, 3, _PROBE, _PROBE, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            mean = _Maps(network, (self.deepest,)).eval()(probe)[0].mean(dim=(2, 3))
+            if mean.shape[1] != layer.in_features or not torch.allclose(layer(mean), network(probe), atol=1e-3):
+                return None
+        return published(layer)
 
     def maps(self, cuts: tuple[str, ...], spec: FrameSpec) -> nn.Module:
         return _Maps(self._network(), cuts).eval()

@@ -11,6 +11,7 @@ from triton_models.data.pictures import Picture
 from triton_models.data.splits import Split
 from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
+from triton_models.training.kept import same
 from uncia.frames import FrameSpec
 from uncia.labels import Group, LabelClass
 
@@ -63,25 +64,32 @@ class Trained:
     """What was chosen, for the card."""
     weights: str
     licence: str
+    unseen: tuple[int, ...] = ()
+    """Classes that no photograph to learn from shows: known from the published network only."""
     unreadable: dict[Path, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """What a reader of the card must know."""
 
 
-def label_classes(pictures: Sequence[Picture]) -> tuple[LabelClass, ...]:
-    """The classes of some photographs, by name. Raises `TrainingError` where there is only one."""
+def label_classes(pictures: Sequence[Picture], kept: Sequence[LabelClass] = ()) -> tuple[LabelClass, ...]:
+    """The classes of some photographs, and those `kept` of a published network, by name.
+
+    Raises `TrainingError` where there is only one.
+    """
     first: dict[str, Picture] = {}
     for picture in pictures:
         first.setdefault(picture.label, picture)
-    if len(first) < 2:
+    found = [LabelClass(index=0, label=label, taxon=own.taxon, group=_group(own)) for label, own in first.items()]
+    found += [own for own in kept if not any(same(entry, own) for entry in found)]
+    if not first or len(found) < 2:
         there = f"only {next(iter(first))!r}" if first else "nothing"
         raise TrainingError(
             f"the photographs to learn from show {there}: at least two classes are needed. Photographs without any "
             "animal make a good second one; name it `empty`"
         )
     return tuple(
-        LabelClass(index=index, label=label, taxon=first[label].taxon, group=_group(first[label]))
-        for index, label in enumerate(sorted(first))
+        LabelClass(index=index, label=entry.label, taxon=entry.taxon, group=entry.group)
+        for index, entry in enumerate(sorted(found, key=lambda entry: entry.label))
     )
 
 
@@ -96,10 +104,16 @@ def known(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> tuple[P
     return tuple(picture for picture in pictures if picture.label in labels)
 
 
-def left_out(split: Split, classes: Sequence[LabelClass]) -> list[str]:
+def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] = ()) -> list[str]:
     """A note for what nothing could be learnt of, and for sides that are too thin to judge by."""
     notes = []
     labels = {entry.label for entry in classes}
+    untaught = {classes[index].label for index in unseen}
+    if untaught:
+        notes.append(
+            f"No photograph to learn from shows {', '.join(sorted(untaught))}: known from the published network only. "
+            "The threshold lies above all held-out bursts of other things; what it finds, these figures cannot tell."
+        )
     strange = sorted({picture.label for picture in (*split.held_out, *split.test)} - labels)
     if strange:
         notes.append(
@@ -107,7 +121,7 @@ def left_out(split: Split, classes: Sequence[LabelClass]) -> list[str]:
             "or could not be read. The model does not know them, and nothing here counts them."
         )
     seen = {picture.label for picture in known(split.held_out, classes)}
-    if missing := sorted(labels - seen):
+    if missing := sorted(labels - seen - untaught):
         notes.append(f"No held-out burst shows {', '.join(missing)}: no threshold and no calibration for them.")
     return notes
 

@@ -40,6 +40,18 @@ def test_published_accuracy_comes_from_published_weights(lite0: Backbone) -> Non
         np.testing.assert_allclose(network._fc(features.mean((2, 3))), network(pixels), atol=1e-5)
 
 
+def test_the_published_classifier_says_what_the_network_says(lite0: Backbone) -> None:
+    import torch
+
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        features = lite0.trunk("features", FrameSpec(width=64, height=64, window=64))(pixels).mean((2, 3))
+        wanted = efficientnet.network("efficientnet-lite0", 64, 64)(pixels)
+
+    assert lite0.published is not None
+    np.testing.assert_allclose(lite0.published.head.logits(features.numpy()), wanted, atol=1e-4)
+
+
 def test_an_unknown_backbone_is_refused_with_what_there_is() -> None:
     with pytest.raises(TrainingError, match=r"no backbone 'resnet51'.*efficientnet-lite0"):
         backbone("resnet51")
@@ -85,6 +97,33 @@ def test_a_torchvision_network_becomes_a_dense_pass_that_onnx_answers_alike(resn
 
     for ours, torchs in zip(session.run(None, {"FRAME": frames}), dense_pass.answer(model, frames), strict=True):
         np.testing.assert_allclose(ours, torchs, atol=1e-4)
+
+
+def test_a_torchvision_network_that_reads_the_mean_of_its_features_has_a_published_classifier(
+    resnet_file: Path,
+) -> None:
+    import torch
+
+    resnet = backbone("resnet18", resnet_file)
+    state = torch.load(resnet_file, weights_only=True)
+
+    assert resnet.published is not None
+    np.testing.assert_array_equal(resnet.published.head.weight, state["fc.weight"])
+
+
+@pytest.mark.parametrize(("name", "other"), [("resnet18", {"num_classes": 5}), ("densenet121", {})])
+def test_a_network_of_other_classes_or_with_more_before_its_classifier_has_none(
+    tmp_path: Path, name: str, other: dict[str, int]
+) -> None:
+    """DenseNet puts one more layer between its last features and their mean."""
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    made = torchvision.models.get_model(name, weights=None, **other)
+    torch.save(made.state_dict(), tmp_path / "made.pth")
+
+    assert backbone(name, tmp_path / "made.pth").published is None
 
 
 def test_weights_of_another_network_are_refused(resnet_file: Path) -> None:

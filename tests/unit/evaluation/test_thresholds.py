@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triton_models.evaluation.thresholds import choose_threshold
+from triton_models.evaluation.thresholds import FEWEST_OTHERS, choose_threshold, clear_of_others
 
 SCORES = np.array([0.001, 0.02, 0.3, 0.004, 0.5, 0.9])
 PRESENT = np.array([False, False, False, True, True, True])
@@ -89,3 +89,22 @@ def test_the_precision_is_kept(items: list[tuple[float, bool]], least: float) ->
         called = scores >= chosen
         assert (present & called).sum() >= least * called.sum()
         assert (present & called).any()
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=FEWEST_OTHERS, max_size=30))
+def test_a_class_that_no_burst_shows_is_called_in_none_of_them(scores: list[float]) -> None:
+    threshold = clear_of_others(np.array(scores))
+
+    assert threshold is not None
+    assert max(scores) <= threshold <= 1
+
+
+def test_the_wider_the_others_scatter_the_further_off_it_lies() -> None:
+    alike, scattered = np.full(20, 0.1), np.append(np.full(19, 0.001), 0.1)
+
+    assert clear_of_others(alike) == pytest.approx(0.1)
+    assert (clear_of_others(scattered) or 0) > 0.2
+
+
+def test_of_a_few_others_nothing_is_concluded() -> None:
+    assert clear_of_others(np.full(FEWEST_OTHERS - 1, 0.1)) is None

@@ -1,0 +1,127 @@
+"""A head that keeps classes of the published network: it finds what no photograph taught it, and says so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from training_making import data_set
+
+pytest.importorskip("torch")
+
+from triton_models.asking.answers import ask
+from triton_models.asking.packages import OpenPackage, open_package
+from triton_models.data.composites.draw import draw
+from triton_models.data.composites.plan import Recipe
+from triton_models.data.pictures import DataSet, Picture, read_data
+from triton_models.data.splits import Split, split
+from triton_models.training import TrainingError
+from triton_models.training.backbones import Backbone
+from triton_models.training.head import HeadSettings, train_head
+from triton_models.training.package import write_package
+from triton_models.training.trained import Trained
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+KEEPING = HeadSettings(keep=("Egyptian cat",), augmentations=("plain",), penalty=1.0)
+
+
+def cut_out_of_photographs(folder: Path) -> tuple[DataSet, Split]:
+    """Parts of a woman's portrait, and of grass, gravel and bricks, as bursts of two."""
+    from skimage import data
+
+    sources = {"person": ["astronaut"], "nothing": ["grass", "gravel", "brick"]}
+    chance, made = np.random.default_rng(5), []
+    for label, names in sources.items():
+        for burst in range(12):
+            photograph = Image.fromarray(getattr(data, names[burst % len(names)])()).convert("RGB")
+            for frame in range(2):
+                left, top = (int(each) for each in chance.integers(0, 100, 2))
+                path = folder / label / f"{burst}_{frame}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                photograph.crop((left, top, left + 400, top + 300)).save(path, quality=92)
+                made.append(Picture(path, label, f"{label}-{burst}", f"camera-{burst % 3}", group=label))
+    found = DataSet(tuple(made), "parts of scikit-image's photographs")
+    return found, split(found, seed=1)
+
+
+@pytest.fixture(scope="module")
+def person_and_cat(lite0: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, OpenPackage]:
+    """Learnt from a person and from nothing; the cat is the published network's."""
+    folder = tmp_path_factory.mktemp("kept")
+    data, sides = cut_out_of_photographs(folder / "photographs")
+    trained = train_head(sides, lite0, KEEPING, folder / "features")
+    write_package(trained, data, sides, folder / "people", name="people", seed=1)
+    return trained, open_package(folder / "people")
+
+
+def test_a_kept_class_is_found_that_no_photograph_showed(
+    person_and_cat: tuple[Trained, OpenPackage], tmp_path: Path
+) -> None:
+    from skimage import data
+
+    Image.fromarray(data.chelsea()).save(tmp_path / "cat.jpg")
+    package = person_and_cat[1]
+    (kept,) = (entry.index for entry in package.card.labels.classes if entry.label == "Egyptian cat")
+    others = ask(package, person_and_cat[0].test.pictures).windows[:, kept]
+    cat = ask(package, [Picture(tmp_path / "cat.jpg", "cat", "b", "c")]).windows[0, kept]
+
+    assert cat > 10 * others.max()
+
+
+def test_what_was_learnt_is_known_as_before(person_and_cat: tuple[Trained, OpenPackage]) -> None:
+    test = person_and_cat[0].test
+
+    assert (test.logits.argmax(axis=1) == test.truth).all()
+
+
+def test_the_card_says_that_nothing_taught_it(person_and_cat: tuple[Trained, OpenPackage]) -> None:
+    trained, package = person_and_cat
+    page = (package.folder / "card.html").read_text(encoding="utf-8")
+
+    assert [package.card.labels.classes[index].label for index in trained.unseen] == ["Egyptian cat"]
+    assert "No photograph to learn from shows Egyptian cat" in page
+    assert "keeps of the published network" in page
+
+
+def test_photographs_of_a_kept_class_make_it_one_of_theirs(lite0: Backbone, tmp_path: Path) -> None:
+    """The discs are named after the published class: the row begins there, and nothing is unseen."""
+    _, sides = data_set(tmp_path / "photographs")
+    named = Split(
+        *(
+            tuple(replace(each, label="Egyptian_cat") if each.label == "disc" else each for each in side)
+            for side in sides.sides
+        )
+    )
+    trained = train_head(named, lite0, KEEPING, tmp_path / "features")
+
+    assert [entry.label for entry in trained.classes] == ["Egyptian_cat", "bar", "empty"]
+    assert not trained.unseen
+    assert (trained.test.logits.argmax(axis=1) == trained.test.truth).all()
+
+
+def test_an_earlier_cut_knows_nothing_that_could_be_kept(lite0: Backbone, tmp_path: Path) -> None:
+    _, sides = data_set(tmp_path / "photographs")
+
+    with pytest.raises(TrainingError, match=r"at its deepest cut only: leave --cut block-5 out"):
+        train_head(sides, lite0, HeadSettings(cut="block-5", keep=("Egyptian cat",)), tmp_path)
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not beside the repository")
+def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_nothing_else(
+    lite0: Backbone, tmp_path: Path
+) -> None:
+    draw(tmp_path / "drawn", Recipe(bursts=60, cameras=6, frames=(2, 2), width=640, height=480), stamps=None)
+    data = read_data(tmp_path / "drawn")
+    parts = split(data, seed=1)
+    trained = train_head(parts, lite0, HeadSettings(keep=("Panthera uncia",)), tmp_path / "features")
+    write_package(trained, data, parts, tmp_path / "head", name="head", seed=1)
+    package = open_package(tmp_path / "head")
+    paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() == ".jpg"]
+    answers = ask(package, [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths])
+    (leopard,) = package.card.labels.of_taxon("Panthera uncia")
+    called = answers.windows[:, leopard.index] >= np.float64(leopard.threshold or 2)
+    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.pictures])
+
+    assert len(called) == 29 and shown.sum() == 10
+    np.testing.assert_array_equal(called, shown)

@@ -1,0 +1,86 @@
+"""Classes that a head keeps of the published network: known before any photograph of them, and without one.
+
+A hundred labels rarely show the rare animal that the station is there for, while the published network may have
+learnt it from a thousand portraits. Its row of the classifier becomes the row that the head's is drawn to, where some
+photographs show the class, and stays nearly as it is where none does.
+"""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triton_models.training import TrainingError
+from triton_models.training.backbones import Backbone, Published
+from triton_models.training.logistic import Floats, Prior
+from triton_models.training.looks import log_softmax
+from uncia.labels import LabelClass
+
+
+def published_at(backbone: Backbone, cut: str) -> Published:
+    """The published classifier over the rows of this cut. Raises `TrainingError` where it does not read them."""
+    if cut != backbone.deepest:
+        raise TrainingError(f"what {backbone.name} knows is kept at its deepest cut only: leave --cut {cut} out")
+    if backbone.published is None:
+        raise TrainingError(
+            f"the classifier of {backbone.name} is none of ImageNet's 1,000 classes over the mean of its features, so "
+            "none of its classes can be kept: take efficientnet-lite0"
+        )
+    return backbone.published
+
+
+def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
+    """The published classes of these names: a label, or a taxon that is one class's. Raises `TrainingError`."""
+    return tuple(dict.fromkeys(_one(published, name) for name in names))
+
+
+def _one(published: Published, name: str) -> LabelClass:
+    told = plain(name)
+    every = published.labels.classes
+    found = [entry for entry in every if plain(entry.label) == told] or [
+        entry for entry in every if entry.taxon and plain(entry.taxon) == told
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        some = ", ".join(entry.label for entry in found[:4])
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        raise TrainingError(f"{len(found)} published classes are {name!r}: name one of {some}{more}")
+    known = {plain(word): word for entry in every for word in (entry.label, entry.taxon) if word}
+    close = [known[each] for each in difflib.get_close_matches(told, known, n=3)]
+    hint = f"; is it {' or '.join(close)}?" if close else ""
+    raise TrainingError(f"the published network knows no {name!r}{hint} Its classes are those of ImageNet 2012")
+
+
+def plain(name: str) -> str:
+    """A label as it is compared: `Snow_Leopard` is `snow leopard`."""
+    return " ".join(name.replace("_", " ").lower().split())
+
+
+def same(entry: LabelClass, kept: LabelClass) -> bool:
+    """Whether a class of the user's is this published one."""
+    return plain(entry.label) == plain(kept.label) or (bool(kept.taxon) and entry.taxon == kept.taxon)
+
+
+def prior_of(
+    published: Published, kept: Sequence[LabelClass], classes: Sequence[LabelClass], unseen: Sequence[int]
+) -> Prior:
+    """What the regression knows before its examples; `unseen`: the classes that none of them shows."""
+    source = published.head
+    weight = np.zeros((len(classes), source.weight.shape[1]), np.float32)
+    columns: dict[int, int] = {}
+    for entry in classes:
+        for own in kept:
+            if same(entry, own):
+                weight[entry.index] = source.weight[own.index]
+                columns[entry.index] = own.index
+    told = [columns[index] for index in unseen]
+
+    def shares(rows: NDArray[np.float32]) -> Floats:
+        found: Floats = np.exp(log_softmax(source.logits(rows))[:, told].astype(np.float64))
+        # They are of one softmax and sum to less than one, but for rounding.
+        found /= np.maximum(found.sum(axis=1, keepdims=True), 1)
+        return found
+
+    return Prior(weight, tuple(unseen), shares)
