@@ -13,6 +13,11 @@ from triton_models.data.splits import Split, leaks, split
 _SEVERAL = 2
 """Kinds with so many cut-outs are taken first: a kind with one is known by that picture."""
 
+_AREA, _AREA_OF_THINGS = (0.02, 0.3), (0.02, 0.45)
+"""Shares of the frame, for the data of groups: vehicles often fill half of it."""
+_LITTER = 0.5
+"""In every other burst of the data for groups lies something that is no animal."""
+
 
 def draw_data(report: Report) -> Facts:
     """Draw both data sets; a folder that the same recipe drew is left alone."""
@@ -23,9 +28,24 @@ def draw_data(report: Report) -> Facts:
     things = tuple(name for name, kinds in every.by_label.items() if kinds[0].group in ("person", "vehicle"))
     recipes = {
         "species": Recipe(bursts=sizes.bursts, cameras=8, classes=chosen, seed=report.seed, frames=(3, 4), empty=0.15),
-        "groups": Recipe(bursts=sizes.group_bursts, cameras=10, seed=report.seed + 1, frames=(2, 2), empty=0.35),
+        "groups": Recipe(
+            bursts=sizes.group_bursts,
+            cameras=40,
+            seed=report.seed + 1,
+            frames=(2, 2),
+            empty=0.35,
+            area=_AREA,
+            things=_LITTER,
+        ),
         "things": Recipe(
-            bursts=sizes.thing_bursts, cameras=6, classes=things, seed=report.seed + 2, frames=(2, 2), empty=0.2
+            bursts=sizes.thing_bursts,
+            cameras=20,
+            classes=things,
+            seed=report.seed + 2,
+            frames=(2, 2),
+            empty=0.2,
+            area=_AREA_OF_THINGS,
+            things=_LITTER,
         ),
     }
     facts: Facts = {"cut_outs": every.source, "kinds": len(every.by_label), "classes": list(chosen)}

@@ -22,9 +22,9 @@ class Sizes:
     """Kinds of animals in the data for species; besides, frames with nothing."""
     bursts: int = 250
     """Of the data for species."""
-    group_bursts: int = 320
+    group_bursts: int = 420
     """Of the data for animal, person, vehicle and nothing, all kinds that there are."""
-    thing_bursts: int = 120
+    thing_bursts: int = 140
     """More of them, of persons and vehicles, of which there are few kinds."""
     view_bursts: int = 40
     """Held-out and test bursts, each, that all views of an ensemble are asked about."""

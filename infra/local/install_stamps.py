@@ -1,32 +1,63 @@
-"""`python -m infra.local.install_stamps`: cut-out animals for the composites of `make models-report`, where it may.
+"""`python -m infra.local.install_stamps`: what the composites of `make models-report` are made of, where it may.
 
-Nothing needs them: without them there are four coarse cut-outs, and one sentence here says so.
+Cut-outs of animals, people, vehicles and things, and landscape photographs to put them before. Nothing needs them:
+without cut-outs there are four coarse ones, without photographs made-up places, and a sentence here says so.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.installing import system_packages
 from uncia.errors import StackError
 
-PACKAGE = "tuxpaint-stamps-default"
-PLACE = Path("/usr/share/tuxpaint/stamps/animals")
-"""Where Debian puts them."""
+ROOT = Path("/")
 
-_OTHERWISE = (
-    f"Without {PACKAGE} (161 MB) composites are drawn from four coarse cut-outs. On Debian and Ubuntu: "
-    f"apt-get install {PACKAGE}"
+
+@dataclass(frozen=True)
+class Part:
+    """One package, a file or folder below the root that only it brings, and what is without it."""
+
+    package: str
+    brings: str
+    without: str
+
+    @property
+    def otherwise(self) -> str:
+        """What follows where it may not be installed, and how somebody who may does it."""
+        return f"Without {self.package} {self.without}. On Debian and Ubuntu: apt-get install {self.package}"
+
+
+PARTS = (
+    Part(
+        "tuxpaint-stamps-default",
+        "usr/share/tuxpaint/stamps/animals",
+        "(161 MB) composites are drawn from four coarse cut-outs",
+    ),
+    Part(
+        "lomiri-wallpapers-16.04",
+        "usr/share/backgrounds/life_by_Aitzol_Berasategi.jpg",
+        "(16 MB) fewer of the composites' places are photographs",
+    ),
+    Part(
+        "plasma-workspace-wallpapers",
+        "usr/share/wallpapers/Path",
+        "(94 MB) fewer of the composites' places are photographs",
+    ),
 )
 
 
-def install(place: Path = PLACE) -> str:
-    """Install the package where it is missing and may be; what came of it, in one sentence, empty when it was there."""
-    if place.is_dir():
-        return ""
-    try:
-        system_packages(PACKAGE, otherwise=_OTHERWISE)
-    except StackError as error:
-        return str(error)
-    return f"{PACKAGE} is installed."
+def install(root: Path = ROOT) -> str:
+    """Install what is missing and may be; what came of it, a sentence for each, empty when all was there."""
+    told = []
+    for part in PARTS:
+        if (root / part.brings).exists():
+            continue
+        try:
+            system_packages(part.package, otherwise=part.otherwise)
+            told.append(f"{part.package} is installed.")
+        except StackError as error:
+            told.append(str(error))
+    return "\n".join(told)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ def draw_data(
     classes: Annotated[str, typer.Option(help="Labels, with commas between, or all.", show_default="ten of them")] = "",
     empty: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts with nothing in them.")] = 0.25,
     night: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts in infrared.")] = 0.5,
+    things: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the bursts in which things lie about that are no animal.")
+    ] = 0.0,
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same files.")] = 1,
     stamps: Annotated[
@@ -52,7 +55,8 @@ def draw_data(
     """Draw camera-trap-like photographs with a table that says what is on them.
 
     Bursts with EXIF, infrared and day, boxes exact to the pixel. Without tuxpaint-stamps-default there are four coarse
-    cut-outs. Figures on such composites are no accuracy in the field.
+    cut-outs; without lomiri-wallpapers-16.04 and plasma-workspace-wallpapers no place is a photograph. Figures on such
+    composites are no accuracy in the field.
     """
     from triton_models.data.composites.cut_outs import STAMPS, USUAL
     from triton_models.data.composites.draw import draw
@@ -64,7 +68,7 @@ def draw_data(
     stamps = stamps or STAMPS
     chosen = "all" if not classes and not stamps.is_dir() else classes or ",".join(USUAL)
     names = () if chosen == "all" else tuple(name.strip() for name in chosen.split(",") if name.strip())
-    recipe = Recipe(bursts, cameras, names, seed, width, height, empty=empty, night=night)
+    recipe = Recipe(bursts, cameras, names, seed, width, height, empty=empty, night=night, things=things)
     with progress_bar("drawing", shown=not as_json) as told:
         drawn = draw(folder, recipe, stamps=stamps, progress=told)
     if as_json:

@@ -29,7 +29,7 @@ TINY = Recipe(bursts=14, cameras=3, width=128, height=96, classes=("cat", "perso
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("composites") / "data"
-    draw(folder, TINY, stamps=None)
+    draw(folder, TINY, stamps=None, root=None)
     return folder
 
 
@@ -63,7 +63,7 @@ def test_an_animal_has_a_box_of_the_asked_size_and_nothing_has_none(drawn: Path)
 def test_the_difference_to_an_empty_frame_is_where_the_box_is(tmp_path: Path) -> None:
     """A day burst against the mean of the same burst's other frames: what moved is the animal."""
     recipe = Recipe(bursts=6, cameras=1, width=128, height=96, classes=("cat",), empty=0, night=0, frames=(1, 1))
-    draw(tmp_path / "with", recipe, stamps=None)
+    draw(tmp_path / "with", recipe, stamps=None, root=None)
     pictures = read_data(tmp_path / "with").pictures
     frames = np.stack([np.asarray(Image.open(one.path).convert("L"), float) for one in pictures])
     usual = np.median(frames, axis=0)
@@ -110,22 +110,22 @@ def test_bursts_are_found_again_by_exif_alone(drawn: Path) -> None:
 
 
 def test_the_same_recipe_draws_the_same_files(drawn: Path, tmp_path: Path) -> None:
-    draw(tmp_path / "again", TINY, stamps=None)
+    draw(tmp_path / "again", TINY, stamps=None, root=None)
     assert contents(tmp_path / "again") == contents(drawn)
 
 
 def test_what_was_drawn_before_is_left_as_it_is(drawn: Path) -> None:
     before = contents(drawn)
-    assert draw(drawn, TINY, stamps=None).fresh is False
+    assert draw(drawn, TINY, stamps=None, root=None).fresh is False
     assert contents(drawn) == before
 
 
 def test_a_folder_with_anything_else_is_refused(drawn: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="name another folder"):
-        draw(drawn, Recipe(bursts=3, width=64, height=48), stamps=None)
+        draw(drawn, Recipe(bursts=3, width=64, height=48), stamps=None, root=None)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="name another folder"):
-        draw(tmp_path, TINY, stamps=None)
+        draw(tmp_path, TINY, stamps=None, root=None)
 
 
 def test_a_drawing_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_drawing_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draw(tmp_path / "data", TINY, stamps=None, progress=stop)
+        draw(tmp_path / "data", TINY, stamps=None, root=None, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,7 +142,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(DataError, match="cannot be written: No space left"):
-        draw(tmp_path / "data", TINY, stamps=None, progress=full)
+        draw(tmp_path / "data", TINY, stamps=None, root=None, progress=full)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,7 +176,9 @@ def test_no_two_bursts_of_any_camera_are_within_the_gap() -> None:
     assert min((later.taken - end).total_seconds() for end, later in zip(ends, bursts[1:], strict=False)) > 60
 
 
-@pytest.mark.parametrize("wrong", [{"bursts": 0}, {"area": (0.2, 0.1)}, {"width": 3}, {"frames": (4, 2)}])
+@pytest.mark.parametrize(
+    "wrong", [{"bursts": 0}, {"things": 1.1}, {"area": (0.2, 0.1)}, {"width": 3}, {"frames": (4, 2)}]
+)
 def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(DataError, match="nothing can be drawn"):
         Recipe(**wrong)  # type: ignore[arg-type]
@@ -200,5 +202,6 @@ def test_every_line_of_the_stamps_table_has_a_group_and_a_path() -> None:
     with (Path(cut_outs.__file__).parent / "stamps.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["group"] for row in rows} == {"animal", "person", "vehicle"}
+    assert len({row["file"] for row in rows}) == len(rows)
     assert all(row["taxon"] or row["group"] == "vehicle" for row in rows)
     assert not any("cartoon" in row["file"] for row in rows)

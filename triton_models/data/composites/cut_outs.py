@@ -1,8 +1,8 @@
-"""What is put before the places: animals, people and vehicles, cut out with a soft edge.
+"""What is put before the places: animals, people, vehicles and other things, cut out with a soft edge.
 
 Debian's `tuxpaint-stamps-default` holds photographs cut out by hand, under free licences; `stamps.csv` says which of
-them are photographs and what they show. Without that package there are four cut-outs from the photographs that
-scikit-image ships: coarse, and enough for tests.
+them are photographs and what they show, `things.csv` which show nothing that a camera trap is there for. Without that
+package there are four cut-outs from the photographs that scikit-image ships: coarse, and enough for tests.
 """
 
 import csv
@@ -44,10 +44,14 @@ class Shelf:
 
     by_label: dict[str, tuple[CutOut, ...]]
     source: str
+    things: tuple[CutOut, ...] = ()
+    """What is no animal, person or vehicle and lies about: without it any cut-out would be something."""
 
 
-def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS) -> Shelf:
+def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS, things: bool = False) -> Shelf:
     """The cut-outs of these classes, or of all. `stamps=None`, or a folder that is not there: scikit-image's.
+
+    With `things` also those of `things.csv`; there are none without the stamps.
 
     Raises `DataError` for a class of which there is no cut-out.
     """
@@ -66,7 +70,13 @@ def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS) -> She
         )
         for name in wanted
     }
-    return Shelf(by_label, source)
+    return Shelf(by_label, source, _things(stamps) if things and stamps is not None else ())
+
+
+def _things(folder: Path) -> tuple[CutOut, ...]:
+    with (Path(__file__).parent / "things.csv").open(encoding="utf-8", newline="") as file:
+        paths = [folder.absolute() / f"{row['file']}.png" for row in csv.DictReader(file)]
+    return tuple(CutOut(path.stem, NOTHING, "", "nothing", _pixels(path)) for path in paths if path.exists())
 
 
 Entry = tuple[Path, str, str, str]
@@ -88,7 +98,7 @@ def _from_scikit_image() -> list[Entry]:
     ]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _pixels(path: Path) -> NDArray[np.float32]:
     image = _open(path) if path.is_absolute() else _cut(path.name)
     image = image.crop(image.getchannel("A").point([255 * (level > 24) for level in range(256)]).getbbox())

@@ -15,9 +15,9 @@ from PIL import ExifTags, Image, features
 
 from triton_models.data import DataError
 from triton_models.data.composites.cut_outs import NOTHING, STAMPS, Shelf, shelf
-from triton_models.data.composites.exposure import expose, light, print_strips
+from triton_models.data.composites.exposure import expose, light, print_strips, with_things
+from triton_models.data.composites.places import ROOT, Photograph, in_words, photographs, place
 from triton_models.data.composites.plan import Burst, Recipe, camera_name, plan
-from triton_models.data.composites.scenes import scene
 from triton_models.data.pictures import Progress
 from triton_models.data.readers.kinds import TABLE
 from triton_models.data.readers.table import DRAWN
@@ -28,7 +28,7 @@ COLUMNS = (
     *("path", "label", "taxon", "group", "burst", "camera", "taken", "x", "y", "width", "height"),
     *("frame", "frames", "infrared"),
 )
-_FORM = 1
+_FORM = 2
 """Raised whenever the same recipe comes to look otherwise."""
 
 
@@ -44,46 +44,64 @@ class Drawn:
     fresh: bool
 
 
-def draw(folder: Path, recipe: Recipe, *, stamps: Path | None = STAMPS, progress: Progress | None = None) -> Drawn:
+def draw(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    stamps: Path | None = STAMPS,
+    root: Path | None = ROOT,
+    progress: Progress | None = None,
+) -> Drawn:
     """Draw into a folder that is not there yet, or is empty; it appears when all is drawn.
 
+    `stamps` is the folder of cut-outs, `root` what the paths of the landscape photographs begin from; None: without.
     A folder that the same recipe drew is left as it is. Raises `DataError` where something else lies there.
     """
-    cut_outs = shelf(recipe.classes, stamps=stamps)
-    fingerprint = digest(json.dumps([_FORM, asdict(recipe), cut_outs.source, _digest_of(cut_outs), _codec()]))
+    cut_outs = shelf(recipe.classes, stamps=stamps, things=recipe.things > 0)
+    grounds = photographs(root)
+    source = f"{cut_outs.source} before {in_words(grounds)}"
+    fingerprint = digest(json.dumps([_FORM, asdict(recipe), source, _digest_of(cut_outs, grounds), _codec()]))
     found = _found(folder, fingerprint)
     if found:
         return found
     bursts = plan(recipe, tuple(sorted(cut_outs.by_label)), NOTHING)
     told: dict[str, Any] = {
         "fingerprint": fingerprint,
-        "source": f"composites of {cut_outs.source}, seed {recipe.seed}; no photographs from the field",
+        "source": f"composites of {source}, seed {recipe.seed}; no photographs from the field",
         "recipe": asdict(recipe),
         "bursts": len(bursts),
         "pictures": sum(len(burst.poses) for burst in bursts),
         "labels": sorted({burst.label for burst in bursts}),
     }
-    with _beside(folder) as place:
-        _draw_all(place, recipe, cut_outs, bursts, progress)
-        (place / DRAWN).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    with _beside(folder) as part:
+        _draw_all(part, recipe, cut_outs, grounds, bursts, progress)
+        (part / DRAWN).write_text(json.dumps(told, indent=1), encoding="utf-8")
     return _drawn(folder, told, fresh=True)
 
 
-def _draw_all(place: Path, recipe: Recipe, cut_outs: Shelf, bursts: list[Burst], progress: Progress | None) -> None:
+def _draw_all(
+    part: Path,
+    recipe: Recipe,
+    cut_outs: Shelf,
+    grounds: tuple[Photograph, ...],
+    bursts: list[Burst],
+    progress: Progress | None,
+) -> None:
     total, done = sum(len(burst.poses) for burst in bursts), 0
-    with (place / TABLE).open("w", encoding="utf-8", newline="") as file:
+    with (part / TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         camera, view = -1, None
         for burst in bursts:
             if view is None or burst.camera != camera:
-                camera, view = burst.camera, scene(burst.camera, recipe.seed, recipe.width, recipe.height)
-            lit = light(view, burst)
+                camera = burst.camera
+                view = place(camera, recipe.seed, recipe.width, recipe.height, grounds)
+            lit = with_things(light(view, burst), cut_outs.things)
             kinds = cut_outs.by_label.get(burst.label, ())
             kind = kinds[burst.variant % len(kinds)] if kinds else None
             for frame, pose in enumerate(burst.poses):
                 picture, box = expose(lit, kind, pose, frame)
-                path = _save(place, picture, burst, frame)
+                path = _save(part, picture, burst, frame)
                 seen = box is not None and kind is not None
                 table.writerow(
                     {
@@ -110,14 +128,14 @@ def _columns(box: Box | None) -> dict[str, str]:
     return {name: f"{share:.5f}" for name, share in zip(("x", "y", "width", "height"), box or (), strict=False)}
 
 
-def _save(place: Path, picture: Image.Image, burst: Burst, frame: int) -> str:
+def _save(part: Path, picture: Image.Image, burst: Burst, frame: int) -> str:
     camera, taken, of = camera_name(burst.camera), burst.time(frame), len(burst.poses)
     celsius = -6 + burst.seed % 9 if burst.infrared else 7 + burst.seed % 15
     print_strips(picture, camera, taken, frame + 1, of, celsius)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=72 + burst.seed % 16, exif=_exif(burst, camera, frame))
     name = f"{camera}/{taken:%Y%m%d-%H%M%S}-{burst.number:05}-{frame + 1}.JPG"
-    path = place / name
+    path = part / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(file.getvalue())
     return name
@@ -138,8 +156,12 @@ def _exif(burst: Burst, camera: str, frame: int) -> Image.Exif:
     return block
 
 
-def _digest_of(cut_outs: Shelf) -> str:
-    return digest(*(each.pixels.tobytes().hex() for _, kinds in sorted(cut_outs.by_label.items()) for each in kinds))
+def _digest_of(cut_outs: Shelf, grounds: tuple[Photograph, ...]) -> str:
+    shown = [each for _, kinds in sorted(cut_outs.by_label.items()) for each in kinds]
+    return digest(
+        *(each.pixels.tobytes().hex() for each in (*shown, *cut_outs.things)),
+        *(f"{each.path.name} {each.path.stat().st_size}" for each in grounds),
+    )
 
 
 def _codec() -> str:

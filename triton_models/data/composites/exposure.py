@@ -1,11 +1,11 @@
 """From a place and an animal to what the sensor sees: size, blur, shadow, light, noise, the printed strips."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from triton_models.data.composites.cut_outs import CutOut
 from triton_models.data.composites.plan import Burst, Pose
@@ -14,6 +14,9 @@ from uncia.events.images import Box
 
 TOP_STRIP, BOTTOM_STRIP = 0.032, 0.055
 """What the camera prints over, shares of the height: a little less than the stream cuts off."""
+
+_HIDDEN = 0.5
+"""What is behind trunks and stones for more than this share of it stands before them instead."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ def light(scene: Scene, burst: Burst) -> Lit:
     return Lit(scene, (scene.colours.mean(axis=2) * flash * np.float32(burst.level))[..., None], burst)
 
 
+def with_things(lit: Lit, things: tuple[CutOut, ...]) -> Lit:
+    """The same place with what lies about in this burst."""
+    if not things or not lit.burst.lying:
+        return lit
+    colours = lit.colours.copy()
+    for each in lit.burst.lying:
+        burst = replace(lit.burst, mirrored=each.mirrored, shade=each.shade)
+        _put(colours, replace(lit, burst=burst), things[each.variant % len(things)], each.pose)
+    return replace(lit, colours=colours)
+
+
 def expose(lit: Lit, cut_out: CutOut | None, pose: Pose | None, frame: int) -> tuple[Image.Image, Box | None]:
     """One frame without its strips, and the box of what can be seen of the animal, as shares of the frame."""
     colours, box = lit.colours, None
@@ -50,7 +64,7 @@ def expose(lit: Lit, cut_out: CutOut | None, pose: Pose | None, frame: int) -> t
 
 
 def _tint(burst: Burst) -> Pixels:
-    tint = np.asarray([1 + 0.12 * burst.warmth, 1.0, 1 - 0.15 * burst.warmth], np.float32)
+    tint = np.asarray([1 + 0.18 * burst.warmth, 1.0, 1 - 0.22 * burst.warmth], np.float32)
     level: Pixels = tint * np.float32(burst.level)
     return level
 
@@ -72,6 +86,9 @@ def _put(colours: Pixels, lit: Lit, cut_out: CutOut, pose: Pose) -> Box | None:
     _shadow(colours, pose.x * width, foot, wide, tall, lit.burst)
     part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     behind = lit.scene.front[y0:y1, x0:x1] > foot
+    if (matte[part] * behind).sum() > _HIDDEN * matte[part].sum():
+        # Nobody could say what that is, and what is learnt from it would be that trunks are animals.
+        behind = np.zeros_like(behind)
     # Grass before the feet: the ground shows through in ragged lines.
     rows = np.arange(y0, y1, dtype=np.float32)[:, None]
     blades = clouds(2, x1 - x0, 40, np.random.default_rng([lit.burst.seed, 5]))[0][None, :]
@@ -105,7 +122,7 @@ def _sprite(cut_out: CutOut, pose: Pose, burst: Burst, width: int, height: int) 
     image = image.rotate(pose.tilt, Image.Resampling.BICUBIC, expand=True)
     image = image.crop(image.getchannel("A").point([255 * (level > 24) for level in range(256)]).getbbox())
     aspect = image.width / image.height * burst.stretch
-    tall = min((pose.area * width * height / aspect) ** 0.5, height * 0.62)
+    tall = min((pose.area * width * height / aspect) ** 0.5, height * 0.8)
     size = (max(4, round(tall * aspect)), max(4, round(tall)))
     # What is larger than its cut-out would be softer than the place: that is a clue no camera gives, and so the
     # place's own softness (`_develop`) comes over both.
@@ -143,6 +160,7 @@ def _shadow(colours: Pixels, x: float, foot: float, wide: int, tall: int, burst:
 
 def _develop(colours: Pixels, burst: Burst, rng: np.random.Generator) -> Image.Image:
     """Shot noise, which grows with the root of the light, and a curve that lifts the dark in infrared."""
+    colours = _soft(colours, burst.softness * colours.shape[0])
     fixed, shot = (0.012, 0.055) if burst.infrared else (0.006, 0.028)
     grey = colours[..., 0] if burst.infrared else colours[..., 1]
     grain = _grain(rng, grey.shape) * (fixed + shot * np.sqrt(np.clip(grey, 0, 1)))
@@ -151,6 +169,16 @@ def _develop(colours: Pixels, burst: Burst, rng: np.random.Generator) -> Image.I
     if burst.infrared:
         image = image.point([round(255 * (level / 255) ** 0.72) for level in range(256)])
     return image.convert("RGB")
+
+
+def _soft(colours: Pixels, radius: float) -> Pixels:
+    """Through the lens: all of the frame alike, so that no cut-out is told by how sharp it is."""
+    if radius < 0.3:
+        return colours
+    blur = ImageFilter.GaussianBlur(radius)
+    eight = (np.clip(colours, 0, 1) * np.float32(255)).astype(np.uint8)
+    image = Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
+    return _shares(image.filter(blur)).reshape(colours.shape)
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:

@@ -32,6 +32,8 @@ class Recipe:
     """Share of the bursts in infrared."""
     area: tuple[float, float] = (0.02, 0.15)
     """Least and largest share of the frame that the animal's box takes."""
+    things: float = 0.0
+    """Share of the bursts in which things lie about that are no animal, person or vehicle."""
 
     def __post_init__(self) -> None:
         """Raises `DataError` with what is wrong."""
@@ -43,6 +45,7 @@ class Recipe:
             "frames": not 1 <= self.frames[0] <= self.frames[1] <= 99,
             "empty": not 0 <= self.empty <= 1,
             "night": not 0 <= self.night <= 1,
+            "things": not 0 <= self.things <= 1,
             "area": not 0 < low <= high <= 0.5,
         }
         for name, bad in wrong.items():
@@ -59,6 +62,17 @@ class Pose:
     area: float
     tilt: float
     smear: float
+
+
+@dataclass(frozen=True)
+class Lying:
+    """A thing that is no animal, person or vehicle, and lies or grows where the camera looks through one burst."""
+
+    variant: int
+    """Which cut-out, modulo how many there are."""
+    pose: Pose
+    mirrored: bool
+    shade: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,9 @@ class Burst:
     poses: tuple[Pose | None, ...] = field(repr=False)
     gaps: tuple[float, ...] = field(repr=False)
     """Seconds from the first frame."""
+    softness: float = 0.0
+    """How far the lens smears a point, in frame heights: place and animal alike."""
+    lying: tuple[Lying, ...] = field(default=(), repr=False)
 
     def time(self, frame: int) -> datetime:
         """When this frame was taken, to the millisecond."""
@@ -147,7 +164,7 @@ def _burst(
         variant=rng.randrange(1 << 16),
         taken=moment + timedelta(seconds=rng.randrange(60)),
         infrared=infrared,
-        level=rng.uniform(0.75, 1.3) if infrared else rng.uniform(0.45, 1.12),
+        level=rng.uniform(0.75, 1.3) if infrared else rng.uniform(0.28, 1.15),
         warmth=rng.uniform(-1, 1),
         mirrored=rng.random() < 0.5,
         stretch=rng.uniform(0.84, 1.16),
@@ -155,6 +172,32 @@ def _burst(
         seed=rng.randrange(1 << 31),
         poses=(None,) * count if empty else _walk(recipe, rng, count, infrared),
         gaps=tuple(gaps),
+        softness=Random(f"{recipe.seed}/{number}/lens").uniform(0, 0.002),
+        lying=_lying(recipe.things, Random(f"{recipe.seed}/{number}/lying")),
+    )
+
+
+def _lying(share: float, rng: Random) -> tuple[Lying, ...]:
+    """One or two things in this share of the bursts, alike where there is an animal and where there is none.
+
+    They lie as they fell and not where they would be looked for: so nothing but what they are tells them from animals.
+    """
+    if rng.random() >= share:
+        return ()
+    return tuple(
+        Lying(
+            variant=rng.randrange(1 << 16),
+            pose=Pose(
+                x=rng.uniform(0.05, 0.95),
+                foot=rng.uniform(0.5, 1.02),
+                area=math.exp(rng.uniform(math.log(0.008), math.log(0.08))),
+                tilt=rng.choice((0, 90, 180, 270)) + rng.uniform(-25, 25),
+                smear=0,
+            ),
+            mirrored=rng.random() < 0.5,
+            shade=tuple(rng.uniform(0.35, 0.9) for _ in range(3)),  # type: ignore[arg-type]
+        )
+        for _ in range(rng.choice((1, 1, 2)))
     )
 
 

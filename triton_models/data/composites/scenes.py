@@ -95,9 +95,7 @@ def _ground(
         texture,
         *(_shares(image.filter(ImageFilter.GaussianBlur(radius))) for radius in (1.5, 3, 6, 12)),
     ]
-    rows = np.arange(height, dtype=np.float32) / height
-    depth = 1 / np.maximum(rows - horizon + 0.05, 0.04)
-    near = np.clip(1.25 - depth * 0.19, 0, 1).astype(np.float32)
+    depth = _depth(horizon, height)
     step = depth * 780 / width * 0.42 / grain
     sharpness = np.clip(np.log2(np.maximum(step, 1)) + 0.3, 0, 4).astype(int)
     across = np.arange(width, dtype=np.float32) - width / 2
@@ -105,7 +103,19 @@ def _ground(
     columns = (across[None, :] * step[:, None] + start[0]).astype(np.int64) % side
     lines = (depth * 560 / grain + start[1]).astype(np.int64) % side
     grey = np.stack(levels)[sharpness[:, None], lines[:, None], columns]
-    return grey, np.repeat(near[:, None], width, axis=1)
+    return grey, nearness(horizon, width, height)
+
+
+def _depth(horizon: float, height: int) -> Pixels:
+    """How far away the ground is in each row, (height,); what is above the horizon is as far as it gets."""
+    rows = np.arange(height, dtype=np.float32) / height
+    return np.asarray(1 / np.maximum(rows - horizon + 0.05, 0.04), np.float32)
+
+
+def nearness(horizon: float, width: int, height: int) -> Pixels:
+    """`Scene.near` of flat ground below this horizon, a share of the height."""
+    near = np.clip(1.25 - _depth(horizon, height) * 0.19, 0, 1).astype(np.float32)
+    return np.repeat(near[:, None], width, axis=1)
 
 
 def _background(colours: Pixels, kind: str, horizon: int, rng: np.random.Generator) -> None:
