@@ -14,6 +14,7 @@ from benchmarks.models_report.ablation import ablation_step
 from benchmarks.models_report.calibration import calibration_step
 from benchmarks.models_report.ensembles import bursts_step, models_step, views_step
 from benchmarks.models_report.groups import groups_step, samples_step
+from benchmarks.models_report.kept import kept_step
 from benchmarks.models_report.learning import fine_tune_step, train_head_step, train_small_step, train_whole_step
 from benchmarks.models_report.page import write_page
 from benchmarks.models_report.pictures import draw_data
@@ -30,6 +31,7 @@ STEPS = (
     Step("small", "a small network from scratch", train_small_step, ("data",)),
     Step("fine_tuned", "fine-tuning the last block", fine_tune_step, ("data",)),
     Step("ablation", "the ablation", ablation_step, ("data",)),
+    Step("kept", "kinds of the published network that the head keeps", kept_step, ("head",)),
     Step("groups", "any animal at all", groups_step, ("data",)),
     Step("samples", "genuine photographs", samples_step, ("groups",)),
     Step("calibration", "thresholds on held-out bursts", calibration_step, ("head",)),

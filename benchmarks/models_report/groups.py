@@ -1,24 +1,16 @@
 """Any animal at all: learnt on composites, judged on kinds that it never saw, and tried on genuine photographs."""
 
-from pathlib import Path
-
 import numpy as np
 
 from benchmarks.models_report.calibration import share_of
 from benchmarks.models_report.learning import teller
-from benchmarks.models_report.pictures import groups
+from benchmarks.models_report.pictures import LEOPARD, genuine, groups
 from benchmarks.models_report.running import Facts, Report
 from triton_models.asking.answers import Answers, ask, by_burst
 from triton_models.asking.packages import open_package
-from triton_models.data.pictures import Picture
 from triton_models.groups.recipe import train_groups
 from triton_models.recipes import species_classifier
 from uncia.labels import LabelClass
-
-SAMPLES = Path("../shared/samples")
-"""Genuine photographs, where they are; none of them is in the project."""
-
-LEOPARD = "Panthera uncia"
 
 
 def groups_step(report: Report) -> Facts:
@@ -78,10 +70,9 @@ def _stock_animals(answers: Answers, classes: tuple[LabelClass, ...], report: Re
 def samples_step(report: Report) -> Facts:
     """The joined package on genuine photographs. Nothing of them was learnt from."""
     package = open_package(report.package("species_and_groups"))
-    if not SAMPLES.is_dir():
+    pictures = genuine()
+    if not pictures:
         return {"photographs": 0}
-    paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
-    pictures = [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths]
     answers = ask(package, pictures)
     leopard = package.card.labels.of_taxon(LEOPARD)[0]
     lines = []

@@ -19,6 +19,8 @@ WAYS = {
     "small": "small, from scratch",
 }
 
+WAYS_TO_KNOW, TOLD = ("taught", "kept"), ("found", "false")
+
 NOT_THE_FIELD = (
     "**These are composites, not photographs from the field: no figure here is an accuracy in the field.** The same "
     "few cut-outs of a kind stand in the pictures that were learnt from and in those of the test, before other places, "
@@ -44,6 +46,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
         "data": _data,
         "head": _learners,
         "ablation": _ablation,
+        "kept": _kept,
         "groups": _groups,
         "samples": _samples,
         "calibration": _calibration,
@@ -147,6 +150,44 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         "bursts, on the average of all rows that differ in nothing else:",
         "",
         *effects,
+    ]
+
+
+def _kept(done: dict[str, Facts]) -> list[str]:
+    told = done["kept"]
+    rows = [
+        (f"{each['kind']} ({each['published']})", *(share(each[way][what]) for way in WAYS_TO_KNOW for what in TOLD))
+        for each in told["kinds"]
+    ]
+    own, before = (done[name]["figures"]["top-1"] for name in ("kept", "head"))
+    shown = table(("kind (published class)", "taught: found", "false", "untaught, kept: found", "false"), rows)
+    return [
+        "### Kept of the published network",
+        "",
+        "`uncia train head --keep`: each of the kinds that the published network knows, once taught by its photographs "
+        "and once without a single one of them. Test bursts that reach the kind's threshold, and those of other things "
+        "that do:",
+        "",
+        *(shown if rows else ["None of the kinds is one that the published network knows."]),
+        "",
+        f"The head with the snow leopard kept beside what it was taught: top-1 {cell_of(own)}, without it "
+        f"{cell_of(before)}.",
+        *_kept_genuine(told["genuine"]),
+    ]
+
+
+def _kept_genuine(told: Facts) -> list[str]:
+    if not told["photographs"]:
+        return []
+    threshold = "none" if told["threshold"] is None else f"{told['threshold']:g}"
+    return [
+        "",
+        f"That head on {told['photographs']} genuine photographs, of which nothing was learnt, no more than of any "
+        f"other snow leopard: of the {told['leopards']} frames of the snow leopard's burst {told['leopards_called']} "
+        f"reach its threshold ({threshold}; the least {told['least']:.2f}), and in {told['leopards_first']} it is the "
+        f"first of all classes. Of the {told['photographs'] - told['leopards']} others {told['others_called']} reach "
+        f"it (the greatest, {told['greatest_other_is']}, {told['greatest_other']:.2f}), and in {told['others_first']} "
+        "it is first.",
     ]
 
 

@@ -7,8 +7,12 @@ from benchmarks.models_report.running import Facts, Report
 from triton_models.data.composites.cut_outs import shelf
 from triton_models.data.composites.draw import draw
 from triton_models.data.composites.plan import Recipe
-from triton_models.data.pictures import DataSet, read_data
+from triton_models.data.pictures import DataSet, Picture, read_data
 from triton_models.data.splits import Split, leaks, split
+
+SAMPLES = Path("../shared/samples")
+"""Genuine photographs, where they are; none of them is in the project."""
+LEOPARD = "Panthera uncia"
 
 _SEVERAL = 2
 """Kinds with so many cut-outs are taken first: a kind with one is known by that picture."""
@@ -60,6 +64,12 @@ def draw_data(report: Report) -> Facts:
     }
     facts["leaks"] = leaks(parts)
     return facts
+
+
+def genuine() -> list[Picture]:
+    """Photographs of camera traps; labelled, as far as they are, by the folder. None where they are not at hand."""
+    paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
+    return [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths]
 
 
 def species(folder: Path) -> DataSet:

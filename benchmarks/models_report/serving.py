@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models_report.groups import SAMPLES
-from benchmarks.models_report.pictures import sides
+from benchmarks.models_report.pictures import genuine, sides
 from benchmarks.models_report.running import Facts, Report
 from infra.local.stack import Stack
 from triton_models.asking.answers import ask
@@ -143,9 +142,8 @@ def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]
     """Photographs come, a few a second, as long as the context lasts: composites, and genuine ones where they are."""
     _, parts = sides(report)
     pictures = list(parts.test)
-    if SAMPLES.is_dir():
-        paths = sorted(SAMPLES.glob("snow_leopard_burst/*.JPG"))
-        pictures = [*(Picture(path, "snow leopard", "genuine", "genuine") for path in paths), *pictures]
+    leopards = [picture for picture in genuine() if picture.burst == "snow_leopard_burst"]
+    pictures = [*leopards, *pictures]
     store, sent, stop = ObjectStore(settings), dict[str, Picture](), threading.Event()
 
     def play() -> None:
