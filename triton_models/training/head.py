@@ -16,7 +16,7 @@ from triton_models.training.backbones import Backbone
 from triton_models.training.logistic import Linear, fit
 from triton_models.training.looks import Look, examples, picture_scores, whole_examples
 from triton_models.training.rows import scratch
-from triton_models.training.sides import Contents, Side, Sighting, compute, side
+from triton_models.training.sides import Contents, Side, Sighting, compute, readable, side
 from triton_models.training.sights import Augmentation
 from triton_models.training.trained import (
     Answers,
@@ -105,7 +105,7 @@ def head_of_cached(
     """Train on features that `collect` brought into the cache. Raises `TrainingError`."""
     cut = settings.cut or backbone.deepest
     sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
-    classes = label_classes([picture for picture in split.train if picture.path not in contents.unreadable])
+    classes = label_classes(readable(split.train, contents))
     with scratch(cache) as place:
         sides = []
         for name, pictures in _sides(split).items():
