@@ -96,4 +96,5 @@ def load_label_set(path: Path) -> LabelSet:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise SettingsError(f"{path} is no label set ({where}: {problem['msg']}): build the model anew") from error
+        told = f"{where}: {problem['msg']}" if where else problem["msg"]
+        raise SettingsError(f"{path} is no label set ({told}): build the model anew") from error

@@ -84,7 +84,7 @@ def read_model_card(folder: Path) -> ModelCard:
     if card.label_set != labels.id:
         raise SettingsError(
             f"{path} belongs to the label set {card.label_set}, but {LABELS_FILE} beside it is {labels.id}: "
-            "`uncia models build` makes both anew"
+            "copy or make the package again as a whole (the default model: `uncia models build`)"
         )
     return card
 

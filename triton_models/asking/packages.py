@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triton_models.graph_errors import told, too_large
 from uncia.errors import SettingsError, UnciaError
 from uncia.frames import Pixels
 from uncia.model_card import ModelCard, read_model_card
@@ -59,6 +60,8 @@ def session_of(graph: Path | bytes) -> Any:
         import onnxruntime
     except ImportError as error:
         raise PackageError(f"asking a model needs the package {error.name}: pip install 'uncia[models]'") from error
+    if isinstance(graph, Path) and (sentence := too_large(graph)):
+        raise PackageError(sentence)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -67,4 +70,4 @@ def session_of(graph: Path | bytes) -> Any:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class but this
         name = graph if isinstance(graph, Path) else "the graph"
-        raise PackageError(f"ONNX Runtime cannot run {name}: {' '.join(str(error).split())[:300]}") from error
+        raise PackageError(f"ONNX Runtime cannot run {name}: {told(error)}") from error

@@ -3,14 +3,14 @@
 import errno
 import hashlib
 import html
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from triton_models.asking.packages import OpenPackage, PackageError, session_of
+from triton_models.asking.placing import draft_beside, put_in_place
+from triton_models.graph_errors import told
 from uncia.events.images import ClassVector
 from uncia.frames import FrameSpec, self_test_pattern
 from uncia.labels import LabelSet
@@ -53,7 +53,7 @@ def write_package(
     try:
         whole, windows, _ = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": pattern})
     except Exception as error:  # ONNX Runtime's errors have no common class but this
-        raise PackageError(f"the graph does not answer its self-test: {' '.join(str(error).split())[:300]}") from error
+        raise PackageError(f"the graph does not answer its self-test: {told(error)}") from error
     card = ModelCard(
         model=model,
         versions=("1",),
@@ -67,36 +67,18 @@ def write_package(
         built_from=built_from,
     )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
+        with draft_beside(out) as draft:
             made = draft / "made"
             made.mkdir()
-            made.chmod(0o755)
             (made / GRAPH_FILE).write_bytes(graph)
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / PAGE).write_text(page, encoding="utf-8")
             put_in_place(made, out, draft)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
     return OpenPackage(out, card, out / GRAPH_FILE, session)
-
-
-def put_in_place(made: Path, place: Path, draft: Path) -> None:
-    """Move a finished folder to its place. What was there goes into `draft`, and back when that fails."""
-    replaced = draft / "replaced"
-    try:
-        if place.exists():
-            place.rename(replaced)
-        made.rename(place)
-    except BaseException:
-        if replaced.exists() and not place.exists():
-            replaced.rename(place)
-        raise
 
 
 def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:

@@ -1,11 +1,11 @@
 """The recipe: learn the head, write its package, and put it beside a model of kinds."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from triton_models.asking.packages import OpenPackage, model_name_of, open_package
+from triton_models.asking.placing import draft_beside
 from triton_models.data.pictures import DataSet
 from triton_models.data.splits import Split
 from triton_models.ensembles.beside import join
@@ -56,9 +56,8 @@ def train_groups(
     if beside is not None:
         settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
     trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        alone = keep_head or (out if beside is None else Path(scratch) / NAME)
+    with draft_beside(out) as scratch:
+        alone = keep_head or (out if beside is None else scratch / NAME)
         told = write_package(
             trained,
             grouped,

@@ -37,8 +37,10 @@ def read_labels(path: Path, name: str, source: str) -> LabelSet:
         if path.suffix.lower() == ".json":
             return load_label_set(path)
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"the labels {path} cannot be read ({error})") from error
+    except OSError as error:
+        raise Refused(f"the labels {path} cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"the labels {path} are no text in UTF-8 ({error.reason}): save them as such") from error
     except SettingsError as error:
         raise Refused(str(error)) from error
     rows = _table(text, path) if path.suffix.lower() == ".csv" else _lines(text, path)

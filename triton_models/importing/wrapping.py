@@ -10,8 +10,9 @@ from typing import Any
 import onnx
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
+from triton_models.graph_errors import MOST_BYTES, told
 from triton_models.importing.description import Description
-from triton_models.releases.package import MOST_BYTES, Refused, open_graph, told
+from triton_models.releases.package import Refused, open_graph
 
 _NUMBERS = {
     "tensor(float)": TensorProto.FLOAT,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from triton_models.graph_errors import told, too_large
 from triton_models.releases.repository import sha256
 from uncia.errors import SettingsError, UnciaError
 from uncia.frames import self_test_pattern
@@ -17,8 +18,6 @@ from uncia.model_card import ModelCard, read_model_card
 from uncia.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 
 PAGE_FILE = "card.html"
-MOST_BYTES = 2**31 - 1
-"""What one ONNX file can hold; larger ones keep their weights in files beside, which would be left behind."""
 
 
 class Refused(UnciaError):
@@ -73,16 +72,8 @@ def open_graph(path: Path) -> Any:
 
 
 def _check_size(path: Path) -> None:
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise Refused(f"{path} has {size / 2**30:.1f} GiB: an ONNX file of 2 GiB and more cannot be served")
-
-
-def told(error: Exception) -> str:
-    """What ONNX Runtime says, in one line without its prefix and its paths in the source."""
-    words = " ".join(str(error).split())
-    head, _, rest = words.partition("[ONNXRuntimeError] : ")
-    return ((rest.split(" : ", 2)[-1] if rest else head) or type(error).__name__)[:300]
+    if sentence := too_large(path):
+        raise Refused(sentence)
 
 
 def check_tensors(session: Any, card: ModelCard, graph: Path) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,12 @@ class FeatureCache:
     """Rows float32 (R, D) by key. One process writes at a time; R and D are the same for all keys of a file."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._database = sqlite3.connect(path, timeout=60)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=60)
+        except (OSError, sqlite3.Error) as error:
+            raise self._trouble(error) from error
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -44,9 +47,7 @@ class FeatureCache:
         for begin in range(0, len(keys), _ASK_AT_ONCE):
             some = keys[begin : begin + _ASK_AT_ONCE]
             marks = ",".join("?" * len(some))
-            there.update(
-                key for (key,) in self._database.execute(f"SELECT key FROM features WHERE key IN ({marks})", some)
-            )
+            there.update(key for (key,) in self._ask(f"SELECT key FROM features WHERE key IN ({marks})", some))
         return [key for key in dict.fromkeys(keys) if key not in there]
 
     def put(self, computed: Iterable[tuple[str, Rows]]) -> None:
@@ -60,10 +61,11 @@ class FeatureCache:
 
     def get(self, key: str) -> Rows:
         """Raises `KeyError` where it is not there."""
-        found = self._database.execute("SELECT many, rows FROM features WHERE key = ?", (key,)).fetchone()
-        if found is None:
+        found = self._ask("SELECT many, rows FROM features WHERE key = ?", (key,))
+        if not found:
             raise KeyError(key)
-        return np.frombuffer(found[1], np.float32).reshape(found[0], -1)
+        many, rows = found[0]
+        return np.frombuffer(rows, np.float32).reshape(many, -1)
 
     def close(self) -> None:
         self._database.close()
@@ -76,8 +78,20 @@ class FeatureCache:
     ) -> None:
         self.close()
 
-    def _trouble(self, error: sqlite3.Error) -> TrainingError:
+    def _ask(self, question: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(question, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.Error | OSError) -> TrainingError:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return TrainingError(
+                f"the feature cache {self._path} is damaged ({error}): remove that file, and its features are computed "
+                "again"
+            )
+        why = error.strerror if isinstance(error, OSError) else error
         return TrainingError(
-            f"the feature cache {self._path} cannot be written ({error}): make room or name another folder with "
+            f"the feature cache {self._path} cannot be written ({why}): make room or name another folder with "
             "--cache; what was computed before is kept"
         )

@@ -17,7 +17,7 @@ from triton_models.training.kept import find, prior_of, published_at
 from triton_models.training.logistic import Linear, Prior, fit
 from triton_models.training.looks import Look, examples, picture_scores, whole_examples
 from triton_models.training.rows import scratch
-from triton_models.training.sides import Contents, Side, Sighting, compute, side
+from triton_models.training.sides import Contents, Side, Sighting, compute, readable, side
 from triton_models.training.sights import Augmentation
 from triton_models.training.trained import (
     Answers,
@@ -109,7 +109,7 @@ def head_of_cached(
     cut = settings.cut or backbone.deepest
     sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
     kept = kept_classes(backbone, settings)
-    shown = [picture for picture in split.train if picture.path not in contents.unreadable]
+    shown = readable(split.train, contents)
     classes = label_classes(shown, kept)
     labels = {picture.label for picture in shown}
     unseen = tuple(entry.index for entry in classes if entry.label not in labels)

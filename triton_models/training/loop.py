@@ -215,7 +215,9 @@ def _epoch(
         total += float(losses.detach().sum())
         progress(label, seen, len(feed.train))
     if not seen:
-        raise TrainingError("none of the photographs to learn from can be read")
+        raise TrainingError(
+            "none of the photographs to learn from can be read: `uncia data check` tells of each file what is wrong"
+        )
     return total / seen, right / seen
 
 
@@ -270,8 +272,10 @@ def _save(
         draft.replace(path)
     except (OSError, RuntimeError) as error:
         draft.unlink(missing_ok=True)
+        # Where the disk is full torch says something of its own, which names a line of its source.
+        why = error.strerror if isinstance(error, OSError) else "the disk is full, it seems"
         raise TrainingError(
-            f"the checkpoint {path} cannot be written ({error}): make room, then give the same command again; it goes "
+            f"the checkpoint {path} cannot be written ({why}): make room, then give the same command again; it goes "
             "on from the last one"
         ) from error
 

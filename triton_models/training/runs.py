@@ -1,6 +1,7 @@
 """What all commands that train share: bars, the data and its split, the package, and what is said of it."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,9 @@ def check_out(out: Path) -> str:
     """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
     if out.exists() and not (out / "model.json").exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out} is there and is no model package: name another folder")
+    parent = next(folder for folder in out.resolve().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise TrainingError(f"nothing can be written in {parent}: name another folder with --out")
     return model_name_of(out.resolve())
 
 
@@ -81,7 +85,7 @@ def finish(
 
     folder = out.resolve()
     package = write_package(
-        trained, data, split, folder, name=folder.name, seed=seed, least_precision=precision, progress=tell
+        trained, data, split, folder, name=check_out(out), seed=seed, least_precision=precision, progress=tell
     )
     shutil.rmtree(work_folder(out), ignore_errors=True)
     return package

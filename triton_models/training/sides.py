@@ -92,6 +92,22 @@ def compute(
         done += len(sights)
 
 
+def readable(pictures: Sequence[Picture], contents: Contents) -> list[Picture]:
+    """Those that could be read. Raises `TrainingError` where there were two classes before, and are no longer."""
+    kept = [picture for picture in pictures if picture.path not in contents.unreadable]
+    labels = {picture.label for picture in kept}
+    if len(labels) < 2 <= len({picture.label for picture in pictures}):
+        path, why = next(
+            (one.path, contents.unreadable[one.path]) for one in pictures if one.path in contents.unreadable
+        )
+        what = f"only those of {labels.pop()!r}" if labels else "none"
+        raise TrainingError(
+            f"of the {len(pictures):,} photographs to learn from, {what} can be read ({path}: {why}): "
+            "`uncia data check` tells of each file what is wrong with it"
+        )
+    return kept
+
+
 def side(
     pictures: Sequence[Picture], truth: Indices, sighting: Sighting, cut: str, contents: Contents, file: Path
 ) -> Side:

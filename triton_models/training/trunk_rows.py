@@ -18,6 +18,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from triton_models.recipes.dense_pass import export_graph
+from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
 from triton_models.training.cache import Rows
 from uncia.frames import FrameSpec, Pixels
@@ -104,8 +105,14 @@ def _code() -> str:
 
 
 def write_graph(network: nn.Module, spec: FrameSpec, path: Path, outputs: list[str]) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as draft:
-        export_graph(network, spec, Path(draft) / path.name, outputs)
-        (Path(draft) / path.name).replace(path)
+    """Whole or not at all. Raises `TrainingError` where there is no room for it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as draft:
+            export_graph(network, spec, Path(draft) / path.name, outputs)
+            (Path(draft) / path.name).replace(path)
+    except OSError as error:
+        raise TrainingError(
+            f"{path} cannot be written ({error.strerror}): make room, then give the same command again, or name "
+            "another folder with --cache"
+        ) from error

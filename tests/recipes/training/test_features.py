@@ -146,6 +146,28 @@ def test_a_full_disk_is_told_and_what_was_there_is_kept(
     assert extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
 
 
+def test_a_cache_that_is_no_folder_is_told_with_what_to_do(
+    lite0: Backbone, sights: list[Sight], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(TrainingError, match=r"cannot be written \(File exists\): .* another folder with --cache"):
+        extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path / "file")
+
+
+@pytest.mark.parametrize("begin", [0, 4096], ids=["no database", "torn pages"])
+def test_a_damaged_cache_is_told_with_what_to_do(
+    begin: int, lite0: Backbone, sights: list[Sight], tmp_path: Path
+) -> None:
+    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    file = cache_file(tmp_path, lite0, CUT, SPEC)
+    data = file.read_bytes()
+    file.write_bytes(data[:begin] + b"\xa5" * (len(data) - begin))
+
+    with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove that file"):
+        extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+
+
 def test_no_more_frames_are_in_flight_than_a_chunk_has(
     lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

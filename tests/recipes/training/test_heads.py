@@ -135,6 +135,22 @@ def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
     assert "broken.jpg" in (package.folder / "card.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("broken", "told"), [({"disc"}, "only those of 'bar' can be read"), ({"bar", "disc"}, "none can be read")]
+)
+def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
+    broken: set[str], told: str, lite0: Backbone, features_folder: Path, tmp_path: Path
+) -> None:
+    _, split = data_set(tmp_path / "photographs", kinds=("bar", "disc"))
+    for picture in split.train:
+        if picture.label in broken:
+            picture.path.write_bytes(b"no photograph")
+    settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
+
+    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{told} \(.*\.jpg: .*\): `uncia data check`"):
+        train_head(split, lite0, settings, features_folder)
+
+
 def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
     split = drawn[1]
     strange = dataclasses.replace(split.test[0], label="hare")
@@ -160,47 +176,6 @@ def test_a_full_disk_leaves_the_package_that_was_there(
 
     assert (package.folder / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
-
-
-class Killed(BaseException):
-    """Ends a run as a kill does: nothing is tidied up afterwards."""
-
-
-def test_a_kill_in_the_middle_of_an_export_leaves_the_package_that_was_there(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1).folder
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-
-    def kill(step: str) -> None:
-        if step == "writing the page":
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("triton_models.training.package.shutil.rmtree", lambda *args, **kwargs: None)
-        with pytest.raises(Killed):
-            write_package(trained, *drawn, folder, name="shapes", seed=2, progress=kill)
-
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    write_package(trained, *drawn, folder, name="shapes", seed=1)
-    assert [path.name for path in tmp_path.iterdir()] == ["shapes"], "what the kill left is taken away"
-
-
-def test_a_package_that_a_kill_left_aside_is_put_back(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1).folder
-    (tmp_path / ".writing-shapes-x").mkdir()
-    folder.rename(tmp_path / ".writing-shapes-x" / "replaced")
-
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("triton_models.training.package.dense_pass.export", full)
-    with pytest.raises(TrainingError):
-        write_package(trained, *drawn, folder, name="shapes", seed=1)
-
-    assert (folder / "model.onnx").exists()
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from training_making import pictures
+from training_making import table_beside
 from typer.testing import CliRunner
 
 from triton_models.training import TrainingError
@@ -18,13 +18,7 @@ from uncia.model_card import read_model_card
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     pytest.importorskip("torch")
-    pictures(tmp_path / "photographs", bursts=6)
-    table = ["path,label,burst,camera"]
-    for path in sorted((tmp_path / "photographs").rglob("*.jpg")):
-        burst = f"{path.parent.name}-{path.stem.split('_')[0]}"
-        table.append(f"{path.relative_to(tmp_path / 'photographs')},{path.parent.name},{burst},ridge")
-    (tmp_path / "photographs" / "pictures.csv").write_text("\n".join(table) + "\n")
-    return tmp_path / "photographs"
+    return table_beside(tmp_path / "photographs", bursts=6)
 
 
 def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path) -> None:
@@ -38,6 +32,22 @@ def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path
     assert told["label_set"] == read_model_card(out).label_set
     assert {path.name for path in out.iterdir()} == {"model.onnx", "model.json", "labels.json", "card.html"}
     assert [path.name for path in out.parent.iterdir()] == ["tiny"], "no checkpoint is left behind"
+
+
+def test_a_folder_whose_name_cannot_be_a_models_gives_it_one_that_can(folders: Path, tmp_path: Path) -> None:
+    sizes = ["--width", "32", "--height", "24", "--epochs", "1"]
+    done = CliRunner().invoke(app, ["small", str(folders), "--out", str(tmp_path / "Ridge-2"), *sizes])
+
+    assert done.exit_code == 0, done.output
+    assert read_model_card(tmp_path / "Ridge-2").model == "ridge_2"
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(app, ["small", str(tmp_path / "gone"), "--out", str(tmp_path / "file" / "tiny")])
+
+    assert isinstance(done.exception, TrainingError)
+    assert str(done.exception) == f"nothing can be written in {tmp_path / 'file'}: name another folder with --out"
 
 
 def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:

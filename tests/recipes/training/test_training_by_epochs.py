@@ -54,19 +54,38 @@ def test_the_same_seed_gives_the_same_network_and_another_another(small: Trained
     assert not same(small, train_small(drawn[1], SMALL, 2, tmp_path / "b"))
 
 
-def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
-    """In a process of its own, killed in the middle of its fourth epoch."""
+IN_AN_EPOCH = """
+def progress(what, done, total):
+    if what.startswith("epoch 4 ") and done > 6:
+        os.kill(os.getpid(), 9)
+"""
+OVER_A_CHECKPOINT = """
+progress = lambda what, done, total: None
+save, saved = torch.save, []
+def half(held, path):
+    save(held, path)
+    saved.append(path)
+    if len(saved) == 5:
+        os.truncate(path, path.stat().st_size // 2)
+        os.kill(os.getpid(), 9)
+torch.save = half
+"""
+
+
+@pytest.mark.parametrize("killing", [IN_AN_EPOCH, OVER_A_CHECKPOINT], ids=["in an epoch", "over a checkpoint"])
+def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(
+    killing: str, small: Trained, drawn: Drawn, tmp_path: Path
+) -> None:
+    """In a process of its own, killed in its fourth epoch, or with half of that epoch's checkpoint written."""
     folder = drawn[0].pictures[0].path.parents[1]
     program = f"""
-import os, sys
+import os, sys, torch
 sys.path[:0] = [{str(Path(__file__).parent)!r}]
 from pathlib import Path
 from training_making import data_set
 from test_training_by_epochs import SMALL
 from triton_models.training.small import train_small
-def progress(what, done, total):
-    if what.startswith("epoch 4 ") and done > 6:
-        os.kill(os.getpid(), 9)
+{killing}
 train_small(data_set(Path({str(folder)!r}), fresh=False)[1], SMALL, 1, Path({str(tmp_path)!r}), progress)
 """
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)

@@ -48,6 +48,15 @@ def pictures(
     return made
 
 
+def table_beside(folder: Path, bursts: int) -> Path:
+    """The pictures, and a table that tells their bursts: a data set for the commands."""
+    lines = ["path,label,burst,camera"]
+    for one in pictures(folder, bursts=bursts):
+        lines.append(f"{one.path.relative_to(folder)},{one.label},{one.burst},ridge")
+    (folder / "pictures.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
 def hash_of(kind: str) -> int:
     return sum(kind.encode()) * 1000
 

@@ -22,6 +22,7 @@ from triton_models.data.check.seeing import see
 from triton_models.data.command import app
 from triton_models.data.pictures import DataSet, Picture, Progress, read_data
 from triton_models.data.splits import Split
+from triton_models.training import TrainingError
 
 
 def shot(path: Path, seed: int, *, noise: int = 0, quality: int = 92, size: tuple[int, int] = (160, 120)) -> Path:
@@ -188,6 +189,17 @@ def test_the_network_sees_each_picture_that_can_be_read(tmp_path: Path) -> None:
     assert features.shape == (2, 1280)
     assert np.array_equal(features, kept)
     assert not np.array_equal(features[0], features[1])
+
+
+def test_no_room_for_what_the_network_sees_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("triton_models.data.check.seeing.tempfile.TemporaryFile", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*: make room or name another folder"):
+        see([shot(tmp_path / "1.jpg", 1)], tmp_path / "cache")
 
 
 @pytest.fixture

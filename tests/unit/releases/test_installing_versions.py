@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,8 @@ from uncia.events.images import ClassVector
 from uncia.frames import FrameSpec
 from uncia.model_card import installed_card
 from uncia.model_versions import installed, read_standing
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -134,12 +138,13 @@ def _other_answers(package: Path) -> None:
         (lambda package: new_graph(package, frame=FrameSpec(width=32, height=64)), r"must be \[batch, 64, 96, 3\]"),
         (lambda package: new_graph(package, seed=5), r"does not answer its self-test .*off by"),
         (_other_answers, "does not answer its self-test"),
-        (_no_such_operator, "Teleport"),
+        (_no_such_operator, "it knows no operator Teleport in operator set 17: export the model with standard"),
+        (lambda package: os.truncate(package / "model.onnx", 2**31), "an ONNX file of 2 GiB and more cannot be served"),
         (lambda package: changed_card(package, places="WHERE"), "no output WHERE"),
     ],
     ids=[
         "labels gone", "labels broken", "card broken", "graph cut", "one label too many", "another frame",
-        "other weights", "other self-test", "unknown operator", "other names",
+        "other weights", "other self-test", "unknown operator", "2 GiB", "other names",
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_the_reason_and_changes_nothing(
@@ -162,6 +167,18 @@ def test_a_full_disk_leaves_what_was_there(package: Path, repository: Path, monk
     monkeypatch.setattr(installing.shutil, "copyfile", full)
     with pytest.raises(Refused, match="the disk is full"):
         install(package, repository)
+    assert contents(repository) == before
+
+
+def test_a_disk_that_takes_no_more_is_told_in_one_sentence_by_the_command(package: Path, repository: Path) -> None:
+    before = contents(repository)
+    command = [sys.executable, "-m", "uncia", "models", "install", str(package), "--repository", str(repository)]
+    done = subprocess.run(["prlimit", "--fsize=300", *command], capture_output=True, text=True, cwd=ROOT)
+
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"uncia: .* could not be installed \(.*File too large.*\); what was there is untouched\n", done.stderr
+    )
     assert contents(repository) == before
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triton_models.data.pictures import Progress
+from triton_models.training import TrainingError
 from uncia.frames import FrameSpec
 
 BACKBONE = "efficientnet-lite0"
@@ -24,7 +25,6 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
     # Here, because torch takes seconds to load, and a check without the network needs none of it.
     from triton_models.training.backbones import backbone
     from triton_models.training.features import cache_file, extract
-    from triton_models.training.rows import gather
     from triton_models.training.sights import Sight
 
     network, spec = backbone(BACKBONE), FrameSpec()
@@ -33,16 +33,27 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
     told = extract(sights, ("plain",), network, (cut,), spec, cache, progress or (lambda done, total: None))
     file = cache_file(cache, network, cut, spec)
     kept = [(sight, content) for sight, content in zip(sights, told.contents, strict=True) if content is not None]
+    if not kept:
+        return [], np.zeros((0, 1), np.float32)
+    try:
+        features = _best_windows([(file, sight.key(content, "plain")) for sight, content in kept], cache)
+    except OSError as error:
+        raise TrainingError(
+            f"no room for the features in {cache} ({error.strerror}): make room or name another folder with --cache"
+        ) from error
+    return [sight.path for sight, _ in kept], features
+
+
+def _best_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.float32]:
+    """Of each `(cache file, key)` the most of each feature over its windows, (N, D), mapped from a nameless file."""
+    from triton_models.training.rows import gather
+
     best: list[NDArray[np.float32]] = []
     with tempfile.TemporaryDirectory(dir=cache) as folder, tempfile.TemporaryFile(dir=cache) as out:
-        for begin in range(0, len(kept), _AT_ONCE):
-            some = kept[begin : begin + _AT_ONCE]
-            table = gather([(file, sight.key(content, "plain")) for sight, content in some], Path(folder) / "rows")
+        for begin in range(0, len(items), _AT_ONCE):
+            table = gather(items[begin : begin + _AT_ONCE], Path(folder) / "rows")
             # The first row is the whole frame, the others are its windows.
-            best = [table.of(place)[1:].max(axis=0) for place in range(len(some))]
+            best = [table.of(place)[1:].max(axis=0) for place in range(len(table))]
             out.write(np.stack(best).tobytes())
         out.flush()
-        if not kept:
-            return [], np.zeros((0, 1), np.float32)
-        features = np.memmap(out, np.float32, "r", shape=(len(kept), len(best[0])))
-    return [sight.path for sight, _ in kept], features
+        return np.memmap(out, np.float32, "r", shape=(len(items), len(best[0])))

@@ -1,0 +1,77 @@
+"""`uncia train` where there is no room left: one sentence that says what to do, and what was there stays whole."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from killing import Command, content
+from training_making import table_beside
+
+from tests.packages import write_package
+
+pytest.importorskip("torch")
+
+KB = 1024
+SHALLOW = ("--cut", "block-2", "--penalty", "0.1", "--augment", "none")
+"""Its graphs have some 80 KB."""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return table_beside(tmp_path_factory.mktemp("source") / "photographs", bursts=12)
+
+
+def train(how: str, source: Path, folder: Path, *options: str) -> list[str]:
+    where = ("--out", str(folder / "models" / "shapes"), "--cache", str(folder / "features"))
+    return ["train", how, str(source), *where, *options]
+
+
+@pytest.fixture(scope="module")
+def with_features(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds all features, and the graph that computed them."""
+    folder = tmp_path_factory.mktemp("with-features")
+    Command(train("head", source, folder, *SHALLOW), folder / "log").finish()
+    return folder / "features"
+
+
+def refusal(arguments: list[str], folder: Path, most_bytes: int) -> str:
+    """What the command says in the end, where no file may become larger than that."""
+    told = Command(arguments, folder / "log", most_bytes=most_bytes).fail()
+    assert "Traceback" not in told
+    return told.splitlines()[-1]
+
+
+def test_no_room_for_the_graph_that_computes_features(source: Path, tmp_path: Path) -> None:
+    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 48 * KB)
+
+    assert re.search(r"^uncia: .*\.onnx cannot be written .*: make room, then give the same command again", told)
+    assert list((tmp_path / "features").glob("*.onnx")) == list((tmp_path / "features").glob(".exporting-*")) == []
+
+
+def test_no_room_for_features(source: Path, with_features: Path, tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    for graph in with_features.glob("*.onnx"):
+        shutil.copy(graph, tmp_path / "features")
+    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 36 * KB)
+
+    assert re.search(r"^uncia: the feature cache .* cannot be written .*: make room or name another folder", told)
+
+
+def test_no_room_for_the_package(source: Path, with_features: Path, tmp_path: Path) -> None:
+    shutil.copytree(with_features, tmp_path / "features")
+    out = tmp_path / "models" / "shapes"
+    write_package(out)
+    before = content(out)
+    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 64 * KB)
+
+    assert re.search(r"^uncia: the package .* cannot be written .*: make room, .* what was there stays$", told)
+    assert content(out) == before
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_no_room_for_a_checkpoint(source: Path, tmp_path: Path) -> None:
+    arguments = ["train", "small", str(source), "--out", str(tmp_path / "tiny"), "--width", "32", "--height", "24"]
+    told = refusal(arguments, tmp_path, 16 * KB)
+
+    assert re.search(r"^uncia: the checkpoint .* cannot be written .*: make room, then give the same command", told)
