@@ -25,6 +25,7 @@ from benchmarks.report import Results
 from benchmarks.serving_asked import Asked, by_grpc, by_http, percentiles, release
 from benchmarks.serving_table import write_table
 from benchmarks.theirs import export_theirs, prepared, session_of
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from uncia.errors import UnciaError
 from uncia.frames import self_test_pattern
@@ -33,7 +34,6 @@ from uncia.model_versions import GRAPH_FILE, write_standing
 from uncia.model_versions import first as first_standing
 from uncia.settings import Settings
 
-_REPOSITORY = "UNCIA_MODEL_REPOSITORY"
 _CLIENTS = 4
 _LOOK_S = 0.5
 _THEIRS = "theirs"
@@ -216,23 +216,23 @@ def measure(folder: Path, times: int, seconds: float, say: Callable[[str], None]
     shutil.copytree(real.model_repository / real.model / "1", repository / real.model / "1")
     shutil.copy(real.model_repository / real.model / "config.pbtxt", repository / real.model)
     write_standing(repository / real.model, first_standing())
-    os.environ[_REPOSITORY] = str(repository)
     stack = Stack(folder / "stack")
     results: Results = {}
     try:
-        stack.up(("triton",))
-        settings = stack.settings().model_copy(update={"model_repository": repository})
-        parts: dict[str, Callable[[], Results]] = {
-            "latency": lambda: latency(settings, times),
-            "import": lambda: overhead(stack, settings, folder, max(10, times // 10)),
-            "switch": lambda: switch(stack, settings, seconds),
-        }
-        for name, part in parts.items():
-            found = part()
-            results |= found
-            say(f"  {name}: " + ", ".join(f"{key.removeprefix('serving_')} {value}" for key, value in found.items()))
+        with stopped_at_the_end(stack, repository=repository):
+            stack.up(("triton",))
+            settings = stack.settings().model_copy(update={"model_repository": repository})
+            parts: dict[str, Callable[[], Results]] = {
+                "latency": lambda: latency(settings, times),
+                "import": lambda: overhead(stack, settings, folder, max(10, times // 10)),
+                "switch": lambda: switch(stack, settings, seconds),
+            }
+            for name, part in parts.items():
+                found = part()
+                results |= found
+                told = ", ".join(f"{key.removeprefix('serving_')} {value}" for key, value in found.items())
+                say(f"  {name}: {told}")
     finally:
-        stack.down()
         shutil.rmtree(folder, ignore_errors=True)
     return results
 

@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.models_report.groups import SAMPLES
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from triton_models.asking.answers import ask
 from triton_models.asking.packages import open_package
@@ -55,18 +56,11 @@ def serving_step(report: Report) -> Facts:
     home = report.folder / "serving"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(report.folder / "repository", home / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    before = os.environ.get("UNCIA_MODEL_REPOSITORY")
-    os.environ["UNCIA_MODEL_REPOSITORY"] = str(home / "models")
     stack = Stack(home / "stack")
-    try:
+    with stopped_at_the_end(stack, repository=home / "models"):
         report.say("      starting a stack")
         stack.up(extra_env=_QUICK, timeout_s=300)
         return _serve(report, stack)
-    finally:
-        stack.down()
-        os.environ.pop("UNCIA_MODEL_REPOSITORY")
-        if before is not None:
-            os.environ["UNCIA_MODEL_REPOSITORY"] = before
 
 
 def _serve(report: Report, stack: Stack) -> Facts:
