@@ -1,10 +1,8 @@
-"""A model package, written: beside its place first, then moved there whole."""
+"""A model package, written whole or not at all."""
 
 import errno
 import hashlib
 import html
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from triton_models.asking.packages import OpenPackage, PackageError, session_of
 from uncia.events.images import ClassVector
+from uncia.folders import whole_folder
 from uncia.frames import FrameSpec, self_test_pattern
 from uncia.labels import LabelSet
 from uncia.model_card import ModelCard, SelfTest
@@ -67,36 +66,15 @@ def write_package(
         built_from=built_from,
     )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            made = draft / "made"
-            made.mkdir()
-            made.chmod(0o755)
+        with whole_folder(out) as made:
             (made / GRAPH_FILE).write_bytes(graph)
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / PAGE).write_text(page, encoding="utf-8")
-            put_in_place(made, out, draft)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
     return OpenPackage(out, card, out / GRAPH_FILE, session)
-
-
-def put_in_place(made: Path, place: Path, draft: Path) -> None:
-    """Move a finished folder to its place. What was there goes into `draft`, and back when that fails."""
-    replaced = draft / "replaced"
-    try:
-        if place.exists():
-            place.rename(replaced)
-        made.rename(place)
-    except BaseException:
-        if replaced.exists() and not place.exists():
-            replaced.rename(place)
-        raise
 
 
 def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:

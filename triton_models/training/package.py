@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triton_models.asking.writing import put_in_place
 from triton_models.data.pictures import DataSet
 from triton_models.data.pixels import frame_of
 from triton_models.data.splits import Split
@@ -23,6 +20,7 @@ from triton_models.training.judged import calibrated, judge, temperature_of
 from triton_models.training.trained import Answers, Trained
 from uncia.errors import UnciaError
 from uncia.events.images import ClassVector
+from uncia.folders import whole_folder
 from uncia.frames import Pixels, self_test_pattern
 from uncia.labels import LabelSet
 from uncia.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
@@ -75,53 +73,37 @@ def write_package(
         ),
         classes=classes,
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(folder)
-    draft = Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
     try:
-        made = draft / folder.name
-        made.mkdir()
-        progress("exporting the graph")
-        dense_pass.export(trained.network, trained.spec, made / GRAPH_FILE)
-        progress("comparing ONNX Runtime with torch")
-        whole, best = _compare(trained, made / GRAPH_FILE)
-        compare_with_answers(trained, made / GRAPH_FILE)
-        card = ModelCard(
-            model=name,
-            versions=("1",),
-            frame=trained.spec,
-            label_set=labels.id,
-            labels=labels,
-            self_test=SelfTest(whole=ClassVector.pack(whole), windows=ClassVector.pack(best)),
-            onnx_sha256=hashlib.sha256((made / GRAPH_FILE).read_bytes()).hexdigest(),
-            weights=trained.weights,
-            licence=trained.licence,
-            built_from=_digest(trained, seed),
-        )
-        progress("writing the page")
-        (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        page = card_page(trained, data, split, card, judged, temperature, seed)
-        (made / PAGE_FILE).write_text(page, encoding="utf-8")
-        made.chmod(0o755)
-        put_in_place(made, folder, draft)
+        with whole_folder(folder) as made:
+            progress("exporting the graph")
+            dense_pass.export(trained.network, trained.spec, made / GRAPH_FILE)
+            progress("comparing ONNX Runtime with torch")
+            whole, best = _compare(trained, made / GRAPH_FILE)
+            compare_with_answers(trained, made / GRAPH_FILE)
+            card = ModelCard(
+                model=name,
+                versions=("1",),
+                frame=trained.spec,
+                label_set=labels.id,
+                labels=labels,
+                self_test=SelfTest(whole=ClassVector.pack(whole), windows=ClassVector.pack(best)),
+                onnx_sha256=hashlib.sha256((made / GRAPH_FILE).read_bytes()).hexdigest(),
+                weights=trained.weights,
+                licence=trained.licence,
+                built_from=_digest(trained, seed),
+            )
+            progress("writing the page")
+            (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            page = card_page(trained, data, split, card, judged, temperature, seed)
+            (made / PAGE_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
         raise TrainingError(
             f"the package {folder} cannot be written ({error.strerror}); what was there stays"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     figures = {} if judged is None else judged.figures
     told = {each: {"low": own.low, "value": own.value, "high": own.high} for each, own in figures.items()}
     return Package(folder, card, told)
-
-
-def _tidy(folder: Path) -> None:
-    """Take away what a killed run left; had it moved the former package aside already, put that back."""
-    for draft in folder.parent.glob(f".writing-{folder.name}-*"):
-        if not folder.exists() and (draft / "replaced").exists():
-            (draft / "replaced").rename(folder)
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def label_set_name(name: str) -> str:

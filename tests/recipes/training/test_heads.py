@@ -177,30 +177,13 @@ def test_a_kill_in_the_middle_of_an_export_leaves_the_package_that_was_there(
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("triton_models.training.package.shutil.rmtree", lambda *args, **kwargs: None)
+        patched.setattr("uncia.folders.shutil.rmtree", lambda *args, **kwargs: None)
         with pytest.raises(Killed):
             write_package(trained, *drawn, folder, name="shapes", seed=2, progress=kill)
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     write_package(trained, *drawn, folder, name="shapes", seed=1)
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"], "what the kill left is taken away"
-
-
-def test_a_package_that_a_kill_left_aside_is_put_back(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1).folder
-    (tmp_path / ".writing-shapes-x").mkdir()
-    folder.rename(tmp_path / ".writing-shapes-x" / "replaced")
-
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("triton_models.training.package.dense_pass.export", full)
-    with pytest.raises(TrainingError):
-        write_package(trained, *drawn, folder, name="shapes", seed=1)
-
-    assert (folder / "model.onnx").exists()
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.unit.ensembles.tiny_packages import some_frames, tiny_package
 from triton_models.asking.answers import ask
 from triton_models.asking.packages import OpenPackage, PackageError, model_name_of, open_package
-from triton_models.asking.writing import page, put_in_place, write_package
+from triton_models.asking.writing import page, write_package
 from triton_models.data.pictures import Picture
 from uncia.frames import read_frame
 
@@ -85,14 +85,3 @@ def test_a_page_escapes_what_it_shows() -> None:
 )
 def test_a_package_s_folder_names_its_model(folder: str, name: str) -> None:
     assert model_name_of(Path(folder)) == name
-
-
-def test_a_move_that_fails_leaves_the_folder_that_was_there(tmp_path: Path) -> None:
-    (tmp_path / "place").mkdir()
-    (tmp_path / "place" / "model.onnx").write_text("the former one")
-    (tmp_path / "draft").mkdir()
-
-    with pytest.raises(FileNotFoundError):
-        put_in_place(tmp_path / "draft" / "never made", tmp_path / "place", tmp_path / "draft")
-
-    assert (tmp_path / "place" / "model.onnx").read_text() == "the former one"
