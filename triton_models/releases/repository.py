@@ -1,7 +1,6 @@
 """Writing in Triton's repository: one writer at a time, and nothing half-made in anybody's sight."""
 
 import contextlib
-import fcntl
 import hashlib
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
@@ -10,7 +9,7 @@ from pathlib import Path
 from triton_models.recipes.triton_config import config_pbtxt
 from uncia import folders
 from uncia.model_card import ModelCard, installed_card
-from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, in_order, read_standing, write_whole
+from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, in_order, one_writer, read_standing, write_whole
 
 _DRAFT = ".building-"
 
@@ -19,8 +18,7 @@ _DRAFT = ".building-"
 def alone(repository: Path) -> Iterator[None]:
     """One writer at a time in one repository; what a killed one left behind is removed, or put back."""
     repository.mkdir(parents=True, exist_ok=True)
-    with (repository / ".building.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_writer(repository):
         folders.tidy(repository, _DRAFT)
         yield
 
