@@ -20,6 +20,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from benchmarks.beside import Beside
 from benchmarks.machine import describe
 from benchmarks.report import Results
 from benchmarks.serving_asked import Asked, by_grpc, by_http, percentiles, release
@@ -144,39 +145,28 @@ def switch(stack: Stack, settings: Settings, seconds: float) -> Results:
     }
 
 
-class Flow:
+class Flow(Beside):
     """Asks the live version without a pause, each client with one request at a time; keeps every wait and failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(_CLIENTS)]
+        super().__init__(*[self._ask] * _CLIENTS)
         self.waits: list[float] = []
         self.failed: list[str] = []
         self.by: dict[str, int] = {"1": 0, "2": 0}
-
-    def __enter__(self) -> "Flow":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
 
     def count(self) -> int:
         """Answers so far."""
         return len(self.waits)
 
-    def _ask(self) -> None:
-        while not self._stop.is_set():
+    def _ask(self, stop: threading.Event) -> None:
+        while not stop.is_set():
             card = installed_card(self._settings.model_repository, self._settings.model)
             frame = self_test_pattern(card.frame)[np.newaxis]
             asked = Asked(card.model, card.version, (card.whole, card.windows, card.places), frame)
             until = time.monotonic() + _LOOK_S
             with by_grpc(self._settings, asked) as once:
-                while time.monotonic() < until and not self._stop.is_set():
+                while time.monotonic() < until and not stop.is_set():
                     try:
                         self.waits += _timed(once, 1)
                         self.by[card.version] += 1

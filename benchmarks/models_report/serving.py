@@ -13,11 +13,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
+from benchmarks.beside import Beside
 from benchmarks.models_report.groups import SAMPLES
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
@@ -140,9 +141,9 @@ def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]
     if SAMPLES.is_dir():
         paths = sorted(SAMPLES.glob("snow_leopard_burst/*.JPG"))
         pictures = [*(Picture(path, "snow leopard", "genuine", "genuine") for path in paths), *pictures]
-    store, sent, stop = ObjectStore(settings), dict[str, Picture](), threading.Event()
+    store, sent = ObjectStore(settings), dict[str, Picture]()
 
-    def play() -> None:
+    def play(stop: threading.Event) -> None:
         while not stop.wait(1 / _PER_S):
             picture = pictures[len(sent) % len(pictures)]
             key = f"report/cam/{len(sent):05}.jpg"
@@ -150,35 +151,24 @@ def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]
             store.client.put_object(Bucket=settings.bucket, Key=key, Body=picture.path.read_bytes())
             sent[key] = picture
 
-    thread = threading.Thread(target=play, daemon=True)
-    thread.start()
-    try:
+    with closing(store), Beside(play):
         yield sent
-    finally:
-        stop.set()
-        thread.join(20)
-        store.close()
 
 
 @contextmanager
 def _heard(settings: Settings) -> Iterator[Heard]:
-    heard, stop, ready = Heard(), threading.Event(), threading.Event()
+    heard, ready = Heard(), threading.Event()
 
-    def listen() -> None:
+    def listen(stop: threading.Event) -> None:
         for message in read_topics(settings, (IMAGE_PREDICTED,), stop=stop, ready=ready):
             if message.value is not None:
                 told = ImagePredicted.from_bytes(message.value)
                 heard.answers.setdefault(told.key, (time.monotonic(), told))
 
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    if not ready.wait(30):
-        raise DependencyDown(f"Kafka at {settings.kafka} gave no positions")
-    try:
+    with Beside(listen):
+        if not ready.wait(30):
+            raise DependencyDown(f"Kafka at {settings.kafka} gave no positions")
         yield heard
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 def _failures(stack: Stack) -> float:
