@@ -30,6 +30,7 @@ from benchmarks.predictions import Predictions
 from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
 from infra.local.layout import Layout
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor
 from processors.bursts.label_sets import LabelSets
@@ -235,14 +236,14 @@ def measure(folder: Path, plan: BurstsPlan, say: Callable[[str], None]) -> Resul
     results = pure(Settings(), plan.pure)
     say(f"  bursts without Kafka: {results['bursts_pure_frames_per_s']} frames/s")
     try:
-        stack.up(_PARTS)
-        streamed = Streamed(stack)
-        results |= streamed.throughput(plan.streamed)
-        say(f"  bursts on Faust: {results['bursts_faust_frames_per_s']} frames/s")
-        results |= streamed.recovery(plan.cameras)
-        say(f"  bursts, table of {plan.cameras} cameras: {results['bursts_start_full_table_s']} s to start")
+        with stopped_at_the_end(stack):
+            stack.up(_PARTS)
+            streamed = Streamed(stack)
+            results |= streamed.throughput(plan.streamed)
+            say(f"  bursts on Faust: {results['bursts_faust_frames_per_s']} frames/s")
+            results |= streamed.recovery(plan.cameras)
+            say(f"  bursts, table of {plan.cameras} cameras: {results['bursts_start_full_table_s']} s to start")
     finally:
-        stack.down()
         shutil.rmtree(stack.folder, ignore_errors=True)
     return results
 

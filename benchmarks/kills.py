@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from kafka.errors import KafkaError
 from rich.console import Console
 
+from benchmarks.beside import Beside
 from benchmarks.figures import spread
 from benchmarks.machine import describe
 from benchmarks.marked_page import with_results
@@ -50,7 +52,7 @@ _SHOWN: dict[str, Outcome] = {
 _USUAL: Outcome = (IMAGE_PREDICTED, "kills/live")
 
 
-class Stream:
+class Stream(Beside):
     """Uploads for as long as the context lasts, and what came of each camera's one photograph, when."""
 
     def __init__(self, settings: Settings, photographs: Photographs) -> None:
@@ -58,21 +60,7 @@ class Stream:
         self._uploaded: dict[str, float] = {}
         self._seen: dict[tuple[str, str], float] = {}
         self._positions: dict[tuple[str, int], int] = {}
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, args=arguments, daemon=True)
-            for work, arguments in ((self._upload, ("live",)), (self._upload, ("old",)), (self._follow, ()))
-        ]
-
-    def __enter__(self) -> "Stream":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
+        super().__init__(partial(self._upload, "live"), partial(self._upload, "old"), self._follow)
 
     def first_after(self, moment: float, outcome: Outcome) -> float:
         """When the first photograph uploaded after `moment` had this outcome; waits for it. By the broker's clock."""
@@ -89,10 +77,10 @@ class Stream:
             time.sleep(0.05)
         raise DependencyDown(f"nothing on {topic.name} for {_PATIENCE_S} s")
 
-    def _upload(self, lane: str) -> None:
+    def _upload(self, lane: str, stop: threading.Event) -> None:
         store = ObjectStore(self._settings, timeout_s=5, attempts=1)
         number = 0
-        while not self._stop.wait(_EVERY_S):
+        while not stop.wait(_EVERY_S):
             number += 1
             camera = f"kills/{lane}-{number:05}"
             taken = datetime.now().replace(microsecond=0) - (_OLD if lane == "old" else timedelta(0))
@@ -105,19 +93,19 @@ class Stream:
                 del self._uploaded[camera]
         store.client.close()
 
-    def _follow(self) -> None:
+    def _follow(self, stop: threading.Event) -> None:
         topics = (IMAGE_PREDICTED, BURST_RESOLVED, CLOCK_JUDGED)
         names = {topic.full_name(self._settings): topic.name for topic in topics}
-        while not self._stop.is_set():
+        while not stop.is_set():
             try:
-                for message in read_topics(self._settings, topics, from_positions=self._positions, stop=self._stop):
+                for message in read_topics(self._settings, topics, from_positions=self._positions, stop=stop):
                     self._positions[(message.topic, message.partition)] = message.offset + 1
                     if message.value is not None:
                         camera: Any = json.loads(message.value)["camera"]
                         self._seen.setdefault((names[message.topic], camera), message.timestamp_ms / 1000)
             except (DependencyDown, KafkaError, ValueError):
                 # ValueError: kafka-python, when the broker ends while the client is being closed.
-                self._stop.wait(0.2)
+                stop.wait(0.2)
 
 
 def measure(field: Field, photographs: Path, times: int, say: Callable[[str], None]) -> dict[str, list[float]]:

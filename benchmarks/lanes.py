@@ -9,7 +9,6 @@ photographs of their own; the others announce these again. The model does nothin
 """
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -33,6 +32,7 @@ from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
 from benchmarks.uploads import Sent, Uploader
 from benchmarks.waits import Seen, Waits
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from infra.local.stream import stream_status
 from producers.reconcile.announce import announce
@@ -46,7 +46,6 @@ _DISTINCT = 48
 _CAMERAS = 4
 _SMALLER = 4
 _TAKEN = datetime(2025, 1, 10, 6, 0, 0)
-_REPOSITORY = "UNCIA_MODEL_REPOSITORY"
 
 
 @dataclass(frozen=True)
@@ -210,18 +209,12 @@ def measure(folder: Path, plan: LanesPlan) -> Results:
         build(folder / "no-op", Settings())
     stack = Stack(folder / "stack")
     shutil.rmtree(stack.folder, ignore_errors=True)
-    before = os.environ.get(_REPOSITORY)
-    if plan.no_op:
-        os.environ[_REPOSITORY] = str(folder / "no-op")
     try:
-        stack.up()
-        return {"lanes_model": "no-op" if plan.no_op else "real", **Lanes(stack, photographs, plan).measure()}
+        with stopped_at_the_end(stack, repository=folder / "no-op" if plan.no_op else None):
+            stack.up()
+            return {"lanes_model": "no-op" if plan.no_op else "real", **Lanes(stack, photographs, plan).measure()}
     finally:
-        stack.down()
         shutil.rmtree(stack.folder, ignore_errors=True)
-        os.environ.pop(_REPOSITORY, None)
-        if before is not None:
-            os.environ[_REPOSITORY] = before
 
 
 def lanes(

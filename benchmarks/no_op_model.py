@@ -5,11 +5,11 @@ Triton. Every frame gets the answer of the real model's self-test, so that whoev
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from uncia.folders import whole_folder
 from uncia.model_card import read_model_card
 from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
 from uncia.settings import Settings
@@ -43,17 +43,11 @@ class TritonPythonModel:
 def build(repository: Path, settings: Settings) -> None:
     """Make `repository` with a model of the name, card and tensors of the one that these settings name."""
     real = settings.model_repository / settings.model
-    folder = repository / settings.model
-    repository.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".building-", dir=repository)) / settings.model
-    draft.mkdir()
-    for name in (CONFIG_FILE, LIVE_FILE):
-        shutil.copy(real / name, draft)
-    for version in read_standing(real).served:
-        _version(real / version, draft / version)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    draft.parent.rmdir()
+    with whole_folder(repository / settings.model) as folder:
+        for name in (CONFIG_FILE, LIVE_FILE):
+            shutil.copy(real / name, folder)
+        for version in read_standing(real).served:
+            _version(real / version, folder / version)
 
 
 def _version(real: Path, made: Path) -> None:

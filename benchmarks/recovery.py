@@ -4,7 +4,6 @@ Prints a line per round, writes `.local/soak/results.json` and, with `--docs`, t
 """
 
 import json
-import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -65,12 +64,7 @@ def soak(
         raise UnciaError(f"{len(bad)} of {len(outcomes)} rounds did not end as they should: {folder / 'logs'}")
 
 
-def _end(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)  # the stack is stopped then, too
     try:
         typer.run(soak)
     except UnciaError as error:

@@ -17,6 +17,7 @@ from benchmarks.processes import Sample, pids_of, sample
 from benchmarks.profiling import recording
 from benchmarks.report import Results
 from benchmarks.uploads import Uploader
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from uncia.model_versions import read_standing
 from uncia.settings import Settings
@@ -60,7 +61,7 @@ class Bench:
         put["in_process_way"] = f"{way.name}, batch {way.batch}"
         self._stack.down()
         shutil.rmtree(self._stack.folder, ignore_errors=True)
-        try:
+        with stopped_at_the_end(self._stack):
             self._start("cold")
             self._stop()
             self._start("warm")
@@ -69,7 +70,6 @@ class Bench:
                 stream = EndToEnd(Uploader(settings, library), answers, self._stack_id, CAMERAS)
                 self._measure(stream, way, empty)
                 self._check(answers)
-        finally:
             self._stop()
         return put
 

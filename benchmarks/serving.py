@@ -20,11 +20,13 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from benchmarks.beside import Beside
 from benchmarks.machine import describe
 from benchmarks.report import Results
 from benchmarks.serving_asked import Asked, by_grpc, by_http, percentiles, release
 from benchmarks.serving_table import write_table
 from benchmarks.theirs import export_theirs, prepared, session_of
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from uncia.errors import UnciaError
 from uncia.frames import self_test_pattern
@@ -33,7 +35,6 @@ from uncia.model_versions import GRAPH_FILE, write_standing
 from uncia.model_versions import first as first_standing
 from uncia.settings import Settings
 
-_REPOSITORY = "UNCIA_MODEL_REPOSITORY"
 _CLIENTS = 4
 _LOOK_S = 0.5
 _THEIRS = "theirs"
@@ -144,39 +145,28 @@ def switch(stack: Stack, settings: Settings, seconds: float) -> Results:
     }
 
 
-class Flow:
+class Flow(Beside):
     """Asks the live version without a pause, each client with one request at a time; keeps every wait and failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(_CLIENTS)]
+        super().__init__(*[self._ask] * _CLIENTS)
         self.waits: list[float] = []
         self.failed: list[str] = []
         self.by: dict[str, int] = {"1": 0, "2": 0}
-
-    def __enter__(self) -> "Flow":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
 
     def count(self) -> int:
         """Answers so far."""
         return len(self.waits)
 
-    def _ask(self) -> None:
-        while not self._stop.is_set():
+    def _ask(self, stop: threading.Event) -> None:
+        while not stop.is_set():
             card = installed_card(self._settings.model_repository, self._settings.model)
             frame = self_test_pattern(card.frame)[np.newaxis]
             asked = Asked(card.model, card.version, (card.whole, card.windows, card.places), frame)
             until = time.monotonic() + _LOOK_S
             with by_grpc(self._settings, asked) as once:
-                while time.monotonic() < until and not self._stop.is_set():
+                while time.monotonic() < until and not stop.is_set():
                     try:
                         self.waits += _timed(once, 1)
                         self.by[card.version] += 1
@@ -216,23 +206,23 @@ def measure(folder: Path, times: int, seconds: float, say: Callable[[str], None]
     shutil.copytree(real.model_repository / real.model / "1", repository / real.model / "1")
     shutil.copy(real.model_repository / real.model / "config.pbtxt", repository / real.model)
     write_standing(repository / real.model, first_standing())
-    os.environ[_REPOSITORY] = str(repository)
     stack = Stack(folder / "stack")
     results: Results = {}
     try:
-        stack.up(("triton",))
-        settings = stack.settings().model_copy(update={"model_repository": repository})
-        parts: dict[str, Callable[[], Results]] = {
-            "latency": lambda: latency(settings, times),
-            "import": lambda: overhead(stack, settings, folder, max(10, times // 10)),
-            "switch": lambda: switch(stack, settings, seconds),
-        }
-        for name, part in parts.items():
-            found = part()
-            results |= found
-            say(f"  {name}: " + ", ".join(f"{key.removeprefix('serving_')} {value}" for key, value in found.items()))
+        with stopped_at_the_end(stack, repository=repository):
+            stack.up(("triton",))
+            settings = stack.settings().model_copy(update={"model_repository": repository})
+            parts: dict[str, Callable[[], Results]] = {
+                "latency": lambda: latency(settings, times),
+                "import": lambda: overhead(stack, settings, folder, max(10, times // 10)),
+                "switch": lambda: switch(stack, settings, seconds),
+            }
+            for name, part in parts.items():
+                found = part()
+                results |= found
+                told = ", ".join(f"{key.removeprefix('serving_')} {value}" for key, value in found.items())
+                say(f"  {name}: {told}")
     finally:
-        stack.down()
         shutil.rmtree(folder, ignore_errors=True)
     return results
 

@@ -1,8 +1,8 @@
 """Asking Triton: the classifier that a worker holds, and the control that asks whether a model really answers."""
 
+import os
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from uncia.events import Lane
 from uncia.frames import Pixels, self_test_pattern
 from uncia.lanes import PRIORITIES
 from uncia.model_card import ModelCard, installed_card, load_model_card, pinned_version
+from uncia.model_health import Health, Probe, down, health_of
 from uncia.settings import Settings
 
 __all__ = ["Answer", "Classifier", "Health", "ModelCard", "ModelControl", "Probe", "ServedVersion", "load_model_card"]
@@ -89,7 +90,7 @@ class Classifier:
                 client_timeout=self._settings.triton_timeout_s,
             )
         except InferenceServerException as error:
-            raise _down(error, self._settings, card.model) from error
+            raise down(error, self._settings, card.model) from error
         return _answer(result, card, pixels.shape[0], began)
 
     async def close(self) -> None:
@@ -97,44 +98,6 @@ class Classifier:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
-
-
-class Health(StrEnum):
-    """What a real inference found."""
-
-    HEALTHY = "healthy"
-    UNREACHABLE = "unreachable"
-    """Nothing answers at the address: Triton is not started, or still starting."""
-    NOT_LOADED = "not-loaded"
-    """Triton answers and does not serve the model."""
-    DEAD = "dead"
-    """Triton calls the model ready, and its python stub is gone."""
-    WRONG = "wrong"
-    """It answers, but not what it must answer to its self-test."""
-    FAILING = "failing"
-    """It refuses, fails or takes too long."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The outcome of one self-test."""
-
-    health: Health
-    detail: str
-    """One sentence; where something is wrong, with what to do."""
-    version: str | None = None
-    inference_ms: float | None = None
-    difference: float | None = None
-    """Largest difference of a probability from the stored answer."""
-
-    @property
-    def healthy(self) -> bool:
-        return self.health is Health.HEALTHY
-
-    @property
-    def reload_helps(self) -> bool:
-        """True when unloading and loading the model is the cure to try."""
-        return self.health in (Health.DEAD, Health.NOT_LOADED, Health.WRONG, Health.FAILING)
 
 
 @dataclass(frozen=True)
@@ -185,7 +148,7 @@ class ModelControl:
             )
             answer = _answer(result, card, 1, began)
         except InferenceServerException as error:
-            return Probe(_health(error), str(_down(error, self._settings, model)))
+            return Probe(health_of(error), str(down(error, self._settings, model)))
         except DependencyDown as error:
             return Probe(Health.WRONG, str(error))
         expected = card.self_test
@@ -211,6 +174,20 @@ class ModelControl:
         self.unload(model, timeout_s=timeout_s)
         self.load(model, timeout_s=timeout_s)
 
+    def revive(self, model: str, version: str, *, timeout_s: float = 60) -> None:
+        """Load one version anew whose process died, or that Triton lost; the others go on answering meanwhile.
+
+        Triton loads those versions whose folder is newer than when it looked last (all, where another one became live
+        since), each beside the one that it replaces; no request of another version fails (server 2.51). So the
+        folder is given the present as its time, and nothing else. Raises `DependencyDown`.
+        """
+        folder = self._settings.model_repository / model / version
+        try:
+            os.utime(folder)
+        except OSError as error:
+            raise DependencyDown(f"{folder} cannot be given a new time for Triton ({error.strerror})") from error
+        self.load(model, timeout_s=timeout_s)
+
     def load(self, model: str, *, timeout_s: float = 60) -> None:
         """Have Triton look at a model's folder again, and serve what its `config.pbtxt` says. Raises `DependencyDown`.
 
@@ -220,21 +197,21 @@ class ModelControl:
         try:
             self._client.load_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
-            raise _down(error, self._settings, model) from error
+            raise down(error, self._settings, model) from error
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
         """Have Triton let go of a model; one that is gone already is no error. Raises `DependencyDown`."""
         try:
             self._client.unload_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
-            raise _down(error, self._settings, model) from error
+            raise down(error, self._settings, model) from error
 
     def served(self, model: str | None = None) -> list[ServedVersion]:
         """What Triton says it has, all models or one. Raises `DependencyDown`."""
         try:
             index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
         except InferenceServerException as error:
-            raise _down(error, self._settings, model or "the models") from error
+            raise down(error, self._settings, model or "the models") from error
         lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
         return [line for line in lines if model in (None, line.model)]
 
@@ -265,34 +242,3 @@ def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
         )
     whole, windows, places = tensors
     return Answer(whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000)
-
-
-def _health(error: InferenceServerException) -> Health:
-    """Triton has few status codes; what happened is in its words (server 2.51)."""
-    message = (error.message() or "").lower()
-    if "stub process" in message:
-        return Health.DEAD
-    if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
-        return Health.NOT_LOADED
-    # A full queue is UNAVAILABLE as well.
-    away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
-    return Health.UNREACHABLE if away else Health.FAILING
-
-
-def _down(error: InferenceServerException, settings: Settings, model: str) -> DependencyDown:
-    """Our sentence for one of Triton's errors."""
-    lines = (error.message() or str(error.status())).strip().splitlines()
-    message = lines[0][:300] if lines else "no reason given"
-    reload = "`uncia models check --reload` loads it anew"
-    match _health(error):
-        case Health.DEAD:
-            return DependencyDown(f"the process behind {model} died, and Triton does not restart it: {reload}")
-        case Health.NOT_LOADED:
-            return DependencyDown(f"Triton at {settings.triton} does not serve {model} ({message}): {reload}")
-        case Health.UNREACHABLE:
-            reason = message.rsplit(": ", 1)[-1]
-            return DependencyDown(f"Triton at {settings.triton} does not answer ({reason}); `uncia up` starts it")
-    if str(error.status()).endswith("DEADLINE_EXCEEDED"):
-        limit = f"{settings.triton_timeout_s:g} s"
-        return DependencyDown(f"{model} did not answer within {limit}: Triton has too much to do, or is stuck")
-    return DependencyDown(f"{model} refuses: {message}")

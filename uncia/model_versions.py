@@ -9,7 +9,10 @@ that are replaced at once: whoever asks the model looks at it again and again, a
 because it reaches every machine that the repository reaches.
 """
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +85,17 @@ def write_whole(path: Path, text: str) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def one_writer(repository: Path, *, wait: bool = True) -> Iterator[None]:
+    """For who changes what a repository holds, or what Triton serves of it: one at a time.
+
+    Raises `BlockingIOError` when another one is at work and `wait` is False.
+    """
+    with (repository / ".building.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def stamp(folder: Path) -> tuple[int, int]:

@@ -13,13 +13,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
+from benchmarks.beside import Beside
 from benchmarks.models_report.pictures import genuine, sides
 from benchmarks.models_report.running import Facts, Report
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from triton_models.asking.answers import ask
 from triton_models.asking.packages import open_package
@@ -54,18 +56,11 @@ def serving_step(report: Report) -> Facts:
     home = report.folder / "serving"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(report.folder / "repository", home / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    before = os.environ.get("UNCIA_MODEL_REPOSITORY")
-    os.environ["UNCIA_MODEL_REPOSITORY"] = str(home / "models")
     stack = Stack(home / "stack")
-    try:
+    with stopped_at_the_end(stack, repository=home / "models"):
         report.say("      starting a stack")
         stack.up(extra_env=_QUICK, timeout_s=300)
         return _serve(report, stack)
-    finally:
-        stack.down()
-        os.environ.pop("UNCIA_MODEL_REPOSITORY")
-        if before is not None:
-            os.environ["UNCIA_MODEL_REPOSITORY"] = before
 
 
 def _serve(report: Report, stack: Stack) -> Facts:
@@ -144,9 +139,9 @@ def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]
     pictures = list(parts.test)
     leopards = [picture for picture in genuine() if picture.burst == "snow_leopard_burst"]
     pictures = [*leopards, *pictures]
-    store, sent, stop = ObjectStore(settings), dict[str, Picture](), threading.Event()
+    store, sent = ObjectStore(settings), dict[str, Picture]()
 
-    def play() -> None:
+    def play(stop: threading.Event) -> None:
         while not stop.wait(1 / _PER_S):
             picture = pictures[len(sent) % len(pictures)]
             key = f"report/cam/{len(sent):05}.jpg"
@@ -154,35 +149,24 @@ def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]
             store.client.put_object(Bucket=settings.bucket, Key=key, Body=picture.path.read_bytes())
             sent[key] = picture
 
-    thread = threading.Thread(target=play, daemon=True)
-    thread.start()
-    try:
+    with closing(store), Beside(play):
         yield sent
-    finally:
-        stop.set()
-        thread.join(20)
-        store.close()
 
 
 @contextmanager
 def _heard(settings: Settings) -> Iterator[Heard]:
-    heard, stop, ready = Heard(), threading.Event(), threading.Event()
+    heard, ready = Heard(), threading.Event()
 
-    def listen() -> None:
+    def listen(stop: threading.Event) -> None:
         for message in read_topics(settings, (IMAGE_PREDICTED,), stop=stop, ready=ready):
             if message.value is not None:
                 told = ImagePredicted.from_bytes(message.value)
                 heard.answers.setdefault(told.key, (time.monotonic(), told))
 
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    if not ready.wait(30):
-        raise DependencyDown(f"Kafka at {settings.kafka} gave no positions")
-    try:
+    with Beside(listen):
+        if not ready.wait(30):
+            raise DependencyDown(f"Kafka at {settings.kafka} gave no positions")
         yield heard
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 def _failures(stack: Stack) -> float:

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.stack import NAMES, PartStatus, Stack
+from infra.local.order import NAMES
+from infra.local.part_status import PartStatus
+from infra.local.stack import Stack
 from uncia.errors import StackError
 from uncia.settings import stack_dir
 

@@ -5,7 +5,6 @@ killed is begun anew and never taken for a complete one.
 """
 
 import fcntl
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from infra.local import install_kafka, install_models, install_triton
 from infra.local.layout import parts_dir
 from uncia.errors import UnciaError
+from uncia.folders import tidy
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def install(steps: tuple[Step, ...] = STEPS) -> None:
 def main() -> None:
     """Install with progress lines; a failure is one sentence and status 1."""
     try:
-        for leftover in parts_dir().glob("*.building-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        tidy(parts_dir())
         install()
     except UnciaError as error:
         sys.exit(f"uncia: {error}")

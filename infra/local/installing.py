@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.local.layout import parts_dir
 from uncia.errors import StackError
+from uncia.folders import whole_folder
 
 _STAMP = "complete.json"
 
@@ -37,19 +38,9 @@ def is_complete(part: str, made_from: str) -> bool:
 @contextlib.contextmanager
 def building(part: str, made_from: str, **facts: str) -> Iterator[Path]:
     """A folder to build the part in; it takes the part's place when the block ends well, and vanishes otherwise."""
-    place = parts_dir() / part
-    folder = parts_dir() / f"{part}.building-{os.getpid()}"
-    old = parts_dir() / f"{part}.building-{os.getpid()}-old"
-    try:
-        folder.mkdir(parents=True)
+    with whole_folder(parts_dir() / part) as folder:
         yield folder
         (folder / _STAMP).write_text(json.dumps({"made_from": made_from, **facts}) + "\n", encoding="utf-8")
-        if place.exists():
-            place.rename(old)
-        folder.rename(place)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def run(command: Sequence[str | Path], failure: str, environment: Mapping[str, str] | None = None) -> str:

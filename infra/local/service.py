@@ -31,7 +31,7 @@ class Site:
 
 
 class Service(ABC):
-    """One supervised part. One class per file; a new part is a new file and a line in `stack.SERVICES`."""
+    """One supervised part. One class per file; a new part is a new file and a line in `order.SERVICES`."""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()

@@ -7,6 +7,8 @@ from typing import ClassVar
 from infra.local.layout import parts_dir
 from infra.local.service import NotReady, Service
 from uncia.errors import StackError
+from uncia.model_versions import read_standing
+from uncia.settings import Settings
 
 EXIT_TIMEOUT_S = 5
 
@@ -67,17 +69,26 @@ class Triton(Service):
         ]
 
     def probe(self) -> str:
-        """A real inference."""
+        """A real inference; of a version besides the live one that answers nothing right, the answer says so."""
         self.must_listen("triton_grpc")
         # Here, because gRPC and numpy take half a second to import, which `uncia down` need not wait for.
         from uncia.inference import ModelControl
 
-        model = self.site.settings.model
-        with ModelControl(self.site.settings) as control:
+        settings, model = self.site.settings, self.site.settings.model
+        with ModelControl(settings) as control:
             answer = control.probe(model)
-        if not answer.healthy:
-            raise NotReady(answer.detail)
-        return f"{self.at('triton_grpc')}, {model} version {answer.version}"
+            if not answer.healthy:
+                raise NotReady(answer.detail)
+            others = {version: control.probe(model, version) for version in served_besides(settings)}
+        ill = [f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy]
+        return f"{self.at('triton_grpc')}, {model} version {answer.version}{''.join(ill)}"
+
+
+def served_besides(settings: Settings) -> tuple[str, ...]:
+    """The versions that Triton is to serve besides the one that the stream asks: the previous one, a shadow's."""
+    standing = read_standing(settings.model_repository / settings.model)
+    asked = settings.model_version or standing.live
+    return tuple(version for version in standing.served if version != asked)
 
 
 def _site_packages(venv: Path) -> Path:

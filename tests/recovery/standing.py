@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from tests.recovery.faults import Field
 from tests.recovery.observer import Observer
@@ -25,11 +26,11 @@ def standing(keep: Path | None = None) -> Iterator[tuple[Field, Observer]]:
     folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
     stack = Stack(folder / "stack")
     try:
-        stack.up(extra_env=QUICK)
-        with Observer(stack.settings()).watching() as observer:
-            yield Field(stack, QUICK, folder), observer
+        with stopped_at_the_end(stack):
+            stack.up(extra_env=QUICK)
+            with Observer(stack.settings()).watching() as observer:
+                yield Field(stack, QUICK, folder), observer
     finally:
-        stack.down()
         if keep is not None:
             shutil.rmtree(keep, ignore_errors=True)
             shutil.copytree(stack.folder / "logs", keep)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.lifetime import stopped_at_the_end
 from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
@@ -43,18 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack() -> Iterator[Stack | ContainerStack]:
     """All parts, in a folder of their own; UNCIA_TEST_STACK says of which kind."""
     folder = Path(tempfile.mkdtemp(prefix="uncia stack test "))
-    with pytest.MonkeyPatch.context() as patch:
-        if KIND == "embedded":
-            # Of its own, because tests install versions and promote them.
-            models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
-            patch.setenv("UNCIA_MODEL_REPOSITORY", str(models))
-        running = STACKS[KIND](folder / "stack")
-        try:
+    models = None
+    if KIND == "embedded":
+        # Of its own, because tests install versions and promote them.
+        models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
+    running = STACKS[KIND](folder / "stack")
+    try:
+        with stopped_at_the_end(running, repository=models):
             running.up(extra_env=QUICK)
             yield running
-        finally:
-            running.down()
-            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

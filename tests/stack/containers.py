@@ -24,7 +24,7 @@ import yaml
 from docker.errors import DockerException
 from testcontainers.compose import ComposeContainer, DockerCompose
 
-from infra.local.stack import PartStatus
+from infra.local.part_status import PartStatus
 from uncia.errors import StackError
 from uncia.settings import Settings
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from infra.local.stack import PartStatus, Stack
+from infra.local.part_status import PartStatus
+from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.photographs import photograph

@@ -21,7 +21,9 @@ from botocore.exceptions import ClientError
 
 from infra.local import processes
 from infra.local.drawn import is_free
-from infra.local.stack import NAMES, PartStatus, Stack
+from infra.local.order import NAMES
+from infra.local.part_status import PartStatus
+from infra.local.stack import Stack
 from uncia.errors import StackError
 
 STORAGE = ("kafka", "seaweedfs")

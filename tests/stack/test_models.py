@@ -39,8 +39,8 @@ def classify(settings: Settings, batch: int) -> Answer:
     return asyncio.run(ask())
 
 
-def stubs(stack: Stack) -> list[int]:
-    """The processes that run this stack's python models."""
+def stubs(stack: Stack, version: str = "") -> list[int]:
+    """The processes that run this stack's python models, all or those of one version."""
     family = {part.pid for part in stack.status() if part.name == "triton" and part.pid}
     assert family, "Triton is not running"
     found = []
@@ -56,7 +56,7 @@ def stubs(stack: Stack) -> list[int]:
                 continue
             if parent in family:
                 family.add(int(entry.name))
-                if b"triton_python_backend_stub" in command:
+                if b"triton_python_backend_stub" in command and (f"/{version}/" if version else "").encode() in command:
                     found.append(int(entry.name))
     return sorted(set(found))
 

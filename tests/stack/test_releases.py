@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from tests.stack.test_models import stubs
 from tests.stack.witness import Witness
 from triton_models.data.pixels import frame_of
 from uncia.events import ImagePredicted
+from uncia.inference import ModelControl
 from uncia.model_card import ModelCard, installed_card
 from uncia.settings import Settings
 
@@ -89,12 +91,14 @@ def stream(
         thread.join(20)
 
 
-def failed_requests(stack: Stack, model: str) -> float:
-    """What Triton counts as failed, over all versions of a model."""
+def failed_requests(stack: Stack, model: str, version: str = "") -> float:
+    """What Triton counts as failed, of one version of a model or over all of them."""
     url = f"http://127.0.0.1:{stack.drawn().ports['triton_metrics']}/metrics"  # type: ignore[union-attr]
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
+    if version:
+        mine = [line for line in mine if f'version="{version}"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in mine)
 
 
@@ -125,6 +129,27 @@ def test_versions_change_under_load_and_no_request_fails(
     assert failed_requests(stack, settings.model) == before
     for answer in (by_first, by_second):
         must_equal_the_recipes(answer, photograph(70_000 + sent.index(answer.key), size=(640, 480)), settings, tmp_path)
+
+
+def test_a_previous_version_whose_process_died_is_revived_and_no_live_request_fails(
+    stack: Stack,
+    models: Models,
+    installed: ModelCard,
+    stream: Callable[[str], ImagePredicted],
+    witness: Witness,
+    settings: Settings,
+) -> None:
+    models("promote", installed.name)
+    stream(installed.version)
+    before = failed_requests(stack, settings.model, installed.version)
+    # Two for a moment: the one that the promotion replaced is on its way out.
+    for pid in stubs(stack, "1"):
+        os.kill(pid, signal.SIGKILL)
+
+    with ModelControl(settings) as control:
+        witness.wait_for(lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the keeper's cure")
+    stream(installed.version)
+    assert failed_requests(stack, settings.model, installed.version) == before
 
 
 def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
@@ -192,7 +217,9 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
         return json.loads(models("compare", live, installed.name, "--output", str(page), "--json").stdout)  # type: ignore[no-any-return]
 
     assert (shadow["shadow"], shadow["running"]) == (installed.name, True)
-    assert sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in stubs(stack)) == [0, 10], "live goes first"
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    behind = sorted(os.getpriority(os.PRIO_PROCESS, pid) - own for pid in stubs(stack))
+    assert behind == [0, min(10, 19 - own)], "live goes first"
     found = both()
     assert found["both"] and found["differ"] == found["both"], "they have no taxon in common"
     assert "data:image/jpeg" in page.read_text()

@@ -1,4 +1,4 @@
-"""A model package, written: beside its place first, then moved there whole."""
+"""A model package, written whole or not at all."""
 
 import errno
 import hashlib
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from triton_models.asking.packages import OpenPackage, PackageError, session_of
-from triton_models.asking.placing import draft_beside, put_in_place
 from triton_models.graph_errors import told
 from uncia.events.images import ClassVector
+from uncia.folders import whole_folder
 from uncia.frames import FrameSpec, self_test_pattern
 from uncia.labels import LabelSet
 from uncia.model_card import ModelCard, SelfTest
@@ -67,14 +67,11 @@ def write_package(
         built_from=built_from,
     )
     try:
-        with draft_beside(out) as draft:
-            made = draft / "made"
-            made.mkdir()
+        with whole_folder(out) as made:
             (made / GRAPH_FILE).write_bytes(graph)
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / PAGE).write_text(page, encoding="utf-8")
-            put_in_place(made, out, draft)
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error

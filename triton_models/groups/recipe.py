@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triton_models.asking.packages import OpenPackage, model_name_of, open_package
-from triton_models.asking.placing import draft_beside
 from triton_models.data.pictures import DataSet
 from triton_models.data.splits import Split
 from triton_models.ensembles.beside import join
 from triton_models.groups.data import in_groups, split_groups
+from uncia.folders import DRAFT, draft
 
 NAME = "animal_or_not"
 
@@ -56,7 +56,8 @@ def train_groups(
     if beside is not None:
         settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
     trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
-    with draft_beside(out) as scratch:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with draft(out.parent, f"{DRAFT}{out.name}-") as scratch:
         alone = keep_head or (out if beside is None else scratch / NAME)
         told = write_package(
             trained,

@@ -19,6 +19,7 @@ from triton_models.recipes.triton_config import Backend
 from triton_models.releases.repository import alone, draft, sha256, write_config, write_version
 from uncia.errors import SettingsError, UnciaError
 from uncia.events.images import ClassVector
+from uncia.folders import put_in_place
 from uncia.frames import FrameSpec, self_test_pattern
 from uncia.model_card import ModelCard, SelfTest, read_model_card
 from uncia.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
@@ -84,13 +85,9 @@ def _place(made: Path, folder: Path) -> None:
         (made / VERSION).rename(made / NAME / VERSION)
         write_standing(made / NAME, first(VERSION))
         write_config(made, NAME)
-        if folder.exists():
-            folder.rename(made / "replaced")
-        (made / NAME).rename(folder)
+        put_in_place(made / NAME, folder, made)
         return
-    if (folder / VERSION).exists():
-        (folder / VERSION).rename(made / "replaced")
-    (made / VERSION).rename(folder / VERSION)
+    put_in_place(made / VERSION, folder / VERSION, made)
     write_config(folder.parent, NAME)
     # The same words anew: whoever asks the model reads its card again.
     write_standing(folder, standing)

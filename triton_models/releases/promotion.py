@@ -44,7 +44,8 @@ def promote(control: ModelControl, repository: Path, model: str, version: str) -
             # The version before the previous one goes: nobody may be on the way from it any more.
             _let_workers_move(standing)
         beside = tuple(each for each in standing.beside if each != version)
-        _serve(control, repository, model, standing, {standing.live, version, *beside}, beside, version)
+        served = set(standing.served) if version == standing.live else {standing.live, version, *beside}
+        _serve(control, repository, model, standing, served, beside, version)
         if version == standing.live:
             return standing
         moved = standing.model_copy(
@@ -122,7 +123,11 @@ def _serve(
         return
     try:
         write_config(repository, model, served, beside)
-        control.load(model)
+        if as_now:
+            # Its process died, or Triton lost it: a configuration that says the same makes Triton load nothing.
+            control.revive(model, version)
+        else:
+            control.load(model)
         probe = control.probe(model, version)
         if not probe.healthy:
             raise DependencyDown(probe.detail)

@@ -1,41 +1,33 @@
 """Writing in Triton's repository: one writer at a time, and nothing half-made in anybody's sight."""
 
 import contextlib
-import fcntl
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
 from triton_models.recipes.triton_config import config_pbtxt
+from uncia import folders
 from uncia.model_card import ModelCard, installed_card
-from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, in_order, read_standing, write_whole
+from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, in_order, one_writer, read_standing, write_whole
 
 _DRAFT = ".building-"
 
 
 @contextlib.contextmanager
 def alone(repository: Path) -> Iterator[None]:
-    """One writer at a time in one repository; drafts that a killed one left behind are removed."""
+    """One writer at a time in one repository; what a killed one left behind is removed, or put back."""
     repository.mkdir(parents=True, exist_ok=True)
-    with (repository / ".building.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in repository.glob(f"{_DRAFT}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+    with one_writer(repository):
+        folders.tidy(repository, _DRAFT)
         yield
 
 
 @contextlib.contextmanager
 def draft(repository: Path, name: str) -> Iterator[Path]:
     """A folder in the repository that Triton does not look at; gone afterwards, with all that is still in it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{name}-", dir=repository))
-    try:
-        folder.chmod(0o755)
+    with folders.draft(repository, f"{_DRAFT}{name}-") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_version(folder: Path, card: ModelCard) -> None:

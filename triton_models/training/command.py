@@ -1,13 +1,17 @@
 """`uncia train`: from a folder of photographs to a model package that the stream serves."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from triton_models.groups.command import animal_or_not
 from triton_models.training import TrainingError
-from triton_models.training.runs import check_out, finish, progress_bars, read, report, work_folder
+from triton_models.training.runs import Tell, train_package, work_folder
+
+if TYPE_CHECKING:
+    from triton_models.data.splits import Split
+    from triton_models.training.trained import Trained
 
 app = typer.Typer(help="Learn a model from your photographs.", no_args_is_help=True)
 app.command()(animal_or_not)
@@ -37,6 +41,9 @@ Keep = Annotated[
     ),
 ]
 Cut = Annotated[str, typer.Option(help="Layer to take the features of.", show_default="the deepest")]
+Epochs = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Patience = Annotated[int, typer.Option(min=1, help="End after so many epochs that were no better.")]
+Batch = Annotated[int, typer.Option(min=1, help="Photographs at once.")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept, for the next time.")]
 
 
@@ -59,16 +66,15 @@ def head(
     as_json: Json = False,
 ) -> None:
     """Deep features of a published network, and logistic regression on them. Needs the fewest photographs."""
-    with progress_bars(shown=not as_json) as tell:
-        check_out(out)
-        data, split = read(source, kind, split_by, seed, tell)
+
+    def learn(split: "Split", tell: Tell) -> "Trained":
         from triton_models.training import backbones
         from triton_models.training.head import HeadSettings, train_head
 
         settings = HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment], keep=tuple(keep), penalty=penalty)
-        trained = train_head(split, backbones.backbone(backbone, weights), settings, cache, tell)
-        package = finish(trained, data, split, out, seed, precision, tell)
-    report(package, trained, as_json)
+        return train_head(split, backbones.backbone(backbone, weights), settings, cache, tell)
+
+    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 @app.command("fine-tune")
@@ -83,9 +89,9 @@ def fine_tune_command(
     ] = "windows",
     augment: AugmentOption = "mirror",
     blocks: Annotated[str, typer.Option(help="How many of the last blocks learn, or `all`.")] = "3",
-    epochs: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-    patience: Annotated[int, typer.Option(min=1, help="End after so many epochs that were no better.")] = 4,
-    batch: Annotated[int, typer.Option(min=1, help="Photographs at once.")] = 16,
+    epochs: Epochs = 20,
+    patience: Patience = 4,
+    batch: Batch = 16,
     rate: Annotated[float, typer.Option(min=0, help="Of learning, in the unfrozen blocks.")] = 1e-4,
     kind: Kind = "auto",
     split_by: By = "burst",
@@ -97,9 +103,8 @@ def fine_tune_command(
     """Start from a head, then let the network's last blocks learn too. Wants more photographs, and time or a GPU."""
     if not (blocks == "all" or (blocks.isdigit() and int(blocks) > 0)):
         raise TrainingError(f"--blocks {blocks}: a number, or all")
-    with progress_bars(shown=not as_json) as tell:
-        check_out(out)
-        data, split = read(source, kind, split_by, seed, tell)
+
+    def learn(split: "Split", tell: Tell) -> "Trained":
         from triton_models.training import backbones
         from triton_models.training.fine_tune import FineTuneSettings, fine_tune
         from triton_models.training.head import HeadSettings
@@ -113,9 +118,9 @@ def fine_tune_command(
             trunk_rate=rate,
         )
         network = backbones.backbone(backbone, weights)
-        trained = fine_tune(split, network, settings, seed, cache, work_folder(out), tell)
-        package = finish(trained, data, split, out, seed, precision, tell)
-    report(package, trained, as_json)
+        return fine_tune(split, network, settings, seed, cache, work_folder(out), tell)
+
+    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 @app.command()
@@ -125,9 +130,9 @@ def small(
     width: Annotated[int, typer.Option(help="Pixels that the network sees across.")] = 64,
     height: Annotated[int, typer.Option(help="Pixels that the network sees down.")] = 48,
     augment: AugmentOption = "mirror",
-    epochs: Annotated[int, typer.Option(min=1, help="At most so many.")] = 40,
-    patience: Annotated[int, typer.Option(min=1, help="End after so many epochs that were no better.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, help="Photographs at once.")] = 32,
+    epochs: Epochs = 40,
+    patience: Patience = 8,
+    batch: Batch = 32,
     rate: Annotated[float, typer.Option(min=0, help="Of learning.")] = 1e-3,
     kind: Kind = "auto",
     split_by: By = "burst",
@@ -136,15 +141,14 @@ def small(
     as_json: Json = False,
 ) -> None:
     """A small network from scratch, on whole frames: to see how learning goes, with its curves."""
-    with progress_bars(shown=not as_json) as tell:
-        check_out(out)
-        data, split = read(source, kind, split_by, seed, tell)
+
+    def learn(split: "Split", tell: Tell) -> "Trained":
         from triton_models.training.small import SmallSettings, train_small
 
         settings = SmallSettings(width, height, epochs, patience, batch, rate, AUGMENTS[augment])
-        trained = train_small(split, settings, seed, work_folder(out), tell)
-        package = finish(trained, data, split, out, seed, precision, tell)
-    report(package, trained, as_json)
+        return train_small(split, settings, seed, work_folder(out), tell)
+
+    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 AUGMENTS: dict[Augment, tuple[Literal["plain", "mirror", "colour"], ...]] = {

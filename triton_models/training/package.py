@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triton_models.asking.placing import draft_beside, put_in_place
 from triton_models.data.pictures import DataSet
 from triton_models.data.pixels import frame_of
 from triton_models.data.splits import Split
@@ -21,6 +20,7 @@ from triton_models.training.judged import calibrated, judge, temperature_of
 from triton_models.training.trained import Answers, Trained
 from uncia.errors import UnciaError
 from uncia.events.images import ClassVector
+from uncia.folders import whole_folder
 from uncia.frames import Pixels, self_test_pattern
 from uncia.labels import LabelSet
 from uncia.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
@@ -70,9 +70,7 @@ def write_package(
         classes=classes,
     )
     try:
-        with draft_beside(folder) as draft:
-            made = draft / folder.name
-            made.mkdir()
+        with whole_folder(folder) as made:
             progress("exporting the graph")
             dense_pass.export(trained.network, trained.spec, made / GRAPH_FILE)
             progress("comparing ONNX Runtime with torch")
@@ -95,7 +93,6 @@ def write_package(
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             page = card_page(trained, data, split, card, judged, temperature, seed)
             (made / PAGE_FILE).write_text(page, encoding="utf-8")
-            put_in_place(made, folder, draft)
     except OSError as error:
         raise TrainingError(
             f"the package {folder} cannot be written ({error.strerror}): make room, then give the same command again; "

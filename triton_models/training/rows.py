@@ -4,9 +4,6 @@ So a training runs over them as often as it likes, in pieces, and the memory tha
 number of photographs.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +14,13 @@ from numpy.typing import NDArray
 
 from triton_models.training import TrainingError
 from triton_models.training.cache import FeatureCache, Rows
+from uncia.folders import draft, tidy
 
 Indices = NDArray[np.int64]
 
 PIECE = 4096
 """Rows that are worked on at once."""
+_DRAFT = ".rows-"
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,9 @@ class RowTable:
 def scratch(folder: Path) -> Iterator[Path]:
     """A place for tables, gone afterwards; what killed processes left is removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".rows-*"):
-        process = left.name.split("-")[1]
-        if process.isdigit() and not Path("/proc", process).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f".rows-{os.getpid()}-", dir=folder) as place:
-        yield Path(place)
+    tidy(folder, _DRAFT)
+    with draft(folder, _DRAFT) as place:
+        yield place
 
 
 def gather(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> RowTable:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,29 @@ def progress_bars(*, shown: bool) -> Iterator[Tell]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as bars:
         yield Tell(bars, console)
+
+
+def train_package(
+    source: Path,
+    out: Path,
+    learn: "Callable[[Split, Tell], Trained]",
+    *,
+    kind: str,
+    split_by: str,
+    seed: int,
+    precision: float,
+    as_json: bool,
+) -> None:
+    """What every way to learn one model has in common: read and split, learn, write the package, say what it is worth.
+
+    `learn` imports what it needs itself: what is wrong with folders and options is told before torch is loaded.
+    """
+    with progress_bars(shown=not as_json) as tell:
+        check_out(out)
+        data, split = read(source, kind, split_by, seed, tell)
+        trained = learn(split, tell)
+        package = finish(trained, data, split, out, seed, precision, tell)
+    report(package, trained, as_json)
 
 
 def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[DataSet, Split]":

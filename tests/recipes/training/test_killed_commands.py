@@ -128,7 +128,7 @@ def test_nothing_lies_beside_a_head_that_was_killed(killed_over_features: Ending
     assert [path.name for path in killed_over_features.place.out.parent.iterdir()] == ["shapes"]
 
 
-# The moments about the move into place are too short to be seen from outside: tests/unit/asking/test_placing.py.
+# The moments about the move into place are too short to be seen from outside: tests/unit/kernel/test_folders.py.
 EXPORTING: dict[str, Callable[[Path], bool]] = {
     "the draft is begun": lambda draft: draft.exists(),
     "the graph is being written": lambda draft: (draft / "shapes" / "model.onnx").exists(),

@@ -12,7 +12,7 @@ from tritonclient.grpc import model_config_pb2
 from triton_models.recipes import species_classifier
 from triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
 from triton_models.recipes.triton_config import config_pbtxt
-from triton_models.releases.repository import sha256
+from triton_models.releases.repository import draft, sha256
 from uncia.model_card import read_model_card
 from uncia.model_versions import read_standing
 
@@ -95,6 +95,13 @@ def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytes
 
     assert not build(copy).fresh
     assert [path.name for path in copy.iterdir() if path.is_dir()] == [species_classifier.NAME]
+
+
+def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(copy: Path) -> None:
+    with draft(copy, species_classifier.NAME) as made, pytest.raises(FileNotFoundError):
+        species_classifier._place(made, copy / species_classifier.NAME)
+
+    assert not build(copy).fresh
 
 
 def test_drafts_of_killed_builds_are_swept(copy: Path) -> None:

@@ -1,11 +1,13 @@
 """Health is a real inference, compared with what the model must answer."""
 
+import os
+
 import grpc
 import numpy as np
 import pytest
 from fake_triton import FakeTriton, fails
 
-from uncia.errors import SettingsError
+from uncia.errors import DependencyDown, SettingsError
 from uncia.inference import Health, ModelControl, Probe
 from uncia.settings import Settings
 
@@ -68,6 +70,23 @@ def test_a_reload_unloads_and_loads_at_once(settings: Settings, triton: FakeTrit
         control.reload(MODEL)
 
     assert triton.calls == [f"unload {MODEL}", f"load {MODEL}"]
+
+
+def test_reviving_a_version_loads_it_as_the_newer_one_and_unloads_nothing(
+    settings: Settings, triton: FakeTriton
+) -> None:
+    folder = settings.model_repository / MODEL / "1"
+    os.utime(folder, (0, 0))
+    with ModelControl(settings) as control:
+        control.revive(MODEL, "1")
+
+    assert triton.calls == [f"load {MODEL}"]
+    assert folder.stat().st_mtime > 0
+
+
+def test_a_version_that_is_gone_cannot_be_revived(settings: Settings) -> None:
+    with ModelControl(settings) as control, pytest.raises(DependencyDown, match=r"9 cannot be given a new time"):
+        control.revive(MODEL, "9")
 
 
 def test_lists_what_triton_serves(settings: Settings) -> None:

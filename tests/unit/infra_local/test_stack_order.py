@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from infra.local import processes
-from infra.local.stack import NAMES, SERVICES, Stack, _with_needs
+from infra.local.order import NAMES, SERVICES, with_needs
+from infra.local.stack import Stack
 from uncia.errors import StackError
 
 
 def test_parts_come_with_all_that_they_need() -> None:
-    assert _with_needs(["predict"]) == ("kafka", "seaweedfs", "triton", "predict")
+    assert with_needs(["predict"]) == ("kafka", "seaweedfs", "triton", "predict")
 
 
 def test_a_part_is_listed_after_those_that_it_needs() -> None:
@@ -24,7 +25,7 @@ def test_a_part_is_listed_after_those_that_it_needs() -> None:
 
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     with pytest.raises(StackError, match="no such part: kafak; there are kafka"):
-        _with_needs(["kafak"])
+        with_needs(["kafak"])
 
 
 def test_a_stack_that_was_never_started_is_down(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ class Control:
     unloadable: set[str] = field(default_factory=set)
     served: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+
+    def revive(self, model: str, version: str) -> None:
+        self.dead.discard(version)
+        self.load(model)
 
     def load(self, model: str, *, timeout_s: float = 60) -> None:
         config = (self.repository / model / "config.pbtxt").read_text()
@@ -36,6 +41,8 @@ class Control:
     def probe(self, model: str, version: str = "") -> Probe:
         if version not in self.served:
             return Probe(Health.NOT_LOADED, "not served")
+        if version in self.dead:
+            return Probe(Health.DEAD, "its process died")
         return Probe(Health.WRONG, "answers wrongly") if version in self.ill else Probe(Health.HEALTHY, "fine")
 
 
@@ -92,6 +99,15 @@ def test_the_version_before_the_previous_one_goes_when_the_workers_have_moved(
     assert 0 < patience[0] <= promotion.WORKERS_MOVE_S
 
 
+def test_rolling_back_to_a_version_whose_process_died_revives_it_first(control: Control) -> None:
+    promote(control, "2")
+    control.dead = {"1"}
+    promotion.roll_back(control, control.repository, "tiny")  # type: ignore[arg-type]
+
+    assert control.probe("tiny", "1").healthy
+    assert (standing(control).live, standing(control).previous) == ("1", "2")
+
+
 @pytest.mark.parametrize("trouble", ["ill", "unloadable"])
 def test_a_version_that_does_not_answer_on_triton_is_refused_and_the_live_one_stays(
     control: Control, trouble: str
@@ -111,6 +127,14 @@ def test_promoting_the_live_version_loads_it_where_triton_lost_it(control: Contr
 
     assert control.served == ["1"]
     assert standing(control).previous is None
+
+
+def test_promoting_the_live_version_leaves_the_previous_one_loaded(control: Control) -> None:
+    promote(control, "2")
+    control.dead = {"2"}
+    promote(control, "2")
+
+    assert control.served == ["1", "2"]
 
 
 def test_versions_of_other_sizes_share_one_configuration(control: Control) -> None:

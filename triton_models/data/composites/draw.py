@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +20,7 @@ from triton_models.data.pictures import Progress
 from triton_models.data.readers.kinds import TABLE
 from triton_models.data.readers.table import DRAWN
 from uncia.events.images import Box
+from uncia.folders import whole_folder
 from uncia.ids import digest
 
 COLUMNS = (
@@ -188,15 +187,10 @@ def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> Drawn:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder that becomes `folder` when the block ends well, and is gone when it does not."""
-    place = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(place, ignore_errors=True)
     try:
-        place.mkdir(parents=True)
-        yield place
-        if folder.exists():
-            folder.rmdir()
-        place.rename(folder)
+        with whole_folder(folder.absolute()) as place:
+            yield place
+            if folder.exists():
+                folder.rmdir()  # only an empty one gives way
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""What an answer, or an error, of Triton says about a model, and our sentence for it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tritonclient.utils import InferenceServerException
+
+from uncia.errors import DependencyDown
+from uncia.settings import Settings
+
+
+class Health(StrEnum):
+    """What a real inference found."""
+
+    HEALTHY = "healthy"
+    UNREACHABLE = "unreachable"
+    """Nothing answers at the address: Triton is not started, or still starting."""
+    NOT_LOADED = "not-loaded"
+    """Triton answers and does not serve the model."""
+    DEAD = "dead"
+    """Triton calls the model ready, and its python stub is gone."""
+    WRONG = "wrong"
+    """It answers, but not what it must answer to its self-test."""
+    FAILING = "failing"
+    """It refuses, fails or takes too long."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The outcome of one self-test."""
+
+    health: Health
+    detail: str
+    """One sentence; where something is wrong, with what to do."""
+    version: str | None = None
+    inference_ms: float | None = None
+    difference: float | None = None
+    """Largest difference of a probability from the stored answer."""
+
+    @property
+    def healthy(self) -> bool:
+        return self.health is Health.HEALTHY
+
+    @property
+    def reload_helps(self) -> bool:
+        """True when unloading and loading the model is the cure to try."""
+        return self.health in (Health.DEAD, Health.NOT_LOADED, Health.WRONG, Health.FAILING)
+
+
+def health_of(error: InferenceServerException) -> Health:
+    """Triton has few status codes; what happened is in its words (server 2.51)."""
+    message = (error.message() or "").lower()
+    if "stub process" in message:
+        return Health.DEAD
+    if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
+        return Health.NOT_LOADED
+    # A full queue is UNAVAILABLE as well.
+    away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
+    return Health.UNREACHABLE if away else Health.FAILING
+
+
+def down(error: InferenceServerException, settings: Settings, model: str) -> DependencyDown:
+    """Our sentence for one of Triton's errors."""
+    lines = (error.message() or str(error.status())).strip().splitlines()
+    message = lines[0][:300] if lines else "no reason given"
+    reload = "`uncia models check --reload` loads it anew"
+    match health_of(error):
+        case Health.DEAD:
+            return DependencyDown(f"the process behind {model} died, and Triton does not restart it: {reload}")
+        case Health.NOT_LOADED:
+            return DependencyDown(f"Triton at {settings.triton} does not serve {model} ({message}): {reload}")
+        case Health.UNREACHABLE:
+            reason = message.rsplit(": ", 1)[-1]
+            return DependencyDown(f"Triton at {settings.triton} does not answer ({reason}); `uncia up` starts it")
+    if str(error.status()).endswith("DEADLINE_EXCEEDED"):
+        limit = f"{settings.triton_timeout_s:g} s"
+        return DependencyDown(f"{model} did not answer within {limit}: Triton has too much to do, or is stuck")
+    return DependencyDown(f"{model} refuses: {message}")
