@@ -33,10 +33,12 @@ from uncia.frames import FrameSpec
 
 _SIZE = (2048, 1536)
 _NAMES = 50_000
+_LEARNT_FROM = 64
+"""Photographs of the epochs: a few seconds each."""
 
 
 def main(
-    photographs: Annotated[int, typer.Option(help="How many are drawn.")] = 64,
+    photographs: Annotated[int, typer.Option(help="How many are drawn.")] = 256,
     names: Annotated[int, typer.Option(help="File names for the memory; 0 leaves it out.")] = _NAMES,
     network: Annotated[str, typer.Option("--backbone")] = "efficientnet-lite0",
 ) -> None:
@@ -47,7 +49,7 @@ def main(
         figures = {
             "cores": len(os.sched_getaffinity(0)),
             **features(files, network, base),
-            **training(files, network, base),
+            **training(files[:_LEARNT_FROM], network, base),
         }
         if names:
             figures |= memory(files[0], names, network, base)

@@ -1,6 +1,7 @@
 """Features: computed once, kept by content, whatever happens in between."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import torch
 from triton_models.data.pixels import frame_of
 from triton_models.training import TrainingError, features
 from triton_models.training.backbones import Backbone
-from triton_models.training.cache import FeatureCache
+from triton_models.training.cache import FeatureCache, Rows
 from triton_models.training.features import cache_file, extract
 from triton_models.training.sights import Sight, augmented
 from triton_models.training.trunk_rows import PooledRows, TrunkRows
+from uncia.frames import FrameSpec, Pixels
 
 CUT = "block-5"
 
@@ -106,15 +108,15 @@ def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
     class Killed(BaseException):
         pass
 
-    compute = features._compute
+    put = FeatureCache.put
 
     def once(*args: Any) -> None:
-        compute(*args)
+        put(*args)
         raise Killed
 
     monkeypatch.setattr(features, "_CHUNK", 2)
     with monkeypatch.context() as patched:
-        patched.setattr(features, "_compute", once)
+        patched.setattr(FeatureCache, "put", once)
         with pytest.raises(Killed):
             extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
@@ -171,12 +173,28 @@ def test_a_damaged_cache_is_told_with_what_to_do(
 def test_no_more_frames_are_in_flight_than_a_chunk_has(
     lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
+    begun: list[Sight] = []
+    away: list[int] = []
+    most: list[int] = []
+    look, put = features.look, FeatureCache.put
+
+    def looking(sight: Sight, spec: FrameSpec) -> Pixels:
+        begun.append(sight)
+        return look(sight, spec)
+
+    def putting(cache: FeatureCache, computed: Iterable[tuple[str, Rows]]) -> None:
+        most.append(len(begun) - sum(away))
+        rows = list(computed)
+        put(cache, rows)
+        away.append(len(rows))
+
     monkeypatch.setattr(features, "_CHUNK", 2)
-    monkeypatch.setattr(features, "_compute", lambda jobs, *rest: seen.append(len(jobs)))
+    monkeypatch.setattr(features, "look", looking)
+    monkeypatch.setattr(FeatureCache, "put", putting)
     extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
-    assert max(seen) == 2
+    assert sum(away) == len(sights)
+    assert max(most) == 2
 
 
 def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:

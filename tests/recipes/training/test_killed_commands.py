@@ -131,7 +131,7 @@ def test_nothing_lies_beside_a_head_that_was_killed(killed_over_features: Ending
 # The moments about the move into place are too short to be seen from outside: tests/unit/kernel/test_folders.py.
 EXPORTING: dict[str, Callable[[Path], bool]] = {
     "the draft is begun": lambda draft: draft.exists(),
-    "the graph is being written": lambda draft: (draft / "shapes" / "model.onnx").exists(),
+    "the graph is being written": lambda draft: (draft / "made" / "model.onnx").exists(),
 }
 
 
