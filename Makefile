@@ -34,10 +34,10 @@ check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PY) -m uncia topics docs --check
 	@$(PY) -m uncia settings docs --check
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest -n auto tests/unit
 
 unit: $(VENV_DONE) ## Unit tests alone.
-	@$(PY) -m pytest -q tests/unit $(ARGS)
+	@$(PY) -m pytest -q -n auto tests/unit $(ARGS)
 
 bench: setup ## Measure speed, into .local/bench/results.json; then the properties of bursts with many examples.
 	@$(PY) -m benchmarks $(ARGS)
