@@ -45,14 +45,12 @@ def whole_folder(place: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def draft(parent: Path, prefix: str) -> Iterator[Path]:
     """A folder in `parent` to make something in; gone afterwards, with all that is still in it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    held = _hold(folder)
+    folder, held = _new(parent, prefix)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if held is not None:
-            os.close(held)
+        os.close(held)
 
 
 def put_in_place(made: Path, place: Path, draft: Path) -> None:
@@ -84,12 +82,13 @@ def exchange(one: Path, other: Path) -> bool:
 def tidy(parent: Path, prefix: str = DRAFT) -> None:
     """Take away the drafts that killed runs left; what one had moved aside and not replaced yet is put back.
 
-    Drafts of runs that live are left alone.
+    Drafts of runs that live are left alone, and so are those that may not be touched, or cannot be put back.
     """
     if not parent.is_dir():
         return
     for folder in [each for each in parent.iterdir() if each.name.startswith(prefix) and each.is_dir()]:
-        with contextlib.suppress(FileNotFoundError):  # somebody else was tidying, too
+        # Somebody else may be tidying, too; and another user's drafts are no business of ours.
+        with contextlib.suppress(OSError):
             if (held := _hold(folder)) is None:
                 continue
             try:
@@ -105,6 +104,18 @@ def _put_back(draft: Path) -> None:
         place = draft.parent / (draft / _PLACE).read_text(encoding="utf-8")
         if not place.exists():
             replaced.rename(place)
+
+
+def _new(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A folder, and the descriptor that holds it. One that somebody tidied away before it was held is made again."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with contextlib.suppress(FileNotFoundError):
+            held = _hold(folder)
+            if held is not None:
+                if folder.exists():
+                    return folder, held
+                os.close(held)
 
 
 def _hold(folder: Path) -> int | None:

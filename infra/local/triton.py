@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from infra.local.layout import parts_dir
 from infra.local.service import NotReady, Service
-from uncia.errors import StackError
+from uncia.errors import SettingsError, StackError
 from uncia.model_versions import read_standing
 from uncia.settings import Settings
+
+if TYPE_CHECKING:
+    from uncia.inference import ModelControl, Probe
 
 EXIT_TIMEOUT_S = 5
 
@@ -79,7 +82,7 @@ class Triton(Service):
             answer = control.probe(model)
             if not answer.healthy:
                 raise NotReady(answer.detail)
-            others = {version: control.probe(model, version) for version in served_besides(settings)}
+            others = {version: probe_besides(control, settings, version) for version in served_besides(settings)}
         ill = [f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy]
         return f"{self.at('triton_grpc')}, {model} version {answer.version}{''.join(ill)}"
 
@@ -89,6 +92,16 @@ def served_besides(settings: Settings) -> tuple[str, ...]:
     standing = read_standing(settings.model_repository / settings.model)
     asked = settings.model_version or standing.live
     return tuple(version for version in standing.served if version != asked)
+
+
+def probe_besides(control: "ModelControl", settings: Settings, version: str) -> "Probe":
+    """Ask a version besides the live one. One whose folder is damaged or gone is ill, and nobody else is."""
+    from uncia.inference import Health, Probe
+
+    try:
+        return control.probe(settings.model, version)
+    except SettingsError as error:
+        return Probe(Health.FAILING, str(error))
 
 
 def _site_packages(venv: Path) -> Path:

@@ -8,7 +8,6 @@ The versions that are loaded besides the live one (the previous one, a shadow's)
 cured by no more than loading that one anew: nothing is done for them that live requests would notice.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -21,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from infra.local import processes
-from infra.local.triton import EXIT_TIMEOUT_S, Triton, served_besides
+from infra.local.triton import EXIT_TIMEOUT_S, Triton, probe_besides, served_besides
 from uncia.errors import UnciaError
 from uncia.inference import Health, ModelControl, Probe
 from uncia.model_card import load_model_card
@@ -85,6 +84,10 @@ class Judgement:
         self.bad = 0
         return self.cures[self.tried - 1]
 
+    def put_off(self) -> None:
+        """The cure could not be tried now: it is none of those that were in vain."""
+        self.tried = max(self.tried - 1, 0)
+
     def _give_up(self) -> Cure:
         if self.last is not Cure.NOTHING:
             self._forget()
@@ -138,6 +141,9 @@ class Keeper:
             self._log.warning("cure", cure=cure.name.lower(), **words)
             try:
                 self._cures[cure](version)
+            except BlockingIOError:
+                judgement.put_off()
+                self._log.info("cure-put-off", cure=cure.name.lower(), version=version or "live")
             except (UnciaError, OSError) as error:
                 self._log.error("cure-failed", cure=cure.name.lower(), version=version or "live", error=str(error))
         return answer.healthy
@@ -169,8 +175,12 @@ def main() -> None:
             Cure.RESTART: lambda _: _end_triton(stack_id),
         }
         log = configure_logging(chosen, Triton.name + "-keeper")
-        keeper = Keeper(partial(control.probe, chosen.model), cures, partial(served_besides, chosen), log)
+        keeper = Keeper(partial(_ask, control, chosen), cures, partial(served_besides, chosen), log)
         keep(keeper, stop, ready_file())
+
+
+def _ask(control: ModelControl, chosen: Settings, version: str) -> Probe:
+    return control.probe(chosen.model) if version == LIVE else probe_besides(control, chosen, version)
 
 
 def _revive(control: ModelControl, chosen: Settings, version: str) -> None:
@@ -179,7 +189,7 @@ def _revive(control: ModelControl, chosen: Settings, version: str) -> None:
         return
     # Triton loads a model for one at a time: a person's `promote` must not fail because of a version beside. It, or
     # the next question, sees to this one.
-    with contextlib.suppress(BlockingIOError), one_writer(chosen.model_repository, wait=False):
+    with one_writer(chosen.model_repository, wait=False):
         control.revive(chosen.model, version)
 
 

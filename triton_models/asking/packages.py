@@ -11,7 +11,7 @@ from triton_models.graph_errors import told, too_large
 from uncia.errors import SettingsError, UnciaError
 from uncia.frames import Pixels
 from uncia.model_card import ModelCard, read_model_card
-from uncia.model_versions import GRAPH_FILE, LIVE_FILE, read_standing
+from uncia.model_versions import CARD_FILE, GRAPH_FILE, LIVE_FILE, read_standing
 
 
 class PackageError(UnciaError):
@@ -52,6 +52,13 @@ def model_name_of(folder: Path) -> str:
     """The name of the model in a package that is called so: small letters, digits and underscores, a letter first."""
     name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in folder.name.lower())[:60]
     return name if name[:1].isalpha() else f"m_{name}"
+
+
+def taken(place: Path) -> str:
+    """A sentence where something is that no package may take the place of; empty where nothing is, or a package."""
+    if not place.exists() or (place / CARD_FILE).exists() or (place.is_dir() and not any(place.iterdir())):
+        return ""
+    return f"{place} is there and is no model package: name another folder"
 
 
 def session_of(graph: Path | bytes) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triton_models.asking.packages import OpenPackage, PackageError, session_of
+from triton_models.asking.packages import OpenPackage, PackageError, session_of, taken
 from triton_models.graph_errors import told
 from uncia.events.images import ClassVector
 from uncia.folders import whole_folder
@@ -45,9 +45,11 @@ def write_package(
     built_from: str = "",
 ) -> OpenPackage:
     """Write `model.onnx`, its card with the self-test's answers, `labels.json` and `card.html`; a package that was
-    there is replaced. Raises `PackageError` when the graph does not answer, or the disk is full; `out` is then as it
-    was.
+    there is replaced. Raises `PackageError` when something else is there, the graph does not answer, or the disk is
+    full; `out` is then as it was.
     """
+    if sentence := taken(out):
+        raise PackageError(sentence)
     session = session_of(graph)
     pattern = self_test_pattern(frame)[np.newaxis]
     try:

@@ -110,7 +110,7 @@ def head_of_cached(
     sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
     kept = kept_classes(backbone, settings)
     shown = readable(split.train, contents)
-    classes = label_classes(shown, kept)
+    classes = label_classes(shown, kept, (*split.held_out, *split.test))
     labels = {picture.label for picture in shown}
     unseen = tuple(entry.index for entry in classes if entry.label not in labels)
     prior = prior_of(published_at(backbone, cut), kept, classes, unseen) if kept else None

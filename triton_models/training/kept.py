@@ -31,8 +31,18 @@ def published_at(backbone: Backbone, cut: str) -> Published:
 
 
 def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
-    """The published classes of these names: a label, or a taxon that is one class's. Raises `TrainingError`."""
-    return tuple(dict.fromkeys(_one(published, name) for name in names))
+    """The published classes of these names: a label, or a taxon that is one class's. Raises `TrainingError`.
+
+    Things are refused: of a label set with a class for nothing they would count as empty frames.
+    """
+    found = tuple(dict.fromkeys(_one(published, name) for name in names))
+    for entry in found:
+        if entry.group == "nothing":
+            raise TrainingError(
+                f"{entry.label!r} is no animal, person or vehicle, and would count as an empty frame: put photographs "
+                "of it among those of nothing"
+            )
+    return found
 
 
 def _one(published: Published, name: str) -> LabelClass:
@@ -49,7 +59,7 @@ def _one(published: Published, name: str) -> LabelClass:
         raise TrainingError(f"{len(found)} published classes are {name!r}: name one of {some}{more}")
     known = {plain(word): word for entry in every for word in (entry.label, entry.taxon) if word}
     close = [known[each] for each in difflib.get_close_matches(told, known, n=3)]
-    hint = f"; is it {' or '.join(close)}?" if close else ""
+    hint = f"; is it {' or '.join(close)}?" if close else "."
     raise TrainingError(f"the published network knows no {name!r}{hint} Its classes are those of ImageNet 2012")
 
 
@@ -58,9 +68,11 @@ def plain(name: str) -> str:
     return " ".join(name.replace("_", " ").lower().split())
 
 
-def same(entry: LabelClass, kept: LabelClass) -> bool:
-    """Whether a class of the user's is this published one."""
-    return plain(entry.label) == plain(kept.label) or (bool(kept.taxon) and entry.taxon == kept.taxon)
+def published_of(label: str, taxon: str, kept: Sequence[LabelClass]) -> LabelClass | None:
+    """Which of the kept classes a class of this label and taxon is. A label goes before a taxon, which several have."""
+    by_label = (own for own in kept if plain(own.label) == plain(label))
+    by_taxon = (own for own in kept if own.taxon and plain(own.taxon) == plain(taxon))
+    return next(by_label, None) or next(by_taxon, None)
 
 
 def prior_of(
@@ -71,10 +83,9 @@ def prior_of(
     weight = np.zeros((len(classes), source.weight.shape[1]), np.float32)
     columns: dict[int, int] = {}
     for entry in classes:
-        for own in kept:
-            if same(entry, own):
-                weight[entry.index] = source.weight[own.index]
-                columns[entry.index] = own.index
+        if own := published_of(entry.label, entry.taxon, kept):
+            weight[entry.index] = source.weight[own.index]
+            columns[entry.index] = own.index
     told = [columns[index] for index in unseen]
 
     def shares(rows: NDArray[np.float32]) -> Floats:

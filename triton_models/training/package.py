@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from uncia.errors import UnciaError
 from uncia.events.images import ClassVector
 from uncia.folders import whole_folder
 from uncia.frames import Pixels, self_test_pattern
-from uncia.labels import LabelSet
+from uncia.labels import LabelClass, LabelSet
 from uncia.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
 
 GRAPH_FILE = "model.onnx"
@@ -66,7 +66,7 @@ def write_package(
     judged = judge(trained.test, temperature, seed=seed)
     labels = LabelSet(
         name=label_set_name(name),
-        source=_source(trained, data, least_precision),
+        source=_source(trained, classes, data, least_precision),
         classes=classes,
     )
     try:
@@ -103,7 +103,7 @@ def write_package(
     return Package(folder, card, told)
 
 
-def _source(trained: Trained, data: DataSet, least_precision: float) -> str:
+def _source(trained: Trained, classes: Sequence[LabelClass], data: DataSet, least_precision: float) -> str:
     told = (
         f"Learnt from: {data.source}. Thresholds: the lowest with which at least {least_precision:.0%} of the "
         f"held-out bursts that a class is called in show it; calibrations from the same "
@@ -111,8 +111,11 @@ def _source(trained: Trained, data: DataSet, least_precision: float) -> str:
     )
     if not trained.unseen:
         return told
-    names = ", ".join(trained.classes[index].label for index in trained.unseen)
-    return f"{told} Known from the published network alone, its threshold above all of these bursts: {names}."
+    unseen = [classes[index] for index in trained.unseen]
+    told += f" Known from the published network alone: {', '.join(entry.label for entry in unseen)}."
+    shown = set(trained.held_out.truth.tolist())
+    above = [entry.label for entry in unseen if entry.threshold is not None and entry.index not in shown]
+    return f"{told} Its threshold above all of these bursts: {', '.join(above)}." if above else told
 
 
 def label_set_name(name: str) -> str:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from triton_models.asking.packages import model_name_of
+from triton_models.asking.packages import model_name_of, taken
 from triton_models.training import TrainingError
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[Data
 
 def check_out(out: Path) -> str:
     """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
-    if out.exists() and not (out / "model.json").exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out} is there and is no model package: name another folder")
+    if sentence := taken(out):
+        raise TrainingError(sentence)
     parent = next(folder for folder in out.resolve().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise TrainingError(f"nothing can be written in {parent}: name another folder with --out")

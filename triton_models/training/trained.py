@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from triton_models.data.pictures import Picture
 from triton_models.data.splits import Split
+from triton_models.evaluation.thresholds import FEWEST_OTHERS
 from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
-from triton_models.training.kept import same
+from triton_models.training.kept import published_of
 from uncia.frames import FrameSpec
 from uncia.labels import Group, LabelClass
 
@@ -71,16 +72,23 @@ class Trained:
     """What a reader of the card must know."""
 
 
-def label_classes(pictures: Sequence[Picture], kept: Sequence[LabelClass] = ()) -> tuple[LabelClass, ...]:
-    """The classes of some photographs, and those `kept` of a published network, by name.
+def label_classes(
+    pictures: Sequence[Picture], kept: Sequence[LabelClass] = (), elsewhere: Sequence[Picture] = ()
+) -> tuple[LabelClass, ...]:
+    """The classes of the photographs to learn from, and those `kept` of a published network, by name.
 
-    Raises `TrainingError` where there is only one.
+    A kept class is called as the photographs call it, be it those on the other sides, `elsewhere`; what they leave open
+    of its taxon and group is the published one's. Raises `TrainingError` where there is only one class.
     """
     first: dict[str, Picture] = {}
     for picture in pictures:
         first.setdefault(picture.label, picture)
-    found = [LabelClass(index=0, label=label, taxon=own.taxon, group=_group(own)) for label, own in first.items()]
-    found += [own for own in kept if not any(same(entry, own) for entry in found)]
+    told = [(picture, published_of(picture.label, picture.taxon, kept)) for picture in first.values()]
+    found = [_class(picture, known) for picture, known in told]
+    for own in kept:
+        if own not in [known for _, known in told]:
+            called = (each for each in elsewhere if published_of(each.label, each.taxon, kept) == own)
+            found.append(_class(next(called, None), own))
     if not first or len(found) < 2:
         there = f"only {next(iter(first))!r}" if first else "nothing"
         raise TrainingError(
@@ -109,10 +117,19 @@ def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] 
     notes = []
     labels = {entry.label for entry in classes}
     untaught = {classes[index].label for index in unseen}
+    held_out = known(split.held_out, classes)
+    seen = {picture.label for picture in held_out}
     if untaught:
+        names = ", ".join(sorted(untaught))
+        notes.append(f"No photograph to learn from shows {names}: known from the published network only.")
+    if unjudged := ", ".join(sorted(untaught - seen)):
+        others = len({picture.burst for picture in held_out})
         notes.append(
-            f"No photograph to learn from shows {', '.join(sorted(untaught))}: known from the published network only. "
-            "The threshold lies above all held-out bursts of other things; what it finds, these figures cannot tell."
+            f"No held-out burst shows {unjudged}: the threshold lies above all those of other things; what it finds, "
+            "these figures cannot tell."
+            if others >= FEWEST_OTHERS
+            else f"No held-out burst shows {unjudged}, and {others} of other things are too few to put a threshold "
+            "above them: there is none."
         )
     strange = sorted({picture.label for picture in (*split.held_out, *split.test)} - labels)
     if strange:
@@ -120,7 +137,6 @@ def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] 
             f"No photograph to learn from shows {', '.join(strange)}: all of them fell to the other sides of the split "
             "or could not be read. The model does not know them, and nothing here counts them."
         )
-    seen = {picture.label for picture in known(split.held_out, classes)}
     if missing := sorted(labels - seen - untaught):
         notes.append(f"No held-out burst shows {', '.join(missing)}: no threshold and no calibration for them.")
     return notes
@@ -139,6 +155,17 @@ def loss_and_accuracy(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     shifted = logits - logits.max(axis=1, keepdims=True)
     losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(truth)), truth]
     return float(losses.mean()), float((logits.argmax(axis=1) == truth).mean())
+
+
+def _class(picture: Picture | None, known: LabelClass | None) -> LabelClass:
+    """As a photograph of it says, and as the published class says where the photograph does not; one of them is."""
+    if picture is None:
+        assert known is not None
+        return known
+    taxon = picture.taxon or (known.taxon if known else "")
+    # Readers call an animal whatever they do not know by its name.
+    group = known.group if known and picture.group in ("", "animal") else _group(picture)
+    return LabelClass(index=0, label=picture.label, taxon=taxon, group=group)
 
 
 def _group(picture: Picture) -> Group:

@@ -5,7 +5,6 @@ as in the stream: threads that share the layers of one frame wait for each other
 """
 
 import hashlib
-import os
 import tempfile
 import threading
 from functools import cache
@@ -61,7 +60,6 @@ class TrunkRows:
 
     def __init__(self, backbone: Backbone, cuts: tuple[str, ...], spec: FrameSpec, folder: Path) -> None:
         self.on_gpu = torch.cuda.is_available()
-        self.threads = len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
         if self.on_gpu:
             self._network = PooledRows(backbone, cuts, spec).cuda().eval()

@@ -69,6 +69,17 @@ def test_a_graph_that_is_none_is_refused_and_what_was_there_stays(package: OpenP
     assert open_package(tmp_path / "there").card.onnx_sha256 == card.onnx_sha256
 
 
+@pytest.mark.parametrize("there", ["a file", "photographs", "a model of the repository"])
+def test_what_is_no_package_is_never_replaced_by_one(there: str, tmp_path: Path) -> None:
+    out = tmp_path / "there"
+    kept = {"a file": out, "photographs": out / "1.jpg", "a model of the repository": out / "1" / "model.json"}[there]
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(b"dear")
+    with pytest.raises(PackageError, match="is there and is no model package: name another folder"):
+        tiny_package(out, 1)
+    assert kept.read_bytes() == b"dear"
+
+
 def test_nothing_lies_beside_a_package_that_was_written(tmp_path: Path) -> None:
     for seed in (1, 2):
         tiny_package(tmp_path / "there", seed)

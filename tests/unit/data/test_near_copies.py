@@ -47,6 +47,21 @@ def test_hashes_that_differ_in_four_bits_are_not_compared(bits: int) -> None:
     assert near_copies(shots([SCENE, SCENE], [0xABCD, 0xABCD ^ bits])) == []
 
 
+def test_a_crowd_that_shares_one_part_of_the_hash_does_not_hide_a_copy_that_another_part_tells() -> None:
+    """As at night, where the lower part of every frame is black."""
+    crowd = [(place << 48) | (place + 7 << 16) for place in range(1, 1202)]
+    copies = [5 << 16, 1 << 63 | 5 << 16]
+    thumbnails = [*(frame(seed) for seed in range(len(crowd))), SCENE, SCENE]
+
+    assert near_copies(shots(thumbnails, [*crowd, *copies])) == [[1201, 1202]]
+
+
+def test_a_copy_may_be_brighter_by_the_whole_of_what_is_allowed() -> None:
+    for seed in range(40):
+        shot = np.random.default_rng(seed).integers(0, 250, SPOTS).astype(np.uint8)
+        assert near_copies(shots([shot, shot + 2])) == [[0, 1]]
+
+
 def test_two_times_that_differ_are_two_shots_and_a_time_that_is_not_known_says_nothing() -> None:
     times: list[object] = ["2026-01-01T00:00", "2026-01-01T00:01"]
 

@@ -1,12 +1,15 @@
 """What the keeper asks, what it cures by which means, and when it restarts Triton."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
+from infra.local.triton import probe_besides
 from infra.local.triton_keeper import LIVE, OTHERS_EVERY, Cure, Judgement, Keeper
 from uncia.errors import DependencyDown
-from uncia.inference import Health, Probe
+from uncia.inference import Health, ModelControl, Probe
+from uncia.settings import Settings
 
 
 def cures(*answers: tuple[float, Health]) -> list[Cure]:
@@ -63,6 +66,7 @@ class Versions:
         self.cured: list[tuple[Cure, str]] = []
         self.health: dict[str, Health] = {}
         self.others: tuple[str, ...] = ("2", "3")
+        self.others_at_work = 0
         cures = {cure: self._cure(cure) for cure in Cure}
         self._keeper, self._now = Keeper(self._ask, cures, lambda: self.others, structlog.get_logger("uncia")), 0.0
 
@@ -77,6 +81,9 @@ class Versions:
 
     def _cure(self, cure: Cure) -> Callable[[str], None]:
         def do(version: str) -> None:
+            if self.others_at_work:
+                self.others_at_work -= 1
+                raise BlockingIOError
             self.cured.append((cure, version))
             if self.health[version] is Health.WRONG:
                 raise DependencyDown("in vain")
@@ -107,6 +114,23 @@ def test_for_a_version_besides_the_live_one_triton_is_never_reloaded_or_restarte
     versions.rounds(40 * OTHERS_EVERY)
     assert sorted(version for _, version in versions.cured) == ["2", "2", "3", "3"]
     assert {cure for cure, _ in versions.cured} == {Cure.REVIVE}
+
+
+def test_a_cure_that_had_to_wait_for_somebody_at_work_is_tried_later() -> None:
+    """However long a model is being built meanwhile."""
+    versions = Versions()
+    versions.health["2"] = Health.DEAD
+    versions.others_at_work = 5
+    versions.rounds(20 * OTHERS_EVERY)
+    assert versions.cured == [(Cure.REVIVE, "2")]
+
+
+def test_a_version_besides_the_live_one_whose_folder_is_gone_is_ill_and_stops_nobody(tmp_path: Path) -> None:
+    chosen = Settings(model_repository=tmp_path)
+    with ModelControl(chosen) as control:
+        answer = probe_besides(control, chosen, "7")
+    assert answer.health is Health.FAILING
+    assert "no version 7" in answer.detail
 
 
 def test_while_the_live_version_is_ill_nothing_else_is_asked() -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from uncia import folders
 from uncia.folders import draft, put_in_place, tidy, whole_folder
 
 FORMER, NEW = "the former one", "the new one"
 
 KILLED_WHILE_WRITING = """
 import os, pathlib, signal, sys
+from uncia import folders
 from uncia.folders import whole_folder
 with whole_folder(pathlib.Path(sys.argv[1])) as made:
     (made / "text").write_text("half")
@@ -130,6 +132,48 @@ def test_a_draft_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
         write(tmp_path / "place", FORMER)
         (made / "text").write_text(NEW)
     assert (tmp_path / "place" / "text").read_text() == NEW
+
+
+def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, seen = folders._hold, []
+
+    def late(folder: Path) -> int | None:
+        seen.append(folder)
+        if len(seen) == 1:
+            folder.rmdir()
+        return hold(folder)
+
+    monkeypatch.setattr(folders, "_hold", late)
+    write(tmp_path / "place", NEW)
+    assert (tmp_path / "place" / "text").read_text() == NEW
+    assert len(seen) == 2
+
+
+def test_a_draft_of_another_user_is_left_alone_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / ".writing-place-theirs"
+    theirs.mkdir()
+    hold = folders._hold
+
+    def not_theirs(folder: Path) -> int | None:
+        if folder == theirs:
+            raise PermissionError
+        return hold(folder)
+
+    monkeypatch.setattr(folders, "_hold", not_theirs)
+    write(tmp_path / "place", NEW)
+    assert names(tmp_path) == [theirs.name, "place"]
+
+
+def test_what_was_moved_aside_and_cannot_be_put_back_is_not_taken_away(tmp_path: Path) -> None:
+    aside = tmp_path / ".writing-place-killed" / ".replaced"
+    aside.mkdir(parents=True)
+    (aside / "text").write_text(FORMER)
+    tidy(tmp_path)
+    assert (aside / "text").read_text() == FORMER
 
 
 def test_where_there_is_no_folder_nothing_is_to_be_tidied(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 """Classes of the published network that a head keeps: found by name, told from the user's own, refused in words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from triton_models.data.pictures import Picture
+from triton_models.data.readers.words import group_of
+from triton_models.data.splits import Split
 from triton_models.recipes import imagenet
 from triton_models.training import TrainingError
-from triton_models.training.kept import Published, find, prior_of, same
+from triton_models.training.kept import Published, find, prior_of, published_of
 from triton_models.training.logistic import Linear
+from triton_models.training.trained import label_classes, left_out
 from uncia.labels import LabelClass
 
 LABELS = imagenet.label_set()
@@ -15,6 +21,11 @@ PUBLISHED = Published(
 )
 LEOPARD = LABELS.classes[289]
 FOX = LabelClass(index=0, label="fox", taxon="Vulpes vulpes", group="animal")
+
+
+def picture(label: str, taxon: str = "", burst: str = "") -> Picture:
+    """As of a folder, or of a table that tells the taxon; nobody opens it."""
+    return Picture(Path(f"{label}.jpg"), label, burst or label, "ridge", taxon=taxon, group=group_of(label))
 
 
 @pytest.mark.parametrize("name", ["snow leopard", "Snow_Leopard", "Panthera uncia", "  panthera  uncia "])
@@ -45,12 +56,73 @@ def test_a_strange_name_is_refused_with_those_like_it() -> None:
     [
         ("Snow_leopard", "", True),
         ("irbis", "Panthera uncia", True),
+        ("irbis", "panthera_uncia", True),
         ("leopard", "Panthera pardus", False),
         ("stone", "", False),
     ],
 )
 def test_the_users_class_is_the_published_one_by_label_or_taxon(label: str, taxon: str, is_it: bool) -> None:
-    assert same(LabelClass(index=0, label=label, taxon=taxon, group="animal"), LEOPARD) is is_it
+    assert published_of(label, taxon, [LEOPARD]) == (LEOPARD if is_it else None)
+
+
+def test_a_name_that_is_like_none_is_refused_in_a_whole_sentence() -> None:
+    with pytest.raises(TrainingError, match=r"no 'qqqq'\. Its classes"):
+        find(PUBLISHED, ["qqqq"])
+
+
+def test_a_thing_is_refused_because_it_would_count_as_nothing() -> None:
+    with pytest.raises(TrainingError, match="'picket fence' is no animal, person or vehicle"):
+        find(PUBLISHED, ["snow leopard", "picket fence"])
+
+
+def test_two_kept_classes_of_one_taxon_have_a_row_each() -> None:
+    cats = find(PUBLISHED, ["Egyptian cat", "tabby"])
+    classes = label_classes([picture("fox")], cats)
+    prior = prior_of(PUBLISHED, cats, classes, [0, 2])
+
+    assert [entry.label for entry in classes] == ["Egyptian cat", "fox", "tabby"]
+    np.testing.assert_array_equal(prior.weight[0], PUBLISHED.head.weight[cats[0].index])
+    np.testing.assert_array_equal(prior.weight[2], PUBLISHED.head.weight[cats[1].index])
+
+
+def test_a_label_goes_before_a_taxon_that_several_have() -> None:
+    cats = find(PUBLISHED, ["Egyptian cat", "tabby"])
+
+    assert published_of("Tabby", "Felis catus", cats) == cats[1]
+
+
+def test_what_photographs_leave_open_of_a_kept_class_is_the_published_ones() -> None:
+    kept = find(PUBLISHED, ["Panthera uncia", "minivan"])
+    leopard, minivan, _ = label_classes([picture("Snow_leopard"), picture("minivan"), picture("stone")], kept)
+
+    assert (leopard.label, leopard.taxon, leopard.group) == ("Snow_leopard", "Panthera uncia", "animal")
+    assert minivan.group == "vehicle"
+
+
+@pytest.mark.parametrize(("label", "taxon"), [("Snow_leopard", ""), ("irbis", "Panthera uncia")])
+def test_a_kept_class_that_only_another_side_shows_is_called_as_there(label: str, taxon: str) -> None:
+    classes = label_classes([picture("fox")], [LEOPARD], [picture("fox"), picture(label, taxon)])
+
+    assert [entry.label for entry in classes if entry.taxon == "Panthera uncia"] == [label]
+    assert len(classes) == 2
+
+
+@pytest.mark.parametrize(
+    ("others", "shown", "told"),
+    [
+        (12, False, "the threshold lies above all those of other things"),
+        (9, False, "9 of other things are too few"),
+        (12, True, None),
+    ],
+)
+def test_what_is_said_of_a_threshold_is_so(others: int, shown: bool, told: str | None) -> None:
+    held_out = [picture("fox", burst=str(number)) for number in range(others)]
+    held_out += [picture("snow leopard", burst="cat")] * shown
+    classes = label_classes([picture("fox")], [LEOPARD])
+    notes = left_out(Split((picture("fox"),), tuple(held_out), ()), classes, [1])
+
+    assert "No photograph to learn from shows snow leopard" in notes[0]
+    assert notes[1:] == [note for note in notes if told and told in note]
 
 
 def test_only_kept_classes_are_drawn_to_published_rows() -> None:

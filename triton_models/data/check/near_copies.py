@@ -55,9 +55,10 @@ def near_copies(shots: Shots) -> list[list[int]]:
     """
     together = _Groups(len(shots.hashes))
     lively = np.array([place for place, each in enumerate(shots.thumbnails) if each.std() >= _FLAT], np.int64)
-    means = np.array([each.mean() for each in shots.thumbnails], np.float32)
+    sums = shots.thumbnails.sum(axis=1, dtype=np.int64)
+    most_apart = _MOST_APART * shots.thumbnails.shape[1]
     for one, others in _candidates(shots.hashes, lively):
-        alike = others[_may_be_one(shots, one, others) & (np.abs(means[others] - means[one]) <= _MOST_APART)]
+        alike = others[_may_be_one(shots, one, others) & (np.abs(sums[others] - sums[one]) <= most_apart)]
         # Whoever belongs together already need not be looked at: a thousand copies cost a thousand looks.
         alike = alike[together.of[alike] != together.of[one]]
         if not len(alike):
@@ -71,11 +72,14 @@ def near_copies(shots: Shots) -> list[list[int]]:
 
 def _candidates(hashes: NDArray[np.uint64], lively: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """A file, and others whose hashes differ from its own in few bits; each pair once."""
-    bands = [(hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF) for band in range(4)]
-    for band, keys in enumerate(bands):
+    before: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+    for band in range(4):
+        keys = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
         # By key, within a key by hash, within a hash as they came.
         order = lively[np.lexsort((lively, hashes[lively], keys[lively]))]
         ends = np.searchsorted(keys[order], keys[order], side="right")
+        ranks = np.zeros(len(hashes), np.int64)
+        ranks[order] = np.arange(len(order))
         for at, one in enumerate(order.tolist()):
             others = order[at + 1 : min(int(ends[at]), at + 1 + _NEIGHBOURS)]
             if not len(others):
@@ -85,11 +89,13 @@ def _candidates(hashes: NDArray[np.uint64], lively: NDArray[np.int64]) -> Iterat
                 # Clears the lowest bit that is set.
                 differing &= np.maximum(differing, np.uint64(1)) - np.uint64(1)
             others = others[differing == 0]
-            # Pairs that share an earlier band had their turn there.
-            for earlier in bands[:band]:
-                others = others[earlier[others] != earlier[one]]
+            # Pairs that share an earlier band had their turn there, unless a crowd stood between them.
+            for earlier, stood in before:
+                crowded = np.abs(stood[others] - stood[one]) > _NEIGHBOURS
+                others = others[(earlier[others] != earlier[one]) | crowded]
             if len(others):
                 yield one, others
+        before.append((keys, ranks))
 
 
 def _may_be_one(shots: Shots, one: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
