@@ -88,8 +88,14 @@ class Triton(Service):
 
 
 def served_besides(settings: Settings) -> tuple[str, ...]:
-    """The versions that Triton is to serve besides the one that the stream asks: the previous one, a shadow's."""
-    standing = read_standing(settings.model_repository / settings.model)
+    """The versions that Triton is to serve besides the one that the stream asks: the previous one, a shadow's.
+
+    None where nothing can be read of them: that is for whoever asks the live one to tell.
+    """
+    try:
+        standing = read_standing(settings.model_repository / settings.model)
+    except SettingsError:
+        return ()
     asked = settings.model_version or standing.live
     return tuple(version for version in standing.served if version != asked)
 

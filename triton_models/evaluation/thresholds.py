@@ -9,6 +9,8 @@ Floats = NDArray[np.floating]
 
 FEWEST_OTHERS = 10
 """Of fewer bursts the greatest says little about the next."""
+_LEAST_CLEAR = 0.01
+"""However little these others score, those of the next camera may score more."""
 
 
 def choose_threshold(
@@ -57,12 +59,12 @@ def clear_of_others(scores: Floats) -> float | None:
     """A threshold for a class that no burst shows: above all of them, by one standard deviation of their log-odds.
 
     `scores` (N,) of 0 to 1, one for each burst of other things. It promises few false alarms, and nothing about what it
-    finds. None where there are fewer than `FEWEST_OTHERS`, and where one of them scores 1.
+    finds. At least 0.01. None where there are fewer than `FEWEST_OTHERS`, and where one of them scores 1.
     """
     if len(scores) < FEWEST_OTHERS:
         return None
     odds, greatest = log_odds(scores), float(scores.max())
-    far = float(1 / (1 + np.exp(-(odds.max() + odds.std()))))
+    far = max(float(1 / (1 + np.exp(-(odds.max() + odds.std())))), _LEAST_CLEAR)
     # Rounded, as a person reads it; where all score the same nothing but the next number lies above.
     for number in (float(f"{far:.3g}"), far, float(np.nextafter(greatest, 1))):
         if greatest < number < 1:

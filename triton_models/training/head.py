@@ -14,7 +14,7 @@ from triton_models.recipes.dense_pass import DensePass
 from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
 from triton_models.training.kept import find, prior_of, published_at
-from triton_models.training.logistic import Linear, Prior, fit
+from triton_models.training.logistic import Linear, Prior, fit, one_thread
 from triton_models.training.looks import Look, examples, picture_scores, whole_examples
 from triton_models.training.rows import scratch
 from triton_models.training.sides import Contents, Side, Sighting, compute, readable, side
@@ -97,6 +97,7 @@ def collect(
         compute(pictures, sighting if name == "training" else sighting.as_is(), cuts, contents, tell)
 
 
+@one_thread
 def head_of_cached(
     split: Split,
     backbone: Backbone,

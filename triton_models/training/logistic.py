@@ -7,6 +7,8 @@ and gradient are added up piece by piece.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from threadpoolctl import threadpool_limits
 from triton_models.training.rows import PIECE, Indices
 
 Floats = NDArray[np.float64]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,22 @@ class Prior:
     """Of rows (N, D): what the published network sees of the unseen classes, (N, len(unseen)), in all at most 1."""
 
 
+def one_thread(work: Callable[P, R]) -> Callable[P, R]:
+    """Have NumPy and SciPy multiply in one thread while this works.
+
+    Thousands of small products: threads wait for each other wherever a core does something else (twelve times as long
+    on a busy machine), and sums would hang on how many cores there are.
+    """
+
+    @wraps(work)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        with threadpool_limits(1, user_api="blas"):
+            return work(*args, **kwargs)
+
+    return alone
+
+
+@one_thread
 def fit(
     rows: NDArray[np.float32],
     examples: Examples,
@@ -120,17 +140,14 @@ def fit(
         folded, bias = unfolded(flat)
         return Linear(folded.astype(np.float32), bias.astype(np.float32))
 
-    # One thread: thousands of small products, whose threads wait for each other wherever a core does something else
-    # (twelve times as long on a busy machine), and whose sums would hang on how many cores there are.
-    with threadpool_limits(1, user_api="blas"):
-        found = minimize(
-            loss,
-            known.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            callback=lambda flat: watch(head(flat), last[0]),
-            options={"maxiter": steps, "gtol": 1e-5, "maxcor": 10},
-        )
+    found = minimize(
+        loss,
+        known.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda flat: watch(head(flat), last[0]),
+        options={"maxiter": steps, "gtol": 1e-5, "maxcor": 10},
+    )
     return head(found.x)
 
 

@@ -111,5 +111,9 @@ def test_the_wider_the_others_scatter_the_further_off_it_lies() -> None:
     assert (clear_of_others(scattered) or 0) > 0.2
 
 
+def test_others_that_score_next_to_nothing_do_not_make_a_threshold_of_next_to_nothing() -> None:
+    assert clear_of_others(np.full(20, 1e-7)) == pytest.approx(0.01)
+
+
 def test_of_a_few_others_nothing_is_concluded() -> None:
     assert clear_of_others(np.full(FEWEST_OTHERS - 1, 0.1)) is None
