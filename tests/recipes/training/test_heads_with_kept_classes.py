@@ -123,5 +123,5 @@ def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_not
     called = answers.windows[:, leopard.index] >= np.float64(leopard.threshold or 2)
     shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.pictures])
 
-    assert len(called) == 29 and shown.sum() == 10
+    assert shown.any() and not shown.all()
     np.testing.assert_array_equal(called, shown)
