@@ -23,6 +23,7 @@ from unittest import mock
 
 import typer
 
+from benchmarks.machine import own_memory
 from benchmarks.many_names import FRAMES, SCENES, write_camtrap_dp, write_coco, write_folders, write_table
 from triton_models.data.check.findings import check
 from triton_models.data.check.page import render
@@ -162,14 +163,6 @@ def measured(what: str, figures: dict[str, Any]) -> Iterator[None]:
         watching.join()
     figures[f"{what}_s"] = round(seconds, 1)
     figures[f"{what}_memory_mb"] = round((max(peak, own_memory()) - before) / 1e6, 1)
-
-
-def own_memory() -> int:
-    """Bytes of memory that is no file's (RssAnon)."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 if __name__ == "__main__":

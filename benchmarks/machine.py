@@ -17,6 +17,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def own_memory() -> int:
+    """Bytes of memory that is no file's (RssAnon)."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def describe() -> dict[str, str | int | float]:
     """Machine and versions, flat, for `results.json`."""
     found: dict[str, str | int | float] = {

@@ -19,6 +19,7 @@ import numpy as np
 import typer
 from PIL import Image
 
+from benchmarks.machine import own_memory
 from triton_models.data.pictures import Picture
 from triton_models.data.pixels import frame_of
 from triton_models.data.splits import Split
@@ -201,14 +202,6 @@ def epoch_rate(run: Callable[[Callable[[str, int, int], None]], object], many: i
     run(tell)
     first, second = ends.values()
     return many / (second - first)
-
-
-def own_memory() -> int:
-    """Bytes of memory that is no file's (RssAnon)."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 if __name__ == "__main__":
