@@ -15,6 +15,9 @@ from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVe
 from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
 from uncia.events.images import (
+    OBJECT_CHANGED,
+    OBJECT_MOVED,
+    WITHDRAWN_REASONS,
     Capture,
     CaptureTimeSource,
     ClassScore,
@@ -29,6 +32,9 @@ from uncia.events.images import (
 )
 
 __all__ = [
+    "OBJECT_CHANGED",
+    "OBJECT_MOVED",
+    "WITHDRAWN_REASONS",
     "BurstFrame",
     "BurstResolved",
     "BurstStatus",

@@ -20,6 +20,17 @@ RECONCILE_SOURCE = "uncia:reconcile"
 """`eventSource` of the S3 event notifications that `uncia reconcile` writes; a store writes its own name there."""
 
 
+OBJECT_CHANGED = "object-changed"
+"""Rejection reason: the object no longer holds the content that was announced. Nothing of its present content is in the
+event; that content is announced by itself."""
+
+OBJECT_MOVED = "object-moved"
+"""Rejection reason: the object is gone, and the same content stands under another camera's key."""
+
+WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED})
+"""Rejection reasons that say of an upload that it shows nothing (any more): its frame belongs to no burst."""
+
+
 class Lane(StrEnum):
     """Which way a photograph takes to its answer: what was taken just now goes before what was taken long ago."""
 
@@ -41,6 +52,9 @@ class ImageUploaded(Event):
     bucket: str
     key: str
     etag: str
+    version_id: str | None = Field(
+        default=None, description="the store's id of this version of the object, in a versioned bucket"
+    )
     size: NonNegativeInt = Field(description="bytes")
     uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
     announced_at: UtcTime = Field(description="when intake read the notification")
@@ -150,7 +164,10 @@ class Prediction(WireModel):
 class Rejection(WireModel):
     """Why there is no prediction."""
 
-    reason: str = Field(description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...")
+    reason: str = Field(
+        description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...; "
+        "object-changed and object-moved withdraw the upload: it belongs to no burst"
+    )
     message: str
 
 
@@ -166,6 +183,9 @@ class ImagePredicted(Event):
     bucket: str
     key: str
     etag: str
+    version_id: str | None = Field(
+        default=None, description="the store's id of the version that was announced, in a versioned bucket"
+    )
     size: NonNegativeInt
     sha256: str | None = None
     uploaded_at: UtcTime
