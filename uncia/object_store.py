@@ -1,11 +1,13 @@
 """Object storage: any S3. One client per process; boto3's clients may be shared between threads."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 import boto3
 from botocore.awsrequest import AWSRequest
@@ -17,12 +19,20 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
+from uncia.events.images import OBJECT_CHANGED
 from uncia.settings import Settings
 
 _CONNECT_S = 5
 _SIGNED_FOR_S = 900
 
-_MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
+_MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
+"""405: the version that was asked for is a delete marker."""
+_CHANGED = {"PreconditionFailed", "412"}
+_VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
+"""Answers to a request with a version id that a request without one may still satisfy: the version was removed, or the
+bucket keeps none (any more)."""
+
+_SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
 # The store's last word on this one key or object; waiting would not change it.
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
@@ -30,6 +40,17 @@ _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"
 
 class ObjectMissing(PermanentError):
     """The object is not there (any more)."""
+
+
+class ObjectChanged(PermanentError):
+    """The key holds other content than was announced.
+
+    `modified`: when the store took the present content, to the second; None where it does not say.
+    """
+
+    def __init__(self, message: str, modified: datetime | None = None) -> None:
+        super().__init__(OBJECT_CHANGED, message)
+        self.modified = modified
 
 
 class AccessRefused(UnciaError):
@@ -52,6 +73,25 @@ class StoredObject:
     etag: str
     size: int
     modified: datetime
+    version_id: str | None = None
+    """Only of listed versions."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of one object, and the ETag that the store gave with them (without quotes; "" where it gave none)."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a HEAD request says of an object."""
+
+    etag: str
+    size: int
+    modified: datetime | None
 
 
 class ObjectStore:
@@ -93,41 +133,102 @@ class ObjectStore:
         self._http.close()
 
     def get(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
-        """All bytes of an object.
+        """All bytes of an object, whatever content it holds now. Raises as `read` does, without `ObjectChanged`."""
+        return self.read(bucket, key, max_bytes=max_bytes).data
 
-        Raises `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or `DependencyDown`.
+    def read(
+        self, bucket: str, key: str, *, max_bytes: int, etag: str = "", size: int = 0, version_id: str | None = None
+    ) -> Content:
+        """All bytes of an object, of this content only where `etag` (without quotes) or `size` is given.
+
+        A version that is gone, or that the store does not know, is looked for under the plain key: the same content may
+        stand there. `size` in bytes, 0 for unknown, is compared where one of the two ETags is not known.
+
+        Raises `ObjectChanged`, `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or
+        `DependencyDown`.
         """
+        return self._read(_Target(bucket, key, bare_etag(etag), size, version_id), max_bytes)
+
+    def _read(self, target: "_Target", max_bytes: int) -> Content:
         try:
-            data = self._get_signed(bucket, key, max_bytes)
-            if data is not None:
-                return data
+            content = self._get_signed(target, max_bytes)
+            if content is not None:
+                return content
         except (BotoCoreError, HTTPClientError, OSError):
             pass  # A connection that the store had closed, or worse: boto3 tries again and says what is wrong.
         try:
-            answer = self.client.get_object(Bucket=bucket, Key=key)
-            # Not the body's own `with`: that reads on without noticing an end that comes too early.
-            with closing(answer["Body"]) as body:
-                _must_fit(answer["ContentLength"], max_bytes)
-                return cast(bytes, body.read())
-        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
-            raise self.translate(error, f"{bucket}/{key}") from error
+            return self._get(target, max_bytes)
+        except ClientError as error:
+            code = _code(error)
+            if target.version_id and code in _VERSIONLESS:
+                return self._read(replace(target, version_id=None), max_bytes)
+            if code in _CHANGED and target.conditional:
+                return self._read_unconditionally(target, max_bytes)
+            raise self.translate(error, target.name) from error
+        except (BotoCoreError, HTTPClientError, OSError) as error:
+            raise self.translate(error, target.name) from error
 
-    def _get_signed(self, bucket: str, key: str, max_bytes: int) -> bytes | None:
+    def _get(self, target: "_Target", max_bytes: int) -> Content:
+        answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))
+        # Not the body's own `with`: that reads on without noticing an end that comes too early.
+        with closing(answer["Body"]) as body:
+            target.check(answer.get("ETag"), answer["ContentLength"], answer.get("LastModified"))
+            _must_fit(answer["ContentLength"], max_bytes)
+            return Content(cast(bytes, body.read()), bare_etag(answer.get("ETag")))
+
+    def _get_signed(self, target: "_Target", max_bytes: int) -> Content | None:
         """The same by a signed URL: a fifth of the CPU time of `get_object`. None for every answer but 200."""
-        asked = {"Bucket": bucket, "Key": key}
-        url = self.client.generate_presigned_url("get_object", asked, ExpiresIn=_SIGNED_FOR_S)
-        answer = self._http.send(AWSRequest("GET", url, stream_output=True).prepare())
-        length = answer.headers.get("Content-Length")
+        url = self.client.generate_presigned_url("get_object", target.arguments(), ExpiresIn=_SIGNED_FOR_S)
+        answer = self._http.send(
+            AWSRequest("GET", url, headers=target.condition("If-Match"), stream_output=True).prepare()
+        )
+        headers = answer.headers
+        length = headers.get("Content-Length")
         with closing(StreamingBody(answer.raw, length)) as body:
             if answer.status_code != HTTPStatus.OK or length is None:
                 return None
+            target.check(headers.get("ETag"), int(length), headers.get("Last-Modified"))
             _must_fit(int(length), max_bytes)
-            return cast(bytes, body.read())
+            return Content(cast(bytes, body.read()), bare_etag(headers.get("ETag")))
+
+    def _read_unconditionally(self, target: "_Target", max_bytes: int) -> Content:
+        """After a failed precondition. The store's own word on what it holds decides: a store that cannot compare ETags
+        must not turn every photograph into a changed one. Raises `ObjectChanged` with the time of the present content.
+        """
+        now = self.head(target.bucket, target.key, version_id=target.version_id)
+        target.check(now.etag, now.size, now.modified)
+        return self._read(replace(target, conditional=False), max_bytes)
+
+    def head(self, bucket: str, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        """ETag, size and time of what an object holds now. Raises as `read` does."""
+        target = _Target(bucket, key, version_id=version_id)
+        try:
+            answer = self.client.head_object(**target.arguments())
+        except ClientError as error:
+            if version_id and _code(error) in _VERSIONLESS:
+                return self.head(bucket, key)
+            raise self.translate(error, target.name) from error
+        except (BotoCoreError, HTTPClientError, OSError) as error:
+            raise self.translate(error, target.name) from error
+        return ObjectInfo(
+            bare_etag(answer.get("ETag")), int(answer["ContentLength"]), _moment(answer.get("LastModified"))
+        )
 
     def etag(self, bucket: str, key: str) -> str:
         """An object's ETag, without quotes. Raises as `get` does."""
+        return self.head(bucket, key).etag
+
+    def versions(self, bucket: str, key: str) -> Iterator[StoredObject]:
+        """The versions that the store keeps of one object, newest first, without delete markers; none where the store
+        keeps none. Raises `AccessRefused` or `DependencyDown`."""
         try:
-            return cast(str, self.client.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+                for entry in page.get("Versions", ()):
+                    if entry["Key"] != key:
+                        return  # The listing is in the order of the keys; behind this one come longer ones.
+                    yield StoredObject(
+                        key, bare_etag(entry["ETag"]), entry["Size"], entry["LastModified"], entry["VersionId"]
+                    )
         except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
@@ -139,7 +240,7 @@ class ObjectStore:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+                    yield StoredObject(entry["Key"], bare_etag(entry["ETag"]), entry["Size"], entry["LastModified"])
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             raise self.translate(error, bucket) from error
 
@@ -157,8 +258,9 @@ class ObjectStore:
     def translate(self, error: Exception, what: str) -> UnciaError:
         """Our error for one of boto3's."""
         if isinstance(error, ClientError):
-            answer: dict[str, Any] = error.response
-            code = str(answer.get("Error", {}).get("Code", ""))
+            code = _code(error)
+            if code in _CHANGED:
+                return ObjectChanged(f"{what} no longer holds what was announced")
             if code in _MISSING:
                 return ObjectMissing("object-missing", f"{what} is not in the store")
             if code in _UNREADABLE:
@@ -172,6 +274,60 @@ class ObjectStore:
         if isinstance(error, ParamValidationError):
             return ObjectUnreadable("object-unreadable", f"{what!r} is no name that S3 takes")
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")
+
+
+def bare_etag(etag: str | None) -> str:
+    """An ETag without quotes and without the mark of a weak one, which a proxy that compresses puts there."""
+    return (etag or "").strip().removeprefix("W/").strip('"')
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One object, and the content that it must hold."""
+
+    bucket: str
+    key: str
+    etag: str = ""
+    size: int = 0
+    version_id: str | None = None
+    conditional: bool = True
+    """Ask the store to compare, too."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.bucket}/{self.key}"
+
+    def arguments(self) -> dict[str, str]:
+        """Of an S3 request."""
+        version = {"VersionId": self.version_id} if self.version_id else {}
+        return {"Bucket": self.bucket, "Key": self.key, **version}
+
+    def condition(self, name: str) -> dict[str, str]:
+        """`name` is the header's, or boto3's word for it. Empty for an ETag that no header can carry: what comes back
+        is compared in any case."""
+        sendable = self.conditional and _SENDABLE_ETAG.fullmatch(self.etag)
+        return {name: f'"{self.etag}"'} if sendable else {}
+
+    def check(self, etag: str | None, size: int, modified: datetime | str | None) -> None:
+        """Compare what came back: not every store minds a condition. Raises `ObjectChanged`."""
+        found = bare_etag(etag)
+        same = found == self.etag if found and self.etag else self.size in (0, size)
+        if not same:
+            announced = f"ETag {self.etag}" if self.etag else f"{self.size:,} bytes"
+            raise ObjectChanged(f"{self.name} no longer holds what was announced ({announced})", _moment(modified))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    """Of a `Last-Modified` header, or as boto3 has read it."""
+    try:
+        moment = parsedate_to_datetime(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _must_fit(size: int, max_bytes: int) -> None:

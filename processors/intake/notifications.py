@@ -14,6 +14,8 @@ MAX_BYTES = 1_048_576
 BUCKETS = "/buckets/"
 """Where SeaweedFS keeps its buckets."""
 
+_VERSIONS = ".versions"
+
 _UPLOADS = ".uploads"
 """SeaweedFS's folder for the parts of multipart uploads, in each bucket."""
 
@@ -28,6 +30,8 @@ class Stored:
     """None: the notification does not tell; the store has to be asked."""
     size: int
     stored_at: datetime
+    version_id: str | None = None
+    """In a bucket that keeps versions."""
     lane: str | None = None
     """The lane that the uploader asked for, in its own words; None: it said nothing, or the store does not tell."""
     by_reconcile: bool = False
@@ -39,7 +43,7 @@ class Ignored:
     """A change that is none of our business."""
 
     why: str
-    """deleted, folder, part, outside-buckets, test."""
+    """deleted, folder, part, unchanged, outside-buckets, test."""
 
 
 Change = Stored | Ignored | PermanentError
@@ -71,20 +75,55 @@ def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
     if record.key.endswith("/"):
         return Ignored("folder")
     ours = record.source == RECONCILE_SOURCE
-    return Stored(record.bucket, record.key, record.etag, record.size, record.time, by_reconcile=ours)
+    return Stored(
+        record.bucket, record.key, record.etag, record.size, record.time, record.version_id, by_reconcile=ours
+    )
 
 
 def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
     entry = event.new
-    if entry is None:
+    if entry is None or entry.delete_marker:
         return Ignored("deleted")
     if entry.is_directory:
         return Ignored("folder")
     # After a rename the message's key is the old path; the entry and its parent are where the object is now.
     parent = event.new_parent or path.rpartition("/")[0]
-    bucket, _, key = f"{parent.rstrip('/')}/{entry.name}".removeprefix(BUCKETS).partition("/")
-    if not parent.startswith(BUCKETS) or not key:
+    bucket, key = _place(parent, entry)
+    if not key:
         return Ignored("outside-buckets")
+    if key.endswith("/"):
+        return Ignored("folder")
     if key.startswith(f"{_UPLOADS}/"):
         return Ignored("part")
-    return Stored(bucket, key, entry.etag, entry.size, entry.modified, entry.metadata.get(LANE_METADATA))
+    if event.old is not None and _same_content(event.old, entry) and path == f"{parent}/{entry.name}":
+        return Ignored("unchanged")
+    lane = entry.metadata.get(LANE_METADATA)
+    return Stored(bucket, key, entry.etag, entry.size, entry.modified, entry.version_id, lane)
+
+
+def _place(parent: str, entry: seaweedfs.Entry) -> tuple[str, str]:
+    """Bucket and key of an entry; no key where it is outside of all buckets.
+
+    In a bucket that keeps versions SeaweedFS has a folder for each object, `<key>.versions`, and in it a file for each
+    version, `v_<version id>`. A folder of that name that somebody else has made holds no such files.
+    """
+    path = f"{parent.rstrip('/')}/{entry.name}"
+    if entry.version_id and entry.name == f"v_{entry.version_id}" and parent.endswith(_VERSIONS):
+        path = parent.removesuffix(_VERSIONS)
+    if not path.startswith(BUCKETS):
+        return "", ""
+    bucket, _, key = path.removeprefix(BUCKETS).partition("/")
+    return bucket, key
+
+
+def _same_content(old: seaweedfs.Entry, new: seaweedfs.Entry) -> bool:
+    """Only attributes have changed, as those of a version do when a newer one is stored.
+
+    What is stored anew has another time; of what has no ETag it cannot be known.
+    """
+    return new.etag is not None and (old.etag, old.size, old.modified, old.version_id) == (
+        new.etag,
+        new.size,
+        new.modified,
+        new.version_id,
+    )

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, NonNegativeInt, ValidationError
 
 from uncia.errors import PermanentError
+from uncia.object_store import bare_etag
 
 _MAJOR = "2"
 
@@ -20,6 +21,7 @@ class _Object(BaseModel):
     key: str = Field(min_length=1, description="URL-encoded: `+` for a space, %xx")
     size: NonNegativeInt = 0
     etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
+    version_id: str | None = Field(default=None, max_length=1024, validation_alias="versionId")
 
 
 class _S3(BaseModel):
@@ -43,7 +45,8 @@ class S3Record:
         self.bucket = record.s3.bucket.name
         self.key = unquote_plus(stored.key)
         self.size = stored.size
-        self.etag = (stored.etag or "").strip('"') or None
+        self.etag = bare_etag(stored.etag) or None
+        self.version_id = stored.version_id or None
         self.time: datetime = record.time.astimezone(UTC)
         self.source = record.source
         # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.

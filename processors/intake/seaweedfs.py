@@ -21,6 +21,8 @@ from uncia.errors import PermanentError
 Field = tuple[int, int | bytes]
 
 _METADATA = b"x-amz-meta-"
+_VERSION_ID = b"Seaweed-X-Amz-Version-Id"
+_DELETE_MARKER = b"Seaweed-X-Amz-Delete-Marker"
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -36,6 +38,10 @@ class Entry:
     modified: datetime
     etag: str | None
     """As S3 gives it; None where the notification does not tell it."""
+    version_id: str | None = None
+    """In a bucket that keeps versions; `null` for what was stored while it did not."""
+    delete_marker: bool = False
+    """Stands for a deletion in a bucket that keeps versions; holds nothing."""
     metadata: dict[str, str] = field(default_factory=dict)
     """What the uploader said in `x-amz-meta-` headers: lower-case names without that prefix."""
 
@@ -89,7 +95,9 @@ def _entry(raw: bytes) -> Entry:
             pair = dict(_fields(value))
             extended[_bytes(pair, 1)] = _bytes(pair, 2)
     etag = _etag(extended, md5, chunks)
-    return Entry(name, is_directory, size, _modified(mtime, chunks), etag, _metadata(extended))
+    version_id = extended.get(_VERSION_ID, b"").decode(errors="replace") or None
+    marker = extended.get(_DELETE_MARKER, b"") == b"true"
+    return Entry(name, is_directory, size, _modified(mtime, chunks), etag, version_id, marker, _metadata(extended))
 
 
 def _metadata(extended: dict[bytes, bytes]) -> dict[str, str]:

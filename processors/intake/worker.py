@@ -71,7 +71,7 @@ class Intake:
 
     async def _announce(self, stored: Stored) -> ImageUploaded:
         place = self._pattern.place_of(stored.key)
-        etag = stored.etag if stored.etag is not None else await self._ask_etag(stored)
+        etag, size = (stored.etag, stored.size) if stored.etag is not None else await self._ask(stored)
         return ImageUploaded(
             upload_id=ids.upload_id(stored.bucket, stored.key, etag),
             station=place.station,
@@ -79,23 +79,26 @@ class Intake:
             bucket=stored.bucket,
             key=stored.key,
             etag=etag,
-            size=stored.size,
+            version_id=stored.version_id,
+            size=size,
             uploaded_at=stored.stored_at,
             announced_at=datetime.now(UTC),
             announced_by="reconcile" if stored.by_reconcile else "notification",
             lane=lane_of(stored.key, stored.stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
         )
 
-    async def _ask_etag(self, stored: Stored) -> str:
-        """From the store; empty when the object is gone by now, which predict will answer with a rejection."""
+    async def _ask(self, stored: Stored) -> tuple[str, int]:
+        """ETag and size, from the store. No ETag when the object is gone by now, which predict will answer with a
+        rejection."""
         try:
-            return await until_it_answers(
-                lambda: asyncio.to_thread(self._store.etag, stored.bucket, stored.key),
+            found = await until_it_answers(
+                lambda: asyncio.to_thread(self._store.head, stored.bucket, stored.key, version_id=stored.version_id),
                 waiting_for="object store",
                 on=(DependencyDown, AccessRefused),
             )
         except ObjectMissing:
-            return ""
+            return "", stored.size
+        return found.etag, found.size
 
 
 def create(settings: Settings) -> WorkerApp:

@@ -14,7 +14,7 @@ from uncia.errors import DependencyDown, PermanentError, RejectedImage
 from uncia.events import Capture, ImageUploaded
 from uncia.exif import Exif, read_exif
 from uncia.frames import Frame, FrameSpec, read_frame
-from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.object_store import AccessRefused, ObjectChanged, ObjectMissing, ObjectStore
 from uncia.settings import Settings
 
 _LOOK_AGAIN_S = 0.25
@@ -28,6 +28,10 @@ class Photograph:
     sha256: str | None = None
     frame: Frame | None = None
     rejection: PermanentError | None = None
+    etag: str = ""
+    """The ETag that the store gave with the bytes; empty where nothing was read."""
+    size: int = 0
+    """Bytes that were read."""
 
 
 class Photographs:
@@ -44,8 +48,9 @@ class Photographs:
         """Read, and decode to this frame. What cannot be judged comes back with its rejection; a store that is down
         is waited for.
 
-        An object that is announced and not there is looked for until `missing_grace_s` after the announcement, and
-        at least twice: stores may show an object later than they announce it.
+        Only the content that was announced is read: what is stored later under the same key is announced by itself. An
+        object that is announced and not there, or whose older content still is, is looked for until `missing_grace_s`
+        after the announcement, and at least twice: stores may show an object later than they announce it.
         """
         looks = 0
         while True:
@@ -55,8 +60,10 @@ class Photographs:
                     waiting_for="object store",
                     on=(DependencyDown, AccessRefused),
                 )
-            except ObjectMissing as error:
+            except (ObjectMissing, ObjectChanged) as error:
                 looks += 1
+                if isinstance(error, ObjectChanged) and _is_newer(error, upload):
+                    return Photograph(read_capture(Exif(), upload), rejection=error)
                 if looks > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
                     return Photograph(read_capture(Exif(), upload), rejection=error)
                 await asyncio.sleep(_LOOK_AGAIN_S)
@@ -70,7 +77,15 @@ class Photographs:
     def _read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
         """In a thread of the pool."""
         began = time.perf_counter()
-        data = self._store.get(upload.bucket, upload.key, max_bytes=self._max_bytes)
+        content = self._store.read(
+            upload.bucket,
+            upload.key,
+            max_bytes=self._max_bytes,
+            etag=upload.etag,
+            size=upload.size,
+            version_id=upload.version_id,
+        )
+        data = content.data
         fetched = time.perf_counter()
         sha256, exif = ids.content_hash(data), read_exif(data)
         looked = time.perf_counter()
@@ -79,7 +94,13 @@ class Photographs:
         try:
             frame = read_frame(data, spec, max_pixels=self._max_pixels)
         except RejectedImage as error:
-            return Photograph(read_capture(exif, upload), sha256, rejection=error)
+            return Photograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
         capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height)
-        return Photograph(capture, sha256, frame)
+        return Photograph(capture, sha256, frame, None, content.etag, len(data))
+
+
+def _is_newer(changed: ObjectChanged, upload: ImageUploaded) -> bool:
+    """The present content was stored after the announced one, by the store's clock: the announced one will not come
+    back. A store that does not yet show what it announces shows older content."""
+    return changed.modified is not None and changed.modified >= upload.uploaded_at.replace(microsecond=0)

@@ -27,12 +27,16 @@ def entry(
     chunk_etags: list[str] | None = None,
     chunk_ns: int = 0,
     metadata: dict[str, str] | None = None,
+    version_id: str = "",
+    delete_marker: bool = False,
 ) -> bytes:
     """An Entry."""
     attributes = _number(1, size) + _number(2, mtime) + (_field(14, md5) if md5 else b"")
     chunks = b"".join(_field(3, _number(4, chunk_ns) + _field(5, etag.encode())) for etag in (chunk_etags or []))
     extended = _field(5, _field(1, b"Seaweed-X-Amz-ETag") + _field(2, s3_etag.encode())) if s3_etag else b""
-    for header, value in (metadata or {}).items():
+    versioning = {"Seaweed-X-Amz-Version-Id": version_id} if version_id else {}
+    versioning |= {"Seaweed-X-Amz-Delete-Marker": "true"} if delete_marker else {}
+    for header, value in {**(metadata or {}), **versioning}.items():
         extended += _field(5, _field(1, header.encode()) + _field(2, value.encode()))
     return _field(1, name.encode()) + (_number(2, 1) if folder else b"") + chunks + _field(4, attributes) + extended
 

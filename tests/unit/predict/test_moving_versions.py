@@ -21,6 +21,7 @@ from uncia.frames import FrameSpec, Pixels
 from uncia.inference import Answer
 from uncia.model_card import ModelCard
 from uncia.model_versions import read_standing, write_standing
+from uncia.object_store import Content
 from uncia.settings import Settings
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -77,7 +78,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_it_is_decoded_and_asked_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "Classifier", Triton)
     seconds = iter(range(1000))
-    store = SimpleNamespace(get=lambda bucket, key, *, max_bytes: picture())
+    store = SimpleNamespace(read=lambda *_, **__: Content(picture(), "e"))
 
     async def scene() -> tuple[ImagePredicted, Triton]:
         model = LiveModel(settings, lambda: float(next(seconds)))

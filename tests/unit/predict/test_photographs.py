@@ -12,7 +12,7 @@ from processors.predict.photographs import Photograph, Photographs
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImageUploaded
 from uncia.frames import FrameSpec
-from uncia.object_store import AccessRefused, ObjectMissing, ObjectTooLarge
+from uncia.object_store import AccessRefused, Content, ObjectChanged, ObjectMissing, ObjectTooLarge
 from uncia.settings import Settings
 
 
@@ -41,18 +41,18 @@ def read(*answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: flo
     """What comes out, and how often the store was asked; its last answer repeats."""
     asked = 0
 
-    def get(bucket: str, key: str, *, max_bytes: int) -> bytes:
+    def get(bucket: str, key: str, **announced: object) -> Content:
         nonlocal asked
         answer = answers[min(asked, len(answers) - 1)]
         asked += 1
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return Content(answer, "e")
 
     async def scene() -> Photograph:
         photographs = Photographs(
             Settings(missing_grace_s=grace_s),
-            SimpleNamespace(get=get),  # type: ignore[arg-type]
+            SimpleNamespace(read=get),  # type: ignore[arg-type]
         )
         try:
             return await photographs.read(upload(announced_ago_s), FrameSpec())
@@ -114,3 +114,39 @@ def test_an_object_that_is_too_large_is_rejected_unread() -> None:
 def test_nothing_else_is_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         read(ZeroDivisionError())
+
+
+def changed(stored_ago_s: float) -> ObjectChanged:
+    return ObjectChanged("another picture", datetime.now(UTC) - timedelta(seconds=stored_ago_s))
+
+
+def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_its_new_content() -> None:
+    result, asked = read(changed(0), grace_s=60)
+    assert asked == 1
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-changed"
+    assert (result.sha256, result.frame, result.etag, result.size) == (None, None, "", 0)
+    assert result.capture.time_source == "upload"
+
+
+def test_a_store_that_still_shows_the_content_before_is_looked_at_again() -> None:
+    result, asked = read(changed(3600), photograph(), grace_s=5)
+    assert (result.rejection, asked) == (None, 2)
+
+
+@pytest.mark.parametrize("stored_ago_s", [3600, -3600], ids=["older content", "newer content"])
+def test_another_content_that_stays_is_rejected(stored_ago_s: float) -> None:
+    result, _ = read(changed(stored_ago_s), grace_s=0.3)
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-changed"
+
+
+def test_a_store_that_tells_no_time_of_the_new_content_is_looked_at_again() -> None:
+    result, asked = read(ObjectChanged("another picture"), photograph(), grace_s=5)
+    assert (result.rejection, asked) == (None, 2)
+
+
+def test_what_was_read_is_told_with_its_etag_and_size() -> None:
+    data = photograph()
+    result, _ = read(data)
+    assert (result.etag, result.size) == ("e", len(data))
