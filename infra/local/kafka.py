@@ -119,4 +119,12 @@ class Kafka(Service):
     def _java(self, *flags: str) -> list[str]:
         layout = self.site.layout
         logging = f"-Dlog4j2.configurationFile={layout.run / 'log4j2.properties'}"
-        return [str(find_java()), *flags, "-Djava.awt.headless=true", logging, "-cp", f"{layout.parts}/kafka/libs/*"]
+        return [
+            str(find_java()),
+            *flags,
+            "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={layout.tmp}",
+            logging,
+            "-cp",
+            f"{layout.parts}/kafka/libs/*",
+        ]

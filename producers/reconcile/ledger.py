@@ -59,9 +59,7 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{_CACHE_KIB}"
-            )
+            self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-{_CACHE_KIB}")
             self._open(identity)
         except (OSError, sqlite3.Error) as error:
             raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read anew") from error
