@@ -4,6 +4,7 @@ supervisord's control socket and links to the real folders lie in it. A folder i
 cleaner removed it under a running stack, and Kafka could not start again.
 """
 
+import contextlib
 import os
 import pwd
 import stat
@@ -79,10 +80,9 @@ def state_homes() -> Iterator[Path]:
     if named := os.environ.get("XDG_STATE_HOME"):
         yield Path(named) / "uncia"
     homes = [os.environ.get("HOME", "")]
-    try:
+    # A container's user may have a number and no name.
+    with contextlib.suppress(KeyError):
         homes.append(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:
-        pass  # a container's user has a number and no name
     for home in dict.fromkeys(home for home in homes if home):
         yield Path(home) / ".local" / "state" / "uncia"
 

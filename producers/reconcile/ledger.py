@@ -68,6 +68,11 @@ class Ledger:
         """Close the file."""
         self._db.close()
 
+    def forget(self) -> None:
+        """Begin anew: what was learnt is not what the topics hold any more."""
+        with self._writing():
+            self._clear()
+
     def positions(self) -> dict[tuple[str, int], int]:
         """The next offset to read, by topic and partition."""
         return {(topic, part): following for topic, part, following in self._db.execute("SELECT * FROM positions")}
@@ -144,11 +149,14 @@ class Ledger:
                     "or remove the file, and the topics are read anew"
                 )
             if found.get("identity", identity) != identity:
-                for table in ("positions", "uploads", "refused", "rounds"):
-                    self._db.execute(f"DELETE FROM {table}")
+                self._clear()
             told = {"version": _VERSION, "identity": identity}
             if told != found:
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
+
+    def _clear(self) -> None:
+        for table in ("positions", "uploads", "refused", "rounds"):
+            self._db.execute(f"DELETE FROM {table}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ class Recorder:
         real_sync, real_replace = os.fsync, Path.replace
 
         def fsync(handle: int) -> None:
-            self.steps.append(f"sync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
+            self.steps.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
             real_sync(handle)
 
         def replace(path: Path, target: Path) -> Path:
