@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from uncia.errors import DependencyDown
+from uncia.errors import DependencyDown, LogTruncated
 from uncia.settings import Settings
 from uncia.topics import TOPICS, Topic
 
@@ -80,6 +80,17 @@ def topic_ids(settings: Settings, topics: tuple[Topic, ...]) -> dict[str, str]:
     return {topic["name"]: str(topic["topic_id"]) for topic in found if not topic["error_code"]}
 
 
+def must_reach(ends: Mapping[TopicPartition, int], positions: Mapping[tuple[str, int], int]) -> None:
+    """Raise `LogTruncated` for a partition that ends before the position up to which it had been read."""
+    for partition, end in ends.items():
+        known = positions.get((partition.topic, partition.partition), 0)
+        if known > end:
+            raise LogTruncated(
+                f"{partition.topic} was read up to {known} in partition {partition.partition}, which ends at {end}: "
+                "the broker lost its newest messages"
+            )
+
+
 def read_topics(
     settings: Settings,
     topics: tuple[Topic, ...],
@@ -93,7 +104,8 @@ def read_topics(
     """Messages of these topics, outside any consumer group, until `stop` is set.
 
     With `from_positions` (full topic name and partition to offset), from there; partitions that it does not name
-    are read from the beginning. With `until_end`, until everything was read that stood there at the start.
+    are read from the beginning. With `until_end`, until everything was read that stood there at the start; raises
+    `LogTruncated` where a partition ends before its position: what was read of it is not what it holds any more.
     `ready` is set once the starting positions are fixed: what is sent after that will be seen. The broker may go
     away and come back meanwhile.
     """
@@ -126,6 +138,7 @@ def read_topics(
         if ready is not None:
             ready.set()
         ends = consumer.end_offsets(assigned) if until_end else {}
+        must_reach(ends, from_positions or {})
         while stop is None or not stop.is_set():
             if until_end and all(consumer.position(partition) >= ends[partition] for partition in assigned):
                 return

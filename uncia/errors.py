@@ -32,5 +32,9 @@ class DependencyDown(UnciaError):
     """Kafka, the object store or Triton does not answer: wait, back off, go on. Never a dead letter."""
 
 
+class LogTruncated(DependencyDown):
+    """A partition ends before a message that was read from it: its broker lost its newest messages."""
+
+
 class StackError(UnciaError):
     """The embedded stack could not be installed, started or stopped."""

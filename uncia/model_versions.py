@@ -11,13 +11,13 @@ because it reaches every machine that the repository reaches.
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from uncia.durable import write_durably
 from uncia.errors import SettingsError
 
 LIVE_FILE = "live.json"
@@ -75,16 +75,8 @@ def write_standing(folder: Path, standing: Standing) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file beside and move it into place: a kill or a full disk leaves what was there."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    """Write a file beside and move it into place: a kill, a full disk or a power cut leaves what was there."""
+    write_durably(path, text)
 
 
 @contextlib.contextmanager

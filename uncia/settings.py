@@ -162,6 +162,13 @@ class Settings(BaseSettings):
     web_port: int = Field(default=0, ge=0, le=65535, description="port of the metrics; 0 for none")
     data_dir: Path = Field(default=Path(".local/workers"), description="scratch folder of the workers")
 
+    # Embedded stack
+    sync_writes: bool = Field(
+        default=True,
+        description="the embedded store and broker answer when what they were sent is on disk, so that a power cut "
+        "takes nothing back that was confirmed; `false` where several machines hold copies",
+    )
+
     # Telemetry
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_format: Literal["auto", "json", "console"] = Field(

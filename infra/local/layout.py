@@ -1,20 +1,14 @@
 """Where the embedded stack keeps things."""
 
+import contextlib
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.short_folder import is_ours_to_remove, make_short_folder
+from uncia.durable import write_durably
 from uncia.errors import StackError
-
-_ODD = set(" %;:,'\"$`\\#=")
-"""Characters that one of Java's class path, supervisord's file, or Triton's stub reads in its own way."""
-
-_SHORT = "uncia-"
-
-_LONGEST_TEMP = 60
-"""A Unix socket's path may have 107 bytes; our part of it takes under 40."""
 
 
 def parts_dir() -> Path:
@@ -26,8 +20,8 @@ def parts_dir() -> Path:
 class Layout:
     """The folders of one stack.
 
-    `folder` is the stack's own, wherever the user has put it. `short` is a private folder in the temp directory
-    that lives while the stack is up: the control socket is there (its path must be short), and links to the real
+    `folder` is the stack's own, wherever the user has put it. `short` is a private folder with a plain path that
+    lives while the stack is up (`short_folder` says where): the control socket is there, and links to the real
     folders, so that a space or a percent sign in their paths reaches neither Java, nor supervisord, nor Triton.
     """
 
@@ -36,17 +30,18 @@ class Layout:
 
     @classmethod
     def make(cls, folder: Path) -> "Layout":
-        """Make the folders, for the owner alone, and draw a fresh short one."""
-        for name in ("data", "logs", "ready", "run"):
+        """Make the folders, for the owner alone, and a short one with its links."""
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+        for name in ("data", "logs", "ready", "run", "tmp"):
             _private(folder / name)
-        layout = cls(folder, Path(tempfile.mkdtemp(prefix=_SHORT, dir=_temp())))
-        (layout.short / "stack").symlink_to(folder)
-        (layout.short / "parts").symlink_to(parts_dir())
+        layout = cls(folder, make_short_folder(folder))
+        layout.link("stack", folder)
+        layout.link("parts", parts_dir())
         return layout
 
     def remove_short(self) -> None:
         """Take the short folder away. The links in it are removed, never followed."""
-        if self.short.name.startswith(_SHORT):
+        if is_ours_to_remove(self.short, self.folder):
             shutil.rmtree(self.short, ignore_errors=True)
 
     @property
@@ -58,6 +53,11 @@ class Layout:
     def run(self) -> Path:
         """Generated start scripts and configuration files."""
         return self.short / "stack" / "run"
+
+    @property
+    def tmp(self) -> Path:
+        """The parts' own temporary directory: a cleaner of the machine's takes nothing away that they use."""
+        return self.short / "stack" / "tmp"
 
     @property
     def logs(self) -> Path:
@@ -79,19 +79,17 @@ class Layout:
 
     def link(self, name: str, target: Path) -> Path:
         """A path without odd characters to `target`."""
-        link = self.short / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(target.absolute())
+        link, new = self.short / name, self.short / f".{name}.new"
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        new.symlink_to(target.absolute())
+        new.replace(link)
         return link
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only the owner reads, at once: a reader sees the old text or the new one."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)
+    """Write a file that only the owner reads, at once: a reader and a power cut see the old text or the new one."""
+    write_durably(path, text, mode=0o600)
 
 
 def claim(folder: Path) -> None:
@@ -109,8 +107,3 @@ def _private(folder: Path) -> None:
         raise StackError(
             f"the stack's folder {folder} cannot be made ({error.strerror}): set UNCIA_STACK_DIR to one that can"
         ) from error
-
-
-def _temp() -> str:
-    named = tempfile.gettempdir()
-    return named if len(named) <= _LONGEST_TEMP and not _ODD & set(named) else "/tmp"

@@ -1,11 +1,14 @@
 """SeaweedFS: the S3 store; tells Kafka of every change."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
 
-from infra.local.service import Service
+from infra.local.service import NotReady, Service
+from infra.local.synchronous import write_through
+from uncia.durable import write_durably
 from uncia.errors import StackError
 from uncia.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
@@ -91,8 +94,15 @@ class SeaweedFS(Service):
             "-master.telemetry=false",
         ]
 
+    def write(self, directory: Path) -> None:
+        """Have all that it writes go through to disk, before it writes anything."""
+        data = self.site.layout.folder / "data" / self.name
+        data.mkdir(exist_ok=True)
+        write_through(data, on=self.site.settings.sync_writes)
+        super().write(directory)
+
     def probe(self) -> str:
-        """List the bucket; make it where it is missing."""
+        """List the bucket; make it where it is missing, and have its objects synced."""
         self.must_listen("s3")
         store = ObjectStore(self.site.settings)
         bucket = self.site.settings.bucket
@@ -103,7 +113,34 @@ class SeaweedFS(Service):
             next(store.list(bucket), None)
         finally:
             store.close()
+        self._sync_objects(bucket)
         return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
+
+    def _sync_objects(self, bucket: str) -> None:
+        """Tell the filer once whether objects of the bucket are synced before they are answered; it remembers.
+
+        Besides the folder's attribute: this holds where the file system does not know that one, and when it does,
+        there is nothing left to write.
+        """
+        wanted = f"{bucket} {'fsync' if self.site.settings.sync_writes else 'no fsync'}\n"
+        done = self.site.layout.folder / "data" / "seaweedfs.synced"
+        if done.exists() and done.read_text(encoding="utf-8") == wanted:
+            return
+        how = "-fsync" if self.site.settings.sync_writes else "-delete"
+        master = f"{self.at('master')}.{self.port('master_grpc')}"
+        told = subprocess.run(
+            [str(_weed()), "shell", f"-master={master}"],
+            input=f"fs.configure -locationPrefix=/buckets/{bucket}/ {how} -apply\n",
+            cwd=self.site.layout.run,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if told.returncode or "error" in (told.stdout + told.stderr).lower():
+            last = (told.stdout + told.stderr).strip().splitlines()[-1:] or ["no word"]
+            raise NotReady(f"SeaweedFS does not take the setting to sync the bucket {bucket}: {last[0]}")
+        write_durably(done, wanted)
 
 
 def _weed() -> Path:

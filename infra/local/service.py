@@ -79,6 +79,7 @@ class Service(ABC):
         for name, text in self.files().items():
             write_private(self.site.layout.run / name, text)
         variables = {
+            "TMPDIR": str(self.site.layout.tmp),
             **self.environment(),
             ID_MARK: self.site.drawn.stack_id,
             PART_MARK: self.name,

@@ -13,7 +13,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from uncia.broker import Message, read_topics
-from uncia.errors import DependencyDown, PermanentError
+from uncia.errors import DependencyDown, LogTruncated, PermanentError
 from uncia.events import DeploymentChanged
 from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
@@ -112,6 +112,8 @@ class DeploymentReader:
                     failed = False
                 self._loaded.set()
             except (DependencyDown, KafkaError) as error:
+                if isinstance(error, LogTruncated):
+                    self._positions.clear()
                 if not failed:
                     log.warning("deployments cannot be read; trying again", error=str(error))
                 failed = True

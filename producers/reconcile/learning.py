@@ -5,6 +5,7 @@ from pathlib import Path
 from producers.reconcile.facts import announcement, answer, refusal
 from producers.reconcile.ledger import Fact, Ledger
 from uncia.broker import Message, read_topics, topic_ids
+from uncia.errors import LogTruncated
 from uncia.ids import digest
 from uncia.settings import Settings, stack_dir
 from uncia.topics import DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED, UPLOAD_TOPICS
@@ -22,7 +23,18 @@ def open_ledger(settings: Settings) -> Ledger:
 
 
 def catch_up(settings: Settings, ledger: Ledger) -> None:
-    """Read what is new on the topics up to now."""
+    """Read what is new on the topics up to now.
+
+    A broker that lost its newest messages in a power cut has lost answers that the ledger counts: it is begun anew.
+    """
+    try:
+        _read_on(settings, ledger)
+    except LogTruncated:
+        ledger.forget()
+        _read_on(settings, ledger)
+
+
+def _read_on(settings: Settings, ledger: Ledger) -> None:
     facts: list[Fact] = []
     positions: dict[tuple[str, int], int] = {}
     for message in read_topics(settings, TOPICS, until_end=True, from_positions=ledger.positions()):

@@ -59,9 +59,7 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{_CACHE_KIB}"
-            )
+            self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-{_CACHE_KIB}")
             self._open(identity)
         except (OSError, sqlite3.Error) as error:
             raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read anew") from error
@@ -69,6 +67,11 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def forget(self) -> None:
+        """Begin anew: what was learnt is not what the topics hold any more."""
+        with self._writing():
+            self._clear()
 
     def positions(self) -> dict[tuple[str, int], int]:
         """The next offset to read, by topic and partition."""
@@ -146,11 +149,14 @@ class Ledger:
                     "or remove the file, and the topics are read anew"
                 )
             if found.get("identity", identity) != identity:
-                for table in ("positions", "uploads", "refused", "rounds"):
-                    self._db.execute(f"DELETE FROM {table}")
+                self._clear()
             told = {"version": _VERSION, "identity": identity}
             if told != found:
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
+
+    def _clear(self) -> None:
+        for table in ("positions", "uploads", "refused", "rounds"):
+            self._db.execute(f"DELETE FROM {table}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from producers.replay.selection import Selection
+from uncia.durable import write_durably
 from uncia.errors import SettingsError, UnciaError
 from uncia.ids import digest
 from uncia.settings import Settings, read_settings, stack_dir
@@ -107,11 +108,9 @@ class Replay(BaseModel):
         return home() / self.name
 
     def save(self) -> None:
-        """Write the description: whoever reads it finds the old one or the new one."""
+        """Write the description: whoever reads it finds the old one or the new one, also after a power cut."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        new = self.folder / f".{_FILE}.new"
-        new.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        new.replace(self.folder / _FILE)
+        write_durably(self.folder / _FILE, self.model_dump_json(indent=2) + "\n")
 
     def remove(self) -> None:
         """Remove its folder."""

@@ -20,6 +20,7 @@ from producers.replay.description import GENTLE
 from producers.replay.log import asking
 from producers.replay.workers import MARK, Workers, end_left_behind, left_behind
 from uncia.broker import create_topics, existing_topics
+from uncia.durable import write_durably
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import Settings, stack_dir
 from uncia.shadows import WORKER, shadow_settings
@@ -54,7 +55,7 @@ class Shadow:
         path = self.folder / "mark"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(secrets.token_hex(12), encoding="ascii")
+            write_durably(path, secrets.token_hex(12))
         return path.read_text(encoding="ascii")
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from triton_models.releases.package import PAGE_FILE, Refused, read_package
 from triton_models.releases.repository import alone, draft, write_config, write_version
+from uncia.durable import sync_folder, sync_tree
 from uncia.errors import SettingsError
 from uncia.model_card import ModelCard, installed_card
 from uncia.model_versions import GRAPH_FILE, LIVE_FILE, first, installed, read_standing, write_standing
@@ -40,14 +41,17 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
                 shutil.copyfile(package.folder / GRAPH_FILE, version / GRAPH_FILE)
                 if package.page is not None:
                     shutil.copyfile(package.page, version / PAGE_FILE)
+                sync_tree(made)
                 if standing is None:
                     write_standing(made / model, first())
                     write_config(made, model)
                     (made / model).rename(here)
+                    sync_folder(here.parent)
                 else:
                     # Said first: a number that was given is not given again, whatever becomes of this.
                     write_standing(here, standing.model_copy(update={"newest": number}))
                     version.rename(here / card.version)
+                    sync_folder(here)
         except OSError as error:
             full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
             raise Refused(f"{folder} could not be installed ({full}); what was there is untouched") from error

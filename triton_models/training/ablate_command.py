@@ -24,6 +24,7 @@ from triton_models.training.command import (
     Weights,
 )
 from triton_models.training.runs import progress_bars, read
+from uncia.durable import replace_durably
 from uncia.frames import FrameSpec
 
 if TYPE_CHECKING:
@@ -122,6 +123,6 @@ def _write(path: Path, text: str) -> None:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:
             draft.write(text)
         Path(draft.name).chmod(0o644)
-        Path(draft.name).replace(path)
+        replace_durably(Path(draft.name), path)
     except OSError as error:
         raise TrainingError(f"{path} cannot be written: {error.strerror}") from error

@@ -28,6 +28,7 @@ from triton_models.training.loading import batches
 from triton_models.training.logistic import class_weights
 from triton_models.training.sights import Augmentation
 from triton_models.training.trained import Answers, Point, loss_and_accuracy, truth_of
+from uncia.durable import replace_durably
 from uncia.frames import FrameSpec
 from uncia.labels import LabelClass
 
@@ -269,7 +270,7 @@ def _save(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(held, draft)
-        draft.replace(path)
+        replace_durably(draft, path)
     except (OSError, RuntimeError) as error:
         draft.unlink(missing_ok=True)
         # Where the disk is full torch says something of its own, which names a line of its source.

@@ -20,6 +20,7 @@ from triton_models.recipes.dense_pass import export_graph
 from triton_models.training import TrainingError
 from triton_models.training.backbones import Backbone
 from triton_models.training.cache import Rows
+from uncia.durable import replace_durably
 from uncia.frames import FrameSpec, Pixels
 
 
@@ -108,7 +109,7 @@ def write_graph(network: nn.Module, spec: FrameSpec, path: Path, outputs: list[s
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as draft:
             export_graph(network, spec, Path(draft) / path.name, outputs)
-            (Path(draft) / path.name).replace(path)
+            replace_durably(Path(draft) / path.name, path)
     except OSError as error:
         raise TrainingError(
             f"{path} cannot be written ({error.strerror}): make room, then give the same command again, or name "

@@ -10,7 +10,7 @@ import typer
 from compose_file import ROOT, ours, services
 from typer.exceptions import TyperException
 
-from infra.local import seaweedfs
+from infra.local import kafka, seaweedfs
 from uncia.cli import build
 from uncia.settings import Settings
 from uncia.telemetry import READY_FILE
@@ -103,7 +103,14 @@ def test_the_store_has_the_bucket_for_uploads_and_ours() -> None:
     settings = Settings(_env_file=None)
     made = next(argument for argument in services()["seaweedfs"]["command"] if argument.startswith("-bucket="))
     assert made.removeprefix("-bucket=").split(",") == [settings.bucket, *settings.own_buckets]
-    assert services()["seaweedfs"]["healthcheck"]["test"][1].endswith(f"grep -q {settings.bucket}")
+    assert f"grep -q {settings.bucket}" in services()["seaweedfs"]["healthcheck"]["test"][1]
+
+
+def test_what_the_store_and_the_broker_answer_is_on_disk_as_in_the_embedded_stack() -> None:
+    check = services()["seaweedfs"]["healthcheck"]["test"][1]
+    assert f"-locationPrefix=/buckets/{Settings(_env_file=None).bucket}/ -fsync -apply" in check
+    assert "log.flush.interval.messages=1" in kafka._SYNC
+    assert services()["kafka"]["environment"]["KAFKA_LOG_FLUSH_INTERVAL_MESSAGES"] == "1"
 
 
 def test_the_store_calls_nobody_at_home() -> None:
