@@ -11,6 +11,7 @@ from rich.text import Text
 from uncia.broker import read_topics
 from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict
+from uncia.names import camera_matches
 from uncia.settings import Settings, settings
 from uncia.topics import CLOCK_JUDGED
 
@@ -19,7 +20,7 @@ _ORDER = (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS, ClockVerdict.UNKNOWN, Clo
 
 
 def clocks(
-    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`."),
+    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`, or this station."),
     bad: bool = typer.Option(False, "--bad", help="Only clocks that are wrong or suspicious."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -27,7 +28,7 @@ def clocks(
     shown = [
         judged
         for judged in judged_clocks(settings())
-        if camera in (None, judged.camera)
+        if camera_matches(camera or "", judged.camera)
         and (not bad or judged.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
     ]
     if as_json:

@@ -12,6 +12,7 @@ from dashboard.watch.rows import line_of, row_of
 from uncia.broker import read_topics
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
+from uncia.names import camera_matches
 from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED
 
@@ -19,7 +20,7 @@ from uncia.topics import BURST_RESOLVED
 def watch(
     from_beginning: bool = typer.Option(False, "--from-beginning", help="Start with the oldest verdict kept."),
     until_end: bool = typer.Option(False, "--until-end", help="End once everything that stands there is shown."),
-    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or station, `<station>/`."),
+    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or this station."),
     settled: bool = typer.Option(False, "--settled", help="Leave out what is still provisional."),
     as_json: bool = typer.Option(False, "--json", help="Print each event as one line of JSON."),
 ) -> None:
@@ -47,7 +48,7 @@ def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[Bu
         except PermanentError as error:
             Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
             continue
-        if not camera or burst.camera == camera or (camera.endswith("/") and burst.camera.startswith(camera)):
+        if camera_matches(camera, burst.camera):
             yield burst
 
 

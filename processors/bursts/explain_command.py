@@ -15,6 +15,7 @@ from processors.runtime.deployments import Deployments
 from uncia.broker import read_topics
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.names import camera_matches
 from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
@@ -69,7 +70,7 @@ def list_bursts(
     """List the bursts as they stand, with the event each belongs to and whether it is an independent detection."""
     newest: dict[str, BurstResolved] = {}
     for burst in _bursts():
-        ours = not camera or burst.camera == camera or burst.camera.startswith(f"{camera.removesuffix('/')}/")
+        ours = camera_matches(camera, burst.camera)
         if ours and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
             newest[burst.burst_id] = burst
     held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]

@@ -1,9 +1,11 @@
 """Which camera an object belongs to: its key tells."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from uncia.errors import PermanentError
+from uncia.names import canonical_name
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,19 @@ class Place:
 
 
 class KeyPattern:
-    """A regular expression over whole object keys with the groups `station` and `camera`."""
+    """A regular expression over whole object keys with the groups `station` and `camera`.
+
+    The names that it finds are in their canonical spelling (`uncia.names`); the key itself stays as it is stored,
+    since an object can be read by its very key only.
+    """
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = re.compile(pattern)
+        self._pattern = re.compile(unicodedata.normalize("NFC", pattern))
 
     def place_of(self, key: str) -> Place:
         """Raises `PermanentError` with reason `key-outside-pattern`."""
-        found = self._pattern.fullmatch(key)
-        station, camera = (found["station"], found["camera"]) if found else ("", "")
+        found = self._pattern.fullmatch(unicodedata.normalize("NFC", key))
+        station, camera = (canonical_name(found["station"]), canonical_name(found["camera"])) if found else ("", "")
         if not station or not camera or "/" in station or "/" in camera:
             raise PermanentError(
                 "key-outside-pattern",

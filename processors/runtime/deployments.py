@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from uncia.broker import Message, read_topics
 from uncia.errors import DependencyDown, LogTruncated, PermanentError
 from uncia.events import DeploymentChanged
+from uncia.names import canonical_camera
 from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
 
@@ -39,14 +40,14 @@ class Deployments:
 
         None where nothing was loaded for it. Where deployments overlap after all, the one that began last.
         """
-        for deployment in self._by_camera.get(camera, ()):
+        for deployment in self._by_camera.get(canonical_camera(camera), ()):
             if deployment.covers(time):
                 return deployment
         return None
 
     def of(self, camera: str) -> tuple[DeploymentChanged, ...]:
         """All deployments of a camera, the one that began last first."""
-        return self._by_camera.get(camera, ())
+        return self._by_camera.get(canonical_camera(camera), ())
 
     def learn(self, key: bytes | None, value: bytes | None) -> None:
         """Take one message of the topic; one without value takes its deployment out. One writer at a time."""
@@ -63,12 +64,12 @@ class Deployments:
         before = self._by_key.pop(key, None)
         if deployment is not None:
             self._by_key[key] = deployment
-        for camera in {each.camera for each in (before, deployment) if each is not None}:
+        for camera in {canonical_camera(each.camera) for each in (before, deployment) if each is not None}:
             self._sort(camera, before, deployment)
 
     def _sort(self, camera: str, gone: DeploymentChanged | None, new: DeploymentChanged | None) -> None:
         kept = [each for each in self._by_camera.get(camera, ()) if each is not gone]
-        if new is not None and new.camera == camera:
+        if new is not None and canonical_camera(new.camera) == camera:
             kept.append(new)
         kept.sort(key=lambda each: (each.start, each.deployment_id), reverse=True)
         for forgotten in kept[MAX_PER_CAMERA:]:

@@ -14,7 +14,8 @@ from producers.deployments.rows import OVERRIDES, Columns, Defaults, read_offset
 from producers.deployments.sheet import Problem, Sheet, check_against, read_sheet
 from producers.deployments.topic import changed, known_deployments, publish, take_out
 from uncia.errors import UnciaError
-from uncia.events import DeploymentChanged, Sensitivity, deployment_key
+from uncia.events import DeploymentChanged, Sensitivity
+from uncia.names import camera_matches, canonical_camera, canonical_name
 from uncia.settings import settings
 
 app = typer.Typer(help="Say where, when and how cameras stand (Camtrap DP `deployments.csv`).", no_args_is_help=True)
@@ -69,13 +70,13 @@ def load(
 
 @app.command("list")
 def list_deployments(
-    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`."),
+    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`, or this station."),
     exact: bool = typer.Option(False, "--exact", help="Show exact positions. They are a secret: mind who looks on."),
     as_json: bool = _JSON,
 ) -> None:
     """List what was loaded, positions as coarse as their sensitivity asks."""
     known = sorted(known_deployments(settings()).values(), key=lambda each: (each.camera, each.start))
-    shown = [each for each in known if camera is None or each.camera == camera]
+    shown = [each for each in known if camera_matches(camera or "", each.camera)]
     if as_json:
         typer.echo(json.dumps([_told(each, exact) for each in shown], ensure_ascii=False))
         return
@@ -105,9 +106,13 @@ def remove(
 ) -> None:
     """Take out a deployment that was loaded by mistake."""
     config = settings()
-    if deployment_key(camera, deployment) not in known_deployments(config):
+    wanted = canonical_camera(camera), canonical_name(deployment)
+    held = known_deployments(config).values()
+    found = [each for each in held if (canonical_camera(each.camera), canonical_name(each.deployment_id)) == wanted]
+    if not found:
         raise UnciaError(f"{camera} has no deployment {deployment!r}: `uncia deployments list` shows what there is")
-    take_out(config, camera, deployment)
+    for each in found:
+        take_out(config, each.camera, each.deployment_id)
     typer.echo(f"removed {deployment} of {camera}")
 
 

@@ -5,17 +5,18 @@ from datetime import datetime
 from pathlib import Path
 
 from uncia.errors import SettingsError
+from uncia.names import canonical_name
 
 LONGEST_NAME = 100
 """Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
 
 
 def checked_name(name: str, what: str) -> str:
-    """The name as the user says it, without surrounding blanks, in one Unicode form (NFC).
+    """The name in its canonical spelling (`uncia.names`).
 
     Raises `SettingsError` that names what is wrong: the name becomes one level of the object key.
     """
-    name = unicodedata.normalize("NFC", name).strip()
+    name = canonical_name(name)
     if not name:
         raise SettingsError(f"the {what} needs a name")
     if "/" in name:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -34,10 +35,18 @@ class Asked:
     again: bool = False
     """Announce again what is unanswered."""
 
+    @property
+    def listed_prefix(self) -> str:
+        """What the store is asked to list. Keys of one folder may be spelt in several Unicode forms, which begin alike
+        only as far as their letters are ASCII; `takes` picks among them."""
+        spelling = unicodedata.normalize("NFC", self.prefix)
+        return spelling[: next((at for at, letter in enumerate(spelling) if not letter.isascii()), len(spelling))]
+
     def takes(self, stored: StoredObject) -> bool:
         """True for a photograph that is asked for."""
         return (
             not stored.key.endswith("/")
+            and unicodedata.normalize("NFC", stored.key).startswith(unicodedata.normalize("NFC", self.prefix))
             and (self.since is None or stored.modified >= self.since)
             and (self.until is None or stored.modified < self.until)
         )
@@ -102,7 +111,7 @@ class Comparison:
         self.catch_up()
         on_page()
         progress = Progress.from_json(self.ledger.round_state(name), asked, self.clock())
-        listing = self.list_after(asked.prefix, progress.after)
+        listing = self.list_after(asked.listed_prefix, progress.after)
         held: list[StoredObject] = []
         while page := list(islice(listing, PAGE)):
             for stored, state in self._judged([one for one in page if asked.takes(one)]):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from uncia.events import ImageUploaded
 from uncia.lanes import time_in_key
+from uncia.names import canonical_camera
 
 
 class Selection(BaseModel):
@@ -30,8 +31,8 @@ class Selection(BaseModel):
     def takes(self, upload: ImageUploaded) -> bool:
         """The replay takes this photograph."""
         named = not (self.cameras or self.stations) or (
-            any(fnmatchcase(upload.camera, pattern) for pattern in self.cameras)
-            or any(fnmatchcase(upload.station, pattern) for pattern in self.stations)
+            any(_matches(upload.camera, pattern) for pattern in self.cameras)
+            or any(_matches(upload.station, pattern) for pattern in self.stations)
         )
         if not named or (self.since is None and self.until is None):
             return named
@@ -48,6 +49,10 @@ class Selection(BaseModel):
             else "",
         ]
         return "photographs " + (" ".join(part for part in parts if part) or "of all times and cameras")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(canonical_camera(name), canonical_camera(pattern))
 
 
 def time_of(upload: ImageUploaded) -> datetime:

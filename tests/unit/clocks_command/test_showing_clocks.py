@@ -78,3 +78,9 @@ def test_only_bad_ones_or_one_camera(said: list[bytes | None]) -> None:
 )
 def test_offsets(seconds: float, words: str) -> None:
     assert offset_in_words(seconds) == words
+
+
+def test_a_camera_or_a_station_is_shown_in_every_unicode_form(said: list[bytes | None]) -> None:
+    said += [judged("ho\u0308he/n", ClockVerdict.OK).to_bytes(), judged("hut/n", ClockVerdict.OK).to_bytes()]
+    assert "hut" not in run("--camera", "h\u00f6he/n")
+    assert json.loads(run("--camera", "h\u00f6he", "--json"))[0]["camera"] == "ho\u0308he/n"

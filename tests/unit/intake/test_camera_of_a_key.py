@@ -38,3 +38,20 @@ def test_a_pattern_that_lets_a_slash_into_a_name_is_refused() -> None:
     # "a/b" + "c" and "a" + "b/c" would be one camera.
     with pytest.raises(PermanentError):
         KeyPattern(r"(?P<station>.+)/(?P<camera>[^/]+)/[^/]+").place_of("a/b/c/x.jpg")
+
+
+@pytest.mark.parametrize(
+    "key", ["ho\u0308he/pfad\u00fc/1.jpg", "h\u00f6he/pfadu\u0308/1.jpg", "h\u00f6he /pfad\u00fc\u200b/1.jpg"]
+)
+def test_spellings_that_look_the_same_are_one_camera(key: str) -> None:
+    assert DEFAULT.place_of(key) == Place("h\u00f6he", "h\u00f6he/pfad\u00fc")
+
+
+def test_a_name_of_invisible_characters_alone_is_outside_the_pattern() -> None:
+    with pytest.raises(PermanentError, match="no station and camera"):
+        DEFAULT.place_of("ridge/\u200b/1.jpg")
+
+
+def test_a_pattern_with_letters_of_its_own_takes_keys_in_both_forms() -> None:
+    pattern = KeyPattern("ho\u0308he/" r"(?P<station>[^/]+)/(?P<camera>[^/]+)/.*")
+    assert pattern.place_of("h\u00f6he/a/b/1.jpg") == pattern.place_of("ho\u0308he/a/b/1.jpg") == Place("a", "a/b")

@@ -167,6 +167,13 @@ def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) 
     assert sum(world.run(Asked(prefix="a")).counts.values()) == 3
 
 
+def test_a_prefix_takes_keys_in_every_unicode_form(world: World) -> None:
+    world.store("ho\u0308he/1", "h\u00f6he/2", "hohe/3", "hut/4", "ridge/5")
+    assert sum(world.run(Asked(prefix="h\u00f6he/")).counts.values()) == 2
+    assert sum(world.run(Asked(prefix="ho\u0308he/")).counts.values()) == 2
+    assert world.listed == 8  # what begins with an h, twice
+
+
 def test_the_unanswered_are_named_and_announced_again_only_on_demand(world: World) -> None:
     world.store("k")
     world.announce("k")

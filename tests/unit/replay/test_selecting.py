@@ -50,3 +50,10 @@ def test_since_is_inclusive_and_until_is_not(since: str | None, until: str | Non
 )
 def test_cameras_and_stations_are_chosen_by_name_or_pattern(selection: Selection, taken: bool) -> None:
     assert selection.takes(uploaded(OURS)) is taken
+
+
+def test_a_camera_is_selected_in_every_unicode_form() -> None:
+    stored = uploaded("ho\u0308he/north/1.jpg", camera="ho\u0308he/north")
+    assert Selection(cameras=("h\u00f6he/*",)).takes(stored)
+    assert Selection(stations=("h\u00f6he ",)).takes(stored)
+    assert not Selection(stations=("hohe",)).takes(stored)

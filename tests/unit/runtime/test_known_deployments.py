@@ -63,6 +63,12 @@ def test_the_latest_load_counts() -> None:
     assert len(deployments.of("ridge/north")) == 1
 
 
+def test_a_cameras_deployment_is_found_in_every_unicode_form() -> None:
+    deployments = known(deployment("a", 1, 10, camera="h\u00f6he/n"), deployment("b", 10, 20, camera="ho\u0308he/n"))
+    assert [at(deployments, day, "ho\u0308he/n") for day in (5, 15)] == ["a", "b"]
+    assert [at(deployments, day, "h\u00f6he/n") for day in (5, 15)] == ["a", "b"]
+
+
 def test_a_message_without_value_takes_its_deployment_out() -> None:
     deployments = known(deployment("a", 1, 10), deployment("b", 10, 20))
     deployments.learn(deployment("a", 1, 10).message_key, None)
