@@ -3,15 +3,22 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
 
 import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.client import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from botocore.httpsession import URLLib3Session
+from botocore.parsers import ResponseParserError
 from botocore.response import StreamingBody
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -21,11 +28,17 @@ from uncia.settings import Settings
 
 _CONNECT_S = 5
 _SIGNED_FOR_S = 900
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
 # The store's last word on this one key or object; waiting would not change it.
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+
+_NO_BUCKET = "NoSuchBucket"
+
+# A store that answers with no XML, or with headers that are no numbers, ends in the last two.
+_STORE_ERRORS = (ClientError, BotoCoreError, HTTPClientError, OSError, ResponseParserError, ValueError)
 
 
 class ObjectMissing(PermanentError):
@@ -36,12 +49,17 @@ class AccessRefused(UnciaError):
     """The store does not accept our credentials, or they do not allow this."""
 
 
+class BucketMissing(DependencyDown):
+    """The store answers and has no such bucket: waited for, since a person has to create it or to name another."""
+
+
 class ObjectTooLarge(PermanentError):
     """The object is larger than the reader is willing to take."""
 
 
 class ObjectUnreadable(PermanentError):
-    """The store will never hand this object out: a name that it does not take, or an object in an archive."""
+    """The store does not hand this object out: a name that it does not take, an object in an archive, or one that
+    fails again and again while others are read."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +119,22 @@ class ObjectStore:
             data = self._get_signed(bucket, key, max_bytes)
             if data is not None:
                 return data
-        except (BotoCoreError, HTTPClientError, OSError):
+        except ReadTimeoutError as error:
+            # Not once more at once: the caller's thread has waited long enough.
+            raise self.translate(error, f"{bucket}/{key}") from error
+        except (BotoCoreError, HTTPClientError, OSError, ValueError):
             pass  # A connection that the store had closed, or worse: boto3 tries again and says what is wrong.
         try:
             answer = self.client.get_object(Bucket=bucket, Key=key)
             # Not the body's own `with`: that reads on without noticing an end that comes too early.
             with closing(answer["Body"]) as body:
-                _must_fit(answer["ContentLength"], max_bytes)
-                return cast(bytes, body.read())
-        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
+                if (length := answer.get("ContentLength")) is not None:
+                    _must_fit(length, max_bytes)
+                    return cast(bytes, body.read())
+                data = cast(bytes, body.read(max_bytes + 1))
+                _must_fit(len(data), max_bytes)
+                return data
+        except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
     def _get_signed(self, bucket: str, key: str, max_bytes: int) -> bytes | None:
@@ -125,11 +150,27 @@ class ObjectStore:
             return cast(bytes, body.read())
 
     def etag(self, bucket: str, key: str) -> str:
-        """An object's ETag, without quotes. Raises as `get` does."""
+        """An object's ETag, without quotes; empty where the store gives none. Raises as `get` does."""
         try:
-            return cast(str, self.client.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
-        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
+            return str(self.client.head_object(Bucket=bucket, Key=key).get("ETag", "")).strip('"')
+        except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
+
+    def read_first_byte(self, bucket: str, key: str) -> None:
+        """Read one byte, which shows that the store hands out this object's data. Raises as `get` does."""
+        try:
+            answer = self.client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+            with closing(answer["Body"]) as body:
+                body.read(1)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raises `BucketMissing`, `AccessRefused` or `DependencyDown`, with what to do, unless it can be listed."""
+        try:
+            self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, bucket) from error
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
         """Every object under a prefix, in the store's order, page by page; behind the key `start_after`."""
@@ -139,8 +180,9 @@ class ObjectStore:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+                    etag, modified = entry.get("ETag", "").strip('"'), entry.get("LastModified", _LONG_AGO)
+                    yield StoredObject(entry["Key"], etag, entry.get("Size", 0), modified)
+        except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
 
     def ensure_bucket(self, bucket: str) -> None:
@@ -148,7 +190,7 @@ class ObjectStore:
         try:
             self.client.head_bucket(Bucket=bucket)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING | {"NoSuchBucket"}:
+            if error.response["Error"]["Code"] not in _MISSING | {_NO_BUCKET}:
                 raise self.translate(error, bucket) from error
             self.client.create_bucket(Bucket=bucket)
         except (BotoCoreError, HTTPClientError) as error:
@@ -159,6 +201,9 @@ class ObjectStore:
         if isinstance(error, ClientError):
             answer: dict[str, Any] = error.response
             code = str(answer.get("Error", {}).get("Code", ""))
+            if code == _NO_BUCKET:
+                bucket = what.partition("/")[0]
+                return BucketMissing(f"{self.endpoint} has no bucket {bucket!r}: create it, or set UNCIA_BUCKET")
             if code in _MISSING:
                 return ObjectMissing("object-missing", f"{what} is not in the store")
             if code in _UNREADABLE:

@@ -14,6 +14,8 @@ MAX_BYTES = 1_048_576
 BUCKETS = "/buckets/"
 """Where SeaweedFS keeps its buckets."""
 
+_LONGEST_ETAG = 256
+
 _UPLOADS = ".uploads"
 """SeaweedFS's folder for the parts of multipart uploads, in each bucket."""
 
@@ -27,7 +29,8 @@ class Stored:
     etag: str | None
     """None: the notification does not tell; the store has to be asked."""
     size: int
-    stored_at: datetime
+    stored_at: datetime | None
+    """By the store's clock; None where the notification gives no time that can be believed."""
     lane: str | None = None
     """The lane that the uploader asked for, in its own words; None: it said nothing, or the store does not tell."""
     by_reconcile: bool = False
@@ -71,7 +74,7 @@ def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
     if record.key.endswith("/"):
         return Ignored("folder")
     ours = record.source == RECONCILE_SOURCE
-    return Stored(record.bucket, record.key, record.etag, record.size, record.time, by_reconcile=ours)
+    return Stored(record.bucket, record.key, _etag(record.etag), record.size, record.time, by_reconcile=ours)
 
 
 def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
@@ -87,4 +90,10 @@ def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
         return Ignored("outside-buckets")
     if key.startswith(f"{_UPLOADS}/"):
         return Ignored("part")
-    return Stored(bucket, key, entry.etag, entry.size, entry.modified, entry.metadata.get(LANE_METADATA))
+    return Stored(bucket, key, _etag(entry.etag), entry.size, entry.modified, entry.metadata.get(LANE_METADATA))
+
+
+def _etag(etag: str | None) -> str | None:
+    """Without quotes; None for what no header can carry: the store has to be asked then."""
+    etag = (etag or "").strip('"')
+    return etag if etag.isascii() and etag.isprintable() and 0 < len(etag) <= _LONGEST_ETAG else None
