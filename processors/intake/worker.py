@@ -124,7 +124,11 @@ def create(settings: Settings) -> WorkerApp:
             event.value, event.message.key, believable_seconds(event.message.timestamp or -1)
         )
         for upload in announced:
-            await send(lanes[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+            try:
+                await send(lanes[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+            except PermanentError as error:
+                problem = problem or error
+                continue
             log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key, lane=upload.lane)
         if problem is not None:
             await dead_letters.put(event, problem, "intake")

@@ -185,7 +185,11 @@ def create_lane(
             if isinstance(answer, PermanentError):
                 await dead_letters.put(event, answer, "predict")
             elif answer is not None:
-                await send(predicted, key=answer.camera.encode(), value=answer.to_bytes())
+                try:
+                    await send(predicted, key=answer.camera.encode(), value=answer.to_bytes())
+                except PermanentError as error:
+                    await dead_letters.put(event, error, "predict")
+                    return
                 tell(answer)
                 if answer.rejection is not None and answer.sha256 is None:
                     # Nothing was read. It may be stored anew under the same id, and is looked for again then.

@@ -4,20 +4,39 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import PermanentError
 
-
-def _as_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("a moment before the year 1 or after 9999 in UTC") from error
+_YEARS = (2, 9998)
+"""A year less than Python's calendar has at either end: zones, gaps and deadlines can be added without overflow."""
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_as_utc)]
+def _computable(moment: datetime) -> datetime:
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"a time of the year {moment.year}: years {_YEARS[0]} to {_YEARS[1]} are known")
+    return moment
+
+
+def within_calendar(moment: datetime) -> datetime:
+    """The same time of the nearest year that can be computed with; cameras' clocks show any year."""
+    return moment.replace(year=min(max(moment.year, _YEARS[0]), _YEARS[1]))
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
+"""A moment with the offset that was written."""
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
 """A moment; given with any offset, kept and written as UTC."""
+
+CameraTime = Annotated[datetime, AfterValidator(within_calendar)]
+"""What a camera's clock shows, without offset: of the years 1 and 9999 the one next to it."""
+
+Name = Annotated[str, Field(max_length=1024)]
+"""An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
+
+Words = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
+"""Text for people. Longer text is cut, so that no message outgrows its topic because of it."""
 
 
 class WireModel(BaseModel):
