@@ -1,19 +1,26 @@
 """Object storage: any S3. One client per process; boto3's clients may be shared between threads."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.client import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from botocore.httpsession import URLLib3Session
+from botocore.parsers import ResponseParserError
 from botocore.response import StreamingBody
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -24,6 +31,7 @@ from uncia.settings import Settings
 
 _CONNECT_S = 5
 _SIGNED_FOR_S = 900
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
 """405: the version that was asked for is a delete marker."""
@@ -36,6 +44,11 @@ _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
 # The store's last word on this one key or object; waiting would not change it.
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+
+_NO_BUCKET = "NoSuchBucket"
+
+# A store that answers with no XML, or with headers that are no numbers, ends in the last two.
+_STORE_ERRORS = (ClientError, BotoCoreError, HTTPClientError, OSError, ResponseParserError, ValueError)
 
 
 class ObjectMissing(PermanentError):
@@ -57,12 +70,17 @@ class AccessRefused(UnciaError):
     """The store does not accept our credentials, or they do not allow this."""
 
 
+class BucketMissing(DependencyDown):
+    """The store answers and has no such bucket: waited for, since a person has to create it or to name another."""
+
+
 class ObjectTooLarge(PermanentError):
     """The object is larger than the reader is willing to take."""
 
 
 class ObjectUnreadable(PermanentError):
-    """The store will never hand this object out: a name that it does not take, or an object in an archive."""
+    """The store does not hand this object out: a name that it does not take, an object in an archive, or one that
+    fails again and again while others are read."""
 
 
 @dataclass(frozen=True)
@@ -154,27 +172,34 @@ class ObjectStore:
             content = self._get_signed(target, max_bytes)
             if content is not None:
                 return content
-        except (BotoCoreError, HTTPClientError, OSError):
+        except ReadTimeoutError as error:
+            # Not once more at once: the caller's thread has waited long enough.
+            raise self.translate(error, target.name) from error
+        except (BotoCoreError, HTTPClientError, OSError, ValueError):
             pass  # A connection that the store had closed, or worse: boto3 tries again and says what is wrong.
         try:
             return self._get(target, max_bytes)
-        except ClientError as error:
+        except _STORE_ERRORS as error:
             code = _code(error)
             if target.version_id and code in _VERSIONLESS:
                 return self._read(replace(target, version_id=None), max_bytes)
             if code in _CHANGED and target.conditional:
                 return self._read_unconditionally(target, max_bytes)
             raise self.translate(error, target.name) from error
-        except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise self.translate(error, target.name) from error
 
     def _get(self, target: "_Target", max_bytes: int) -> Content:
         answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))
         # Not the body's own `with`: that reads on without noticing an end that comes too early.
         with closing(answer["Body"]) as body:
-            target.check(answer.get("ETag"), answer["ContentLength"], answer.get("LastModified"))
-            _must_fit(answer["ContentLength"], max_bytes)
-            return Content(cast(bytes, body.read()), bare_etag(answer.get("ETag")))
+            length = answer.get("ContentLength")
+            if length is not None:
+                target.check(answer.get("ETag"), length, answer.get("LastModified"))
+                _must_fit(length, max_bytes)
+                return Content(cast(bytes, body.read()), bare_etag(answer.get("ETag")))
+            data = cast(bytes, body.read(max_bytes + 1))
+            _must_fit(len(data), max_bytes)
+            target.check(answer.get("ETag"), len(data), answer.get("LastModified"))
+            return Content(data, bare_etag(answer.get("ETag")))
 
     def _get_signed(self, target: "_Target", max_bytes: int) -> Content | None:
         """The same by a signed URL: a fifth of the CPU time of `get_object`. None for every answer but 200."""
@@ -204,18 +229,16 @@ class ObjectStore:
         target = _Target(bucket, key, version_id=version_id)
         try:
             answer = self.client.head_object(**target.arguments())
-        except ClientError as error:
+        except _STORE_ERRORS as error:
             if version_id and _code(error) in _VERSIONLESS:
                 return self.head(bucket, key)
             raise self.translate(error, target.name) from error
-        except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise self.translate(error, target.name) from error
         return ObjectInfo(
-            bare_etag(answer.get("ETag")), int(answer["ContentLength"]), _moment(answer.get("LastModified"))
+            bare_etag(answer.get("ETag")), int(answer.get("ContentLength") or 0), _moment(answer.get("LastModified"))
         )
 
     def etag(self, bucket: str, key: str) -> str:
-        """An object's ETag, without quotes. Raises as `get` does."""
+        """An object's ETag, without quotes; empty where the store gives none. Raises as `get` does."""
         return self.head(bucket, key).etag
 
     def versions(self, bucket: str, key: str) -> Iterator[StoredObject]:
@@ -226,11 +249,25 @@ class ObjectStore:
                 for entry in page.get("Versions", ()):
                     if entry["Key"] != key:
                         return  # The listing is in the order of the keys; behind this one come longer ones.
-                    yield StoredObject(
-                        key, bare_etag(entry["ETag"]), entry["Size"], entry["LastModified"], entry["VersionId"]
-                    )
-        except (ClientError, BotoCoreError, HTTPClientError, OSError) as error:
+                    yield _listed(entry)
+        except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
+
+    def read_first_byte(self, bucket: str, key: str) -> None:
+        """Read one byte, which shows that the store hands out this object's data. Raises as `get` does."""
+        try:
+            answer = self.client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+            with closing(answer["Body"]) as body:
+                body.read(1)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raises `BucketMissing`, `AccessRefused` or `DependencyDown`, with what to do, unless it can be listed."""
+        try:
+            self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, bucket) from error
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
         """Every object under a prefix, in the store's order, page by page; behind the key `start_after`."""
@@ -240,8 +277,8 @@ class ObjectStore:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"], bare_etag(entry["ETag"]), entry["Size"], entry["LastModified"])
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+                    yield _listed(entry)
+        except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
 
     def ensure_bucket(self, bucket: str) -> None:
@@ -249,7 +286,7 @@ class ObjectStore:
         try:
             self.client.head_bucket(Bucket=bucket)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING | {"NoSuchBucket"}:
+            if error.response["Error"]["Code"] not in _MISSING | {_NO_BUCKET}:
                 raise self.translate(error, bucket) from error
             self.client.create_bucket(Bucket=bucket)
         except (BotoCoreError, HTTPClientError) as error:
@@ -259,6 +296,9 @@ class ObjectStore:
         """Our error for one of boto3's."""
         if isinstance(error, ClientError):
             code = _code(error)
+            if code == _NO_BUCKET:
+                bucket = what.partition("/")[0]
+                return BucketMissing(f"{self.endpoint} has no bucket {bucket!r}: create it, or set UNCIA_BUCKET")
             if code in _CHANGED:
                 return ObjectChanged(f"{what} no longer holds what was announced")
             if code in _MISSING:
@@ -317,8 +357,15 @@ class _Target:
             raise ObjectChanged(f"{self.name} no longer holds what was announced ({announced})", _moment(modified))
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _listed(entry: Mapping[str, Any]) -> StoredObject:
+    """One entry of a listing; not every store fills in all of it."""
+    etag, modified = bare_etag(entry.get("ETag")), entry.get("LastModified", _LONG_AGO)
+    return StoredObject(entry["Key"], etag, entry.get("Size", 0), modified, entry.get("VersionId"))
+
+
+def _code(error: Exception) -> str:
+    """The store's code for what went wrong; empty where it gave no answer."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def _moment(value: datetime | str | None) -> datetime | None:

@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from uncia.errors import SettingsError
 
+TEN_YEARS_S = 10 * 366 * 86400
+"""The longest that anything is waited for; times with more than that added may leave the calendar."""
+
 EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "stacked"]
 
 
@@ -97,15 +100,21 @@ class Settings(BaseSettings):
     missing_grace_s: float = Field(
         default=5,
         ge=0,
+        le=TEN_YEARS_S,
         description="an announced object may be invisible for so long before it counts as gone",
     )
 
     # Bursts
-    burst_gap_s: float = Field(default=15, gt=0, description="frames further apart belong to two bursts")
-    burst_idle_s: float = Field(default=20, gt=0, description="a burst without news for so long is closed")
+    burst_gap_s: float = Field(
+        default=15, gt=0, le=TEN_YEARS_S, description="frames further apart belong to two bursts"
+    )
+    burst_idle_s: float = Field(
+        default=20, gt=0, le=TEN_YEARS_S, description="a burst without news for so long is closed"
+    )
     burst_lateness_s: float = Field(
         default=900,
         ge=0,
+        le=TEN_YEARS_S,
         description="how long after its close a late frame still revises a burst, in log time",
     )
     burst_max_frames: int = Field(
@@ -115,11 +124,15 @@ class Settings(BaseSettings):
         description="a burst is cut at so many frames; each revision repeats them all, so cost grows with the square",
     )
     event_gap_s: float = Field(
-        default=120, gt=0, description="bursts of one camera and taxon no further apart are one event, in `bursts list`"
+        default=120,
+        gt=0,
+        le=TEN_YEARS_S,
+        description="bursts of one camera and taxon no further apart are one event, in `bursts list`",
     )
     independence_gap_s: float = Field(
         default=1800,
         gt=0,
+        le=TEN_YEARS_S,
         description="events of one camera and taxon further apart are independent detections, in `bursts list`",
     )
     ensemble_rule: EnsembleRule = Field(

@@ -85,7 +85,7 @@ def view_of(burst: BurstResolved, results: Results, load: LoadPicture) -> BurstV
         facts=_facts(burst, results),
         others=tuple(f"{other.label} {other.score:.2f}" for other in burst.taxa[1:4]),
         frames=tuple(_frame_view(frame, load) for frame in shown),
-        hidden=len(burst.frames) - len(shown),
+        hidden=burst.frame_count - len(shown),
     )
 
 
@@ -105,9 +105,9 @@ def _when(burst: BurstResolved) -> str:
 
 
 def _facts(burst: BurstResolved, results: Results) -> tuple[str, ...]:
-    count = f"{len(burst.frames)} frame{'' if len(burst.frames) == 1 else 's'}"
+    count = f"{burst.frame_count} frame{'' if burst.frame_count == 1 else 's'}"
     if burst.expected_frames:
-        count = f"{len(burst.frames)} of {burst.expected_frames} frames"
+        count = f"{burst.frame_count} of {burst.expected_frames} frames"
     waits = [results.seconds[frame.upload_id] for frame in burst.frames if frame.upload_id in results.seconds]
     facts = [
         count,

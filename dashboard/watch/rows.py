@@ -42,7 +42,7 @@ def line_of(burst: BurstResolved) -> str:
 def _frames(burst: BurstResolved) -> str:
     if burst.status is BurstStatus.SUPERSEDED:
         return ""
-    count = str(len(burst.frames))
+    count = str(burst.frame_count)
     if burst.expected_frames:
         count += f" of {burst.expected_frames}"
     return count + (f" ({burst.unreadable} unreadable)" if burst.unreadable else "")

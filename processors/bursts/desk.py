@@ -171,7 +171,7 @@ class Desk:
             burst_id=event.burst_id,
             camera=event.camera,
             revision=event.revision,
-            frames=len(event.frames),
+            frames=event.frame_count,
             verdict=event.verdict.taxon or event.verdict.label if event.verdict else None,
             closed_by=event.closed_by,
         )

@@ -85,7 +85,7 @@ def list_bursts(
             "burst_id": burst.burst_id,
             "camera": burst.camera,
             "started_at": burst.started_at.isoformat(sep=" "),
-            "frames": len(burst.frames),
+            "frames": burst.frame_count,
             "verdict": f"{verdict.label}{'' if verdict.certain else '?'}" if verdict else "",
             "status": burst.status.value,
             "event_id": detection.event_id if detection else "",

@@ -35,6 +35,12 @@ MIXED = "mixed-models"
 WHOLE = get_args(Group)
 """Classes called so mean a whole group, "any animal at all": where the kind is known too, the kind is the verdict."""
 
+MOST_BYTES = 900_000
+"""Of an event; its topic takes 1 MiB, key and framing included."""
+
+_BYTES_OF_FRAME = 900
+"""What a frame takes in the event beside its texts: names of fields, times, scores, two boxes."""
+
 MOST_TAXA = 5
 LEAST_SCORE = 0.05
 """Further taxa are named from this score on, and so many at most."""
@@ -89,9 +95,9 @@ class Verdicts:
         self._ensemble = ensemble or RULES[rules.ensemble]
 
     def resolved(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
-        """The event for a burst as it stands."""
+        """The event for a burst as it stands; frames are left out of it where it would outgrow its topic."""
         judged = self.judge(burst.frames)
-        return BurstResolved(
+        event = BurstResolved(
             burst_id=burst.id,
             revision=burst.revision,
             status=status,
@@ -114,6 +120,7 @@ class Verdicts:
             changes=burst.changes,
             flags=(*burst.flags, *((MIXED,) if judged.mixed else ())),
         )
+        return event if _surely_fits(burst.frames) else event.within(MOST_BYTES)
 
     def superseded(self, camera: str, burst: Burst, heir: str) -> BurstResolved:
         """The last event of an id: its frames are the heir's now."""
@@ -253,6 +260,20 @@ class Verdicts:
     def _confidence(self, label_set: str, name: ClassName | FocusScore, score: float) -> float | None:
         calibration = self._calibrations(label_set, name.taxon, name.label)
         return None if calibration is None else round(calibration.probability(score), 6)
+
+
+def _surely_fits(frames: Sequence[Frame]) -> bool:
+    """Told without writing the event: JSON has at most six bytes for a character, and the rest of a frame is short."""
+    return sum(_BYTES_OF_FRAME + 6 * _characters(frame) for frame in frames) <= MOST_BYTES
+
+
+def _characters(frame: Frame) -> int:
+    texts = [frame.image_id, frame.upload_id, frame.bucket, frame.key]
+    if frame.rejection is not None:
+        texts += [frame.rejection.reason, frame.rejection.message]
+    if frame.top:
+        texts += [frame.top[0].label, frame.top[0].taxon, frame.top[0].group]
+    return sum(map(len, texts))
 
 
 def _distinct(taxa: Sequence[TaxonVerdict]) -> list[TaxonVerdict]:

@@ -17,8 +17,9 @@ by a topic and is not done by the timer that makes it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
@@ -42,13 +43,16 @@ from processors.runtime.deployments import DeploymentReader, Deployments
 from processors.runtime.lease import Lease
 from processors.runtime.table import Records
 from uncia.errors import PermanentError
-from uncia.events import ClockTicked, ImagePredicted
+from uncia.events import BurstResolved, ClockTicked, ImagePredicted
 from uncia.model_card import load_model_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
 BATCH, WITHIN_S = 64, 0.1
 """Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
+
+MOST_AHEAD = timedelta(minutes=10)
+"""How far this machine's clock, which ticks carry, may be ahead of the broker's, which writes down when they came."""
 
 log = structlog.get_logger("uncia")
 
@@ -137,8 +141,7 @@ class Bursts:
                 self._desk.frame(message.partition, message.offset, ImagePredicted.from_bytes(event.value), logged_at)
             else:
                 tick = ClockTicked.from_bytes(event.value)
-                if tick.partition != message.partition:
-                    raise PermanentError("wrong-partition", f"a tick of partition {tick.partition}")
+                await self._check(tick, message)
                 self._desk.tick(tick)
         except PermanentError as error:
             await self._dead_letters.put(event, error, "bursts")
@@ -150,20 +153,44 @@ class Bursts:
         await asyncio.gather(*(write(page.partition, *page.writes.intent) for page in pages))
         await asyncio.gather(
             *(write(page.partition, *record) for page in pages for record in page.writes.settle.items()),
-            *(
-                send(self._results, key=burst_id, value=result, partition=page.partition)
-                for page in pages
-                for burst_id, result in page.outbox
-            ),
-            *(
-                send(self._late, key=page.camera.encode(), value=late, partition=page.partition)
-                for page in pages
-                for late in page.late
-            ),
+            *(self._publish(burst_id, result, page.partition) for page in pages for burst_id, result in page.outbox),
+            *(self._publish_late(page.camera, late, page.partition) for page in pages for late in page.late),
         )
         for page in pages:
             metrics.LATE_FRAMES.inc(len(page.late))
             await self._records.queue(page.partition, *page.writes.clear)
+
+    async def _publish(self, burst_id: bytes, result: bytes, partition: int) -> None:
+        try:
+            await send(self._results, key=burst_id, value=result, partition=partition)
+        except PermanentError as error:
+            # Of a topic with a smaller limit than ours: the verdict without its frames is better than none.
+            log.error("a burst is too large to be published with its frames", burst_id=burst_id, error=str(error))
+            try:
+                bare = BurstResolved.from_bytes(result).within(0).to_bytes()
+                await send(self._results, key=burst_id, value=bare, partition=partition)
+            except PermanentError as again:
+                log.error("a burst cannot be published", burst_id=burst_id, error=str(again))
+
+    async def _publish_late(self, camera: str, late: bytes, partition: int) -> None:
+        try:
+            await send(self._late, key=camera.encode(), value=late, partition=partition)
+        except PermanentError as error:
+            log.error("a late frame cannot be published", camera=camera, error=str(error))
+
+    async def _check(self, tick: ClockTicked, message: Any) -> None:
+        """Raises `PermanentError` for a tick that cannot be ours: it would close bursts early, or hold up the next."""
+        if tick.partition != message.partition:
+            raise PermanentError("wrong-partition", f"a tick of partition {tick.partition}")
+        if tick.now > datetime.fromtimestamp(message.timestamp, UTC) + MOST_AHEAD:
+            raise PermanentError("wrong-time", f"a tick of {tick.now}, written before that")
+        tp = TP(self._predicted, tick.partition)
+        with contextlib.suppress(KafkaError, FaustError):
+            if tick.position > (self._app.consumer.highwater(tp) or 0):
+                # What the consumer knows may be older than the tick: the broker knows.
+                end = (await self._app.consumer.highwaters(tp)).get(tp) or 0
+                if tick.position > end:
+                    raise PermanentError("wrong-position", f"a tick after {tick.position}; the log ends at {end}")
 
     async def _positions(self) -> dict[int, int]:
         """The next offset of each partition that was assigned: where this group had got to, or where the log begins."""

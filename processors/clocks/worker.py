@@ -5,6 +5,7 @@ between leads to the same judgement a second time, on a compacted topic.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -36,7 +37,7 @@ def own_topics(_: Settings) -> tuple[Topic, ...]:
 class Desk:
     """Takes frames in and says what is news. Knows states as bytes, so that tests need no Kafka."""
 
-    def __init__(self, states: dict[bytes, bytes], deployments: Deployments) -> None:
+    def __init__(self, states: Mapping[bytes, bytes], deployments: Deployments) -> None:
         self._states = states
         self._deployments = deployments
         self._open: dict[str, tuple[CameraClock, datetime]] = {}
@@ -109,7 +110,10 @@ class Clocks:
         tell = log.warning if judged.verdict is ClockVerdict.WRONG else log.info
         codes = [reason.code for reason in judged.reasons]
         tell("clock judged", camera=judged.camera, verdict=judged.verdict.value, reasons=codes)
-        await send(self._judged, key=judged.camera.encode(), value=judged.to_bytes(), partition=partition)
+        try:
+            await send(self._judged, key=judged.camera.encode(), value=judged.to_bytes(), partition=partition)
+        except PermanentError as error:
+            log.error("the judgement is too large to be published", camera=judged.camera, error=str(error))
 
 
 def create(settings: Settings) -> WorkerApp:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from uncia.errors import PermanentError
 from uncia.names import canonical_name
+from uncia.object_keys import key_problem, shown_key
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class KeyPattern:
         self._pattern = re.compile(unicodedata.normalize("NFC", pattern))
 
     def place_of(self, key: str) -> Place:
-        """Raises `PermanentError` with reason `key-outside-pattern`."""
+        """Raises `PermanentError` with reason `key-unusable` or `key-outside-pattern`."""
+        if problem := key_problem(key):
+            raise PermanentError("key-unusable", f"the key {shown_key(key)} {problem}: upload it under another name")
         found = self._pattern.fullmatch(unicodedata.normalize("NFC", key))
         station, camera = (canonical_name(found["station"]), canonical_name(found["camera"])) if found else ("", "")
-        if not station or not camera or "/" in station or "/" in camera:
+        if not station or not camera or "/" in station or "/" in camera or "." in (station, camera):
             raise PermanentError(
                 "key-outside-pattern",
-                f"the key {key[:300]!r} names no station and camera by {self._pattern.pattern!r}: "
+                f"the key {shown_key(key)} names no station and camera by {self._pattern.pattern!r}: "
                 "upload to <station>/<camera>/..., or set UNCIA_KEY_PATTERN",
             )
         return Place(station, f"{station}/{camera}")

@@ -7,6 +7,7 @@ from processors.intake import s3_records, seaweedfs
 from uncia.errors import PermanentError
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.lanes import LANE_METADATA
+from uncia.object_store import bare_etag
 
 MAX_BYTES = 1_048_576
 """AWS sends 256 KB at most; SeaweedFS 80 bytes for every 4 MB of an object. More is no notification."""
@@ -15,6 +16,7 @@ BUCKETS = "/buckets/"
 """Where SeaweedFS keeps its buckets."""
 
 _VERSIONS = ".versions"
+_LONGEST_ETAG = 256
 
 _UPLOADS = ".uploads"
 """SeaweedFS's folder for the parts of multipart uploads, in each bucket."""
@@ -29,7 +31,8 @@ class Stored:
     etag: str | None
     """None: the notification does not tell; the store has to be asked."""
     size: int
-    stored_at: datetime
+    stored_at: datetime | None
+    """By the store's clock; None where the notification gives no time that can be believed."""
     version_id: str | None = None
     """In a bucket that keeps versions."""
     lane: str | None = None
@@ -75,9 +78,8 @@ def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
     if record.key.endswith("/"):
         return Ignored("folder")
     ours = record.source == RECONCILE_SOURCE
-    return Stored(
-        record.bucket, record.key, record.etag, record.size, record.time, record.version_id, by_reconcile=ours
-    )
+    etag = _etag(record.etag)
+    return Stored(record.bucket, record.key, etag, record.size, record.time, record.version_id, by_reconcile=ours)
 
 
 def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
@@ -98,7 +100,7 @@ def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
     if event.old is not None and _same_content(event.old, entry) and path == f"{parent}/{entry.name}":
         return Ignored("unchanged")
     lane = entry.metadata.get(LANE_METADATA)
-    return Stored(bucket, key, entry.etag, entry.size, entry.modified, entry.version_id, lane)
+    return Stored(bucket, key, _etag(entry.etag), entry.size, entry.modified, entry.version_id, lane)
 
 
 def _place(parent: str, entry: seaweedfs.Entry) -> tuple[str, str]:
@@ -127,3 +129,9 @@ def _same_content(old: seaweedfs.Entry, new: seaweedfs.Entry) -> bool:
         new.modified,
         new.version_id,
     )
+
+
+def _etag(etag: str | None) -> str | None:
+    """Without quotes; None for what no header can carry: the store has to be asked then."""
+    etag = bare_etag(etag)
+    return etag if etag.isascii() and etag.isprintable() and 0 < len(etag) <= _LONGEST_ETAG else None

@@ -1,16 +1,30 @@
 """Reads S3 event notifications (JSON 2.1 to 2.6) as AWS, Ceph and MinIO write them."""
 
 import json
-from datetime import UTC, datetime
-from typing import Any
+import re
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import AliasChoices, AwareDatetime, BaseModel, BeforeValidator, Field, NonNegativeInt, ValidationError
 
+from processors.intake.store_time import believable
 from uncia.errors import PermanentError
-from uncia.object_store import bare_etag
 
 _MAJOR = "2"
+
+MAX_RECORDS = 1_000
+"""Stores write one record a message. Each costs time in the one thread that also answers the broker."""
+
+MAX_SIZE = 2**63 - 1
+"""Bytes of an object; what a size is kept in everywhere."""
+
+_LEAP_SECOND = re.compile(r"(?<=T\d\d:\d\d):60")
+
+
+def _without_leap_second(time: Any) -> Any:
+    """Python's clock has no 23:59:60."""
+    return _LEAP_SECOND.sub(":59", time) if isinstance(time, str) else time
 
 
 class _Bucket(BaseModel):
@@ -19,7 +33,7 @@ class _Bucket(BaseModel):
 
 class _Object(BaseModel):
     key: str = Field(min_length=1, description="URL-encoded: `+` for a space, %xx")
-    size: NonNegativeInt = 0
+    size: NonNegativeInt = Field(default=0, le=MAX_SIZE)
     etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
     version_id: str | None = Field(default=None, max_length=1024, validation_alias="versionId")
 
@@ -32,7 +46,7 @@ class _S3(BaseModel):
 class _Record(BaseModel):
     version: str = Field(validation_alias="eventVersion")
     name: str = Field(validation_alias="eventName")
-    time: AwareDatetime = Field(validation_alias="eventTime")
+    time: Annotated[AwareDatetime, BeforeValidator(_without_leap_second)] = Field(validation_alias="eventTime")
     source: Any = Field(default=None, validation_alias="eventSource", description="whatever it is, it spoils nothing")
     s3: _S3
 
@@ -45,9 +59,10 @@ class S3Record:
         self.bucket = record.s3.bucket.name
         self.key = unquote_plus(stored.key)
         self.size = stored.size
-        self.etag = bare_etag(stored.etag) or None
+        self.etag = stored.etag
         self.version_id = stored.version_id or None
-        self.time: datetime = record.time.astimezone(UTC)
+        self.time: datetime | None = believable(record.time)
+        """None: no store's clock says that."""
         self.source = record.source
         # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.
         self.created = record.name.removeprefix("s3:").startswith("ObjectCreated:")
@@ -70,12 +85,14 @@ def decode(raw: bytes) -> list[S3Record | PermanentError]:
     records = body.get("Records")
     if not isinstance(records, list) or not records:
         raise PermanentError("notification-malformed", "no `Records`: this is no S3 event notification")
+    if len(records) > MAX_RECORDS:
+        raise PermanentError("notification-malformed", f"{len(records):,} records; at most {MAX_RECORDS:,} are read")
     return [_record(record) for record in records]
 
 
 def _record(record: Any) -> S3Record | PermanentError:
-    version = str(record.get("eventVersion", "")) if isinstance(record, dict) else ""
-    if version and version.partition(".")[0] != _MAJOR:
+    version = record.get("eventVersion") if isinstance(record, dict) else None
+    if isinstance(version, str) and version and version.partition(".")[0] != _MAJOR:
         # Within a major version fields are only added; another one may mean something else by the same names.
         return PermanentError("notification-unknown-version", f"S3 event version {version[:40]}; known is 2.x")
     try:

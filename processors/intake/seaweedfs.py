@@ -14,8 +14,9 @@ import base64
 import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from processors.intake.store_time import believable_seconds
 from uncia.errors import PermanentError
 
 Field = tuple[int, int | bytes]
@@ -35,7 +36,8 @@ class Entry:
     name: str
     is_directory: bool
     size: int
-    modified: datetime
+    modified: datetime | None
+    """None: a time that no store's clock shows. Whoever mounts the store sets times at will."""
     etag: str | None
     """As S3 gives it; None where the notification does not tell it."""
     version_id: str | None = None
@@ -109,10 +111,13 @@ def _metadata(extended: dict[bytes, bytes]) -> dict[str, str]:
     }
 
 
-def _modified(mtime: int, chunks: list[dict[int, int | bytes]]) -> datetime:
-    """When the store took it. The entry tells whole seconds; its last chunk, of the same second, tells the rest."""
+def _modified(mtime: int, chunks: list[dict[int, int | bytes]]) -> datetime | None:
+    """When the store took it. The entry tells whole seconds; its last chunk, of the same second, tells the rest.
+
+    A negative number is a very large one on the wire, and no time.
+    """
     last_ns = max((_int(chunk, 4) for chunk in chunks), default=0)
-    return datetime.fromtimestamp(last_ns / 1e9 if last_ns // 1_000_000_000 == mtime else mtime, UTC)
+    return believable_seconds(last_ns / 1e9 if last_ns // 1_000_000_000 == mtime else mtime)
 
 
 def _etag(extended: dict[bytes, bytes], md5: bytes, chunks: list[dict[int, int | bytes]]) -> str | None:

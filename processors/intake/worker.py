@@ -11,16 +11,17 @@ import structlog
 
 from processors.intake.keys import KeyPattern
 from processors.intake.notifications import Ignored, Stored, read
+from processors.intake.store_time import believable_seconds
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
-from processors.runtime.retry import until_it_answers
+from processors.runtime.one_object import StoreProbe, read_one_object, warn_of_bucket
 from uncia import ids
-from uncia.errors import DependencyDown, PermanentError
+from uncia.errors import PermanentError
 from uncia.events import ImageUploaded, Lane
 from uncia.lanes import lane_of
-from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.object_store import ObjectMissing, ObjectStore, ObjectUnreadable
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
 
@@ -39,11 +40,16 @@ class Intake:
         self._pattern = KeyPattern(settings.key_pattern)
         self._backfill_after_s = settings.backfill_after_s
         self._store = store
+        self._probe = StoreProbe(store, settings.bucket)
 
     async def announcements(
-        self, value: bytes | None, key: bytes | None
+        self, value: bytes | None, key: bytes | None, logged_at: datetime | None = None
     ) -> tuple[list[ImageUploaded], PermanentError | None]:
-        """What one message announces, and the first thing in it that cannot be understood."""
+        """What one message announces, and the first thing in it that cannot be understood.
+
+        `logged_at` is the message's time: that of an upload whose store gives none that can be believed; now when
+        left out.
+        """
         announced: list[ImageUploaded] = []
         problem: PermanentError | None = None
         try:
@@ -56,7 +62,7 @@ class Intake:
                     raise change
                 why = self._why_not(change)
                 if isinstance(change, Stored) and why is None:
-                    announced.append(await self._announce(change))
+                    announced.append(await self._announce(change, logged_at))
                 metrics.CHANGES.labels(why or "announced").inc()
             except PermanentError as error:
                 problem = problem or error
@@ -69,8 +75,9 @@ class Intake:
             return "own-bucket"
         return None if change.bucket == self._bucket else "other-bucket"
 
-    async def _announce(self, stored: Stored) -> ImageUploaded:
+    async def _announce(self, stored: Stored, logged_at: datetime | None) -> ImageUploaded:
         place = self._pattern.place_of(stored.key)
+        stored_at = stored.stored_at or logged_at or datetime.now(UTC)
         etag, size = (stored.etag, stored.size) if stored.etag is not None else await self._ask(stored)
         return ImageUploaded(
             upload_id=ids.upload_id(stored.bucket, stored.key, etag),
@@ -81,22 +88,23 @@ class Intake:
             etag=etag,
             version_id=stored.version_id,
             size=size,
-            uploaded_at=stored.stored_at,
+            uploaded_at=stored_at,
             announced_at=datetime.now(UTC),
             announced_by="reconcile" if stored.by_reconcile else "notification",
-            lane=lane_of(stored.key, stored.stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
+            lane=lane_of(stored.key, stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
         )
 
     async def _ask(self, stored: Stored) -> tuple[str, int]:
-        """ETag and size, from the store. No ETag when the object is gone by now, which predict will answer with a
-        rejection."""
+        """ETag and size, from the store. No ETag when it gives none or does not hand the object out: predict answers
+        that by a rejection."""
         try:
-            found = await until_it_answers(
+            found = await read_one_object(
                 lambda: asyncio.to_thread(self._store.head, stored.bucket, stored.key, version_id=stored.version_id),
-                waiting_for="object store",
-                on=(DependencyDown, AccessRefused),
+                self._probe,
+                stored.bucket,
+                stored.key,
             )
-        except ObjectMissing:
+        except (ObjectMissing, ObjectUnreadable):
             return "", stored.size
         return found.etag, found.size
 
@@ -109,12 +117,20 @@ def create(settings: Settings) -> WorkerApp:
         Lane.BACKFILL: faust_topic(app, settings, IMAGE_BACKFILLED),
     }
     dead_letters = DeadLetters(app, settings)
-    intake = Intake(settings, ObjectStore(settings))
+    store = ObjectStore(settings, timeout_s=10, attempts=1)
+    warn_of_bucket(store, settings.bucket)
+    intake = Intake(settings, store)
 
     async def settle(event: faust.Event) -> None:
-        announced, problem = await intake.announcements(event.value, event.message.key)
+        announced, problem = await intake.announcements(
+            event.value, event.message.key, believable_seconds(event.message.timestamp or -1)
+        )
         for upload in announced:
-            await send(lanes[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+            try:
+                await send(lanes[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+            except PermanentError as error:
+                problem = problem or error
+                continue
             log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key, lane=upload.lane)
         if problem is not None:
             await dead_letters.put(event, problem, "intake")

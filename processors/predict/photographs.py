@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from processors.predict.capture import read_capture
 from processors.runtime import metrics
-from processors.runtime.retry import until_it_answers
+from processors.runtime.one_object import StoreProbe, read_one_object
 from uncia import ids
-from uncia.errors import DependencyDown, PermanentError, RejectedImage
+from uncia.errors import PermanentError, RejectedImage
 from uncia.events import Capture, ImageUploaded
 from uncia.exif import Exif, read_exif
 from uncia.frames import Frame, FrameSpec, read_frame
-from uncia.object_store import AccessRefused, ObjectChanged, ObjectMissing, ObjectStore
+from uncia.object_store import ObjectChanged, ObjectMissing, ObjectStore
 from uncia.settings import Settings
 
 _LOOK_AGAIN_S = 0.25
@@ -39,14 +39,15 @@ class Photographs:
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._store = store
+        self._probe = StoreProbe(store, settings.bucket)
         self._max_bytes = settings.max_object_mb * 1_048_576
         self._max_pixels = settings.max_megapixels * 1_000_000
         self._grace = timedelta(seconds=settings.missing_grace_s)
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
 
     async def read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
-        """Read, and decode to this frame. What cannot be judged comes back with its rejection; a store that is down
-        is waited for.
+        """Read, and decode to this frame. What cannot be judged comes back with its rejection, and so does what the
+        store does not hand out while it hands out other objects; a store that is down is waited for.
 
         Only the content that was announced is read: what is stored later under the same key is announced by itself. An
         object that is announced and not there, or whose older content still is, is looked for until `missing_grace_s`
@@ -55,10 +56,11 @@ class Photographs:
         looks = 0
         while True:
             try:
-                return await until_it_answers(
+                return await read_one_object(
                     lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload, spec),
-                    waiting_for="object store",
-                    on=(DependencyDown, AccessRefused),
+                    self._probe,
+                    upload.bucket,
+                    upload.key,
                 )
             except (ObjectMissing, ObjectChanged) as error:
                 looks += 1

@@ -18,11 +18,13 @@ from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.delivery import send
+from processors.runtime.one_object import warn_of_bucket
 from processors.runtime.retry import until_it_answers
 from uncia import ids
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
 from uncia.inference import Classifier
+from uncia.object_keys import key_problem, shown_key
 from uncia.object_store import ObjectStore
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
@@ -32,6 +34,9 @@ WITHIN_S = 0.1
 
 REMEMBERED = 2048
 """Upload ids whose answer was confirmed lately: stores announce an object more than once."""
+
+READ_TIMEOUT_S = 10.0
+"""Without a byte for so long, a read has failed: an object whose body never ends must not hold a thread."""
 
 _READ: dict[Lane, tuple[str, Topic]] = {
     Lane.LIVE: ("predict", IMAGE_UPLOADED),
@@ -155,7 +160,9 @@ def create_lane(
     known = Remembered(REMEMBERED + at_once)
 
     async def predict_agent(stream: faust.StreamT[bytes]) -> None:
-        store = ObjectStore(settings, max_connections=settings.decode_threads + 2)
+        # One attempt: what fails is tried again by `read_one_object`, which leaves the threads to others meanwhile.
+        store = ObjectStore(settings, max_connections=settings.decode_threads + 2, timeout_s=READ_TIMEOUT_S, attempts=1)
+        await asyncio.to_thread(warn_of_bucket, store, settings.bucket)
         predict = Predict(settings, model, store, lane, asked_at_once)
 
         async def work(event: faust.Event) -> ImagePredicted | PermanentError | None:
@@ -163,6 +170,8 @@ def create_lane(
                 upload = ImageUploaded.from_bytes(event.value)
             except PermanentError as error:
                 return error
+            if problem := key_problem(upload.key):
+                return PermanentError("key-unusable", f"the key {shown_key(upload.key)} {problem}")
             if upload.upload_id in known:
                 return None
             known.add(upload.upload_id)
@@ -177,7 +186,11 @@ def create_lane(
             if isinstance(answer, PermanentError):
                 await dead_letters.put(event, answer, "predict")
             elif answer is not None:
-                await send(predicted, key=answer.camera.encode(), value=answer.to_bytes())
+                try:
+                    await send(predicted, key=answer.camera.encode(), value=answer.to_bytes())
+                except PermanentError as error:
+                    await dead_letters.put(event, error, "predict")
+                    return
                 tell(answer)
                 if answer.rejection is not None and answer.sha256 is None:
                     # Nothing was read. It may be stored anew under the same id, and is looked for again then.

@@ -1,21 +1,49 @@
 """How every event is written and read."""
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import PermanentError
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+_YEARS = (2, 9998)
+"""A year less than Python's calendar has at either end: zones, gaps and deadlines can be added without overflow."""
+
+
+def _computable(moment: datetime) -> datetime:
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"a time of the year {moment.year}: years {_YEARS[0]} to {_YEARS[1]} are known")
+    return moment
+
+
+def within_calendar(moment: datetime) -> datetime:
+    """The same time of the nearest year that can be computed with; cameras' clocks show any year."""
+    return moment.replace(year=min(max(moment.year, _YEARS[0]), _YEARS[1]))
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
+"""A moment with the offset that was written."""
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
 """A moment; given with any offset, kept and written as UTC."""
+
+CameraTime = Annotated[datetime, AfterValidator(within_calendar)]
+"""What a camera's clock shows, without offset: of the years 1 and 9999 the one next to it."""
+
+Name = Annotated[str, Field(max_length=1024)]
+"""An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
+
+Words = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
+"""Text for people. Longer text is cut, so that no message outgrows its topic because of it."""
 
 
 class WireModel(BaseModel):
     """A value inside an event. Unknown fields are ignored, so that readers survive additions."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+    # NaN and infinity are no JSON, and nothing that computes with them ends well.
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", allow_inf_nan=False)
 
 
 class Event(WireModel):
@@ -36,17 +64,22 @@ class Event(WireModel):
     def from_bytes(cls, raw: bytes | None) -> Self:
         """Read a message. Raises `PermanentError` with reason `schema-invalid` or `schema-unknown`."""
         try:
-            body: Any = json.loads(raw or b"")
+            body: Any = json.loads(raw or b"", parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise PermanentError("schema-invalid", f"not JSON: {error}") from error
         if not isinstance(body, dict):
             raise PermanentError("schema-invalid", f"a JSON object was expected, not {type(body).__name__}")
         name = body.pop("event", None)
         if name != cls.topic:
-            raise PermanentError("schema-unknown", f"this is {name!r}; this reader understands {cls.topic!r}")
+            shown = repr(name)[:100] if isinstance(name, str) else type(name).__name__
+            raise PermanentError("schema-unknown", f"this is {shown}; this reader understands {cls.topic!r}")
         try:
             return cls.model_validate(body)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise PermanentError("schema-invalid", f"{cls.topic}: {where}: {first['msg']}") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

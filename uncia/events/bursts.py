@@ -88,6 +88,9 @@ class BurstResolved(Event):
     started_at: datetime = Field(description="capture time of the earliest frame, by the camera's clock")
     ended_at: datetime
     frames: tuple[BurstFrame, ...] = ()
+    frames_left_out: PositiveInt | None = Field(
+        default=None, description="so many more frames are in the burst; listed, they would make the event too large"
+    )
     expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
     verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be judged")
@@ -104,6 +107,34 @@ class BurstResolved(Event):
         default=(),
         description="`mixed-models`, `two-cameras`, `late`, and marks of later stages, e.g. a static object",
     )
+
+    @property
+    def frame_count(self) -> int:
+        """All frames of the burst, listed or not."""
+        return len(self.frames) + (self.frames_left_out or 0)
+
+    def within(self, most_bytes: int) -> "BurstResolved":
+        """The same in at most so many bytes, frames left out where it has to be.
+
+        The deciding frames are listed first of all, then the first and the last, then the others in order of capture.
+        A function of the event alone.
+        """
+        if len(self.to_bytes()) <= most_bytes:
+            return self
+        sizes = [len(frame.model_dump_json().encode()) + 1 for frame in self.frames]
+        last = len(self.frames) - 1
+        order = sorted(range(len(self.frames)), key=lambda at: (not self.frames[at].deciding, at not in (0, last), at))
+        room = most_bytes - len(self._listing(()).to_bytes())
+        listed: set[int] = set()
+        for at in order:
+            if sizes[at] <= room:
+                room -= sizes[at]
+                listed.add(at)
+        return self._listing(tuple(frame for at, frame in enumerate(self.frames) if at in listed))
+
+    def _listing(self, frames: tuple[BurstFrame, ...]) -> "BurstResolved":
+        left_out = self.frame_count - len(frames)
+        return self.model_copy(update={"frames": frames, "frames_left_out": left_out or None})
 
 
 class FrameLate(Event):

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from uncia.events.base import Event
+from uncia.events.base import Event, Moment, Name
 from uncia.events.images import Trigger
 
 
@@ -25,7 +25,8 @@ class Sensitivity(StrEnum):
 
 _DECIMALS = {Sensitivity.LOW: 2, Sensitivity.MEDIUM: 1}
 
-Seconds = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(allow_inf_nan=False, le=10 * 366 * 86400)]
+"""At most ten years."""
 
 
 class DeploymentChanged(Event):
@@ -36,10 +37,10 @@ class DeploymentChanged(Event):
 
     topic: ClassVar[str] = "camera.deployment.changed.v1"
 
-    deployment_id: str = Field(min_length=1)
-    camera: str = Field(min_length=1, description="`<station>/<camera>`")
-    start: AwareDatetime = Field(description="first moment, with the offset that was written")
-    end: AwareDatetime | None = Field(default=None, description="the moment after the last; none while it stands")
+    deployment_id: Name = Field(min_length=1)
+    camera: Name = Field(min_length=1, description="`<station>/<camera>`")
+    start: Moment = Field(description="first moment, with the offset that was written")
+    end: Moment | None = Field(default=None, description="the moment after the last; none while it stands")
     utc_offset_minutes: int = Field(ge=-840, le=840, description="what the camera's clock is ahead of UTC")
     latitude: float = Field(ge=-90, le=90, repr=False, description="degrees, WGS 84; exact, hence secret")
     longitude: float = Field(ge=-180, le=180, repr=False, description="degrees, WGS 84; exact, hence secret")

@@ -1,13 +1,12 @@
 """Events about one photograph: it was stored; it was judged, or could not be."""
 
 import base64
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import Event, UtcTime, WireModel
+from uncia.events.base import CameraTime, Event, Name, UtcTime, WireModel, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,13 +45,13 @@ class ImageUploaded(Event):
 
     topic: ClassVar[str] = "camera.image.uploaded.v1"
 
-    upload_id: str
-    station: str
-    camera: str = Field(description="`<station>/<camera>`: unique in the whole system; the key of all camera topics")
-    bucket: str
-    key: str
-    etag: str
-    version_id: str | None = Field(
+    upload_id: Name
+    station: Name
+    camera: Name = Field(description="`<station>/<camera>`: unique in the whole system; the key of all camera topics")
+    bucket: Name
+    key: Name
+    etag: Name
+    version_id: Name | None = Field(
         default=None, description="the store's id of this version of the object, in a versioned bucket"
     )
     size: NonNegativeInt = Field(description="bytes")
@@ -82,20 +81,20 @@ class CaptureTimeSource(StrEnum):
 class Capture(WireModel):
     """What the camera says of the photograph."""
 
-    time: datetime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
+    time: CameraTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
     time_source: CaptureTimeSource
     trigger: Trigger = Trigger.UNKNOWN
     sequence: PositiveInt | None = Field(default=None, description="n of `n of m`")
     sequence_length: PositiveInt | None = Field(default=None, description="m of `n of m`")
     event_number: NonNegativeInt | None = Field(default=None, description="the camera's own count of triggers")
-    make: str | None = None
-    model: str | None = None
-    serial: str | None = None
+    make: Words | None = None
+    model: Words | None = None
+    serial: Words | None = None
     temperature_c: float | None = None
     infrared: bool | None = Field(default=None, description="the infrared illuminator was on")
     width: PositiveInt | None = Field(default=None, description="pixels of the stored photograph")
     height: PositiveInt | None = None
-    warnings: tuple[str, ...] = Field(default=(), description="what was odd in the metadata, in words")
+    warnings: tuple[Words, ...] = Field(default=(), description="what was odd in the metadata, in words")
 
 
 class ClassVector(WireModel):
@@ -164,11 +163,11 @@ class Prediction(WireModel):
 class Rejection(WireModel):
     """Why there is no prediction."""
 
-    reason: str = Field(
+    reason: Name = Field(
         description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...; "
         "object-changed and object-moved withdraw the upload: it belongs to no burst"
     )
-    message: str
+    message: Words
 
 
 class ImagePredicted(Event):
@@ -176,18 +175,18 @@ class ImagePredicted(Event):
 
     topic: ClassVar[str] = "camera.image.predicted.v1"
 
-    upload_id: str
-    image_id: str = Field(description="camera and content; of the upload id where the content could not be read")
-    station: str
-    camera: str
-    bucket: str
-    key: str
-    etag: str
-    version_id: str | None = Field(
+    upload_id: Name
+    image_id: Name = Field(description="camera and content; of the upload id where the content could not be read")
+    station: Name
+    camera: Name
+    bucket: Name
+    key: Name
+    etag: Name
+    version_id: Name | None = Field(
         default=None, description="the store's id of the version that was announced, in a versioned bucket"
     )
     size: NonNegativeInt
-    sha256: str | None = None
+    sha256: Name | None = None
     uploaded_at: UtcTime
     predicted_at: UtcTime
     lane: Lane = Field(default=Lane.LIVE, description="the lane on which it was answered")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,6 +98,30 @@ def test_an_etag_that_is_not_told_is_left_open() -> None:
     (change,) = read(_message(record), None)
     assert isinstance(change, Stored)
     assert change.etag is None
+
+
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31T00:00:00Z", "1969-12-31T23:59:59Z"]
+)
+def test_a_time_that_no_clock_shows_is_left_open_and_the_photograph_is_told(time: str) -> None:
+    assert read(_message(_record(eventTime=time)), None) == [replace(STORED, stored_at=None)]
+
+
+def test_a_leap_second_is_the_second_before() -> None:
+    (change,) = read(_message(_record(eventTime="2016-12-31T23:59:60Z")), None)
+    assert isinstance(change, Stored)
+    assert change.stored_at == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("etag", ["", "a\r\nX-Evil: 1", "ü", "e" * 1000])
+def test_an_etag_that_no_header_carries_is_left_open(etag: str) -> None:
+    (change,) = read(_message(_record(object={"eTag": etag})), None)
+    assert change == replace(STORED, etag=None)
+
+
+def test_a_flood_of_records_is_refused_as_a_whole() -> None:
+    with pytest.raises(PermanentError, match="1,001 records"):
+        read(_message(*[{}] * 1001), None)
 
 
 @pytest.mark.parametrize("version", ["1.0", "3.0", "20.1"])

@@ -114,11 +114,15 @@ class Sent:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.letters: list[dict[str, Any]] = []
         self.too_large = False
+        self.most: int | None = None
         monkeypatch.setattr("processors.runtime.dead_letters.send", self.send)
 
     async def send(self, topic: faust.Topic, **letter: Any) -> None:
         if self.too_large:
             self.too_large = False
+            raise PermanentError("message-too-large", "no")
+        size = sum(len(name) + len(value) for name, value in letter["headers"])
+        if self.most is not None and size + len(letter["key"] or b"") + len(letter["value"] or b"") > self.most:
             raise PermanentError("message-too-large", "no")
         self.letters.append(letter)
 
@@ -149,6 +153,33 @@ def test_a_dead_letter_that_kafka_finds_too_large_is_cut_and_says_so(
     (letter,) = sent.letters
     assert len(letter["value"]) < 1_000_000
     assert dict(letter["headers"])["uncia.truncated-from"] == b"1000000"
+
+
+@pytest.mark.parametrize("most", [4 * 1_048_576, 1_000_000, 30_000, 10])
+def test_a_message_of_any_size_and_headers_ends_no_worker(
+    app: WorkerApp, settings: Settings, event: faust.Event, sent: Sent, most: int
+) -> None:
+    event.message.key, event.message.value = b"k" * 900_000, None
+    event.message.headers = [("h" * 50, b"x" * 1_500_000), ("none", None), ("i", b"y" * 3_000_000)]
+    sent.most = most
+    asyncio.run(DeadLetters(app, settings).put(event, BAD, "intake"))
+    assert event.dead_letter
+    assert len(sent.letters) == (most > 10)
+    assert all(
+        dict(letter["headers"])["__connect.errors.exception.class.name"] == b"test-bad" for letter in sent.letters
+    )
+
+
+def test_one_uploaders_bad_names_stop_no_worker(
+    app: WorkerApp, settings: Settings, event: faust.Event, sent: Sent
+) -> None:
+    async def scene() -> None:
+        letters = DeadLetters(app, settings)
+        for _ in range(3 * SEEN_AT_LEAST):
+            await letters.put(event, PermanentError("key-unusable", "control characters"), "intake")
+
+    asyncio.run(scene())
+    assert len(sent.letters) == 3 * SEEN_AT_LEAST
 
 
 def test_a_dead_letter_counts_as_one_bad_message_and_no_good_one(
