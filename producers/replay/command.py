@@ -161,13 +161,21 @@ def promote(
     held = {str(why): count for why, count in comparison.held().items()}
     if as_json:
         typer.echo(
-            json.dumps({"promoted": len(comparison.to_promote()), "events": len(events), "held": held, "dry": dry_run})
+            json.dumps(
+                {
+                    "promoted": len(comparison.to_promote()),
+                    "events": len(events),
+                    "held": held,
+                    "held_changes": diff_report.held_rows(comparison),
+                    "dry": dry_run,
+                }
+            )
         )
         return
     would = "would be " if dry_run else ""
     typer.echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
-    for why, count in held.items():
-        typer.echo(f"held: {count}, because {why}")
+    for line in diff_report.held_lines(comparison):
+        typer.echo(line)
 
 
 @app.command()
