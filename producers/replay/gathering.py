@@ -11,7 +11,8 @@ from kafka.errors import KafkaError
 from producers.replay.compare import Circumstances, Comparison, compare
 from producers.replay.description import Replay
 from producers.replay.log import asking
-from producers.replay.runner import TARGET, ends_of
+from producers.replay.planning import ends_of
+from producers.replay.runner import TARGET
 from producers.replay.standing import Bursts, touching
 from uncia.broker import existing_topics, read_topics
 from uncia.errors import DependencyDown, PermanentError, UnciaError
