@@ -120,12 +120,21 @@ def _side(burst: Mapping[str, Any]) -> SideView:
 def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> FrameView:
     shown = live or replay or {}
     return FrameView(
-        picture=load(shown["bucket"], shown["key"]),
+        # Where the store holds another photograph by now, its picture would stand beside a verdict that is not its own.
+        picture=None if _replaced(live, replay) else load(shown["bucket"], shown["key"]),
         caption=f"{datetime.fromisoformat(shown['captured_at']):%H:%M:%S}",
         live=_top(live),
         replay=_top(replay),
         differs=_top(live) != _top(replay),
     )
+
+
+def _replaced(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None) -> bool:
+    """The replay did not find the photograph that live judged."""
+    if live is None or replay is None:
+        return False
+    unread = [str((frame.get("rejection") or {}).get("reason", "")).startswith("object-") for frame in (live, replay)]
+    return unread[1] or (not unread[0] and bool(live["image_id"] != replay["image_id"]))
 
 
 def _top(frame: Mapping[str, Any] | None) -> str:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,13 @@ from producers.replay.description import (
 from producers.replay.feed import Fed
 from producers.replay.gathering import gather, publish
 from producers.replay.log import asking
-from producers.replay.models import unload
+from producers.replay.planning import described
 from producers.replay.progress import OpenBursts, Progress, progress_of
 from producers.replay.promotion import plan as plan_promotion
-from producers.replay.runner import TARGET, described, run
-from producers.replay.selection import Selection
-from producers.replay.workers import end_left_behind, left_behind
+from producers.replay.removal import remove
+from producers.replay.runner import OWN_TOPICS, TARGET, run
+from producers.replay.selection import Selection, camera_time
+from producers.replay.workers import left_behind
 from uncia.broker import existing_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import settings
@@ -49,13 +49,22 @@ _NAME = typer.Argument(help="The replay's name.")
 @app.command()
 def start(
     name: str = typer.Argument(None, help="Small letters, digits, hyphens. Left out: made of the rest."),
-    since: datetime = typer.Option(None, help="Photographs taken from this moment on, by their camera's clock."),
-    until: datetime = typer.Option(None, help="Photographs taken before this moment."),
+    since: str = typer.Option(
+        "",
+        metavar="TIME",
+        help="Photographs taken from this moment on, by their camera's clock: `2026-05-01`, which is its first "
+        "moment, or `2026-05-01T10:30:00`; no time zone.",
+    ),
+    until: str = typer.Option(
+        "", metavar="TIME", help="Photographs taken before this moment, written alike: a date's own day is left out."
+    ),
     camera: list[str] = typer.Option([], help="`station/camera`, `*` for anything; may be repeated."),
     station: list[str] = typer.Option([], help="A whole station; may be repeated."),
     model: str = typer.Option("", help="`name@version`, or `name`; left out: the live one."),
     changed: list[str] = typer.Option(
-        [], "--settings", help="`UNCIA_ENSEMBLE_RULE=mean`: a setting of the workers; may be repeated."
+        [],
+        "--settings",
+        help="`UNCIA_ENSEMBLE_RULE=mean`: a setting of the workers; may be repeated. Secrets are refused.",
     ),
     as_json: bool = _JSON,
 ) -> None:
@@ -65,19 +74,25 @@ def start(
     if model and not model_name:
         raise UnciaError(f"--model {model}: write name@version, or the name alone")
     plan = Plan(
-        selection=Selection(since=since, until=until, cameras=tuple(camera), stations=tuple(station)),
+        selection=Selection(
+            since=camera_time(since) if since else None,
+            until=camera_time(until) if until else None,
+            cameras=tuple(camera),
+            stations=tuple(station),
+        ),
         model=model_name,
         model_version=version,
         settings=variables_of(changed),
     )
-    replay = described(checked(name or drawn_name(plan)), plan, config)
+    what = described(checked(name or drawn_name(plan)), plan, config)
+    replay = what.replay
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(stderr=True, highlight=False)
     console.print(f"Replay {replay.name}: {replay.plan.words()}", markup=False)
     began = time.monotonic()
     try:
         with _Shown(console) as shown:
-            progress = run(replay, config, shown.report)
+            progress = run(what, config, shown.report)
     except KeyboardInterrupt:
         console.print(f"Stopped; `uncia replay start {replay.name}` goes on.")
         raise typer.Exit(130) from None
@@ -95,18 +110,31 @@ def start(
 
 @app.command()
 def status(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """Show how far a replay is and whether it runs."""
+    """Show how far a replay is, whether it runs, why it could not go on, and what `promote` would hold."""
     replay = load(name)
     body = _row(replay)
-    config = replay.settings(settings())
-    if TARGET.full_name(config) in existing_topics(config):
-        with asking(config) as log:
-            body |= vars(progress_of(log, OpenBursts(config), (TARGET,)))
+    lines: list[str] = []
+    try:
+        live = settings()
+        config = replay.settings(live)
+        if {topic.full_name(config) for topic in OWN_TOPICS} <= existing_topics(config):
+            with asking(config) as log:
+                body |= vars(progress_of(log, OpenBursts(config), (TARGET,)))
+            if replay.completed_at is not None:
+                comparison = gather(replay, live).comparison
+                body["held"] = {str(why): count for why, count in comparison.held().items()}
+                body["held_changes"] = diff_report.held_rows(comparison)
+                lines = list(diff_report.held_lines(comparison))
+    except DependencyDown as error:
+        body["unknown"] = str(error)
     if as_json:
         typer.echo(json.dumps(body))
         return
     for key, value in body.items():
-        typer.echo(f"{key.replace('_', ' '):13} {value}")
+        if key not in ("held", "held_changes") and value != "":
+            typer.echo(f"{key.replace('_', ' '):13} {value}")
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command("list")
@@ -117,7 +145,8 @@ def list_replays(as_json: bool = _JSON) -> None:
         typer.echo(json.dumps(rows))
         return
     for row in rows:
-        typer.echo(f"{row['replay']:30} {row['state']:8} {row['plan']}")
+        reason = f": {row['reason']}" if row["reason"] else ""
+        typer.echo(f"{row['replay']:30} {row['state']:8} {row['plan']}{reason}")
     if not rows:
         typer.echo("no replay yet; `uncia replay start` makes one")
 
@@ -161,13 +190,21 @@ def promote(
     held = {str(why): count for why, count in comparison.held().items()}
     if as_json:
         typer.echo(
-            json.dumps({"promoted": len(comparison.to_promote()), "events": len(events), "held": held, "dry": dry_run})
+            json.dumps(
+                {
+                    "promoted": len(comparison.to_promote()),
+                    "events": len(events),
+                    "held": held,
+                    "held_changes": diff_report.held_rows(comparison),
+                    "dry": dry_run,
+                }
+            )
         )
         return
     would = "would be " if dry_run else ""
     typer.echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
-    for why, count in held.items():
-        typer.echo(f"held: {count}, because {why}")
+    for line in diff_report.held_lines(comparison):
+        typer.echo(line)
 
 
 @app.command()
@@ -177,38 +214,30 @@ def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
     if replay is None:
         raise UnciaError(f"no replay is called {name!r}; there is nothing to drop")
     with replay.alone():
-        ended = end_left_behind(replay.mark)
-        with asking(config.model_copy(update={"namespace": replay.variables(config)["UNCIA_NAMESPACE"]})) as log:
-            topics, groups = log.remove()
-        unloaded = _unload(replay)
-        replay.remove()
+        removed = remove(replay, config)
+    if removed.left_loaded:
+        typer.echo(f"left loaded: {removed.left_loaded}", err=True)
     if as_json:
-        found = {"processes": ended, "topics": topics, "groups": groups, "model": unloaded}
+        found = {
+            "processes": removed.processes,
+            "topics": removed.topics,
+            "groups": removed.groups,
+            "model": removed.model,
+        }
         typer.echo(json.dumps({"dropped": name, **found}))
         return
-    typer.echo(f"dropped {name}: {len(topics)} topics, {len(groups)} groups, {ended} processes")
-
-
-def _unload(replay: Replay) -> str | None:
-    model, config = replay.plan.model, settings()
-    others = [other for other in all_replays() if other.name != replay.name and other.plan.model == model]
-    if not replay.loaded_model or others or model == config.model:
-        return None
-    try:
-        unload(model, config)
-    except DependencyDown as error:
-        # Whoever restarts Triton has it without this model again: no reason to keep all the rest.
-        typer.echo(f"left loaded: {error}", err=True)
-        return None
-    return model
+    typer.echo(
+        f"dropped {name}: {len(removed.topics)} topics, {len(removed.groups)} groups, {removed.processes} processes"
+    )
 
 
 def _row(replay: Replay) -> dict[str, Any]:
     processes = left_behind(replay.mark)
-    state = "running" if replay.runs else "done" if replay.completed_at else "stopped"
+    state = "running" if replay.runs else "done" if replay.completed_at else "failed" if replay.reason else "stopped"
     return {
         "replay": replay.name,
         "state": state,
+        "reason": replay.reason,
         "plan": replay.plan.words(),
         "made_at": replay.made_at.isoformat(timespec="seconds"),
         "processes": len(processes),

@@ -41,7 +41,9 @@ class Held(StrEnum):
 
     EDGE = "live's burst has photographs that were not selected"
     UNANSWERED = "the replay has no burst for some of its photographs"
+    OBJECT_CHANGED = "the store holds another photograph under the key of one that live judged"
     OBJECT_GONE = "a photograph that live could read is not in the store any more"
+    OBJECT_UNREAD = "the store did not hand out a photograph that live could read"
     OPEN = "it is not closed yet"
     RECENT = "live may still revise it; try again later"
     LIVE_BEHIND = "live has not answered these photographs yet; try again later"
@@ -101,9 +103,13 @@ class Comparison:
         counted = Counter(change.kind for change in self.changes)
         return {kind: counted[kind] for kind in Kind}
 
+    def held_changes(self) -> list[Change]:
+        """What differs and is held, by camera and time."""
+        return [change for change in self.different() if change.held is not None]
+
     def held(self) -> dict[Held, int]:
         """How many differences are held, and why."""
-        return dict(Counter(change.held for change in self.different() if change.held))
+        return dict(Counter(change.held for change in self.held_changes() if change.held))
 
     def confusion(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Live's verdict and the replay's, to bursts and photographs.
@@ -137,6 +143,8 @@ class Circumstances:
     """Upload ids that the replay was given."""
     live_caught_up: bool = True
     """Live has answered whatever was uploaded before the replay was made."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Rejection reasons, by upload id, of what the replay could not read and put into no burst."""
 
 
 def compare(live: Iterable[Standing], replay: Iterable[Standing], around: Circumstances) -> Comparison:
@@ -159,6 +167,35 @@ def compare(live: Iterable[Standing], replay: Iterable[Standing], around: Circum
 
 
 def _held(change: Change, around: Circumstances) -> Held | None:
+    return _not_what_was_judged(change, around) or _not_settled(change, around)
+
+
+_UNREAD = {"object-missing": Held.OBJECT_GONE, "object-changed": Held.OBJECT_CHANGED, "object-moved": Held.OBJECT_GONE}
+
+
+def _not_what_was_judged(change: Change, around: Circumstances) -> Held | None:
+    """The replay did not see the photographs that live judged: a verdict without them says nothing about the past.
+
+    Retention and overwriting change the store, not what was once photographed. One such photograph holds everything
+    that shares a burst with it on either side.
+    """
+    before = {frame.upload_id: frame for burst in change.live for frame in burst.frames}
+    found = set()
+    for frame in (frame for burst in change.replay for frame in burst.frames):
+        live = before.pop(frame.upload_id, None)
+        if live is not None and not live.read:
+            continue
+        if not frame.read:
+            found.add(_UNREAD.get(frame.rejection or "", Held.OBJECT_UNREAD))
+        elif live is not None and frame.image_id != live.image_id:
+            found.add(Held.OBJECT_CHANGED)
+    for live in before.values():
+        if live.read and live.upload_id in around.unread:
+            found.add(_UNREAD.get(around.unread[live.upload_id], Held.OBJECT_UNREAD))
+    return next((why for why in Held if why in found), None)
+
+
+def _not_settled(change: Change, around: Circumstances) -> Held | None:
     images = {image for burst in change.replay for image in burst.images}
     uploads = {frame.upload_id for burst in change.replay for frame in burst.frames}
     for frame in (frame for burst in change.live for frame in burst.frames):
@@ -167,10 +204,6 @@ def _held(change: Change, around: Circumstances) -> Held | None:
         return Held.UNANSWERED if frame.upload_id in around.copied else Held.EDGE
     if any(burst.status is BurstStatus.PROVISIONAL for burst in (*change.live, *change.replay)):
         return Held.OPEN
-    readable = {frame.upload_id for burst in change.live for frame in burst.frames if not frame.rejection}
-    for frame in (frame for burst in change.replay for frame in burst.frames):
-        if frame.upload_id in readable and (frame.rejection or "").startswith("object-"):
-            return Held.OBJECT_GONE
     lateness = max(around.lateness, around.lateness_of.get(change.camera, around.lateness))
     if any(burst.closed_at is not None and around.now - burst.closed_at <= lateness for burst in change.live):
         return Held.RECENT

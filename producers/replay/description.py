@@ -33,10 +33,24 @@ FIXED = {
 }
 """Settings that a replay has from elsewhere, and that `--settings` may therefore not change."""
 
+WITHOUT_EFFECT = {
+    "backfill_after_s",
+    "bucket",
+    "event_gap_s",
+    "independence_gap_s",
+    "key_pattern",
+    "own_buckets",
+}
+"""Settings that no worker of a replay reads; all of reconcile are others."""
+
 GENTLE = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
 """Small windows: live finds at most these few requests of a replay before its own."""
 
 _FILE = "replay.json"
+_REASON = "reason"
+_REASON_BYTES = 4096
+_SECRET = re.compile(r"secret|password|passwd|token|credential|access_key")
+_USER_IN_URL = re.compile(r"//[^/@]*@")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -55,7 +69,7 @@ class Plan(BaseModel):
     def words(self) -> str:
         """For people."""
         model = f"{self.model}@{self.model_version}" if self.model_version else self.model
-        changed = [f"{name}={value}" for name, value in sorted(self.settings.items())]
+        changed = [f"{name}={_shown(name, value)}" for name, value in sorted(self.settings.items())]
         return f"{self.selection.words()}, with {', '.join([model or 'the live model', *changed])}"
 
 
@@ -71,14 +85,25 @@ class Replay(BaseModel):
     """In the environment of its processes."""
     ends: dict[str, dict[int, int]]
     """Of each live upload topic, when the replay was made: partition to offset."""
+    answer_ends: dict[str, dict[int, int]] = Field(default_factory=dict)
+    """The same of live's answers, whose capture times `since` and `until` go by."""
+    topic_ids: dict[str, str] = Field(default_factory=dict)
+    """Full names of the topics that it reads and writes, and the ids that the broker gave them."""
     completed_at: datetime | None = None
     loaded_model: bool = False
     """Triton served the model because of this replay."""
 
     @classmethod
-    def make(cls, name: str, plan: Plan, ends: dict[str, dict[int, int]]) -> Self:
+    def make(
+        cls,
+        name: str,
+        plan: Plan,
+        ends: dict[str, dict[int, int]],
+        answer_ends: dict[str, dict[int, int]] | None = None,
+    ) -> Self:
         """A new one."""
-        return cls(name=name, plan=plan, made_at=datetime.now(UTC), mark=secrets.token_hex(12), ends=ends)
+        mark = secrets.token_hex(12)
+        return cls(name=name, plan=plan, made_at=datetime.now(UTC), mark=mark, ends=ends, answer_ends=answer_ends or {})
 
     def variables(self, live: Settings) -> dict[str, str]:
         """What the environment of its workers has beside, or instead of, that of live."""
@@ -111,10 +136,29 @@ class Replay(BaseModel):
         """Write the description: whoever reads it finds the old one or the new one, also after a power cut."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_durably(self.folder / _FILE, self.model_dump_json(indent=2) + "\n")
+        if not (self.folder / _REASON).exists():
+            self.note_reason("")
+
+    @property
+    def reason(self) -> str:
+        """Why its last run could not go on; empty where it could, or was stopped."""
+        try:
+            return (self.folder / _REASON).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    def note_reason(self, reason: str) -> None:
+        """Write down why it cannot go on, into blocks that the file has from the start: a full disk is a reason too."""
+        raw = " ".join(reason.split()).encode()[:_REASON_BYTES].ljust(_REASON_BYTES)
+        path = self.folder / _REASON
+        with path.open("r+b" if path.exists() else "wb") as file:
+            file.write(raw)
 
     def remove(self) -> None:
         """Remove its folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            home().rmdir()  # the last one
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -186,13 +230,32 @@ def variables_of(assignments: list[str]) -> dict[str, str]:
         name = name.strip().upper()
         name = name if name.startswith("UNCIA_") else f"UNCIA_{name}"
         field = name.removeprefix("UNCIA_").lower()
+        # The value is repeated nowhere: with a slip in the name it may be a secret.
+        if is_secret(field) or _USER_IN_URL.search(value):
+            raise SettingsError(
+                f"--settings {name}: secrets are not taken here, where they would be written down with the replay; its "
+                "workers have those of the environment and of the stack"
+            )
         if not equals or field not in Settings.model_fields:
-            raise SettingsError(f"--settings {each}: write NAME=value with a name from `uncia settings`")
+            raise SettingsError(f"--settings {name}: write NAME=value with a name from `uncia settings show`")
         if field in FIXED:
-            raise SettingsError(f"--settings {each}: a replay has its own {name}; --model chooses the model")
+            raise SettingsError(f"--settings {name}: a replay has its own {name}; --model chooses the model")
+        if field in WITHOUT_EFFECT or field.startswith("reconcile_"):
+            raise SettingsError(f"--settings {name}: has no effect on a replay")
         found[name] = value.strip()
     _settings_with(found)
     return found
+
+
+def is_secret(field: str) -> bool:
+    """The setting, by its name in `Settings`, must not be shown or stored."""
+    info = Settings.model_fields.get(field)
+    return bool(_SECRET.search(field)) or (info is not None and "SecretStr" in str(info.annotation))
+
+
+def _shown(name: str, value: str) -> str:
+    """A setting's value for people. Descriptions of earlier versions may hold secrets."""
+    return "(not shown)" if is_secret(name.removeprefix("UNCIA_").lower()) or _USER_IN_URL.search(value) else value
 
 
 def _settings_with(variables: dict[str, str]) -> Settings:

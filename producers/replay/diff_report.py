@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from producers.replay.compare import Change, Comparison, Kind
+from producers.replay.compare import Change, Comparison, Held, Kind
 from producers.replay.description import Replay
 from producers.replay.standing import Standing
 
@@ -25,6 +25,7 @@ def as_json(replay: Replay, comparison: Comparison) -> dict[str, Any]:
         "kinds": {str(kind): count for kind, count in comparison.kinds().items()},
         "to_promote": len(comparison.to_promote()),
         "held": {str(why): count for why, count in comparison.held().items()},
+        "held_changes": held_rows(comparison),
         "confusion": [
             {"live": live, "replay": ours, "bursts": bursts, "frames": frames}
             for (live, ours), (bursts, frames) in _by_weight(comparison)
@@ -51,8 +52,8 @@ def show(replay: Replay, comparison: Comparison, console: Console) -> None:
         console.print(f"It is not done: `uncia replay start {replay.name}` goes on.", style="yellow")
     words = ", ".join(f"{count} {kind}" for kind, count in counted.items() if count) or "no burst on either side"
     console.print(f"Bursts: {words}. To promote: {len(comparison.to_promote())}.")
-    for why, count in comparison.held().items():
-        console.print(f"Held: {count}, because {why}.", markup=False)
+    for line in held_lines(comparison):
+        console.print(line, markup=False)
     if counted[Kind.SAME] == sum(counted.values()):
         return
     console.print(_confusion_table(comparison))
@@ -60,6 +61,30 @@ def show(replay: Replay, comparison: Comparison, console: Console) -> None:
     for rejection in list(_rejections(comparison.different()))[:SHOWN]:
         line = f"{rejection['image_id']}: {rejection['live'] or 'readable'} became {rejection['replay'] or 'readable'}"
         console.print(line, markup=False)
+
+
+def held_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Every change that is held: why, whose, when, and the ids of the bursts that stay as they are."""
+    return [
+        {
+            "why": str(change.held),
+            "camera": change.camera,
+            "taken": f"{min(burst.event.started_at for burst in change.live or change.replay):%Y-%m-%dT%H:%M:%S}",
+            "live": [burst.burst_id for burst in change.live],
+            "replay": [burst.burst_id for burst in change.replay],
+        }
+        for change in comparison.held_changes()
+    ]
+
+
+def held_lines(comparison: Comparison, at_most: int = 5) -> Iterator[str]:
+    """The same in words: a line for each reason, with how many and which."""
+    rows = held_rows(comparison)
+    for why, count in sorted(comparison.held().items(), key=lambda entry: list(Held).index(entry[0])):
+        named = [row for row in rows if row["why"] == str(why)]
+        names = [f"{(row['live'] or row['replay'])[0]} of {row['camera']}" for row in named[:at_most]]
+        more = f" and {len(named) - at_most} more" if len(named) > at_most else ""
+        yield f"Held: {count}, because {why}: {', '.join(names)}{more}."
 
 
 def _confusion_table(comparison: Comparison) -> Table:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from producers.replay.log import Place
-from producers.replay.selection import Selection
+from producers.replay.selection import NO_TIMES, Selection
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ImageUploaded
 from uncia.settings import Settings
@@ -40,10 +41,10 @@ class Fed:
     finished: bool = False
 
 
-def wanted(selection: Selection, value: bytes | None) -> bool:
+def wanted(selection: Selection, value: bytes | None, times: Mapping[str, datetime] = NO_TIMES) -> bool:
     """The event is an upload that the replay takes; what no reader understands was answered by nobody."""
     try:
-        return selection.takes(ImageUploaded.from_bytes(value))
+        return selection.takes(ImageUploaded.from_bytes(value), times)
     except PermanentError:
         return False
 

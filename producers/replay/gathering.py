@@ -1,5 +1,6 @@
 """Reads what a comparison needs from both worlds, and sends what a promotion decided."""
 
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,12 @@ from kafka.errors import KafkaError
 from producers.replay.compare import Circumstances, Comparison, compare
 from producers.replay.description import Replay
 from producers.replay.log import asking
-from producers.replay.runner import TARGET, ends_of
+from producers.replay.planning import ends_of
+from producers.replay.runner import TARGET
 from producers.replay.standing import Bursts, touching
 from uncia.broker import existing_topics, read_topics
 from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.events import BurstResolved, DeploymentChanged, ImageUploaded
+from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, ImageUploaded
 from uncia.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
@@ -54,14 +56,30 @@ def gather(replay: Replay, live: Settings) -> Gathered:
         read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
         touching(images, copied, ours.standing.keys()),
     )
+    placed = {upload for burst in ours.standing.values() for upload in burst.uploads}
+    unplaced = {upload for burst in theirs.standing.values() for upload in burst.uploads if upload in copied} - placed
     around = Circumstances(
         now=datetime.now(UTC),
         lateness=timedelta(seconds=live.burst_lateness_s) + MARGIN,
         lateness_of=_lateness(live),
         copied=copied,
         live_caught_up=caught_up,
+        unread=_unread(config, unplaced) if unplaced else {},
     )
     return Gathered(compare(theirs.standing.values(), ours.standing.values(), around), theirs.revisions)
+
+
+def _unread(config: Settings, uploads: set[str]) -> dict[str, str]:
+    """Why the replay could not read these, by upload id; those that it read are left out."""
+    found: dict[str, str] = {}
+    for message in read_topics(config, (IMAGE_PREDICTED,), from_beginning=True, until_end=True):
+        if b'"rejection":{"reason":"object-' not in (message.value or b""):
+            continue
+        with contextlib.suppress(PermanentError):
+            answer = ImagePredicted.from_bytes(message.value)
+            if answer.upload_id in uploads and answer.rejection is not None:
+                found[answer.upload_id] = answer.rejection.reason
+    return found
 
 
 def _lateness(live: Settings) -> dict[str, timedelta]:

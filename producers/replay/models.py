@@ -6,11 +6,16 @@ from uncia.errors import DependencyDown
 from uncia.settings import Settings
 
 
+class NotServed(DependencyDown):
+    """Triton answers, and does not serve the model as it must."""
+
+
 def ensure_served(wanted: Settings, live: Settings, before_loading: Callable[[], None]) -> None:
     """Have Triton serve the replay's model; `before_loading` is called first when it has to be loaded.
 
     Live's own model is never loaded anew: whatever ails it is the stack's to cure. Raises `SettingsError` for a model
-    or version that is not in the repository, `DependencyDown` when it does not answer its self-test.
+    or version that is not in the repository, `NotServed` when Triton cannot serve it or it fails its self-test, and
+    `DependencyDown` when Triton does not answer.
     """
     # gRPC and numpy take half a second to import.
     from uncia.inference import Health, ModelControl
@@ -21,13 +26,18 @@ def ensure_served(wanted: Settings, live: Settings, before_loading: Callable[[],
         probe = control.probe(wanted.model)
         if not probe.healthy and probe.health is not Health.UNREACHABLE and wanted.model != live.model:
             before_loading()
-            control.reload(wanted.model)
+            try:
+                control.reload(wanted.model)
+            except DependencyDown as error:
+                if control.probe(wanted.model).health is Health.UNREACHABLE:
+                    raise
+                raise NotServed(str(error)) from error
             probe = control.probe(wanted.model)
     if probe.health is Health.NOT_LOADED and wanted.model == live.model and wanted.model_version:
         name = f"{wanted.model}@{wanted.model_version}"
-        raise DependencyDown(f"Triton does not serve {name}: `uncia models serve {name}` has it served beside live's")
+        raise NotServed(f"Triton does not serve {name}: `uncia models serve {name}` has it served beside live's")
     if not probe.healthy:
-        raise DependencyDown(probe.detail)
+        raise (DependencyDown if probe.health is Health.UNREACHABLE else NotServed)(probe.detail)
 
 
 def unload(model: str, settings: Settings) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from uncia.broker import Message
 from uncia.errors import PermanentError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.ids import image_id
 
 NOTHING_READ = "nothing could be read"
 
@@ -19,6 +20,8 @@ class FrameRef:
     image_id: str
     upload_id: str
     rejection: str | None
+    read: bool = True
+    """Its bytes were read: `image_id` is of its content, and not of its upload for want of any."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Standing:
             revision=event.revision,
             status=event.status,
             camera=event.camera,
-            frames=tuple(_ref(frame) for frame in event.frames),
+            frames=tuple(_ref(frame, event.camera) for frame in event.frames),
             says=(_said(event.verdict), *others) if event.verdict else (),
             closed_at=event.closed_at,
             raw=raw if raw is not None else event.to_bytes(),
@@ -138,5 +141,7 @@ def _said(taxon: TaxonVerdict) -> tuple[str, str, str, bool]:
     return taxon.taxon, taxon.label, taxon.group, taxon.certain
 
 
-def _ref(frame: BurstFrame) -> FrameRef:
-    return FrameRef(frame.image_id, frame.upload_id, frame.rejection.reason if frame.rejection else None)
+def _ref(frame: BurstFrame, camera: str) -> FrameRef:
+    reason = frame.rejection.reason if frame.rejection else None
+    unread = (reason or "").startswith("object-") or frame.image_id == image_id(camera, frame.upload_id)
+    return FrameRef(frame.image_id, frame.upload_id, reason, read=not unread)

@@ -1,5 +1,6 @@
 """Bursts for the tests of replays, in the words of a test."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from producers.replay.compare import Circumstances, Comparison, compare
@@ -85,7 +86,12 @@ def standing(*bursts: BurstResolved) -> list[Standing]:
 
 
 def compared(
-    live: list[BurstResolved], replay: list[BurstResolved], *, copied: str = "abcdefgh", caught_up: bool = True
+    live: list[BurstResolved],
+    replay: list[BurstResolved],
+    *,
+    copied: str = "abcdefgh",
+    caught_up: bool = True,
+    unread: Mapping[str, str] | None = None,
 ) -> Comparison:
     """With a lateness of a quarter of an hour."""
     around = Circumstances(
@@ -93,5 +99,6 @@ def compared(
         lateness=timedelta(minutes=15),
         copied={f"upl-{name}" for name in copied},
         live_caught_up=caught_up,
+        unread=unread or {},
     )
     return compare(standing(*live), standing(*replay), around)

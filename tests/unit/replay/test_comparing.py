@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from producers.replay.compare import Held, Kind
+from producers.replay.diff_report import held_lines, held_rows
 from producers.replay.standing import Bursts, touching
 from tests.unit.replay.replay_making import LONG_AGO, NOW, burst, compared
 from uncia.broker import Message
@@ -45,7 +46,7 @@ def test_bursts_are_joined_by_their_photographs() -> None:
 
 
 def test_a_photograph_that_only_one_side_could_read_is_joined_by_its_upload() -> None:
-    nameless = burst("a", None, rejected="a")
+    nameless = burst("a", None, rejected="a", reason="object-missing")
     frame = nameless.frames[0].model_copy(update={"image_id": "img-of-the-upload"})
     live = nameless.model_copy(update={"frames": (frame,)})
     assert kinds([live], [burst("a")]) == {Kind.REGROUPED: 1}
@@ -88,6 +89,71 @@ def test_what_live_may_still_revise_is_held() -> None:
 def test_a_photograph_that_is_gone_from_the_store_takes_nothing_away() -> None:
     assert held([burst("ab")], [burst("ab", rejected="b", reason="object-missing")]) == [Held.OBJECT_GONE]
     assert held([burst("ab")], [burst("ab", rejected="b", reason="image-corrupt")]) == [None]
+
+
+def overwritten(event: BurstResolved, name: str) -> BurstResolved:
+    """The same burst, where the replay read another photograph under the key of one."""
+    frames = [
+        frame.model_copy(update={"image_id": "img-other"}) if frame.upload_id == f"upl-{name}" else frame
+        for frame in event.frames
+    ]
+    return event.model_copy(update={"frames": tuple(frames)})
+
+
+def test_another_photograph_under_the_same_key_takes_nothing_away() -> None:
+    assert held([burst("abc")], [overwritten(burst("abc", "cat"), "b")]) == [Held.OBJECT_CHANGED]
+    # The other photograph was uploaded too, as `c`: both bursts of live are held, not merged into the newer one.
+    assert held([burst("a"), burst("c")], [overwritten(burst("ac"), "a")]) == [Held.OBJECT_CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("object-changed", Held.OBJECT_CHANGED),
+        ("object-missing", Held.OBJECT_GONE),
+        ("object-moved", Held.OBJECT_GONE),
+        ("object-unreadable", Held.OBJECT_UNREAD),
+        ("object-of-a-later-version", Held.OBJECT_UNREAD),
+    ],
+)
+def test_whatever_keeps_the_replay_from_the_photograph_takes_nothing_away(reason: str, why: Held) -> None:
+    assert held([burst("abc")], [burst("abc", "cat", rejected="b", reason=reason)]) == [why]
+
+
+def test_photographs_that_are_gone_hold_their_burst_wherever_the_replay_put_them() -> None:
+    # Without its photograph a frame has no capture time: it stands alone, or among others of the upload's time.
+    gone = burst("ade", None, rejected="ade", reason="object-missing", burst_id="bst-by-upload-time")
+    assert held([burst("abcdefg")], [burst("bcfg", "cat"), gone]) == [Held.OBJECT_GONE]
+    amid_others = burst("ah", "cat", rejected="a", reason="object-missing", burst_id="bst-h")
+    assert held([burst("ab"), burst("h")], [burst("b"), amid_others]) == [Held.OBJECT_GONE]
+
+
+def test_photographs_that_are_gone_and_in_no_burst_of_the_replay_hold_theirs() -> None:
+    found = compared([burst("abc")], [burst("bc", "cat")], unread={"upl-a": "object-changed"}).different()
+    assert [change.held for change in found] == [Held.OBJECT_CHANGED]
+
+
+def test_a_damaged_photograph_that_was_overwritten_keeps_its_own_rejection() -> None:
+    live = burst("ab", rejected="b", reason="image-truncated")
+    assert held([live], [overwritten(burst("ab"), "b")]) == [Held.OBJECT_CHANGED]
+    assert held([live], [burst("ab", rejected="b", reason="object-changed")]) == [Held.OBJECT_CHANGED]
+
+
+def test_an_unreadable_frame_that_live_does_not_hold_is_not_added() -> None:
+    assert held([burst("ab")], [burst("abc", rejected="c", reason="object-changed")]) == [Held.OBJECT_CHANGED]
+
+
+def test_what_neither_side_could_read_holds_nothing() -> None:
+    sides = [burst("ab", "goat", rejected="b", reason="object-missing"),
+             burst("ab", "cat", rejected="b", reason="object-missing")]  # fmt: skip
+    assert held(sides[:1], sides[1:]) == [None]
+
+
+def test_held_changes_are_counted_and_named() -> None:
+    comparison = compared([burst("abc")], [burst("abc", "cat", rejected="b", reason="object-missing")])
+    (row,) = held_rows(comparison)
+    assert (row["live"], row["camera"], row["why"]) == (["bst-a"], "ridge/north", str(Held.OBJECT_GONE))
+    assert list(held_lines(comparison)) == [f"Held: 1, because {Held.OBJECT_GONE}: bst-a of ridge/north."]
 
 
 def test_a_burst_that_live_has_not_got_to_yet_is_live_to_say() -> None:

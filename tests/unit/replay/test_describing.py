@@ -13,6 +13,7 @@ from producers.replay.description import (
     checked,
     drawn_name,
     find,
+    is_secret,
     load,
     variables_of,
 )
@@ -122,3 +123,48 @@ def test_settings_may_be_written_short_or_whole() -> None:
 def test_a_setting_that_cannot_be_is_refused_with_its_name(assignment: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         variables_of([assignment])
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "s3_secret_key=hunter2",
+        "UNCIA_S3_ACCESS_KEY=hunter2",
+        "s3_secret_ky=hunter2",
+        "s3_endpoint=http://me:hunter2@store:8333",
+        "some_password=hunter2",
+    ],
+)
+def test_a_secret_is_refused_and_repeated_nowhere(assignment: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        variables_of([assignment])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_secret_among_the_settings_is_known_as_one() -> None:
+    assert {name for name in Settings.model_fields if is_secret(name)} == {"s3_access_key", "s3_secret_key"}
+
+
+def test_a_setting_that_changes_nothing_in_a_replay_is_refused() -> None:
+    for name in ("reconcile_every_s", "key_pattern", "backfill_after_s"):
+        with pytest.raises(SettingsError, match="no effect"):
+            variables_of([f"{name}=1"])
+
+
+def test_a_secret_in_the_description_of_an_earlier_version_is_not_shown() -> None:
+    plan = Plan(settings={"UNCIA_S3_SECRET_KEY": "hunter2", "UNCIA_BURST_GAP_S": "3"})
+    assert "hunter2" not in plan.words()
+    assert "UNCIA_BURST_GAP_S=3" in plan.words()
+
+
+def test_the_reason_why_it_could_not_go_on_needs_no_new_room_on_the_disk() -> None:
+    replay = Replay.make("trial", Plan(), {})
+    replay.save()
+    path = replay.folder / "reason"
+    before = path.stat()
+    replay.note_reason("the disk is full: é\n" * 1000)
+    after = path.stat()
+    assert (after.st_size, after.st_ino) == (before.st_size, before.st_ino)
+    assert replay.reason.startswith("the disk is full: é")
+    replay.note_reason("")
+    assert replay.reason == ""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from producers.replay.promotion import plan
 from tests.unit.replay.replay_making import LONG_AGO, NOW, burst, compared
-from uncia.events import BurstResolved, BurstStatus
+from uncia.events import BurstFrame, BurstResolved, BurstStatus
 
 WORDS = "replay trial with m@2"
 LETTERS = "abcdefgh"
@@ -138,6 +138,46 @@ def test_no_photograph_leaves_live(live: list[BurstResolved], replay: list[Burst
     said = {each.burst_id: each.revision for each in live}
     after = applied(live, plan(compared(live, replay), said, WORDS), said)
     assert held_frames(live) <= held_frames(after)
+
+
+@given(worlds((BurstStatus.FINAL,)), worlds((BurstStatus.FINAL,)), st.sets(st.sampled_from(LETTERS)))
+def test_no_verdict_is_lost_to_what_the_store_holds_now(
+    live: list[BurstResolved], replay: list[BurstResolved], overwritten: set[str]
+) -> None:
+    now = [
+        burst.model_copy(
+            update={
+                "frames": tuple(
+                    frame.model_copy(update={"image_id": f"img-new-{frame.upload_id}"})
+                    if frame.upload_id.removeprefix("upl-") in overwritten
+                    else frame
+                    for frame in burst.frames
+                )
+            }
+        )
+        for burst in replay
+    ]
+    said = {each.burst_id: each.revision for each in live}
+    after = applied(live, plan(compared(live, now), said, WORDS), said)
+    assert readable_frames(live) <= {frame.image_id for each in after for frame in each.frames}
+    touched = {
+        frame.upload_id
+        for each in now
+        for frame in each.frames
+        if is_gone(frame) or frame.image_id.startswith("img-new")
+    }
+    for each in live:
+        if touched & {frame.upload_id for frame in each.frames if not is_gone(frame)}:
+            assert each in after
+
+
+def is_gone(frame: BurstFrame) -> bool:
+    return frame.rejection is not None and frame.rejection.reason.startswith("object-")
+
+
+def readable_frames(world: list[BurstResolved]) -> set[str]:
+    """Every photograph whose bytes were read."""
+    return {frame.image_id for each in world for frame in each.frames if not is_gone(frame)}
 
 
 def says(event: BurstResolved) -> tuple[object, ...]:

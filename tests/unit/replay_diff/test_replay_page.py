@@ -41,6 +41,12 @@ def test_photographs_that_only_one_side_could_read_are_listed() -> None:
     assert "readable" in html
 
 
+def test_a_photograph_that_was_overwritten_is_not_shown_beside_the_old_verdict() -> None:
+    html = page([burst("ab", "goat")], [burst("ab", "goat", rejected="b", reason="object-changed")])
+    assert "Not promoted: the store holds another photograph" in html
+    assert html.count(PICTURE) == 1
+
+
 def test_nothing_different_is_said_in_words() -> None:
     assert "The replay says what live says." in page([burst("a")], [burst("a")])
 
