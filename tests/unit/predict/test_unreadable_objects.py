@@ -47,7 +47,7 @@ def upload(key: str, bucket: str = BUCKET) -> ImageUploaded:
         bucket=bucket,
         key=key,
         etag="e",
-        size=1,
+        size=len(photograph()),
         uploaded_at=now,
         announced_at=now,
     )
