@@ -100,8 +100,9 @@ class Kafka(Service):
             ]
         )
         folder, done = shlex.quote(str(data)), shlex.quote(str(stamp))
-        # Synced, because a log whose stamp a power cut had taken would be formatted again.
-        synced = f"touch {done} && sync {done} {shlex.quote(str(stamp.parent))}"
+        # Synced, because Kafka does not start from a half written format, which the tool does not sync; and a log whose
+        # stamp a power cut had taken would be formatted again.
+        synced = f"sync -f {folder} && touch {done} && sync {done} {shlex.quote(str(stamp.parent))}"
         return [f"test -f {done} || {{ rm -rf {folder} && mkdir {folder} && {tool} && {synced}; }} || exit 1"]
 
     def command(self) -> list[str]:
