@@ -169,7 +169,7 @@ class Gateway:
 
     def _note_left(self) -> None:
         left = self._watcher.left
-        self.summary.left, self.summary.unreadable = left.kinds, len(left.unreadable)
+        self.summary.left, self.summary.unreadable = dict(left.kinds), len(left.unreadable)
         for path, why in left.unreadable.items():
             if str(path) not in self._bad_names:
                 self._bad_names.add(str(path))

@@ -1,6 +1,5 @@
 """What one run is asked to do, and what it did."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +43,7 @@ class Summary:
     """Of the uploaded: no whole photographs."""
     remaining: int = 0
     bytes: int = 0
-    left: Counter[str] = field(default_factory=Counter)
+    left: dict[str, int] = field(default_factory=dict)
     """Files that are no photographs for the stream, by kind."""
 
     @property

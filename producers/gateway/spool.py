@@ -321,7 +321,9 @@ class Spool:
     def partial_due(self, now: float) -> Entry | None:
         """A stored file that is no whole photograph, and whose bytes are to be looked at again."""
         rows = self._rows(
-            "SELECT * FROM files WHERE partial IS NOT NULL AND state = 'confirmed' AND next_try <= ? LIMIT 1", (now,)
+            "SELECT * FROM files INDEXED BY files_partial WHERE partial IS NOT NULL AND state = 'confirmed'"
+            " AND next_try <= ? LIMIT 1",
+            (now,),
         )
         return _entry(rows[0]) if rows else None
 
