@@ -13,14 +13,16 @@ from rich.console import Console
 
 from producers.gateway.engine import Gateway
 from producers.gateway.hands import Threads
-from producers.gateway.names import checked_name
+from producers.gateway.kinds import sentence
+from producers.gateway.names import checked_name, is_cards_own
 from producers.gateway.report import Report, printable
 from producers.gateway.run import Options
+from producers.gateway.settling import Patience
 from producers.gateway.spool import Spool
 from producers.gateway.spool_file import SpoolError
 from producers.gateway.status import SpoolStatus, read_status
 from producers.gateway.uploader import S3Destination
-from producers.gateway.watcher import PHOTOGRAPHS, Watcher
+from producers.gateway.watcher import Watcher
 from uncia.errors import SettingsError
 from uncia.events import Lane
 from uncia.object_store import ObjectStore
@@ -29,6 +31,9 @@ from uncia.settings import settings
 app = typer.Typer(
     help="Upload photographs from a folder or a memory card, losing none.", no_args_is_help=True, add_completion=False
 )
+
+_TEMPORARY_S = 60.0
+"""How long a file rests at most whose name looks as if a program were still writing it."""
 
 Folder = Annotated[Path, typer.Argument(help="Where the photographs are.", show_default=False)]
 Station = Annotated[str, typer.Option(help="The station that they belong to.", show_default=False)]
@@ -47,6 +52,15 @@ LaneOption = Annotated[
     Lane | None,
     typer.Option(help="Answered before (live) or behind (backfill) what other gateways send. Left out: by age."),
 ]
+Grace = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Wait so long without a change for the rest of a file that is no whole photograph, then upload it "
+        "as it is. Default: 300, or 10 for a card and with --once.",
+    ),
+]
 SameStore = Annotated[bool, typer.Option(help="The store has a new address; what it has is the same.")]
 
 
@@ -60,6 +74,7 @@ def watch(
     copy: Annotated[bool, typer.Option(help="Copy the files beside the spool first.")] = False,
     remove_after_upload: Remove = False,
     settle: Annotated[float, typer.Option(min=0, help="Seconds that a file must rest before it is taken.")] = 1,
+    grace: Grace = None,
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 0.5,
     parallel: Parallel = 4,
     lane: LaneOption = None,
@@ -68,7 +83,11 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Watch a folder and upload what comes into it, for ever or --once."""
-    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, poll, lane)
+    _refuse_cards_own(folder, camera)
+    patience = Patience.once(grace) if once else Patience.watching(grace)
+    options = Options(
+        folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, poll, lane, patience
+    )
     _run(options, settle, parallel, spool, same_store, as_json)
 
 
@@ -81,6 +100,7 @@ def card(
     give_up_after: GiveUp = None,
     copy: Annotated[bool, typer.Option(help="Copy the card first, so that it can be pulled out early.")] = True,
     remove_after_upload: Remove = False,
+    grace: Grace = None,
     parallel: Parallel = 4,
     lane: LaneOption = Lane.BACKFILL,
     spool: SpoolFile = None,
@@ -88,9 +108,13 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Read a whole memory card (DCIM/100RECNX and so on) and upload it."""
-    if camera is None and any(part.is_dir() and part.name.upper() == "DCIM" for part in _listed(folder)):
+    _refuse_cards_own(folder, camera)
+    if camera is None and any(is_cards_own(part.name) and part.is_dir() for part in _listed(folder)):
         raise SettingsError(f"{folder} is a camera's card: say with --camera which camera it was in")
-    options = Options(folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, 5, lane)
+    patience, where = Patience.once(grace), "on the card"
+    options = Options(
+        folder.absolute(), station, camera, copy, once, remove_after_upload, give_up_after, 5, lane, patience, where
+    )
     _run(options, 0, parallel, spool, same_store, as_json)
 
 
@@ -130,15 +154,20 @@ def _run(
         gateway = Gateway(
             Options(**{**vars(options), "station": station}),
             spool,
-            Watcher(options.folder, settle_s=settle_s, extensions=PHOTOGRAPHS),
+            Watcher(options.folder, settle_s=settle_s, temporary_s=min(_TEMPORARY_S, options.patience.grace_s)),
             S3Destination(store, config.bucket, stop),
             Threads(parallel),
             report,
             stop,
         )
         summary = gateway.run()
-        report.tell("summary", summary.sentence(), **asdict(summary), complete=summary.complete)
+        report.tell("summary", summary.sentence(options.where), **asdict(summary), complete=summary.complete)
     raise typer.Exit(0 if summary.complete else 1)
+
+
+def _refuse_cards_own(folder: Path, camera: str | None) -> None:
+    if camera is None and (is_cards_own(folder.absolute().name) or is_cards_own(folder.resolve().name)):
+        raise SettingsError(f"{folder} is a folder of a camera's card: say with --camera which camera it was in")
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -158,6 +187,10 @@ def _show(one: SpoolStatus) -> None:
     console.print(f"{one.spool} -> {one.destination or 'no store yet'}", markup=False, highlight=False)
     counts = ", ".join(f"{number:,} {state}" for state, number in one.counts.items() if number) or "no files yet"
     console.print(f"  {counts}; {one.remaining:,} remain", markup=False, highlight=False)
+    if one.left:
+        console.print(f"  left where they are: {sentence(one.left)}", markup=False, highlight=False)
+    if one.unreadable:
+        console.print(f"  {one.unreadable:,} folders or files cannot be read", markup=False, highlight=False)
     for problem in one.problems:
         text = f"  {problem.files:,} x {problem.error}; e.g. {problem.path} ({problem.state}, {problem.attempts} tries)"
         console.print(printable(text), markup=False, highlight=False)

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from producers.gateway.completeness import Completeness, CompletenessReader
+from producers.gateway.spool_file import made_folder, sync_folder
 from uncia.exif import read_exif
 
 _CHUNK = 1 << 20
@@ -48,34 +50,51 @@ class Content:
     sha256: str
     md5: str
     head: bytes
+    completeness: Completeness
+    ctime_ns: int
+    """When the file was last changed in any way, as the file system had it before the first byte was read."""
 
 
 def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop: threading.Event) -> Content:
     """Read the whole file; `copy` names a file that will hold its bytes, on the disk, when this returns.
 
     Raises `SourceMissing`, `SourceUnreadable`, `NoRoom`, `Stopped`, or `SourceChanged` when size or modification time
-    (None: not looked at) are not these before and after.
+    (None: not looked at) are not these before and after, or when anything about the file changed in between.
     """
     part = copy.with_name(copy.name + ".part") if copy else None
     try:
         with _source(path) as file, contextlib.ExitStack() as stack:
-            _same(file, size, mtime_ns)
+            before = _same(file, size, mtime_ns)
             target = stack.enter_context(_target(part, size)) if part else None
-            content = _stream(file, target, stop)
-            _same(file, size, mtime_ns)
+            content = _stream(file, target, before, stop)
+            if _same(file, size, mtime_ns) != before:
+                raise SourceChanged("it changed while it was read")
             if target:
                 with _room():
                     target.flush()
                     os.fsync(target.fileno())
         if part and copy:
             part.replace(copy)
-            _sync_folder(copy.parent)
+            sync_folder(copy.parent)
     except BaseException:
         if part:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
         raise
     return content
+
+
+def digest_of_first(path: Path, size: int) -> str | None:
+    """The SHA-256 of so many first bytes; None where there are fewer, or they cannot be read."""
+    digest, left = hashlib.sha256(), size
+    try:
+        with path.open("rb") as file:
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                digest.update(chunk)
+                left -= len(chunk)
+    except OSError:
+        return None
+    return None if left else digest.hexdigest()
 
 
 def capture_time(head: bytes, mtime_ns: int) -> datetime:
@@ -98,16 +117,18 @@ def _source(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _same(file: BinaryIO, size: int, mtime_ns: int | None) -> None:
+def _same(file: BinaryIO, size: int, mtime_ns: int | None) -> int:
+    """The file's ctime: unlike its modification time no program can set it back."""
     now = os.fstat(file.fileno())
     if now.st_size != size or (mtime_ns is not None and now.st_mtime_ns != mtime_ns):
         raise SourceChanged("it changed after it was found")
+    return now.st_ctime_ns
 
 
 @contextlib.contextmanager
 def _target(part: Path, size: int) -> Iterator[BinaryIO]:
     with _room():
-        part.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(part.parent)
         if shutil.disk_usage(part.parent).free < size + RESERVE:
             raise NoRoom
         file = part.open("wb")
@@ -123,30 +144,23 @@ def _room() -> Iterator[None]:
         raise NoRoom(str(error)) from error
 
 
-def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> Content:
+def _stream(file: BinaryIO, target: BinaryIO | None, ctime_ns: int, stop: threading.Event) -> Content:
     sha256, md5, head = hashlib.sha256(), hashlib.md5(usedforsecurity=False), b""
+    completeness = CompletenessReader()
     while True:
         try:
             chunk = file.read(_CHUNK)
         except OSError as error:
             raise SourceUnreadable(f"reading failed: {error.strerror}") from error
         if not chunk:
-            return Content(sha256.hexdigest(), md5.hexdigest(), head)
+            return Content(sha256.hexdigest(), md5.hexdigest(), head, completeness.result(), ctime_ns)
         if stop.is_set():
             raise Stopped
         if len(head) < _HEAD:
             head += chunk[: _HEAD - len(head)]
         sha256.update(chunk)
         md5.update(chunk)
+        completeness.feed(chunk)
         if target:
             with _room():
                 target.write(chunk)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file survives a power cut only once its folder is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

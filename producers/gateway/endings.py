@@ -69,10 +69,11 @@ class Endings:
             self._summary.duplicates += 1
         else:
             self._summary.uploaded += 1
+            self._summary.partial += entry.partial is not None
             self._summary.bytes += entry.size
         self._tell(entry, receipt)
         self.drop_copy(entry)
-        if self._options.remove:
+        if self._options.remove and entry.partial is None:
             self._to_remove.append(entry)
 
     def note(self) -> None:
@@ -142,5 +143,10 @@ class Endings:
             self._report.tell("duplicate", text, **fields, duplicate_of=str(stored.source))
         else:
             began = receipt.began_at if receipt else stored.confirmed_at
-            self._report.tell("uploaded", f"{entry.source} -> {stored.key}", **fields, started_at=began)
+            text = f"{entry.source} -> {stored.key}" + (
+                f" (no whole photograph: {entry.partial})" if entry.partial else ""
+            )
+            more: dict[str, str | None] = {"partial": entry.partial} if entry.partial else {}
+            more |= {"replaces": self._spool.entry(entry.replaces).etag} if entry.replaces else {}
+            self._report.tell("uploaded", text, **fields, **more, started_at=began)
         self._told.append(entry)

@@ -1,6 +1,7 @@
 """The gateway's loop: look, read, upload, write down; nothing here knows S3, and nothing here waits for the network."""
 
 import contextlib
+import json
 import random
 import threading
 import time
@@ -10,12 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from producers.gateway import content, pace
+from producers.gateway.completeness import Shape
 from producers.gateway.endings import Destination, Endings
 from producers.gateway.hands import Hands, Outcome
-from producers.gateway.names import camera_of, object_key
+from producers.gateway.names import camera_of, digest_of_partial, object_key
 from producers.gateway.report import Report
 from producers.gateway.run import Options, Summary
-from producers.gateway.spool import Entry, Spool
+from producers.gateway.settling import Settling, Stamp, open_for_writing
+from producers.gateway.spool import UNFINISHED, Entry, Partial, Spool, State
 from producers.gateway.spool_file import SpoolFull
 from producers.gateway.uploader import Upload
 from producers.gateway.watcher import Seen, Watcher
@@ -24,6 +27,9 @@ from uncia.object_store import AccessRefused
 
 _LONGEST_WAIT_S = 0.25
 """How long the loop rests at most, so that it notices a request to end."""
+
+_CHECK_PARTIAL_S = 3600.0
+"""How often the bytes of a stored file that is no whole photograph are read again."""
 
 _LAST_WORDS_S = 0.4
 """How long answers that are on their way are waited for when it ends."""
@@ -57,7 +63,9 @@ class Gateway:
         self.summary = Summary()
         self._endings = Endings(options, spool, destination, report, stop, self.summary)
         self._outcomes: deque[Outcome] = deque()
+        self._settling = Settling(options.patience)
         self._bad_names: set[str] = set()
+        self._left_noted = ""
         self._next_look = 0.0
         self._looked = False
         self._ever_looked = False
@@ -96,7 +104,7 @@ class Gateway:
         moved = self._record_all(0)
         if self._clock() >= self._next_look:
             self._look()
-        moved |= self._read_next()
+        moved |= self._read_next() or self._check_partial()
         moved |= self._start_uploads()
         self._endings.note()
         self._report.progress(self.summary.uploaded + self.summary.duplicates, self._spool.remaining)
@@ -112,7 +120,13 @@ class Gateway:
 
     def _done(self) -> bool:
         busy = self._hands.busy or self._outcomes or self._endings.pending
-        return not busy and self._looked and not self._watcher.unsettled and not self._spool.remaining()
+        return (
+            not busy
+            and self._looked
+            and not self._watcher.unsettled
+            and not self._spool.remaining()
+            and self._spool.partial_due(self._clock()) is None
+        )
 
     # Looking and reading.
 
@@ -142,6 +156,7 @@ class Gateway:
             for seen in (each for files in cameras.values() for each in files):
                 self._watcher.forget(seen.path)
             raise
+        self._note_left()
         self._looked = self._ever_looked = True
         # A card of 100,000 files must not keep the board busy with looking.
         self._next_look = self._clock() + max(self._options.poll_s, 5 * (time.monotonic() - began))
@@ -152,10 +167,26 @@ class Gateway:
             self._bad_names.add(str(error))
             self._report.tell("ignored", f"{seen.path} is passed over: {error}", path=str(seen.path), error=str(error))
 
+    def _note_left(self) -> None:
+        left = self._watcher.left
+        self.summary.left, self.summary.unreadable = dict(left.kinds), len(left.unreadable)
+        for path, why in left.unreadable.items():
+            if str(path) not in self._bad_names:
+                self._bad_names.add(str(path))
+                self._report.tell("unreadable", f"cannot read {path}: {why}", path=str(path), error=why)
+        noted = json.dumps({"kinds": left.kinds, "unreadable": len(left.unreadable)}, sort_keys=True)
+        if noted != self._left_noted:
+            self._spool.note_left(noted)
+            self._left_noted = noted
+
     def _read_next(self) -> bool:
         entry = self._spool.found(self._clock())
         if entry is None:
             return False
+        stamp = Stamp.of(entry.source)
+        reason = self._settling.reason(entry.id, stamp)
+        if stamp is not None and reason is not None and self._wait_for(entry, stamp, reason):
+            return True  # just as it was: no need to read it again
         copy = self._copy_path(entry) if self._options.copy else None
         try:
             try:
@@ -171,21 +202,100 @@ class Gateway:
         except content.SourceUnreadable as error:
             self._failed(entry, error)
         else:
-            captured = content.capture_time(told.head, entry.mtime_ns)
-            key = object_key(entry.station, entry.camera, captured, told.sha256, entry.source.suffix)
-            self._spool.spooled(
-                entry, sha256=told.sha256, md5=told.md5, key=key, copy=copy.name if copy is not None else None
-            )
+            if not self._is_awaited(entry, told):
+                self._take(entry, told, copy)
+            elif copy is not None:
+                copy.unlink(missing_ok=True)  # of bytes that are not all there
         return True
 
     def _read(self, entry: Entry, copy: Path | None) -> content.Content:
-        if copy and copy.exists() and copy.stat().st_size == entry.size:
-            # A run that was cut off between the copy and the note: the card may be gone by now, the copy is whole.
-            return content.read(copy, entry.size, None, copy=None, stop=self._stop)
-        return content.read(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=self._stop)
+        try:
+            return content.read(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=self._stop)
+        except (content.SourceMissing, content.SourceUnreadable):
+            if copy and copy.exists() and copy.stat().st_size == entry.size:
+                # A run that was cut off between the copy and the note, and then the card was pulled out.
+                return content.read(copy, entry.size, None, copy=None, stop=self._stop)
+            raise
+
+    def _is_awaited(self, entry: Entry, told: content.Content) -> bool:
+        """Whether the rest of the file may still be on its way, and is waited for."""
+        shape = told.completeness.shape
+        if shape is Shape.WHOLE or not self._options.patience.grace_s:
+            return False
+        if shape is Shape.OTHER and not open_for_writing(entry.source):
+            return False
+        reason = told.completeness.reason or "a program is writing it"
+        return self._wait_for(entry, Stamp(entry.size, entry.mtime_ns, told.ctime_ns), reason)
+
+    def _wait_for(self, entry: Entry, stamp: Stamp, reason: str) -> bool:
+        now, known = self._clock(), entry.id in self._settling
+        seconds = self._settling.waits(entry.id, stamp, reason, now)
+        if seconds is None and open_for_writing(entry.source):
+            seconds = self._settling.waits(entry.id, stamp, reason, now, written=True)
+        if seconds is None:
+            return False
+        if not known:
+            self._report.tell("incomplete", "", path=str(entry.source), camera=entry.camera, error=reason)
+        self._spool.failed(entry, error=f"waiting for the rest of it: {reason}", next_try=now + seconds)
+        return True
+
+    def _take(self, entry: Entry, told: content.Content, copy: Path | None) -> None:
+        """Its content will be uploaded: under a key of its own, or in place of the content that it goes on with."""
+        bytes_of = copy or entry.source
+        partial = None
+        if told.completeness.shape is Shape.PARTIAL:
+            certain = content.digest_of_first(bytes_of, told.completeness.certain)
+            if certain is None:
+                self._lost(entry, "it changed after it was read", vanished=False)
+                return
+            partial = Partial(told.completeness.reason, told.completeness.certain, certain)
+        replaces = None
+        for earlier in self._spool.earlier(entry):
+            if earlier.state is State.UPLOADING:
+                self._spool.failed(entry, error="waiting for its earlier content", next_try=self._clock() + 1)
+                return
+            same = earlier.sha256 == told.sha256 and earlier.state not in UNFINISHED
+            if same and (earlier.size, earlier.mtime_ns) == (entry.size, entry.mtime_ns):
+                self._spool.unchanged(entry, earlier, told.ctime_ns)
+                if copy is not None:
+                    copy.unlink(missing_ok=True)
+                return
+            size, sha256 = earlier.beginning
+            if earlier.state is State.DUPLICATE or (same and earlier.partial is None):
+                continue  # nothing of its own is in the store, or just these bytes are
+            if content.digest_of_first(bytes_of, size) != sha256:
+                continue  # another photograph under the name of an earlier one
+            if earlier.state in UNFINISHED:
+                self._spool.gone(earlier, "it went on")
+                self._endings.drop_copy(earlier)
+            else:
+                replaces = earlier
+        self._settling.forget(entry.id)
+        captured = content.capture_time(told.head, entry.mtime_ns)
+        digest = digest_of_partial(told.sha256, entry.source) if partial else told.sha256
+        key = replaces.key if replaces else None
+        key = key or object_key(entry.station, entry.camera, captured, digest, entry.source.suffix)
+        self._spool.spooled(
+            entry, told, key=key, copy=copy.name if copy is not None else None, partial=partial, replaces=replaces
+        )
 
     def _copy_path(self, entry: Entry) -> Path:
         return self._spool.folder / f"{entry.id}-{entry.size}-{entry.mtime_ns}"
+
+    def _check_partial(self) -> bool:
+        """Read a stored file again that was no whole photograph: some file systems tell of no change but the size's."""
+        now = self._clock()
+        entry = self._spool.partial_due(now)
+        if entry is None:
+            return False
+        try:
+            told = content.read(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._stop)
+            if told.sha256 != entry.sha256:
+                self._spool.changed_unseen(entry)
+        except (content.SourceMissing, content.SourceChanged, content.SourceUnreadable):
+            pass  # a change of size or time is found by looking
+        self._spool.check_again(entry, now + _CHECK_PARTIAL_S)
+        return True
 
     # Uploading.
 
@@ -234,6 +344,7 @@ class Gateway:
             md5=entry.md5,
             multipart=entry.multipart,
             lane=self._options.lane,
+            partial=entry.partial,
             remember=lambda number: self._spool.multipart(entry, number),
         )
 
@@ -275,6 +386,8 @@ class Gateway:
         self._report.tell("failed", text, path=str(entry.source), error=reason, seconds=round(seconds, 1))
 
     def _lost(self, entry: Entry, why: str, *, vanished: bool) -> None:
+        awaited = entry.id in self._settling
+        self._settling.forget(entry.id)
         self._spool.gone(entry, why)
         self._endings.drop_copy(entry)  # it was damaged: it must never be taken for the file
         self._watcher.forget(entry.source)
@@ -282,4 +395,5 @@ class Gateway:
         self._next_look = 0
         self.summary.vanished += vanished
         event = "vanished" if vanished else "changed"
-        self._report.tell(event, f"{entry.source}: {why}", path=str(entry.source), camera=entry.camera, error=why)
+        text = f"{entry.source}: {why}" if vanished or not awaited else ""  # a transfer goes on: nothing to tell people
+        self._report.tell(event, text, path=str(entry.source), camera=entry.camera, error=why)

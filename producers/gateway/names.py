@@ -1,5 +1,8 @@
 """Names of stations and cameras, and the object key of a photograph."""
 
+import hashlib
+import os
+import re
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +12,9 @@ from uncia.names import canonical_name
 
 LONGEST_NAME = 100
 """Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
+
+
+_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z0-9_]{5}", re.IGNORECASE)
 
 
 def checked_name(name: str, what: str) -> str:
@@ -35,21 +41,39 @@ def checked_name(name: str, what: str) -> str:
 def camera_of(file: Path, folder: Path, camera: str | None) -> str:
     """Whose photograph this is: the camera that was named, else the sub-folder, else the folder itself.
 
-    A memory card's own `DCIM` is no camera's name: its files belong to the folder around it.
+    A memory card's own `DCIM` is no camera's name: its files belong to the folder around it. Raises `SettingsError`
+    where the name would be one that a camera gives to folders by itself, as `DCIM` or `100RECNX`.
     """
     if camera is not None:
         return checked_name(camera, "camera")
     levels = file.relative_to(folder).parts
     name = levels[0] if len(levels) > 1 and levels[0].upper() != "DCIM" else folder.resolve().name
+    if is_cards_own(name):
+        raise SettingsError(
+            f"{name} is a folder of a camera's card and not its name: say with --camera which camera it was"
+        )
     return checked_name(name, "camera")
 
 
-def object_key(station: str, camera: str, captured: datetime, sha256: str, extension: str) -> str:
-    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>-<16 digits of the SHA-256>.<ext>`.
+def is_cards_own(name: str) -> bool:
+    """True for `DCIM`, and for folders that cameras number within it: three digits and five letters (DCF 2.0)."""
+    return _CARDS_OWN.fullmatch(name) is not None
 
-    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known.
+
+def object_key(station: str, camera: str, captured: datetime, digest: str, extension: str) -> str:
+    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>-<16 digits of a digest>.<ext>`.
+
+    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known. The digest
+    is the content's SHA-256, or `digest_of_partial`.
     """
     time = captured.strftime("%Y%m%dT%H%M%S")
     if captured.microsecond:
         time += f"{captured.microsecond // 1000:03d}"
-    return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{sha256[:16]}.{extension.lower().lstrip('.')}"
+    return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
+
+
+def digest_of_partial(sha256: str, path: Path) -> str:
+    """For the key of a content that is no whole photograph, where another may take its place later: two files of one
+    camera that hold nothing but zeros yet must not share a key.
+    """
+    return hashlib.sha256(f"{sha256} ".encode() + os.fsencode(path)).hexdigest()

@@ -1,8 +1,10 @@
 """What one run is asked to do, and what it did."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from producers.gateway import kinds
+from producers.gateway.settling import Patience
 from uncia.events import Lane
 
 
@@ -20,6 +22,10 @@ class Options:
     poll_s: float = 1
     lane: Lane | None = None
     """What the uploads say of themselves; None leaves it to their age."""
+    patience: Patience = field(default_factory=Patience)
+    """How long files that are no whole photographs are waited for."""
+    where: str = "in the folder"
+    """Where files lie that are left, in words."""
 
 
 @dataclass
@@ -31,18 +37,27 @@ class Summary:
     removed: int = 0
     vanished: int = 0
     ignored: int = 0
+    unreadable: int = 0
+    """Folders and photographs that could not even be looked at."""
+    partial: int = 0
+    """Of the uploaded: no whole photographs."""
     remaining: int = 0
     bytes: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    """Files that are no photographs for the stream, by kind."""
 
     @property
     def complete(self) -> bool:
         """Everything that was there is in the store."""
-        return not (self.remaining or self.vanished or self.ignored)
+        return not (self.remaining or self.vanished or self.ignored or self.unreadable)
 
-    def sentence(self) -> str:
-        """For people: what was done and what remains."""
-        rare = [f"{getattr(self, name):,} {name}" for name in ("removed", "vanished", "ignored") if getattr(self, name)]
+    def sentence(self, where: str = "in the folder") -> str:
+        """For people: what was done, what remains, and what was left `where` it is."""
+        names = ("partial", "removed", "vanished", "ignored", "unreadable")
+        rare = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
         done = ", ".join(
             [f"{self.uploaded:,} uploaded", f"{self.duplicates:,} duplicate{'s' * (self.duplicates != 1)}", *rare]
         )
+        if self.left:
+            done += f"; left {where}: {kinds.sentence(self.left)}"
         return done + (f"; {self.remaining:,} remain, the next run goes on with them" if self.remaining else "")

@@ -1,7 +1,8 @@
 """The gateway's memory: every file it was ever shown and how far it got, in one SQLite file.
 
     found ──▶ spooled ──▶ uploading ──▶ confirmed          the store has the bytes
-                 ▲            │   └───▶ duplicate          the store has them by another file of this camera
+                 ▲            │   │        └──▶ superseded  a later content of the same file takes its object's place
+                 │            │   └───▶ duplicate          the store has them by another file of this camera
                  └─ waiting ◀─┘                            failed for now: tried again after `next_try`
     found, spooled, waiting ──▶ gone                       it vanished or changed before it could be read
 
@@ -11,11 +12,14 @@ Invariants (the tests in `tests/unit/gateway` check them with crashes between an
    only when a confirmed row of the same station and camera has the same SHA-256.
 2. A file that was found stays in the spool until one of these two is true. `gone` ends nothing: it says that the file
    is not there now, and the row is `found` again as soon as the same file is seen again.
-3. A file that changes is another file: rows are told apart by station, camera, path, size and modification time.
+3. A file that changes is another row: rows are told apart by station, camera, path, size, modification time and, where
+   a file changed without either, by `edition`. A row takes over the key of an earlier one (`replaces`) only when its
+   content holds all that is certain of the earlier content: nothing that was stored is lost by it.
 4. `spooled` and later rows have a SHA-256, an MD5 and a key, and these never change.
 5. A copy in the spool is removed only after its row is `confirmed` or `duplicate`; a file on the card only after that,
    only on demand, and only when the store and the card were both read again (`removed_at`).
-6. No two rows with the same content are `uploading` at once.
+   A copy of a whole photograph is removed; a card's file that is `partial` never is.
+6. No two rows with the same content are `uploading` at once. What is `partial` is no duplicate and has none.
 7. Every transition is one transaction that is on the disk (WAL, synchronous=FULL) before the method returns: after a
    crash `uploading` means that an attempt was cut off, and opening the spool makes it `spooled` again.
 8. One process at a time writes (a lock beside the file), to one bucket of one store (written into the file).
@@ -32,7 +36,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from producers.gateway.spool_file import SpoolError, SpoolFull, locked, opened
+from producers.gateway.content import Content
+from producers.gateway.spool_file import SpoolError, SpoolFull, locked, made_folder, opened
 from producers.gateway.watcher import Seen
 
 
@@ -46,9 +51,19 @@ class State(StrEnum):
     CONFIRMED = "confirmed"
     DUPLICATE = "duplicate"
     GONE = "gone"
+    SUPERSEDED = "superseded"
 
 
 UNFINISHED = (State.FOUND, State.SPOOLED, State.UPLOADING, State.WAITING)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A content that is no whole photograph: why, and its first bytes that will not change when it is completed."""
+
+    reason: str
+    certain: int
+    certain_sha256: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,20 @@ class Entry:
     duplicate_of: int | None
     removed_at: str | None
     reported: int
+    edition: int
+    ctime_ns: int | None
+    partial: str | None
+    certain: int | None
+    certain_sha256: str | None
+    replaces: int | None
+
+    @property
+    def beginning(self) -> tuple[int, str]:
+        """How many first bytes a later content must share to be the same photograph, and their SHA-256."""
+        if self.certain is not None and self.certain_sha256 is not None:
+            return self.certain, self.certain_sha256
+        assert self.sha256
+        return self.size, self.sha256
 
 
 class Spool:
@@ -84,7 +113,7 @@ class Spool:
         self.path = path
         self.folder = path.with_name(path.name + ".files")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            made_folder(self.folder)
             self._lock_file = locked(path)
         except OSError as error:
             raise SpoolError(
@@ -115,26 +144,62 @@ class Spool:
     # Transitions, in the order of a file's life.
 
     def add(self, station: str, camera: str, files: list[Seen]) -> int:
-        """Remember files that are ready; how many of them still have to be uploaded. Known ones stay as they are."""
+        """Remember files that are ready; how many of them have to be read. Known ones stay as they are.
+
+        A stored file whose change time moved is read again: its bytes may have changed behind its size and time.
+        """
         new = 0
         with self._transaction() as database:
             for seen in files:
-                identity = (station, camera, os.fsencode(seen.path), seen.size, seen.mtime_ns)
-                new += database.execute(
-                    "INSERT INTO files (station, camera, source, size, mtime_ns, state) VALUES (?, ?, ?, ?, ?, 'found')"
-                    " ON CONFLICT DO UPDATE SET state = 'found', last_error = NULL WHERE state = 'gone'",
-                    identity,
-                ).rowcount
+                new += _add(
+                    database, (station, camera, os.fsencode(seen.path), seen.size, seen.mtime_ns), seen.ctime_ns
+                )
         return new
 
-    def spooled(self, entry: Entry, *, sha256: str, md5: str, key: str, copy: str | None) -> None:
-        """The file was read: its content and key are fixed now."""
-        self._move(
-            entry,
-            (State.FOUND,),
-            "state = 'spooled', sha256 = ?, md5 = ?, key = ?, copy = ?, attempts = 0, next_try = 0, last_error = NULL",
-            (sha256, md5, key, copy),
-        )
+    def spooled(
+        self,
+        entry: Entry,
+        told: Content,
+        *,
+        key: str,
+        copy: str | None,
+        partial: Partial | None,
+        replaces: Entry | None,
+    ) -> None:
+        """The file was read: its content and key are fixed now. The content that it replaces is superseded."""
+        values = (told.sha256, told.md5, key, copy, told.ctime_ns)
+        holes = (partial.reason, partial.certain, partial.certain_sha256) if partial else (None, None, None)
+        with self._transaction() as database:
+            self._move(
+                entry,
+                (State.FOUND,),
+                "state = 'spooled', sha256 = ?, md5 = ?, key = ?, copy = ?, ctime_ns = ?, partial = ?, certain = ?,"
+                " certain_sha256 = ?, replaces = ?, attempts = 0, next_try = 0, last_error = NULL",
+                (*values, *holes, replaces.id if replaces else None),
+            )
+            if replaces is not None:
+                database.execute(
+                    "UPDATE files SET state = 'superseded' WHERE id = ? AND state = 'confirmed'", (replaces.id,)
+                )
+
+    def unchanged(self, entry: Entry, known: Entry, ctime_ns: int) -> None:
+        """A file that was read again has the content that is stored: `entry` is dropped, and `known` counts."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM files WHERE id = ? AND state = 'found'", (entry.id,))
+            database.execute("UPDATE files SET ctime_ns = ?, removed_at = NULL WHERE id = ?", (ctime_ns, known.id))
+
+    def changed_unseen(self, entry: Entry) -> None:
+        """The bytes of a stored file changed, though neither its size nor its times did: read it again."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT OR IGNORE INTO files (station, camera, source, size, mtime_ns, edition, state)"
+                " SELECT station, camera, source, size, mtime_ns, edition + 1, 'found' FROM files WHERE id = ?",
+                (entry.id,),
+            )
+
+    def check_again(self, entry: Entry, at: float) -> None:
+        """Look at the bytes of a partial file again then."""
+        self._move(entry, (State.CONFIRMED,), "next_try = ?", (at,))
 
     def claim(self, now: float) -> tuple[Entry, Entry | None] | None:
         """The next file to upload, now `uploading`; or a `duplicate` and the confirmed file that it repeats.
@@ -153,9 +218,12 @@ class Spool:
                 return None
             entry = _entry(row)
             twin = database.execute(
-                "SELECT * FROM files WHERE sha256 = ? AND station = ? AND camera = ? AND state = 'confirmed'",
+                "SELECT * FROM files WHERE sha256 = ? AND station = ? AND camera = ? AND state = 'confirmed'"
+                " AND partial IS NULL",
                 (entry.sha256, entry.station, entry.camera),
             ).fetchone()
+            if entry.partial is not None or entry.replaces is not None:
+                twin = None  # it has a key of its own, under which this very content must stand
             if twin is not None:
                 database.execute(
                     "UPDATE files SET state = 'duplicate', duplicate_of = ?, last_error = NULL WHERE id = ?",
@@ -195,7 +263,7 @@ class Spool:
             entry,
             UNFINISHED,
             "state = 'gone', last_error = ?, sha256 = NULL, md5 = NULL, key = NULL, copy = NULL, attempts = 0,"
-            " next_try = 0, multipart = NULL",
+            " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL, replaces = NULL",
             (why,),
         )
 
@@ -224,16 +292,45 @@ class Spool:
     def unreported(self) -> list[Entry]:
         """Stored files whose end was not told yet, because the gateway ended in between."""
         rows = self._rows(
-            "SELECT * FROM files WHERE reported = 0 AND state IN ('confirmed', 'duplicate') ORDER BY id", ()
+            "SELECT * FROM files WHERE reported = 0 AND (state IN ('confirmed', 'duplicate')"
+            " OR (state = 'superseded' AND confirmed_at IS NOT NULL)) ORDER BY id",
+            (),
         )
         return [_entry(row) for row in rows]
 
     def removable(self) -> list[Entry]:
         """Stored files that were not taken from the card yet."""
         rows = self._rows(
-            "SELECT * FROM files WHERE state IN ('confirmed', 'duplicate') AND removed_at IS NULL ORDER BY id", ()
+            "SELECT * FROM files WHERE state IN ('confirmed', 'duplicate') AND removed_at IS NULL AND partial IS NULL"
+            " ORDER BY id",
+            (),
         )
         return [_entry(row) for row in rows]
+
+    def earlier(self, entry: Entry) -> list[Entry]:
+        """Rows of the same path that were read before: those on their way to the store, and the last that it has."""
+        rows = self._rows(
+            "SELECT * FROM files WHERE station = ? AND camera = ? AND source = ? AND id < ? AND sha256 IS NOT NULL"
+            " AND state != 'gone' ORDER BY id DESC",
+            (entry.station, entry.camera, os.fsencode(entry.source), entry.id),
+        )
+        found = [_entry(row) for row in rows]
+        ended = [one for one in found if one.state not in UNFINISHED]
+        return [one for one in found if one.state in UNFINISHED] + ended[:1]
+
+    def partial_due(self, now: float) -> Entry | None:
+        """A stored file that is no whole photograph, and whose bytes are to be looked at again."""
+        rows = self._rows(
+            "SELECT * FROM files INDEXED BY files_partial WHERE partial IS NOT NULL AND state = 'confirmed'"
+            " AND next_try <= ? LIMIT 1",
+            (now,),
+        )
+        return _entry(rows[0]) if rows else None
+
+    def note_left(self, kinds: str) -> None:
+        """What the last look passed over, as JSON, for `status`."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO facts VALUES ('left', ?)", (kinds,))
 
     def remaining(self) -> int:
         """Files that the store does not have yet, as far as they are there."""
@@ -255,6 +352,9 @@ class Spool:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._guard:
+            if self._database.in_transaction:
+                yield self._database  # part of a larger one
+                return
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
@@ -290,6 +390,7 @@ class Spool:
         with self._transaction() as database:
             database.execute("UPDATE files SET state = 'spooled', next_try = 0 WHERE state = 'uploading'")
             database.execute("UPDATE files SET next_try = 0 WHERE state IN ('found', 'waiting')")
+            database.execute("UPDATE files SET next_try = 0 WHERE partial IS NOT NULL AND state = 'confirmed'")
 
     def _belongs_to(self, destination: str, same_store: bool) -> None:
         with self._transaction() as database:
@@ -300,6 +401,33 @@ class Spool:
                     "with --spool, or say --same-store when it is the same store under a new address"
                 )
             database.execute("INSERT OR REPLACE INTO facts VALUES ('destination', ?)", (destination,))
+
+
+def _add(database: sqlite3.Connection, identity: tuple[str, str, bytes, int, int], ctime_ns: int) -> bool:
+    known = database.execute(
+        "SELECT id, state, edition, ctime_ns FROM files WHERE station = ? AND camera = ? AND source = ? AND size = ?"
+        " AND mtime_ns = ? ORDER BY edition DESC LIMIT 1",
+        identity,
+    ).fetchone()
+    if known is None or (
+        State(known["state"]) not in (*UNFINISHED, State.GONE)
+        and known["ctime_ns"] is not None
+        and ctime_ns
+        and known["ctime_ns"] != ctime_ns
+    ):
+        database.execute(
+            "INSERT INTO files (station, camera, source, size, mtime_ns, edition, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'found')",
+            (*identity, 0 if known is None else known["edition"] + 1),
+        )
+        return True
+    if known["state"] == State.GONE:
+        database.execute("UPDATE files SET state = 'found', last_error = NULL WHERE id = ?", (known["id"],))
+        return True
+    if known["ctime_ns"] is None and ctime_ns and State(known["state"]) not in UNFINISHED:
+        # Stored by a version that did not note it.
+        database.execute("UPDATE files SET ctime_ns = ? WHERE id = ?", (ctime_ns, known["id"]))
+    return False
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -9,7 +9,7 @@ from typing import TextIO
 from uncia.errors import UnciaError
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -31,12 +31,31 @@ CREATE TABLE files (
     duplicate_of INTEGER REFERENCES files (id),
     removed_at TEXT,
     reported INTEGER NOT NULL DEFAULT 0, -- the line about its end was printed
-    UNIQUE (station, camera, source, size, mtime_ns)
+    edition INTEGER NOT NULL DEFAULT 0,  -- counts contents of one path that share size and modification time
+    ctime_ns INTEGER,                    -- change time before the content was read; NULL when it was not noted
+    partial TEXT,                        -- why this content is no whole photograph; NULL when it is, or nothing tells
+    certain INTEGER, certain_sha256 TEXT, -- so many first bytes of a partial content are the photograph's
+    replaces INTEGER REFERENCES files (id), -- the row whose object this content takes the place of
+    UNIQUE (station, camera, source, size, mtime_ns, edition)
 );
 CREATE INDEX files_by_state ON files (state, id);
 CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
 CREATE INDEX files_by_content ON files (sha256, station, camera);
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
+"""
+_FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+
+# SQLite cannot change what is unique: the table is made anew and filled from the old one.
+_COLUMNS_1 = (
+    "id, station, camera, source, size, mtime_ns, state, sha256, md5, key, copy, attempts, next_try, last_error, "
+    "multipart, etag, confirmed_at, duplicate_of, removed_at, reported"
+)
+_FROM_1 = f"""
+ALTER TABLE files RENAME TO files_1;
+DROP INDEX files_by_state; DROP INDEX files_unreported; DROP INDEX files_by_content;
+{_SCHEMA}
+INSERT INTO files ({_COLUMNS_1}) SELECT {_COLUMNS_1} FROM files_1;
+DROP TABLE files_1;
 """
 
 
@@ -76,11 +95,13 @@ def opened(path: Path) -> sqlite3.Connection:
         check(database, path)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA_VERSION:
             database.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {_FROM_1 if version else _SCHEMA + _FACTS}"
+                f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+            sync_folder(path.parent)
     except sqlite3.Error as error:
         database.close()
         raise SpoolError(f"cannot use {path} ({error}): give another file with --spool") from error
@@ -89,6 +110,26 @@ def opened(path: Path) -> sqlite3.Connection:
         raise
     database.row_factory = sqlite3.Row
     return database
+
+
+def sync_folder(folder: Path) -> None:
+    """A file that was made or renamed survives a power cut only once its folder is on the disk too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def made_folder(folder: Path) -> None:
+    """Make a folder with all above it, each on the disk before this returns. Raises `OSError`."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_folder(each.parent)
 
 
 def check(database: sqlite3.Connection, path: Path) -> None:

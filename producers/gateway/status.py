@@ -1,9 +1,10 @@
 """What a spool says of itself, also while a gateway works with it."""
 
 import contextlib
+import json
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from producers.gateway.spool import UNFINISHED, State
@@ -31,6 +32,10 @@ class SpoolStatus:
     counts: dict[str, int]
     remaining: int
     problems: tuple[Problem, ...]
+    left: dict[str, int] = field(default_factory=dict)
+    """Files of the folder that are no photographs for the stream, by kind, as the last look found them."""
+    unreadable: int = 0
+    """Folders and photographs that the last look could not read."""
 
 
 def read_status(path: Path, *, problems: int = 10) -> SpoolStatus:
@@ -50,21 +55,24 @@ def read_status(path: Path, *, problems: int = 10) -> SpoolStatus:
 def _status(database: sqlite3.Connection, path: Path, problems: int) -> SpoolStatus:
     counts = {state.value: 0 for state in State}
     counts.update(database.execute("SELECT state, count(*) FROM files GROUP BY state").fetchall())
-    told = database.execute("SELECT value FROM facts WHERE name = 'destination'").fetchone()
+    facts = dict(database.execute("SELECT name, value FROM facts").fetchall())
+    looked = json.loads(facts.get("left", "{}"))
     rows = database.execute(
         # SQLite takes the other columns from the row that max() found: the latest one.
         "SELECT last_error, count(*), source, camera, state, attempts, max(next_try) FROM files"
-        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate')"
+        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate', 'superseded')"
         " GROUP BY last_error ORDER BY max(next_try) DESC LIMIT ?",
         (problems,),
     ).fetchall()
     return SpoolStatus(
         spool=str(path),
-        destination=told[0] if told else None,
+        destination=facts.get("destination"),
         counts=counts,
         remaining=sum(counts[state] for state in UNFINISHED),
         problems=tuple(
             Problem(error, files, os.fsdecode(source), camera, state, attempts)
             for error, files, source, camera, state, attempts, _ in rows
         ),
+        left=looked.get("kinds", {}),
+        unreadable=looked.get("unreadable", 0),
     )

@@ -64,6 +64,8 @@ class Upload:
     md5: str
     multipart: str | None = None
     lane: Lane | None = None
+    partial: str | None = None
+    """Why the content is no whole photograph, if it is none."""
     remember: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
@@ -282,6 +284,7 @@ def _metadata(upload: Upload) -> dict[str, str]:
         "sha256": upload.sha256,
         "name": urllib.parse.quote(upload.name.encode("utf-8", "surrogateescape"), safe="")[:512],
         "uploader": f"uncia-gateway/{__version__}",
+        **({"partial": urllib.parse.quote(upload.partial)} if upload.partial else {}),
         **({LANE_METADATA: upload.lane.value} if upload.lane is not None else {}),
     }
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import hashlib
+import io
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from producers.gateway.engine import Gateway
 from producers.gateway.hands import Outcome
@@ -121,12 +124,17 @@ class FragileSpool(Spool):
 
 
 class Clock:
-    """Goes on while the gateway waits, five seconds each time, and not otherwise."""
+    """Goes on while the gateway waits, five seconds each time, and not otherwise. `writer` acts as time goes by: each
+    of its deeds so many seconds after the beginning.
+    """
 
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
+    def __init__(self, writer: Sequence[tuple[float, Callable[[], object]]] = ()) -> None:
+        self.began = self.now = 1_000_000.0
+        self._writer = sorted(writer, key=lambda each: each[0])
 
     def __call__(self) -> float:
+        while self._writer and self.now >= self.began + self._writer[0][0]:
+            self._writer.pop(0)[1]()
         return self.now
 
 
@@ -137,10 +145,11 @@ def run(
     told: Told | None = None,
     *,
     fate: Fate | None = None,
+    writer: Sequence[tuple[float, Callable[[], object]]] = (),
     **options: Any,
 ) -> Summary:
     """One run with --once over a folder; may raise `Crash`."""
-    clock = Clock()
+    clock = Clock(writer)
     store.fate = fate or Fate()
     with FragileSpool(spool, store.fate) as opened:
         gateway = Gateway(
@@ -155,6 +164,13 @@ def run(
             rng=random.Random(0),
         )
         return gateway.run()
+
+
+def jpeg(seed: int = 0, side: int = 40) -> bytes:
+    """A whole JPEG of noise."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (side, side), random.Random(seed).randbytes(side * side * 3)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def photograph(path: Path, content: str = "light") -> Path:

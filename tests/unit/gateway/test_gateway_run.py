@@ -203,15 +203,18 @@ def test_a_file_that_the_store_does_not_show_any_more_stays_on_the_card(card: Pa
     assert "does not show it" in told.of("kept")[0]["text"]
 
 
-def test_a_file_with_other_bytes_than_were_uploaded_stays_on_the_card(card: Path, spool: Path) -> None:
+def test_a_file_whose_bytes_changed_behind_its_size_and_time_is_uploaded_anew_before_it_is_removed(
+    card: Path, spool: Path
+) -> None:
     path = photograph(card / "1.JPG", "light")
     store = Store()
     run(card, spool, store)
     before = path.stat()
     path.write_bytes(b"LIGHT")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    run(card, spool, store, remove=True)
-    assert path.exists()
+    assert run(card, spool, store, remove=True).uploaded == 1
+    assert set(store.objects.values()) == {b"light", b"LIGHT"}
+    assert not path.exists()
 
 
 def test_a_file_name_that_is_not_unicode_is_uploaded(card: Path, spool: Path) -> None:

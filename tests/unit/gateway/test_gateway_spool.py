@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from producers.gateway.completeness import Completeness, Shape
+from producers.gateway.content import Content
 from producers.gateway.spool import Spool, State
 from producers.gateway.spool_file import SpoolError
 from producers.gateway.status import read_status
@@ -20,7 +22,8 @@ def spooled(spool: Spool, name: str, sha256: str = "s1") -> None:
     spool.add("ridge", "north", [Seen(Path(name), 10, 1)])
     entry = spool.found(0)
     assert entry
-    spool.spooled(entry, sha256=sha256, md5="m", key=f"k/{sha256}", copy=None)
+    told = Content(sha256, "m", b"", Completeness(Shape.OTHER, "", 10), 7)
+    spool.spooled(entry, told, key=f"k/{sha256}", copy=None, partial=None, replaces=None)
 
 
 def test_a_newer_spool_is_refused_and_left_as_it_is(path: Path) -> None:
