@@ -50,7 +50,7 @@ def _frames(burst: BurstResolved) -> str:
 
 def _verdict(burst: BurstResolved) -> str:
     if burst.status is BurstStatus.SUPERSEDED:
-        return f"superseded by {burst.superseded_by}"
+        return f"superseded by {burst.superseded_by}" if burst.superseded_by else "withdrawn"
     if burst.verdict is None:
         return "nothing could be read"
     return burst.verdict.label if burst.verdict.certain else f"{burst.verdict.label}?"

@@ -12,6 +12,7 @@ from typing import Any
 
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import upload_id
+from uncia.photograph_names import is_lost_photograph
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Ledger:
             return {
                 "not uploaded": sorted(self.expected - self.confirmed_paths - self.duplicates),
                 "not answered": sorted(up.key for i, up in self.uploads.items() if i not in self.answers),
-                "in no settled burst": sorted(a.key for a in answered if a.image_id not in in_bursts),
+                "in no settled burst": sorted(a.key for a in answered if _belongs(a) and a.image_id not in in_bursts),
             }
 
     def summary(self) -> dict[str, Any]:
@@ -114,3 +115,8 @@ def closing_line(summary: dict[str, Any]) -> str:
     """`uploaded=… predicted=… rejected=… bursts=… unaccounted=… images_per_s=… p50_ms=… p95_ms=…`."""
     names = ("uploaded", "predicted", "rejected", "bursts", "unaccounted", "images_per_s", "p50_ms", "p95_ms")
     return " ".join(f"{name}={summary[name]}" for name in names)
+
+
+def _belongs(answer: ImagePredicted) -> bool:
+    """It is a photograph, so a burst must hold it."""
+    return answer.rejection is None or is_lost_photograph(answer.key, answer.rejection.reason)

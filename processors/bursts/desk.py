@@ -12,8 +12,7 @@ from datetime import datetime
 import structlog
 
 from processors.bursts.clock import PartitionClock
-from processors.bursts.frames import Frame
-from processors.bursts.records import Writes, index, load, split_key, writes
+from processors.bursts.records import Writes, hidden_name, index, load, split_key, writes
 from processors.bursts.rules import BurstRules, OverridesOf, no_overrides
 from processors.bursts.sessions import Sessions
 from processors.bursts.state import CameraState
@@ -89,7 +88,7 @@ class Desk:
                 self._due[partition][camera] = head.due
             if head.outbox or head.late_outbox or head.intent:
                 self._resume(camera, {change.id for change in head.intent if change.burst is not None})
-                gone = {change.id for change in head.intent if change.burst is None and change.chunk is None}
+                gone = {change.id for change in head.intent if change.removes}
                 self._steps[camera].removed |= gone
 
     def frame(self, partition: int, offset: int, event: ImagePredicted, logged_at: datetime) -> None:
@@ -98,7 +97,7 @@ class Desk:
             raise PermanentError("wrong-partition", f"{event.camera!r} does not belong into partition {partition}")
         state = self._state(event.camera)
         place = self._overrides(event.camera, event.capture.time)
-        step = self._sessions.frame(state, event.station, Frame.of(event, place), logged_at)
+        step = self._sessions.answer(state, event, place, logged_at)
         for late in step.late:
             told = late.model_dump(include={"camera", "image_id", "missed_burst_id", "late_s", "burst_id"})
             log.warning("too late for its burst", **told, late_frames=state.late)
@@ -129,7 +128,7 @@ class Desk:
         self._steps.clear()
         while len(self._states) > CACHED_CAMERAS:
             camera, state = self._states.popitem(last=False)
-            self._bursts[camera] = set(state.held) | state.memory.names
+            self._bursts[camera] = set(state.held) | state.memory.names | set(map(hidden_name, state.hidden))
         return pages
 
     def _page(self, camera: str, step: Step) -> Page:
@@ -154,7 +153,7 @@ class Desk:
             self._note(state, self._sessions.pass_time(state, now))
 
     def _note(self, state: CameraState, step: Step) -> None:
-        if not step.said and not step.changed and not step.removed:
+        if not (step.said or step.changed or step.removed or step.touched):
             return
         due = state.due(self._rules)
         if due is not None:

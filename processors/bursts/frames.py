@@ -14,9 +14,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.bursts.bodies import source_of
 from processors.bursts.rules import MINUTE, Overrides
 from uncia.errors import PermanentError
-from uncia.events import BurstFrame, ClassScore, ClassVector, FocusScore, ImagePredicted, JoinReason, Rejection, Trigger
+from uncia.events import (
+    BurstFrame,
+    CaptureTimeSource,
+    ClassScore,
+    ClassVector,
+    FocusScore,
+    ImagePredicted,
+    JoinReason,
+    Rejection,
+    Trigger,
+)
 from uncia.events.base import UtcTime, WireModel
 
 FLOOR = 0.01
@@ -24,9 +35,11 @@ FLOOR = 0.01
 Order = tuple[datetime, int, int, str]
 """Capture order of frames of one camera: capture time; where that is the same, event, n of m, and image id."""
 
-MINUTE_MAKES = ("cuddeback",)
-"""Makers, in lower case, of cameras that write capture times to the minute."""
+Link = tuple[object, ...]
+"""What versions have in common that may replace each other, see `Frame.links`."""
 
+_UNKNOWN = source_of(None, None, None)
+_DERIVED = ("order", "size_group", "links", "numbered_as")
 _ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
 
 
@@ -62,10 +75,21 @@ class Frame(WireModel):
     sequence_length: int | None = None
     event_number: int | None = None
     serial: str | None = None
+    source: str = _UNKNOWN
+    """Serial number, make and model, as `bodies.source_of` writes them."""
     to_the_minute: bool = False
-    """Its camera writes no seconds."""
+    """Its camera writes no seconds, as far as is known by now; `bodies` decides."""
+    exif_time: bool = False
+    """The capture time is EXIF's, not the key's or the upload's."""
+    width: int | None = None
+    height: int | None = None
+    """Pixels of the stored photograph."""
+    placed_at: datetime | None = None
+    """Where it belongs in time if its camera's clock jumped within its sequence; `clock_jumps` decides."""
     overrides: Overrides | None = None
     uploaded_at: UtcTime
+    stored_again_at: UtcTime | None = None
+    """The latest upload of this content under this key, where it was put there again."""
     predicted_at: UtcTime
     model: str = ""
     label_set: str = ""
@@ -110,7 +134,10 @@ class Frame(WireModel):
             sequence_length=capture.sequence_length if sound else None,
             event_number=capture.event_number,
             serial=capture.serial,
-            to_the_minute=bool(capture.make) and (capture.make or "").lower().startswith(MINUTE_MAKES),
+            source=source_of(capture.serial, capture.make, capture.model),
+            exif_time=capture.time_source is CaptureTimeSource.EXIF,
+            width=capture.width,
+            height=capture.height,
             overrides=overrides,
             uploaded_at=event.uploaded_at,
             predicted_at=event.predicted_at,
@@ -122,7 +149,50 @@ class Frame(WireModel):
     def order(self) -> Order:
         """Where it stands among the frames of its camera."""
         event = -1 if self.event_number is None else self.event_number
-        return (self.captured_at, event, self.sequence or 0, self.image_id)
+        return (self.at, event, self.sequence or 0, self.image_id)
+
+    @property
+    def at(self) -> datetime:
+        """Where it belongs in time: its capture time, unless its camera's clock jumped within its sequence."""
+        return self.placed_at or self.captured_at
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the store last took this version."""
+        return self.stored_again_at or self.uploaded_at
+
+    @cached_property
+    def size_group(self) -> Link | None:
+        """What all sizes of one photograph have in common: file name without extension, and EXIF capture time."""
+        if not (self.exif_time and self.readable and self.width and self.height):
+            return None
+        name = self.key.rpartition("/")[2]
+        return ("size", (name.rpartition(".")[0] or name).casefold(), self.captured_at)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Versions that share one of these may replace each other: key, content, photograph in another size."""
+        links: tuple[Link, ...] = (("key", self.bucket, self.key), ("image", self.image_id))
+        return links if self.size_group is None else (*links, self.size_group)
+
+    @cached_property
+    def numbered_as(self) -> Link | None:
+        """The sequence that its camera numbered it in, as far as serial and event number tell; see `clock_jumps`."""
+        if not self.serial or self.event_number is None or self.sequence is None or (self.sequence_length or 0) < 2:
+            return None
+        return ("sequence", self.serial, self.event_number, self.sequence_length)
+
+    @property
+    def full_minute(self) -> bool:
+        """Its capture time is EXIF's and ends in :00."""
+        return self.exif_time and not self.captured_at.second and not self.captured_at.microsecond
+
+    def changed(self, **values: object) -> "Frame":
+        """A copy with other values."""
+        copy = self.model_copy(update=values)
+        for name in _DERIVED:
+            copy.__dict__.pop(name, None)  # `model_copy` takes along what was computed from the old values.
+        return copy
 
     @property
     def told(self) -> bool:
@@ -133,7 +203,7 @@ class Frame(WireModel):
         """How far apart a neighbour may be."""
         place = self.overrides
         gap = usual if place is None or place.gap_s is None else timedelta(seconds=place.gap_s)
-        return max(gap, MINUTE) if self.to_the_minute else gap
+        return max(gap, MINUTE) if self.to_the_minute and self.trigger is not Trigger.TIME_LAPSE else gap
 
     @property
     def readable(self) -> bool:

@@ -51,14 +51,14 @@ def related(earlier: Frame, later: Frame) -> Relation:
         if a.sequence_length != b.sequence_length:
             return Relation.OTHER
         # Cameras with minute precision give one time to several frames: only a later time makes a reset.
-        if (b.sequence or 0) <= (a.sequence or 0) and b.captured_at > a.captured_at:
+        if (b.sequence or 0) <= (a.sequence or 0) and b.at > a.at:
             return Relation.OTHER
-    return Relation.SAME if b.captured_at - a.captured_at <= SEQUENCE_REACH else Relation.OTHER
+    return Relation.SAME if b.at - a.at <= SEQUENCE_REACH else Relation.OTHER
 
 
 def near(earlier: Frame, later: Frame, gap: timedelta) -> bool:
     """No further apart than the gap."""
-    return later.captured_at - earlier.captured_at <= max(earlier.gap(gap), later.gap(gap))
+    return later.at - earlier.at <= max(earlier.gap(gap), later.gap(gap))
 
 
 def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[list[Frame]]:
@@ -128,7 +128,7 @@ def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int)
     """
 
     def reaches(earlier: Frame, later: Frame, told: bool) -> bool:
-        by_sequence = frame.told and not told and later.captured_at - earlier.captured_at <= SEQUENCE_REACH
+        by_sequence = frame.told and not told and later.at - earlier.at <= SEQUENCE_REACH
         return by_sequence or near(earlier, later, gap)
 
     first = last = bisect_left(bursts, frame.order, key=lambda burst: burst.frames[0].order)
@@ -172,6 +172,6 @@ def _settled(bursts: Sequence[Run], first: int, last: int, groups: list[list[Fra
     tail, following = bursts[last - 1].frames, bursts[last].frames[0]
     if groups[-1] != tail:
         return False
-    if any(each.told for each in tail) or following.captured_at - tail[-1].captured_at > SEQUENCE_REACH:
+    if any(each.told for each in tail) or following.at - tail[-1].at > SEQUENCE_REACH:
         return True
     return not any(each.told for group in groups for each in group)

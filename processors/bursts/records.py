@@ -23,13 +23,15 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from processors.bursts.bodies import Source, source_of_serial
+from processors.bursts.frames import Frame
 from processors.bursts.memory import is_chunk
 from processors.bursts.state import Burst, CameraState, Forgotten
 from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
 from uncia.topics import Topic
 
-VERSION = 2
+VERSION = 3
 
 TABLE = "cameras"
 
@@ -50,6 +52,7 @@ CHANGELOG = Topic(
 )
 
 _SEPARATOR = b"\0"
+_HIDDEN = "hidden-"
 
 
 class StateTooNew(UnciaError):
@@ -60,12 +63,19 @@ class StateTooNew(UnciaError):
 
 @dataclass
 class Change:
-    """A burst that changed, and the track it is in; or a chunk of the memory; with neither, a record that went."""
+    """A burst that changed, and the track it is in; or a chunk of the memory, or a hidden upload; with none of these,
+    a record that went."""
 
     id: str
     track: str = ""
     burst: Burst | None = None
     chunk: str | None = None
+    hidden: Frame | None = None
+
+    @property
+    def removes(self) -> bool:
+        """Its record is to go."""
+        return self.burst is None and self.chunk is None and self.hidden is None
 
 
 @dataclass
@@ -75,6 +85,9 @@ class Head:
     arrived_at: UtcTime | None = None
     forgotten: list[Forgotten] = field(default_factory=list)
     serials: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    """Layout 2: serial numbers and the capture times that they span. Now part of `sources`."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    moved: dict[str, UtcTime] = field(default_factory=dict)
     late: int = 0
     due: UtcTime | None = None
     """When the next thing happens by itself; what the index of waiting cameras is made of."""
@@ -91,6 +104,7 @@ class _Record:
 
 _HEAD = TypeAdapter(Head)
 _RECORD = TypeAdapter(_Record)
+_FRAME_RECORD = TypeAdapter(Frame)
 
 
 def head_key(camera: str) -> bytes:
@@ -107,6 +121,15 @@ def split_key(key: bytes) -> tuple[str, str | None]:
     """Camera, and burst id unless it is the key of a head."""
     camera, found, burst_id = key.partition(_SEPARATOR)
     return camera.decode(), burst_id.decode() if found else None
+
+
+def hidden_name(upload_id: str) -> str:
+    """What stands in place of a burst id in the key of a hidden upload."""
+    return f"{_HIDDEN}{upload_id}"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(_HIDDEN)
 
 
 def _wrap(raw: bytes) -> bytes:
@@ -135,16 +158,20 @@ def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> Ca
         camera=camera,
         arrived_at=head.arrived_at,
         forgotten=head.forgotten,
-        serials=head.serials,
+        sources=head.sources or {source_of_serial(each): Source(*span) for each, span in head.serials.items()},
+        moved=head.moved,
         late=head.late,
         outbox=[(burst_id, event.encode()) for burst_id, event in head.outbox],
         late_outbox=[event.encode() for event in head.late_outbox],
     )
     kept: dict[str, tuple[str, Burst]] = {}
+    hidden: dict[str, Frame] = {}
     for burst_id in burst_ids:
         burst_record = burst_key(camera, burst_id)
         if burst_record in records and is_chunk(burst_id):
             state.memory.load(burst_id, _unwrap(burst_record, records[burst_record]).decode())
+        elif burst_record in records and _is_hidden(burst_id):
+            hidden[burst_id] = Frame.model_validate_json(_unwrap(burst_record, records[burst_record]))
         elif burst_record in records:
             record = _RECORD.validate_json(_unwrap(burst_record, records[burst_record]))
             kept[burst_id] = (record.track, record.burst)
@@ -154,12 +181,19 @@ def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> Ca
             state.memory.changed.add(change.id)
         elif is_chunk(change.id):
             state.memory.forget(change.id)
+        elif change.hidden is not None:
+            hidden[change.id] = change.hidden
+        elif _is_hidden(change.id):
+            hidden.pop(change.id, None)
         elif change.burst is None:
             kept.pop(change.id, None)
         else:
             kept[change.id] = (change.track, change.burst)
     for track, burst in sorted(kept.values(), key=lambda each: each[1].frames[0].order):
         state.take_in(track, burst)
+    for version in hidden.values():
+        state.hide(version)
+    state.hidden_changed = {change.hidden.upload_id for change in head.intent if change.hidden is not None}
     return state
 
 
@@ -178,10 +212,19 @@ def writes(state: CameraState, changed: set[str], removed: set[str], due: dateti
     changes = [Change(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()]
     chunks = {name: state.memory.dump(name) for name in sorted(state.memory.changed)}
     changes += [Change(name, chunk=chunk) for name, chunk in chunks.items()]
-    removed = removed | state.memory.removed
+    hidden = {hidden_name(each): state.hidden[each] for each in sorted(state.hidden_changed)}
+    changes += [Change(name, hidden=version) for name, version in hidden.items()]
+    removed = removed | state.memory.removed | {hidden_name(each) for each in state.hidden_removed}
     changes += [Change(name) for name in sorted(removed)]
     key = head_key(state.camera)
-    plain = Head(state.arrived_at, state.forgotten, state.serials, state.late, due)
+    plain = Head(
+        arrived_at=state.arrived_at,
+        forgotten=state.forgotten,
+        sources=state.sources,
+        moved=state.moved,
+        late=state.late,
+        due=due,
+    )
     full = replace(
         plain,
         outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox],
@@ -193,8 +236,12 @@ def writes(state: CameraState, changed: set[str], removed: set[str], due: dateti
         for burst_id, (track, burst) in bursts.items()
     }
     settle.update((burst_key(state.camera, name), _wrap(chunk.encode())) for name, chunk in chunks.items())
+    settle.update(
+        (burst_key(state.camera, name), _wrap(_FRAME_RECORD.dump_json(version))) for name, version in hidden.items()
+    )
     settle.update((burst_key(state.camera, name), None) for name in sorted(removed))
     state.memory.changed, state.memory.removed = set(), set()
+    state.hidden_changed, state.hidden_removed = set(), set()
     return Writes((key, _wrap(_HEAD.dump_json(full))), settle, (key, _wrap(_HEAD.dump_json(plain))))
 
 

@@ -43,6 +43,8 @@ class Step:
     late: list[FrameLate] = field(default_factory=list)
     changed: dict[str, Burst] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    touched: bool = False
+    """Something of the camera changed that is stored without being said."""
 
     @property
     def events(self) -> list[BurstResolved]:
@@ -63,6 +65,7 @@ class Step:
         """Both, as one."""
         self.said += later.said
         self.late += later.late
+        self.touched = self.touched or later.touched
         for burst_id in later.removed:
             self.drop(burst_id)
         for burst in later.changed.values():

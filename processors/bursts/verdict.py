@@ -104,8 +104,8 @@ class Verdicts:
             station=burst.station,
             camera=camera,
             trigger=burst.trigger,
-            started_at=burst.frames[0].captured_at,
-            ended_at=burst.frames[-1].captured_at,
+            started_at=burst.frames[0].at,
+            ended_at=burst.frames[-1].at,
             frames=tuple(map(partial(self._shown, judged), burst.frames, joins(burst.frames))),
             expected_frames=burst.expected,
             unreadable=sum(not frame.readable for frame in burst.frames),
@@ -117,13 +117,14 @@ class Verdicts:
             closed_by=burst.closed_by,
             closed_at=burst.closed_at,
             supersedes=burst.supersedes,
+            split_from=burst.split_from,
             changes=burst.changes,
             flags=(*burst.flags, *((MIXED,) if judged.mixed else ())),
         )
         return event if _surely_fits(burst.frames) else event.within(MOST_BYTES)
 
-    def superseded(self, camera: str, burst: Burst, heir: str) -> BurstResolved:
-        """The last event of an id: its frames are the heir's now."""
+    def superseded(self, camera: str, burst: Burst, heir: str | None) -> BurstResolved:
+        """The last event of an id: its frames are the heir's now, or belong to another camera where there is none."""
         return BurstResolved(
             burst_id=burst.id,
             revision=burst.revision + 1,
@@ -131,11 +132,12 @@ class Verdicts:
             station=burst.station,
             camera=camera,
             trigger=burst.trigger,
-            started_at=burst.frames[0].captured_at,
-            ended_at=burst.frames[-1].captured_at,
+            started_at=burst.frames[0].at,
+            ended_at=burst.frames[-1].at,
             rule=self._ensemble.name,
             settings=self._rules.digest(burst.frames[0].overrides),
             superseded_by=heir,
+            changes=() if heir else ("its photographs belong to another camera now",),
         )
 
     @staticmethod

@@ -11,7 +11,7 @@ from uncia.events.images import Box, ClassScore, Rejection, Trigger
 
 
 class BurstStatus(StrEnum):
-    """How settled a verdict is. `superseded` takes a burst id out of use and names its heir."""
+    """How settled a verdict is. `superseded` takes a burst id out of use for good and names its heir, if it has one."""
 
     PROVISIONAL = "provisional"
     FINAL = "final"
@@ -100,12 +100,18 @@ class BurstResolved(Event):
     settings: str = Field(description="digest of the burst settings")
     closed_by: CloseReason | None = None
     closed_at: UtcTime | None = Field(default=None, description="the moment, in log time, at which it closed")
-    superseded_by: str | None = Field(default=None, description="the burst id that holds these frames now")
+    superseded_by: str | None = Field(
+        default=None,
+        description="the burst id that holds these frames now; None in a superseded burst whose photographs "
+        "belong to another camera now",
+    )
     supersedes: tuple[str, ...] = ()
+    split_from: str | None = Field(default=None, description="the burst that these frames were a part of")
     changes: tuple[str, ...] = Field(default=(), description="what a revision changed, in words")
     flags: tuple[str, ...] = Field(
         default=(),
-        description="`mixed-models`, `two-cameras`, `late`, and marks of later stages, e.g. a static object",
+        description="`mixed-models`, `two-cameras`, `late`, `clock-jump`, and marks of later stages, "
+        "e.g. a static object",
     )
 
     @property

@@ -61,6 +61,17 @@ class Shot:
     serial: str | None = None
     make: str | None = None
     overrides: Overrides | None = None
+    camera_model: str | None = None
+    image: str | None = None
+    """Its content, where that is not its own; exact copies share one."""
+    file: str | None = None
+    """Its name in the bucket below the camera's folder."""
+    uploaded: float = 0
+    """Seconds of log time."""
+    size: tuple[int, int] | None = None
+    reason: str = "image-truncated"
+    """Of a rejected one."""
+    source: CaptureTimeSource = CaptureTimeSource.EXIF
 
 
 def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
@@ -98,27 +109,30 @@ def predicted(shot: Shot, camera: str = CAMERA) -> ImagePredicted:
         )
     return ImagePredicted(
         upload_id=f"upl-{shot.name}",
-        image_id=f"img-{shot.name}",
+        image_id=f"img-{shot.image or shot.name}",
         station=camera.split("/")[0],
         camera=camera,
         bucket="camera-uploads",
-        key=f"{camera}/{shot.name}.JPG",
+        key=f"{camera}/{shot.file or f'{shot.name}.JPG'}",
         etag="e",
         size=1,
-        uploaded_at=LOG,
+        uploaded_at=LOG + timedelta(seconds=shot.uploaded),
         predicted_at=LOG,
         capture=Capture(
             time=DAY + timedelta(seconds=shot.taken),
-            time_source=CaptureTimeSource.EXIF,
+            time_source=shot.source,
             trigger=shot.trigger,
             sequence=shot.sequence,
             sequence_length=shot.length,
             event_number=shot.event,
             serial=shot.serial,
             make=shot.make,
+            model=shot.camera_model,
+            width=shot.size[0] if shot.size else None,
+            height=shot.size[1] if shot.size else None,
         ),
         prediction=prediction,
-        rejection=Rejection(reason="image-truncated", message="cut short") if shot.rejected else None,
+        rejection=Rejection(reason=shot.reason, message="cut short") if shot.rejected else None,
     )
 
 
@@ -161,7 +175,10 @@ class Camera:
 
     def take(self, shot: Shot, at: float) -> Step:
         """The same; nobody asks yet what is said."""
-        return self._took(self.sessions.frame(self.state, STATION, frame(shot), LOG + timedelta(seconds=at)))
+        now = LOG + timedelta(seconds=at)
+        if shot.reason == "image-truncated":
+            return self._took(self.sessions.frame(self.state, STATION, frame(shot), now))
+        return self._took(self.sessions.answer(self.state, predicted(shot), shot.overrides, now))
 
     def tick(self, at: float) -> list[BurstResolved]:
         """Log time is seen to have reached `at`."""

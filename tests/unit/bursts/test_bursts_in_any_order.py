@@ -7,13 +7,17 @@ from functools import lru_cache
 from itertools import accumulate
 from math import prod
 
-from burst_making import LOG, Camera, Shot, frame, images, rules, sessions, settled
+from burst_making import LOG, Camera, Shot, frame, images, predicted, rules, sessions, settled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.bursts.bodies import Source, merge_sources
+from processors.bursts.clock_jumps import placements
+from processors.bursts.frames import Frame
 from processors.bursts.grouping import divide
 from processors.bursts.rules import BurstRules, Overrides
-from processors.bursts.state import CameraState, track_of
+from processors.bursts.state import CameraState, track_of_body
+from processors.bursts.versions import at_or_before, merge, visible
 from uncia.events import BurstResolved, BurstStatus, Trigger
 
 EXAMPLES = settings(max_examples=int(os.environ.get("UNCIA_TEST_EXAMPLES", "500")))
@@ -71,11 +75,60 @@ def played(log: list[tuple[Shot, float]], with_rules: BurstRules) -> Camera:
     return camera
 
 
-def outcome(camera: Camera) -> dict[str, tuple[object, ...]]:
+def outcome(camera: Camera) -> dict[tuple[str, ...], tuple[object, ...]]:
+    """By photographs: an id that was superseded on the way never comes back, so ids may differ."""
     return {
-        name: (images(event), event.verdict, event.taxa, event.frames, event.trigger, event.unreadable)
-        for name, event in camera.settled().items()
+        tuple(images(event)): (event.verdict, event.taxa, event.frames, event.trigger, event.unreadable)
+        for event in camera.settled().values()
     }
+
+
+def divided(log: list[tuple[Shot, float]], with_rules: BurstRules) -> list[list[str]]:
+    """What bursts there are, by the pure functions alone: of all photographs at once."""
+    versions: dict[str, Frame] = {}
+    sources: dict[str, Source] = {}
+    went = [shot for shot, _ in log if shot.reason == "object-moved"]
+    for shot in (shot for shot, _ in log if shot.reason == "image-truncated"):
+        new = frame(shot)
+        versions[new.upload_id] = merge(versions.get(new.upload_id, new), new)
+        source = sources.setdefault(new.source, Source(new.captured_at, new.captured_at))
+        source.first, source.last = min(source.first, new.captured_at), max(source.last, new.captured_at)
+        source.seconds = source.seconds or not new.full_minute
+        source.twins = source.twins or any(
+            other.source == new.source
+            and other.captured_at == new.captured_at
+            and new.full_minute
+            and Trigger.TIME_LAPSE not in (other.trigger, new.trigger)
+            and other.image_id != new.image_id
+            and other.key != new.key
+            and (other.size_group is None or other.size_group != new.size_group)
+            for other in versions.values()
+        )
+    gone = [predicted(shot) for shot in went]
+    counted = visible(
+        [
+            each
+            for each in versions.values()
+            if not any(each.key == moved.key and at_or_before(each, moved.uploaded_at) for moved in gone)
+        ]
+    )
+    placed: list[Frame] = []
+    for name in {each.numbered_as for each in counted}:
+        members = [each for each in counted if each.numbered_as == name]
+        at = placements(members) if name else {}
+        placed += [each.changed(placed_at=at.get(each.upload_id)) for each in members]
+    bodies = merge_sources(sources)
+    tracks: dict[str, list[Frame]] = {}
+    for each in placed:
+        body = bodies.body_of.get(each.source)
+        own = each.changed(to_the_minute=body in bodies.without_seconds)
+        tracks.setdefault(track_of_body(each.trigger, body, bodies.main), []).append(own)
+    groups = [
+        burst
+        for track in tracks.values()
+        for burst in divide(sorted(track, key=lambda each: each.order), with_rules.gap, with_rules.max_frames)
+    ]
+    return sorted([each.image_id.removeprefix("img-") for each in group] for group in groups)
 
 
 @EXAMPLES
@@ -86,12 +139,7 @@ def test_arrival_order_and_repetition_do_not_matter(
     """Within lateness: whatever the way they came, the bursts are those that the frames alone make."""
     quiet = list({shot.name: shot for shot, _ in log}.values())
     found = outcome(played(log, with_rules))
-    frames = sorted((frame(shot) for shot in quiet), key=lambda each: each.order)
-    expected = []
-    for track in {track_of(each.trigger) for each in frames}:
-        own = [each for each in frames if track_of(each.trigger) == track]
-        expected += [[f.image_id for f in burst] for burst in divide(own, with_rules.gap, with_rules.max_frames)]
-    assert sorted([f"img-{name}" for name in burst[0]] for burst in found.values()) == sorted(expected)
+    assert sorted(map(list, found)) == divided(log, with_rules)
 
     chance.shuffle(quiet)
     assert found == outcome(played([(shot, 0.0) for shot in quiet], with_rules))
@@ -107,7 +155,11 @@ def test_however_late_every_frame_ends_in_one_closed_burst_and_revisions_only_ri
     assert sorted(held) == sorted({shot.name for shot, _ in log})
     assert all(event.closed_at is not None for event in camera.settled().values())
     last: dict[str, int] = {}
+    retired: set[str] = set()
     for event in camera.events:
+        assert event.burst_id not in retired, "a superseded id came back"
+        if event.status is BurstStatus.SUPERSEDED:
+            retired.add(event.burst_id)
         assert event.revision == last.get(event.burst_id, 0) + 1
         last[event.burst_id] = event.revision
         assert (event.superseded_by is not None) == (event.status is BurstStatus.SUPERSEDED)
@@ -159,3 +211,66 @@ def test_one_state_per_camera_is_all_that_a_sessioniser_uses() -> None:
         events += shared.frame(state, "a", frame(Shot("x", 0)), LOG).events
     assert len({event.burst_id for event in events}) == 2
     assert len(settled(events)) == 2
+
+
+NUMBERED = [None, (1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
+CHANGING = st.builds(
+    lambda content, key, uploaded, taken, number, serial, model, size, kind: Shot(
+        f"{content}@{key}@{taken}@{number}@{serial}@{model}@{size}@{kind == 'half'}",
+        taken,
+        sequence=number[0] if number else None,
+        length=number[1] if number else None,
+        event=5 if number else None,
+        serial=serial,
+        make="ACME" if model else None,
+        camera_model=model,
+        size=size,
+        image=f"{content}-{taken}-{number}-{serial}-{model}-{size}-{kind == 'half'}",
+        file=key,
+        uploaded=uploaded,
+        rejected=kind != "whole",
+        reason="object-moved" if kind == "moved" else "image-truncated",
+    ),
+    content=st.integers(0, 1),
+    key=st.sampled_from(["A0001.JPG", "A0002.JPG", "A0003.JPG", "b/A0001.JPG", "b/A0002.JPG", "x.JPG"]),
+    uploaded=st.integers(0, 3),
+    taken=st.sampled_from([0, 1, 2, 30, 60, -3600, -3599, 7300, -230_000_000]),
+    number=st.sampled_from(NUMBERED),
+    serial=st.sampled_from([None, "S1", "S1", "S2"]),
+    model=st.sampled_from([None, "M1", "m 1", "M2"]),
+    size=st.sampled_from([None, (320, 240), (640, 480), (640, 360)]),
+    kind=st.sampled_from(["whole", "whole", "whole", "half", "moved"]),
+)
+"""Photographs that replace each other: few keys, few contents, stored at different moments, of one or two cameras."""
+
+
+@EXAMPLES
+@given(st.lists(CHANGING, min_size=1, max_size=9), st.randoms(use_true_random=False), st.sampled_from([SHARP, ROOMY]))
+def test_replaced_moved_renumbered_and_resized_photographs_end_the_same_in_any_order(
+    shots: list[Shot], chance: random.Random, with_rules: BurstRules
+) -> None:
+    log = [(shot, 0.0) for shot in shots]
+    found = outcome(played(log, with_rules))
+    assert sorted(map(list, found)) == divided(log, with_rules)
+    shuffled = [*log, *chance.sample(log, len(log) // 2)]
+    chance.shuffle(shuffled)
+    assert set(outcome(played(shuffled, with_rules))) == set(found)
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(CHANGING, st.integers(0, 1500)), min_size=1, max_size=9))
+def test_replaced_photographs_leave_no_burst_open_and_bring_no_superseded_id_back(
+    steps: list[tuple[Shot, int]],
+) -> None:
+    waits = accumulate(wait for _, wait in steps)
+    camera = played([(shot, float(at)) for (shot, _), at in zip(steps, waits, strict=True)], ROOMY)
+    retired: set[str] = set()
+    for event in camera.events:
+        assert event.burst_id not in retired
+        if event.status is BurstStatus.SUPERSEDED:
+            retired.add(event.burst_id)
+        else:
+            assert event.frames
+    assert all(event.closed_at is not None for event in camera.settled().values())
+    held = [image for event in camera.settled().values() for image in images(event)]
+    assert set(camera.state.images) <= {f"img-{image}" for image in held}

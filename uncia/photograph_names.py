@@ -1,0 +1,38 @@
+"""Which uploads may be photographs, judged by the object's name and by why it was rejected.
+
+A camera's card and the computers that touched it leave more than photographs in a bucket: films, `Thumbs.db`,
+`.DS_Store`, AppleDouble twins (`._IMG_0001.JPG`), text files, folders. Each of them is answered by a rejection, and
+none of them is a frame of a burst. A rejected photograph is one: it may stand for a missing number of a sequence.
+
+What a model could judge is a photograph, whatever its name; this module is about rejected uploads only.
+"""
+
+PHOTOGRAPH_EXTENSIONS = frozenset({"jpg", "jpeg", "jpe", "jfif"})
+"""File name extensions of photographs, in lower case."""
+
+OBJECT_CHANGED = "object-changed"
+"""The object was no longer what was announced; the new content has an upload of its own."""
+
+OBJECT_MOVED = "object-moved"
+"""The photograph of this upload belongs to another camera now."""
+
+_NO_PHOTOGRAPH = frozenset({"image-not-jpeg", "image-unknown-kind", OBJECT_CHANGED, OBJECT_MOVED})
+"""Reasons that say that the content is something else, or that nothing of this upload is left to be judged."""
+
+_BEGINS_AS_JPEG = frozenset({"image-truncated", "image-corrupt", "image-too-large"})
+"""Reasons that are found in what begins as a JPEG: these need no extension to be believed."""
+
+
+def is_lost_photograph(key: str, reason: str) -> bool:
+    """Whether a rejected upload counts as a photograph that could not be read.
+
+    It does when its name is a photograph's (an extension of `PHOTOGRAPH_EXTENSIONS`, no leading dot) and its content
+    is not known to be something else. A name without any extension counts when the content begins as a JPEG.
+    """
+    name = key.rpartition("/")[2]
+    if not name or name.startswith(".") or reason in _NO_PHOTOGRAPH:
+        return False
+    _, dot, extension = name.rpartition(".")
+    if not dot:
+        return reason in _BEGINS_AS_JPEG
+    return extension.lower() in PHOTOGRAPH_EXTENSIONS
