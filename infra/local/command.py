@@ -64,7 +64,9 @@ def down() -> None:
 
 
 def status(as_json: bool = _JSON) -> None:
-    """Show every part, whether it runs and answers, and how the stream fares. Status 1 unless all parts answer.
+    """Show every part, whether it runs and answers, and how the stream fares.
+
+    Status 1 unless all parts answer and none is in a crash loop.
 
     With --json `{"parts": [...], "stream": {...}}`.
     """
@@ -85,7 +87,7 @@ def status(as_json: bool = _JSON) -> None:
         console.print(_table(found))
         if stream is not None:
             show_stream(console, stream)
-    raise typer.Exit(0 if all(part.ready for part in found) else 1)
+    raise typer.Exit(0 if all(part.healthy for part in found) else 1)
 
 
 def logs(
@@ -146,7 +148,7 @@ def _table(found: list[PartStatus]) -> Table:
             str(part.pid or ""),
             f"{part.uptime_s:.0f} s" if part.pid else "",
             f"{part.memory_mb:.0f} MB" if part.memory_mb else "",
-            "[green]yes[/green]" if part.ready else "[red]no[/red]",
+            "[green]yes[/green]" if part.healthy else "[red]no[/red]",
             part.detail.replace("[", r"\["),
         )
     total = sum(part.memory_mb for part in found)

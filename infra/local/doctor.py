@@ -15,7 +15,9 @@ from infra.local.drawn import is_free
 from infra.local.installing import run
 from infra.local.java import find_java, java_version
 from infra.local.layout import parts_dir
+from infra.local.part_status import PartStatus
 from infra.local.stack import Stack
+from infra.local.stream import bucket_problem
 from uncia.errors import StackError, UnciaError
 
 LEAST_DISK_GB = 5.0
@@ -155,15 +157,23 @@ def _ports(stack: Stack) -> str:
     return f"{len(drawn.ports)} drawn, {len(taken)} in use by the stack"
 
 
+def _bucket(stack: Stack, status: list[PartStatus]) -> list[Check]:
+    """Whether the bucket that the workers read is there; not while the store is down, which is told by itself."""
+    if not any(part.name == "seaweedfs" and part.ready for part in status):
+        return []
+    problem = bucket_problem(stack.settings())
+    return [Check("bucket", problem is None, problem or f"{stack.settings().bucket} can be listed")]
+
+
 def _parts(stack: Stack) -> list[Check]:
     status = stack.status() if stack.drawn() else []
     if not any(part.pid for part in status):
         return [Check("stack", True, "down; `uncia up` starts it")]
-    return [
+    return _bucket(stack, status) + [
         Check(
             part.name,
-            part.ready,
-            part.detail if part.ready else f"{part.state}: {part.detail or f'`uncia logs {part.name}` says why'}",
+            part.healthy,
+            part.detail if part.healthy else f"{part.state}: {part.detail or f'`uncia logs {part.name}` says why'}",
         )
         for part in status
     ]

@@ -1,8 +1,9 @@
 """What is told of one part: whether it runs, whether it answers, and why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from infra.local.crash_loops import CrashLoop
 from infra.local.service import Service
 from infra.local.supervisor import Supervised
 from uncia.errors import UnciaError
@@ -19,6 +20,17 @@ class PartStatus:
     detail: str
     uptime_s: float = 0.0
     memory_mb: float = 0.0
+    restarts: int = 0
+    """Where it is in a crash loop: how often it ended by itself lately."""
+
+    @property
+    def healthy(self) -> bool:
+        """It answers, and is not in a crash loop."""
+        return self.ready and not self.restarts
+
+    def looping(self, loop: CrashLoop) -> "PartStatus":
+        """The same of a part that is started again and again; it may happen to answer at this moment."""
+        return replace(self, state="crash-loop", restarts=loop.restarts, detail=loop.words())
 
 
 def ask_part(service: Service, supervised: Supervised | None, memory_mb: float) -> PartStatus:

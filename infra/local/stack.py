@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.local import processes
+from infra.local.crash_loops import crash_loops
 from infra.local.drawn import Drawn, draw, environment_of, is_free, read_drawn
 from infra.local.layout import Layout, claim
 from infra.local.order import NAMES, Report, prepare, services_of, start_all, stop_in_order, with_needs
@@ -60,7 +61,7 @@ class Stack:
                 self._end()
 
     def status(self) -> list[PartStatus]:
-        """Every part; each one that runs is asked whether it answers."""
+        """Every part; each one that runs is asked whether it answers. One that is restarted again and again says so."""
         layout = self._layout()
         supervised: dict[str, Supervised] = {}
         with contextlib.suppress(StackError):
@@ -71,8 +72,13 @@ class Stack:
         memory = self._memory()
         site = self._site({})
 
+        loops = crash_loops(self.folder / "logs")
+
         def ask(service: Service) -> PartStatus:
-            return ask_part(service, supervised.get(service.name), memory.get(service.name, 0.0))
+            asked = ask_part(service, supervised.get(service.name), memory.get(service.name, 0.0))
+            # One that stopped for good, or was stopped by hand, is in no loop any more.
+            looping = service.name in loops and asked.state not in ("exited", "stopped")
+            return asked.looping(loops[service.name]) if looping else asked
 
         with ThreadPoolExecutor(len(NAMES)) as pool:
             return list(pool.map(ask, services_of(site, NAMES)))

@@ -5,8 +5,8 @@ the offsets that workers committed, which follow what they did by three seconds 
 """
 
 import contextlib
-import json
 import math
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +18,9 @@ from kafka.admin import OffsetSpec
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from uncia.errors import PermanentError
-from uncia.events import ClockVerdict, ImagePredicted, Lane
+from uncia.errors import PermanentError, UnciaError
+from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
+from uncia.object_store import ObjectStore
 from uncia.settings import Settings
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
 
@@ -29,6 +30,8 @@ RECENT_S = 300
 _MOST_PER_PARTITION = 250
 _READ_WITHIN_S = 1.0
 _ANSWERS_WITHIN_MS = 1500
+_STORE_WITHIN_S = 3
+_LETTER = re.compile(rb"(\d{1,5}):(\d{1,18})")
 
 Offsets = dict[TopicPartition, int]
 
@@ -65,11 +68,25 @@ class StreamStatus:
     """Those that nobody has sent back or dropped."""
     doubted_clocks: dict[str, str] = field(default_factory=dict)
     """Verdict by camera, where it is neither ok nor unknown."""
+    bucket_problem: str | None = None
+    """Why the bucket that the workers read cannot be read."""
     problem: str | None = None
 
 
+def bucket_problem(settings: Settings) -> str | None:
+    """What is wrong with the bucket that the workers read, in a sentence; None where it can be listed."""
+    store = ObjectStore(settings, timeout_s=_STORE_WITHIN_S, attempts=1)
+    try:
+        store.check_bucket(settings.bucket)
+    except UnciaError as error:
+        return str(error)
+    finally:
+        store.close()
+    return None
+
+
 def stream_status(settings: Settings) -> StreamStatus:
-    """Ask Kafka. Takes a second or two; never raises because Kafka is away."""
+    """Ask Kafka, and the store for its bucket. Takes a second or two; never raises because one of them is away."""
     servers = [server.strip() for server in settings.kafka.split(",")]
     if not any(_listens(server) for server in servers):
         return StreamStatus(problem=f"nothing answers at {settings.kafka}, where Kafka should be")
@@ -105,6 +122,7 @@ def stream_status(settings: Settings) -> StreamStatus:
         late_frames=held(FRAME_LATE),
         dead_letters=held(DEAD_LETTER) - settled,
         doubted_clocks=clocks,
+        bucket_problem=bucket_problem(settings),
     )
 
 
@@ -192,8 +210,9 @@ def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     verdicts: dict[str, str] = {}
 
     def take(record: ConsumerRecord) -> None:
-        body = json.loads(record.value or b"{}")
-        verdicts[str(body.get("camera"))] = str(body.get("verdict"))
+        with contextlib.suppress(PermanentError):
+            judged = ClockJudged.from_bytes(record.value)
+            verdicts[judged.camera] = judged.verdict.value
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
     doubted = {ClockVerdict.SUSPICIOUS.value, ClockVerdict.WRONG.value}
@@ -206,8 +225,8 @@ def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     settled: set[tuple[int, int]] = set()
 
     def take(record: ConsumerRecord) -> None:
-        partition, _, offset = (record.key or b"").decode().partition(":")
-        settled.add((int(partition), int(offset)))
+        if found := _LETTER.fullmatch(record.key or b""):
+            settled.add((int(found[1]), int(found[2])))
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
     return sum(offset >= begins.get(TopicPartition(letters, partition), 0) for partition, offset in settled)

@@ -33,6 +33,8 @@ def show_stream(console: Console, stream: StreamStatus) -> None:
 def concerns(stream: StreamStatus) -> list[str]:
     """A sentence for each thing that a person should look at."""
     lines = []
+    if stream.bucket_problem:
+        lines.append(f"photographs cannot be read: {stream.bucket_problem}")
     if stream.dead_letters:
         lines.append(f"{stream.dead_letters:,} dead letters: messages that could not be processed")
     if stream.late_frames:

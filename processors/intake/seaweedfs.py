@@ -59,17 +59,11 @@ class FilerEvent:
 
 def decode(raw: bytes) -> FilerEvent:
     """Read one notification. Raises `PermanentError` with reason `notification-malformed`."""
-    old: Entry | None = None
-    new: Entry | None = None
-    parent = ""
     try:
-        for number, value in _fields(raw):
-            if number == 1 and isinstance(value, bytes):
-                old = _entry(value)
-            elif number == 2 and isinstance(value, bytes):
-                new = _entry(value)
-            elif number == 4 and isinstance(value, bytes):
-                parent = value.decode()
+        # Of a field that comes twice the last one counts, so that only that one is looked into.
+        fields = dict(_fields(raw))
+        old, new = (_entry(entry) if isinstance(entry := fields.get(number), bytes) else None for number in (1, 2))
+        parent = _bytes(fields, 4).decode()
     except (ValueError, OverflowError, OSError) as error:
         raise PermanentError("notification-malformed", f"no EventNotification of SeaweedFS: {error}") from error
     if old is None and new is None:

@@ -2,9 +2,9 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from uncia.errors import PermanentError
 
@@ -34,6 +34,10 @@ CameraTime = Annotated[datetime, AfterValidator(within_calendar)]
 
 Name = Annotated[str, Field(max_length=1024)]
 """An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast(), Field(max_length=2000)]
+"""Parts of an event, no more than anything writes. The first wrong one is enough: a message for each costs seconds."""
 
 Words = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
 """Text for people. Longer text is cut, so that no message outgrows its topic because of it."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import Event, UtcTime, WireModel
+from uncia.events.base import Event, Many, UtcTime, WireModel
 from uncia.events.images import Box, ClassScore, Rejection, Trigger
 
 
@@ -87,14 +87,14 @@ class BurstResolved(Event):
     trigger: Trigger
     started_at: datetime = Field(description="capture time of the earliest frame, by the camera's clock")
     ended_at: datetime
-    frames: tuple[BurstFrame, ...] = ()
+    frames: Many[BurstFrame] = ()
     frames_left_out: PositiveInt | None = Field(
         default=None, description="so many more frames are in the burst; listed, they would make the event too large"
     )
     expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
     verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be judged")
-    taxa: tuple[TaxonVerdict, ...] = Field(default=(), description="everything seen, the verdict first")
+    taxa: Many[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
     rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
     models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")
     settings: str = Field(description="digest of the burst settings")

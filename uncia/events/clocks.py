@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from uncia.events.base import Event, UtcTime, WireModel
+from uncia.events.base import Event, Many, UtcTime, WireModel
 
 
 class ClockVerdict(StrEnum):
@@ -47,7 +47,7 @@ class ClockJudged(Event):
 
     camera: str
     verdict: ClockVerdict
-    reasons: tuple[ClockReason, ...] = ()
+    reasons: Many[ClockReason] = ()
     offset_s: float | None = Field(
         default=None,
         description="what has to be subtracted from the clock's times to set them right, in seconds, where that can "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import CameraTime, Event, Name, UtcTime, WireModel, Words
+from uncia.events.base import CameraTime, Event, Many, Name, UtcTime, WireModel, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,8 +156,8 @@ class Prediction(WireModel):
     inference_ms: float = Field(ge=0, description="from request to answer, waiting included")
     whole: ClassVector = Field(description="the whole frame")
     windows: ClassVector = Field(description="for each class its best window")
-    top: tuple[ClassScore, ...] = Field(description="the best classes by window, best first")
-    focus: tuple[FocusScore, ...] = Field(default=(), description="every focus taxon, present or not")
+    top: Many[ClassScore] = Field(description="the best classes by window, best first")
+    focus: Many[FocusScore] = Field(default=(), description="every focus taxon, present or not")
 
 
 class Rejection(WireModel):
