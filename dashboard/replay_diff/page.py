@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboard.contact_sheet.thumbnails import LoadPicture
+from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
@@ -37,6 +37,8 @@ class FrameView:
     """One picture, and what each side sees in it."""
 
     picture: str | None
+    missing: str
+    """Why there is no picture."""
     caption: str
     live: str
     replay: str
@@ -119,13 +121,24 @@ def _side(burst: Mapping[str, Any]) -> SideView:
 
 def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> FrameView:
     shown = live or replay or {}
+    picture = _picture(live, replay, load)
     return FrameView(
-        picture=load(shown["bucket"], shown["key"]),
+        picture=picture.url,
+        missing=picture.missing,
         caption=f"{datetime.fromisoformat(shown['captured_at']):%H:%M:%S}",
         live=_top(live),
         replay=_top(replay),
         differs=_top(live) != _top(replay),
     )
+
+
+def _picture(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> Thumbnail:
+    """Of what either side has judged; what both have rejected is not opened."""
+    sides = [frame for frame in (live, replay) if frame]
+    for frame in sides:
+        if not frame.get("rejection"):
+            return load(JudgedContent(frame["bucket"], frame["key"], frame["upload_id"]))
+    return Thumbnail(None, _top(sides[0]) if sides else "")
 
 
 def _top(frame: Mapping[str, Any] | None) -> str:
