@@ -159,7 +159,7 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
     folder = base / "names"
     folder.mkdir()
     little = base / "little.jpg"
-    Image.open(file).resize((512, 384)).save(little)
+    Image.open(file, formats=("JPEG",)).resize((512, 384)).save(little)
     pictures = []
     for number in range(names):
         path = folder / f"{number:06}.jpg"

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from dashboard.contact_sheet.thumbnails import JudgedContent
 from uncia.broker import Message
+from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.events.dead_letter import DeadLetter
 from uncia.settings import Settings
@@ -29,13 +31,20 @@ class Results:
     dead: list[RejectedFile] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """From upload to prediction, by upload id."""
+    judged: dict[str, JudgedContent] = field(default_factory=dict)
+    """What was read, by upload id."""
+    unreadable: int = 0
+    """Messages that are no events of ours, or of a later version."""
 
     @classmethod
     def of(cls, messages: Iterable[Message], settings: Settings) -> "Results":
         """Gather. Messages that no reader of this version understands are passed over."""
         results = cls()
         for message in messages:
-            results._take(message, settings)
+            try:
+                results._take(message, settings)
+            except PermanentError:
+                results.unreadable += 1
         return results
 
     def _take(self, message: Message, settings: Settings) -> None:
@@ -53,6 +62,9 @@ class Results:
 
     def _take_image(self, image: ImagePredicted) -> None:
         self.seconds.setdefault(image.upload_id, (image.predicted_at - image.uploaded_at).total_seconds())
+        if image.prediction is not None:
+            self.judged[image.upload_id] = JudgedContent.of_prediction(image)
+            self.rejected.pop(image.upload_id, None)
         if image.rejection is not None:
             self.rejected[image.upload_id] = RejectedFile(
                 image.key, image.rejection.reason, image.rejection.message, image.image_id

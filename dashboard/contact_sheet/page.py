@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashboard.contact_sheet.collect import Results
-from dashboard.contact_sheet.thumbnails import LoadPicture
+from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 from uncia.errors import UnciaError
 from uncia.events import BurstFrame, BurstResolved
 
@@ -21,6 +21,8 @@ class FrameView:
     """One picture of the strip; the box in per cent of the picture."""
 
     picture: str | None
+    missing: str
+    """Why there is no picture."""
     caption: str
     note: str
     deciding: bool
@@ -58,6 +60,7 @@ def render(results: Results, load: LoadPicture, *, title: str, summary: dict[str
         bursts_left_out=max(0, len(bursts) - BURSTS_SHOWN),
         rejected=sorted(results.rejected.values(), key=lambda file: file.key),
         dead=results.dead,
+        unreadable=results.unreadable,
     )
 
 
@@ -84,7 +87,7 @@ def view_of(burst: BurstResolved, results: Results, load: LoadPicture) -> BurstV
         when=_when(burst),
         facts=_facts(burst, results),
         others=tuple(f"{other.label} {other.score:.2f}" for other in burst.taxa[1:4]),
-        frames=tuple(_frame_view(frame, load) for frame in shown),
+        frames=tuple(_frame_view(frame, results, load) for frame in shown),
         hidden=burst.frame_count - len(shown),
     )
 
@@ -120,7 +123,7 @@ def _facts(burst: BurstResolved, results: Results) -> tuple[str, ...]:
     return tuple(fact for fact in facts if fact)
 
 
-def _frame_view(frame: BurstFrame, load: LoadPicture) -> FrameView:
+def _frame_view(frame: BurstFrame, results: Results, load: LoadPicture) -> FrameView:
     box = None
     if frame.box is not None:
         left, top, width, height = (round(100 * share, 2) for share in frame.box)
@@ -130,13 +133,23 @@ def _frame_view(frame: BurstFrame, load: LoadPicture) -> FrameView:
         note = frame.rejection.reason
     elif frame.score is not None:
         note = f"{frame.score:.2f}"
+    picture = _picture(frame, results, load)
     return FrameView(
-        picture=load(frame.bucket, frame.key),
+        picture=picture.url,
+        missing=picture.missing,
         caption=f"{frame.captured_at:%H:%M:%S}" + (f" · {frame.sequence}" if frame.sequence else ""),
         note=note,
         deciding=frame.deciding,
         box=box,
     )
+
+
+def _picture(frame: BurstFrame, results: Results, load: LoadPicture) -> Thumbnail:
+    """Of a frame that was judged. What was rejected is not opened: no decoder gets a second try at it."""
+    if frame.rejection is not None:
+        return Thumbnail(None, frame.rejection.reason)
+    judged = results.judged.get(frame.upload_id)
+    return load(judged or JudgedContent(frame.bucket, frame.key, frame.upload_id))
 
 
 def write_page(output: Path, page: str) -> None:

@@ -1,49 +1,133 @@
-"""Small pictures for the page, as data URLs."""
+"""Small pictures for the pages, as data URLs: of the content that was judged, never of what has replaced it."""
 
 import base64
 import io
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from uncia.errors import PermanentError
-from uncia.object_store import ObjectStore
+from uncia import ids
+from uncia.errors import PermanentError, RejectedImage, UnciaError
+from uncia.events import ImagePredicted
+from uncia.frames import FrameSpec, read_frame
+from uncia.jpeg import read_header
+from uncia.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
 from uncia.settings import Settings
-
-LoadPicture = Callable[[str, str], str | None]
-"""From bucket and key to a data URL, or None where there is no picture to show."""
 
 THUMBNAIL = (360, 270)
 _QUALITY = 68
 
+GONE = "no longer stored"
+REPLACED = "replaced by another picture"
+UNREADABLE = "not readable"
 
-def thumbnail(data: bytes) -> str | None:
+
+@dataclass(frozen=True)
+class JudgedContent:
+    """The content that a verdict is about. `upload_id` alone tells it from others; the rest is what a prediction event
+    may add."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    etag: str = ""
+    version_id: str | None = None
+    sha256: str | None = None
+
+    def is_content(self, content: Content) -> bool:
+        """True where these bytes are the ones that were judged, also where the store gives them another ETag by now."""
+        if content.etag and content.etag == self.etag:
+            return True
+        if self.sha256 is not None and ids.content_hash(content.data) == self.sha256:
+            return True
+        return ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id
+
+    @classmethod
+    def of_prediction(cls, predicted: ImagePredicted) -> "JudgedContent":
+        """Of the content that was read for a prediction."""
+        return cls(
+            predicted.bucket,
+            predicted.key,
+            predicted.upload_id,
+            predicted.etag,
+            predicted.version_id,
+            predicted.sha256,
+        )
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a data URL, or in words why there is none."""
+
+    url: str | None
+    missing: str = ""
+
+
+LoadPicture = Callable[[JudgedContent], Thumbnail]
+
+
+def thumbnail(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
     """A JPEG of at most 360 x 270 pixels as a data URL; None where the bytes are no readable photograph.
 
-    EXIF is not carried over: the page must not tell where the camera stands.
+    Decoded as the stream decodes. EXIF is not carried over: the page must not tell where the camera stands.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                image.draft("RGB", (THUMBNAIL[0] * 2, THUMBNAIL[1] * 2))
-                small = ImageOps.contain(image.convert("RGB"), THUMBNAIL)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+        header = read_header(data, max_pixels=max_pixels)
+        share = min(THUMBNAIL[0] / header.width, THUMBNAIL[1] / header.height)
+        width, height = (max(1, round(length * share)) for length in (header.width, header.height))
+        whole = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
+        pixels = read_frame(data, whole, max_pixels=max_pixels).pixels
+    except RejectedImage:
         return None
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=_QUALITY, optimize=True)
+    Image.fromarray(pixels).save(out, "JPEG", quality=_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def stored_pictures(settings: Settings) -> LoadPicture:
-    """Thumbnails of what is in the store. An object that is gone or too large gives none."""
-    store, limit = ObjectStore(settings), settings.max_object_mb * 1_000_000
+    """Thumbnails of what is in the store."""
+    return Pictures(
+        ObjectStore(settings),
+        max_bytes=settings.max_object_mb * 1_048_576,
+        max_pixels=settings.max_megapixels * 1_000_000,
+    )
 
-    def load(bucket: str, key: str) -> str | None:
+
+class Pictures:
+    """Loads thumbnails of judged content. Raises `DependencyDown` or `AccessRefused` as the store does."""
+
+    def __init__(self, store: ObjectStore, *, max_bytes: int, max_pixels: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+
+    def __call__(self, judged: JudgedContent) -> Thumbnail:
+        """The picture, or why there is none."""
+        replaced = False
         try:
-            return thumbnail(store.get(bucket, key, max_bytes=limit))
+            for content in self._contents(judged):
+                if judged.is_content(content):
+                    url = thumbnail(content.data, max_pixels=self._max_pixels)
+                    return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)
+                replaced = True
         except PermanentError:
-            return None
+            return Thumbnail(None, UNREADABLE)
+        return Thumbnail(None, REPLACED if replaced else GONE)
 
-    return load
+    def _contents(self, judged: JudgedContent) -> Iterator[Content]:
+        """What the store has under the key: the version that was judged or what stands there now, then older ones."""
+        with suppress(ObjectMissing):
+            yield self._read(judged, judged.version_id)
+        # A store that keeps no versions, or does not list them to us, has none to offer.
+        with suppress(UnciaError):
+            for version in self._store.versions(judged.bucket, judged.key):
+                # SeaweedFS 4.48 lists another ETag than it serves for a null version that was uploaded in parts.
+                expected = ids.upload_id(judged.bucket, judged.key, version.etag) == judged.upload_id
+                if expected or version.etag == judged.etag or "-" in version.etag:
+                    with suppress(ObjectMissing, ObjectChanged):
+                        yield self._read(judged, version.version_id)
+
+    def _read(self, judged: JudgedContent, version_id: str | None) -> Content:
+        return self._store.read(judged.bucket, judged.key, max_bytes=self._max_bytes, version_id=version_id)

@@ -82,7 +82,7 @@ def _row(pair: Pair) -> dict[str, Any]:
     return {
         "upload_id": pair.upload_id,
         "camera": pair.camera,
-        "key": pair.key,
+        "key": pair.content.key,
         "taken": pair.taken.isoformat(),
         **{name: {"said": word.said, "label": word.label, "score": word.score} for name, word in words.items()},
     }

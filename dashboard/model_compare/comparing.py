@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from uncia.events import ImagePredicted
+from dashboard.contact_sheet.thumbnails import JudgedContent
+from uncia.events import WITHDRAWN_REASONS, ImagePredicted
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,7 @@ class Pair:
 
     upload_id: str
     camera: str
-    bucket: str
-    key: str
+    content: JudgedContent
     taken: datetime
     first: Word
     second: Word
@@ -86,14 +86,18 @@ class Comparison:
 def compared(first: str, second: str, answers: Iterable[ImagePredicted]) -> Comparison:
     """Join what versions `first` and `second` (`model@version`) said; the last word on a photograph counts."""
     words: dict[str, dict[str, Word]] = {first: {}, second: {}}
-    places: dict[str, tuple[str, str, str, datetime]] = {}
+    places: dict[str, tuple[str, JudgedContent, datetime]] = {}
     for event in answers:
+        if event.rejection is not None and event.rejection.reason in WITHDRAWN_REASONS:
+            for said in words.values():
+                said.pop(event.upload_id, None)
+            continue
         prediction = event.prediction
         name = f"{prediction.model}@{prediction.version}" if prediction else ""
         word = Word.of(event)
         if name in words and word is not None:
             words[name][event.upload_id] = word
-            places[event.upload_id] = (event.camera, event.bucket, event.key, event.capture.time)
+            places[event.upload_id] = (event.camera, JudgedContent.of_prediction(event), event.capture.time)
     ours, theirs = words[first], words[second]
     both = sorted(ours.keys() & theirs.keys())
     pairs = [Pair(upload_id, *places[upload_id], ours[upload_id], theirs[upload_id]) for upload_id in both]

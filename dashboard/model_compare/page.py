@@ -31,6 +31,6 @@ def render(comparison: Comparison, load: LoadPicture) -> str:
         },
         rows=rows[:ROWS_SHOWN],
         rows_left_out=max(0, len(rows) - ROWS_SHOWN),
-        pairs=[(pair, load(pair.bucket, pair.key)) for pair in different[:PICTURES_SHOWN]],
+        pairs=[(pair, load(pair.content)) for pair in different[:PICTURES_SHOWN]],
         pairs_left_out=max(0, len(different) - PICTURES_SHOWN),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboard.contact_sheet.thumbnails import LoadPicture
+from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
@@ -37,6 +37,8 @@ class FrameView:
     """One picture, and what each side sees in it."""
 
     picture: str | None
+    missing: str
+    """Why there is no picture."""
     caption: str
     live: str
     replay: str
@@ -119,9 +121,10 @@ def _side(burst: Mapping[str, Any]) -> SideView:
 
 def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> FrameView:
     shown = live or replay or {}
+    picture = _picture(live, replay, load)
     return FrameView(
-        # Where the store holds another photograph by now, its picture would stand beside a verdict that is not its own.
-        picture=None if _replaced(live, replay) else load(shown["bucket"], shown["key"]),
+        picture=picture.url,
+        missing=picture.missing,
         caption=f"{datetime.fromisoformat(shown['captured_at']):%H:%M:%S}",
         live=_top(live),
         replay=_top(replay),
@@ -129,12 +132,13 @@ def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, loa
     )
 
 
-def _replaced(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None) -> bool:
-    """The replay did not find the photograph that live judged."""
-    if live is None or replay is None:
-        return False
-    unread = [str((frame.get("rejection") or {}).get("reason", "")).startswith("object-") for frame in (live, replay)]
-    return unread[1] or (not unread[0] and bool(live["image_id"] != replay["image_id"]))
+def _picture(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> Thumbnail:
+    """Of what either side has judged; what both have rejected is not opened."""
+    sides = [frame for frame in (live, replay) if frame]
+    for frame in sides:
+        if not frame.get("rejection"):
+            return load(JudgedContent(frame["bucket"], frame["key"], frame["upload_id"]))
+    return Thumbnail(None, _top(sides[0]) if sides else "")
 
 
 def _top(frame: Mapping[str, Any] | None) -> str:

@@ -25,6 +25,11 @@ class FrameStory:
     """One frame."""
 
     image_id: str
+    upload_id: str
+    key: str
+    etag: str
+    """Of the content that was judged; empty where the prediction is no longer on its topic."""
+    version_id: str
     captured_at: str
     predicted_at: str
     counted: str
@@ -71,7 +76,7 @@ class Story:
 
 
 def story(events: Sequence[BurstResolved], predictions: Mapping[str, ImagePredicted]) -> Story:
-    """Of all events of one burst id that stand on the topic, in any order; predictions by image id."""
+    """Of all events of one burst id that stand on the topic, in any order; predictions by upload id."""
     history = sorted({event.revision: event for event in events}.values(), key=lambda each: each.revision)
     newest = history[-1]
     # A superseded burst has no frames any more; what it held last tells how it came about.
@@ -90,7 +95,7 @@ def story(events: Sequence[BurstResolved], predictions: Mapping[str, ImagePredic
         models=list(told.models),
         flags=list(told.flags),
         taxa=[each.model_dump(mode="json") for each in told.taxa],
-        frames=[_frame(frame, told, predictions.get(frame.image_id)) for frame in told.frames],
+        frames=[_frame(frame, told, predictions.get(frame.upload_id)) for frame in told.frames],
         revisions=list(_revisions(history)),
     )
 
@@ -99,6 +104,10 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
     length = prediction.capture.sequence_length if prediction else burst.expected_frames
     return FrameStory(
         image_id=frame.image_id,
+        upload_id=frame.upload_id,
+        key=frame.key,
+        etag=prediction.etag if prediction else "",
+        version_id=(prediction.version_id or "") if prediction else "",
         captured_at=frame.captured_at.isoformat(),
         predicted_at=frame.predicted_at.isoformat(),
         counted=f"{frame.sequence} of {length}" if frame.sequence else "",

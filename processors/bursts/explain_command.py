@@ -14,7 +14,7 @@ from processors.bursts.independence import detections, places_of
 from processors.runtime.deployments import Deployments
 from uncia.broker import read_topics
 from uncia.errors import PermanentError, UnciaError
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstFrame, BurstResolved, BurstStatus, ImagePredicted
 from uncia.names import camera_matches
 from uncia.settings import settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
@@ -39,18 +39,23 @@ def _bursts() -> Iterator[BurstResolved]:
             Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
 
 
-def _predictions(images: set[str]) -> dict[str, ImagePredicted]:
-    """Of these photographs, as far as their topic still has them."""
+def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:
+    """Of the uploads of these frames, as far as their topic still has them, by upload id.
+
+    Of several about one upload the one that the burst has used: a later one may be of another version, or withdraw it.
+    """
     found: dict[str, ImagePredicted] = {}
     for message in read_topics(settings(), (IMAGE_PREDICTED,), from_beginning=True, until_end=True):
         # Most messages are of others: the id is looked for before anything is parsed.
-        if message.value is None or not any(image.encode() in message.value for image in images):
+        if message.value is None or not any(upload.encode() in message.value for upload in frames):
             continue
         try:
             event = ImagePredicted.from_bytes(message.value)
         except PermanentError:
             continue
-        found[event.image_id] = event
+        frame = frames.get(event.upload_id)
+        if frame and (event.upload_id not in found or event.predicted_at == frame.predicted_at):
+            found[event.upload_id] = event
     return found
 
 
@@ -109,8 +114,8 @@ def explain(
     events = [each for each in _bursts() if each.burst_id == burst]
     if not events:
         raise NoSuchBurst(f"no burst {burst!r} on {BURST_RESOLVED.full_name(settings())}: see `uncia bursts list`")
-    images = {frame.image_id for event in events for frame in event.frames}
-    told = story(events, _predictions(images))
+    frames = {frame.upload_id: frame for event in events for frame in event.frames}
+    told = story(events, _predictions(frames))
     if as_json:
         print(json.dumps(asdict(told), ensure_ascii=False))
     else:

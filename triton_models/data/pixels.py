@@ -18,6 +18,10 @@ MAX_PIXELS = 150_000_000
 MAX_BYTES = 512 * 1024 * 1024
 """What is larger is no photograph."""
 
+OTHER_FORMATS = ("BMP", "GIF", "PNG", "TIFF", "WEBP")
+"""Pillow's decoders that are used in addition to the stream's. No others: some of them start programs (EPS runs
+Ghostscript), and a file's name says nothing about its kind."""
+
 _JPEG = b"\xff\xd8\xff"
 _BEHIND = 127
 """The grey behind what is transparent: it says nothing to a network, whose inputs are centred there."""
@@ -78,7 +82,7 @@ def _deep(values: np.ndarray) -> Image.Image:
 
 def _decode(data: bytes, max_pixels: int) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=OTHER_FORMATS) as image:
             if image.width * image.height > max_pixels:
                 size = f"{image.width} x {image.height} pixels, more than {max_pixels:,}"
                 raise RejectedImage("image-too-large", size)

@@ -1,6 +1,9 @@
 """`uncia bursts explain` tells how a burst came about, and `list` which event it belongs to."""
 
-from burst_making import Camera, Shot, predicted
+import json
+from datetime import timedelta
+
+from burst_making import LOG, Camera, Shot, predicted
 from typer.testing import CliRunner
 
 from processors.bursts import explain_command
@@ -22,7 +25,7 @@ def played() -> Camera:
 
 def test_each_frame_says_why_it_is_in_and_each_revision_what_it_changed() -> None:
     camera = played()
-    found = story(camera.events, {f"img-{shot.name}": predicted(shot) for shot in SHOTS})
+    found = story(camera.events, {f"upl-{shot.name}": predicted(shot) for shot in SHOTS})
     assert [(each.image_id, each.counted, each.joined, each.rejected) for each in found.frames] == [
         ("img-a", "1 of 3", "the earliest frame", ""),
         ("img-b", "2 of 3", "the camera's own sequence", ""),
@@ -52,6 +55,23 @@ def run(monkeypatch, *words: str):
 
     monkeypatch.setattr(explain_command, "read_topics", read)
     return events[0].burst_id, CliRunner().invoke(explain_command.app, list(words) or ["explain", events[0].burst_id])
+
+
+def test_a_frame_is_explained_by_the_prediction_that_its_burst_has_used(monkeypatch) -> None:
+    camera = played()
+    of_a_copy = predicted(SHOTS[0]).model_copy(update={"upload_id": "upl-copy", "etag": "of the copy"})
+    later = predicted(SHOTS[0]).model_copy(update={"predicted_at": LOG + timedelta(days=1), "etag": "later"})
+    messages = [predicted(SHOTS[0]), of_a_copy, later]
+
+    def read(_: Settings, topics: tuple[Topic, ...], **__: object):
+        events = camera.events if topics == (BURST_RESOLVED,) else messages
+        junk = Message("", 0, 0, 0, None, b"upl-a, but no event", [])
+        return [junk, *(Message("", 0, 0, 0, None, event.to_bytes(), []) for event in events)]
+
+    monkeypatch.setattr(explain_command, "read_topics", read)
+    result = CliRunner().invoke(explain_command.app, ["explain", camera.events[0].burst_id, "--json"])
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert [(frame["upload_id"], frame["etag"]) for frame in told["frames"]][:2] == [("upl-a", "e"), ("upl-b", "")]
 
 
 def test_the_command_shows_it(monkeypatch) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dashboard.contact_sheet.collect import RejectedFile, Results
 from dashboard.contact_sheet.page import FRAMES_SHOWN, render, view_of
-from dashboard.contact_sheet.thumbnails import thumbnail
+from dashboard.contact_sheet.thumbnails import Thumbnail, thumbnail
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict, Trigger
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ def jpeg(exif: bytes = b"") -> bytes:
 
 
 def page(results: Results) -> str:
-    return render(results, lambda bucket, key: "data:image/jpeg;base64,AAAA", title="T", summary={"uploaded": 3})
+    return render(results, lambda judged: Thumbnail("data:image/jpeg;base64,AAAA"), title="T", summary={"uploaded": 3})
 
 
 def test_the_window_of_the_verdict_is_drawn_in() -> None:
@@ -84,7 +84,7 @@ def test_an_empty_system_gives_a_page_that_says_so() -> None:
 
 
 def test_a_long_burst_shows_its_deciding_frame_and_counts_the_hidden_ones() -> None:
-    view = view_of(burst(count=500, deciding=333), Results(), lambda bucket, key: None)
+    view = view_of(burst(count=500, deciding=333), Results(), lambda judged: Thumbnail(None))
     assert (len(view.frames), view.hidden, sum(f.deciding for f in view.frames)) == (FRAMES_SHOWN, 476, 1)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from triton_models.data.check.page import thumbnail
 from triton_models.data.pixels import frame_of
 from uncia.errors import RejectedImage
 from uncia.frames import FrameSpec, read_frame
@@ -126,3 +127,19 @@ def test_pixels_outside_the_known_ranges_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RejectedImage) as refused:
         frame_of(saved(tmp_path, Image.fromarray(np.full((100, 120), 900.0, np.float32)), "TIFF"), SPEC)
     assert refused.value.reason == "image-unknown-kind"
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.eps"])
+def test_a_kind_that_starts_a_program_is_refused_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", never)
+    path = tmp_path / name
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
+    with pytest.raises(RejectedImage) as caught:
+        frame_of(path, SPEC)
+    assert caught.value.reason == "image-unknown-kind"
+    assert thumbnail(path) == ""

@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
+from dashboard.contact_sheet.thumbnails import Thumbnail
 from dashboard.model_compare.comparing import Comparison, compared
 from dashboard.model_compare.page import render
 from uncia.events import (
+    WITHDRAWN_REASONS,
     Capture,
     CaptureTimeSource,
     ClassScore,
@@ -13,6 +17,7 @@ from uncia.events import (
     ImagePredicted,
     Lane,
     Prediction,
+    Rejection,
 )
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -92,9 +97,25 @@ def test_the_last_word_on_a_photograph_counts() -> None:
 
 def test_the_page_shows_what_differs_and_needs_nothing_else() -> None:
     found = of(said("a", "1", "goat"), said("a", "2", "<wolf>"), said("b", "1", "goat"), said("b", "2", "goat"))
-    page = render(found, lambda bucket, key: f"data:image/jpeg;base64,{bucket}-{key}")
+    page = render(found, lambda judged: Thumbnail(f"data:image/jpeg;base64,{judged.bucket}-{judged.key}-{judged.etag}"))
 
     assert page.count("<img") == 1
-    assert "data:image/jpeg;base64,uploads-ridge/north/a.jpg" in page
+    assert "data:image/jpeg;base64,uploads-ridge/north/a.jpg-e" in page
     assert "&lt;wolf&gt;" in page
     assert "<script" not in page and "http" not in page
+
+
+def test_a_photograph_that_is_stored_no_more_is_named_in_place_of_its_picture() -> None:
+    found = of(said("a", "1", "goat"), said("a", "2", "wolf"))
+    page = render(found, lambda judged: Thumbnail(None, "replaced by another picture"))
+
+    assert "<img" not in page
+    assert "no picture: replaced by another picture" in page
+
+
+@pytest.mark.parametrize("reason", sorted(WITHDRAWN_REASONS))
+def test_what_was_said_of_a_withdrawn_upload_is_not_compared(reason: str) -> None:
+    withdrawn = said("a", "1", "goat").model_copy(
+        update={"prediction": None, "rejection": Rejection(reason=reason, message="")}
+    )
+    assert of(said("a", "1", "goat"), said("a", "2", "wolf"), withdrawn).pairs == []

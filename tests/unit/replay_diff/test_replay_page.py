@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dashboard.contact_sheet.thumbnails import JudgedContent, Thumbnail
 from dashboard.replay_diff.page import CHANGES_SHOWN, FRAMES_SHOWN, render, view_of
 from producers.replay.description import Plan, Replay
 from producers.replay.diff_report import as_json
@@ -17,7 +18,7 @@ def body(live: list[BurstResolved], replay: list[BurstResolved]) -> dict[str, An
 
 
 def page(live: list[BurstResolved], replay: list[BurstResolved]) -> str:
-    return render(body(live, replay), lambda bucket, key: PICTURE)
+    return render(body(live, replay), lambda judged: Thumbnail(PICTURE))
 
 
 def test_a_relabelled_burst_stands_there_with_both_verdicts_and_its_pictures() -> None:
@@ -65,7 +66,23 @@ def test_long_bursts_and_many_changes_are_cut_and_counted() -> None:
     many = body([burst("a", "goat")], [burst("a", "cat")])
     frames = [{**many["changes"][0]["live"][0]["frames"][0], "upload_id": str(number)} for number in range(50)]
     long = {**many["changes"][0], "live": [{**many["changes"][0]["live"][0], "frames": frames}], "replay": []}
-    view = view_of(long, lambda bucket, key: None)
+    view = view_of(long, lambda judged: Thumbnail(None, "no longer stored"))
     assert (len(view.frames), view.hidden) == (FRAMES_SHOWN, 50 - FRAMES_SHOWN)
-    html = render({**many, "changes": [many["changes"][0]] * (CHANGES_SHOWN + 3)}, lambda bucket, key: None)
+    html = render(
+        {**many, "changes": [many["changes"][0]] * (CHANGES_SHOWN + 3)},
+        lambda judged: Thumbnail(None, "no longer stored"),
+    )
     assert "and 3 more changes" in html
+
+
+def test_what_both_sides_have_rejected_is_not_opened() -> None:
+    opened: list[str] = []
+
+    def load(judged: JudgedContent) -> Thumbnail:
+        opened.append(judged.upload_id)
+        return Thumbnail(None, "no longer stored")
+
+    html = render(body([burst("ab", "goat", rejected="b")], [burst("ab", "cat", rejected="b")]), load)
+    assert len(opened) == 1
+    assert "no picture: no longer stored" in html
+    assert "no picture: image-truncated" in html

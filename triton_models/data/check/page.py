@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from triton_models.data.check.findings import Findings
-from triton_models.data.pixels import frame_of
+from triton_models.data.pixels import OTHER_FORMATS, frame_of
 from uncia.errors import RejectedImage
 from uncia.frames import FrameSpec
 
@@ -69,11 +69,11 @@ class _Shown:
 def thumbnail(path: Path) -> str:
     """A small JPEG as a data URL, without the file's EXIF; empty where it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("JPEG", *OTHER_FORMATS)) as image:
             wide, high = image.size
         spec = _SHOWN.model_copy(update={"height": max(1, round(_SHOWN.width * high / max(wide, 1)))})
         small = ImageOps.contain(Image.fromarray(np.asarray(frame_of(path, spec))), _THUMBNAIL)
-    except (RejectedImage, OSError, ValueError):
+    except (RejectedImage, OSError, ValueError, Image.DecompressionBombError):
         return ""
     out = io.BytesIO()
     small.save(out, "JPEG", quality=70)

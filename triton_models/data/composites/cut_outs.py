@@ -107,7 +107,7 @@ def _pixels(path: Path) -> NDArray[np.float32]:
 
 
 def _open(path: Path) -> Image.Image:
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG",)) as image:
         return image.convert("RGBA")
 
 

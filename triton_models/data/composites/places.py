@@ -97,7 +97,7 @@ def _photographed(photograph: Photograph, camera: int, seed: int, width: int, he
 def _opened(photograph: Photograph, width: int) -> Image.Image:
     """The part that is used, RGB, no larger than frames of this width need it."""
     try:
-        with Image.open(photograph.path) as image:
+        with Image.open(photograph.path, formats=("JPEG", "PNG")) as image:
             image.draft("RGB", (width * _KEPT, 1))
             whole = image.convert("RGB")
     except (OSError, ValueError) as error:
