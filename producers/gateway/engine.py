@@ -171,8 +171,8 @@ class Gateway:
         except content.SourceUnreadable as error:
             self._failed(entry, error)
         else:
-            captured = content.capture_time(told.head, entry.mtime_ns)
-            key = object_key(entry.station, entry.camera, captured, told.sha256, entry.source.suffix)
+            capture = content.time_of_capture(told.exif, entry.source.name, entry.mtime_ns)
+            key = object_key(entry.station, entry.camera, capture, told.sha256, entry.source.suffix)
             self._spool.spooled(
                 entry, sha256=told.sha256, md5=told.md5, key=key, copy=copy.name if copy is not None else None
             )

@@ -1,9 +1,9 @@
 """Names of stations and cameras, and the object key of a photograph."""
 
 import unicodedata
-from datetime import datetime
 from pathlib import Path
 
+from uncia.capture_time import IN_PHOTOGRAPH, CaptureTime
 from uncia.errors import SettingsError
 
 LONGEST_NAME = 100
@@ -43,12 +43,16 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
     return checked_name(name, "camera")
 
 
-def object_key(station: str, camera: str, captured: datetime, sha256: str, extension: str) -> str:
-    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>-<16 digits of the SHA-256>.<ext>`.
+def object_key(station: str, camera: str, capture: CaptureTime, sha256: str, extension: str) -> str:
+    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>[-<origin>]-<16 digits of the SHA-256>.<ext>`.
 
-    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known.
+    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known. Where
+    the photograph itself holds no time, `file-name` or `file-time` says where it is from.
     """
+    captured = capture.time
     time = captured.strftime("%Y%m%dT%H%M%S")
     if captured.microsecond:
         time += f"{captured.microsecond // 1000:03d}"
+    if capture.origin not in IN_PHOTOGRAPH:
+        time += f"-{capture.origin}"
     return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{sha256[:16]}.{extension.lower().lstrip('.')}"
