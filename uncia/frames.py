@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from uncia.errors import RejectedImage
 from uncia.events.images import Box
 from uncia.jpeg import JpegHeader, read_header
-from uncia.jpeg_decoder import WatchedJpeg
+from uncia.jpeg_decoder import PADDING, WatchedJpeg
 
 Pixels = NDArray[np.uint8]
 
@@ -90,11 +90,11 @@ def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
     try:
         # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
-        bare = b"".join((header.bare, scan, b"\xff\xd9"))
+        bare = b"".join((header.bare, scan, PADDING, b"\xff\xd9"))
         with WatchedJpeg(io.BytesIO(bare)) as image:
             image.draft("RGB", (header.width // scale or 1, header.height // scale or 1))
             if header.layout.one_scan and not header.scan.damage:
-                image.watch(header.layout, len(bare), bytes(scan[-512:]))
+                image.watch(len(bare), bytes(scan[-512:]))
             image.load()
             pixels = fit(image, spec)
             damage = header.scan.damage + image.damage

@@ -37,8 +37,6 @@ class ScanLayout:
     unit_height: int
     units_a_row: int
     rows: int
-    width: int
-    """Pixels of the whole picture."""
     blocks: int
     """Blocks in each unit."""
     one_scan: bool
@@ -59,15 +57,10 @@ class ScanLayout:
             high,
             units_a_row=-(-width // wide),
             rows=-(-height // high),
-            width=width,
             blocks=sum(a * b for a, b in factors),
             one_scan=process != "progressive" and scanned == frame[7],
             restart_interval=restart_interval,
         )
-
-    def scale(self, decoded: tuple[int, int]) -> float:
-        """1, 2, 4 or 8: by how much the decoder made the picture smaller."""
-        return float(min((1, 2, 4, 8), key=lambda scale: abs(self.width / scale - decoded[0])))
 
 
 @dataclass(frozen=True)
