@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from uncia.errors import RejectedImage
 from uncia.events.images import Box
 from uncia.jpeg import JpegHeader, read_header
+from uncia.jpeg_decoder import PADDING, WatchedJpeg
 
 Pixels = NDArray[np.uint8]
 
@@ -74,6 +74,8 @@ class Frame:
     photo_width: NonNegativeInt
     """Pixels of the stored photograph."""
     photo_height: NonNegativeInt
+    damage: tuple[str, ...] = ()
+    """What is wrong with the picture's data, in words; it was decoded all the same."""
 
 
 def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
@@ -87,17 +89,22 @@ def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
     scale = _scale(header, spec)
     try:
         # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
-        with JpegImageFile(io.BytesIO(header.bare + data[header.scan_at :])) as image:
+        scan = memoryview(data)[header.scan.begin : header.scan.end]
+        bare = b"".join((header.bare, scan, PADDING, b"\xff\xd9"))
+        with WatchedJpeg(io.BytesIO(bare)) as image:
             image.draft("RGB", (header.width // scale or 1, header.height // scale or 1))
+            if header.layout.one_scan and not header.scan.damage:
+                image.watch(len(bare), bytes(scan[-512:]))
             image.load()
             pixels = fit(image, spec)
+            damage = header.scan.damage + image.damage
     except OSError as error:
         if "truncated" in str(error):
             raise RejectedImage("image-truncated", f"the JPEG breaks off after {len(data):,} bytes") from error
         raise _corrupt(error) from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, UnidentifiedImageError) as error:
         raise _corrupt(error) from error
-    return Frame(pixels, header.width, header.height)
+    return Frame(pixels, header.width, header.height, damage)
 
 
 def fit(image: Image.Image, spec: FrameSpec) -> Pixels:

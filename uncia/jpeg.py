@@ -3,20 +3,21 @@
 from dataclasses import dataclass
 
 from uncia.errors import RejectedImage
+from uncia.jpeg_scan import Scan, ScanLayout, read_scan
+from uncia.jpeg_segments import END_OF_IMAGE, MARKER, MAX_SEGMENTS, MAX_STRAY, START_OF_SCAN, WITHOUT_LENGTH
 
-_NO_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_RESTART_INTERVAL = 0xDD
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 # JFIF and Adobe decide how colours are read; every other application segment is metadata and never reaches the decoder.
 _COLOUR_SEGMENTS = {0xE0, 0xEE}
 _METADATA = {*range(0xE0, 0xF0), 0xFE}
 
+_MAX_TABLE_BYTES = 256 * 1024
+"""Tables, frame header and colour segments take a few kilobytes in every genuine file."""
+
 # A progressive file holds all coefficients in memory (6 bytes a pixel at worst), a baseline one a few rows.
 _PROGRESSIVE_SHARE = 4
-# Encoders write about ten scans. Each costs a pass over the whole picture, so thousands are an attack on the clock.
-_MAX_SCANS = 64
-
 _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "PNG"),
     (0, b"GIF8", "GIF"),
@@ -48,8 +49,10 @@ class JpegHeader:
     """baseline, extended or progressive."""
     bare: bytes
     """Tables and frame header only: broken or lying EXIF cannot disturb the decoder."""
-    scan_at: int
-    """Where the first scan begins in the file; `bare + data[scan_at:]` is a JPEG."""
+    layout: ScanLayout
+    """How the picture is cut into blocks."""
+    scan: Scan
+    """Where the picture's data lie in the file, and what is wrong with them."""
 
     @property
     def pixels(self) -> int:
@@ -65,12 +68,13 @@ def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
             raise RejectedImage("image-corrupt", f"the file is {len(data):,} zero bytes: a failing card writes such")
         raise RejectedImage("image-not-jpeg", f"only JPEG is read; this is {kind_of(data)}")
     bare, at = bytearray(b"\xff\xd8"), 2
-    frame: tuple[int, int, str] | None = None
-    while True:
+    frame: tuple[str, bytes] | None = None
+    restart_interval = 0
+    for _ in range(MAX_SEGMENTS):
         marker, at = _next_marker(data, at)
-        if marker in _NO_LENGTH:
+        if marker in WITHOUT_LENGTH:
             continue
-        if marker == _END_OF_IMAGE:
+        if marker == END_OF_IMAGE:
             raise RejectedImage("image-corrupt", "the JPEG ends without a picture")
         end = at + int.from_bytes(data[at : at + 2], "big")
         if end < at + 2 or end > len(data):
@@ -78,21 +82,26 @@ def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
         if marker in _OTHER_FRAMES:
             raise RejectedImage("image-corrupt", f"a kind of JPEG that no camera writes (frame type {marker:#04x})")
         if marker in _FRAMES:
-            frame = _frame(data[at:end], _FRAMES[marker], max_pixels)
-        if marker == _START_OF_SCAN:
+            frame = _FRAMES[marker], data[at:end]
+            _check_frame(*frame, max_pixels)
+        if marker == _RESTART_INTERVAL:
+            restart_interval = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == START_OF_SCAN:
             break
         if marker not in _METADATA or marker in _COLOUR_SEGMENTS:
             bare += data[at - 2 : end]
+            if len(bare) > _MAX_TABLE_BYTES:
+                raise RejectedImage("image-corrupt", f"the JPEG's tables take more than {_MAX_TABLE_BYTES:,} bytes")
         at = end
+    else:
+        raise RejectedImage("image-corrupt", f"more than {MAX_SEGMENTS:,} segments stand before the picture")
     if frame is None:
         raise RejectedImage("image-corrupt", "the JPEG has a scan but no frame header")
-    width, height, process = frame
-    # libjpeg makes up what is missing, zeros on a failing card included, and calls the picture whole.
-    if data.find(b"\xff\xd9", end) < 0:
-        raise RejectedImage("image-truncated", f"the JPEG breaks off: no end of image in its {len(data):,} bytes")
-    if process == "progressive" and data.count(b"\xff\xda", at - 2) > _MAX_SCANS:
-        raise RejectedImage("image-too-large", f"more than {_MAX_SCANS} scans: decoding would take minutes")
-    return JpegHeader(width, height, process, bytes(bare), at - 2)
+    process, segment = frame
+    height, width = int.from_bytes(segment[3:5], "big"), int.from_bytes(segment[5:7], "big")
+    layout = ScanLayout.of(segment, process, scanned=data[at + 2], restart_interval=restart_interval)
+    scan = read_scan(data, at - 2, end, layout, bytes(bare))
+    return JpegHeader(width, height, process, bytes(bare), layout, scan)
 
 
 def kind_of(data: bytes) -> str:
@@ -117,15 +126,15 @@ def kind_of(data: bytes) -> str:
 
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:
     """The next marker's code and where its segment begins; stray bytes are skipped, as libjpeg does."""
-    at = data.find(b"\xff", at)
-    while 0 <= at < len(data) - 1 and data[at + 1] in (0x00, 0xFF):
-        at = at + 1 if data[at + 1] == 0xFF else data.find(b"\xff", at + 2)
-    if at < 0 or at + 2 > len(data):
-        raise _breaks_off(data)
-    return data[at + 1], at + 2
+    found = MARKER.search(data, at, at + MAX_STRAY)
+    if found is not None:
+        return data[found.end() - 1], found.end()
+    if at + MAX_STRAY < len(data):
+        raise RejectedImage("image-corrupt", f"more than {MAX_STRAY:,} bytes in the JPEG's header belong to nothing")
+    raise _breaks_off(data)
 
 
-def _frame(segment: bytes, process: str, max_pixels: int) -> tuple[int, int, str]:
+def _check_frame(process: str, segment: bytes, max_pixels: int) -> None:
     if len(segment) < 8:
         raise RejectedImage("image-corrupt", "the JPEG's frame header is too short")
     bits = segment[2]
@@ -139,7 +148,6 @@ def _frame(segment: bytes, process: str, max_pixels: int) -> tuple[int, int, str
         raise RejectedImage(
             "image-too-large", f"{width:,} x {height:,} pixels; at most {limit:,} are decoded of a {process} JPEG"
         )
-    return width, height, process
 
 
 def _breaks_off(data: bytes) -> RejectedImage:

@@ -4,6 +4,7 @@ import contextlib
 import re
 from datetime import UTC, datetime
 
+from uncia.capture_time import TimeOrigin
 from uncia.events import Lane
 
 LANE_METADATA = "uncia-lane"
@@ -12,8 +13,9 @@ LANE_METADATA = "uncia-lane"
 PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
 """Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
 
-_KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?-[0-9a-f]{16}\.[^./]+")
-"""A file name as our gateway gives it: capture time, 16 digits of the content's hash."""
+_KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?(?P<origin>-(?:file-name|file-time))?-[0-9a-f]{16}\.[^./]+")
+"""A file name as our gateway gives it: capture time, where it is from if not from the photograph itself, 16 digits of
+the content's hash."""
 
 
 def lane_of(key: str, uploaded_at: datetime, *, backfill_after_s: float, said: str | None = None) -> Lane:
@@ -40,3 +42,14 @@ def time_in_key(key: str) -> datetime | None:
         moment = datetime.strptime(found["time"], "%Y%m%dT%H%M%S")
         return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
     return None
+
+
+def time_origin_in_key(key: str) -> TimeOrigin | None:
+    """Where our gateway read the time that it wrote into this key: None where the key is not the gateway's.
+
+    `KEY` where the key does not say: the time was in the photograph, or the gateway was one that did not say it.
+    """
+    found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
+    if found is None:
+        return None
+    return TimeOrigin(found["origin"][1:]) if found["origin"] else TimeOrigin.KEY

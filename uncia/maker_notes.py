@@ -1,22 +1,34 @@
 """Reconyx maker notes: why the camera fired, which frame of how many, how cold it was.
 
-Two layouts, both little-endian in every file seen; places and meanings as ExifTool documents them, checked on genuine
-frames of a HyperFire 2, PC800s, HC550s:
+Five layouts, places and meanings as ExifTool documents them (`Image::ExifTool::Reconyx`, after the maker's own papers);
+HyperFire and HyperFire 2 were checked on genuine frames of a HyperFire 2, PC800s, HC550s. All are little-endian, but
+HyperFires were seen whose time alone is big-endian:
 
-    HyperFire    first word 0xF101; words from the start
-    HyperFire 2  begins with `RECONYXH2` and a zero byte; bytes from the start
+    HyperFire     first word 0xF101; words
+    HyperFire 2   begins with `RECONYXH2` and a zero byte; words
+    MicroFire     begins with `RECONYXMF` and a zero byte; words
+    UltraFire     begins with `RECONYXUF` and a zero byte; bytes
+    HyperFire 4K  begins with `RECONYXHF4K` and a zero byte; bytes
 """
 
 import contextlib
 import struct
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from typing import Literal
 
 from uncia.events.images import Trigger
 
-_TRIGGERS = {"M": Trigger.MOTION, "T": Trigger.TIME_LAPSE, "P": Trigger.OTHER, "E": Trigger.OTHER, "C": Trigger.OTHER}
+_TRIGGERS = {
+    "M": Trigger.MOTION,
+    "T": Trigger.TIME_LAPSE,
+    **dict.fromkeys("PECSL", Trigger.OTHER),  # by hand, external sensor, lock code, cell status, cell live view
+}
 
 _COLDEST, _WARMEST = -60, 90
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
 @dataclass(frozen=True)
@@ -28,15 +40,23 @@ class _Layout:
     event: int
     time: int
     date_order: tuple[int, int, int]
-    """Where year, month, day stand among the six words of the time."""
+    """Where year, month, day stand among the six numbers of the time; the first three are second, minute, hour."""
     celsius: int
     infrared: int
     serial: int
-    serial_bytes: int
+    unit: Literal["word", "byte"] = "word"
+    """Whether sequence, infrared and time (but the year) are 16 or 8 bits wide; with bytes the event is one number of
+    32 bits and the serial number ASCII of 15 bytes, with words two words, high first, and UCS-2 of 15 letters."""
 
 
-_HYPERFIRE = _Layout(0x0C, 0x0E, 0x12, 0x16, (5, 3, 4), 0x28, 0x50, 0x2A, 30)
-_HYPERFIRE_2 = _Layout(0x34, 0x36, 0x3A, 0x3E, (5, 4, 3), 0x50, 0x5A, 0x7E, 30)
+_HYPERFIRE_MARK = b"\x01\xf1"
+_HYPERFIRE = _Layout(0x0C, 0x0E, 0x12, 0x16, (5, 3, 4), 0x28, 0x50, 0x2A)
+_NAMED: dict[bytes, _Layout] = {
+    b"RECONYXH2\0": _Layout(0x34, 0x36, 0x3A, 0x3E, (5, 4, 3), 0x50, 0x5A, 0x7E),
+    b"RECONYXMF\0": _Layout(0x44, 0x46, 0x4A, 0x4E, (5, 3, 4), 0x60, 0x6A, 0x8C),
+    b"RECONYXUF\0": _Layout(0x34, 0x35, 0x37, 0x3B, (5, 4, 3), 0x46, 0x48, 0x4B, "byte"),
+    b"RECONYXHF4K\0": _Layout(0x28, 0x29, 0x2B, 0x2F, (5, 4, 3), 0x3A, 0x44, 0x84, "byte"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,48 +77,61 @@ def read_maker_note(raw: bytes | None) -> MakerNote | None:
     """Read a maker note; None when it is no Reconyx one. Never raises: what breaks off is missing."""
     if not raw:
         return None
-    if raw.startswith(b"RECONYXH2\0"):
-        return _read(raw, _HYPERFIRE_2)
-    if raw[:2] == b"\x01\xf1":
+    for name, layout in _NAMED.items():
+        if raw.startswith(name):
+            return _read(raw, layout)
+    if raw.startswith(_HYPERFIRE_MARK):
         return _read(raw, _HYPERFIRE)
     return None
 
 
 def _read(raw: bytes, layout: _Layout) -> MakerNote:
-    sequence = _words(raw, layout.sequence, 2)
+    words = layout.unit == "word"
+    sequence = _unpack("<2H" if words else "<2B", raw, layout.sequence)
     believable = len(sequence) == 2 and 1 <= sequence[0] <= sequence[1]
-    event = _words(raw, layout.event, 2)
-    celsius = struct.unpack_from("<h", raw, layout.celsius)[0] if len(raw) >= layout.celsius + 2 else None
-    infrared = _words(raw, layout.infrared, 1)
+    event = _unpack("<2H" if words else "<I", raw, layout.event)
+    celsius = _unpack("<h", raw, layout.celsius)
+    # The MicroFire's is one byte by its documentation, at an even place: the low half of a word.
+    infrared = raw[layout.infrared : layout.infrared + 1]
     return MakerNote(
         trigger=_TRIGGERS.get(raw[layout.trigger : layout.trigger + 1].decode("latin-1"), Trigger.UNKNOWN),
         sequence=sequence[0] if believable else None,
         sequence_length=sequence[1] if believable else None,
-        event_number=event[0] << 16 | event[1] if event else None,
-        time=_time(_words(raw, layout.time, 6), layout.date_order),
-        temperature_c=float(celsius) if celsius is not None and _COLDEST <= celsius <= _WARMEST else None,
+        event_number=(event[0] << 16 | event[1] if words else event[0]) if event else None,
+        time=_time(raw, layout),
+        temperature_c=float(celsius[0]) if celsius and _COLDEST <= celsius[0] <= _WARMEST else None,
         infrared=bool(infrared[0]) if infrared and infrared[0] in (0, 1) else None,
-        serial=_serial(raw[layout.serial : layout.serial + layout.serial_bytes]),
+        serial=_serial(raw, layout),
     )
 
 
-def _words(raw: bytes, at: int, count: int) -> tuple[int, ...]:
-    """`count` unsigned 16-bit words; none where the note breaks off."""
+def _unpack(form: str, raw: bytes, at: int) -> tuple[int, ...]:
+    """Numbers; none where the note breaks off."""
     with contextlib.suppress(struct.error):
-        return struct.unpack_from(f"<{count}H", raw, at)
+        return struct.unpack_from(form, raw, at)
     return ()
 
 
-def _time(words: tuple[int, ...], date_order: tuple[int, int, int]) -> datetime | None:
-    if not words:
-        return None
-    second, minute, hour = words[:3]
-    year, month, day = (words[place] for place in date_order)
-    with contextlib.suppress(ValueError):
-        return datetime(year, month, day, hour, minute, second)
+def _time(raw: bytes, layout: _Layout) -> datetime | None:
+    """In either order of bytes: read in the wrong one, a year of four digits is beyond every calendar."""
+    for order, form in product("<>", ("6H",) if layout.unit == "word" else ("5BH",)):
+        numbers = _unpack(order + form, raw, layout.time)
+        if not numbers:
+            return None
+        second, minute, hour = numbers[:3]
+        year, month, day = (numbers[place] for place in layout.date_order)
+        if _FIRST_YEAR <= year <= _LAST_YEAR:
+            with contextlib.suppress(ValueError):
+                return datetime(year, month, day, hour, minute, second)
     return None
 
 
-def _serial(raw: bytes) -> str | None:
-    text = raw[: len(raw) // 2 * 2].decode("utf-16-le", errors="replace").split("\0")[0].strip()
-    return text if text.isascii() and text.isprintable() and text else None
+def _serial(raw: bytes, layout: _Layout) -> str | None:
+    if layout.unit == "word":
+        text = raw[layout.serial : layout.serial + 30]
+        text = text[: len(text) // 2 * 2]
+        serial = text.decode("utf-16-le", errors="replace")
+    else:
+        serial = raw[layout.serial : layout.serial + 15].decode("latin-1")
+    serial = serial.split("\0")[0].strip()
+    return serial if serial.isascii() and serial.isprintable() and serial else None

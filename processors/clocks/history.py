@@ -7,6 +7,7 @@ Frames of one trigger are one occasion: ten wrong frames of a burst are one piec
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from uncia.capture_time import TimeOrigin
 from uncia.events import CaptureTimeSource, ImagePredicted
 
 RECENT, RECENT_APART_S = 32, 60
@@ -67,8 +68,8 @@ class History:
         self.frames += 1
         self.last_upload = int(event.uploaded_at.timestamp())
         capture = event.capture
-        if capture.time_source is CaptureTimeSource.UPLOAD:
-            # The time is the store's: it says nothing of the camera's clock.
+        if capture.time_source is CaptureTimeSource.UPLOAD or capture.time_origin == TimeOrigin.FILE_TIME:
+            # The time is the store's, or of whatever wrote the file: it says nothing of the camera's clock.
             self.without_clock += 1
             return self.without_clock == 1
         captured = int((capture.time.replace(tzinfo=None) - _EPOCH).total_seconds())

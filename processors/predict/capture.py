@@ -1,27 +1,54 @@
-"""When and how a photograph was taken: EXIF first, then the key, then the upload. Pure: bytes and events in."""
+"""When and how a photograph was taken: the photograph first, then the key, then the upload. Pure: values in and out."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from uncia.capture_time import FIRST_YEAR, IN_PHOTOGRAPH, CaptureTime, TimeOrigin, capture_time
 from uncia.events import Capture, CaptureTimeSource, ImageUploaded
 from uncia.exif import Exif
-from uncia.lanes import time_in_key
+from uncia.lanes import time_in_key, time_origin_in_key
 from uncia.maker_notes import MakerNote, read_maker_note
-
-_EARLIEST_YEAR = 2000
-"""Digital camera traps are younger; a clock that lost its battery starts again in 1970 or 1980 or 1999."""
 
 _AHEAD = timedelta(hours=26)
 """A camera's clock has no offset: up to 14 hours ahead of UTC, and a day may be written wrongly."""
 
 
-def read_capture(exif: Exif, upload: ImageUploaded, *, width: int | None = None, height: int | None = None) -> Capture:
-    """Everything the camera says. `width` and `height` are pixels of the stored photograph, where it was decoded."""
+_SOURCES = {
+    TimeOrigin.FILE_NAME: CaptureTimeSource.KEY,
+    TimeOrigin.FILE_TIME: CaptureTimeSource.KEY,
+    TimeOrigin.KEY: CaptureTimeSource.KEY,
+    TimeOrigin.UPLOAD: CaptureTimeSource.UPLOAD,
+}
+_KEY_WARNINGS = {
+    TimeOrigin.FILE_NAME: "the time is the file name's, as the gateway read it: the photograph holds none",
+    TimeOrigin.FILE_TIME: "the time is the file's modification time, the last resort: the photograph holds none",
+    TimeOrigin.KEY: "the time is the object key's: the photograph holds none, or could not be read",
+}
+
+
+def read_capture(
+    exif: Exif,
+    upload: ImageUploaded,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    damage: Sequence[str] = (),
+) -> Capture:
+    """Everything the camera says. `width` and `height` are pixels of the stored photograph, where it was decoded;
+    `damage` is what is wrong with its picture data.
+    """
     note = read_maker_note(exif.maker_note)
     warnings = list(exif.warnings)
-    time, source = _time(exif, note, upload, warnings)
+    taken = _taken(exif, note, upload)
+    warnings += taken.warnings
+    if taken.origin in IN_PHOTOGRAPH:
+        _doubt(taken.time, upload.uploaded_at, warnings)
+    warnings += [f"image-damaged: {what}" for what in damage]
     return Capture(
-        time=time.replace(microsecond=time.microsecond // 1000 * 1000),
-        time_source=source,
+        time=taken.time.replace(microsecond=taken.time.microsecond // 1000 * 1000),
+        time_source=_SOURCES.get(taken.origin, CaptureTimeSource.EXIF),
+        time_origin=taken.origin.value,
+        utc_offset_minutes=taken.utc_offset_minutes,
         make=exif.make,
         model=exif.model,
         width=width,
@@ -43,25 +70,22 @@ def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
     }
 
 
-def _time(
-    exif: Exif, note: MakerNote | None, upload: ImageUploaded, warnings: list[str]
-) -> tuple[datetime, CaptureTimeSource]:
-    taken = exif.time
-    if taken is None and note is not None and note.time is not None:
-        taken = note.time
-        warnings.append("the time is the maker note's: EXIF has none")
+def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
+    """By the order of `uncia.capture_time`; after the file's name comes what our gateway wrote into the key."""
+    named, origin = time_in_key(upload.key), time_origin_in_key(upload.key)
+    # In our gateway's keys stands a time that is no file's name.
+    taken = capture_time(exif, note, upload.key if origin is None else "")
     if taken is not None:
-        _doubt(taken, upload.uploaded_at, warnings)
-        return taken, CaptureTimeSource.EXIF
-    named = time_in_key(upload.key)
-    if named is not None:
-        return named, CaptureTimeSource.KEY
-    return upload.uploaded_at.astimezone(UTC).replace(tzinfo=None), CaptureTimeSource.UPLOAD
+        return taken
+    if named is not None and origin is not None:
+        return CaptureTime(named, origin, warnings=(_KEY_WARNINGS[origin],))
+    uploaded = upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)
+    return CaptureTime(uploaded, TimeOrigin.UPLOAD, warnings=("the time is the upload's: nothing tells another",))
 
 
 def _doubt(taken: datetime, uploaded_at: datetime, warnings: list[str]) -> None:
     """A wrong clock is still a clock: it keeps a burst together. So the time stays, with a warning."""
-    if taken.year < _EARLIEST_YEAR:
+    if taken.year < FIRST_YEAR:
         warnings.append(f"the camera's clock says {taken.year}: it was never set")
     elif taken > uploaded_at.astimezone(UTC).replace(tzinfo=None) + _AHEAD:
         warnings.append(f"the camera's clock says {taken:%Y-%m-%d %H:%M}, which is after the upload")

@@ -98,7 +98,7 @@ class Photographs:
         except RejectedImage as error:
             return Photograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
-        capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height)
+        capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height, damage=frame.damage)
         return Photograph(capture, sha256, frame, None, content.etag, len(data))
 
 

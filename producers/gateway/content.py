@@ -1,4 +1,4 @@
-"""Reading a file once, in a stream: hashes, first bytes for the capture time, and a copy where one is wanted."""
+"""Reading a file once, in a stream: hashes, EXIF for the capture time, and a copy where one is wanted."""
 
 import contextlib
 import hashlib
@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 from producers.gateway.completeness import Completeness, CompletenessReader
 from producers.gateway.spool_file import made_folder, sync_folder
-from uncia.exif import read_exif
+from uncia.capture_time import CaptureTime, TimeOrigin, capture_time
+from uncia.exif import Exif, read_exif_file
+from uncia.maker_notes import read_maker_note
 
 _CHUNK = 1 << 20
-_HEAD = 128 << 10
-"""Bytes that are kept for the EXIF block: it stands in the first 64 KB of a JPEG, after a preview at the most."""
 
 RESERVE = 256 << 20
 """Bytes that copying leaves free on the spool's disk."""
@@ -49,7 +49,7 @@ class Content:
 
     sha256: str
     md5: str
-    head: bytes
+    exif: Exif
     completeness: Completeness
     ctime_ns: int
     """When the file was last changed in any way, as the file system had it before the first byte was read."""
@@ -66,7 +66,8 @@ def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop
         with _source(path) as file, contextlib.ExitStack() as stack:
             before = _same(file, size, mtime_ns)
             target = stack.enter_context(_target(part, size)) if part else None
-            content = _stream(file, target, before, stop)
+            sha256, md5, completeness = _stream(file, target, stop)
+            exif = _exif(file)
             if _same(file, size, mtime_ns) != before:
                 raise SourceChanged("it changed while it was read")
             if target:
@@ -81,7 +82,7 @@ def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
         raise
-    return content
+    return Content(sha256, md5, exif, completeness, before)
 
 
 def digest_of_first(path: Path, size: int) -> str | None:
@@ -97,12 +98,19 @@ def digest_of_first(path: Path, size: int) -> str | None:
     return None if left else digest.hexdigest()
 
 
-def capture_time(head: bytes, mtime_ns: int) -> datetime:
-    """When the photograph was taken, by the camera's clock: EXIF, else the file's time in this machine's zone."""
-    exif = read_exif(head)
-    if exif.time is not None:
-        return exif.time.replace(tzinfo=None)
-    return datetime.fromtimestamp(mtime_ns // 1_000_000_000)
+def time_of_capture(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
+    """When the photograph was taken, by the camera's clock, in the order of `uncia.capture_time`.
+
+    The last resort is the file's time in this machine's zone: FAT cards hold it without any zone.
+    """
+    found = capture_time(exif, read_maker_note(exif.maker_note), name)
+    if found is not None:
+        return found
+    try:
+        written = datetime.fromtimestamp(mtime_ns // 1_000_000_000)
+    except (ValueError, OverflowError, OSError):  # a file system may hold times that no calendar has
+        written = datetime(1970, 1, 1)
+    return CaptureTime(written, TimeOrigin.FILE_TIME)
 
 
 @contextlib.contextmanager
@@ -144,8 +152,16 @@ def _room() -> Iterator[None]:
         raise NoRoom(str(error)) from error
 
 
-def _stream(file: BinaryIO, target: BinaryIO | None, ctime_ns: int, stop: threading.Event) -> Content:
-    sha256, md5, head = hashlib.sha256(), hashlib.md5(usedforsecurity=False), b""
+def _exif(file: BinaryIO) -> Exif:
+    try:
+        return read_exif_file(file)
+    except OSError as error:
+        raise SourceUnreadable(f"reading failed: {error.strerror}") from error
+
+
+def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> tuple[str, str, Completeness]:
+    """SHA-256 and MD5 of the whole file, and whether it is whole; written to `target` where there is one."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     completeness = CompletenessReader()
     while True:
         try:
@@ -153,11 +169,9 @@ def _stream(file: BinaryIO, target: BinaryIO | None, ctime_ns: int, stop: thread
         except OSError as error:
             raise SourceUnreadable(f"reading failed: {error.strerror}") from error
         if not chunk:
-            return Content(sha256.hexdigest(), md5.hexdigest(), head, completeness.result(), ctime_ns)
+            return sha256.hexdigest(), md5.hexdigest(), completeness.result()
         if stop.is_set():
             raise Stopped
-        if len(head) < _HEAD:
-            head += chunk[: _HEAD - len(head)]
         sha256.update(chunk)
         md5.update(chunk)
         completeness.feed(chunk)

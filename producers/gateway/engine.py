@@ -271,10 +271,10 @@ class Gateway:
             else:
                 replaces = earlier
         self._settling.forget(entry.id)
-        captured = content.capture_time(told.head, entry.mtime_ns)
+        capture = content.time_of_capture(told.exif, entry.source.name, entry.mtime_ns)
         digest = digest_of_partial(told.sha256, entry.source) if partial else told.sha256
         key = replaces.key if replaces else None
-        key = key or object_key(entry.station, entry.camera, captured, digest, entry.source.suffix)
+        key = key or object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)
         self._spool.spooled(
             entry, told, key=key, copy=copy.name if copy is not None else None, partial=partial, replaces=replaces
         )

@@ -4,9 +4,9 @@ import hashlib
 import os
 import re
 import unicodedata
-from datetime import datetime
 from pathlib import Path
 
+from uncia.capture_time import IN_PHOTOGRAPH, CaptureTime
 from uncia.errors import SettingsError
 from uncia.names import canonical_name
 
@@ -60,15 +60,19 @@ def is_cards_own(name: str) -> bool:
     return _CARDS_OWN.fullmatch(name) is not None
 
 
-def object_key(station: str, camera: str, captured: datetime, digest: str, extension: str) -> str:
-    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>-<16 digits of a digest>.<ext>`.
+def object_key(station: str, camera: str, capture: CaptureTime, digest: str, extension: str) -> str:
+    """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>[-<origin>]-<16 digits of a digest>.<ext>`.
 
-    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known. The digest
-    is the content's SHA-256, or `digest_of_partial`.
+    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known. Where
+    the photograph itself holds no time, `file-name` or `file-time` says where it is from. The digest is the content's
+    SHA-256, or `digest_of_partial`.
     """
+    captured = capture.time
     time = captured.strftime("%Y%m%dT%H%M%S")
     if captured.microsecond:
         time += f"{captured.microsecond // 1000:03d}"
+    if capture.origin not in IN_PHOTOGRAPH:
+        time += f"-{capture.origin}"
     return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
 
 

@@ -71,7 +71,8 @@ class Trigger(StrEnum):
 
 
 class CaptureTimeSource(StrEnum):
-    """Where the capture time was read, best first."""
+    """Where the capture time was read, best first: the photograph itself (EXIF, its maker note), the object's key
+    (in it a file's name or time), the upload. `time_origin` says it exactly."""
 
     EXIF = "exif"
     KEY = "key"
@@ -83,6 +84,17 @@ class Capture(WireModel):
 
     time: CameraTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
     time_source: CaptureTimeSource
+    time_origin: str | None = Field(
+        default=None,
+        description="exactly where `time` was read, best first: `date-time-original`, `date-time-digitized`, "
+        "`maker-note`, `date-time`, `file-name`, `file-time` (the file's modification time, as the gateway saw it), "
+        "`key`, `upload`; more may come",
+    )
+    utc_offset_minutes: int | None = Field(
+        default=None,
+        description="minutes ahead of UTC that EXIF states beside the time (`OffsetTimeOriginal`); never applied to "
+        "`time`",
+    )
     trigger: Trigger = Trigger.UNKNOWN
     sequence: PositiveInt | None = Field(default=None, description="n of `n of m`")
     sequence_length: PositiveInt | None = Field(default=None, description="m of `n of m`")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from uncia.exif import READ_BYTES, Exif, read_exif
+from uncia.exif import Exif, StatedTime, TimeTag, read_exif, read_exif_file
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 
@@ -29,7 +29,9 @@ def jpeg(image: dict[int, str] | None = None, exif: dict[int, str | bytes] | Non
 
 def test_time_make_model_and_serial_are_read() -> None:
     data = jpeg({MAKE: "BUSHNELL ", MODEL: "119636\0"}, {TIME: "2024:01:02 03:04:05", SERIAL: "B-7"})
-    assert read_exif(data) == Exif(datetime(2024, 1, 2, 3, 4, 5), "BUSHNELL", "119636", "B-7")
+    taken = datetime(2024, 1, 2, 3, 4, 5)
+    stated = (StatedTime(TimeTag.ORIGINAL, taken),)
+    assert read_exif(data) == Exif(taken, "BUSHNELL", "119636", "B-7", times=stated)
 
 
 @pytest.mark.parametrize(("text", "milliseconds"), [("5", 500), ("07", 70), ("123", 123), ("123999", 123), ("x", 0)])
@@ -77,9 +79,9 @@ def test_what_is_no_photograph_has_no_exif(data: bytes) -> None:
     assert read_exif(data).time is None
 
 
-def test_the_beginning_is_enough() -> None:
+def test_a_file_is_read_as_its_bytes_are() -> None:
     data = jpeg({MAKE: "X"}, {TIME: "2024:01:02 03:04:05", MAKER_NOTE: b"note!"})
-    assert read_exif(data[:READ_BYTES]) == read_exif(data + bytes(10_000_000))
+    assert read_exif_file(io.BytesIO(data)) == read_exif(data) == read_exif(data + bytes(10_000_000))
 
 
 @given(seed=st.integers(0, 2**32))

@@ -6,16 +6,22 @@ from pathlib import Path
 import pytest
 
 from producers.gateway.names import camera_of, checked_name, object_key
+from uncia.capture_time import IN_PHOTOGRAPH, CaptureTime, TimeOrigin
 from uncia.errors import SettingsError
+from uncia.lanes import time_in_key, time_origin_in_key
+
+
+def taken(time: datetime, origin: TimeOrigin = TimeOrigin.DATE_TIME_ORIGINAL) -> CaptureTime:
+    return CaptureTime(time, origin)
 
 
 def test_a_key_tells_camera_day_time_and_content() -> None:
-    key = object_key("ridge", "north", datetime(2026, 5, 4, 3, 2, 1), "0123456789abcdef" * 4, "JPG")
+    key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1)), "0123456789abcdef" * 4, "JPG")
     assert key == "ridge/north/2026/05/04/20260504T030201-0123456789abcdef.jpg"
 
 
 def test_milliseconds_stand_in_the_key_when_they_are_known() -> None:
-    key = object_key("ridge", "north", datetime(2026, 5, 4, 3, 2, 1, 50_000), "0" * 64, ".jpeg")
+    key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1, 50_000)), "0" * 64, ".jpeg")
     assert key.endswith("/20260504T030201050-0000000000000000.jpeg")
 
 
@@ -48,3 +54,17 @@ def test_the_first_folder_is_the_camera_but_never_dcim(file: str, camera: str) -
 
 def test_a_named_camera_took_everything() -> None:
     assert camera_of(Path("/media/CARD/DCIM/1.JPG"), Path("/media/CARD"), "north") == "north"
+
+
+@pytest.mark.parametrize("origin", [TimeOrigin.FILE_NAME, TimeOrigin.FILE_TIME])
+def test_a_key_says_when_its_time_is_not_the_photographs_own(origin: TimeOrigin) -> None:
+    key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
+    assert key == f"ridge/north/2026/05/04/20260504T030201-{origin}-0000000000000000.jpg"
+    assert (time_in_key(key), time_origin_in_key(key)) == (datetime(2026, 5, 4, 3, 2, 1), origin)
+
+
+@pytest.mark.parametrize("origin", sorted(IN_PHOTOGRAPH))
+def test_a_key_says_nothing_more_when_its_time_is_the_photographs_own(origin: TimeOrigin) -> None:
+    key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
+    assert key == "ridge/north/2026/05/04/20260504T030201-0000000000000000.jpg"
+    assert time_origin_in_key(key) is TimeOrigin.KEY

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from producers.gateway import content
 from producers.gateway.spool import Spool
 from producers.gateway.spool_file import SpoolFull
 from producers.gateway.uploader import StoreDisagrees
+from tests.unit.exif.exif_making import DATE_TIME_ORIGINAL, MAKER_NOTE, exif_segment, jpeg, segment
+from tests.unit.predict.reconyx_notes import hyperfire
+from uncia.capture_time import TimeOrigin
 from uncia.errors import DependencyDown
+from uncia.exif import Exif
 from uncia.object_store import AccessRefused
 
 
@@ -222,12 +227,39 @@ def test_a_file_name_that_is_not_unicode_is_uploaded(card: Path, spool: Path) ->
     assert run(card, spool, Store()).uploaded == 1
 
 
-def test_the_key_has_the_files_time_where_there_is_no_exif(card: Path, spool: Path) -> None:
-    path = photograph(card / "north" / "1.JPG")
+def key_of(card: Path, spool: Path, name: str, data: bytes) -> str:
+    """The key that one file gets."""
+    path = card / "north" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
     os.utime(path, (1_700_000_000, 1_700_000_000))
     run(card, spool, Store())
-    taken = content.capture_time(b"", 1_700_000_000_000_000_000)
-    assert rows(spool)[0]["key"].startswith(f"ridge/north/{taken:%Y/%m/%d/%Y%m%dT%H%M%S}-")
+    return str(rows(spool)[0]["key"]).removeprefix("ridge/north/").rpartition("/")[2].rpartition("-")[0]
+
+
+def test_the_files_time_is_the_last_resort_and_the_key_says_so(card: Path, spool: Path) -> None:
+    written = datetime.fromtimestamp(1_700_000_000)
+    assert key_of(card, spool, "1.JPG", b"no EXIF in here") == f"{written:%Y%m%dT%H%M%S}-file-time"
+
+
+def test_the_file_names_time_comes_before_the_files_and_the_key_says_so(card: Path, spool: Path) -> None:
+    assert key_of(card, spool, "IMG_20260514_213600.JPG", b"no EXIF in here") == "20260514T213600-file-name"
+
+
+def test_the_maker_notes_time_is_the_photographs_own(card: Path, spool: Path) -> None:
+    note = hyperfire(time=(0, 36, 21, 5, 14, 2026))
+    assert key_of(card, spool, "RCNX0001.JPG", jpeg(exif_segment(exif={MAKER_NOTE: note}))) == "20260514T213600"
+
+
+def test_exif_behind_megabytes_of_other_segments_is_found(card: Path, spool: Path) -> None:
+    profile = segment(0xE2, bytes(65_000)) * 40
+    exif = exif_segment(exif={DATE_TIME_ORIGINAL: "2026:05:14 21:36:00"})
+    assert key_of(card, spool, "1.JPG", jpeg(profile, exif)) == "20260514T213600"
+
+
+@pytest.mark.parametrize("mtime_ns", [2**63 - 1, -(2**63), 10**21])
+def test_a_files_time_that_no_calendar_has_stops_nothing(mtime_ns: int) -> None:
+    assert content.time_of_capture(Exif(), "1.JPG", mtime_ns).origin is TimeOrigin.FILE_TIME
 
 
 def test_what_was_found_while_the_spools_disk_was_full_is_found_again(

@@ -7,7 +7,7 @@ from reconyx_notes import hyperfire
 
 from processors.predict.capture import read_capture
 from uncia.events import CaptureTimeSource, ImageUploaded, Trigger
-from uncia.exif import Exif
+from uncia.exif import Exif, StatedTime, TimeTag
 
 UPLOADED = datetime(2026, 6, 1, 12, 0, 0, 987_654, tzinfo=UTC)
 GATEWAY_KEY = "ridge/cam-1/2026/05/31/20260531T221500123-0123456789abcdef.jpg"
@@ -44,11 +44,39 @@ def test_then_the_upload_to_the_millisecond() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["20260531T221500-short.jpg", "20261331T221500-0123456789abcdef.jpg", "20210531082538-RCNX0031.JPG", "x.jpg"],
+    ["20260531T2215-short.jpg", "20261331T221500-0123456789abcdef.jpg", "20210531082538-RCNX0031.JPG", "x.jpg"],
 )
 def test_a_name_that_is_not_our_gateways_tells_no_time(name: str) -> None:
     # Importers put the time of the import there, not that of the capture.
     assert read_capture(Exif(), upload(f"ridge/cam-1/{name}")).time_source is CaptureTimeSource.UPLOAD
+
+
+def test_the_files_time_in_the_key_is_told_from_a_time_of_the_camera() -> None:
+    capture = read_capture(Exif(), upload(GATEWAY_KEY.replace("123-", "-file-time-")))
+    assert (capture.time, capture.time_source) == (datetime(2026, 5, 31, 22, 15), CaptureTimeSource.KEY)
+    assert capture.time_origin == "file-time"
+    assert "modification time" in capture.warnings[0]
+
+
+@pytest.mark.parametrize("key", ["ridge/cam-1/IMG_20260531_221500.JPG", GATEWAY_KEY.replace("123-", "-file-name-")])
+def test_the_file_names_time_comes_before_the_upload(key: str) -> None:
+    capture = read_capture(Exif(), upload(key))
+    assert (capture.time, capture.time_source) == (datetime(2026, 5, 31, 22, 15), CaptureTimeSource.KEY)
+    assert capture.time_origin == "file-name"
+    assert "file name" in capture.warnings[0]
+
+
+def test_the_event_says_exactly_where_the_time_was_read() -> None:
+    stated = StatedTime(TimeTag.MODIFIED, datetime(2026, 5, 30), utc_offset_minutes=345)
+    capture = read_capture(Exif(time=stated.time, times=(stated,)), upload(GATEWAY_KEY))
+    assert (capture.time_source, capture.time_origin) == (CaptureTimeSource.EXIF, "date-time")
+    assert capture.utc_offset_minutes == 345
+    assert "DateTime" in capture.warnings[0]
+
+
+def test_damage_to_the_picture_is_a_warning() -> None:
+    capture = read_capture(Exif(time=datetime(2026, 5, 30)), upload(), damage=("a hole",))
+    assert capture.warnings == ("image-damaged: a hole",)
 
 
 def test_a_clock_that_was_never_set_is_kept_with_a_warning() -> None:

@@ -42,10 +42,18 @@ def test_photographs_that_only_one_side_could_read_are_listed() -> None:
     assert "readable" in html
 
 
-def test_a_photograph_that_was_overwritten_is_not_shown_beside_the_old_verdict() -> None:
-    html = page([burst("ab", "goat")], [burst("ab", "goat", rejected="b", reason="object-changed")])
+def test_a_photograph_that_was_overwritten_is_loaded_as_live_judged_it() -> None:
+    asked: list[str] = []
+
+    def load(judged: JudgedContent) -> Thumbnail:
+        asked.append(judged.upload_id)
+        return Thumbnail(None, "no longer stored as it was judged")
+
+    live, replay = burst("ab", "goat"), burst("ab", "goat", rejected="b", reason="object-changed")
+    html = render(body([live], [replay]), load)
     assert "Not promoted: the store holds another photograph" in html
-    assert html.count(PICTURE) == 1
+    assert set(asked) == {frame.upload_id for frame in live.frames}
+    assert "<img" not in html
 
 
 def test_nothing_different_is_said_in_words() -> None:

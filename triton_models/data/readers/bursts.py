@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from triton_models.data.pictures import Picture, Progress
 from triton_models.data.readers.words import same
-from uncia.exif import READ_BYTES, read_exif
+from uncia.capture_time import capture_time
+from uncia.exif import read_exif_file
 from uncia.maker_notes import read_maker_note
 
 GAP_S = 60.0
@@ -41,15 +42,15 @@ def read_note(path: Path) -> Note:
     """Never raises: a file that cannot be read says nothing."""
     try:
         with path.open("rb") as file:
-            head = file.read(READ_BYTES)
+            exif = read_exif_file(file)
     except OSError:
         return Note()
-    exif = read_exif(head)
     maker = read_maker_note(exif.maker_note)
+    taken = capture_time(exif, maker, path.name)
     serial = exif.serial or (maker.serial if maker else None) or ""
     kind = " ".join(filter(None, (exif.make, exif.model)))
     number, of = (maker.sequence, maker.sequence_length) if maker else (None, None)
-    return Note(exif.time, same(serial), same(kind), number, of)
+    return Note(taken.time if taken else None, same(serial), same(kind), number, of)
 
 
 def tell_bursts(

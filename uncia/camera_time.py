@@ -1,0 +1,166 @@
+"""Times as cameras and file names write them. Pure text in, a naive `datetime` of the camera's own clock out.
+
+EXIF asks for `YYYY:MM:DD HH:MM:SS`; cameras and the software between them and us write other separators, ISO 8601,
+12-hour clocks, the day or the month in the other's place. What can be known is read and said to be odd; what cannot be
+known is refused, because a time that is wrong in silence puts animals into the wrong night.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+_LONGEST = 80
+"""Characters that are looked at; the standard's form has 19."""
+
+_EARLIEST_YEAR = 1970
+
+_YEAR_FIRST = re.compile(r"(\d{4})([:\-/. ])(\d{1,2})[:\-/. ](\d{1,2})(?!\d)|(\d{4})(\d\d)(\d\d)(?=\D|\d{6}(?!\d))")
+_YEAR_LAST = re.compile(r"(\d{1,2})[:\-/.](\d{1,2})[:\-/.](\d{4})(?!\d)")
+_CLOCK = re.compile(r"(\d{1,2})([:.\-])(\d{1,2})(?:\2(\d{1,2})(?:[.,](\d{1,9}))?)?(?!\d)|(\d\d)(\d\d)(\d\d)(?!\d)")
+_OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?:([+-])(\d\d):?(\d\d)?|(Z))(?![\w:])")
+
+_HALVES = {"上午": "a", "午前": "a", "오전": "a", "下午": "p", "午後": "p", "오후": "p"}
+_HALF = re.compile(r"([ap])\.?\s?m\b\.?|([ap])(?![a-z])|(" + "|".join(_HALVES) + ")", re.IGNORECASE)
+
+_NAME_DATE = (
+    r"(?:(?P<y>(?:19|20)\d\d)(?P<s>[-_.]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)|(?P<a>\d\d)[-_.](?P<b>\d\d)[-_.](?P<z>20\d\d))"
+)
+_NAME_CLOCK = r"(?P<H>\d\d)(?P<t>[-_.:hH]?)(?P<M>\d\d)(?:(?P=t)|[mM])(?P<S>\d\d)(?:[.,_-]?(?P<ms>\d{3}))?"
+_IN_NAME = re.compile(rf"(?<!\d){_NAME_DATE}(?:[ T_.@-]{{0,3}}){_NAME_CLOCK}(?!\d)")
+_IMPORTERS_STAMP = re.compile(r"\d{14}[-_][A-Z][A-Z0-9_]{3}\d{4}$", re.IGNORECASE)
+"""A stamp in front of the camera's own file name (DCF: four characters, four digits): the time of an import."""
+
+
+class NotATime(ValueError):
+    """The text is no time, or one that cannot be known; the message says why."""
+
+
+@dataclass(frozen=True)
+class CameraTime:
+    """A time by the camera's own clock."""
+
+    moment: datetime
+    """Naive; with the fraction of a second where the text has one."""
+    offset_minutes: int | None = None
+    """Minutes ahead of UTC, where the text states them. `moment` is not shifted by them."""
+    oddity: str | None = None
+    """What is unusual in how it was written, in words."""
+
+
+def parse_camera_time(text: str) -> CameraTime:
+    """Read a date and a time of day. Raises `NotATime`."""
+    text = text[:_LONGEST].strip()
+    year, month, day, oddity, rest = _date(text)
+    rest = rest.lstrip(" T,_")
+    before = _HALF.match(rest)
+    rest = rest[before.end() :].lstrip() if before else rest
+    clock = _CLOCK.match(rest)
+    if clock is None:
+        raise NotATime("there is no time of day")
+    hour, minute, second = (
+        int(part or 0) for part in (clock[1] or clock[6], clock[3] or clock[7], clock[4] or clock[8])
+    )
+    rest = rest[clock.end() :].strip()
+    half = before or _HALF.match(rest)
+    if half is not None and half is not before:
+        rest = rest[half.end() :].strip()
+    if half is not None:
+        hour = _of_24(hour, (half[1] or half[2] or _HALVES[half[3]]).lower())
+    offset = _OFFSET.match(rest)
+    if offset is not None:
+        rest = rest[offset.end() :].strip()
+    if rest:
+        oddity = f"{oddity}; " if oddity else ""
+        oddity += f"{rest[:20]!r} follows the time"
+    moment = _moment(year, month, day, hour, minute, second)
+    fraction = int(f"{clock[5]:0<6}"[:6]) if clock[5] else 0
+    return CameraTime(moment.replace(microsecond=fraction), _minutes(offset), oddity)
+
+
+def parse_offset(text: str) -> int | None:
+    """Minutes ahead of UTC from an EXIF `OffsetTime` (`+05:45`, `-0330`, `Z`); None where it is none."""
+    found = _OFFSET.fullmatch(text.strip()[:20])
+    return _minutes(found)
+
+
+def time_in_file_name(name: str) -> datetime | None:
+    """The time of capture in a file name: `IMG_20260514_213600.JPG`, `2026-05-14 21-36-00.jpg`, `20260514213600.jpg`.
+
+    Date and time of day to the second must both be there, valid and once: a serial number or a counter is no time.
+    A stamp in front of a camera's own file name (`20210531082538-RCNX0031`) is the time of an import, and is not read.
+    """
+    stem = name.rpartition("/")[2].rpartition("\\")[2][:200]
+    stem = stem.rpartition(".")[0] or stem
+    if _IMPORTERS_STAMP.fullmatch(stem):
+        return None
+    found = {moment for match in _IN_NAME.finditer(stem) if (moment := _named(match)) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _named(found: re.Match[str]) -> datetime | None:
+    try:
+        if found["y"] is not None:
+            year, month, day = int(found["y"]), int(found["m"]), int(found["d"])
+        else:
+            year = int(found["z"])
+            month, day, _ = _month_and_day(int(found["b"]), int(found["a"]))
+        moment = _moment(year, month, day, int(found["H"]), int(found["M"]), int(found["S"]))
+    except NotATime:
+        return None
+    return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
+
+
+def _date(text: str) -> tuple[int, int, int, str | None, str]:
+    """Year, month, day, what is odd about them, and the text that follows."""
+    found = _YEAR_FIRST.match(text)
+    if found is not None:
+        year, month, day = (int(part) for part in (found.group(1, 3, 4) if found[1] else found.group(5, 6, 7)))
+        oddity = None
+        if month > 12 >= day:
+            month, day, oddity = day, month, "day and month are swapped"
+        return year, month, day, oddity, text[found.end() :]
+    found = _YEAR_LAST.match(text)
+    if found is None:
+        raise NotATime("there is no date with a year of four digits")
+    first, second = int(found[1]), int(found[2])
+    month, day, oddity = _month_and_day(second, first)
+    return int(found[3]), month, day, oddity, text[found.end() :]
+
+
+def _month_and_day(second: int, first: int) -> tuple[int, int, str]:
+    """Of a date whose year is last; only where one of the two cannot be a month is it known which is which."""
+    if first <= 12 and second <= 12 and first != second:
+        raise NotATime("day and month cannot be told apart")
+    return (
+        (second, first, "the day is written first") if second <= 12 else (first, second, "the month is written first")
+    )
+
+
+def _of_24(hour: int, half: str) -> int:
+    if hour > 12:
+        if half == "a":
+            raise NotATime(f"there is no {hour} o'clock in the morning")
+        return hour  # a 24-hour clock that says PM besides
+    if hour == 0 and half == "p":
+        raise NotATime("there is no 0 o'clock in the afternoon")
+    return hour % 12 + (12 if half == "p" else 0)
+
+
+def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime:
+    if year < _EARLIEST_YEAR:
+        raise NotATime(f"the year is {year:04d}")
+    try:
+        return datetime(year, month, day, hour, minute, second)
+    except ValueError as error:
+        raise NotATime("no calendar has it") from error
+
+
+def _minutes(found: re.Match[str] | None) -> int | None:
+    if found is None:
+        return None
+    if found[4]:
+        return 0
+    hours, minutes = int(found[2]), int(found[3] or 0)
+    if hours > 14 or minutes > 59:
+        return None
+    return (-1 if found[1] == "-" else 1) * (60 * hours + minutes)
