@@ -1,15 +1,35 @@
 """How every event is written and read."""
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from uncia.errors import PermanentError
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 """A moment; given with any offset, kept and written as UTC."""
+
+
+LocalTime = TypeAliasType(
+    "LocalTime",
+    Annotated[
+        datetime,
+        AfterValidator(lambda moment: moment.replace(tzinfo=None)),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
+                "description": "A date and time on the camera's own clock, as ISO 8601 without an offset: no moment in "
+                "UTC, and hence no `date-time`.",
+                "examples": ["2026-05-14T21:36:00", "2026-05-14T21:36:00.250000"],
+            }
+        ),
+    ],
+)
+"""What a camera's clock showed: naive. The JSON Schema format `date-time` would demand an offset."""
 
 
 class WireModel(BaseModel):
