@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncia.errors import how_to_install
+
 RATE = 200
 _GRACE_S = 20
 _LINE = re.compile(r":\d+\)$")
@@ -49,7 +51,7 @@ def recording(pid: int, seconds: int) -> Iterator[Recording]:
     result = Recording()
     program = _py_spy()
     if program is None:
-        result.problem = "py-spy is not installed (pip install 'uncia[dev]')"
+        result.problem = f"py-spy is not installed ({how_to_install('dev')})"
         yield result
         return
     with tempfile.TemporaryDirectory() as folder:

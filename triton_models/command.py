@@ -19,6 +19,7 @@ from triton_models.options import BackendName, Json, Repository, chosen_backend,
 from triton_models.recipes import species_classifier
 from triton_models.releases.command import app as releases
 from triton_models.releases.shadow_command import app as shadow
+from triton_models.releases.stream_model import stream_version, stream_words
 from triton_models.training.ablate_command import ablate_command
 from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
@@ -61,7 +62,7 @@ def build(
 
 @app.command("list")
 def list_models(repository: Repository = None, as_json: Json = False) -> None:
-    """Show every version: live, previous, served beside or only installed, and what Triton says of it."""
+    """Show every version: live, previous, served beside or only installed; what Triton says; what the stream asks."""
     chosen = settings_of(repository)
     with ModelControl(chosen) as control:
         try:
@@ -70,14 +71,19 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
             served, trouble = None, str(error)
     lines = catalogue(shelves(chosen.model_repository), served)
     if as_json:
-        typer.echo(json.dumps([asdict(line) for line in lines]))
+        asked = (chosen.model, stream_version(chosen))
+        rows = [{**asdict(line), "in_stream": (line.model, line.version) == asked} for line in lines]
+        typer.echo(json.dumps(rows))
         return
     table = Table("version", "is", "Triton says", "backend", "label set")
     table.columns[0].no_wrap = True
     for line in lines:
         name = f"{line.model}@{line.version}" if line.version else line.model
-        table.add_row(name, line.standing, _state(line), line.backend, line.label_set)
+        # Every model has a live version of its own; a model that the stream does not ask is not live for a reader.
+        standing = "not in the stream" if line.standing == "live" and line.model != chosen.model else line.standing
+        table.add_row(name, standing, _state(line), line.backend, line.label_set)
     Console().print(table)
+    typer.echo(stream_words(chosen))
     if trouble:
         typer.echo(trouble, err=True)
 

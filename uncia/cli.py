@@ -6,9 +6,10 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from uncia import __version__
-from uncia.errors import UnciaError
+from uncia.errors import UnciaError, how_to_install
 
 GROUP = "uncia.commands"
 
@@ -46,7 +47,8 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
         sentence = _needs(point, error)
         app.command(
             point.name,
-            help=sentence,
+            # Not escaped, `[local]` would be a style of rich's, and the help would say to install the base again.
+            help=escape(sentence),
             context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         )(_refusal(f"`uncia {point.name}` {sentence}"))
         return
@@ -59,7 +61,7 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
 def _needs(point: EntryPoint, error: ImportError) -> str:
     wing = point.value.split(".")[0]
     extra = _EXTRAS.get(wing, wing)
-    return f"needs the extra `{extra}` ({error.name} is missing): pip install 'uncia[{extra}]'"
+    return f"needs the extra `{extra}` ({error.name} is missing): {how_to_install(extra)}"
 
 
 def _refusal(sentence: str) -> Callable[[], None]:

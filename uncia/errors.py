@@ -38,3 +38,8 @@ class LogTruncated(DependencyDown):
 
 class StackError(UnciaError):
     """The embedded stack could not be installed, started or stopped."""
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs an extra. Uncia is on no package index: it is installed from a clone."""
+    return f"pip install '.[{extra}]' in the clone of Uncia"

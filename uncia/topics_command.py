@@ -5,7 +5,8 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from uncia import topics_docs
 from uncia.broker import create_topics, existing_topics
@@ -34,16 +35,15 @@ def list_topics(as_json: bool = typer.Option(False, "--json", help="Print JSON."
     if as_json:
         typer.echo(json.dumps([{"topic": t.full_name(settings()), "key": t.key, "exists": has} for t, has in rows]))
         return
-    table = Table("topic", "key", "written by", "read by", "exists")
+    console = Console(highlight=False)
     for topic, has in rows:
-        table.add_row(
-            topic.full_name(settings()),
-            topic.key,
-            ", ".join(topic.writers),
-            ", ".join(topic.readers),
-            "yes" if has else "no",
-        )
-    Console().print(table)
+        console.print(topic.full_name(settings()), "" if has else "(not on the broker)", style="bold", soft_wrap=True)
+        for what, text in (
+            ("key", topic.key),
+            ("written by", ", ".join(topic.writers)),
+            ("read by", ", ".join(topic.readers)),
+        ):
+            console.print(Padding(Text(f"{what + ':':11} {text}"), (0, 0, 0, 2)))
 
 
 @app.command()

@@ -1,11 +1,12 @@
 """`docs/events.md` and `docs/asyncapi.json`, made from the topic registry and the wire models."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from uncia import __version__
-from uncia.events import Event
+from uncia.schemas import REFERENCE, schemas
 from uncia.topics import TOPICS, Topic
 
 _HEADER = """# Events
@@ -14,7 +15,10 @@ _HEADER = """# Events
 
 Every event is one JSON object with the field `event` naming its topic and major version. Readers ignore fields
 that they do not know. A breaking change is a new version beside the old one. Times with an offset are UTC;
-capture times are the camera's own clock and carry none. The same in machine's words: [asyncapi.json](asyncapi.json).
+capture times are the camera's own clock and carry none (`LocalTime`). A field that is not `always` there is left out
+where it has no value, and never null. The same as AsyncAPI, with a JSON Schema for each event:
+[asyncapi.json](asyncapi.json). Modelina and quicktype make Java, TypeScript, Go and Python of it that compile; a
+generator that does not know AsyncAPI 3.1 yet takes the document with `3.0.0` in place of `3.1.0`.
 """
 
 
@@ -33,9 +37,9 @@ def events_page() -> str:
         f"| `{t.name}` | {t.key} | {_kept(t)} | {', '.join(t.writers)} | {', '.join(t.readers)} |" for t in TOPICS
     ]
     for topic in TOPICS:
-        lines += ["", f"## `{topic.name}`", "", topic.holds, ""]
+        lines += ["", f"## `{topic.name}`", "", topic.holds]
         if topic.event is None:
-            lines.append(f"Format: {topic.format}.")
+            lines += ["", f"Format: {topic.format}."]
             continue
         schema = topic.event.model_json_schema(mode="serialization")
         lines += _table(schema)
@@ -45,9 +49,8 @@ def events_page() -> str:
                 f"### {name} (in `{topic.name}`)",
                 "",
                 part.get("description", "").split("\n")[0],
-                "",
             ]
-            lines += _table(part) if "properties" in part else [_values(part)]
+            lines += _table(part) if "properties" in part else _values(part)
     return "\n".join(lines) + "\n"
 
 
@@ -57,13 +60,15 @@ def _kept(topic: Topic) -> str:
     return "for ever" if topic.retention_days is None else f"{topic.retention_days} days"
 
 
-def _values(part: dict[str, Any]) -> str:
-    return "One of " + ", ".join(f"`{value}`" for value in part.get("enum", ())) + "."
+def _values(part: dict[str, Any]) -> list[str]:
+    if "enum" in part:
+        return ["", "One of " + ", ".join(f"`{value}`" for value in part["enum"]) + "."]
+    return [line for example in part.get("examples", ())[:1] for line in ("", f"For example `{example}`.")]
 
 
 def _table(schema: dict[str, Any]) -> list[str]:
     required = set(schema.get("required", ()))
-    lines = ["| field | type | always | meaning |", "|---|---|---|---|"]
+    lines = ["", "| field | type | always | meaning |", "|---|---|---|---|"]
     for name, field in schema.get("properties", {}).items():
         always = "yes" if name in required and "null" not in _type(field) else ""
         meaning = field.get("description", "").replace("\n", " ").replace("|", "\\|")
@@ -82,11 +87,17 @@ def _type(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
+SPECIFICATION = "3.1.0"
+_SCHEMA_FORMAT = f"application/vnd.aai.asyncapi+json;version={SPECIFICATION}"
+_BINDING = "0.5.0"
+
+
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3 document, with Kafka bindings 0.5."""
+    """The AsyncAPI document, with Kafka bindings 0.5. Every schema stands under a name in its components."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for topic in TOPICS:
         name = topic.name.replace(".", "-")
         channels[name] = {
@@ -97,20 +108,22 @@ def asyncapi() -> dict[str, Any]:
                 "kafka": {
                     "topic": topic.name,
                     "topicConfiguration": _kafka_config(topic),
-                    "bindingVersion": "0.5.0",
+                    "bindingVersion": _BINDING,
                 }
             },
         }
         messages[name] = _message(topic)
+        keys[_key_name(topic)] = {"title": _key_name(topic), "type": "string", "description": topic.key}
         for role, action, parties in (("send", "send", topic.writers), ("receive", "receive", topic.readers)):
             for party in parties:
-                operations[f"{party.replace(' ', '-')}-{role}-{name}"] = {
+                operations[f"{re.sub('[^a-z0-9]+', '-', party).strip('-')}-{role}-{name}"] = {
                     "action": action,
                     "channel": {"$ref": f"#/channels/{name}"},
                     "summary": f"{party} {'writes' if role == 'send' else 'reads'} {topic.name}",
                 }
+    events = {topic.event: None for topic in TOPICS if topic.event is not None}
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": SPECIFICATION,
         "info": {
             "title": "Uncia",
             "version": __version__,
@@ -119,7 +132,7 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages},
+        "components": {"messages": messages, "schemas": schemas(events) | keys},
     }
 
 
@@ -135,30 +148,22 @@ def _kafka_config(topic: Topic) -> dict[str, Any]:
 
 
 def _message(topic: Topic) -> dict[str, Any]:
+    key = {"$ref": REFERENCE.format(model=_key_name(topic))}
     message: dict[str, Any] = {
         "name": topic.name,
+        "title": _camel(topic),
         "summary": topic.holds,
-        "bindings": {"kafka": {"key": {"type": "string", "description": topic.key}, "bindingVersion": "0.5.0"}},
+        "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
     }
     if topic.event is None:
         return {**message, "contentType": "application/octet-stream", "description": topic.format}
-    return {**message, "contentType": "application/json", "payload": _payload(topic.event)}
+    payload = {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": REFERENCE.format(model=topic.event.__name__)}}
+    return {**message, "contentType": "application/json", "payload": payload}
 
 
-def _payload(event: type[Event]) -> dict[str, Any]:
-    schema = event.model_json_schema(mode="serialization", ref_template="#/{model}")
-    inlined: dict[str, Any] = _inline(schema, schema.pop("$defs", {}))
-    inlined["properties"] = {"event": {"const": event.topic}, **inlined["properties"]}
-    return inlined
+def _key_name(topic: Topic) -> str:
+    return f"{_camel(topic)}Key"
 
 
-def _inline(node: Any, definitions: dict[str, Any]) -> Any:
-    """Schemas without references, so that each message stands alone."""
-    if isinstance(node, dict):
-        if "$ref" in node:
-            rest = {key: value for key, value in node.items() if key != "$ref"}
-            return {**_inline(definitions[str(node["$ref"]).rsplit("/", 1)[-1]], definitions), **rest}
-        return {key: _inline(value, definitions) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_inline(value, definitions) for value in node]
-    return node
+def _camel(topic: Topic) -> str:
+    return "".join(part.capitalize() for part in re.split("[.-]", topic.name))

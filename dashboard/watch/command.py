@@ -22,18 +22,27 @@ def watch(
     until_end: bool = typer.Option(False, "--until-end", help="End once everything that stands there is shown."),
     camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or this station."),
     settled: bool = typer.Option(False, "--settled", help="Leave out what is still provisional."),
+    superseded: bool = typer.Option(
+        False, "--superseded", help="Also show ids that went out of use, each with the burst that has its frames now."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print each event as one line of JSON."),
 ) -> None:
-    """Show burst verdicts live. A question mark means: reported with its score, decided by nobody."""
+    """Show burst verdicts live. A question mark: uncertain, below any calibrated threshold.
+
+    Superseded ids are left out, but for --json without --settled: a script that keeps a table needs them.
+    """
     bursts = _verdicts(from_beginning or until_end, until_end, camera)
     if settled:
         bursts = (burst for burst in bursts if burst.status is not BurstStatus.PROVISIONAL)
+    live = not as_json and Console().is_terminal
+    if not (superseded or live or (as_json and not settled)):
+        bursts = (burst for burst in bursts if burst.status is not BurstStatus.SUPERSEDED)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         if as_json:
             for burst in bursts:
                 print(burst.to_bytes().decode(), flush=True)
-        elif Console().is_terminal:
-            _live(bursts)
+        elif live:
+            _live(bursts, superseded)
         else:
             for burst in bursts:
                 print(line_of(burst), flush=True)
@@ -52,13 +61,15 @@ def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[Bu
             yield burst
 
 
-def _live(bursts: Iterator[BurstResolved]) -> None:
+def _live(bursts: Iterator[BurstResolved], superseded: bool) -> None:
     console = Console()
     newest: dict[str, BurstResolved] = {}
     with Live(table_of(()), console=console, refresh_per_second=8) as live:
         for burst in bursts:
             known = newest.pop(burst.burst_id, None)
-            newest[burst.burst_id] = burst if known is None or burst.revision >= known.revision else known
+            burst = burst if known is None or burst.revision >= known.revision else known
+            if superseded or burst.status is not BurstStatus.SUPERSEDED:
+                newest[burst.burst_id] = burst
             room = max(5, console.height - 6)
             while len(newest) > room:
                 newest.pop(next(iter(newest)))

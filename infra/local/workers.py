@@ -6,7 +6,7 @@ import sys
 from typing import ClassVar
 
 from infra.local.service import NotReady, Service
-from uncia.errors import StackError
+from uncia.errors import StackError, how_to_install
 
 
 def _installed(package: str) -> bool:
@@ -25,7 +25,7 @@ class Worker(Service):
     def check_installed(self) -> None:
         """Faust and the clients come with an extra."""
         if not all(_installed(package) for package in ("faust", "tritonclient")):
-            raise StackError("the workers need the extra `processors`: pip install 'uncia[processors]'")
+            raise StackError(f"the workers need the extra `processors`: {how_to_install('processors')}")
 
     def command(self) -> list[str]:
         """The same command that runs it anywhere else."""

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 
 from infra.local.stack import Stack
+from producers.replay.compare import Held
 from producers.replay.log import asking
 from producers.replay.workers import MARK
 from tests.stack.containers import ContainerStack
@@ -25,6 +27,7 @@ from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.labels import LabelSet
 from uncia.model_versions import read_standing
+from uncia.object_store import ObjectStore
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
@@ -50,6 +53,14 @@ class Commands:
         )
         assert done.returncode == 0, f"uncia replay {' '.join(arguments)}: {done.stderr[-3000:]}"
         return done.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """What it says, all of it; it must fail."""
+        done = subprocess.run(
+            self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=self.environment, check=False
+        )
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
 
     def json(self, *arguments: str) -> Any:
         """The same, read."""
@@ -224,3 +235,121 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     assert all(row["replay"].startswith("other ") for row in found["confusion"])
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
+
+
+def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    store: ObjectStore,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    wait_for: Callable[..., object],
+) -> None:
+    camera = f"{station}/north"
+    keys = [f"{camera}/IMG_{number:04}.JPG" for number in range(8)]
+    for number, key in enumerate(keys):
+        taken = datetime(2014, 5, 1, 10 + number // 4, 0, number % 4)
+        upload(key, photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
+    settled(camera, 2)
+    # A photograph of 2017 under a key of 2014, and one of the other burst deleted, as retention does.
+    upload(keys[0], photograph(hash(station) % 1000 * 1000 + 99, "2017:05:01 10:00:00"))
+    wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 60, "2017")
+    store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
+
+    replay.json("start", name, "--station", station)
+    wait_for(lambda: Held.RECENT not in replay.json("promote", name, "--dry-run")["held"], 60, "live lets go")
+    before = of_station(settings, station)
+    for _ in range(2):
+        promoted = replay.json("promote", name)
+        assert promoted["events"] == 0
+        assert {row["why"] for row in promoted["held_changes"]} == {str(Held.OBJECT_CHANGED), str(Held.OBJECT_GONE)}
+    assert of_station(settings, station) == before
+    assert sum(burst.started_at.year == 2014 for burst in before.values()) >= 2
+    assert str(Held.OBJECT_CHANGED) in replay("status", name)
+    assert set(replay.json("status", name)["held"]) >= {str(Held.OBJECT_CHANGED), str(Held.OBJECT_GONE)}
+
+
+def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
+    """The newest revision of each burst of a station that stands."""
+    found = bursts_in(settings).items()
+    return {name: b for name, b in found if b.station == station and b.status is not BurstStatus.SUPERSEDED}
+
+
+def test_a_start_that_is_refused_leaves_nothing(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    stack: Stack,
+) -> None:
+    play(upload, station, bursts=1, frames=2)
+    settled(f"{station}/north", 1)
+    home = stack.folder / "replays"
+    folders = set(home.glob("*"))
+    for arguments, why in {
+        ("--station", station[:-1]): f"did you mean {station}/",
+        ("--station", station, "--since", "2026-05-02", "--until", "2026-05-01"): "is not before",
+        ("--station", station, "--since", "2026-05-01T12:00:00"): "from 2026-05-01 10:00:00",
+        ("--station", station, "--since", "2026-05-01T00:00:00Z"): "time zone",
+        ("--station", station, "--model", "no_such_model@1"): "no_such_model",
+        ("--station", station, "--settings", "s3_secret_key=hunter2"): "secrets are not taken",
+        # Only the worker itself finds out; it says so before it has answered anything.
+        ("--station", station, "--settings", "ensemble_rule=stacked",
+         "--settings", "ensemble_weights=/no/file"): "the worker bursts does not start",
+    }.items():  # fmt: skip
+        said = replay.refused("start", name, *arguments)
+        assert why in said, said
+        assert "Traceback" not in said
+        assert "hunter2" not in said
+        assert not [topic for topic in existing_topics(settings) if name in topic]
+        with asking(namespaced(settings, name)) as log:
+            assert log.groups() == []
+        assert set(home.glob("*")) == folders
+        assert name not in {row["replay"] for row in replay.json("list")}
+
+
+def test_since_and_until_are_by_the_cameras_clock_whatever_the_key_says(
+    replay: Commands,
+    name: str,
+    station: str,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+) -> None:
+    for number in range(4):
+        day = 1 + number // 2
+        upload(f"{station}/north/DSC{number}.JPG", photograph(hash(station) % 1000 * 1000 + number,
+                                                            f"2026:05:0{day} 23:59:5{number}"))  # fmt: skip
+    settled(f"{station}/north", 2)
+    done = replay.json("start", name, "--station", station, "--since", "2026-05-01", "--until", "2026-05-02")
+    assert done["copied"] == 2
+
+
+def test_a_run_whose_topic_is_deleted_ends_with_the_reason(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+) -> None:
+    play(upload, station, bursts=2, frames=2)
+    settled(f"{station}/north", 2)
+    process = replay.start(name, "--station", station)
+    deadline = time.monotonic() + LIMIT_S
+    with asking(namespaced(settings, name)) as log:
+        while not log.groups():
+            assert process.poll() is None, (replay.folder / "start.log").read_text()
+            assert time.monotonic() < deadline, "it does not begin"
+    deleted = IMAGE_PREDICTED.full_name(namespaced(settings, name))
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin.delete_topics([deleted])
+    admin.close()
+    assert process.wait(LIMIT_S) == 1
+    status = replay.json("status", name)
+    assert status["state"] == "failed"
+    assert f"the topic {deleted} was deleted" in status["reason"]
+    assert f"the topic {deleted} was deleted" in replay("status", name)

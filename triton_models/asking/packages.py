@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triton_models.graph_errors import told, too_large
-from uncia.errors import SettingsError, UnciaError
+from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.frames import Pixels
 from uncia.model_card import ModelCard, read_model_card
 from uncia.model_versions import CARD_FILE, GRAPH_FILE, LIVE_FILE, read_standing
@@ -66,7 +66,7 @@ def session_of(graph: Path | bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise PackageError(f"asking a model needs the package {error.name}: pip install 'uncia[models]'") from error
+        raise PackageError(f"asking a model needs the package {error.name}: {how_to_install('models')}") from error
     if isinstance(graph, Path) and (sentence := too_large(graph)):
         raise PackageError(sentence)
     options = onnxruntime.SessionOptions()

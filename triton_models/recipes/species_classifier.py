@@ -17,7 +17,7 @@ import numpy as np
 from triton_models.recipes.imagenet import label_set
 from triton_models.recipes.triton_config import Backend
 from triton_models.releases.repository import alone, draft, sha256, write_config, write_version
-from uncia.errors import SettingsError, UnciaError
+from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.events.images import ClassVector
 from uncia.folders import put_in_place
 from uncia.frames import FrameSpec, self_test_pattern
@@ -66,7 +66,7 @@ def build(
     try:
         made_of = fingerprint(backend)
     except PackageNotFoundError as error:
-        raise BuildError(f"building needs the package {error.name}: pip install 'uncia[models]'") from error
+        raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
     with alone(repository):
         if not force and (card := up_to_date(folder, made_of)) is not None:
             return Built(folder, card, fresh=False)
@@ -129,7 +129,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
 
         from triton_models.recipes import dense_pass, efficientnet
     except ImportError as error:
-        raise BuildError(f"building needs the package {error.name}: pip install 'uncia[models]'") from error
+        raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
     graph = made / VERSION / GRAPH_FILE
     graph.parent.mkdir()
     spec, labels = FrameSpec(), label_set()

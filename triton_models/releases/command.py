@@ -10,9 +10,11 @@ import typer
 from triton_models.options import Json, Repository, chosen_backend, settings_of
 from triton_models.releases.installing import install
 from triton_models.releases.promotion import named, promote, remove, roll_back, serve_beside, serve_no_longer
+from triton_models.releases.stream_model import stream_words, switch_words
 from uncia.inference import ModelControl
 from uncia.model_card import installed_card
 from uncia.model_versions import Standing, read_standing
+from uncia.settings import Settings
 
 app = typer.Typer()
 
@@ -22,7 +24,13 @@ Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia mo
 @app.command("install")
 def install_package(
     folder: Annotated[Path, typer.Argument(help="A model package: model.onnx, model.json, labels.json.")],
-    name: Annotated[str, typer.Option(help="The model whose next version it becomes.", show_default="its card's")] = "",
+    name: Annotated[
+        str,
+        typer.Option(
+            help="The model whose next version it becomes; the stream asks the one that UNCIA_MODEL names.",
+            show_default="its card's",
+        ),
+    ] = "",
     repository: Repository = None,
     backend: Annotated[str, typer.Option(help="python or onnxruntime.", show_default="as the model has it")] = "",
     as_json: Json = False,
@@ -30,7 +38,7 @@ def install_package(
     """Check a model package and put it into the repository as the next version; `promote` makes it live."""
     chosen = settings_of(repository)
     card = install(folder, chosen.model_repository, name=name, backend=chosen_backend(backend) if backend else "")
-    tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
+    tell_installed(card.model, card.version, chosen, as_json=as_json)
 
 
 @app.command("import")
@@ -52,28 +60,38 @@ def import_graph(
             typer.echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
             return
         card = install(package.folder, chosen.model_repository, name=name)
-    tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
+    tell_installed(card.model, card.version, chosen, as_json=as_json)
 
 
-def tell_installed(model: str, version: str, repository: Path, *, as_json: bool) -> None:
+def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool) -> None:
     """What became of an installation, and what is next."""
+    repository = chosen.model_repository
     card = installed_card(repository, model, version)
     standing = read_standing(repository / model)
     if as_json:
         facts = {"model": model, "version": version, "live": standing.live, "label_set": card.label_set}
-        typer.echo(json.dumps({**facts, "folder": str(repository / model / version)}))
+        folder = str(repository / model / version)
+        typer.echo(json.dumps({**facts, "folder": folder, "stream_model": chosen.model}))
         return
     typer.echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
-    typer.echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
+    if model == chosen.model:
+        typer.echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
+        return
+    typer.echo(f"It answers nobody yet. {stream_words(chosen)}")
+    typer.echo(switch_words(repository / model / version, chosen))
+    typer.echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
 
 
 @app.command("promote")
 def promote_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
-    """Make a version live: load it beside, ask its self-test, move. No request fails; what is wrong is not taken."""
+    """Make a version the live one of its model: load it beside, ask its self-test, move. No request fails.
+
+    The stream asks the live version of the model that UNCIA_MODEL names; of another model it asks nothing.
+    """
     chosen = settings_of(repository)
     model, number = named(version, chosen.model_repository)
     with ModelControl(chosen) as control:
-        _tell(model, promote(control, chosen.model_repository, model, number), as_json=as_json)
+        _tell(model, promote(control, chosen.model_repository, model, number), chosen, as_json=as_json)
 
 
 @app.command("roll-back")
@@ -86,7 +104,7 @@ def roll_back_model(
     chosen = settings_of(repository)
     with ModelControl(chosen) as control:
         model = model or chosen.model
-        _tell(model, roll_back(control, chosen.model_repository, model), as_json=as_json)
+        _tell(model, roll_back(control, chosen.model_repository, model), chosen, as_json=as_json)
 
 
 @app.command("serve")
@@ -103,7 +121,7 @@ def serve_version(
     with ModelControl(chosen) as control:
         standing = change(control, chosen.model_repository, model, number)
     if as_json:
-        _tell(model, standing, as_json=True)
+        _tell(model, standing, chosen, as_json=True)
     else:
         typer.echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
 
@@ -118,10 +136,19 @@ def remove_version(version: Version, repository: Repository = None, as_json: Jso
     typer.echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
 
 
-def _tell(model: str, standing: Standing, *, as_json: bool) -> None:
-    facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}
+def _tell(model: str, standing: Standing, chosen: Settings, *, as_json: bool) -> None:
+    in_stream = model == chosen.model and chosen.model_version in ("", standing.live)
     if as_json:
-        typer.echo(json.dumps(facts))
+        facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}
+        typer.echo(json.dumps({**facts, "stream_model": chosen.model, "in_stream": in_stream}))
         return
     before = f"; before it {standing.previous}, which stays loaded for `roll-back`" if standing.previous else ""
-    typer.echo(f"{model}@{standing.live} is live{before}")
+    if in_stream:
+        typer.echo(f"{model}@{standing.live} is live{before}")
+        return
+    typer.echo(f"Triton serves {model}@{standing.live} to whoever asks for {model}{before}.")
+    typer.echo(f"The stream does not ask for it. {stream_words(chosen)}")
+    if model == chosen.model:
+        typer.echo("Take UNCIA_MODEL_VERSION out of its settings, and the stream asks the live version.")
+    else:
+        typer.echo(switch_words(chosen.model_repository / model / standing.live, chosen))

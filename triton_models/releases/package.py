@@ -12,7 +12,7 @@ import numpy as np
 
 from triton_models.graph_errors import told, too_large
 from triton_models.releases.repository import sha256
-from uncia.errors import SettingsError, UnciaError
+from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.frames import self_test_pattern
 from uncia.model_card import ModelCard, read_model_card
 from uncia.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
@@ -59,7 +59,7 @@ def open_graph(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UnciaError(f"looking at a model needs the package {error.name}: pip install 'uncia[models]'") from error
+        raise UnciaError(f"looking at a model needs the package {error.name}: {how_to_install('models')}") from error
     _check_size(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

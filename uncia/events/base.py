@@ -4,7 +4,17 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from typing_extensions import TypeAliasType
 
 from uncia.errors import PermanentError
 
@@ -29,9 +39,6 @@ Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
 """A moment; given with any offset, kept and written as UTC."""
 
-CameraTime = Annotated[datetime, AfterValidator(within_calendar)]
-"""What a camera's clock shows, without offset: of the years 1 and 9999 the one next to it."""
-
 Name = Annotated[str, Field(max_length=1024)]
 """An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
 
@@ -41,6 +48,26 @@ Many = Annotated[tuple[T, ...], FailFast(), Field(max_length=2000)]
 
 Words = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
 """Text for people. Longer text is cut, so that no message outgrows its topic because of it."""
+
+
+LocalTime = TypeAliasType(
+    "LocalTime",
+    Annotated[
+        datetime,
+        AfterValidator(lambda moment: within_calendar(moment.replace(tzinfo=None))),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
+                "description": "A date and time on the camera's own clock, as ISO 8601 without an offset: no moment in "
+                "UTC, and hence no `date-time`.",
+                "examples": ["2026-05-14T21:36:00", "2026-05-14T21:36:00.250000"],
+            }
+        ),
+    ],
+)
+"""What a camera's clock showed: naive; of the years 1 and 9999 the one next to it. The JSON Schema format `date-time`
+would demand an offset."""
 
 
 class WireModel(BaseModel):

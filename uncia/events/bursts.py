@@ -1,12 +1,11 @@
 """Events about one burst: the frames that one trigger of one camera took, and what they show together."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import Event, Many, UtcTime, WireModel
+from uncia.events.base import Event, LocalTime, Many, UtcTime, WireModel
 from uncia.events.images import Box, ClassScore, Rejection, Trigger
 
 
@@ -42,7 +41,7 @@ class BurstFrame(WireModel):
     upload_id: str
     key: str
     bucket: str
-    captured_at: datetime
+    captured_at: LocalTime
     sequence: int | None = None
     joined: JoinReason | None = Field(
         default=None, description="what ties it to the frames before it; `first` for the earliest"
@@ -85,8 +84,8 @@ class BurstResolved(Event):
     station: str
     camera: str
     trigger: Trigger
-    started_at: datetime = Field(description="capture time of the earliest frame, by the camera's clock")
-    ended_at: datetime
+    started_at: LocalTime = Field(description="capture time of the earliest frame, by the camera's clock")
+    ended_at: LocalTime
     frames: Many[BurstFrame] = ()
     frames_left_out: PositiveInt | None = Field(
         default=None, description="so many more frames are in the burst; listed, they would make the event too large"
@@ -152,7 +151,7 @@ class FrameLate(Event):
     upload_id: str
     station: str
     camera: str
-    captured_at: datetime = Field(description="by the camera's clock")
+    captured_at: LocalTime = Field(description="by the camera's clock")
     arrived_at: UtcTime = Field(description="log time at which it was read")
     missed_burst_id: str = Field(description="the burst that spans its capture time and is past revising")
     late_s: float = Field(ge=0, description="seconds of log time since that burst closed")

@@ -1,12 +1,11 @@
 """Whether a camera's clock can be believed."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from uncia.events.base import Event, Many, UtcTime, WireModel
+from uncia.events.base import Event, LocalTime, Many, UtcTime, WireModel
 
 
 class ClockVerdict(StrEnum):
@@ -54,6 +53,6 @@ class ClockJudged(Event):
         "be told: above 0, the clock is ahead",
     )
     evidence: ClockEvidence = Field(description="as it was when this was said")
-    last_capture: datetime | None = Field(default=None, description="the camera's own clock, at the newest upload")
+    last_capture: LocalTime | None = Field(default=None, description="the camera's own clock, at the newest upload")
     last_upload: UtcTime | None = Field(default=None, description="the store's clock")
     judged_at: UtcTime = Field(description="log time of the frame that decided it")

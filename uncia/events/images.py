@@ -2,17 +2,33 @@
 
 import base64
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, WithJsonSchema
+from typing_extensions import TypeAliasType
 
-from uncia.events.base import CameraTime, Event, Many, Name, UtcTime, WireModel, Words
+from uncia.events.base import Event, LocalTime, Many, Name, UtcTime, WireModel, Words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Box = tuple[float, float, float, float]
+Box = TypeAliasType(
+    "Box",
+    Annotated[
+        tuple[float, float, float, float],
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"type": "number"},
+                "minItems": 4,
+                "maxItems": 4,
+                "description": "x, y, width, height as shares of the photograph's width and height, origin at the top "
+                "left.",
+            }
+        ),
+    ],
+)
 """x, y, width, height as shares of the photograph's width and height, origin at the top left."""
 
 RECONCILE_SOURCE = "uncia:reconcile"
@@ -82,7 +98,7 @@ class CaptureTimeSource(StrEnum):
 class Capture(WireModel):
     """What the camera says of the photograph."""
 
-    time: CameraTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
+    time: LocalTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
     time_source: CaptureTimeSource
     time_origin: str | None = Field(
         default=None,

@@ -31,8 +31,16 @@ def test_an_absent_extra_gives_one_sentence_with_the_way_to_get_it(
     app = app_with(monkeypatch, point("thing", f"{module}:app"), asked="thing")
     with pytest.raises(UnciaError) as caught:
         CliRunner().invoke(app, ["thing", "--any", "option"], catch_exceptions=False)
-    assert f"pip install 'uncia[{extra}]'" in str(caught.value)
+    assert f"pip install '.[{extra}]'" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_help_of_a_base_installation_names_the_extra_in_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (point("absent", "infra.absent:app"), point("settings", "uncia.settings_command:app"))
+    for arguments in (["--help"], ["absent", "--help"]):
+        asked = arguments[0] if arguments[0] == "absent" else ""
+        output = CliRunner().invoke(app_with(monkeypatch, *points, asked=asked), arguments).output
+        assert "'.[local]'" in " ".join(output.replace("│", " ").split())
 
 
 def test_an_absent_extra_leaves_the_other_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
