@@ -6,15 +6,10 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-<<<<<<< HEAD
 from infra.local.service import NotReady, Service
 from infra.local.synchronous import write_through
 from uncia.durable import write_durably
-from uncia.errors import StackError
-=======
-from infra.local.service import Service
 from uncia.errors import StackError, how_to_install
->>>>>>> replaycli
 from uncia.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
