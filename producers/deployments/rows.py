@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from producers.gateway.names import checked_name
+from uncia import tables
 from uncia.errors import SettingsError
 from uncia.events import DeploymentChanged, Sensitivity, Trigger
 
@@ -50,14 +51,17 @@ class _Row:
     """The cells of a row, and what was found wrong while they were read."""
 
     cells: Mapping[str, str]
+    decimal_comma: bool = False
     wrong: list[str] = field(default_factory=list)
 
     def text(self, *columns: str) -> str:
-        return next((cell for column in columns if (cell := self.cells.get(column, "").strip())), "")
+        return next((text for column in columns if (text := tables.cell(self.cells.get(column)))), "")
 
     def name(self, what: str, columns: tuple[str, ...]) -> str:
         if not (text := self.text(*columns)):
-            self.wrong.append(f"the {what} has no name: {' and '.join(columns)} are empty or absent")
+            nothing = {each for column in columns if (each := self.cells.get(column, "").strip())}
+            hint = f" ({' and '.join(sorted(nothing))} counts as empty)" if nothing else ""
+            self.wrong.append(f"the {what} has no name: {' and '.join(columns)} are empty or absent{hint}")
             return ""
         try:
             return checked_name(text, what)
@@ -80,18 +84,24 @@ class _Row:
             return None
         return moment
 
-    def number(self, column: str, low: float, high: float, *, open_low: bool = False) -> float | None:
+    def number(
+        self, column: str, low: float, high: float, *, open_low: bool = False, degrees: bool = False
+    ) -> float | None:
         """A finite number; its value is never repeated, since it may be a position."""
         if not (text := self.text(column)):
             return None
         try:
-            value = float(text)
+            # No number of degrees has thousands in it: a comma is a decimal one, whatever divides the columns.
+            value = tables.number(text, decimal_comma=self.decimal_comma or degrees)
         except ValueError:
             self.wrong.append(f"{column} is no number (a point divides the decimals)")
             return None
         if not (low < value if open_low else low <= value) or not value <= high:
             bounds = f"above {low:g}" if high == _ANY else f"between {low:g} and {high:g}"
-            self.wrong.append(f"{column} is out of range: it has to be {bounds}")
+            hint = (
+                "; metres of a projection such as UTM are no degrees" if degrees and abs(value) > _MOST_DEGREES else ""
+            )
+            self.wrong.append(f"{column} is out of range: it has to be {bounds}{hint}")
             return None
         return value
 
@@ -113,6 +123,7 @@ class _Row:
 
 
 _ANY = 1e9
+_MOST_DEGREES = 180
 
 
 def read_offset(text: str) -> int:
@@ -127,10 +138,10 @@ def read_offset(text: str) -> int:
 
 
 def read_row(
-    cells: Mapping[str, str], columns: Columns, defaults: Defaults
+    cells: Mapping[str, str], columns: Columns, defaults: Defaults, *, decimal_comma: bool = False
 ) -> tuple[DeploymentChanged | None, list[str]]:
     """The deployment, or None and why not, one sentence for each thing that is wrong."""
-    row = _Row(cells)
+    row = _Row(cells, decimal_comma)
     deployment_id = row.text("deploymentID")
     if not deployment_id:
         row.wrong.append("deploymentID is empty")
@@ -140,10 +151,7 @@ def read_row(
         row.wrong.append("deploymentStart is empty")
     if start is not None and end is not None and end <= start:
         row.wrong.append("the deployment ends before it starts" if end < start else "the deployment ends as it starts")
-    latitude, longitude = row.number("latitude", -90, 90), row.number("longitude", -180, 180)
-    for column in ("latitude", "longitude"):
-        if not row.text(column):
-            row.wrong.append(f"{column} is empty")
+    latitude, longitude = _position(row)
     uncertainty = row.number("coordinateUncertainty", 0, _ANY, open_low=True)
     sensitivity = row.choice("sensitivity", tuple(Sensitivity)) or defaults.sensitivity
     method = row.choice("captureMethod", tuple(CAPTURE_METHODS))
@@ -174,6 +182,33 @@ def read_row(
         # Nothing that is left to fail is known; were there something, it fails by line and not by traceback.
         problems = error.errors(include_url=False, include_input=False)
         return None, [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems]
+
+
+def _position(row: _Row) -> tuple[float | None, float | None]:
+    """Latitude and longitude. What is wrong with them is said without repeating them: they may be a secret."""
+    latitude = row.number("latitude", -90, 90, degrees=True)
+    longitude = row.number("longitude", -180, 180, degrees=True)
+    for column in ("latitude", "longitude"):
+        if not row.text(column):
+            row.wrong.append(f"{column} is empty")
+    if latitude == 0 and longitude == 0:
+        row.wrong.append(
+            "latitude and longitude are both 0, in the sea off Africa, and what many programs write where nothing is "
+            "known: write where the camera stands"
+        )
+    if latitude is None and longitude is not None and abs(longitude) <= 90 and _within(row, "latitude", 180):
+        row.wrong = [
+            f"{each}; are latitude and longitude exchanged?" if each.startswith("latitude is out") else each
+            for each in row.wrong
+        ]
+    return latitude, longitude
+
+
+def _within(row: _Row, column: str, most: float) -> bool:
+    try:
+        return abs(tables.number(row.text(column), decimal_comma=True)) <= most
+    except ValueError:
+        return False
 
 
 def _minutes(moment: datetime) -> int:

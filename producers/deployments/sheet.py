@@ -2,13 +2,26 @@
 
 import csv
 import io
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from producers.deployments.rows import Columns, Defaults, read_row
+from uncia import tables
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged
+
+_OTHERS = {
+    "a deployments.csv of Wildlife Insights": {"deployment_id", "placename", "start_date"},
+    "a station table of camtrapR": {"station", "setup_date", "retrieval_date"},
+    "a media.csv of Camtrap DP": {"mediaid", "filepath"},
+    "an observations.csv of Camtrap DP": {"observationid", "observationtype"},
+}
+"""Tables that are handed in for one of ours, by some of their headings."""
+
+_FAR, _NEAR = 20.0, 5.0
+"""Degrees."""
 
 REQUIRED = ("deploymentID", "latitude", "longitude", "deploymentStart")
 
@@ -34,14 +47,17 @@ class Sheet:
 def read_sheet(raw: bytes, columns: Columns, defaults: Defaults) -> Sheet:
     """Read and check the file alone. Raises `UnciaError` where it is no such table at all."""
     sheet = Sheet()
-    for line, cells, wrong in _rows(raw, columns):
+    form, text = _text(raw)
+    for line, cells, wrong in _rows(text, form, columns):
         sheet.rows += 1
         # Where cells are not under their headings, what they seem to say would only mislead, or tell a position.
-        deployment, wrong = (None, wrong) if wrong else read_row(cells, columns, defaults)
+        deployment, wrong = (
+            (None, wrong) if wrong else read_row(cells, columns, defaults, decimal_comma=form.decimal_comma)
+        )
         sheet.problems += [Problem(line, cells.get("deploymentID", ""), each) for each in wrong]
         if deployment is not None:
             sheet.deployments[line] = deployment
-    _take_out(sheet, [*_repeated(sheet.deployments), *_overlaps(sheet.deployments)])
+    _take_out(sheet, [*_repeated(sheet.deployments), *_overlaps(sheet.deployments), *_exchanged(sheet.deployments)])
     return sheet
 
 
@@ -102,23 +118,53 @@ def _overlaps(deployments: dict[int, DeploymentChanged]) -> Iterator[Problem]:
                     )
 
 
+def _exchanged(deployments: dict[int, DeploymentChanged]) -> Iterator[Problem]:
+    """A position that is far from all the others, and among them with latitude and longitude exchanged."""
+    if len(deployments) < 3:
+        return
+    middle = (
+        statistics.median(each.latitude for each in deployments.values()),
+        statistics.median(each.longitude for each in deployments.values()),
+    )
+    for line, each in deployments.items():
+        if (
+            _apart((each.latitude, each.longitude), middle) > _FAR
+            and _apart((each.longitude, each.latitude), middle) < _NEAR
+        ):
+            yield Problem(
+                line,
+                each.deployment_id,
+                "is far from all others in the table, and would be among them with latitude and longitude exchanged",
+            )
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1]))
+
+
 def _overlap(one: DeploymentChanged, other: DeploymentChanged) -> bool:
     return (other.end is None or one.start < other.end) and (one.end is None or other.start < one.end)
 
 
-def _rows(raw: bytes, columns: Columns) -> Iterator[tuple[int, dict[str, str], list[str]]]:
-    """Line, cells by column, and what is wrong with the row's form."""
+def _text(raw: bytes) -> tuple[tables.Form, str]:
+    """How the table is written, and its text from the heading on."""
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode(tables.encoding_of(raw))
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise UnciaError(f"line {line} is not UTF-8: save the table as CSV in UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        raise UnciaError(tables.not_utf_8(raw[: error.start].count(b"\n") + 1)) from error
+    first, _, rest = text.partition("\n")
+    form = tables.form_of(first, rest.partition("\n")[0])
+    return form, rest if form.skipped else text
+
+
+def _rows(text: str, form: tables.Form, columns: Columns) -> Iterator[tuple[int, dict[str, str], list[str]]]:
+    """Line, cells by column, and what is wrong with the row's form."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check(header, columns)
         while True:
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + form.skipped
             cells = next(reader, None)
             if cells is None:
                 return
@@ -126,22 +172,24 @@ def _rows(raw: bytes, columns: Columns) -> Iterator[tuple[int, dict[str, str], l
                 continue
             wrong = []
             if len(cells) > len(header):
-                wrong = [f"has {len(cells)} cells under {len(header)} headings: is a cell with a comma not quoted?"]
+                wrong = [
+                    f"has {len(cells)} cells under {len(header)} headings: is one with a separator in it not quoted?"
+                ]
             yield line, dict(zip(header, cells, strict=False)), wrong
     except csv.Error as error:
-        raise UnciaError(f"line {reader.line_num} is no CSV: {error}") from error
+        raise UnciaError(f"line {reader.line_num + form.skipped} is no CSV: {error}") from error
 
 
 def _check(header: list[str], columns: Columns) -> None:
-    if len(header) == 1 and ";" in header[0]:
-        raise UnciaError("the columns are divided by semicolons: save the table with commas, as Camtrap DP has it")
     missing = [name for name in REQUIRED if name not in header]
     for names in (columns.station, columns.camera):
         if not set(names) & set(header):
             missing.append(" or ".join(names))
     if missing:
+        others = next((name for name, some in _OTHERS.items() if some <= {each.lower() for each in header}), "")
         raise UnciaError(
-            f"the table lacks {', '.join(missing)}: a Camtrap DP `deployments.csv` is expected; "
+            (f"this is {others}, which is not read: " if others else "")
+            + f"the table lacks {', '.join(missing)}: a Camtrap DP `deployments.csv` is expected; "
             "--station-column and --camera-column choose other columns"
         )
     twice = {name for name in header if name and header.count(name) > 1}

@@ -1,9 +1,12 @@
 """A `deployments.csv`, row by row: what it becomes, and what is said of a wrong one."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from producers.deployments.rows import Columns, Defaults
 from producers.deployments.sheet import Sheet, check_against, read_sheet
@@ -108,7 +111,8 @@ def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
         ({"deploymentEnd": "2026-02-01T09:00:00+05:45"}, "ends before it starts"),
         ({"latitude": "90.01"}, "latitude is out of range: it has to be between -90 and 90"),
         ({"longitude": "-181"}, "longitude is out of range: it has to be between -180 and 180"),
-        ({"latitude": "nan"}, "latitude is out of range"),
+        ({"latitude": "nan"}, "latitude is empty"),
+        ({"latitude": "inf"}, "latitude is out of range"),
         ({"longitude": "83°59'"}, "longitude is no number"),
         ({"latitude": ""}, "latitude is empty"),
         ({"deploymentID": "", "cameraID": "x"}, "deploymentID is empty"),
@@ -192,7 +196,7 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
     [
         (b"", "lacks deploymentID"),
         (b"deploymentID,latitude\n", "lacks longitude, deploymentStart"),
-        (b"deploymentID;latitude;longitude\n", "semicolons"),
+        (b"deploymentID;latitude;longitude\n", "lacks deploymentStart"),
         (b"caf\xe9\n", "line 1 is not UTF-8"),
         (b'a,"b\n', "is no CSV"),
         (b"\xff\xd8\xff\xe0 a photograph", "not UTF-8"),
@@ -203,6 +207,103 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
 def test_what_is_no_such_table_is_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
     with pytest.raises(UnciaError, match=sentence):
         read_sheet(raw, Columns(), Defaults())
+
+
+@pytest.mark.parametrize("nothing", ["NA", "N/A", "NaN", "NULL", "-", " NA ", "#N/A"])
+def test_cells_that_mean_nothing_count_as_empty(nothing: str) -> None:
+    row = {"cameraID": nothing, "deploymentEnd": nothing, "coordinateUncertainty": nothing, "utcOffset": nothing}
+    deployment = only(sheet(row))
+    assert (deployment.camera, deployment.end, deployment.coordinate_uncertainty_m) == ("ridge/d1", None, None)
+    ((_, sentence),) = sentences(sheet({"locationID": nothing}))
+    assert sentence == (
+        f"the station has no name: locationID and locationName are empty or absent ({nothing.strip()} counts as empty)"
+    )
+
+
+def test_names_that_only_resemble_nothing_are_names() -> None:
+    assert only(sheet({"locationID": "Na", "cameraID": "NA-1"})).camera == "Na/NA-1"
+
+
+def test_a_position_of_zeros_is_questioned_and_one_zero_is_not() -> None:
+    for zeros in ({"latitude": "0", "longitude": "0.000"}, {"latitude": "-0", "longitude": "0"}):
+        ((line, sentence),) = sentences(sheet(zeros))
+        assert line == 2
+        assert "both 0" in sentence
+    assert only(sheet({"latitude": "0"})).latitude == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"latitude": "128.5", "longitude": "36.1"}, "latitude is out of range: it has to be between -90 and 90; are"),
+        ({"latitude": "540123", "longitude": "36.1"}, "metres of a projection such as UTM"),
+    ],
+)
+def test_what_may_be_wrong_with_a_position_is_said(row: dict[str, str], sentence: str) -> None:
+    ((_, told),) = sentences(sheet(row))
+    assert sentence in told
+
+
+def test_a_position_that_is_among_the_others_only_when_exchanged_is_questioned() -> None:
+    rows = [{"deploymentID": f"d{n}", "cameraID": f"c{n}", "latitude": f"28.{n}"} for n in range(4)]
+    read = sheet(*rows, {"deploymentID": "x", "cameraID": "x", "latitude": "83.98", "longitude": "28.21"})
+    ((line, sentence),) = sentences(read)
+    assert (line, "exchanged" in sentence, "28" in sentence) == (6, True, False)
+
+
+def test_semicolons_tabs_and_decimal_commas_are_read() -> None:
+    for separator, first in ((";", ""), ("\t", ""), (";", "sep=;\r\n"), ("|", "sep=|\n")):
+        cells = {**GOOD, "latitude": "28,21", "longitude": "83,98", "coordinateUncertainty": "12,5"}
+        raw = f"{first}{separator.join(cells)}\r\n{separator.join(cells.values())}\r\n"
+        deployment = only(read_sheet(raw.encode(), Columns(), Defaults()))
+        assert (deployment.latitude, deployment.longitude, deployment.coordinate_uncertainty_m) == (28.21, 83.98, 12.5)
+
+
+def test_a_quoted_comma_is_a_decimal_one_in_degrees_alone() -> None:
+    assert only(sheet({"latitude": '"28,21"'})).latitude == 28.21
+    ((_, sentence),) = sentences(sheet({"coordinateUncertainty": '"1,234"'}))
+    assert "a point divides the decimals" in sentence
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_in_the_encodings_that_tell_what_they_are(encoding: str) -> None:
+    raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
+    assert only(read_sheet(raw, Columns(), Defaults())).camera == "Höhe/north"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sentence"), [("cp1252", "Windows-1252"), ("mac-roman", "Windows-1252"), ("utf-16-le", "zero bytes")]
+)
+def test_a_table_whose_accents_cannot_be_told_is_refused(encoding: str, sentence: str) -> None:
+    raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
+    with pytest.raises(UnciaError, match=sentence):
+        read_sheet(raw, Columns(), Defaults())
+
+
+def test_another_programs_table_is_named() -> None:
+    raw = b"project_id,deployment_id,placename,longitude,latitude,start_date,end_date\n"
+    with pytest.raises(UnciaError, match="Wildlife Insights"):
+        read_sheet(raw, Columns(), Defaults())
+
+
+CELLS = st.sampled_from(
+    ["", "NA", "28.2", "83,9", "0", "2026-03-01T09:00:00+05:45", "ridge", "\x00", '"', ";", "9" * 400]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(CELLS | st.text(max_size=5), max_size=9), max_size=5), st.sampled_from(",;\t"))
+def test_no_cells_break_the_reader(lines: list[list[str]], separator: str) -> None:
+    rows = [separator.join(GOOD), *(separator.join(cells) for cells in lines)]
+    with contextlib.suppress(UnciaError):
+        read_sheet("\n".join(rows).encode("utf-8", "surrogatepass"), Columns(), Defaults())
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400), st.sampled_from([b"", b"\xff\xfe", b"\xef\xbb\xbf", b"sep=;\n"]))
+def test_no_bytes_break_the_reader(raw: bytes, mark: bytes) -> None:
+    with contextlib.suppress(UnciaError):
+        read_sheet(mark + raw, Columns(), Defaults())
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data package is not beside the repository")
