@@ -5,8 +5,8 @@ the offsets that workers committed, which follow what they did by three seconds 
 """
 
 import contextlib
-import json
 import math
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,12 +19,15 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from uncia.errors import PermanentError
-from uncia.events import ClockVerdict, ImagePredicted, Lane
+from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
 from uncia.settings import Settings
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
 
 RECENT_S = 300
 """Latency is told of the answers of so many last seconds."""
+
+_LETTER_ID = re.compile(rb"(\d{1,9}):(\d{1,18})")
+"""Key of a mark on a dead letter: its partition and offset."""
 
 _MOST_PER_PARTITION = 250
 _READ_WITHIN_S = 1.0
@@ -192,8 +195,9 @@ def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     verdicts: dict[str, str] = {}
 
     def take(record: ConsumerRecord) -> None:
-        body = json.loads(record.value or b"{}")
-        verdicts[str(body.get("camera"))] = str(body.get("verdict"))
+        with contextlib.suppress(PermanentError):
+            judged = ClockJudged.from_bytes(record.value)
+            verdicts[judged.camera] = judged.verdict.value
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
     doubted = {ClockVerdict.SUSPICIOUS.value, ClockVerdict.WRONG.value}
@@ -206,8 +210,9 @@ def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     settled: set[tuple[int, int]] = set()
 
     def take(record: ConsumerRecord) -> None:
-        partition, _, offset = (record.key or b"").decode().partition(":")
-        settled.add((int(partition), int(offset)))
+        found = _LETTER_ID.fullmatch(record.key or b"")
+        if found:
+            settled.add((int(found[1]), int(found[2])))
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
     return sum(offset >= begins.get(TopicPartition(letters, partition), 0) for partition, offset in settled)

@@ -22,6 +22,7 @@ class _Object(BaseModel):
     size: NonNegativeInt = 0
     etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
     version_id: str | None = Field(default=None, max_length=1024, validation_alias="versionId")
+    moved_to: Any = Field(default=None, validation_alias="movedTo", description="in our own: URL-encoded, as the key")
 
 
 class _S3(BaseModel):
@@ -47,6 +48,7 @@ class S3Record:
         self.size = stored.size
         self.etag = bare_etag(stored.etag) or None
         self.version_id = stored.version_id or None
+        self.moved_to = unquote_plus(stored.moved_to) if isinstance(stored.moved_to, str) else None
         self.time: datetime = record.time.astimezone(UTC)
         self.source = record.source
         # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.

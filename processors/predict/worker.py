@@ -163,7 +163,8 @@ def create_lane(
                 upload = ImageUploaded.from_bytes(event.value)
             except PermanentError as error:
                 return error
-            if upload.upload_id in known:
+            # Of a moved object the answer that it had before is no longer the answer.
+            if upload.upload_id in known and upload.moved_to is None:
                 return None
             known.add(upload.upload_id)
             return await predict.answer(upload)

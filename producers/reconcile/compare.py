@@ -29,6 +29,8 @@ class State(StrEnum):
     """We announced it before, and no event tells of it yet."""
     MISSED = "missed"
     """Nobody announced it."""
+    MOVED = "moved"
+    """An upload whose object is gone, while its content stands under another camera; not counted among the stored."""
 
 
 NAMED = (State.MISSED, State.WAITING, State.UNANSWERED)
@@ -53,10 +55,18 @@ def judge(known: Known | None, refused_at: float | None, modified: float, patien
     # Stores tell whole seconds.
     if refused_at is not None and refused_at >= max(int(modified), known.announced):
         return State.REFUSED
-    if known.announced:
+    if known.announced and not _stored_again(known, modified):
         waited = now - max(known.announced, known.by_us)
         return State.IN_WORK if waited < patience.unanswered_after_s else State.UNANSWERED
     if now - modified < patience.fresh_s:
         return State.FRESH
     # A claim from the future is a clock that was set back: it must not be waited for.
     return State.WAITING if 0 <= now - known.by_us < patience.again_after_s else State.MISSED
+
+
+def _stored_again(known: Known, modified: float) -> bool:
+    """The content was stored once more after its last announcement, which was answered by "it is not there".
+
+    Somebody has put back what had been overwritten or deleted, and the notification of that was lost.
+    """
+    return known.withdrawn >= known.announced and modified >= int(known.announced)
