@@ -82,7 +82,7 @@ def _facts(objects: int) -> Iterator[Fact]:
             upload, _ = object_keys(BUCKET, key_of(number), etag_of(number))
             content = number.to_bytes(12, "big")
             camera, key = "station/camera", key_of(number)
-            told = Identity(content, camera, key, etag_of(number), 1, "2026-05-14T21:36:00Z")
+            told = Identity(content, camera, key, etag_of(number), 1, 0.0)
             yield Fact(upload, announced=1.0, identity=told)
             yield Fact(upload, answered=1.0)
 

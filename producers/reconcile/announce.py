@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 
 from kafka import KafkaProducer
@@ -36,7 +36,7 @@ def announce_moves(settings: Settings, moves: Iterable[Move], pause: Callable[[f
 
 def _gone(move: Move) -> StoredObject:
     one = move.identity
-    return StoredObject(one.key, one.etag, one.size, datetime.fromisoformat(one.uploaded_at))
+    return StoredObject(one.key, one.etag, one.size, datetime.fromtimestamp(one.uploaded_at, UTC))
 
 
 def _send(settings: Settings, messages: Iterable[tuple[bytes, bytes]], pause: Callable[[float], None]) -> None:

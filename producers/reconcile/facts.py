@@ -57,12 +57,14 @@ def _content(body: dict[str, Any]) -> Identity | None:
         return None
     camera, key, etag, uploaded_at = map(str, words)
     try:
-        if datetime.fromisoformat(uploaded_at).tzinfo is None:
+        stored = datetime.fromisoformat(uploaded_at)
+        if stored.tzinfo is None:
             return None
-    except ValueError:
+        at = stored.timestamp()
+    except (ValueError, OverflowError):
         return None
     content = hashlib.sha256(f"{size}:{etag}".encode(errors="replace")).digest()[:12]
-    return Identity(content, camera, key, etag, size, uploaded_at)
+    return Identity(content, camera, key, etag, size, at)
 
 
 def answer(message: Message) -> Fact | None:

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS refused(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOU
 CREATE TABLE IF NOT EXISTS withdrawn(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contents(
     id BLOB PRIMARY KEY, content BLOB NOT NULL, camera TEXT NOT NULL, key TEXT NOT NULL,
-    etag TEXT NOT NULL, size INTEGER NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
+    etag TEXT NOT NULL, size INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS contents_content ON contents(content);
 CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -57,8 +57,8 @@ class Identity:
     key: str
     etag: str
     size: int
-    uploaded_at: str
-    """ISO 8601."""
+    uploaded_at: float
+    """When the store took it last, by the store's clock, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ class Known:
     by_us: float = 0.0
     withdrawn: float = 0.0
     """It was said last that the object does not hold this content (any more)."""
+    stored: float = 0.0
+    """When the store took it, as it was announced last; 0 where no announcement tells."""
 
     @property
     def answered(self) -> bool:
@@ -153,11 +155,12 @@ class Ledger:
         found: dict[bytes, Known] = {}
         for chunk in _chunks(ids):
             rows = self._db.execute(
-                "SELECT uploads.*, withdrawn.at FROM uploads LEFT JOIN withdrawn USING(id) "
+                "SELECT uploads.*, withdrawn.at, contents.at FROM uploads "
+                "LEFT JOIN withdrawn USING(id) LEFT JOIN contents USING(id) "
                 f"WHERE uploads.id IN ({_marks(chunk)})",
                 chunk,
             )
-            found.update((row[0], Known(row[1], row[2], row[3], row[4] or 0.0)) for row in rows)
+            found.update((row[0], Known(row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)) for row in rows)
         return found
 
     def refused(self, ids: Sequence[bytes]) -> dict[bytes, float]:

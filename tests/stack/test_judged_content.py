@@ -139,7 +139,7 @@ def test_each_version_is_answered_under_its_own_key_and_deletions_are_no_photogr
     settings: Settings,
     station: str,
 ) -> None:
-    key, marker = f"{station}/cam/20260514_213600.JPG", f"{station}/cam/marker.jpg"
+    key, marker = f"{station}/cam/2026/05/14/20260514T213600000-0f1e2d3c4b5a6978.JPG", f"{station}/cam/marker.jpg"
     client, contents, versions = versioned.client, [photograph(710, time=None), photograph(711, time=None)], []
     for data in contents:
         put = client.put_object(Bucket=settings.bucket, Key=key, Body=data)
@@ -226,6 +226,37 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     assert right in str(witness.predictions(wrong)[-1].rejection)
     assert witness.predictions(kept)[-1].prediction is not None
     assert reconcile("--prefix", station)[-1]["zero"]
+
+
+def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_the_old_camera(
+    stack: Stack, upload: Upload, answer_to: AnswerTo, witness: Witness, settings: Settings, station: str
+) -> None:
+    names = ["DCIM/a.jpg", "DCIM/100/b.jpg"]
+    etags = {name: upload(f"{station}/wrong/{name}", photograph(722 + place)) for place, name in enumerate(names)}
+    for name, etag in etags.items():
+        answer_to(f"{station}/wrong/{name}", etag)
+    drawn = stack.drawn()
+    assert drawn is not None
+    at = {part: f"127.0.0.1:{drawn.ports[part]}.{drawn.ports[f'{part}_grpc']}" for part in ("master", "filer")}
+    folder = f"/buckets/{settings.bucket}/{station}"
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "weed"), "shell", f"-master={at['master']}", f"-filer={at['filer']}"],
+        input=f"fs.mkdir {folder}/right\nfs.mv {folder}/wrong/DCIM {folder}/right/DCIM\nexit\n",
+        cwd=stack.folder / "run",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+    for name, etag in etags.items():
+        assert answer_to(f"{station}/right/{name}", etag).prediction is not None
+
+        def moved(name: str = name) -> bool:
+            rejection = witness.predictions(f"{station}/wrong/{name}")[-1].rejection
+            return rejection is not None and rejection.reason == "object-moved"
+
+        witness.wait_for(moved, 40, f"the withdrawal of {name}")
 
 
 def test_pictures_are_of_the_content_that_was_judged(

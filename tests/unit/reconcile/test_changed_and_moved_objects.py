@@ -137,10 +137,21 @@ def test_a_photograph_that_was_put_back_is_announced_though_its_notification_was
     assert world.reconcile().is_zero
 
 
-def test_what_was_predicted_and_is_put_back_needs_nothing(world: World) -> None:
+@pytest.mark.parametrize("between", ["predicted", OBJECT_CHANGED])
+def test_what_was_predicted_and_is_put_back_is_the_last_content_again(world: World, between: str) -> None:
     world.put(WRONG, "aaa")
-    world.put(WRONG, "bbb", answered=OBJECT_CHANGED)
+    world.put(WRONG, "bbb", answered=between)
     world.put(WRONG, "aaa", lost=True)
+    world.reconcile()
+    assert world.announced == [WRONG]
+    for _ in range(2):
+        assert world.reconcile().is_zero
+        assert world.announced == []
+
+
+def test_an_object_from_the_future_is_not_announced_for_ever(world: World) -> None:
+    world.put(WRONG)
+    world.objects[WRONG] = StoredObject(WRONG, "aaa", 7, START + timedelta(days=3650))
     assert world.reconcile().is_zero
     assert world.announced == []
 
