@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import typer
 
 from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Fact, Ledger
+from producers.reconcile.ledger import Fact, Identity, Ledger
 from producers.reconcile.rounds import Asked, Comparison
 from uncia.object_store import ObjectStore, StoredObject
 from uncia.settings import Settings
@@ -80,8 +80,11 @@ def _facts(objects: int) -> Iterator[Fact]:
     for number in range(objects):
         if number % _MISSED_EVERY:
             upload, _ = object_keys(BUCKET, key_of(number), etag_of(number))
-            yield Fact(upload, announced=1.0)
-            yield Fact(upload, answered=True)
+            content = number.to_bytes(12, "big")
+            camera, key = "station/camera", key_of(number)
+            told = Identity(content, camera, key, etag_of(number), 1, 0.0)
+            yield Fact(upload, announced=1.0, identity=told)
+            yield Fact(upload, answered=1.0)
 
 
 def _learn(ledger: Ledger, objects: int) -> None:
@@ -122,6 +125,8 @@ def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket
                 catch_up=lambda: None,
                 list_after=lambda prefix, after: store.list(BUCKET, prefix, after),
                 announce=announced.extend,
+                announce_moves=lambda moves: None,
+                etag_at=lambda key: None,
                 fresh_s=30,
                 unanswered_after_s=600,
                 again_after_s=600,

@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from infra.demo.ledger import Ledger
 from uncia.broker import Message, read_topics
-from uncia.errors import DependencyDown
+from uncia.errors import DependencyDown, PermanentError
 from uncia.events import BurstResolved, ImagePredicted
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
@@ -38,7 +38,9 @@ def _listen(settings: Settings, ledger: Ledger, stop: threading.Event) -> None:
 
 
 def _take(message: Message, settings: Settings, ledger: Ledger) -> None:
-    if message.topic == IMAGE_PREDICTED.full_name(settings):
-        ledger.take_answer(ImagePredicted.from_bytes(message.value))
-    elif message.value is not None:
-        ledger.take_burst(BurstResolved.from_bytes(message.value))
+    # What is no event of ours is passed over: it must not end the demonstration of those that are.
+    with contextlib.suppress(PermanentError):
+        if message.topic == IMAGE_PREDICTED.full_name(settings):
+            ledger.take_answer(ImagePredicted.from_bytes(message.value))
+        elif message.value is not None:
+            ledger.take_burst(BurstResolved.from_bytes(message.value))

@@ -27,6 +27,9 @@ from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_L
 RECENT_S = 300
 """Latency is told of the answers of so many last seconds."""
 
+_LETTER_ID = re.compile(rb"(\d{1,9}):(\d{1,18})")
+"""Key of a mark on a dead letter: its partition and offset."""
+
 _MOST_PER_PARTITION = 250
 _READ_WITHIN_S = 1.0
 _ANSWERS_WITHIN_MS = 1500
@@ -225,7 +228,7 @@ def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     settled: set[tuple[int, int]] = set()
 
     def take(record: ConsumerRecord) -> None:
-        if found := _LETTER.fullmatch(record.key or b""):
+        if found := _LETTER_ID.fullmatch(record.key or b""):
             settled.add((int(found[1]), int(found[2])))
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)

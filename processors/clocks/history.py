@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from uncia.capture_time import TimeOrigin
-from uncia.events import CaptureTimeSource, ImagePredicted
+from uncia.events import WITHDRAWN_REASONS, CaptureTimeSource, ImagePredicted
 
 RECENT, RECENT_APART_S = 32, 60
 SPREAD, SPREAD_APART_S = 96, 600
@@ -65,6 +65,10 @@ class History:
 
     def take(self, event: ImagePredicted) -> bool:
         """Learn from one frame; whether it is an occasion of its own, so that there is something new to judge."""
+        if event.rejection is not None and event.rejection.reason in WITHDRAWN_REASONS:
+            return (
+                False  # Nothing of the photograph was read; the time in its key was learnt from already, or is wrong.
+            )
         self.frames += 1
         self.last_upload = int(event.uploaded_at.timestamp())
         capture = event.capture

@@ -39,6 +39,8 @@ class Stored:
     """The lane that the uploader asked for, in its own words; None: it said nothing, or the store does not tell."""
     by_reconcile: bool = False
     """Told by our own reconcile, not by the store."""
+    moved_to: str | None = None
+    """Not stored, but gone: the key under which the same content is now."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,30 @@ def read(value: bytes | None, key: bytes | None) -> list[Change]:
     # A protobuf message cannot begin with a brace: that would be a group in field 15.
     if value.lstrip()[:1] in (b"{", b"["):
         return [_of_record(record) for record in s3_records.decode(value)] or [Ignored("test")]
-    return [_of_filer(seaweedfs.decode(value), (key or b"").decode(errors="replace"))]
+    event, path = seaweedfs.decode(value), (key or b"").decode(errors="replace")
+    change = _of_filer(event, path)
+    return [change, *_left_behind(event, path, change)]
 
 
 def _of_record(record: s3_records.S3Record | PermanentError) -> Change:
     if isinstance(record, PermanentError):
         return record
-    if not record.created:
+    ours = record.source == RECONCILE_SOURCE
+    moved_to = record.moved_to if ours else None
+    if not record.created and moved_to is None:
         return Ignored("deleted")
     if record.key.endswith("/"):
         return Ignored("folder")
-    ours = record.source == RECONCILE_SOURCE
-    etag = _etag(record.etag)
-    return Stored(record.bucket, record.key, etag, record.size, record.time, record.version_id, by_reconcile=ours)
+    return Stored(
+        record.bucket,
+        record.key,
+        _etag(record.etag),
+        record.size,
+        record.time,
+        record.version_id,
+        by_reconcile=ours,
+        moved_to=moved_to,
+    )
 
 
 def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
@@ -101,6 +114,19 @@ def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
         return Ignored("unchanged")
     lane = entry.metadata.get(LANE_METADATA)
     return Stored(bucket, key, _etag(entry.etag), entry.size, entry.modified, entry.version_id, lane)
+
+
+def _left_behind(event: seaweedfs.FilerEvent, path: str, change: Change) -> list[Change]:
+    """The other half of a rename: an upload under the old key, whose content is under the new one now."""
+    old, new = event.old, event.new
+    if old is None or new is None or old.is_directory or old.etag is None or not isinstance(change, Stored):
+        return []
+    bucket, key = _place(path.rpartition("/")[0], old)
+    if (bucket, key) == (change.bucket, change.key) or bucket != change.bucket or not key:
+        return []
+    if (old.etag, old.size) != (new.etag, new.size) or key.startswith(f"{_UPLOADS}/"):
+        return []
+    return [Stored(bucket, key, old.etag, old.size, old.modified, old.version_id, moved_to=change.key)]
 
 
 def _place(parent: str, entry: seaweedfs.Entry) -> tuple[str, str]:

@@ -36,6 +36,7 @@ class _Object(BaseModel):
     size: NonNegativeInt = Field(default=0, le=MAX_SIZE)
     etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
     version_id: str | None = Field(default=None, max_length=1024, validation_alias="versionId")
+    moved_to: Any = Field(default=None, validation_alias="movedTo", description="in our own: URL-encoded, as the key")
 
 
 class _S3(BaseModel):
@@ -61,6 +62,7 @@ class S3Record:
         self.size = stored.size
         self.etag = stored.etag
         self.version_id = stored.version_id or None
+        self.moved_to = unquote_plus(stored.moved_to) if isinstance(stored.moved_to, str) else None
         self.time: datetime | None = believable(record.time)
         """None: no store's clock says that."""
         self.source = record.source

@@ -71,9 +71,18 @@ class Intake:
     def _why_not(self, change: Stored | Ignored) -> str | None:
         if isinstance(change, Ignored):
             return change.why
+        if change.moved_to is not None and not self._to_another_camera(change.key, change.moved_to):
+            return "renamed"
         if change.bucket in self._own:
             return "own-bucket"
         return None if change.bucket == self._bucket else "other-bucket"
+
+    def _to_another_camera(self, key: str, moved_to: str) -> bool:
+        """Within one camera a photograph stays the same one, whatever its file's name."""
+        try:
+            return self._pattern.place_of(key) != self._pattern.place_of(moved_to)
+        except PermanentError:
+            return False
 
     async def _announce(self, stored: Stored, logged_at: datetime | None) -> ImageUploaded:
         place = self._pattern.place_of(stored.key)
@@ -90,6 +99,7 @@ class Intake:
             size=size,
             uploaded_at=stored_at,
             announced_at=datetime.now(UTC),
+            moved_to=stored.moved_to,
             announced_by="reconcile" if stored.by_reconcile else "notification",
             lane=lane_of(stored.key, stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
         )

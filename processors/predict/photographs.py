@@ -11,7 +11,7 @@ from processors.runtime import metrics
 from processors.runtime.one_object import StoreProbe, read_one_object
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
-from uncia.events import Capture, ImageUploaded
+from uncia.events import OBJECT_MOVED, Capture, ImageUploaded
 from uncia.exif import Exif, read_exif
 from uncia.frames import Frame, FrameSpec, read_frame
 from uncia.object_store import ObjectChanged, ObjectMissing, ObjectStore
@@ -64,6 +64,8 @@ class Photographs:
                 )
             except (ObjectMissing, ObjectChanged) as error:
                 looks += 1
+                if upload.moved_to is not None and isinstance(error, ObjectMissing):
+                    return Photograph(read_capture(Exif(), upload), rejection=_moved(upload, upload.moved_to))
                 if isinstance(error, ObjectChanged) and _is_newer(error, upload):
                     return Photograph(read_capture(Exif(), upload), rejection=error)
                 if looks > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
@@ -100,6 +102,10 @@ class Photographs:
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
         capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height, damage=frame.damage)
         return Photograph(capture, sha256, frame, None, content.etag, len(data))
+
+
+def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:
+    return PermanentError(OBJECT_MOVED, f"{upload.bucket}/{upload.key} is gone; its content is now at {moved_to}")
 
 
 def _is_newer(changed: ObjectChanged, upload: ImageUploaded) -> bool:

@@ -33,7 +33,7 @@ WITHIN_S = 0.1
 """Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
 
 REMEMBERED = 2048
-"""Upload ids whose answer was confirmed lately: stores announce an object more than once."""
+"""Uploads whose answer was confirmed lately: stores announce an object more than once."""
 
 READ_TIMEOUT_S = 10.0
 """Without a byte for so long, a read has failed: an object whose body never ends must not hold a thread."""
@@ -119,7 +119,7 @@ class Predict:
 
 
 class Remembered:
-    """The last upload ids that were answered. Only saves work: forgetting one costs a repeated answer."""
+    """The last uploads that were answered. Only saves work: forgetting one costs a repeated answer."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -136,6 +136,12 @@ class Remembered:
 
     def discard(self, upload_id: str) -> None:
         self._ids.pop(upload_id, None)
+
+
+def _mark(upload: ImageUploaded | ImagePredicted) -> str:
+    """The same for repetitions. What is stored anew with the content that it had before is none: it is the key's last
+    content again, and whoever follows the answers has to learn that. A listing tells whole seconds."""
+    return f"{upload.upload_id} {int(upload.uploaded_at.timestamp())}"
 
 
 def create(settings: Settings) -> WorkerApp:
@@ -172,9 +178,10 @@ def create_lane(
                 return error
             if problem := key_problem(upload.key):
                 return PermanentError("key-unusable", f"the key {shown_key(upload.key)} {problem}")
-            if upload.upload_id in known:
+            # Of a moved object the answer that it had before is no longer the answer.
+            if _mark(upload) in known and upload.moved_to is None:
                 return None
-            known.add(upload.upload_id)
+            known.add(_mark(upload))
             return await predict.answer(upload)
 
         async def settle(finished: Sequence[tuple[faust.Event, ImagePredicted | PermanentError | None]]) -> None:
@@ -194,7 +201,7 @@ def create_lane(
                 tell(answer)
                 if answer.rejection is not None and answer.sha256 is None:
                     # Nothing was read. It may be stored anew under the same id, and is looked for again then.
-                    known.discard(answer.upload_id)
+                    known.discard(_mark(answer))
 
         window: Window[faust.Event, ImagePredicted | PermanentError | None] = Window(at_once, work, settle, app.halt)
         try:

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from itertools import islice
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from producers.reconcile.ledger import Move
 from producers.reconcile.notification import notification_of, path_of
 from uncia.errors import DependencyDown
 from uncia.object_store import StoredObject
@@ -18,14 +20,34 @@ _AT_ONCE_S = 0.1
 
 
 def announce(settings: Settings, objects: Iterable[StoredObject], pause: Callable[[float], None] = time.sleep) -> None:
-    """Announce these objects; returns when the broker has all of them. Raises `DependencyDown`.
+    """Announce these objects; returns when the broker has all of them. Raises `DependencyDown`."""
+    bucket = settings.bucket
+    _send(settings, ((path_of(bucket, one.key), notification_of(bucket, one)) for one in objects), pause)
+
+
+def announce_moves(settings: Settings, moves: Iterable[Move], pause: Callable[[float], None] = time.sleep) -> None:
+    """Announce that these uploads' objects are gone and where their content stands. Raises `DependencyDown`."""
+    bucket = settings.bucket
+    told = (
+        (path_of(bucket, move.identity.key), notification_of(bucket, _gone(move), moved_to=move.heir)) for move in moves
+    )
+    _send(settings, told, pause)
+
+
+def _gone(move: Move) -> StoredObject:
+    one = move.identity
+    return StoredObject(one.key, one.etag, one.size, datetime.fromtimestamp(one.uploaded_at, UTC))
+
+
+def _send(settings: Settings, messages: Iterable[tuple[bytes, bytes]], pause: Callable[[float], None]) -> None:
+    """Send keys and values, confirmed.
 
     Intake reads live notifications and ours in one queue, so that no more than `settings.reconcile_per_s` a second
     are put there: tens of thousands at once would stand before whatever is photographed in the next minute.
     """
-    topic, bucket = STORAGE_CHANGED.full_name(settings), settings.bucket
+    topic = STORAGE_CHANGED.full_name(settings)
     at_once = max(1, round(settings.reconcile_per_s * _AT_ONCE_S))
-    waiting = iter(objects)
+    waiting = iter(messages)
     try:
         producer = KafkaProducer(
             bootstrap_servers=[server.strip() for server in settings.kafka.split(",")], acks="all", linger_ms=20
@@ -33,10 +55,7 @@ def announce(settings: Settings, objects: Iterable[StoredObject], pause: Callabl
         try:
             while some := list(islice(waiting, at_once)):
                 began = time.monotonic()
-                sent = [
-                    producer.send(topic, key=path_of(bucket, stored.key), value=notification_of(bucket, stored))
-                    for stored in some
-                ]
+                sent = [producer.send(topic, key=key, value=value) for key, value in some]
                 for future in sent:
                     future.get(timeout=_CONFIRMED_WITHIN_S)
                 if len(some) == at_once:

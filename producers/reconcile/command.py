@@ -13,12 +13,12 @@ from pathlib import Path
 import typer
 from kafka.errors import KafkaError
 
-from producers.reconcile.announce import announce
+from producers.reconcile.announce import announce, announce_moves
 from producers.reconcile.compare import State
 from producers.reconcile.learning import catch_up, open_ledger
 from producers.reconcile.rounds import Asked, Comparison, Progress, Tell
 from uncia.errors import UnciaError
-from uncia.object_store import ObjectStore
+from uncia.object_store import ObjectMissing, ObjectStore
 from uncia.settings import Settings, settings
 from uncia.telemetry import configure_logging, mark_ready
 
@@ -30,6 +30,7 @@ _SAID = {
     State.MISSED: "announced now",
     State.WAITING: "announced before, not seen yet",
     State.UNANSWERED: "announced, not answered",
+    State.MOVED: "gone, and its content stands under another camera: withdrawn now",
 }
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -73,7 +74,8 @@ def reconcile(
 
 def _counts(progress: Progress) -> dict[str, int]:
     counts = {state.value.replace("-", "_"): progress.count(state) for state in State}
-    return {"missed": counts.pop("missed"), **counts, "stored": sum(progress.counts.values())}
+    stored = sum(progress.counts.values()) - progress.count(State.MOVED)
+    return {"missed": counts.pop("missed"), **counts, "stored": stored}
 
 
 def _once(config: Settings, asked: Asked, tell: Tell) -> Progress:
@@ -119,10 +121,19 @@ def _comparison(config: Settings, store: ObjectStore) -> Comparison:
         catch_up=lambda: catch_up(config, ledger),
         list_after=lambda prefix, after: store.list(config.bucket, prefix, after),
         announce=lambda objects: announce(config, objects),
+        announce_moves=lambda moves: announce_moves(config, moves),
+        etag_at=lambda key: _etag_at(store, config.bucket, key),
         fresh_s=config.reconcile_after_s,
         unanswered_after_s=config.reconcile_unanswered_after_s,
         again_after_s=max(10 * config.reconcile_every_s, 60),
     )
+
+
+def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
+    try:
+        return store.etag(bucket, key)
+    except ObjectMissing:
+        return None
 
 
 @contextmanager

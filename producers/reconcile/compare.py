@@ -12,6 +12,10 @@ from producers.reconcile.ledger import Known
 
 _NOTHING = Known()
 
+_SAME_S = 2.0
+"""A notification and a listing may tell the time of the same object so far apart: one has whole seconds, and not every
+store means the same moment by both."""
+
 
 class State(StrEnum):
     """What became of a stored object."""
@@ -29,6 +33,8 @@ class State(StrEnum):
     """We announced it before, and no event tells of it yet."""
     MISSED = "missed"
     """Nobody announced it."""
+    MOVED = "moved"
+    """An upload whose object is gone, while its content stands under another camera; not counted among the stored."""
 
 
 NAMED = (State.MISSED, State.WAITING, State.UNANSWERED)
@@ -48,15 +54,27 @@ class Patience:
 def judge(known: Known | None, refused_at: float | None, modified: float, patience: Patience) -> State:
     """The state of one object. `modified`: when it was stored, in seconds since the epoch."""
     known, now = known or _NOTHING, patience.now
-    if known.answered:
+    again = _stored_again(known, modified, now)
+    if known.answered and not again:
         return State.ANSWERED
     # Stores tell whole seconds.
     if refused_at is not None and refused_at >= max(int(modified), known.announced):
         return State.REFUSED
-    if known.announced:
+    if known.announced and not again:
         waited = now - max(known.announced, known.by_us)
         return State.IN_WORK if waited < patience.unanswered_after_s else State.UNANSWERED
     if now - modified < patience.fresh_s:
         return State.FRESH
     # A claim from the future is a clock that was set back: it must not be waited for.
     return State.WAITING if 0 <= now - known.by_us < patience.again_after_s else State.MISSED
+
+
+def _stored_again(known: Known, modified: float, now: float) -> bool:
+    """The content was stored once more since it was announced, and the notification of that was lost.
+
+    Somebody has put back what had been overwritten, deleted or moved away: it is the key's last content now. A time in
+    the future is a clock that is wrong, and tells nothing.
+    """
+    withdrawn = known.withdrawn > 0 and not known.answered and known.withdrawn >= known.announced
+    put_back = withdrawn and modified >= int(known.announced)
+    return put_back or (known.stored > 0 and known.stored + _SAME_S < modified <= now)

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+from datetime import datetime
+from typing import Any
 
-from producers.reconcile.ledger import Fact
+from producers.reconcile.ledger import Fact, Identity
 from uncia.broker import Message
 from uncia.events import DeadLetter
 from uncia.ids import upload_id
@@ -12,7 +14,9 @@ from uncia.ids import upload_id
 _UPLOAD_ID = re.compile(rb'\{"event":"[^"\\]+","upload_id":"([^"\\]+)"')
 """How `Event.to_bytes` begins; other writers' messages are parsed."""
 
-_NEVER_SEEN = b'"reason":"object-missing"'
+_NOT_THERE = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved)"')
+"""Rejections that say nothing of the content, but that it does not stand there (any more)."""
+
 _LONGEST_REJECTION = 4096
 _BUCKETS = "/buckets/"
 
@@ -38,17 +42,40 @@ def path_key(path: str) -> bytes:
 
 def announcement(message: Message) -> Fact | None:
     """Of a message on an upload topic."""
-    identity = _identity(message.value)
-    return Fact(upload_key(identity), announced=message.timestamp_ms / 1000) if identity else None
+    body = _parsed(message.value)
+    upload = body.get("upload_id")
+    if not upload or not isinstance(upload, str):
+        return None
+    return Fact(upload_key(upload), announced=message.timestamp_ms / 1000, identity=_content(body))
+
+
+def _content(body: dict[str, Any]) -> Identity | None:
+    """None where the announcement does not tell it."""
+    words = [body.get(name) for name in ("camera", "key", "etag", "uploaded_at")]
+    size = body.get("size")
+    if not all(isinstance(word, str) and word for word in words) or not isinstance(size, int) or not 0 < size < 2**63:
+        return None
+    camera, key, etag, uploaded_at = map(str, words)
+    try:
+        stored = datetime.fromisoformat(uploaded_at)
+        if stored.tzinfo is None:
+            return None
+        at = stored.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    content = hashlib.sha256(f"{size}:{etag}".encode(errors="replace")).digest()[:12]
+    return Identity(content, camera, key, etag, size, at)
 
 
 def answer(message: Message) -> Fact | None:
-    """Of a message on the prediction topic. That an object could not be found answers nothing while it is stored."""
+    """Of a message on the prediction topic. That a content does not stand there answers nothing while it does."""
     value = message.value or b""
-    if len(value) < _LONGEST_REJECTION and _NEVER_SEEN in value:
+    identity, at = _identity(value), message.timestamp_ms / 1000
+    if not identity:
         return None
-    identity = _identity(value)
-    return Fact(upload_key(identity), answered=True) if identity else None
+    if len(value) < _LONGEST_REJECTION and _NOT_THERE.search(value):
+        return Fact(upload_key(identity), withdrawn=at)
+    return Fact(upload_key(identity), answered=at)
 
 
 def refusal(message: Message, storage_topic: str) -> Fact | None:
@@ -65,9 +92,14 @@ def _identity(value: bytes | None) -> str | None:
     found = _UPLOAD_ID.match(value or b"")
     if found:
         return found[1].decode(errors="replace")
+    identity = _parsed(value).get("upload_id")
+    return identity if isinstance(identity, str) else None
+
+
+def _parsed(value: bytes | None) -> dict[str, Any]:
+    """Empty for what is no JSON object."""
     try:
         body = json.loads(value or b"")
     except (ValueError, RecursionError):
-        return None
-    identity = body.get("upload_id") if isinstance(body, dict) else None
-    return identity if isinstance(identity, str) else None
+        return {}
+    return body if isinstance(body, dict) else {}

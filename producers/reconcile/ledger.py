@@ -1,8 +1,9 @@
 """What the topics have said so far, in a SQLite file: each comparison reads only what is new, in flat memory.
 
-One row per upload: the 12 bytes of its id, when it was announced, whether it was answered, and when we announced it
-ourselves. A million take some 40 MB on disk. The file also remembers how far the topics were read, in the same
-transaction as what was read there, and how far a comparison had come. Several processes may use it at once.
+Two rows per upload: the 12 bytes of its id, when it was announced, when it was answered, and when we announced it
+ourselves; and which content it is, under which key. A million take some 250 MB on disk. The file also remembers how far
+the topics were read, in the same transaction as what was read there, and how far a comparison had come. Several
+processes may use it at once.
 """
 
 import sqlite3
@@ -13,7 +14,10 @@ from pathlib import Path
 
 from uncia.errors import UnciaError
 
-_VERSION = "1"
+_VERSION = "2"
+
+_EARLIER_VERSIONS = {"1"}
+"""Did not know which content was uploaded: the topics are read anew."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,6 +25,11 @@ CREATE TABLE IF NOT EXISTS positions(topic TEXT, part INTEGER, next INTEGER, PRI
 CREATE TABLE IF NOT EXISTS uploads(
     id BLOB PRIMARY KEY, announced REAL NOT NULL, answered INTEGER NOT NULL, by_us REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS withdrawn(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents(
+    id BLOB PRIMARY KEY, content BLOB NOT NULL, camera TEXT NOT NULL, key TEXT NOT NULL,
+    etag TEXT NOT NULL, size INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS contents_content ON contents(content);
 CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -29,23 +38,66 @@ _AT_ONCE = 500
 """Ids in one question."""
 
 
+_LISTING = """
+CREATE TEMP TABLE IF NOT EXISTS listed(id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Of one comparison: uploads with copies under other cameras that were listed, and those copies."""
+
+_TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "contents", "rounds")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which content was uploaded where."""
+
+    content: bytes
+    """The same for the same ETag and size."""
+    camera: str
+    key: str
+    etag: str
+    size: int
+    uploaded_at: float
+    """When the store took it last, by the store's clock, in seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """An upload whose object is no longer listed, and the key under which the same content is."""
+
+    id: bytes
+    identity: Identity
+    heir: str
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of one upload. Times in seconds since the epoch, 0 for never."""
 
     announced: float = 0.0
-    answered: bool = False
+    answered_at: float = 0.0
     by_us: float = 0.0
+    withdrawn: float = 0.0
+    """It was said last that the object does not hold this content (any more)."""
+    stored: float = 0.0
+    """When the store took it, as it was announced last; 0 where no announcement tells."""
+
+    @property
+    def answered(self) -> bool:
+        """Answered, and not withdrawn since."""
+        return self.answered_at > 0 and self.answered_at >= self.withdrawn
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that a message told: `upload` was announced at `announced`, or answered; or `refused` at `at`."""
+    """One thing that a message told of an upload: when it was announced, answered, refused or withdrawn."""
 
     id: bytes
     announced: float = 0.0
-    answered: bool = False
+    answered: float = 0.0
     refused: float = 0.0
+    withdrawn: float = 0.0
+    identity: Identity | None = None
 
 
 class Ledger:
@@ -61,6 +113,7 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-{_CACHE_KIB}")
             self._open(identity)
+            self._db.executescript(_LISTING)
         except (OSError, sqlite3.Error) as error:
             raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read anew") from error
 
@@ -81,12 +134,14 @@ class Ledger:
         """Facts, and how far the topics were read for them: both or neither. Repetition does no harm."""
         with self._writing():
             for fact in facts:
-                if fact.refused:
+                if fact.refused or fact.withdrawn:
+                    table = "refused" if fact.refused else "withdrawn"
                     self._db.execute(
-                        "INSERT INTO refused VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
-                        (fact.id, fact.refused),
+                        f"INSERT INTO {table} VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                        (fact.id, fact.refused or fact.withdrawn),
                     )
                     continue
+                self._identify(fact)
                 self._db.execute(
                     "INSERT INTO uploads VALUES(?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET "
                     "announced=max(announced, excluded.announced), answered=max(answered, excluded.answered)",
@@ -102,8 +157,13 @@ class Ledger:
         """What is known of these uploads; unknown ones are absent."""
         found: dict[bytes, Known] = {}
         for chunk in _chunks(ids):
-            rows = self._db.execute(f"SELECT * FROM uploads WHERE id IN ({_marks(chunk)})", chunk)
-            found.update((row[0], Known(row[1], bool(row[2]), row[3])) for row in rows)
+            rows = self._db.execute(
+                "SELECT uploads.*, withdrawn.at, contents.at FROM uploads "
+                "LEFT JOIN withdrawn USING(id) LEFT JOIN contents USING(id) "
+                f"WHERE uploads.id IN ({_marks(chunk)})",
+                chunk,
+            )
+            found.update((row[0], Known(row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)) for row in rows)
         return found
 
     def refused(self, ids: Sequence[bytes]) -> dict[bytes, float]:
@@ -130,6 +190,42 @@ class Ledger:
         else:
             self._db.execute("INSERT OR REPLACE INTO rounds VALUES(?, ?)", (name, state))
 
+    def begin_listing(self) -> None:
+        """Forget what an earlier comparison has listed."""
+        self._db.executescript("DELETE FROM listed; DELETE FROM twins")
+
+    def note_listed(self, ids: Sequence[bytes]) -> None:
+        """These uploads' objects stand in the bucket. Remembers those whose content other cameras have had, too."""
+        for chunk in _chunks(ids):
+            twin = (
+                "FROM contents mine JOIN contents other ON other.content=mine.content AND other.camera<>mine.camera "
+                f"WHERE mine.id IN ({_marks(chunk)})"
+            )
+            self._db.execute(f"INSERT OR IGNORE INTO listed SELECT mine.id {twin}", chunk)
+            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key {twin}", chunk)
+
+    def moves(self) -> list[Move]:
+        """Answered uploads that were not listed, while another camera's of the same content was."""
+        rows = self._db.execute(
+            "SELECT contents.*, twins.heir, uploads.announced, uploads.answered, uploads.by_us, withdrawn.at "
+            "FROM twins JOIN contents USING(id) JOIN uploads USING(id) LEFT JOIN withdrawn USING(id) "
+            "WHERE id NOT IN (SELECT id FROM listed) ORDER BY contents.key"
+        )
+        return [
+            Move(row[0], Identity(*row[1:7]), row[7])
+            for row in rows
+            if Known(row[8], row[9], row[10], row[11] or 0.0).answered
+        ]
+
+    def _identify(self, fact: Fact) -> None:
+        one = fact.identity
+        if one is not None:
+            self._db.execute(
+                "INSERT INTO contents VALUES(?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                (fact.id, one.content, one.camera, one.key, one.etag, one.size, one.uploaded_at),
+            )
+
     def _claim(self, one: bytes, now: float, again_after_s: float) -> bool:
         changed = self._db.execute(
             "INSERT INTO uploads VALUES(?, 0, 0, ?) ON CONFLICT(id) DO UPDATE SET by_us=excluded.by_us "
@@ -143,19 +239,20 @@ class Ledger:
             for statement in _TABLES.strip().split(";"):
                 self._db.execute(statement)
             found = dict(self._db.execute("SELECT name, value FROM meta"))
-            if found.get("version", _VERSION) != _VERSION:
+            earlier = found.get("version") in _EARLIER_VERSIONS
+            if not earlier and found.get("version", _VERSION) != _VERSION:
                 raise UnciaError(
                     f"{self.path} was written by a newer version of Uncia and is left as it is: upgrade this one, "
                     "or remove the file, and the topics are read anew"
                 )
-            if found.get("identity", identity) != identity:
+            if earlier or found.get("identity", identity) != identity:
                 self._clear()
             told = {"version": _VERSION, "identity": identity}
             if told != found:
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
 
     def _clear(self) -> None:
-        for table in ("positions", "uploads", "refused", "rounds"):
+        for table in _TABLE_NAMES:
             self._db.execute(f"DELETE FROM {table}")
 
     @contextmanager

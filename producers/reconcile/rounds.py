@@ -12,7 +12,7 @@ from typing import Any
 
 from producers.reconcile.compare import NAMED, Patience, State, judge
 from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Ledger
+from producers.reconcile.ledger import Ledger, Move
 from uncia.object_store import StoredObject
 
 PAGE = 1000
@@ -98,6 +98,9 @@ class Comparison:
     list_after: Callable[[str, str], Iterator[StoredObject]]
     """Objects under a prefix, behind a key."""
     announce: Callable[[list[StoredObject]], None]
+    announce_moves: Callable[[list[Move]], None]
+    etag_at: Callable[[str], str | None]
+    """ETag of what stands under a key; None for nothing."""
     fresh_s: float
     unanswered_after_s: float
     again_after_s: float
@@ -111,9 +114,11 @@ class Comparison:
         self.catch_up()
         on_page()
         progress = Progress.from_json(self.ledger.round_state(name), asked, self.clock())
+        self.ledger.begin_listing()
         listing = self.list_after(asked.listed_prefix, progress.after)
         held: list[StoredObject] = []
         while page := list(islice(listing, PAGE)):
+            self.ledger.note_listed([object_keys(self.bucket, one.key, one.etag)[0] for one in page])
             for stored, state in self._judged([one for one in page if asked.takes(one)]):
                 if state in NAMED:
                     held.append(stored)
@@ -127,6 +132,7 @@ class Comparison:
                 self.ledger.keep_round(name, progress.to_json(asked))
             on_page()
         self._settle(held, asked, progress, tell)
+        self._settle_moves(asked, progress, tell)
         self.ledger.keep_round(name, None)
         return progress
 
@@ -162,3 +168,22 @@ class Comparison:
             progress.counts[state.value] += 1
             if state in NAMED:
                 tell(state, stored.key)
+
+    def _settle_moves(self, asked: Asked, progress: Progress, tell: Tell) -> None:
+        """Name and announce uploads whose objects were moved to another camera.
+
+        An object that is only gone, because it was old or showed a person, keeps its history: a move needs the same
+        content (ETag and size) under another camera.
+        """
+        moves = [move for move in self.ledger.moves() if move.identity.key.startswith(asked.prefix)]
+        moves = [move for move in moves if self._is_moved(move)]
+        ours = self.ledger.claim([move.id for move in moves], self.clock(), self.again_after_s)
+        if going := [move for move in moves if move.id in ours]:
+            self.announce_moves(going)
+        for move in going:
+            progress.counts[State.MOVED.value] += 1
+            tell(State.MOVED, move.identity.key)
+
+    def _is_moved(self, move: Move) -> bool:
+        """The listing is older than this moment, and may have covered a part of the bucket only."""
+        return self.etag_at(move.identity.key) is None and self.etag_at(move.heir) == move.identity.etag

@@ -1,9 +1,11 @@
 """How far a replay is, and whether it is done: asked of the log alone, whoever asks."""
 
+import contextlib
 from dataclasses import dataclass
 
 from producers.replay.log import Log, Place
 from uncia.broker import read_topics
+from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
@@ -46,8 +48,9 @@ class OpenBursts:
         """How many stand, and how many of them are open, by now."""
         for message in read_topics(self._settings, (BURST_RESOLVED,), until_end=True, from_positions=self._positions):
             self._positions[(message.topic, message.partition)] = message.offset + 1
-            if message.value is not None:
-                self._take(BurstResolved.from_bytes(message.value))
+            with contextlib.suppress(PermanentError):
+                if message.value is not None:
+                    self._take(BurstResolved.from_bytes(message.value))
         return len(self._standing), len(self._open)
 
     def _take(self, burst: BurstResolved) -> None:

@@ -1,11 +1,15 @@
 """The running stack, once for the whole session, and the hands and eyes that tests need on it."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,3 +127,21 @@ def settled(witness: Witness) -> Callable[..., list[BurstResolved]]:
 def wait_for(witness: Witness) -> Callable[..., object]:
     """Wait until a condition holds, and return its value."""
     return witness.wait_for
+
+
+@pytest.fixture
+def reconcile(stack: Stack) -> Callable[..., list[dict[str, Any]]]:
+    """Run `uncia reconcile --json`; returns its lines, the counts last."""
+
+    def run(*arguments: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", "reconcile", "--json", *arguments],
+            env={**os.environ, **stack.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run

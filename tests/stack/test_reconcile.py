@@ -1,9 +1,5 @@
 """Reconcile on the real stack: a lost notification is announced, and all is zero in the end."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,24 +17,6 @@ from uncia.settings import Settings
 Reconcile = Callable[..., list[dict[str, Any]]]
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
-
-
-@pytest.fixture
-def reconcile(stack: Stack) -> Reconcile:
-    """Run `uncia reconcile --json`; returns its lines, the counts last."""
-
-    def run(*arguments: str) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "uncia", "reconcile", "--json", *arguments],
-            env={**os.environ, **stack.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
 
 
 def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(

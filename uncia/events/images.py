@@ -73,6 +73,11 @@ class ImageUploaded(Event):
     size: NonNegativeInt = Field(description="bytes")
     uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
     announced_at: UtcTime = Field(description="when intake read the notification")
+    moved_to: str | None = Field(
+        default=None,
+        description="the object is gone, and the same content is under this key of another camera: "
+        "answered with object-moved, unless the object is there after all",
+    )
     announced_by: str = Field(default="notification", description="`notification` or `reconcile`")
     lane: Lane = Field(default=Lane.LIVE, description="`live`, or `backfill` for what was taken long ago")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from processors.clocks.records import VERSION, CameraClock, ClockStateTooNew
 from processors.runtime.deployments import Deployments
 from tests.unit.clocks.clock_making import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
-from uncia.events import ClockVerdict, ImagePredicted
+from uncia.events import WITHDRAWN_REASONS, ClockVerdict, ImagePredicted, Rejection
 
 ODD = {
     "1970": datetime(1970, 1, 1),
@@ -71,6 +71,17 @@ def test_a_message_that_is_read_again_counts_once() -> None:
 def test_frames_of_one_burst_are_one_occasion() -> None:
     burst = live(50, every=timedelta(seconds=1), ahead=timedelta(days=400))
     assert Bench().feed(burst).now().verdict is ClockVerdict.UNKNOWN
+
+
+@pytest.mark.parametrize("reason", sorted(WITHDRAWN_REASONS))
+def test_an_upload_that_was_withdrawn_says_nothing_of_the_clock(reason: str) -> None:
+    frames = live(20, ahead=timedelta(days=400))
+    withdrawn = [
+        each.model_copy(update={"rejection": Rejection(reason=reason, message=""), "camera": "ridge/other"})
+        for each in frames
+    ]
+    bench = Bench().feed([*frames, *withdrawn])
+    assert {judged.camera for judged in bench.said} == {"ridge/north"}
 
 
 def test_a_restart_in_the_middle_changes_nothing() -> None:

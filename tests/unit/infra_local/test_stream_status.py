@@ -1,7 +1,12 @@
 """What `uncia status` says of the stream: distances, waiting times, and what needs a person."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
 from kafka import TopicPartition
 
+from infra.local import stream
 from infra.local.stream import Lag, StreamStatus, lags, latencies, stream_status
 from infra.local.stream_table import concerns
 from uncia.settings import Settings
@@ -63,3 +68,18 @@ def test_a_kafka_that_is_away_is_told_and_raises_nothing() -> None:
     away = stream_status(Settings(_env_file=None, kafka="127.0.0.1:9"))
     assert away.problem
     assert "127.0.0.1:9" in away.problem
+
+
+JUNK = [None, b"", b"junk", b"\xff", b"[]", b"7", b'{"camera":1}', b"7:x", b":", b"1:2:3"]
+
+
+def test_messages_that_are_no_events_do_not_end_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(consumer: object, starts: object, ends: object, take: Callable[[object], None]) -> None:
+        for value in JUNK:
+            take(SimpleNamespace(key=value, value=value))
+        take(SimpleNamespace(key=b"0:5", value=None))
+
+    monkeypatch.setattr(stream, "_read", read)
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    assert stream._doubted(None, settings, {}, {}) == {}  # type: ignore[arg-type]
+    assert stream._settled(None, settings, {}, {}) == 1  # type: ignore[arg-type]

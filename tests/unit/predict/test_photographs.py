@@ -22,7 +22,7 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
-def upload(announced_ago_s: float = 0) -> ImageUploaded:
+def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUploaded:
     now = datetime.now(UTC)
     return ImageUploaded(
         upload_id="upl-1",
@@ -34,10 +34,13 @@ def upload(announced_ago_s: float = 0) -> ImageUploaded:
         size=1,
         uploaded_at=now,
         announced_at=now - timedelta(seconds=announced_ago_s),
+        moved_to=moved_to,
     )
 
 
-def read(*answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0) -> tuple[Photograph, int]:
+def read(
+    *answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
+) -> tuple[Photograph, int]:
     """What comes out, and how often the store was asked; its last answer repeats."""
     asked = 0
 
@@ -55,7 +58,7 @@ def read(*answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: flo
             SimpleNamespace(read=get),  # type: ignore[arg-type]
         )
         try:
-            return await photographs.read(upload(announced_ago_s), FrameSpec())
+            return await photographs.read(upload(announced_ago_s, moved_to), FrameSpec())
         finally:
             photographs.close()
 
@@ -150,3 +153,16 @@ def test_what_was_read_is_told_with_its_etag_and_size() -> None:
     data = photograph()
     result, _ = read(data)
     assert (result.etag, result.size) == ("e", len(data))
+
+
+def test_an_object_that_moved_away_is_withdrawn_without_waiting() -> None:
+    result, asked = read(MISSING, grace_s=60, moved_to="ridge/cam-2/x.jpg")
+    assert asked == 1
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-moved"
+    assert "ridge/cam-2/x.jpg" in str(result.rejection)
+
+
+def test_an_object_that_is_there_after_all_is_judged() -> None:
+    result, _ = read(photograph(), moved_to="ridge/cam-2/x.jpg")
+    assert result.frame is not None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from producers.reconcile import rounds
 from producers.reconcile.compare import State
 from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Fact, Ledger
+from producers.reconcile.ledger import Fact, Ledger, Move
 from producers.reconcile.rounds import Asked, Comparison, Progress
 from uncia.errors import UnciaError
 from uncia.object_store import StoredObject
@@ -45,6 +45,7 @@ class World:
         self.stop_after: int | None = None
         self.lose_announcements = False
         self.told: list[tuple[State, str]] = []
+        self.moved: list[Move] = []
 
     def store(self, *keys: str) -> None:
         for key in keys:
@@ -57,7 +58,7 @@ class World:
         self.log.append(Fact(self.upload(key), announced=self.now))
 
     def answer(self, key: str) -> None:
-        self.log.append(Fact(self.upload(key), answered=True))
+        self.log.append(Fact(self.upload(key), answered=self.now))
 
     def run(self, asked: Asked | None = None) -> Progress:
         """With a ledger opened anew, as after a restart."""
@@ -65,7 +66,7 @@ class World:
         try:
             comparison = Comparison(
                 ledger, "b", lambda: self._catch_up(ledger), self._list, self._announce,
-                FRESH_S, UNANSWERED_S, AGAIN_S, lambda: self.now,
+                self.moved.extend, self._etag_at, FRESH_S, UNANSWERED_S, AGAIN_S, lambda: self.now,
             )  # fmt: skip
             return comparison.run(asked or Asked(), "test", lambda state, key: self.told.append((state, key)))
         finally:
@@ -74,6 +75,9 @@ class World:
     def _catch_up(self, ledger: Ledger) -> None:
         start = ledger.positions().get(("t", 0), 0)
         ledger.learn(self.log[start:], {("t", 0): len(self.log)})
+
+    def _etag_at(self, key: str) -> str | None:
+        return self.objects[key].etag if key in self.objects else None
 
     def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
         for key in sorted(self.objects):
@@ -201,7 +205,7 @@ def test_dates_are_those_of_the_store(world: World) -> None:
 
 def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
-    ledger.learn([Fact(b"x" * 12, answered=True)], {("t", 0): 9})
+    ledger.learn([Fact(b"x" * 12, answered=1.0)], {("t", 0): 9})
     ledger.close()
     assert Ledger(tmp_path / "l", "one").positions() == {("t", 0): 9}
     assert Ledger(tmp_path / "l", "two").positions() == {}
@@ -209,7 +213,7 @@ def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> Non
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
-    ledger._db.execute("UPDATE meta SET value='2' WHERE name='version'")
+    ledger._db.execute("UPDATE meta SET value='99' WHERE name='version'")
     ledger.close()
     with pytest.raises(UnciaError, match="newer version"):
         Ledger(tmp_path / "l", "two")

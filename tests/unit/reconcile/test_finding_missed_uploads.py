@@ -26,9 +26,20 @@ def stored(key: str) -> StoredObject:
         pytest.param(None, None, 5, State.FRESH, id="its notification may be under way"),
         pytest.param(Known(announced=NOW - 60), None, 600, State.IN_WORK, id="announced lately"),
         pytest.param(Known(announced=NOW - 601), None, 900, State.UNANSWERED, id="announced long ago"),
-        pytest.param(Known(NOW - 900, False, NOW - 60), None, 999, State.IN_WORK, id="announced again lately"),
-        pytest.param(Known(announced=NOW - 900, answered=True), None, 900, State.ANSWERED, id="answered"),
-        pytest.param(Known(answered=True), None, 900, State.ANSWERED, id="answered, its announcement no longer kept"),
+        pytest.param(Known(NOW - 900, 0, NOW - 60), None, 999, State.IN_WORK, id="announced again lately"),
+        pytest.param(Known(announced=NOW - 900, answered_at=NOW - 899), None, 900, State.ANSWERED, id="answered"),
+        pytest.param(Known(answered_at=1), None, 900, State.ANSWERED, id="answered, its announcement no longer kept"),
+        pytest.param(
+            Known(NOW - 800, NOW - 799, 0, NOW - 700), None, 600, State.MISSED, id="put back after it was withdrawn"
+        ),
+        pytest.param(
+            Known(NOW - 800, NOW - 650, 0, NOW - 700), None, 600, State.ANSWERED, id="put back and answered again"
+        ),
+        pytest.param(Known(NOW - 800, 0, 0, NOW - 790), None, 9000, State.UNANSWERED, id="not found where it stands"),
+        pytest.param(
+            Known(NOW - 800, 0, NOW - 100, NOW - 790), None, 600, State.WAITING, id="put back and announced by us"
+        ),
+        pytest.param(Known(NOW - 800, 0, 0, NOW - 790), None, 5, State.FRESH, id="put back a moment ago"),
         pytest.param(None, 500, 600, State.REFUSED, id="refused after it was stored"),
         pytest.param(None, 700, 600, State.MISSED, id="stored anew after a refusal"),
         pytest.param(Known(announced=NOW - 60), 500, 600, State.IN_WORK, id="announced after a refusal"),

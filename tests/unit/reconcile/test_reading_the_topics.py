@@ -43,12 +43,15 @@ def test_a_prediction_and_a_rejection_are_answers(name: str) -> None:
     identity, raw = golden(name)
     fact = answer(message(raw))
     assert fact is not None
-    assert (fact.id, fact.answered) == (upload_key(identity), True)
+    assert (fact.id, fact.answered, fact.withdrawn) == (upload_key(identity), 5.0, 0.0)
 
 
-def test_that_an_object_was_not_found_answers_nothing_while_it_is_stored() -> None:
-    raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"object-missing","message":""}}'
-    assert answer(message(raw)) is None
+@pytest.mark.parametrize("reason", ["object-missing", "object-changed", "object-moved"])
+def test_that_a_content_does_not_stand_there_answers_nothing_while_it_does(reason: str) -> None:
+    raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"%s","message":""}}' % reason.encode()
+    fact = answer(message(raw))
+    assert fact is not None
+    assert (fact.id, fact.answered, fact.withdrawn) == (upload_key("upl-1"), 0.0, 5.0)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"upload_id":7}', b"\xff"])
