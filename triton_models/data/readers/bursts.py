@@ -42,7 +42,7 @@ def read_note(path: Path) -> Note:
     try:
         with path.open("rb") as file:
             head = file.read(READ_BYTES)
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero byte in it is no name
         return Note()
     exif = read_exif(head)
     maker = read_maker_note(exif.maker_note)
