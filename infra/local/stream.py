@@ -34,7 +34,6 @@ _MOST_PER_PARTITION = 250
 _READ_WITHIN_S = 1.0
 _ANSWERS_WITHIN_MS = 1500
 _STORE_WITHIN_S = 3
-_LETTER = re.compile(rb"(\d{1,5}):(\d{1,18})")
 
 Offsets = dict[TopicPartition, int]
 

@@ -42,11 +42,15 @@ class Asked:
         spelling = unicodedata.normalize("NFC", self.prefix)
         return spelling[: next((at for at, letter in enumerate(spelling) if not letter.isascii()), len(spelling))]
 
+    def covers(self, key: str) -> bool:
+        """True for a key that begins with the prefix, in whichever Unicode form either is spelt."""
+        return unicodedata.normalize("NFC", key).startswith(unicodedata.normalize("NFC", self.prefix))
+
     def takes(self, stored: StoredObject) -> bool:
         """True for a photograph that is asked for."""
         return (
             not stored.key.endswith("/")
-            and unicodedata.normalize("NFC", stored.key).startswith(unicodedata.normalize("NFC", self.prefix))
+            and self.covers(stored.key)
             and (self.since is None or stored.modified >= self.since)
             and (self.until is None or stored.modified < self.until)
         )
@@ -175,7 +179,7 @@ class Comparison:
         An object that is only gone, because it was old or showed a person, keeps its history: a move needs the same
         content (ETag and size) under another camera.
         """
-        moves = [move for move in self.ledger.moves() if move.identity.key.startswith(asked.prefix)]
+        moves = [move for move in self.ledger.moves() if asked.covers(move.identity.key)]
         moves = [move for move in moves if self._is_moved(move)]
         ours = self.ledger.claim([move.id for move in moves], self.clock(), self.again_after_s)
         if going := [move for move in moves if move.id in ours]:

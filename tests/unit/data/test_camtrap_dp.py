@@ -80,11 +80,82 @@ def test_films_and_web_addresses_are_left_out_and_counted(tmp_path: Path) -> Non
     assert data.source == ("Camtrap DP Ridge; 1 media that are films left out; 1 media that are web addresses left out")
 
 
+def timed(name: str, method: str, second: int, event: str = "") -> str:
+    return f"{name},d1,{method},2026-05-01T06:30:{second:02}Z,media/{name}.jpg,image/jpeg,{event}\n"
+
+
+def event(name: str, first: int, last: int, kind: str = "animal", taxon: str = "Vulpes vulpes") -> str:
+    moments = ",".join(f"2026-05-01T06:30:{second:02}Z" for second in (first, last))
+    return f"o,d1,NA,{name},{moments},event,{kind},{taxon if kind == 'animal' else 'NA'},NA,NA,NA,NA\n"
+
+
+def labels(folder: Path, media: str, observations: str) -> dict[str, list[str]]:
+    """What each medium shows, by its name."""
+    package(folder, "", observations)
+    heading = "mediaID,deploymentID,captureMethod,timestamp,filePath,fileMediatype,eventID\n"
+    (folder / "media.csv").write_text(heading + media)
+    found: dict[str, list[str]] = {}
+    for one in read_data(folder).pictures:
+        found.setdefault(one.path.stem, []).append(one.label)
+    return found
+
+
+MOTION = "".join(timed(f"m{second}", "activityDetection", second) for second in (0, 4, 8))
+
+
+def test_time_lapse_amid_an_event_of_motion_is_no_part_of_it(tmp_path: Path) -> None:
+    media = MOTION + timed("t", "timeLapse", 6)
+    motion = {f"m{second}": ["red fox"] for second in (0, 4, 8)}
+    blank = event("b", 6, 6, "blank")
+    assert labels(tmp_path, media, event("e", 0, 8) + blank) == {**motion, "t": ["nothing"]}
+    assert labels(tmp_path, media, blank + event("e", 0, 8)) == {**motion, "t": ["nothing"]}
+    assert labels(tmp_path, media, event("e", 0, 8)) == motion
+
+
+@pytest.mark.parametrize("second", [0, 4, 8])
+def test_time_lapse_at_the_very_moment_of_a_motion_picture_changes_nothing(tmp_path: Path, second: int) -> None:
+    media = MOTION + timed("t", "timeLapse", second)
+    found = labels(tmp_path, media, event("e", 0, 8) + event("b", second, second, "blank"))
+    assert found == {**{f"m{at}": ["red fox"] for at in (0, 4, 8)}, "t": ["nothing"]}
+
+
+def test_a_medium_that_names_its_event_belongs_to_it(tmp_path: Path) -> None:
+    media = timed("a", "activityDetection", 2, "e") + timed("b", "activityDetection", 2, "f")
+    found = labels(tmp_path, media, event("e", 0, 8) + event("f", 1, 3, "blank"))
+    assert found == {"a": ["red fox"], "b": ["nothing"]}
+
+
+def test_of_events_around_a_medium_the_shortest_counts_and_none_of_several_as_short(tmp_path: Path) -> None:
+    media = timed("a", "", 2) + timed("z", "", 9)
+    last = event("z", 9, 9)
+    assert labels(tmp_path, media, event("e", 0, 8) + event("f", 1, 3, "blank") + last)["a"] == ["nothing"]
+    assert "a" not in labels(tmp_path, media, event("e", 0, 3) + event("f", 1, 4, "blank") + last)
+    assert "1 media in several events at once left out" in read_data(tmp_path).source
+
+
+def test_an_event_of_days_is_found(tmp_path: Path) -> None:
+    long = event("e", 0, 8).replace("2026-05-01T06:30:00Z", "2026-04-20T06:30:00Z")
+    assert labels(tmp_path, timed("a", "", 2), long) == {"a": ["red fox"]}
+
+
+def test_what_r_writes_for_nothing_is_no_taxon_and_no_medium(tmp_path: Path) -> None:
+    rows = seen("", box="NA,NA,NA,NA").replace("o,d1,,", "o,d1,NA,") + seen("m2", name="NA")
+    data = read_data(package(tmp_path, medium(1, 5) + medium(2, 30), rows))
+    assert [(one.path.name, one.label) for one in data.pictures] == [("1.jpg", "red fox")]
+
+
 @given(st.binary(max_size=200))
 def test_a_description_that_is_none_is_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "datapackage.json"
     path.write_bytes(data)
     with pytest.raises(DataError):
+        read_data(path)
+
+
+def test_a_description_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "datapackage.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not JSON"):
         read_data(path)
 
 

@@ -1,10 +1,13 @@
 """COCO Camera Traps: one JSON file."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from triton_models.data import DataError
 from triton_models.data.pictures import read_data
@@ -73,4 +76,61 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, text: str, sentence
     path = tmp_path / "data.json"
     path.write_text(text)
     with pytest.raises(DataError, match=sentence):
+        read_data(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({"info": {"format_version": "1.5"}, "detection_categories": {"1": "animal"}, "images": []}, "MegaDetector"),
+        ({"images": [{"file": "a.jpg", "max_detection_conf": 0.9, "detections": []}]}, "MegaDetector"),
+        ([{"file": "a.jpg", "detections": []}], "MegaDetector"),
+        ({"predictions": [{"filepath": "a.jpg", "prediction": "x"}]}, "SpeciesNet"),
+    ],
+)
+def test_what_a_model_found_is_named_and_refused(tmp_path: Path, content: object, name: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"{name}.*no labels"):
+        read_data(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"images": ' * 50_000, "1" * 5000, '{"images": [null]}'])
+def test_json_that_is_no_data_set_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    with pytest.raises(DataError):
+        read_data(path)
+
+
+KEYS = st.sampled_from(
+    ["images", "annotations", "categories", "id", "file_name", "image_id", "category_id", "bbox", "name"]
+)
+FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.generate])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS, part, max_size=5),
+    max_leaves=12,
+)
+
+
+@FUZZ
+@given(JSON)
+def test_no_json_breaks_the_reader(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(content))
+    with contextlib.suppress(DataError):
+        read_data(path)
+
+
+@FUZZ
+@given(
+    images=st.lists(st.fixed_dictionaries({"id": JSON, "file_name": JSON}, optional={"width": JSON, "datetime": JSON})),
+    annotations=st.lists(st.fixed_dictionaries({"image_id": JSON, "category_id": JSON}, optional={"bbox": JSON})),
+    categories=st.lists(st.fixed_dictionaries({"id": JSON, "name": JSON})),
+)
+def test_no_entries_break_the_reader(tmp_path: Path, images: object, annotations: object, categories: object) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    with contextlib.suppress(DataError):
         read_data(path)

@@ -43,7 +43,7 @@ def read_note(path: Path) -> Note:
     try:
         with path.open("rb") as file:
             exif = read_exif_file(file)
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero byte in it is no name
         return Note()
     maker = read_maker_note(exif.maker_note)
     taken = capture_time(exif, maker, path.name)

@@ -1,12 +1,16 @@
 """Camtrap DP 1.0 (https://camtrap-dp.tdwg.org): media and observations, joined.
 
-Observations of a single medium count where there are some; else those of the event that the medium lies in, by
-deployment and time. Events become bursts: they are wider than bursts are, so a split stays honest.
+Observations of a single medium count where there are some; else those of the event that the medium lies in: the one it
+names, where media have an `eventID`, else by deployment and time. Time-lapse media may lie amid an event of motion, and
+are no part of it: an event takes the media that were captured as those at its very start and end were. Where a medium
+lies in several events still, the shortest counts, and none where several are. Events become bursts: they are wider than
+bursts are, so a split stays honest.
 """
 
 import json
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +19,7 @@ from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.table import checked_box, rows_of, time_of
 from triton_models.data.readers.words import need_pictures, same
+from uncia import tables
 from uncia.events.images import Box
 
 DESCRIPTION = "datapackage.json"
@@ -34,6 +39,14 @@ class _Medium(NamedTuple):
     deployment: str
     time: datetime | None
     moment: float | None
+    method: str
+    event: str
+
+
+class _Event(NamedTuple):
+    begin: float
+    end: float
+    seen: _Seen
 
 
 def read_camtrap_dp(source: Path) -> DataSet:
@@ -45,17 +58,27 @@ def read_camtrap_dp(source: Path) -> DataSet:
     names = _names(package)
     by_medium, by_event = _observations(folder / _table(package, "observations"), names)
     media, films, elsewhere = _media(folder, folder / _table(package, "media"))
+    by_event.learn_methods(media.values())
     pictures: list[Picture] = []
-    unsaid = 0
+    unsaid = unclear = 0
     for key, medium in media.items():
-        seen = by_medium.get(key) or by_event.of(medium)
-        unsaid += not seen
+        seen = by_medium.get(key)
+        if not seen:
+            found = by_event.of(medium)
+            unclear += found is None
+            unsaid += found == []
+            seen = found or []
         for one in _one_each(seen):
             burst = same(f"{medium.deployment}/{one.event}") if one.event else ""
             pictures.append(
                 Picture(medium.path, one.label, burst, medium.deployment, medium.time, one.box, one.taxon, one.group)
             )
-    left_out = [(unsaid, "without a classification"), (films, "that are films"), (elsewhere, "that are web addresses")]
+    left_out = [
+        (unsaid, "without a classification"),
+        (unclear, "in several events at once"),
+        (films, "that are films"),
+        (elsewhere, "that are web addresses"),
+    ]
     told = [f"{count:,} media {why}" for count, why in left_out if count]
     need_pictures(len(pictures), description, f"left out: {', '.join(told) or 'nothing; the tables are empty'}")
     name = package.get("title") or package.get("name") or folder.name
@@ -67,7 +90,7 @@ def _description(path: Path) -> dict[str, Any]:
         package = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(package, dict) or not isinstance(package.get("resources"), list):
         raise DataError(f"{path} describes no Camtrap DP package: it has no `resources`")
@@ -96,16 +119,33 @@ def _names(package: dict[str, Any]) -> dict[str, str]:
 
 
 class _Events:
-    """What was seen from when to when, by deployment."""
+    """What was seen from when to when, by deployment; and what was seen in the events that have an id."""
 
     def __init__(self) -> None:
-        self._by_deployment: dict[str, list[tuple[float, float, _Seen]]] = defaultdict(list)
+        self._by_deployment: dict[str, list[_Event]] = defaultdict(list)
+        self._by_id: dict[tuple[str, str], list[_Seen]] = defaultdict(list)
+        self._longest: dict[str, float] = defaultdict(float)
+        self._methods: dict[tuple[str, float], set[str]] = defaultdict(set)
         self._sorted = False
 
-    def add(self, deployment: str, begin: float, end: float, seen: _Seen) -> None:
-        self._by_deployment[deployment].append((begin, end, seen))
+    def add(self, deployment: str, begin: float | None, end: float | None, seen: _Seen) -> None:
+        if seen.event:
+            self._by_id[deployment, seen.event].append(seen)
+        if begin is not None:
+            event = _Event(begin, begin if end is None else end, seen)
+            self._by_deployment[deployment].append(event)
+            self._longest[deployment] = max(self._longest[deployment], event.end - event.begin)
 
-    def of(self, medium: _Medium) -> list[_Seen]:
+    def learn_methods(self, media: Iterable[_Medium]) -> None:
+        """How the media of each moment were captured."""
+        for medium in media:
+            if medium.moment is not None:
+                self._methods[medium.deployment, medium.moment].add(medium.method)
+
+    def of(self, medium: _Medium) -> list[_Seen] | None:
+        """None where several events are as likely."""
+        if medium.event and (named := self._by_id.get((medium.deployment, medium.event))):
+            return named
         if not self._sorted:
             for events in self._by_deployment.values():
                 events.sort(key=lambda event: event[:2])
@@ -113,10 +153,26 @@ class _Events:
         events = self._by_deployment.get(medium.deployment, [])
         if medium.moment is None or not events:
             return []
-        # Events of a deployment hardly overlap: those that began in the last day are looked at, and no others.
-        last = bisect_right(events, medium.moment, key=lambda event: event[0])
-        first = bisect_left(events, medium.moment - 86_400, key=lambda event: event[0])
-        return [seen for begin, end, seen in events[first:last] if begin <= medium.moment <= end]
+        last = bisect_right(events, medium.moment, key=lambda event: event.begin)
+        first = bisect_left(events, medium.moment - self._longest[medium.deployment], key=lambda event: event.begin)
+        around = [event for event in events[first:last] if medium.moment <= event.end]
+        fits = {event: self._fit(event, medium) for event in around}
+        best = min((fit for fit in fits.values() if fit is not None), default=None)
+        around = [event for event in around if fits[event] == best and best is not None]
+        if len({(event.begin, event.end, event.seen.event) for event in around}) > 1:
+            return None
+        return [event.seen for event in around]
+
+    def _fit(self, event: _Event, medium: _Medium) -> tuple[bool, float] | None:
+        """Less is better: whether the event may be of another `captureMethod`, and its length. None where it is.
+
+        The media at both ends of an event tell how it was captured; several of one moment may differ.
+        """
+        length = event.end - event.begin
+        known = [self._methods.get((medium.deployment, at), {""}) for at in (event.begin, event.end)]
+        if medium.method and any(medium.method not in methods and "" not in methods for methods in known):
+            return None
+        return all(methods != {medium.method} for methods in known), length
 
 
 def _observations(path: Path, names: dict[str, str]) -> tuple[dict[str, list[_Seen]], _Events]:
@@ -138,8 +194,7 @@ def _observations(path: Path, names: dict[str, str]) -> tuple[dict[str, list[_Se
             begin, end = _moment(row.get("eventStart", "")), _moment(row.get("eventEnd", ""))
         except ValueError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
-        if begin is not None:
-            by_event.add(row.get("deploymentID", ""), begin, begin if end is None else end, seen)
+        by_event.add(row.get("deploymentID", ""), begin, end, seen)
     return by_medium, by_event
 
 
@@ -147,7 +202,7 @@ def _media(folder: Path, path: Path) -> tuple[dict[str, _Medium], int, int]:
     media: dict[str, _Medium] = {}
     films = elsewhere = 0
     for line, row in rows_of(path):
-        if not row.get("fileMediatype", "image").startswith("image"):
+        if not (row.get("fileMediatype") or "image").startswith("image"):
             films += 1
             continue
         place = row.get("filePath", "")
@@ -159,7 +214,14 @@ def _media(folder: Path, path: Path) -> tuple[dict[str, _Medium], int, int]:
             time, moment = time_of(row.get("timestamp", "")), _moment(row.get("timestamp", ""))
         except ValueError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
-        media[row.get("mediaID") or place] = _Medium(local, same(row.get("deploymentID", "")), time, moment)
+        media[row.get("mediaID") or place] = _Medium(
+            local,
+            same(row.get("deploymentID", "")),
+            time,
+            moment,
+            same(row.get("captureMethod", "")),
+            same(row.get("eventID", "") or row.get("sequenceID", "")),
+        )
     return media, films, elsewhere
 
 
@@ -184,7 +246,7 @@ def _moment(text: str) -> float | None:
 def _box(row: dict[str, str]) -> Box | None:
     told = [row.get(f"bbox{name}", "") for name in ("X", "Y", "Width", "Height")]
     try:
-        x, y, width, height = map(float, told)
+        x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
         return checked_box(x, y, width, height)
     except ValueError:
         return None

@@ -67,8 +67,13 @@ def _json(source: Path) -> dict[str, Any]:
         told = json.loads(source.read_bytes())
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is not JSON: {error}") from error
+    if other := _other_format(told):
+        raise DataError(
+            f"{source} is {other}: what a model found, and no labels that a person gave. Have them reviewed (in "
+            "Timelapse, say) and give the table of the review, or put the pictures into a folder for each class"
+        )
     needed = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
     for part, keys in needed.items():
         entries = told.get(part) if isinstance(told, dict) else None
@@ -77,7 +82,31 @@ def _json(source: Path) -> dict[str, Any]:
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict) or any(key not in entry for key in keys):
                 raise DataError(f"{source}: entry {number} of `{part}` has no {' or no '.join(keys)}")
+            if any(key.endswith("id") and not isinstance(entry[key], str | int | float) for key in keys):
+                raise DataError(f"{source}: entry {number} of `{part}` has an id that is neither a number nor a text")
     return dict(told)
+
+
+def _other_format(told: Any) -> str:
+    """The name of a format that looks like COCO and is none; empty where it is not known.
+
+    https://lila.science/megadetector-output-format (1.2 to 1.6), and the same as a plain list.
+    """
+    if isinstance(told, dict):
+        if "detection_categories" in told or (_has(told.get("images"), "file") and "annotations" not in told):
+            return "a results file of MegaDetector"
+        if _has(told.get("predictions"), "filepath"):
+            return "a results file of SpeciesNet"
+    return "a results file of MegaDetector" if _has(told, "file", "detections") else ""
+
+
+def _has(entries: Any, *keys: str) -> bool:
+    return (
+        isinstance(entries, list)
+        and bool(entries)
+        and isinstance(entries[0], dict)
+        and all(key in entries[0] for key in keys)
+    )
 
 
 def _place(source: Path, images: list[dict[str, Any]]) -> Callable[[str], Path]:
@@ -114,7 +143,7 @@ def _box(told: Any, image: dict[str, Any]) -> Box | None:
         x, y, width, height = (float(value) for value in told)
         wide, high = float(image["width"]), float(image["height"])
         return checked_box(x / wide, y / high, width / wide, height / high)
-    except (TypeError, ValueError, KeyError, ZeroDivisionError):
+    except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError):
         return None
 
 

@@ -8,7 +8,8 @@ from triton_models.data.pictures import KINDS, DataSet
 from triton_models.data.readers.camtrap_dp import DESCRIPTION, read_camtrap_dp
 from triton_models.data.readers.coco import is_coco, read_coco
 from triton_models.data.readers.folders import read_folders
-from triton_models.data.readers.table import read_table
+from triton_models.data.readers.table import heading_of, read_table
+from triton_models.data.readers.wildlife_insights import is_wildlife_insights, read_wildlife_insights
 
 TABLE = "pictures.csv"
 """The table that makes a folder a data set of its own, whatever its folders are called."""
@@ -28,8 +29,16 @@ def reader_of(source: Path, kind: str = "auto") -> Reader:
     if found == "camtrap-dp":
         return read_camtrap_dp
     if found == "table":
-        return lambda path: read_table(path / TABLE if path.is_dir() else path)
+        return _read_any_table
     return lambda path: read_coco(_only_json(path) if path.is_dir() else path)
+
+
+def _read_any_table(path: Path) -> DataSet:
+    """A table of ours, or of another program, told by its heading."""
+    path = path / TABLE if path.is_dir() else path
+    if is_wildlife_insights(heading_of(path)):
+        return read_wildlife_insights(path)
+    return read_table(path)
 
 
 def _tell(source: Path) -> str:

@@ -10,7 +10,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", 
 """Files of other names are no pictures: notes, films, thumbnails' databases."""
 
 _GROUPS = {
-    "nothing": ("nothing", "none", "blank", "blanks", "empty", "no animal", "background", "ghost", "no cv result"),
+    "nothing": ("nothing", "none", "blank", "blanks", "empty", "no animal", "background", "ghost"),
     "person": ("person", "persons", "people", "human", "humans", "homo", "homo sapiens", "hiker", "man", "woman"),
     "vehicle": (
         *("vehicle", "vehicles", "car", "cars", "truck", "bus", "van", "motorcycle", "motorbike", "bicycle", "bike"),
@@ -18,7 +18,10 @@ _GROUPS = {
     ),
 }
 _GROUP_OF = {word: group for group, words in _GROUPS.items() for word in words}
-_UNKNOWN = frozenset({"", "unknown", "unclassified", "unidentified", "unlabeled", "unlabelled", "undetermined"})
+# "No CV result" is Wildlife Insights' for a picture of which its model was not sure enough: it may show anything.
+_UNKNOWN = frozenset(
+    {"", "unknown", "unclassified", "unidentified", "unlabeled", "unlabelled", "undetermined", "no cv result"}
+)
 
 
 def group_of(label: str) -> str:
