@@ -4,6 +4,7 @@ Starts all parts, says `READY=1` when they have answered, watches supervisord, a
 Ends with status 0 after SIGTERM or `uncia down`, with 1 when supervisord died: the unit starts it again.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -61,7 +62,8 @@ def notify_systemd(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+    # Who does not listen any more is no reason to leave the stack running, or to stop it.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.sendall(state.encode())
 
