@@ -32,6 +32,7 @@ fi
 mkdir -p "$checkout/.local"
 # Not in the temporary directory, which may be small, or take no devices.
 root=$(mktemp -d "$checkout/.local/bare-XXXXXX") || cannot "no room for it"
+chmod 755 "$root"  # apt's own user reads in it
 child=
 finish() {
     # The namespace's first process takes all others with it.
