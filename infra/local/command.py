@@ -10,11 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from infra.local.disks import Room, concerns, disks_of
 from infra.local.order import NAMES
 from infra.local.part_status import PartStatus
 from infra.local.stack import Stack
 from uncia.errors import StackError
-from uncia.settings import stack_dir
+from uncia.settings import read_settings, stack_dir
 
 _NAMES = ", ".join(NAMES)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -64,11 +65,11 @@ def down() -> None:
 
 
 def status(as_json: bool = _JSON) -> None:
-    """Show every part, whether it runs and answers, and how the stream fares.
+    """Show every part, whether it runs and answers, how the stream fares, and disks with little room.
 
-    Status 1 unless all parts answer and none is in a crash loop.
+    Status 1 unless all parts answer, none is in a crash loop and no disk is full. With --json
 
-    With --json `{"parts": [...], "stream": {...}}`.
+    `{"parts": [], "stream": {}, "disks": []}`.
     """
     # Imported here: the other commands have no use for a Kafka client.
     from infra.local.stream import stream_status
@@ -79,15 +80,21 @@ def status(as_json: bool = _JSON) -> None:
         asked = pool.submit(stream_status, stack.settings()) if stack.drawn() else None
         found = stack.status()
         stream = asked.result() if asked else None
+    disks = disks_of(stack.folder, read_settings().model_repository)
     if as_json:
-        told = {"parts": [dataclasses.asdict(part) for part in found], "stream": stream and dataclasses.asdict(stream)}
+        told = {
+            "parts": [dataclasses.asdict(part) for part in found],
+            "stream": stream and dataclasses.asdict(stream),
+            "disks": [dataclasses.asdict(disk) for disk in disks],
+        }
         typer.echo(json.dumps(told, indent=2))
     else:
         console = Console()
         console.print(_table(found))
         if stream is not None:
             show_stream(console, stream)
-    raise typer.Exit(0 if all(part.healthy for part in found) else 1)
+    full = any(disk.state is Room.FULL for disk in disks)
+    raise typer.Exit(0 if all(part.healthy for part in found) and not full else 1)
 
 
 def logs(

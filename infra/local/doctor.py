@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.local import install_kafka, install_models, install_triton
+from infra.local.disks import concerns, disks_of
 from infra.local.drawn import is_free
 from infra.local.installing import run
 from infra.local.java import find_java, java_version
 from infra.local.layout import parts_dir
 from infra.local.part_status import PartStatus
+from infra.local.short_folder import may_be_cleaned
 from infra.local.stack import Stack
 from infra.local.stream import bucket_problem
+from infra.local.synchronous import is_written_through
 from uncia.errors import StackError, UnciaError
 
 LEAST_DISK_GB = 5.0
@@ -41,6 +44,7 @@ def examine(stack: Stack) -> list[Check]:
         ("python", _python),
         ("loopback", _loopback),
         ("disk", lambda: _disk(stack.folder)),
+        ("power cuts", lambda: _power(stack)),
         ("memory", _memory),
         ("clock", _clock),
         ("java", _java),
@@ -74,12 +78,46 @@ def _loopback() -> str:
 
 
 def _disk(folder: Path) -> str:
+    from uncia.settings import read_settings
+
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_DISK_GB:
         raise StackError(f"{free:.1f} GB free at {folder}; make room, {LEAST_DISK_GB:.0f} GB are needed")
+    if lines := concerns(disks_of(folder, read_settings().model_repository)):
+        raise StackError(f"{'; '.join(lines)}: make room")
     return f"{free:.0f} GB free at {folder}"
+
+
+def _power(stack: Stack) -> str:
+    """Whether what was confirmed is there after a power cut."""
+    if (drawn := stack.drawn()) is None:
+        return "uploads will be confirmed once they are on disk" if stack_syncs() else _UNSYNCED
+    if not stack.settings().sync_writes:
+        return _UNSYNCED
+    data = stack.folder / "data" / "seaweedfs"
+    if data.exists() and not is_written_through(data):
+        raise StackError(
+            f"the file system of {data} cannot write through (`chattr +S`): a power cut can take photographs back "
+            "that were confirmed. Let UNCIA_STACK_DIR name a folder on ext4, XFS or Btrfs"
+        )
+    if Path(drawn.short).is_dir() and may_be_cleaned(Path(drawn.short)):
+        raise StackError(
+            f"the stack's links lie in {drawn.short}, which programs that clean temporary folders empty: let "
+            "UNCIA_STACK_DIR name a folder elsewhere, or HOME one that can be written, and start the stack anew"
+        )
+    return "uploads are confirmed once they are on disk"
+
+
+def stack_syncs() -> bool:
+    """What the settings say before there is a stack."""
+    from uncia.settings import read_settings
+
+    return read_settings().sync_writes
+
+
+_UNSYNCED = "UNCIA_SYNC_WRITES is off: a power cut takes back what was confirmed in the last half minute"
 
 
 def _memory() -> str:

@@ -83,6 +83,11 @@ class Stack:
         with ThreadPoolExecutor(len(NAMES)) as pool:
             return list(pool.map(ask, services_of(site, NAMES)))
 
+    def is_supervised(self) -> bool | None:
+        """True while supervisord answers; False when it died; None after `down`, or before the first `up`."""
+        layout = self._layout()
+        return None if layout is None else Supervisor(layout).answers()
+
     def kill(self, name: str, signal_number: int) -> int:
         """Send a signal to one part's process and return its pid; for tests of what happens then."""
         layout = self._layout()

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -107,6 +108,7 @@ def test_status_as_json_is_for_scripts(stack: Stack) -> None:
     assert all(part["ready"] for part in told["parts"])
     assert {"intake", "predict", "predict-backfill", "bursts"} <= {lag["worker"] for lag in told["stream"]["lag"]}
     assert told["stream"]["problem"] is None
+    assert any("data" in disk["holds"] and disk["free_gb"] > 0 for disk in told["disks"])
 
 
 def test_only_the_owner_reads_the_credentials(stack: Stack) -> None:
@@ -206,6 +208,32 @@ def test_an_interrupted_start_leaves_nothing_running(small_stack: Stack) -> None
     _, said = starting.communicate(timeout=60)
     assert starting.returncode == 130
     assert "stopped again" in said
+    assert living(small_stack) == []
+
+
+@pytest.mark.timeout(240)
+def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stops_in_order(small_stack: Stack) -> None:
+    def start() -> subprocess.Popen[bytes]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, tempfile.TemporaryDirectory() as folder:
+            channel.bind(f"{folder}/notify")
+            channel.settimeout(120)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "infra.local.foreground", *STORAGE],
+                env={**os.environ, "UNCIA_STACK_DIR": str(small_stack.folder), "NOTIFY_SOCKET": f"{folder}/notify"},
+                stdin=subprocess.DEVNULL,
+            )
+            assert channel.recv(1000).startswith(b"READY=1")
+        return process
+
+    unit = start()
+    supervisor = next(process.pid for process in living(small_stack) if process.part == "supervisord")
+    os.kill(supervisor, signal.SIGKILL)
+    assert unit.wait(60) == 1
+
+    unit = start()
+    assert {part(small_stack, name).ready for name in STORAGE} == {True}
+    unit.send_signal(signal.SIGTERM)
+    assert unit.wait(60) == 0
     assert living(small_stack) == []
 
 

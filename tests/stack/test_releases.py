@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,8 +238,12 @@ def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Ca
     (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
     front = tmp_path / "bin" / "uncia"
     front.parent.mkdir()
-    front.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uncia "$@"\n')
-    front.chmod(0o755)
+    commands = {"uncia": "-m uncia"}
+    if shutil.which("curl") is None:
+        commands["curl"] = f'"{Path(__file__).with_name("curl.py")}"'
+    for name, module in commands.items():
+        (front.parent / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        (front.parent / name).chmod(0o755)
     ports = stack.drawn().ports  # type: ignore[union-attr]
 
     def run(name: str, *command: str) -> str:

@@ -1,0 +1,118 @@
+"""`uncia service install`, `remove`, `status`: systemd units for the stack and for gateways. Nothing is forced."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.local.layout import parts_dir
+from infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
+from uncia.errors import StackError
+from uncia.settings import stack_dir
+
+app = typer.Typer(
+    help="Have the stack or a gateway start with the machine: prints the systemd unit and the commands that enable it.",
+    no_args_is_help=True,
+)
+
+System = Annotated[
+    bool,
+    typer.Option("--system/--user", help="A unit of the machine, or of your user (starts at boot with lingering)."),
+]
+Gateway = Annotated[
+    Path | None, typer.Option(help="A unit for `uncia gateway watch` on this folder, instead of the stack's.")
+]
+Station = Annotated[str, typer.Option(help="The gateway's station.")]
+EnvironmentFile = Annotated[
+    Path | None, typer.Option(help="A file of UNCIA_... lines for the gateway: the store's address and keys.")
+]
+Name = Annotated[str, typer.Option(help="Name of the stack's unit; another one for each stack on the machine.")]
+
+
+@app.command()
+def install(
+    system: System = False,
+    gateway: Gateway = None,
+    station: Station = "",
+    environment_file: EnvironmentFile = None,
+    name: Name = "uncia",
+    write: Annotated[bool, typer.Option("--write", help="Write the file; without it, it is only printed.")] = False,
+) -> None:
+    """Print a unit and the commands that enable it. Changes nothing without --write, and enables nothing."""
+    unit = _unit(system, gateway, station, environment_file, name)
+    if write:
+        _write(unit)
+        typer.echo(f"{unit.path} is written. Enable it with:", err=True)
+    else:
+        typer.echo(f"# {unit.path}\n{unit.text}")
+        typer.echo("Nothing is changed. `--write` writes the file; then:", err=True)
+    for command in unit.enabling():
+        typer.echo(f"  {command}", err=True)
+
+
+@app.command()
+def remove(
+    system: System = False,
+    gateway: Gateway = None,
+    station: Station = "",
+    name: Name = "uncia",
+) -> None:
+    """Print the commands that stop a unit and remove its file. What the stack has stored stays."""
+    for command in _unit(system, gateway, station, None, name).disabling():
+        typer.echo(command)
+
+
+@app.command()
+def status(
+    system: System = False,
+    gateway: Gateway = None,
+    station: Station = "",
+    environment_file: EnvironmentFile = None,
+    name: Name = "uncia",
+) -> None:
+    """Show whether the unit is installed, as this version would write it, enabled and active. Status 1 unless it is."""
+    unit = _unit(system, gateway, station, environment_file, name)
+    if not unit.path.exists():
+        typer.echo(f"{unit.name} is not installed: no {unit.path}")
+        raise typer.Exit(1)
+    same = unit.path.read_text(encoding="utf-8") == unit.text
+    typer.echo(f"{unit.path}: {'as this version writes it' if same else 'differs from what `service install` prints'}")
+    states = {question: _ask(unit, question) for question in ("is-enabled", "is-active")}
+    for question, answer in states.items():
+        typer.echo(f"{question.removeprefix('is-')}: {answer}")
+    raise typer.Exit(0 if states == {"is-enabled": "enabled", "is-active": "active"} else 1)
+
+
+def _unit(system: bool, gateway: Path | None, station: str, environment_file: Path | None, name: str) -> Unit:
+    where = Surroundings.here(stack_dir())
+    if gateway is None:
+        if station or environment_file:
+            raise StackError("--station and --environment-file are a gateway's: name its folder with --gateway")
+        if not parts_dir().exists():
+            raise StackError(f"no {parts_dir()}: give the command in the folder of the clone, after `make setup`")
+        return stack_unit(where, system=system, name=name)
+    if not station:
+        raise StackError("a gateway needs --station")
+    if not gateway.is_dir():
+        raise StackError(f"no folder {gateway}")
+    return gateway_unit(where, gateway, station, system=system, environment_file=environment_file)
+
+
+def _write(unit: Unit) -> None:
+    try:
+        unit.path.parent.mkdir(parents=True, exist_ok=True)
+        unit.path.write_text(unit.text, encoding="utf-8")
+    except OSError as error:
+        how = " (as root: sudo -E)" if unit.system and os.geteuid() else ""
+        raise StackError(f"{unit.path} cannot be written{how}: {error.strerror}") from error
+
+
+def _ask(unit: Unit, question: str) -> str:
+    if shutil.which("systemctl") is None:
+        return "unknown: there is no systemctl"
+    command = ["systemctl", *([] if unit.system else ["--user"]), question, unit.name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return (done.stdout.strip() or done.stderr.strip() or "unknown").splitlines()[0]
