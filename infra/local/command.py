@@ -64,25 +64,33 @@ def down() -> None:
 
 
 def status(as_json: bool = _JSON) -> None:
-    """Show every part, whether it runs and answers, and how the stream fares. Status 1 unless all parts answer.
+    """Show every part, whether it runs and answers, its ports, and how the stream fares. Status 1 unless all answer.
 
-    With --json `{"parts": [...], "stream": {...}}`.
+    With --json `{"parts": [...], "ports": {...}, "stream": {...}}`.
     """
     # Imported here: the other commands have no use for a Kafka client.
     from infra.local.stream import stream_status
     from infra.local.stream_table import show_stream
 
     stack = Stack(stack_dir())
+    drawn = stack.drawn()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(stream_status, stack.settings()) if stack.drawn() else None
+        asked = pool.submit(stream_status, stack.settings()) if drawn else None
         found = stack.status()
         stream = asked.result() if asked else None
     if as_json:
-        told = {"parts": [dataclasses.asdict(part) for part in found], "stream": stream and dataclasses.asdict(stream)}
+        told = {
+            "parts": [dataclasses.asdict(part) for part in found],
+            "ports": drawn.ports if drawn else {},
+            "stream": stream and dataclasses.asdict(stream),
+        }
         typer.echo(json.dumps(told, indent=2))
     else:
         console = Console()
         console.print(_table(found))
+        if drawn:
+            ports = ", ".join(f"{name} {port}" for name, port in drawn.ports.items())
+            console.print(f"Ports on 127.0.0.1: {ports}", highlight=False, markup=False)
         if stream is not None:
             show_stream(console, stream)
     raise typer.Exit(0 if all(part.ready for part in found) else 1)
