@@ -63,9 +63,14 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
 
 
 def _needs(point: EntryPoint, error: ImportError) -> str:
-    wing = point.value.split(".")[0]
-    extra = _EXTRAS.get(wing, wing)
+    extra = _extra(point)
     return f"needs the extra `{extra}` ({error.name} is missing): {how_to_install(extra)}"
+
+
+def _extra(point: EntryPoint) -> str:
+    """The extra that a command's wing needs."""
+    wing = point.value.split(".")[0]
+    return _EXTRAS.get(wing, wing)
 
 
 def _refusal(sentence: str) -> Callable[[], None]:
@@ -103,7 +108,8 @@ def _brought_by(error: ModuleNotFoundError) -> str | None:
         extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", requirement)
         if name and extra and _plain(name[0]) == _plain(package):
             extras.add(extra[1])
-    smallest = next((extra for extra in _SMALLEST_FIRST if extra in extras), None)
+    own = [_extra(point) for point in entry_points(group=GROUP) if sys.argv[1:2] == [point.name]]
+    smallest = next((extra for extra in (*own, *_SMALLEST_FIRST) if extra in extras), None)
     return f"this needs the package {package}: {how_to_install(smallest)}" if smallest else None
 
 
