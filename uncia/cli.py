@@ -1,8 +1,10 @@
 """The front door: `uncia <command>`. Commands are entry points of the group `uncia.commands`."""
 
+import re
 import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, requires
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -12,6 +14,8 @@ from uncia import __version__
 from uncia.errors import UnciaError, how_to_install
 
 GROUP = "uncia.commands"
+
+_SMALLEST_FIRST = ("processors", "dashboard", "local", "models", "dev")
 
 _EXTRAS = {"producers": "local", "processors": "processors", "triton_models": "models", "infra": "local"}
 
@@ -59,9 +63,14 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
 
 
 def _needs(point: EntryPoint, error: ImportError) -> str:
-    wing = point.value.split(".")[0]
-    extra = _EXTRAS.get(wing, wing)
+    extra = _extra(point)
     return f"needs the extra `{extra}` ({error.name} is missing): {how_to_install(extra)}"
+
+
+def _extra(point: EntryPoint) -> str:
+    """The extra that a command's wing needs."""
+    wing = point.value.split(".")[0]
+    return _EXTRAS.get(wing, wing)
 
 
 def _refusal(sentence: str) -> Callable[[], None]:
@@ -75,6 +84,35 @@ def main() -> None:
     """Run a command; our own errors become one line and an exit status, not a traceback."""
     try:
         build(sys.argv[1:])()
+    except ModuleNotFoundError as error:
+        # Some commands of the base load what an extra brings only when they need it.
+        if (sentence := _brought_by(error)) is None:
+            raise
+        _end(sentence, 1)
     except UnciaError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print("uncia:", str(error), style="red", markup=False)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print("uncia:", sentence, style="red", markup=False)
+    sys.exit(status)
+
+
+def _brought_by(error: ModuleNotFoundError) -> str | None:
+    """Which extra brings a module, and how to install it; None for a module that none brings."""
+    module = (error.name or "").partition(".")[0]
+    package = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "google": "protobuf"}.get(module, module)
+    extras = set()
+    for requirement in requires("uncia") or ():
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", requirement)
+        if name and extra and _plain(name[0]) == _plain(package):
+            extras.add(extra[1])
+    own = [_extra(point) for point in entry_points(group=GROUP) if sys.argv[1:2] == [point.name]]
+    smallest = next((extra for extra in (*own, *_SMALLEST_FIRST) if extra in extras), None)
+    return f"this needs the package {package}: {how_to_install(smallest)}" if smallest else None
+
+
+def _plain(name: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -16,7 +16,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     HTTPClientError,
+    NoCredentialsError,
     ParamValidationError,
+    PartialCredentialsError,
     ReadTimeoutError,
 )
 from botocore.httpsession import URLLib3Session
@@ -25,7 +27,7 @@ from botocore.response import StreamingBody
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from uncia.errors import DependencyDown, PermanentError, UnciaError
+from uncia.errors import DependencyDown, PermanentError, SettingsError, UnciaError
 from uncia.events.images import OBJECT_CHANGED
 from uncia.settings import Settings
 
@@ -120,24 +122,28 @@ class ObjectStore:
     ) -> None:
         secret = settings.s3_secret_key
         self.endpoint = settings.s3_endpoint or "Amazon S3"
-        self.client = boto3.client(
-            "s3",
-            endpoint_url=settings.s3_endpoint,
-            region_name=settings.s3_region,
-            aws_access_key_id=settings.s3_access_key,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"} if settings.s3_endpoint else {},
-                max_pool_connections=max_connections,
-                connect_timeout=_CONNECT_S,
-                read_timeout=timeout_s,
-                retries={"total_max_attempts": attempts, "mode": "standard"},
-                # Other stores than Amazon's do not all know the newer default checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        try:
+            self.client = boto3.client(
+                "s3",
+                endpoint_url=settings.s3_endpoint,
+                region_name=settings.s3_region,
+                aws_access_key_id=settings.s3_access_key,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                config=Config(
+                    signature_version="s3v4",
+                    s3={"addressing_style": "path"} if settings.s3_endpoint else {},
+                    max_pool_connections=max_connections,
+                    connect_timeout=_CONNECT_S,
+                    read_timeout=timeout_s,
+                    retries={"total_max_attempts": attempts, "mode": "standard"},
+                    # Other stores than Amazon's do not all know the newer default checksums.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                ),
+            )
+        except (BotoCoreError, ValueError) as error:
+            # boto3's own search for credentials may find half of them, or a profile that is not there.
+            raise SettingsError(f"the object store cannot be used: {error}") from error
         self._http = URLLib3Session(
             verify=Session().get_config_variable("ca_bundle") or True,
             proxies=get_environ_proxies(self.client.meta.endpoint_url),
@@ -311,6 +317,8 @@ class ObjectStore:
                     "and what that key is allowed to do"
                 )
             return DependencyDown(f"{self.endpoint} answered {code or 'an error'} for {what}")
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            return AccessRefused(f"no credentials for {self.endpoint}: set UNCIA_S3_ACCESS_KEY and UNCIA_S3_SECRET_KEY")
         if isinstance(error, ParamValidationError):
             return ObjectUnreadable("object-unreadable", f"{what!r} is no name that S3 takes")
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")

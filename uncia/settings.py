@@ -7,10 +7,12 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
 
 from uncia.errors import SettingsError
 
@@ -33,7 +35,9 @@ def _split(value: Any) -> Any:
 class Settings(BaseSettings):
     """One process's settings. Wrong ones stop it at the start with a sentence that names the variable."""
 
-    model_config = SettingsConfigDict(env_prefix="UNCIA_", extra="ignore", frozen=True, env_file_encoding="utf-8")
+    model_config = SettingsConfigDict(
+        env_prefix="UNCIA_", extra="ignore", frozen=True, env_file_encoding="utf-8", hide_input_in_errors=True
+    )
 
     # Kafka
     kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, `host:port`, comma-separated")
@@ -193,6 +197,34 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
 
+    @field_validator("s3_endpoint", "s3_access_key", "s3_secret_key", "ensemble_weights", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            fine = False
+        if not fine:
+            raise ValueError(f"{value!r} is no address of a store: write http://host:port, or https://host")
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_is_half_given(self) -> Self:
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            given, missing = "UNCIA_S3_ACCESS_KEY", "UNCIA_S3_SECRET_KEY"
+            if self.s3_access_key is None:
+                given, missing = missing, given
+            raise ValueError(f"{given} is set without {missing}: set both, or neither for boto3's own credentials")
+        return self
+
     @field_validator("key_pattern")
     @classmethod
     def _has_the_groups(cls, value: str) -> str:
@@ -214,11 +246,20 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=stack_dir() / "stack.env", **overrides)
     except ValidationError as error:
-        lines = [
-            f"UNCIA_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
+        lines = [_problem(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
         raise SettingsError("wrong settings: " + "; ".join(lines)) from error
+    except PydanticSettingsError as error:
+        # What should be JSON and is none: the error names the field, and its text holds no value.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"UNCIA_{field[1].upper()}" if field else "a setting"
+        raise SettingsError(f"wrong settings: {name}: this must be JSON, see docs/settings.md") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{stack_dir() / 'stack.env'} cannot be read ({error})") from error
+
+
+def _problem(where: tuple[int | str, ...], what: str) -> str:
+    what = what.removeprefix("Value error, ")
+    return f"UNCIA_{'.'.join(str(part) for part in where).upper()}: {what}" if where else what
 
 
 @lru_cache(maxsize=1)

@@ -65,25 +65,27 @@ def down() -> None:
 
 
 def status(as_json: bool = _JSON) -> None:
-    """Show every part, whether it runs and answers, how the stream fares, and disks with little room.
+    """Show every part, whether it runs and answers, its ports, how the stream fares, and disks with little room.
 
-    Status 1 unless all parts answer, none is in a crash loop and no disk is full. With --json
+    Status 1 unless all parts answer, none is in a crash loop and no disk is full.
 
-    `{"parts": [], "stream": {}, "disks": []}`.
+    With --json `{"parts": [...], "ports": {...}, "stream": {...}, "disks": [...]}`.
     """
     # Imported here: the other commands have no use for a Kafka client.
     from infra.local.stream import stream_status
     from infra.local.stream_table import show_stream
 
     stack = Stack(stack_dir())
+    drawn = stack.drawn()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(stream_status, stack.settings()) if stack.drawn() else None
+        asked = pool.submit(stream_status, stack.settings()) if drawn else None
         found = stack.status()
         stream = asked.result() if asked else None
     disks = disks_of(stack.folder, read_settings().model_repository)
     if as_json:
         told = {
             "parts": [dataclasses.asdict(part) for part in found],
+            "ports": drawn.ports if drawn else {},
             "stream": stream and dataclasses.asdict(stream),
             "disks": [dataclasses.asdict(disk) for disk in disks],
         }
@@ -91,8 +93,13 @@ def status(as_json: bool = _JSON) -> None:
     else:
         console = Console()
         console.print(_table(found))
+        if drawn:
+            ports = ", ".join(f"{name} {port}" for name, port in drawn.ports.items())
+            console.print(f"Ports on 127.0.0.1: {ports}", highlight=False, markup=False)
         if stream is not None:
             show_stream(console, stream)
+        for line in concerns(disks):
+            console.print(line, style="red", markup=False, highlight=False)
     full = any(disk.state is Room.FULL for disk in disks)
     raise typer.Exit(0 if all(part.healthy for part in found) and not full else 1)
 

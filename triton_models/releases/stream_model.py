@@ -5,7 +5,7 @@ from pathlib import Path
 
 from uncia.errors import SettingsError
 from uncia.model_versions import read_standing
-from uncia.settings import Settings
+from uncia.settings import Settings, read_settings
 
 
 def stream_version(settings: Settings) -> str:
@@ -28,6 +28,6 @@ def stream_words(settings: Settings) -> str:
 def switch_words(package: Path, settings: Settings) -> str:
     """How the stream comes to ask what is in a package's folder: it becomes the next version of the stream's model."""
     repository = settings.model_repository
-    given = f" --repository {shlex.quote(str(repository))}" if repository != Settings().model_repository else ""
+    given = f" --repository {shlex.quote(str(repository))}" if repository != read_settings().model_repository else ""
     command = f"uncia models install {shlex.quote(str(package))} --name {settings.model}{given}"
     return f"To have the stream ask it: `{command}`, then promote the version that this names."

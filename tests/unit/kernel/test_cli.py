@@ -72,6 +72,32 @@ def test_our_own_errors_are_one_line_and_an_exit_status(
     assert capsys.readouterr().err == f"uncia: {error}\n"
 
 
+@pytest.mark.parametrize(
+    ("module", "extra"), [("tritonclient.grpc", "processors"), ("PIL.Image", "processors"), ("torch", "models")]
+)
+def test_what_an_extra_brings_and_is_missed_later_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, extra: str
+) -> None:
+    def miss(arguments: list[str]) -> typer.Typer:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(cli, "build", miss)
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = capsys.readouterr().err
+    assert f"pip install '.[{extra}]'" in told
+    assert told.count("\n") == 1
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_bug_and_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def miss(arguments: list[str]) -> typer.Typer:
+        raise ModuleNotFoundError("No module named 'uncia.absent'", name="uncia.absent")
+
+    monkeypatch.setattr(cli, "build", miss)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()
+
+
 def uncia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "uncia", *arguments],

@@ -70,6 +70,7 @@ def test_a_station_may_have_other_focus_taxa(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_S3_ACCESS_KEY", "ali-baba")
     monkeypatch.setenv("UNCIA_S3_SECRET_KEY", "open-sesame")
     assert "open-sesame" not in repr(read_settings()) + str(read_settings())
 
@@ -77,3 +78,46 @@ def test_the_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_stack_folder_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNCIA_STACK_DIR")
     assert stack_dir() == Path(".local/stack")
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("UNCIA_S3_ACCESS_KEY", "UNCIA_S3_SECRET_KEY"), ("UNCIA_S3_SECRET_KEY", "UNCIA_S3_ACCESS_KEY")],
+)
+@pytest.mark.parametrize("other", [None, "", " "])
+def test_half_of_a_pair_of_keys_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, missing: str, other: str | None
+) -> None:
+    monkeypatch.setenv(given, "hunter2")
+    if other is not None:
+        monkeypatch.setenv(missing, other)
+    with pytest.raises(SettingsError, match=f"{given} is set without {missing}") as caught:
+        read_settings()
+    assert "hunter2" not in str(caught.value)
+    assert "UNCIA_:" not in str(caught.value)
+
+
+def test_empty_keys_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNCIA_S3_ACCESS_KEY", "UNCIA_S3_SECRET_KEY", "UNCIA_S3_ENDPOINT"):
+        monkeypatch.setenv(name, "")
+    found = read_settings()
+    assert (found.s3_access_key, found.s3_secret_key, found.s3_endpoint) == (None, None, None)
+
+
+@pytest.mark.parametrize("address", ["store:8333", "//store", "http://", "ftp://store", "http://store:port"])
+def test_what_is_no_address_of_a_store_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("UNCIA_S3_ENDPOINT", address)
+    with pytest.raises(SettingsError, match=r"UNCIA_S3_ENDPOINT.*http://host:port"):
+        read_settings()
+
+
+def test_what_should_be_json_and_is_none_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_STATION_FOCUS_TAXA", "ridge: Ursus arctos")
+    with pytest.raises(SettingsError, match="UNCIA_STATION_FOCUS_TAXA"):
+        read_settings()
+
+
+def test_a_file_of_settings_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stack.env").write_bytes(b"\xff\xfe\x00UNCIA")
+    with pytest.raises(SettingsError, match=r"stack\.env"):
+        read_settings()

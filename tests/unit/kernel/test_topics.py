@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from uncia import topics_command
 from uncia.settings import Settings
 from uncia.topics import CLOCK_TICKED, DAY_MS, TOPICS, UPLOAD_TOPICS, Topic
 
@@ -60,3 +61,16 @@ def test_a_compacted_topic_is_never_cut_by_age(topic: Topic) -> None:
     config = topic.config()
     assert ("cleanup.policy" in config) == topic.compacted
     assert ("retention.ms" in config) != topic.compacted
+
+
+def test_the_list_names_every_topic_whole_at_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(topics_command, "existing_topics", lambda _: set(NAMES[:3]))
+    monkeypatch.setattr(topics_command, "settings", lambda: Settings(_env_file=None))
+    topics_command.list_topics(False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == NAMES
+    assert all(len(line) <= 80 for line in lines)
+    assert sum("not on the broker" in line for line in lines) == len(NAMES) - 3

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from uncia.errors import DependencyDown
+from uncia.errors import DependencyDown, SettingsError
 from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore, ObjectTooLarge, ObjectUnreadable
 from uncia.settings import Settings
 
@@ -148,3 +149,40 @@ def test_a_store_that_is_not_there_is_down() -> None:
     with pytest.raises(DependencyDown, match="does not answer"):
         get(gone)
     gone.close()
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing that boto3's own search would find, and no machine on the network to ask for any."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def test_without_any_credentials_it_says_which_variables_to_set(no_credentials: None, shop: Shop) -> None:
+    store = ObjectStore(Settings(s3_endpoint=f"http://127.0.0.1:{shop.server_port}"), attempts=1)
+    with pytest.raises(AccessRefused, match="set UNCIA_S3_ACCESS_KEY and UNCIA_S3_SECRET_KEY"):
+        get(store)
+    with pytest.raises(AccessRefused, match="no credentials"):
+        list(store.list("b"))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_ACCESS_KEY_ID", "hunter2"), ("AWS_PROFILE", "no-such-profile")],
+)
+def test_half_of_what_boto3_finds_itself_is_a_sentence(
+    no_credentials: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="the object store cannot be used") as caught:
+        ObjectStore(Settings(s3_endpoint="http://127.0.0.1:1"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_region_that_is_none_is_a_sentence(no_credentials: None) -> None:
+    with pytest.raises(SettingsError, match="the object store cannot be used"):
+        ObjectStore(Settings(s3_endpoint="http://127.0.0.1:1", s3_region="us east"))

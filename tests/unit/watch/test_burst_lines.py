@@ -1,12 +1,15 @@
 """One line says what a ranger needs: when, where, what, how sure, how settled."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from dashboard.watch.command import table_of
+from dashboard.watch import command
+from dashboard.watch.command import table_of, watch
 from dashboard.watch.rows import line_of, row_of
+from uncia.broker import Message
 from uncia.events import BurstResolved, BurstStatus, CloseReason, TaxonVerdict, Trigger
 
 LEOPARD = TaxonVerdict(
@@ -68,3 +71,35 @@ def test_focus_taxa_stand_out(change: dict[str, Any], style: str) -> None:
 
 def test_the_table_has_one_row_per_burst() -> None:
     assert table_of((burst(), burst(burst_id="bst-2"))).row_count == 2
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """What `uncia watch` prints of three verdicts: one stands, one is provisional, one was superseded."""
+    bursts = [
+        burst(),
+        burst(burst_id="bst-2", status=BurstStatus.PROVISIONAL, closed_by=None, closed_at=None),
+        burst(burst_id="bst-3", status=BurstStatus.SUPERSEDED, superseded_by="bst-1", verdict=None),
+    ]
+    messages = [Message("t", 0, at, 0, None, each.to_bytes(), []) for at, each in enumerate(bursts)]
+    monkeypatch.setattr(command, "read_topics", lambda *_, **__: iter(messages))
+
+    def run(**options: bool) -> list[str]:
+        chosen = {"settled": False, "superseded": False, "as_json": False, **options}
+        watch(from_beginning=True, until_end=True, camera="", **chosen)
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_superseded_ids_are_left_out_unless_they_are_asked_for(told: Callable[..., list[str]]) -> None:
+    assert len(told()) == 2
+    assert len(told(settled=True)) == 1
+    assert "superseded by bst-1" in told(settled=True, superseded=True)[1]
+    assert len(told(superseded=True)) == 3
+
+
+def test_scripts_that_keep_a_table_get_superseded_ids(told: Callable[..., list[str]]) -> None:
+    assert len(told(as_json=True)) == 3
+    assert len(told(as_json=True, settled=True)) == 1
+    assert len(told(as_json=True, settled=True, superseded=True)) == 2
