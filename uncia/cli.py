@@ -5,10 +5,11 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from uncia import __version__
 from uncia.errors import UnciaError
+from uncia.terminal import echo, plain_console, print_traceback, printable
 
 GROUP = "uncia.commands"
 
@@ -35,7 +36,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def _front(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
     if version:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -71,8 +72,10 @@ def _refusal(sentence: str) -> Callable[[], None]:
 
 def main() -> None:
     """Run a command; our own errors become one line and an exit status, not a traceback."""
+    sys.excepthook = print_traceback
     try:
         build(sys.argv[1:])()
     except UnciaError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print("uncia:", str(error), style="red", markup=False)
+        text = Text(f"uncia: {printable(error, lines=True)}", style="red")
+        plain_console(stderr=True, soft_wrap=True).print(text)
         sys.exit(error.exit_code)

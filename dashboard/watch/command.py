@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from uncia.broker import read_topics
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
 from uncia.settings import settings
+from uncia.terminal import echo, plain_console, printable_json
 from uncia.topics import BURST_RESOLVED
 
 
@@ -30,12 +30,12 @@ def watch(
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         if as_json:
             for burst in bursts:
-                print(burst.to_bytes().decode(), flush=True)
-        elif Console().is_terminal:
+                typer.echo(printable_json(burst.to_bytes().decode()))
+        elif plain_console().is_terminal:
             _live(bursts)
         else:
             for burst in bursts:
-                print(line_of(burst), flush=True)
+                echo(line_of(burst))
 
 
 def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[BurstResolved]:
@@ -45,14 +45,14 @@ def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[Bu
         try:
             burst = BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
             continue
         if not camera or burst.camera == camera or (camera.endswith("/") and burst.camera.startswith(camera)):
             yield burst
 
 
 def _live(bursts: Iterator[BurstResolved]) -> None:
-    console = Console()
+    console = plain_console()
     newest: dict[str, BurstResolved] = {}
     with Live(table_of(()), console=console, refresh_per_second=8) as live:
         for burst in bursts:

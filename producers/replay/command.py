@@ -37,6 +37,7 @@ from producers.replay.workers import end_left_behind, left_behind
 from uncia.broker import existing_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer(
     help="Run past photographs through other models or settings; see what changes, and take it over or not.",
@@ -72,7 +73,7 @@ def start(
     )
     replay = described(checked(name or drawn_name(plan)), plan, config)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True, highlight=False)
     console.print(f"Replay {replay.name}: {replay.plan.words()}", markup=False)
     began = time.monotonic()
     try:
@@ -83,11 +84,11 @@ def start(
         raise typer.Exit(130) from None
     seconds = time.monotonic() - began
     if as_json:
-        typer.echo(json.dumps({"replay": replay.name, "seconds": round(seconds, 1), **vars(progress)}))
+        echo_json({"replay": replay.name, "seconds": round(seconds, 1), **vars(progress)})
         return
     if progress.dead_letters:
         console.print(f"{progress.dead_letters} messages could not be processed at all.", style="yellow")
-    typer.echo(
+    echo(
         f"{progress.copied} photographs, {progress.bursts} bursts, {seconds:.0f} s. "
         f"What changed: uncia replay diff {replay.name}"
     )
@@ -103,10 +104,10 @@ def status(name: str = _NAME, as_json: bool = _JSON) -> None:
         with asking(config) as log:
             body |= vars(progress_of(log, OpenBursts(config), (TARGET,)))
     if as_json:
-        typer.echo(json.dumps(body))
+        echo_json(body)
         return
     for key, value in body.items():
-        typer.echo(f"{key.replace('_', ' '):13} {value}")
+        echo(f"{key.replace('_', ' '):13} {value}")
 
 
 @app.command("list")
@@ -114,12 +115,12 @@ def list_replays(as_json: bool = _JSON) -> None:
     """List the replays."""
     rows = [_row(replay) for replay in all_replays()]
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo_json(rows)
         return
     for row in rows:
-        typer.echo(f"{row['replay']:30} {row['state']:8} {row['plan']}")
+        echo(f"{row['replay']:30} {row['state']:8} {row['plan']}")
     if not rows:
-        typer.echo("no replay yet; `uncia replay start` makes one")
+        echo("no replay yet; `uncia replay start` makes one")
 
 
 @app.command()
@@ -134,11 +135,11 @@ def diff(
     if output is not None:
         _write_page(diff_report.as_json(replay, comparison), output)
     if as_json:
-        typer.echo(json.dumps(diff_report.as_json(replay, comparison)))
+        echo_json(diff_report.as_json(replay, comparison))
         return
-    diff_report.show(replay, comparison, Console(highlight=False))
+    diff_report.show(replay, comparison, plain_console(highlight=False))
     if output is not None:
-        typer.echo(f"The page: {output}")
+        echo(f"The page: {output}")
 
 
 @app.command()
@@ -160,14 +161,14 @@ def promote(
             publish(events, config)
     held = {str(why): count for why, count in comparison.held().items()}
     if as_json:
-        typer.echo(
+        echo(
             json.dumps({"promoted": len(comparison.to_promote()), "events": len(events), "held": held, "dry": dry_run})
         )
         return
     would = "would be " if dry_run else ""
-    typer.echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
+    echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
     for why, count in held.items():
-        typer.echo(f"held: {count}, because {why}")
+        echo(f"held: {count}, because {why}")
 
 
 @app.command()
@@ -184,9 +185,9 @@ def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
         replay.remove()
     if as_json:
         found = {"processes": ended, "topics": topics, "groups": groups, "model": unloaded}
-        typer.echo(json.dumps({"dropped": name, **found}))
+        echo_json({"dropped": name, **found})
         return
-    typer.echo(f"dropped {name}: {len(topics)} topics, {len(groups)} groups, {ended} processes")
+    echo(f"dropped {name}: {len(topics)} topics, {len(groups)} groups, {ended} processes")
 
 
 def _unload(replay: Replay) -> str | None:
@@ -198,7 +199,7 @@ def _unload(replay: Replay) -> str | None:
         unload(model, config)
     except DependencyDown as error:
         # Whoever restarts Triton has it without this model again: no reason to keep all the rest.
-        typer.echo(f"left loaded: {error}", err=True)
+        echo(f"left loaded: {error}", err=True)
         return None
     return model
 

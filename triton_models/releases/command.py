@@ -13,6 +13,7 @@ from triton_models.releases.promotion import named, promote, remove, roll_back, 
 from uncia.inference import ModelControl
 from uncia.model_card import installed_card
 from uncia.model_versions import Standing, read_standing
+from uncia.terminal import echo, echo_json
 
 app = typer.Typer()
 
@@ -49,7 +50,7 @@ def import_graph(
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as draft:
         package = make_package(graph, description, out or Path(draft) / "package")
         if out is not None:
-            typer.echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
+            echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
             return
         card = install(package.folder, chosen.model_repository, name=name)
     tell_installed(card.model, card.version, chosen.model_repository, as_json=as_json)
@@ -61,10 +62,10 @@ def tell_installed(model: str, version: str, repository: Path, *, as_json: bool)
     standing = read_standing(repository / model)
     if as_json:
         facts = {"model": model, "version": version, "live": standing.live, "label_set": card.label_set}
-        typer.echo(json.dumps({**facts, "folder": str(repository / model / version)}))
+        echo_json({**facts, "folder": str(repository / model / version)})
         return
-    typer.echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
-    typer.echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
+    echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
+    echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
 
 
 @app.command("promote")
@@ -105,7 +106,7 @@ def serve_version(
     if as_json:
         _tell(model, standing, as_json=True)
     else:
-        typer.echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
+        echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
 
 
 @app.command("remove")
@@ -115,13 +116,13 @@ def remove_version(version: Version, repository: Repository = None, as_json: Jso
     model, number = named(version, chosen.model_repository)
     with ModelControl(chosen) as control:
         remove(control, chosen.model_repository, model, number)
-    typer.echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
+    echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
 
 
 def _tell(model: str, standing: Standing, *, as_json: bool) -> None:
     facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}
     if as_json:
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
         return
     before = f"; before it {standing.previous}, which stays loaded for `roll-back`" if standing.previous else ""
-    typer.echo(f"{model}@{standing.live} is live{before}")
+    echo(f"{model}@{standing.live} is live{before}")
