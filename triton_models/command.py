@@ -1,14 +1,12 @@
 """`uncia models`: build what Triton serves, list it, and ask whether it really answers."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from triton_models.calibrating.command import app as calibrating
@@ -23,6 +21,7 @@ from triton_models.releases.stream_model import stream_version, stream_words
 from triton_models.training.ablate_command import ablate_command
 from uncia.errors import DependencyDown
 from uncia.inference import ModelControl, Probe
+from uncia.terminal import description_column, echo, echo_json, plain_console
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
 for part in (releases, shadow, frame, ensembles, calibrating):
@@ -52,12 +51,12 @@ def build(
         "fresh": built.fresh,
     }
     if as_json:
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
     else:
         done = "built" if built.fresh else "is up to date"
-        typer.echo(f"{built.card.model} version {', '.join(built.card.versions)} {done}: {built.folder}")
+        echo(f"{built.card.model} version {', '.join(built.card.versions)} {done}: {built.folder}")
         if built.fresh:
-            typer.echo("A Triton that serves an older one takes it up with `uncia models check --reload`.")
+            echo("A Triton that serves an older one takes it up with `uncia models check --reload`.")
 
 
 @app.command("list")
@@ -73,7 +72,7 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
     if as_json:
         asked = (chosen.model, stream_version(chosen))
         rows = [{**asdict(line), "in_stream": (line.model, line.version) == asked} for line in lines]
-        typer.echo(json.dumps(rows))
+        echo_json(rows)
         return
     table = Table("version", "is", "Triton says", "backend", "label set")
     table.columns[0].no_wrap = True
@@ -82,10 +81,10 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
         # Every model has a live version of its own; a model that the stream does not ask is not live for a reader.
         standing = "not in the stream" if line.standing == "live" and line.model != chosen.model else line.standing
         table.add_row(name, standing, _state(line), line.backend, line.label_set)
-    Console().print(table)
-    typer.echo(stream_words(chosen))
+    plain_console().print(table)
+    echo(stream_words(chosen))
     if trouble:
-        typer.echo(trouble, err=True)
+        echo(trouble, err=True)
 
 
 @app.command()
@@ -110,11 +109,11 @@ def check(
                 control.reload(name)
             probes[name] = control.probe(name)
     if as_json:
-        typer.echo(json.dumps([{"model": name, **asdict(probe)} for name, probe in probes.items()]))
+        echo_json([{"model": name, **asdict(probe)} for name, probe in probes.items()])
     else:
         for name, probe in probes.items():
             took = f" in {probe.inference_ms:.0f} ms" if probe.inference_ms is not None else ""
-            typer.echo(f"{probe.health:<11} {name}: {probe.detail}{took}")
+            echo(f"{probe.health:<11} {name}: {probe.detail}{took}")
     if not all(probe.healthy for probe in probes.values()):
         raise typer.Exit(1)
 
@@ -128,13 +127,11 @@ def _state(line: Line) -> str:
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[str], None]]:
     """A bar over the recipe's steps, a line each in a log; on standard error, as standard output is the result's."""
-    console = Console(stderr=True, quiet=not shown, highlight=False)
+    console = plain_console(stderr=True, quiet=not shown, highlight=False)
     if not console.is_terminal:
         yield console.print
         return
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
+    with Progress(description_column(), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("looking at what is there", total=len(species_classifier.STEPS))
 
         def step(name: str) -> None:

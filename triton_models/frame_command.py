@@ -10,6 +10,7 @@ import typer
 from triton_models.options import Repository, settings_of
 from uncia.errors import SettingsError, UnciaError
 from uncia.model_card import ModelCard, load_model_card
+from uncia.terminal import echo
 
 app = typer.Typer()
 
@@ -28,7 +29,7 @@ def frame(
     """Prepare a photograph as the live version wants it: what the stream does, for HTTP. docs/predict-service.md."""
     card = load_model_card(settings_of(repository))
     if path:
-        typer.echo(f"v2/models/{card.model}/versions/{card.version}")
+        echo(f"v2/models/{card.model}/versions/{card.version}")
         return
     if photograph is None or output is None:
         raise SettingsError("name a photograph and, with --output, where its frame goes")

@@ -7,11 +7,12 @@ from importlib.metadata import EntryPoint, entry_points, requires
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from uncia import __version__
 from uncia.errors import UnciaError, how_to_install
+from uncia.terminal import echo, plain_console, print_traceback, printable
 
 GROUP = "uncia.commands"
 
@@ -40,7 +41,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def _front(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
     if version:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -82,6 +83,7 @@ def _refusal(sentence: str) -> Callable[[], None]:
 
 def main() -> None:
     """Run a command; our own errors become one line and an exit status, not a traceback."""
+    sys.excepthook = print_traceback
     try:
         build(sys.argv[1:])()
     except ModuleNotFoundError as error:
@@ -94,7 +96,8 @@ def main() -> None:
 
 
 def _end(sentence: str, status: int) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print("uncia:", sentence, style="red", markup=False)
+    text = Text(f"uncia: {printable(sentence, lines=True)}", style="red")
+    plain_console(stderr=True, soft_wrap=True).print(text)
     sys.exit(status)
 
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from uncia import settings_docs
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer(help="Show the settings in force; write their documentation.", no_args_is_help=True)
 
@@ -18,13 +18,13 @@ def show(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> N
     """Print what a process started here would use. Secrets are never printed."""
     values = settings_docs.shown(settings())
     if as_json:
-        typer.echo(json.dumps(values, ensure_ascii=False))
+        echo_json(values)
         return
     table = Table("variable")
     table.add_column("value", overflow="fold")
     for variable, value in values.items():
         table.add_row(variable, "" if value is None else value if isinstance(value, str) else json.dumps(value))
-    Console().print(table)
+    plain_console().print(table)
 
 
 @app.command()
@@ -37,7 +37,7 @@ def docs(
     current = path.exists() and path.read_text(encoding="utf-8") == text
     if check:
         if not current:
-            typer.echo(f"out of date: {path}; `uncia settings docs` writes it anew", err=True)
+            echo(f"out of date: {path}; `uncia settings docs` writes it anew", err=True)
         raise typer.Exit(0 if current else 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -3,12 +3,14 @@
 import logging
 import os
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import structlog
 
 from uncia.settings import Settings
+from uncia.terminal import printable, printable_json
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -28,14 +30,16 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    rendering: list[Any] = (
+        [_printable_values, structlog.dev.ConsoleRenderer()]
+        if console
+        else [structlog.processors.JSONRenderer(ensure_ascii=False), _printable_line]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
@@ -44,6 +48,18 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
     for noisy in ("kafka", "aiokafka", "botocore", "boto3", "urllib3", "faust", "mode", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return cast(Logger, structlog.get_logger("uncia").bind(worker=worker))
+
+
+def _printable_values(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keys of objects and messages of stores are shown on a terminal that obeys none of them."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, lines=name in ("exception", "stack"))
+    return event
+
+
+def _printable_line(_logger: Any, _name: str, line: str) -> str:
+    return printable_json(line)
 
 
 READY_FILE = "UNCIA_READY_FILE"

@@ -1,16 +1,15 @@
 """`uncia topics`: create and list topics, write their documentation."""
 
-import json
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from uncia import topics_docs
 from uncia.broker import create_topics, existing_topics
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import TOPICS
 
 app = typer.Typer(help="Create and list the topics; write their documentation.", no_args_is_help=True)
@@ -21,10 +20,10 @@ def create(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
     """Create the topics that are missing. Existing ones are left as they are."""
     created = create_topics(settings())
     if as_json:
-        typer.echo(json.dumps(created))
+        echo_json(created)
         return
     for name, new in created.items():
-        typer.echo(f"{'created' if new else 'exists '}  {name}")
+        echo(f"{'created' if new else 'exists '}  {name}")
 
 
 @app.command("list")
@@ -33,9 +32,9 @@ def list_topics(as_json: bool = typer.Option(False, "--json", help="Print JSON."
     present = existing_topics(settings())
     rows = [(topic, topic.full_name(settings()) in present) for topic in TOPICS]
     if as_json:
-        typer.echo(json.dumps([{"topic": t.full_name(settings()), "key": t.key, "exists": has} for t, has in rows]))
+        echo_json([{"topic": t.full_name(settings()), "key": t.key, "exists": has} for t, has in rows])
         return
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     for topic, has in rows:
         console.print(topic.full_name(settings()), "" if has else "(not on the broker)", style="bold", soft_wrap=True)
         for what, text in (
@@ -55,7 +54,7 @@ def docs(
     stale = [path for path, text in topics_docs.render(folder).items() if _differs(path, text)]
     if check:
         for path in stale:
-            typer.echo(f"out of date: {path}; `uncia topics docs` writes it anew", err=True)
+            echo(f"out of date: {path}; `uncia topics docs` writes it anew", err=True)
         raise typer.Exit(1 if stale else 0)
     for path, text in topics_docs.render(folder).items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,8 @@
 """`uncia clocks`: can the cameras' clocks be believed?"""
 
-import json
 import sys
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -13,6 +11,7 @@ from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict
 from uncia.names import camera_matches
 from uncia.settings import Settings, settings
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import CLOCK_JUDGED
 
 _STYLES = {ClockVerdict.WRONG: "red", ClockVerdict.SUSPICIOUS: "yellow", ClockVerdict.OK: "green"}
@@ -32,13 +31,13 @@ def clocks(
         and (not bad or judged.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
     ]
     if as_json:
-        typer.echo(json.dumps([each.model_dump(mode="json", exclude_none=True) for each in shown], ensure_ascii=False))
+        echo_json([each.model_dump(mode="json", exclude_none=True) for each in shown])
         return
     if not shown:
-        typer.echo("no clock was judged wrong or suspicious" if bad else "no clock was judged yet")
+        echo("no clock was judged wrong or suspicious" if bad else "no clock was judged yet")
         return
     # A pipe has no width of its own.
-    Console(width=None if sys.stdout.isatty() else 160).print(table_of(shown))
+    plain_console(width=None if sys.stdout.isatty() else 160).print(table_of(shown))
 
 
 def judged_clocks(config: Settings) -> list[ClockJudged]:

@@ -12,6 +12,7 @@ from dashboard.contact_sheet.thumbnails import stored_pictures
 from uncia.broker import read_topics
 from uncia.errors import UnciaError
 from uncia.settings import settings
+from uncia.terminal import echo
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 
@@ -28,7 +29,7 @@ def report(
     )
     page = render(results, stored_pictures(config), title=title, summary=_summary(summary, results))
     write_page(output, page)
-    typer.echo(f"{len(results.standing())} bursts, {len(results.rejected)} rejected files: {output}")
+    echo(f"{len(results.standing())} bursts, {len(results.rejected)} rejected files: {output}")
 
 
 def _summary(path: Path | None, results: Results) -> dict[str, Any]:

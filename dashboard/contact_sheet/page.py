@@ -11,6 +11,7 @@ from dashboard.contact_sheet.collect import Results
 from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 from uncia.errors import UnciaError
 from uncia.events import BurstFrame, BurstResolved
+from uncia.terminal import on_page
 
 FRAMES_SHOWN = 24
 BURSTS_SHOWN = 150
@@ -49,7 +50,11 @@ class BurstView:
 def render(results: Results, load: LoadPicture, *, title: str, summary: dict[str, Any]) -> str:
     """The page as HTML: no script, no outside address, pictures inside."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=on_page,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     bursts = results.standing()
     return environment.get_template("page.html.j2").render(

@@ -1,6 +1,5 @@
 """Reads what two versions said from the topics, and shows where they differ."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from uncia.errors import PermanentError, SettingsError, UnciaError
 from uncia.events import ImagePredicted
 from uncia.settings import Settings, settings
 from uncia.shadows import shadow_settings
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import IMAGE_PREDICTED
 
 SHOWN = 25
@@ -41,11 +41,11 @@ def main(
     if output is not None:
         write_page(output, render(comparison, stored_pictures(live)))
     if as_json:
-        typer.echo(json.dumps(as_json_(comparison)))
+        echo_json(as_json_(comparison))
         return
-    show(comparison, Console(highlight=False))
+    show(comparison, plain_console(highlight=False))
     if output is not None:
-        typer.echo(f"The page: {output}")
+        echo(f"The page: {output}")
 
 
 def as_json_(comparison: Comparison) -> dict[str, Any]:

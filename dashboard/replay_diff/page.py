@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
+from uncia.terminal import on_page
 
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
@@ -66,7 +67,11 @@ def render(comparison: Mapping[str, Any], load: LoadPicture) -> str:
     `comparison` is what `uncia replay diff --json` prints.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=on_page,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     changes, confusion = comparison["changes"], comparison["confusion"]
     return environment.get_template("page.html.j2").render(

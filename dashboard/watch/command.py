@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
 from uncia.names import camera_matches
 from uncia.settings import settings
+from uncia.terminal import echo, plain_console, printable_json
 from uncia.topics import BURST_RESOLVED
 
 
@@ -34,18 +34,18 @@ def watch(
     bursts = _verdicts(from_beginning or until_end, until_end, camera)
     if settled:
         bursts = (burst for burst in bursts if burst.status is not BurstStatus.PROVISIONAL)
-    live = not as_json and Console().is_terminal
+    live = not as_json and plain_console().is_terminal
     if not (superseded or live or (as_json and not settled)):
         bursts = (burst for burst in bursts if burst.status is not BurstStatus.SUPERSEDED)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         if as_json:
             for burst in bursts:
-                print(burst.to_bytes().decode(), flush=True)
+                typer.echo(printable_json(burst.to_bytes().decode()))
         elif live:
             _live(bursts, superseded)
         else:
             for burst in bursts:
-                print(line_of(burst), flush=True)
+                echo(line_of(burst))
 
 
 def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[BurstResolved]:
@@ -55,14 +55,14 @@ def _verdicts(from_beginning: bool, until_end: bool, camera: str) -> Iterator[Bu
         try:
             burst = BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
             continue
         if camera_matches(camera, burst.camera):
             yield burst
 
 
 def _live(bursts: Iterator[BurstResolved], superseded: bool) -> None:
-    console = Console()
+    console = plain_console()
     newest: dict[str, BurstResolved] = {}
     with Live(table_of(()), console=console, refresh_per_second=8) as live:
         for burst in bursts:

@@ -16,6 +16,7 @@ from infra.demo.listening import listening
 from infra.demo.processes import Child, Gateway, uncia
 from infra.local.stack import Stack
 from uncia.errors import UnciaError
+from uncia.terminal import echo, plain_console
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}
 _STATIONS = 3
@@ -36,7 +37,7 @@ def demo(
     patience: float = typer.Option(120, help="Give up after so many seconds without any progress."),
 ) -> None:
     """Play photographs into a fresh stack, show the verdicts live, account for every photograph, and end."""
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True, highlight=False)
     folder = folder.resolve()
     if images is not None:
         images = _checked(images)
@@ -65,7 +66,7 @@ def demo(
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
     console.print(f"The page to look at: {folder / 'report.html'}")
-    print(closing_line(summary), flush=True)
+    echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
 

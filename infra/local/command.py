@@ -1,14 +1,13 @@
 """`uncia up`, `down`, `status`, `logs`, `doctor`."""
 
 import dataclasses
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.local.disks import Room, concerns, disks_of
 from infra.local.order import NAMES
@@ -16,6 +15,7 @@ from infra.local.part_status import PartStatus
 from infra.local.stack import Stack
 from uncia.errors import StackError
 from uncia.settings import read_settings, stack_dir
+from uncia.terminal import echo, echo_json, plain_console
 
 _NAMES = ", ".join(NAMES)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -27,7 +27,7 @@ def up(
     as_json: bool = _JSON,
 ) -> None:
     """Start the embedded stack; end when every part has been asked and has answered."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True, highlight=False, soft_wrap=True)
     stack = Stack(stack_dir())
     began = time.monotonic()
 
@@ -44,7 +44,7 @@ def up(
         raise typer.Exit(130) from None
     settings = stack.settings()
     if as_json:
-        typer.echo(json.dumps({"up_s": round(time.monotonic() - began, 2), "stack_dir": str(stack.folder)}))
+        echo_json({"up_s": round(time.monotonic() - began, 2), "stack_dir": str(stack.folder)})
         return
     console.print(f"The stack is up after {time.monotonic() - began:.1f} s.")
     if "seaweedfs" not in answered:
@@ -61,7 +61,7 @@ def down() -> None:
     stack = Stack(stack_dir())
     began = time.monotonic()
     stack.down()
-    Console(stderr=True, highlight=False).print(f"The stack is down after {time.monotonic() - began:.1f} s.")
+    plain_console(stderr=True, highlight=False).print(f"The stack is down after {time.monotonic() - began:.1f} s.")
 
 
 def status(as_json: bool = _JSON) -> None:
@@ -89,9 +89,9 @@ def status(as_json: bool = _JSON) -> None:
             "stream": stream and dataclasses.asdict(stream),
             "disks": [dataclasses.asdict(disk) for disk in disks],
         }
-        typer.echo(json.dumps(told, indent=2))
+        echo_json(told, indent=2)
     else:
-        console = Console()
+        console = plain_console()
         console.print(_table(found))
         if drawn:
             ports = ", ".join(f"{name} {port}" for name, port in drawn.ports.items())
@@ -143,11 +143,11 @@ def doctor(as_json: bool = _JSON) -> None:
 
     checks = examine(Stack(stack_dir()))
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+        echo_json([dataclasses.asdict(check) for check in checks], indent=2)
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = plain_console(highlight=False, soft_wrap=True)
         for check in checks:
-            mark = "[green]ok  [/green]" if check.ok else "[red]fix [/red]"
+            mark = Text("ok  ", style="green") if check.ok else Text("fix ", style="red")
             console.print(mark, f"{check.name:13}", end=" ")
             console.print(check.detail, markup=False)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
@@ -162,8 +162,8 @@ def _table(found: list[PartStatus]) -> Table:
             str(part.pid or ""),
             f"{part.uptime_s:.0f} s" if part.pid else "",
             f"{part.memory_mb:.0f} MB" if part.memory_mb else "",
-            "[green]yes[/green]" if part.healthy else "[red]no[/red]",
-            part.detail.replace("[", r"\["),
+            Text("yes", style="green") if part.healthy else Text("no", style="red"),
+            part.detail,
         )
     total = sum(part.memory_mb for part in found)
     if total:
@@ -183,4 +183,4 @@ def _read(path: Path, position: int) -> bytes:
 
 def _show(name: str, text: bytes, width: int) -> None:
     for line in text.decode(errors="replace").splitlines():
-        typer.echo(f"{name:{width}} | {line}" if width else line)
+        echo(f"{name:{width}} | {line.expandtabs()}" if width else line.expandtabs())

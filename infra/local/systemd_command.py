@@ -12,6 +12,7 @@ from infra.local.layout import parts_dir
 from infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
 from uncia.errors import StackError
 from uncia.settings import stack_dir
+from uncia.terminal import echo
 
 app = typer.Typer(
     help="Have the stack or a gateway start with the machine: prints the systemd unit and the commands that enable it.",
@@ -45,12 +46,12 @@ def install(
     unit = _unit(system, gateway, station, environment_file, name)
     if write:
         _write(unit)
-        typer.echo(f"{unit.path} is written. Enable it with:", err=True)
+        echo(f"{unit.path} is written. Enable it with:", err=True)
     else:
-        typer.echo(f"# {unit.path}\n{unit.text}")
-        typer.echo("Nothing is changed. `--write` writes the file; then:", err=True)
+        echo(f"# {unit.path}\n{unit.text}", lines=True)
+        echo("Nothing is changed. `--write` writes the file; then:", err=True)
     for command in unit.enabling():
-        typer.echo(f"  {command}", err=True)
+        echo(f"  {command}", err=True)
 
 
 @app.command()
@@ -62,7 +63,7 @@ def remove(
 ) -> None:
     """Print the commands that stop a unit and remove its file. What the stack has stored stays."""
     for command in _unit(system, gateway, station, None, name).disabling():
-        typer.echo(command)
+        echo(command)
 
 
 @app.command()
@@ -76,13 +77,13 @@ def status(
     """Show whether the unit is installed, as this version would write it, enabled and active. Status 1 unless it is."""
     unit = _unit(system, gateway, station, environment_file, name)
     if not unit.path.exists():
-        typer.echo(f"{unit.name} is not installed: no {unit.path}")
+        echo(f"{unit.name} is not installed: no {unit.path}")
         raise typer.Exit(1)
     same = unit.path.read_text(encoding="utf-8") == unit.text
-    typer.echo(f"{unit.path}: {'as this version writes it' if same else 'differs from what `service install` prints'}")
+    echo(f"{unit.path}: {'as this version writes it' if same else 'differs from what `service install` prints'}")
     states = {question: _ask(unit, question) for question in ("is-enabled", "is-active")}
     for question, answer in states.items():
-        typer.echo(f"{question.removeprefix('is-')}: {answer}")
+        echo(f"{question.removeprefix('is-')}: {answer}")
     raise typer.Exit(0 if states == {"is-enabled": "enabled", "is-active": "active"} else 1)
 
 

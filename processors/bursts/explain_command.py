@@ -1,6 +1,5 @@
 """`uncia bursts`: which bursts there are, and how one of them came about."""
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from dataclasses import asdict
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from processors.bursts.explain import Story, story
 from processors.bursts.independence import detections, places_of
@@ -17,6 +17,7 @@ from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ImagePredicted
 from uncia.names import camera_matches
 from uncia.settings import settings
+from uncia.terminal import echo_json, plain_console
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
 app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one came about.")
@@ -36,7 +37,7 @@ def _bursts() -> Iterator[BurstResolved]:
             if message.value is not None:
                 yield BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            Console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
 
 
 def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:
@@ -97,7 +98,7 @@ def list_bursts(
             "independent": detection.independent if detection else None,
         }
         if as_json:
-            print(json.dumps(row, ensure_ascii=False))
+            echo_json(row)
         else:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
     if not as_json:
@@ -117,7 +118,7 @@ def explain(
     frames = {frame.upload_id: frame for event in events for frame in event.frames}
     told = story(events, _predictions(frames))
     if as_json:
-        print(json.dumps(asdict(told), ensure_ascii=False))
+        echo_json(asdict(told))
     else:
         _show(told, _console())
 
@@ -129,12 +130,12 @@ def _id(title: str) -> Column:
 
 def _console() -> Console:
     # A pipe has no width of its own.
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return plain_console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _show(told: Story, console: Console) -> None:
     heir = f", superseded by {told.superseded_by}" if told.superseded_by else ""
-    console.print(f"[bold]{told.burst_id}[/]  {told.camera}  {told.trigger.value}  {told.status}{heir}")
+    console.print(Text(told.burst_id, style="bold"), f" {told.camera}  {told.trigger.value}  {told.status}{heir}")
     console.print(f"closed: {told.closed_because}" + (f", at {told.closed_at}" if told.closed_at else ""))
     console.print(f"rule {told.rule}, models {', '.join(told.models) or 'none'}, settings {told.settings}")
     if told.flags or told.supersedes:

@@ -11,6 +11,7 @@ from producers.dead_letters.settle import Outcome, Settler
 from producers.dead_letters.showing import SHOWN_BYTES, line_of, page_of, record_of
 from uncia.errors import UnciaError
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json
 
 app = typer.Typer(help="Messages that could not be processed: list, show, send back, put away.", no_args_is_help=True)
 
@@ -39,9 +40,9 @@ def list_letters(
         mark = settled.of(letter)
         if mark is None or all_states:
             shown += 1
-            typer.echo(json.dumps(record_of(letter, mark)) if as_json else line_of(letter, mark))
+            echo(json.dumps(record_of(letter, mark)) if as_json else line_of(letter, mark))
     if not as_json:
-        typer.echo(f"dead letters={shown}")
+        echo(f"dead letters={shown}")
 
 
 @app.command()
@@ -53,9 +54,9 @@ def show(
     """Show one letter: why, its headers, and its value, text as text and anything else as a hex dump."""
     (found,) = _exactly(frozenset(ids_of([letter])))
     if raw:
-        typer.echo(found.message.value or b"", nl=False)
+        typer.echo(found.message.value or b"", nl=False)  # the very bytes, for whoever asks for them
         return
-    typer.echo(page_of(found, read_settled(settings()).of(found), size))
+    echo(page_of(found, read_settled(settings()).of(found), size), lines=True)
 
 
 def _settling(name: str, says: str, how: Callable[[Settler], How]) -> None:
@@ -97,19 +98,19 @@ def _settle(how: How, wanted: Wanted, as_json: bool) -> None:
                 continue
             before += 1
             if wanted.ids is not None and not as_json:
-                typer.echo(f"{letter.id} was {mark.settlement.value} before, at {mark.settled_at:%Y-%m-%d %H:%M:%S}")
+                echo(f"{letter.id} was {mark.settlement.value} before, at {mark.settled_at:%Y-%m-%d %H:%M:%S}")
 
     for outcome in how(still_open()):
         done, refused = done + (outcome.mark is not None), refused + (outcome.mark is None)
         if as_json:
-            typer.echo(json.dumps({**record_of(outcome.letter, outcome.mark), "refused": outcome.refused or None}))
+            echo_json({**record_of(outcome.letter, outcome.mark), "refused": outcome.refused or None})
         elif outcome.mark is None:
-            typer.echo(f"{outcome.letter.id} stays: {outcome.refused}")
+            echo(f"{outcome.letter.id} stays: {outcome.refused}")
         else:
             where = f" to {outcome.mark.sent_to}" if outcome.mark.sent_to else ""
-            typer.echo(f"{outcome.letter.id} {outcome.mark.settlement.value}{where}")
+            echo(f"{outcome.letter.id} {outcome.mark.settlement.value}{where}")
     if not as_json:
-        typer.echo(f"done={done} refused={refused} done before={before}")
+        echo(f"done={done} refused={refused} done before={before}")
     if refused:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from producers.dead_letters.letters import Letter
 from uncia.events import DeadLetterSettled
+from uncia.terminal import printable
 
 SHOWN_BYTES = 4096
 
@@ -49,7 +50,7 @@ def page_of(letter: Letter, mark: DeadLetterSettled | None, most: int = SHOWN_BY
         shown += [f"  {_plain(name)}: {_plain(value.decode(errors='backslashreplace')[:300])}" for name, value in
                   ((name, value or b"") for name, value in letter.own_headers)]  # fmt: skip
     if letter.why.trace:
-        shown += ["", printable(letter.why.trace.rstrip())]
+        shown += ["", printable(letter.why.trace.rstrip(), lines=True)]
     value = letter.message.value
     shown += ["", "no value" if value is None else value_text(value, most)]
     return "\n".join(shown)
@@ -64,7 +65,7 @@ def value_text(value: bytes, most: int = SHOWN_BYTES) -> str:
         binary = len(text.encode()) < len(head) - 3 or any(ord(c) < 32 and c not in "\n\r\t" for c in text)
     except UnicodeDecodeError:
         binary = True
-    shown = hex_dump(head) if binary else printable(text)
+    shown = hex_dump(head) if binary else printable(text, lines=True)
     more = f"\n({len(value):,} bytes in all, {len(head):,} shown)" if len(value) > len(head) else ""
     return shown + more
 
@@ -79,10 +80,5 @@ def hex_dump(data: bytes) -> str:
     return "\n".join(lines)
 
 
-def printable(text: str) -> str:
-    """Text whose control characters, which could command a terminal, are written as escapes; new lines stay."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
 def _plain(value: object) -> str:
-    return printable(str(value).replace("\n", "\\n"))
+    return printable(value)

@@ -1,13 +1,11 @@
 """`uncia deployments`: load, list and remove deployments."""
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from producers.deployments.rows import OVERRIDES, Columns, Defaults, read_offset
@@ -17,6 +15,7 @@ from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged, Sensitivity
 from uncia.names import camera_matches, canonical_camera, canonical_name
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer(help="Say where, when and how cameras stand (Camtrap DP `deployments.csv`).", no_args_is_help=True)
 
@@ -50,14 +49,14 @@ def load(
     publish(settings(), new)
     unchanged = 0 if check or refused else len(sheet.deployments) - len(new)
     if as_json:
-        typer.echo(json.dumps(_summary(sheet, len(new), unchanged), ensure_ascii=False))
+        echo_json(_summary(sheet, len(new), unchanged))
     else:
         for problem in sheet.problems:
-            typer.echo(_line(problem))
+            echo(_line(problem))
         for deployment in sheet.deployments.values():
             for hint in _elsewhere(deployment, known.values()):
-                typer.echo(hint)
-        typer.echo(
+                echo(hint)
+        echo(
             f"rows={sheet.rows} good={len(sheet.deployments)} published={len(new)} unchanged={unchanged} "
             f"problems={len(sheet.problems)}"
         )
@@ -78,10 +77,10 @@ def list_deployments(
     known = sorted(known_deployments(settings()).values(), key=lambda each: (each.camera, each.start))
     shown = [each for each in known if camera_matches(camera or "", each.camera)]
     if as_json:
-        typer.echo(json.dumps([_told(each, exact) for each in shown], ensure_ascii=False))
+        echo_json([_told(each, exact) for each in shown])
         return
     if not shown:
-        typer.echo("no deployments: `uncia deployments load deployments.csv` brings them")
+        echo("no deployments: `uncia deployments load deployments.csv` brings them")
         return
     headings = ("camera", "deployment", "from", "until", "clock", "position", "sensitivity", "set for it alone")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
@@ -97,7 +96,7 @@ def list_deployments(
             ", ".join(f"{column} {getattr(each, name):g}" for column, name in OVERRIDES.items() if getattr(each, name)),
         )
     # A pipe has no width of its own.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    plain_console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @app.command()
@@ -113,7 +112,7 @@ def remove(
         raise UnciaError(f"{camera} has no deployment {deployment!r}: `uncia deployments list` shows what there is")
     for each in found:
         take_out(config, each.camera, each.deployment_id)
-    typer.echo(f"removed {deployment} of {camera}")
+    echo(f"removed {deployment} of {camera}")
 
 
 def _bytes(file: Path) -> bytes:

@@ -1,6 +1,5 @@
 """`uncia gateway`: photographs from a folder or a memory card into the object store."""
 
-import json
 import os
 import signal
 import threading
@@ -9,13 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from producers.gateway.engine import Gateway
 from producers.gateway.hands import Threads
 from producers.gateway.kinds import sentence
 from producers.gateway.names import checked_name, is_cards_own
-from producers.gateway.report import Report, printable
+from producers.gateway.report import Report
 from producers.gateway.run import Options
 from producers.gateway.settling import Patience
 from producers.gateway.spool import Spool
@@ -27,6 +25,7 @@ from uncia.errors import SettingsError
 from uncia.events import Lane
 from uncia.object_store import ObjectStore
 from uncia.settings import settings
+from uncia.terminal import echo_json, plain_console
 
 app = typer.Typer(
     help="Upload photographs from a folder or a memory card, losing none.", no_args_is_help=True, add_completion=False
@@ -129,7 +128,7 @@ def status(
         raise SpoolError(f"there is no spool in {_state_folder()}: name one with --spool")
     told = [read_status(path) for path in paths]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in told]))
+        echo_json([asdict(one) for one in told])
         return
     for one in told:
         _show(one)
@@ -183,7 +182,7 @@ def _state_folder() -> Path:
 
 
 def _show(one: SpoolStatus) -> None:
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     console.print(f"{one.spool} -> {one.destination or 'no store yet'}", markup=False, highlight=False)
     counts = ", ".join(f"{number:,} {state}" for state, number in one.counts.items() if number) or "no files yet"
     console.print(f"  {counts}; {one.remaining:,} remain", markup=False, highlight=False)
@@ -193,4 +192,4 @@ def _show(one: SpoolStatus) -> None:
         console.print(f"  {one.unreadable:,} folders or files cannot be read", markup=False, highlight=False)
     for problem in one.problems:
         text = f"  {problem.files:,} x {problem.error}; e.g. {problem.path} ({problem.state}, {problem.attempts} tries)"
-        console.print(printable(text), markup=False, highlight=False)
+        console.print(text)

@@ -1,14 +1,14 @@
 """What the gateway says: JSON lines for scripts, sentences for people, a progress bar on a terminal."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
+
+from uncia.terminal import description_column, echo, echo_json, plain_console
 
 
 class Report:
@@ -21,11 +21,11 @@ class Report:
         self._next_progress = 0.0
         if not as_json and sys.stderr.isatty():
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                description_column(),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=plain_console(stderr=True),
                 transient=True,
             )
 
@@ -41,13 +41,13 @@ class Report:
     def tell(self, event: str, text: str, **fields: Any) -> None:
         """`text` for people; `event` and `fields` for scripts. Empty text: scripts only."""
         if self._json:
-            print(json.dumps({"event": event, **fields}), flush=True)
+            echo_json({"event": event, **fields})
         elif event == "uploaded" and self._bar:
             return  # the bar shows it
         elif text and self._bar and sys.stdout.isatty():
-            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(text, soft_wrap=True)
         elif text:
-            print(printable(text), flush=True)
+            echo(text)
 
     def progress(self, done: int, remaining: Callable[[], int]) -> None:
         """So many files of this run are stored; how many remain is asked for only where it is shown."""
@@ -58,9 +58,3 @@ class Report:
         if self._task is None:
             self._task = self._bar.add_task("uploading", total=total)
         self._bar.update(self._task, completed=done, total=total)
-
-
-def printable(text: str) -> str:
-    """File names need not be Unicode; a terminal must get some."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,7 +1,6 @@
 """`uncia reconcile`: bucket against announced against answered; announces what nobody announced."""
 
 import fcntl
-import json
 import threading
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from uncia.errors import UnciaError
 from uncia.object_store import ObjectMissing, ObjectStore
 from uncia.settings import Settings, settings
 from uncia.telemetry import configure_logging, mark_ready
+from uncia.terminal import echo, echo_json
 
 _NAMES_SHOWN = 20
 _REST = 4
@@ -58,18 +58,18 @@ def reconcile(
     def tell(state: State, key: str) -> None:
         named[state] += 1
         if as_json:
-            typer.echo(json.dumps({"state": state.value, "key": key}))
+            echo_json({"state": state.value, "key": key})
         elif named[state] <= _NAMES_SHOWN:
-            typer.echo(f"{_SAID[state]}: {key}")
+            echo(f"{_SAID[state]}: {key}")
         elif named[state] == _NAMES_SHOWN + 1:
-            typer.echo(f"{_SAID[state]}: more; --json names all")
+            echo(f"{_SAID[state]}: more; --json names all")
 
     progress = _once(settings(), asked, tell)
     if as_json:
-        typer.echo(json.dumps({"zero": progress.is_zero, **_counts(progress)}))
+        echo_json({"zero": progress.is_zero, **_counts(progress)})
     else:
-        typer.echo(" ".join(f"{name}={count}" for name, count in _counts(progress).items()))
-        typer.echo("zero: nothing is missing" if progress.is_zero else "not zero: see above")
+        echo(" ".join(f"{name}={count}" for name, count in _counts(progress).items()))
+        echo("zero: nothing is missing" if progress.is_zero else "not zero: see above")
 
 
 def _counts(progress: Progress) -> dict[str, int]:

@@ -37,6 +37,7 @@ from producers.replay.workers import left_behind
 from uncia.broker import existing_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer(
     help="Run past photographs through other models or settings; see what changes, and take it over or not.",
@@ -87,7 +88,7 @@ def start(
     what = described(checked(name or drawn_name(plan)), plan, config)
     replay = what.replay
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True, highlight=False)
     console.print(f"Replay {replay.name}: {replay.plan.words()}", markup=False)
     began = time.monotonic()
     try:
@@ -98,11 +99,11 @@ def start(
         raise typer.Exit(130) from None
     seconds = time.monotonic() - began
     if as_json:
-        typer.echo(json.dumps({"replay": replay.name, "seconds": round(seconds, 1), **vars(progress)}))
+        echo_json({"replay": replay.name, "seconds": round(seconds, 1), **vars(progress)})
         return
     if progress.dead_letters:
         console.print(f"{progress.dead_letters} messages could not be processed at all.", style="yellow")
-    typer.echo(
+    echo(
         f"{progress.copied} photographs, {progress.bursts} bursts, {seconds:.0f} s. "
         f"What changed: uncia replay diff {replay.name}"
     )
@@ -128,13 +129,13 @@ def status(name: str = _NAME, as_json: bool = _JSON) -> None:
     except DependencyDown as error:
         body["unknown"] = str(error)
     if as_json:
-        typer.echo(json.dumps(body))
+        echo_json(body)
         return
     for key, value in body.items():
         if key not in ("held", "held_changes") and value != "":
-            typer.echo(f"{key.replace('_', ' '):13} {value}")
+            echo(f"{key.replace('_', ' '):13} {value}")
     for line in lines:
-        typer.echo(line)
+        echo(line)
 
 
 @app.command("list")
@@ -142,13 +143,13 @@ def list_replays(as_json: bool = _JSON) -> None:
     """List the replays."""
     rows = [_row(replay) for replay in all_replays()]
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo_json(rows)
         return
     for row in rows:
         reason = f": {row['reason']}" if row["reason"] else ""
-        typer.echo(f"{row['replay']:30} {row['state']:8} {row['plan']}{reason}")
+        echo(f"{row['replay']:30} {row['state']:8} {row['plan']}{reason}")
     if not rows:
-        typer.echo("no replay yet; `uncia replay start` makes one")
+        echo("no replay yet; `uncia replay start` makes one")
 
 
 @app.command()
@@ -163,11 +164,11 @@ def diff(
     if output is not None:
         _write_page(diff_report.as_json(replay, comparison), output)
     if as_json:
-        typer.echo(json.dumps(diff_report.as_json(replay, comparison)))
+        echo_json(diff_report.as_json(replay, comparison))
         return
-    diff_report.show(replay, comparison, Console(highlight=False))
+    diff_report.show(replay, comparison, plain_console(highlight=False))
     if output is not None:
-        typer.echo(f"The page: {output}")
+        echo(f"The page: {output}")
 
 
 @app.command()
@@ -189,22 +190,20 @@ def promote(
             publish(events, config)
     held = {str(why): count for why, count in comparison.held().items()}
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "promoted": len(comparison.to_promote()),
-                    "events": len(events),
-                    "held": held,
-                    "held_changes": diff_report.held_rows(comparison),
-                    "dry": dry_run,
-                }
-            )
+        echo_json(
+            {
+                "promoted": len(comparison.to_promote()),
+                "events": len(events),
+                "held": held,
+                "held_changes": diff_report.held_rows(comparison),
+                "dry": dry_run,
+            }
         )
         return
     would = "would be " if dry_run else ""
-    typer.echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
+    echo(f"{len(comparison.to_promote())} changes {would}published in {len(events)} events")
     for line in diff_report.held_lines(comparison):
-        typer.echo(line)
+        echo(line)
 
 
 @app.command()
@@ -216,7 +215,7 @@ def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
     with replay.alone():
         removed = remove(replay, config)
     if removed.left_loaded:
-        typer.echo(f"left loaded: {removed.left_loaded}", err=True)
+        echo(f"left loaded: {removed.left_loaded}", err=True)
     if as_json:
         found = {
             "processes": removed.processes,
@@ -224,11 +223,9 @@ def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
             "groups": removed.groups,
             "model": removed.model,
         }
-        typer.echo(json.dumps({"dropped": name, **found}))
+        echo_json({"dropped": name, **found})
         return
-    typer.echo(
-        f"dropped {name}: {len(removed.topics)} topics, {len(removed.groups)} groups, {removed.processes} processes"
-    )
+    echo(f"dropped {name}: {len(removed.topics)} topics, {len(removed.groups)} groups, {removed.processes} processes")
 
 
 def _row(replay: Replay) -> dict[str, Any]:

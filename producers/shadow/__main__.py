@@ -1,6 +1,5 @@
 """`python -m producers.shadow start | run | stop | status`: what `uncia models shadow` runs."""
 
-import json
 import sys
 from dataclasses import asdict
 
@@ -9,6 +8,7 @@ import typer
 from producers.shadow.keeping import Shadow, all_shadows
 from uncia.errors import UnciaError
 from uncia.settings import settings
+from uncia.terminal import echo, echo_json
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def start(model: str, version: str) -> None:
     """Start the shadow of a version that Triton serves, and leave it running."""
     shadow = Shadow(model, version, settings())
     began = shadow.start()
-    typer.echo(
+    echo(
         f"{shadow.name} {'is asked about' if began else 'is already asked about'} every upload from now on; "
         f"`uncia models compare LIVE {shadow.name}` shows where it differs"
     )
@@ -38,7 +38,7 @@ def stop(model: str, version: str, drop: bool = typer.Option(False, "--drop")) -
     if drop:
         shadow.drop()
     said = "and what it said is gone" if drop else "what it said stays until `--drop`"
-    typer.echo(f"the shadow of {shadow.name} {'ended' if ended else 'was not running'}; {said}")
+    echo(f"the shadow of {shadow.name} {'ended' if ended else 'was not running'}; {said}")
 
 
 @app.command()
@@ -49,13 +49,13 @@ def status(names: list[str] = typer.Argument(None), as_json: bool = typer.Option
         model, _, version = name.partition("@")
         rows.append({"shadow": name, **asdict(Shadow(model, version, settings()).state())})
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo_json(rows)
         return
     for row in rows:
         running = "running" if row["running"] else "stopped"
-        typer.echo(f"{row['shadow']:30} {running:8} {row['answers']} answers, {row['behind']} behind")
+        echo(f"{row['shadow']:30} {running:8} {row['answers']} answers, {row['behind']} behind")
     if not rows:
-        typer.echo("no shadow; `uncia models shadow start MODEL@VERSION` makes one")
+        echo("no shadow; `uncia models shadow start MODEL@VERSION` makes one")
 
 
 if __name__ == "__main__":

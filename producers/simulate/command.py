@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from producers.simulate.photograph import Darkroom
 from producers.simulate.plan import Camera, Frame, cameras, plan
 from uncia.errors import UnciaError
+from uncia.terminal import description_column, echo, echo_json, plain_console
 
 TRUTH = "truth.json"
 _NOTE = "Memory card changed, batteries at 80 %. This is a text file, whatever its name says.\n"
@@ -49,9 +49,9 @@ def simulate(
     truth.broken_files()
     summary = truth.close()
     if as_json:
-        typer.echo(json.dumps({"event": "summary", **summary}))
+        echo_json({"event": "summary", **summary})
     else:
-        typer.echo(
+        echo(
             f"{summary['files']} files of {summary['bursts']} bursts at {summary['stations']} stations in {folder}; "
             f"{TRUTH} says what is on them"
         )
@@ -124,7 +124,7 @@ class Truth:
         }
         self.files.append(entry)
         if self.as_json:
-            typer.echo(json.dumps({"event": "file", **entry}))
+            echo_json({"event": "file", **entry})
             sys.stdout.flush()
 
 
@@ -149,6 +149,13 @@ def _appear(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _bar(total: int, *, shown: bool) -> Iterator[Any]:
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
+    with Progress(
+        description_column(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=plain_console(stderr=True),
+        transient=True,
+        disable=not shown,
+    ) as progress:
         task = progress.add_task("photographing", total=total)
         yield lambda: progress.advance(task)

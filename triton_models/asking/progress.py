@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from triton_models.asking.answers import Progress as Counted
+from uncia.terminal import description_column, plain_console
 
 
 @contextmanager
 def counted(what: str, *, shown: bool = True) -> Iterator[Counted]:
     """Gives what is called with how many of how many are done."""
-    console = Console(stderr=True, quiet=not shown, highlight=False)
+    console = plain_console(stderr=True, quiet=not shown, highlight=False)
     if not console.is_terminal:
         console.print(what)
         yield lambda done, total: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,16 +1,15 @@
 """`uncia models calibrate`."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from triton_models.options import Json
 from uncia.errors import SettingsError
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer()
 
@@ -57,12 +56,12 @@ def calibrate(
     made, learnt = write_calibrated(out, opened, answers, promise, data.source)
     if as_json:
         facts = {"folder": str(out), "label_set": made.card.label_set, "unreadable": len(answers.unreadable)}
-        typer.echo(json.dumps({**facts, "classes": [asdict(each) for each in learnt]}))
+        echo_json({**facts, "classes": [asdict(each) for each in learnt]})
         return
     table = Table("class", "threshold", "found", "false alarms", "calibrated")
     for each in learnt:
         threshold = "none keeps the promise" if each.threshold is None else f"{each.threshold:g}"
         found, alarms = f"{each.found} of {each.present}", f"{each.false_alarms} of {each.absent}"
         table.add_row(each.label, threshold, found, alarms, "yes" if each.calibrated else "no")
-    Console().print(table)
-    typer.echo(f"{made.card.model} with the label set {made.card.label_set}: {out}")
+    plain_console().print(table)
+    echo(f"{made.card.model} with the label set {made.card.label_set}: {out}")

@@ -1,6 +1,5 @@
 """`uncia data`: draw a data set whose truth is known, and look a data set over before anything is trained on it."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
 from triton_models.data import DataError
 from triton_models.data.pictures import KINDS, Progress, read_data
+from uncia.terminal import description_column, echo, echo_json, plain_console
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,11 +71,11 @@ def draw_data(
     with progress_bar("drawing", shown=not as_json) as told:
         drawn = draw(folder, recipe, stamps=stamps, progress=told)
     if as_json:
-        typer.echo(json.dumps(asdict(drawn) | {"folder": str(drawn.folder)}))
+        echo_json(asdict(drawn) | {"folder": str(drawn.folder)})
         return
     how = "" if drawn.fresh else " (as drawn before)"
-    typer.echo(f"{drawn.pictures} pictures of {drawn.bursts} bursts in {drawn.folder}{how}: {', '.join(drawn.labels)}")
-    typer.echo(drawn.source)
+    echo(f"{drawn.pictures} pictures of {drawn.bursts} bursts in {drawn.folder}{how}: {', '.join(drawn.labels)}")
+    echo(drawn.source)
 
 
 @app.command("check")
@@ -113,10 +112,10 @@ def check_data(
     except OSError as error:
         raise DataError(f"{page} cannot be written ({error.strerror}): name another place with --output") from error
     if as_json:
-        typer.echo(json.dumps({**findings.as_json(), "page": str(page)}))
+        echo_json({**findings.as_json(), "page": str(page)})
     else:
         _tell(findings)
-        typer.echo(f"The pictures are on {page}")
+        echo(f"The pictures are on {page}")
     if findings.must_be_mended:
         raise typer.Exit(1)
 
@@ -133,7 +132,7 @@ def _see(cache: Path) -> "See":
 def _tell(findings: "Findings") -> None:
     from triton_models.data.check.page import summary
 
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     console.print(
         f"{findings.source}: {findings.pictures:,} pictures in {findings.bursts:,} bursts of "
         f"{findings.cameras:,} known cameras",
@@ -169,8 +168,8 @@ def _size(text: str) -> tuple[int, int]:
 @contextmanager
 def progress_bar(what: str, *, shown: bool = True) -> Iterator[Progress]:
     """A bar on standard error, for a person only: nothing in a log or before `--json`."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = plain_console(stderr=True)
+    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console, transient=True, disable=not (shown and sys.stderr.isatty())) as bars:
         task = bars.add_task(what, total=None)
 

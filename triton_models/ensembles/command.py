@@ -1,15 +1,14 @@
 """`uncia models ensemble` and `uncia models stack-bursts`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from triton_models.options import Json
 from uncia.errors import SettingsError
+from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer()
 
@@ -54,7 +53,7 @@ def ensemble(
     if as_json:
         told = [{"what": line.what, "top_1": line.measures.top_1.value} for line in lines]
         facts = {"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}
-        typer.echo(json.dumps({**facts, "parts": made.parts, "lines": told}))
+        echo_json({**facts, "parts": made.parts, "lines": told})
         return
     if lines:
         from triton_models.evaluation.measures import HEAD, row
@@ -62,9 +61,9 @@ def ensemble(
         table = Table("", *HEAD)
         for line in lines:
             table.add_row(line.what, *row(line.measures))
-        Console().print(table)
-    typer.echo(f"{package.card.model}: {len(made.parts)} parts in one graph, {out}")
-    typer.echo("Its scores are not calibrated yet: `uncia models calibrate`.")
+        plain_console().print(table)
+    echo(f"{package.card.model}: {len(made.parts)} parts in one graph, {out}")
+    echo("Its scores are not calibrated yet: `uncia models calibrate`.")
 
 
 @app.command("join")
@@ -80,9 +79,9 @@ def join_models(
 
     package = join(out, [open_package(folder) for folder in packages], name=name or model_name_of(out))
     if as_json:
-        typer.echo(json.dumps({"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}))
+        echo_json({"folder": str(out), "model": package.card.model, "label_set": package.card.label_set})
         return
-    typer.echo(f"{package.card.model}: {len(package.card.labels.classes)} classes of {len(packages)} models, {out}")
+    echo(f"{package.card.model}: {len(package.card.labels.classes)} classes of {len(packages)} models, {out}")
 
 
 @app.command()
@@ -116,7 +115,7 @@ def stack_bursts(
     write_whole(out, as_file(model))
     facts = {"file": str(out), "classes": len(model["classes"]), "calibrated_on": model["calibrated_on"]}
     if as_json:
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
         return
-    typer.echo(f"{out}: {len(model['classes'])} classes with weights of their own, learnt on {model['calibrated_on']}")
-    typer.echo(f"Workers read it with UNCIA_ENSEMBLE_RULE=stacked UNCIA_ENSEMBLE_WEIGHTS={out}")
+    echo(f"{out}: {len(model['classes'])} classes with weights of their own, learnt on {model['calibrated_on']}")
+    echo(f"Workers read it with UNCIA_ENSEMBLE_RULE=stacked UNCIA_ENSEMBLE_WEIGHTS={out}")

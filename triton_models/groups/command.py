@@ -1,12 +1,12 @@
 """`uncia train animal-or-not`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from uncia.terminal import echo, echo_json, plain_console
 
 
 def animal_or_not(
@@ -48,13 +48,13 @@ def animal_or_not(
     if as_json:
         thresholds = {entry.label: entry.threshold for entry in told}
         facts = {"folder": str(out), "model": card.model, "label_set": card.label_set}
-        typer.echo(json.dumps({**facts, "thresholds": thresholds, "figures": made.figures}))
+        echo_json({**facts, "thresholds": thresholds, "figures": made.figures})
         return
     table = Table("group", "taxon", "threshold", "calibrated")
     for entry in told:
         threshold = "none keeps the promise" if entry.threshold is None else f"{entry.threshold:g}"
         table.add_row(entry.label, entry.taxon, threshold, "yes" if entry.calibration else "no")
-    Console().print(table)
+    plain_console().print(table)
     for name, each in made.figures.items():
-        typer.echo(f"{name}: {each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f}) on test bursts")
-    typer.echo(f"{card.model}: {len(card.labels.classes)} classes, {out}")
+        echo(f"{name}: {each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f}) on test bursts")
+    echo(f"{card.model}: {len(card.labels.classes)} classes, {out}")

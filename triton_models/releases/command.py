@@ -15,6 +15,7 @@ from uncia.inference import ModelControl
 from uncia.model_card import installed_card
 from uncia.model_versions import Standing, read_standing
 from uncia.settings import Settings
+from uncia.terminal import echo, echo_json
 
 app = typer.Typer()
 
@@ -57,7 +58,7 @@ def import_graph(
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as draft:
         package = make_package(graph, description, out or Path(draft) / "package")
         if out is not None:
-            typer.echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
+            echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
             return
         card = install(package.folder, chosen.model_repository, name=name)
     tell_installed(card.model, card.version, chosen, as_json=as_json)
@@ -71,15 +72,15 @@ def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool)
     if as_json:
         facts = {"model": model, "version": version, "live": standing.live, "label_set": card.label_set}
         folder = str(repository / model / version)
-        typer.echo(json.dumps({**facts, "folder": folder, "stream_model": chosen.model}))
+        echo_json({**facts, "folder": folder, "stream_model": chosen.model})
         return
-    typer.echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
+    echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
     if model == chosen.model:
-        typer.echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
+        echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
         return
-    typer.echo(f"It answers nobody yet. {stream_words(chosen)}")
-    typer.echo(switch_words(repository / model / version, chosen))
-    typer.echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
+    echo(f"It answers nobody yet. {stream_words(chosen)}")
+    echo(switch_words(repository / model / version, chosen))
+    echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
 
 
 @app.command("promote")
@@ -123,7 +124,7 @@ def serve_version(
     if as_json:
         _tell(model, standing, chosen, as_json=True)
     else:
-        typer.echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
+        echo(f"Triton serves of {model}: {', '.join(standing.served)}; live is {standing.live}")
 
 
 @app.command("remove")
@@ -133,22 +134,22 @@ def remove_version(version: Version, repository: Repository = None, as_json: Jso
     model, number = named(version, chosen.model_repository)
     with ModelControl(chosen) as control:
         remove(control, chosen.model_repository, model, number)
-    typer.echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
+    echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
 
 
 def _tell(model: str, standing: Standing, chosen: Settings, *, as_json: bool) -> None:
     in_stream = model == chosen.model and chosen.model_version in ("", standing.live)
     if as_json:
         facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}
-        typer.echo(json.dumps({**facts, "stream_model": chosen.model, "in_stream": in_stream}))
+        echo_json({**facts, "stream_model": chosen.model, "in_stream": in_stream})
         return
     before = f"; before it {standing.previous}, which stays loaded for `roll-back`" if standing.previous else ""
     if in_stream:
-        typer.echo(f"{model}@{standing.live} is live{before}")
+        echo(f"{model}@{standing.live} is live{before}")
         return
-    typer.echo(f"Triton serves {model}@{standing.live} to whoever asks for {model}{before}.")
-    typer.echo(f"The stream does not ask for it. {stream_words(chosen)}")
+    echo(f"Triton serves {model}@{standing.live} to whoever asks for {model}{before}.")
+    echo(f"The stream does not ask for it. {stream_words(chosen)}")
     if model == chosen.model:
-        typer.echo("Take UNCIA_MODEL_VERSION out of its settings, and the stream asks the live version.")
+        echo("Take UNCIA_MODEL_VERSION out of its settings, and the stream asks the live version.")
     else:
-        typer.echo(switch_words(chosen.model_repository / model / standing.live, chosen))
+        echo(switch_words(chosen.model_repository / model / standing.live, chosen))

@@ -16,6 +16,7 @@ from uncia.errors import SettingsError, UnciaError
 from uncia.inference import ModelControl
 from uncia.model_versions import read_standing
 from uncia.settings import read_settings
+from uncia.terminal import echo
 
 app = typer.Typer()
 shadow = typer.Typer(help="Ask another version about the same uploads; its word counts nothing.", no_args_is_help=True)
@@ -79,4 +80,4 @@ def _run(module: str, *arguments: str) -> None:
     if done.returncode:
         raise UnciaError(said.splitlines()[-1].removeprefix("uncia: ") if said else f"{module} failed")
     if said:
-        typer.echo(said, err=True)
+        echo(said, err=True)

@@ -1,12 +1,10 @@
 """`uncia models ablate`: what each part of the way is worth on one's own photographs."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from triton_models.training import TrainingError
@@ -26,6 +24,7 @@ from triton_models.training.command import (
 from triton_models.training.runs import progress_bars, read
 from uncia.durable import replace_durably
 from uncia.frames import FrameSpec
+from uncia.terminal import echo, echo_json, plain_console
 
 if TYPE_CHECKING:
     from triton_models.training.ablation import Ablation
@@ -72,16 +71,16 @@ def ablate_command(
         title = f"Top-1 on {found.photographs} test photographs of {found.bursts} bursts, 95 % intervals over bursts"
         _write(plot, interval_plot(title, "top-1", [(row.name, row.figures["top-1"]) for row in found.rows]))
     if as_json:
-        typer.echo(json.dumps({"source": data.source, "backbone": network.name, **ablation.as_json(found)}))
+        echo_json({"source": data.source, "backbone": network.name, **ablation.as_json(found)})
         return
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     if not console.is_terminal:
         console.width = _LOG_WIDTH
     console.print(_rows(found))
     console.print(_effects(found))
-    typer.echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
+    echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
     if keep is not None:
-        typer.echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
+        echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
 
 
 def _rows(found: "Ablation") -> Table:

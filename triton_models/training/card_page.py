@@ -19,6 +19,7 @@ from triton_models.training.trained import Trained
 from uncia.errors import UnciaError
 from uncia.frames import FrameSpec
 from uncia.model_card import ModelCard
+from uncia.terminal import on_page
 
 _TEMPLATE = "card.html.j2"
 _MISTAKES = 12
@@ -40,7 +41,7 @@ def card_page(
     trained: Trained, data: DataSet, split: Split, card: ModelCard, judged: Judged | None, temperature: float, seed: int
 ) -> str:
     """HTML, with all pictures inside."""
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+    template = jinja2.Environment(autoescape=True, finalize=on_page, undefined=jinja2.StrictUndefined).from_string(
         files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
     )
     curve, step = trained.curve, trained.curve_step

@@ -1,6 +1,5 @@
 """What all commands that train share: bars, the data and its split, the package, and what is said of it."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 
 from triton_models.asking.packages import model_name_of, taken
 from triton_models.training import TrainingError
+from uncia.terminal import description_column, echo, echo_json, plain_console
 
 if TYPE_CHECKING:
     from triton_models.data.pictures import DataSet
@@ -43,12 +42,12 @@ class Tell:
 @contextmanager
 def progress_bars(*, shown: bool) -> Iterator[Tell]:
     """Bars on standard error, a line each in a log."""
-    console = Console(stderr=True, quiet=not shown, highlight=False)
+    console = plain_console(stderr=True, quiet=not shown, highlight=False)
     if not console.is_terminal:
         yield Tell(None, console)
         return
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as bars:
         yield Tell(bars, console)
 
@@ -133,12 +132,12 @@ def report(package: "Package", trained: "Trained", as_json: bool) -> None:
             "unreadable": {str(path): reason for path, reason in sorted(trained.unreadable.items())},
             "notes": trained.notes,
         }
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
         return
     for name, own in package.figures.items():
-        typer.echo(f"{name:<22} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})")
+        echo(f"{name:<22} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})")
     for path, reason in sorted(trained.unreadable.items())[:10]:
-        typer.echo(f"left out: {path}: {reason}", err=True)
+        echo(f"left out: {path}: {reason}", err=True)
     if len(trained.unreadable) > 10:
-        typer.echo(f"left out: {len(trained.unreadable) - 10} more; the card lists them", err=True)
-    typer.echo(f"{package.folder} holds the model; card.html in it tells what it is worth.")
+        echo(f"left out: {len(trained.unreadable) - 10} more; the card lists them", err=True)
+    echo(f"{package.folder} holds the model; card.html in it tells what it is worth.")

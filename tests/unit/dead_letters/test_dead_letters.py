@@ -15,6 +15,7 @@ from uncia.errors import PermanentError, UnciaError
 from uncia.events import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.dead_letter import RETRIES, TRUNCATED_FROM
 from uncia.settings import Settings
+from uncia.terminal import printable
 
 SETTINGS = Settings(_env_file=None, namespace="")
 WRITTEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -116,7 +117,7 @@ def test_a_hex_dump_has_sixteen_bytes_a_line() -> None:
 @given(value=st.binary(max_size=300), name=st.text(max_size=20), header=st.binary(max_size=30))
 def test_nothing_that_a_stranger_sent_commands_the_terminal(value: bytes, name: str, header: bytes) -> None:
     shown = page_of(letter(value, own=((name, header),)), None) + line_of(letter(value), None)
-    assert all(character.isprintable() or character == "\n" for character in shown)
+    assert printable(shown, lines=True) == shown
 
 
 def test_the_page_tells_where_why_and_what_became_of_it() -> None:

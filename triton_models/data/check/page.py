@@ -13,6 +13,7 @@ from triton_models.data.check.findings import Findings
 from triton_models.data.pixels import OTHER_FORMATS, frame_of
 from uncia.errors import RejectedImage
 from uncia.frames import FrameSpec
+from uncia.terminal import on_page
 
 MOST = 60
 """Of each kind so many are shown with pictures; the rest is counted, and told by `--json`."""
@@ -35,7 +36,9 @@ def render(findings: Findings, root: Path) -> str:
     """The page. Names are shown as they lie under `root`."""
     from jinja2 import Environment, FileSystemLoader
 
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=on_page, trim_blocks=True
+    )
     shown = _Shown(root)
     doubts = [
         (shown.shot(one.path, f"{one.probability:.0%}, {one.label} {one.own:.0%}"), one)
