@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import typer
 
 from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Fact, Identity, Ledger
+from producers.reconcile.ledger import Fact, Ledger, Place
 from producers.reconcile.rounds import Asked, Comparison
 from uncia.object_store import ObjectStore, StoredObject
 from uncia.settings import Settings
@@ -80,11 +80,9 @@ def _facts(objects: int) -> Iterator[Fact]:
     for number in range(objects):
         if number % _MISSED_EVERY:
             upload, _ = object_keys(BUCKET, key_of(number), etag_of(number))
-            content = number.to_bytes(12, "big")
-            camera, key = "station/camera", key_of(number)
-            told = Identity(content, camera, key, etag_of(number), 1, 0.0)
-            yield Fact(upload, announced=1.0, identity=told)
-            yield Fact(upload, answered=1.0)
+            place = Place("station/camera", key_of(number), etag_of(number), 1, 0.0)
+            yield Fact(upload, announced=1.0, place=place)
+            yield Fact(upload, answered=1.0, content=number.to_bytes(12, "big"))
 
 
 def _learn(ledger: Ledger, objects: int) -> None:

@@ -119,14 +119,15 @@ def _of_filer(event: seaweedfs.FilerEvent, path: str) -> Change:
 def _left_behind(event: seaweedfs.FilerEvent, path: str, change: Change) -> list[Change]:
     """The other half of a rename: an upload under the old key, whose content is under the new one now."""
     old, new = event.old, event.new
-    if old is None or new is None or old.is_directory or old.etag is None or not isinstance(change, Stored):
+    if old is None or new is None or old.is_directory or not isinstance(change, Stored) or change.etag is None:
         return []
     bucket, key = _place(path.rpartition("/")[0], old)
     if (bucket, key) == (change.bucket, change.key) or bucket != change.bucket or not key:
         return []
     if (old.etag, old.size) != (new.etag, new.size) or key.startswith(f"{_UPLOADS}/"):
         return []
-    return [Stored(bucket, key, old.etag, old.size, old.modified, old.version_id, moved_to=change.key)]
+    lane = old.metadata.get(LANE_METADATA)
+    return [Stored(bucket, key, change.etag, old.size, old.modified, old.version_id, lane, moved_to=change.key)]
 
 
 def _place(parent: str, entry: seaweedfs.Entry) -> tuple[str, str]:

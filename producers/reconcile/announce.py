@@ -29,13 +29,13 @@ def announce_moves(settings: Settings, moves: Iterable[Move], pause: Callable[[f
     """Announce that these uploads' objects are gone and where their content stands. Raises `DependencyDown`."""
     bucket = settings.bucket
     told = (
-        (path_of(bucket, move.identity.key), notification_of(bucket, _gone(move), moved_to=move.heir)) for move in moves
+        (path_of(bucket, move.place.key), notification_of(bucket, _gone(move), moved_to=move.heir)) for move in moves
     )
     _send(settings, told, pause)
 
 
 def _gone(move: Move) -> StoredObject:
-    one = move.identity
+    one = move.place
     return StoredObject(one.key, one.etag, one.size, datetime.fromtimestamp(one.uploaded_at, UTC))
 
 

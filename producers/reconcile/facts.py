@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from producers.reconcile.ledger import Fact, Identity
+from producers.reconcile.ledger import Fact, Place
 from uncia.broker import Message
 from uncia.events import DeadLetter
 from uncia.ids import upload_id
@@ -18,6 +18,10 @@ _NOT_THERE = re.compile(rb'"reason":"(?:object-missing|object-changed|object-mov
 """Rejections that say nothing of the content, but that it does not stand there (any more)."""
 
 _LONGEST_REJECTION = 4096
+_SHA256 = re.compile(rb'"sha256":"([0-9a-f]{24})[0-9a-f]{40}"')
+_HEAD = 8192
+"""Bytes of a prediction within which its hash is: only names come before it."""
+
 _BUCKETS = "/buckets/"
 
 
@@ -46,10 +50,10 @@ def announcement(message: Message) -> Fact | None:
     upload = body.get("upload_id")
     if not upload or not isinstance(upload, str):
         return None
-    return Fact(upload_key(upload), announced=message.timestamp_ms / 1000, identity=_content(body))
+    return Fact(upload_key(upload), announced=message.timestamp_ms / 1000, place=_place(body))
 
 
-def _content(body: dict[str, Any]) -> Identity | None:
+def _place(body: dict[str, Any]) -> Place | None:
     """None where the announcement does not tell it."""
     words = [body.get(name) for name in ("camera", "key", "etag", "uploaded_at")]
     size = body.get("size")
@@ -63,8 +67,7 @@ def _content(body: dict[str, Any]) -> Identity | None:
         at = stored.timestamp()
     except (ValueError, OverflowError):
         return None
-    content = hashlib.sha256(f"{size}:{etag}".encode(errors="replace")).digest()[:12]
-    return Identity(content, camera, key, etag, size, at)
+    return Place(camera, key, etag, size, at)
 
 
 def answer(message: Message) -> Fact | None:
@@ -75,7 +78,8 @@ def answer(message: Message) -> Fact | None:
         return None
     if len(value) < _LONGEST_REJECTION and _NOT_THERE.search(value):
         return Fact(upload_key(identity), withdrawn=at)
-    return Fact(upload_key(identity), answered=at)
+    found = _SHA256.search(value, 0, _HEAD)
+    return Fact(upload_key(identity), answered=at, content=bytes.fromhex(found[1].decode()) if found else b"")
 
 
 def refusal(message: Message, storage_topic: str) -> Fact | None:

@@ -1,9 +1,9 @@
 """What the topics have said so far, in a SQLite file: each comparison reads only what is new, in flat memory.
 
 Two rows per upload: the 12 bytes of its id, when it was announced, when it was answered, and when we announced it
-ourselves; and which content it is, under which key. A million take some 250 MB on disk. The file also remembers how far
-the topics were read, in the same transaction as what was read there, and how far a comparison had come. Several
-processes may use it at once.
+ourselves; where it was stored, and the hash of what was read. A million take some 250 MB on disk. The file also
+remembers how far the topics were read, in the same transaction as what was read there, and how far a comparison had
+come. Several processes may use it at once.
 """
 
 import sqlite3
@@ -26,10 +26,11 @@ CREATE TABLE IF NOT EXISTS uploads(
     id BLOB PRIMARY KEY, announced REAL NOT NULL, answered INTEGER NOT NULL, by_us REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS withdrawn(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS contents(
-    id BLOB PRIMARY KEY, content BLOB NOT NULL, camera TEXT NOT NULL, key TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS places(
+    id BLOB PRIMARY KEY, camera TEXT NOT NULL, key TEXT NOT NULL,
     etag TEXT NOT NULL, size INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS contents_content ON contents(content);
+CREATE TABLE IF NOT EXISTS hashes(id BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS hashes_content ON hashes(content);
 CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -40,19 +41,17 @@ _AT_ONCE = 500
 
 _LISTING = """
 CREATE TEMP TABLE IF NOT EXISTS listed(id BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, etag TEXT NOT NULL) WITHOUT ROWID;
 """
 """Of one comparison: uploads with copies under other cameras that were listed, and those copies."""
 
-_TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "contents", "rounds")
+_TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "hashes", "rounds")
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Which content was uploaded where."""
+class Place:
+    """Where an upload was stored, and as what."""
 
-    content: bytes
-    """The same for the same ETag and size."""
     camera: str
     key: str
     etag: str
@@ -66,8 +65,9 @@ class Move:
     """An upload whose object is no longer listed, and the key under which the same content is."""
 
     id: bytes
-    identity: Identity
+    place: Place
     heir: str
+    heir_etag: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ class Fact:
     answered: float = 0.0
     refused: float = 0.0
     withdrawn: float = 0.0
-    identity: Identity | None = None
+    place: Place | None = None
+    content: bytes = b""
+    """The first 12 bytes of the SHA-256 of what was read."""
 
 
 class Ledger:
@@ -158,8 +160,8 @@ class Ledger:
         found: dict[bytes, Known] = {}
         for chunk in _chunks(ids):
             rows = self._db.execute(
-                "SELECT uploads.*, withdrawn.at, contents.at FROM uploads "
-                "LEFT JOIN withdrawn USING(id) LEFT JOIN contents USING(id) "
+                "SELECT uploads.*, withdrawn.at, places.at FROM uploads "
+                "LEFT JOIN withdrawn USING(id) LEFT JOIN places USING(id) "
                 f"WHERE uploads.id IN ({_marks(chunk)})",
                 chunk,
             )
@@ -198,32 +200,34 @@ class Ledger:
         """These uploads' objects stand in the bucket. Remembers those whose content other cameras have had, too."""
         for chunk in _chunks(ids):
             twin = (
-                "FROM contents mine JOIN contents other ON other.content=mine.content AND other.camera<>mine.camera "
-                f"WHERE mine.id IN ({_marks(chunk)})"
+                "FROM hashes ours JOIN hashes theirs ON theirs.content=ours.content AND theirs.id<>ours.id "
+                "JOIN places mine ON mine.id=ours.id JOIN places other ON other.id=theirs.id "
+                f"WHERE ours.id IN ({_marks(chunk)}) AND other.camera<>mine.camera"
             )
             self._db.execute(f"INSERT OR IGNORE INTO listed SELECT mine.id {twin}", chunk)
-            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key {twin}", chunk)
+            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key, mine.etag {twin}", chunk)
 
     def moves(self) -> list[Move]:
         """Answered uploads that were not listed, while another camera's of the same content was."""
         rows = self._db.execute(
-            "SELECT contents.*, twins.heir, uploads.announced, uploads.answered, uploads.by_us, withdrawn.at "
-            "FROM twins JOIN contents USING(id) JOIN uploads USING(id) LEFT JOIN withdrawn USING(id) "
-            "WHERE id NOT IN (SELECT id FROM listed) ORDER BY contents.key"
+            "SELECT places.*, twins.heir, twins.etag, uploads.announced, uploads.answered, uploads.by_us, withdrawn.at "
+            "FROM twins JOIN places USING(id) JOIN uploads USING(id) LEFT JOIN withdrawn USING(id) "
+            "WHERE id NOT IN (SELECT id FROM listed) ORDER BY places.key"
         )
         return [
-            Move(row[0], Identity(*row[1:7]), row[7])
+            Move(row[0], Place(*row[1:6]), row[6], row[7])
             for row in rows
             if Known(row[8], row[9], row[10], row[11] or 0.0).answered
         ]
 
     def _identify(self, fact: Fact) -> None:
-        one = fact.identity
+        if fact.content:
+            self._db.execute("INSERT OR REPLACE INTO hashes VALUES(?, ?)", (fact.id, fact.content))
+        one = fact.place
         if one is not None:
             self._db.execute(
-                "INSERT INTO contents VALUES(?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
-                (fact.id, one.content, one.camera, one.key, one.etag, one.size, one.uploaded_at),
+                "INSERT INTO places VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                (fact.id, one.camera, one.key, one.etag, one.size, one.uploaded_at),
             )
 
     def _claim(self, one: bytes, now: float, again_after_s: float) -> bool:

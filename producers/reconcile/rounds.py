@@ -177,17 +177,17 @@ class Comparison:
         """Name and announce uploads whose objects were moved to another camera.
 
         An object that is only gone, because it was old or showed a person, keeps its history: a move needs the same
-        content (ETag and size) under another camera.
+        bytes under another camera, where they were judged.
         """
-        moves = [move for move in self.ledger.moves() if asked.covers(move.identity.key)]
+        moves = [move for move in self.ledger.moves() if asked.covers(move.place.key)]
         moves = [move for move in moves if self._is_moved(move)]
         ours = self.ledger.claim([move.id for move in moves], self.clock(), self.again_after_s)
         if going := [move for move in moves if move.id in ours]:
             self.announce_moves(going)
         for move in going:
             progress.counts[State.MOVED.value] += 1
-            tell(State.MOVED, move.identity.key)
+            tell(State.MOVED, move.place.key)
 
     def _is_moved(self, move: Move) -> bool:
         """The listing is older than this moment, and may have covered a part of the bucket only."""
-        return self.etag_at(move.identity.key) is None and self.etag_at(move.heir) == move.identity.etag
+        return self.etag_at(move.place.key) is None and self.etag_at(move.heir) == move.heir_etag

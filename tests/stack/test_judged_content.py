@@ -26,7 +26,7 @@ from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia import ids
 from uncia.broker import create_topics
-from uncia.events import BurstResolved, ImagePredicted
+from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.object_store import ObjectChanged, ObjectStore, StoredObject
 from uncia.settings import Settings
 from uncia.topics import STORAGE_CHANGED, TOPICS
@@ -38,6 +38,11 @@ Reconcile = Callable[..., list[dict[str, Any]]]
 AnswerTo = Callable[[str, str], ImagePredicted]
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+
+
+def standing(witness: Witness, camera: str) -> list[BurstResolved]:
+    """A camera's bursts that are in use."""
+    return [burst for burst in witness.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
 
 
 @pytest.fixture
@@ -128,6 +133,24 @@ def test_an_overwritten_photograph_whose_notification_was_lost_is_answered_by_wh
     while not (last := reconcile("--prefix", station)[-1])["zero"]:
         assert time.monotonic() < deadline, last
     assert answer_to(key, etags[2]).sha256 == ids.content_hash(photograph(702))
+
+
+@pytest.mark.parametrize("share", [0, 0.6], ids=["empty", "half"])
+def test_a_photograph_that_was_stored_in_part_and_then_whole_is_one_readable_frame(
+    upload: Upload, answer_to: AnswerTo, settled: Settled, witness: Witness, station: str, share: float
+) -> None:
+    key, whole = f"{station}/cam/IMG_0001.JPG", photograph(704)
+    part = upload(key, whole[: int(share * len(whole))])
+    assert answer_to(key, part).rejection is not None
+    etag = upload(key, whole)
+    answer_to(key, etag)
+
+    def judged() -> list[BurstResolved]:
+        return [burst for burst in settled(f"{station}/cam") if burst.verdict is not None]
+
+    (burst,) = witness.wait_for(judged, 45, "the burst of the whole photograph")
+    assert (len(burst.frames), burst.unreadable) == (1, 0)
+    assert burst.frames[0].upload_id == ids.upload_id(burst.frames[0].bucket, key, etag)
 
 
 def test_each_version_is_answered_under_its_own_key_and_deletions_are_no_photographs(
@@ -225,6 +248,9 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     witness.wait_for(withdrawn, 60, "the withdrawal of the wrong camera's upload")
     assert right in str(witness.predictions(wrong)[-1].rejection)
     assert witness.predictions(kept)[-1].prediction is not None
+    witness.wait_for(lambda: not standing(witness, f"{station}/wrong"), 40, "the wrong camera's burst to be withdrawn")
+    assert standing(witness, f"{station}/right")
+    assert standing(witness, f"{station}/kept")
     assert reconcile("--prefix", station)[-1]["zero"]
 
 
@@ -257,6 +283,8 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
             return rejection is not None and rejection.reason == "object-moved"
 
         witness.wait_for(moved, 40, f"the withdrawal of {name}")
+    witness.wait_for(lambda: not standing(witness, f"{station}/wrong"), 40, "the old camera's burst to be withdrawn")
+    assert standing(witness, f"{station}/right")
 
 
 def test_pictures_are_of_the_content_that_was_judged(
@@ -332,7 +360,18 @@ def littered(settings: Settings) -> Settings:
     alone = settings.model_copy(update={"namespace": f"litter-{uuid.uuid4().hex[:8]}", "partitions": 1})
     create_topics(alone)
     producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
-    junk = [b"junk", b"\xff\x00", b"{}", b"[]", b"null", b"7", b'{"event":7}', b"[" * 50_000, b'{"a":1e999}']
+    junk = [
+        b"junk",
+        b"\xff\x00",
+        b"{}",
+        b"[]",
+        b"null",
+        b"7",
+        b'{"event":7}',
+        b'{"event":"[/x]"}',
+        b"[" * 50_000,
+        b'{"a":1e999}',
+    ]
     for topic in TOPICS:
         name = topic.full_name(alone)
         bodies = [*junk, b'{"event":"%s"}' % topic.name.encode(), b'{"event":"%s","size":"x"}' % topic.name.encode()]

@@ -1,5 +1,6 @@
 """Content that was replaced, put back, moved or deleted: what reconcile announces, and what it leaves alone."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,10 @@ BUCKET, WRONG, RIGHT = "b", "ridge/wrong/IMG_0001.JPG", "ridge/right/IMG_0001.JP
 START = datetime(2026, 5, 14, 21, 36, tzinfo=UTC)
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class World:
     """A bucket, its topics as real events, and reconcile with a ledger that is opened anew each time."""
 
@@ -39,6 +44,8 @@ class World:
         self.announced: list[str] = []
         self.moved: list[Move] = []
         self.told: list[tuple[State, str]] = []
+        self.bytes_of: dict[str, str] = {}
+        """By ETag, where several are of the same bytes."""
 
     def put(
         self, key: str, etag: str = "aaa", *, size: int = 7, lost: bool = False, answered: str = "predicted"
@@ -66,6 +73,7 @@ class World:
         event = ImagePredicted(
             upload_id=upload_id(BUCKET, stored.key, stored.etag), image_id="img-1", station="ridge", camera="c",
             bucket=BUCKET, key=stored.key, etag=stored.etag, size=stored.size, uploaded_at=stored.modified,
+            sha256=None if reason.startswith("object-") else sha256(self.bytes_of.get(stored.etag, stored.etag)),
             predicted_at=self.now, capture=Capture(time=datetime(2026, 5, 14), time_source=CaptureTimeSource.KEY),
             rejection=None if reason == "predicted" else Rejection(reason=reason, message=""),
         )  # fmt: skip
@@ -96,7 +104,7 @@ class World:
         """As predict answers."""
         self.moved += moves
         for move in moves:
-            one = move.identity
+            one = move.place
             self.answer(StoredObject(one.key, one.etag, one.size, START), OBJECT_MOVED)
 
     def _etag_at(self, key: str) -> str | None:
@@ -170,7 +178,7 @@ def test_a_photograph_that_was_moved_to_another_camera_is_withdrawn_once(world: 
     world.put(WRONG)
     world.move(WRONG, RIGHT)
     progress = world.reconcile()
-    assert [(move.identity.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
+    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
     assert world.told == [(State.MOVED, WRONG)]
     assert progress.is_zero
     for _ in range(2):
@@ -184,7 +192,7 @@ def test_a_move_whose_notification_was_lost_is_announced_first_and_then_withdraw
     world.reconcile()
     assert (world.announced, world.moved) == ([RIGHT], [])
     world.reconcile()
-    assert [move.identity.key for move in world.moved] == [WRONG]
+    assert [move.place.key for move in world.moved] == [WRONG]
 
 
 def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) -> None:
@@ -192,7 +200,7 @@ def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) 
     world.move(WRONG, "ridge/other/IMG_0001.JPG")
     world.move("ridge/other/IMG_0001.JPG", RIGHT)
     world.reconcile()
-    assert [move.identity.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
+    assert [move.place.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
 
 
 def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
@@ -201,7 +209,7 @@ def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
     world.reconcile()
     world.move(RIGHT, WRONG)
     world.reconcile()
-    assert [move.identity.key for move in world.moved] == [RIGHT]
+    assert [move.place.key for move in world.moved] == [RIGHT]
     assert world.reconcile().is_zero
 
 
@@ -215,8 +223,23 @@ def test_a_deletion_erases_no_history(world: World) -> None:
 def test_a_deletion_of_one_photograph_while_others_stand_erases_no_history(world: World) -> None:
     world.put(WRONG, "aaa")
     world.put(RIGHT, "bbb")
-    world.put("ridge/right/same-etag-other-size.JPG", "aaa", size=8)
     del world.objects[WRONG]
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_a_copy_to_which_the_store_gives_another_etag_is_a_move_all_the_same(world: World) -> None:
+    world.bytes_of = {"aaa": "the same", "encrypted anew": "the same"}
+    world.put(WRONG, "aaa")
+    world.put(RIGHT, "encrypted anew")
+    del world.objects[WRONG]
+    world.reconcile()
+    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
+
+
+def test_nothing_is_withdrawn_before_the_copy_was_judged(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, RIGHT, answered=OBJECT_CHANGED)
     world.reconcile()
     assert world.moved == []
 
@@ -252,7 +275,7 @@ def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> Non
     world.reconcile("ridge/right")
     assert world.moved == []
     world.reconcile()
-    assert [move.identity.key for move in world.moved] == [WRONG]
+    assert [move.place.key for move in world.moved] == [WRONG]
 
 
 @pytest.mark.parametrize(
@@ -278,8 +301,8 @@ def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(f
     whole = announcement(Message("t", 0, 0, 5000, None, json.dumps(body).encode(), []))
     odd = announcement(Message("t", 0, 0, 5000, None, json.dumps({**body, **fields}).encode(), []))
     assert whole is not None and odd is not None
-    assert whole.identity is not None
-    assert odd.identity is None
+    assert whole.place is not None
+    assert odd.place is None
     assert odd.announced == whole.announced == 5.0
 
 
