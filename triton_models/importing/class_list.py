@@ -17,7 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from triton_models.releases.package import Refused
-from uncia.errors import SettingsError
+from uncia import tables
+from uncia.errors import SettingsError, UnciaError
 from uncia.labels import Group, LabelSet, load_label_set
 
 _GROUPS: dict[str, Group] = {
@@ -36,14 +37,22 @@ def read_labels(path: Path, name: str, source: str) -> LabelSet:
             raise Refused(f"the labels {path} are too large: {path.stat().st_size:,} bytes")
         if path.suffix.lower() == ".json":
             return load_label_set(path)
-        text = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        text = raw.decode(tables.encoding_of(raw[:4096]))
     except OSError as error:
         raise Refused(f"the labels {path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise Refused(f"the labels {path} are no text in UTF-8 ({error.reason}): save them as such") from error
     except SettingsError as error:
         raise Refused(str(error)) from error
-    rows = _table(text, path) if path.suffix.lower() == ".csv" else _lines(text, path)
+    except Refused:
+        raise
+    except UnciaError as error:
+        raise Refused(f"the labels {path}: {error}") from error
+    try:
+        rows = _table(text, path) if path.suffix.lower() == ".csv" else _lines(text, path)
+    except csv.Error as error:
+        raise Refused(f"the labels {path} are no table: {error}") from error
     if not rows:
         raise Refused(f"the labels {path} name no class")
     classes = [{"index": index, **row} for index, row in enumerate(rows)]
@@ -74,13 +83,16 @@ def _speciesnet(parts: list[str], number: int) -> dict[str, Any]:
 
 
 def _table(text: str, path: Path) -> list[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text))
+    first, _, rest = text.partition("\n")
+    form = tables.form_of(first)
+    reader = csv.DictReader(io.StringIO(rest if form.skipped else text, newline=""), delimiter=form.separator)
     if "label" not in (reader.fieldnames or ()):
         raise Refused(f"the labels {path} have no column `label`; they have {', '.join(reader.fieldnames or ())}")
     rows = []
     for row in reader:
-        made = _named((row["label"] or "").strip(), (row.get("taxon") or "").strip(), (row.get("group") or "").strip())
-        if threshold := (row.get("threshold") or "").strip():
+        # A class that is called NA is one nobody named.
+        made = _named(*(tables.cell(row.get(name)) for name in ("label", "taxon", "group")))
+        if threshold := tables.cell(row.get("threshold")):
             made["threshold"] = threshold
         rows.append(made)
     return rows

@@ -34,6 +34,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 from triton_models.releases.package import Refused
 from uncia.frames import FrameSpec
 
+_MOST_BYTES = 1 << 20
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,15 +96,19 @@ def read_description(path: Path) -> Description:
     if reader is None:
         raise Refused(f"{path} is no description: its name must end in {', '.join(_READERS)}")
     try:
-        told = Description.model_validate(reader(path.read_text(encoding="utf-8")))
+        if path.stat().st_size > _MOST_BYTES:
+            raise Refused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
+        told = Description.model_validate(reader(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise Refused(f"the description {path} cannot be read ({error.strerror})") from error
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "file"
         raise Refused(f"{path}: {where}: {problem['msg']}") from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Refused(f"{path} cannot be understood: {error}") from error
+    except RecursionError as error:
+        raise Refused(f"{path} cannot be understood: it is nested too deeply") from error
     if 0.0 in told.input.std:
         raise Refused(f"{path}: input.std: a standard deviation of 0 divides by nothing")
     return told.model_copy(update={"labels": path.parent / told.labels})

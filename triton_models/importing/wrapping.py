@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
 from triton_models.graph_errors import MOST_BYTES, told
@@ -89,7 +90,10 @@ def _check_output(tensor: Any, classes: int, path: Path) -> None:
 
 
 def _load(path: Path) -> ModelProto:
-    model = onnx.load(str(path), load_external_data=False)
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except DecodeError as error:
+        raise Refused(f"{path} is no ONNX file, or not all of one: copy or export it again") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise Refused(
             f"{path} keeps its weights in files beside it: save it as one file, of less than "

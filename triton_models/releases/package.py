@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from triton_models.graph_errors import told, too_large
+from triton_models.releases.limits import bounded_memory, run_in_time
 from triton_models.releases.repository import sha256
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.frames import self_test_pattern
@@ -65,7 +66,8 @@ def open_graph(path: Path) -> Any:
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with bounded_memory(path.stat().st_size):
+            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # ONNX Runtime's own errors have no common class but this.
     except Exception as error:
         raise Refused(f"ONNX Runtime cannot run {path}: {told(error)}") from error
@@ -144,6 +146,7 @@ def check_answers(session: Any, card: ModelCard, graph: Path) -> None:
 
 def _run(session: Any, wanted: tuple[str, ...], name: str, frames: Any, graph: Path) -> Any:
     try:
-        return session.run(list(wanted), {name: frames})
+        with bounded_memory(graph.stat().st_size):
+            return run_in_time(session, list(wanted), {name: frames})
     except Exception as error:
         raise Refused(f"{graph} fails on {len(frames)} frames: {told(error)}") from error

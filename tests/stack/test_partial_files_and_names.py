@@ -1,0 +1,145 @@
+"""Files that are still being written, and names in two Unicode forms, from the gateway to the verdict."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.stack import Stack
+from tests.stack.containers import ContainerStack
+from tests.stack.photographs import photograph
+from uncia.events import BurstResolved, ImagePredicted
+from uncia.object_store import ObjectStore
+from uncia.settings import Settings
+
+UNCIA = str(Path(sys.executable).with_name("uncia"))
+
+# An FTP server with a bad uplink: a piece, a rest longer than the gateway's settling, and the next piece in its place.
+WRITER = """
+import os, sys, time
+source, target, reserve = sys.argv[1:]
+data = open(source, "rb").read()
+with open(target, "wb", buffering=0) as file:
+    if reserve == "yes":
+        file.truncate(len(data))
+        os.utime(target, (1_500_000_000, 1_500_000_000))
+    for start in range(0, len(data), len(data) // 3):
+        file.write(data[start : start + len(data) // 3])
+        os.utime(target, (1_500_000_000, 1_500_000_000))
+        time.sleep(2.5)
+"""
+
+
+@pytest.fixture
+def environment(stack: Stack | ContainerStack) -> dict[str, str]:
+    return {**os.environ, **stack.environment()}
+
+
+@contextlib.contextmanager
+def watching(environment: dict[str, str], station: str, folder: Path) -> Iterator[None]:
+    """A gateway over the folder."""
+    folder.mkdir(exist_ok=True)
+    arguments = [UNCIA, "gateway", "watch", str(folder), "--station", station, "--spool", str(folder) + ".sqlite"]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) as gateway:
+        try:
+            yield
+        finally:
+            gateway.terminate()
+            gateway.wait(20)
+
+
+def stored(store: ObjectStore, settings: Settings, station: str) -> dict[str, bytes]:
+    listed = store.list(settings.bucket, f"{station}/")
+    return {entry.key: store.get(settings.bucket, entry.key, max_bytes=1 << 30) for entry in listed}
+
+
+@pytest.mark.parametrize("reserve", ["no", "yes"])
+def test_a_photograph_that_is_written_in_pieces_is_judged_once_and_whole(
+    environment: dict[str, str],
+    store: ObjectStore,
+    settings: Settings,
+    station: str,
+    tmp_path: Path,
+    settled: Callable[..., list[BurstResolved]],
+    reserve: str,
+) -> None:
+    source, folder = tmp_path / "source", tmp_path / "photos"
+    source.write_bytes(photograph(4711))
+    with watching(environment, station, folder):
+        (folder / "north").mkdir()
+        subprocess.run(
+            [sys.executable, "-c", WRITER, str(source), str(folder / "north" / "1.JPG"), reserve],
+            check=True,
+            timeout=60,
+        )
+        (burst,) = settled(f"{station}/north")
+    assert [frame.rejection for frame in burst.frames] == [None]
+    assert list(stored(store, settings, station).values()) == [source.read_bytes()]
+
+
+def test_half_a_photograph_gives_way_to_the_whole_one(
+    environment: dict[str, str], store: ObjectStore, settings: Settings, station: str, tmp_path: Path
+) -> None:
+    path, whole = tmp_path / "north" / "1.JPG", photograph(4712)
+    path.parent.mkdir()
+    for data in (whole[: len(whole) // 2], whole):
+        path.write_bytes(data)
+        arguments = ["watch", str(tmp_path), "--station", station, "--spool", str(tmp_path / "s"), "--once", "--json"]
+        done = subprocess.run(
+            [UNCIA, "gateway", *arguments, "--grace", "0.5"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        summary = json.loads(done.stdout.splitlines()[-1])
+        assert (summary["uploaded"], summary["partial"]) == (1, int(data != whole))
+        assert list(stored(store, settings, station).values()) == [data]
+
+
+def test_a_camera_in_both_unicode_forms_is_one_with_one_burst_and_its_deployment(
+    environment: dict[str, str],
+    upload: Callable[[str, bytes], str],
+    predicted: Callable[..., ImagePredicted],
+    settled: Callable[..., list[BurstResolved]],
+    station: str,
+    tmp_path: Path,
+) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Höhe Süd") for form in ("NFC", "NFD"))
+    table = tmp_path / "deployments.csv"
+    table.write_text(
+        "deploymentID;locationID;cameraID;latitude;longitude;deploymentStart;deploymentEnd;burstGap\n"
+        f"{station};{station};{decomposed};28,2;83,9;2020-01-01T00:00:00Z;NA;120\n"
+    )
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "1.JPG").write_bytes(photograph(4713, "2026:05:01 10:00:00"))
+    for arguments in (
+        ["deployments", "load", str(table)],
+        ["gateway", "card", str(card), "--station", station, "--camera", composed, "--spool", str(tmp_path / "s")],
+    ):
+        subprocess.run([UNCIA, *arguments], env=environment, check=True, timeout=60)
+    key = f"{station}/{decomposed}/2.JPG"
+    upload(key, photograph(4713 + 360, "2026:05:01 10:01:00"))
+
+    answer = predicted(key)
+    (burst,) = settled(f"{station}/{composed}")
+
+    assert (answer.key, answer.camera) == (key, f"{station}/{composed}")
+    assert len(burst.frames) == 2  # a minute apart, which only the deployment's gap joins
+    shown = subprocess.run(
+        [UNCIA, "bursts", "list", "--camera", f"{station}/{decomposed}", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert [json.loads(line)["burst_id"] for line in shown.stdout.splitlines()] == [burst.burst_id]
