@@ -7,6 +7,7 @@ Frames of one trigger are one occasion: ten wrong frames of a burst are one piec
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from processors.clocks.resets import NEW, FactoryTime, Jump, find_factory_time, find_jump
 from uncia.capture_time import TimeOrigin
 from uncia.events import CaptureTimeSource, ImagePredicted
 
@@ -60,6 +61,12 @@ class History:
     numbered: list[Numbered] = field(default_factory=list)
     days: dict[str, list[int]] = field(default_factory=dict)
     """By serial number the last days on which it took photographs (days since 1970); the one heard last at the end."""
+    jump: Jump | None = None
+    """A jump back that was not put right since."""
+    lowest: int | None = None
+    """The earliest time before any jump, seconds since 1970."""
+    factory: FactoryTime | None = None
+    """Times that begin where a clock begins that was never set."""
     last_capture: int | None = None
     last_upload: int | None = None
 
@@ -84,7 +91,17 @@ class History:
         if occasion.serial is not None:
             self._keep_day(occasion.serial, captured // DAY_S)
         recent = _keep(self.recent, occasion, RECENT, RECENT_APART_S)
+        if recent:
+            self._look_for_resets(occasion)
         return _keep(self.spread, occasion, SPREAD, SPREAD_APART_S) or recent
+
+    def _look_for_resets(self, occasion: Occasion) -> None:
+        self.jump = find_jump(self.recent, self.lowest) if self.jump is None else self.jump.after(occasion)
+        if self.jump is None and len(self.recent) > NEW:
+            # Of what is before every jump that may still be found.
+            settled = self.recent[-NEW - 1].captured
+            self.lowest = settled if self.lowest is None else min(self.lowest, settled)
+        self.factory = find_factory_time(self.recent) if self.factory is None else self.factory.after(occasion)
 
     def _ran_backwards(self, frame: Numbered) -> bool | None:
         """Whether it was taken before triggers that the camera counted before it.
