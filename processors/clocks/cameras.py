@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from processors.clocks.arrival import RESET_BEFORE
 from processors.clocks.findings import Finding, in_words, stands
-from processors.clocks.history import History, camera_time
+from processors.clocks.history import History, Occasion, camera_time
 from processors.clocks.resets import FACTORY_AT, LATE_S, LEAST_DROP_S
 from uncia.events import ClockVerdict
 
@@ -68,6 +68,18 @@ def outside_deployments(
         "the clock is wrong, or a deployment is missing"
     )
     return Finding("outside-deployments", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))
+
+
+def stated_zone(history: History, zone: Callable[[Occasion], int | None], raised: bool) -> Finding | None:
+    """EXIF states another zone for the clock than its deployment says; `zone` gives seconds ahead of UTC."""
+    bad = [
+        each.stated_minutes is not None and zone(each) not in (None, 60 * each.stated_minutes)
+        for each in history.recent
+    ]
+    if not stands(bad, raised):
+        return None
+    text = "EXIF states another offset from UTC than the deployment's: the clock is in another zone than you think"
+    return Finding("stated-zone", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))
 
 
 def two_cameras(history: History, raised: bool) -> Finding | None:

@@ -4,7 +4,7 @@ Frames of one trigger are one occasion: ten wrong frames of a burst are one piec
 (occasions at least a minute apart), `spread` reaches far (ten minutes apart), for what needs a view of days.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from processors.clocks.resets import NEW, FactoryTime, Jump, find_factory_time, find_jump
@@ -38,6 +38,8 @@ class Occasion:
     serial: str | None = None
     back: bool | None = None
     """The camera's numbers say that it ran backwards; None where there was nothing to compare with."""
+    stated_minutes: int | None = None
+    """Ahead of UTC, as EXIF states the clock's zone."""
 
 
 @dataclass
@@ -82,7 +84,11 @@ class History:
         captured = int((capture.time.replace(tzinfo=None) - _EPOCH).total_seconds())
         self.last_capture = captured
         occasion = Occasion(
-            captured, self.last_upload, capture.infrared, (capture.serial or None) and capture.serial[:64]
+            captured,
+            self.last_upload,
+            capture.infrared,
+            (capture.serial or None) and capture.serial[:64],
+            stated_minutes=capture.utc_offset_minutes,
         )
         if capture.event_number is not None:
             frame = Numbered(capture.event_number, capture.sequence or 0, captured, occasion.serial)
@@ -146,6 +152,6 @@ def _keep(kept: list[Occasion], occasion: Occasion, most: int, apart_s: int) -> 
             last.infrared = occasion.infrared if last.infrared is None else last.infrared
             return False
     # Its own object in each list: what one list learns of it is not told to the other.
-    kept.append(Occasion(occasion.captured, occasion.uploaded, occasion.infrared, occasion.serial, occasion.back))
+    kept.append(replace(occasion))
     del kept[:-most]
     return True

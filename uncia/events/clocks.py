@@ -23,7 +23,7 @@ class ClockReason(WireModel):
 
     code: str = Field(
         description="stable: year-reset, ahead, behind, backwards, set-back, factory-time, outside-deployments, zone, "
-        "sun, two-cameras, long-ago, no-exif"
+        "stated-zone, sun, two-cameras, long-ago, no-exif"
     )
     weight: ClockVerdict = Field(description="what it makes of the verdict; `ok` for a mere hint")
     text: str = Field(description="in words; never tells a position")

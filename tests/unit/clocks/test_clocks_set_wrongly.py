@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.unit.clocks.clock_making import NOON, Bench, codes, deployed, frame, live
+from tests.unit.clocks.clock_making import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
 from uncia.events import CaptureTimeSource, ClockVerdict, ImagePredicted
 
 HOUR = timedelta(hours=1)
@@ -137,3 +137,18 @@ def test_a_card_that_is_read_within_its_deployment_is_ok() -> None:
 def test_the_files_time_says_nothing_of_a_clock() -> None:
     frames = live(20, time_source=CaptureTimeSource.KEY, time_origin="file-time", event_number=None)
     assert codes(Bench().feed(frames).now()) == ["no-exif"]
+
+
+def test_an_offset_in_exif_that_is_not_the_deployments_is_suspicious() -> None:
+    judged = Bench(deployed()).feed(live(8, zone_minutes=NEPAL_MINUTES, utc_offset_minutes=60)).now()
+    assert (judged.verdict, codes(judged)) == (ClockVerdict.SUSPICIOUS, ["stated-zone"])
+
+
+@pytest.mark.parametrize("stated", [None, NEPAL_MINUTES])
+def test_an_offset_in_exif_that_is_the_deployments_is_ok(stated: int | None) -> None:
+    judged = Bench(deployed()).feed(live(8, zone_minutes=NEPAL_MINUTES, utc_offset_minutes=stated)).now()
+    assert judged.verdict is ClockVerdict.OK
+
+
+def test_without_a_deployment_an_offset_in_exif_is_compared_with_nothing() -> None:
+    assert Bench().feed(live(8, utc_offset_minutes=60)).now().verdict is ClockVerdict.OK
