@@ -99,7 +99,9 @@ def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
         raise RejectedImage("image-corrupt", "the JPEG has a scan but no frame header")
     process, segment = frame
     height, width = int.from_bytes(segment[3:5], "big"), int.from_bytes(segment[5:7], "big")
-    layout = ScanLayout.of(segment, process, scanned=data[at + 2], restart_interval=restart_interval)
+    layout = ScanLayout.of(
+        segment, process, scanned=data[at + 2] if end > at + 2 else 0, restart_interval=restart_interval
+    )
     scan = read_scan(data, at - 2, end, layout, bytes(bare))
     return JpegHeader(width, height, process, bytes(bare), layout, scan)
 

@@ -19,6 +19,10 @@ _MAX_SEGMENTS = 4 * _MAX_SCANS
 _ZEROS = bytes(512)
 """A sector of an erased card."""
 
+_ONES = b"\xff" * 64
+"""Nothing that an encoder writes within the data: it puts a zero behind each 0xFF. The decoder stops at such a run and
+asks for more bytes without taking any, which costs the square of the run's length."""
+
 _LEAST_SHARE = 0.1
 """Of the data that must precede a break; less is no picture any more."""
 
@@ -101,14 +105,19 @@ def read_scan(data: bytes, begin: int, data_begin: int, layout: ScanLayout, tabl
 
 def _end(data: bytes, at: int, layout: ScanLayout) -> tuple[int, str | None]:
     """Where the data end: at the end of image, or at what does not belong there, with words for that."""
-    scans = 1
+    scans, begin = 1, at
     for _ in range(_MAX_SEGMENTS):
         found = _NOT_PICTURE.search(data, at)
         if found is None:
             return len(data), None
         marker, at = data[found.end() - 1], found.end()
+        ones = data.find(_ONES, begin, found.start())
+        if ones >= 0:
+            filled = marker == END_OF_IMAGE and data.count(b"\xff", ones, at - 1) == at - 1 - ones
+            return ones, None if filled else "erased bytes (0xff) stand amid the picture"
         if marker == END_OF_IMAGE:
             return found.start(), None
+        begin = at
         length = int.from_bytes(data[at : at + 2], "big")
         if layout.one_scan or marker not in _BETWEEN_SCANS or length < 2:
             return found.start(), f"{_named(marker)} amid the picture"

@@ -1,9 +1,13 @@
-"""The camera's own numbers: triggers that it counted, and who it is."""
+"""The camera itself: the triggers that it counted, who it is, where its clock began, and where it was deployed."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from processors.clocks.findings import Finding
-from processors.clocks.history import History
+from processors.clocks.arrival import RESET_BEFORE
+from processors.clocks.findings import Finding, in_words, stands
+from processors.clocks.history import History, Occasion, camera_time
+from processors.clocks.resets import FACTORY_AT, LATE_S, LEAST_DROP_S
 from uncia.events import ClockVerdict
 
 BACK_AT, BACK_CLEAR = 3, 1
@@ -11,6 +15,8 @@ BACK_AT, BACK_CLEAR = 3, 1
 
 ALTERNATE_AT, ALTERNATE_CLEAR = 4, 2
 DAYS_AT, DAYS_CLEAR = 3, 2
+
+_UTC_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def backwards(history: History, raised: bool) -> Finding | None:
@@ -20,6 +26,60 @@ def backwards(history: History, raised: bool) -> Finding | None:
         return None
     text = "time ran backwards against the camera's own numbers: the clock began anew or was set back"
     return Finding("backwards", ClockVerdict.SUSPICIOUS, text, sum(compared), len(compared))
+
+
+def set_back(history: History) -> Finding | None:
+    """A jump back in what was uploaded in one go or live, without the camera's own numbers."""
+    jump = history.jump
+    if jump is None or not jump.stands:
+        return None
+    bad = sum(each.captured < jump.high - LEAST_DROP_S for each in history.recent)
+    text = (
+        f"the clock jumped back by {in_words(jump.high - jump.low)}, from {camera_time(jump.high):%Y-%m-%d %H:%M} "
+        f"to {camera_time(jump.low):%Y-%m-%d %H:%M}: it began anew or was set wrongly, or two cards were mixed"
+    )
+    return Finding("set-back", ClockVerdict.SUSPICIOUS, text, bad, len(history.recent))
+
+
+def factory_time(history: History) -> Finding | None:
+    """Times that begin where a clock begins that was never set."""
+    factory = history.factory
+    if factory is None or factory.bad < FACTORY_AT:
+        return None
+    text = f"its times begin at {camera_time(factory.begin):%Y-%m-%d %H:%M}, as those of a clock that was never set"
+    bad = sum(factory.begin <= each.captured <= factory.end for each in history.recent)
+    return Finding("factory-time", ClockVerdict.SUSPICIOUS, text, bad, len(history.recent))
+
+
+def outside_deployments(
+    history: History, deployed: Callable[[datetime], object | None], raised: bool
+) -> Finding | None:
+    """Times at which no deployment has the camera, of photographs that were uploaded while one has it."""
+    bad = [
+        RESET_BEFORE <= each.captured < each.uploaded - LATE_S
+        and deployed(camera_time(each.captured)) is None
+        and deployed(_UTC_EPOCH + timedelta(seconds=each.uploaded)) is not None
+        for each in history.recent
+    ]
+    if not stands(bad, raised):
+        return None
+    text = (
+        "it shows times at which no deployment has this camera, and was uploaded while one has it: "
+        "the clock is wrong, or a deployment is missing"
+    )
+    return Finding("outside-deployments", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))
+
+
+def stated_zone(history: History, zone: Callable[[Occasion], int | None], raised: bool) -> Finding | None:
+    """EXIF states another zone for the clock than its deployment says; `zone` gives seconds ahead of UTC."""
+    bad = [
+        each.stated_minutes is not None and zone(each) not in (None, 60 * each.stated_minutes)
+        for each in history.recent
+    ]
+    if not stands(bad, raised):
+        return None
+    text = "EXIF states another offset from UTC than the deployment's: the clock is in another zone than you think"
+    return Finding("stated-zone", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))
 
 
 def two_cameras(history: History, raised: bool) -> Finding | None:

@@ -4,9 +4,10 @@ Frames of one trigger are one occasion: ten wrong frames of a burst are one piec
 (occasions at least a minute apart), `spread` reaches far (ten minutes apart), for what needs a view of days.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from processors.clocks.resets import NEW, FactoryTime, Jump, find_factory_time, find_jump
 from uncia.capture_time import TimeOrigin
 from uncia.events import WITHDRAWN_REASONS, CaptureTimeSource, ImagePredicted
 
@@ -37,6 +38,8 @@ class Occasion:
     serial: str | None = None
     back: bool | None = None
     """The camera's numbers say that it ran backwards; None where there was nothing to compare with."""
+    stated_minutes: int | None = None
+    """Ahead of UTC, as EXIF states the clock's zone."""
 
 
 @dataclass
@@ -60,6 +63,12 @@ class History:
     numbered: list[Numbered] = field(default_factory=list)
     days: dict[str, list[int]] = field(default_factory=dict)
     """By serial number the last days on which it took photographs (days since 1970); the one heard last at the end."""
+    jump: Jump | None = None
+    """A jump back that was not put right since."""
+    lowest: int | None = None
+    """The earliest time before any jump, seconds since 1970."""
+    factory: FactoryTime | None = None
+    """Times that begin where a clock begins that was never set."""
     last_capture: int | None = None
     last_upload: int | None = None
 
@@ -79,7 +88,11 @@ class History:
         captured = int((capture.time.replace(tzinfo=None) - _EPOCH).total_seconds())
         self.last_capture = captured
         occasion = Occasion(
-            captured, self.last_upload, capture.infrared, (capture.serial or None) and capture.serial[:64]
+            captured,
+            self.last_upload,
+            capture.infrared,
+            (capture.serial or None) and capture.serial[:64],
+            stated_minutes=capture.utc_offset_minutes,
         )
         if capture.event_number is not None:
             frame = Numbered(capture.event_number, capture.sequence or 0, captured, occasion.serial)
@@ -88,7 +101,17 @@ class History:
         if occasion.serial is not None:
             self._keep_day(occasion.serial, captured // DAY_S)
         recent = _keep(self.recent, occasion, RECENT, RECENT_APART_S)
+        if recent:
+            self._look_for_resets(occasion)
         return _keep(self.spread, occasion, SPREAD, SPREAD_APART_S) or recent
+
+    def _look_for_resets(self, occasion: Occasion) -> None:
+        self.jump = find_jump(self.recent, self.lowest) if self.jump is None else self.jump.after(occasion)
+        if self.jump is None and len(self.recent) > NEW:
+            # Of what is before every jump that may still be found.
+            settled = self.recent[-NEW - 1].captured
+            self.lowest = settled if self.lowest is None else min(self.lowest, settled)
+        self.factory = find_factory_time(self.recent) if self.factory is None else self.factory.after(occasion)
 
     def _ran_backwards(self, frame: Numbered) -> bool | None:
         """Whether it was taken before triggers that the camera counted before it.
@@ -133,6 +156,6 @@ def _keep(kept: list[Occasion], occasion: Occasion, most: int, apart_s: int) -> 
             last.infrared = occasion.infrared if last.infrared is None else last.infrared
             return False
     # Its own object in each list: what one list learns of it is not told to the other.
-    kept.append(Occasion(occasion.captured, occasion.uploaded, occasion.infrared, occasion.serial, occasion.back))
+    kept.append(replace(occasion))
     del kept[:-most]
     return True

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from processors.clocks.arrival import RESET_BEFORE, ahead, long_ago, steady, year_reset
-from processors.clocks.cameras import backwards, two_cameras
+from processors.clocks.cameras import (
+    backwards,
+    factory_time,
+    outside_deployments,
+    set_back,
+    stated_zone,
+    two_cameras,
+)
 from processors.clocks.findings import Finding
 from processors.clocks.history import History, Occasion, camera_time
 from processors.clocks.sunlight import Light, sunlight
@@ -52,13 +59,18 @@ def judge(camera: str, history: History, raised: list[str], at: Lookup, now: dat
         return None if found is None else 60 * found.utc_offset_minutes
 
     lights = _lights(history, at)
+    by_numbers = backwards(history, "backwards" in raised)
     constant = steady(history, zone, bool({"ahead", "behind", "zone"} & set(raised)))
     found = [
         year_reset(history, "year-reset" in raised),
         constant,
         ahead(history, zone, "ahead" in raised) if constant is None or (constant.offset_s or 0) < 0 else None,
         sunlight(lights, bool({"zone", "sun"} & set(raised))) if constant is None else None,
-        backwards(history, "backwards" in raised),
+        by_numbers,
+        set_back(history) if by_numbers is None and constant is None else None,
+        factory_time(history),
+        outside_deployments(history, at, "outside-deployments" in raised),
+        stated_zone(history, zone, "stated-zone" in raised),
         two_cameras(history, "two-cameras" in raised),
         long_ago(history, "long-ago" in raised),
         _no_clock(history),

@@ -58,6 +58,11 @@ class Witness:
         with self._news:
             return list(self._predicted[key])
 
+    def of_camera(self, camera: str) -> list[ImagePredicted]:
+        """All answers to uploads of a camera."""
+        with self._news:
+            return [each for answers in self._predicted.values() for each in answers if each.camera == camera]
+
     def bursts(self, camera: str) -> list[BurstResolved]:
         """The newest revision of each burst of a camera, earliest burst first."""
         with self._news:

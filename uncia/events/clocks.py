@@ -21,7 +21,8 @@ class ClockReason(WireModel):
     """One thing that speaks against the clock, and how often it was seen."""
 
     code: str = Field(
-        description="stable: year-reset, ahead, behind, backwards, zone, sun, two-cameras, long-ago, no-exif"
+        description="stable: year-reset, ahead, behind, backwards, set-back, factory-time, outside-deployments, zone, "
+        "stated-zone, sun, two-cameras, long-ago, no-exif"
     )
     weight: ClockVerdict = Field(description="what it makes of the verdict; `ok` for a mere hint")
     text: str = Field(description="in words; never tells a position")

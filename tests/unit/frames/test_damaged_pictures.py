@@ -73,6 +73,23 @@ def test_a_marker_that_does_not_belong_there(marker: int) -> None:
     assert f"{marker:#04x}" in what
 
 
+@pytest.mark.parametrize("length", [512, 8192, 60_000])
+def test_a_cluster_of_erased_bytes(length: int) -> None:
+    scan = ONE.index(b"\xff\xda")
+    at = scan + (len(ONE) - scan) // 2
+    (what,) = damage(ONE[:at] + b"\xff" * length + ONE[-400:])
+    assert what.startswith("erased bytes (0xff) stand amid the picture after")
+
+
+def test_megabytes_of_erased_bytes_never_reach_the_decoder() -> None:
+    # It would copy the square of their length.
+    scan = ONE.index(b"\xff\xda")
+    at = scan + (len(ONE) - scan) // 2
+    with pytest.raises(RejectedImage) as caught:
+        damage(ONE[:at] + b"\xff" * 20_000_000 + ONE[at:])
+    assert caught.value.reason == "image-corrupt"
+
+
 def test_restart_markers_out_of_turn() -> None:
     data = scene(3, restart_marker_rows=1)
     assert damage(data) == ()
@@ -184,6 +201,13 @@ def test_a_flood_in_the_header_is_refused_before_it_costs_anything(flood: bytes)
     with pytest.raises(RejectedImage) as caught:
         damage(SMALL[:2] + flood + SMALL[2:])
     assert caught.value.reason == "image-corrupt"
+
+
+@pytest.mark.parametrize("length", range(2, 9))
+def test_a_scan_header_that_is_too_short_is_refused(length: int) -> None:
+    header = SMALL[: SMALL.index(b"\xff\xda")]
+    with pytest.raises(RejectedImage):
+        damage(header + b"\xff\xda" + struct.pack(">H", length) + bytes(length - 2))
 
 
 def test_metadata_of_any_size_is_passed_over() -> None:

@@ -43,3 +43,65 @@ def hyperfire_2(
     struct.pack_into("<H", note, 0x5A, infrared)
     note[0x7E : 0x7E + 2 * len(serial)] = serial.encode("utf-16-le")
     return bytes(note)
+
+
+def micro_fire(
+    trigger: bytes = b"M",
+    sequence: tuple[int, int] = (2, 3),
+    event: int = 77,
+    time: tuple[int, ...] = (4, 21, 14, 9, 26, 2024),
+    celsius: int = 16,
+    infrared: int = 0,
+    serial: str = "MF1XAM06043616",
+) -> bytes:
+    """`time` is second, minute, hour, month, day, year."""
+    note = bytearray(200)
+    note[:10] = b"RECONYXMF\0"
+    note[0x44 : 0x44 + len(trigger)] = trigger
+    struct.pack_into("<HHHH", note, 0x46, *sequence, event >> 16, event & 0xFFFF)
+    struct.pack_into("<6H", note, 0x4E, *time)
+    struct.pack_into("<hh", note, 0x5E, celsius * 9 // 5 + 32, celsius)
+    note[0x6A] = infrared
+    note[0x8C : 0x8C + 2 * len(serial)] = serial.encode("utf-16-le")
+    return bytes(note)
+
+
+def ultra_fire(
+    trigger: bytes = b"M",
+    sequence: tuple[int, int] = (2, 3),
+    event: int = 77,
+    time: tuple[int, ...] = (4, 21, 14, 26, 9, 2024),
+    celsius: int = 16,
+    infrared: int = 0,
+    serial: str = "UF0000000000001",
+) -> bytes:
+    """`time` is second, minute, hour, day, month, year; of 15 bytes, the serial number has no end of its own."""
+    note = bytearray(0x70)
+    note[:10] = b"RECONYXUF\0"
+    note[0x34 : 0x34 + len(trigger)] = trigger
+    struct.pack_into("<2BI", note, 0x35, *sequence, event)
+    struct.pack_into("<5BH", note, 0x3B, *time)
+    struct.pack_into("<hhB", note, 0x44, celsius * 9 // 5 + 32, celsius, infrared)
+    note[0x4B : 0x4B + len(serial)] = serial.encode()[:15]
+    return bytes(note)
+
+
+def hyperfire_4k(
+    trigger: bytes = b"M",
+    sequence: tuple[int, int] = (2, 3),
+    event: int = 77,
+    time: tuple[int, ...] = (4, 21, 14, 26, 9, 2024),
+    celsius: int = 16,
+    infrared: int = 0,
+    serial: str = "HF4K00000000001",
+) -> bytes:
+    """`time` is second, minute, hour, day, month, year."""
+    note = bytearray(0xC0)
+    note[:12] = b"RECONYXHF4K\0"
+    note[0x28 : 0x28 + len(trigger)] = trigger
+    struct.pack_into("<2BI", note, 0x29, *sequence, event)
+    struct.pack_into("<5BH", note, 0x2F, *time)
+    struct.pack_into("<hh", note, 0x38, celsius * 9 // 5 + 32, celsius)
+    note[0x44] = infrared
+    note[0x84 : 0x84 + len(serial)] = serial.encode()[:15]
+    return bytes(note)

@@ -1,5 +1,6 @@
-"""Reconyx maker notes, HyperFire and HyperFire 2."""
+"""Reconyx maker notes: HyperFire, HyperFire 2, MicroFire, UltraFire, HyperFire 4K."""
 
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconyx_notes import hyperfire, hyperfire_2
+from reconyx_notes import hyperfire, hyperfire_2, hyperfire_4k, micro_fire, ultra_fire
 
 from uncia.events import Trigger
 from uncia.exif import read_exif
@@ -15,7 +16,8 @@ from uncia.maker_notes import MakerNote, read_maker_note
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
-both = pytest.mark.parametrize("make", [hyperfire, hyperfire_2])
+ALL = [hyperfire, hyperfire_2, micro_fire, ultra_fire, hyperfire_4k]
+every = pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
 
 
 def test_a_hyperfire_tells_all() -> None:
@@ -30,7 +32,26 @@ def test_a_hyperfire_2_tells_all() -> None:
     )
 
 
-@both
+@pytest.mark.parametrize(
+    ("make", "serial"),
+    [(micro_fire, "MF1XAM06043616"), (ultra_fire, "UF0000000000001"), (hyperfire_4k, "HF4K00000000001")],
+)
+def test_newer_cameras_tell_all(make: Callable[..., bytes], serial: str) -> None:
+    assert read_maker_note(make()) == MakerNote(
+        Trigger.MOTION, 2, 3, 77, datetime(2024, 9, 26, 14, 21, 4), 16.0, False, serial
+    )
+
+
+@pytest.mark.parametrize("second", [0, 2, 59])
+def test_a_hyperfires_time_may_be_big_endian_when_all_else_is_not(second: int) -> None:
+    note = bytearray(hyperfire())
+    struct.pack_into(">6H", note, 0x16, second, 36, 21, 5, 14, 2026)
+    found = read_maker_note(bytes(note))
+    assert found is not None
+    assert (found.time, found.sequence, found.event_number) == (datetime(2026, 5, 14, 21, 36, second), 2, 202)
+
+
+@every
 @pytest.mark.parametrize(
     ("letter", "trigger"),
     [(b"M", Trigger.MOTION), (b"T", Trigger.TIME_LAPSE), (b"P", Trigger.OTHER), (b"?", Trigger.UNKNOWN)],
@@ -41,7 +62,7 @@ def test_the_trigger_is_a_letter(make: Callable[..., bytes], letter: bytes, trig
     assert note.trigger is trigger
 
 
-@both
+@every
 @pytest.mark.parametrize("sequence", [(0, 0), (0, 3), (4, 3), (1, 0)])
 def test_a_sequence_that_cannot_be_is_not_told(make: Callable[..., bytes], sequence: tuple[int, int]) -> None:
     note = read_maker_note(make(sequence=sequence))
@@ -49,21 +70,21 @@ def test_a_sequence_that_cannot_be_is_not_told(make: Callable[..., bytes], seque
     assert (note.sequence, note.sequence_length) == (None, None)
 
 
-@both
+@every
 def test_frost_has_a_sign(make: Callable[..., bytes]) -> None:
     note = read_maker_note(make(celsius=-31))
     assert note is not None
     assert note.temperature_c == -31.0
 
 
-@both
+@every
 def test_event_numbers_go_beyond_16_bits(make: Callable[..., bytes]) -> None:
     note = read_maker_note(make(event=70_000))
     assert note is not None
     assert note.event_number == 70_000
 
 
-@both
+@every
 def test_values_that_cannot_be_are_not_told(make: Callable[..., bytes]) -> None:
     note = read_maker_note(make(celsius=9999, infrared=7, time=(99, 0, 0, 0, 0, 0), serial="\u4e2d"))
     assert note is not None
@@ -75,7 +96,7 @@ def test_other_makers_notes_are_left_alone(raw: bytes | None) -> None:
     assert read_maker_note(raw) is None
 
 
-@both
+@every
 @given(length=st.integers(2, 200))
 def test_a_note_that_breaks_off_is_read_as_far_as_it_goes(make: Callable[..., bytes], length: int) -> None:
     note = read_maker_note(make()[:length])
