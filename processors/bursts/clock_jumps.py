@@ -58,6 +58,14 @@ def _all_usual(frames: Collection[Frame]) -> bool:
     return all(_usual(a, b) for a, b in pairwise(chain))
 
 
+def runs_on(one: Frame, other: Frame) -> bool:
+    """Nothing between two frames of a numbered sequence speaks of a clock that jumped, now or before."""
+    if one.placed_at is not None or other.placed_at is not None:
+        return False
+    earlier, later = (one, other) if (one.sequence or 0) < (other.sequence or 0) else (other, one)
+    return _usual(earlier, later)
+
+
 def _usual(earlier: Frame, later: Frame) -> bool:
     return timedelta(0) <= later.captured_at - earlier.captured_at <= SEQUENCE_REACH
 

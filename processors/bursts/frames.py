@@ -39,7 +39,6 @@ Link = tuple[object, ...]
 """What versions have in common that may replace each other, see `Frame.links`."""
 
 _UNKNOWN = source_of(None, None, None)
-_DERIVED = ("order", "size_group", "links", "numbered_as")
 _ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
 
 
@@ -161,7 +160,7 @@ class Frame(WireModel):
         """When the store last took this version."""
         return self.stored_again_at or self.uploaded_at
 
-    @cached_property
+    @property
     def size_group(self) -> Link | None:
         """What all sizes of one photograph have in common: file name without extension, and EXIF capture time."""
         if not (self.exif_time and self.readable and self.width and self.height):
@@ -169,13 +168,13 @@ class Frame(WireModel):
         name = self.key.rpartition("/")[2]
         return ("size", (name.rpartition(".")[0] or name).casefold(), self.captured_at)
 
-    @cached_property
+    @property
     def links(self) -> tuple[Link, ...]:
         """Versions that share one of these may replace each other: key, content, photograph in another size."""
-        links: tuple[Link, ...] = (("key", self.bucket, self.key), ("image", self.image_id))
-        return links if self.size_group is None else (*links, self.size_group)
+        key, image, size = ("key", self.bucket, self.key), ("image", self.image_id), self.size_group
+        return (key, image) if size is None else (key, image, size)
 
-    @cached_property
+    @property
     def numbered_as(self) -> Link | None:
         """The sequence that its camera numbered it in, as far as serial and event number tell; see `clock_jumps`."""
         if not self.serial or self.event_number is None or self.sequence is None or (self.sequence_length or 0) < 2:
@@ -190,8 +189,7 @@ class Frame(WireModel):
     def changed(self, **values: object) -> "Frame":
         """A copy with other values."""
         copy = self.model_copy(update=values)
-        for name in _DERIVED:
-            copy.__dict__.pop(name, None)  # `model_copy` takes along what was computed from the old values.
+        copy.__dict__.pop("order", None)  # `model_copy` takes along what was computed from the old values.
         return copy
 
     @property

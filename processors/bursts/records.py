@@ -232,17 +232,22 @@ def writes(state: CameraState, changed: set[str], removed: set[str], due: dateti
         intent=changes,
     )
     settle: dict[bytes, bytes | None] = {
-        burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst)))
+        burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst), exclude_defaults=True))
         for burst_id, (track, burst) in bursts.items()
     }
     settle.update((burst_key(state.camera, name), _wrap(chunk.encode())) for name, chunk in chunks.items())
     settle.update(
-        (burst_key(state.camera, name), _wrap(_FRAME_RECORD.dump_json(version))) for name, version in hidden.items()
+        (burst_key(state.camera, name), _wrap(_FRAME_RECORD.dump_json(version, exclude_defaults=True)))
+        for name, version in hidden.items()
     )
     settle.update((burst_key(state.camera, name), None) for name in sorted(removed))
     state.memory.changed, state.memory.removed = set(), set()
     state.hidden_changed, state.hidden_removed = set(), set()
-    return Writes((key, _wrap(_HEAD.dump_json(full))), settle, (key, _wrap(_HEAD.dump_json(plain))))
+    return Writes(
+        (key, _wrap(_HEAD.dump_json(full, exclude_defaults=True))),
+        settle,
+        (key, _wrap(_HEAD.dump_json(plain, exclude_defaults=True))),
+    )
 
 
 def index(records: Mapping[bytes, bytes]) -> Iterator[tuple[str, Head]]:

@@ -33,7 +33,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from processors.bursts.clock_jumps import placements
+from processors.bursts.clock_jumps import placements, runs_on
 from processors.bursts.frames import Frame
 from processors.bursts.grouping import divide, regroup
 from processors.bursts.rules import (
@@ -159,8 +159,10 @@ class Sessions:
 
         `news` is what arrived. `anew`: frames that were not touched may belong elsewhere too.
         """
-        at = state.arrived_at
-        assert at is not None
+        if version is not None and not gone and not state.family(version):
+            state.hold(version)
+            self._settle_in(state, station, [], [version], news, step, anew=anew)
+            return
         family = {each.upload_id: each for old in gone for each in state.family(old)}
         if version is not None:
             family |= {each.upload_id: each for each in state.family(version)}
@@ -238,6 +240,9 @@ class Sessions:
         anew: bool,
     ) -> None:
         """Find the places of frames that changed, and of those that change with them."""
+        if len(entering) == 1 and not leaving and not anew and self._runs_on(state, entering[0]):
+            self._place(state, station, entering[0], news, step)
+            return
         moves: dict[str, tuple[Frame, Frame]] = {}
         for link in {each.numbered_as: each for each in (*leaving, *entering) if each.numbered_as}.values():
             members = {each.upload_id: each for each in state.numbered_with(link)}
@@ -255,14 +260,28 @@ class Sessions:
                 leaving.append(old)
             entering = [each for each in entering if each.upload_id != upload_id] + [new]
         if not leaving and len(entering) == 1 and not anew:
-            (frame,) = entering
-            track, frame = state.settled_in(frame)
-            state.hold(frame)
-            first, last, groups = regroup(state.tracks.get(track, []), frame, self._rules.gap, self._rules.max_frames)
-            joined = self._apply(state, station, [_Run(track, first, last, groups)], [], [frame], news, step)
-            self._after(state, track, joined, frame, news, step)
+            self._place(state, station, entering[0], news, step)
             return
         self._reshape(state, station, leaving, entering, news, step, anew=anew)
+
+    @staticmethod
+    def _runs_on(state: CameraState, frame: Frame) -> bool:
+        """Nothing speaks of a clock that jumped in the sequence of this frame: the usual case, without a detour."""
+        if frame.numbered_as is None:
+            return True
+        others = state.numbered_with(frame)
+        return all(runs_on(each, frame) for each in others)
+
+    def _place(self, state: CameraState, station: str, frame: Frame, news: Frame, step: Step) -> None:
+        """Put one more frame where it belongs."""
+        track, settled = state.settled_in(frame)
+        if settled is not frame or state.versions[frame.upload_id] is not frame:
+            state.hold(settled)
+        bursts = state.tracks.get(track, [])
+        first, last, groups = regroup(bursts, settled, self._rules.gap, self._rules.max_frames)
+        after = self._apply(state, station, [_Run(track, first, last, groups)], [], [settled], news, step)
+        joined = next(burst for burst in after if burst.holds(settled.image_id))
+        self._after(state, track, joined, settled, news, step)
 
     def _reshape(
         self,
@@ -329,15 +348,15 @@ class Sessions:
         entering: list[Frame],
         news: Frame | None,
         step: Step,
-    ) -> Burst:
+    ) -> list[Burst]:
         """Put groups of frames in place of the bursts of these runs, and say what that changed.
 
-        Returns the burst of the last frame that enters, or of any frame where none does.
+        Returns the bursts that are there now.
         """
         at = self._now(state)
         before = [burst for run in runs for burst in state.tracks.get(run.track, [])[run.first : run.last]]
         source = {each.image_id: burst for burst in before for each in burst.frames}
-        fresh = {id(each) for each in entering}
+        fresh = {each.upload_id for each in entering}
         for each in leaving:
             state.images.pop(each.image_id, None)
         new: list[tuple[str, Burst]] = []
@@ -346,7 +365,7 @@ class Sessions:
             placed = []
             for group in run.groups:
                 sources = list({b.id: b for each in group if (b := source.get(each.image_id))}.values())
-                arrived = [each for each in group if id(each) in fresh]
+                arrived = [each for each in group if each.upload_id in fresh]
                 if len(sources) == 1 and len(group) == len(sources[0].frames) and not arrived:
                     placed.append(sources[0])
                     continue
@@ -378,8 +397,7 @@ class Sessions:
                 self._close(state, burst, CloseReason.SEQUENCE, at, step)
             else:
                 self._say(state, burst, BurstStatus.PROVISIONAL if burst.open else BurstStatus.REVISED, step)
-        last = entering[-1].image_id if entering else ""
-        return next((burst for burst in after if burst.holds(last)), after[-1] if after else before[-1])
+        return after
 
     def _told_if_late(
         self,

@@ -237,6 +237,9 @@ class CameraState:
 
     def family(self, version: Frame) -> list[Frame]:
         """Held versions that may replace each other and this one; without itself."""
+        links = version.links
+        if not any(link in self._links for link in links):
+            return []
         found: dict[str, Frame] = {}
         queue = [version]
         while queue:
