@@ -13,6 +13,8 @@ from uncia.errors import StackError, how_to_install
 from uncia.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
+_WANTED = "seaweedfs.sync"
+
 _NOTIFICATION = """\
 [notification.kafka]
 enabled = true
@@ -99,6 +101,8 @@ class SeaweedFS(Service):
         data = self.site.layout.folder / "data" / self.name
         data.mkdir(exist_ok=True)
         write_through(data, on=self.site.settings.sync_writes)
+        how = "fsync" if self.site.settings.sync_writes else "no fsync"
+        write_durably(data.with_name(_WANTED), f"{self.site.settings.bucket} {how}\n")
         super().write(directory)
 
     def probe(self) -> str:
@@ -122,11 +126,12 @@ class SeaweedFS(Service):
         Besides the folder's attribute: this holds where the file system does not know that one, and when it does,
         there is nothing left to write.
         """
-        wanted = f"{bucket} {'fsync' if self.site.settings.sync_writes else 'no fsync'}\n"
-        done = self.site.layout.folder / "data" / "seaweedfs.synced"
-        if done.exists() and done.read_text(encoding="utf-8") == wanted:
+        data = self.site.layout.folder / "data"
+        # As it was started: whoever asks for its status may have other settings.
+        wanted, done = _text(data / _WANTED), data / "seaweedfs.synced"
+        if _text(done) == wanted:
             return
-        how = "-fsync" if self.site.settings.sync_writes else "-delete"
+        how = "-delete" if "no fsync" in wanted else "-fsync"
         master = f"{self.at('master')}.{self.port('master_grpc')}"
         told = subprocess.run(
             [str(_weed()), "shell", f"-master={master}"],
@@ -141,6 +146,10 @@ class SeaweedFS(Service):
             last = (told.stdout + told.stderr).strip().splitlines()[-1:] or ["no word"]
             raise NotReady(f"SeaweedFS does not take the setting to sync the bucket {bucket}: {last[0]}")
         write_durably(done, wanted)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _weed() -> Path:

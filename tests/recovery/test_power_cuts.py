@@ -25,6 +25,7 @@ from tests.recovery.power import trace
 from tests.recovery.standing import QUICK
 from tests.stack.photographs import photograph
 from uncia.broker import read_topics
+from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
 from uncia.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED, TOPICS
@@ -39,6 +40,8 @@ pytestmark = [
 BEFORE_THE_CUT = 30
 """Confirmed photographs."""
 AT_ONCE = 3
+SPOOLED = 60
+"""Photographs in the folder that a gateway watches."""
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +182,43 @@ def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -
     assert any(at > calls.index(log[1]) for at in answers)
 
 
+def gateway(stack: Stack, folder: Path, spool: Path, *, once: bool) -> subprocess.Popen[str]:
+    """`uncia gateway watch` on a folder of one camera."""
+    command = [sys.executable, "-m", "uncia", "gateway", "watch", str(folder), "--station", "spooled"]
+    command += ["--spool", str(spool), "--json", "--settle", "0", "--poll", "0.1", *(["--once"] if once else [])]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **stack.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def uploaded(process: subprocess.Popen[str], until_key: threading.Event | None = None) -> dict[str, str]:
+    """Path to key of all that the gateway reported as uploaded, until it ends."""
+    assert process.stdout is not None
+    found = {}
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] in ("uploaded", "duplicate"):
+            found[event["path"]] = event["key"]
+            if until_key is not None and len(found) >= SPOOLED // 3:
+                until_key.set()
+    return found
+
+
 def test_what_was_confirmed_is_there_after_a_power_cut_and_all_that_was_in_the_log(
-    stack: Stack, disk: power.Disk
+    stack: Stack, disk: power.Disk, tmp_path: Path
 ) -> None:
+    card = tmp_path / "photographs" / "cam"
+    card.mkdir(parents=True)
+    for number in range(SPOOLED):
+        (card / f"{number}.jpg").write_bytes(photograph(83_000 + number, size=(320, 240)))
+    spool = disk.folder / "spool.sqlite"
+    watching = gateway(stack, card.parent, spool, once=False)
+    some = threading.Event()
     confirmed: dict[str, bytes] = {}
     stop = threading.Event()
     settings = stack.settings()
@@ -196,14 +233,18 @@ def test_what_was_confirmed_is_there_after_a_power_cut_and_all_that_was_in_the_l
                 confirmed[key] = data
         store.close()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         try:
+            reported = pool.submit(uploaded, watching, some)
             uploads = [pool.submit(upload, number) for number in range(AT_ONCE)]
             until(lambda: len(confirmed) >= BEFORE_THE_CUT, 60, "uploads")
+            assert some.wait(60)
             seen = log_of(stack)
             disk.cut()
         finally:
             stop.set()
+            watching.kill()
+            watching.wait()
         kill_all(stack_id(stack))
         for done in uploads:
             done.result()
@@ -213,8 +254,15 @@ def test_what_was_confirmed_is_there_after_a_power_cut_and_all_that_was_in_the_l
 
     store = ObjectStore(stack.settings())
     lost = [key for key, data in known.items() if content(store, settings.bucket, key) != data]
-    store.close()
     assert lost == []
+    rest = gateway(stack, card.parent, spool, once=True)
+    again = uploaded(rest)
+    assert rest.wait(60) == 0
+    confirmed_before = reported.result()
+    assert len({**confirmed_before, **again}) == SPOOLED
+    missing = [key for key in {**confirmed_before, **again}.values() if content(store, settings.bucket, key) is None]
+    store.close()
+    assert missing == []
     now = log_of(stack)
     assert [place for place, value in seen.items() if place not in now or now[place] != value] == []
     until(lambda: set(known) <= answered(stack), 90, "an answer to each confirmed photograph")
@@ -248,8 +296,8 @@ def kill_all(mark: str) -> None:
 
 
 def content(store: ObjectStore, bucket: str, key: str) -> bytes | None:
-    """None where the store does not have it."""
+    """None where the store does not have it, or not whole."""
     try:
         return store.get(bucket, key, max_bytes=10_000_000)
-    except Exception as error:
-        return str(error).encode()
+    except UnciaError:
+        return None

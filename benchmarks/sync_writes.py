@@ -1,0 +1,199 @@
+"""`python -m benchmarks.sync_writes`: what it costs that an upload is answered when it is on disk.
+
+Two whole stacks beside each other, one with `UNCIA_SYNC_WRITES` and one without, take turns block by block, so that
+whatever else the machine does meets both. The ratios are the result; the milliseconds are this disk's.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import typer
+from kafka import KafkaProducer
+from rich.console import Console
+
+from benchmarks.figures import percentile
+from benchmarks.machine import describe
+from benchmarks.marked_page import with_results
+from benchmarks.photographs import Photographs, exif_block
+from infra.local.lifetime import stopped_at_the_end
+from infra.local.stack import Stack
+from uncia.broker import read_topics
+from uncia.errors import DependencyDown, UnciaError
+from uncia.object_store import ObjectStore
+from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED
+
+BEGIN, END = "<!-- sync: written by `python -m benchmarks.sync_writes --docs` -->", "<!-- end of sync -->"
+DOCS = Path("docs/benchmarks.md")
+
+_SWITCH = "UNCIA_SYNC_WRITES"
+_AT_ONCE = 8
+_WAIT_S = 300
+
+Figures = dict[str, list[float]]
+
+
+class Side:
+    """One of the two stacks."""
+
+    def __init__(self, folder: Path, photographs: Photographs, *, sync: bool) -> None:
+        self.stack, self.sync = Stack(folder), sync
+        self._photographs = photographs
+        self._number = 0
+        self._last = ""
+        self._positions: dict[tuple[str, int], int] = {}
+        self._answered: set[str] = set()
+        self.figures: Figures = {}
+
+    def start(self) -> None:
+        """Bring it up."""
+        before = os.environ.get(_SWITCH)
+        os.environ[_SWITCH] = str(self.sync).lower()
+        try:
+            self.stack.up()
+        finally:
+            os.environ.pop(_SWITCH)
+            if before is not None:
+                os.environ[_SWITCH] = before
+        self.store = ObjectStore(self.stack.settings(), max_connections=_AT_ONCE)
+        self.producer = KafkaProducer(bootstrap_servers=self.stack.settings().kafka, acks="all", linger_ms=0)
+
+    def play(self, uploads: int) -> None:
+        """One block: PUTs one after the other, PUTs side by side until all are answered, messages one by one."""
+        self._note("put_s", [self._put()[1] for _ in range(uploads)])
+        self._wait({self._last})
+        began = time.perf_counter()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            done = list(pool.map(lambda _: self._put(), range(2 * uploads)))
+        confirmed = time.perf_counter()
+        self._note("put_at_once_s", [seconds for _, seconds in done])
+        self._note("puts_per_s", [len(done) / (confirmed - began)])
+        self._wait({key for key, _ in done})
+        self._note("answered_per_s", [len(done) / (time.perf_counter() - began)])
+        self._note("message_s", [self._send() for _ in range(uploads)])
+
+    def _put(self) -> tuple[str, float]:
+        self._number += 1
+        number, taken = self._number, datetime.now().replace(microsecond=0)
+        data = self._photographs.with_exif(number, exif_block(taken, 1, 1, number))
+        self._last = key = f"sync/cam-{number % 24:02}/{taken:%Y/%m/%d}/{taken:%Y%m%dT%H%M%S}-{number:06}.jpg"
+        began = time.perf_counter()
+        self.store.client.put_object(Bucket=self.stack.settings().bucket, Key=key, Body=data)
+        return key, time.perf_counter() - began
+
+    def _send(self) -> float:
+        settings = self.stack.settings()
+        began = time.perf_counter()
+        # Of a bucket of ours, which intake passes over.
+        key = f"/buckets/{settings.own_buckets[0]}/x".encode()
+        self.producer.send(STORAGE_CHANGED.full_name(settings), key=key, value=b'{"Records":[]}').get(30)
+        return time.perf_counter() - began
+
+    def _wait(self, keys: set[str]) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        while not keys <= self._answered:
+            if time.monotonic() > deadline:
+                raise DependencyDown(f"{len(keys - self._answered)} photographs are not answered")
+            for message in read_topics(
+                self.stack.settings(), (IMAGE_PREDICTED,), until_end=True, from_positions=self._positions
+            ):
+                self._positions[(message.topic, message.partition)] = message.offset + 1
+                if message.value is not None:
+                    self._answered.add(json.loads(message.value)["key"])
+            time.sleep(0.02)
+
+    def _note(self, name: str, values: list[float]) -> None:
+        self.figures.setdefault(name, []).extend(values)
+
+
+def summary(synced: Figures, unsynced: Figures) -> dict[str, float]:
+    """Flat: each figure with and without, and their ratio. Seconds become milliseconds."""
+    found: dict[str, float] = {}
+    for name in synced:
+        without = _rows(name, unsynced[name])
+        for label, value in _rows(name, synced[name]).items():
+            found[f"{label}_synced"], found[f"{label}_unsynced"] = round(value, 2), round(without[label], 2)
+            found[f"{label}_ratio"] = round(value / without[label], 3)
+    return found
+
+
+def _rows(name: str, values: list[float]) -> dict[str, float]:
+    if name.endswith("per_s"):
+        return {name: statistics.median(values)}
+    plain = name.removesuffix("_s")
+    return {f"{plain}_{label}_ms": 1000 * percentile(values, share) for label, share in (("p50", 0.5), ("p95", 0.95))}
+
+
+def table(found: dict[str, float]) -> str:
+    """Markdown."""
+    titles = {
+        "put_p50_ms": "PUT, one after the other, p50",
+        "put_p95_ms": "PUT, one after the other, p95",
+        "put_at_once_p50_ms": f"PUT, {_AT_ONCE} at once, p50",
+        "put_at_once_p95_ms": f"PUT, {_AT_ONCE} at once, p95",
+        "puts_per_s": f"PUTs a second, {_AT_ONCE} at once",
+        "answered_per_s": "photographs a second, from the first PUT to the last prediction",
+        "message_p50_ms": "a message to Kafka, `acks=all`, p50",
+        "message_p95_ms": "a message to Kafka, `acks=all`, p95",
+    }
+    rows = [
+        f"| {title} | {found[f'{name}_synced']:g}{unit} | {found[f'{name}_unsynced']:g}{unit} | "
+        f"{found[f'{name}_ratio']:.2f} |"
+        for name, title in titles.items()
+        for unit in [" ms" if name.endswith("_ms") else ""]
+    ]
+    return "\n".join(["| what | on disk | in memory | ratio |", "| --- | ---: | ---: | ---: |", *rows])
+
+
+@contextlib.contextmanager
+def _both(folder: Path, photographs: Photographs) -> Iterator[tuple[Side, Side]]:
+    sides = (Side(folder / "synced", photographs, sync=True), Side(folder / "unsynced", photographs, sync=False))
+    with stopped_at_the_end(sides[0].stack), stopped_at_the_end(sides[1].stack):
+        for side in sides:
+            side.start()
+        yield sides
+
+
+def measure(
+    blocks: int = typer.Option(5, min=1, help="Blocks of each stack."),
+    uploads: int = typer.Option(40, min=2, help="Photographs of a block, one after the other; twice as many at once."),
+    folder: Path = typer.Option(Path(".local/bench/sync"), help="The stacks and the results; on the disk to measure."),
+    docs: bool = typer.Option(False, "--docs", help="Also write the table of docs/benchmarks.md."),
+) -> None:
+    """Measure what it costs that an upload is answered when it is on disk."""
+    console = Console(stderr=True, highlight=False)
+    folder = folder.absolute()
+    shutil.rmtree(folder / "synced", ignore_errors=True)
+    shutil.rmtree(folder / "unsynced", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    began = datetime.now()
+    with _both(folder, Photographs(folder / "photographs", 8, 2)) as sides:
+        for block in range(blocks):
+            for side in sides if block % 2 else sides[::-1]:
+                side.play(uploads)
+            console.print(f"block {block + 1} of {blocks}")
+    found = summary(sides[0].figures, sides[1].figures)
+    machine = describe()
+    (folder / "results.json").write_text(json.dumps({**machine, **found}, indent=2) + "\n", encoding="utf-8")
+    if docs:
+        said = (
+            f"{blocks} blocks of {uploads} photographs each, in turns, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, "
+            f"on {machine['machine_cores']} cores."
+        )
+        DOCS.write_text(with_results(DOCS, BEGIN, END, f"{said}\n\n{table(found)}"), encoding="utf-8")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(measure)
+    except UnciaError as error:
+        sys.exit(f"benchmarks.sync_writes: {error}")
