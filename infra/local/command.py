@@ -25,7 +25,7 @@ def up(
     timeout: float = typer.Option(120, help="Seconds until all parts must have answered."),
     as_json: bool = _JSON,
 ) -> None:
-    """Start the embedded stack; end when every part has been asked and has answered."""
+    """Start the embedded stack; return once every part has answered its health check."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     stack = Stack(stack_dir())
     began = time.monotonic()
@@ -147,6 +147,7 @@ def doctor(as_json: bool = _JSON) -> None:
 
 def _table(found: list[PartStatus]) -> Table:
     table = Table("part", "state", "pid", "up", "memory", "ready", "detail")
+    table.columns[-1].overflow = "fold"  # an address that is cut off helps nobody
     for part in found:
         table.add_row(
             part.name,

@@ -17,7 +17,9 @@ from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged, Sensitivity, deployment_key
 from uncia.settings import settings
 
-app = typer.Typer(help="Say where, when and how cameras stand (Camtrap DP `deployments.csv`).", no_args_is_help=True)
+app = typer.Typer(
+    help="Load and list deployments: where, when and how cameras stand (Camtrap DP).", no_args_is_help=True
+)
 
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
