@@ -147,7 +147,10 @@ def doctor(as_json: bool = _JSON) -> None:
 
 def _table(found: list[PartStatus]) -> Table:
     table = Table("part", "state", "pid", "up", "memory", "ready", "detail")
-    table.columns[-1].overflow = "fold"  # an address that is cut off helps nobody
+    # A name or an address that is cut off helps nobody.
+    table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"
+    table.columns[0].min_width = max(len(part.name) for part in found) if found else None
+    table.columns[-1].overflow = "fold"
     for part in found:
         table.add_row(
             part.name,
