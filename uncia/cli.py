@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points, requires
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.markup import escape
@@ -85,7 +85,9 @@ def main() -> None:
     """Run a command; our own errors become one line and an exit status, not a traceback."""
     sys.excepthook = print_traceback
     try:
-        build(sys.argv[1:])()
+        command = typer.main.get_command(build(sys.argv[1:]))
+        _join_lines(command)
+        command()
     except ModuleNotFoundError as error:
         # Some commands of the base load what an extra brings only when they need it.
         if (sentence := _brought_by(error)) is None:
@@ -93,6 +95,13 @@ def main() -> None:
         _end(sentence, 1)
     except UnciaError as error:
         _end(str(error), error.exit_code)
+
+
+def _join_lines(command: Any) -> None:
+    """Make each paragraph of every help text one line; typer does so with the first alone."""
+    command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", command.help or "") or None
+    for below in getattr(command, "commands", {}).values():
+        _join_lines(below)
 
 
 def _end(sentence: str, status: int) -> NoReturn:

@@ -23,7 +23,7 @@ def clocks(
     bad: bool = typer.Option(False, "--bad", help="Only clocks that are wrong or suspicious."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show what is thought of each camera's clock, and why; the worst first."""
+    """Show whether each camera's clock can be trusted, and why; the worst first."""
     shown = [
         judged
         for judged in judged_clocks(settings())

@@ -26,7 +26,7 @@ def up(
     timeout: float = typer.Option(120, help="Seconds until all parts must have answered."),
     as_json: bool = _JSON,
 ) -> None:
-    """Start the embedded stack; end when every part has been asked and has answered."""
+    """Start the embedded stack; return once every part has answered its health check."""
     console = plain_console(stderr=True, highlight=False, soft_wrap=True)
     stack = Stack(stack_dir())
     began = time.monotonic()
@@ -155,6 +155,10 @@ def doctor(as_json: bool = _JSON) -> None:
 
 def _table(found: list[PartStatus]) -> Table:
     table = Table("part", "state", "pid", "up", "memory", "ready", "detail")
+    # A name or an address that is cut off helps nobody.
+    table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"
+    table.columns[0].min_width = max(len(part.name) for part in found) if found else None
+    table.columns[-1].overflow = "fold"
     for part in found:
         table.add_row(
             part.name,

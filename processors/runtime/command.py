@@ -20,5 +20,5 @@ class Worker(StrEnum):
 
 
 def app(name: Worker = typer.Argument(help="Which worker to run.")) -> None:
-    """Run one worker until it is told to stop."""
+    """Run one worker until it is stopped."""
     run(name.value, settings())

@@ -17,7 +17,9 @@ from uncia.names import camera_matches, canonical_camera, canonical_name
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
 
-app = typer.Typer(help="Say where, when and how cameras stand (Camtrap DP `deployments.csv`).", no_args_is_help=True)
+app = typer.Typer(
+    help="Load and list deployments: where, when and how cameras stand (Camtrap DP).", no_args_is_help=True
+)
 
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 

@@ -41,26 +41,31 @@ SpoolFile = Annotated[
     Path | None, typer.Option("--spool", help="The gateway's memory. Default: one file a station in your state folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per event.")]
-GiveUp = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="End after so long, done or not.")]
+GiveUp = Annotated[float | None, typer.Option(min=0, metavar="S", help="End after so many seconds, done or not.")]
 Remove = Annotated[
     bool,
-    typer.Option(help="Remove each file from the folder once the store has it and both were read again."),
+    # Without `--no-…`, which at 80 columns leaves no room for the option's own name.
+    typer.Option(
+        "--remove-after-upload", help="Remove each file from the folder once the store has it and both were read again."
+    ),
 ]
-Parallel = Annotated[int, typer.Option(min=1, max=32, help="Uploads at the same time.")]
+Parallel = Annotated[int, typer.Option(min=1, max=32, metavar="N", help="Uploads at the same time.")]
 LaneOption = Annotated[
     Lane | None,
-    typer.Option(help="Answered before (live) or behind (backfill) what other gateways send. Left out: by age."),
+    typer.Option(
+        metavar="LANE", help="Answered before (live) or behind (backfill) what other gateways send. Left out: by age."
+    ),
 ]
 Grace = Annotated[
     float | None,
     typer.Option(
         min=0,
-        metavar="SECONDS",
-        help="Wait so long without a change for the rest of a file that is no whole photograph, then upload it "
+        metavar="S",
+        help="Wait so many seconds without a change for the rest of a file that is no whole photograph, then upload it "
         "as it is. Default: 300, or 10 for a card and with --once.",
     ),
 ]
-SameStore = Annotated[bool, typer.Option(help="The store has a new address; what it has is the same.")]
+SameStore = Annotated[bool, typer.Option("--same-store", help="The store has a new address; what it has is the same.")]
 
 
 @app.command()
@@ -72,9 +77,11 @@ def watch(
     give_up_after: GiveUp = None,
     copy: Annotated[bool, typer.Option(help="Copy the files beside the spool first.")] = False,
     remove_after_upload: Remove = False,
-    settle: Annotated[float, typer.Option(min=0, help="Seconds that a file must rest before it is taken.")] = 1,
+    settle: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Seconds that a file must rest before it is taken.")
+    ] = 1,
     grace: Grace = None,
-    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 0.5,
+    poll: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds between two looks.")] = 0.5,
     parallel: Parallel = 4,
     lane: LaneOption = None,
     spool: SpoolFile = None,
@@ -122,7 +129,7 @@ def status(
     spool: SpoolFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How many files are stored and how many wait, and the last errors."""
+    """Show how many files are stored and how many wait, and the last errors."""
     paths = [spool] if spool else sorted(_state_folder().glob("*.sqlite"))
     if not paths:
         raise SpoolError(f"there is no spool in {_state_folder()}: name one with --spool")

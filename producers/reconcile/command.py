@@ -45,7 +45,7 @@ def reconcile(
     every: bool = typer.Option(False, "--every", help="Go on for ever, every UNCIA_RECONCILE_EVERY_S seconds."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object a line: every name, then the counts."),
 ) -> None:
-    """Announce stored photographs whose notification was lost. Says zero, or names them.
+    """Find stored photographs that were never announced and announce them.
 
     Stopped half-way, the same command goes on where it was.
     """

@@ -313,3 +313,23 @@ def test_an_imported_model_of_2498_labels_answers_in_the_stream(
     finally:
         models("promote", f"{settings.model}@1")
         models("remove", name)
+
+
+def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
+    models: Models, stream: Callable[[str], ImagePredicted], settings: Settings, tmp_path: Path
+) -> None:
+    name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
+    write_package(tmp_path / "package", seed=5)
+    told = models("install", str(tmp_path / "package"), "--name", name).stdout
+    assert f"The stream asks {settings.model}@1 (UNCIA_MODEL)." in told
+    told = models("promote", f"{name}@1").stdout
+    assert "is live" not in told
+    assert f"--name {settings.model}" in told
+    answer = stream("1")
+    assert answer.prediction is not None
+    assert answer.prediction.model == settings.model
+    rows = json.loads(models("list", "--json").stdout)
+    assert [f"{row['model']}@{row['version']}" for row in rows if row["in_stream"]] == [f"{settings.model}@1"]
+    with ModelControl(settings) as control:
+        control.unload(name)
+    shutil.rmtree(settings.model_repository / name)

@@ -32,8 +32,8 @@ def calibrate(
 ) -> None:
     """Learn thresholds and calibration of each class on held-out bursts, and write a package that has them.
 
-    Without a promise no burst may be called what it is not. Classes that fewer than three bursts show keep what they
-    have.
+    By default a threshold allows no false alarm on the held-out bursts. Classes that fewer than three bursts show keep
+    what they have.
     """
     from triton_models.asking.answers import ask
     from triton_models.asking.packages import open_package

@@ -87,7 +87,7 @@ def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool)
 def promote_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
     """Make a version the live one of its model: load it beside, ask its self-test, move. No request fails.
 
-    The stream asks the live version of the model that UNCIA_MODEL names; of another model it asks nothing.
+    The stream asks the live version of the model that UNCIA_MODEL names, and no other model.
     """
     chosen = settings_of(repository)
     model, number = named(version, chosen.model_repository)

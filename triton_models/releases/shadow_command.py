@@ -19,7 +19,9 @@ from uncia.settings import read_settings
 from uncia.terminal import echo
 
 app = typer.Typer()
-shadow = typer.Typer(help="Ask another version about the same uploads; its word counts nothing.", no_args_is_help=True)
+shadow = typer.Typer(
+    help="Ask another version about the same uploads, without effect on any verdict.", no_args_is_help=True
+)
 app.add_typer(shadow, name="shadow")
 
 Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia models list` shows what there is.")]

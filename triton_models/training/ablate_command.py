@@ -55,7 +55,7 @@ def ablate_command(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Cuts x whole frame or windows x augmentation x bursts: trained, judged on the same bursts, with intervals."""
+    """Measure what cuts, windows, augmentation and bursts are worth on this data, with intervals."""
     looks, augmentations = _chosen(look, LOOKS), _chosen(augment, tuple(AUGMENTS))
     with progress_bars(shown=not as_json) as tell:
         data, split = read(source, kind, split_by, seed, tell)

@@ -57,7 +57,10 @@ def head(
     look: Annotated[Look, typer.Option(help="whole frames, the dense pass's best windows, or crops too.")] = "windows",
     augment: AugmentOption = "mirror",
     keep: Keep = [],  # noqa: B006, typer reads it and nobody changes it
-    penalty: Annotated[float | None, typer.Option(min=0, show_default="found on held-out photographs")] = None,
+    penalty: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of the regression: higher is simpler.", show_default="found on held-out photographs"),
+    ] = None,
     kind: Kind = "auto",
     split_by: By = "burst",
     seed: Seed = 0,

@@ -128,3 +128,19 @@ def test_no_help_loses_what_stands_in_brackets() -> None:
         for each in command.params:
             helps[f"{path} {each.name}"] = str(getattr(each, "help", "") or "")
     assert {path: text for path, text in helps.items() if Text.from_markup(text).plain != text} == {}
+
+
+def test_no_option_is_cut_off_at_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cut = {}
+    for path, command in commands_of(tree()):
+        if is_group(command):
+            continue
+        tree()(args=[*path.split()[1:], "--help"], standalone_mode=False)
+        told = capsys.readouterr().out
+        gone = [name for each in command.params for name in each.opts if name.startswith("--") and name not in told]
+        if gone:
+            cut[path] = gone
+    assert cut == {}

@@ -1,0 +1,33 @@
+"""What really stands on the topics of a running stack follows the published schemas, formats included."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tests.stack.photographs import photograph
+from tests.unit.events.test_schemas import validate
+from uncia.broker import read_topics
+from uncia.events import BurstResolved
+from uncia.settings import Settings
+from uncia.topics import TOPICS
+
+
+def test_every_event_on_every_topic_validates(
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    station: str,
+    settings: Settings,
+) -> None:
+    for number in range(3):
+        taken = datetime(2026, 5, 1, 10) + timedelta(seconds=number)
+        upload(f"{station}/north/IMG_{number}.JPG", photograph(810_000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
+    upload(f"{station}/north/IMG_9.JPG", b"no photograph at all")
+    settled(f"{station}/north", 2)
+    topics = tuple(topic for topic in TOPICS if topic.event is not None)
+    seen = set()
+    for message in read_topics(settings, topics, from_beginning=True, until_end=True):
+        if message.value is not None:
+            body = json.loads(message.value)
+            validate(body)
+            seen.add(body["event"])
+    assert len(seen) >= 4
