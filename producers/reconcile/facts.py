@@ -13,6 +13,7 @@ _UPLOAD_ID = re.compile(rb'\{"event":"[^"\\]+","upload_id":"([^"\\]+)"')
 """How `Event.to_bytes` begins; other writers' messages are parsed."""
 
 _NEVER_SEEN = b'"reason":"object-missing"'
+_UNREADABLE = b'"reason":"object-unreadable"'
 _LONGEST_REJECTION = 4096
 _BUCKETS = "/buckets/"
 
@@ -48,6 +49,9 @@ def answer(message: Message) -> Fact | None:
     if len(value) < _LONGEST_REJECTION and _NEVER_SEEN in value:
         return None
     identity = _identity(value)
+    if identity and len(value) < _LONGEST_REJECTION and _UNREADABLE in value:
+        # An answer for now: what the store did not hand out may come back, with a volume or a rule of access.
+        return Fact(upload_key(identity), refused=message.timestamp_ms / 1000)
     return Fact(upload_key(identity), answered=True) if identity else None
 
 
