@@ -27,6 +27,8 @@ class State(StrEnum):
     """Announced long ago, and still not answered."""
     REFUSED = "refused"
     """A dead letter, written after the object was stored and last announced."""
+    RETRIED = "retried"
+    """Refused because the store did not hand it out, and due to be tried again; no more missing than refused."""
     FRESH = "fresh"
     """Stored a moment ago; its notification may be under way."""
     WAITING = "waiting"
@@ -39,6 +41,17 @@ class State(StrEnum):
 
 NAMED = (State.MISSED, State.WAITING, State.UNANSWERED)
 """Zero of these means that every photograph was, or is about to be, answered or refused."""
+
+
+_FIRST_RETRY_S = 600
+
+
+def is_due_again(refused_at: float, modified: float, now: float) -> bool:
+    """Whether an object that could not be read is tried again: at twice the age at which it was refused last.
+
+    So the tries become rarer and rarer (after ten minutes, twenty, ... a week, two), and nothing has to be remembered.
+    """
+    return now - refused_at >= max(_FIRST_RETRY_S, refused_at - modified)
 
 
 @dataclass(frozen=True)

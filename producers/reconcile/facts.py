@@ -17,6 +17,7 @@ _UPLOAD_ID = re.compile(rb'\{"event":"[^"\\]+","upload_id":"([^"\\]+)"')
 _NOT_THERE = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved)"')
 """Rejections that say nothing of the content, but that it does not stand there (any more)."""
 
+_UNREADABLE = b'"reason":"object-unreadable"'
 _LONGEST_REJECTION = 4096
 _SHA256 = re.compile(rb'"sha256":"([0-9a-f]{24})[0-9a-f]{40}"')
 _HEAD = 8192
@@ -76,8 +77,12 @@ def answer(message: Message) -> Fact | None:
     identity, at = _identity(value), message.timestamp_ms / 1000
     if not identity:
         return None
-    if len(value) < _LONGEST_REJECTION and _NOT_THERE.search(value):
-        return Fact(upload_key(identity), withdrawn=at)
+    if len(value) < _LONGEST_REJECTION:
+        if _NOT_THERE.search(value):
+            return Fact(upload_key(identity), withdrawn=at)
+        if _UNREADABLE in value:
+            # An answer for now: what the store did not hand out may come back, with a volume or a rule of access.
+            return Fact(upload_key(identity), refused=at)
     found = _SHA256.search(value, 0, _HEAD)
     return Fact(upload_key(identity), answered=at, content=bytes.fromhex(found[1].decode()) if found else b"")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from producers.reconcile.compare import NAMED, Patience, State, judge
+from producers.reconcile.compare import NAMED, Patience, State, is_due_again, judge
 from producers.reconcile.facts import object_keys
 from producers.reconcile.ledger import Ledger, Move
 from uncia.object_store import StoredObject
@@ -124,7 +124,7 @@ class Comparison:
         while page := list(islice(listing, PAGE)):
             self.ledger.note_listed([object_keys(self.bucket, one.key, one.etag)[0] for one in page])
             for stored, state in self._judged([one for one in page if asked.takes(one)]):
-                if state in NAMED:
+                if state in (*NAMED, State.RETRIED):
                     held.append(stored)
                 else:
                     progress.counts[state.value] += 1
@@ -149,10 +149,14 @@ class Comparison:
         def refused_at(pair: tuple[bytes, bytes]) -> float | None:
             return max((refused[key] for key in pair if key in refused), default=None)
 
-        return [
-            (stored, judge(known.get(pair[0]), refused_at(pair), stored.modified.timestamp(), patience))
-            for stored, pair in zip(objects, keys, strict=True)
-        ]
+        def state(stored: StoredObject, pair: tuple[bytes, bytes]) -> State:
+            modified = stored.modified.timestamp()
+            found = judge(known.get(pair[0]), refused_at(pair), modified, patience)
+            # By its upload it was refused because it could not be read; by its path, because of its name.
+            unreadable = found is State.REFUSED and refused.get(pair[0], 0.0) >= refused.get(pair[1], 0.0)
+            return State.RETRIED if unreadable and is_due_again(refused[pair[0]], modified, patience.now) else found
+
+        return [(stored, state(stored, pair)) for stored, pair in zip(objects, keys, strict=True)]
 
     def _settle(self, held: list[StoredObject], asked: Asked, progress: Progress, tell: Tell) -> None:
         """Look once more, with all that the topics have said meanwhile; then name, claim and announce."""
@@ -160,7 +164,7 @@ class Comparison:
             return
         self.catch_up()
         judged = self._judged(held)
-        wanted = {State.MISSED, State.UNANSWERED} if asked.again else {State.MISSED}
+        wanted = {State.MISSED, State.RETRIED} | ({State.UNANSWERED} if asked.again else set())
         ids = {one.key: object_keys(self.bucket, one.key, one.etag)[0] for one, state in judged if state in wanted}
         ours = self.ledger.claim(ids.values(), self.clock(), self.again_after_s)
         going = [one for one, _ in judged if one.key in ids and ids[one.key] in ours]

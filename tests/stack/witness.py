@@ -18,6 +18,9 @@ from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 T = TypeVar("T")
 
+NOT_OURS = "uncia-test-junk"
+"""Header of messages that a test puts on a topic and nobody is to understand."""
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -108,6 +111,10 @@ class Witness:
             if place in self._seen:
                 return
             self._seen.add(place)
+            if message.topic != DEAD_LETTER.full_name(self.settings) and any(
+                name == NOT_OURS for name, _ in message.headers
+            ):
+                return
             if message.topic == IMAGE_PREDICTED.full_name(self.settings):
                 answer = ImagePredicted.from_bytes(message.value)
                 self._predicted[answer.key].append(answer)

@@ -105,6 +105,23 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "_HELD", 3)
 
 
+def test_what_could_not_be_read_counts_as_zero_and_is_tried_again_ever_more_rarely(world: World) -> None:
+    world.store("a.jpg")
+    world.announce("a.jpg")
+    world.log.append(Fact(world.upload("a.jpg"), refused=world.now))
+    for _ in range(24 * 60):
+        world.now += 60
+        assert world.run().is_zero
+        if world.announced.get("a.jpg", [0])[-1] == world.now:
+            world.log.append(Fact(world.upload("a.jpg"), refused=world.now))
+    assert 3 <= len(world.announced["a.jpg"]) <= 10
+    gaps = [later - earlier for earlier, later in pairwise(world.announced["a.jpg"])]
+    assert gaps == sorted(gaps)
+    world.answer("a.jpg")
+    world.now += 30 * 24 * 3600
+    assert world.run().count(State.ANSWERED) == 1
+
+
 KEYS = st.sampled_from([f"s/c/{number}.jpg" for number in range(6)])
 STEPS = st.lists(
     st.one_of(

@@ -54,6 +54,13 @@ def test_that_a_content_does_not_stand_there_answers_nothing_while_it_does(reaso
     assert (fact.id, fact.answered, fact.withdrawn) == (upload_key("upl-1"), 0.0, 5.0)
 
 
+def test_that_an_object_could_not_be_read_is_a_refusal_that_may_be_tried_again() -> None:
+    raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"object-unreadable","message":""}}'
+    fact = answer(message(raw))
+    assert fact is not None
+    assert (fact.id, fact.answered, fact.refused) == (upload_key("upl-1"), False, 5.0)
+
+
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"upload_id":7}', b"\xff"])
 def test_what_is_no_event_tells_nothing(value: bytes | None) -> None:
     assert announcement(message(value)) is None

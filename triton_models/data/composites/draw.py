@@ -19,6 +19,7 @@ from triton_models.data.composites.plan import Burst, Recipe, camera_name, plan
 from triton_models.data.pictures import Progress
 from triton_models.data.readers.kinds import TABLE
 from triton_models.data.readers.table import DRAWN
+from uncia.csv_cells import safe_cell
 from uncia.events.images import Box
 from uncia.folders import whole_folder
 from uncia.ids import digest
@@ -102,22 +103,21 @@ def _draw_all(
                 picture, box = expose(lit, kind, pose, frame)
                 path = _save(part, picture, burst, frame)
                 seen = box is not None and kind is not None
-                table.writerow(
-                    {
-                        "path": path,
-                        # What is wholly behind a trunk is not to be seen, and so is not there.
-                        "label": kind.label if kind and seen else NOTHING,
-                        "taxon": kind.taxon if kind and seen else "",
-                        "group": kind.group if kind and seen else "nothing",
-                        "burst": f"{camera_name(burst.camera)}/{burst.number:05}",
-                        "camera": camera_name(burst.camera),
-                        "taken": burst.time(frame).isoformat(sep=" ", timespec="milliseconds"),
-                        **_columns(box),
-                        "frame": frame + 1,
-                        "frames": len(burst.poses),
-                        "infrared": int(burst.infrared),
-                    }
-                )
+                row: dict[str, object] = {
+                    "path": path,
+                    # What is wholly behind a trunk is not to be seen, and so is not there.
+                    "label": kind.label if kind and seen else NOTHING,
+                    "taxon": kind.taxon if kind and seen else "",
+                    "group": kind.group if kind and seen else "nothing",
+                    "burst": f"{camera_name(burst.camera)}/{burst.number:05}",
+                    "camera": camera_name(burst.camera),
+                    "taken": burst.time(frame).isoformat(sep=" ", timespec="milliseconds"),
+                    **_columns(box),
+                    "frame": frame + 1,
+                    "frames": len(burst.poses),
+                    "infrared": int(burst.infrared),
+                }
+                table.writerow({name: safe_cell(value) for name, value in row.items()})
                 done += 1
                 if progress:
                     progress(done, total)

@@ -1,0 +1,276 @@
+"""What nobody should send: each is answered or refused with a reason, and the next good photograph is answered."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from kafka import KafkaProducer
+
+from infra.local.stack import Stack
+from tests.stack.photographs import photograph
+from tests.stack.witness import NOT_OURS, Refused, Witness
+from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
+from uncia.ids import upload_id
+from uncia.settings import Settings
+from uncia.topics import (
+    BURST_RESOLVED,
+    CLOCK_JUDGED,
+    CLOCK_TICKED,
+    DEAD_LETTER,
+    DEPLOYMENT_CHANGED,
+    IMAGE_PREDICTED,
+    IMAGE_UPLOADED,
+    STORAGE_CHANGED,
+    TOPICS,
+)
+
+Upload = Callable[[str, bytes], str]
+Predicted = Callable[..., ImagePredicted]
+Send = Callable[..., None]
+
+
+@pytest.fixture
+def send(settings: Settings) -> Send:
+    """Put a message on a topic, marked as none that the witness should understand."""
+
+    def put(topic: str, value: bytes | None, key: bytes | None = None, **headers: bytes | None) -> None:
+        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
+        try:
+            marked = [*headers.items(), (NOT_OURS, b"1")]
+            producer.send(topic, key=key, value=value, headers=marked).get(20)
+        finally:
+            producer.close()
+
+    return put
+
+
+@pytest.fixture
+def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
+    """The dead letter that matches; waits for it."""
+
+    def wait(matching: Callable[[Refused], bool]) -> Refused:
+        return witness.wait_for(lambda: witness.refused(matching), 60, "a dead letter")[0]
+
+    return wait
+
+
+def is_answered(upload: Upload, predicted: Predicted, station: str, seed: int) -> None:
+    """The stream answers a good photograph within its usual time."""
+    key = f"{station}/good/{seed}.jpg"
+    upload(key, photograph(seed))
+    assert predicted(key, limit_s=60).prediction is not None
+
+
+def notification(bucket: str, key: str, etag: str, event_time: str) -> bytes:
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventTime": event_time,
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 1000, "eTag": etag}},
+    }
+    return json.dumps({"Records": [record]}).encode()
+
+
+def reconciled(stack: Stack, settings: Settings, prefix: str) -> dict[str, Any]:
+    """The counts of a comparison."""
+    done = subprocess.run(
+        [sys.executable, "-m", "uncia", "reconcile", "--json", "--prefix", prefix],
+        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    counts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("a\0b.jpg", "control characters", id="NUL"),
+        pytest.param("a\nb.jpg", "control characters", id="newline"),
+        pytest.param("\x1b[2J.jpg", "control characters", id="escape sequence"),
+        pytest.param("/".join(["\x01" * 240] * 4), "control characters", id="960 control characters"),
+        pytest.param("a\x85b.jpg", "control characters", id="C1"),
+        pytest.param("a/../../b.jpg", "resolve", id="dots"),
+    ],
+)
+def test_a_key_that_not_everything_can_carry_is_refused_and_reconcile_says_zero(
+    name: str, words: str, upload: Upload, predicted: Predicted, refusal: Callable[..., Refused],
+    witness: Witness, stack: Stack, settings: Settings, station: str,
+) -> None:  # fmt: skip
+    key = f"{station}/cam/{name}"
+    try:
+        upload(key, photograph(700))
+    except ClientError:
+        # The store itself does not take it.
+        is_answered(upload, predicted, station, 701)
+        return
+    is_answered(upload, predicted, station, 702)
+    if name == "a/../../b.jpg":
+        # Some stores resolve it, and announce the object where it is then.
+        def came() -> bool:
+            letters = witness.refused(lambda letter: station.encode() in (letter.value or b""))
+            return bool(letters or witness.predictions(f"{station}/b.jpg"))
+
+        witness.wait_for(came, 60, "an answer")
+    else:
+        letter = refusal(lambda letter: station.encode() in (letter.value or b""))
+        assert letter.why.reason == "key-unusable"
+        assert words in letter.why.message
+    witness.wait_for(lambda: reconciled(stack, settings, station)["zero"], 60, "reconcile says zero")
+
+
+def test_many_keys_of_control_characters_end_no_worker(
+    upload: Upload, predicted: Predicted, witness: Witness, stack: Stack, station: str
+) -> None:
+    restarts = {part.name: part.pid for part in stack.status()}
+    data = photograph(703)
+    for number in range(60):
+        levels = "/".join([chr(1 + number % 8) * 230] * 4)
+        upload(f"{station}/cam/{levels}-{number}.jpg", data)
+    is_answered(upload, predicted, station, 704)
+    witness.wait_for(
+        lambda: len(witness.refused(lambda letter: station.encode() in (letter.value or b""))) >= 60, 90, "letters"
+    )
+    assert {part.name: part.pid for part in stack.status()} == restarts
+
+
+@pytest.mark.parametrize(
+    "event_time",
+    ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2016-12-31T23:59:60Z"],
+)
+def test_a_time_that_no_clock_shows_costs_nothing_but_the_time(
+    event_time: str, upload: Upload, predicted: Predicted, settings: Settings, send: Send, station: str
+) -> None:
+    key = f"{station}/cam/odd-time.jpg"
+    send(STORAGE_CHANGED.full_name(settings), notification(settings.bucket, key, "0" * 32, event_time))
+    is_answered(upload, predicted, station, 705)
+    assert predicted(key).uploaded_at.year < 2200
+
+
+def test_an_unknown_bucket_holds_nothing_up(
+    upload: Upload, predicted: Predicted, settings: Settings, send: Send, station: str
+) -> None:
+    now, key = datetime.now(UTC), f"{station}/cam/stray.jpg"
+    send(STORAGE_CHANGED.full_name(settings), notification("no-such-bucket", key, "0" * 32, now.isoformat()))
+    stray = ImageUploaded(
+        upload_id=upload_id("no-such-bucket", key, "0"), station=station, camera=f"{station}/cam",
+        bucket="no-such-bucket", key=key, etag="0", size=1, uploaded_at=now, announced_at=now,
+    )  # fmt: skip
+    send(IMAGE_UPLOADED.full_name(settings), stray.to_bytes(), stray.camera.encode())
+    is_answered(upload, predicted, station, 706)
+    answer = predicted(key, limit_s=60)
+    assert answer.rejection is not None
+    assert answer.rejection.reason in ("bucket-unknown", "object-missing", "object-unreadable")
+
+
+def test_an_object_whose_data_the_store_has_lost_is_rejected_and_the_next_is_answered(
+    upload: Upload, predicted: Predicted, stack: Stack, station: str
+) -> None:
+    if not isinstance(stack, Stack):
+        pytest.skip("the containers' volume server is not reached from here")
+    is_answered(upload, predicted, station, 707)
+    key = f"{station}/cam/lost.jpg"
+    # While predict stands still the object is stored and loses its data.
+    stack.kill("predict", signal.SIGSTOP)
+    try:
+        upload(key, photograph(708))
+        spoil(stack, photograph(708))
+    finally:
+        stack.kill("predict", signal.SIGCONT)
+    is_answered(upload, predicted, station, 709)
+    answer = predicted(key, limit_s=90)
+    assert answer.rejection is not None
+    assert answer.rejection.reason == "object-unreadable"
+
+
+def spoil(stack: Stack, data: bytes) -> None:
+    """Overwrite an object's bytes in the store's volume, as a bad disk does: its checksum is wrong from then on."""
+    for volume in sorted((stack.folder / "data" / "seaweedfs").rglob("*.dat")):
+        at = volume.read_bytes().find(data[:4096])
+        if at >= 0:
+            with volume.open("r+b") as file:
+                file.seek(at + 100)
+                file.write(bytes(1000))
+            return
+    raise AssertionError("no volume holds the object")
+
+
+JUNK = [
+    b"",
+    None,
+    b"\x00\xff\xfe" * 100,
+    b"[" * 100_000,
+    b'{"event":' + b"9" * 100_000 + b"}",
+    b'{"event":NaN}',
+    '{"event":"\u202e[/x]\x1b[2J"}'.encode(),
+]
+
+
+def test_junk_on_every_topic_stops_nothing(
+    upload: Upload, predicted: Predicted, settled: Callable[..., list[BurstResolved]], witness: Witness,
+    settings: Settings, send: Send, stack: Stack, station: str,
+) -> None:  # fmt: skip
+    before = {part.name: part.pid for part in stack.status()}
+    future = "9999-12-31T23:59:59Z"
+    for topic in TOPICS:
+        name = topic.full_name(settings)
+        keys = (None, b"\xff\x00", b"k" * 5000, b"[/x]|\x1b", uuid.uuid4().bytes, b"", b"0:0")
+        for key, value in zip(keys, JUNK, strict=True):
+            # A compacted topic takes nothing without a key.
+            send(name, value, key if key is not None or not topic.compacted else b"k", h=b"\xff" * 3000, none=b"")
+        if topic.event is not None:
+            body = {"event": topic.event.topic, "camera": "[/x]/\x1b", "captured_at": future}
+            send(name, json.dumps(body).encode(), b"k")
+    now = datetime.now(UTC)
+    for at, position in ((future, 0), (now.isoformat(), 2**60), ((now + timedelta(days=9)).isoformat(), 0)):
+        tick = {"event": CLOCK_TICKED.name, "partition": 0, "now": at, "position": position}
+        send(CLOCK_TICKED.full_name(settings), json.dumps(tick).encode(), b"k")
+    assert {DEAD_LETTER, BURST_RESOLVED, IMAGE_PREDICTED, CLOCK_JUDGED, DEPLOYMENT_CHANGED} <= set(TOPICS)
+
+    for number in range(4):  # cameras of all partitions
+        is_answered(upload, predicted, f"{station}-{number}", 710 + number)
+        (burst,) = settled(f"{station}-{number}/good")
+        assert burst.frame_count == 1
+    after = {part.name: part.pid for part in stack.status()}
+    assert after == before
+    status = subprocess.run(
+        [sys.executable, "-m", "uncia", "status"],
+        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert status.returncode == 0, status.stdout + status.stderr
+    for command in (["watch", "--until-end"], ["bursts", "list"], ["clocks"], ["dead-letters", "list"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", *command],
+            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
+
+
+def test_a_key_of_markup_and_overrides_is_answered_and_shown_as_it_is(
+    upload: Upload, predicted: Predicted, settled: Callable[..., list[BurstResolved]], stack: Stack, station: str
+) -> None:
+    # Its levels are `<station>[`, `x]`, `[red]...`: as markup, a closing tag that nothing opened.
+    camera = f"{station}[/x\u202e]"
+    key = f"{camera}/[red][/x]a.jpg"
+    upload(key, photograph(720))
+    assert predicted(key).prediction is not None
+    settled(camera)
+    for command in (["watch", "--until-end"], ["bursts", "list", "--camera", camera]):
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", *command],
+            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert f"{station}[/x\\u202e]" in done.stdout
+        assert "\u202e" not in done.stdout
