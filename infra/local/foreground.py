@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from infra.local.stack import Stack
 from uncia.errors import StackError
 from uncia.settings import stack_dir
+from uncia.terminal import echo
 
 LOOK_EVERY_S = 5.0
 START_LIMIT_S = 840
@@ -39,18 +40,18 @@ def run(
     stack.up(
         parts or None,
         timeout_s=START_LIMIT_S,
-        report=lambda name, seconds, _: print(f"{name} ready after {seconds:.1f} s"),
+        report=lambda name, seconds, _: echo(f"{name} ready after {seconds:.1f} s"),
     )
     notify("READY=1\nSTATUS=All parts answer")
     misses = 0
     while not stop.wait(look_every_s):
         supervised = stack.is_supervised()
         if supervised is None:
-            print("The stack was stopped by `uncia down`.")
+            echo("The stack was stopped by `uncia down`.")
             return 0
         misses = 0 if supervised else misses + 1
         if misses >= _MISSES:
-            print("supervisord does not answer any more.", file=sys.stderr)
+            echo("supervisord does not answer any more.", err=True)
             return 1
     notify("STOPPING=1")
     stack.down()
@@ -93,7 +94,7 @@ def main() -> None:
     except _Stopped:
         sys.exit(0)
     except StackError as error:
-        print(f"uncia: {error}", file=sys.stderr)
+        echo(f"uncia: {error}", err=True)
         sys.exit(1)
 
 

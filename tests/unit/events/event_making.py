@@ -41,7 +41,9 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
         return _values(annotation.__value__, metadata)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _values(arguments[0], [*arguments[1:], *metadata])
+        # A `Field(le=...)` within an annotation holds the limits that pydantic takes out of it elsewhere.
+        limits = [each for own in arguments[1:] for each in getattr(own, "metadata", [own])]
+        return _values(arguments[0], [*limits, *metadata])
     if origin in (Union, types.UnionType):
         return st.one_of(*(_values(each, metadata) for each in arguments))
     if origin is tuple:
