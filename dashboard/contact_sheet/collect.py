@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dashboard.contact_sheet.thumbnails import JudgedContent
 from uncia.broker import Message
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
@@ -31,8 +30,6 @@ class Results:
     dead: list[RejectedFile] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """From upload to prediction, by upload id."""
-    judged: dict[str, JudgedContent] = field(default_factory=dict)
-    """What was read, by upload id."""
     unreadable: int = 0
     """Messages that are no events of ours, or of a later version."""
 
@@ -63,7 +60,6 @@ class Results:
     def _take_image(self, image: ImagePredicted) -> None:
         self.seconds.setdefault(image.upload_id, (image.predicted_at - image.uploaded_at).total_seconds())
         if image.prediction is not None:
-            self.judged[image.upload_id] = JudgedContent.of_prediction(image)
             self.rejected.pop(image.upload_id, None)
         if image.rejection is not None:
             self.rejected[image.upload_id] = RejectedFile(

@@ -92,7 +92,7 @@ def view_of(burst: BurstResolved, results: Results, load: LoadPicture) -> BurstV
         when=_when(burst),
         facts=_facts(burst, results),
         others=tuple(f"{other.label} {other.score:.2f}" for other in burst.taxa[1:4]),
-        frames=tuple(_frame_view(frame, results, load) for frame in shown),
+        frames=tuple(_frame_view(burst.camera, frame, load) for frame in shown),
         hidden=burst.frame_count - len(shown),
     )
 
@@ -128,7 +128,7 @@ def _facts(burst: BurstResolved, results: Results) -> tuple[str, ...]:
     return tuple(fact for fact in facts if fact)
 
 
-def _frame_view(frame: BurstFrame, results: Results, load: LoadPicture) -> FrameView:
+def _frame_view(camera: str, frame: BurstFrame, load: LoadPicture) -> FrameView:
     box = None
     if frame.box is not None:
         left, top, width, height = (round(100 * share, 2) for share in frame.box)
@@ -138,7 +138,7 @@ def _frame_view(frame: BurstFrame, results: Results, load: LoadPicture) -> Frame
         note = frame.rejection.reason
     elif frame.score is not None:
         note = f"{frame.score:.2f}"
-    picture = _picture(frame, results, load)
+    picture = _picture(camera, frame, load)
     return FrameView(
         picture=picture.url,
         missing=picture.missing,
@@ -149,12 +149,11 @@ def _frame_view(frame: BurstFrame, results: Results, load: LoadPicture) -> Frame
     )
 
 
-def _picture(frame: BurstFrame, results: Results, load: LoadPicture) -> Thumbnail:
+def _picture(camera: str, frame: BurstFrame, load: LoadPicture) -> Thumbnail:
     """Of a frame that was judged. What was rejected is not opened: no decoder gets a second try at it."""
     if frame.rejection is not None:
         return Thumbnail(None, frame.rejection.reason)
-    judged = results.judged.get(frame.upload_id)
-    return load(judged or JudgedContent(frame.bucket, frame.key, frame.upload_id))
+    return load(JudgedContent.of_frame(camera, frame))
 
 
 def write_page(output: Path, page: str) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage, UnciaError
-from uncia.events import ImagePredicted
+from uncia.events import BurstFrame, ImagePredicted
 from uncia.frames import FrameSpec, read_frame
 from uncia.jpeg import read_header
 from uncia.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
@@ -26,35 +26,32 @@ UNREADABLE = "not readable"
 
 @dataclass(frozen=True)
 class JudgedContent:
-    """The content that a verdict is about. `upload_id` alone tells it from others; the rest is what a prediction event
-    may add."""
+    """The content that a verdict is about: its ids tell it from whatever else the key holds."""
 
+    camera: str
     bucket: str
     key: str
     upload_id: str
-    etag: str = ""
+    image_id: str
     version_id: str | None = None
-    sha256: str | None = None
+    """Where to look first, in a bucket that keeps versions."""
 
     def is_content(self, content: Content) -> bool:
         """True where these bytes are the ones that were judged, also where the store gives them another ETag by now."""
-        if content.etag and content.etag == self.etag:
+        if ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id:
             return True
-        if self.sha256 is not None and ids.content_hash(content.data) == self.sha256:
-            return True
-        return ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id
+        return ids.image_id(self.camera, ids.content_hash(content.data)) == self.image_id
+
+    @classmethod
+    def of_frame(cls, camera: str, frame: BurstFrame) -> "JudgedContent":
+        """Of a frame of a burst."""
+        return cls(camera, frame.bucket, frame.key, frame.upload_id, frame.image_id)
 
     @classmethod
     def of_prediction(cls, predicted: ImagePredicted) -> "JudgedContent":
-        """Of the content that was read for a prediction."""
-        return cls(
-            predicted.bucket,
-            predicted.key,
-            predicted.upload_id,
-            predicted.etag,
-            predicted.version_id,
-            predicted.sha256,
-        )
+        """Of what was read for a prediction."""
+        one = predicted
+        return cls(one.camera, one.bucket, one.key, one.upload_id, one.image_id, one.version_id)
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ class Pictures:
             for version in self._store.versions(judged.bucket, judged.key):
                 # SeaweedFS 4.48 lists another ETag than it serves for a null version that was uploaded in parts.
                 expected = ids.upload_id(judged.bucket, judged.key, version.etag) == judged.upload_id
-                if expected or version.etag == judged.etag or "-" in version.etag:
+                if expected or "-" in version.etag:
                     with suppress(ObjectMissing, ObjectChanged):
                         yield self._read(judged, version.version_id)
 

@@ -105,7 +105,9 @@ def view_of(change: Mapping[str, Any], load: LoadPicture) -> ChangeView:
         held=change["held"],
         live=tuple(_side(burst) for burst in change["live"]),
         replay=tuple(_side(burst) for burst in change["replay"]),
-        frames=tuple(_frame(seen[0].get(name), seen[1].get(name), load) for name in names if name in chosen),
+        frames=tuple(
+            _frame(change["camera"], seen[0].get(name), seen[1].get(name), load) for name in names if name in chosen
+        ),
         hidden=len(names) - len(chosen),
     )
 
@@ -124,9 +126,11 @@ def _side(burst: Mapping[str, Any]) -> SideView:
     return SideView(verdict["label"] + ("" if verdict["certain"] else " ?"), f"{verdict['score']:.2f}", facts)
 
 
-def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> FrameView:
+def _frame(
+    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture
+) -> FrameView:
     shown = live or replay or {}
-    picture = _picture(live, replay, load)
+    picture = _picture(camera, live, replay, load)
     return FrameView(
         picture=picture.url,
         missing=picture.missing,
@@ -137,12 +141,15 @@ def _frame(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, loa
     )
 
 
-def _picture(live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture) -> Thumbnail:
+def _picture(
+    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture
+) -> Thumbnail:
     """Of what either side has judged; what both have rejected is not opened."""
     sides = [frame for frame in (live, replay) if frame]
     for frame in sides:
         if not frame.get("rejection"):
-            return load(JudgedContent(frame["bucket"], frame["key"], frame["upload_id"]))
+            named = (str(frame[name]) for name in ("bucket", "key", "upload_id", "image_id"))
+            return load(JudgedContent(camera, *named))
     return Thumbnail(None, _top(sides[0]) if sides else "")
 
 

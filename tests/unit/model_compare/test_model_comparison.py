@@ -97,10 +97,12 @@ def test_the_last_word_on_a_photograph_counts() -> None:
 
 def test_the_page_shows_what_differs_and_needs_nothing_else() -> None:
     found = of(said("a", "1", "goat"), said("a", "2", "<wolf>"), said("b", "1", "goat"), said("b", "2", "goat"))
-    page = render(found, lambda judged: Thumbnail(f"data:image/jpeg;base64,{judged.bucket}-{judged.key}-{judged.etag}"))
+    page = render(
+        found, lambda judged: Thumbnail(f"data:image/jpeg;base64,{judged.bucket}-{judged.key}-{judged.upload_id}")
+    )
 
     assert page.count("<img") == 1
-    assert "data:image/jpeg;base64,uploads-ridge/north/a.jpg-e" in page
+    assert "data:image/jpeg;base64,uploads-ridge/north/a.jpg-a" in page
     assert "&lt;wolf&gt;" in page
     assert "<script" not in page and "http" not in page
 
