@@ -7,22 +7,18 @@ of each entry at most a few hundred bytes (a maker note: what its segment holds)
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
 from uncia.camera_time import NotATime, parse_camera_time, parse_offset
-from uncia.jpeg_segments import Bytes, InFile, InMemory, segments
+from uncia.exif_blocks import TIFF_ORDERS, exif_blocks
+from uncia.jpeg_segments import Bytes, InFile, InMemory
 
-_MAX_BLOCKS = 8
-_MAX_BLOCK_BYTES = 1 << 20
 _MAX_ENTRIES = 512
 _MAX_TEXT = 200
-
-_APP1, _MARK = 0xE1, b"Exif\0"
-_TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 
 _MAKE, _MODEL, _EXIF_DIRECTORY, _MAKER_NOTE, _BODY_SERIAL = 0x010F, 0x0110, 0x8769, 0x927C, 0xA431
 _ASCII, _LONG, _IFD = 2, 4, 13
@@ -91,7 +87,7 @@ def read_exif_file(file: BinaryIO) -> Exif:
 
 def _read(source: Bytes) -> Exif:
     warnings: list[str] = []
-    blocks = [block for block in (_Block.read(raw, warnings) for raw in _raw_blocks(source)) if block is not None]
+    blocks = [block for block in (_Block.read(raw, warnings) for raw in exif_blocks(source)) if block is not None]
     if not blocks:
         return Exif(warnings=(*warnings, "no EXIF"))
     if len(blocks) > 1:
@@ -117,26 +113,6 @@ def _first(texts: Iterable[str | None]) -> str | None:
     return next((text for text in texts if text), None)
 
 
-def _raw_blocks(source: Bytes) -> Iterator[bytes]:
-    """The TIFF structures of the EXIF segments; one that goes on in the next segment is put together."""
-    blocks: list[bytes] = []
-    taken = 0
-    for segment in segments(source):
-        if segment.marker != _APP1 or source.read(segment.begin, len(_MARK)) != _MARK:
-            continue
-        payload = source.read(segment.begin + 6, max(0, segment.end - segment.begin - 6))
-        taken += len(payload)
-        if taken > _MAX_BLOCK_BYTES:
-            break
-        if blocks and payload[:4] not in _TIFF_ORDERS:
-            blocks[-1] += payload
-        elif len(blocks) < _MAX_BLOCKS:
-            blocks.append(payload)
-        else:
-            break
-    yield from blocks
-
-
 class _Entry(NamedTuple):
     """One entry of a directory: type, count of values, and the four bytes that hold the value or its offset."""
 
@@ -154,7 +130,7 @@ class _Block:
     @classmethod
     def read(cls, tiff: bytes, warnings: list[str]) -> "_Block | None":
         """Find the entries that are needed. None, with a warning, where this is no TIFF structure."""
-        order = _TIFF_ORDERS.get(tiff[:4])
+        order = TIFF_ORDERS.get(tiff[:4])
         if order is None or len(tiff) < 8:
             warnings.append("EXIF cannot be read: it does not begin as TIFF does")
             return None

@@ -147,8 +147,8 @@ def _is_jump(order: list[AnySeen], at: int, before: list[AnySeen], after: list[A
 
 def _one_upload(order: list[AnySeen], at: int) -> bool:
     """Whether the occasions on either side were uploaded in one go, so that they are not of two cards."""
-    steps = [two.uploaded - one.uploaded for one, two in pairwise(order)]
-    return steps[at - 1] <= max(SAME_UPLOAD_S, SAME_UPLOAD_TIMES * median(steps))
+    steps = [two.uploaded - one.uploaded for one, two in pairwise(order[at:])]
+    return order[at].uploaded - order[at - 1].uploaded <= max(SAME_UPLOAD_S, SAME_UPLOAD_TIMES * median(steps))
 
 
 def find_factory_time(recent: list[AnySeen]) -> FactoryTime | None:

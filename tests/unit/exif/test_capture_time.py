@@ -1,8 +1,12 @@
 """One order of sources: the best one counts, and a warning says where it is not the first."""
 
+import io
 from datetime import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from tests.unit.exif.exif_making import (
     DATE_TIME,
@@ -156,3 +160,22 @@ def test_a_second_block_fills_in_what_the_first_does_not_have() -> None:
     first = exif_segment({MAKE: "A"}, {DATE_TIME_ORIGINAL: TEXT})
     exif = read_exif(jpeg(first, exif_segment({}, {MAKER_NOTE: hyperfire()})))
     assert exif.maker_note == hyperfire()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_pictures_of_other_kinds_are_dated_for_the_recipes(kind: str) -> None:
+    tags = Image.Exif()
+    tags[MAKE] = "ACME"
+    tags[DATE_TIME] = TEXT
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(file, kind, exif=tags)
+    found = read_exif(file.getvalue())
+    assert (found.time, found.make) == (EVENING, "ACME")
+
+
+@pytest.mark.parametrize(
+    "head", [b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"II*\0\x08\0\0\0", b"MM\0*\xff\xff\xff\xff"]
+)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_behind_another_kinds_head_are_read(head: bytes, data: bytes) -> None:
+    assert read_exif(head + data + bytes(8) * 2000).time is None
