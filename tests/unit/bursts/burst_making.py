@@ -176,7 +176,7 @@ class Camera:
     def take(self, shot: Shot, at: float) -> Step:
         """The same; nobody asks yet what is said."""
         now = LOG + timedelta(seconds=at)
-        if shot.reason == "image-truncated":
+        if not shot.rejected or (shot.file is None and shot.reason == "image-truncated"):
             return self._took(self.sessions.frame(self.state, STATION, frame(shot), now))
         return self._took(self.sessions.answer(self.state, predicted(shot), shot.overrides, now))
 
