@@ -14,7 +14,7 @@ LONGEST_NAME = 100
 """Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
 
 
-_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z0-9_]{5}", re.IGNORECASE)
+_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z_][A-Z0-9_]{4}", re.IGNORECASE)
 
 
 def checked_name(name: str, what: str) -> str:
@@ -56,7 +56,10 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
 
 
 def is_cards_own(name: str) -> bool:
-    """True for `DCIM`, and for folders that cameras number within it: three digits and five letters (DCF 2.0)."""
+    """True for `DCIM`, and for folders that cameras number within it: three digits and five letters (DCF 2.0).
+
+    Serial numbers and dates of eight digits are none: of the five, cameras write a letter or a line first.
+    """
     return _CARDS_OWN.fullmatch(name) is not None
 
 

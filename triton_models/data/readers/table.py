@@ -219,7 +219,7 @@ def _camera_of(place: str) -> str:
     return "/".join(levels)
 
 
-_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z0-9_]{5}|\.", re.IGNORECASE)
+_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z_][A-Z0-9_]{4}|\.", re.IGNORECASE)
 
 
 def _taken(row: dict[str, str]) -> str:
