@@ -6,8 +6,11 @@ camera. What can be seen does: capital letters, hyphens, and full-width or super
 stay as they are, which is why the form is NFC and not NFKC.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
+
+_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z_][A-Z0-9_]{4}", re.IGNORECASE)
 
 
 def canonical_name(name: str) -> str:
@@ -43,6 +46,15 @@ def camera_matches(wanted: str, camera: str) -> bool:
         return True
     ours, theirs = canonical_camera(wanted), canonical_camera(camera)
     return theirs == ours or theirs.startswith(f"{ours.removesuffix('/')}/")
+
+
+def is_cards_own(name: str) -> bool:
+    """Whether a folder of this name is made by cameras on their cards, and so names no camera: `DCIM`, and within it three
+    digits and five letters as `100RECNX` (DCF 2.0).
+
+    Serial numbers and dates of eight digits are none: of the five, cameras write a letter or a line first.
+    """
+    return _CARDS_OWN.fullmatch(name) is not None
 
 
 def _is_selector(letter: str) -> bool:

@@ -16,6 +16,7 @@ from infra.demo.listening import listening
 from infra.demo.processes import Child, Gateway, uncia
 from infra.local.stack import Stack
 from uncia.errors import UnciaError
+from uncia.names import is_cards_own
 from uncia.terminal import echo, plain_console
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}
@@ -75,6 +76,11 @@ def _checked(images: Path) -> Path:
         raise UnciaError(f"{images} is no folder; give one that holds photographs, or sub-folders of them")
     if not _photographs(images):
         raise UnciaError(f"{images} holds no .jpg or .jpeg file, nor does a folder below it")
+    own = next((each.name for each in (images.resolve(), *images.iterdir()) if is_cards_own(each.name)), "")
+    if own:
+        raise UnciaError(
+            f"{own} is a folder of a camera's card: give a folder whose sub-folders are named after cameras"
+        )
     return images.resolve()
 
 
@@ -135,7 +141,8 @@ def _gateway(
     # Simulated cameras fire now, whatever date their photographs bear.
     lane = "live" if verb == "watch" else "backfill"
     arguments = uncia(
-        "gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane
+        *("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane),
+        *("--grace", "2"),  # nothing is sent over an uplink: the broken file among them stays as it is
     )
     return Gateway(
         [*arguments, "--once"] if verb == "card" else arguments,

@@ -12,7 +12,7 @@ import typer
 from producers.gateway.engine import Gateway
 from producers.gateway.hands import Threads
 from producers.gateway.kinds import sentence
-from producers.gateway.names import checked_name, is_cards_own
+from producers.gateway.names import checked_name
 from producers.gateway.report import Report
 from producers.gateway.run import Options
 from producers.gateway.settling import Patience
@@ -23,6 +23,7 @@ from producers.gateway.uploader import S3Destination
 from producers.gateway.watcher import Watcher
 from uncia.errors import SettingsError
 from uncia.events import Lane
+from uncia.names import is_cards_own
 from uncia.object_store import ObjectStore
 from uncia.settings import settings
 from uncia.terminal import echo_json, plain_console

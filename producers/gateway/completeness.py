@@ -55,11 +55,12 @@ class CompletenessReader:
         self._zeros = 0
         """Zeros in a row just before the bytes that come next."""
         self._hole_at: int | None = None
-        self._content_end = 0
-        """Behind the last byte that is not zero."""
+        self._content_end = self._content_end_before = 0
+        """Behind the last byte that is not zero; and the same before the latest piece."""
 
     def feed(self, data: bytes) -> None:
         """The next bytes."""
+        self._content_end_before = self._content_end
         if last := len(data.rstrip(b"\0")):
             self._content_end = self._size + last
         self._size += len(data)
@@ -120,11 +121,15 @@ class CompletenessReader:
     def _look_for_hole(self, data: bytes, start: int, end: int) -> None:
         if self._hole_at is not None or start >= end:
             return
-        begin = self._size - len(data) + start
         part = data[start:end]
         lead = len(part) - len(part.lstrip(b"\0"))
         if self._zeros + lead >= HOLE:
-            self._hole_at = begin - self._zeros
+            self._hole_at = self._zeros_before(data, start)
         elif (at := part.find(_HOLE)) >= 0:
-            self._hole_at = begin + at
+            self._hole_at = self._zeros_before(data, start + at)
         self._zeros = self._zeros + lead if lead == len(part) else len(part) - len(part.rstrip(b"\0"))
+
+    def _zeros_before(self, data: bytes, at: int) -> int:
+        """Where the zeros began that reach up to this place: a segment before a scan may have begun with them."""
+        content = data[:at].rstrip(b"\0")
+        return self._size - len(data) + len(content) if content else min(self._content_end_before, self._size)

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,9 @@ _LONGEST_WAIT_S = 0.25
 
 _CHECK_PARTIAL_S = 3600.0
 """How often the bytes of a stored file that is no whole photograph are read again."""
+
+_TOUCHED_IN_VAIN = 5
+"""After so many changes of a file's change time that changed nothing in it, change times are not looked at any more."""
 
 _LAST_WORDS_S = 0.4
 """How long answers that are on their way are waited for when it ends."""
@@ -66,6 +69,7 @@ class Gateway:
         self._settling = Settling(options.patience)
         self._bad_names: set[str] = set()
         self._left_noted = ""
+        self._touched: Counter[Path] = Counter()
         self._next_look = 0.0
         self._looked = False
         self._ever_looked = False
@@ -257,6 +261,10 @@ class Gateway:
             same = earlier.sha256 == told.sha256 and earlier.state not in UNFINISHED
             if same and (earlier.size, earlier.mtime_ns) == (entry.size, entry.mtime_ns):
                 self._spool.unchanged(entry, earlier, told.ctime_ns)
+                self._settling.forget(entry.id)
+                self._touched[entry.source] += 1
+                if self._touched[entry.source] >= _TOUCHED_IN_VAIN:
+                    self._watcher.trusts_change_times = False  # every look has another one on some mounts
                 if copy is not None:
                     copy.unlink(missing_ok=True)
                 return

@@ -2,19 +2,15 @@
 
 import hashlib
 import os
-import re
 import unicodedata
 from pathlib import Path
 
 from uncia.capture_time import IN_PHOTOGRAPH, CaptureTime
 from uncia.errors import SettingsError
-from uncia.names import canonical_name
+from uncia.names import canonical_name, is_cards_own
 
 LONGEST_NAME = 100
 """Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
-
-
-_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z0-9_]{5}", re.IGNORECASE)
 
 
 def checked_name(name: str, what: str) -> str:
@@ -53,11 +49,6 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
             f"{name} is a folder of a camera's card and not its name: say with --camera which camera it was"
         )
     return checked_name(name, "camera")
-
-
-def is_cards_own(name: str) -> bool:
-    """True for `DCIM`, and for folders that cameras number within it: three digits and five letters (DCF 2.0)."""
-    return _CARDS_OWN.fullmatch(name) is not None
 
 
 def object_key(station: str, camera: str, capture: CaptureTime, digest: str, extension: str) -> str:

@@ -40,6 +40,9 @@ from producers.gateway.content import Content
 from producers.gateway.spool_file import SpoolError, SpoolFull, locked, made_folder, opened
 from producers.gateway.watcher import Seen
 
+_EARLIER = 20
+"""So many rows of one path are looked at: some cameras send every photograph under one name."""
+
 
 class State(StrEnum):
     """How far a file got."""
@@ -310,9 +313,9 @@ class Spool:
     def earlier(self, entry: Entry) -> list[Entry]:
         """Rows of the same path that were read before: those on their way to the store, and the last that it has."""
         rows = self._rows(
-            "SELECT * FROM files WHERE station = ? AND camera = ? AND source = ? AND id < ? AND sha256 IS NOT NULL"
-            " AND state != 'gone' ORDER BY id DESC",
-            (entry.station, entry.camera, os.fsencode(entry.source), entry.id),
+            "SELECT * FROM files INDEXED BY files_by_path WHERE source = ? AND id < ? AND station = ? AND camera = ?"
+            " AND sha256 IS NOT NULL AND state != 'gone' ORDER BY id DESC LIMIT ?",
+            (os.fsencode(entry.source), entry.id, entry.station, entry.camera, _EARLIER),
         )
         found = [_entry(row) for row in rows]
         ended = [one for one in found if one.state not in UNFINISHED]
@@ -415,19 +418,25 @@ def _add(database: sqlite3.Connection, identity: tuple[str, str, bytes, int, int
         and ctime_ns
         and known["ctime_ns"] != ctime_ns
     ):
-        database.execute(
-            "INSERT INTO files (station, camera, source, size, mtime_ns, edition, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'found')",
-            (*identity, 0 if known is None else known["edition"] + 1),
-        )
+        _insert(database, identity, 0 if known is None else known["edition"] + 1)
         return True
     if known["state"] == State.GONE:
-        database.execute("UPDATE files SET state = 'found', last_error = NULL WHERE id = ?", (known["id"],))
+        # Under a new number: contents of one path are told apart by which of them was found last.
+        database.execute("DELETE FROM files WHERE id = ?", (known["id"],))
+        _insert(database, identity, known["edition"])
         return True
     if known["ctime_ns"] is None and ctime_ns and State(known["state"]) not in UNFINISHED:
         # Stored by a version that did not note it.
         database.execute("UPDATE files SET ctime_ns = ? WHERE id = ?", (ctime_ns, known["id"]))
     return False
+
+
+def _insert(database: sqlite3.Connection, identity: tuple[str, str, bytes, int, int], edition: int) -> None:
+    database.execute(
+        "INSERT INTO files (station, camera, source, size, mtime_ns, edition, state)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'found')",
+        (*identity, edition),
+    )
 
 
 def _entry(row: sqlite3.Row) -> Entry:

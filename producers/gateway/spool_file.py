@@ -41,6 +41,7 @@ CREATE TABLE files (
 CREATE INDEX files_by_state ON files (state, id);
 CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
 CREATE INDEX files_by_content ON files (sha256, station, camera);
+CREATE INDEX files_by_path ON files (source, id);
 CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
 """
 _FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"

@@ -8,7 +8,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from producers.gateway.kinds import (
@@ -91,6 +91,8 @@ class Watcher:
         self.folder = folder
         self.left = Left()
         """What the last look passed over."""
+        self.trusts_change_times = True
+        """False where every look finds another change time."""
         self._settle_s = settle_s
         self._temporary_s = temporary_s
         self._extensions = extensions
@@ -108,7 +110,12 @@ class Watcher:
         restless: dict[Path, tuple[Seen, float]] = {}
         left = Left()
         for seen in photographs(self.folder, left, self._extensions):
-            if self._taken.get(seen.path) == (seen.size, seen.mtime_ns, seen.ctime_ns):
+            if not self.trusts_change_times:
+                seen = replace(seen, ctime_ns=0)
+            taken = self._taken.get(seen.path)
+            if taken == (seen.size, seen.mtime_ns, seen.ctime_ns):
+                continue
+            if taken is not None and not self.trusts_change_times and taken[:2] == (seen.size, seen.mtime_ns):
                 continue
             before, since = self._restless.get(seen.path, (None, now))
             if before != seen:

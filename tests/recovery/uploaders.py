@@ -92,7 +92,7 @@ class Gateway(Uploader):
         self._folder = field.scratch / f"{station}-photographs"
         self._folder.mkdir(parents=True)
         command = [sys.executable, "-m", "uncia", "gateway", "watch", str(self._folder), "--station", station]
-        command += ["--spool", str(spool / "spool.sqlite"), "--json", "--settle", "0", "--poll", "0.1"]
+        command += ["--spool", str(spool / "spool.sqlite"), "--json", "--settle", "0", "--poll", "0.1", "--grace", "1"]
         self._log = (field.scratch / f"{station}-gateway.log").open("wb")
         self._process = subprocess.Popen(
             command, env=field.environment(), stdout=subprocess.PIPE, stderr=self._log, start_new_session=True

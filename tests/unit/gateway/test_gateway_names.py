@@ -52,6 +52,17 @@ def test_the_first_folder_is_the_camera_but_never_dcim(file: str, camera: str) -
     assert camera_of(Path("/media/CARD", file), Path("/media/CARD"), None) == camera
 
 
+@pytest.mark.parametrize("name", ["DCIM", "dcim", "100RECNX", "100EK113", "999_FUJI", "101___05", "100D5100"])
+def test_a_folder_that_a_camera_made_is_no_cameras_name(name: str) -> None:
+    with pytest.raises(SettingsError, match="--camera"):
+        camera_of(Path("/p", name, "1.JPG"), Path("/p", name), None)
+
+
+@pytest.mark.parametrize("name", ["12345678", "20240501", "2024SITE", "cam-1", "100RECNX2", "001NORTH"])
+def test_serial_numbers_and_dates_are_cameras_names(name: str) -> None:
+    assert camera_of(Path("/p", name, "1.JPG"), Path("/p"), None) == name
+
+
 def test_a_named_camera_took_everything() -> None:
     assert camera_of(Path("/media/CARD/DCIM/1.JPG"), Path("/media/CARD"), "north") == "north"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from gateway_making import Crash, Fate, Store, Told, jpeg, rows, run
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from producers.gateway import watcher
@@ -131,6 +131,19 @@ def test_a_file_that_is_touched_is_not_uploaded_again(card: Path, spool: Path) -
     assert (len(store.sent), summary.duplicates, len(rows(spool))) == (1, 0, 1)
 
 
+def test_change_times_that_are_not_trusted_make_no_file_new(tmp_path: Path) -> None:
+    path = put(tmp_path / "1.JPG", WHOLE)
+    looks = watcher.Watcher(tmp_path, settle_s=0)
+    assert len(looks.look(0)) == 1
+    path.chmod(0o600)
+    assert len(looks.look(1)) == 1
+    looks.trusts_change_times = False
+    path.chmod(0o644)
+    assert looks.look(2) == []
+    put(path, WHOLE + b"more")
+    assert len(looks.look(3)) == 1
+
+
 def test_bytes_that_change_where_change_times_are_not_known_are_found_by_reading_again(
     card: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +170,7 @@ def test_a_copy_of_half_a_photograph_that_waits_gives_way_to_the_whole_one(card:
 
 
 @settings(max_examples=25, deadline=None)
+@example(steps=[(0.0, True, 1.0), (0.0, False, 65.0)], strikes=[], copy=False, remove=False, keep_time=True)
 @given(
     steps=st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.floats(0, 200)), max_size=6),
     strikes=st.lists(st.integers(1, 80), max_size=3),

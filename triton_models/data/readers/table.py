@@ -14,6 +14,7 @@ from triton_models.data.readers.words import group_of, is_picture, need_pictures
 from uncia import tables
 from uncia.errors import UnciaError
 from uncia.events.images import Box
+from uncia.names import is_cards_own
 
 DRAWN = "drawn.json"
 """Lies beside the table of a data set that was drawn, with the recipe and what it is in words."""
@@ -213,13 +214,10 @@ def _slashed(path: str) -> str:
 
 def _camera_of(place: str) -> str:
     """The folders around a picture without those that cameras number themselves: two cameras both have a `100RECNX`."""
-    levels = [level for level in _slashed(place).split("/") if level and not _CARDS_OWN.fullmatch(level)]
+    levels = [level for level in _slashed(place).split("/") if level not in ("", ".") and not is_cards_own(level)]
     if levels and is_picture(Path(levels[-1])):
         levels.pop()
     return "/".join(levels)
-
-
-_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z0-9_]{5}|\.", re.IGNORECASE)
 
 
 def _taken(row: dict[str, str]) -> str:
