@@ -1,11 +1,13 @@
 """The front door: `uncia <command>`. Commands are entry points of the group `uncia.commands`."""
 
+import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from importlib.metadata import EntryPoint, entry_points, requires
 from typing import Any, NoReturn
 
+import structlog
 import typer
 from rich.markup import escape
 from rich.text import Text
@@ -81,9 +83,24 @@ def _refusal(sentence: str) -> Callable[[], None]:
     return refuse
 
 
+def _log_to_stderr() -> None:
+    """Warnings of a command are lines on standard error: standard output is the result's. Workers log in their way."""
+
+    def line(_logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
+        words = [f"{level}: {event.pop('event', '')}", *(f"{name}={value}" for name, value in event.items())]
+        return printable(" ".join(words))
+
+    structlog.configure(
+        processors=[line],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def main() -> None:
     """Run a command; our own errors become one line and an exit status, not a traceback."""
     sys.excepthook = print_traceback
+    _log_to_stderr()
     try:
         command = typer.main.get_command(build(sys.argv[1:]))
         _join_lines(command)

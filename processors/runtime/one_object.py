@@ -24,8 +24,12 @@ T = TypeVar("T")
 
 log = structlog.get_logger("uncia")
 
-FAILURES, WITHIN_S = 2, 2.0
-"""An object is tried at least so often and for so many seconds before others are asked for."""
+WITHIN_S = 1.5
+"""An object is tried for so many seconds before others are asked for."""
+
+ALONE = 2
+"""So many failures in a row, each followed by another object's being read, and it is the object's own. Of one alone it
+might be the last of an outage: it had begun before the store came back, and ended after that."""
 
 _CANDIDATES = 4
 """Other objects that are tried; one that comes is enough. Several, since a lost volume takes many objects with it."""
@@ -34,7 +38,7 @@ _LONE_PATIENCE_S = 60.0
 """Where there is no other object to compare with, a bucket that can be listed has to do, after so many seconds."""
 
 _KEPT_S = 1.0
-"""An answer about the store holds for so long: many photographs may fail at once."""
+"""That nothing else could be read either holds for so long: many photographs may fail at once."""
 
 _REMEMBERED = 8
 
@@ -65,9 +69,11 @@ class StoreProbe:
         if self._last_read > since:
             return True
         with self._lock:
-            if time.monotonic() - self._asked > _KEPT_S:
-                self._answers = self._ask(key, patient)
+            # That others were read before the failure says nothing of it.
+            stale = self._asked <= since if self._answers else time.monotonic() - self._asked > _KEPT_S
+            if stale:
                 self._asked = time.monotonic()
+                self._answers = self._ask(key, patient)
             return self._answers
 
     def _ask(self, key: str, patient: bool) -> bool:
@@ -100,10 +106,10 @@ async def read_one_object(call: Callable[[], Awaitable[T]], probe: StoreProbe, b
 
     Raises what `call` raises, and `ObjectUnreadable` when the store hands out other objects and not this one.
     """
-    began, failures = time.monotonic(), 0
+    began, failures, alone = time.monotonic(), 0, 0
 
     async def once() -> T:
-        nonlocal failures
+        nonlocal failures, alone
         started = time.monotonic()
         try:
             answer = await call()
@@ -114,9 +120,11 @@ async def read_one_object(call: Callable[[], Awaitable[T]], probe: StoreProbe, b
                     "bucket-unknown", f"it was announced in a bucket that is not there: {error}"
                 ) from error
             waited = time.monotonic() - began
-            if failures >= FAILURES and waited >= WITHIN_S:
+            if waited >= WITHIN_S:
                 patient = waited >= _LONE_PATIENCE_S
-                if await asyncio.to_thread(probe.answers_for_others, key, started, patient):
+                others = await asyncio.to_thread(probe.answers_for_others, key, started, patient)
+                alone = alone + 1 if others else 0
+                if alone >= ALONE:
                     raise ObjectUnreadable(
                         "object-unreadable", f"tried {failures} times while other objects were read: {error}"
                     ) from error

@@ -16,6 +16,7 @@ from uncia.frames import FrameSpec, self_test_pattern
 from uncia.labels import LabelSet
 from uncia.model_card import ModelCard, SelfTest
 from uncia.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
+from uncia.terminal import printable
 
 PAGE = "card.html"
 
@@ -82,12 +83,12 @@ def write_package(
 
 def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
     """A page for people: paragraphs, then tables by heading, the first row of each its head. Escaped here."""
-    body = [f"<p>{html.escape(text)}</p>" for text in paragraphs]
+    body = [f"<p>{html.escape(printable(text))}</p>" for text in paragraphs]
     for heading, (head, *rows) in tables.items():
         lines = [_row(head, "th"), *(_row(row, "td") for row in rows)]
-        body.append(f"<h2>{html.escape(heading)}</h2><table>{''.join(lines)}</table>")
-    return _PAGE.format(title=html.escape(title), body="\n".join(body))
+        body.append(f"<h2>{html.escape(printable(heading))}</h2><table>{''.join(lines)}</table>")
+    return _PAGE.format(title=html.escape(printable(title)), body="\n".join(body))
 
 
 def _row(cells: Sequence[object], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<{tag}>{html.escape(printable(cell))}</{tag}>" for cell in cells) + "</tr>"

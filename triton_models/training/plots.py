@@ -9,6 +9,7 @@ from html import escape
 
 from triton_models.evaluation.bootstrap import Interval
 from triton_models.evaluation.reliability import Bin
+from uncia.terminal import printable
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _DASHES = ("", "6 3", "2 2", "8 2 2 2")
@@ -44,7 +45,7 @@ def lines(
         right, height = _WIDTH - _RIGHT - 118, legend + 15 * place
         parts.append(
             f'<line x1="{right}" x2="{right + 24}" y1="{height - 4}" y2="{height - 4}" stroke="{colour}" '
-            f'stroke-width="2" stroke-dasharray="{dash}"/><text x="{right + 29}" y="{height}">{escape(name)}</text>'
+            f'stroke-width="2" stroke-dasharray="{dash}"/><text x="{right + 29}" y="{height}">{_escaped(name)}</text>'
         )
     return _svg(title, _WIDTH, _HEIGHT, parts)
 
@@ -80,7 +81,7 @@ def interval_plot(title: str, across: str, rows: Sequence[tuple[str, Interval]])
     def x_of(value: float) -> float:
         return left + (value - low) / (high - low) * 330
 
-    parts = [f'<text x="10" y="16" class="title">{escape(title)}</text>']
+    parts = [f'<text x="10" y="16" class="title">{_escaped(title)}</text>']
     for number in range(6):
         value = low + (high - low) * number / 5
         parts.append(
@@ -90,11 +91,11 @@ def interval_plot(title: str, across: str, rows: Sequence[tuple[str, Interval]])
     for place, (name, own) in enumerate(rows):
         y = _TOP + step * (place + 0.5)
         parts.append(
-            f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{_escaped(name)}</text>'
             f'<line x1="{x_of(own.low):.1f}" x2="{x_of(own.high):.1f}" y1="{y}" y2="{y}" stroke="{_COLOURS[0]}" '
             f'stroke-width="2"/><circle cx="{x_of(own.value):.1f}" cy="{y}" r="4" fill="{_COLOURS[1]}"/>'
         )
-    parts.append(f'<text x="{left + 165}" y="{height - 5}" text-anchor="middle">{escape(across)}</text>')
+    parts.append(f'<text x="{left + 165}" y="{height - 5}" text-anchor="middle">{_escaped(across)}</text>')
     return _svg(title, left + 330 + 24, height, parts)
 
 
@@ -114,7 +115,7 @@ def _at(point: tuple[float, float], bounds: tuple[float, float, float, float]) -
 
 def _axes(title: str, across: str, bounds: tuple[float, float, float, float]) -> str:
     left, right, low, high = bounds
-    parts = [f'<text x="{_LEFT}" y="16" class="title">{escape(title)}</text>']
+    parts = [f'<text x="{_LEFT}" y="16" class="title">{_escaped(title)}</text>']
     for number in range(5):
         value = low + (high - low) * number / 4
         y = _at((left, value), bounds)[1] if high > low else _HEIGHT / 2
@@ -129,14 +130,18 @@ def _axes(title: str, across: str, bounds: tuple[float, float, float, float]) ->
         parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="{anchor}">{value:g}</text>')
         if right <= left:
             break
-    parts.append(f'<text x="{(_WIDTH + _LEFT) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(across)}</text>')
+    parts.append(f'<text x="{(_WIDTH + _LEFT) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">{_escaped(across)}</text>')
     return "".join(parts)
 
 
 def _svg(title: str, width: int, height: int, parts: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{escape(title)}"><style>text{{font:11px sans-serif;fill:#333}}'
+        f'role="img" aria-label="{_escaped(title)}"><style>text{{font:11px sans-serif;fill:#333}}'
         f".title{{font-weight:bold;font-size:12px}}</style><rect width='{width}' height='{height}' fill='#fff'/>"
         f"{''.join(parts)}</svg>"
     )
+
+
+def _escaped(text: str) -> str:
+    return escape(printable(text))

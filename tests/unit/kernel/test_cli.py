@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
@@ -119,3 +120,15 @@ def test_a_wrong_setting_stops_a_command_and_names_the_variable() -> None:
 def test_the_version_is_told_without_loading_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
     app = app_with(monkeypatch, point("broken", "json:no_such_thing"), asked="--version")
     assert CliRunner().invoke(app, ["--version"]).output.strip() == __version__
+
+
+def test_a_warning_is_a_line_on_standard_error_and_never_in_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        cli._log_to_stderr()
+        structlog.get_logger("uncia").warning("not a deployment", key="\x1b[2J\n[/x]")
+        structlog.get_logger("uncia").info("nothing to see")
+    finally:
+        structlog.reset_defaults()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "warning: not a deployment key=\\x1b[2J\\n[/x]\n"

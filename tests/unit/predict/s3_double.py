@@ -25,6 +25,9 @@ class S3Double(ThreadingHTTPServer):
         self.faults: dict[str, Misbehaviour] = {}
         self.down: Misbehaviour | None = None
 
+    def handle_error(self, *_: object) -> None:
+        """A client that gave up is part of the play."""
+
     def settings(self) -> Settings:
         """Settings that lead here."""
         return Settings(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
-from s3_double import BUCKET, Misbehaviour, S3Double, s3_double
+from s3_double import BUCKET, Connection, Misbehaviour, S3Double, s3_double
 
 from processors.predict.photographs import Photograph, Photographs
 from processors.runtime import one_object
@@ -162,6 +162,24 @@ def test_the_only_object_of_a_bucket_is_given_up_after_a_while(
     server.faults[BAD] = lambda c, _: c.refuse(500, "InternalError")
     (bad,) = read(server, store, upload(BAD))
     assert bad.rejection is not None
+
+
+def test_a_read_that_hung_while_the_store_came_back_is_tried_once_more(double: tuple[S3Double, ObjectStore]) -> None:
+    server, store = double
+    calls = 0
+
+    def hang_once(connection: Connection, body: bytes) -> None:
+        nonlocal calls
+        calls += 1
+        if calls <= 1:
+            time.sleep(2)  # longer than the read's timeout; others are read meanwhile
+        else:
+            connection.answer(200, body)
+
+    server.faults[BAD] = hang_once
+    late, good = read(server, store, upload(BAD), upload(GOOD))
+    assert late.frame is not None
+    assert good.frame is not None
 
 
 def test_an_object_without_an_etag_has_an_empty_one(double: tuple[S3Double, ObjectStore]) -> None:
