@@ -9,7 +9,7 @@
 
 Of the first four one that cannot be right (a clock that was never set, exactly New Year's midnight, a year beyond
 2100, a text that is written oddly) counts only where no other is better. Then it stays, since a wrong clock keeps a
-burst together still. Whatever is not the first choice is said in a warning.
+burst together still. Every choice but the first comes with a warning.
 """
 
 from dataclasses import dataclass
@@ -61,9 +61,9 @@ class CaptureTime:
 
 
 def capture_time(exif: Exif, note: MakerNote | None, file_name: str) -> CaptureTime | None:
-    """The best time that the photograph or its file's name tells; None where neither does.
+    """The best time in the photograph or its file's name; None where neither has one.
 
-    `exif.warnings` say already which tags could not be read; these are about the choice.
+    `exif.warnings` name the tags that could not be read; the warnings here are about the choice.
     """
     found = _in_photograph(exif, note)
     if found is not None:
@@ -92,7 +92,9 @@ def _in_photograph(exif: Exif, note: MakerNote | None) -> CaptureTime | None:
     elif origin is not TimeOrigin.DATE_TIME_ORIGINAL:
         passed_over = [stated for each, stated in candidates if each is TimeOrigin.DATE_TIME_ORIGINAL]
         why = (
-            f"{TimeTag.ORIGINAL} says {passed_over[0].time}" if passed_over else f"there is no good {TimeTag.ORIGINAL}"
+            f"{TimeTag.ORIGINAL} is {passed_over[0].time}, which is less likely"
+            if passed_over
+            else f"there is no good {TimeTag.ORIGINAL}"
         )
         warnings.append(f"the time is EXIF's {best.tag}: {why}")
     return CaptureTime(best.time, origin, best.utc_offset_minutes, tuple(warnings))

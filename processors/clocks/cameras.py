@@ -78,7 +78,10 @@ def stated_zone(history: History, zone: Callable[[Occasion], int | None], raised
     ]
     if not stands(bad, raised):
         return None
-    text = "EXIF states another offset from UTC than the deployment's: the clock is in another zone than you think"
+    text = (
+        "EXIF states another offset from UTC than the deployment has: "
+        "the clock is set to another zone, or the table is wrong"
+    )
     return Finding("stated-zone", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))
 
 

@@ -71,7 +71,7 @@ def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
 
 
 def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
-    """By the order of `uncia.capture_time`; after the file's name comes what our gateway wrote into the key."""
+    """By the order of `uncia.capture_time`; after the file's name comes the time in a key of our gateway."""
     named, origin = time_in_key(upload.key), time_origin_in_key(upload.key)
     # In our gateway's keys stands a time that is no file's name.
     taken = capture_time(exif, note, upload.key if origin is None else "")
@@ -80,7 +80,7 @@ def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> Capture
     if named is not None and origin is not None:
         return CaptureTime(named, origin, warnings=(_KEY_WARNINGS[origin],))
     uploaded = upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)
-    return CaptureTime(uploaded, TimeOrigin.UPLOAD, warnings=("the time is the upload's: nothing tells another",))
+    return CaptureTime(uploaded, TimeOrigin.UPLOAD, warnings=("the time is the upload's: no other time is known",))
 
 
 def _doubt(taken: datetime, uploaded_at: datetime, warnings: list[str]) -> None:

@@ -134,7 +134,9 @@ def test_without_exif_the_gateways_name_tells_the_time(upload: Upload, predicted
     capture = predicted(key).capture
     assert capture.time == datetime(2026, 5, 1, 10, 11, 12, 345_000)
     assert capture.time_source is CaptureTimeSource.KEY
-    assert capture.warnings == ("no EXIF",)
+    assert capture.time_origin == "key"
+    assert capture.warnings[0] == "no EXIF"
+    assert "the object key's" in capture.warnings[1]
 
 
 @pytest.mark.parametrize(
