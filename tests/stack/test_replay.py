@@ -237,6 +237,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
 
+@pytest.mark.timeout(600)
 def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     replay: Commands,
     name: str,
@@ -277,6 +278,7 @@ def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
     return {name: b for name, b in found if b.station == station and b.status is not BurstStatus.SUPERSEDED}
 
 
+@pytest.mark.timeout(600)
 def test_a_start_that_is_refused_leaves_nothing(
     replay: Commands,
     name: str,
