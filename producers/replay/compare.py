@@ -183,8 +183,8 @@ def _not_what_was_judged(change: Change, around: Circumstances) -> Held | None:
     found = set()
     for frame in (frame for burst in change.replay for frame in burst.frames):
         live = before.pop(frame.upload_id, None)
-        if live is not None and not live.read:
-            continue
+        if live is not None and not live.read and (frame.read or frame.rejection == live.rejection):
+            continue  # read at last, or as little known as before
         if not frame.read:
             found.add(_UNREAD.get(frame.rejection or "", Held.OBJECT_UNREAD))
         elif live is not None and frame.image_id != live.image_id:

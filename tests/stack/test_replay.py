@@ -165,7 +165,7 @@ def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
     tmp_path: Path,
 ) -> None:
     play(upload, station, bursts=3, frames=4)
-    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 3)}
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 3, 120)}
     until = BEGAN + timedelta(hours=1, minutes=30)
 
     done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
@@ -179,7 +179,7 @@ def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
     assert "relabelled" in replay("diff", name)
     assert bursts_in(settings).items() >= live.items()
 
-    wait_for(lambda: replay.json("promote", name, "--dry-run")["promoted"] == 2, 60, "live lets go of its bursts")
+    wait_for(lambda: replay.json("promote", name, "--dry-run")["promoted"] == 2, 120, "live lets go of its bursts")
     assert replay.json("promote", name)["events"] == 2
     after = bursts_in(settings)
     changed = {burst_id for burst_id, burst in live.items() if after[burst_id] != burst}
@@ -210,7 +210,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     stack: Stack,
 ) -> None:
     play(upload, station, bursts=6, frames=6)
-    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 60)}
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 120)}
     arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
 
     process = replay.start(*arguments)
@@ -237,6 +237,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
 
+@pytest.mark.timeout(600)
 def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     replay: Commands,
     name: str,
@@ -252,14 +253,14 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     for number, key in enumerate(keys):
         taken = datetime(2014, 5, 1, 10 + number // 4, 0, number % 4)
         upload(key, photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
-    settled(camera, 2)
+    settled(camera, 2, 120)
     # A photograph of 2017 under a key of 2014, and one of the other burst deleted, as retention does.
     upload(keys[0], photograph(hash(station) % 1000 * 1000 + 99, "2017:05:01 10:00:00"))
-    wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 60, "2017")
+    wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 120, "2017")
     store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
 
     replay.json("start", name, "--station", station)
-    wait_for(lambda: Held.RECENT not in replay.json("promote", name, "--dry-run")["held"], 60, "live lets go")
+    wait_for(lambda: Held.RECENT not in replay.json("promote", name, "--dry-run")["held"], 120, "live lets go")
     before = of_station(settings, station)
     for _ in range(2):
         promoted = replay.json("promote", name)
@@ -277,6 +278,7 @@ def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
     return {name: b for name, b in found if b.station == station and b.status is not BurstStatus.SUPERSEDED}
 
 
+@pytest.mark.timeout(600)
 def test_a_start_that_is_refused_leaves_nothing(
     replay: Commands,
     name: str,
@@ -287,7 +289,7 @@ def test_a_start_that_is_refused_leaves_nothing(
     stack: Stack,
 ) -> None:
     play(upload, station, bursts=1, frames=2)
-    settled(f"{station}/north", 1)
+    settled(f"{station}/north", 1, 120)
     home = stack.folder / "replays"
     folders = set(home.glob("*"))
     for arguments, why in {
@@ -323,7 +325,7 @@ def test_since_and_until_are_by_the_cameras_clock_whatever_the_key_says(
         day = 1 + number // 2
         upload(f"{station}/north/DSC{number}.JPG", photograph(hash(station) % 1000 * 1000 + number,
                                                             f"2026:05:0{day} 23:59:5{number}"))  # fmt: skip
-    settled(f"{station}/north", 2)
+    settled(f"{station}/north", 2, 120)
     done = replay.json("start", name, "--station", station, "--since", "2026-05-01", "--until", "2026-05-02")
     assert done["copied"] == 2
 
@@ -337,7 +339,7 @@ def test_a_run_whose_topic_is_deleted_ends_with_the_reason(
     settled: Callable[..., list[BurstResolved]],
 ) -> None:
     play(upload, station, bursts=2, frames=2)
-    settled(f"{station}/north", 2)
+    settled(f"{station}/north", 2, 120)
     process = replay.start(name, "--station", station)
     deadline = time.monotonic() + LIMIT_S
     with asking(namespaced(settings, name)) as log:

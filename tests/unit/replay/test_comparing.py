@@ -149,6 +149,11 @@ def test_what_neither_side_could_read_holds_nothing() -> None:
     assert held(sides[:1], sides[1:]) == [None]
 
 
+def test_another_reason_for_not_reading_it_is_no_news() -> None:
+    live, replay = (burst("ab", rejected="b", reason=reason) for reason in ("object-missing", "object-changed"))
+    assert held([live], [replay]) == [Held.OBJECT_CHANGED]
+
+
 def test_held_changes_are_counted_and_named() -> None:
     comparison = compared([burst("abc")], [burst("abc", "cat", rejected="b", reason="object-missing")])
     (row,) = held_rows(comparison)
