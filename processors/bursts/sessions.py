@@ -14,18 +14,23 @@ verdicts.
 A burst closes
 - `sequence`: when as many frames as its camera announced are in;
 - `watermark`: when a frame of the same track arrives that was taken later than its end by more than the gap and
-  `DISORDER`. It is that frame which is compared and not the latest time ever seen: a single photograph of the year
-  2070, or a live frame amid an SD card, closes what is open at that moment and spoils nothing that comes after;
+  `DISORDER`, unless its camera announced more frames than are in. It is that frame which is compared and not the
+  latest time ever seen: a single photograph of the year 2070, or a live frame amid an SD card, closes what is open at
+  that moment and spoils nothing that comes after;
 - `idle`: at its deadline.
 
 **Lateness.** A closed burst is kept until `lateness` after its close, and frames revise it meanwhile. Then it is
 forgotten, as is the one closed longest ago when more than `KEPT_FRAMES` are held. A frame that comes later belongs
 to a burst of the late ones, which is opened and closed as any other: no frame is ever without a final burst.
 
-A repetition (same image id) changes nothing; it only shows that time has passed.
+**What counts as a frame** is a function of the uploads that are held (`versions`): a later upload under the same key,
+a copy, a larger size, a move to another camera. What is known of a camera (`bodies`, `clock_jumps`) may change with
+any frame. So frames also leave bursts; the bursts around them are then divided anew as if they had never come.
 
-A revision number only rises: for every event of one id it is one more than for the last, also when an id was
-superseded and a later frame brings it back.
+A repetition (same upload) changes nothing; it only shows that time has passed.
+
+A revision number rises by one with every event of its id. An id that was superseded never comes back: the camera's
+memory has it, and a burst whose frames would give it takes an id derived from it.
 """
 
 from bisect import bisect_left
