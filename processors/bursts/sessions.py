@@ -285,7 +285,7 @@ class Sessions:
         bursts = state.tracks.get(track, [])
         first, last, groups = regroup(bursts, settled, self._rules.gap, self._rules.max_frames)
         after = self._apply(state, station, [_Run(track, first, last, groups)], [], [settled], news, step)
-        joined = next(burst for burst in after if burst.holds(settled.image_id))
+        joined = after[0] if len(after) == 1 else next(each for each in after if each.holds(settled.image_id))
         self._after(state, track, joined, settled, news, step)
 
     def _reshape(
@@ -383,8 +383,11 @@ class Sessions:
             if not bursts:
                 del state.tracks[run.track]
             after += placed
-        for track, burst in new:
-            state.images.update((each.image_id, track) for each in burst.frames)
+        if leaving or len(entering) != 1:
+            for track, burst in new:
+                state.images.update((each.image_id, track) for each in burst.frames)
+        else:
+            state.images[entering[0].image_id] = runs[0].track
         for old in before:
             if all(old is not burst for burst in after):
                 state.discard(old)
@@ -459,6 +462,8 @@ class Sessions:
     @staticmethod
     def _name_origins(before: list[Burst], new: list[tuple[str, Burst]], after: list[Burst]) -> None:
         """Pieces of a burst that was split name it."""
+        if len(after) < 2:
+            return
         known = {burst.id for burst in before}
         for _, burst in new:
             if burst.id in known:
@@ -531,9 +536,12 @@ class Sessions:
             return (f"{news.image_id} arrived too late for {late_for}",)
         held = {each.image_id for each in burst.frames}
         left = {each.image_id: each for each in leaving}
-        words = []
+        words: list[str] = []
         for old in before:
             kept = sum(each.image_id in held for each in old.frames)
+            if kept == len(old.frames):
+                words += [f"{kept} frames came from {old.id}"] if old.id != burst.id else []
+                continue
             away = [left[each.image_id] for each in old.frames if each.image_id in left and each.image_id not in held]
             elsewhere = sum(each.image_id in state.images and each.image_id not in held for each in old.frames)
             if old.id == burst.id and elsewhere:
