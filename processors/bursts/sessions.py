@@ -14,18 +14,23 @@ verdicts.
 A burst closes
 - `sequence`: when as many frames as its camera announced are in;
 - `watermark`: when a frame of the same track arrives that was taken later than its end by more than the gap and
-  `DISORDER`. It is that frame which is compared and not the latest time ever seen: a single photograph of the year
-  2070, or a live frame amid an SD card, closes what is open at that moment and spoils nothing that comes after;
+  `DISORDER`, unless its camera announced more frames than are in. It is that frame which is compared and not the
+  latest time ever seen: a single photograph of the year 2070, or a live frame amid an SD card, closes what is open at
+  that moment and spoils nothing that comes after;
 - `idle`: at its deadline.
 
 **Lateness.** A closed burst is kept until `lateness` after its close, and frames revise it meanwhile. Then it is
 forgotten, as is the one closed longest ago when more than `KEPT_FRAMES` are held. A frame that comes later belongs
 to a burst of the late ones, which is opened and closed as any other: no frame is ever without a final burst.
 
-A repetition (same image id) changes nothing; it only shows that time has passed.
+**What counts as a frame** is a function of the uploads that are held (`versions`): a later upload under the same key,
+a copy, a larger size, a move to another camera. What is known of a camera (`bodies`, `clock_jumps`) may change with
+any frame. So frames also leave bursts; the bursts around them are then divided anew as if they had never come.
 
-A revision number only rises: for every event of one id it is one more than for the last, also when an id was
-superseded and a later frame brings it back.
+A repetition (same upload) changes nothing; it only shows that time has passed.
+
+A revision number rises by one with every event of its id. An id that was superseded never comes back: the camera's
+memory has it, and a burst whose frames would give it takes an id derived from it.
 """
 
 from bisect import bisect_left
@@ -280,7 +285,7 @@ class Sessions:
         bursts = state.tracks.get(track, [])
         first, last, groups = regroup(bursts, settled, self._rules.gap, self._rules.max_frames)
         after = self._apply(state, station, [_Run(track, first, last, groups)], [], [settled], news, step)
-        joined = next(burst for burst in after if burst.holds(settled.image_id))
+        joined = after[0] if len(after) == 1 else next(each for each in after if each.holds(settled.image_id))
         self._after(state, track, joined, settled, news, step)
 
     def _reshape(
@@ -378,8 +383,11 @@ class Sessions:
             if not bursts:
                 del state.tracks[run.track]
             after += placed
-        for track, burst in new:
-            state.images.update((each.image_id, track) for each in burst.frames)
+        if leaving or len(entering) != 1:
+            for track, burst in new:
+                state.images.update((each.image_id, track) for each in burst.frames)
+        else:
+            state.images[entering[0].image_id] = runs[0].track
         for old in before:
             if all(old is not burst for burst in after):
                 state.discard(old)
@@ -454,6 +462,8 @@ class Sessions:
     @staticmethod
     def _name_origins(before: list[Burst], new: list[tuple[str, Burst]], after: list[Burst]) -> None:
         """Pieces of a burst that was split name it."""
+        if len(after) < 2:
+            return
         known = {burst.id for burst in before}
         for _, burst in new:
             if burst.id in known:
@@ -526,9 +536,12 @@ class Sessions:
             return (f"{news.image_id} arrived too late for {late_for}",)
         held = {each.image_id for each in burst.frames}
         left = {each.image_id: each for each in leaving}
-        words = []
+        words: list[str] = []
         for old in before:
             kept = sum(each.image_id in held for each in old.frames)
+            if kept == len(old.frames):
+                words += [f"{kept} frames came from {old.id}"] if old.id != burst.id else []
+                continue
             away = [left[each.image_id] for each in old.frames if each.image_id in left and each.image_id not in held]
             elsewhere = sum(each.image_id in state.images and each.image_id not in held for each in old.frames)
             if old.id == burst.id and elsewhere:

@@ -184,7 +184,7 @@ class CameraState:
         self.waiting: dict[str, Burst] = {}
         """Those that are open."""
         self.bodies = merge_sources(self.sources)
-        self._links: dict[Link, set[str]] = {}
+        self._links: dict[Link, tuple[str, ...]] = {}
         self._closed: list[tuple[datetime, str]] = []
 
     @property
@@ -206,15 +206,16 @@ class CameraState:
             self.release(version.upload_id)
         self.versions[version.upload_id] = version
         for link in (*version.links, *self._marks(version)):
-            self._links.setdefault(link, set()).add(version.upload_id)
+            self._links[link] = (*self._links.get(link, ()), version.upload_id)
 
     def release(self, upload_id: str) -> None:
         """Let a version go."""
         version = self.versions.pop(upload_id)
         for link in (*version.links, *self._marks(version)):
-            held = self._links[link]
-            held.discard(upload_id)
-            if not held:
+            held = tuple(each for each in self._links[link] if each != upload_id)
+            if held:
+                self._links[link] = held
+            else:
                 del self._links[link]
 
     def hide(self, version: Frame) -> None:

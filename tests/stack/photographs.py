@@ -8,14 +8,20 @@ from PIL import Image
 
 
 def photograph(
-    seed: int = 0, time: str | None = "2026:05:01 10:00:00", make: str = "TestCam", size: tuple[int, int] = (1024, 768)
+    seed: int = 0,
+    time: str | None = "2026:05:01 10:00:00",
+    make: str = "TestCam",
+    size: tuple[int, int] = (1024, 768),
+    note: bytes = b"",
 ) -> bytes:
-    """A JPEG with its own content per seed; `time` is DateTimeOriginal, None for no EXIF at all."""
+    """A JPEG with its own content per seed; `time` is DateTimeOriginal, None for no EXIF at all; `note` a maker's."""
     picture = Image.linear_gradient("L").rotate(seed % 360).resize(size).convert("RGB")
     picture.putpixel((0, 0), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     tags = Image.Exif()
     tags[271] = make
     tags.get_ifd(0x8769)[36867] = time or ""
+    if note:
+        tags.get_ifd(0x8769)[37500] = note
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90, exif=tags if time is not None else b"")
     return file.getvalue() + seed.to_bytes(8, "big")

@@ -1,5 +1,7 @@
 """A crash between any two writes loses nothing, and a newer layout is left alone."""
 
+import json
+import zlib
 from datetime import timedelta
 
 import pytest
@@ -118,3 +120,58 @@ def test_what_one_frame_writes_does_not_grow_with_the_bursts_that_are_kept() -> 
         records.update({key: value for key, value in page.writes.settle.items() if value is not None})
         records[page.writes.clear[0]] = page.writes.clear[1]
     assert max(sizes) < 1.5 * sizes[0]
+
+
+def carried_out(records: dict[bytes, bytes], shots: list[Shot], offset: int) -> list[BurstResolved]:
+    """Another worker goes on from the records, frame by frame; returns what it sends."""
+    desk, sent = desk_of(records), []
+    desk.start({PARTITION: offset})
+    for place, shot in enumerate(shots, offset):
+        desk.frame(PARTITION, place, predicted(shot), LOG + timedelta(seconds=place))
+        for page in desk.pages():
+            for key, value in (page.writes.intent, *page.writes.settle.items(), page.writes.clear):
+                if value is None:
+                    records.pop(key, None)
+                else:
+                    records[key] = value
+            sent += [BurstResolved.from_bytes(event) for _, event in page.outbox]
+    return sent
+
+
+def test_what_is_hidden_or_moved_or_superseded_outlives_a_restart_after_every_frame() -> None:
+    shots = [
+        Shot("a", 0),
+        Shot("half", 1, file="B.JPG", rejected=True),
+        Shot("whole", 1, file="B.JPG", uploaded=5),
+        Shot("whole", 1, file="B.JPG", uploaded=5, rejected=True, reason="object-moved"),
+        Shot("whole", 1, file="B.JPG", uploaded=5),
+        Shot("half", 1, file="B.JPG", rejected=True),
+        Shot("jump1", 2, 1, 2, event=5, serial="S", file="R0001.JPG"),
+        Shot("jump2", 2 - 3600, 2, 2, event=5, serial="S", file="R0002.JPG"),
+        Shot("small", 9, file="P1.JPG", size=(320, 240)),
+        Shot("large", 9, file="c/P1.JPG", size=(640, 480)),
+    ]
+    once, again = dict[bytes, bytes](), dict[bytes, bytes]()
+    quiet = carried_out(once, shots, 0)
+    restarted = [event for place, shot in enumerate(shots) for event in carried_out(again, [shot], place)]
+    assert [event.to_bytes() for event in restarted] == [event.to_bytes() for event in quiet]
+    assert once == again
+
+
+def test_records_of_layout_2_are_read() -> None:
+    """Frames without what layout 3 added, serial numbers in the head, superseded ids in the burst."""
+    records: dict[bytes, bytes] = {}
+    carried_out(records, [Shot("a", 0, serial="A")], 0)
+    (name,) = [key for key in records if b"\0" in key]
+    raw = json.loads(zlib.decompress(records[name][1:]))
+    for added in ("source", "exif_time", "width", "height", "placed_at", "stored_again_at"):
+        raw["burst"]["frames"][0].pop(added, None)
+    raw["burst"]["former"] = {"bst-former": 3}
+    records[name] = bytes([2]) + zlib.compress(json.dumps(raw).encode())
+    head = json.loads(zlib.decompress(records[head_key(CAMERA)][1:]))
+    del head["sources"]
+    head["serials"] = {"A": ["2026-03-01T00:00:00", "2026-03-01T00:00:00"]}
+    records[head_key(CAMERA)] = bytes([2]) + zlib.compress(json.dumps(head).encode())
+    (event,) = carried_out(records, [Shot("b", 1, serial="A", make="ACME", camera_model="TRAP 1")], 1)
+    assert (len(event.frames), event.revision, event.flags) == (2, 2, ())
+    assert records[name][0] == VERSION == 3
