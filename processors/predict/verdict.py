@@ -20,6 +20,10 @@ _RULE = "predict/1"
 """Rises when the same numbers would be told differently."""
 
 
+class ScoresNotFinite(DependencyDown):
+    """NaN or infinity: a broken model, or one photograph on which a sound one breaks."""
+
+
 class Judge:
     """What the answers of one model mean at each station."""
 
@@ -36,11 +40,13 @@ class Judge:
     def prediction(self, answer: Answer, station: str, asked_at: datetime) -> Prediction:
         """What the model said of one frame: row 0 of the answer.
 
-        Raises `DependencyDown` when it is no answer: a model that says NaN has to be cured, not believed.
+        Raises `ScoresNotFinite` when it is no answer: a model that says NaN has to be cured, not believed.
         """
         whole, windows, places = answer.whole[0], answer.windows[0], answer.places[0]
         if not (np.isfinite(whole).all() and np.isfinite(windows).all()):
-            raise DependencyDown(f"{self._card.model} answers with numbers that are none: reload the model")
+            raise ScoresNotFinite(
+                f"{self._card.model} returned NaN or infinite scores: reload it with `uncia models check --reload`"
+            )
         best = np.argpartition(windows, -min(TOP, len(windows)))[-TOP:]
         return Prediction(
             model=self._card.model,

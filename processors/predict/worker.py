@@ -6,13 +6,16 @@ One process for each lane, of the same code: neither topic's backlog can then ho
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import faust
+import numpy as np
 import structlog
 
 from processors.predict.asked import Asked, LiveModel
 from processors.predict.photographs import Photograph, Photographs
+from processors.predict.verdict import ScoresNotFinite
 from processors.predict.window import Window
 from processors.runtime import metrics
 from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
@@ -23,6 +26,7 @@ from processors.runtime.retry import until_it_answers
 from uncia import ids
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
+from uncia.frames import self_test_pattern
 from uncia.inference import Classifier
 from uncia.object_keys import key_problem, shown_key
 from uncia.object_store import ObjectStore
@@ -37,6 +41,9 @@ REMEMBERED = 2048
 
 READ_TIMEOUT_S = 10.0
 """Without a byte for so long, a read has failed: an object whose body never ends must not hold a thread."""
+
+UNSOUND_ANSWERS = 3
+"""A photograph with NaN for scores is asked about so often before the model is asked about its self-test."""
 
 _READ: dict[Lane, tuple[str, Topic]] = {
     Lane.LIVE: ("predict", IMAGE_UPLOADED),
@@ -73,6 +80,8 @@ class Predict:
             except _Moved:
                 # From the bytes on: the other version may see another frame.
                 continue
+            except PermanentError as error:
+                prediction, photograph = None, replace(photograph, frame=None, rejection=error)
             break
         rejected = photograph.rejection
         return ImagePredicted(
@@ -99,7 +108,10 @@ class Predict:
         if frame is None:
             return None
 
+        unsound = 0
+
         async def once() -> Prediction:
+            nonlocal unsound
             asked_at = datetime.now(UTC)
             try:
                 async with self._asking:
@@ -109,9 +121,24 @@ class Predict:
             except DependencyDown as error:
                 if self._model.current() is not asked:
                     raise _Moved from error
+                if isinstance(error, ScoresNotFinite):
+                    unsound += 1
+                    if unsound >= UNSOUND_ANSWERS and await self._answers_the_pattern(asked):
+                        raise PermanentError(
+                            "model-unsound", f"{unsound} times, on this photograph: {error}"
+                        ) from error
                 raise
 
         return await until_it_answers(once, waiting_for="triton")
+
+    async def _answers_the_pattern(self, asked: Asked) -> bool:
+        """The version answers its self-test with numbers: what it does not answer so is at fault itself."""
+        pattern = self_test_pattern(asked.card.frame)[None]
+        try:
+            answer = await self._classifier.classify(pattern, self._lane, asked.card)
+        except DependencyDown:
+            return False
+        return bool(np.isfinite(answer.whole).all() and np.isfinite(answer.windows).all())
 
     async def close(self) -> None:
         self._photographs.close()
