@@ -49,8 +49,8 @@ def camera_matches(wanted: str, camera: str) -> bool:
 
 
 def is_cards_own(name: str) -> bool:
-    """Whether a folder of this name is made by cameras on their cards, and so names no camera: `DCIM`, and within it three
-    digits and five letters as `100RECNX` (DCF 2.0).
+    """Whether cameras make folders of this name on their cards, so that it names no camera: `DCIM`, and within it three
+    digits and five letters, as `100RECNX` (DCF 2.0).
 
     Serial numbers and dates of eight digits are none: of the five, cameras write a letter or a line first.
     """
