@@ -78,9 +78,7 @@ def _checked(images: Path) -> Path:
         raise UnciaError(f"{images} holds no .jpg or .jpeg file, nor does a folder below it")
     own = next((each.name for each in (images.resolve(), *images.iterdir()) if is_cards_own(each.name)), "")
     if own:
-        raise UnciaError(
-            f"{own} is a folder of a camera's card: give a folder whose sub-folders are named after cameras"
-        )
+        raise UnciaError(f"{own} is a folder of a camera's card: give one whose sub-folders are named after cameras")
     return images.resolve()
 
 

@@ -84,10 +84,10 @@ class CompletenessReader:
         if self._hole_at is not None:
             return Completeness(Shape.PARTIAL, "it has a hole of zeros", self._hole_at)
         if self._ended:
-            return Completeness(Shape.WHOLE, "", self._size)
+            return Completeness(Shape.WHOLE, "", self._content_end)
         if self._jpeg or b"\xff\xd8\xff".startswith(self._rest or b"?"):
             return Completeness(Shape.PARTIAL, "the JPEG has no end yet", self._content_end)
-        return Completeness(Shape.OTHER, "", self._size)
+        return Completeness(Shape.OTHER, "", self._content_end)
 
     def _parse(self, data: bytes) -> int:
         """Walk over segments and scans; returns where the bytes begin that are looked at again with the next piece."""

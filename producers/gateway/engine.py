@@ -18,7 +18,7 @@ from producers.gateway.names import camera_of, digest_of_partial, object_key
 from producers.gateway.report import Report
 from producers.gateway.run import Options, Summary
 from producers.gateway.settling import Settling, Stamp, open_for_writing
-from producers.gateway.spool import UNFINISHED, Entry, Partial, Spool, State
+from producers.gateway.spool import UNFINISHED, Certain, Entry, Spool, State
 from producers.gateway.spool_file import SpoolFull
 from producers.gateway.uploader import Upload
 from producers.gateway.watcher import Seen, Watcher
@@ -246,13 +246,14 @@ class Gateway:
     def _take(self, entry: Entry, told: content.Content, copy: Path | None) -> None:
         """Its content will be uploaded: under a key of its own, or in place of the content that it goes on with."""
         bytes_of = copy or entry.source
-        partial = None
-        if told.completeness.shape is Shape.PARTIAL:
-            certain = content.digest_of_first(bytes_of, told.completeness.certain)
-            if certain is None:
+        partial = told.completeness.reason if told.completeness.shape is Shape.PARTIAL else None
+        certain = None
+        if told.completeness.certain < entry.size:
+            sha256_of_first = content.digest_of_first(bytes_of, told.completeness.certain)
+            if sha256_of_first is None:
                 self._lost(entry, "it changed after it was read", vanished=False)
                 return
-            partial = Partial(told.completeness.reason, told.completeness.certain, certain)
+            certain = Certain(told.completeness.certain, sha256_of_first)
         replaces = None
         for earlier in self._spool.earlier(entry):
             if earlier.state is State.UPLOADING:
@@ -284,7 +285,13 @@ class Gateway:
         key = replaces.key if replaces else None
         key = key or object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)
         self._spool.spooled(
-            entry, told, key=key, copy=copy.name if copy is not None else None, partial=partial, replaces=replaces
+            entry,
+            told,
+            key=key,
+            copy=copy.name if copy is not None else None,
+            partial=partial,
+            certain=certain,
+            replaces=replaces,
         )
 
     def _copy_path(self, entry: Entry) -> Path:

@@ -61,12 +61,11 @@ UNFINISHED = (State.FOUND, State.SPOOLED, State.UPLOADING, State.WAITING)
 
 
 @dataclass(frozen=True)
-class Partial:
-    """A content that is no whole photograph: why, and its first bytes that will not change when it is completed."""
+class Certain:
+    """The first bytes of a content, those that will not change when what follows them is filled in."""
 
-    reason: str
-    certain: int
-    certain_sha256: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -166,12 +165,13 @@ class Spool:
         *,
         key: str,
         copy: str | None,
-        partial: Partial | None,
+        partial: str | None,
+        certain: Certain | None,
         replaces: Entry | None,
     ) -> None:
         """The file was read: its content and key are fixed now. The content that it replaces is superseded."""
         values = (told.sha256, told.md5, key, copy, told.ctime_ns)
-        holes = (partial.reason, partial.certain, partial.certain_sha256) if partial else (None, None, None)
+        holes = (partial, certain.size, certain.sha256) if certain else (partial, None, None)
         with self._transaction() as database:
             self._move(
                 entry,

@@ -29,8 +29,9 @@ with open(target, "wb", buffering=0) as file:
     if reserve == "yes":
         file.truncate(len(data))
         os.utime(target, (1_500_000_000, 1_500_000_000))
-    for start in range(0, len(data), len(data) // 3):
-        file.write(data[start : start + len(data) // 3])
+    piece = len(data) // 3 + 1
+    for start in range(0, len(data), piece):
+        file.write(data[start : start + piece])
         os.utime(target, (1_500_000_000, 1_500_000_000))
         time.sleep(2.5)
 """

@@ -65,6 +65,14 @@ def test_folders_below_the_class_name_the_camera(tmp_path: Path) -> None:
     assert [picture.camera for picture in read_data(tmp_path).pictures] == ["ridge/1"]
 
 
+def test_folders_that_a_camera_makes_name_no_camera_and_no_class(tmp_path: Path) -> None:
+    photograph(tmp_path / "fox" / "ridge" / "DCIM" / "100RECNX" / "a.jpg", NOON)
+    assert [picture.camera for picture in read_data(tmp_path).pictures] == ["ridge"]
+    photograph(tmp_path / "DCIM" / "100RECNX" / "a.jpg", NOON)
+    with pytest.raises(DataError, match="card and no class"):
+        read_data(tmp_path)
+
+
 def test_broken_files_are_kept_for_the_check_to_find(tmp_path: Path) -> None:
     photograph(tmp_path / "fox" / "1.jpg")
     (tmp_path / "fox" / "2.jpg").write_bytes(b"no photograph")

@@ -109,6 +109,13 @@ def test_a_backslash_in_a_name_that_is_there_stays(tmp_path: Path) -> None:
     assert one.path.exists()
 
 
+def test_names_in_two_unicode_forms_are_one_class_one_camera_and_one_file(tmp_path: Path) -> None:
+    (tmp_path / "lo\u0308we.jpg").touch()
+    rows = "l\u00f6we.jpg,L\u00f6we,h\u00f6he\nlo\u0308we.jpg,Lo\u0308we,ho\u0308he\n"
+    data = read_data(table(tmp_path, f"path,label,camera\n{rows}"))
+    assert {(one.label, one.camera, one.path.exists()) for one in data.pictures} == {("L\u00f6we", "h\u00f6he", True)}
+
+
 def test_date_and_time_may_have_a_column_each(tmp_path: Path) -> None:
     (one,) = read_data(table(tmp_path, "File,Species,Date,Time\n1.jpg,fox,2026-05-14,21:36:00\n")).pictures
     assert one.taken == datetime(2026, 5, 14, 21, 36)

@@ -91,6 +91,15 @@ def test_a_whole_photograph_that_grows_takes_its_objects_place(card: Path, spool
     assert list(store.objects.values()) == [WHOLE + jpeg(2)]
 
 
+def test_what_follows_a_whole_photograph_may_arrive_late(card: Path, spool: Path) -> None:
+    path = put(card / "1.JPG", WHOLE + bytes(8), LONG_AGO)
+    store = Store()
+    run(card, spool, store)
+    put(path, WHOLE + b"serial 7", LONG_AGO)
+    run(card, spool, store)
+    assert list(store.objects.values()) == [WHOLE + b"serial 7"]
+
+
 def test_another_photograph_under_the_name_of_half_a_one_takes_nobodys_place(card: Path, spool: Path) -> None:
     path = put(card / "1.JPG", HALF)
     store = Store()

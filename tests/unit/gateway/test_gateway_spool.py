@@ -23,7 +23,7 @@ def spooled(spool: Spool, name: str, sha256: str = "s1") -> None:
     entry = spool.found(0)
     assert entry
     told = Content(sha256, "m", b"", Completeness(Shape.OTHER, "", 10), 7)
-    spool.spooled(entry, told, key=f"k/{sha256}", copy=None, partial=None, replaces=None)
+    spool.spooled(entry, told, key=f"k/{sha256}", copy=None, partial=None, certain=None, replaces=None)
 
 
 def test_a_newer_spool_is_refused_and_left_as_it_is(path: Path) -> None:

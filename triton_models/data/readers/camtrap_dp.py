@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.table import checked_box, rows_of, time_of
-from triton_models.data.readers.words import need_pictures, same
+from triton_models.data.readers.words import need_pictures, present, same
 from uncia import tables
 from uncia.events.images import Box
 
@@ -215,7 +215,7 @@ def _media(folder: Path, path: Path) -> tuple[dict[str, _Medium], int, int]:
         except ValueError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
         media[row.get("mediaID") or place] = _Medium(
-            local,
+            present(local),
             same(row.get("deploymentID", "")),
             time,
             moment,

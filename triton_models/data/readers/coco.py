@@ -12,7 +12,7 @@ from typing import Any
 from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.table import checked_box, time_of
-from triton_models.data.readers.words import group_of, need_pictures, same, tells_nothing
+from triton_models.data.readers.words import group_of, need_pictures, present, same, tells_nothing
 from uncia.events.images import Box
 
 
@@ -38,7 +38,7 @@ def read_coco(source: Path) -> DataSet:
             sequence = image.get("seq_id")
             pictures.append(
                 Picture(
-                    path=place(str(image["file_name"])),
+                    path=present(place(str(image["file_name"]))),
                     label=label,
                     burst=same(f"{image.get('location', '')}/{sequence}") if sequence not in (None, "") else "",
                     camera=same(str(image.get("location", ""))),

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.words import group_of, is_picture, need_pictures, same, tells_nothing
+from uncia.names import is_cards_own
 
 HINT = "one folder per class with its pictures in it, as `animals/fox/0001.jpg`"
 
@@ -16,6 +18,8 @@ def read_folders(source: Path) -> DataSet:
     pictures: list[Picture] = []
     others = unknown = 0
     for folder in sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        if is_cards_own(folder.name):
+            raise DataError(f"{folder} is a folder of a camera's card and no class: {HINT}")
         label, group = same(folder.name), same(group_of(folder.name))
         for path in _files(folder):
             if not is_picture(path):
@@ -23,7 +27,9 @@ def read_folders(source: Path) -> DataSet:
             elif tells_nothing(label):
                 unknown += 1
             else:
-                camera = same(path.parent.relative_to(folder).as_posix().removeprefix("."))
+                camera = same(
+                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_cards_own(each))
+                )
                 pictures.append(Picture(path, label, "", camera, group=group))
     need_pictures(len(pictures), source, HINT)
     told = f"class folders {source.name}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
-from triton_models.data.readers.words import group_of, is_picture, need_pictures, plain, same, tells_nothing
+from triton_models.data.readers.words import group_of, is_picture, need_pictures, plain, present, same, tells_nothing
 from uncia import tables
 from uncia.errors import UnciaError
 from uncia.events.images import Box
@@ -185,7 +185,7 @@ def _picture(folder: Path, label: str, row: dict[str, str]) -> Picture:
     if group not in GROUPS:
         raise ValueError(f"group {group!r} is none of {', '.join(GROUPS)}")
     return Picture(
-        path=path,
+        path=present(path),
         label=same(label),
         burst=same(_burst(row)),
         camera=same(row.get("camera", "") or _camera_of(row.get("folder", ""))),

@@ -10,7 +10,7 @@ from pathlib import Path
 from triton_models.data import DataError
 from triton_models.data.pictures import DataSet, Picture
 from triton_models.data.readers.table import rows_of, time_of
-from triton_models.data.readers.words import group_of, need_pictures, same, tells_nothing
+from triton_models.data.readers.words import group_of, need_pictures, present, same, tells_nothing
 
 COLUMNS = frozenset({"deployment_id", "image_id", "filename", "is_blank", "common_name", "timestamp"})
 _YES = frozenset({"1", "true", "t"})
@@ -93,7 +93,7 @@ class _Places:
 
     def of(self, row: dict[str, str]) -> Path:
         for way in list(self._ways):
-            path = way(row)
+            path = present(way(row))
             if path.is_file():
                 self._ways.remove(way)
                 self._ways.insert(0, way)

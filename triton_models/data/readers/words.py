@@ -2,9 +2,11 @@
 
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 from triton_models.data import DataError
+from uncia.names import canonical_name
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
 """Files of other names are no pictures: notes, films, thumbnails' databases."""
@@ -45,8 +47,16 @@ def is_picture(path: Path) -> bool:
 
 
 def same(text: str) -> str:
-    """One object for equal names: a label that stands on 50,000 pictures is kept once."""
-    return sys.intern(text)
+    """One object for names that look the same (`uncia.names`): a label that stands on 50,000 pictures is kept once."""
+    return sys.intern(canonical_name(text))
+
+
+def present(path: Path) -> Path:
+    """The path in the Unicode form in which the file is there: macOS writes names decomposed, tables mostly do not."""
+    if str(path).isascii() or path.exists():
+        return path
+    forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return next((form for form in forms if form.exists()), path)
 
 
 def need_pictures(found: int, where: Path, hint: str) -> None:
