@@ -79,8 +79,8 @@ def _serve(objects: int, told: Connection) -> None:
 def _facts(objects: int) -> Iterator[Fact]:
     for number in range(objects):
         if number % _MISSED_EVERY:
-            upload, _ = object_keys(BUCKET, key_of(number), etag_of(number))
-            place = Place("station/camera", key_of(number), etag_of(number), 1, 0.0)
+            upload, path = object_keys(BUCKET, key_of(number), etag_of(number))
+            place = Place(path, "station/camera", key_of(number), etag_of(number), 1, 0.0)
             yield Fact(upload, announced=1.0, place=place)
             yield Fact(upload, answered=1.0, content=number.to_bytes(12, "big"))
 

@@ -12,10 +12,6 @@ from producers.reconcile.ledger import Known
 
 _NOTHING = Known()
 
-_SAME_S = 2.0
-"""A notification and a listing may tell the time of the same object so far apart: one has whole seconds, and not every
-store means the same moment by both."""
-
 
 class State(StrEnum):
     """What became of a stored object."""
@@ -83,11 +79,11 @@ def judge(known: Known | None, refused_at: float | None, modified: float, patien
 
 
 def _stored_again(known: Known, modified: float, now: float) -> bool:
-    """The content was stored once more since it was announced, and the notification of that was lost.
+    """The content is the last one of its key again, and the notification of that was lost.
 
-    Somebody has put back what had been overwritten, deleted or moved away: it is the key's last content now. A time in
-    the future is a clock that is wrong, and tells nothing.
+    Somebody has put back what had been overwritten, deleted or moved away. A time in the future is a clock that is
+    wrong, and tells nothing; listings tell whole seconds.
     """
     withdrawn = known.withdrawn > 0 and not known.answered and known.withdrawn >= known.announced
     put_back = withdrawn and modified >= int(known.announced)
-    return put_back or (known.stored > 0 and known.stored + _SAME_S < modified <= now)
+    return put_back or (known.replaced > 0 and int(known.replaced) <= modified <= now)

@@ -56,11 +56,11 @@ def announcement(message: Message) -> Fact | None:
 
 def _place(body: dict[str, Any]) -> Place | None:
     """None where the announcement does not tell it."""
-    words = [body.get(name) for name in ("camera", "key", "etag", "uploaded_at")]
+    words = [body.get(name) for name in ("bucket", "camera", "key", "etag", "uploaded_at")]
     size = body.get("size")
     if not all(isinstance(word, str) and word for word in words) or not isinstance(size, int) or not 0 < size < 2**63:
         return None
-    camera, key, etag, uploaded_at = map(str, words)
+    bucket, camera, key, etag, uploaded_at = map(str, words)
     try:
         stored = datetime.fromisoformat(uploaded_at)
         if stored.tzinfo is None:
@@ -68,7 +68,7 @@ def _place(body: dict[str, Any]) -> Place | None:
         at = stored.timestamp()
     except (ValueError, OverflowError):
         return None
-    return Place(camera, key, etag, size, at)
+    return Place(path_key(f"{bucket}/{key}"), camera, key, etag, size, at)
 
 
 def answer(message: Message) -> Fact | None:

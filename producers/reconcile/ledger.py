@@ -27,8 +27,9 @@ CREATE TABLE IF NOT EXISTS uploads(
 CREATE TABLE IF NOT EXISTS refused(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS withdrawn(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS places(
-    id BLOB PRIMARY KEY, camera TEXT NOT NULL, key TEXT NOT NULL,
+    id BLOB PRIMARY KEY, path BLOB NOT NULL, camera TEXT NOT NULL, key TEXT NOT NULL,
     etag TEXT NOT NULL, size INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS latest(path BLOB PRIMARY KEY, id BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hashes(id BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hashes_content ON hashes(content);
 CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
@@ -45,13 +46,15 @@ CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, e
 """
 """Of one comparison: uploads with copies under other cameras that were listed, and those copies."""
 
-_TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "hashes", "rounds")
+_TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "latest", "hashes", "rounds")
 
 
 @dataclass(frozen=True)
 class Place:
     """Where an upload was stored, and as what."""
 
+    path: bytes
+    """12 bytes of the hash of bucket and key."""
     camera: str
     key: str
     etag: str
@@ -79,8 +82,8 @@ class Known:
     by_us: float = 0.0
     withdrawn: float = 0.0
     """It was said last that the object does not hold this content (any more)."""
-    stored: float = 0.0
-    """When the store took it, as it was announced last; 0 where no announcement tells."""
+    replaced: float = 0.0
+    """When the store took the content that was announced as the last one of its key, where that is another; else 0."""
 
     @property
     def answered(self) -> bool:
@@ -160,8 +163,9 @@ class Ledger:
         found: dict[bytes, Known] = {}
         for chunk in _chunks(ids):
             rows = self._db.execute(
-                "SELECT uploads.*, withdrawn.at, places.at FROM uploads "
+                "SELECT uploads.*, withdrawn.at, latest.at FROM uploads "
                 "LEFT JOIN withdrawn USING(id) LEFT JOIN places USING(id) "
+                "LEFT JOIN latest ON latest.path=places.path AND latest.id<>uploads.id "
                 f"WHERE uploads.id IN ({_marks(chunk)})",
                 chunk,
             )
@@ -215,9 +219,9 @@ class Ledger:
             "WHERE id NOT IN (SELECT id FROM listed) ORDER BY places.key"
         )
         return [
-            Move(row[0], Place(*row[1:6]), row[6], row[7])
+            Move(row[0], Place(*row[1:7]), row[7], row[8])
             for row in rows
-            if Known(row[8], row[9], row[10], row[11] or 0.0).answered
+            if Known(row[9], row[10], row[11], row[12] or 0.0).answered
         ]
 
     def _identify(self, fact: Fact) -> None:
@@ -226,8 +230,14 @@ class Ledger:
         one = fact.place
         if one is not None:
             self._db.execute(
-                "INSERT INTO places VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
-                (fact.id, one.camera, one.key, one.etag, one.size, one.uploaded_at),
+                "INSERT INTO places VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                (fact.id, one.path, one.camera, one.key, one.etag, one.size, one.uploaded_at),
+            )
+            # Within a second the one that was announced later: listings tell whole seconds.
+            self._db.execute(
+                "INSERT INTO latest VALUES(?, ?, ?) ON CONFLICT(path) DO UPDATE SET id=excluded.id, at=excluded.at "
+                "WHERE CAST(excluded.at AS INTEGER)>=CAST(at AS INTEGER)",
+                (one.path, fact.id, one.uploaded_at),
             )
 
     def _claim(self, one: bytes, now: float, again_after_s: float) -> bool:

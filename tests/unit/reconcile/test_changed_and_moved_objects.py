@@ -157,6 +157,25 @@ def test_what_was_predicted_and_is_put_back_is_the_last_content_again(world: Wor
         assert world.announced == []
 
 
+def test_a_bucket_that_was_restored_from_a_backup_is_not_announced_anew(world: World) -> None:
+    world.put(WRONG, "aaa")
+    world.put(WRONG, "bbb")
+    world.put(RIGHT, "ccc")
+    world.later(1_000_000)
+    world.objects = {key: StoredObject(key, one.etag, one.size, world.now) for key, one in world.objects.items()}
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
+def test_a_newer_version_that_was_deleted_brings_no_older_one_back(world: World) -> None:
+    world.put(WRONG, "aaa")
+    before = world.objects[WRONG]
+    world.put(WRONG, "bbb")
+    world.objects[WRONG] = before
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
 def test_an_object_from_the_future_is_not_announced_for_ever(world: World) -> None:
     world.put(WRONG)
     world.objects[WRONG] = StoredObject(WRONG, "aaa", 7, START + timedelta(days=3650))
@@ -292,6 +311,7 @@ def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> Non
 def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(fields: dict[str, object]) -> None:
     body = {
         "upload_id": "upl-1",
+        "bucket": "b",
         "camera": "c",
         "key": "k",
         "etag": "e",
