@@ -19,6 +19,7 @@ from uncia.events import ImagePredicted, ImageUploaded, Lane
 from uncia.frames import FrameSpec, Pixels, self_test_pattern
 from uncia.inference import Answer
 from uncia.model_card import ModelCard
+from uncia.object_store import Content
 from uncia.settings import Settings
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -48,7 +49,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     settings = Settings(model="tiny", model_repository=tmp_path / "repository")
     file = io.BytesIO()
     Image.new("RGB", (256, 192), (90, 120, 60)).save(file, "JPEG")
-    store = SimpleNamespace(get=lambda bucket, key, *, max_bytes: file.getvalue())
+    store = SimpleNamespace(read=lambda *_, **__: Content(file.getvalue(), "e"))
     upload = ImageUploaded(
         upload_id="up-1", station="ridge", camera="ridge/north", bucket="uploads", key="ridge/north/x.jpg", etag="e",
         size=1, uploaded_at=NOW, announced_at=NOW,
