@@ -14,7 +14,7 @@ _LONGEST = 80
 
 _EARLIEST_YEAR = 1970
 
-_YEAR_FIRST = re.compile(r"(\d{4})([:\-/. ])(\d{1,2})[:\-/. ](\d{1,2})(?!\d)|(\d{4})(\d\d)(\d\d)(?=\D|\d{6}(?!\d))")
+_YEAR_FIRST = re.compile(r"(\d{4})([:\-/. _])(\d{1,2})[:\-/. _](\d{1,2})(?!\d)|(\d{4})(\d\d)(\d\d)(?=\D|\d{6}(?!\d))")
 _YEAR_LAST = re.compile(r"(\d{1,2})[:\-/.](\d{1,2})[:\-/.](\d{4})(?!\d)")
 _CLOCK = re.compile(r"(\d{1,2})([:.\-])(\d{1,2})(?:\2(\d{1,2})(?:[.,](\d{1,9}))?)?(?!\d)|(\d\d)(\d\d)(\d\d)(?!\d)")
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?:([+-])(\d\d):?(\d\d)?|(Z))(?![\w:])")
@@ -25,7 +25,10 @@ _HALF = re.compile(r"([ap])\.?\s?m\b\.?|([ap])(?![a-z])|(" + "|".join(_HALVES) +
 _NAME_DATE = (
     r"(?:(?P<y>(?:19|20)\d\d)(?P<s>[-_.]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)|(?P<a>\d\d)[-_.](?P<b>\d\d)[-_.](?P<z>20\d\d))"
 )
-_NAME_CLOCK = r"(?P<H>\d\d)(?P<t>[-_.:hH]?)(?P<M>\d\d)(?:(?P=t)|[mM])(?P<S>\d\d)(?:[.,_-]?(?P<ms>\d{3}))?"
+_NAME_CLOCK = (
+    r"(?P<H>\d\d)(?P<t>[-_.:hH]?)(?P<M>\d\d)(?:(?P=t)|[mM])(?P<S>\d\d)"
+    r"(?:[.,]?(?P<ms>\d{3}))?(?!\d)(?: ?(?P<half>[apAP])[mM]\b)?"
+)
 _IN_NAME = re.compile(rf"(?<!\d){_NAME_DATE}(?:[ T_.@-]{{0,3}}){_NAME_CLOCK}(?!\d)")
 _IMPORTERS_STAMP = re.compile(r"\d{14}[-_][A-Z][A-Z0-9_]{3}\d{4}$", re.IGNORECASE)
 """A stamp in front of the camera's own file name (DCF: four characters, four digits): the time of an import."""
@@ -45,36 +48,40 @@ class CameraTime:
     """Minutes ahead of UTC, where the text states them. `moment` is not shifted by them."""
     oddity: str | None = None
     """What is unusual in how it was written, in words."""
+    unsure: bool = False
+    """Whether it may mean another time: any other source is better."""
 
 
 def parse_camera_time(text: str) -> CameraTime:
     """Read a date and a time of day. Raises `NotATime`."""
-    text = text[:_LONGEST].strip()
-    year, month, day, oddity, rest = _date(text)
-    rest = rest.lstrip(" T,_")
-    before = _HALF.match(rest)
-    rest = rest[before.end() :].lstrip() if before else rest
-    clock = _CLOCK.match(rest)
-    if clock is None:
-        raise NotATime("there is no time of day")
-    hour, minute, second = (
-        int(part or 0) for part in (clock[1] or clock[6], clock[3] or clock[7], clock[4] or clock[8])
-    )
-    rest = rest[clock.end() :].strip()
-    half = before or _HALF.match(rest)
-    if half is not None and half is not before:
-        rest = rest[half.end() :].strip()
-    if half is not None:
-        hour = _of_24(hour, (half[1] or half[2] or _HALVES[half[3]]).lower())
+    year, month, day, swapped, rest = _date(text[:_LONGEST].strip())
+    hour, minute, second, fraction, contradiction, rest = _time_of_day(rest.lstrip(" \tT,_:-"))
     offset = _OFFSET.match(rest)
     if offset is not None:
         rest = rest[offset.end() :].strip()
-    if rest:
-        oddity = f"{oddity}; " if oddity else ""
-        oddity += f"{rest[:20]!r} follows the time"
-    moment = _moment(year, month, day, hour, minute, second)
-    fraction = int(f"{clock[5]:0<6}"[:6]) if clock[5] else 0
-    return CameraTime(moment.replace(microsecond=fraction), _minutes(offset), oddity)
+    behind = f"{rest[:20]!r} follows the time" if rest else None
+    moment = _moment(year, month, day, hour, minute, second).replace(microsecond=fraction)
+    oddities = "; ".join(filter(None, (swapped, contradiction, behind)))
+    return CameraTime(moment, _minutes(offset), oddities or None, unsure=bool(contradiction or behind))
+
+
+def _time_of_day(text: str) -> tuple[int, int, int, int, str | None, str]:
+    """Hour of 24, minute, second, microsecond, what contradicts itself in them, and the text that follows."""
+    half = _HALF.match(text)
+    text = text[half.end() :].lstrip() if half else text
+    clock = _CLOCK.match(text)
+    if clock is None:
+        raise NotATime("there is no time of day")
+    hour, minute, second = (int(part or 0) for part in (clock.group(1, 3, 4) if clock[1] else clock.group(6, 7, 8)))
+    text = text[clock.end() :].strip()
+    if half is None and (half := _HALF.match(text)) is not None:
+        text = text[half.end() :].strip()
+    contradiction = None
+    if half is not None:
+        letter = (half[1] or half[2] or _HALVES[half[3]]).lower()
+        contradiction = "it is marked as morning" if hour > 12 and letter == "a" else None
+        hour = _of_24(hour, letter)
+    return hour, minute, second, int(f"{clock[5]:0<6}"[:6]) if clock[5] else 0, contradiction, text
 
 
 def parse_offset(text: str) -> int | None:
@@ -104,7 +111,8 @@ def _named(found: re.Match[str]) -> datetime | None:
         else:
             year = int(found["z"])
             month, day, _ = _month_and_day(int(found["b"]), int(found["a"]))
-        moment = _moment(year, month, day, int(found["H"]), int(found["M"]), int(found["S"]))
+        hour = _of_24(int(found["H"]), found["half"].lower()) if found["half"] else int(found["H"])
+        moment = _moment(year, month, day, hour, int(found["M"]), int(found["S"]))
     except NotATime:
         return None
     return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
@@ -138,9 +146,7 @@ def _month_and_day(second: int, first: int) -> tuple[int, int, str]:
 
 def _of_24(hour: int, half: str) -> int:
     if hour > 12:
-        if half == "a":
-            raise NotATime(f"there is no {hour} o'clock in the morning")
-        return hour  # a 24-hour clock that says PM besides
+        return hour  # a 24-hour clock, whatever is marked besides
     if hour == 0 and half == "p":
         raise NotATime("there is no 0 o'clock in the afternoon")
     return hour % 12 + (12 if half == "p" else 0)

@@ -113,4 +113,4 @@ def _doubt(stated: StatedTime) -> int:
         return 3
     if (time.month, time.day, time.hour, time.minute, time.second) == (1, 1, 0, 0, 0):
         return 2
-    return 1 if stated.oddity is not None and "follows" in stated.oddity else 0
+    return int(stated.unsure)

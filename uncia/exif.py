@@ -58,6 +58,8 @@ class StatedTime:
     utc_offset_minutes: int | None = None
     oddity: str | None = None
     """What is unusual in how it is written."""
+    unsure: bool = False
+    """Whether it may mean another time."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class _Block:
         offset = parse_offset(self.text(offset_tag) or "") if found.offset_minutes is None else found.offset_minutes
         if found.oddity:
             warnings.append(f"EXIF {tag} is written oddly: {text[:40]!r} ({found.oddity})")
-        return StatedTime(tag, moment, offset, found.oddity)
+        return StatedTime(tag, moment, offset, found.oddity, found.unsure)
 
     def _bytes(self, entry: _Entry, most: int) -> bytes:
         size = min(entry.values, most)
