@@ -226,8 +226,8 @@ class Sessions:
         else:
             burst = state.burst_with(version.image_id)
             assert burst is not None
-            place = next(n for n, each in enumerate(burst.frames) if each.upload_id == version.upload_id)
-            burst.frames[place] = version
+            # A new list: events that are yet to be worded show the old one.
+            burst.frames = [version if each.upload_id == version.upload_id else each for each in burst.frames]
             state.hold(version)
             step.keep(burst)
         step.touched = True
@@ -618,7 +618,7 @@ class Sessions:
         burst.revision += 1
         told = ((LATE, burst.late), (TWO_CAMERAS, state.bodies.taking_turns), (CLOCK_JUMP, burst.clock_jumped))
         burst.flags = tuple(flag for flag, holds in told if holds)
-        shown = replace(burst, frames=list(burst.frames))  # As it stands now: it goes on changing.
+        shown = replace(burst)  # As it stands now: it goes on changing.
         said = Said(burst.id, status, lambda: self._verdicts.resolved(state.camera, shown, status))
         if status is not BurstStatus.PROVISIONAL:
             verdict = said.event.verdict

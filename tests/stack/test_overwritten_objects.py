@@ -52,11 +52,11 @@ def test_an_empty_object_then_a_photograph_leaves_no_burst_of_nothing(
 ) -> None:
     camera = f"{station}/cam"
     upload(f"{camera}/IMG_0009.JPG", b"")
-    witness.wait_for(
+    empty = witness.wait_for(
         lambda: [b for b in witness.bursts(camera) if b.status is BurstStatus.FINAL], 45, "the empty one's burst"
-    )
+    )[0]
     upload(f"{camera}/IMG_0009.JPG", photograph(720, f"{taken - timedelta(hours=3):%Y:%m:%d %H:%M:%S}"))
-    witness.wait_for(lambda: len(witness.predictions(f"{camera}/IMG_0009.JPG")) == 2, 30, "the second answer")
+    witness.wait_for(lambda: witness.revisions(empty.burst_id)[-1].status is BurstStatus.SUPERSEDED, 45, "its end")
     (burst,) = settled(camera)
     assert (len(burst.frames), burst.unreadable) == (1, 0)
 
@@ -69,6 +69,11 @@ def test_another_picture_under_one_key_is_one_frame_the_newer(
     predicted(key)
     upload(key, photograph(731, f"{taken - timedelta(hours=1):%Y:%m:%d %H:%M:%S}"))
     newer = witness.wait_for(lambda: witness.predictions(key)[1:], 30, "the second answer")[0]
+    witness.wait_for(
+        lambda: [b for b in witness.bursts(camera) if newer.upload_id in {f.upload_id for f in b.frames}],
+        45,
+        "its burst",
+    )
     (burst,) = settled(camera)
     assert [frame.upload_id for frame in burst.frames] == [newer.upload_id]
 
