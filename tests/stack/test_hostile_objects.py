@@ -204,6 +204,17 @@ def spoil(stack: Stack, data: bytes) -> None:
     raise AssertionError("no volume holds the object")
 
 
+def status_of(stack: Stack) -> dict[str, Any]:
+    """What `uncia status` says."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "uncia", "status", "--json"],
+        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    told: dict[str, Any] = json.loads(asked.stdout)
+    assert asked.returncode == (not all(part["ready"] and not part["restarts"] for part in told["parts"]))
+    return told
+
+
 JUNK = [
     b"",
     None,
@@ -242,11 +253,9 @@ def test_junk_on_every_topic_stops_nothing(
         assert burst.frame_count == 1
     after = {part.name: part.pid for part in stack.status()}
     assert after == before
-    status = subprocess.run(
-        [sys.executable, "-m", "uncia", "status"],
-        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert status.returncode == 0, status.stdout + status.stderr
+    told = status_of(stack)
+    assert told["stream"]["problem"] is None
+    assert all(part["ready"] for part in told["parts"])
     for command in (["watch", "--until-end"], ["bursts", "list"], ["clocks"], ["dead-letters", "list"]):
         done = subprocess.run(
             [sys.executable, "-m", "uncia", *command],
