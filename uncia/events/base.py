@@ -17,7 +17,7 @@ LocalTime = TypeAliasType(
     "LocalTime",
     Annotated[
         datetime,
-        AfterValidator(lambda moment: moment.replace(tzinfo=None)),
+        AfterValidator(lambda moment: moment.replace(tzinfo=None) if moment.tzinfo else moment),
         WithJsonSchema(
             {
                 "type": "string",
