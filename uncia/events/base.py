@@ -30,6 +30,8 @@ def _computable(moment: datetime) -> datetime:
 
 def within_calendar(moment: datetime) -> datetime:
     """The same time of the nearest year that can be computed with; cameras' clocks show any year."""
+    if _YEARS[0] <= moment.year <= _YEARS[1]:
+        return moment
     return moment.replace(year=min(max(moment.year, _YEARS[0]), _YEARS[1]))
 
 
@@ -54,7 +56,7 @@ LocalTime = TypeAliasType(
     "LocalTime",
     Annotated[
         datetime,
-        AfterValidator(lambda moment: within_calendar(moment.replace(tzinfo=None))),
+        AfterValidator(lambda moment: within_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
         WithJsonSchema(
             {
                 "type": "string",
