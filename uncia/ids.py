@@ -38,6 +38,11 @@ def burst_id(camera: str, trigger: str, first_capture: datetime, first_image: st
     return f"bst-{digest(camera, trigger, first_capture.isoformat(), first_image)}"
 
 
+def later_burst_id(burst: str) -> str:
+    """The id of a burst whose own was superseded, which never comes back."""
+    return f"bst-{digest(burst, 'later')}"
+
+
 def settings_digest(settings_json: str) -> str:
     """What a prediction or verdict was computed with, so that it can be traced and compared."""
     return f"set-{digest(settings_json)}"

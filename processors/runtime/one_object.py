@@ -31,6 +31,10 @@ ALONE = 2
 """So many failures in a row, each followed by another object's being read, and it is the object's own. Of one alone it
 might be the last of an outage: it had begun before the store came back, and ended after that."""
 
+SETTLING_S = 20.0
+"""No object is given up for so many seconds after this process began or the store answered for nothing. A store that
+has just started hands out some volumes before others (SeaweedFS 4.48 answered 500 for stored objects for up to 14 s)."""
+
 _CANDIDATES = 4
 """Other objects that are tried; one that comes is enough. Several, since a lost volume takes many objects with it."""
 
@@ -53,6 +57,12 @@ class StoreProbe:
         self._read: deque[str] = deque(maxlen=_REMEMBERED)
         self._last_read = float("-inf")
         self._asked, self._answers = float("-inf"), False
+        self._unsettled_at = time.monotonic()
+
+    @property
+    def settling(self) -> bool:
+        """The store may have started a moment ago."""
+        return time.monotonic() - self._unsettled_at < SETTLING_S
 
     def has_read(self, bucket: str, key: str) -> None:
         """An object was read to its end."""
@@ -74,6 +84,8 @@ class StoreProbe:
             if stale:
                 self._asked = time.monotonic()
                 self._answers = self._ask(key, patient)
+                if not self._answers:
+                    self._unsettled_at = time.monotonic()
             return self._answers
 
     def _ask(self, key: str, patient: bool) -> bool:
@@ -123,7 +135,7 @@ async def read_one_object(call: Callable[[], Awaitable[T]], probe: StoreProbe, b
             if waited >= WITHIN_S:
                 patient = waited >= _LONE_PATIENCE_S
                 others = await asyncio.to_thread(probe.answers_for_others, key, started, patient)
-                alone = alone + 1 if others else 0
+                alone = alone + 1 if others and not probe.settling else 0
                 if alone >= ALONE:
                     raise ObjectUnreadable(
                         "object-unreadable", f"tried {failures} times while other objects were read: {error}"

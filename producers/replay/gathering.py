@@ -13,10 +13,11 @@ from producers.replay.description import Replay
 from producers.replay.log import asking
 from producers.replay.planning import ends_of
 from producers.replay.runner import TARGET
-from producers.replay.standing import Bursts, touching
+from producers.replay.standing import Bursts, touching, under_usable_ids
 from uncia.broker import existing_topics, read_topics
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, ImageUploaded
+from uncia.ids import later_burst_id
 from uncia.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
@@ -54,7 +55,7 @@ def gather(replay: Replay, live: Settings) -> Gathered:
     caught_up = _live_caught_up(replay, live)
     theirs.read(
         read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
-        touching(images, copied, ours.standing.keys()),
+        touching(images, copied, {*ours.standing, *map(later_burst_id, ours.standing)}),
     )
     placed = {upload for burst in ours.standing.values() for upload in burst.uploads}
     unplaced = {upload for burst in theirs.standing.values() for upload in burst.uploads if upload in copied} - placed
@@ -66,7 +67,8 @@ def gather(replay: Replay, live: Settings) -> Gathered:
         live_caught_up=caught_up,
         unread=_unread(config, unplaced) if unplaced else {},
     )
-    return Gathered(compare(theirs.standing.values(), ours.standing.values(), around), theirs.revisions)
+    bursts = under_usable_ids(ours.standing, theirs)
+    return Gathered(compare(theirs.standing.values(), bursts, around), theirs.revisions)
 
 
 def _unread(config: Settings, uploads: set[str]) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """Bursts as a comparison needs them: the newest event of each id that stands, small, with its bytes beside it."""
 
-from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from uncia.broker import Message
 from uncia.errors import PermanentError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
-from uncia.ids import image_id
+from uncia.ids import image_id, later_burst_id
 
 NOTHING_READ = "nothing could be read"
 
@@ -122,6 +122,27 @@ class Bursts:
                 self.standing.pop(event.burst_id, None)
             else:
                 self.standing[event.burst_id] = Standing.of(event, message.value)
+
+
+def under_usable_ids(ours: Mapping[str, Standing], theirs: Bursts) -> list[Standing]:
+    """The replay's bursts under ids that live can still use: one that live has superseded never comes back.
+
+    Where the live burst that holds the first photograph still stands, its id is taken; else a later id is derived, the
+    same one each time.
+    """
+    holders = {image: live.burst_id for live in theirs.standing.values() for image in live.images}
+    usable = []
+    for burst in ours.values():
+        burst_id = burst.burst_id
+        if burst_id in theirs.revisions and burst_id not in theirs.standing:
+            holder = holders.get(burst.frames[0].image_id, "") if burst.frames else ""
+            burst_id = holder if holder and holder not in ours else later_burst_id(burst_id)
+            while burst_id in theirs.revisions and burst_id not in theirs.standing:
+                burst_id = later_burst_id(burst_id)
+            renamed = burst.event.model_copy(update={"burst_id": burst_id})
+            burst = replace(burst, burst_id=burst_id, raw=renamed.to_bytes())
+        usable.append(burst)
+    return usable
 
 
 def touching(

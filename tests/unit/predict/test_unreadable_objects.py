@@ -29,6 +29,7 @@ def photograph() -> bytes:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_object, "WITHIN_S", 0.1)
     monkeypatch.setattr(one_object, "_KEPT_S", 0.05)
+    monkeypatch.setattr(one_object, "SETTLING_S", 0.0)
 
 
 @pytest.fixture
@@ -151,6 +152,24 @@ def test_objects_that_all_fail_while_the_bucket_is_listed_are_waited_for(
     server.faults = {key: lambda c, _: c.refuse(500, "InternalError") for key in server.objects}
     with pytest.raises(TimeoutError):
         read(server, store, upload(BAD), upload(GOOD), limit_s=2)
+
+
+def test_a_store_that_has_just_started_may_hand_out_an_object_later_than_others(
+    double: tuple[S3Double, ObjectStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_object, "SETTLING_S", 60.0)
+    server, store = double
+    failures = 0
+
+    def refuse_six_times(connection: Connection, body: bytes) -> None:
+        nonlocal failures
+        failures += 1
+        if failures > 6:
+            server.faults.clear()
+        connection.refuse(500, "InternalError")
+
+    server.faults[BAD] = refuse_six_times
+    assert all(each.frame is not None for each in read(server, store, upload(BAD), upload(GOOD)))
 
 
 def test_the_only_object_of_a_bucket_is_given_up_after_a_while(

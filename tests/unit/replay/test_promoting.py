@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.replay.promotion import plan
+from producers.replay.standing import Bursts, Standing, under_usable_ids
 from tests.unit.replay.replay_making import LONG_AGO, NOW, burst, compared
+from uncia.broker import Message
 from uncia.events import BurstFrame, BurstResolved, BurstStatus
 
 WORDS = "replay trial with m@2"
@@ -189,3 +191,29 @@ def says(event: BurstResolved) -> tuple[object, ...]:
 def held_frames(world: list[BurstResolved]) -> set[str]:
     """Every photograph in a burst."""
     return {frame.image_id for each in world for frame in each.frames}
+
+
+def read_by_live(*events: BurstResolved) -> Bursts:
+    bursts = Bursts()
+    bursts.read([Message("t", 0, 0, 0, b"", event.to_bytes(), []) for event in events], lambda _: True)
+    return bursts
+
+
+def superseded(name: str) -> BurstResolved:
+    return burst(name, revision=5).model_copy(update={"status": BurstStatus.SUPERSEDED, "frames": ()})
+
+
+def test_a_burst_whose_id_live_has_superseded_takes_the_id_under_which_live_has_it() -> None:
+    live = read_by_live(burst("ab"), superseded("a"), burst("ab", burst_id="bst-second"))
+    (usable,) = under_usable_ids({"bst-a": Standing.of(burst("ab"))}, live)
+    assert usable.burst_id == usable.event.burst_id == "bst-second"
+    assert usable.agrees(live.standing["bst-second"])
+
+
+def test_a_superseded_id_never_comes_back_by_a_promotion() -> None:
+    live = read_by_live(burst("b"), superseded("b"), burst("ab"))
+    ours = {each.burst_id: Standing.of(each) for each in (burst("a"), burst("b"))}
+    ids = [each.burst_id for each in under_usable_ids(ours, live)]
+    assert ids[0] == "bst-a"
+    assert ids[1] not in live.revisions
+    assert ids == [each.burst_id for each in under_usable_ids(ours, live)]
