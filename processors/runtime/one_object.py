@@ -33,7 +33,7 @@ might be the last of an outage: it had begun before the store came back, and end
 
 SETTLING_S = 20.0
 """No object is given up for so many seconds after this process began or the store answered for nothing. A store that
-has just started hands out some volumes before others (SeaweedFS 4.48 answered 500 for stored objects for up to 14 s)."""
+has just started hands out some volumes before others (SeaweedFS 4.48: 500 for stored objects, for up to 14 s)."""
 
 _CANDIDATES = 4
 """Other objects that are tried; one that comes is enough. Several, since a lost volume takes many objects with it."""
