@@ -83,10 +83,9 @@ def test_a_clock_at_the_end_of_the_calendar_closes_late_frames_as_any_other(take
 def test_a_burst_of_a_thousand_frames_with_the_longest_keys_fits_its_topic() -> None:
     bursts = desk(rules=rules(max_frames=1000))
     bursts.start(dict.fromkeys(range(4), 0))
-    key = "ridge/north/" + '"' * 1012
     for number in range(1000):
         event = predicted(replace(Shot(f"n{number:04}", number / 10), focus=0.5 if number == 700 else None))
-        event = event.model_copy(update={"key": key})
+        event = event.model_copy(update={"key": f"ridge/north/{number:04}" + '"' * 1008})
         bursts.frame(PARTITION, number, event, LOG + timedelta(seconds=number / 100))
     bursts.tick(ClockTicked(partition=PARTITION, now=datetime(2027, 1, 1, tzinfo=UTC), position=0))
     (page,) = bursts.pages()
