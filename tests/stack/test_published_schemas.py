@@ -22,7 +22,7 @@ def test_every_event_on_every_topic_validates(
         taken = datetime(2026, 5, 1, 10) + timedelta(seconds=number)
         upload(f"{station}/north/IMG_{number}.JPG", photograph(810_000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
     upload(f"{station}/north/IMG_9.JPG", b"no photograph at all")
-    settled(f"{station}/north", 2, 120)
+    settled(f"{station}/north", 1, 120)
     topics = tuple(topic for topic in TOPICS if topic.event is not None)
     seen = set()
     for message in read_topics(settings, topics, from_beginning=True, until_end=True):
