@@ -233,10 +233,12 @@ class Ledger:
                 "INSERT INTO places VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
                 (fact.id, one.path, one.camera, one.key, one.etag, one.size, one.uploaded_at),
             )
-            # Within a second the one that was announced later: listings tell whole seconds.
+            # By the store's clock; the versions of an object may be announced in another order. Listings tell whole
+            # seconds, so an upload with one, which reconcile announced, comes after the others of its second.
             self._db.execute(
                 "INSERT INTO latest VALUES(?, ?, ?) ON CONFLICT(path) DO UPDATE SET id=excluded.id, at=excluded.at "
-                "WHERE CAST(excluded.at AS INTEGER)>=CAST(at AS INTEGER)",
+                "WHERE excluded.at>=at "
+                "OR (excluded.at=CAST(excluded.at AS INTEGER) AND excluded.at>=CAST(at AS INTEGER))",
                 (one.path, fact.id, one.uploaded_at),
             )
 
