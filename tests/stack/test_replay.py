@@ -22,6 +22,7 @@ from producers.replay.log import asking
 from producers.replay.workers import MARK
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
+from tests.stack.witness import is_junk
 from uncia.broker import existing_topics, read_topics
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
@@ -129,13 +130,15 @@ def namespaced(settings: Settings, name: str) -> Settings:
 def answers(settings: Settings) -> list[str]:
     """Upload ids in the order of their answers."""
     messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
-    return [ImagePredicted.from_bytes(message.value).upload_id for message in messages]
+    return [ImagePredicted.from_bytes(message.value).upload_id for message in messages if not is_junk(message)]
 
 
 def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
     """The newest revision of each burst."""
     found: dict[str, BurstResolved] = {}
     for message in read_topics(settings, (BURST_RESOLVED,), from_beginning=True, until_end=True):
+        if is_junk(message):
+            continue
         burst = BurstResolved.from_bytes(message.value)
         if burst.revision >= (found[burst.burst_id].revision if burst.burst_id in found else 0):
             found[burst.burst_id] = burst

@@ -22,6 +22,11 @@ NOT_OURS = "uncia-test-junk"
 """Header of messages that a test puts on a topic and nobody is to understand."""
 
 
+def is_junk(message: Message) -> bool:
+    """The message was put there by a test of what is no event."""
+    return any(name == NOT_OURS for name, _ in message.headers)
+
+
 @dataclass(frozen=True)
 class Refused:
     """A dead letter: why, and the original message."""
@@ -111,9 +116,7 @@ class Witness:
             if place in self._seen:
                 return
             self._seen.add(place)
-            if message.topic != DEAD_LETTER.full_name(self.settings) and any(
-                name == NOT_OURS for name, _ in message.headers
-            ):
+            if message.topic != DEAD_LETTER.full_name(self.settings) and is_junk(message):
                 return
             if message.topic == IMAGE_PREDICTED.full_name(self.settings):
                 answer = ImagePredicted.from_bytes(message.value)
