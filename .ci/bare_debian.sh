@@ -29,9 +29,13 @@ if ! command -v debootstrap >/dev/null; then
         >/dev/null </dev/null || cannot "debootstrap cannot be installed"
 fi
 
-mkdir -p "$checkout/.local"
-# Not in the temporary directory, which may be small, or take no devices.
-root=$(mktemp -d "$checkout/.local/bare-XXXXXX") || cannot "no room for it"
+# Not in the temporary directory, which may be small, or take no devices; nor where debootstrap cannot work, which reads
+# a blank in its folder's path as the end of it.
+case $checkout in
+*[!A-Za-z0-9/._-]*) place=/var/tmp ;;
+*) place=$checkout/.local && mkdir -p "$place" ;;
+esac
+root=$(mktemp -d "$place/uncia-bare-XXXXXX") || cannot "no room for it"
 chmod 755 "$root"  # apt's own user reads in it
 child=
 finish() {
