@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from producers.gateway.completeness import Completeness, CompletenessReader
-from producers.gateway.spool_file import made_folder, sync_folder
+from producers.gateway.spool_file import made_folder
 from uncia.capture_time import CaptureTime, TimeOrigin, capture_time
+from uncia.durable import sync_folder
 from uncia.exif import Exif, read_exif_file
 from uncia.maker_notes import read_maker_note
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import TextIO
 
+from uncia.durable import sync_folder
 from uncia.errors import UnciaError
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
@@ -111,15 +112,6 @@ def opened(path: Path) -> sqlite3.Connection:
         raise
     database.row_factory = sqlite3.Row
     return database
-
-
-def sync_folder(folder: Path) -> None:
-    """A file that was made or renamed survives a power cut only once its folder is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def made_folder(folder: Path) -> None:
