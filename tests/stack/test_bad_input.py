@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.stack.photographs import bomb, boxed, photograph, png, with_broken_exif
-from tests.stack.witness import Refused, Witness
+from tests.stack.witness import NOT_OURS, Refused, Witness
 from uncia.broker import create_topics, read_topics
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
 from uncia.settings import Settings
@@ -34,7 +34,7 @@ def announce(settings: Settings) -> Announce:
     def put(value: bytes, topic: str = STORAGE_CHANGED.full_name(settings)) -> None:
         producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
         try:
-            producer.send(topic, value=value).get(20)
+            producer.send(topic, value=value, headers=[(NOT_OURS, b"1")]).get(20)
         finally:
             producer.close()
 
