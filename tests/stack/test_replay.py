@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -250,13 +250,18 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
     wait_for: Callable[..., object],
+    tmp_path: Path,
 ) -> None:
     camera = f"{station}/north"
+    # A second after a close live revises nothing any more; until then the new content would take the place of the
+    # old one by itself.
+    load_deployment(replay, tmp_path, station, "north", burstLateness=1)
     keys = [f"{camera}/IMG_{number:04}.JPG" for number in range(8)]
     for number, key in enumerate(keys):
         taken = datetime(2014, 5, 1, 10 + number // 4, 0, number % 4)
         upload(key, photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
-    settled(camera, 2, 120)
+    closed = [burst.closed_at for burst in settled(camera, 2, 120) if burst.closed_at]
+    wait_for(lambda: datetime.now(UTC) > max(closed) + timedelta(seconds=5), 120, "live to have forgotten the bursts")
     # A photograph of 2017 under a key of 2014, and one of the other burst deleted, as retention does.
     upload(keys[0], photograph(hash(station) % 1000 * 1000 + 99, "2017:05:01 10:00:00"))
     wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 120, "2017")
@@ -273,6 +278,20 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     assert sum(burst.started_at.year == 2014 for burst in before.values()) >= 2
     assert str(Held.OBJECT_CHANGED) in replay("status", name)
     assert set(replay.json("status", name)["held"]) >= {str(Held.OBJECT_CHANGED), str(Held.OBJECT_GONE)}
+
+
+def load_deployment(replay: Commands, folder: Path, station: str, camera: str, **own: int) -> None:
+    """A deployment of this camera from 2010 on, with settings of its own."""
+    file = folder / "deployments.csv"
+    columns = ["deploymentID", "locationID", "cameraID", "latitude", "longitude", "deploymentStart", *own]
+    values = [f"{station}-{camera}", station, camera, "28.2", "83.9", "2010-01-01T00:00:00Z", *map(str, own.values())]
+    file.write_text(f"{','.join(columns)}\n{','.join(values)}\n", encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "uncia", "deployments", "load", str(file)],
+        env=replay.environment,
+        check=True,
+        timeout=60,
+    )
 
 
 def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
