@@ -61,8 +61,9 @@ class FieldDay:
 
     @property
     def groups(self) -> set[frozenset[str]]:
-        """The bursts, as sets of names."""
-        return {frozenset(photograph.name for photograph in burst) for burst in self.bursts}
+        """The bursts, as sets of names; a file that is no photograph is in none."""
+        frames = ([each.name for each in burst if each.rejection != "image-not-jpeg"] for burst in self.bursts)
+        return {frozenset(names) for names in frames if names}
 
     @property
     def groups_before_stragglers(self) -> set[frozenset[str]]:
