@@ -71,8 +71,8 @@ for file in .npmrc .m2/settings.xml .config/pip/pip.conf .pip/pip.conf .netrc; d
 done
 
 # A name with a space, as the Makefile promises.
-git -c safe.directory='*' clone --quiet "$checkout" "$root/root/fresh clone" || cannot "the checkout cannot be cloned"
-[ ! -d "$checkout/../shared" ] || cp -r "$checkout/../shared" "$root/root/shared"
+git -c safe.directory='*' clone --quiet "$checkout" "$root/srv/fresh clone" || cannot "the checkout cannot be cloned"
+[ ! -d "$checkout/../shared" ] || cp -r "$checkout/../shared" "$root/srv/shared"
 
 packages=$(sed -n 's/^\(sudo \)\{0,1\}\(apt-get install .*\)$/\2/p' "$checkout/README.md" | head -1)
 variables=()
@@ -84,7 +84,7 @@ done < <(env)
 
 cat >"$root/run.sh" <<S
 set -e
-cd "/root/fresh clone"
+cd "/srv/fresh clone"
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive ${packages:-true} >/dev/null
 $commands
