@@ -7,16 +7,12 @@ none of them is a frame of a burst. A rejected photograph is one: it may stand f
 What a model could judge is a photograph, whatever its name; this module is about rejected uploads only.
 """
 
+from uncia.events import WITHDRAWN_REASONS
+
 PHOTOGRAPH_EXTENSIONS = frozenset({"jpg", "jpeg", "jpe", "jfif"})
 """File name extensions of photographs, in lower case."""
 
-OBJECT_CHANGED = "object-changed"
-"""The object was no longer what was announced; the new content has an upload of its own."""
-
-OBJECT_MOVED = "object-moved"
-"""The photograph of this upload belongs to another camera now."""
-
-_NO_PHOTOGRAPH = frozenset({"image-not-jpeg", "image-unknown-kind", OBJECT_CHANGED, OBJECT_MOVED})
+_NO_PHOTOGRAPH = frozenset({"image-not-jpeg", "image-unknown-kind"}) | WITHDRAWN_REASONS
 """Reasons that say that the content is something else, or that nothing of this upload is left to be judged."""
 
 _BEGINS_AS_JPEG = frozenset({"image-truncated", "image-corrupt", "image-too-large"})

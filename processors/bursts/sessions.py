@@ -54,8 +54,8 @@ from processors.bursts.state import KEPT_MOVED, KEPT_VERSIONS, Burst, CameraStat
 from processors.bursts.step import Said, Step
 from processors.bursts.verdict import Verdicts
 from processors.bursts.versions import at_or_before, merge, replacement, visible
-from uncia.events import BurstStatus, CloseReason, FrameLate, ImagePredicted
-from uncia.photograph_names import OBJECT_MOVED, is_lost_photograph
+from uncia.events import OBJECT_MOVED, BurstStatus, CloseReason, FrameLate, ImagePredicted
+from uncia.photograph_names import is_lost_photograph
 
 LATE = "late"
 TWO_CAMERAS = "two-cameras"
