@@ -1,6 +1,7 @@
 """Photographs, and what only claims to be one."""
 
 import io
+import secrets
 import struct
 import zlib
 
@@ -25,6 +26,11 @@ def photograph(
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90, exif=tags if time is not None else b"")
     return file.getvalue() + seed.to_bytes(8, "big")
+
+
+def fresh_photograph() -> bytes:
+    """A JPEG whose content no other test stores, for tests in which equal content means the same photograph."""
+    return photograph(secrets.randbits(62))
 
 
 def bomb(side: int = 20_000) -> bytes:

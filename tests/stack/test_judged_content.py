@@ -23,7 +23,7 @@ from dashboard.contact_sheet.thumbnails import GONE, REPLACED, JudgedContent, st
 from infra.local.stack import Stack
 from producers.reconcile.notification import notification_of, path_of
 from tests.stack.conftest import KIND
-from tests.stack.photographs import photograph
+from tests.stack.photographs import fresh_photograph, photograph
 from tests.stack.witness import Witness
 from uncia import ids
 from uncia.broker import create_topics
@@ -231,8 +231,8 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     station: str,
 ) -> None:
     wrong, right, kept = (f"{station}/{name}/IMG_0001.JPG" for name in ("wrong", "right", "kept"))
-    etag = upload(wrong, photograph(720))
-    deleted = upload(kept, photograph(721))
+    etag = upload(wrong, fresh_photograph())
+    deleted = upload(kept, fresh_photograph())
     answer_to(wrong, etag)
     answer_to(kept, deleted)
     store.client.copy_object(Bucket=settings.bucket, Key=right, CopySource={"Bucket": settings.bucket, "Key": wrong})
@@ -259,7 +259,7 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
     stack: Stack, upload: Upload, answer_to: AnswerTo, witness: Witness, settings: Settings, station: str
 ) -> None:
     names = ["DCIM/a.jpg", "DCIM/100/b.jpg"]
-    etags = {name: upload(f"{station}/wrong/{name}", photograph(722 + place)) for place, name in enumerate(names)}
+    etags = {name: upload(f"{station}/wrong/{name}", fresh_photograph()) for name in names}
     for name, etag in etags.items():
         answer_to(f"{station}/wrong/{name}", etag)
     drawn = stack.drawn()
