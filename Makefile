@@ -19,7 +19,7 @@ help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV_DONE) ## Install all that is missing: packages, Kafka, Triton, the model.
-	@$(PY) -m infra.local.install
+	@$(PY) -m uncia.infra.local.install
 
 demo: setup ## Play three camera stations into the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
@@ -41,7 +41,7 @@ unit: $(VENV_DONE) ## Unit tests alone.
 
 bench: setup ## Measure speed, into .local/bench/results.json; then the properties of bursts with many examples.
 	@$(PY) -m benchmarks $(ARGS)
-	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/bursts/test_bursts_in_any_order.py
+	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/processors/bursts/test_bursts_in_any_order.py
 
 soak: setup ## Play 20 rounds of 300 photographs with a fault in each; prints what became of them.
 	@$(PY) -m benchmarks.recovery $(ARGS)
@@ -50,7 +50,7 @@ endurance: setup ## Play 10,000 photographs and watch the memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
 models-report: setup ## Run the recipes for models end to end, under half an hour (ARGS=--quick: a few minutes).
-	@$(PY) -m infra.local.install_stamps
+	@$(PY) -m uncia.infra.local.install_stamps
 	@$(PY) -m benchmarks.models_report $(ARGS)
 
 clean: ## Stop the stack; remove what was installed, built and stored.

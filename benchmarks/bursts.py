@@ -29,18 +29,18 @@ from benchmarks.plan import BURST, shots
 from benchmarks.predictions import Predictions
 from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
-from infra.local.layout import Layout
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from infra.local.supervisor import Supervisor
-from processors.bursts.label_sets import LabelSets
-from processors.bursts.records import CHANGELOG
-from processors.bursts.worker import BATCH, make_desk
-from uncia.broker import read_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import ImagePredicted
-from uncia.model_card import load_model_card
-from uncia.partitioning import partition_of
+from uncia.infra.local.layout import Layout
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.supervisor import Supervisor
+from uncia.kafka.broker import read_topics
+from uncia.kafka.partitioning import partition_of
+from uncia.processors.bursts.label_sets import LabelSets
+from uncia.processors.bursts.state_store import CHANGELOG
+from uncia.processors.bursts.worker import BATCH, make_desk
+from uncia.serving.model_card import load_model_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 

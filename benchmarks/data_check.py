@@ -25,15 +25,15 @@ import typer
 
 from benchmarks.machine import own_memory
 from benchmarks.many_names import FRAMES, SCENES, write_camtrap_dp, write_coco, write_folders, write_table
-from triton_models.data.check.findings import check
-from triton_models.data.check.page import render
-from triton_models.data.check.seeing import see
-from triton_models.data.pictures import read_data
-from triton_models.data.splits import By, leaks, split
-from triton_models.training import features
-from triton_models.training.cache import Rows
-from triton_models.training.trunk_rows import TrunkRows
-from uncia.frames import Pixels
+from uncia.imaging.frames import Pixels
+from uncia.training.dataset_check.embeddings import see
+from uncia.training.dataset_check.findings import check
+from uncia.training.dataset_check.page import render
+from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.splits import By, leaks, split
+from uncia.training.feature_store.cache import Rows
+from uncia.training.features import extraction as features
+from uncia.training.features.trunk_extractor import TrunkRows
 
 _NAMES = 50_000
 _BY: tuple[By, ...] = ("burst", "camera")

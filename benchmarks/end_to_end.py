@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.answers import Answers
 from benchmarks.figures import cpu_between
 from benchmarks.plan import BURST, Shot, shots
 from benchmarks.processes import Sample, busy_seconds, sample
+from benchmarks.results_consumer import Answers
 from benchmarks.uploads import Sent, Uploader
 
 GENERATOR = "load-generator"

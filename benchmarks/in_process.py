@@ -19,9 +19,9 @@ import onnxruntime
 
 from benchmarks.photographs import Photographs, exif_block
 from benchmarks.plan import shots
-from uncia.frames import FrameSpec, Pixels, read_frame
-from uncia.model_card import read_model_card
-from uncia.model_versions import GRAPH_FILE
+from uncia.imaging.frames import FrameSpec, Pixels, read_frame
+from uncia.serving.model_card import read_model_card
+from uncia.serving.model_versions import GRAPH_FILE
 
 _MAX_PIXELS = 150_000_000
 _LIMIT_S = 300

@@ -19,17 +19,17 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from benchmarks.beside import Beside
+from benchmarks.background import Beside
 from benchmarks.figures import spread
 from benchmarks.machine import describe
 from benchmarks.marked_page import with_results
 from benchmarks.photographs import Photographs, exif_block
 from tests.recovery.faults import BESIDE, KILLED, Fault, Field, Kill, KillModel
 from tests.recovery.standing import standing
-from uncia.broker import read_topics
 from uncia.errors import DependencyDown, UnciaError
-from uncia.object_store import ObjectStore
+from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, IMAGE_PREDICTED, Topic
 
 BEGIN, END = "<!-- kills: written by `python -m benchmarks.kills --docs` -->", "<!-- end of kills -->"

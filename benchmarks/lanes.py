@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.kafka_log import messages
+from benchmarks.latency import Seen, Waits
 from benchmarks.machine import cores, describe
 from benchmarks.no_op_model import build
 from benchmarks.photographs import Photographs
@@ -31,15 +32,14 @@ from benchmarks.plan import BURST, Shot
 from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
 from benchmarks.uploads import Sent, Uploader
-from benchmarks.waits import Seen, Waits
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from infra.local.stream import stream_status
-from producers.reconcile.announce import announce
-from uncia.broker import read_topics
 from uncia.errors import UnciaError
-from uncia.object_store import ObjectStore
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.stream import stream_status
+from uncia.kafka.broker import read_topics
+from uncia.producers.reconcile.announce import announce
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_BACKFILLED
 
 _DISTINCT = 48

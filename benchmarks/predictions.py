@@ -17,7 +17,7 @@ from uncia.events import (
     Prediction,
     Trigger,
 )
-from uncia.model_card import ModelCard
+from uncia.serving.model_card import ModelCard
 
 _VECTORS = 64
 _TOP = 5

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import processes
+from uncia.infra.local import processes
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STUB = b"triton_python_backend_stub"

@@ -18,11 +18,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import typer
 
-from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Fact, Ledger, Place
-from producers.reconcile.rounds import Asked, Comparison
-from uncia.object_store import ObjectStore, StoredObject
+from uncia.producers.reconcile.ledger import Fact, Ledger, Place
+from uncia.producers.reconcile.rounds import Asked, Comparison
+from uncia.producers.reconcile.upload_facts import object_keys
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore, StoredObject
 
 BUCKET = "camera-uploads"
 _PAGE = 1000

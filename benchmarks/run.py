@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.answers import Answers, listening
 from benchmarks.end_to_end import GENERATOR, OTHERS, EndToEnd, Round, Soak
 from benchmarks.figures import cpu_between, growth_per_1000, medians, percentile, spread
 from benchmarks.in_process import WAYS, Measured, Way, measure
@@ -16,10 +15,11 @@ from benchmarks.photographs import Photographs
 from benchmarks.processes import Sample, pids_of, sample
 from benchmarks.profiling import recording
 from benchmarks.report import Results
+from benchmarks.results_consumer import Answers, listening
 from benchmarks.uploads import Uploader
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from uncia.model_versions import read_standing
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings
 
 DISTINCT = 48

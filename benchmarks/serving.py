@@ -20,19 +20,19 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from benchmarks.beside import Beside
+from benchmarks.background import Beside
+from benchmarks.foreign_classifier import export_theirs, prepared, session_of
 from benchmarks.machine import describe
 from benchmarks.report import Results
-from benchmarks.serving_asked import Asked, by_grpc, by_http, percentiles, release
+from benchmarks.serving_load import Asked, by_grpc, by_http, percentiles, release
 from benchmarks.serving_table import write_table
-from benchmarks.theirs import export_theirs, prepared, session_of
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
 from uncia.errors import UnciaError
-from uncia.frames import self_test_pattern
-from uncia.model_card import installed_card
-from uncia.model_versions import GRAPH_FILE, write_standing
-from uncia.model_versions import first as first_standing
+from uncia.imaging.frames import self_test_pattern
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.serving.model_card import installed_card
+from uncia.serving.model_versions import GRAPH_FILE, write_standing
+from uncia.serving.model_versions import first as first_standing
 from uncia.settings import Settings
 
 _CLIENTS = 4

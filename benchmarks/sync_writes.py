@@ -24,11 +24,11 @@ from benchmarks.figures import percentile
 from benchmarks.machine import describe
 from benchmarks.marked_page import with_results
 from benchmarks.photographs import Photographs, exif_block
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from uncia.broker import read_topics
 from uncia.errors import DependencyDown, UnciaError
-from uncia.object_store import ObjectStore
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import read_topics
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED
 
 BEGIN, END = "<!-- sync: written by `python -m benchmarks.sync_writes --docs` -->", "<!-- end of sync -->"

@@ -20,17 +20,17 @@ import typer
 from PIL import Image
 
 from benchmarks.machine import own_memory
-from triton_models.data.pictures import Picture
-from triton_models.data.pixels import frame_of
-from triton_models.data.splits import Split
-from triton_models.training.backbones import backbone
-from triton_models.training.features import extract
-from triton_models.training.fine_tune import FineTuneSettings, fine_tune
-from triton_models.training.head import HeadSettings, train_head
-from triton_models.training.sights import Sight
-from triton_models.training.small import SmallSettings, train_small
-from triton_models.training.trunk_rows import TrunkRows
-from uncia.frames import FrameSpec
+from uncia.imaging.frames import FrameSpec
+from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.images import Picture
+from uncia.training.datasets.splits import Split
+from uncia.training.features.backbones import backbone
+from uncia.training.features.extraction import extract
+from uncia.training.features.inputs import Sight
+from uncia.training.features.trunk_extractor import TrunkRows
+from uncia.training.heads.head import HeadSettings, train_head
+from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
+from uncia.training.networks.small import SmallSettings, train_small
 
 _SIZE = (2048, 1536)
 _NAMES = 50_000

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from benchmarks.photographs import Photographs, exif_block
 from benchmarks.plan import BURST, Shot
 from uncia.errors import DependencyDown
-from uncia.object_store import ObjectStore
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 
 CONNECTIONS = 8
 _TIMEOUT_S = 30

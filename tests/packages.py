@@ -8,11 +8,11 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from triton_models.releases.repository import sha256
 from uncia.events.images import ClassVector
-from uncia.frames import FrameSpec, self_test_pattern
-from uncia.labels import LabelSet
-from uncia.model_card import ModelCard, SelfTest
+from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.serving.labels import LabelSet
+from uncia.serving.model_card import ModelCard, SelfTest
+from uncia.triton_models.repository import sha256
 
 SMALL = FrameSpec(width=96, height=64, window=96)
 

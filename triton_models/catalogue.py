@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.inference import ServedVersion
-from uncia.model_card import ModelCard, installed_card
-from uncia.model_versions import Standing, installed, models, read_standing
+from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.model_versions import Standing, installed, models, read_standing
+from uncia.serving.triton_client import ServedVersion
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """`python -m uncia`: the front door for programs that know their Python and not where its scripts are."""
 
-from uncia.cli import main
+from uncia.commands.main import main
 
 if __name__ == "__main__":
     main()

@@ -4,8 +4,8 @@ import contextlib
 import re
 from datetime import UTC, datetime
 
-from uncia.capture_time import TimeOrigin
 from uncia.events import Lane
+from uncia.imaging.capture_time import TimeOrigin
 
 LANE_METADATA = "uncia-lane"
 """S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader says the lane itself: `live` or `backfill`."""

@@ -14,10 +14,10 @@ from benchmarks.models_report.ablation import ablation_step
 from benchmarks.models_report.calibration import calibration_step
 from benchmarks.models_report.ensembles import bursts_step, models_step, views_step
 from benchmarks.models_report.groups import groups_step, samples_step
-from benchmarks.models_report.kept import kept_step
 from benchmarks.models_report.learning import fine_tune_step, train_head_step, train_small_step, train_whole_step
 from benchmarks.models_report.page import write_page
 from benchmarks.models_report.pictures import draw_data
+from benchmarks.models_report.retained_classes import kept_step
 from benchmarks.models_report.running import TRY, Report, Sizes, Step, run_steps
 from benchmarks.models_report.serving import serving_step
 from uncia.errors import UnciaError

@@ -9,10 +9,10 @@ AUGMENTATIONS = ("none", "mirror")
 
 def ablation_step(report: Report) -> Facts:
     """Every combination as `uncia models ablate` makes it; its plot beside."""
-    from triton_models.training.ablation import AblationSettings, ablate, as_json, spread_cuts
-    from triton_models.training.backbones import backbone
-    from triton_models.training.plots import interval_plot
-    from uncia.frames import FrameSpec
+    from uncia.imaging.frames import FrameSpec
+    from uncia.training.ablation import AblationSettings, ablate, as_json, spread_cuts
+    from uncia.training.features.backbones import backbone
+    from uncia.training.model_packages.plots import interval_plot
 
     data, parts = sides(report)
     network = backbone("efficientnet-lite0")

@@ -4,13 +4,13 @@ import numpy as np
 
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
-from triton_models.asking.answers import Answers, ask, by_burst
-from triton_models.asking.packages import open_package
-from triton_models.asking.presence import presence
-from triton_models.calibrating.label_sets import Promise
-from triton_models.calibrating.packages import CalibrationError, write_calibrated
-from triton_models.evaluation.bootstrap import interval
-from uncia.labels import LabelSet
+from uncia.serving.labels import LabelSet
+from uncia.training.calibration.label_sets import Promise
+from uncia.training.calibration.packages import CalibrationError, write_calibrated
+from uncia.training.evaluation.bootstrap import interval
+from uncia.training.offline_inference.inference import Answers, ask, by_burst
+from uncia.training.offline_inference.presence import presence
+from uncia.triton_models.packages.loading import open_package
 
 PROMISES = (Promise(at_most_false_alarms=0), Promise(least_precision=0.9))
 

@@ -7,21 +7,21 @@ import numpy as np
 
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
-from triton_models.asking.answers import Answers, ask
-from triton_models.asking.packages import OpenPackage, open_package
-from triton_models.asking.presence import presence
-from triton_models.data.pictures import Picture
-from triton_models.ensembles.building import Ensemble, ask_members, build, gather
-from triton_models.ensembles.bursts import BurstScores, as_file, learn_from, stacked_scores
-from triton_models.ensembles.comparing import Line, compare_parts, compare_rules
-from triton_models.ensembles.judging import judged
-from triton_models.ensembles.rules import RULES, Rule, shares
-from triton_models.ensembles.stacking import learn
-from triton_models.ensembles.views import View, parse_views
-from triton_models.evaluation.bootstrap import Interval, difference
-from triton_models.evaluation.measures import measured
-from triton_models.evaluation.metrics import ranks
-from uncia.labels import LabelSet
+from uncia.serving.labels import LabelSet
+from uncia.training.datasets.images import Picture
+from uncia.training.ensembles.building import Ensemble, ask_members, build, gather
+from uncia.training.ensembles.bursts import BurstScores, as_file, learn_from, stacked_scores
+from uncia.training.ensembles.comparing import Line, compare_parts, compare_rules
+from uncia.training.ensembles.evaluation import judged
+from uncia.training.ensembles.rules import RULES, Rule, shares
+from uncia.training.ensembles.stacking import learn
+from uncia.training.ensembles.views import View, parse_views
+from uncia.training.evaluation.bootstrap import Interval, difference
+from uncia.training.evaluation.measures import measured
+from uncia.training.evaluation.metrics import ranks
+from uncia.training.offline_inference.inference import Answers, ask
+from uncia.training.offline_inference.presence import presence
+from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 MODELS = ("head", "head_whole", "fine_tuned", "small")
 FRAME_RULES = ("mean", "geometric-mean", "log-odds", "max", "vote")
@@ -64,8 +64,8 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
 
 def _serves_the_same(package: OpenPackage, test: Answers, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
     """The largest difference between the package's answer for a file and what was judged of it, over a few files."""
-    from triton_models.ensembles.building import by_member
-    from triton_models.ensembles.rules import combined
+    from uncia.training.ensembles.building import by_member
+    from uncia.training.ensembles.rules import combined
 
     pictures = test.pictures[:8]
     served = ask(package, pictures).windows.astype(np.float64)
@@ -125,7 +125,7 @@ def _some(pictures: Sequence[Picture], bursts: int) -> list[Picture]:
 
 
 def _interval(values: np.ndarray, names: np.ndarray, report: Report) -> list[float]:
-    from triton_models.evaluation.bootstrap import interval
+    from uncia.training.evaluation.bootstrap import interval
 
     return _told(interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
 

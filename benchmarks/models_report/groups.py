@@ -6,11 +6,11 @@ from benchmarks.models_report.calibration import share_of
 from benchmarks.models_report.learning import teller
 from benchmarks.models_report.pictures import LEOPARD, genuine, groups
 from benchmarks.models_report.running import Facts, Report
-from triton_models.asking.answers import Answers, ask, by_burst
-from triton_models.asking.packages import open_package
-from triton_models.groups.recipe import train_groups
-from triton_models.recipes import species_classifier
-from uncia.labels import LabelClass
+from uncia.serving.labels import LabelClass
+from uncia.training.animal_or_not.recipe import train_groups
+from uncia.training.offline_inference.inference import Answers, ask, by_burst
+from uncia.triton_models.packages.loading import open_package
+from uncia.triton_models.recipes import species_classifier
 
 
 def groups_step(report: Report) -> Facts:

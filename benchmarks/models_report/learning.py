@@ -5,13 +5,13 @@ from typing import Any
 
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
-from triton_models.data.splits import Split
+from uncia.training.datasets.splits import Split
 
 
 def train_head_step(report: Report) -> Facts:
     """A head on the frozen backbone, on the dense pass's windows."""
-    from triton_models.training.backbones import backbone
-    from triton_models.training.head import HeadSettings, train_head
+    from uncia.training.features.backbones import backbone
+    from uncia.training.heads.head import HeadSettings, train_head
 
     return _trained(
         report,
@@ -22,8 +22,8 @@ def train_head_step(report: Report) -> Facts:
 
 def train_whole_step(report: Report) -> Facts:
     """A head that looks at whole frames: another member for the ensembles."""
-    from triton_models.training.backbones import backbone
-    from triton_models.training.head import HeadSettings, train_head
+    from uncia.training.features.backbones import backbone
+    from uncia.training.heads.head import HeadSettings, train_head
 
     settings = HeadSettings(look="whole", augmentations=("plain", "mirror"))
     return _trained(
@@ -35,8 +35,8 @@ def train_whole_step(report: Report) -> Facts:
 
 def fine_tune_step(report: Report) -> Facts:
     """The last block learns as well."""
-    from triton_models.training.backbones import backbone
-    from triton_models.training.fine_tune import FineTuneSettings, fine_tune
+    from uncia.training.features.backbones import backbone
+    from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
 
     settings = FineTuneSettings(blocks=1, epochs=report.sizes.epochs, patience=2, batch=8)
     work = report.folder / "checkpoints" / "fine_tuned"
@@ -50,7 +50,7 @@ def fine_tune_step(report: Report) -> Facts:
 
 def train_small_step(report: Report) -> Facts:
     """A network of LeNet's size, from scratch."""
-    from triton_models.training.small import SmallSettings, train_small
+    from uncia.training.networks.small import SmallSettings, train_small
 
     settings = SmallSettings(epochs=report.sizes.small_epochs)
     work = report.folder / "checkpoints" / "small"
@@ -70,7 +70,7 @@ def teller(report: Report) -> Callable[[str, int, int], None]:
 
 
 def _trained(report: Report, name: str, train: Callable[[Split], Any]) -> Facts:
-    from triton_models.training.package import write_package
+    from uncia.training.model_packages.package import write_package
 
     data, split = sides(report)
     trained = train(split)

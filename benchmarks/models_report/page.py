@@ -9,7 +9,7 @@ from benchmarks.marked_page import with_results
 from benchmarks.models_report.cells import MEASURES, cell_of, share, table, verdict
 from benchmarks.models_report.page_of_ensembles import PLOTS, bursts, models, views
 from benchmarks.models_report.running import Facts, Report
-from triton_models.evaluation.bootstrap import Interval
+from uncia.training.evaluation.bootstrap import Interval
 
 BEGIN, END = "<!-- results: written by `make models-report ARGS=--docs` -->", "<!-- end of results -->"
 WAYS = {
@@ -72,7 +72,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
 
 def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
     """One picture of the ensembles; the ablation's lies there already."""
-    from triton_models.training.plots import interval_plot
+    from uncia.training.model_packages.plots import interval_plot
 
     folder.mkdir(parents=True, exist_ok=True)
     rows = [

@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.models_report.running import Facts, Report
-from triton_models.data.composites.cut_outs import shelf
-from triton_models.data.composites.draw import draw
-from triton_models.data.composites.plan import Recipe
-from triton_models.data.pictures import DataSet, Picture, read_data
-from triton_models.data.splits import Split, leaks, split
+from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.splits import Split, leaks, split
+from uncia.training.scenes.cut_outs import shelf
+from uncia.training.scenes.plan import Recipe
+from uncia.training.scenes.rendering import draw
 
 SAMPLES = Path("../shared/samples")
 """Genuine photographs, where they are; none of them is in the project."""

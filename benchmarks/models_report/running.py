@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uncia.model_versions import write_whole
+from uncia.serving.model_versions import write_whole
 
 Facts = dict[str, Any]
 """What a step found, as JSON has it."""

@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.beside import Beside
+from benchmarks.background import Beside
 from benchmarks.models_report.pictures import genuine, sides
 from benchmarks.models_report.running import Facts, Report
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from triton_models.asking.answers import ask
-from triton_models.asking.packages import open_package
-from triton_models.data.pictures import Picture
-from uncia.broker import read_topics
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import ImagePredicted
-from uncia.object_store import ObjectStore
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED
+from uncia.training.datasets.images import Picture
+from uncia.training.offline_inference.inference import ask
+from uncia.triton_models.packages.loading import open_package
 
 MODEL = "species_classifier"
 _PATIENCE_S = 90

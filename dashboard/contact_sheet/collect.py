@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from uncia.broker import Message
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.events.dead_letter import DeadLetter
+from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 

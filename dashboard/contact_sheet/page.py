@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboard.contact_sheet.collect import Results
-from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
+from uncia.dashboard.contact_sheet.collect import Results
+from uncia.dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 from uncia.errors import UnciaError
 from uncia.events import BurstFrame, BurstResolved
 from uncia.terminal import on_page

@@ -11,10 +11,10 @@ from PIL import Image
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage, UnciaError
 from uncia.events import BurstFrame, ImagePredicted
-from uncia.frames import FrameSpec, read_frame
-from uncia.jpeg import read_header
-from uncia.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
+from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.jpeg_header import read_header
 from uncia.settings import Settings
+from uncia.storage.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
 
 THUMBNAIL = (360, 270)
 _QUALITY = 68

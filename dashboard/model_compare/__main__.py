@@ -9,15 +9,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dashboard.contact_sheet.page import write_page
-from dashboard.contact_sheet.thumbnails import stored_pictures
-from dashboard.model_compare.comparing import Comparison, Pair, compared
-from dashboard.model_compare.page import render
-from uncia.broker import existing_topics, read_topics
+from uncia.dashboard.contact_sheet.page import write_page
+from uncia.dashboard.contact_sheet.thumbnails import stored_pictures
+from uncia.dashboard.model_compare.comparing import Comparison, Pair, compared
+from uncia.dashboard.model_compare.page import render
 from uncia.errors import PermanentError, SettingsError, UnciaError
 from uncia.events import ImagePredicted
+from uncia.kafka.broker import existing_topics, read_topics
+from uncia.serving.shadows import shadow_settings
 from uncia.settings import Settings, settings
-from uncia.shadows import shadow_settings
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import IMAGE_PREDICTED
 

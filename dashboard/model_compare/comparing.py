@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dashboard.contact_sheet.thumbnails import JudgedContent
+from uncia.dashboard.contact_sheet.thumbnails import JudgedContent
 from uncia.events import WITHDRAWN_REASONS, ImagePredicted
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboard.contact_sheet.thumbnails import LoadPicture
-from dashboard.model_compare.comparing import Comparison
+from uncia.dashboard.contact_sheet.thumbnails import LoadPicture
+from uncia.dashboard.model_compare.comparing import Comparison
 
 PICTURES_SHOWN = 120
 ROWS_SHOWN = 60

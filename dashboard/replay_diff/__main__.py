@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from dashboard.contact_sheet.page import write_page
-from dashboard.contact_sheet.thumbnails import stored_pictures
-from dashboard.replay_diff.page import render
+from uncia.dashboard.contact_sheet.page import write_page
+from uncia.dashboard.contact_sheet.thumbnails import stored_pictures
+from uncia.dashboard.replay_diff.page import render
 from uncia.errors import UnciaError
 from uncia.settings import settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
+from uncia.dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 from uncia.terminal import on_page
 
 CHANGES_SHOWN = 100

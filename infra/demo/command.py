@@ -11,12 +11,12 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from infra.demo.ledger import Ledger, closing_line
-from infra.demo.listening import listening
-from infra.demo.processes import Child, Gateway, uncia
-from infra.local.stack import Stack
+from uncia.camtrap.names import is_cards_own
 from uncia.errors import UnciaError
-from uncia.names import is_cards_own
+from uncia.infra.demo.follower import listening
+from uncia.infra.demo.ledger import Ledger, closing_line
+from uncia.infra.demo.processes import Child, Gateway, uncia
+from uncia.infra.local.stack import Stack
 from uncia.terminal import echo, plain_console
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}

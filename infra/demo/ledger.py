@@ -12,7 +12,7 @@ from typing import Any
 
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import upload_id
-from uncia.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_lost_photograph
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Health of a worker in its container: `python -m infra.docker.worker_health`.
+"""Health of a worker in its container: `python -m uncia.infra.docker.worker_health`.
 
 Healthy means that it has said it is ready (a worker keeps a file while it holds its partitions and its tables are
 recovered), and, where it has a metrics page, that this answers. Standard library only; the exit status is the answer.

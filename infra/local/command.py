@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from infra.local.disks import Room, concerns, disks_of
-from infra.local.order import NAMES
-from infra.local.part_status import PartStatus
-from infra.local.stack import Stack
 from uncia.errors import StackError
+from uncia.infra.local.disks import Room, concerns, disks_of
+from uncia.infra.local.part_health import PartStatus
+from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.stack import Stack
 from uncia.settings import read_settings, stack_dir
 from uncia.terminal import echo, echo_json, plain_console
 
@@ -72,8 +72,8 @@ def status(as_json: bool = _JSON) -> None:
     With --json `{"parts": [...], "ports": {...}, "stream": {...}, "disks": [...]}`.
     """
     # Imported here: the other commands have no use for a Kafka client.
-    from infra.local.stream import stream_status
-    from infra.local.stream_table import show_stream
+    from uncia.infra.local.stream import stream_status
+    from uncia.infra.local.stream_table import show_stream
 
     stack = Stack(stack_dir())
     drawn = stack.drawn()
@@ -139,7 +139,7 @@ def logs(
 
 def doctor(as_json: bool = _JSON) -> None:
     """Check what the stack needs here, and say what to do. Status 1 when something is in the way."""
-    from infra.local.doctor import examine
+    from uncia.infra.local.doctor import examine
 
     checks = examine(Stack(stack_dir()))
     if as_json:

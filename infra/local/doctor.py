@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.local import install_kafka, install_models, install_triton
-from infra.local.disks import concerns, disks_of
-from infra.local.drawn import is_free
-from infra.local.installing import run
-from infra.local.java import find_java, java_version
-from infra.local.layout import parts_dir
-from infra.local.part_status import PartStatus
-from infra.local.short_folder import may_be_cleaned
-from infra.local.stack import Stack
-from infra.local.stream import bucket_problem
-from infra.local.synchronous import is_written_through
 from uncia.errors import StackError, UnciaError
+from uncia.infra.local import install_kafka, install_models, install_triton
+from uncia.infra.local.disks import concerns, disks_of
+from uncia.infra.local.installing import run
+from uncia.infra.local.java import find_java, java_version
+from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.part_health import PartStatus
+from uncia.infra.local.short_folder import may_be_cleaned
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.stack_identity import is_free
+from uncia.infra.local.stream import bucket_problem
+from uncia.infra.local.synchronous import is_written_through
 
 LEAST_DISK_GB = 5.0
 LEAST_MEMORY_GB = 3.0
@@ -150,13 +150,13 @@ def _maven() -> str:
 
 def _jars() -> str:
     if not install_kafka.complete():
-        raise StackError("not installed, or from another pom.xml: `make setup` (python -m infra.local.install)")
+        raise StackError("not installed, or from another pom.xml: `make setup` (python -m uncia.infra.local.install)")
     return f"{len(list((parts_dir() / 'kafka' / 'libs').glob('*.jar')))} jars in {parts_dir() / 'kafka'}"
 
 
 def _triton() -> str:
     if not install_triton.complete():
-        raise StackError("not installed, or from another list: `make setup` (python -m infra.local.install)")
+        raise StackError("not installed, or from another list: `make setup` (python -m uncia.infra.local.install)")
     python = parts_dir() / "triton" / "venv" / "bin" / "python3"
     version = run([python, "-c", "import numpy, onnxruntime; print(numpy.__version__)"], "Triton's Python is broken")
     if not version.startswith("1."):

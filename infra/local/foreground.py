@@ -1,4 +1,4 @@
-"""The stack as one process in the foreground, for systemd: `python -m infra.local.foreground [PART...]`.
+"""The stack as one process in the foreground, for systemd: `python -m uncia.infra.local.foreground [PART...]`.
 
 Starts all parts, says `READY=1` when they have answered, watches supervisord, and stops everything in order on SIGTERM.
 Ends with status 0 after SIGTERM or `uncia down`, with 1 when supervisord died: the unit starts it again.
@@ -12,8 +12,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from infra.local.stack import Stack
 from uncia.errors import StackError
+from uncia.infra.local.stack import Stack
 from uncia.settings import stack_dir
 from uncia.terminal import echo
 

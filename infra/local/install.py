@@ -1,4 +1,4 @@
-"""`python -m infra.local.install`: everything below `.local/parts`, and the model repository. Run it at will.
+"""`python -m uncia.infra.local.install`: everything below `.local/parts`, and the model repository. Run it at will.
 
 Each step builds in a folder beside its place and moves it there when it is whole, so that an installation that was
 killed is begun anew and never taken for a complete one.
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import install_kafka, install_models, install_triton
-from infra.local.layout import parts_dir
 from uncia.errors import UnciaError
-from uncia.folders import tidy
+from uncia.infra.local import install_kafka, install_models, install_triton
+from uncia.infra.local.layout import parts_dir
+from uncia.storage.atomic_dir import tidy
 
 
 @dataclass(frozen=True)

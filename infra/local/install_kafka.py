@@ -4,9 +4,9 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from infra.local.installing import building, digest, is_complete, run, system_packages
-from infra.local.java import ADVICE, find_java
 from uncia.errors import StackError
+from uncia.infra.local.installing import building, digest, is_complete, run, system_packages
+from uncia.infra.local.java import ADVICE, find_java
 
 _POM = Path(__file__).with_name("pom.xml")
 

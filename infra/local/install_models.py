@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from infra.local.installing import digest, run
-from infra.local.layout import write_private
-from uncia.model_versions import CONFIG_FILE, LIVE_FILE
+from uncia.infra.local.installing import digest, run
+from uncia.infra.local.layout import write_private
+from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
 
 _STAMP = "uncia-recipes.json"
-_KERNEL = ("frames.py", "labels.py", "model_card.py", "model_versions.py")
+_KERNEL = ("imaging/frames.py", "serving/labels.py", "serving/model_card.py", "serving/model_versions.py")
 
 
 def complete() -> bool:
@@ -39,7 +39,7 @@ def install() -> None:
 
 def _made_from() -> str:
     """All recipes and what they take from the kernel, found without importing: infra starts the others as processes."""
-    files = sorted(file for root in _places("triton_models") for file in root.rglob("*") if _counts(file))
+    files = sorted(file for root in _places("uncia.triton_models") for file in root.rglob("*") if _counts(file))
     files += [root / name for root in _places("uncia") for name in _KERNEL if (root / name).is_file()]
     return digest(*(part for file in files for part in (file.name, file.read_bytes())))
 

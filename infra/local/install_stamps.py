@@ -1,4 +1,4 @@
-"""`python -m infra.local.install_stamps`: what the composites of `make models-report` are made of, where it may.
+"""`python -m uncia.infra.local.install_stamps`: what the composites of `make models-report` are made of, where it may.
 
 Cut-outs of animals, people, vehicles and things, and landscape photographs to put them before. Nothing needs them:
 without cut-outs there are four coarse ones, without photographs made-up places, and a sentence here says so.
@@ -7,8 +7,8 @@ without cut-outs there are four coarse ones, without photographs made-up places,
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.installing import system_packages
 from uncia.errors import StackError
+from uncia.infra.local.installing import system_packages
 
 ROOT = Path("/")
 

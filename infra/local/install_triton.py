@@ -6,9 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from infra.local.installing import building, digest, is_complete, run, system_packages
-from infra.local.layout import parts_dir
 from uncia.errors import StackError
+from uncia.infra.local.installing import building, digest, is_complete, run, system_packages
+from uncia.infra.local.layout import parts_dir
 
 _REQUIREMENTS = Path(__file__).with_name("triton-requirements.txt")
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from infra.local.layout import parts_dir
 from uncia.errors import StackError
-from uncia.folders import whole_folder
+from uncia.infra.local.layout import parts_dir
+from uncia.storage.atomic_dir import whole_folder
 
 _STAMP = "complete.json"
 

@@ -3,11 +3,11 @@
 import shlex
 from typing import ClassVar
 
-from infra.local.java import find_java
-from infra.local.layout import parts_dir
-from infra.local.service import NotReady, Service
-from uncia.broker import create_topics, existing_topics
 from uncia.errors import StackError
+from uncia.infra.local.java import find_java
+from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.service import NotReady, Service
+from uncia.kafka.broker import create_topics, existing_topics
 from uncia.topics import TOPICS
 
 _PROPERTIES = """\
@@ -72,7 +72,9 @@ class Kafka(Service):
     def check_installed(self) -> None:
         """Jars and Java."""
         if not any(parts_dir().glob("kafka/libs/kafka_*.jar")):
-            raise StackError(f"Kafka's jars are not in {parts_dir()}: run `make setup` (python -m infra.local.install)")
+            raise StackError(
+                f"Kafka's jars are not in {parts_dir()}: run `make setup` (python -m uncia.infra.local.install)"
+            )
         find_java()
 
     def files(self) -> dict[str, str]:

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.short_folder import is_ours_to_remove, make_short_folder
-from uncia.durable import write_durably
 from uncia.errors import StackError
+from uncia.infra.local.short_folder import is_ours_to_remove, make_short_folder
+from uncia.storage.durable import write_durably
 
 
 def parts_dir() -> Path:

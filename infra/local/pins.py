@@ -1,4 +1,4 @@
-"""`python -m infra.local.pins > constraints.txt`: the exact versions that are installed here, of all that we need.
+"""`python -m uncia.infra.local.pins > constraints.txt`: the exact versions of all dependencies, as installed here.
 
 Only names and versions: no addresses and no hashes, so that any registry or mirror can serve them.
 """
@@ -11,7 +11,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-_HEADING = "# What `make setup` installs, to the version: tested together. Written by `python -m infra.local.pins`."
+_HEADING = (
+    "# What `make setup` installs, to the version: tested together. Written by `python -m uncia.infra.local.pins`."
+)
 
 
 def pins(requirements: list[str]) -> dict[str, str]:

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from infra.local.service import NotReady, Service
-from infra.local.synchronous import write_through
-from uncia.durable import write_durably
 from uncia.errors import StackError, how_to_install
-from uncia.object_store import ObjectStore
+from uncia.infra.local.service import NotReady, Service
+from uncia.infra.local.synchronous import write_through
+from uncia.storage.durable import write_durably
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
 _WANTED = "seaweedfs.sync"

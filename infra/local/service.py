@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from infra.local.drawn import Drawn
-from infra.local.layout import Layout, write_private
-from infra.local.processes import ID_MARK, PART_MARK
 from uncia.errors import StackError
+from uncia.infra.local.layout import Layout, write_private
+from uncia.infra.local.processes import ID_MARK, PART_MARK
+from uncia.infra.local.stack_identity import Drawn
 from uncia.settings import Settings
 
 

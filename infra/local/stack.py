@@ -8,15 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.local import processes
-from infra.local.crash_loops import crash_loops
-from infra.local.drawn import Drawn, draw, environment_of, is_free, read_drawn
-from infra.local.layout import Layout, claim
-from infra.local.order import NAMES, Report, prepare, services_of, start_all, stop_in_order, with_needs
-from infra.local.part_status import PartStatus, ask_part, unsupervised
-from infra.local.service import Service, Site
-from infra.local.supervisor import Supervised, Supervisor
 from uncia.errors import StackError
+from uncia.infra.local import processes
+from uncia.infra.local.crash_loops import crash_loops
+from uncia.infra.local.layout import Layout, claim
+from uncia.infra.local.part_health import PartStatus, ask_part, unsupervised
+from uncia.infra.local.part_order import (
+    NAMES,
+    Report,
+    prepare,
+    services_of,
+    start_all,
+    stop_in_order,
+    with_needs,
+)
+from uncia.infra.local.service import Service, Site
+from uncia.infra.local.stack_identity import Drawn, draw, environment_of, is_free, read_drawn
+from uncia.infra.local.supervisor import Supervised, Supervisor
 from uncia.settings import Settings
 
 

@@ -20,8 +20,8 @@ from kafka.errors import KafkaError
 
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
-from uncia.object_store import ObjectStore
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
 
 RECENT_S = 300

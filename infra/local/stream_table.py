@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.stream import RECENT_S, StreamStatus
+from uncia.infra.local.stream import RECENT_S, StreamStatus
 
 _CAMERAS_NAMED = 5
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from infra.local.drawn import Drawn
-from infra.local.layout import Layout, write_private
-from infra.local.processes import ID_MARK, PART_MARK
-from infra.local.service import Service
 from uncia.errors import StackError
+from uncia.infra.local.layout import Layout, write_private
+from uncia.infra.local.processes import ID_MARK, PART_MARK
+from uncia.infra.local.service import Service
+from uncia.infra.local.stack_identity import Drawn
 
 _MAIN = """\
 ; Written by `uncia up`; changes are lost at the next one.

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from infra.local.layout import parts_dir
-from infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
 from uncia.errors import StackError
+from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
 from uncia.settings import stack_dir
 from uncia.terminal import echo
 

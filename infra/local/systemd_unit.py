@@ -89,7 +89,7 @@ def stack_unit(where: Surroundings, *, system: bool, name: str = "uncia") -> Uni
         "[Service]",
         "Type=notify",
         *_running(where, system=system),
-        f"ExecStart={_command(str(where.python), '-m', 'infra.local.foreground')}",
+        f"ExecStart={_command(str(where.python), '-m', 'uncia.infra.local.foreground')}",
         f"TimeoutStartSec={START_LIMIT_S}",
         f"TimeoutStopSec={STOP_LIMIT_S}",
         "# The main process stops the parts in order; what is left after that is killed.",

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from infra.local.layout import parts_dir
-from infra.local.service import NotReady, Service
 from uncia.errors import SettingsError, StackError
-from uncia.model_versions import read_standing
+from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.service import NotReady, Service
+from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings
 
 if TYPE_CHECKING:
-    from uncia.inference import ModelControl, Probe
+    from uncia.serving.triton_client import ModelControl, Probe
 
 EXIT_TIMEOUT_S = 5
 
@@ -25,7 +25,7 @@ class Triton(Service):
     def check_installed(self) -> None:
         """The server, its packages, and a model to serve."""
         if not (parts_dir() / "triton" / "complete.json").exists():
-            raise StackError(f"Triton is not in {parts_dir()}: run `make setup` (python -m infra.local.install)")
+            raise StackError(f"Triton is not in {parts_dir()}: run `make setup` (python -m uncia.infra.local.install)")
         model = self.site.settings.model_repository / self.site.settings.model / "config.pbtxt"
         if not model.exists():
             raise StackError(f"there is no model at {model.parent}: run `make setup`, or `uncia models build`")
@@ -75,7 +75,7 @@ class Triton(Service):
         """A real inference; of a version besides the live one that answers nothing right, the answer says so."""
         self.must_listen("triton_grpc")
         # Here, because gRPC and numpy take half a second to import, which `uncia down` need not wait for.
-        from uncia.inference import ModelControl
+        from uncia.serving.triton_client import ModelControl
 
         settings, model = self.site.settings, self.site.settings.model
         with ModelControl(settings) as control:
@@ -102,7 +102,7 @@ def served_besides(settings: Settings) -> tuple[str, ...]:
 
 def probe_besides(control: "ModelControl", settings: Settings, version: str) -> "Probe":
     """Ask a version besides the live one. One whose folder is damaged or gone is ill, and nobody else is."""
-    from uncia.inference import Health, Probe
+    from uncia.serving.triton_client import Health, Probe
 
     try:
         return control.probe(settings.model, version)

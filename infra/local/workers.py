@@ -5,8 +5,8 @@ import shlex
 import sys
 from typing import ClassVar
 
-from infra.local.service import NotReady, Service
 from uncia.errors import StackError, how_to_install
+from uncia.infra.local.service import NotReady, Service
 
 
 def _installed(package: str) -> bool:
@@ -93,7 +93,7 @@ class TritonKeeper(Worker):
 
     def command(self) -> list[str]:
         """Ours alone: in containers an orchestrator's liveness probe does this."""
-        return [sys.executable, "-m", "infra.local.triton_keeper"]
+        return [sys.executable, "-m", "uncia.infra.local.triton_watchdog"]
 
     def probe(self) -> str:
         """Touched after its first successful inference."""

@@ -18,9 +18,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from processors.bursts.frames import Frame
-from processors.bursts.rules import SEQUENCE_REACH
 from uncia.lanes import time_in_key
+from uncia.processors.bursts.config import SEQUENCE_REACH
+from uncia.processors.bursts.frames import Frame
 
 UPLOADED_WITHIN = timedelta(minutes=10)
 """Frames of one trigger are uploaded one after the other; a gateway on a bad uplink takes minutes."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.bursts.frames import FLOOR, Evidence
+from uncia.processors.bursts.frames import FLOOR, Evidence
 from uncia.settings import EnsembleRule
 
 Scores = NDArray[np.float64]

@@ -14,8 +14,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.bursts.bodies import source_of
-from processors.bursts.rules import MINUTE, Overrides
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstFrame,
@@ -29,6 +27,8 @@ from uncia.events import (
     Trigger,
 )
 from uncia.events.base import UtcTime, WireModel
+from uncia.processors.bursts.camera_bodies import source_of
+from uncia.processors.bursts.config import MINUTE, Overrides
 
 FLOOR = 0.01
 

@@ -19,9 +19,9 @@ from datetime import timedelta
 from enum import Enum
 from typing import Protocol
 
-from processors.bursts.frames import Frame
-from processors.bursts.rules import SEQUENCE_REACH
 from uncia.events import JoinReason
+from uncia.processors.bursts.config import SEQUENCE_REACH
+from uncia.processors.bursts.frames import Frame
 
 
 class Relation(Enum):

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from processors.bursts.verdict import ClassName
 from uncia.errors import SettingsError
-from uncia.labels import Calibration, LabelSet, load_label_set
-from uncia.model_versions import LABELS_FILE
+from uncia.processors.bursts.verdict import ClassName
+from uncia.serving.labels import Calibration, LabelSet, load_label_set
+from uncia.serving.model_versions import LABELS_FILE
 
 LOOK_AGAIN_S = 5.0
 

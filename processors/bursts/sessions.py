@@ -38,10 +38,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from processors.bursts.clock_jumps import placements, runs_on
-from processors.bursts.frames import Frame
-from processors.bursts.grouping import divide, regroup
-from processors.bursts.rules import (
+from uncia.events import OBJECT_MOVED, BurstStatus, CloseReason, FrameLate, ImagePredicted
+from uncia.processors.bursts.changes import Said, Step
+from uncia.processors.bursts.clock_jumps import placements, runs_on
+from uncia.processors.bursts.config import (
     DISORDER,
     KEPT_FORGOTTEN,
     KEPT_FORMER,
@@ -50,12 +50,12 @@ from processors.bursts.rules import (
     BurstRules,
     Overrides,
 )
-from processors.bursts.state import KEPT_MOVED, KEPT_VERSIONS, Burst, CameraState, Forgotten
-from processors.bursts.step import Said, Step
-from processors.bursts.verdict import Verdicts
-from processors.bursts.versions import at_or_before, merge, replacement, visible
-from uncia.events import OBJECT_MOVED, BurstStatus, CloseReason, FrameLate, ImagePredicted
-from uncia.photograph_names import is_lost_photograph
+from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.grouping import divide, regroup
+from uncia.processors.bursts.state import KEPT_MOVED, KEPT_VERSIONS, Burst, CameraState, Forgotten
+from uncia.processors.bursts.verdict import Verdicts
+from uncia.processors.bursts.versions import at_or_before, merge, replacement, visible
+from uncia.storage.photograph_names import is_lost_photograph
 
 LATE = "late"
 TWO_CAMERAS = "two-cameras"

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
 
-from processors.bursts.bodies import KEPT_SOURCES, Source, merge_sources
-from processors.bursts.frames import Frame, Link
-from processors.bursts.memory import Memory
-from processors.bursts.rules import BurstRules
 from uncia import ids
 from uncia.events import CloseReason, Trigger
 from uncia.events.base import UtcTime
+from uncia.processors.bursts.camera_bodies import KEPT_SOURCES, Source, merge_sources
+from uncia.processors.bursts.config import BurstRules
+from uncia.processors.bursts.frames import Frame, Link
+from uncia.processors.bursts.seen_images import Memory
 
 
 def track_of(trigger: Trigger) -> str:

@@ -22,13 +22,13 @@ from typing import get_args
 
 import numpy as np
 
-from processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, greatest
-from processors.bursts.frames import Frame
-from processors.bursts.grouping import joins
-from processors.bursts.rules import BurstRules
-from processors.bursts.state import Burst
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, JoinReason, TaxonVerdict
-from uncia.labels import Calibration, Group
+from uncia.processors.bursts.config import BurstRules
+from uncia.processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, greatest
+from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.grouping import joins
+from uncia.processors.bursts.state import Burst
+from uncia.serving.labels import Calibration, Group
 
 MIXED = "mixed-models"
 

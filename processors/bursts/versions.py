@@ -16,8 +16,8 @@ other counts again.
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from processors.bursts.bodies import compatible
-from processors.bursts.frames import Frame
+from uncia.processors.bursts.camera_bodies import compatible
+from uncia.processors.bursts.frames import Frame
 
 _ROUNDING = 0.01
 """Shapes may differ by one pixel, or by this share: small pictures are rounded to whole blocks."""

@@ -28,23 +28,23 @@ from aiokafka.errors import KafkaError
 from faust.exceptions import FaustError
 from faust.types import TP
 
-from processors.bursts.desk import Desk, Page
-from processors.bursts.label_sets import LabelSets
-from processors.bursts.records import CHANGELOG, TABLE
-from processors.bursts.rules import BurstRules, Overrides, OverridesOf, no_overrides
-from processors.bursts.stacked import stacked_model
-from processors.bursts.verdict import Verdicts
-from processors.runtime import metrics
-from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
-from processors.runtime.batches import settle_in_batches
-from processors.runtime.dead_letters import DeadLetters
-from processors.runtime.delivery import send
-from processors.runtime.deployments import DeploymentReader, Deployments
-from processors.runtime.lease import Lease
-from processors.runtime.table import Records
+from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, ClockTicked, ImagePredicted
-from uncia.model_card import load_model_card
+from uncia.processors.bursts.config import BurstRules, Overrides, OverridesOf, no_overrides
+from uncia.processors.bursts.engine import Desk, Page
+from uncia.processors.bursts.label_sets import LabelSets
+from uncia.processors.bursts.stacked_ensemble import stacked_model
+from uncia.processors.bursts.state_store import CHANGELOG, TABLE
+from uncia.processors.bursts.verdict import Verdicts
+from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
+from uncia.processors.faust_runtime.batches import settle_in_batches
+from uncia.processors.faust_runtime.dead_letters import DeadLetters
+from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.lease import Lease
+from uncia.processors.faust_runtime.state_table import Records
+from uncia.serving.model_card import load_model_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 

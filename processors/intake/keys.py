@@ -4,9 +4,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from uncia.camtrap.names import canonical_name
 from uncia.errors import PermanentError
-from uncia.names import canonical_name
-from uncia.object_keys import key_problem, shown_key
+from uncia.storage.object_keys import key_problem, shown_key
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Place:
 class KeyPattern:
     """A regular expression over whole object keys with the groups `station` and `camera`.
 
-    The names that it finds are in their canonical spelling (`uncia.names`); the key itself stays as it is stored,
-    since an object can be read by its very key only.
+    The names that it finds are in their canonical spelling (`uncia.camtrap.names`); the key itself stays as it is
+    stored, since an object can be read by its very key only.
     """
 
     def __init__(self, pattern: str) -> None:

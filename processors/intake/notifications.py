@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from processors.intake import s3_records, seaweedfs
 from uncia.errors import PermanentError
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.lanes import LANE_METADATA
-from uncia.object_store import bare_etag
+from uncia.processors.intake import s3_records, seaweedfs
+from uncia.storage.object_store import bare_etag
 
 MAX_BYTES = 1_048_576
 """AWS sends 256 KB at most; SeaweedFS 80 bytes for every 4 MB of an object. More is no notification."""

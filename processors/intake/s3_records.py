@@ -8,8 +8,8 @@ from urllib.parse import unquote_plus
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, BeforeValidator, Field, NonNegativeInt, ValidationError
 
-from processors.intake.store_time import believable
 from uncia.errors import PermanentError
+from uncia.processors.intake.store_time import believable
 
 _MAJOR = "2"
 

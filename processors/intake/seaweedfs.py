@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from processors.intake.store_time import believable_seconds
 from uncia.errors import PermanentError
+from uncia.processors.intake.store_time import believable_seconds
 
 Field = tuple[int, int | bytes]
 

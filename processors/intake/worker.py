@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 import faust
 import structlog
 
-from processors.intake.keys import KeyPattern
-from processors.intake.notifications import Ignored, Stored, read
-from processors.intake.store_time import believable_seconds
-from processors.runtime import metrics
-from processors.runtime.app import WorkerApp, create_app, faust_topic
-from processors.runtime.dead_letters import DeadLetters
-from processors.runtime.delivery import send
-from processors.runtime.one_object import StoreProbe, read_one_object, warn_of_bucket
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded, Lane
 from uncia.lanes import lane_of
-from uncia.object_store import ObjectMissing, ObjectStore, ObjectUnreadable
+from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
+from uncia.processors.faust_runtime.dead_letters import DeadLetters
+from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object, warn_of_bucket
+from uncia.processors.intake.keys import KeyPattern
+from uncia.processors.intake.notifications import Ignored, Stored, read
+from uncia.processors.intake.store_time import believable_seconds
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectMissing, ObjectStore, ObjectUnreadable
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
 
 BATCH, WITHIN_S = 32, 0.1

@@ -7,9 +7,9 @@ does not matter to the live lane: another process with another group reads that.
 
 import os
 
-from processors.predict.worker import create_lane
-from processors.runtime.app import WorkerApp
 from uncia.events import Lane
+from uncia.processors.faust_runtime.app import WorkerApp
+from uncia.processors.predict.worker import create_lane
 from uncia.settings import Settings
 
 NICENESS = 10

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from uncia.capture_time import FIRST_YEAR, IN_PHOTOGRAPH, CaptureTime, TimeOrigin, capture_time
 from uncia.events import Capture, CaptureTimeSource, ImageUploaded
-from uncia.exif import Exif
+from uncia.imaging.capture_time import FIRST_YEAR, IN_PHOTOGRAPH, CaptureTime, TimeOrigin, capture_time
+from uncia.imaging.exif import Exif
+from uncia.imaging.maker_notes import MakerNote, read_maker_note
 from uncia.lanes import time_in_key, time_origin_in_key
-from uncia.maker_notes import MakerNote, read_maker_note
 
 _AHEAD = timedelta(hours=26)
 """A camera's clock has no offset: up to 14 hours ahead of UTC, and a day may be written wrongly."""
@@ -71,7 +71,7 @@ def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
 
 
 def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
-    """By the order of `uncia.capture_time`; after the file's name comes the time in a key of our gateway."""
+    """By the order of `uncia.imaging.capture_time`; after the file's name comes the time in a key of our gateway."""
     named, origin = time_in_key(upload.key), time_origin_in_key(upload.key)
     # In our gateway's keys stands a time that is no file's name.
     taken = capture_time(exif, note, upload.key if origin is None else "")

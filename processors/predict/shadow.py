@@ -1,18 +1,18 @@
 """Predict's shadow: live's uploads of both lanes in, answers of another version out, onto topics of its own.
 
-It runs in a namespace that is named after the version (`uncia.shadows`), reads the uploads of the namespace that it
-shadows, in a group of its own, and gives way to live as backfill does.
+It runs in a namespace that is named after the version (`uncia.serving.shadows`), reads the uploads of the namespace
+that it shadows, in a group of its own, and gives way to live as backfill does.
 """
 
 import os
 
-from processors.predict.backfill import NICENESS
-from processors.predict.worker import create_lane
-from processors.runtime.app import WorkerApp
 from uncia.errors import SettingsError
 from uncia.events import Lane
+from uncia.processors.faust_runtime.app import WorkerApp
+from uncia.processors.predict.backfill import NICENESS
+from uncia.processors.predict.worker import create_lane
+from uncia.serving.shadows import WORKER, shadowed
 from uncia.settings import Settings
-from uncia.shadows import WORKER, shadowed
 from uncia.topics import UPLOAD_TOPICS
 
 

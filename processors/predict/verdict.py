@@ -8,9 +8,9 @@ import numpy as np
 from uncia import ids
 from uncia.errors import DependencyDown
 from uncia.events import ClassScore, ClassVector, FocusScore, Prediction
-from uncia.inference import Answer
-from uncia.labels import LabelClass
-from uncia.model_card import ModelCard
+from uncia.serving.labels import LabelClass
+from uncia.serving.model_card import ModelCard
+from uncia.serving.triton_client import Answer
 from uncia.settings import Settings
 
 TOP = 5

@@ -13,24 +13,24 @@ import faust
 import numpy as np
 import structlog
 
-from processors.predict.asked import Asked, LiveModel
-from processors.predict.photographs import Photograph, Photographs
-from processors.predict.verdict import ScoresNotFinite
-from processors.predict.window import Window
-from processors.runtime import metrics
-from processors.runtime.app import WorkerApp, create_app, faust_topic, faust_topics
-from processors.runtime.dead_letters import DeadLetters
-from processors.runtime.delivery import send
-from processors.runtime.one_object import warn_of_bucket
-from processors.runtime.retry import until_it_answers
 from uncia import ids
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
-from uncia.frames import self_test_pattern
-from uncia.inference import Classifier
-from uncia.object_keys import key_problem, shown_key
-from uncia.object_store import ObjectStore
+from uncia.imaging.frames import self_test_pattern
+from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
+from uncia.processors.faust_runtime.dead_letters import DeadLetters
+from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.object_errors import warn_of_bucket
+from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.predict.image_loading import Photograph, Photographs
+from uncia.processors.predict.live_model import Asked, LiveModel
+from uncia.processors.predict.ordered_pipeline import Window
+from uncia.processors.predict.verdict import ScoresNotFinite
+from uncia.serving.triton_client import Classifier
 from uncia.settings import Settings
+from uncia.storage.object_keys import key_problem, shown_key
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
 
 WITHIN_S = 0.1

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from producers.gateway.names import checked_name
-from uncia import tables
+from uncia.camtrap import tables
 from uncia.errors import SettingsError
 from uncia.events import DeploymentChanged, Sensitivity, Trigger
+from uncia.producers.gateway.object_names import checked_name
 
 OVERRIDES = {
     "burstGap": "burst_gap_s",

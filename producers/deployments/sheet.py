@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from producers.deployments.rows import Columns, Defaults, read_row
-from uncia import tables
+from uncia.camtrap import tables
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged
+from uncia.producers.deployments.rows import Columns, Defaults, read_row
 
 _OTHERS = {
     "a deployments.csv of Wildlife Insights": {"deployment_id", "placename", "start_date"},

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from uncia.broker import read_topics
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import DeploymentChanged, deployment_key
-from uncia.partitioning import partition_of
+from uncia.kafka.broker import read_topics
+from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
 

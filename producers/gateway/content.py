@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from producers.gateway.completeness import Completeness, CompletenessReader
-from producers.gateway.spool_file import made_folder
-from uncia.capture_time import CaptureTime, TimeOrigin, capture_time
-from uncia.durable import sync_folder
-from uncia.exif import Exif, read_exif_file
-from uncia.maker_notes import read_maker_note
+from uncia.imaging.capture_time import CaptureTime, TimeOrigin, capture_time
+from uncia.imaging.exif import Exif, read_exif_file
+from uncia.imaging.maker_notes import read_maker_note
+from uncia.producers.gateway.completeness import Completeness, CompletenessReader
+from uncia.producers.gateway.spool_file import made_folder
+from uncia.storage.durable import sync_folder
 
 _CHUNK = 1 << 20
 
@@ -100,7 +100,7 @@ def digest_of_first(path: Path, size: int) -> str | None:
 
 
 def time_of_capture(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
-    """When the photograph was taken, by the camera's clock, in the order of `uncia.capture_time`.
+    """When the photograph was taken, by the camera's clock, in the order of `uncia.imaging.capture_time`.
 
     The last resort is the file's time in this machine's zone: FAT cards hold it without any zone.
     """

@@ -10,20 +10,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from producers.gateway import content, pace
-from producers.gateway.completeness import Shape
-from producers.gateway.endings import Destination, Endings
-from producers.gateway.hands import Hands, Outcome
-from producers.gateway.names import camera_of, digest_of_partial, object_key
-from producers.gateway.report import Report
-from producers.gateway.run import Options, Summary
-from producers.gateway.settling import Settling, Stamp, open_for_writing
-from producers.gateway.spool import UNFINISHED, Certain, Entry, Spool, State
-from producers.gateway.spool_file import SpoolFull
-from producers.gateway.uploader import Upload
-from producers.gateway.watcher import Seen, Watcher
 from uncia.errors import DependencyDown, SettingsError
-from uncia.object_store import AccessRefused
+from uncia.producers.gateway import backoff as pace
+from uncia.producers.gateway import content
+from uncia.producers.gateway.completeness import Shape
+from uncia.producers.gateway.completion import Destination, Endings
+from uncia.producers.gateway.object_names import camera_of, digest_of_partial, object_key
+from uncia.producers.gateway.report import Report
+from uncia.producers.gateway.run import Options, Summary
+from uncia.producers.gateway.settling import Settling, Stamp, open_for_writing
+from uncia.producers.gateway.spool import UNFINISHED, Certain, Entry, Spool, State
+from uncia.producers.gateway.spool_file import SpoolFull
+from uncia.producers.gateway.upload_pool import Hands, Outcome
+from uncia.producers.gateway.uploader import Upload
+from uncia.producers.gateway.watcher import Seen, Watcher
+from uncia.storage.object_store import AccessRefused
 
 _LONGEST_WAIT_S = 0.25
 """How long the loop rests at most, so that it notices a request to end."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from producers.gateway import kinds
-from producers.gateway.settling import Patience
 from uncia.events import Lane
+from uncia.producers.gateway import file_kinds as kinds
+from uncia.producers.gateway.settling import Patience
 
 
 @dataclass(frozen=True)

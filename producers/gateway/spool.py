@@ -6,7 +6,7 @@
                  └─ waiting ◀─┘                            failed for now: tried again after `next_try`
     found, spooled, waiting ──▶ gone                       it vanished or changed before it could be read
 
-Invariants (the tests in `tests/unit/gateway` check them with crashes between any two steps):
+Invariants (the tests in `tests/unit/producers/gateway` check them with crashes between any two steps):
 
 1. A row is `confirmed` only after the store said that it holds these bytes under this key, and a row is `duplicate`
    only when a confirmed row of the same station and camera has the same SHA-256.
@@ -36,9 +36,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from producers.gateway.content import Content
-from producers.gateway.spool_file import SpoolError, SpoolFull, locked, made_folder, opened
-from producers.gateway.watcher import Seen
+from uncia.producers.gateway.content import Content
+from uncia.producers.gateway.spool_file import SpoolError, SpoolFull, locked, made_folder, opened
+from uncia.producers.gateway.watcher import Seen
 
 _EARLIER = 20
 """So many rows of one path are looked at: some cameras send every photograph under one name."""

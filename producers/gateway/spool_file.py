@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import TextIO
 
-from uncia.durable import sync_folder
 from uncia.errors import UnciaError
+from uncia.storage.durable import sync_folder
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
 SCHEMA_VERSION = 2

@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from producers.gateway.spool import UNFINISHED, State
-from producers.gateway.spool_file import SpoolError, check
+from uncia.producers.gateway.spool import UNFINISHED, State
+from uncia.producers.gateway.spool_file import SpoolError, check
 
 
 @dataclass(frozen=True)

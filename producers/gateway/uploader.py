@@ -20,12 +20,12 @@ from typing import Any, cast
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
 from uncia import __version__
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import Lane
 from uncia.lanes import LANE_METADATA
-from uncia.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
+from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
 
 PART = 8 << 20
 """Larger files go up in parts of this size, each confirmed by itself, and go on there after a break."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from producers.gateway.kinds import (
+from uncia.producers.gateway.file_kinds import (
     PHOTOGRAPHS,
     SYSTEM_FOLDERS,
     is_photograph,

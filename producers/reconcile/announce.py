@@ -8,11 +8,11 @@ from itertools import islice
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from producers.reconcile.ledger import Move
-from producers.reconcile.notification import notification_of, path_of
 from uncia.errors import DependencyDown
-from uncia.object_store import StoredObject
+from uncia.producers.reconcile.ledger import Move
+from uncia.producers.reconcile.notification import notification_of, path_of
 from uncia.settings import Settings
+from uncia.storage.object_store import StoredObject
 from uncia.topics import STORAGE_CHANGED
 
 _CONFIRMED_WITHIN_S = 30

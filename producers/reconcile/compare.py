@@ -8,7 +8,7 @@ never forgotten, only waited for.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from producers.reconcile.ledger import Known
+from uncia.producers.reconcile.ledger import Known
 
 _NOTHING = Known()
 

@@ -5,7 +5,7 @@ from datetime import UTC
 from urllib.parse import quote_plus
 
 from uncia.events.images import RECONCILE_SOURCE
-from uncia.object_store import StoredObject
+from uncia.storage.object_store import StoredObject
 
 
 def path_of(bucket: str, key: str) -> bytes:

@@ -10,10 +10,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from producers.reconcile.compare import NAMED, Patience, State, is_due_again, judge
-from producers.reconcile.facts import object_keys
-from producers.reconcile.ledger import Ledger, Move
-from uncia.object_store import StoredObject
+from uncia.producers.reconcile.compare import NAMED, Patience, State, is_due_again, judge
+from uncia.producers.reconcile.ledger import Ledger, Move
+from uncia.producers.reconcile.upload_facts import object_keys
+from uncia.storage.object_store import StoredObject
 
 PAGE = 1000
 _HELD = 5000

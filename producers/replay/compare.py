@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from producers.replay.standing import Standing
 from uncia.events import BurstStatus
+from uncia.producers.replay.burst_snapshot import Standing
 
 
 class Kind(StrEnum):

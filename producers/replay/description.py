@@ -14,11 +14,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from producers.replay.selection import Selection
-from uncia.durable import write_durably
 from uncia.errors import SettingsError, UnciaError
 from uncia.ids import digest
+from uncia.producers.replay.selection import Selection
 from uncia.settings import Settings, read_settings, stack_dir
+from uncia.storage.durable import write_durably
 
 FIXED = {
     "kafka",

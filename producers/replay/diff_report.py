@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from producers.replay.compare import Change, Comparison, Held, Kind
-from producers.replay.description import Replay
-from producers.replay.standing import Standing
+from uncia.producers.replay.burst_snapshot import Standing
+from uncia.producers.replay.compare import Change, Comparison, Held, Kind
+from uncia.producers.replay.description import Replay
 
 SHOWN = 25
 """Lines of each table on the terminal."""

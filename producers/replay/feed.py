@@ -16,10 +16,10 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from producers.replay.log import Place
-from producers.replay.selection import NO_TIMES, Selection
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ImageUploaded
+from uncia.producers.replay.log_offsets import Place
+from uncia.producers.replay.selection import NO_TIMES, Selection
 from uncia.settings import Settings
 from uncia.topics import Topic
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from producers.replay.choosing import must_select, times_read
-from producers.replay.description import Plan, Replay, find
-from producers.replay.log import Log, Place, asking
 from uncia.errors import UnciaError
+from uncia.producers.replay.description import Plan, Replay, find
+from uncia.producers.replay.log_offsets import Log, Place, asking
+from uncia.producers.replay.selection_check import must_select, times_read
 from uncia.settings import Settings
 from uncia.topics import IMAGE_PREDICTED, UPLOAD_TOPICS, Topic
 

@@ -3,10 +3,10 @@
 import contextlib
 from dataclasses import dataclass
 
-from producers.replay.log import Log, Place
-from uncia.broker import read_topics
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
+from uncia.kafka.broker import read_topics
+from uncia.producers.replay.log_offsets import Log, Place
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 

@@ -10,9 +10,9 @@ Once they are published, the comparison finds nothing more to promote.
 
 from collections.abc import Mapping
 
-from producers.replay.compare import Change, Comparison
-from producers.replay.standing import Standing
 from uncia.events import BurstResolved, BurstStatus
+from uncia.producers.replay.burst_snapshot import Standing
+from uncia.producers.replay.compare import Change, Comparison
 
 
 def plan(comparison: Comparison, said: Mapping[str, int], words: str) -> list[BurstResolved]:

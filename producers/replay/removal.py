@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from producers.replay.description import Replay, all_replays, find, namespace_of
-from producers.replay.log import asking
-from producers.replay.models import unload
-from producers.replay.workers import end_left_behind
 from uncia.errors import DependencyDown
+from uncia.producers.replay.description import Replay, all_replays, find, namespace_of
+from uncia.producers.replay.log_offsets import asking
+from uncia.producers.replay.model_check import unload
+from uncia.producers.replay.workers import end_left_behind
 from uncia.settings import Settings
 
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from producers.replay.description import Replay, load
-from producers.replay.feed import Fed, everything, feed, wanted
-from producers.replay.log import asking
-from producers.replay.models import NotServed, ensure_served
-from producers.replay.planning import Described, ends_of
-from producers.replay.progress import OpenBursts, Progress, progress_of
-from producers.replay.removal import remove
-from producers.replay.workers import Workers, end_left_behind
-from uncia.broker import create_topics, topic_ids
 from uncia.errors import DependencyDown, SettingsError, UnciaError
+from uncia.kafka.broker import create_topics, topic_ids
+from uncia.producers.replay.description import Replay, load
+from uncia.producers.replay.feed import Fed, everything, feed, wanted
+from uncia.producers.replay.log_offsets import asking
+from uncia.producers.replay.model_check import NotServed, ensure_served
+from uncia.producers.replay.planning import Described, ends_of
+from uncia.producers.replay.progress import OpenBursts, Progress, progress_of
+from uncia.producers.replay.removal import remove
+from uncia.producers.replay.workers import Workers, end_left_behind
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_BACKFILLED, IMAGE_PREDICTED, UPLOAD_TOPICS
 

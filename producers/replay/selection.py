@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
 
+from uncia.camtrap.names import canonical_camera
 from uncia.errors import SettingsError
 from uncia.events import ImageUploaded
 from uncia.lanes import time_in_key
-from uncia.names import canonical_camera
 
 NO_TIMES: Mapping[str, datetime] = MappingProxyType({})
 

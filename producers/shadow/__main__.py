@@ -1,12 +1,12 @@
-"""`python -m producers.shadow start | run | stop | status`: what `uncia models shadow` runs."""
+"""`python -m uncia.producers.shadow start | run | stop | status`: what `uncia models shadow` runs."""
 
 import sys
 from dataclasses import asdict
 
 import typer
 
-from producers.shadow.keeping import Shadow, all_shadows
 from uncia.errors import UnciaError
+from uncia.producers.shadow.deployment import Shadow, all_shadows
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from producers.simulate.animal import CutOut
-from producers.simulate.scenery import HEIGHT, WIDTH, Scene
+from uncia.producers.simulate.animal import CutOut
+from uncia.producers.simulate.scenery import HEIGHT, WIDTH, Scene
 
 Pixels = NDArray[np.float32]
 Box = tuple[float, float, float, float]

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from producers.simulate.animal import cat
-from producers.simulate.exif import Shot, exif
-from producers.simulate.optics import Box, Pixels, empty, expose
-from producers.simulate.plan import Camera, Frame
-from producers.simulate.scenery import HEIGHT, WIDTH, Scene, scene
+from uncia.producers.simulate.animal import cat
+from uncia.producers.simulate.exif import Shot, exif
+from uncia.producers.simulate.optics import Box, Pixels, empty, expose
+from uncia.producers.simulate.plan import Camera, Frame
+from uncia.producers.simulate.scenery import HEIGHT, WIDTH, Scene, scene
 
 TOP_STRIP, BOTTOM_STRIP = 44, 62
 """Heights of the printed strips in pixels: 3 % and 4 % of the photograph."""

@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from producers.simulate.optics import Light, Pose
-from producers.simulate.scenery import HEIGHT, WIDTH
+from uncia.producers.simulate.optics import Light, Pose
+from uncia.producers.simulate.scenery import HEIGHT, WIDTH
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.unit.ensembles.tiny_packages import FRAME, tiny_package
-from triton_models.asking.answers import ask
-from triton_models.data.pictures import DataSet, Picture
-from triton_models.groups.recipe import Groups, train_groups
+from tests.unit.training.ensembles.tiny_packages import FRAME, tiny_package
+from uncia.training.animal_or_not.recipe import Groups, train_groups
+from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.offline_inference.inference import ask
 
 # Seconds on a quiet machine; it trains, exports and asks three graphs.
 pytestmark = pytest.mark.timeout(300)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from kafka.errors import KafkaError
 
-from uncia.broker import Message, read_topics
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.events.images import RECONCILE_SOURCE
+from uncia.kafka.broker import Message, read_topics
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from PIL import ExifTags, Image
 
-from producers.simulate import exif
 from uncia.ids import content_hash
+from uncia.producers.simulate import exif
 
 WIDTH, HEIGHT = 640, 480
 

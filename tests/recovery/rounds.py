@@ -19,7 +19,7 @@ from tests.recovery.uploaders import Uploader, uploading
 from uncia.errors import UnciaError
 from uncia.events import BurstStatus
 from uncia.ids import image_id, upload_id
-from uncia.object_store import ObjectStore
+from uncia.storage.object_store import ObjectStore
 
 SETTLES_S = 150
 """How long after the last upload everything may take."""

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
 from tests.recovery.faults import Field
 from tests.recovery.observer import Observer
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
 
 QUICK = {
     "UNCIA_BURST_IDLE_S": "4",

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from infra.local.stream import stream_status
 from tests.recovery.faults import Field
 from tests.recovery.observer import Observer, Station
 from tests.recovery.standing import QUICK
 from tests.stack.photographs import photograph
-from uncia.broker import read_topics
 from uncia.events import ImageUploaded
 from uncia.ids import upload_id
-from uncia.object_store import ObjectStore
+from uncia.infra.local.stream import stream_status
+from uncia.kafka.broker import read_topics
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
 
 pytestmark = [

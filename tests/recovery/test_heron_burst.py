@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import SHARED
 from tests.recovery.faults import Field
 from tests.recovery.observer import Observer
 from uncia.events import BurstResolved, BurstStatus, CloseReason
-from uncia.object_store import ObjectStore
+from uncia.storage.object_store import ObjectStore
 
-HERON = Path(__file__).parents[2].parent / "shared" / "samples" / "heron_burst"
+HERON = SHARED / "samples" / "heron_burst"
 
 pytestmark = [
     pytest.mark.recovery,

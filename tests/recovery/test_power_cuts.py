@@ -16,18 +16,18 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import processes
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
-from infra.local.synchronous import is_written_through
 from tests.recovery.power import disk as power
 from tests.recovery.power import trace
 from tests.recovery.standing import QUICK
 from tests.stack.photographs import photograph
-from uncia.broker import read_topics
 from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
-from uncia.object_store import ObjectStore
+from uncia.infra.local import processes
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.synchronous import is_written_through
+from uncia.kafka.broker import read_topics
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED, TOPICS
 
 pytestmark = [

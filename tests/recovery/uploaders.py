@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tests.recovery.faults import Field
 from tests.recovery.photographs import Photograph
-from uncia.object_store import ObjectStore
+from uncia.storage.object_store import ObjectStore
 
 INSISTS_S = 180
 _AT_ONCE = 4

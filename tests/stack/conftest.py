@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
-from uncia.object_store import ObjectStore
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 
 QUICK = {
     "UNCIA_BURST_IDLE_S": "3",

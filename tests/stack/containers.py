@@ -1,7 +1,7 @@
 """The stack of `docker-compose.yml`, for tests on a machine with a Docker engine: `UNCIA_TEST_STACK=containers`.
 
-The same small face as `infra.local.stack.Stack`: up, down, status, kill, environment. Each stack is a compose project
-of its own, with drawn credentials and free ports, so that several run side by side.
+The same small face as `uncia.infra.local.stack.Stack`: up, down, status, kill, environment. Each stack is a compose
+project of its own, with drawn credentials and free ports, so that several run side by side.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ import yaml
 from docker.errors import DockerException
 from testcontainers.compose import ComposeContainer, DockerCompose
 
-from infra.local.part_status import PartStatus
+from tests.paths import ROOT
 from uncia.errors import StackError
+from uncia.infra.local.part_health import PartStatus
 from uncia.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
 OURS = ("intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
 ONE_SHOTS = ("topics", "models")

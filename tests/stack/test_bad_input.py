@@ -14,8 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.stack.photographs import bomb, boxed, photograph, png, with_broken_exif
 from tests.stack.witness import NOT_OURS, Refused, Witness
-from uncia.broker import create_topics, read_topics
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
+from uncia.kafka.broker import create_topics, read_topics
 from uncia.settings import Settings
 from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED, STORAGE_CHANGED
 

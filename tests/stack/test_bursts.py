@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from infra.local.stack import Stack
-from processors.bursts.records import CHANGELOG, VERSION, head_key
 from tests.stack.containers import ContainerStack
-from tests.unit.bursts.burst_making import Shot, images, predicted, settled
-from uncia.broker import create_topics
+from tests.unit.processors.bursts.burst_making import Shot, images, predicted, settled
 from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
-from uncia.partitioning import partition_of
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import create_topics
+from uncia.kafka.partitioning import partition_of
+from uncia.processors.bursts.state_store import CHANGELOG, VERSION, head_key
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
-from tests.unit.exif.exif_making import (
+from tests.unit.processors.predict.reconyx_notes import hyperfire, hyperfire_4k, micro_fire, ultra_fire
+from tests.unit.uncia.imaging.exif_making import (
     DATE_TIME,
     DATE_TIME_ORIGINAL,
     MAKE,
@@ -28,9 +28,9 @@ from tests.unit.exif.exif_making import (
     Values,
     exif_segment,
 )
-from tests.unit.exif.test_hostile_exif import gps_bomb
-from tests.unit.predict.reconyx_notes import hyperfire, hyperfire_4k, micro_fire, ultra_fire
+from tests.unit.uncia.imaging.test_hostile_exif import gps_bomb
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted, Trigger
+from uncia.infra.local.stack import Stack
 
 UNCIA = str(Path(sys.executable).with_name("uncia"))
 START = datetime(2026, 5, 14, 21, 36)

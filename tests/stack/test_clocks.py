@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
-from tests.unit.clocks.clock_making import live
+from tests.unit.processors.clock_health.clock_making import live
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
-from uncia.partitioning import partition_of
+from uncia.infra.local.stack import Stack
+from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import IMAGE_PREDICTED
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.lifetime import stopped_at_the_end
-from infra.local.part_status import PartStatus
-from infra.local.stack import Stack
+from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.part_health import PartStatus
+from uncia.infra.local.stack import Stack
 
 KIND = os.environ.get("UNCIA_TEST_STACK", "embedded")
 

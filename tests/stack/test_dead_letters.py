@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from infra.local.part_status import PartStatus
-from infra.local.stack import Stack
-from infra.local.supervisor import Supervisor
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.photographs import photograph
 from tests.stack.witness import Refused, Witness
 from uncia.events import ImagePredicted
 from uncia.events.dead_letter import RETRIES
+from uncia.infra.local.part_health import PartStatus
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.supervisor import Supervisor
 from uncia.settings import Settings
 from uncia.topics import STORAGE_CHANGED
 

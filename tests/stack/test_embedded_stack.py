@@ -20,12 +20,12 @@ from botocore import UNSIGNED
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-from infra.local import processes
-from infra.local.drawn import is_free
-from infra.local.order import NAMES
-from infra.local.part_status import PartStatus
-from infra.local.stack import Stack
 from uncia.errors import StackError
+from uncia.infra.local import processes
+from uncia.infra.local.part_health import PartStatus
+from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.stack_identity import is_free
 
 STORAGE = ("kafka", "seaweedfs")
 
@@ -166,7 +166,7 @@ def test_a_stack_lives_beside_another_and_leaves_nothing_behind(stack: Stack, sm
 
 @pytest.mark.timeout(240)
 def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(small_stack: Stack) -> None:
-    from uncia.object_store import ObjectStore
+    from uncia.storage.object_store import ObjectStore
 
     small_stack.up(STORAGE)
     before = small_stack.drawn()
@@ -218,7 +218,7 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
             channel.bind(f"{folder}/notify")
             channel.settimeout(120)
             process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local.foreground", *STORAGE],
+                [sys.executable, "-m", "uncia.infra.local.foreground", *STORAGE],
                 env={**os.environ, "UNCIA_STACK_DIR": str(small_stack.folder), "NOTIFY_SOCKET": f"{folder}/notify"},
                 stdin=subprocess.DEVNULL,
             )

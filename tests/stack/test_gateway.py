@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from infra.local.stack import Stack
-from producers.gateway.uploader import PART, S3Destination, Upload
 from tests.stack.containers import ContainerStack
-from uncia.object_store import ObjectStore
+from uncia.infra.local.stack import Stack
+from uncia.producers.gateway.uploader import PART, S3Destination, Upload
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 
 UNCIA = str(Path(sys.executable).with_name("uncia"))
 

@@ -14,11 +14,11 @@ import pytest
 from botocore.exceptions import ClientError
 from kafka import KafkaProducer
 
-from infra.local.stack import Stack
 from tests.stack.photographs import photograph
 from tests.stack.witness import NOT_OURS, Refused, Witness
 from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
 from uncia.ids import upload_id
+from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 from uncia.topics import (
     BURST_RESOLVED,

@@ -11,11 +11,11 @@ from boto3.s3.transfer import TransferConfig
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia import ids
-from uncia.broker import read_topics
 from uncia.events import ImagePredicted, ImageUploaded
-from uncia.object_store import ObjectStore
-from uncia.partitioning import partition_of
+from uncia.kafka.broker import read_topics
+from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_UPLOADED
 
 Upload = Callable[[str, bytes], str]

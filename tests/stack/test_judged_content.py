@@ -19,17 +19,17 @@ from boto3.s3.transfer import TransferConfig
 from kafka import KafkaProducer
 from PIL import Image
 
-from dashboard.contact_sheet.thumbnails import GONE, REPLACED, JudgedContent, stored_pictures, thumbnail
-from infra.local.stack import Stack
-from producers.reconcile.notification import notification_of, path_of
 from tests.stack.conftest import KIND
 from tests.stack.photographs import fresh_photograph, photograph
 from tests.stack.witness import Witness
 from uncia import ids
-from uncia.broker import create_topics
+from uncia.dashboard.contact_sheet.thumbnails import GONE, REPLACED, JudgedContent, stored_pictures, thumbnail
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
-from uncia.object_store import ObjectChanged, ObjectStore, StoredObject
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import create_topics
+from uncia.producers.reconcile.notification import notification_of, path_of
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectChanged, ObjectStore, StoredObject
 from uncia.topics import STORAGE_CHANGED, TOPICS
 
 Upload = Callable[[str, bytes], str]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia.events import ImagePredicted, Lane
+from uncia.infra.local.stack import Stack
 
 Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
-from uncia.frames import self_test_pattern
-from uncia.inference import Answer, Classifier, Health, ModelControl, load_model_card
+from uncia.imaging.frames import self_test_pattern
+from uncia.infra.local.stack import Stack
+from uncia.serving.triton_client import Answer, Classifier, Health, ModelControl, load_model_card
 from uncia.settings import Settings
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from uncia.events import BurstResolved, ImagePredicted
-from uncia.object_store import ObjectStore
+from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 
 UNCIA = str(Path(sys.executable).with_name("uncia"))
 

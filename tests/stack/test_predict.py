@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.paths import SHARED
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia import ids
 from uncia.events import CaptureTimeSource, ImagePredicted, Trigger
-from uncia.model_card import load_model_card
+from uncia.serving.model_card import load_model_card
 from uncia.settings import Settings
 
 Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+SAMPLES = SHARED / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
 
 

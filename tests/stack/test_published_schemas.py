@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from tests.stack.photographs import photograph
 from tests.stack.witness import is_junk
-from tests.unit.events.test_schemas import validate
-from uncia.broker import read_topics
+from tests.unit.uncia.events.test_schemas import validate
 from uncia.events import BurstResolved
+from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.topics import TOPICS
 

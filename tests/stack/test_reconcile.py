@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from infra.local.stack import Stack
-from producers.reconcile.facts import upload_key
-from producers.reconcile.learning import open_ledger
 from tests.stack.conftest import KIND
 from tests.stack.photographs import photograph
 from uncia.events import ImagePredicted
-from uncia.object_store import ObjectStore
+from uncia.infra.local.stack import Stack
+from uncia.producers.reconcile.ledger_sync import open_ledger
+from uncia.producers.reconcile.upload_facts import upload_key
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 
 Reconcile = Callable[..., list[dict[str, Any]]]
 

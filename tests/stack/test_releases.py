@@ -15,17 +15,18 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from infra.local.stack import Stack
 from tests.packages import write_package, write_theirs
+from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.test_models import stubs
 from tests.stack.witness import Witness
-from triton_models.data.pixels import frame_of
 from uncia.events import ImagePredicted
-from uncia.inference import ModelControl
-from uncia.model_card import ModelCard, installed_card
+from uncia.infra.local.stack import Stack
+from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
+from uncia.training.datasets.image_decoding import frame_of
 
 LIMIT_S = 60
 Models = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -178,7 +179,7 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
 ) -> None:
     write_package(tmp_path / "package", seed=4)
     killed = (
-        "import os, signal, sys, pathlib; from triton_models.releases import installing\n"
+        "import os, signal, sys, pathlib; from uncia.triton_models.releases import installing\n"
         "installing.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "installing.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), name=sys.argv[3])"
     )
@@ -234,7 +235,7 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
 @pytest.fixture
 def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Callable[..., str]:
     """Runs an example of docs/predict-service.md, as it stands there, beside `photograph.jpg`; what it prints."""
-    page = (Path(__file__).parents[2] / "docs" / "predict-service.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "predict-service.md").read_text(encoding="utf-8")
     (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
     front = tmp_path / "bin" / "uncia"
     front.parent.mkdir()
@@ -252,7 +253,7 @@ def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Ca
             **os.environ,
             **stack.environment(),
             "PATH": f"{front.parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(ROOT),
             "TRITON_HTTP": f"127.0.0.1:{ports['triton_http']}",
             "TRITON_GRPC": f"127.0.0.1:{ports['triton_grpc']}",
         }

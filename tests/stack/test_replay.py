@@ -16,20 +16,20 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
-from infra.local.stack import Stack
-from producers.replay.compare import Held
-from producers.replay.log import asking
-from producers.replay.workers import MARK
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.witness import is_junk
-from uncia.broker import existing_topics, read_topics
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
-from uncia.labels import LabelSet
-from uncia.model_versions import read_standing
-from uncia.object_store import ObjectStore
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import existing_topics, read_topics
+from uncia.producers.replay.compare import Held
+from uncia.producers.replay.log_offsets import asking
+from uncia.producers.replay.workers import MARK
+from uncia.serving.labels import LabelSet
+from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
 BEGAN = datetime(2026, 5, 1, 10)

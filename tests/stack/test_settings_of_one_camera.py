@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from infra.local.stack import Stack
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
-from uncia.broker import read_topics
 from uncia.events import BurstResolved, BurstStatus, FrameLate, ImagePredicted
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.topics import FRAME_LATE
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from kafka.errors import KafkaError
 
-from uncia.broker import Message, read_topics
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, DeadLetter, ImagePredicted
+from uncia.kafka.broker import Message, read_topics
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 

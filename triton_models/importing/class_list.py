@@ -16,10 +16,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from triton_models.releases.package import Refused
-from uncia import tables
+from uncia.camtrap import tables
 from uncia.errors import SettingsError, UnciaError
-from uncia.labels import Group, LabelSet, load_label_set
+from uncia.serving.labels import Group, LabelSet, load_label_set
+from uncia.triton_models.packages.validation import Refused
 
 _GROUPS: dict[str, Group] = {
     **dict.fromkeys(("blank", "empty", "nothing", "none", "background", "no animal", "no cv result"), "nothing"),

@@ -31,8 +31,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
-from triton_models.releases.package import Refused
-from uncia.frames import FrameSpec
+from uncia.imaging.frames import FrameSpec
+from uncia.triton_models.packages.validation import Refused
 
 _MOST_BYTES = 1 << 20
 

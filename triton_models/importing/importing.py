@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from triton_models.asking.packages import PackageError
-from triton_models.asking.writing import page, write_package
-from triton_models.importing.class_list import read_labels
-from triton_models.importing.description import Description, read_description
-from triton_models.releases.installing import checked
-from triton_models.releases.package import Package, Refused, read_package
-from triton_models.releases.repository import sha256
+from uncia.triton_models.importing.class_list import read_labels
+from uncia.triton_models.importing.description import Description, read_description
+from uncia.triton_models.packages.loading import PackageError
+from uncia.triton_models.packages.validation import Package, Refused, read_package
+from uncia.triton_models.packages.writing import page, write_package
+from uncia.triton_models.releases.installing import checked
+from uncia.triton_models.repository import sha256
 
 
 def make_package(graph: Path, description: Path, out: Path) -> Package:
     """Wrap the graph and write it as a package into `out`. Raises `Refused` in one sentence."""
-    from triton_models.importing.wrapping import wrap
+    from uncia.triton_models.importing.wrapping import wrap
 
     told = read_description(description)
     name = checked(told.name)

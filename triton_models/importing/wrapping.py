@@ -11,9 +11,9 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
-from triton_models.graph_errors import MOST_BYTES, told
-from triton_models.importing.description import Description
-from triton_models.releases.package import Refused, open_graph
+from uncia.triton_models.importing.description import Description
+from uncia.triton_models.packages.graph_errors import MOST_BYTES, told
+from uncia.triton_models.packages.validation import Refused, open_graph
 
 _NUMBERS = {
     "tensor(float)": TensorProto.FLOAT,

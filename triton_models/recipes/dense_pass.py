@@ -19,8 +19,8 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from triton_models.recipes import efficientnet
-from uncia.frames import FrameSpec, Pixels
+from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.triton_models.recipes import efficientnet
 
 _OPSET = 17
 

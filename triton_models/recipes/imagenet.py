@@ -5,7 +5,7 @@ import io
 from importlib.resources import files
 from typing import Any
 
-from uncia.labels import LabelSet
+from uncia.serving.labels import LabelSet
 
 TABLE = "imagenet_classes.csv"
 

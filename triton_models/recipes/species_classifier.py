@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from triton_models.recipes.imagenet import label_set
-from triton_models.recipes.triton_config import Backend
-from triton_models.releases.repository import alone, draft, sha256, write_config, write_version
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.events.images import ClassVector
-from uncia.folders import put_in_place
-from uncia.frames import FrameSpec, self_test_pattern
-from uncia.model_card import ModelCard, SelfTest, read_model_card
-from uncia.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
+from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
+from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
+from uncia.storage.atomic_dir import put_in_place
+from uncia.triton_models.recipes.imagenet import label_set
+from uncia.triton_models.repository import alone, draft, sha256, write_config, write_version
+from uncia.triton_models.triton_config import Backend
 
 NAME = "species_classifier"
 VERSION = "1"
@@ -96,11 +96,11 @@ def _place(made: Path, folder: Path) -> None:
 def fingerprint(backend: Backend) -> str:
     """Digest of everything that shapes the folder: recipes, serving code, the kernel's frames, package versions."""
     hasher = hashlib.sha256(backend.encode())
-    for package in ("triton_models.recipes", "triton_models.serving"):
+    for package in ("uncia.triton_models.recipes", "uncia.triton_models.serving"):
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.endswith((".py", ".csv")):
                 hasher.update(entry.name.encode() + entry.read_bytes())
-    for module in ("frames.py", "labels.py", "model_card.py", "model_versions.py"):
+    for module in ("imaging/frames.py", "serving/labels.py", "serving/model_card.py", "serving/model_versions.py"):
         hasher.update(files("uncia").joinpath(module).read_bytes())
     for package in _PACKAGES:
         hasher.update(f"{package}=={version(package)}\n".encode())
@@ -127,7 +127,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
     try:
         import onnxruntime
 
-        from triton_models.recipes import dense_pass, efficientnet
+        from uncia.triton_models.recipes import dense_pass, efficientnet
     except ImportError as error:
         raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
     graph = made / VERSION / GRAPH_FILE

@@ -4,12 +4,19 @@ import errno
 import shutil
 from pathlib import Path
 
-from triton_models.releases.package import PAGE_FILE, Refused, read_package
-from triton_models.releases.repository import alone, draft, write_config, write_version
-from uncia.durable import sync_folder, sync_tree
 from uncia.errors import SettingsError
-from uncia.model_card import ModelCard, installed_card
-from uncia.model_versions import GRAPH_FILE, LIVE_FILE, first, installed, read_standing, write_standing
+from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.model_versions import (
+    GRAPH_FILE,
+    LIVE_FILE,
+    first,
+    installed,
+    read_standing,
+    write_standing,
+)
+from uncia.storage.durable import sync_folder, sync_tree
+from uncia.triton_models.packages.validation import PAGE_FILE, Refused, read_package
+from uncia.triton_models.repository import alone, draft, write_config, write_version
 
 _NAME = "a model's name is small letters, digits and _, at most 60, a letter first"
 

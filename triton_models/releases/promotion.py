@@ -11,12 +11,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from triton_models.releases.package import Refused
-from triton_models.releases.repository import alone, draft, write_config
 from uncia.errors import DependencyDown, SettingsError
-from uncia.inference import ModelControl
-from uncia.model_card import installed_card
-from uncia.model_versions import Standing, in_order, installed, read_standing, write_standing
+from uncia.serving.model_card import installed_card
+from uncia.serving.model_versions import Standing, in_order, installed, read_standing, write_standing
+from uncia.serving.triton_client import ModelControl
+from uncia.triton_models.packages.validation import Refused
+from uncia.triton_models.repository import alone, draft, write_config
 
 WORKERS_MOVE_S = 5.0
 """Within this time of a move nobody asks the version before the previous one any more: workers look twice a second,

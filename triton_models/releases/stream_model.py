@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.model_versions import read_standing
+from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings, read_settings
 
 

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from training_making import SPEC, data_set
+
+from tests.recipes.training.training_making import SPEC, data_set
 
 if TYPE_CHECKING:
-    from triton_models.training.backbones import Backbone
+    from uncia.training.features.backbone import Backbone
 
 
 @pytest.fixture(scope="session")
 def lite0() -> "Backbone":
     pytest.importorskip("torch")
-    from triton_models.training.backbones import backbone
+    from uncia.training.features.backbones import backbone
 
     return backbone("efficientnet-lite0")
 
@@ -32,7 +33,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 @pytest.fixture(scope="session")
 def trained(drawn, lite0, features_folder):  # type: ignore[no-untyped-def]
-    from triton_models.training.head import HeadSettings, train_head
+    from uncia.training.heads.head import HeadSettings, train_head
 
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
     return train_head(drawn[1], lite0, settings, features_folder)

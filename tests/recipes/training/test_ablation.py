@@ -4,17 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_making import SPEC
+
+from tests.recipes.training.training_making import SPEC
 
 pytest.importorskip("torch")
 
-from triton_models.data.pictures import DataSet
-from triton_models.data.splits import Split
-from triton_models.training import ablation
-from triton_models.training.ablation import Ablation, AblationSettings, ablate, of_bursts, spread_cuts
-from triton_models.training.backbones import Backbone
-from uncia.frames import FrameSpec
-from uncia.model_card import read_model_card
+from uncia.imaging.frames import FrameSpec
+from uncia.serving.model_card import read_model_card
+from uncia.training import ablation
+from uncia.training.ablation import Ablation, AblationSettings, ablate, of_bursts, spread_cuts
+from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.splits import Split
+from uncia.training.features.backbone import Backbone
 
 SETTINGS = AblationSettings(cuts=("block-2", "block-5"), augmentations=("none", "mirror"), spec=SPEC, seed=1)
 

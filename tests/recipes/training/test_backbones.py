@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_making import SPEC
+
+from tests.recipes.training.training_making import SPEC
 
 pytest.importorskip("torch")
 
-from triton_models.recipes import dense_pass, efficientnet
-from triton_models.training import TrainingError
-from triton_models.training.backbones import Backbone, backbone
-from uncia.frames import FrameSpec
+from uncia.imaging.frames import FrameSpec
+from uncia.training import TrainingError
+from uncia.training.features.backbone import Backbone
+from uncia.training.features.backbones import backbone
+from uncia.triton_models.recipes import dense_pass, efficientnet
 
 
 def test_the_cuts_of_efficientnet_are_its_blocks_and_what_its_classifier_sees(lite0: Backbone) -> None:

@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from training_making import SPEC, draw, pictures
+
+from tests.recipes.training.training_making import SPEC, draw, pictures
 
 pytest.importorskip("torch")
 
 import torch
 
-from triton_models.data.pixels import frame_of
-from triton_models.training import TrainingError, features
-from triton_models.training.backbones import Backbone
-from triton_models.training.cache import FeatureCache, Rows
-from triton_models.training.features import cache_file, extract
-from triton_models.training.sights import Sight, augmented
-from triton_models.training.trunk_rows import PooledRows, TrunkRows
-from uncia.frames import FrameSpec, Pixels
+from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.training import TrainingError
+from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.feature_store.cache import FeatureCache, Rows
+from uncia.training.features import extraction as features
+from uncia.training.features.backbone import Backbone
+from uncia.training.features.extraction import cache_file, extract
+from uncia.training.features.inputs import Sight, augmented
+from uncia.training.features.trunk_extractor import PooledRows, TrunkRows
 
 CUT = "block-5"
 
@@ -198,7 +200,7 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
 
 
 def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    from triton_models.training.sights import look
+    from uncia.training.features.inputs import look
 
     whole = look(sights[0], SPEC)
     crop = look(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)

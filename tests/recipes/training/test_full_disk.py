@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from killing import Command, content
-from training_making import table_beside
 
 from tests.packages import write_package
+from tests.recipes.training.killing import Command, content
+from tests.recipes.training.training_making import table_beside
 
 pytest.importorskip("torch")
 

@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from training_making import SPEC, data_set
+
+from tests.recipes.training.training_making import SPEC, data_set
 
 pytest.importorskip("torch")
 
-from triton_models.data.pictures import DataSet
-from triton_models.data.pixels import frame_of
-from triton_models.data.splits import Split
-from triton_models.evaluation.calibration import softmax
-from triton_models.training import TrainingError
-from triton_models.training.backbones import Backbone
-from triton_models.training.head import HeadSettings, train_head
-from triton_models.training.logistic import Examples, class_weights, fit
-from triton_models.training.package import Package, write_package
-from triton_models.training.trained import Trained
+from uncia.training import TrainingError
+from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.splits import Split
+from uncia.training.evaluation.calibration import softmax
+from uncia.training.features.backbone import Backbone
+from uncia.training.heads.head import HeadSettings, train_head
+from uncia.training.linear.logistic import Examples, class_weights, fit
+from uncia.training.model_packages.package import Package, write_package
+from uncia.training.model_packages.trained_model import Trained
 
 Drawn = tuple[DataSet, Split]
 
@@ -170,7 +171,7 @@ def test_a_full_disk_leaves_the_package_that_was_there(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("triton_models.training.package.dense_pass.export", full)
+    monkeypatch.setattr("uncia.training.model_packages.package.dense_pass.export", full)
     with pytest.raises(TrainingError, match=r"No space left on device.*what was there stays"):
         write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
 

@@ -6,23 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from training_making import data_set
+
+from tests.paths import SHARED
+from tests.recipes.training.training_making import data_set
 
 pytest.importorskip("torch")
 
-from triton_models.asking.answers import ask
-from triton_models.asking.packages import OpenPackage, open_package
-from triton_models.data.composites.draw import draw
-from triton_models.data.composites.plan import Recipe
-from triton_models.data.pictures import DataSet, Picture, read_data
-from triton_models.data.splits import Split, split
-from triton_models.training import TrainingError
-from triton_models.training.backbones import Backbone
-from triton_models.training.head import HeadSettings, train_head
-from triton_models.training.package import write_package
-from triton_models.training.trained import Trained
+from uncia.training import TrainingError
+from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.splits import Split, split
+from uncia.training.features.backbone import Backbone
+from uncia.training.heads.head import HeadSettings, train_head
+from uncia.training.model_packages.package import write_package
+from uncia.training.model_packages.trained_model import Trained
+from uncia.training.offline_inference.inference import ask
+from uncia.training.scenes.plan import Recipe
+from uncia.training.scenes.rendering import draw
+from uncia.triton_models.packages.loading import OpenPackage, open_package
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+SAMPLES = SHARED / "samples"
 KEEPING = HeadSettings(keep=("Egyptian cat",), augmentations=("plain",), penalty=1.0)
 
 

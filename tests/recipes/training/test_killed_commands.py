@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from killing import Command, cached, content, held_at
-from training_making import table_beside
 
 from tests.packages import write_package
-from triton_models.data.pictures import read_data
-from triton_models.data.splits import Split, split
+from tests.recipes.training.killing import Command, cached, content, held_at
+from tests.recipes.training.training_making import table_beside
+from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.splits import Split, split
 
 pytest.importorskip("torch")
 
@@ -128,7 +128,8 @@ def test_nothing_lies_beside_a_head_that_was_killed(killed_over_features: Ending
     assert [path.name for path in killed_over_features.place.out.parent.iterdir()] == ["shapes"]
 
 
-# The moments about the move into place are too short to be seen from outside: tests/unit/kernel/test_folders.py.
+# The moments about the move into place are too short to be seen from outside:
+# tests/unit/uncia/storage/test_atomic_dir.py.
 EXPORTING: dict[str, Callable[[Path], bool]] = {
     "the draft is begun": lambda draft: draft.exists(),
     "the graph is being written": lambda draft: (draft / "made" / "model.onnx").exists(),

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from training_making import table_beside
 from typer.testing import CliRunner
 
-from triton_models.training import TrainingError
-from triton_models.training.ablate_command import ablate_command
-from triton_models.training.command import app
-from uncia.model_card import read_model_card
+from tests.recipes.training.training_making import table_beside
+from uncia.commands.models_ablate import ablate_command
+from uncia.commands.train import app
+from uncia.serving.model_card import read_model_card
+from uncia.training import TrainingError
 
 
 @pytest.fixture
@@ -64,6 +64,6 @@ def test_what_the_ablation_does_not_know_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_front_door_opens_without_torch() -> None:
-    program = "import sys, triton_models.training.command, triton_models.command; sys.exit('torch' in sys.modules)"
+    program = "import sys, uncia.commands.train, uncia.commands.models; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

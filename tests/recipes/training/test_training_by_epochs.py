@@ -8,22 +8,25 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from training_making import SPEC, data_set
+
+from tests.paths import ROOT
+from tests.recipes.training.training_making import SPEC, data_set
 
 pytest.importorskip("torch")
 
-from triton_models.data.pictures import DataSet
-from triton_models.data.pixels import frame_of
-from triton_models.data.splits import Split
-from triton_models.evaluation.calibration import softmax
-from triton_models.training import TrainingError, loop
-from triton_models.training.backbones import Backbone
-from triton_models.training.fine_tune import FineTuneSettings, blocks_of, fine_tune
-from triton_models.training.head import HeadSettings
-from triton_models.training.loading import batches
-from triton_models.training.package import write_package
-from triton_models.training.small import SmallSettings, train_small
-from triton_models.training.trained import Trained
+from uncia.training import TrainingError
+from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.splits import Split
+from uncia.training.evaluation.calibration import softmax
+from uncia.training.features.backbone import Backbone
+from uncia.training.heads.head import HeadSettings
+from uncia.training.model_packages.package import write_package
+from uncia.training.model_packages.trained_model import Trained
+from uncia.training.networks import loop
+from uncia.training.networks.fine_tune import FineTuneSettings, blocks_of, fine_tune
+from uncia.training.networks.loading import batches
+from uncia.training.networks.small import SmallSettings, train_small
 
 Drawn = tuple[DataSet, Split]
 
@@ -80,11 +83,11 @@ def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(
     folder = drawn[0].pictures[0].path.parents[1]
     program = f"""
 import os, sys, torch
-sys.path[:0] = [{str(Path(__file__).parent)!r}]
+sys.path[:0] = [{str(ROOT)!r}]
 from pathlib import Path
-from training_making import data_set
-from test_training_by_epochs import SMALL
-from triton_models.training.small import train_small
+from tests.recipes.training.training_making import data_set
+from tests.recipes.training.test_training_by_epochs import SMALL
+from uncia.training.networks.small import train_small
 {killing}
 train_small(data_set(Path({str(folder)!r}), fresh=False)[1], SMALL, 1, Path({str(tmp_path)!r}), progress)
 """
@@ -131,7 +134,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
 def test_no_more_photographs_are_decoded_ahead_than_a_few_batches(
     drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from triton_models.training import loading
+    from uncia.training.networks import loading
 
     decoded: list[Path] = []
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from triton_models.data.pictures import DataSet, Picture
-from triton_models.data.splits import Split
-from uncia.frames import FrameSpec
+from uncia.imaging.frames import FrameSpec
+from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.splits import Split
 
 SPEC = FrameSpec(width=128, height=96, window=64, stride=32, crop_top=0, crop_bottom=0)
 """Small enough for a test; still a grid of 2 x 3 windows."""

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from triton_models.recipes.species_classifier import NAME, Built, build, fingerprint, up_to_date
 from uncia.settings import Settings
+from uncia.triton_models.recipes.species_classifier import NAME, Built, build, fingerprint, up_to_date
 
 
 @pytest.fixture(scope="session")

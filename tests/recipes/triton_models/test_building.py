@@ -9,12 +9,12 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from triton_models.recipes import species_classifier
-from triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
-from triton_models.recipes.triton_config import config_pbtxt
-from triton_models.releases.repository import draft, sha256
-from uncia.model_card import read_model_card
-from uncia.model_versions import read_standing
+from uncia.serving.model_card import read_model_card
+from uncia.serving.model_versions import read_standing
+from uncia.triton_models.recipes import species_classifier
+from uncia.triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
+from uncia.triton_models.repository import draft, sha256
+from uncia.triton_models.triton_config import config_pbtxt
 
 
 @pytest.fixture
@@ -113,15 +113,15 @@ def test_drafts_of_killed_builds_are_swept(copy: Path) -> None:
 
 def test_torch_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "triton_models.recipes.dense_pass", raising=False)
-    monkeypatch.delattr("triton_models.recipes.dense_pass", raising=False)
+    monkeypatch.delitem(sys.modules, "uncia.triton_models.recipes.dense_pass", raising=False)
+    monkeypatch.delattr("uncia.triton_models.recipes.dense_pass", raising=False)
 
     with pytest.raises(BuildError, match=r"torch.*\[models\]"):
         build(tmp_path)
 
 
 def test_the_same_versions_export_the_same_bytes(built: Built, tmp_path: Path) -> None:
-    from triton_models.recipes import dense_pass
+    from uncia.triton_models.recipes import dense_pass
 
     dense_pass.export(dense_pass.load(built.card.frame), built.card.frame, tmp_path / "again.onnx")
 

@@ -1,9 +1,9 @@
 """The repository beside what Triton serves: what agrees, what is missing on either side."""
 
-from triton_models.catalogue import Shelf, catalogue
-from triton_models.recipes.species_classifier import Built
-from uncia.inference import ServedVersion
-from uncia.model_versions import first
+from uncia.serving.model_versions import first
+from uncia.serving.triton_client import ServedVersion
+from uncia.triton_models.catalogue import Shelf, catalogue
+from uncia.triton_models.recipes.species_classifier import Built
 
 
 def shelf(built: Built) -> Shelf:

@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from triton_models.recipes.species_classifier import Built
-from uncia.frames import FrameSpec, Pixels, self_test_pattern
+from uncia.imaging.frames import FrameSpec, Pixels, self_test_pattern
+from uncia.triton_models.recipes.species_classifier import Built
 
 SPEC = FrameSpec()
 
@@ -26,13 +26,13 @@ def graph(built: Built) -> onnxruntime.InferenceSession:
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    from triton_models.recipes import dense_pass
+    from uncia.triton_models.recipes import dense_pass
 
     return dense_pass.load(SPEC)
 
 
 def test_onnx_equals_torch(graph: onnxruntime.InferenceSession, network: Any, frames: Pixels) -> None:
-    from triton_models.recipes import dense_pass
+    from uncia.triton_models.recipes import dense_pass
 
     for ours, torchs in zip(graph.run(None, {"FRAME": frames}), dense_pass.answer(network, frames), strict=True):
         if ours.dtype == np.float32:
@@ -52,7 +52,7 @@ def test_a_frame_answers_the_same_alone_and_in_a_batch(graph: onnxruntime.Infere
 def test_whole_is_what_the_stock_network_says_of_the_frame(network: Any, frames: Pixels) -> None:
     import torch
 
-    from triton_models.recipes import dense_pass, efficientnet
+    from uncia.triton_models.recipes import dense_pass, efficientnet
 
     pixels = (torch.from_numpy(frames[:1]).permute(0, 3, 1, 2).float() - 127) / 128
     published = efficientnet.network("efficientnet-lite0", SPEC.height, SPEC.width)
@@ -87,7 +87,7 @@ def test_every_place_is_in_the_grid(graph: onnxruntime.InferenceSession, frames:
 
 
 def test_a_frame_that_does_not_fit_the_networks_stride_is_refused() -> None:
-    from triton_models.recipes import dense_pass
+    from uncia.triton_models.recipes import dense_pass
 
     with pytest.raises(ValueError, match="multiples of 32"):
         dense_pass.load(FrameSpec(width=450))

@@ -1,15 +1,14 @@
 """The model and the threshold, tried on genuine camera-trap photographs, where they are at hand."""
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime
 import pytest
 
-from triton_models.recipes.species_classifier import Built
-from uncia.frames import read_frame
+from tests.paths import SHARED
+from uncia.imaging.frames import read_frame
+from uncia.triton_models.recipes.species_classifier import Built
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+SAMPLES = SHARED / "samples"
 SNOW_LEOPARD = 289
 
 pytestmark = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not beside the repository")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from triton_models.recipes.imagenet import label_set
-from uncia.labels import LabelClass
+from uncia.serving.labels import LabelClass
+from uncia.triton_models.recipes.imagenet import label_set
 
 CLASSES = label_set().classes
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from triton_models.recipes.species_classifier import Built
-from uncia.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.triton_models.recipes.species_classifier import Built
 
 
 @dataclass
@@ -39,7 +39,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     helper.TritonError = str  # type: ignore[attr-defined]
     helper.get_input_tensor_by_name = lambda request, name: request[name]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", helper)
-    name = "triton_models.serving.onnx_python_backend"
+    name = "uncia.triton_models.serving.onnx_python_backend"
     monkeypatch.delitem(sys.modules, name, raising=False)
     yield importlib.import_module(name)
     sys.modules.pop(name, None)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from infra.local.layout import Layout
-from infra.local.stack import Stack
-from infra.local.supervisor import Supervisor
 from uncia.errors import StackError
+from uncia.infra.local.layout import Layout
+from uncia.infra.local.stack import Stack
+from uncia.infra.local.supervisor import Supervisor
 
 
 class Field:

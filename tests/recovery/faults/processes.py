@@ -6,9 +6,9 @@ import signal
 import time
 from pathlib import Path
 
-from infra.local import processes
 from tests.recovery.faults.fault import Fault, Field, SecondWorker
 from uncia.errors import StackError
+from uncia.infra.local import processes
 
 
 class Kill(Fault):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.answers import Answers
-from uncia.broker import Message
+from benchmarks.results_consumer import Answers
 from uncia.errors import DependencyDown
+from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 

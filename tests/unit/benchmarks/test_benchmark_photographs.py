@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.photographs import HEIGHT, WIDTH, Photographs, exif_block, make
-from uncia.exif import read_exif
-from uncia.frames import FrameSpec, read_frame
+from uncia.imaging.exif import read_exif
+from uncia.imaging.frames import FrameSpec, read_frame
 
 _TAKEN = datetime(2026, 1, 10, 6, 0, 3)
 

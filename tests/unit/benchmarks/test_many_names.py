@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.many_names import shots, write_camtrap_dp, write_coco, write_folders, write_table
-from triton_models.data.pictures import read_data
+from uncia.training.datasets.reading import read_data
 
 NAMES = 120
 

@@ -9,8 +9,8 @@ from benchmarks.no_op_model import build
 from benchmarks.plan import shots
 from benchmarks.predictions import Predictions
 from uncia.events import ImagePredicted
-from uncia.frames import FrameSpec
-from uncia.model_card import ModelCard, installed_card, load_model_card
+from uncia.imaging.frames import FrameSpec
+from uncia.serving.model_card import ModelCard, installed_card, load_model_card
 from uncia.settings import Settings
 
 MODEL = Settings().model_repository / Settings().model

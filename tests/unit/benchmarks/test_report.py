@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import kills, recovery_table
 from benchmarks.report import BEGIN, END, write_docs, write_results
+from tests.paths import ROOT
 
 _STAGES = ("model_batch_1", "model_batch_8", "in_process", "end_to_end")
 _RESULTS: dict[str, str | int | float] = {
@@ -78,7 +79,7 @@ _RESULTS: dict[str, str | int | float] = {
     **{f"lanes_{when}_others_share_of_machine": 0.03 for when in ("alone", "uploaded", "waiting")},
     "profile_part": "predict",
     "profile_own_01": "load (PIL/ImageFile.py) 60.0%",
-    "profile_ours_01": "read_frame (uncia/frames.py) 60.0%",
+    "profile_ours_01": "read_frame (uncia/imaging/frames.py) 60.0%",
 }
 
 
@@ -105,7 +106,7 @@ def test_words_around_the_tables_stay(page: Path) -> None:
         "| worker predict | 12.00 |",
         "| worker predict | 150 | 151 | +0.02 |",
         "| Kafka | 4.0 s | 3.0 s |",
-        "| `read_frame (uncia/frames.py)` | 60.0% |",
+        "| `read_frame (uncia/imaging/frames.py)` | 60.0% |",
         "| the worker on Faust and Kafka | 900 frames/s |",
         "| start with a table of 10000 cameras | 6.5 s |",
         "| alone | 120 | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 3% |",
@@ -130,7 +131,7 @@ def test_a_backlog_that_ended_too_soon_is_told(page: Path) -> None:
     ],
 )
 def test_the_pages_of_the_docs_have_a_place_for_the_tables(page: str, begin: str, end: str) -> None:
-    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert text.count(begin) == text.count(end) == 1
     assert text.index(begin) < text.index(end)
 

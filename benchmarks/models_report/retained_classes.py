@@ -1,0 +1,127 @@
+"""Kept of the published network: a kind that no photograph taught, on composites of it and on a genuine burst."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.models_report.calibration import share_of
+from benchmarks.models_report.learning import teller
+from benchmarks.models_report.pictures import LEOPARD, genuine, sides
+from benchmarks.models_report.running import Facts, Report
+from uncia.serving.labels import LabelClass
+from uncia.training import TrainingError
+from uncia.training.datasets.images import Picture
+from uncia.training.datasets.splits import Split
+from uncia.training.features.backbone import Backbone, Published
+from uncia.training.features.backbones import backbone
+from uncia.training.heads.head import HeadSettings, train_head
+from uncia.training.model_packages.evaluation import calibrated
+from uncia.training.model_packages.package import write_package
+from uncia.training.offline_inference.inference import ask, by_burst
+from uncia.training.retained_classes import find
+from uncia.triton_models.packages.loading import OpenPackage, open_package
+
+_PRECISION = 0.9
+
+
+def kept_step(report: Report) -> Facts:
+    """The head once more, with the snow leopard; and without one kind after the other, which it keeps instead."""
+    network = backbone("efficientnet-lite0")
+    data, parts = sides(report)
+    trained = train_head(parts, network, HeadSettings(keep=(LEOPARD,)), report.cache, teller(report))
+    folder = report.package("head_and_leopard")
+    made = write_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
+    return {
+        "figures": made.figures,
+        "genuine": _genuine(open_package(folder)),
+        "kinds": _left_out(report, network, parts),
+    }
+
+
+def _genuine(package: OpenPackage) -> Facts:
+    """What it says of genuine photographs, none of which taught it anything."""
+    pictures = genuine()
+    if not pictures:
+        return {"photographs": 0}
+    answers = ask(package, pictures)
+    (leopard,) = package.card.labels.of_taxon(LEOPARD)
+    scores, best = answers.windows[:, leopard.index], answers.whole.argmax(axis=1)
+    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.pictures])
+    cut = leopard.threshold if leopard.threshold is not None else 2.0
+    return {
+        "photographs": len(scores),
+        "threshold": leopard.threshold,
+        "leopards": int(shown.sum()),
+        "leopards_called": int((scores[shown] >= cut).sum()),
+        "leopards_first": int((best[shown] == leopard.index).sum()),
+        "least": float(scores[shown].min()),
+        "others_called": int((scores[~shown] >= cut).sum()),
+        "others_first": int((best[~shown] == leopard.index).sum()),
+        "greatest_other": float(scores[~shown].max()),
+        "greatest_other_is": answers.pictures[int(np.where(shown, -1, scores).argmax())].path.name,
+    }
+
+
+def _left_out(report: Report, network: Backbone, parts: Split) -> list[Facts]:
+    """Each kind that the published network knows, taught as usual and kept without a photograph, on test bursts."""
+    taught = open_package(report.package("head"))
+    answers = ask(taught, parts.test)
+    bursts = [picture.burst for picture in answers.pictures]
+    published, told = network.published, []
+    for entry in taught.card.labels.classes:
+        own = None if published is None else _published(published, entry)
+        if own is None:
+            continue
+        labels = [picture.label for picture in answers.pictures]
+        untaught = _without(report, network, parts, entry.label, own)
+        told.append(
+            {
+                "kind": entry.label,
+                "published": own.label,
+                "taught": _found(report, answers.windows[:, entry.index], entry.threshold, labels, bursts, entry.label),
+                "kept": untaught,
+            }
+        )
+    return told
+
+
+def _published(published: Published, entry: LabelClass) -> LabelClass | None:
+    """The one published class of the same taxon, else of the same label; None where there is none, or several."""
+    for name in (entry.taxon, entry.label):
+        try:
+            if name:
+                return find(published, [name])[0]
+        except TrainingError:
+            continue
+    return None
+
+
+def _without(report: Report, network: Backbone, parts: Split, label: str, own: LabelClass) -> Facts:
+    """Learn without any photograph of `label`; the test's are called as the published class is."""
+
+    def others(side: tuple[Picture, ...]) -> tuple[Picture, ...]:
+        return tuple(picture for picture in side if picture.label != label)
+
+    test = tuple(replace(each, label=own.label) if each.label == label else each for each in parts.test)
+    less = replace(parts, train=others(parts.train), held_out=others(parts.held_out), test=test)
+    trained = train_head(less, network, HeadSettings(keep=(own.label,)), report.cache, teller(report))
+    assert trained.held_out.windows is not None and trained.test.windows is not None
+    classes = calibrated(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
+    (kept,) = (entry for entry in classes if entry.label == own.label)
+    labels = [picture.label for picture in trained.test.pictures]
+    bursts = [picture.burst for picture in trained.test.pictures]
+    return _found(report, trained.test.windows[:, kept.index], kept.threshold, labels, bursts, own.label)
+
+
+def _found(
+    report: Report, scores: np.ndarray, threshold: float | None, labels: list[str], bursts: list[str], label: str
+) -> Facts:
+    """Bursts of the kind that reach its threshold, and bursts of other things that do."""
+    names = np.array(bursts)
+    shown = by_burst(np.array(labels) == label, names) > 0
+    called = by_burst(scores, names) >= (2.0 if threshold is None else threshold)
+    return {
+        "threshold": threshold,
+        "found": share_of(report, called, shown),
+        "false": share_of(report, called, ~shown),
+    }

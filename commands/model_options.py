@@ -1,0 +1,29 @@
+"""Options that the commands of `uncia models` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uncia.errors import SettingsError
+from uncia.settings import Settings, read_settings
+from uncia.triton_models.triton_config import BACKENDS, Backend
+
+Repository = Annotated[Path | None, typer.Option(help="Triton's model repository.", show_default="of the settings")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+BackendName = Annotated[
+    str, typer.Option(help="python: runs anywhere. onnxruntime: for NVIDIA's container, with TensorRT on a GPU.")
+]
+
+
+def settings_of(repository: Path | None) -> Settings:
+    """The settings, with this repository instead of theirs."""
+    return read_settings(model_repository=repository) if repository else read_settings()
+
+
+def chosen_backend(name: str) -> Backend:
+    """One of Triton's backends by its name. Raises `SettingsError`."""
+    for backend in BACKENDS:
+        if backend == name:
+            return backend
+    raise SettingsError(f"no backend {name!r}: {' or '.join(BACKENDS)}")

@@ -1,0 +1,143 @@
+"""What all commands that train share: bars, the data and its split, the package, and what is said of it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
+
+from uncia.terminal import description_column, echo, echo_json, plain_console
+from uncia.training import TrainingError
+from uncia.triton_models.packages.loading import model_name_of, taken
+
+if TYPE_CHECKING:
+    from uncia.training.datasets.images import DataSet
+    from uncia.training.datasets.splits import Split
+    from uncia.training.model_packages.package import Package
+    from uncia.training.model_packages.trained_model import Trained
+
+
+class Tell:
+    """Told what is being done, how many of how many; shows it."""
+
+    def __init__(self, bars: Progress | None, console: Console) -> None:
+        self._bars = bars
+        self._console = console
+        self._task: tuple[str, int] | None = None
+
+    def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
+        if self._task is None or self._task[0] != what:
+            if self._bars is None:
+                self._console.print(what)
+            task = 0 if self._bars is None else int(self._bars.add_task(what, total=total or None))
+            self._task = (what, task)
+        if self._bars is not None:
+            self._bars.update(TaskID(self._task[1]), completed=done, total=total or None)
+
+
+@contextmanager
+def progress_bars(*, shown: bool) -> Iterator[Tell]:
+    """Bars on standard error, a line each in a log."""
+    console = plain_console(stderr=True, quiet=not shown, highlight=False)
+    if not console.is_terminal:
+        yield Tell(None, console)
+        return
+    with Progress(
+        description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    ) as bars:
+        yield Tell(bars, console)
+
+
+def train_package(
+    source: Path,
+    out: Path,
+    learn: "Callable[[Split, Tell], Trained]",
+    *,
+    kind: str,
+    split_by: str,
+    seed: int,
+    precision: float,
+    as_json: bool,
+) -> None:
+    """What every way to learn one model has in common: read and split, learn, write the package, say what it is worth.
+
+    `learn` imports what it needs itself: what is wrong with folders and options is told before torch is loaded.
+    """
+    with progress_bars(shown=not as_json) as tell:
+        check_out(out)
+        data, split = read(source, kind, split_by, seed, tell)
+        trained = learn(split, tell)
+        package = finish(trained, data, split, out, seed, precision, tell)
+    report(package, trained, as_json)
+
+
+def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[DataSet, Split]":
+    """The data and its split, checked for leaks."""
+    from uncia.training.datasets.reading import read_data
+    from uncia.training.datasets.splits import leaks, split
+
+    data = read_data(source, kind, progress=lambda done, total: tell("reading the data", done, total))
+    if by not in ("burst", "camera"):
+        raise TrainingError(f"no split by {by!r}: burst or camera")
+    parts = split(data, seed=seed, by="camera" if by == "camera" else "burst")
+    if found := leaks(parts):
+        raise TrainingError(f"the split leaks: {found[0]}")
+    return data, parts
+
+
+def check_out(out: Path) -> str:
+    """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
+    if sentence := taken(out):
+        raise TrainingError(sentence)
+    parent = next(folder for folder in out.resolve().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise TrainingError(f"nothing can be written in {parent}: name another folder with --out")
+    return model_name_of(out.resolve())
+
+
+def finish(
+    trained: "Trained", data: "DataSet", split: "Split", out: Path, seed: int, precision: float, tell: Tell
+) -> "Package":
+    """Write the package; what a stopped run would have gone on from is not needed any more."""
+    from uncia.training.model_packages.package import write_package
+
+    folder = out.resolve()
+    package = write_package(
+        trained, data, split, folder, name=check_out(out), seed=seed, least_precision=precision, progress=tell
+    )
+    shutil.rmtree(work_folder(out), ignore_errors=True)
+    return package
+
+
+def work_folder(out: Path) -> Path:
+    """Where a run keeps its checkpoint: beside the package, which is replaced as a whole."""
+    return out.resolve().parent / f".{out.resolve().name}.training"
+
+
+def report(package: "Package", trained: "Trained", as_json: bool) -> None:
+    """What came of it, on standard output."""
+    if as_json:
+        facts = {
+            "folder": str(package.folder),
+            "model": package.card.model,
+            "label_set": package.card.label_set,
+            "onnx_sha256": package.card.onnx_sha256,
+            "classes": [entry.label for entry in package.card.labels.classes],
+            "test": package.figures,
+            "settings": trained.settings,
+            "unreadable": {str(path): reason for path, reason in sorted(trained.unreadable.items())},
+            "notes": trained.notes,
+        }
+        echo_json(facts)
+        return
+    for name, own in package.figures.items():
+        echo(f"{name:<22} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})")
+    for path, reason in sorted(trained.unreadable.items())[:10]:
+        echo(f"left out: {path}: {reason}", err=True)
+    if len(trained.unreadable) > 10:
+        echo(f"left out: {len(trained.unreadable) - 10} more; the card lists them", err=True)
+    echo(f"{package.folder} holds the model; card.html in it tells what it is worth.")

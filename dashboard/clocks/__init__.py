@@ -1,1 +1,0 @@
-"""What is thought of each camera's clock, as a table."""

@@ -1,0 +1,148 @@
+"""The Faust app of a worker: at least once, raw bytes in and out, acknowledged by hand and in order.
+
+What Faust does by default and what is changed here, and why:
+
+- Topics are bytes. Faust would acknowledge a message that it cannot decode; our agents parse it themselves, so
+  that a bad one reaches the dead letters with its bytes.
+- An agent that raises would be restarted behind its unacknowledged events, which are lost until the process
+  restarts. Here it takes the process down, and the supervisor starts it again at the committed offset.
+- Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses to.
+- It goes back to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
+- It commits the first run of acknowledged offsets without looking for a gap before it. So: concurrency 1,
+  `noack_take`, and acknowledge a batch in the order of its offsets, all of it at once.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+from mode import CrashingSupervisor
+
+from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.consumer import RewindingConsumer
+from uncia.settings import Settings
+from uncia.topics import Topic
+
+MAX_REQUEST_BYTES = 5 * 1_048_576
+"""A dead letter of 4 MB and its headers."""
+
+
+class _Event(faust.Event):  # type: ignore[misc]
+    """An event whose acknowledgement can be trusted."""
+
+    dead_letter = False
+    """Set by `DeadLetters.put`."""
+
+    def ack(self) -> bool:
+        """Mark as done; False when refused, and then the message comes again.
+
+        Refused are events of an earlier assignment, which Faust itself acknowledges when it skips them,
+        and everything once the worker has halted.
+        """
+        app: WorkerApp = self.app
+        stale = self.message.generation_id != app.consumer_generation_id or not app.flow_control.is_active()
+        if stale or app.halted is not None:
+            return False
+        if not self.message.acked:
+            if not self.dead_letter:
+                app.outcomes.add(bad=False)
+            metrics.EVENTS.labels(self.message.topic, "dead-letter" if self.dead_letter else "done").inc()
+        return bool(super().ack())
+
+
+class Outcomes:
+    """Which of the last `window` messages were bad."""
+
+    def __init__(self, window: int) -> None:
+        self._recent: deque[bool] = deque(maxlen=window)
+
+    def add(self, *, bad: bool) -> None:
+        """Note one message."""
+        self._recent.append(bad)
+
+    def share_with_one_bad(self) -> tuple[float, int]:
+        """The share of bad ones if one more came now, and of how many messages that is."""
+        recent = deque(self._recent, maxlen=self._recent.maxlen)
+        recent.append(True)
+        return sum(recent) / len(recent), len(recent)
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app that knows how its messages fared and whether it was halted."""
+
+    outcomes: Outcomes
+    halted: Exception | None = None
+    """Why the worker stops by itself; from then on nothing is acknowledged."""
+
+    async def halt(self, reason: Exception) -> None:
+        """Stop the process with a non-zero status, acknowledging nothing more."""
+        self.halted = reason
+        await self.crash(reason)
+
+
+def group_name(name: str, settings: Settings) -> str:
+    """The consumer group of a worker; the app's id."""
+    return f"{settings.namespace}.uncia-{name}" if settings.namespace else f"uncia-{name}"
+
+
+def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
+    """The app of the worker `name`; `overrides` are Faust settings. Creates its scratch folder."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    configured: dict[str, Any] = {
+        "broker": ";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
+        "datadir": str(settings.data_dir.absolute() / f"{settings.namespace or 'uncia'}-{name}"),
+        "store": "memory://",
+        "cache": "memory://",
+        "processing_guarantee": "at_least_once",
+        "agent_supervisor": CrashingSupervisor,
+        "Event": _Event,
+        "topic_partitions": settings.partitions,
+        "topic_replication_factor": settings.replication,
+        # Topics are made from the registry, with their own retention; Faust would make them with its defaults.
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        # A worker that dies is noticed after six seconds, not sixty.
+        "broker_session_timeout": 6.0,
+        "broker_heartbeat_interval": 2.0,
+        # Waiting for a store that is down for hours is no reason to leave the group.
+        "broker_max_poll_interval": 24 * 3600.0,
+        "stream_processing_timeout": 24 * 3600.0,
+        # Each event becomes a photograph: fetch tens ahead, not thousands.
+        "stream_buffer_maxsize": 32,
+        # What is in hand when a worker ends or partitions move comes again; waiting for it would wait for deferred
+        # ticks, and for whatever is down.
+        "stream_wait_empty": False,
+        "producer_acks": -1,
+        "producer_max_request_size": MAX_REQUEST_BYTES,
+        # `delivery.send` tries again after this; Faust's own 20 minutes would hide the trouble.
+        "producer_request_timeout": 30.0,
+        "web_enabled": False,
+        "web_tables_enabled": False,
+        "worker_redirect_stdouts": False,
+        **overrides,
+    }
+    app = WorkerApp(group_name(name, settings), **configured)
+    app.outcomes = Outcomes(settings.max_bad_window)
+    app.transport.Consumer = RewindingConsumer
+    return app
+
+
+def faust_topic(app: faust.App, settings: Settings, topic: Topic) -> faust.Topic:
+    """A topic of the registry as raw bytes.
+
+    Keys are hashed by aiokafka's own partitioner, which is murmur2 as in `uncia.kafka.partitioning`.
+    """
+    return faust_topics(app, (topic.full_name(settings),))
+
+
+def faust_topics(app: faust.App, names: Sequence[str]) -> faust.Topic:
+    """Several topics, by their full names, to be read as one."""
+    return app.topic(
+        *names,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+    )

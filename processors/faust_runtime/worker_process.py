@@ -1,0 +1,100 @@
+"""One worker as one process: from settings to the exit status."""
+
+import importlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import faust
+import structlog
+from prometheus_client import start_http_server
+
+from uncia.errors import DependencyDown, UnciaError
+from uncia.kafka.broker import create_topics, existing_topics
+from uncia.processors.faust_runtime.app import WorkerApp
+from uncia.settings import Settings
+from uncia.telemetry import configure_logging, ready_file
+from uncia.topics import TOPICS, Topic
+
+log = structlog.get_logger("uncia")
+
+MODULES = {
+    "intake": "uncia.processors.intake.worker",
+    "predict": "uncia.processors.predict.worker",
+    "predict-backfill": "uncia.processors.predict.backfill",
+    "predict-shadow": "uncia.processors.predict.shadow",
+    "bursts": "uncia.processors.bursts.worker",
+    "clocks": "uncia.processors.clock_health.worker",
+}
+"""The module of each worker, by the worker's name."""
+
+
+class _Process(faust.Worker):  # type: ignore[misc]
+    """Faust's process, silent on standard output, that tells when it is ready."""
+
+    def __init__(self, app: WorkerApp, ready: Path | None) -> None:
+        super().__init__(app, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None
+        self._ready = ready
+
+    async def on_startup_finished(self) -> None:
+        await super().on_startup_finished()
+        if self._shutdown_immediately:
+            return
+        log.info("ready", group=self.app.conf.id)
+        if self._ready is not None:
+            self._ready.touch()
+
+
+def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None:
+    """Wait until the broker answers and has the topics of the registry; create the worker's own.
+
+    Waits for as long as it takes, and says so every half minute: a worker that died instead would be given up
+    by its supervisor while a broker takes its time.
+    """
+    wanted = {topic.full_name(settings) for topic in TOPICS}
+    said = float("-inf")
+    while True:
+        try:
+            missing = wanted - existing_topics(settings)
+            if not missing:
+                if own := tuple(own_topics):
+                    create_topics(settings, own)
+                return
+            waiting = f"topics are missing ({', '.join(sorted(missing))}): `uncia topics create` makes them"
+        except DependencyDown as error:
+            waiting = str(error)
+        if time.monotonic() - said > 30:
+            said = time.monotonic()
+            log.warning("waiting", dependency="kafka", error=waiting)
+        time.sleep(0.5)
+
+
+def run(name: str, settings: Settings) -> NoReturn:
+    """Run the worker `name` until SIGTERM (status 0) or until it fails (another status; its supervisor restarts it).
+
+    The worker's module has `create(settings)` and may have `own_topics(settings)`: topics that belong to it
+    alone, such as a table's changelog, created here because Faust may not create any.
+    """
+    configure_logging(settings, name)
+    structlog.contextvars.bind_contextvars(worker=name)
+    ready = ready_file()
+    if ready is not None:
+        ready.unlink(missing_ok=True)
+    module = importlib.import_module(MODULES[name])
+    wait_for_kafka(settings, module.own_topics(settings) if hasattr(module, "own_topics") else ())
+    if settings.web_port:
+        start_http_server(settings.web_port, settings.web_host)
+    app: WorkerApp = module.create(settings)
+    status: int | str | None = 0
+    try:
+        _Process(app, ready).execute_from_commandline()
+    except SystemExit as end:
+        status = end.code
+    finally:
+        if ready is not None:
+            ready.unlink(missing_ok=True)
+    if isinstance(app.halted, UnciaError):
+        raise app.halted
+    raise SystemExit(status)

@@ -1,0 +1,114 @@
+"""One photograph from the store to a frame: one GET, one hash, one look at EXIF, one decode, in one thread."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from uncia import ids
+from uncia.errors import PermanentError, RejectedImage
+from uncia.events import OBJECT_MOVED, Capture, ImageUploaded
+from uncia.imaging.exif import Exif, read_exif
+from uncia.imaging.frames import Frame, FrameSpec, read_frame
+from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
+from uncia.processors.predict.capture import read_capture
+from uncia.settings import Settings
+from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore
+
+_LOOK_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What could be read of one upload: a frame, or why there is none."""
+
+    capture: Capture
+    sha256: str | None = None
+    frame: Frame | None = None
+    rejection: PermanentError | None = None
+    etag: str = ""
+    """The ETag that the store gave with the bytes; empty where nothing was read."""
+    size: int = 0
+    """Bytes that were read."""
+
+
+class Photographs:
+    """Reads photographs; at most `settings.decode_threads` are held as bytes at any moment."""
+
+    def __init__(self, settings: Settings, store: ObjectStore) -> None:
+        self._store = store
+        self._probe = StoreProbe(store, settings.bucket)
+        self._max_bytes = settings.max_object_mb * 1_048_576
+        self._max_pixels = settings.max_megapixels * 1_000_000
+        self._grace = timedelta(seconds=settings.missing_grace_s)
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
+
+    async def read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
+        """Read, and decode to this frame. What cannot be judged comes back with its rejection, and so does what the
+        store does not hand out while it hands out other objects; a store that is down is waited for.
+
+        Only the content that was announced is read: what is stored later under the same key is announced by itself. An
+        object that is announced and not there, or whose older content still is, is looked for until `missing_grace_s`
+        after the announcement, and at least twice: stores may show an object later than they announce it.
+        """
+        looks = 0
+        while True:
+            try:
+                return await read_one_object(
+                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload, spec),
+                    self._probe,
+                    upload.bucket,
+                    upload.key,
+                )
+            except (ObjectMissing, ObjectChanged) as error:
+                looks += 1
+                if upload.moved_to is not None and isinstance(error, ObjectMissing):
+                    return Photograph(read_capture(Exif(), upload), rejection=_moved(upload, upload.moved_to))
+                if isinstance(error, ObjectChanged) and _is_newer(error, upload):
+                    return Photograph(read_capture(Exif(), upload), rejection=error)
+                if looks > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
+                    return Photograph(read_capture(Exif(), upload), rejection=error)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            except PermanentError as error:
+                return Photograph(read_capture(Exif(), upload), rejection=error)
+
+    def close(self) -> None:
+        """Let the threads end; what they still read is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
+        """In a thread of the pool."""
+        began = time.perf_counter()
+        content = self._store.read(
+            upload.bucket,
+            upload.key,
+            max_bytes=self._max_bytes,
+            etag=upload.etag,
+            size=upload.size,
+            version_id=upload.version_id,
+        )
+        data = content.data
+        fetched = time.perf_counter()
+        sha256, exif = ids.content_hash(data), read_exif(data)
+        looked = time.perf_counter()
+        metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
+        metrics.STAGE_SECONDS.labels("metadata").observe(looked - fetched)
+        try:
+            frame = read_frame(data, spec, max_pixels=self._max_pixels)
+        except RejectedImage as error:
+            return Photograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
+        metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
+        capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height, damage=frame.damage)
+        return Photograph(capture, sha256, frame, None, content.etag, len(data))
+
+
+def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:
+    return PermanentError(OBJECT_MOVED, f"{upload.bucket}/{upload.key} is gone; its content is now at {moved_to}")
+
+
+def _is_newer(changed: ObjectChanged, upload: ImageUploaded) -> bool:
+    """The present content was stored after the announced one, by the store's clock: the announced one will not come
+    back. A store that does not yet show what it announces shows older content."""
+    return changed.modified is not None and changed.modified >= upload.uploaded_at.replace(microsecond=0)

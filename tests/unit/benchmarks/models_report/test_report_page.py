@@ -1,0 +1,125 @@
+"""The report's page: figures between the markers, and words that say no more than the figures do."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.models_report.cells import verdict
+from benchmarks.models_report.page import BEGIN, END, NOT_THE_FIELD, results, write_page
+from benchmarks.models_report.running import TRY, Facts, Report
+from tests.paths import ROOT
+
+MACHINE = {
+    "measured_at": "2026-05-01 10:00 UTC",
+    "commit": "abc",
+    "command": "make",
+    "machine_cpu": "a processor",
+    "machine_cores": 2,
+    "machine_memory_gb": 8,
+}
+MEASURES = {
+    name: [0.7, 0.8, 0.9] for name in ("top-1", "top-5", "mean reciprocal rank", "log loss", "calibration error")
+}
+LINE = {"what": "all 2, log-odds", "measures": {"items": 40, "bursts": 10, **MEASURES}, "gain": None}
+BURSTS: Facts = {
+    "seconds": 1.0,
+    "bursts": 10,
+    "features": ["max"],
+    "classes": 2,
+    "lines": [
+        {"what": "each frame alone", "measures": {"top-1": [0.6, 0.7, 0.8]}, "gain": None},
+        {**LINE, "what": "log-odds", "gain": [0.01, 0.1, 0.2]},
+        {**LINE, "what": "vote", "gain": [-0.05, 0.02, 0.1]},
+    ],
+}
+ABLATION: Facts = {
+    "seconds": 1.0,
+    "photographs": 40,
+    "bursts": 10,
+    "rows": [
+        {
+            "cut": "features",
+            "look": "windows",
+            "augmentation": "mirror",
+            "bursts": together,
+            "figures": {"top-1": {"low": 0.5, "value": 0.6, "high": 0.7}},
+        }
+        for together in (False, True)
+    ],
+    "effects": {"windows instead of whole": {"low": -0.3, "value": -0.2, "high": -0.1}},
+}
+
+
+def told(folder: Path, **done: Facts) -> Report:
+    return Report(folder, TRY, 1, lambda line: None, dict(done))
+
+
+@pytest.mark.parametrize(
+    ("gain", "word"),
+    [([0.01, 0.05, 0.09], "**helps**"), ([-0.09, -0.05, -0.01], "**harms**"), ([-0.01, 0.04, 0.09], "did not help")],
+)
+def test_a_part_helps_only_where_its_whole_interval_does(gain: list[float], word: str) -> None:
+    assert word in verdict(gain)
+
+
+def test_the_page_says_that_composites_are_not_the_field(tmp_path: Path) -> None:
+    assert NOT_THE_FIELD in results(told(tmp_path), MACHINE)
+
+
+def test_a_harm_is_called_one(tmp_path: Path) -> None:
+    text = results(told(tmp_path, ablation=ABLATION), MACHINE)
+    assert "- windows instead of whole: **harms**: -20.0 points of top-1 (-30.0 to -10.0)." in text
+
+
+def test_frames_alone_and_together_stand_in_one_row(tmp_path: Path) -> None:
+    text = results(told(tmp_path, ablation=ABLATION), MACHINE)
+    assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) |" in text
+
+
+def test_each_rule_over_bursts_is_judged_against_single_frames(tmp_path: Path) -> None:
+    text = results(told(tmp_path, bursts=BURSTS), MACHINE)
+    assert "- log-odds: **helps**" in text
+    assert "- vote: **did not help for sure**" in text
+
+
+def test_of_genuine_photographs_it_is_told_what_each_was_called(tmp_path: Path) -> None:
+    scores = {"animal": 0.9, "person": 0.0, "vehicle": 0.1, "nothing": 0.05}
+    samples: Facts = {
+        "seconds": 1.0,
+        "photographs": 2,
+        "leopard_threshold": 0.02,
+        "thresholds": {"animal": 0.7, "person": None, "vehicle": 0.8, "nothing": 0.9},
+        "lines": [
+            {"photograph": "snow_leopard_burst/1.JPG", "leopard": 0.5, **scores},
+            {"photograph": "single_frames/vehicle.jpg", "leopard": 0.0, **scores},
+        ],
+    }
+    text = results(told(tmp_path, samples=samples), MACHINE)
+    assert "reached by 1 of the 1 frames of its burst and by 0 of the 1 others" in text
+    assert "| vehicle.jpg | 0.90 | 0.00 | 0.10 | 0.05 | animal |" in text
+
+
+def test_steps_that_were_not_done_are_not_told(tmp_path: Path) -> None:
+    assert "### Served" not in results(told(tmp_path), MACHINE)
+
+
+def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "models.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    write_page(page, page, told(tmp_path / "report", bursts=BURSTS), MACHINE)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "old" not in text
+    assert (tmp_path / "models" / "ensembles.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "models.md"
+    page.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="markers"):
+        write_page(page, page, told(tmp_path / "report"), MACHINE)
+
+
+def test_the_projects_own_page_has_its_markers() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert BEGIN in text and END in text

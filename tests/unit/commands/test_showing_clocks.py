@@ -1,0 +1,86 @@
+"""`uncia clocks` on a topic of plain values."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from uncia.commands import clocks as command
+from uncia.commands.clocks import offset_in_words
+from uncia.events import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
+from uncia.kafka.broker import Message
+from uncia.settings import Settings
+
+
+def judged(camera: str, verdict: ClockVerdict, text: str | None = None, **more: Any) -> ClockJudged:
+    reason = ClockReason(code="ahead", weight=verdict, text=text or "", occasions=3, of=8)
+    return ClockJudged(
+        camera=camera,
+        verdict=verdict,
+        reasons=(reason,) if text else (),
+        evidence=ClockEvidence(frames=9, occasions=8, arrival=8, order=8, sun=0),
+        judged_at=datetime(2026, 5, 14, 12, tzinfo=UTC),
+        **more,
+    )
+
+
+@pytest.fixture(autouse=True)
+def said(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
+    """What stands on the topic."""
+    values: list[bytes | None] = []
+    monkeypatch.setattr(command, "settings", Settings)
+    monkeypatch.setattr(
+        command, "read_topics", lambda *_, **__: (Message("t", 0, at, 0, b"k", v, []) for at, v in enumerate(values))
+    )
+    return values
+
+
+def run(*arguments: str) -> str:
+    app = typer.Typer()
+    app.command()(command.clocks)
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_nothing_was_said_yet() -> None:
+    assert run() == "no clock was judged yet\n"
+
+
+def test_the_worst_clock_stands_first_with_its_reason(said: list[bytes | None]) -> None:
+    said += [
+        judged("a/good", ClockVerdict.OK).to_bytes(),
+        judged("b/bad", ClockVerdict.WRONG, "it is 1970", offset_s=-60.0).to_bytes(),
+    ]
+    rows = [line for line in run().splitlines() if "/" in line]
+    assert "b/bad" in rows[0]
+    assert "it is 1970 (3 of 8 occasions)" in rows[0]
+    assert "-0:01:00" in rows[0]
+    assert "nothing speaks against it (the sun not checked)" in rows[1]
+
+
+def test_the_last_word_counts_and_nonsense_does_not(said: list[bytes | None]) -> None:
+    said += [judged("a/a", ClockVerdict.WRONG).to_bytes(), judged("a/a", ClockVerdict.OK).to_bytes(), b"{", None]
+    assert [each["verdict"] for each in json.loads(run("--json"))] == ["ok"]
+
+
+def test_only_bad_ones_or_one_camera(said: list[bytes | None]) -> None:
+    said += [judged("a/a", ClockVerdict.SUSPICIOUS, "odd").to_bytes(), judged("a/b", ClockVerdict.OK).to_bytes()]
+    assert [each["camera"] for each in json.loads(run("--json", "--bad"))] == ["a/a"]
+    assert [each["camera"] for each in json.loads(run("--json", "--camera", "a/b"))] == ["a/b"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(20700.0, "+5:45:00"), (-8640000.0, "-100 days"), (61.4, "+0:01:01"), (-5.0, "-0:00:05")]
+)
+def test_offsets(seconds: float, words: str) -> None:
+    assert offset_in_words(seconds) == words
+
+
+def test_a_camera_or_a_station_is_shown_in_every_unicode_form(said: list[bytes | None]) -> None:
+    said += [judged("ho\u0308he/n", ClockVerdict.OK).to_bytes(), judged("hut/n", ClockVerdict.OK).to_bytes()]
+    assert "hut" not in run("--camera", "h\u00f6he/n")
+    assert json.loads(run("--camera", "h\u00f6he", "--json"))[0]["camera"] == "ho\u0308he/n"

@@ -1,0 +1,101 @@
+"""The page shows every burst and rejection, needs nothing from outside, and tells nobody where the camera stands."""
+
+import base64
+import io
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia.dashboard.contact_sheet.collect import RejectedFile, Results
+from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, render, view_of
+from uncia.dashboard.contact_sheet.thumbnails import Thumbnail, thumbnail
+from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict, Trigger
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def frame(number: int, deciding: bool = False) -> BurstFrame:
+    return BurstFrame(
+        image_id=f"img-{number}",
+        upload_id=f"upl-{number}",
+        bucket="b",
+        key=f"s/c/{number}.jpg",
+        captured_at=datetime(2026, 5, 1, 4, 0, number % 60),
+        uploaded_at=NOW,
+        predicted_at=NOW,
+        score=0.5,
+        box=(0.1, 0.2, 0.3, 0.4),
+        deciding=deciding,
+    )
+
+
+def burst(count: int = 3, label: str = "snow leopard", deciding: int = 0) -> BurstResolved:
+    return BurstResolved(
+        burst_id="bst-1",
+        revision=1,
+        status=BurstStatus.FINAL,
+        station="s",
+        camera="s/c",
+        trigger=Trigger.MOTION,
+        started_at=datetime(2026, 5, 1, 4),
+        ended_at=datetime(2026, 5, 1, 4, 0, 9),
+        frames=tuple(frame(number, deciding=number == deciding) for number in range(count)),
+        verdict=TaxonVerdict(
+            taxon="Panthera uncia", label=label, group="animal", score=0.5, threshold=0.02, certain=True, focus=True
+        ),
+        rule="log-odds/1",
+        settings="set-1",
+    )
+
+
+def jpeg(exif: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((600, 800, 3), np.uint8)).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def page(results: Results) -> str:
+    return render(results, lambda judged: Thumbnail("data:image/jpeg;base64,AAAA"), title="T", summary={"uploaded": 3})
+
+
+def test_the_window_of_the_verdict_is_drawn_in() -> None:
+    results = Results(bursts={"bst-1": burst()})
+    assert "left:10.0%;top:20.0%;width:30.0%;height:40.0%" in page(results)
+
+
+def test_rejected_files_stand_with_their_reason() -> None:
+    results = Results(rejected={"u": RejectedFile("s/c/x.jpg", "image-truncated", "ends after 10 of 90 rows")})
+    assert "ends after 10 of 90 rows" in page(results)
+
+
+def test_names_from_outside_are_escaped() -> None:
+    results = Results(bursts={"bst-1": burst(label="<script>alert(1)</script>")})
+    assert "<script>" not in page(results)
+
+
+def test_the_page_asks_nothing_of_any_other_host() -> None:
+    assert "http" not in page(Results(bursts={"bst-1": burst()}))
+
+
+def test_an_empty_system_gives_a_page_that_says_so() -> None:
+    assert "No burst yet" in page(Results())
+
+
+def test_a_long_burst_shows_its_deciding_frame_and_counts_the_hidden_ones() -> None:
+    view = view_of(burst(count=500, deciding=333), Results(), lambda judged: Thumbnail(None))
+    assert (len(view.frames), view.hidden, sum(f.deciding for f in view.frames)) == (FRAMES_SHOWN, 476, 1)
+
+
+def test_a_thumbnail_carries_no_exif() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "SECRETMAKE"
+    url = thumbnail(jpeg(exif.tobytes()))
+    assert url is not None
+    assert b"SECRETMAKE" not in base64.b64decode(url.split(",")[1])
+
+
+@pytest.mark.parametrize("data", [b"", b"text", jpeg()[:300]])
+def test_what_is_no_photograph_gives_no_thumbnail(data: bytes) -> None:
+    assert thumbnail(data) is None

@@ -1,0 +1,130 @@
+"""The demo's account: nothing is called done that was not confirmed, answered and settled."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from uncia.events import (
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    Capture,
+    CaptureTimeSource,
+    ImagePredicted,
+    Rejection,
+    Trigger,
+)
+from uncia.ids import upload_id
+from uncia.infra.demo.ledger import Ledger, closing_line
+
+T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def uploaded(name: str) -> dict[str, Any]:
+    return {
+        "event": "uploaded",
+        "path": f"/card/{name}",
+        "bucket": "b",
+        "key": f"s/c/{name}",
+        "etag": "e",
+        "confirmed_at": T0.isoformat(),
+    }
+
+
+def answer(name: str, rejection: Rejection | None = None) -> ImagePredicted:
+    return ImagePredicted(
+        upload_id=upload_id("b", f"s/c/{name}", "e"),
+        image_id=f"img-{name}",
+        station="s",
+        camera="s/c",
+        bucket="b",
+        key=f"s/c/{name}",
+        etag="e",
+        size=1,
+        uploaded_at=T0,
+        predicted_at=T0 + timedelta(milliseconds=200),
+        capture=Capture(time=datetime(2026, 5, 1, 4), time_source=CaptureTimeSource.EXIF),
+        rejection=rejection,
+    )
+
+
+def burst(*names: str, status: BurstStatus = BurstStatus.FINAL, revision: int = 1) -> BurstResolved:
+    frames = tuple(
+        BurstFrame(
+            image_id=f"img-{name}",
+            upload_id=name,
+            bucket="b",
+            key=name,
+            captured_at=datetime(2026, 5, 1, 4),
+            uploaded_at=T0,
+            predicted_at=T0,
+        )
+        for name in names
+    )
+    return BurstResolved(
+        burst_id="bst-1",
+        revision=revision,
+        status=status,
+        station="s",
+        camera="s/c",
+        trigger=Trigger.UNKNOWN,
+        started_at=datetime(2026, 5, 1, 4),
+        ended_at=datetime(2026, 5, 1, 4),
+        frames=frames,
+        rule="mean/1",
+        settings="set-1",
+    )
+
+
+def whole_way(name: str) -> Ledger:
+    ledger = Ledger(expected={f"/card/{name}"})
+    ledger.take_gateway(uploaded(name))
+    ledger.take_answer(answer(name))
+    ledger.take_burst(burst(name))
+    return ledger
+
+
+def test_a_photograph_that_came_the_whole_way_is_accounted_for() -> None:
+    assert whole_way("1.jpg").summary()["unaccounted"] == 0
+
+
+def test_a_file_that_no_gateway_confirmed_is_named() -> None:
+    assert Ledger(expected={"/card/1.jpg"}).unaccounted()["not uploaded"] == ["/card/1.jpg"]
+
+
+def test_an_exact_duplicate_needs_no_upload_of_its_own() -> None:
+    ledger = whole_way("1.jpg")
+    ledger.expected.add("/card/copy.jpg")
+    ledger.take_gateway({"event": "duplicate", "path": "/card/copy.jpg"})
+    assert ledger.summary()["unaccounted"] == 0
+
+
+def test_an_upload_without_an_answer_is_named() -> None:
+    ledger = Ledger(expected={"/card/1.jpg"})
+    ledger.take_gateway(uploaded("1.jpg"))
+    assert ledger.unaccounted()["not answered"] == ["s/c/1.jpg"]
+
+
+def test_a_rejection_is_an_answer() -> None:
+    ledger = Ledger(expected={"/card/1.jpg"})
+    ledger.take_gateway(uploaded("1.jpg"))
+    ledger.take_answer(answer("1.jpg", Rejection(reason="image-empty", message="0 bytes")))
+    ledger.take_burst(burst("1.jpg"))
+    assert (ledger.summary()["rejected"], ledger.summary()["unaccounted"]) == (1, 0)
+
+
+def test_a_prediction_in_a_provisional_burst_is_not_settled() -> None:
+    ledger = whole_way("1.jpg")
+    ledger.take_burst(burst("1.jpg", status=BurstStatus.PROVISIONAL, revision=2))
+    assert ledger.unaccounted()["in no settled burst"] == ["s/c/1.jpg"]
+
+
+def test_an_older_revision_that_comes_again_changes_nothing() -> None:
+    ledger = whole_way("1.jpg")
+    ledger.take_burst(burst("1.jpg", revision=2))
+    ledger.take_burst(burst(status=BurstStatus.PROVISIONAL, revision=1))
+    assert ledger.summary()["unaccounted"] == 0
+
+
+def test_the_closing_line_holds_the_agreed_names() -> None:
+    line = closing_line(whole_way("1.jpg").summary())
+    assert line == "uploaded=1 predicted=1 rejected=0 bursts=1 unaccounted=0 images_per_s=5.0 p50_ms=200 p95_ms=200"

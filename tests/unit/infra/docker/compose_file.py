@@ -1,0 +1,52 @@
+"""docker-compose.yml as the tests read it: variables filled in, merges and anchors resolved."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from tests.paths import ROOT
+
+ENVIRONMENT = {
+    "COMPOSE_PROFILES": "cpu",
+    "S3_ACCESS_KEY": "key",
+    "S3_SECRET_KEY": "secret",
+    "S3_SIGNING_KEY": "signing",
+    "KAFKA_CLUSTER_ID": "AAAAAAAAAAAAAAAAAAAAAA",
+}
+
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
+
+
+def text() -> str:
+    """The file as it stands."""
+    return (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+
+def variables() -> dict[str, tuple[str | None, str]]:
+    """Every variable of the file: its kind (`?` required, `-` with a default, None) and what follows it."""
+    return {found["name"]: (found["kind"], found["rest"] or "") for found in _VARIABLE.finditer(text())}
+
+
+@lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    """The document, with variables as a fresh .env has them."""
+
+    def fill(found: re.Match[str]) -> str:
+        default = found["rest"] if found["kind"] == "-" else ""
+        return ENVIRONMENT.get(found["name"], default)
+
+    loaded: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(fill, text()))
+    return loaded
+
+
+def services() -> dict[str, dict[str, Any]]:
+    """The services by name."""
+    found: dict[str, dict[str, Any]] = document()["services"]
+    return found
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """The services that run our own image."""
+    return {name: service for name, service in services().items() if "build" in service}

@@ -1,0 +1,294 @@
+"""What must hold for every set of frames, every order of arrival and every repetition."""
+
+import os
+import random
+from datetime import timedelta
+from functools import lru_cache
+from itertools import accumulate
+from math import prod
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.processors.bursts.burst_making import (
+    LOG,
+    Camera,
+    Shot,
+    frame,
+    images,
+    predicted,
+    rules,
+    sessions,
+    settled,
+)
+from uncia.events import BurstResolved, BurstStatus, Trigger
+from uncia.processors.bursts.camera_bodies import Source, merge_sources
+from uncia.processors.bursts.clock_jumps import placements
+from uncia.processors.bursts.config import BurstRules, Overrides
+from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.grouping import divide
+from uncia.processors.bursts.state import CameraState, track_of_body
+from uncia.processors.bursts.versions import at_or_before, merge, visible
+
+EXAMPLES = settings(max_examples=int(os.environ.get("UNCIA_TEST_EXAMPLES", "500")))
+SHARP = rules(gap=timedelta(seconds=3), max_frames=4)
+ROOMY = rules(gap=timedelta(seconds=3))
+
+
+TAKEN = [*range(30), 100, 101, 5000, 40_000_000]
+SEQUENCES = [(None, None)] * 3 + [(1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3)]
+EVENTS = [None, None, 1, 2]
+TRIGGERS = [Trigger.MOTION, Trigger.MOTION, Trigger.UNKNOWN, Trigger.TIME_LAPSE]
+JUDGED = [
+    {"scores": (0.6, 0.2, 0.1, 0.0)},
+    {"scores": (0.1, 0.7, 0.3, 0.02), "focus": 0.01},
+    {"scores": (0.3, 0.31, 0.2, 0.0), "focus": 0.5},
+    {"rejected": True},
+]
+OWN = [{}, {}, {"make": "CUDDEBACK"}, {"overrides": Overrides(gap_s=8)}]
+EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, JUDGED, OWN]
+
+
+@lru_cache(maxsize=10_000)
+def shot(code: int) -> Shot:
+    """The photograph of a number: close to others in time, with and without sequence, event and trigger."""
+    parts, left = [], code
+    for choices in EVERY:
+        left, place = divmod(left, len(choices))
+        parts.append(choices[place])
+    taken, (sequence, length), event, trigger, judged, own = parts
+    return Shot(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged, **own)
+
+
+CODES = st.integers(0, prod(len(choices) for choices in EVERY) - 1)
+
+
+def arrivals(most_s: int = 40) -> st.SearchStrategy[list[tuple[Shot, float]]]:
+    """Photographs with the log time at which they come: in any order, some repeated, with silences between."""
+
+    def log(drawn: tuple[list[tuple[int, int]], list[int]]) -> list[tuple[Shot, float]]:
+        steps, repeats = drawn
+        for repeat in repeats:
+            steps = [*steps, steps[repeat % len(steps)]]
+        waits = accumulate(wait for _, wait in steps)
+        return [(shot(code), float(at)) for (code, _), at in zip(steps, waits, strict=True)]
+
+    steps = st.lists(st.tuples(CODES, st.integers(0, most_s)), min_size=1, max_size=14)
+    return st.tuples(steps, st.lists(st.integers(0, 13), max_size=4)).map(log)
+
+
+def played(log: list[tuple[Shot, float]], with_rules: BurstRules) -> Camera:
+    camera = Camera(with_rules)
+    for shot, at in log:
+        camera.take(shot, at)
+    camera.tick(log[-1][1] + 100)
+    return camera
+
+
+def outcome(camera: Camera) -> dict[tuple[str, ...], tuple[object, ...]]:
+    """By photographs: an id that was superseded on the way never comes back, so ids may differ."""
+    return {
+        tuple(images(event)): (event.verdict, event.taxa, event.frames, event.trigger, event.unreadable)
+        for event in camera.settled().values()
+    }
+
+
+def divided(
+    log: list[tuple[Shot, float]], with_rules: BurstRules, *, moved_show_minutes: bool = True
+) -> list[list[str]]:
+    """What bursts there are, by the pure functions alone: of all photographs at once.
+
+    `moved_show_minutes`: a photograph that moved away counts as one of two that share a full minute. Whether it does
+    depends on which came first, the photograph or its move.
+    """
+    versions: dict[str, Frame] = {}
+    sources: dict[str, Source] = {}
+    went = [shot for shot, _ in log if shot.reason == "object-moved"]
+    for shot in (shot for shot, _ in log if shot.reason == "image-truncated"):
+        new = frame(shot)
+        versions[new.upload_id] = merge(versions.get(new.upload_id, new), new)
+        source = sources.setdefault(new.source, Source(new.captured_at, new.captured_at))
+        source.first, source.last = min(source.first, new.captured_at), max(source.last, new.captured_at)
+        source.seconds = source.seconds or not new.full_minute
+        source.twins = source.twins or any(
+            other.source == new.source
+            and other.captured_at == new.captured_at
+            and new.full_minute
+            and Trigger.TIME_LAPSE not in (other.trigger, new.trigger)
+            and other.image_id != new.image_id
+            and other.key != new.key
+            and (other.size_group is None or other.size_group != new.size_group)
+            and (moved_show_minutes or not went)
+            for other in versions.values()
+        )
+    gone = [predicted(shot) for shot in went]
+    counted = visible(
+        [
+            each
+            for each in versions.values()
+            if not any(each.key == moved.key and at_or_before(each, moved.uploaded_at) for moved in gone)
+        ]
+    )
+    placed: list[Frame] = []
+    for name in {each.numbered_as for each in counted}:
+        members = [each for each in counted if each.numbered_as == name]
+        at = placements(members) if name else {}
+        placed += [each.changed(placed_at=at.get(each.upload_id)) for each in members]
+    bodies = merge_sources(sources)
+    tracks: dict[str, list[Frame]] = {}
+    for each in placed:
+        body = bodies.body_of.get(each.source)
+        own = each.changed(to_the_minute=body in bodies.without_seconds)
+        tracks.setdefault(track_of_body(each.trigger, body, bodies.main), []).append(own)
+    groups = [
+        burst
+        for track in tracks.values()
+        for burst in divide(sorted(track, key=lambda each: each.order), with_rules.gap, with_rules.max_frames)
+    ]
+    return sorted([each.image_id.removeprefix("img-") for each in group] for group in groups)
+
+
+@EXAMPLES
+@given(arrivals(), st.randoms(use_true_random=False), st.sampled_from([SHARP, ROOMY]))
+def test_arrival_order_and_repetition_do_not_matter(
+    log: list[tuple[Shot, float]], chance: random.Random, with_rules: BurstRules
+) -> None:
+    """Within lateness: whatever the way they came, the bursts are those that the frames alone make."""
+    quiet = list({shot.name: shot for shot, _ in log}.values())
+    found = outcome(played(log, with_rules))
+    assert sorted(map(list, found)) == divided(log, with_rules)
+
+    chance.shuffle(quiet)
+    assert found == outcome(played([(shot, 0.0) for shot in quiet], with_rules))
+
+
+@EXAMPLES
+@given(arrivals(most_s=1500), st.sampled_from([SHARP, ROOMY]))
+def test_however_late_every_frame_ends_in_one_closed_burst_and_revisions_only_rise(
+    log: list[tuple[Shot, float]], with_rules: BurstRules
+) -> None:
+    camera = played(log, with_rules)
+    held = [image for event in camera.settled().values() for image in images(event)]
+    assert sorted(held) == sorted({shot.name for shot, _ in log})
+    assert all(event.closed_at is not None for event in camera.settled().values())
+    last: dict[str, int] = {}
+    retired: set[str] = set()
+    for event in camera.events:
+        assert event.burst_id not in retired, "a superseded id came back"
+        if event.status is BurstStatus.SUPERSEDED:
+            retired.add(event.burst_id)
+        assert event.revision == last.get(event.burst_id, 0) + 1
+        last[event.burst_id] = event.revision
+        assert (event.superseded_by is not None) == (event.status is BurstStatus.SUPERSEDED)
+        assert event.burst_id not in event.supersedes
+
+
+@EXAMPLES
+@given(arrivals(most_s=600), st.data())
+def test_ticks_show_earlier_what_the_frames_alone_would_show(
+    log: list[tuple[Shot, float]], data: st.DataObject
+) -> None:
+    end = log[-1][1] + 2000
+    quiet, ticked = Camera(ROOMY), Camera(ROOMY)
+    for shot, at in log:
+        # Legal ticks: none is later than a frame that is yet to be read. They may themselves come in any order.
+        for now in data.draw(st.lists(st.floats(0, at, allow_nan=False), max_size=3)):
+            ticked.tick(now)
+        ticked.take(shot, at)
+        quiet.take(shot, at)
+    for now in sorted(data.draw(st.lists(st.floats(0, end, allow_nan=False), max_size=3))):
+        ticked.tick(now)
+    ticked.tick(end)
+    quiet.tick(end)
+    assert [event.to_bytes() for event in ticked.events] == [event.to_bytes() for event in quiet.events]
+
+
+@EXAMPLES
+@given(st.lists(CODES.map(shot), min_size=3, max_size=10, unique=True), st.data())
+def test_merging_is_associative(every: list[Shot], data: st.DataObject) -> None:
+    """Three sets of frames, joined as (one and two) and three, or one and (two and three)."""
+    first, second = sorted(data.draw(st.tuples(st.integers(0, len(every)), st.integers(0, len(every)))))
+    one, two, three = every[:first], every[first:second], every[second:]
+    left = played([(each, 0.0) for each in [*one, *two, *three]], ROOMY)
+    right = played([(each, 0.0) for each in [*two, *three, *one]], ROOMY)
+    assert outcome(left) == outcome(right)
+
+
+def test_a_replay_gives_the_same_bytes() -> None:
+    log = [(Shot(f"{n}", (n * 7) % 40, sequence=1 + n % 3, length=3), n * 9.0) for n in range(40)]
+    once, again = played(log, ROOMY), played(log, ROOMY)
+    assert [event.to_bytes() for event in once.events] == [event.to_bytes() for event in again.events]
+
+
+def test_one_state_per_camera_is_all_that_a_sessioniser_uses() -> None:
+    shared = sessions(ROOMY)
+    one, two = CameraState("a/1"), CameraState("a/2")
+    events: list[BurstResolved] = []
+    for state in (one, two):
+        events += shared.frame(state, "a", frame(Shot("x", 0)), LOG).events
+    assert len({event.burst_id for event in events}) == 2
+    assert len(settled(events)) == 2
+
+
+NUMBERED = [None, (1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
+CHANGING = st.builds(
+    lambda content, key, uploaded, taken, number, serial, model, size, kind: Shot(
+        f"{content}@{key}@{taken}@{number}@{serial}@{model}@{size}@{kind == 'half'}",
+        taken,
+        sequence=number[0] if number else None,
+        length=number[1] if number else None,
+        event=5 if number else None,
+        serial=serial,
+        make="ACME" if model else None,
+        camera_model=model,
+        size=size,
+        image=f"{content}-{taken}-{number}-{serial}-{model}-{size}-{kind == 'half'}",
+        file=key,
+        uploaded=uploaded,
+        rejected=kind != "whole",
+        reason="object-moved" if kind == "moved" else "image-truncated",
+    ),
+    content=st.integers(0, 1),
+    key=st.sampled_from(["A0001.JPG", "A0002.JPG", "A0003.JPG", "b/A0001.JPG", "b/A0002.JPG", "x.JPG"]),
+    uploaded=st.integers(0, 3),
+    taken=st.sampled_from([0, 1, 2, 30, 60, -3600, -3599, 7300, -230_000_000]),
+    number=st.sampled_from(NUMBERED),
+    serial=st.sampled_from([None, "S1", "S1", "S2"]),
+    model=st.sampled_from([None, "M1", "m 1", "M2"]),
+    size=st.sampled_from([None, (320, 240), (640, 480), (640, 360)]),
+    kind=st.sampled_from(["whole", "whole", "whole", "half", "moved"]),
+)
+"""Photographs that replace each other: few keys, few contents, stored at different moments, of one or two cameras."""
+
+
+@EXAMPLES
+@given(st.lists(CHANGING, min_size=1, max_size=9), st.randoms(use_true_random=False), st.sampled_from([SHARP, ROOMY]))
+def test_replaced_moved_renumbered_and_resized_photographs_end_the_same_in_any_order(
+    shots: list[Shot], chance: random.Random, with_rules: BurstRules
+) -> None:
+    log = [(shot, 0.0) for shot in shots]
+    assume(divided(log, with_rules) == divided(log, with_rules, moved_show_minutes=False))
+    found = outcome(played(log, with_rules))
+    assert sorted(map(list, found)) == divided(log, with_rules)
+    shuffled = [*log, *chance.sample(log, len(log) // 2)]
+    chance.shuffle(shuffled)
+    assert set(outcome(played(shuffled, with_rules))) == set(found)
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(CHANGING, st.integers(0, 1500)), min_size=1, max_size=9))
+def test_replaced_photographs_leave_no_burst_open_and_bring_no_superseded_id_back(
+    steps: list[tuple[Shot, int]],
+) -> None:
+    waits = accumulate(wait for _, wait in steps)
+    camera = played([(shot, float(at)) for (shot, _), at in zip(steps, waits, strict=True)], ROOMY)
+    retired: set[str] = set()
+    for event in camera.events:
+        assert event.burst_id not in retired
+        if event.status is BurstStatus.SUPERSEDED:
+            retired.add(event.burst_id)
+        else:
+            assert event.frames
+    assert all(event.closed_at is not None for event in camera.settled().values())
+    held = [image for event in camera.settled().values() for image in images(event)]
+    assert set(camera.state.images) <= {f"img-{image}" for image in held}

@@ -1,0 +1,115 @@
+"""A small S3 store over HTTP, in which single objects misbehave."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
+
+BUCKET = "camera-uploads"
+
+Misbehaviour = Callable[["Connection", bytes], None]
+
+
+class S3Double(ThreadingHTTPServer):
+    """One bucket. `faults` maps a key to how a GET of it misbehaves; `down` refuses everything."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.objects: dict[str, bytes] = {}
+        self.faults: dict[str, Misbehaviour] = {}
+        self.down: Misbehaviour | None = None
+
+    def handle_error(self, *_: object) -> None:
+        """A client that gave up is part of the play."""
+
+    def settings(self) -> Settings:
+        """Settings that lead here."""
+        return Settings(
+            s3_endpoint=f"http://127.0.0.1:{self.server_port}",
+            s3_access_key="a",
+            s3_secret_key="b",  # type: ignore[arg-type]
+            bucket=BUCKET,
+            missing_grace_s=0,
+        )
+
+
+class Connection(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server: S3Double
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        bucket, _, key = unquote(url.path).lstrip("/").partition("/")
+        query = parse_qs(url.query)
+        if self.server.down is not None:
+            self.server.down(self, b"")
+        elif bucket != BUCKET:
+            self.refuse(404, "NoSuchBucket")
+        elif not key:
+            self._list(query.get("start-after", [""])[0])
+        elif key in self.server.faults:
+            self.server.faults[key](self, self.server.objects.get(key, b""))
+        elif key not in self.server.objects:
+            self.refuse(404, "NoSuchKey")
+        else:
+            self.answer(200, self.server.objects[key])
+
+    do_HEAD = do_GET
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        """A whole answer."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refuse(self, status: int, code: str, **headers: str) -> None:
+        """An error as S3 words it."""
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.answer(status, body, **headers)
+
+    def break_off(self, body: bytes) -> None:
+        """Promise all of it, and send half."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.close_connection = True
+
+    def _list(self, after: str) -> None:
+        rows = "".join(
+            f"<Contents><Key>{key}</Key><Size>{len(data)}</Size></Contents>"
+            for key, data in sorted(self.server.objects.items())
+            if key > after
+        )
+        self.answer(200, f"<?xml version='1.0'?><ListBucketResult>{rows}</ListBucketResult>".encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def s3_double() -> Iterator[tuple[S3Double, ObjectStore]]:
+    """The running store, and a client of it."""
+    server = S3Double()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    store = ObjectStore(server.settings(), timeout_s=1, attempts=1)
+    try:
+        yield server, store
+    finally:
+        store.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()

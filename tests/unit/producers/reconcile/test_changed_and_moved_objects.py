@@ -1,0 +1,346 @@
+"""Content that was replaced, put back, moved or deleted: what reconcile announces, and what it leaves alone."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from uncia.events import (
+    OBJECT_CHANGED,
+    OBJECT_MOVED,
+    Capture,
+    CaptureTimeSource,
+    ImagePredicted,
+    ImageUploaded,
+    Rejection,
+)
+from uncia.ids import upload_id
+from uncia.kafka.broker import Message
+from uncia.producers.reconcile.compare import State
+from uncia.producers.reconcile.ledger import Ledger, Move
+from uncia.producers.reconcile.notification import notification_of
+from uncia.producers.reconcile.rounds import Asked, Comparison, Progress
+from uncia.producers.reconcile.upload_facts import announcement, answer, object_keys
+from uncia.storage.object_store import StoredObject
+
+BUCKET, WRONG, RIGHT = "b", "ridge/wrong/IMG_0001.JPG", "ridge/right/IMG_0001.JPG"
+START = datetime(2026, 5, 14, 21, 36, tzinfo=UTC)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class World:
+    """A bucket, its topics as real events, and reconcile with a ledger that is opened anew each time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.now = folder / "ledger.sqlite", START
+        self.objects: dict[str, StoredObject] = {}
+        self.log: list[tuple[str, Message]] = []
+        self.announced: list[str] = []
+        self.moved: list[Move] = []
+        self.told: list[tuple[State, str]] = []
+        self.bytes_of: dict[str, str] = {}
+        """By ETag, where several are of the same bytes."""
+
+    def put(
+        self, key: str, etag: str = "aaa", *, size: int = 7, lost: bool = False, answered: str = "predicted"
+    ) -> None:
+        """Store an object; announced and answered unless its notification is `lost`."""
+        self.later()
+        self.objects[key] = StoredObject(key, etag, size, self.now)
+        if not lost:
+            self.announce(self.objects[key])
+            self.answer(self.objects[key], answered)
+
+    def move(self, key: str, to: str, **options: str) -> None:
+        self.put(to, self.objects[key].etag, **options)  # type: ignore[arg-type]
+        del self.objects[key]
+
+    def announce(self, stored: StoredObject) -> None:
+        camera = stored.key.rpartition("/")[0]
+        event = ImageUploaded(
+            upload_id=upload_id(BUCKET, stored.key, stored.etag), station="ridge", camera=camera, bucket=BUCKET,
+            key=stored.key, etag=stored.etag, size=stored.size, uploaded_at=stored.modified, announced_at=self.now,
+        )  # fmt: skip
+        self._log("upload", event.to_bytes())
+
+    def answer(self, stored: StoredObject, reason: str) -> None:
+        event = ImagePredicted(
+            upload_id=upload_id(BUCKET, stored.key, stored.etag), image_id="img-1", station="ridge", camera="c",
+            bucket=BUCKET, key=stored.key, etag=stored.etag, size=stored.size, uploaded_at=stored.modified,
+            sha256=None if reason.startswith("object-") else sha256(self.bytes_of.get(stored.etag, stored.etag)),
+            predicted_at=self.now, capture=Capture(time=datetime(2026, 5, 14), time_source=CaptureTimeSource.KEY),
+            rejection=None if reason == "predicted" else Rejection(reason=reason, message=""),
+        )  # fmt: skip
+        self._log("answer", event.to_bytes())
+
+    def reconcile(self, prefix: str = "") -> Progress:
+        self.later(3600)
+        self.announced, self.moved, self.told = [], [], []
+        ledger = Ledger(self.path, "same")
+        try:
+            return Comparison(
+                ledger, BUCKET, lambda: self._catch_up(ledger), self._list, self._announce, self._move, self._etag_at,
+                fresh_s=30, unanswered_after_s=900, again_after_s=600, clock=lambda: self.now.timestamp(),
+            ).run(Asked(prefix), "test", lambda state, key: self.told.append((state, key)))  # fmt: skip
+        finally:
+            ledger.close()
+
+    def later(self, seconds: float = 10) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def _announce(self, objects: list[StoredObject]) -> None:
+        self.announced += [one.key for one in objects]
+        for one in objects:
+            self.announce(one)
+            self.answer(one, "predicted")
+
+    def _move(self, moves: list[Move]) -> None:
+        """As predict answers."""
+        self.moved += moves
+        for move in moves:
+            one = move.place
+            self.answer(StoredObject(one.key, one.etag, one.size, START), OBJECT_MOVED)
+
+    def _etag_at(self, key: str) -> str | None:
+        return self.objects[key].etag if key in self.objects else None
+
+    def _log(self, kind: str, value: bytes) -> None:
+        self.log.append((kind, Message("t", 0, len(self.log), int(self.now.timestamp() * 1000), None, value, [])))
+
+    def _catch_up(self, ledger: Ledger) -> None:
+        start = ledger.positions().get(("t", 0), 0)
+        facts = [(announcement if kind == "upload" else answer)(message) for kind, message in self.log[start:]]
+        ledger.learn([fact for fact in facts if fact], {("t", 0): len(self.log)})
+
+    def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
+        yield from (one for key, one in sorted(self.objects.items()) if key.startswith(prefix) and key > after)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_photograph_that_was_replaced_is_announced_though_its_notification_was_lost(world: World) -> None:
+    world.put(WRONG, "aaa", answered=OBJECT_CHANGED)
+    world.put(WRONG, "bbb", lost=True)
+    assert not world.reconcile().is_zero
+    assert world.announced == [WRONG]
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
+def test_a_photograph_that_was_put_back_is_announced_though_its_notification_was_lost(world: World) -> None:
+    world.put(WRONG, "aaa", answered=OBJECT_CHANGED)
+    world.put(WRONG, "bbb")
+    world.put(WRONG, "aaa", lost=True)
+    world.reconcile()
+    assert world.announced == [WRONG]
+    assert world.reconcile().is_zero
+
+
+@pytest.mark.parametrize("between", ["predicted", OBJECT_CHANGED])
+def test_what_was_predicted_and_is_put_back_is_the_last_content_again(world: World, between: str) -> None:
+    world.put(WRONG, "aaa")
+    world.put(WRONG, "bbb", answered=between)
+    world.put(WRONG, "aaa", lost=True)
+    world.reconcile()
+    assert world.announced == [WRONG]
+    for _ in range(2):
+        assert world.reconcile().is_zero
+        assert world.announced == []
+
+
+def test_a_bucket_that_was_restored_from_a_backup_is_not_announced_anew(world: World) -> None:
+    world.put(WRONG, "aaa")
+    world.put(WRONG, "bbb")
+    world.put(RIGHT, "ccc")
+    world.later(1_000_000)
+    world.objects = {key: StoredObject(key, one.etag, one.size, world.now) for key, one in world.objects.items()}
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
+def test_a_newer_version_that_was_deleted_brings_no_older_one_back(world: World) -> None:
+    world.put(WRONG, "aaa")
+    before = world.objects[WRONG]
+    world.put(WRONG, "bbb")
+    world.objects[WRONG] = before
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
+def test_an_object_from_the_future_is_not_announced_for_ever(world: World) -> None:
+    world.put(WRONG)
+    world.objects[WRONG] = StoredObject(WRONG, "aaa", 7, START + timedelta(days=3650))
+    assert world.reconcile().is_zero
+    assert world.announced == []
+
+
+def test_a_store_whose_listing_and_reading_disagree_is_named_and_not_asked_for_ever(world: World) -> None:
+    world.put(WRONG, "aaa", lost=True)
+    world.later(5)
+    world.announce(world.objects[WRONG])
+    world.answer(world.objects[WRONG], OBJECT_CHANGED)
+    for _ in range(3):
+        assert world.reconcile().count(State.UNANSWERED) == 1
+        assert world.announced == []
+
+
+def test_a_photograph_that_was_moved_to_another_camera_is_withdrawn_once(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, RIGHT)
+    progress = world.reconcile()
+    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
+    assert world.told == [(State.MOVED, WRONG)]
+    assert progress.is_zero
+    for _ in range(2):
+        assert world.reconcile().is_zero
+        assert world.moved == []
+
+
+def test_a_move_whose_notification_was_lost_is_announced_first_and_then_withdrawn(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, RIGHT, lost=True)  # type: ignore[arg-type]
+    world.reconcile()
+    assert (world.announced, world.moved) == ([RIGHT], [])
+    world.reconcile()
+    assert [move.place.key for move in world.moved] == [WRONG]
+
+
+def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, "ridge/other/IMG_0001.JPG")
+    world.move("ridge/other/IMG_0001.JPG", RIGHT)
+    world.reconcile()
+    assert [move.place.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
+
+
+def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, RIGHT)
+    world.reconcile()
+    world.move(RIGHT, WRONG)
+    world.reconcile()
+    assert [move.place.key for move in world.moved] == [RIGHT]
+    assert world.reconcile().is_zero
+
+
+def test_a_deletion_erases_no_history(world: World) -> None:
+    world.put(WRONG)
+    del world.objects[WRONG]
+    assert world.reconcile().is_zero
+    assert (world.moved, world.told) == ([], [])
+
+
+def test_a_deletion_of_one_photograph_while_others_stand_erases_no_history(world: World) -> None:
+    world.put(WRONG, "aaa")
+    world.put(RIGHT, "bbb")
+    del world.objects[WRONG]
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_a_copy_to_which_the_store_gives_another_etag_is_a_move_all_the_same(world: World) -> None:
+    world.bytes_of = {"aaa": "the same", "encrypted anew": "the same"}
+    world.put(WRONG, "aaa")
+    world.put(RIGHT, "encrypted anew")
+    del world.objects[WRONG]
+    world.reconcile()
+    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
+
+
+def test_nothing_is_withdrawn_before_the_copy_was_judged(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, RIGHT, answered=OBJECT_CHANGED)
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_copies_that_stand_under_two_cameras_are_left_alone(world: World) -> None:
+    world.put(WRONG)
+    world.put(RIGHT)
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_a_renamed_file_of_the_same_camera_is_left_alone(world: World) -> None:
+    world.put(WRONG)
+    world.move(WRONG, "ridge/wrong/a.jpg")
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_a_key_that_holds_another_picture_by_now_was_replaced_and_not_moved(world: World) -> None:
+    world.put(WRONG, "aaa")
+    world.move(WRONG, RIGHT)
+    world.put(WRONG, "bbb")
+    world.reconcile()
+    assert world.moved == []
+
+
+def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> None:
+    world.put(WRONG)
+    world.put(RIGHT)
+    world.reconcile("ridge/wrong")
+    assert world.moved == []
+    del world.objects[WRONG]
+    world.reconcile("ridge/right")
+    assert world.moved == []
+    world.reconcile()
+    assert [move.place.key for move in world.moved] == [WRONG]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"etag": 7},
+        {"size": "7"},
+        {"size": -1},
+        {"uploaded_at": "yesterday"},
+        {"uploaded_at": "2026-01-01"},
+        {"key": None},
+    ],
+)
+def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(fields: dict[str, object]) -> None:
+    body = {
+        "upload_id": "upl-1",
+        "bucket": "b",
+        "camera": "c",
+        "key": "k",
+        "etag": "e",
+        "size": 1,
+        "uploaded_at": "2026-01-01T00:00:00Z",
+    }
+    whole = announcement(Message("t", 0, 0, 5000, None, json.dumps(body).encode(), []))
+    odd = announcement(Message("t", 0, 0, 5000, None, json.dumps({**body, **fields}).encode(), []))
+    assert whole is not None and odd is not None
+    assert whole.place is not None
+    assert odd.place is None
+    assert odd.announced == whole.announced == 5.0
+
+
+def test_a_ledger_of_the_version_before_is_read_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l", "one")
+    ledger.learn([], {("t", 0): 9})
+    ledger._db.execute("UPDATE meta SET value='1' WHERE name='version'")
+    ledger.close()
+    assert Ledger(tmp_path / "l", "one").positions() == {}
+    assert Ledger(tmp_path / "l", "one").positions() == {}
+
+
+def test_the_announcement_of_a_move_is_a_deletion_to_every_other_reader() -> None:
+    stored = StoredObject(WRONG, "aaa", 7, START)
+    record = json.loads(notification_of(BUCKET, stored, moved_to="ridge/right/a b+c.JPG"))["Records"][0]
+    assert record["eventName"] == "ObjectRemoved:Delete"
+    assert record["s3"]["object"]["movedTo"] == "ridge%2Fright%2Fa+b%2Bc.JPG"
+
+
+def test_upload_ids_of_the_ledger_are_those_of_the_events() -> None:
+    assert object_keys(BUCKET, WRONG, "aaa")[0].hex() == upload_id(BUCKET, WRONG, "aaa").removeprefix("upl-")

@@ -1,0 +1,117 @@
+"""Calibration: temperature and logistic curves find what made the data."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from uncia.training.evaluation.calibration import (
+    COLDEST,
+    HOTTEST,
+    fit_calibration,
+    fit_logistic,
+    fit_temperature,
+    softmax,
+)
+from uncia.training.evaluation.metrics import calibration_error
+
+
+def _drawn(temperature: float, items: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are too sure by `temperature`, and truths drawn from what they should say."""
+    chance = np.random.default_rng(4)
+    logits = chance.normal(size=(items, 5)) * 2
+    sums = softmax(logits).cumsum(axis=1)
+    return logits * temperature, (chance.random((items, 1)) > sums).sum(axis=1).clip(max=4)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_the_temperature_that_made_the_data_is_found(true: float) -> None:
+    logits, truth = _drawn(true)
+    assert fit_temperature(logits, truth) == pytest.approx(true, rel=0.08)
+
+
+def test_a_temperature_mends_the_calibration() -> None:
+    logits, truth = _drawn(3.0)
+    mended = softmax(logits, fit_temperature(logits, truth))
+    assert calibration_error(mended, truth) < 0.03 < 0.1 < calibration_error(softmax(logits), truth)
+
+
+def test_without_items_the_temperature_is_one() -> None:
+    assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int)) == 1
+
+
+def test_data_without_an_error_stay_unsure_by_their_number() -> None:
+    for count in (3, 300):
+        logits, truth = np.tile(np.eye(3), (count // 3, 1)), np.tile(np.arange(3), count // 3)
+        said = softmax(logits, fit_temperature(logits, truth))
+        # (n + 1) / (n + 2), the rule of succession.
+        assert said[0, 0] == pytest.approx((count + 1) / (count + 2), abs=1e-3)
+
+
+def test_data_without_a_hit_want_the_hottest() -> None:
+    assert fit_temperature(np.eye(3), np.array([1, 2, 0])) == pytest.approx(HOTTEST)
+
+
+@settings(max_examples=30)
+@given(hnp.arrays(np.float64, (12, 3), elements=st.floats(-20, 20)), st.integers(0, 10))
+def test_no_other_temperature_has_less_loss_against_targets_that_leave_room_for_error(
+    logits: np.ndarray, seed: int
+) -> None:
+    truth = np.random.default_rng(seed).integers(3, size=12)
+    targets = np.where(np.eye(3, dtype=bool)[truth], 13 / 14, 1 / 28)
+
+    def loss(temperature: float) -> float:
+        return float(-(targets * np.log(softmax(logits, temperature) + 1e-300)).sum(axis=1).mean())
+
+    best = loss(fit_temperature(logits, truth))
+    for other in (COLDEST, 0.5, 1.0, 2.0, HOTTEST):
+        assert best <= loss(other) + 1e-6
+
+
+def test_the_curve_that_made_the_data_is_found() -> None:
+    chance = np.random.default_rng(8)
+    odds = chance.normal(-2, 2, size=6000)
+    present = chance.random(6000) < 1 / (1 + np.exp(-(0.7 * odds + 1.5)))
+    found = fit_calibration(1 / (1 + np.exp(-odds)), present)
+    assert found is not None
+    assert (found.slope, found.intercept) == pytest.approx((0.7, 1.5), abs=0.12)
+
+
+def test_a_curve_over_data_told_apart_stays_unsure_by_their_number() -> None:
+    few, many = (fit_calibration(np.repeat([0.01, 0.9], count), np.repeat([False, True], count)) for count in (3, 300))
+    assert few is not None
+    assert many is not None
+    # (n + 1) / (n + 2), the rule of succession.
+    assert few.probability(0.9) == pytest.approx(4 / 5, abs=1e-3)
+    assert many.probability(0.9) == pytest.approx(301 / 302, abs=1e-3)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_one_side_alone_teaches_nothing(there: bool) -> None:
+    assert fit_calibration(np.array([0.1, 0.9]), np.full(2, there)) is None
+
+
+def test_a_class_that_scores_lower_where_it_is_has_no_curve() -> None:
+    assert fit_calibration(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False])) is None
+
+
+def test_scores_of_exactly_none_and_one_are_taken() -> None:
+    found = fit_calibration(np.array([0.0, 0.0, 1.0, 1.0]), np.array([False, False, True, True]))
+    assert found is not None
+    assert found.probability(1.0) > 0.7
+
+
+def test_a_feature_that_repeats_another_shares_its_weight() -> None:
+    one = np.linspace(-1, 1, 20)
+    fitted = fit_logistic(np.column_stack([one, one]), one > 0.1, ridge=0.1)
+    assert fitted is not None
+    assert fitted[1][0] == pytest.approx(fitted[1][1])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=25))
+def test_a_higher_score_is_never_less_likely(bursts: list[tuple[float, bool]]) -> None:
+    found = fit_calibration(np.array([score for score, _ in bursts]), np.array([there for _, there in bursts]))
+    if found is not None:
+        assert found.probability(0.2) <= found.probability(0.6)

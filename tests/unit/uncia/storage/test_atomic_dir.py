@@ -1,0 +1,182 @@
+"""A folder is there whole or not at all, whatever happens while it is written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from uncia.storage import atomic_dir as folders
+from uncia.storage.atomic_dir import draft, put_in_place, tidy, whole_folder
+
+FORMER, NEW = "the former one", "the new one"
+
+KILLED_WHILE_WRITING = """
+import os, pathlib, signal, sys
+from uncia.storage import atomic_dir as folders
+from uncia.storage.atomic_dir import whole_folder
+with whole_folder(pathlib.Path(sys.argv[1])) as made:
+    (made / "text").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+KILLED_BETWEEN_THE_MOVES = """
+import os, pathlib, signal, sys
+from uncia.storage import atomic_dir as folders
+place = pathlib.Path(sys.argv[1])
+parent = pathlib.Path(sys.argv[2])
+folders.exchange = lambda one, other: False  # as where the system cannot
+with folders.draft(parent, ".building-") as made:
+    class Made:
+        def __fspath__(self):
+            return str(made)
+        def rename(self, place):
+            os.kill(os.getpid(), signal.SIGKILL)
+    folders.put_in_place(Made(), place, made)
+"""
+KILLED_ABOUT_THE_EXCHANGE = """
+import os, pathlib, shutil, signal, sys
+from uncia.storage import atomic_dir as folders
+def kill(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "before":
+    folders.exchange = kill
+else:
+    folders.shutil.rmtree = kill
+with folders.whole_folder(pathlib.Path(sys.argv[1])) as made:
+    (made / "text").write_text("the new one")
+"""
+
+
+def write(place: Path, text: str) -> None:
+    with whole_folder(place) as made:
+        (made / "text").write_text(text)
+
+
+def killed(program: str, *arguments: Path | str) -> None:
+    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False, timeout=30)
+    assert done.returncode == -9
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_folder_takes_the_place_of_the_former_one_and_leaves_nothing_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
+    if not exchanges:
+        monkeypatch.setattr("uncia.storage.atomic_dir.exchange", lambda one, other: False)
+    write(tmp_path / "new" / "place", FORMER)
+    write(tmp_path / "new" / "place", NEW)
+    assert (tmp_path / "new" / "place" / "text").read_text() == NEW
+    assert names(tmp_path / "new") == ["place"]
+
+
+def test_a_block_that_fails_leaves_the_former_one_alone(tmp_path: Path) -> None:
+    write(tmp_path / "place", FORMER)
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "place"):
+        raise RuntimeError
+    assert (tmp_path / "place" / "text").read_text() == FORMER
+    assert names(tmp_path) == ["place"]
+
+
+def test_a_move_that_fails_puts_the_former_one_back(tmp_path: Path) -> None:
+    write(tmp_path / "place", FORMER)
+    with pytest.raises(FileNotFoundError), draft(tmp_path, ".draft-") as folder:
+        put_in_place(folder / "never made", tmp_path / "place", folder)
+    assert (tmp_path / "place" / "text").read_text() == FORMER
+    assert names(tmp_path) == ["place"]
+
+
+def test_what_a_kill_left_half_written_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    write(tmp_path / "place", FORMER)
+    killed(KILLED_WHILE_WRITING, tmp_path / "place")
+    assert (tmp_path / "place" / "text").read_text() == FORMER
+    assert len(names(tmp_path)) == 2
+
+    write(tmp_path / "place", NEW)
+    assert names(tmp_path) == ["place"]
+
+
+@pytest.mark.parametrize(("moment", "there"), [("before", FORMER), ("after", NEW)])
+def test_a_kill_about_the_exchange_leaves_one_or_the_other(tmp_path: Path, moment: str, there: str) -> None:
+    write(tmp_path / "place", FORMER)
+    killed(KILLED_ABOUT_THE_EXCHANGE, tmp_path / "place", moment)
+    assert (tmp_path / "place" / "text").read_text() == there
+
+    write(tmp_path / "place", "the newest one")
+    assert names(tmp_path) == ["place"], "what the kill left is taken away"
+
+
+@pytest.mark.parametrize("place", ["place", "model/1"])
+def test_what_a_kill_left_aside_is_put_back(tmp_path: Path, place: str) -> None:
+    write(tmp_path / place, FORMER)
+    killed(KILLED_BETWEEN_THE_MOVES, tmp_path / place, tmp_path)
+    assert not (tmp_path / place).exists()
+
+    tidy(tmp_path, ".building-")
+    assert (tmp_path / place / "text").read_text() == FORMER
+    assert names(tmp_path) == [place.partition("/")[0]]
+
+
+def test_what_a_kill_left_aside_does_not_replace_what_is_there(tmp_path: Path) -> None:
+    write(tmp_path / "place", FORMER)
+    killed(KILLED_BETWEEN_THE_MOVES, tmp_path / "place", tmp_path)
+    write(tmp_path / "place", NEW)
+    tidy(tmp_path, ".building-")
+    assert (tmp_path / "place" / "text").read_text() == NEW
+    assert names(tmp_path) == ["place"]
+
+
+def test_a_draft_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "place") as made:
+        write(tmp_path / "place", FORMER)
+        (made / "text").write_text(NEW)
+    assert (tmp_path / "place" / "text").read_text() == NEW
+
+
+def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, seen = folders._hold, []
+
+    def late(folder: Path) -> int | None:
+        seen.append(folder)
+        if len(seen) == 1:
+            folder.rmdir()
+        return hold(folder)
+
+    monkeypatch.setattr(folders, "_hold", late)
+    write(tmp_path / "place", NEW)
+    assert (tmp_path / "place" / "text").read_text() == NEW
+    assert len(seen) == 2
+
+
+def test_a_draft_of_another_user_is_left_alone_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / ".writing-place-theirs"
+    theirs.mkdir()
+    hold = folders._hold
+
+    def not_theirs(folder: Path) -> int | None:
+        if folder == theirs:
+            raise PermissionError
+        return hold(folder)
+
+    monkeypatch.setattr(folders, "_hold", not_theirs)
+    write(tmp_path / "place", NEW)
+    assert names(tmp_path) == [theirs.name, "place"]
+
+
+def test_what_was_moved_aside_and_cannot_be_put_back_is_not_taken_away(tmp_path: Path) -> None:
+    aside = tmp_path / ".writing-place-killed" / ".replaced"
+    aside.mkdir(parents=True)
+    (aside / "text").write_text(FORMER)
+    tidy(tmp_path)
+    assert (aside / "text").read_text() == FORMER
+
+
+def test_where_there_is_no_folder_nothing_is_to_be_tidied(tmp_path: Path) -> None:
+    tidy(tmp_path / "none")

@@ -1,0 +1,74 @@
+"""The recipe: learn the head, write its package, and put it beside a model of kinds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from uncia.storage.atomic_dir import DRAFT, draft
+from uncia.training.animal_or_not.dataset import in_groups, split_groups
+from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.splits import Split
+from uncia.training.ensembles.concatenate import join
+from uncia.triton_models.packages.loading import OpenPackage, model_name_of, open_package
+
+NAME = "animal_or_not"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What came of it."""
+
+    package: OpenPackage
+    """The head alone, or beside the kinds."""
+    head: OpenPackage | None
+    """The head alone, where it was kept."""
+    split: Split
+    figures: dict[str, dict[str, float]]
+    """Of the test side: name to low, value, high."""
+
+
+def train_groups(
+    data: DataSet,
+    out: Path,
+    *,
+    beside: OpenPackage | None = None,
+    keep_head: Path | None = None,
+    backbone: str = "efficientnet-lite0",
+    precision: float = 0.95,
+    seed: int = 1,
+    cache: Path,
+    progress: Progress = lambda what, done, total: None,
+) -> Groups:
+    """Train on the frozen backbone with the windows of `beside`, and write the package `out`.
+
+    Thresholds: of the held-out bursts called an animal, at least `precision` show one; likewise the other groups.
+    Raises `GroupsError`, `TrainingError` or `PackageError`; `out` is then as it was.
+    """
+    from uncia.training.features.backbones import backbone as backbone_of
+    from uncia.training.heads.head import HeadSettings, train_head
+    from uncia.training.model_packages.package import write_package
+
+    grouped = in_groups(data)
+    parts = split_groups(grouped, seed=seed)
+    settings = HeadSettings(look="windows", augmentations=("plain", "mirror", "colour"))
+    if beside is not None:
+        settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
+    trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with draft(out.parent, f"{DRAFT}{out.name}-") as scratch:
+        alone = keep_head or (out if beside is None else scratch / NAME)
+        told = write_package(
+            trained,
+            grouped,
+            parts,
+            alone,
+            name=NAME,
+            seed=seed,
+            least_precision=precision,
+            progress=lambda step: progress(step, 0, 0),
+        )
+        head = open_package(alone)
+        package = head if beside is None else join(out, [beside, head], name=model_name_of(out))
+        return Groups(package, head if keep_head else None, parts, told.figures)

@@ -1,0 +1,1 @@
+"""Heads: classifiers on the features of a frozen backbone."""

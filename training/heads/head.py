@@ -1,0 +1,284 @@
+"""A head on a frozen backbone: deep features and logistic regression, the way that needs the fewest photographs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from uncia.imaging.frames import FrameSpec
+from uncia.serving.labels import LabelClass
+from uncia.training import TrainingError
+from uncia.training.datasets.images import Picture
+from uncia.training.datasets.splits import Split
+from uncia.training.feature_store.row_file import scratch
+from uncia.training.features.backbone import Backbone
+from uncia.training.features.inputs import Augmentation
+from uncia.training.features.split_features import (
+    Contents,
+    Side,
+    Sighting,
+    compute,
+    readable,
+    side,
+)
+from uncia.training.features.window_sampling import Look, examples, picture_scores, whole_examples
+from uncia.training.linear.logistic import Linear, Prior, fit, one_thread
+from uncia.training.model_packages.trained_model import (
+    Answers,
+    Point,
+    Trained,
+    known,
+    label_classes,
+    lasting,
+    left_out,
+    loss_and_accuracy,
+    truth_of,
+)
+from uncia.training.retained_classes import find, prior_of, published_at
+from uncia.triton_models.recipes.dense_pass import DensePass
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many of how many."""
+
+PENALTIES = (1.0, 0.1, 0.01)
+_WITHOUT_HELD_OUT = 0.1
+
+_WATCH_EVERY = 5
+"""Steps of the regression between two points of the curve."""
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How to train a head."""
+
+    cut: str = ""
+    """Empty: the backbone's deepest."""
+    look: Look = "windows"
+    augmentations: tuple[Augmentation, ...] = ("plain", "mirror")
+    keep: tuple[str, ...] = ()
+    """Classes of the published network, by label or taxon, that the head knows beside or beneath the photographs'."""
+    penalty: float | None = None
+    """Of the regression's weights; None: of `PENALTIES` the one that answers the held-out photographs best."""
+    rounds: int = 3
+    """How often the best windows are chosen anew; `whole` needs one."""
+    spec: FrameSpec = field(default_factory=FrameSpec)
+    """The frame; its windows are those of the dense pass."""
+
+
+def train_head(
+    split: Split,
+    backbone: Backbone,
+    settings: HeadSettings,
+    cache: Path,
+    progress: Progress = lambda what, done, total: None,
+) -> Trained:
+    """Features once, then a few small regressions. Raises `TrainingError`; what was computed stays in the cache."""
+    cut = settings.cut or backbone.deepest
+    backbone.check(cut)
+    check_windows(settings.spec, backbone.steps[cut], settings.look)
+    label_classes(split.train, kept_classes(backbone, settings))
+    contents = Contents()
+    collect(split, backbone, (cut,), settings, cache, contents, progress)
+    return head_of_cached(split, backbone, settings, cache, contents, progress)
+
+
+def collect(
+    split: Split,
+    backbone: Backbone,
+    cuts: tuple[str, ...],
+    settings: HeadSettings,
+    cache: Path,
+    contents: Contents,
+    progress: Progress = lambda what, done, total: None,
+) -> None:
+    """Have the features of all sides in the cache, for all cuts in one pass."""
+    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    for name, pictures in _sides(split).items():
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            progress(f"features of the {name} photographs", done, total)
+
+        compute(pictures, sighting if name == "training" else sighting.as_is(), cuts, contents, tell)
+
+
+@one_thread
+def head_of_cached(
+    split: Split,
+    backbone: Backbone,
+    settings: HeadSettings,
+    cache: Path,
+    contents: Contents,
+    progress: Progress = lambda what, done, total: None,
+) -> Trained:
+    """Train on features that `collect` brought into the cache. Raises `TrainingError`."""
+    cut = settings.cut or backbone.deepest
+    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    kept = kept_classes(backbone, settings)
+    shown = readable(split.train, contents)
+    classes = label_classes(shown, kept, (*split.held_out, *split.test))
+    labels = {picture.label for picture in shown}
+    unseen = tuple(entry.index for entry in classes if entry.label not in labels)
+    prior = prior_of(published_at(backbone, cut), kept, classes, unseen) if kept else None
+    with scratch(cache) as place:
+        sides = []
+        for name, pictures in _sides(split).items():
+            told = known(pictures, classes)
+            seen = sighting if name == "training" else sighting.as_is()
+            sides.append(side(told, truth_of(told, classes), seen, cut, contents, place / name).checked())
+        head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress, prior)
+        held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
+    best = " (the best for the held-out photographs)" if settings.penalty is None else ""
+    return Trained(
+        network=dense_pass(backbone, cut, head, classes, settings),
+        spec=served_spec(settings),
+        classes=classes,
+        held_out=held_out,
+        test=test,
+        curve=curve,
+        curve_step="step of the regression",
+        settings={
+            "way": "head on a frozen backbone: multinomial logistic regression",
+            "backbone": backbone.name,
+            "cut": cut,
+            "looks at": settings.look,
+            "augmentation": ", ".join(settings.augmentations),
+            "penalty": f"{penalty:g}{best}",
+            "rounds": str(1 if settings.look == "whole" else settings.rounds),
+            **({"keeps of the published network": ", ".join(entry.label for entry in kept)} if kept else {}),
+        },
+        weights=backbone.story,
+        licence=backbone.licence,
+        unseen=unseen,
+        unreadable=contents.unreadable,
+        notes=left_out(split, classes, unseen),
+    )
+
+
+def kept_classes(backbone: Backbone, settings: HeadSettings) -> tuple[LabelClass, ...]:
+    """What of the published network is kept. Raises `TrainingError` for what it does not know."""
+    if not settings.keep:
+        return ()
+    return find(published_at(backbone, settings.cut or backbone.deepest), settings.keep)
+
+
+def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
+    return {"training": split.train, "held-out": split.held_out, "test": split.test}
+
+
+def fit_head(
+    train: Side,
+    held_out: Side,
+    classes: Sequence[LabelClass],
+    settings: HeadSettings,
+    progress: Progress = lambda what, done, total: None,
+    prior: Prior | None = None,
+) -> tuple[Linear, list[Point], float]:
+    """The head of the penalty and round that answer the held-out photographs best; its curve; that penalty."""
+    penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
+    if settings.penalty is None and not held_out.items:
+        penalties = (_WITHOUT_HELD_OUT,)
+    rounds = 1 if settings.look == "whole" else settings.rounds
+    best: tuple[float, Linear, list[Point], float] | None = None
+    for place, penalty in enumerate(penalties):
+        before = place * rounds
+
+        def tell(done: int, before: int = before) -> None:
+            progress("regression", before + done, len(penalties) * rounds)
+
+        loss, head, curve = _rounds(train, held_out, classes, settings, penalty, rounds, tell, prior)
+        if best is None or loss < best[0]:
+            best = (loss, head, curve, penalty)
+    assert best is not None
+    return best[1:]
+
+
+def _rounds(
+    train: Side,
+    held_out: Side,
+    classes: Sequence[LabelClass],
+    settings: HeadSettings,
+    penalty: float,
+    rounds: int,
+    done: Callable[[int], None],
+    prior: Prior | None,
+) -> tuple[float, Linear, list[Point]]:
+    """Held-out loss and head of the best round, and the curve of all."""
+    never = lasting(classes)
+    truth = np.array([item.truth for item in train.items], np.int64)
+    held_truth = np.array([item.truth for item in held_out.items], np.int64)
+    curve: list[Point] = []
+    steps = 0
+
+    def watch(head: Linear, loss: float) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % _WATCH_EVERY == 1:
+            curve.append(point(head))
+
+    def point(head: Linear) -> Point:
+        own = loss_and_accuracy(picture_scores(train.table, head, settings.look, never)[0], truth)
+        held = loss_and_accuracy(picture_scores(held_out.table, head, settings.look, never)[0], held_truth)
+        return Point(steps, own[0], held[0], own[1], held[1])
+
+    head: Linear | None = None
+    best: tuple[float, Linear] | None = None
+    for number in range(rounds):
+        if settings.look == "whole":
+            shown = whole_examples(train.table, train.items, len(classes))
+        else:
+            shown = examples(train.table, train.items, settings.spec, len(classes), never, head)
+        head = fit(train.table.rows, shown, len(classes), penalty=penalty, prior=prior, watch=watch)
+        curve.append(point(head))
+        # Without held-out photographs the last round counts.
+        loss = curve[-1].held_out_loss if held_out.items else -float(number)
+        if best is None or loss < best[0]:
+            best = (loss, head)
+        done(number + 1)
+    assert best is not None
+    return best[0], best[1], curve
+
+
+def answers(part: Side, head: Linear, classes: Sequence[LabelClass], look: Look) -> Answers:
+    """What the head says of photographs that it did not learn."""
+    logits, windows = picture_scores(part.table, head, look, lasting(classes))
+    return Answers(part.pictures, np.array([item.truth for item in part.items], np.int64), logits, windows)
+
+
+def dense_pass(
+    backbone: Backbone, cut: str, head: Linear, classes: Sequence[LabelClass], settings: HeadSettings
+) -> DensePass:
+    """The whole network: the frozen trunk, and the head as a 1 x 1 convolution over it."""
+    layer = nn.Linear(head.weight.shape[1], head.weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.weight))
+        layer.bias.copy_(torch.from_numpy(head.bias))
+    spec = served_spec(settings)
+    return DensePass(
+        backbone.trunk(cut, spec),
+        layer,
+        spec,
+        step=backbone.steps[cut],
+        mean=backbone.mean,
+        std=backbone.std,
+        whole="windows",
+        everywhere=lasting(classes),
+    ).eval()
+
+
+def served_spec(settings: HeadSettings) -> FrameSpec:
+    """For `whole` the only window is the frame."""
+    spec = settings.spec
+    return spec if settings.look != "whole" else spec.model_copy(update={"window": max(spec.width, spec.height)})
+
+
+def check_windows(spec: FrameSpec, step: int, look: Look) -> None:
+    """Raises `TrainingError` where the windows do not fall onto the features."""
+    sizes = (spec.width, spec.height, spec.window, spec.stride)
+    if look != "whole" and (spec.grid == (1, 1) or any(size % step for size in sizes)):
+        raise TrainingError(
+            f"this cut has a feature each {step} pixels, which the windows do not meet: take another cut, or "
+            "--look whole"
+        )

@@ -1,0 +1,1 @@
+"""Linear models over rows of features that need not fit into memory."""

@@ -1,0 +1,94 @@
+"""A model package, written whole or not at all."""
+
+import errno
+import hashlib
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from uncia.events.images import ClassVector
+from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.serving.labels import LabelSet
+from uncia.serving.model_card import ModelCard, SelfTest
+from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
+from uncia.storage.atomic_dir import whole_folder
+from uncia.terminal import printable
+from uncia.triton_models.packages.graph_errors import told
+from uncia.triton_models.packages.loading import OpenPackage, PackageError, session_of, taken
+
+PAGE = "card.html"
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }}
+table {{ border-collapse: collapse; margin: 1em 0 }} td, th {{ border: 1px solid #bbb; padding: .3em .6em }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+
+TableRows = Sequence[Sequence[object]]
+
+
+def write_package(
+    out: Path,
+    graph: bytes,
+    *,
+    model: str,
+    frame: FrameSpec,
+    labels: LabelSet,
+    weights: str,
+    licence: str,
+    page: str,
+    built_from: str = "",
+) -> OpenPackage:
+    """Write `model.onnx`, its card with the self-test's answers, `labels.json` and `card.html`; a package that was
+    there is replaced. Raises `PackageError` when something else is there, the graph does not answer, or the disk is
+    full; `out` is then as it was.
+    """
+    if sentence := taken(out):
+        raise PackageError(sentence)
+    session = session_of(graph)
+    pattern = self_test_pattern(frame)[np.newaxis]
+    try:
+        whole, windows, _ = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": pattern})
+    except Exception as error:  # ONNX Runtime's errors have no common class but this
+        raise PackageError(f"the graph does not answer its self-test: {told(error)}") from error
+    card = ModelCard(
+        model=model,
+        versions=("1",),
+        frame=frame,
+        label_set=labels.id,
+        labels=labels,
+        self_test=SelfTest(whole=ClassVector.pack(whole[0]), windows=ClassVector.pack(windows[0])),
+        onnx_sha256=hashlib.sha256(graph).hexdigest(),
+        weights=weights,
+        licence=licence,
+        built_from=built_from,
+    )
+    try:
+        with whole_folder(out) as made:
+            (made / GRAPH_FILE).write_bytes(graph)
+            (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (made / PAGE).write_text(page, encoding="utf-8")
+    except OSError as error:
+        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
+    return OpenPackage(out, card, out / GRAPH_FILE, session)
+
+
+def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
+    """A page for people: paragraphs, then tables by heading, the first row of each its head. Escaped here."""
+    body = [f"<p>{html.escape(printable(text))}</p>" for text in paragraphs]
+    for heading, (head, *rows) in tables.items():
+        lines = [_row(head, "th"), *(_row(row, "td") for row in rows)]
+        body.append(f"<h2>{html.escape(printable(heading))}</h2><table>{''.join(lines)}</table>")
+    return _PAGE.format(title=html.escape(printable(title)), body="\n".join(body))
+
+
+def _row(cells: Sequence[object], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(printable(cell))}</{tag}>" for cell in cells) + "</tr>"

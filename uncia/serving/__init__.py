@@ -1,0 +1,1 @@
+"""Serving: the Triton client, model cards, label sets and installed versions."""

@@ -1,0 +1,109 @@
+"""The versions of a model in Triton's repository: which are installed, which one is live, which was before.
+
+    <repository>/<model>/config.pbtxt       how Triton serves it, and which versions
+    <repository>/<model>/live.json          which version is live, and which was live before
+    <repository>/<model>/<version>/         model.onnx, model.json, labels.json, and model.py for the python backend
+
+A version's folder never changes once it is there; it comes and goes whole. What moves is `live.json`, a few bytes
+that are replaced at once: whoever asks the model looks at it again and again, and moves when it has moved. A file,
+because it reaches every machine that the repository reaches.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from uncia.errors import SettingsError
+from uncia.storage.durable import write_durably
+
+LIVE_FILE = "live.json"
+CONFIG_FILE = "config.pbtxt"
+CARD_FILE = "model.json"
+LABELS_FILE = "labels.json"
+GRAPH_FILE = "model.onnx"
+
+_NUMBER = r"^[1-9][0-9]{0,8}$"
+
+
+class Standing(BaseModel):
+    """What is said of a model's versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    live: str = Field(pattern=_NUMBER, description="the version that answers")
+    previous: str | None = Field(
+        default=None, pattern=_NUMBER, description="the one that answered before; stays loaded, for roll-back"
+    )
+    beside: tuple[str, ...] = Field(default=(), description="served beside: a shadow's version")
+    newest: int = Field(default=1, ge=1, description="the highest number given so far; none is given twice")
+    moved_at: datetime = Field(description="when another version became live")
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The versions that Triton is to serve, in order of number."""
+        return in_order({self.live, *self.beside, *([self.previous] if self.previous else [])})
+
+
+def first(version: str = "1") -> Standing:
+    """The standing of a model that has one version."""
+    return Standing(live=version, newest=int(version), moved_at=datetime.now(UTC))
+
+
+def in_order(versions: set[str]) -> tuple[str, ...]:
+    """Version numbers as numbers."""
+    return tuple(sorted(versions, key=int))
+
+
+def read_standing(folder: Path) -> Standing:
+    """What is said in a model's folder. Raises `SettingsError` with what to do."""
+    path = folder / LIVE_FILE
+    try:
+        return Standing.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"no {LIVE_FILE} in {folder}: `uncia models build` makes it") from error
+    except ValidationError as error:
+        raise SettingsError(f"{path} does not say which version is live: `uncia models build` makes it anew") from error
+
+
+def write_standing(folder: Path, standing: Standing) -> None:
+    """Say it: a reader finds the old words or the new ones."""
+    write_whole(folder / LIVE_FILE, standing.model_dump_json(indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside and move it into place: a kill, a full disk or a power cut leaves what was there."""
+    write_durably(path, text)
+
+
+@contextlib.contextmanager
+def one_writer(repository: Path, *, wait: bool = True) -> Iterator[None]:
+    """For who changes what a repository holds, or what Triton serves of it: one at a time.
+
+    Raises `BlockingIOError` when another one is at work and `wait` is False.
+    """
+    with (repository / ".building.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def stamp(folder: Path) -> tuple[int, int]:
+    """Changes whenever somebody has written `live.json`; cheap to ask. (0, 0) while there is none."""
+    try:
+        found = (folder / LIVE_FILE).stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
+
+
+def installed(folder: Path) -> tuple[str, ...]:
+    """The versions in a model's folder, in order of number; none where there is no such folder."""
+    return in_order({path.parent.name for path in folder.glob(f"[1-9]*/{CARD_FILE}") if path.parent.name.isdecimal()})
+
+
+def models(repository: Path) -> tuple[str, ...]:
+    """The models of a repository, by name."""
+    return tuple(sorted(path.parent.name for path in repository.glob(f"[!.]*/{LIVE_FILE}")))

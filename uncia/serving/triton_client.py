@@ -1,0 +1,244 @@
+"""Asking Triton: the classifier that a worker holds, and the control that asks whether a model really answers."""
+
+import os
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from uncia.errors import DependencyDown
+from uncia.events import Lane
+from uncia.imaging.frames import Pixels, self_test_pattern
+from uncia.lanes import PRIORITIES
+from uncia.serving.model_card import ModelCard, installed_card, load_model_card, pinned_version
+from uncia.serving.model_health import Health, Probe, down, health_of
+from uncia.settings import Settings
+
+__all__ = ["Answer", "Classifier", "Health", "ModelCard", "ModelControl", "Probe", "ServedVersion", "load_model_card"]
+
+_CHANNEL: list[tuple[str, int]] = [
+    # A batch of 32 frames is 14 MB; gRPC's own limit is 4.
+    ("grpc.max_send_message_length", 256 * 2**20),
+    ("grpc.max_receive_message_length", 64 * 2**20),
+    # gRPC waits ever longer between its attempts, up to two minutes; a Triton that restarts is back in three seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A peer that vanished without a word (power, cable) is noticed while a request waits for it. Oftener, and
+    # servers hang up on what they take for a flood of pings.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    # Triton is a neighbour, whatever proxy the environment names for the web.
+    ("grpc.enable_http_proxy", 0),
+    # Otherwise all clients of a process share one connection, and its back-off with it.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version of a model said of B frames."""
+
+    whole: NDArray[np.float32]
+    """(B, classes): the whole frame."""
+    windows: NDArray[np.float32]
+    """(B, classes): each class in its best window."""
+    places: NDArray[np.int32]
+    """(B, classes): which window that was; `FrameSpec.window_box` says where it lies."""
+    version: str
+    """The version that answered, as Triton says."""
+    inference_ms: float
+    """From request to answer, waiting included."""
+
+
+class Classifier:
+    """One long-lived client of one model. Make it in the event loop that uses it; many calls may be in flight.
+
+    It asks for the very version that a card is of, so that no answer is read with another version's labels. Whatever
+    goes wrong is `DependencyDown`: the frames are good, so the caller waits, backs off and asks again.
+    """
+
+    def __init__(self, settings: Settings, card: ModelCard) -> None:
+        self._settings = settings
+        self._card = card
+        self._client: triton_aio.InferenceServerClient | None = None
+
+    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> Answer:
+        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
+        backfill in the queue. `card` is of another version, or model, than the one that this was made for.
+
+        Raises `DependencyDown`, and `ValueError` for an array of another kind.
+        """
+        card = card or self._card
+        if self._client is None:
+            self._client = triton_aio.InferenceServerClient(self._settings.triton, channel_args=_CHANNEL)
+        began = time.perf_counter()
+        try:
+            result = await self._client.infer(
+                card.model,
+                _inputs(card, pixels),
+                model_version=card.version,
+                outputs=_outputs(card),
+                priority=PRIORITIES[lane],
+                client_timeout=self._settings.triton_timeout_s,
+            )
+        except InferenceServerException as error:
+            raise down(error, self._settings, card.model) from error
+        return _answer(result, card, pixels.shape[0], began)
+
+    async def close(self) -> None:
+        """Close the connection; asking again opens a new one."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """One line of Triton's own list."""
+
+    model: str
+    version: str
+    state: str
+    """READY, LOADING, UNLOADING, UNAVAILABLE; empty for a model that was never loaded."""
+    reason: str
+
+
+class ModelControl:
+    """Asks and tells Triton about its models, synchronously: for commands and for whoever keeps Triton well."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = triton.InferenceServerClient(settings.triton, channel_args=_CHANNEL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def probe(self, model: str, version: str = "") -> Probe:
+        """A real inference on the model's self-test, compared with the answer in its card. Never raises for Triton.
+
+        Without a version it is the pinned or the live one. Triton's own readiness is no evidence: it stays true when
+        the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
+        """
+        version = version or pinned_version(self._settings, model)
+        card = installed_card(self._settings.model_repository, model, version)
+        began = time.perf_counter()
+        try:
+            result = self._client.infer(
+                model,
+                _inputs(card, self_test_pattern(card.frame)[np.newaxis]),
+                model_version=card.version,
+                outputs=_outputs(card),
+                client_timeout=self._settings.triton_timeout_s,
+            )
+            answer = _answer(result, card, 1, began)
+        except InferenceServerException as error:
+            return Probe(health_of(error), str(down(error, self._settings, model)))
+        except DependencyDown as error:
+            return Probe(Health.WRONG, str(error))
+        expected = card.self_test
+        stored = np.stack([expected.whole.unpack(), expected.windows.unpack()])
+        # Over all at once: numpy's maximum keeps a NaN, which no comparison lets pass; Python's would lose it.
+        difference = float(np.abs(np.stack([answer.whole[0], answer.windows[0]]) - stored).max())
+        if difference <= expected.tolerance:
+            health, detail = Health.HEALTHY, f"version {answer.version} answers its self-test"
+        else:
+            health = Health.WRONG
+            detail = (
+                f"version {answer.version} answers its self-test wrongly (off by {difference:.3f}): "
+                "`uncia models build`, then load it anew"
+            )
+        return Probe(health, detail, answer.version, answer.inference_ms, difference)
+
+    def reload(self, model: str, *, timeout_s: float = 60) -> None:
+        """Unload and load: cures a dead stub, and takes up a model that was built anew. Raises `DependencyDown`.
+
+        Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail and are asked again.
+        """
+        # Nobody waits for the unloading: with a dead stub it never ends, and loading does not need its end.
+        self.unload(model, timeout_s=timeout_s)
+        self.load(model, timeout_s=timeout_s)
+
+    def revive(self, model: str, version: str, *, timeout_s: float = 60) -> None:
+        """Load one version anew whose process died, or that Triton lost; the others go on answering meanwhile.
+
+        Triton loads those versions whose folder is newer than when it looked last (all, where another one became live
+        since), each beside the one that it replaces; no request of another version fails (server 2.51). So the
+        folder is given the present as its time, and nothing else. Raises `DependencyDown`.
+        """
+        folder = self._settings.model_repository / model / version
+        try:
+            os.utime(folder)
+        except OSError as error:
+            raise DependencyDown(f"{folder} cannot be given a new time for Triton ({error.strerror})") from error
+        self.load(model, timeout_s=timeout_s)
+
+    def load(self, model: str, *, timeout_s: float = 60) -> None:
+        """Have Triton look at a model's folder again, and serve what its `config.pbtxt` says. Raises `DependencyDown`.
+
+        What was served goes on answering until the new is ready, requests in flight included; a version that cannot
+        be loaded leaves the others as they are (server 2.51: no request failed, the slowest waited for a second).
+        """
+        try:
+            self._client.load_model(model, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise down(error, self._settings, model) from error
+
+    def unload(self, model: str, *, timeout_s: float = 60) -> None:
+        """Have Triton let go of a model; one that is gone already is no error. Raises `DependencyDown`."""
+        try:
+            self._client.unload_model(model, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            raise down(error, self._settings, model) from error
+
+    def served(self, model: str | None = None) -> list[ServedVersion]:
+        """What Triton says it has, all models or one. Raises `DependencyDown`."""
+        try:
+            index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
+        except InferenceServerException as error:
+            raise down(error, self._settings, model or "the models") from error
+        lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
+        return [line for line in lines if model in (None, line.model)]
+
+
+def _inputs(card: ModelCard, pixels: Pixels) -> list[Any]:
+    expected = (card.frame.height, card.frame.width, 3)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != expected or not 1 <= len(pixels) <= card.max_batch:
+        raise ValueError(
+            f"{card.model} takes uint8 frames of {expected}, 1 to {card.max_batch} at once; "
+            f"these are {pixels.dtype} {pixels.shape}"
+        )
+    tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
+    tensor.set_data_from_numpy(np.ascontiguousarray(pixels))
+    return [tensor]
+
+
+def _outputs(card: ModelCard) -> list[Any]:
+    return [triton.InferRequestedOutput(name) for name in (card.whole, card.windows, card.places)]
+
+
+def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
+    shape = (batch, len(card.labels.classes))
+    tensors = [result.as_numpy(name) for name in (card.whole, card.windows, card.places)]
+    if any(tensor is None or tensor.shape != shape for tensor in tensors):
+        raise DependencyDown(
+            f"{card.model} answers with tensors of another shape than its card says: `uncia models build`, then "
+            "`uncia models check`"
+        )
+    whole, windows, places = tensors
+    return Answer(whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000)

@@ -1,0 +1,1 @@
+"""Storage: S3 objects and their keys, and files that survive a power cut."""
