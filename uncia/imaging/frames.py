@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from uncia.errors import RejectedImage
 from uncia.events.images import Box
-from uncia.imaging.jpeg_decoder import PADDING, WatchedJpeg
-from uncia.imaging.jpeg_header import JpegHeader, read_header
+from uncia.imaging.jpeg_decoder import PADDING, MonitoredJpeg
+from uncia.imaging.jpeg_header import JpegHeader, read_jpeg_header
 
 Pixels = NDArray[np.uint8]
 
@@ -66,7 +66,7 @@ class FrameSpec(BaseModel):
 
 
 @dataclass(frozen=True)
-class Frame:
+class DecodedFrame:
     """One photograph as the model sees it."""
 
     pixels: Pixels
@@ -78,25 +78,25 @@ class Frame:
     """What is wrong with the picture's data, in words; it was decoded all the same."""
 
 
-def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
+def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFrame:
     """Decode a JPEG once, at the smallest scale that still fills the frame.
 
     `max_pixels` bounds width x height of the photograph; larger ones are refused before anything is allocated.
     Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
     `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
-    header = read_header(data, max_pixels=max_pixels)
+    header = read_jpeg_header(data, max_pixels=max_pixels)
     scale = _scale(header, spec)
     try:
         # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
         bare = b"".join((header.bare, scan, PADDING, b"\xff\xd9"))
-        with WatchedJpeg(io.BytesIO(bare)) as image:
+        with MonitoredJpeg(io.BytesIO(bare)) as image:
             image.draft("RGB", (header.width // scale or 1, header.height // scale or 1))
             if header.layout.one_scan and not header.scan.damage:
                 image.watch(len(bare), bytes(scan[-512:]))
             image.load()
-            pixels = fit(image, spec)
+            pixels = scale_to_frame(image, spec)
             damage = header.scan.damage + image.damage
     except OSError as error:
         if "truncated" in str(error):
@@ -104,13 +104,13 @@ def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
         raise _corrupt(error) from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, UnidentifiedImageError) as error:
         raise _corrupt(error) from error
-    return Frame(pixels, header.width, header.height, damage)
+    return DecodedFrame(pixels, header.width, header.height, damage)
 
 
-def fit(image: Image.Image, spec: FrameSpec) -> Pixels:
+def scale_to_frame(image: Image.Image, spec: FrameSpec) -> Pixels:
     """Cut the strips and scale, in one pass: uint8, shape (height, width, 3), RGB, as the spec says.
 
-    For a picture of any kind that is decoded already; `read_frame` is the way for a photograph's bytes.
+    For a picture of any kind that is decoded already; `decode_frame` is the way for a photograph's bytes.
 
     The box filter is the cheapest and leaves the picture crisp, which the network rewards: on ten genuine night frames
     of a snow leopard the least score was 0.17 (bicubic 0.06, bilinear 0.05), while 19 frames of other animals,
