@@ -19,7 +19,8 @@ import onnxruntime
 
 from benchmarks.photographs import Photographs, exif_block
 from benchmarks.plan import shots
-from uncia.imaging.frames import FrameSpec, Pixels, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, decode_frame
 from uncia.serving.model_card import read_model_card
 from uncia.serving.model_versions import GRAPH_FILE
 

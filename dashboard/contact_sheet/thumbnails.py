@@ -11,7 +11,8 @@ from PIL import Image
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage, UnciaError
 from uncia.events import BurstFrame, ImagePredicted
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.imaging.jpeg_header import read_jpeg_header
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore

@@ -10,7 +10,8 @@ from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
 from uncia.events import OBJECT_MOVED, Capture, ImageUploaded
 from uncia.imaging.exif import Exif, read_exif
-from uncia.imaging.frames import DecodedFrame, FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import DecodedFrame, decode_frame
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.predict.capture import read_capture

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.terminal import printable_in_html
 from uncia.training.dataset_check.findings import Findings
 from uncia.training.datasets.image_decoding import OTHER_FORMATS, frame_of

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, Pixels, decode_frame, scale_to_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, decode_frame, scale_to_frame
 
 MAX_PIXELS = 150_000_000
 """As the stream's default (`UNCIA_MAX_MEGAPIXELS`)."""

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import ModelCard
 from uncia.terminal import printable_in_html
 from uncia.training.datasets.image_decoding import frame_of

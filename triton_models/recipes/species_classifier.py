@@ -16,7 +16,8 @@ import numpy as np
 
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
 from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, initial_state, read_version_state, write_version_state
 from uncia.storage.atomic_dir import replace_directory
@@ -100,7 +101,13 @@ def fingerprint(backend: Backend) -> str:
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.endswith((".py", ".csv")):
                 hasher.update(entry.name.encode() + entry.read_bytes())
-    for module in ("imaging/frames.py", "serving/labels.py", "serving/model_card.py", "serving/model_versions.py"):
+    for module in (
+        "imaging/frame_spec.py",
+        "imaging/frames.py",
+        "serving/labels.py",
+        "serving/model_card.py",
+        "serving/model_versions.py",
+    ):
         hasher.update(files("uncia").joinpath(module).read_bytes())
     for package in _PACKAGES:
         hasher.update(f"{package}=={version(package)}\n".encode())

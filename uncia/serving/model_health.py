@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from tritonclient.utils import InferenceServerException
+from typing import TYPE_CHECKING
 
 from uncia.errors import DependencyDown
 from uncia.settings import Settings
+
+if TYPE_CHECKING:
+    from tritonclient.utils import InferenceServerException
 
 
 class ModelHealth(StrEnum):
@@ -47,7 +49,7 @@ class ProbeResult:
         return self.health in (ModelHealth.DEAD, ModelHealth.NOT_LOADED, ModelHealth.WRONG, ModelHealth.FAILING)
 
 
-def classify_error(error: InferenceServerException) -> ModelHealth:
+def classify_error(error: "InferenceServerException") -> ModelHealth:
     """Triton has few status codes; what happened is in its words (server 2.51)."""
     message = (error.message() or "").lower()
     if "stub process" in message:
@@ -59,7 +61,7 @@ def classify_error(error: InferenceServerException) -> ModelHealth:
     return ModelHealth.UNREACHABLE if away else ModelHealth.FAILING
 
 
-def dependency_error(error: InferenceServerException, settings: Settings, model: str) -> DependencyDown:
+def dependency_error(error: "InferenceServerException", settings: Settings, model: str) -> DependencyDown:
     """Our sentence for one of Triton's errors."""
     lines = (error.message() or str(error.status())).strip().splitlines()
     message = lines[0][:300] if lines else "no reason given"

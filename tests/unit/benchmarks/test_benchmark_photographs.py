@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.photographs import HEIGHT, WIDTH, Photographs, exif_block, make
 from uncia.imaging.exif import read_exif
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 _TAKEN = datetime(2026, 1, 10, 6, 0, 3)
 

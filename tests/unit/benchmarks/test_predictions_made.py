@@ -9,7 +9,7 @@ from benchmarks.no_op_model import build
 from benchmarks.plan import shots
 from benchmarks.predictions import Predictions
 from uncia.events import ImagePredicted
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import ModelCard, read_active_card, read_installed_card
 from uncia.settings import Settings
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImageUploaded
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.predict.image_loading import Photograph, Photographs
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectContent, ObjectMissing, ObjectTooLarge

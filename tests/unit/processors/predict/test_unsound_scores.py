@@ -12,7 +12,8 @@ from PIL import Image
 
 from tests.packages import write_package
 from uncia.events import ImagePredicted, ImageUploaded, Lane
-from uncia.imaging.frames import FrameSpec, Pixels, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.predict import worker
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.worker import Predict

@@ -7,7 +7,7 @@ import pytest
 
 from uncia.errors import DependencyDown
 from uncia.events import ClassVector, Prediction
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.predict.verdict import TOP, Judge
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.training.dataset_check.page import thumbnail
 from uncia.training.datasets.image_decoding import frame_of
 

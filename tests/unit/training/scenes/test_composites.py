@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from uncia.commands.data import app
 from uncia.imaging.exif import read_exif
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.training.datasets import DataError
 from uncia.training.datasets.readers.burst_grouping import tell_bursts
 from uncia.training.datasets.reading import read_data

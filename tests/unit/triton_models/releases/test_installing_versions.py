@@ -17,7 +17,7 @@ from tests.packages import SMALL, label_set, write_graph, write_package
 from tests.paths import ROOT
 from uncia.errors import SettingsError
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import read_installed_card
 from uncia.serving.model_versions import installed_versions, read_version_state
 from uncia.triton_models.packages.validation import Refused

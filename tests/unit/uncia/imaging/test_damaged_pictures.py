@@ -12,7 +12,8 @@ from PIL import Image
 
 from tests.unit.uncia.imaging.jpeg_builders import encoded, photograph
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 
 def scene(seed: int, width: int = 1280, height: int = 960, mode: str = "RGB", **options: Any) -> bytes:

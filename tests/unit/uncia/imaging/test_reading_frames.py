@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.unit.uncia.imaging.jpeg_builders import encoded, noise, photograph, with_segment
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import DecodedFrame, FrameSpec, decode_frame, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import DecodedFrame, decode_frame, self_test_pattern
 
 SPEC = FrameSpec()
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

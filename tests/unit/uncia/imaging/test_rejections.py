@@ -7,7 +7,8 @@ import pytest
 
 from tests.unit.uncia.imaging.jpeg_builders import claiming, noise, photograph
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, decode_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 GOOD = noise()
 
