@@ -35,7 +35,7 @@ from uncia.processors.bursts.config import BurstRules, Overrides, OverridesOf, n
 from uncia.processors.bursts.engine import Desk, Page
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.stacked_ensemble import stacked_model
-from uncia.processors.bursts.state_store import CHANGELOG, TABLE
+from uncia.processors.bursts.state_store import TABLE
 from uncia.processors.bursts.verdict import Verdicts
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
@@ -46,7 +46,7 @@ from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import Records
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
+from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED
 
 BATCH, WITHIN_S = 64, 0.1
 """Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
@@ -55,11 +55,6 @@ MOST_AHEAD = timedelta(minutes=10)
 """How far this machine's clock, which ticks carry, may be ahead of the broker's, which writes down when they came."""
 
 log = structlog.get_logger("uncia")
-
-
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
 
 
 def overrides_of(deployments: Deployments) -> OverridesOf:

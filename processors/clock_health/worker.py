@@ -16,22 +16,17 @@ from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.processors.clock_health.assessment import Said, judge
-from uncia.processors.clock_health.state_store import CHANGELOG, TABLE, CameraClock
+from uncia.processors.clock_health.state_store import TABLE, CameraClock
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import settle_in_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.state_table import Records
 from uncia.settings import Settings
-from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED, Topic
+from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED
 
 BATCH, WITHIN_S = 256, 0.2
 
 log = structlog.get_logger("uncia")
-
-
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
 
 
 class Desk:
