@@ -1,13 +1,13 @@
 """Waiting for a dependency that is down: in place, with back-off, and said once, not a thousand times."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
+from uncia.backoff import Backoff
 from uncia.errors import DependencyDown
 from uncia.processors.faust_runtime import metrics
 
@@ -31,26 +31,25 @@ async def until_it_answers(
     Waits `first_s`, then twice as long each time up to `most_s` seconds, each spread by a half so that workers
     do not come back as one. Logs the first failure, again every 30 s, and the return.
     """
-    began, said, wait = time.monotonic(), float("-inf"), first_s
-    failed = False
+    began, said, failures = time.monotonic(), float("-inf"), 0
+    backoff = Backoff(first_s, most_s)
     try:
         while True:
             try:
                 answer = await call()
             except on as error:
-                if not failed:
-                    failed = True
+                failures += 1
+                if failures == 1:
                     metrics.WAITING.labels(waiting_for).inc()
                 now = time.monotonic()
                 if now - said >= _SAY_AGAIN_S:
                     said = now
                     log.warning("waiting", dependency=waiting_for, error=str(error), since_s=round(now - began, 1))
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-                wait = min(most_s, wait * 2)
+                await asyncio.sleep(backoff.delay_s(failures))
             else:
-                if failed:
+                if failures:
                     log.info("answers again", dependency=waiting_for, after_s=round(time.monotonic() - began, 1))
                 return answer
     finally:
-        if failed:
+        if failures:
             metrics.WAITING.labels(waiting_for).dec()

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from uncia.errors import DependencyDown, SettingsError
-from uncia.producers.gateway import backoff as pace
-from uncia.producers.gateway import content
+from uncia.producers.gateway import backoff, content
 from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.completion import Destination, Endings
 from uncia.producers.gateway.object_names import camera_of, digest_of_partial, object_key
@@ -387,8 +386,8 @@ class Gateway:
         if now < self._not_before:
             return  # one of several that were on their way when the store went
         self._store_failures += 1
-        limits = pace.REFUSED if isinstance(error, AccessRefused) else pace.STORE_DOWN
-        seconds = pace.wait_s(self._store_failures, limits, self._rng)
+        delays = backoff.REFUSED if isinstance(error, AccessRefused) else backoff.STORE_DOWN
+        seconds = delays.delay_s(self._store_failures, self._rng)
         self._not_before = now + seconds
         remaining = self._spool.remaining()
         text = f"{error}. {remaining:,} files wait; next try in {seconds:.0f} s"
@@ -396,7 +395,7 @@ class Gateway:
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         reason = str(error) or type(error).__name__
-        seconds = pace.wait_s(max(entry.attempts, 1), pace.ONE_FILE, self._rng)
+        seconds = backoff.ONE_FILE.delay_s(max(entry.attempts, 1), self._rng)
         self._spool.failed(entry, error=reason, next_try=self._clock() + seconds)
         text = f"{entry.source}: {reason}; next try in {seconds:.0f} s"
         self._report.tell("failed", text, path=str(entry.source), error=reason, seconds=round(seconds, 1))
