@@ -6,13 +6,11 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia.camtrap.vocabulary import category_of
 from uncia.serving.labels import Group, LabelClass, LabelSet
 from uncia.training.datasets.images import Picture
 
 GROUPS: tuple[Group, ...] = get_args(Group)
-
-_EMPTY = {"nothing", "blank", "empty", "none"}
-"""What people call a photograph with nothing in it."""
 
 
 def is_group(entry: LabelClass) -> bool:
@@ -24,10 +22,7 @@ def group_of(picture: Picture) -> str:
     """animal, person, vehicle or nothing; empty where nobody said."""
     if picture.group:
         return picture.group
-    label = picture.label.strip().casefold()
-    if label in _EMPTY:
-        return "nothing"
-    return label if label in GROUPS else ""
+    return category_of(picture.label) or ""
 
 
 def shows(picture: Picture, entry: LabelClass) -> bool | None:

@@ -4,14 +4,15 @@ import json
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
+from uncia.camtrap.vocabulary import Category
 from uncia.errors import SettingsError
 from uncia.ids import digest
 
-Group = Literal["animal", "person", "vehicle", "nothing"]
+Group = Category
+"""The category of a class; label sets and events store it as `group`."""
 
 
 class Calibration(BaseModel):

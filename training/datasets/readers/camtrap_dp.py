@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from uncia.camtrap import table_format
+from uncia.camtrap.vocabulary import OBSERVATION_TYPES
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.images import DataSet, Picture
@@ -23,7 +24,6 @@ from uncia.training.datasets.readers.table import checked_box, rows_of, time_of
 from uncia.training.datasets.readers.vocabulary import need_pictures, present, same
 
 DESCRIPTION = "datapackage.json"
-_GROUPS = {"animal": "animal", "human": "person", "vehicle": "vehicle", "blank": "nothing"}
 
 
 class _Seen(NamedTuple):
@@ -179,7 +179,7 @@ def _observations(path: Path, names: dict[str, str]) -> tuple[dict[str, list[_Se
     by_medium: dict[str, list[_Seen]] = defaultdict(list)
     by_event = _Events()
     for line, row in rows_of(path):
-        group = _GROUPS.get(row.get("observationType", ""))
+        group = OBSERVATION_TYPES.get(row.get("observationType", ""))
         taxon = row.get("scientificName", "")
         if group is None or (group == "animal" and not taxon):
             continue

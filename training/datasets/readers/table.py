@@ -10,6 +10,7 @@ from pathlib import Path
 
 from uncia.camtrap import table_format
 from uncia.camtrap.names import is_card_folder
+from uncia.camtrap.vocabulary import CATEGORIES
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
@@ -26,7 +27,6 @@ from uncia.training.datasets.readers.vocabulary import (
 
 DRAWN = "drawn.json"
 """Lies beside the table of a data set that was drawn, with the recipe and what it is in words."""
-GROUPS = ("animal", "person", "vehicle", "nothing")
 COLUMNS = {
     "path": ("path", "file", "filename", "file name", "filepath", "file path", "image", "picture"),
     "folder": ("relativepath", "relative path", "directory", "folder"),
@@ -190,8 +190,8 @@ def _of_ranks(row: dict[str, str], found: dict[str, str]) -> dict[str, str]:
 def _picture(folder: Path, label: str, row: dict[str, str]) -> Picture:
     path = _path(folder, row.get("path", ""), row.get("folder", ""))
     group = row.get("group") or group_of(label)
-    if group not in GROUPS:
-        raise ValueError(f"group {group!r} is none of {', '.join(GROUPS)}")
+    if group not in CATEGORIES:
+        raise ValueError(f"group {group!r} is none of {', '.join(CATEGORIES)}")
     return Picture(
         path=present(path),
         label=same(label),

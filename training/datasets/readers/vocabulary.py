@@ -1,44 +1,30 @@
 """What people call the things that are no animal, and which files are pictures."""
 
-import re
 import sys
 import unicodedata
 from pathlib import Path
 
 from uncia.camtrap.names import canonical_name
+from uncia.camtrap.vocabulary import category_of, is_unknown, normalized_label
 from uncia.training.datasets import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
 """Files of other names are no pictures: notes, films, thumbnails' databases."""
 
-_GROUPS = {
-    "nothing": ("nothing", "none", "blank", "blanks", "empty", "no animal", "background", "ghost"),
-    "person": ("person", "persons", "people", "human", "humans", "homo", "homo sapiens", "hiker", "man", "woman"),
-    "vehicle": (
-        *("vehicle", "vehicles", "car", "cars", "truck", "bus", "van", "motorcycle", "motorbike", "bicycle", "bike"),
-        *("boat", "train", "tractor", "quad", "atv"),
-    ),
-}
-_GROUP_OF = {word: group for group, words in _GROUPS.items() for word in words}
-# "No CV result" is Wildlife Insights' for a picture of which its model was not sure enough: it may show anything.
-_UNKNOWN = frozenset(
-    {"", "unknown", "unclassified", "unidentified", "unlabeled", "unlabelled", "undetermined", "no cv result"}
-)
-
 
 def group_of(label: str) -> str:
     """animal, person, vehicle or nothing, by the label's words; what is none of the known words is an animal."""
-    return _GROUP_OF.get(plain(label), "animal")
+    return category_of(label) or "animal"
 
 
 def tells_nothing(label: str) -> bool:
     """True for labels such as `unknown`: nobody has said yet what is on the picture."""
-    return plain(label) in _UNKNOWN
+    return is_unknown(label)
 
 
 def plain(name: str) -> str:
     """Small letters, and single spaces for whatever else is between the words."""
-    return re.sub(r"[\W_]+", " ", name).strip().lower()
+    return normalized_label(name)
 
 
 def is_picture(path: Path) -> bool:
