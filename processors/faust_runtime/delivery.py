@@ -8,7 +8,7 @@ from faust.exceptions import ProducerSendError
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.processors.faust_runtime import metrics
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.retry import retry_until_available
 
 Headers = list[tuple[str, bytes]]
 
@@ -45,6 +45,6 @@ async def send(
             raise DependencyDown(f"Kafka did not confirm a message on {name}: {error!r}") from error
 
     began = time.monotonic()
-    await until_it_answers(once, waiting_for="kafka")
+    await retry_until_available(once, waiting_for="kafka")
     metrics.SENDS.labels(name).inc()
     metrics.SEND_SECONDS.labels(name).observe(time.monotonic() - began)

@@ -17,7 +17,7 @@ from typing import TypeVar
 import structlog
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.storage.object_store import AccessRefused, BucketMissing, ObjectStore, ObjectUnreadable
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ async def read_one_object(call: Callable[[], Awaitable[T]], probe: StoreProbe, b
         probe.has_read(bucket, key)
         return answer
 
-    return await until_it_answers(once, waiting_for="object store", on=(DependencyDown, AccessRefused), most_s=2.0)
+    return await retry_until_available(once, waiting_for="object store", on=(DependencyDown, AccessRefused), most_s=2.0)
 
 
 def warn_of_bucket(store: ObjectStore, bucket: str) -> None:

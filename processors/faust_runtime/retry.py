@@ -18,7 +18,7 @@ log = structlog.get_logger("uncia")
 _SAY_AGAIN_S = 30
 
 
-async def until_it_answers(
+async def retry_until_available(
     call: Callable[[], Awaitable[Answer]],
     *,
     waiting_for: str,

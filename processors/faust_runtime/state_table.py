@@ -14,8 +14,8 @@ from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.record_parts import PART_BYTES, Assembled, divide, parts_of
 
 
-class Records:
-    """Records by key, of any size (`parts`); each stands in the partition of its camera."""
+class StateTable:
+    """StateTable by key, of any size (`parts`); each stands in the partition of its camera."""
 
     def __init__(self, app: WorkerApp, name: str, partitions: int) -> None:
         self._table: faust.Table = app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)

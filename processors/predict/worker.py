@@ -22,7 +22,7 @@ from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topi
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.object_errors import warn_of_bucket
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.predict.image_loading import Photograph, Photographs
 from uncia.processors.predict.live_model import Asked, LiveModel
 from uncia.processors.predict.ordered_pipeline import Window
@@ -129,7 +129,7 @@ class Predict:
                         ) from error
                 raise
 
-        return await until_it_answers(once, waiting_for="triton")
+        return await retry_until_available(once, waiting_for="triton")
 
     async def _answers_the_pattern(self, asked: Asked) -> bool:
         """The version answers its self-test with numbers: what it does not answer so is at fault itself."""

@@ -1,4 +1,4 @@
-"""Records of any size: written as parts, read as one, and nothing left behind."""
+"""StateTable of any size: written as parts, read as one, and nothing left behind."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from uncia.processors.faust_runtime.record_parts import (
     is_part,
     parts_of,
 )
-from uncia.processors.faust_runtime.state_table import Records
+from uncia.processors.faust_runtime.state_table import StateTable
 
 KEY = b"ridge/cam"
 LARGE = bytes(range(256)) * (3 * PART_BYTES // 256) + b"end"
@@ -28,7 +28,7 @@ class Changelog:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[tuple[bytes, bytes | None]] = []
         monkeypatch.setattr(table, "send", self.send)
-        self.records = Records.__new__(Records)
+        self.records = StateTable.__new__(StateTable)
         self.records._stored = {}
         self.records.data = Assembled(self.records._stored)
         self.records._table = type("Table", (), {"changelog_topic": None})()
