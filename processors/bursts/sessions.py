@@ -46,7 +46,7 @@ from uncia.processors.bursts.state import MAX_MOVED_KEYS, CameraState
 from uncia.processors.bursts.verdict import VerdictBuilder
 from uncia.processors.bursts.version_update import update_versions
 from uncia.processors.bursts.versions import merge_repeated, stored_by
-from uncia.storage.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 
 class Sessioniser:
@@ -65,7 +65,7 @@ class Sessioniser:
         `FrameRecord.from_prediction`.
         """
         reason = event.rejection.reason if event.rejection else None
-        if reason is not None and reason != OBJECT_MOVED and not is_lost_photograph(event.key, reason):
+        if reason is not None and reason != OBJECT_MOVED and not is_unreadable_photograph(event.key, reason):
             return self._advance_log_time(state, logged_at)
         frame = FrameRecord.from_prediction(event, overrides)
         apply = self.apply_move if reason == OBJECT_MOVED else self.apply_frame

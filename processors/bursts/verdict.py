@@ -125,7 +125,7 @@ class VerdictBuilder:
             changes=burst.changes,
             flags=(*burst.flags, *((MIXED_MODELS,) if evaluation.mixed else ())),
         )
-        return event if _surely_fits(burst.frames) else event.within(MAX_EVENT_BYTES)
+        return event if _surely_fits(burst.frames) else event.truncated_to(MAX_EVENT_BYTES)
 
     def superseded_event(self, camera: str, burst: Burst, successor: str | None) -> BurstResolved:
         """The last event of an id: its frames are in the successor now, or belong to another camera without one."""

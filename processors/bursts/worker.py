@@ -45,7 +45,7 @@ from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.serving.model_card import load_model_card
+from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
@@ -180,7 +180,7 @@ class BurstsWorker:
             # The topic has a smaller limit than ours: the verdict without its frames is better than none.
             log.error("burst_too_large", burst_id=burst_id, error=str(error), action="published without its frames")
             try:
-                bare = BurstResolved.from_bytes(result).within(0).to_bytes()
+                bare = BurstResolved.from_bytes(result).truncated_to(0).to_bytes()
                 await send(self._results, key=burst_id, value=bare, partition=partition)
             except PermanentError as again:
                 log.error("burst_not_published", burst_id=burst_id, error=str(again))
@@ -214,7 +214,7 @@ def create(settings: Settings) -> WorkerApp:
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
     Lease(app.conf.broker_session_timeout).guard(app)
     # The card is not used: a repository without a model fails here, not by verdicts without class names.
-    load_model_card(settings)
+    read_active_card(settings)
     labels = LabelSets(settings.model_repository)
     worker = BurstsWorker(app, settings, labels, overrides_lookup(DeploymentReader(settings).start()))
     inputs = faust_topics(app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, CLOCK_TICKED)])
