@@ -20,7 +20,7 @@ from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 
 MAX_UNSOUND_RESULTS = 3
-"""After this many results with NaN scores for one photograph, the model's self-test decides which of both is at fault."""
+"""After this many results with NaN scores for one photograph, the model's self-test decides which is at fault."""
 
 
 class ModelReplaced(Exception):

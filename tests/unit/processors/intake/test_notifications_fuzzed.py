@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from tests.unit.processors.intake.filer_events import entry, event
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded
-from uncia.processors.intake.notifications import MAX_BYTES, Change, Ignored, Stored, read
+from uncia.processors.intake.notifications import (
+    MAX_BYTES,
+    Change,
+    IgnoredChange,
+    StoredObjectChange,
+    parse_notification,
+)
 from uncia.processors.intake.worker import Intake
 from uncia.settings import Settings
 from uncia.storage.object_keys import key_problem
@@ -67,7 +73,7 @@ records = st.fixed_dictionaries(
 def told(value: bytes | None, key: bytes | None = None) -> list[Change]:
     """What is read; an error counts."""
     try:
-        return read(value, key)
+        return parse_notification(value, key)
     except PermanentError as error:
         return [error]
 
@@ -75,8 +81,8 @@ def told(value: bytes | None, key: bytes | None = None) -> list[Change]:
 def sound(changes: list[Change]) -> None:
     assert changes
     for change in changes:
-        assert isinstance(change, Stored | Ignored | PermanentError)
-        if isinstance(change, Stored) and change.stored_at is not None:
+        assert isinstance(change, StoredObjectChange | IgnoredChange | PermanentError)
+        if isinstance(change, StoredObjectChange) and change.stored_at is not None:
             assert 1970 <= change.stored_at.year < 2200
 
 
@@ -113,7 +119,7 @@ def test_what_intake_makes_of_any_records_is_an_upload_that_everybody_can_read(f
     for record in found:
         if isinstance(record["s3"], dict) and isinstance(record["s3"].get("object"), dict):
             record["s3"]["object"]["eTag"] = "e"  # else the store is asked
-    announced, problem = asyncio.run(INTAKE.announcements(json.dumps({"Records": found}).encode(), None, AT))
+    announced, problem = asyncio.run(INTAKE.uploads(json.dumps({"Records": found}).encode(), None, AT))
     assert problem is None or problem.reason
     for upload in announced:
         assert key_problem(upload.key) is None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.processors.intake.filer_events import entry, event
 from uncia.errors import PermanentError
-from uncia.processors.intake.notifications import Ignored, Stored, read
+from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 
 PATH = b"/buckets/camera-uploads/ridge/cam-1/IMG 0019+x%20\xc3\xbc.JPG"
 PARENT = "/buckets/camera-uploads/ridge/cam-1"
@@ -15,8 +15,8 @@ PARENT = "/buckets/camera-uploads/ridge/cam-1"
 def test_a_stored_object_is_told_with_its_raw_key_size_and_etag() -> None:
     raw = event(new=entry("IMG 0019+x%20ü.JPG", size=3000, md5=bytes.fromhex("33d7ac42e3aa0f3146843833c23e4365")))
 
-    assert read(raw, PATH) == [
-        Stored(
+    assert parse_notification(raw, PATH) == [
+        StoredObjectChange(
             bucket="camera-uploads",
             key="ridge/cam-1/IMG 0019+x%20ü.JPG",
             etag="33d7ac42e3aa0f3146843833c23e4365",
@@ -86,7 +86,7 @@ def test_without_a_parent_the_messages_key_tells_the_folder() -> None:
     ],
 )
 def test_what_is_no_upload_is_ignored(raw: bytes, why: str) -> None:
-    assert read(raw, PATH) == [Ignored(why)]
+    assert parse_notification(raw, PATH) == [IgnoredChange(why)]
 
 
 def test_fields_of_newer_releases_are_skipped() -> None:
@@ -108,7 +108,7 @@ def test_fields_of_newer_releases_are_skipped() -> None:
 )
 def test_bytes_that_are_no_notification_are_refused_by_name(raw: bytes) -> None:
     with pytest.raises(PermanentError) as refused:
-        read(raw, PATH)
+        parse_notification(raw, PATH)
     assert refused.value.reason == "notification-malformed"
 
 
@@ -117,7 +117,7 @@ def test_a_time_that_no_clock_shows_is_left_open_and_the_photograph_is_told(mtim
     assert _stored(event(new=entry("x.jpg", mtime=mtime))).stored_at is None
 
 
-def _stored(raw: bytes) -> Stored:
-    (change,) = read(raw, PATH)
-    assert isinstance(change, Stored)
+def _stored(raw: bytes) -> StoredObjectChange:
+    (change,) = parse_notification(raw, PATH)
+    assert isinstance(change, StoredObjectChange)
     return change

@@ -14,7 +14,7 @@ LOST = StoredObject("ridge/cam 1/a+b.jpg", "33d7ac42e3aa0f3146843833c23e4365", 3
 
 
 def announced_by(intake: Intake, raw: bytes) -> str:
-    announced, problem = asyncio.run(intake.announcements(raw, path_of("camera-uploads", LOST.key)))
+    announced, problem = asyncio.run(intake.uploads(raw, path_of("camera-uploads", LOST.key)))
     assert problem is None
     return announced[0].announced_by
 

@@ -1,4 +1,4 @@
-"""Frames of a camera whose clock does what a test wants."""
+"""Frames of a camera with any clock fault, and a tracker that assesses them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from uncia.events import (
     Rejection,
 )
 from uncia.processors.clock_health.sun import elevation
-from uncia.processors.clock_health.worker import Desk
+from uncia.processors.clock_health.tracker import ClockTracker
 
 NOON = datetime(2026, 5, 14, 12, tzinfo=UTC)
 LATITUDE, LONGITUDE = 28.2, 84.0
@@ -37,7 +37,7 @@ def frame(captured: datetime, uploaded: datetime, camera: str = "ridge/north", *
         uploaded_at=uploaded,
         predicted_at=uploaded,
         capture=Capture(**{"time": captured, "time_source": CaptureTimeSource.EXIF, **capture}),
-        rejection=Rejection(reason="image-corrupt", message="of no matter here"),
+        rejection=Rejection(reason="image-corrupt", message="not relevant here"),
     )
 
 
@@ -54,7 +54,7 @@ def live(
     lamp: bool = False,
     **capture: Any,
 ) -> list[ImagePredicted]:
-    """One frame an occasion, uploaded seconds later; `lamp`: infrared as the true sun over Nepal has it."""
+    """One frame per occasion, uploaded seconds later; `lamp`: infrared by the true sun over Nepal."""
     frames = []
     for at in range(occasions):
         true = begin + at * every
@@ -65,7 +65,7 @@ def live(
 
 
 def sun_at(moment: datetime) -> float:
-    """The sun's elevation where the test's deployment stands."""
+    """The sun's elevation at the position of the test's deployment."""
     return float(elevation(np.array([moment.timestamp()]), np.array([LATITUDE]), np.array([LONGITUDE]))[0])
 
 
@@ -86,22 +86,22 @@ def deployed(camera: str = "ridge/north", minutes: int = NEPAL_MINUTES) -> Deplo
 
 
 class Bench:
-    """The desk with states in a dict: frames in, judgements out."""
+    """A tracker with states in a dict: frames in, verdicts out."""
 
     def __init__(self, deployments: Deployments | None = None) -> None:
         self.states: dict[bytes, bytes] = {}
-        self.said: list[ClockJudged] = []
-        self._desk = Desk(self.states, deployments or Deployments())
+        self.verdicts: list[ClockJudged] = []
+        self._tracker = ClockTracker(self.states, deployments or Deployments())
         self._offset = 0
 
     def feed(self, frames: Iterable[ImagePredicted], batch: int = 1) -> "Bench":
-        """Each `batch` frames are settled at once, as a worker would."""
-        for at, each in enumerate(frames, start=1):
-            self._desk.take(each, self._offset, NOON.timestamp() + self._offset)
+        """Process frames in batches of `batch`, as the worker does."""
+        for at, event in enumerate(frames, start=1):
+            self._tracker.add(event, self._offset, NOON.timestamp() + self._offset)
             self._offset += 1
             if at % batch == 0:
-                self._settle()
-        self._settle()
+                self._write()
+        self._write()
         return self
 
     def again(self, frames: list[ImagePredicted]) -> "Bench":
@@ -110,16 +110,16 @@ class Bench:
         return self.feed(frames)
 
     def now(self, camera: str = "ridge/north") -> ClockJudged:
-        """The last word on a camera."""
-        return [each for each in self.said if each.camera == camera][-1]
+        """The last verdict on a camera."""
+        return [verdict for verdict in self.verdicts if verdict.camera == camera][-1]
 
-    def _settle(self) -> None:
-        for camera, state, judged in self._desk.close():
-            self.states[camera.encode()] = state
-            if judged is not None:
-                self.said.append(ClockJudged.from_bytes(judged.to_bytes()))
+    def _write(self) -> None:
+        for update in self._tracker.take_updates():
+            self.states[update.camera.encode()] = update.state
+            if update.verdict is not None:
+                self.verdicts.append(ClockJudged.from_bytes(update.verdict.to_bytes()))
 
 
-def codes(judged: ClockJudged) -> list[str]:
-    """Why."""
-    return [reason.code for reason in judged.reasons]
+def codes(verdict: ClockJudged) -> list[str]:
+    """The codes of its reasons."""
+    return [reason.code for reason in verdict.reasons]

@@ -1,4 +1,4 @@
-"""Where the sun stands, against an almanac."""
+"""The sun's position compared with an almanac."""
 
 from datetime import UTC, datetime
 

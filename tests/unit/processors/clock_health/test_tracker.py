@@ -1,4 +1,4 @@
-"""One camera's state: bounded, steady, its own."""
+"""The state of one camera: bounded, stable, independent of others."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.processors.clock_health.clock_making import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
+from tests.unit.processors.clock_health.builders import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
 from uncia.camtrap.deployments import Deployments
 from uncia.events import WITHDRAWN_REASONS, ClockVerdict, ImagePredicted, Rejection
 from uncia.processors.clock_health.state_store import VERSION, CameraClock, ClockStateTooNew
@@ -25,7 +25,10 @@ ODD = {
 def test_one_odd_frame_does_not_change_a_verdict(odd: str, at: int) -> None:
     frames = live(40, zone_minutes=NEPAL_MINUTES, lamp=True)
     frames.insert(at, frame(ODD[odd], frames[at].uploaded_at, event_number=500))
-    assert [each.verdict for each in Bench(deployed()).feed(frames).said] == [ClockVerdict.UNKNOWN, ClockVerdict.OK]
+    assert [verdict.verdict for verdict in Bench(deployed()).feed(frames).verdicts] == [
+        ClockVerdict.UNKNOWN,
+        ClockVerdict.OK,
+    ]
 
 
 def test_a_clock_that_was_set_right_is_ok_after_a_while() -> None:
@@ -33,7 +36,7 @@ def test_a_clock_that_was_set_right_is_ok_after_a_while() -> None:
     right = live(50, begin=NOON + timedelta(hours=10), first_event=11)
     bench = Bench().feed(wrong + right)
     assert bench.now().verdict is ClockVerdict.OK
-    verdicts = [each.verdict for each in bench.said]
+    verdicts = [verdict.verdict for verdict in bench.verdicts]
     assert verdicts.index(ClockVerdict.WRONG) < verdicts.index(ClockVerdict.SUSPICIOUS)
 
 
@@ -45,17 +48,17 @@ def test_one_good_frame_does_not_make_a_wrong_clock_right() -> None:
 
 def test_a_wrong_clock_harms_only_its_own_camera() -> None:
     wrong, right = live(30, ahead=timedelta(days=16000), camera="ridge/wrong"), live(30, camera="ridge/right")
-    mixed = [each for pair in zip(wrong, right, strict=True) for each in pair]
-    beside, alone = Bench().feed(mixed, batch=8), Bench().feed(right, batch=4)
-    assert beside.now("ridge/wrong").verdict is ClockVerdict.WRONG
-    assert [(each.verdict, each.reasons) for each in beside.said if each.camera == "ridge/right"] == [
-        (each.verdict, each.reasons) for each in alone.said
+    mixed = [frame for pair in zip(wrong, right, strict=True) for frame in pair]
+    together, alone = Bench().feed(mixed, batch=8), Bench().feed(right, batch=4)
+    assert together.now("ridge/wrong").verdict is ClockVerdict.WRONG
+    assert [(verdict.verdict, verdict.reasons) for verdict in together.verdicts if verdict.camera == "ridge/right"] == [
+        (verdict.verdict, verdict.reasons) for verdict in alone.verdicts
     ]
 
 
-def test_nothing_is_said_while_nothing_changes() -> None:
+def test_nothing_is_published_while_nothing_changes() -> None:
     bench = Bench(deployed()).feed(live(300, zone_minutes=NEPAL_MINUTES, lamp=True))
-    assert len(bench.said) == 2
+    assert len(bench.verdicts) == 2
 
 
 def test_a_message_that_is_read_again_counts_once() -> None:
@@ -74,14 +77,14 @@ def test_frames_of_one_burst_are_one_occasion() -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(WITHDRAWN_REASONS))
-def test_an_upload_that_was_withdrawn_says_nothing_of_the_clock(reason: str) -> None:
+def test_an_upload_that_was_withdrawn_is_no_evidence_about_the_clock(reason: str) -> None:
     frames = live(20, ahead=timedelta(days=400))
     withdrawn = [
-        each.model_copy(update={"rejection": Rejection(reason=reason, message=""), "camera": "ridge/other"})
-        for each in frames
+        event.model_copy(update={"rejection": Rejection(reason=reason, message=""), "camera": "ridge/other"})
+        for event in frames
     ]
     bench = Bench().feed([*frames, *withdrawn])
-    assert {judged.camera for judged in bench.said} == {"ridge/north"}
+    assert {found.camera for found in bench.verdicts} == {"ridge/north"}
 
 
 def test_a_restart_in_the_middle_changes_nothing() -> None:
@@ -92,7 +95,7 @@ def test_a_restart_in_the_middle_changes_nothing() -> None:
     second.states.update(first.states)
     second._offset = 7
     second.feed(frames[7:])
-    assert first.said + second.said == whole.said
+    assert first.verdicts + second.verdicts == whole.verdicts
 
 
 def test_a_state_of_a_newer_version_is_refused_with_a_sentence() -> None:
@@ -103,7 +106,7 @@ def test_a_state_of_a_newer_version_is_refused_with_a_sentence() -> None:
     assert bench.states == {b"ridge/north": bytes([VERSION + 1]) + b"from the future"}
 
 
-def test_a_deployment_that_is_loaded_later_is_minded_from_then_on() -> None:
+def test_a_deployment_that_is_loaded_later_applies_from_then_on() -> None:
     deployments = Deployments()
     bench = Bench(deployments).feed(live(12, ahead=timedelta(hours=3)))
     assert bench.now().verdict is ClockVerdict.OK
