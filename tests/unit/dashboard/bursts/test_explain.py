@@ -1,13 +1,15 @@
-"""`uncia bursts explain` tells how a burst came about, and `list` which event it belongs to."""
+"""`uncia bursts explain` shows how a burst came about, `uncia bursts list` which event it belongs to."""
 
 import json
 from datetime import timedelta
 
+import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.unit.processors.bursts.builders import LOG, Camera, Photo, predicted
-from uncia.commands import bursts as explain_command
-from uncia.dashboard.bursts.explain import story
+from uncia.commands import bursts as bursts_command
+from uncia.dashboard.bursts.explain import explain_burst
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
@@ -25,15 +27,15 @@ def played() -> Camera:
 
 def test_each_frame_says_why_it_is_in_and_each_revision_what_it_changed() -> None:
     camera = played()
-    found = story(camera.events, {f"upl-{photo.name}": predicted(photo) for photo in PHOTOS})
-    assert [(each.image_id, each.counted, each.joined, each.rejected) for each in found.frames] == [
+    found = explain_burst(camera.events, {f"upl-{photo.name}": predicted(photo) for photo in PHOTOS})
+    assert [(frame.image_id, frame.counted, frame.joined, frame.rejected) for frame in found.frames] == [
         ("img-a", "1 of 3", "the earliest frame", ""),
         ("img-b", "2 of 3", "the camera's own sequence", ""),
         ("img-c", "", "within the gap of the frame before", "image-truncated"),
         ("img-d", "", "within the gap of the frame before", ""),
     ]
     assert found.closed_because == "as many frames as the camera announced were in"
-    assert [(each.revision, each.status, each.gained) for each in found.revisions] == [
+    assert [(revision.revision, revision.status, revision.gained) for revision in found.revisions] == [
         (1, "provisional", ["img-a"]),
         (2, "provisional", ["img-b"]),
         (3, "final", ["img-c"]),
@@ -43,50 +45,50 @@ def test_each_frame_says_why_it_is_in_and_each_revision_what_it_changed() -> Non
     assert found.frames[0].scores["cat"] > 0.59
 
 
-def run(monkeypatch, *words: str):
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, Result]:
     events = played().events
 
-    def read(_: Settings, topics: tuple[Topic, ...], **__: object):
+    def read(_: Settings, topics: tuple[Topic, ...], **__: object) -> list[Message]:
         if topics == (DEPLOYMENT_CHANGED,):
             return []
         if topics == (BURST_RESOLVED,):
             return [Message("", 0, 0, 0, None, event.to_bytes(), []) for event in events]
         return [Message("", 0, 0, 0, None, predicted(photo).to_bytes(), []) for photo in PHOTOS]
 
-    monkeypatch.setattr(explain_command, "read_topics", read)
-    return events[0].burst_id, CliRunner().invoke(explain_command.app, list(words) or ["explain", events[0].burst_id])
+    monkeypatch.setattr(bursts_command, "read_topics", read)
+    return events[0].burst_id, CliRunner().invoke(bursts_command.app, list(words) or ["explain", events[0].burst_id])
 
 
-def test_a_frame_is_explained_by_the_prediction_that_its_burst_has_used(monkeypatch) -> None:
+def test_a_frame_is_explained_by_the_prediction_that_its_burst_has_used(monkeypatch: pytest.MonkeyPatch) -> None:
     camera = played()
     of_a_copy = predicted(PHOTOS[0]).model_copy(update={"upload_id": "upl-copy", "etag": "of the copy"})
     later = predicted(PHOTOS[0]).model_copy(update={"predicted_at": LOG + timedelta(days=1), "etag": "later"})
     messages = [predicted(PHOTOS[0]), of_a_copy, later]
 
-    def read(_: Settings, topics: tuple[Topic, ...], **__: object):
+    def read(_: Settings, topics: tuple[Topic, ...], **__: object) -> list[Message]:
         events = camera.events if topics == (BURST_RESOLVED,) else messages
         junk = Message("", 0, 0, 0, None, b"upl-a, but no event", [])
         return [junk, *(Message("", 0, 0, 0, None, event.to_bytes(), []) for event in events)]
 
-    monkeypatch.setattr(explain_command, "read_topics", read)
-    result = CliRunner().invoke(explain_command.app, ["explain", camera.events[0].burst_id, "--json"])
-    told = json.loads(result.stdout.splitlines()[-1])
-    assert [(frame["upload_id"], frame["etag"]) for frame in told["frames"]][:2] == [("upl-a", "e"), ("upl-b", "")]
+    monkeypatch.setattr(bursts_command, "read_topics", read)
+    result = CliRunner().invoke(bursts_command.app, ["explain", camera.events[0].burst_id, "--json"])
+    explained = json.loads(result.stdout.splitlines()[-1])
+    assert [(frame["upload_id"], frame["etag"]) for frame in explained["frames"]][:2] == [("upl-a", "e"), ("upl-b", "")]
 
 
-def test_the_command_shows_it(monkeypatch) -> None:
+def test_the_command_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     burst_id, result = run(monkeypatch)
     assert result.exit_code == 0
     assert burst_id in result.output
     assert "the camera announced" in result.output
 
 
-def test_an_unknown_burst_is_named_with_what_to_do(monkeypatch) -> None:
+def test_an_unknown_burst_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     _, result = run(monkeypatch, "explain", "bst-none")
     assert "uncia bursts list" in str(result.exception)
 
 
-def test_bursts_are_listed_with_their_event(monkeypatch) -> None:
+def test_bursts_are_listed_with_their_event(monkeypatch: pytest.MonkeyPatch) -> None:
     burst_id, result = run(monkeypatch, "list", "--json")
     assert f'"burst_id": "{burst_id}"' in result.output
     assert '"independent": true' in result.output
