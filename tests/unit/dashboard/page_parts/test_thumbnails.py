@@ -1,7 +1,7 @@
 """A page shows the assessed content or explains why it cannot, and opens no rejected photograph."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -53,7 +53,7 @@ FIRST, SECOND = Content(jpeg(40), "aaa"), Content(jpeg(200), "bbb")
 class OneKeyStore:
     """A store with one key. Version None is the current one."""
 
-    def __init__(self, now: Content | None, versions: dict[str, Content] | None = None) -> None:
+    def __init__(self, now: Content | None, versions: Mapping[str | None, Content | None] | None = None) -> None:
         self.contents: dict[str | None, Content | None] = {None: now, **(versions or {})}
         self.lists = True
 
@@ -226,7 +226,7 @@ JUNK = [None, b"", b"junk", b"\xff\x00", b"{}", b"[]", b"null", b'{"event":7}', 
 
 
 def test_unreadable_messages_are_counted_and_skipped() -> None:
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None)
     topics = [topic.full_name(settings) for topic in (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER)]
     junk = [Message(topic, 0, offset, 0, value, value, []) for topic in topics for offset, value in enumerate(JUNK)]
     good = Message(topics[1], 0, 99, 0, b"bst-1", burst(frame(1)).to_bytes(), [])
@@ -238,7 +238,7 @@ def test_unreadable_messages_are_counted_and_skipped() -> None:
 
 
 def test_a_file_that_was_read_later_is_not_listed_as_rejected() -> None:
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None)
     name = IMAGE_PREDICTED.full_name(settings)
     missing = prediction_event(Rejection(reason="object-missing", message=""))
     assessed = predicted("upl-1", "1", "goat")

@@ -13,4 +13,4 @@ def test_messages_that_are_not_bursts_are_skipped(monkeypatch: pytest.MonkeyPatc
     values = [None, b"", b"junk", b"{}", burst("ab").to_bytes(), b"[" * 100_000]
     messages = [Message("t", 0, offset, 0, None, value, []) for offset, value in enumerate(values)]
     monkeypatch.setattr(progress, "read_topics", lambda *_, **__: messages)
-    assert BurstCounter(Settings(_env_file=None)).read() == (1, 0)  # type: ignore[call-arg]
+    assert BurstCounter(Settings(_env_file=None)).read() == (1, 0)
