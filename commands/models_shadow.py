@@ -13,7 +13,7 @@ from uncia.dashboard.model_compare.comparison import compare_versions
 from uncia.dashboard.model_compare.predictions import read_predictions
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.shadow.lifecycle import Shadow, all_shadows
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings, read_settings, settings
 from uncia.terminal import echo, echo_json, plain_console
@@ -33,7 +33,7 @@ def start(version: Version) -> None:
     """Serve a version next to the live one and run it on every upload from now on. Resumes a stopped shadow."""
     config = read_settings()
     model, number = named(version, config.model_repository)
-    if model == config.model and number == read_standing(config.model_repository / model).live:
+    if model == config.model and number == read_version_state(config.model_repository / model).live:
         raise SettingsError(f"{version} is live: a shadow is another version")
     with ModelControl(config) as control:
         serve_beside(control, config.model_repository, model, number)
@@ -75,7 +75,7 @@ def stop(
         running.drop()
     predictions = "its predictions are removed" if drop else "its predictions stay until `--drop`"
     echo(f"the shadow of {version} {'is stopped' if stopped else 'was not running'}; {predictions}")
-    if number in read_standing(config.model_repository / model).beside:
+    if number in read_version_state(config.model_repository / model).beside:
         with ModelControl(config) as control:
             serve_no_longer(control, config.model_repository, model, number)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from uncia import ids
 from uncia.events import BurstFrame, ImagePredicted
-from uncia.storage.object_store import Content
+from uncia.storage.object_store import ObjectContent
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class AssessedContent:
     version_id: str | None = None
     """The version to read first, in a bucket that keeps versions."""
 
-    def is_content(self, content: Content) -> bool:
+    def is_content(self, content: ObjectContent) -> bool:
         """True for the assessed bytes, also where the store shows another ETag for them by now."""
         if ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id:
             return True

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from uncia.errors import UnciaError
-from uncia.terminal import on_page
+from uncia.terminal import printable_in_html
 
 
 def render_page(folder: Path, **values: Any) -> str:
@@ -18,7 +18,7 @@ def render_page(folder: Path, **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
-        finalize=on_page,
+        finalize=printable_in_html,
         undefined=StrictUndefined,
         trim_blocks=True,
     )

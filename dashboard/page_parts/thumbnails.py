@@ -11,10 +11,11 @@ from PIL import Image
 from uncia import ids
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.errors import PermanentError, RejectedImage, UnciaError
-from uncia.imaging.frames import FrameSpec, read_frame
-from uncia.imaging.jpeg_header import read_header
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
+from uncia.imaging.jpeg_header import read_jpeg_header
 from uncia.settings import Settings
-from uncia.storage.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
+from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore
 
 THUMBNAIL_SIZE = (360, 270)
 """Maximum width and height in pixels."""
@@ -43,11 +44,11 @@ def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
     Decodes as the prediction worker does. EXIF is not copied: a page must not reveal where the camera stands.
     """
     try:
-        header = read_header(data, max_pixels=max_pixels)
+        header = read_jpeg_header(data, max_pixels=max_pixels)
         scale = min(THUMBNAIL_SIZE[0] / header.width, THUMBNAIL_SIZE[1] / header.height)
         width, height = (max(1, round(length * scale)) for length in (header.width, header.height))
         uncropped = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
-        pixels = read_frame(data, uncropped, max_pixels=max_pixels).pixels
+        pixels = decode_frame(data, uncropped, max_pixels=max_pixels).pixels
     except RejectedImage:
         return None
     out = io.BytesIO()
@@ -85,7 +86,7 @@ class ThumbnailLoader:
             return Thumbnail(None, UNREADABLE)
         return Thumbnail(None, REPLACED if replaced else GONE)
 
-    def _candidates(self, assessed: AssessedContent) -> Iterator[Content]:
+    def _candidates(self, assessed: AssessedContent) -> Iterator[ObjectContent]:
         """What the store holds under the key: the version of the event or the current one, then older versions."""
         with suppress(ObjectMissing):
             yield self._read(assessed, assessed.version_id)
@@ -98,5 +99,5 @@ class ThumbnailLoader:
                     with suppress(ObjectMissing, ObjectChanged):
                         yield self._read(assessed, version.version_id)
 
-    def _read(self, assessed: AssessedContent, version_id: str | None) -> Content:
+    def _read(self, assessed: AssessedContent, version_id: str | None) -> ObjectContent:
         return self._store.read(assessed.bucket, assessed.key, max_bytes=self._max_bytes, version_id=version_id)

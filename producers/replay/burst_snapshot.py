@@ -7,7 +7,7 @@ from functools import cached_property
 
 from uncia.errors import PermanentError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
-from uncia.ids import image_id, later_burst_id
+from uncia.ids import image_id, successor_burst_id
 from uncia.kafka.broker import Message
 
 NOTHING_READABLE = "nothing could be read"
@@ -151,9 +151,9 @@ def with_usable_ids(replay: Mapping[str, BurstSnapshot], live: BurstSnapshots) -
 
 
 def _usable_id(burst_id: str, live_id: str, replay: Container[str], live: BurstSnapshots) -> str:
-    candidate = live_id if live_id and live_id not in replay else later_burst_id(burst_id)
+    candidate = live_id if live_id and live_id not in replay else successor_burst_id(burst_id)
     while live.is_superseded(candidate):
-        candidate = later_burst_id(candidate)
+        candidate = successor_burst_id(candidate)
     return candidate
 
 

@@ -18,28 +18,28 @@ def ensure_served(replay: Settings, live: Settings, before_loading: Callable[[],
     `DependencyDown` when Triton is not available.
     """
     # gRPC and NumPy take half a second to import.
-    from uncia.serving.model_card import load_model_card
-    from uncia.serving.triton_client import Health, ModelControl
+    from uncia.serving.model_card import read_active_card
+    from uncia.serving.triton_client import ModelControl, ModelHealth
 
-    load_model_card(replay)
+    read_active_card(replay)
     with ModelControl(replay) as control:
         probe = control.probe(replay.model)
-        if not probe.healthy and probe.health is not Health.UNREACHABLE and replay.model != live.model:
+        if not probe.healthy and probe.health is not ModelHealth.UNREACHABLE and replay.model != live.model:
             before_loading()
             try:
                 control.reload(replay.model)
             except DependencyDown as error:
-                if control.probe(replay.model).health is Health.UNREACHABLE:
+                if control.probe(replay.model).health is ModelHealth.UNREACHABLE:
                     raise
                 raise ModelNotServed(str(error)) from error
             probe = control.probe(replay.model)
-    if probe.health is Health.NOT_LOADED and replay.model == live.model and replay.model_version:
+    if probe.health is ModelHealth.NOT_LOADED and replay.model == live.model and replay.model_version:
         name = f"{replay.model}@{replay.model_version}"
         raise ModelNotServed(
             f"Triton does not serve {name}: `uncia models serve {name}` serves it next to the live one"
         )
     if not probe.healthy:
-        raise (DependencyDown if probe.health is Health.UNREACHABLE else ModelNotServed)(probe.detail)
+        raise (DependencyDown if probe.health is ModelHealth.UNREACHABLE else ModelNotServed)(probe.detail)
 
 
 def unload(model: str, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from uncia.camtrap.names import canonical_camera
 from uncia.errors import SettingsError
 from uncia.events import ImageUploaded
-from uncia.lanes import time_in_key
+from uncia.lanes import capture_time_in_key
 
 NO_TIMES: Mapping[str, datetime] = MappingProxyType({})
 
@@ -97,4 +97,4 @@ def parse_camera_time(text: str) -> datetime:
 def capture_time(upload: ImageUploaded, times: Mapping[str, datetime] = NO_TIMES) -> datetime:
     """Naive capture time: as the live system read it, else as in the key, else the time of the upload in UTC."""
     read = times.get(upload.upload_id)
-    return read or time_in_key(upload.key) or upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)
+    return read or capture_time_in_key(upload.key) or upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from uncia.errors import PermanentError, SettingsError
 from uncia.events import CaptureTimeSource, ImagePredicted, ImageUploaded
 from uncia.kafka.broker import Message, read_topics
-from uncia.lanes import time_in_key
+from uncia.lanes import capture_time_in_key
 from uncia.producers.replay.kafka_log import Partition
 from uncia.producers.replay.selection import Selection, capture_time, matches
 from uncia.settings import Settings
@@ -33,7 +33,7 @@ def read_capture_times(live: Settings, selection: Selection, ends: Mapping[Parti
             event = ImagePredicted.from_bytes(message.value)
             taken = event.capture.time.replace(tzinfo=None)
             was_read = event.capture.time_source is not CaptureTimeSource.UPLOAD
-            if was_read and taken != time_in_key(event.key):
+            if was_read and taken != capture_time_in_key(event.key):
                 times[event.upload_id] = taken
     return times
 

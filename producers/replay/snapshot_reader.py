@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, ImageUploaded
-from uncia.ids import later_burst_id
+from uncia.ids import successor_burst_id
 from uncia.kafka.broker import existing_topics, read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.producers.replay.burst_snapshot import BurstSnapshots, overlaps, with_usable_ids
@@ -50,7 +50,7 @@ def compare_with_live(replay: Replay, live: Settings) -> LiveComparison:
     caught_up = _live_caught_up(replay, live)
     of_live.read(
         read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
-        overlaps(images, copied, {*of_replay.current, *map(later_burst_id, of_replay.current)}),
+        overlaps(images, copied, {*of_replay.current, *map(successor_burst_id, of_replay.current)}),
     )
     in_live_only = _uploads(of_live) & copied - _uploads(of_replay)
     context = HoldContext(

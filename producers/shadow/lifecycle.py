@@ -22,7 +22,7 @@ from uncia.kafka.broker import create_topics, existing_topics
 from uncia.producers.replay.description import LOW_PRIORITY
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.worker_processes import MARK_VARIABLE, WorkerProcesses, end_processes, running_processes
-from uncia.serving.shadows import WORKER, shadow_settings
+from uncia.serving.shadows import SHADOW_WORKER, shadow_settings
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.topics import IMAGE_PREDICTED, UPLOAD_TOPICS
@@ -67,7 +67,7 @@ class Shadow:
     @property
     def group(self) -> str:
         """The consumer group of its worker."""
-        return f"{self._settings.namespace}.uncia-{WORKER}"
+        return f"{self._settings.namespace}.uncia-{SHADOW_WORKER}"
 
     def start(self, runner: Sequence[str]) -> bool:
         """Start the shadow in the background and wait until its worker reads.
@@ -79,7 +79,7 @@ class Shadow:
             return False
         create_topics(self._settings)
         self._commit_ends_for_new_group()
-        ready = self.folder / f"{WORKER}.ready"
+        ready = self.folder / f"{SHADOW_WORKER}.ready"
         mark = self.mark
         ready.unlink(missing_ok=True)
         log_path = self.folder / "shadow.log"
@@ -87,7 +87,9 @@ class Shadow:
             process = child_processes.start(runner, {**_stack_mark(), **mark.environment}, stdout=log, stderr=log)
         if not _wait_for(ready, process):
             end_processes(mark)
-            raise UnciaError(f"the shadow of {self.name} did not start; see {log_path} and {WORKER}.log next to it")
+            raise UnciaError(
+                f"the shadow of {self.name} did not start; see {log_path} and {SHADOW_WORKER}.log next to it"
+            )
         return True
 
     def run(self) -> None:
@@ -102,7 +104,7 @@ class Shadow:
             "UNCIA_MODEL": self._settings.model,
             "UNCIA_MODEL_VERSION": self._settings.model_version,
         }
-        with WorkerProcesses(self.folder, variables, self.mark, (WORKER,)) as workers:
+        with WorkerProcesses(self.folder, variables, self.mark, (SHADOW_WORKER,)) as workers:
             while not stop.wait(_POLL_INTERVAL_S):
                 workers.restart_exited()
 

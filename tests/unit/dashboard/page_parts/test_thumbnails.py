@@ -34,7 +34,7 @@ from uncia.events import (
 )
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
-from uncia.storage.object_store import AccessRefused, Content, ObjectMissing, ObjectTooLarge, StoredObject
+from uncia.storage.object_store import AccessRefused, ObjectContent, ObjectMissing, ObjectTooLarge, StoredObject
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -47,17 +47,19 @@ def jpeg(shade: int) -> bytes:
     return out.getvalue()
 
 
-FIRST, SECOND = Content(jpeg(40), "aaa"), Content(jpeg(200), "bbb")
+FIRST, SECOND = ObjectContent(jpeg(40), "aaa"), ObjectContent(jpeg(200), "bbb")
 
 
 class OneKeyStore:
     """A store with one key. Version None is the current one."""
 
-    def __init__(self, now: Content | None, versions: Mapping[str | None, Content | None] | None = None) -> None:
-        self.contents: dict[str | None, Content | None] = {None: now, **(versions or {})}
+    def __init__(
+        self, now: ObjectContent | None, versions: Mapping[str | None, ObjectContent | None] | None = None
+    ) -> None:
+        self.contents: dict[str | None, ObjectContent | None] = {None: now, **(versions or {})}
         self.lists = True
 
-    def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> Content:
+    def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> ObjectContent:
         content = self.contents.get(version_id, self.contents[None])
         if content is None:
             raise ObjectMissing("object-missing", "gone")
@@ -77,7 +79,9 @@ def load_thumbnail(store: OneKeyStore, assessed: AssessedContent, max_bytes: int
     return ThumbnailLoader(store, max_bytes=max_bytes, max_pixels=1_000_000)(assessed)  # type: ignore[arg-type]
 
 
-def assessed_content(content: Content, *, etag: str | None = None, version_id: str | None = None) -> AssessedContent:
+def assessed_content(
+    content: ObjectContent, *, etag: str | None = None, version_id: str | None = None
+) -> AssessedContent:
     """The identity of a content; `etag`: that assessed_content its upload event, where it differs."""
     upload_id = ids.upload_id(BUCKET, KEY, content.etag if etag is None else etag)
     return AssessedContent(
@@ -103,7 +107,7 @@ def test_the_assessed_version_is_shown_although_a_newer_one_exists() -> None:
 
 
 @pytest.mark.parametrize("now", [SECOND, None], ids=["overwritten", "deleted"])
-def test_an_older_version_is_found_by_its_upload_id_alone(now: Content | None) -> None:
+def test_an_older_version_is_found_by_its_upload_id_alone(now: ObjectContent | None) -> None:
     assert load_thumbnail(OneKeyStore(now, {"v1": FIRST, "v2": SECOND}), assessed_content(FIRST)).url == thumbnail_url(
         FIRST.data
     )
@@ -116,7 +120,7 @@ def test_a_store_that_does_not_list_versions_has_none() -> None:
 
 
 def test_the_same_bytes_under_another_etag_are_recognised() -> None:
-    reencrypted = Content(FIRST.data, "ccc-2")
+    reencrypted = ObjectContent(FIRST.data, "ccc-2")
     assert load_thumbnail(OneKeyStore(reencrypted), assessed_content(FIRST)).url is not None
 
 
@@ -127,7 +131,7 @@ def test_an_upload_without_an_etag_is_recognised_by_its_content() -> None:
 
 def test_a_large_object_or_one_that_is_not_a_photograph_is_unreadable() -> None:
     assert load_thumbnail(OneKeyStore(FIRST), assessed_content(FIRST), max_bytes=10) == Thumbnail(None, UNREADABLE)
-    text = Content(b"text", "ttt")
+    text = ObjectContent(b"text", "ttt")
     assert load_thumbnail(OneKeyStore(text), assessed_content(text)) == Thumbnail(None, UNREADABLE)
 
 
