@@ -1,4 +1,4 @@
-"""Bursts for the tests of replays, in the words of a test."""
+"""Builders of bursts and upload events for the tests of replays."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,16 +12,16 @@ from uncia.events import (
     TaxonVerdict,
     Trigger,
 )
-from uncia.producers.replay.burst_snapshot import Standing
-from uncia.producers.replay.compare import Circumstances, Comparison, compare
+from uncia.producers.replay.burst_snapshot import BurstSnapshot
+from uncia.producers.replay.compare import HoldContext, ReplayComparison, compare_bursts
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1)
 CAMERA = "ridge/north"
 
 
-def uploaded(key: str, camera: str = CAMERA, at: datetime = NOW) -> ImageUploaded:
-    """The event of one stored photograph."""
+def upload_event(key: str, camera: str = CAMERA, at: datetime = NOW) -> ImageUploaded:
+    """The upload event of one photograph."""
     return ImageUploaded(
         upload_id="upl-1",
         station=camera.split("/")[0],
@@ -48,7 +48,7 @@ def burst(
     certain: bool = True,
     score: float = 0.5,
 ) -> BurstResolved:
-    """A burst of photographs, one letter each; the least gives it its id. Those in `rejected` were not readable."""
+    """A burst of photographs, one letter each; the smallest letter gives its id. `rejected` ones are unreadable."""
     return BurstResolved(
         burst_id=burst_id or f"bst-{min(frames)}",
         revision=revision,
@@ -80,25 +80,25 @@ def burst(
     )
 
 
-def standing(*bursts: BurstResolved) -> list[Standing]:
-    """As a comparison takes them."""
-    return [Standing.of(each) for each in bursts]
+def snapshots(*bursts: BurstResolved) -> list[BurstSnapshot]:
+    """The form in which a comparison takes bursts."""
+    return [BurstSnapshot.of(event) for event in bursts]
 
 
-def compared(
+def compare(
     live: list[BurstResolved],
     replay: list[BurstResolved],
     *,
     copied: str = "abcdefgh",
     caught_up: bool = True,
     unread: Mapping[str, str] | None = None,
-) -> Comparison:
-    """With a lateness of a quarter of an hour."""
-    around = Circumstances(
+) -> ReplayComparison:
+    """Compare with a lateness of 15 minutes. `copied`: a letter for each copied photograph."""
+    context = HoldContext(
         now=NOW,
         lateness=timedelta(minutes=15),
         copied={f"upl-{name}" for name in copied},
         live_caught_up=caught_up,
         unread=unread or {},
     )
-    return compare(standing(*live), standing(*replay), around)
+    return compare_bursts(snapshots(*live), snapshots(*replay), context)

@@ -1,12 +1,12 @@
-"""Two versions' words on the same photographs, joined; the page shows where they differ."""
+"""The predictions of two versions are joined by upload; the page shows the differences."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from uncia.dashboard.contact_sheet.thumbnails import Thumbnail
-from uncia.dashboard.model_compare.comparing import Comparison, compared
+from uncia.dashboard.model_compare.comparison import VersionComparison, compare_versions
 from uncia.dashboard.model_compare.page import render
+from uncia.dashboard.page_parts.thumbnails import Thumbnail
 from uncia.events import (
     WITHDRAWN_REASONS,
     Capture,
@@ -24,10 +24,10 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 VECTOR = ClassVector(length=1, f16="AAA=")
 
 
-def said(
+def predicted(
     upload: str, version: str, label: str, *, taxon: str = "", score: float = 0.5, focus: float = 0.0
 ) -> ImagePredicted:
-    """What a version says of a photograph; `focus` is the snow leopard's score, 0.1 its threshold."""
+    """The prediction of a version for a photograph; `focus` is the snow leopard's score, 0.1 its threshold."""
     box = (0.0, 0.0, 1.0, 1.0)
     return ImagePredicted(
         upload_id=upload,
@@ -58,47 +58,58 @@ def said(
     )
 
 
-def of(*answers: ImagePredicted) -> Comparison:
-    return compared("cats@1", "cats@2", answers)
+def comparison_of(*answers: ImagePredicted) -> VersionComparison:
+    return compare_versions("cats@1", "cats@2", answers)
 
 
 def test_photographs_are_joined_and_those_of_one_version_alone_are_counted() -> None:
-    found = of(said("a", "1", "goat"), said("a", "2", "goat"), said("b", "1", "goat"), said("c", "3", "goat"))
+    found = comparison_of(
+        predicted("a", "1", "goat"),
+        predicted("a", "2", "goat"),
+        predicted("b", "1", "goat"),
+        predicted("c", "3", "goat"),
+    )
 
     assert [pair.upload_id for pair in found.pairs] == ["a"]
     assert (found.only_first, found.only_second, found.different()) == (1, 0, [])
 
 
 def test_another_taxon_differs_and_another_label_of_the_same_does_not() -> None:
-    found = of(
-        said("a", "1", "tabby", taxon="Felis catus"), said("a", "2", "house cat", taxon="Felis catus"),
-        said("b", "1", "tabby", taxon="Felis catus"), said("b", "2", "wolf", taxon="Canis lupus"),
+    found = comparison_of(
+        predicted("a", "1", "tabby", taxon="Felis catus"), predicted("a", "2", "house cat", taxon="Felis catus"),
+        predicted("b", "1", "tabby", taxon="Felis catus"), predicted("b", "2", "wolf", taxon="Canis lupus"),
     )  # fmt: skip
 
     assert [pair.upload_id for pair in found.different()] == ["b"]
     assert found.table() == [("Felis catus", "Canis lupus", 1), ("Felis catus", "Felis catus", 1)]
 
 
-def test_a_focus_taxon_that_only_one_of_them_sees_comes_first() -> None:
-    found = of(
-        said("a", "1", "goat", score=0.9), said("a", "2", "sheep", score=0.9),
-        said("b", "1", "goat"), said("b", "2", "goat", focus=0.2),
+def test_a_focus_taxon_that_only_one_version_finds_comes_first() -> None:
+    found = comparison_of(
+        predicted("a", "1", "goat", score=0.9), predicted("a", "2", "sheep", score=0.9),
+        predicted("b", "1", "goat"), predicted("b", "2", "goat", focus=0.2),
     )  # fmt: skip
 
     assert [pair.upload_id for pair in found.different()] == ["b", "a"]
-    assert found.different()[0].second.said == "Panthera uncia"
+    assert found.different()[0].second.compared == "Panthera uncia"
 
 
-def test_the_last_word_on_a_photograph_counts() -> None:
-    found = of(said("a", "1", "goat"), said("a", "2", "wolf"), said("a", "2", "goat"))
+def test_the_last_prediction_of_a_version_counts() -> None:
+    found = comparison_of(predicted("a", "1", "goat"), predicted("a", "2", "wolf"), predicted("a", "2", "goat"))
 
     assert not found.different()
 
 
-def test_the_page_shows_what_differs_and_needs_nothing_else() -> None:
-    found = of(said("a", "1", "goat"), said("a", "2", "<wolf>"), said("b", "1", "goat"), said("b", "2", "goat"))
+def test_the_page_shows_differences_and_is_self_contained() -> None:
+    found = comparison_of(
+        predicted("a", "1", "goat"),
+        predicted("a", "2", "<wolf>"),
+        predicted("b", "1", "goat"),
+        predicted("b", "2", "goat"),
+    )
     page = render(
-        found, lambda judged: Thumbnail(f"data:image/jpeg;base64,{judged.bucket}-{judged.key}-{judged.upload_id}")
+        found,
+        lambda assessed: Thumbnail(f"data:image/jpeg;base64,{assessed.bucket}-{assessed.key}-{assessed.upload_id}"),
     )
 
     assert page.count("<img") == 1
@@ -107,17 +118,17 @@ def test_the_page_shows_what_differs_and_needs_nothing_else() -> None:
     assert "<script" not in page and "http" not in page
 
 
-def test_a_photograph_that_is_stored_no_more_is_named_in_place_of_its_picture() -> None:
-    found = of(said("a", "1", "goat"), said("a", "2", "wolf"))
-    page = render(found, lambda judged: Thumbnail(None, "replaced by another picture"))
+def test_a_missing_picture_is_explained() -> None:
+    found = comparison_of(predicted("a", "1", "goat"), predicted("a", "2", "wolf"))
+    page = render(found, lambda assessed: Thumbnail(None, "replaced by another photograph"))
 
     assert "<img" not in page
-    assert "no picture: replaced by another picture" in page
+    assert "no picture: replaced by another photograph" in page
 
 
 @pytest.mark.parametrize("reason", sorted(WITHDRAWN_REASONS))
-def test_what_was_said_of_a_withdrawn_upload_is_not_compared(reason: str) -> None:
-    withdrawn = said("a", "1", "goat").model_copy(
+def test_predictions_for_a_withdrawn_upload_are_not_compared(reason: str) -> None:
+    withdrawn = predicted("a", "1", "goat").model_copy(
         update={"prediction": None, "rejection": Rejection(reason=reason, message="")}
     )
-    assert of(said("a", "1", "goat"), said("a", "2", "wolf"), withdrawn).pairs == []
+    assert comparison_of(predicted("a", "1", "goat"), predicted("a", "2", "wolf"), withdrawn).pairs == []

@@ -1,4 +1,4 @@
-"""One line says what a ranger needs: when, where, what, how sure, how settled."""
+"""A line of `uncia watch`: time, camera, verdict, score and status."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -52,9 +52,9 @@ def test_a_burst_without_a_readable_frame_says_so() -> None:
     assert row_of(burst(verdict=None, unreadable=1)).verdict == "nothing could be read"
 
 
-def test_a_superseded_burst_names_its_heir() -> None:
-    gone = burst(status=BurstStatus.SUPERSEDED, superseded_by="bst-2")
-    assert line_of(gone).split("  ")[2] == "superseded by bst-2"
+def test_a_superseded_burst_names_its_successor() -> None:
+    superseded = burst(status=BurstStatus.SUPERSEDED, superseded_by="bst-2")
+    assert line_of(superseded).split("  ")[2] == "superseded by bst-2"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_superseded_burst_names_its_heir() -> None:
         ({"verdict": None, "status": BurstStatus.PROVISIONAL}, "dim"),
     ],
 )
-def test_focus_taxa_stand_out(change: dict[str, Any], style: str) -> None:
+def test_each_kind_of_verdict_has_a_style(change: dict[str, Any], style: str) -> None:
     assert row_of(burst(**change)).style == style
 
 
@@ -74,14 +74,14 @@ def test_the_table_has_one_row_per_burst() -> None:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
-    """What `uncia watch` prints of three verdicts: one stands, one is provisional, one was superseded."""
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """The lines that `uncia watch` prints for three bursts: final, provisional, superseded."""
     bursts = [
         burst(),
         burst(burst_id="bst-2", status=BurstStatus.PROVISIONAL, closed_by=None, closed_at=None),
         burst(burst_id="bst-3", status=BurstStatus.SUPERSEDED, superseded_by="bst-1", verdict=None),
     ]
-    messages = [Message("t", 0, at, 0, None, each.to_bytes(), []) for at, each in enumerate(bursts)]
+    messages = [Message("t", 0, offset, 0, None, event.to_bytes(), []) for offset, event in enumerate(bursts)]
     monkeypatch.setattr(command, "read_topics", lambda *_, **__: iter(messages))
 
     def run(**options: bool) -> list[str]:
@@ -92,14 +92,14 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-def test_superseded_ids_are_left_out_unless_they_are_asked_for(told: Callable[..., list[str]]) -> None:
-    assert len(told()) == 2
-    assert len(told(settled=True)) == 1
-    assert "superseded by bst-1" in told(settled=True, superseded=True)[1]
-    assert len(told(superseded=True)) == 3
+def test_superseded_ids_are_left_out_unless_requested(printed: Callable[..., list[str]]) -> None:
+    assert len(printed()) == 2
+    assert len(printed(settled=True)) == 1
+    assert "superseded by bst-1" in printed(settled=True, superseded=True)[1]
+    assert len(printed(superseded=True)) == 3
 
 
-def test_scripts_that_keep_a_table_get_superseded_ids(told: Callable[..., list[str]]) -> None:
-    assert len(told(as_json=True)) == 3
-    assert len(told(as_json=True, settled=True)) == 1
-    assert len(told(as_json=True, settled=True, superseded=True)) == 2
+def test_scripts_that_keep_a_table_get_superseded_ids(printed: Callable[..., list[str]]) -> None:
+    assert len(printed(as_json=True)) == 3
+    assert len(printed(as_json=True, settled=True)) == 1
+    assert len(printed(as_json=True, settled=True, superseded=True)) == 2

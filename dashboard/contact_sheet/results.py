@@ -1,4 +1,4 @@
-"""What the result topics say by now, gathered for the page; pure."""
+"""Aggregates the messages of the result topics for the contact sheet; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 @dataclass(frozen=True)
 class RejectedFile:
-    """A photograph that was answered by a rejection, or a message that became a dead letter."""
+    """A photograph that was rejected, or a message that became a dead letter."""
 
     key: str
     reason: str
@@ -22,52 +22,53 @@ class RejectedFile:
 
 
 @dataclass
-class Results:
-    """The newest revision of each burst, the rejections, the dead letters, and how long answers took."""
+class ResultSet:
+    """The newest revision of each burst, the rejections, the dead letters, and the delays of the predictions."""
 
     bursts: dict[str, BurstResolved] = field(default_factory=dict)
     rejected: dict[str, RejectedFile] = field(default_factory=dict)
+    """By upload id."""
     dead: list[RejectedFile] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    """From upload to prediction, by upload id."""
+    """Seconds from upload to prediction, by upload id."""
     unreadable: int = 0
-    """Messages that are no events of ours, or of a later version."""
+    """Messages that are not events, or of a later schema version."""
 
     @classmethod
-    def of(cls, messages: Iterable[Message], settings: Settings) -> "Results":
-        """Gather. Messages that no reader of this version understands are passed over."""
+    def of(cls, messages: Iterable[Message], settings: Settings) -> "ResultSet":
+        """Aggregate messages of the three topics in any order; unreadable ones are counted and skipped."""
         results = cls()
         for message in messages:
             try:
-                results._take(message, settings)
+                results._add(message, settings)
             except PermanentError:
                 results.unreadable += 1
         return results
 
-    def _take(self, message: Message, settings: Settings) -> None:
+    def _add(self, message: Message, settings: Settings) -> None:
         if message.topic == DEAD_LETTER.full_name(settings):
             letter = DeadLetter.from_headers(message.headers)
             name = (message.key or b"").decode(errors="replace")
             self.dead.append(RejectedFile(name, letter.reason, letter.message))
         elif message.topic == IMAGE_PREDICTED.full_name(settings):
-            self._take_image(ImagePredicted.from_bytes(message.value))
+            self._add_prediction(ImagePredicted.from_bytes(message.value))
         elif message.topic == BURST_RESOLVED.full_name(settings) and message.value is not None:
             burst = BurstResolved.from_bytes(message.value)
             known = self.bursts.get(burst.burst_id)
             if known is None or burst.revision >= known.revision:
                 self.bursts[burst.burst_id] = burst
 
-    def _take_image(self, image: ImagePredicted) -> None:
-        self.seconds.setdefault(image.upload_id, (image.predicted_at - image.uploaded_at).total_seconds())
-        if image.prediction is not None:
-            self.rejected.pop(image.upload_id, None)
-        if image.rejection is not None:
-            self.rejected[image.upload_id] = RejectedFile(
-                image.key, image.rejection.reason, image.rejection.message, image.image_id
+    def _add_prediction(self, event: ImagePredicted) -> None:
+        self.seconds.setdefault(event.upload_id, (event.predicted_at - event.uploaded_at).total_seconds())
+        if event.prediction is not None:
+            self.rejected.pop(event.upload_id, None)
+        if event.rejection is not None:
+            self.rejected[event.upload_id] = RejectedFile(
+                event.key, event.rejection.reason, event.rejection.message, event.image_id
             )
 
-    def standing(self) -> list[BurstResolved]:
-        """Bursts that are in use: focus taxa first, then by camera and time."""
+    def current_bursts(self) -> list[BurstResolved]:
+        """The bursts that are not superseded: focus taxa first, then by camera and time."""
         bursts = [burst for burst in self.bursts.values() if burst.status is not BurstStatus.SUPERSEDED]
         return sorted(
             bursts,
