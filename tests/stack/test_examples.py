@@ -64,7 +64,12 @@ def running(command: list[str], environment: dict[str, str], folder: Path) -> It
     lines: queue.Queue[str] = queue.Queue()
     output = process.stdout
     assert output is not None
-    reader = threading.Thread(target=lambda: [lines.put(line) for line in output])
+
+    def read() -> None:
+        for line in output:
+            lines.put(line)
+
+    reader = threading.Thread(target=read)
     reader.start()
 
     def wait_for(text: str) -> str:
