@@ -1,6 +1,6 @@
 """Send one photograph to Triton and print its three best classes: classify.py FILE.
 
-`read_frame` prepares the photograph as the model expects it: without the printed strips, scaled, uint8 RGB.
+`decode_frame` prepares the photograph as the model expects it: without the printed strips, scaled, uint8 RGB.
 """
 
 import sys
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import tritonclient.grpc as triton
 
-from uncia.imaging.frames import read_frame
+from uncia.imaging.frames import decode_frame
 from uncia.serving.model_card import load_model_card
 from uncia.settings import read_settings
 
 settings = read_settings()
 card = load_model_card(settings)  # the live version, with its frame size and its labels
-pixels = read_frame(Path(sys.argv[1]).read_bytes(), card.frame, max_pixels=150_000_000).pixels[np.newaxis]
+pixels = decode_frame(Path(sys.argv[1]).read_bytes(), card.frame, max_pixels=150_000_000).pixels[np.newaxis]
 tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
 tensor.set_data_from_numpy(pixels)
 with triton.InferenceServerClient(settings.triton) as client:

@@ -10,7 +10,7 @@ from tests.packages import write_package
 from tests.stack.photographs import photograph
 from tests.unit.processors.predict.s3_double import s3_double
 from tests.unit.uncia.serving.fake_triton import CLASSES, FakeTriton, serving
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.triton_models.releases.installing import install
 
 PHOTOGRAPHS = 3
