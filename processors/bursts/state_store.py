@@ -28,27 +28,13 @@ from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.seen_images import is_chunk
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
-from uncia.topics import Topic
+from uncia.topics import CAMERA_STATE
 
 VERSION = 3
 
 TABLE = "cameras"
 
-CHANGELOG = Topic(
-    name=f"uncia-bursts-{TABLE}-changelog",
-    description="States of the cameras, as `processors/bursts/state_store.py` writes them; the name is Faust's.",
-    key="camera; or camera and burst id",
-    writers=("bursts",),
-    readers=("bursts",),
-    compacted=True,
-    max_message_bytes=4 * 1_048_576,
-    # It is read as a whole at every start, and only closed segments are compacted.
-    broker_config=(
-        ("segment.bytes", str(16 * 1_048_576)),
-        ("segment.ms", "600000"),
-        ("min.cleanable.dirty.ratio", "0.1"),
-    ),
-)
+CHANGELOG = CAMERA_STATE
 
 _SEPARATOR = b"\0"
 _HIDDEN = "hidden-"

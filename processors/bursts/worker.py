@@ -35,7 +35,7 @@ from uncia.processors.bursts.config import BurstConfig, BurstOverrides, Override
 from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.stacked_ensemble import configured_stacked_model
-from uncia.processors.bursts.state_store import CHANGELOG, TABLE
+from uncia.processors.bursts.state_store import TABLE
 from uncia.processors.bursts.verdict import VerdictBuilder
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
@@ -47,7 +47,7 @@ from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
+from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED
 
 BATCH = 64
 BATCH_WAIT_S = 0.1
@@ -57,11 +57,6 @@ MAX_CLOCK_LEAD = timedelta(minutes=10)
 """How far this machine's clock, which sets the time of ticks, may be ahead of the broker's, which stamps messages."""
 
 log = structlog.get_logger("uncia")
-
-
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
 
 
 def overrides_lookup(deployments: Deployments) -> OverridesLookup:

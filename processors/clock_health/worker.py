@@ -13,25 +13,20 @@ import structlog
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
-from uncia.processors.clock_health.state_store import CHANGELOG, TABLE
+from uncia.processors.clock_health.state_store import TABLE
 from uncia.processors.clock_health.tracker import ClockTracker
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.settings import Settings
-from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED, Topic
+from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED
 
 BATCH = 256
 BATCH_WAIT_S = 0.2
 """Poll interval of the stream buffer, in seconds."""
 
 log = structlog.get_logger("uncia")
-
-
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
 
 
 class ClocksWorker:

@@ -23,6 +23,7 @@ from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.consumer import RewindingConsumer
 from uncia.settings import Settings
 from uncia.topics import Topic
+from uncia.topology import WORKERS, Part, TopologyError, registered_name
 
 MAX_REQUEST_BYTES = 5 * 1_048_576
 """Room for a dead letter of 4 MB and its headers."""
@@ -72,8 +73,25 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app that tracks the outcomes of its messages and whether it was halted."""
 
     outcomes: Outcomes
+    part: Part
+    """The worker's row of the topology."""
+    outputs: frozenset[str] = frozenset()
+    """Full names of the topics that the worker may write, its changelogs included."""
     halted: Exception | None = None
     """Why the worker stops itself; from then on nothing is acknowledged."""
+
+    def agent(self, channel: Any = None, **options: Any) -> Any:
+        """Faust's decorator, for topics that the worker's row lists as read. Raises `TopologyError` for any other."""
+        for name in getattr(channel, "topics", None) or ():
+            # In any namespace: a shadow reads the uploads of the namespace that it shadows.
+            if not registered_name(name, self.part.reads):
+                raise TopologyError(f"the worker {self.part.name} may not subscribe to {name}: see uncia/topology.py")
+        return super().agent(channel, **options)
+
+    def check_output(self, name: str) -> None:
+        """Raise `TopologyError` unless the worker's row lists the topic of this full name as written."""
+        if name not in self.outputs:
+            raise TopologyError(f"the worker {self.part.name} may not write {name}: see uncia/topology.py")
 
     async def halt(self, reason: Exception) -> None:
         """Stop the process with a non-zero status; acknowledge nothing more."""
@@ -87,7 +105,12 @@ def group_name(name: str, settings: Settings) -> str:
 
 
 def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
-    """Create the app of the worker `name`, and its scratch folder. `overrides` are Faust settings."""
+    """Create the app of the worker `name`, and its scratch folder. `overrides` are Faust settings.
+
+    Raises `TopologyError` for a name that has no row in `uncia.topology`.
+    """
+    if (part := WORKERS.get(name)) is None:
+        raise TopologyError(f"no worker {name!r}: see uncia/topology.py")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     configured: dict[str, Any] = {
         "broker": ";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
@@ -123,16 +146,20 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         **overrides,
     }
     app = WorkerApp(group_name(name, settings), **configured)
+    app.part = part
+    app.outputs = frozenset(topic.full_name(settings) for topic in part.writes + part.changelogs)
     app.outcomes = Outcomes(settings.max_bad_window)
     app.transport.Consumer = RewindingConsumer
     return app
 
 
 def faust_topic(app: faust.App, settings: Settings, topic: Topic) -> faust.Topic:
-    """A topic of the registry as raw bytes.
+    """A topic of the registry as raw bytes. Raises `TopologyError` when the worker's row does not list it.
 
     aiokafka's default partitioner hashes the keys, with murmur2 as in `uncia.kafka.partitioning`.
     """
+    if isinstance(app, WorkerApp) and topic not in app.part.reads + app.part.writes:
+        raise TopologyError(f"the worker {app.part.name} may not use {topic.name}: see uncia/topology.py")
     return faust_topics(app, (topic.full_name(settings),))
 
 

@@ -8,6 +8,7 @@ from faust.exceptions import ProducerSendError
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.processors.faust_runtime.retry import retry_until_available
 
 Headers = list[tuple[str, bytes]]
@@ -25,9 +26,12 @@ async def send(
     """Send and wait for the broker's confirmation; retry without limit while the broker is down.
 
     A message may therefore be delivered twice, but is never lost. `timestamp` is in seconds since 1970. Raises
-    `PermanentError` with reason `message-too-large` when no retry can help.
+    `PermanentError` with reason `message-too-large` when no retry can help, and `TopologyError` for a topic that the
+    worker's row of the topology does not list as written.
     """
     name = topic.get_topic_name()
+    if isinstance(topic.app, WorkerApp):
+        topic.app.check_output(name)
 
     async def once() -> None:
         try:

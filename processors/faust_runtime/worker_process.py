@@ -16,18 +16,9 @@ from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.settings import Settings
 from uncia.telemetry import configure_logging, ready_file
 from uncia.topics import TOPICS, Topic
+from uncia.topology import WORKERS
 
 log = structlog.get_logger("uncia")
-
-MODULES = {
-    "intake": "uncia.processors.intake.worker",
-    "predict": "uncia.processors.predict.worker",
-    "predict-backfill": "uncia.processors.predict.backfill",
-    "predict-shadow": "uncia.processors.predict.shadow",
-    "bursts": "uncia.processors.bursts.worker",
-    "clocks": "uncia.processors.clock_health.worker",
-}
-"""The module of each worker, by the worker's name."""
 
 
 class _Process(faust.Worker):  # type: ignore[misc]
@@ -74,16 +65,17 @@ def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None
 def run(name: str, settings: Settings) -> NoReturn:
     """Run the worker `name` until SIGTERM (status 0) or until it fails (another status; its supervisor restarts it).
 
-    The worker's module has `create(settings)` and may have `own_topics(settings)`: topics that belong to it
-    alone, such as a table's changelog, created here because Faust must not create any.
+    Its row of `uncia.topology` names the module, which has `create(settings)`, and its changelogs, which are created
+    here because Faust may not create topics.
     """
     configure_logging(settings, name)
     structlog.contextvars.bind_contextvars(worker=name)
     ready = ready_file()
     if ready is not None:
         ready.unlink(missing_ok=True)
-    module = importlib.import_module(MODULES[name])
-    wait_for_kafka(settings, module.own_topics(settings) if hasattr(module, "own_topics") else ())
+    part = WORKERS[name]
+    module = importlib.import_module(part.module)
+    wait_for_kafka(settings, part.changelogs)
     if settings.web_port:
         start_http_server(settings.web_port, settings.web_host)
     app: WorkerApp = module.create(settings)
