@@ -4,8 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.unit.processors.bursts.builders import LOG, Camera, Photo, predicted
 from uncia.commands import bursts as bursts_command

@@ -10,7 +10,7 @@ from uncia.dashboard.bursts.independence import Detection, count_detections, rul
 from uncia.events import BurstResolved, DeploymentChanged
 from uncia.settings import Settings
 
-SETTINGS = Settings(_env_file=None, event_gap_s=120, independence_gap_s=1800)  # type: ignore[call-arg]
+SETTINGS = Settings(_env_file=None, event_gap_s=120, independence_gap_s=1800)
 TAKEN = {"a": 0, "b": 100, "c": 1000, "d": 4000}
 
 

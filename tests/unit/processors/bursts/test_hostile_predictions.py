@@ -1,4 +1,4 @@
-"""Whatever stands on the prediction topic: bursts and clocks take it in, or refuse it with a reason."""
+"""Any message on the prediction topic: bursts and clocks apply it, or refuse it with a reason."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ odd = st.one_of(
 
 
 def altered(node: Any, data: st.DataObject) -> Any:
-    """One value somewhere is another."""
+    """The same value with one part replaced at random."""
     if isinstance(node, dict) and node and data.draw(st.integers(0, 5)):
         name = data.draw(st.sampled_from(sorted(node)))
         return {**node, name: altered(node[name], data)}
@@ -53,7 +53,7 @@ def altered(node: Any, data: st.DataObject) -> Any:
 
 @settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.DataObject) -> None:
+def test_any_prediction_is_applied_or_refused_by_bursts_and_clocks(data: st.DataObject) -> None:
     bursts, clocks = make_engine(), ClockTracker({}, Deployments())
     bursts.start(dict.fromkeys(range(4), 0))
     for offset in range(data.draw(st.integers(1, 4))):
@@ -68,8 +68,8 @@ def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.Dat
             bursts.process_prediction(PARTITION, offset, event, LOG + timedelta(seconds=offset))
     bursts.process_tick(ClockTicked(partition=PARTITION, now=LOG + timedelta(days=1), position=0))
     for update in bursts.take_updates():
-        for _, event in update.outbox:
-            BurstResolved.from_bytes(event)
+        for _, raw in update.outbox:
+            BurstResolved.from_bytes(raw)
     clocks.take_updates()
 
 

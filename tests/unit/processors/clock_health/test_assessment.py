@@ -1,6 +1,7 @@
 """Verdicts on clocks with and without faults."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ DAY = timedelta(days=1)
 YEARS = timedelta(days=365)
 
 
-def card(occasions: int, shown_from: datetime, read_at: datetime, **capture: object) -> list[ImagePredicted]:
+def card(occasions: int, shown_from: datetime, read_at: datetime, **capture: Any) -> list[ImagePredicted]:
     """A card that is read in one go, an occasion every three hours."""
     return [
         frame(shown_from + at * 3 * HOUR, read_at + timedelta(seconds=at), event_number=at + 1, **capture)
@@ -124,7 +125,7 @@ def test_frames_in_any_order_do_not_run_backwards() -> None:
     assert Bench().feed(frames[20:] + frames[:20]).now().verdict is ClockVerdict.OK
 
 
-def test_two_cameras_with_one_id_are_told_apart_by_their_serial_numbers() -> None:
+def test_two_cameras_with_one_id_are_distinguished_by_their_serial_numbers() -> None:
     frames = [
         event
         for pair in zip(live(8, serial="A"), live(8, serial="B", begin=NOON + HOUR / 2), strict=True)
@@ -135,7 +136,7 @@ def test_two_cameras_with_one_id_are_told_apart_by_their_serial_numbers() -> Non
     assert "serial numbers A, B" in found.reasons[0].text
 
 
-def test_two_cards_of_two_cameras_with_one_id_are_told_apart_by_their_days() -> None:
+def test_two_cards_of_two_cameras_with_one_id_are_distinguished_by_their_days() -> None:
     frames = [
         *card(60, datetime(2026, 5, 1), NOON, serial="A"),
         *card(60, datetime(2026, 5, 1), NOON + HOUR, serial="B"),

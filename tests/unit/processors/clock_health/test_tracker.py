@@ -1,6 +1,6 @@
 """The state of one camera: bounded, stable, independent of others."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -120,7 +120,7 @@ def test_a_deployment_that_is_loaded_later_applies_from_then_on() -> None:
 def frames(draw: st.DrawFn) -> ImagePredicted:
     return frame(
         draw(st.datetimes()),
-        draw(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(NOON.tzinfo))),
+        draw(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),
         infrared=draw(st.none() | st.booleans()),
         event_number=draw(st.none() | st.integers(0, 40)),
         sequence=draw(st.none() | st.integers(1, 5)),

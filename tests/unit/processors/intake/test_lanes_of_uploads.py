@@ -32,6 +32,6 @@ def test_a_photograph_of_unknown_age_is_live(intake: Intake) -> None:
     assert lane(intake, "IMG_0001.JPG") is Lane.LIVE
 
 
-def test_the_uploaders_word_decides(intake: Intake) -> None:
+def test_the_requested_lane_decides(intake: Intake) -> None:
     assert lane(intake, OLD, uncia_lane="live") is Lane.LIVE
     assert lane(intake, NEW, uncia_lane="backfill") is Lane.BACKFILL

@@ -1,4 +1,4 @@
-"""Whatever bytes somebody puts on the store's topic: changes, or an error with a reason, in little time and memory."""
+"""Any bytes on the store's topic give changes, or an error with a reason, within bounds of time and memory."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ GENEROUS_S = 120
 GENEROUS_BYTES = 400 * 1_048_576
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
-CONFIG = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")  # type: ignore[arg-type]
+CONFIG = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")
 INTAKE = Intake(CONFIG, ObjectStore(CONFIG, attempts=1))
 
 numbers = st.one_of(st.integers(), st.integers(-(2**70), 2**70), st.floats())
@@ -70,15 +70,15 @@ records = st.fixed_dictionaries(
 )
 
 
-def told(value: bytes | None, key: bytes | None = None) -> list[Change]:
-    """What is read; an error counts."""
+def parse(value: bytes | None, key: bytes | None = None) -> list[Change]:
+    """The changes in a message; an error of the whole message counts as one."""
     try:
         return parse_notification(value, key)
     except PermanentError as error:
         return [error]
 
 
-def sound(changes: list[Change]) -> None:
+def check(changes: list[Change]) -> None:
     assert changes
     for change in changes:
         assert isinstance(change, StoredObjectChange | IgnoredChange | PermanentError)
@@ -89,14 +89,14 @@ def sound(changes: list[Change]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400), st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(value: bytes, key: bytes) -> None:
-    sound(told(value, key))
+    check(parse(value, key))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(records, max_size=3), st.booleans())
 def test_any_records_are_read_or_refused(found: list[Any], ascii_only: bool) -> None:
     raw = json.dumps({"Records": found}, ensure_ascii=ascii_only).encode(errors="surrogatepass")
-    sound(told(raw))
+    check(parse(raw))
 
 
 @settings(max_examples=100, deadline=None)
@@ -110,15 +110,15 @@ def test_an_entry_that_is_cut_and_altered_is_read_or_refused(data: st.DataObject
     raw = bytearray(whole[: data.draw(st.integers(1, len(whole)))])
     for _ in range(data.draw(st.integers(0, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    sound(told(bytes(raw), b"/buckets/camera-uploads/ridge/cam/x.jpg"))
+    check(parse(bytes(raw), b"/buckets/camera-uploads/ridge/cam/x.jpg"))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(records, max_size=2))
-def test_what_intake_makes_of_any_records_is_an_upload_that_everybody_can_read(found: list[Any]) -> None:
+def test_uploads_from_any_records_are_valid_events(found: list[Any]) -> None:
     for record in found:
         if isinstance(record["s3"], dict) and isinstance(record["s3"].get("object"), dict):
-            record["s3"]["object"]["eTag"] = "e"  # else the store is asked
+            record["s3"]["object"]["eTag"] = "e"  # Otherwise intake requests it from the store.
     announced, problem = asyncio.run(INTAKE.uploads(json.dumps({"Records": found}).encode(), None, AT))
     assert problem is None or problem.reason
     for upload in announced:
@@ -166,7 +166,7 @@ def test_a_bomb_costs_little(name: str) -> None:
     raw = BOMBS[name][:MAX_BYTES]
     tracemalloc.start()
     began = time.monotonic()
-    sound(told(raw, b"/buckets/camera-uploads/ridge/cam/x.jpg"))
+    check(parse(raw, b"/buckets/camera-uploads/ridge/cam/x.jpg"))
     taken, (_, peak) = time.monotonic() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken < GENEROUS_S

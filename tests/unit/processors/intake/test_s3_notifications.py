@@ -81,7 +81,7 @@ def test_every_stores_dialect_tells_the_same(raw: bytes) -> None:
     assert parse_notification(raw, b"whatever") == [STORED]
 
 
-def test_several_records_are_told_in_their_order() -> None:
+def test_several_records_are_parsed_in_their_order() -> None:
     raw = _message(AWS, _record(eventName="ObjectRemoved:Delete"), _record(object={"key": "ridge/cam+1/"}))
     assert parse_notification(raw, None) == [STORED, IgnoredChange("deleted"), IgnoredChange("folder")]
 
@@ -97,7 +97,7 @@ def test_the_test_message_of_a_new_subscription_is_ignored() -> None:
     assert parse_notification(raw, None) == [IgnoredChange("test")]
 
 
-def test_an_etag_that_is_not_told_is_left_open() -> None:
+def test_an_etag_that_is_missing_is_none() -> None:
     record = _record()
     del record["s3"]["object"]["eTag"]
     (change,) = parse_notification(_message(record), None)
@@ -108,7 +108,7 @@ def test_an_etag_that_is_not_told_is_left_open() -> None:
 @pytest.mark.parametrize(
     "time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31T00:00:00Z", "1969-12-31T23:59:59Z"]
 )
-def test_a_time_that_no_clock_shows_is_left_open_and_the_photograph_is_told(time: str) -> None:
+def test_a_time_that_no_clock_shows_is_none_and_the_photograph_is_announced(time: str) -> None:
     assert parse_notification(_message(_record(eventTime=time)), None) == [replace(STORED, stored_at=None)]
 
 
@@ -155,7 +155,7 @@ def test_what_is_no_notification_is_refused_by_name(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("record", [None, 7, "text", {}, {"eventVersion": "2.1"}, {**AWS, "s3": None}])
-def test_a_record_that_is_none_is_told_as_an_error(record: Any) -> None:
+def test_an_invalid_record_is_an_error(record: Any) -> None:
     (change,) = parse_notification(_message(record), None)
     assert isinstance(change, PermanentError)
     assert change.reason == "notification-malformed"

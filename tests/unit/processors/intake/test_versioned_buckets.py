@@ -1,6 +1,6 @@
-"""What notifications of a bucket that keeps versions mean: the object's own key, its version, no deletions.
+"""Notifications of versioned buckets: the object's own key, its version, no deletions.
 
-As SeaweedFS 4.48 was seen to write them, and AWS documents them.
+As SeaweedFS 4.48 writes them and AWS documents them.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def only(raw: bytes, path: str) -> StoredObjectChange | IgnoredChange:
     return change
 
 
-def test_a_version_is_told_under_its_objects_key() -> None:
+def test_a_version_has_its_objects_key() -> None:
     change = only(event(new=version(), parent=FOLDER), f"{FOLDER}/v_{VERSION}")
     assert isinstance(change, StoredObjectChange)
     assert (change.key, change.etag, change.version_id) == (KEY, ETAG, VERSION)
@@ -54,7 +54,7 @@ def test_a_removed_version_is_a_deletion() -> None:
     assert only(event(old=version(), parent=""), f"{FOLDER}/v_{VERSION}") == IgnoredChange("deleted")
 
 
-def test_a_version_that_a_newer_one_pushes_back_is_not_stored_anew() -> None:
+def test_a_version_that_a_newer_one_pushes_back_is_not_stored_again() -> None:
     raw = event(old=version(), new=version(), parent=FOLDER)
     assert only(raw, f"{FOLDER}/v_{VERSION}") == IgnoredChange("unchanged")
 
@@ -76,13 +76,13 @@ def test_a_folder_that_is_only_named_so_keeps_its_name(folder: str, name: str, v
     assert change.key == f"ridge/cam-1/{folder}/{name}"
 
 
-def test_the_same_content_stored_anew_at_another_time_is_told() -> None:
+def test_the_same_content_stored_again_at_another_time_is_announced() -> None:
     parent, _, name = OBJECT.rpartition("/")
     raw = event(old=entry(name, s3_etag=ETAG), new=entry(name, s3_etag=ETAG, mtime=1_800_000_000), parent=parent)
     assert isinstance(only(raw, OBJECT), StoredObjectChange)
 
 
-def test_a_file_without_an_etag_that_is_written_on_within_a_second_is_told() -> None:
+def test_a_file_without_an_etag_that_is_written_again_within_a_second_is_announced() -> None:
     parent, _, name = OBJECT.rpartition("/")
     assert isinstance(only(event(old=entry(name), new=entry(name), parent=parent), OBJECT), StoredObjectChange)
 
@@ -106,10 +106,10 @@ def record(name: str, version_id: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("told", "version_id"), [("3HL4kqtJvjVBH40Nrjfkd", "3HL4kqtJvjVBH40Nrjfkd"), ("null", "null"), ("", None)]
+    ("given", "version_id"), [("3HL4kqtJvjVBH40Nrjfkd", "3HL4kqtJvjVBH40Nrjfkd"), ("null", "null"), ("", None)]
 )
-def test_the_version_id_of_an_s3_notification_is_taken(told: str, version_id: str | None) -> None:
-    (change,) = parse_notification(record("ObjectCreated:Put", told), None)
+def test_the_version_id_of_an_s3_notification_is_taken(given: str, version_id: str | None) -> None:
+    (change,) = parse_notification(record("ObjectCreated:Put", given), None)
     assert isinstance(change, StoredObjectChange)
     assert change.version_id == version_id
 

@@ -1,4 +1,4 @@
-"""An announcement tells who noticed the photograph: the store, or reconcile where the store's word was lost."""
+"""An upload event states who announced the photograph: the store, or reconcile where the notification was lost."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ def announced_by(intake: Intake, raw: bytes) -> str:
     return announced[0].announced_by
 
 
-def test_what_reconcile_announces_says_so(intake: Intake) -> None:
+def test_uploads_that_reconcile_announces_are_marked(intake: Intake) -> None:
     assert announced_by(intake, notification_of("camera-uploads", LOST)) == "reconcile"
 
 
 @pytest.mark.parametrize("source", ["aws:s3", "ceph:s3", "", None, 7])
-def test_what_a_store_announces_is_a_notification_whatever_it_calls_itself(intake: Intake, source: object) -> None:
+def test_what_a_store_announces_is_a_notification_whatever_its_source(intake: Intake, source: object) -> None:
     body = json.loads(notification_of("camera-uploads", LOST))
     body["Records"][0]["eventSource"] = source
     assert announced_by(intake, json.dumps(body).encode()) == "notification"
