@@ -210,7 +210,8 @@ class Ledger:
         """Add uploads whose objects are in the bucket, where other cameras have uploads of the same content."""
         for chunk in _chunks(ids):
             same_content = (
-                "FROM hashes listed_hash JOIN hashes other_hash ON other_hash.content=listed_hash.content AND other_hash.id<>listed_hash.id "
+                "FROM hashes listed_hash JOIN hashes other_hash "
+                "ON other_hash.content=listed_hash.content AND other_hash.id<>listed_hash.id "
                 "JOIN places mine ON mine.id=listed_hash.id JOIN places other ON other.id=other_hash.id "
                 f"WHERE listed_hash.id IN ({_marks(chunk)}) AND other.camera<>mine.camera"
             )

@@ -1,8 +1,8 @@
 """Compares a stored object with what was announced and predicted; pure.
 
 Invariants: an object without any event is missed once it is older than the grace period. An object that reconcile has
-announced is not announced again before `again_after_s` seconds, so that a slow intake is not flooded; no object is given
-up.
+announced is not announced again before `again_after_s` seconds, so that a slow intake is not flooded; no object is ever
+given up.
 """
 
 from dataclasses import dataclass
