@@ -3,22 +3,23 @@
 from datetime import UTC, datetime, timedelta
 
 from uncia.events import ImageUploaded
-from uncia.processors.predict.worker import Remembered, _mark
+from uncia.processors.predict.recent_ids import RecentIds
+from uncia.processors.predict.worker import repetition_id
 
 
 def test_the_oldest_is_forgotten_first() -> None:
-    remembered = Remembered(2)
+    recent = RecentIds(2)
     for upload_id in ("a", "b", "a", "c"):
-        remembered.add(upload_id)
-    assert [upload_id in remembered for upload_id in "abc"] == [True, False, True]
+        recent.add(upload_id)
+    assert [upload_id in recent for upload_id in "abc"] == [True, False, True]
 
 
 def test_what_may_be_stored_anew_can_be_forgotten() -> None:
-    remembered = Remembered(2)
-    remembered.add("a")
-    remembered.discard("a")
-    remembered.discard("never known")
-    assert "a" not in remembered
+    recent = RecentIds(2)
+    recent.add("a")
+    recent.discard("a")
+    recent.discard("never known")
+    assert "a" not in recent
 
 
 def test_a_repetition_is_known_and_what_is_stored_anew_is_not() -> None:
@@ -29,5 +30,5 @@ def test_a_repetition_is_known_and_what_is_stored_anew_is_not() -> None:
     )  # fmt: skip
     listed = first.model_copy(update={"uploaded_at": at.replace(microsecond=0), "announced_by": "reconcile"})
     anew = first.model_copy(update={"uploaded_at": at + timedelta(seconds=9)})
-    assert _mark(listed) == _mark(first)
-    assert _mark(anew) != _mark(first)
+    assert repetition_id(listed) == repetition_id(first)
+    assert repetition_id(anew) != repetition_id(first)

@@ -1,4 +1,4 @@
-"""From Triton's numbers to a `Prediction`: top classes, focus taxa, boxes. Pure: arrays and label sets in."""
+"""From Triton's scores to a `Prediction`: top classes, focus taxa, boxes. Pure: arrays and label sets in."""
 
 import json
 from datetime import datetime
@@ -14,35 +14,36 @@ from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 
 TOP = 5
-"""How many of the best classes are spelled out beside the whole vector."""
+"""Number of best classes that an event lists with their names, in addition to the complete vector."""
 
 _RULE = "predict/1"
-"""Rises when the same numbers would be told differently."""
+"""Bump when identical scores produce different output."""
 
 
 class ScoresNotFinite(DependencyDown):
-    """NaN or infinity: a broken model, or one photograph on which a sound one breaks."""
+    """NaN or infinity: a broken model, or one photograph on which a working one breaks."""
 
 
-class Judge:
-    """What the answers of one model mean at each station."""
+class PredictionBuilder:
+    """Builds predictions from the results of one model version, with the settings of each station."""
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self._settings = settings
         self._card = card
         self._digests: dict[str, str] = {}
 
-    def unknown_focus(self) -> list[str]:
-        """Focus taxa in the settings that the model cannot see."""
-        asked = {*self._settings.focus_taxa, *(t for taxa in self._settings.station_focus_taxa.values() for t in taxa)}
-        return sorted(taxon for taxon in asked if not self._card.labels.classes_of_taxon(taxon))
+    def unknown_focus_taxa(self) -> list[str]:
+        """Focus taxa in the settings for which the model has no class."""
+        by_station = self._settings.station_focus_taxa.values()
+        configured = {*self._settings.focus_taxa, *(taxon for taxa in by_station for taxon in taxa)}
+        return sorted(taxon for taxon in configured if not self._card.labels.classes_of_taxon(taxon))
 
-    def prediction(self, answer: InferenceResult, station: str, asked_at: datetime) -> Prediction:
-        """What the model said of one frame: row 0 of the answer.
+    def build(self, result: InferenceResult, station: str, asked_at: datetime) -> Prediction:
+        """The prediction for one frame: row 0 of the result.
 
-        Raises `ScoresNotFinite` when it is no answer: a model that says NaN has to be cured, not believed.
+        Raises `ScoresNotFinite` for NaN or infinite scores: the model must be reloaded, its scores are not used.
         """
-        whole, windows, places = answer.whole[0], answer.windows[0], answer.places[0]
+        whole, windows, places = result.whole[0], result.windows[0], result.places[0]
         if not (np.isfinite(whole).all() and np.isfinite(windows).all()):
             raise ScoresNotFinite(
                 f"{self._card.model} returned NaN or infinite scores: reload it with `uncia models check --reload`"
@@ -50,11 +51,11 @@ class Judge:
         best = np.argpartition(windows, -min(TOP, len(windows)))[-TOP:]
         return Prediction(
             model=self._card.model,
-            version=answer.version,
+            version=result.version,
             label_set=self._card.labels.id,
             settings=self._digest(station),
             asked_at=asked_at,
-            inference_ms=round(answer.inference_ms, 3),
+            inference_ms=round(result.inference_ms, 3),
             whole=ClassVector.pack(whole),
             windows=ClassVector.pack(windows),
             top=tuple(
@@ -74,27 +75,27 @@ class Judge:
             label=entry.label,
             taxon=entry.taxon,
             group=entry.group,
-            score=_share(windows[index]),
+            score=_probability(windows[index]),
             box=self._card.frame.window_box(int(places[index])),
         )
 
     def _focus(self, classes: tuple[LabelClass, ...], windows: np.ndarray, places: np.ndarray) -> FocusScore:
-        """The class of the taxon that is furthest above its threshold, or least below."""
+        """The class of the taxon that is furthest above its threshold, or closest below it."""
         entry = max(classes, key=lambda c: (windows[c.index] - self._threshold(c), -c.index))
         return FocusScore(
             taxon=entry.taxon,
             label=entry.label,
-            score=_share(windows[entry.index]),
+            score=_probability(windows[entry.index]),
             threshold=self._threshold(entry),
             box=self._card.frame.window_box(int(places[entry.index])),
         )
 
     def _threshold(self, entry: LabelClass) -> float:
-        """Calibrated where the label set has one; else what makes any other taxon certain."""
+        """The calibrated threshold where the label set has one; otherwise `certain_from`, as for any other taxon."""
         return entry.threshold if entry.threshold is not None else self._settings.certain_from
 
     def _digest(self, station: str) -> str:
-        """Of everything but model, version and label set that shapes an answer at this station."""
+        """A digest of everything that shapes a prediction at this station, apart from model, version and label set."""
         if station not in self._digests:
             shaped = {
                 "rule": _RULE,
@@ -109,6 +110,6 @@ class Judge:
         return self._digests[station]
 
 
-def _share(value: np.floating) -> float:
-    """Into 0 to 1, which float32 sums miss by a hair; six digits, as no threshold has more."""
+def _probability(value: np.floating) -> float:
+    """Clip to 0 .. 1, which float32 sums may exceed slightly; round to six digits, as no threshold has more."""
     return round(min(1.0, max(0.0, float(value))), 6)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from uncia.processors.predict.ordered_pipeline import Window
+from uncia.processors.predict.ordered_pipeline import OrderedPipeline
 
 
 class Bench:
@@ -15,7 +15,7 @@ class Bench:
         self.done: dict[int, asyncio.Future[str]] = {}
         self.settled: list[int] = []
         self.failures: list[Exception] = []
-        self.window: Window[int, str] = Window(size, self._work, self._settle, self._failed)
+        self.pipeline: OrderedPipeline[int, str] = OrderedPipeline(size, self._work, self._settle, self._failed)
 
     async def _work(self, item: int) -> str:
         self.done[item] = asyncio.get_running_loop().create_future()
@@ -38,7 +38,7 @@ def test_what_finishes_early_waits_for_those_before_it() -> None:
     async def scene() -> None:
         bench = Bench(3)
         for item in (1, 2, 3):
-            await bench.window.add(item)
+            await bench.pipeline.add(item)
         await quiet()
         bench.done[2].set_result("")
         bench.done[3].set_result("")
@@ -47,7 +47,7 @@ def test_what_finishes_early_waits_for_those_before_it() -> None:
         bench.done[1].set_result("")
         await quiet()
         assert bench.settled == [1, 2, 3]
-        await bench.window.close()
+        await bench.pipeline.close()
 
     asyncio.run(scene())
 
@@ -56,15 +56,15 @@ def test_no_more_than_its_size_are_in_work() -> None:
     async def scene() -> None:
         bench = Bench(2)
         for item in (1, 2):
-            await bench.window.add(item)
-        third = asyncio.create_task(bench.window.add(3))
+            await bench.pipeline.add(item)
+        third = asyncio.create_task(bench.pipeline.add(3))
         await quiet()
         assert sorted(bench.done) == [1, 2]
         bench.done[1].set_result("")
         await third
         await quiet()
         assert sorted(bench.done) == [1, 2, 3]
-        await bench.window.close()
+        await bench.pipeline.close()
 
     asyncio.run(scene())
 
@@ -73,7 +73,7 @@ def test_a_failure_ends_the_window_and_settles_nothing_behind_it() -> None:
     async def scene() -> None:
         bench = Bench(2)
         for item in (1, 2):
-            await bench.window.add(item)
+            await bench.pipeline.add(item)
         await quiet()
         bench.done[2].set_result("")
         bench.done[1].set_exception(ValueError("broken"))
@@ -81,8 +81,8 @@ def test_a_failure_ends_the_window_and_settles_nothing_behind_it() -> None:
         assert bench.settled == []
         assert [str(error) for error in bench.failures] == ["broken"]
         with pytest.raises(ValueError, match="broken"):
-            await bench.window.add(3)
-        await bench.window.close()
+            await bench.pipeline.add(3)
+        await bench.pipeline.close()
 
     asyncio.run(scene())
 
@@ -90,9 +90,9 @@ def test_a_failure_ends_the_window_and_settles_nothing_behind_it() -> None:
 def test_closing_drops_what_is_not_settled() -> None:
     async def scene() -> None:
         bench = Bench(2)
-        await bench.window.add(1)
+        await bench.pipeline.add(1)
         await quiet()
-        await bench.window.close()
+        await bench.pipeline.close()
         assert bench.settled == []
         assert bench.done[1].cancelled()
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.packages import write_package
 from uncia.errors import SettingsError
-from uncia.processors.predict.live_model import LOOK_EVERY_S, LiveModel
+from uncia.processors.predict.live_model import CHECK_INTERVAL_S, LiveModel
 from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.settings import Settings
 from uncia.triton_models.releases.installing import install
@@ -43,7 +43,7 @@ def test_it_asks_the_live_version_with_its_own_labels(repository: Path, move: Ca
     model = asks(repository, clock)
     before = model.current().card
     move("2")
-    clock.now = LOOK_EVERY_S
+    clock.now = CHECK_INTERVAL_S
     after = model.current().card
 
     assert (before.version, before.labels.name) == ("1", "set1")
@@ -54,7 +54,7 @@ def test_it_looks_no_oftener_than_twice_a_second(repository: Path, move: Callabl
     clock = Clock()
     model = asks(repository, clock)
     move("2")
-    clock.now = LOOK_EVERY_S - 0.01
+    clock.now = CHECK_INTERVAL_S - 0.01
 
     assert model.current().card.version == "1"
 

@@ -15,9 +15,9 @@ from uncia.errors import DependencyDown
 from uncia.events import ImagePredicted, ImageUploaded, Lane
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
-from uncia.processors.predict import worker
+from uncia.processors.predict import inference
+from uncia.processors.predict.inference import Predictor
 from uncia.processors.predict.live_model import LiveModel
-from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.serving.triton_client import InferenceResult
@@ -77,15 +77,15 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_it_is_decoded_and_asked_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     seconds = iter(range(1000))
     store = SimpleNamespace(read=lambda *_, **__: ObjectContent(picture(), "e"))
 
     async def scene() -> tuple[ImagePredicted, Triton]:
         model = LiveModel(settings, lambda: float(next(seconds)))
-        predict = Predict(settings, model, store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, model, store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
-            return await predict.answer(upload()), predict._classifier  # type: ignore[return-value]
+            return await predict.predict(upload()), predict._classifier  # type: ignore[return-value]
         finally:
             await predict.close()
 

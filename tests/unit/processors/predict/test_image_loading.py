@@ -11,7 +11,7 @@ from PIL import Image
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImageUploaded
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.processors.predict.image_loading import Photograph, Photographs
+from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectContent, ObjectMissing, ObjectTooLarge
 
@@ -40,7 +40,7 @@ def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUplo
 
 def read(
     *answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
-) -> tuple[Photograph, int]:
+) -> tuple[LoadedPhotograph, int]:
     """What comes out, and how often the store was asked; its last answer repeats."""
     asked = 0
 
@@ -52,13 +52,13 @@ def read(
             raise answer
         return ObjectContent(answer, "e")
 
-    async def scene() -> Photograph:
-        photographs = Photographs(
+    async def scene() -> LoadedPhotograph:
+        photographs = PhotographLoader(
             Settings(missing_grace_s=grace_s),
             SimpleNamespace(read=get),  # type: ignore[arg-type]
         )
         try:
-            return await photographs.read(upload(announced_ago_s, moved_to), FrameSpec())
+            return await photographs.load(upload(announced_ago_s, moved_to), FrameSpec())
         finally:
             photographs.close()
 

@@ -8,7 +8,7 @@ import pytest
 from uncia.errors import DependencyDown
 from uncia.events import ClassVector, Prediction
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.processors.predict.verdict import TOP, Judge
+from uncia.processors.predict.prediction import TOP, PredictionBuilder
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.triton_client import InferenceResult
@@ -42,7 +42,7 @@ def predict(windows: dict[int, float], station: str = "ridge", *, place: int = 5
     for index, score in windows.items():
         scores[0, index] = score
     answer = InferenceResult(scores / 2, scores, np.full((1, CLASSES), place, dtype=np.int32), "3", 12.5)
-    return Judge(Settings(**settings), CARD).prediction(answer, station, NOW)  # type: ignore[arg-type]
+    return PredictionBuilder(Settings(**settings), CARD).build(answer, station, NOW)  # type: ignore[arg-type]
 
 
 def test_the_best_classes_come_first_by_their_best_window() -> None:
@@ -91,7 +91,7 @@ def test_a_focus_class_without_a_threshold_is_decided_like_any_other_taxon() -> 
 
 
 def test_taxa_that_the_model_does_not_know_are_named() -> None:
-    assert Judge(Settings(focus_taxa=("Panthera uncia", "Yeti")), CARD).unknown_focus() == ["Yeti"]
+    assert PredictionBuilder(Settings(focus_taxa=("Panthera uncia", "Yeti")), CARD).unknown_focus_taxa() == ["Yeti"]
 
 
 def test_the_whole_vectors_travel_along() -> None:
