@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.paths import SHARED
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged, Sensitivity, Trigger
-from uncia.producers.deployments.rows import Columns, Defaults
-from uncia.producers.deployments.sheet import Sheet, check_against, read_sheet
+from uncia.producers.deployments.rows import ColumnNames, RowDefaults
+from uncia.producers.deployments.sheet import DeploymentSheet, check_overlaps_with, read_sheet
 
 SAMPLE = SHARED / "samples" / "camtrap_dp_example" / "deployments.csv"
 
@@ -26,21 +26,23 @@ GOOD = {
 }
 
 
-def sheet(*rows: dict[str, str], columns: Columns | None = None, defaults: Defaults | None = None) -> Sheet:
+def sheet(
+    *rows: dict[str, str], columns: ColumnNames | None = None, defaults: RowDefaults | None = None
+) -> DeploymentSheet:
     """The rows, each GOOD but for what is said of it, as a file that was read."""
     full = [{**GOOD, **row} for row in rows]
     header = list(dict.fromkeys(name for row in full for name in row))
     lines = [",".join(header), *(",".join(row.get(name, "") for name in header) for row in full)]
-    return read_sheet("\n".join(lines).encode(), columns or Columns(), defaults or Defaults())
+    return read_sheet("\n".join(lines).encode(), columns or ColumnNames(), defaults or RowDefaults())
 
 
-def only(read: Sheet) -> DeploymentChanged:
+def only(read: DeploymentSheet) -> DeploymentChanged:
     assert read.problems == []
     (deployment,) = read.deployments.values()
     return deployment
 
 
-def sentences(read: Sheet) -> list[tuple[int, str]]:
+def sentences(read: DeploymentSheet) -> list[tuple[int, str]]:
     return [(problem.line, problem.sentence) for problem in read.problems]
 
 
@@ -65,7 +67,7 @@ def test_where_an_id_is_empty_the_next_column_names_it(row: dict[str, str], came
 
 def test_other_columns_can_be_chosen() -> None:
     row = {"site": "pass", "unit": "7"}
-    assert only(sheet(row, columns=Columns(("site",), ("unit",)))).camera == "pass/7"
+    assert only(sheet(row, columns=ColumnNames(("site",), ("unit",)))).camera == "pass/7"
 
 
 def test_the_clock_is_in_the_zone_of_the_start() -> None:
@@ -77,7 +79,7 @@ def test_the_clock_is_in_the_zone_of_the_start() -> None:
 def test_the_zone_of_the_clock_can_be_said_for_a_row_or_for_all() -> None:
     utc = {"deploymentStart": "2026-03-01T03:15:00Z", "deploymentEnd": ""}
     assert only(sheet({**utc, "utcOffset": "+05:45"})).utc_offset_minutes == 345
-    assert only(sheet(utc, defaults=Defaults(utc_offset_minutes=-180))).utc_offset_minutes == -180
+    assert only(sheet(utc, defaults=RowDefaults(utc_offset_minutes=-180))).utc_offset_minutes == -180
 
 
 def test_positions_are_withheld_unless_somebody_says_otherwise() -> None:
@@ -98,7 +100,7 @@ def test_a_camera_that_still_stands_has_no_end() -> None:
 
 def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
     raw = (",".join(GOOD) + ",habitat\r\n\r\n" + ",".join(GOOD.values()) + ',"grass,\nreed"\r\n,,,,\r\n').encode()
-    assert only(read_sheet(b"\xef\xbb\xbf" + raw, Columns(), Defaults())).camera == "ridge/north"
+    assert only(read_sheet(b"\xef\xbb\xbf" + raw, ColumnNames(), RowDefaults())).camera == "ridge/north"
 
 
 @pytest.mark.parametrize(
@@ -106,21 +108,21 @@ def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
     [
         ({"deploymentStart": "2026-03-01T09:00:00"}, "lacks its offset from UTC"),
         ({"deploymentEnd": "2026-06-01"}, "lacks its offset from UTC"),
-        ({"deploymentStart": "1st of March"}, "is no time"),
+        ({"deploymentStart": "1st of March"}, "is not a time"),
         ({"deploymentStart": ""}, "deploymentStart is empty"),
         ({"deploymentEnd": "2026-02-01T09:00:00+05:45"}, "ends before it starts"),
-        ({"latitude": "90.01"}, "latitude is out of range: it has to be between -90 and 90"),
-        ({"longitude": "-181"}, "longitude is out of range: it has to be between -180 and 180"),
+        ({"latitude": "90.01"}, "latitude is out of range: it must be between -90 and 90"),
+        ({"longitude": "-181"}, "longitude is out of range: it must be between -180 and 180"),
         ({"latitude": "nan"}, "latitude is empty"),
         ({"latitude": "inf"}, "latitude is out of range"),
-        ({"longitude": "83°59'"}, "longitude is no number"),
+        ({"longitude": "83°59'"}, "longitude is not a number"),
         ({"latitude": ""}, "latitude is empty"),
         ({"deploymentID": "", "cameraID": "x"}, "deploymentID is empty"),
-        ({"locationID": "a/b"}, "has a slash in it"),
+        ({"locationID": "a/b"}, "contains a slash"),
         ({"locationID": ""}, "the station has no name"),
-        ({"sensitivity": "very"}, "is none of none, low, medium, high"),
-        ({"captureMethod": "sound"}, "is none of activityDetection, timeLapse"),
-        ({"burstGap": "0"}, "burstGap is out of range: it has to be above 0"),
+        ({"sensitivity": "very"}, "is not one of none, low, medium, high"),
+        ({"captureMethod": "sound"}, "is not one of activityDetection, timeLapse"),
+        ({"burstGap": "0"}, "burstGap is out of range: it must be above 0"),
         ({"utcOffset": "5"}, "write it like +05:45"),
         ({"utcOffset": "+15:00"}, "write it like +05:45"),
     ],
@@ -169,9 +171,9 @@ def test_two_cameras_may_stand_at_the_same_time() -> None:
     assert sheet({"deploymentID": "a"}, {"deploymentID": "b", "cameraID": "south"}).problems == []
 
 
-def test_a_deployment_id_stands_once_in_a_file() -> None:
+def test_a_deployment_id_is_unique_in_a_file() -> None:
     read = sheet({}, {"cameraID": "south"})
-    assert sentences(read) == [(3, "its deploymentID stands in line 2 already")]
+    assert sentences(read) == [(3, "its deploymentID is also in line 2")]
 
 
 def loaded(*rows: dict[str, str]) -> Iterable[DeploymentChanged]:
@@ -180,14 +182,14 @@ def loaded(*rows: dict[str, str]) -> Iterable[DeploymentChanged]:
 
 def test_what_was_loaded_before_may_not_be_overlapped() -> None:
     read = sheet({"deploymentID": "new"})
-    check_against(read, loaded({"deploymentID": "old"}))
+    check_overlaps_with(read, loaded({"deploymentID": "old"}))
     assert [line for line, _ in sentences(read)] == [2]
     assert "'old'" in sentences(read)[0][1]
 
 
 def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
     read = sheet({"deploymentEnd": "2026-07-01T09:00:00+05:45"})
-    check_against(read, loaded({}))
+    check_overlaps_with(read, loaded({}))
     assert read.problems == []
 
 
@@ -198,7 +200,7 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
         (b"deploymentID,latitude\n", "lacks longitude, deploymentStart"),
         (b"deploymentID;latitude;longitude\n", "lacks deploymentStart"),
         (b"caf\xe9\n", "line 1 is not UTF-8"),
-        (b'a,"b\n', "is no CSV"),
+        (b'a,"b\n', "is not CSV"),
         (b"\xff\xd8\xff\xe0 a photograph", "not UTF-8"),
         (",".join([*GOOD, "latitude"]).encode(), "more than once"),
     ],
@@ -206,7 +208,7 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
 )
 def test_what_is_no_such_table_is_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
     with pytest.raises(UnciaError, match=sentence):
-        read_sheet(raw, Columns(), Defaults())
+        read_sheet(raw, ColumnNames(), RowDefaults())
 
 
 @pytest.mark.parametrize("nothing", ["NA", "N/A", "NaN", "NULL", "-", " NA ", "#N/A"])
@@ -235,13 +237,13 @@ def test_a_position_of_zeros_is_questioned_and_one_zero_is_not() -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"latitude": "128.5", "longitude": "36.1"}, "latitude is out of range: it has to be between -90 and 90; are"),
-        ({"latitude": "540123", "longitude": "36.1"}, "metres of a projection such as UTM"),
+        ({"latitude": "128.5", "longitude": "36.1"}, "latitude is out of range: it must be between -90 and 90; are"),
+        ({"latitude": "540123", "longitude": "36.1"}, "coordinates of a projection such as UTM"),
     ],
 )
 def test_what_may_be_wrong_with_a_position_is_said(row: dict[str, str], sentence: str) -> None:
-    ((_, told),) = sentences(sheet(row))
-    assert sentence in told
+    ((_, found),) = sentences(sheet(row))
+    assert sentence in found
 
 
 def test_a_position_that_is_among_the_others_only_when_exchanged_is_questioned() -> None:
@@ -255,35 +257,35 @@ def test_semicolons_tabs_and_decimal_commas_are_read() -> None:
     for separator, first in ((";", ""), ("\t", ""), (";", "sep=;\r\n"), ("|", "sep=|\n")):
         cells = {**GOOD, "latitude": "28,21", "longitude": "83,98", "coordinateUncertainty": "12,5"}
         raw = f"{first}{separator.join(cells)}\r\n{separator.join(cells.values())}\r\n"
-        deployment = only(read_sheet(raw.encode(), Columns(), Defaults()))
+        deployment = only(read_sheet(raw.encode(), ColumnNames(), RowDefaults()))
         assert (deployment.latitude, deployment.longitude, deployment.coordinate_uncertainty_m) == (28.21, 83.98, 12.5)
 
 
 def test_a_quoted_comma_is_a_decimal_one_in_degrees_alone() -> None:
     assert only(sheet({"latitude": '"28,21"'})).latitude == 28.21
     ((_, sentence),) = sentences(sheet({"coordinateUncertainty": '"1,234"'}))
-    assert "a point divides the decimals" in sentence
+    assert "the decimal separator is a point" in sentence
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_table_is_read_in_the_encodings_that_tell_what_they_are(encoding: str) -> None:
     raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
-    assert only(read_sheet(raw, Columns(), Defaults())).camera == "Höhe/north"
+    assert only(read_sheet(raw, ColumnNames(), RowDefaults())).camera == "Höhe/north"
 
 
 @pytest.mark.parametrize(
     ("encoding", "sentence"), [("cp1252", "Windows-1252"), ("mac-roman", "Windows-1252"), ("utf-16-le", "zero bytes")]
 )
-def test_a_table_whose_accents_cannot_be_told_is_refused(encoding: str, sentence: str) -> None:
+def test_a_table_whose_accents_cannot_be_found_is_refused(encoding: str, sentence: str) -> None:
     raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
     with pytest.raises(UnciaError, match=sentence):
-        read_sheet(raw, Columns(), Defaults())
+        read_sheet(raw, ColumnNames(), RowDefaults())
 
 
 def test_another_programs_table_is_named() -> None:
     raw = b"project_id,deployment_id,placename,longitude,latitude,start_date,end_date\n"
     with pytest.raises(UnciaError, match="Wildlife Insights"):
-        read_sheet(raw, Columns(), Defaults())
+        read_sheet(raw, ColumnNames(), RowDefaults())
 
 
 CELLS = st.sampled_from(
@@ -296,19 +298,19 @@ CELLS = st.sampled_from(
 def test_no_cells_break_the_reader(lines: list[list[str]], separator: str) -> None:
     rows = [separator.join(GOOD), *(separator.join(cells) for cells in lines)]
     with contextlib.suppress(UnciaError):
-        read_sheet("\n".join(rows).encode("utf-8", "surrogatepass"), Columns(), Defaults())
+        read_sheet("\n".join(rows).encode("utf-8", "surrogatepass"), ColumnNames(), RowDefaults())
 
 
 @settings(max_examples=200)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\xff\xfe", b"\xef\xbb\xbf", b"sep=;\n"]))
 def test_no_bytes_break_the_reader(raw: bytes, mark: bytes) -> None:
     with contextlib.suppress(UnciaError):
-        read_sheet(mark + raw, Columns(), Defaults())
+        read_sheet(mark + raw, ColumnNames(), RowDefaults())
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data package is not beside the repository")
 def test_a_genuine_data_package_reads_whole() -> None:
-    read = read_sheet(SAMPLE.read_bytes(), Columns(), Defaults())
+    read = read_sheet(SAMPLE.read_bytes(), ColumnNames(), RowDefaults())
     assert read.problems == []
     assert {each.camera: each.utc_offset_minutes for each in read.deployments.values()} == {
         "e254a13c/320": 120,

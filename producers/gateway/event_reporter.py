@@ -1,4 +1,4 @@
-"""What the gateway says: JSON lines for scripts, sentences for people, a progress bar on a terminal."""
+"""What the gateway prints: JSON lines for scripts, sentences for people, a progress bar on a terminal."""
 
 import sys
 import time
@@ -10,15 +10,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 
 from uncia.terminal import description_column, echo, echo_json, plain_console
 
+_UPDATE_INTERVAL_S = 0.3
 
-class Report:
-    """One line per event on standard output; the bar, on a terminal only, on standard error."""
+
+class EventReporter:
+    """Prints one line per event to standard output, and on a terminal a progress bar to standard error."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._json = as_json
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._next_progress = 0.0
+        self._next_update = 0.0
         if not as_json and sys.stderr.isatty():
             self._bar = Progress(
                 description_column(),
@@ -38,22 +40,22 @@ class Report:
         if self._bar:
             self._bar.stop()
 
-    def tell(self, event: str, text: str, **fields: Any) -> None:
-        """`text` for people; `event` and `fields` for scripts. Empty text: scripts only."""
+    def emit(self, event: str, message: str, **fields: Any) -> None:
+        """Print `message` for people, or `event` and `fields` as JSON for scripts. An empty message: scripts only."""
         if self._json:
             echo_json({"event": event, **fields})
         elif event == "uploaded" and self._bar:
             return  # the bar shows it
-        elif text and self._bar and sys.stdout.isatty():
-            self._bar.console.print(text, soft_wrap=True)
-        elif text:
-            echo(text)
+        elif message and self._bar and sys.stdout.isatty():
+            self._bar.console.print(message, soft_wrap=True)
+        elif message:
+            echo(message)
 
     def progress(self, done: int, remaining: Callable[[], int]) -> None:
-        """So many files of this run are stored; how many remain is asked for only where it is shown."""
-        if self._bar is None or time.monotonic() < self._next_progress:
+        """Update the bar: `done` files of this run are stored. `remaining` is called only when the bar is redrawn."""
+        if self._bar is None or time.monotonic() < self._next_update:
             return
-        self._next_progress = time.monotonic() + 0.3
+        self._next_update = time.monotonic() + _UPDATE_INTERVAL_S
         total = done + remaining()
         if self._task is None:
             self._task = self._bar.add_task("uploading", total=total)

@@ -1,4 +1,4 @@
-"""What the gateway counts as done is on the disk before it counts, and a spool of an earlier version goes on."""
+"""Every step is durable before the next one begins, and a spool of an earlier version is upgraded."""
 
 import contextlib
 import os
@@ -9,80 +9,82 @@ from typing import Any
 
 import pytest
 
-from tests.unit.producers.gateway.gateway_making import Store, jpeg, photograph, rows, run
+from tests.unit.producers.gateway.builders import FakeStore, jpeg, photograph, rows, run
 from uncia.producers.gateway import content
 from uncia.producers.gateway.spool import Spool
-from uncia.producers.gateway.spool_file import APPLICATION_ID
+from uncia.producers.gateway.spool_database import APPLICATION_ID
 
 
-def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Of syncs, moves and removals, and of the spool's own transitions, in the order in which they happen."""
-    happened: list[str] = []
+def recorded_events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Records syncs, renames, removals and transitions of the spool, in their recorded_events."""
+    events: list[str] = []
     fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
 
-    def synced(handle: int) -> None:
+    def record_fsync(handle: int) -> None:
         fsync(handle)
-        happened.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        events.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
 
-    def replaced(path: Path, target: Path) -> Path:
-        happened.append(f"move {Path(target).name}")
+    def record_replace(path: Path, target: Path) -> Path:
+        events.append(f"move {Path(target).name}")
         return replace(path, target)
 
-    def unlinked(path: Path, missing_ok: bool = False) -> None:
+    def record_unlink(path: Path, missing_ok: bool = False) -> None:
         if path.exists():
-            happened.append(f"unlink {path.name}")
+            events.append(f"unlink {path.name}")
         unlink(path, missing_ok)
 
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", replaced)
-    monkeypatch.setattr(Path, "unlink", unlinked)
-    for name in ("spooled", "confirmed", "removed"):
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "replace", record_replace)
+    monkeypatch.setattr(Path, "unlink", record_unlink)
+    for name in ("mark_spooled", "mark_confirmed", "mark_removed"):
         transition = getattr(Spool, name)
 
-        def noted(self: Spool, *some: Any, name: str = name, transition: Any = transition, **more: Any) -> None:
+        def record_transition(
+            self: Spool, *some: Any, name: str = name, transition: Any = transition, **more: Any
+        ) -> None:
             transition(self, *some, **more)
-            happened.append(name)
+            events.append(name)
 
-        monkeypatch.setattr(Spool, name, noted)
-    return happened
+        monkeypatch.setattr(Spool, name, record_transition)
+    return events
 
 
-def test_a_copy_is_on_the_disk_before_it_counts_and_the_confirmation_before_anything_is_removed(
+def test_a_copy_is_durable_before_it_is_spooled_and_the_confirmation_before_anything_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = photograph(tmp_path / "card" / "1.JPG")
-    happened = order(monkeypatch)
-    run(tmp_path / "card", tmp_path / "state" / "s", Store(), copy=True, remove=True)
-    copy = next(each.removeprefix("move ") for each in happened if each.startswith("move "))
-    assert [each for each in happened if each.split()[-1] not in ("state", tmp_path.name)] == [
+    events = recorded_events(monkeypatch)
+    run(tmp_path / "card", tmp_path / "state" / "s", FakeStore(), copy=True, remove=True)
+    copy = next(event.removeprefix("move ") for event in events if event.startswith("move "))
+    assert [event for event in events if event.split()[-1] not in ("state", tmp_path.name)] == [
         *(f"sync {copy}.part", f"move {copy}", "sync s.files"),
-        *("spooled", "confirmed", f"unlink {copy}", "unlink 1.JPG", "removed"),
+        *("mark_spooled", "mark_confirmed", f"unlink {copy}", "unlink 1.JPG", "mark_removed"),
     ]
     assert not path.exists()
 
 
-def test_the_folders_of_a_new_spool_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    happened = order(monkeypatch)
+def test_the_folders_of_a_new_spool_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = recorded_events(monkeypatch)
     with Spool(tmp_path / "a" / "b" / "s"):
         pass
-    assert {f"sync {tmp_path.name}", "sync a", "sync b"} <= set(happened)
+    assert {f"sync {tmp_path.name}", "sync a", "sync b"} <= set(events)
 
 
-def test_every_transaction_waits_for_the_disk(tmp_path: Path) -> None:
+def test_every_transaction_is_synchronous(tmp_path: Path) -> None:
     with Spool(tmp_path / "s") as spool:
         assert spool._rows("PRAGMA synchronous", ())[0][0] == 2  # FULL
         assert spool._rows("PRAGMA journal_mode", ())[0][0] == "wal"
 
 
-def test_a_copy_that_a_power_cut_left_half_written_is_made_anew(tmp_path: Path) -> None:
+def test_a_copy_that_a_power_cut_damaged_is_made_again(tmp_path: Path) -> None:
     photograph(tmp_path / "card" / "1.JPG", "the whole photograph")
-    store = Store()
+    store = FakeStore()
     with pytest.MonkeyPatch.context() as patch:
 
         def cut(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(Spool, "spooled", cut)
+        patch.setattr(Spool, "mark_spooled", cut)
         with contextlib.suppress(KeyboardInterrupt):
             run(tmp_path / "card", tmp_path / "s", store, copy=True)
     (copy,) = (tmp_path / "s.files").iterdir()
@@ -91,25 +93,25 @@ def test_a_copy_that_a_power_cut_left_half_written_is_made_anew(tmp_path: Path) 
     assert list(store.objects.values()) == [b"the whole photograph"]
 
 
-def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
+def test_a_spool_of_schema_version_1_is_upgraded(tmp_path: Path) -> None:
     data = jpeg(1)
     path = tmp_path / "card" / "1.JPG"
     path.parent.mkdir()
     path.write_bytes(data)
-    told = content.read(path, len(data), None, copy=None, stop=threading.Event())
+    read = content.read_content(path, len(data), None, copy=None, stop=threading.Event())
     found = path.stat()
     with contextlib.closing(sqlite3.connect(tmp_path / "s", isolation_level=None)) as database:
         database.executescript(f"{FIRST} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
         database.execute(
             "INSERT INTO files (station, camera, source, size, mtime_ns, state, sha256, md5, key, etag, confirmed_at,"
             " reported) VALUES ('ridge', 'card', ?, ?, ?, 'confirmed', ?, ?, 'k', 'e', 'now', 1)",
-            (os.fsencode(path), found.st_size, found.st_mtime_ns, told.sha256, told.md5),
+            (os.fsencode(path), found.st_size, found.st_mtime_ns, read.sha256, read.md5),
         )
         database.execute(
             "INSERT INTO files (station, camera, source, size, mtime_ns, state, duplicate_of, sha256, md5, key)"
             " VALUES ('ridge', 'card', 'old', 1, 1, 'duplicate', 1, 's', 'm', 'k')"
         )
-    store = Store()
+    store = FakeStore()
     photograph(tmp_path / "card" / "2.JPG", "new")
     assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 1
     assert [(row["state"], row["duplicate_of"]) for row in rows(tmp_path / "s")] == [
@@ -117,7 +119,7 @@ def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
     ]
     path.write_bytes(data[:-2] + b"\xff\xd9")
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 0  # read again, and found to be the same
+    assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 0  # read again, and unchanged
 
 
 FIRST = """

@@ -1,4 +1,4 @@
-"""Whether a file's bytes are a whole photograph."""
+"""Whether the bytes of a file are a complete photograph."""
 
 import io
 import itertools
@@ -14,8 +14,8 @@ from uncia.producers.gateway.completeness import HOLE, Completeness, Completenes
 
 def completeness(data: bytes, *cuts: int) -> Completeness:
     reader = CompletenessReader()
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    for start, end in itertools.pairwise(places):
+    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for start, end in itertools.pairwise(bounds):
         reader.feed(data[start:end])
     return reader.result()
 
@@ -39,55 +39,55 @@ NAMES = st.sampled_from(sorted(PICTURES))
 
 
 @pytest.mark.parametrize("data", [*PICTURES.values(), BASELINE + bytes(5000), BASELINE + THUMBNAIL])
-def test_a_jpeg_is_whole_whatever_pads_it(data: bytes) -> None:
+def test_a_padded_jpeg_is_whole(data: bytes) -> None:
     assert completeness(data) == Completeness(Shape.WHOLE, "", len(data.rstrip(b"\0")))
 
 
 @given(NAMES, st.floats(0, 1, exclude_max=True))
-def test_a_beginning_of_a_jpeg_is_partial_and_all_of_it_is_certain(name: str, share: float) -> None:
+def test_a_truncated_jpeg_is_partial_and_entirely_stable(name: str, share: float) -> None:
     data = PICTURES[name]
     half = data[: int(share * (len(data) - 2))]
     found = completeness(half)
     assert found.shape is Shape.PARTIAL
-    assert found.certain == len(half.rstrip(b"\0"))
+    assert found.stable_size == len(half.rstrip(b"\0"))
 
 
 @given(NAMES, st.floats(0, 1, exclude_max=True))
-def test_room_that_was_reserved_and_is_not_filled_yet_is_partial(name: str, share: float) -> None:
+def test_reserved_space_is_partial(name: str, share: float) -> None:
     data = PICTURES[name]
     arrived = int(share * (len(data) - 2))
     found = completeness(data[:arrived] + bytes(len(data) - arrived))
     assert found.shape is Shape.PARTIAL
-    assert data.startswith(data[: found.certain])
-    assert found.certain <= arrived
+    assert data.startswith(data[: found.stable_size])
+    assert found.stable_size <= arrived
 
 
-def test_a_hole_amid_the_compressed_data_is_partial() -> None:
+def test_a_hole_in_the_compressed_data_is_partial() -> None:
     at = len(BASELINE) // 2
     found = completeness(BASELINE[:at] + bytes(HOLE) + BASELINE[at + HOLE :])
-    assert (found.shape, found.certain) == (Shape.PARTIAL, len(BASELINE[:at].rstrip(b"\0")))
+    assert (found.shape, found.stable_size) == (Shape.PARTIAL, len(BASELINE[:at].rstrip(b"\0")))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xd8", bytes(100), bytes(100_000), bytes(HOLE) + BASELINE[HOLE:]])
-def test_what_has_hardly_begun_is_partial(data: bytes) -> None:
+def test_a_few_bytes_are_partial(data: bytes) -> None:
     assert completeness(data).shape is Shape.PARTIAL
 
 
 @pytest.mark.parametrize(
     "data", [b"a text", b"\x89PNG\r\n" + b"x" * 100, b"RIFF" + bytes(100), random.Random(1).randbytes(9000)]
 )
-def test_what_is_no_jpeg_is_of_another_shape(data: bytes) -> None:
+def test_other_bytes_are_of_another_shape(data: bytes) -> None:
     assert completeness(data) == Completeness(Shape.OTHER, "", len(data.rstrip(b"\0")))
 
 
-def test_what_is_no_jpeg_and_ends_in_a_long_run_of_zeros_is_partial() -> None:
+def test_other_bytes_with_a_long_run_of_zeros_are_partial() -> None:
     assert completeness(b"\x89PNG" + bytes(HOLE)) == Completeness(Shape.PARTIAL, "it has a hole of zeros", 4)
 
 
 @given(
     st.sampled_from(sorted(PICTURES)), st.floats(0, 1), st.floats(0, 1), st.lists(st.integers(0, 1 << 20), max_size=12)
 )
-def test_the_pieces_in_which_bytes_are_read_do_not_matter(name: str, begin: float, end: float, cuts: list[int]) -> None:
+def test_the_chunk_size_does_not_matter(name: str, begin: float, end: float, cuts: list[int]) -> None:
     data = PICTURES[name]
     first, last = sorted((int(begin * len(data)), int(end * len(data))))
     holed = data[:first] + bytes(last - first) + data[last:]
@@ -95,5 +95,5 @@ def test_the_pieces_in_which_bytes_are_read_do_not_matter(name: str, begin: floa
 
 
 @given(st.binary(max_size=300).map(lambda tail: b"\xff\xd8\xff" + tail), st.lists(st.integers(0, 300), max_size=5))
-def test_no_bytes_break_it(data: bytes, cuts: list[int]) -> None:
+def test_arbitrary_bytes_are_accepted(data: bytes, cuts: list[int]) -> None:
     assert completeness(data, *cuts) == completeness(data)

@@ -1,4 +1,4 @@
-"""Our own announcement of a stored object, in the form that every intake reads: an S3 event notification."""
+"""Notifications about stored objects by reconcile: S3 event notifications, which every intake reads."""
 
 import json
 from datetime import UTC
@@ -9,15 +9,15 @@ from uncia.storage.object_store import StoredObject
 
 
 def path_of(bucket: str, key: str) -> bytes:
-    """Message key: the object's path."""
+    """The message key: the path of the object."""
     return f"/buckets/{bucket}/{key}".encode()
 
 
 def notification_of(bucket: str, stored: StoredObject, *, moved_to: str | None = None) -> bytes:
-    """S3 event notification, schema 2.1, with the source that tells who announced.
+    """An S3 event notification, schema 2.1, whose source names reconcile.
 
-    With `moved_to` that the object is gone, and under which key its content stands: a deletion to every reader that
-    does not know more.
+    With `moved_to` it states that the object was removed and under which key its content is stored: a deletion for
+    readers that do not know this field.
     """
     moved = {"movedTo": quote_plus(moved_to)} if moved_to is not None else {}
     record = {

@@ -31,7 +31,7 @@ class Log:
             self.known[each.message_key] = each
             self.sent.append(each.deployment_id)
 
-    def take_out(self, _: object, camera: str, deployment_id: str) -> None:
+    def publish_removal(self, _: object, camera: str, deployment_id: str) -> None:
         del self.known[deployment_key(camera, deployment_id)]
 
 
@@ -39,8 +39,8 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     log = Log()
     monkeypatch.setattr(command, "known_deployments", lambda _: dict(log.known))
-    monkeypatch.setattr(command, "publish", log.publish)
-    monkeypatch.setattr(command, "take_out", log.take_out)
+    monkeypatch.setattr(command, "publish_deployments", log.publish)
+    monkeypatch.setattr(command, "publish_removal", log.publish_removal)
     return log
 
 
@@ -139,4 +139,4 @@ def test_a_row_whose_camera_was_put_right_is_pointed_at(log: Log, file: Path) ->
 
 
 def test_nothing_to_send_asks_no_broker() -> None:
-    topic.publish(None, [])  # type: ignore[arg-type]
+    topic.publish_deployments(None, [])  # type: ignore[arg-type]

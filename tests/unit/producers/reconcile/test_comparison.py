@@ -13,10 +13,10 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from uncia.errors import UnciaError
-from uncia.producers.reconcile import rounds
-from uncia.producers.reconcile.compare import State
-from uncia.producers.reconcile.ledger import Fact, Ledger, Move
-from uncia.producers.reconcile.rounds import Asked, Comparison, Progress
+from uncia.producers.reconcile import comparison as comparison_module
+from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, Scope
+from uncia.producers.reconcile.ledger import Ledger, MovedUpload, UploadFact
+from uncia.producers.reconcile.object_state import ObjectState
 from uncia.producers.reconcile.upload_facts import object_keys
 from uncia.storage.object_store import StoredObject
 
@@ -39,13 +39,13 @@ class World:
         self.path = folder / "ledger.sqlite"
         self.now = START
         self.objects: dict[str, StoredObject] = {}
-        self.log: list[Fact] = []
+        self.log: list[UploadFact] = []
         self.announced: dict[str, list[float]] = {}
         self.listed = 0
         self.stop_after: int | None = None
         self.lose_announcements = False
-        self.told: list[tuple[State, str]] = []
-        self.moved: list[Move] = []
+        self.told: list[tuple[ObjectState, str]] = []
+        self.moved: list[MovedUpload] = []
 
     def store(self, *keys: str) -> None:
         for key in keys:
@@ -55,26 +55,26 @@ class World:
         return object_keys("b", key, f"etag-{key}")[0]
 
     def announce(self, key: str) -> None:
-        self.log.append(Fact(self.upload(key), announced=self.now))
+        self.log.append(UploadFact(self.upload(key), announced=self.now))
 
-    def answer(self, key: str) -> None:
-        self.log.append(Fact(self.upload(key), answered=self.now))
+    def fact_of_prediction(self, key: str) -> None:
+        self.log.append(UploadFact(self.upload(key), answered=self.now))
 
-    def run(self, asked: Asked | None = None) -> Progress:
+    def run(self, asked: Scope | None = None) -> ComparisonProgress:
         """With a ledger opened anew, as after a restart."""
         ledger = Ledger(self.path, "same")
         try:
-            comparison = Comparison(
+            comparison = BucketComparison(
                 ledger, "b", lambda: self._catch_up(ledger), self._list, self._announce,
                 self.moved.extend, self._etag_at, FRESH_S, UNANSWERED_S, AGAIN_S, lambda: self.now,
             )  # fmt: skip
-            return comparison.run(asked or Asked(), "test", lambda state, key: self.told.append((state, key)))
+            return comparison.run(asked or Scope(), "test", lambda state, key: self.told.append((state, key)))
         finally:
             ledger.close()
 
     def _catch_up(self, ledger: Ledger) -> None:
         start = ledger.positions().get(("t", 0), 0)
-        ledger.learn(self.log[start:], {("t", 0): len(self.log)})
+        ledger.apply(self.log[start:], {("t", 0): len(self.log)})
 
     def _etag_at(self, key: str) -> str | None:
         return self.objects[key].etag if key in self.objects else None
@@ -101,31 +101,31 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "PAGE", 2)
-    monkeypatch.setattr(rounds, "_HELD", 3)
+    monkeypatch.setattr(comparison_module, "PAGE_SIZE", 2)
+    monkeypatch.setattr(comparison_module, "_MAX_PENDING", 3)
 
 
 def test_what_could_not_be_read_counts_as_zero_and_is_tried_again_ever_more_rarely(world: World) -> None:
     world.store("a.jpg")
     world.announce("a.jpg")
-    world.log.append(Fact(world.upload("a.jpg"), refused=world.now))
+    world.log.append(UploadFact(world.upload("a.jpg"), refused=world.now))
     for _ in range(24 * 6):
         world.now += 600
         assert world.run().is_zero
         if world.announced.get("a.jpg", [0])[-1] == world.now:
-            world.log.append(Fact(world.upload("a.jpg"), refused=world.now))
+            world.log.append(UploadFact(world.upload("a.jpg"), refused=world.now))
     assert 3 <= len(world.announced["a.jpg"]) <= 10
     gaps = [later - earlier for earlier, later in pairwise(world.announced["a.jpg"])]
     assert gaps == sorted(gaps)
-    world.answer("a.jpg")
+    world.fact_of_prediction("a.jpg")
     world.now += 30 * 24 * 3600
-    assert world.run().count(State.ANSWERED) == 1
+    assert world.run().count(ObjectState.ANSWERED) == 1
 
 
 KEYS = st.sampled_from([f"s/c/{number}.jpg" for number in range(6)])
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["store", "announce", "answer"]), KEYS),
+        st.tuples(st.sampled_from(["store", "announce", "fact_of_prediction"]), KEYS),
         st.tuples(st.just("pass"), st.integers(1, 150)),
         st.tuples(st.just("round"), st.one_of(st.none(), st.integers(0, 6))),
         st.tuples(st.just("lossy round"), st.none()),
@@ -143,7 +143,7 @@ def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(ste
             if kind == "store":
                 if str(what) not in world.objects:
                     world.store(str(what))
-            elif kind in ("announce", "answer"):
+            elif kind in ("announce", "fact_of_prediction"):
                 if str(what) in world.objects:
                     getattr(world, kind)(str(what))
             elif kind == "pass":
@@ -167,7 +167,7 @@ def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(ste
 def test_a_stopped_comparison_goes_on_behind_what_it_has_dealt_with(world: World) -> None:
     world.store(*(f"k{number}" for number in range(8)))
     for number in range(8):
-        world.answer(f"k{number}")
+        world.fact_of_prediction(f"k{number}")
     world.stop_after = 5
     with pytest.raises(Stopped):
         world.run()
@@ -176,7 +176,7 @@ def test_a_stopped_comparison_goes_on_behind_what_it_has_dealt_with(world: World
     progress = world.run()
 
     assert world.listed == 4
-    assert progress.count(State.ANSWERED) == 8
+    assert progress.count(ObjectState.ANSWERED) == 8
 
 
 def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) -> None:
@@ -185,13 +185,13 @@ def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) 
     with pytest.raises(Stopped):
         world.run()
     world.stop_after = None
-    assert sum(world.run(Asked(prefix="a")).counts.values()) == 3
+    assert sum(world.run(Scope(prefix="a")).counts.values()) == 3
 
 
 def test_a_prefix_takes_keys_in_every_unicode_form(world: World) -> None:
     world.store("ho\u0308he/1", "h\u00f6he/2", "hohe/3", "hut/4", "ridge/5")
-    assert sum(world.run(Asked(prefix="h\u00f6he/")).counts.values()) == 2
-    assert sum(world.run(Asked(prefix="ho\u0308he/")).counts.values()) == 2
+    assert sum(world.run(Scope(prefix="h\u00f6he/")).counts.values()) == 2
+    assert sum(world.run(Scope(prefix="ho\u0308he/")).counts.values()) == 2
     assert world.listed == 8  # what begins with an h, twice
 
 
@@ -199,13 +199,13 @@ def test_the_unanswered_are_named_and_announced_again_only_on_demand(world: Worl
     world.store("k")
     world.announce("k")
     world.now += UNANSWERED_S + 1
-    assert world.run().count(State.UNANSWERED) == 1
+    assert world.run().count(ObjectState.UNANSWERED) == 1
     assert world.announced == {}
 
-    world.run(Asked(again=True))
+    world.run(Scope(again=True))
 
     assert list(world.announced) == ["k"]
-    assert world.told == [(State.UNANSWERED, "k")] * 2
+    assert world.told == [(ObjectState.UNANSWERED, "k")] * 2
     assert world.run().is_zero
 
 
@@ -215,14 +215,14 @@ def test_dates_are_those_of_the_store(world: World) -> None:
     world.store("new")
     world.now += 60
     moment = datetime.fromtimestamp(START + 1800, UTC)
-    world.run(Asked(since=moment))
-    world.run(Asked(until=moment))
-    assert world.told == [(State.MISSED, "new"), (State.MISSED, "old")]
+    world.run(Scope(since=moment))
+    world.run(Scope(until=moment))
+    assert world.told == [(ObjectState.MISSED, "new"), (ObjectState.MISSED, "old")]
 
 
 def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
-    ledger.learn([Fact(b"x" * 12, answered=1.0)], {("t", 0): 9})
+    ledger.apply([UploadFact(b"x" * 12, answered=1.0)], {("t", 0): 9})
     ledger.close()
     assert Ledger(tmp_path / "l", "one").positions() == {("t", 0): 9}
     assert Ledger(tmp_path / "l", "two").positions() == {}

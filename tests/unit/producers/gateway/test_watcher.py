@@ -1,10 +1,10 @@
-"""Which files are ready to be taken."""
+"""Which files of a folder are ready to be read."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.unit.producers.gateway.gateway_making import photograph
+from tests.unit.producers.gateway.builders import photograph
 from uncia.producers.gateway.watcher import Watcher
 
 
@@ -14,34 +14,34 @@ def watcher(tmp_path: Path) -> Watcher:
 
 
 def names(watcher: Watcher, now: float) -> list[str]:
-    return [seen.path.name for seen in watcher.look(now)]
+    return [file.path.name for file in watcher.scan(now)]
 
 
-def test_a_file_is_taken_once_it_rested(watcher: Watcher) -> None:
+def test_a_file_is_returned_once_it_is_unchanged(watcher: Watcher) -> None:
     photograph(watcher.folder / "1.JPG")
     assert [names(watcher, now) for now in (0, 1, 2, 3)] == [[], [], ["1.JPG"], []]
 
 
-def test_a_growing_file_is_not_taken(watcher: Watcher) -> None:
+def test_a_growing_file_is_not_returned(watcher: Watcher) -> None:
     for now in range(5):
         photograph(watcher.folder / "1.JPG", "x" * (now + 1))
         assert names(watcher, now * 10) == []
     assert watcher.unsettled == 1
 
 
-def test_an_empty_file_must_rest_longer(watcher: Watcher) -> None:
+def test_an_empty_file_must_be_unchanged_for_longer(watcher: Watcher) -> None:
     photograph(watcher.folder / "1.JPG", "")
     assert [names(watcher, now) for now in (0, 9, 10)] == [[], [], ["1.JPG"]]
 
 
-def test_a_file_that_changed_after_it_was_taken_is_taken_again(watcher: Watcher) -> None:
+def test_a_changed_file_is_returned_again(watcher: Watcher) -> None:
     photograph(watcher.folder / "1.JPG", "short")
     assert [names(watcher, now) for now in (0, 2)] == [[], ["1.JPG"]]
     photograph(watcher.folder / "1.JPG", "much longer")
     assert [names(watcher, now) for now in (4, 6)] == [[], ["1.JPG"]]
 
 
-def test_one_look_is_enough_for_a_card(tmp_path: Path) -> None:
+def test_one_scan_suffices_for_a_card(tmp_path: Path) -> None:
     photograph(tmp_path / "DCIM" / "100RECNX" / "RCNX0001.JPG")
     assert names(Watcher(tmp_path, settle_s=0), 0) == ["RCNX0001.JPG"]
 
@@ -52,7 +52,7 @@ def test_photographs_are_known_by_their_extension_in_any_case(tmp_path: Path) ->
     assert names(Watcher(tmp_path, settle_s=0), 0) == ["1.JPG", "2.jpeg", "3.Jpg"]
 
 
-def test_hidden_files_and_folders_and_links_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_and_links_are_skipped(tmp_path: Path) -> None:
     photograph(tmp_path / "._1.JPG")
     photograph(tmp_path / ".Trashes" / "1.JPG")
     (tmp_path / "link.JPG").symlink_to(photograph(tmp_path / "real.JPG"))

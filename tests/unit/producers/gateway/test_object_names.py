@@ -15,23 +15,23 @@ def taken(time: datetime, origin: TimeOrigin = TimeOrigin.DATE_TIME_ORIGINAL) ->
     return CaptureTime(time, origin)
 
 
-def test_a_key_tells_camera_day_time_and_content() -> None:
+def test_a_key_contains_camera_day_time_and_digest() -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1)), "0123456789abcdef" * 4, "JPG")
     assert key == "ridge/north/2026/05/04/20260504T030201-0123456789abcdef.jpg"
 
 
-def test_milliseconds_stand_in_the_key_when_they_are_known() -> None:
+def test_known_milliseconds_are_in_the_key() -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1, 50_000)), "0" * 64, ".jpeg")
     assert key.endswith("/20260504T030201050-0000000000000000.jpeg")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", ".", "..", ".hidden", "tab\there", "x" * 101])
-def test_a_name_that_makes_no_level_of_a_key_is_refused(name: str) -> None:
+def test_a_name_that_cannot_be_a_level_of_a_key_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="camera"):
         checked_name(name, "camera")
 
 
-def test_a_name_is_kept_as_it_was_said() -> None:
+def test_a_valid_name_is_only_trimmed() -> None:
     assert checked_name(" Sonnenhöhe 3 + 100 % ", "station") == "Sonnenhöhe 3 + 100 %"
 
 
@@ -53,29 +53,29 @@ def test_the_first_folder_is_the_camera_but_never_dcim(file: str, camera: str) -
 
 
 @pytest.mark.parametrize("name", ["DCIM", "dcim", "100RECNX", "100EK113", "999_FUJI", "101___05", "100D5100"])
-def test_a_folder_that_a_camera_made_is_no_cameras_name(name: str) -> None:
+def test_a_folder_created_by_a_camera_is_not_a_camera_name(name: str) -> None:
     with pytest.raises(SettingsError, match="--camera"):
         camera_of(Path("/p", name, "1.JPG"), Path("/p", name), None)
 
 
 @pytest.mark.parametrize("name", ["12345678", "20240501", "2024SITE", "cam-1", "100RECNX2", "001NORTH"])
-def test_serial_numbers_and_dates_are_cameras_names(name: str) -> None:
+def test_serial_numbers_and_dates_are_camera_names(name: str) -> None:
     assert camera_of(Path("/p", name, "1.JPG"), Path("/p"), None) == name
 
 
-def test_a_named_camera_took_everything() -> None:
+def test_a_named_camera_applies_to_all_files() -> None:
     assert camera_of(Path("/media/CARD/DCIM/1.JPG"), Path("/media/CARD"), "north") == "north"
 
 
 @pytest.mark.parametrize("origin", [TimeOrigin.FILE_NAME, TimeOrigin.FILE_TIME])
-def test_a_key_says_when_its_time_is_not_the_photographs_own(origin: TimeOrigin) -> None:
+def test_a_key_names_the_origin_of_a_time_that_is_not_embedded(origin: TimeOrigin) -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
     assert key == f"ridge/north/2026/05/04/20260504T030201-{origin}-0000000000000000.jpg"
     assert (capture_time_in_key(key), time_origin_in_key(key)) == (datetime(2026, 5, 4, 3, 2, 1), origin)
 
 
 @pytest.mark.parametrize("origin", sorted(EMBEDDED_ORIGINS))
-def test_a_key_says_nothing_more_when_its_time_is_the_photographs_own(origin: TimeOrigin) -> None:
+def test_a_key_with_an_embedded_time_names_no_origin(origin: TimeOrigin) -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
     assert key == "ridge/north/2026/05/04/20260504T030201-0000000000000000.jpg"
     assert time_origin_in_key(key) is TimeOrigin.KEY

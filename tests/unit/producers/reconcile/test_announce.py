@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from uncia.producers.reconcile import announce as announcing
+from uncia.producers.reconcile import announce as announce_module
 from uncia.producers.reconcile.announce import announce
 from uncia.settings import Settings
 from uncia.storage.object_store import StoredObject
@@ -34,7 +34,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(announcing, "KafkaProducer", lambda **_: broker)
+    monkeypatch.setattr(announce_module, "KafkaProducer", lambda **_: broker)
     return broker
 
 
