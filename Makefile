@@ -33,6 +33,7 @@ check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with br
 	@$(PY) -m mypy
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PY) -m uncia topics docs --check
+	@$(PY) -m uncia topology docs --check
 	@$(PY) -m uncia settings docs --check
 	@$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered tests/unit
 
