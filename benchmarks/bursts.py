@@ -32,7 +32,7 @@ from benchmarks.report import Results
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import ImagePredicted
 from uncia.infra.local.layout import Layout
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
 from uncia.kafka.broker import read_topics
@@ -169,14 +169,13 @@ class Streamed:
         self._stack.up(_PARTS)
 
     def _stop(self) -> None:
-        drawn = self._stack.drawn()
-        assert drawn is not None
-        Supervisor(Layout(self._stack.folder, Path(drawn.short))).stop_parts(["bursts"], 30)
+        identity = self._stack.require_identity()
+        Supervisor(Layout(self._stack.folder, Path(identity.runtime_dir))).stop_parts(["bursts"], 30)
 
     def _cpu(self) -> dict[str, float]:
-        drawn = self._stack.drawn()
+        identity = self._stack.identity()
         found: dict[str, float] = dict.fromkeys(_PARTS, 0.0)
-        for part, seconds in sample(drawn.stack_id if drawn else "").cpu.values():
+        for part, seconds in sample(identity.stack_id if identity else "").cpu.values():
             found[part] = found.get(part, 0.0) + seconds
         return found
 
@@ -236,7 +235,7 @@ def measure(folder: Path, plan: BurstsPlan, say: Callable[[str], None]) -> Resul
     results = pure(Settings(), plan.pure)
     say(f"  bursts without Kafka: {results['bursts_pure_frames_per_s']} frames/s")
     try:
-        with stopped_at_the_end(stack):
+        with stop_on_exit(stack):
             stack.up(_PARTS)
             streamed = Streamed(stack)
             results |= streamed.throughput(plan.streamed)

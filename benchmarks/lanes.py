@@ -33,7 +33,7 @@ from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
 from benchmarks.uploads import Sent, Uploader
 from uncia.errors import UnciaError
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stream import stream_status
 from uncia.kafka.broker import read_topics
@@ -153,7 +153,11 @@ class Lanes:
 
     def _live(self, seen: Seen, done: Callable[[], bool]) -> Waits:
         """Live photographs at the steady rate until `done`, a second's worth at a time."""
-        sent, stack_id, rate = Sent(), drawn.stack_id if (drawn := self._stack.drawn()) else "", self._plan.rate
+        sent, stack_id, rate = (
+            Sent(),
+            identity.stack_id if (identity := self._stack.identity()) else "",
+            self._plan.rate,
+        )
         busy, ours, began = busy_seconds(), _used(stack_id), time.perf_counter()
         while not done() or not sent.due:
             count = max(1, round(rate))
@@ -170,8 +174,8 @@ class Lanes:
         return seen.waits(sent, max(0.0, others) / took / cores())
 
     def _intake_cpu(self) -> float:
-        drawn = self._stack.drawn()
-        cpu = sample(drawn.stack_id if drawn else "").cpu
+        identity = self._stack.identity()
+        cpu = sample(identity.stack_id if identity else "").cpu
         return sum(seconds for part, seconds in cpu.values() if part == "intake")
 
     def _for_seconds(self) -> Callable[[], bool]:
@@ -210,7 +214,7 @@ def measure(folder: Path, plan: LanesPlan) -> Results:
     stack = Stack(folder / "stack")
     shutil.rmtree(stack.folder, ignore_errors=True)
     try:
-        with stopped_at_the_end(stack, repository=folder / "no-op" if plan.no_op else None):
+        with stop_on_exit(stack, repository=folder / "no-op" if plan.no_op else None):
             stack.up()
             return {"lanes_model": "no-op" if plan.no_op else "real", **Lanes(stack, photographs, plan).measure()}
     finally:

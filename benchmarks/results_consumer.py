@@ -70,7 +70,7 @@ class Answers:
 
 
 @contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[Answers]:
+def follow_results(settings: Settings) -> Iterator[Answers]:
     """Answers that are fed by a thread as long as the context lasts, from now on."""
     answers, stop, ready = Answers(), threading.Event(), threading.Event()
 

@@ -15,9 +15,9 @@ from benchmarks.photographs import Photographs
 from benchmarks.processes import Sample, pids_of, sample
 from benchmarks.profiling import recording
 from benchmarks.report import Results
-from benchmarks.results_consumer import Answers, listening
+from benchmarks.results_consumer import Answers, follow_results
 from benchmarks.uploads import Uploader
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings
@@ -61,12 +61,12 @@ class Bench:
         put["in_process_way"] = f"{way.name}, batch {way.batch}"
         self._stack.down()
         shutil.rmtree(self._stack.folder, ignore_errors=True)
-        with stopped_at_the_end(self._stack):
+        with stop_on_exit(self._stack):
             self._start("cold")
             self._stop()
             self._start("warm")
             settings = self._stack.settings()
-            with listening(settings) as answers:
+            with follow_results(settings) as answers:
                 stream = EndToEnd(Uploader(settings, library), answers, self._stack_id, CAMERAS)
                 self._measure(stream, way, empty)
                 self._check(answers)
@@ -75,8 +75,8 @@ class Bench:
 
     @property
     def _stack_id(self) -> str:
-        drawn = self._stack.drawn()
-        return drawn.stack_id if drawn else ""
+        identity = self._stack.identity()
+        return identity.stack_id if identity else ""
 
     def _measure(self, stream: EndToEnd, way: Way, empty: Measured) -> None:
         put, plan = self._results, self._plan

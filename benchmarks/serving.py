@@ -28,7 +28,7 @@ from benchmarks.serving_load import Asked, by_grpc, by_http, percentiles, releas
 from benchmarks.serving_table import write_table
 from uncia.errors import UnciaError
 from uncia.imaging.frames import self_test_pattern
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import installed_card
 from uncia.serving.model_versions import GRAPH_FILE, write_standing
@@ -209,7 +209,7 @@ def measure(folder: Path, times: int, seconds: float, say: Callable[[str], None]
     stack = Stack(folder / "stack")
     results: Results = {}
     try:
-        with stopped_at_the_end(stack, repository=repository):
+        with stop_on_exit(stack, repository=repository):
             stack.up(("triton",))
             settings = stack.settings().model_copy(update={"model_repository": repository})
             parts: dict[str, Callable[[], Results]] = {

@@ -25,7 +25,7 @@ from benchmarks.machine import describe
 from benchmarks.marked_page import with_results
 from benchmarks.photographs import Photographs, exif_block
 from uncia.errors import DependencyDown, UnciaError
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
 from uncia.storage.object_store import ObjectStore
@@ -156,7 +156,7 @@ def table(found: dict[str, float]) -> str:
 @contextlib.contextmanager
 def _both(folder: Path, photographs: Photographs) -> Iterator[tuple[Side, Side]]:
     sides = (Side(folder / "synced", photographs, sync=True), Side(folder / "unsynced", photographs, sync=False))
-    with stopped_at_the_end(sides[0].stack), stopped_at_the_end(sides[1].stack):
+    with stop_on_exit(sides[0].stack), stop_on_exit(sides[1].stack):
         for side in sides:
             side.start()
         yield sides

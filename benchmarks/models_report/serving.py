@@ -23,7 +23,7 @@ from benchmarks.models_report.pictures import genuine, sides
 from benchmarks.models_report.running import Facts, Report
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import ImagePredicted
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
@@ -57,7 +57,7 @@ def serving_step(report: Report) -> Facts:
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(report.folder / "repository", home / "models", ignore=shutil.ignore_patterns("__pycache__"))
     stack = Stack(home / "stack")
-    with stopped_at_the_end(stack, repository=home / "models"):
+    with stop_on_exit(stack, repository=home / "models"):
         report.say("      starting a stack")
         stack.up(extra_env=_QUICK, timeout_s=300)
         return _serve(report, stack)
@@ -171,9 +171,8 @@ def _heard(settings: Settings) -> Iterator[Heard]:
 
 def _failures(stack: Stack) -> float:
     """What Triton counts as failed requests of the model, over all versions."""
-    drawn = stack.drawn()
-    assert drawn is not None
-    url = f"http://127.0.0.1:{drawn.ports['triton_metrics']}/metrics"
+    identity = stack.require_identity()
+    url = f"http://127.0.0.1:{identity.ports['triton_metrics']}/metrics"
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{MODEL}"' in line]

@@ -10,7 +10,7 @@ from uncia.errors import StackError, UnciaError
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.part_health import last_lines
 from uncia.infra.local.seaweedfs import SeaweedFS
-from uncia.infra.local.service import Service, Site
+from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
 from uncia.infra.local.workers import (
@@ -41,7 +41,7 @@ Report = Callable[[str, float, str], None]
 """Called as (part, seconds since the start, detail) when a part is ready."""
 
 
-def services_of(site: Site, names: Sequence[str]) -> list[Service]:
+def services_of(site: StackContext, names: Sequence[str]) -> list[Service]:
     """These parts of a stack, in the order of `SERVICES`."""
     return [service(site) for service in SERVICES if service.name in names]
 
