@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from uncia.serving.model_card import read_model_card
-from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
+from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_version_state
 from uncia.settings import Settings
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 
 _MODEL = '''\
 """Returns the same stored vectors for every frame."""
@@ -44,10 +44,10 @@ class TritonPythonModel:
 def build(repository: Path, settings: Settings) -> None:
     """Create `repository` with a no-op model that has the name, card and tensors of the model in these settings."""
     real = settings.model_repository / settings.model
-    with whole_folder(repository / settings.model) as folder:
+    with atomic_directory(repository / settings.model) as folder:
         for name in (CONFIG_FILE, LIVE_FILE):
             shutil.copy(real / name, folder)
-        for version in read_standing(real).served:
+        for version in read_version_state(real).served:
             _version(real / version, folder / version)
 
 

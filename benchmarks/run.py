@@ -19,7 +19,7 @@ from benchmarks.results_consumer import ResultsConsumer, consume_results
 from benchmarks.uploads import Uploader
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 
 DISTINCT = 48
@@ -114,7 +114,7 @@ class Benchmark:
         model = settings.model_repository / settings.model
         return measure(
             what,
-            model / read_standing(model).live,
+            model / read_version_state(model).live,
             self._folder / "photographs",
             strategy=strategy.name,
             batch=strategy.batch,

@@ -20,7 +20,7 @@ import typer
 from PIL import Image
 
 from benchmarks.processes import anonymous_memory
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.image_decoding import frame_of
 from uncia.training.datasets.images import Picture
 from uncia.training.datasets.splits import Split

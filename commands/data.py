@@ -97,7 +97,7 @@ def check_data(
     Exit status 1 where something must be mended: a file that cannot be read, or copies of one photograph under labels
     that contradict each other. The rest is for you to judge.
     """
-    from uncia.serving.model_versions import write_whole
+    from uncia.storage.durable import write_durably
     from uncia.training.dataset_check.findings import check
     from uncia.training.dataset_check.page import render
 
@@ -109,7 +109,7 @@ def check_data(
         findings = check(data, None if quick else _see(cache), seed=seed, reading=reading, seeing=seeing)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, render(findings, source.absolute()))
+        write_durably(page, render(findings, source.absolute()))
     except OSError as error:
         raise DataError(f"{page} cannot be written ({error.strerror}): name another place with --output") from error
     if as_json:

@@ -9,7 +9,7 @@ AUGMENTATIONS = ("none", "mirror")
 
 def ablation_step(report: Report) -> Facts:
     """Run every combination, as `uncia models ablate` does, and write the plot."""
-    from uncia.imaging.frames import FrameSpec
+    from uncia.imaging.frame_spec import FrameSpec
     from uncia.training.ablation import AblationSettings, ablate, as_json, spread_cuts
     from uncia.training.features.backbones import backbone
     from uncia.training.model_packages.plots import interval_plot

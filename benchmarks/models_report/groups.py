@@ -74,7 +74,7 @@ def samples_step(report: Report) -> Facts:
     if not pictures:
         return {"photographs": 0}
     answers = ask(package, pictures)
-    leopard = package.card.labels.of_taxon(LEOPARD)[0]
+    leopard = package.card.labels.classes_of_taxon(LEOPARD)[0]
     lines = []
     for row, picture in enumerate(answers.pictures):
         scores = answers.windows[row]

@@ -11,11 +11,11 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.names import is_card_folder
 from uncia.errors import UnciaError
 from uncia.infra.demo.follower import follow_results
 from uncia.infra.demo.ledger import Ledger, closing_line
-from uncia.infra.demo.processes import Child, Gateway, uncia
+from uncia.infra.demo.processes import ChildProcess, GatewayProcess, uncia
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo, plain_console
 
@@ -78,7 +78,7 @@ def _checked(images: Path) -> Path:
         raise UnciaError(f"{images} is not a folder; pass one that contains photographs or sub-folders of them")
     if not _photographs(images):
         raise UnciaError(f"neither {images} nor any folder below it contains a .jpg or .jpeg file")
-    own = next((path.name for path in (images.resolve(), *images.iterdir()) if is_cards_own(path.name)), "")
+    own = next((path.name for path in (images.resolve(), *images.iterdir()) if is_card_folder(path.name)), "")
     if own:
         raise UnciaError(
             f"{own} is a folder that a camera made on its SD card: pass one whose sub-folders are named after cameras"
@@ -100,7 +100,7 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(follow_results(stack.settings(), ledger))
         watching = ["watch", "--from-beginning", *([] if sys.stdout.isatty() else ["--settled"])]
-        watch = Child(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
+        watch = ChildProcess(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
         cleanup.callback(watch.end)
         if images is None:
             gateways, simulator = _simulated(folder, environment, ledger, cleanup)
@@ -115,10 +115,10 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
 
 def _simulated(
     folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
-) -> tuple[list[Gateway], Child]:
+) -> tuple[list[GatewayProcess], ChildProcess]:
     photographs = folder / "photographs"
     stations: dict[str, Any] = {}
-    simulator = Child(
+    simulator = ChildProcess(
         uncia("simulate", str(photographs), "--stations", str(_STATIONS), "--live", "--json"),
         environment,
         log=folder / "logs" / "simulate.log",
@@ -138,7 +138,7 @@ def _simulated(
 
 def _gateway(
     verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
-) -> Gateway:
+) -> GatewayProcess:
     spool = folder / "spool" / f"{station}.sqlite"
     # Simulated cameras fire now, whatever the capture date of their photographs.
     lane = "live" if verb == "watch" else "backfill"
@@ -146,7 +146,7 @@ def _gateway(
         *("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane),
         *("--grace", "2"),  # files are local, not arriving over an uplink: a truncated one will not be completed
     )
-    return Gateway(
+    return GatewayProcess(
         [*arguments, "--once"] if verb == "card" else arguments,
         environment,
         folder / "logs" / f"gateway-{station}.log",
@@ -155,7 +155,7 @@ def _gateway(
 
 
 def _wait_until_settled(
-    ledger: Ledger, gateways: list[Gateway], simulator: Child | None, folder: Path, patience: float
+    ledger: Ledger, gateways: list[GatewayProcess], simulator: ChildProcess | None, folder: Path, patience: float
 ) -> None:
     last, changed_at = ledger.progress(), time.monotonic()
     while time.monotonic() - changed_at < patience:
@@ -176,7 +176,7 @@ def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> 
     summary = {**ledger.summary(), "seconds": round(time.monotonic() - began, 1)}
     path = folder / "summary.json"
     path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    report = Child(
+    report = ChildProcess(
         uncia("report", "--output", str(folder / "report.html"), "--title", "Uncia demo", "--summary", str(path)),
         stack.environment(),
         log=folder / "logs" / "report.log",

@@ -12,7 +12,7 @@ from typing import Any
 
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import upload_id
-from uncia.storage.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,4 @@ def closing_line(summary: dict[str, Any]) -> str:
 
 def _belongs(image: ImagePredicted) -> bool:
     """True when the object is a photograph, readable or not, so that some burst must contain it."""
-    return image.rejection is None or is_lost_photograph(image.key, image.rejection.reason)
+    return image.rejection is None or is_unreadable_photograph(image.key, image.rejection.reason)

@@ -12,12 +12,12 @@ from rich.text import Text
 from uncia.errors import StackError
 from uncia.infra.local.disks import DiskState, disk_warnings, inspect_disks
 from uncia.infra.local.part_health import PartStatus
-from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.part_order import PART_NAMES
 from uncia.infra.local.stack import Stack
 from uncia.settings import read_settings, stack_dir
 from uncia.terminal import echo, echo_json, plain_console
 
-_NAMES = ", ".join(NAMES)
+_NAMES = ", ".join(PART_NAMES)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -113,7 +113,7 @@ def logs(
 ) -> None:
     """Print the logs of the parts."""
     folder = stack_dir() / "logs"
-    names = [part] if part else [*NAMES, "supervisord"]
+    names = [part] if part else [*PART_NAMES, "supervisord"]
     paths = {name: folder / f"{name}.log" for name in names}
     if part and not paths[part].exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"

@@ -14,13 +14,13 @@ from uncia.infra.local.crash_loops import crash_loops
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.part_health import PartStatus, probe_part, unsupervised_status
 from uncia.infra.local.part_order import (
-    NAMES,
+    PART_NAMES,
     Report,
+    create_services,
     prepare,
-    services_of,
     start_all,
     stop_in_order,
-    with_needs,
+    with_dependencies,
 )
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of, is_free, read_identity
@@ -51,7 +51,7 @@ class Stack:
         everything is stopped again; the logs are kept. `extra_env` is added to the workers' environment; `timeout_s`
         covers the whole start; `report` is called once per part that becomes ready. Raises `StackError`.
         """
-        wanted = with_needs(parts or NAMES)
+        wanted = with_dependencies(parts or PART_NAMES)
         with self._locked():
             layout = self._current_layout()
             was_down = layout is None or not Supervisor(layout).answers()
@@ -59,7 +59,7 @@ class Stack:
                 if was_down:
                     self._begin()
                 site = self._site(extra_env or {})
-                supervisor, services = Supervisor(site.layout), services_of(site, wanted)
+                supervisor, services = Supervisor(site.layout), create_services(site, wanted)
                 prepare(supervisor, services)
                 start_all(supervisor, services, timeout_s, report)
             except BaseException:
@@ -83,7 +83,7 @@ class Stack:
             left = (
                 {p.part: p.pid for p in processes.of_stack(identity.stack_id)} if (identity := self.identity()) else {}
             )
-            return [unsupervised_status(name, left.get(name)) for name in NAMES]
+            return [unsupervised_status(name, left.get(name)) for name in PART_NAMES]
         memory = self._memory()
         site = self._site({})
 
@@ -95,8 +95,8 @@ class Stack:
             looping = service.name in loops and status.state not in ("exited", "stopped")
             return status.with_crash_loop(loops[service.name]) if looping else status
 
-        with ThreadPoolExecutor(len(NAMES)) as pool:
-            return list(pool.map(probe, services_of(site, NAMES)))
+        with ThreadPoolExecutor(len(PART_NAMES)) as pool:
+            return list(pool.map(probe, create_services(site, PART_NAMES)))
 
     def is_supervised(self) -> bool | None:
         """True while supervisord answers; False when it died; None after `down` or before the first `up`."""
@@ -137,9 +137,9 @@ class Stack:
             Layout(self.folder, Path(known.runtime_dir)).remove_runtime_dir()
         layout = Layout.make(self.folder)
         identity = ensure_identity(self.folder, layout.runtime_dir)
-        for name in NAMES:
+        for name in PART_NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
-        Supervisor(layout).start(services_of(self._site({}), NAMES), identity)
+        Supervisor(layout).start(create_services(self._site({}), PART_NAMES), identity)
 
     def _end(self) -> None:
         identity, layout = self.identity(), self._current_layout()

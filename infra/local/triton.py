@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.service import NotReady, Service
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 
 if TYPE_CHECKING:
-    from uncia.serving.triton_client import ModelControl, Probe
+    from uncia.serving.triton_client import ModelControl, ProbeResult
 
 EXIT_TIMEOUT_S = 5
 
@@ -100,21 +100,21 @@ def other_served_versions(settings: Settings) -> tuple[str, ...]:
     Empty when they cannot be read; the probe of the live version reports that error.
     """
     try:
-        standing = read_standing(settings.model_repository / settings.model)
+        standing = read_version_state(settings.model_repository / settings.model)
     except SettingsError:
         return ()
     live = settings.model_version or standing.live
     return tuple(version for version in standing.served if version != live)
 
 
-def probe_other_version(control: "ModelControl", settings: Settings, version: str) -> "Probe":
+def probe_other_version(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":
     """Probe a version other than the live one. A damaged or missing folder makes this version `FAILING`, no other."""
-    from uncia.serving.triton_client import Health, Probe
+    from uncia.serving.triton_client import ModelHealth, ProbeResult
 
     try:
         return control.probe(settings.model, version)
     except SettingsError as error:
-        return Probe(Health.FAILING, str(error))
+        return ProbeResult(ModelHealth.FAILING, str(error))
 
 
 def _site_packages(venv: Path) -> Path:

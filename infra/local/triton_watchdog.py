@@ -22,9 +22,9 @@ from pathlib import Path
 from uncia.errors import UnciaError
 from uncia.infra.local import processes
 from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, other_served_versions, probe_other_version
-from uncia.serving.model_card import load_model_card
-from uncia.serving.model_versions import one_writer
-from uncia.serving.triton_client import Health, ModelControl, Probe
+from uncia.serving.model_card import read_active_card
+from uncia.serving.model_versions import repository_lock
+from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings, settings
 from uncia.telemetry import Logger, configure_logging, ready_file
 
@@ -66,18 +66,18 @@ class RemedyPolicy:
     tried: int = 0
     unreachable_since: float | None = None
 
-    def next_remedy(self, health: Health, now: float) -> Remedy:
+    def next_remedy(self, health: ModelHealth, now: float) -> Remedy:
         """Record a probe's result and return the remedy to apply now."""
-        if health is Health.HEALTHY:
+        if health is ModelHealth.HEALTHY:
             self._reset()
             return Remedy.NONE
-        if health is Health.UNREACHABLE:
+        if health is ModelHealth.UNREACHABLE:
             self.unreachable_since = now if self.unreachable_since is None else self.unreachable_since
             return self._exhausted() if now - self.unreachable_since >= self.patience_s else Remedy.NONE
         self.unreachable_since = None
         self.failures += 1
         # A dead process stays dead; any other failure may be one slow response.
-        if self.failures < 2 and health is not Health.DEAD:
+        if self.failures < 2 and health is not ModelHealth.DEAD:
             return Remedy.NONE
         if self.tried >= len(self.remedies):
             return self._exhausted()
@@ -114,14 +114,14 @@ class TritonWatchdog:
 
     def __init__(
         self,
-        probe: Callable[[str], Probe],
+        probe: Callable[[str], ProbeResult],
         remedies: Mapping[Remedy, Callable[[str], None]],
         others: Callable[[], Sequence[str]],
         log: Logger,
     ) -> None:
         self._probe, self._remedies, self._others, self._log = probe, remedies, others, log
         self._live_policy, self._other_policies = RemedyPolicy(), dict[str, RemedyPolicy]()
-        self._last_health: dict[str, Health] = {}
+        self._last_health: dict[str, ModelHealth] = {}
         self._healthy_rounds = 0
 
     def check(self, now: float) -> bool:
@@ -140,7 +140,7 @@ class TritonWatchdog:
     def _check_version(self, version: str, policy: RemedyPolicy, now: float) -> bool:
         result = self._probe(version)
         log = self._log.bind(version=version or "live", health=result.health.value)
-        if result.health is not self._last_health.get(version, Health.HEALTHY):
+        if result.health is not self._last_health.get(version, ModelHealth.HEALTHY):
             log.info("health_changed", detail=result.detail)
         self._last_health[version] = result.health
         remedy = policy.next_remedy(result.health, now)
@@ -189,18 +189,18 @@ def main() -> None:
         run(watchdog, stop, ready_file())
 
 
-def _probe(control: ModelControl, config: Settings, version: str) -> Probe:
+def _probe(control: ModelControl, config: Settings, version: str) -> ProbeResult:
     return control.probe(config.model) if version == LIVE else probe_other_version(control, config, version)
 
 
 def _revive(control: ModelControl, config: Settings, version: str) -> None:
     if version == LIVE:
-        control.revive(config.model, load_model_card(config).version)
+        control.reload_version(config.model, read_active_card(config).version)
         return
     # Triton serves one load request for a model at a time, and a person's `uncia models promote` must not fail because
     # of a version that is not live. That command reloads this version too, or the next probe retries.
-    with one_writer(config.model_repository, wait=False):
-        control.revive(config.model, version)
+    with repository_lock(config.model_repository, wait=False):
+        control.reload_version(config.model, version)
 
 
 def _end_triton(stack_id: str) -> None:

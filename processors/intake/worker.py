@@ -12,12 +12,12 @@ import structlog
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded, Lane
-from uncia.lanes import lane_of
+from uncia.lanes import choose_lane
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
-from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object, warn_of_bucket
+from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object, warn_if_bucket_unreadable
 from uncia.processors.intake.keys import KeyPattern
 from uncia.processors.intake.notifications import Ignored, Stored, read
 from uncia.processors.intake.store_time import believable_seconds
@@ -101,7 +101,7 @@ class Intake:
             announced_at=datetime.now(UTC),
             moved_to=stored.moved_to,
             announced_by="reconcile" if stored.by_reconcile else "notification",
-            lane=lane_of(stored.key, stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
+            lane=choose_lane(stored.key, stored_at, backfill_after_s=self._backfill_after_s, declared=stored.lane),
         )
 
     async def _ask(self, stored: Stored) -> tuple[str, int]:
@@ -128,7 +128,7 @@ def create(settings: Settings) -> WorkerApp:
     }
     dead_letters = DeadLetters(app, settings)
     store = ObjectStore(settings, timeout_s=10, attempts=1)
-    warn_of_bucket(store, settings.bucket)
+    warn_if_bucket_unreadable(store, settings.bucket)
     intake = Intake(settings, store)
 
     async def settle(event: faust.Event) -> None:

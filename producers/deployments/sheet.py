@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged
 from uncia.producers.deployments.rows import Columns, Defaults, read_row
@@ -146,25 +146,27 @@ def _overlap(one: DeploymentChanged, other: DeploymentChanged) -> bool:
     return (other.end is None or one.start < other.end) and (one.end is None or other.start < one.end)
 
 
-def _text(raw: bytes) -> tuple[tables.Form, str]:
+def _text(raw: bytes) -> tuple[table_format.TableFormat, str]:
     """How the table is written, and its text from the heading on."""
     try:
-        text = raw.decode(tables.encoding_of(raw))
+        text = raw.decode(table_format.detect_encoding(raw))
     except UnicodeDecodeError as error:
-        raise UnciaError(tables.not_utf_8(raw[: error.start].count(b"\n") + 1)) from error
+        raise UnciaError(table_format.encoding_problem(raw[: error.start].count(b"\n") + 1)) from error
     first, _, rest = text.partition("\n")
-    form = tables.form_of(first, rest.partition("\n")[0])
-    return form, rest if form.skipped else text
+    form = table_format.detect_format(first, rest.partition("\n")[0])
+    return form, rest if form.skipped_lines else text
 
 
-def _rows(text: str, form: tables.Form, columns: Columns) -> Iterator[tuple[int, dict[str, str], list[str]]]:
+def _rows(
+    text: str, form: table_format.TableFormat, columns: Columns
+) -> Iterator[tuple[int, dict[str, str], list[str]]]:
     """Line, cells by column, and what is wrong with the row's form."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check(header, columns)
         while True:
-            line = reader.line_num + 1 + form.skipped
+            line = reader.line_num + 1 + form.skipped_lines
             cells = next(reader, None)
             if cells is None:
                 return
@@ -177,7 +179,7 @@ def _rows(text: str, form: tables.Form, columns: Columns) -> Iterator[tuple[int,
                 ]
             yield line, dict(zip(header, cells, strict=False)), wrong
     except csv.Error as error:
-        raise UnciaError(f"line {reader.line_num + form.skipped} is no CSV: {error}") from error
+        raise UnciaError(f"line {reader.line_num + form.skipped_lines} is no CSV: {error}") from error
 
 
 def _check(header: list[str], columns: Columns) -> None:

@@ -179,7 +179,7 @@ class ContainerStack:
 
 def _check_name(name: str) -> str:
     if name not in PARTS:
-        raise StackError(f"no such part: {name}; there are {', '.join(PARTS)}")
+        raise StackError(f"no such part: {name}; available: {', '.join(PARTS)}")
     return name
 
 

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
-from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.part_order import PART_NAMES
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import is_free
 
@@ -89,7 +89,7 @@ def s3(stack: Stack, **how: object) -> object:
 
 
 def test_every_part_answers(stack: Stack) -> None:
-    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(NAMES, True)
+    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(PART_NAMES, True)
 
 
 def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
@@ -242,7 +242,7 @@ def test_two_starts_at_once_in_one_folder_do_not_mix(stack: Stack) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PART_NAMES)
 def test_a_killed_part_comes_back_and_answers(stack: Stack, name: str) -> None:
     until_back(stack, name, stack.kill(name, signal.SIGKILL))
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.images import DataSet, Picture
@@ -246,7 +246,7 @@ def _moment(text: str) -> float | None:
 def _box(row: dict[str, str]) -> Box | None:
     told = [row.get(f"bbox{name}", "") for name in ("X", "Y", "Width", "Height")]
     try:
-        x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
+        x, y, width, height = (table_format.parse_number(text, decimal_comma=True) for text in told)
         return checked_box(x, y, width, height)
     except ValueError:
         return None

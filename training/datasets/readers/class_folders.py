@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.names import is_card_folder
 from uncia.training.datasets import DataError
 from uncia.training.datasets.images import DataSet, Picture
 from uncia.training.datasets.readers.vocabulary import group_of, is_picture, need_pictures, same, tells_nothing
@@ -18,7 +18,7 @@ def read_folders(source: Path) -> DataSet:
     pictures: list[Picture] = []
     others = unknown = 0
     for folder in sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        if is_cards_own(folder.name):
+        if is_card_folder(folder.name):
             raise DataError(f"{folder} is a folder of a camera's card and no class: {HINT}")
         label, group = same(folder.name), same(group_of(folder.name))
         for path in _files(folder):
@@ -28,7 +28,7 @@ def read_folders(source: Path) -> DataSet:
                 unknown += 1
             else:
                 camera = same(
-                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_cards_own(each))
+                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_card_folder(each))
                 )
                 pictures.append(Picture(path, label, "", camera, group=group))
     need_pictures(len(pictures), source, HINT)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from uncia.camtrap import tables
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap import table_format
+from uncia.camtrap.names import is_card_folder
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
@@ -89,8 +89,8 @@ def heading_of(path: Path) -> tuple[str, ...]:
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and the line by its heading's names; cells that mean nothing (`uncia.camtrap.tables.MISSING`) are
-    empty. Raises `DataError`."""
+    """Line number and the line by its heading's names; cells that mean nothing are empty
+    (`uncia.camtrap.table_format.MISSING_CELLS`). Raises `DataError`."""
     with _opened(path) as (reader, skipped):
         names = [name.strip() for name in reader.fieldnames or ()]
         twice = {name for name in names if name and names.count(name) > 1}
@@ -103,7 +103,7 @@ def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     f"{path}, line {reader.line_num + skipped}: it has more cells than the heading: is one with a "
                     "separator in it not quoted?"
                 )
-            yield reader.line_num + skipped, {name: tables.cell(row[name]) for name in names if name}
+            yield reader.line_num + skipped, {name: table_format.clean_cell(row[name]) for name in names if name}
 
 
 @contextlib.contextmanager
@@ -111,17 +111,17 @@ def _opened(path: Path) -> Iterator[tuple["csv.DictReader[str]", int]]:
     """A reader from the heading on, and the lines before it."""
     try:
         with path.open("rb") as raw:
-            encoding = tables.encoding_of(raw.read(4096))
+            encoding = table_format.detect_encoding(raw.read(4096))
         with path.open(encoding=encoding, newline="") as file:
-            form = tables.form_of(file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE))
+            form = table_format.detect_format(file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE))
             file.seek(0)
-            for _ in range(form.skipped):
+            for _ in range(form.skipped_lines):
                 file.readline()
-            yield csv.DictReader(file, delimiter=form.separator, restval=""), form.skipped
+            yield csv.DictReader(file, delimiter=form.separator, restval=""), form.skipped_lines
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: {tables.not_utf_8(_line_of(path))}") from error
+        raise DataError(f"{path}: {table_format.encoding_problem(_line_of(path))}") from error
     except csv.Error as error:
         raise DataError(f"{path} is no table: {error}") from error
     except DataError:
@@ -222,7 +222,7 @@ def _slashed(path: str) -> str:
 
 def _camera_of(place: str) -> str:
     """The folders around a picture without those that cameras number themselves: two cameras both have a `100RECNX`."""
-    levels = [level for level in _slashed(place).split("/") if level not in ("", ".") and not is_cards_own(level)]
+    levels = [level for level in _slashed(place).split("/") if level not in ("", ".") and not is_card_folder(level)]
     if levels and is_picture(Path(levels[-1])):
         levels.pop()
     return "/".join(levels)
@@ -270,7 +270,7 @@ def _box(row: dict[str, str]) -> Box | None:
     if not any(told):
         return None
     try:
-        x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
+        x, y, width, height = (table_format.parse_number(text, decimal_comma=True) for text in told)
     except ValueError:
         raise ValueError(f"the box {told} is not four numbers") from None
     return checked_box(x, y, width, height)

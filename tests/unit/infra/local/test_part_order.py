@@ -10,22 +10,22 @@ import pytest
 
 from uncia.errors import StackError
 from uncia.infra.local import processes
-from uncia.infra.local.part_order import NAMES, SERVICES, with_needs
+from uncia.infra.local.part_order import PART_NAMES, SERVICES, with_dependencies
 from uncia.infra.local.stack import Stack
 
 
 def test_parts_include_their_dependencies() -> None:
-    assert with_needs(["predict"]) == ("kafka", "seaweedfs", "triton", "predict")
+    assert with_dependencies(["predict"]) == ("kafka", "seaweedfs", "triton", "predict")
 
 
 def test_a_part_is_listed_after_its_dependencies() -> None:
     for service in SERVICES:
-        assert all(NAMES.index(need) < NAMES.index(service.name) for need in service.needs)
+        assert all(PART_NAMES.index(need) < PART_NAMES.index(service.name) for need in service.needs)
 
 
 def test_an_unknown_part_is_rejected_with_the_known_names() -> None:
-    with pytest.raises(StackError, match="no such part: kafak; there are kafka"):
-        with_needs(["kafak"])
+    with pytest.raises(StackError, match="no such part: kafak; available: kafka"):
+        with_dependencies(["kafak"])
 
 
 def test_a_stack_that_was_never_started_is_down(tmp_path: Path) -> None:

@@ -81,5 +81,5 @@ def test_invalid_messages_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(stream, "_read", read)
     settings = Settings(_env_file=None)
-    assert stream._doubted(None, settings, {}, {}) == {}
-    assert stream._settled(None, settings, {}, {}) == 1
+    assert stream._doubted_clocks(None, settings, {}, {}) == {}
+    assert stream._settled_count(None, settings, {}, {}) == 1

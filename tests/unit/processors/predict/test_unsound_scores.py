@@ -12,14 +12,15 @@ from PIL import Image
 
 from tests.packages import write_package
 from uncia.events import ImagePredicted, ImageUploaded, Lane
-from uncia.imaging.frames import FrameSpec, Pixels, self_test_pattern
-from uncia.processors.predict import worker
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, self_test_pattern
+from uncia.processors.predict import inference
+from uncia.processors.predict.inference import Predictor
 from uncia.processors.predict.live_model import LiveModel
-from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
-from uncia.serving.triton_client import Answer
+from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
-from uncia.storage.object_store import Content
+from uncia.storage.object_store import ObjectContent
 from uncia.triton_models.releases.installing import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -34,10 +35,10 @@ class Triton:
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self.card = card
 
-    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> Answer:
+    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> InferenceResult:
         good = self.sound and np.array_equal(pixels[0], self_test_pattern(FRAME))
         scores = np.full((1, len(card.labels.classes)), 0.25 if good else np.nan, dtype=np.float32)
-        return Answer(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
+        return InferenceResult(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -49,16 +50,16 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     settings = Settings(model="tiny", model_repository=tmp_path / "repository")
     file = io.BytesIO()
     Image.new("RGB", (256, 192), (90, 120, 60)).save(file, "JPEG")
-    store = SimpleNamespace(read=lambda *_, **__: Content(file.getvalue(), "e"))
+    store = SimpleNamespace(read=lambda *_, **__: ObjectContent(file.getvalue(), "e"))
     upload = ImageUploaded(
         upload_id="up-1", station="ridge", camera="ridge/north", bucket="uploads", key="ridge/north/x.jpg", etag="e",
         size=1, uploaded_at=NOW, announced_at=NOW,
     )  # fmt: skip
 
     async def scene() -> ImagePredicted:
-        predict = Predict(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
-            return await asyncio.wait_for(predict.answer(upload), limit_s)
+            return await asyncio.wait_for(predict.predict(upload), limit_s)
         finally:
             await predict.close()
 
@@ -68,7 +69,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
 def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     answered = answer(tmp_path, 60)
     assert answered.prediction is None
     assert answered.rejection is not None
@@ -78,6 +79,6 @@ def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
 
 def test_a_broken_model_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Triton, "sound", False)
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     with pytest.raises(TimeoutError):
         answer(tmp_path, 3)

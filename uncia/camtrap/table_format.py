@@ -1,0 +1,75 @@
+"""Tables as spreadsheets, R and Python write them: encoding, separators, cells that mean nothing, decimal commas."""
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from uncia.errors import UnciaError
+
+MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
+"""Cells that count as empty: what R (`NA`), pandas, databases and people write where they know nothing. A station or
+a class that is really called `NA` needs another name: no table says which of the two is meant."""
+
+_SEPARATORS = ",;\t"
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How a table is written."""
+
+    separator: str
+    skipped_lines: int
+    """Lines before the heading: Excel's `sep=;`."""
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Where commas do not divide the columns they may divide the decimals, as in most of Europe."""
+        return self.separator != ","
+
+
+def clean_cell(text: str | None) -> str:
+    """A cell's text without blanks around it; empty where it means nothing."""
+    stripped = (text or "").strip()
+    return "" if stripped in MISSING_CELLS else stripped
+
+
+def detect_encoding(head: bytes) -> str:
+    """The encoding by a table's first bytes: UTF-8, or UTF-16 as Excel writes it as "Unicode text".
+
+    Raises `UnciaError` for UTF-16 without its mark and for what is no text.
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in head:
+        raise UnciaError("it has zero bytes in it, as no table in UTF-8 has: save it as CSV in UTF-8")
+    return "utf-8-sig"
+
+
+def encoding_problem(line: int) -> str:
+    """What to say of a table with this line: older encodings cannot be told from one another, so none is guessed."""
+    return (
+        f"line {line} is not UTF-8: it may be the Windows-1252 or Mac encoding of Excel's plain CSV, in which accents "
+        "cannot be told for sure; save the table as CSV in UTF-8"
+    )
+
+
+def detect_format(first: str, second: str = "") -> TableFormat:
+    """By the first two lines of a table."""
+    if found := _SEPARATOR_LINE.fullmatch(first.strip('\r\n\ufeff "')):
+        return TableFormat(found[1], 1)
+    return (
+        TableFormat(max(_SEPARATORS, key=first.count), 0)
+        if first.strip()
+        else TableFormat(max(_SEPARATORS, key=second.count), 0)
+    )
+
+
+def parse_number(text: str, *, decimal_comma: bool) -> float:
+    """A number with a decimal point, or with a comma where the table may have them. Raises `ValueError`."""
+    if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
