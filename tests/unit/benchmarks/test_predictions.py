@@ -1,4 +1,4 @@
-"""Ready-made predictions: what the bursts worker is measured with."""
+"""Generated predictions, and the no-op model."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.no_op_model import build
-from benchmarks.plan import shots
 from benchmarks.predictions import Predictions
+from benchmarks.upload_plan import plan_bursts
 from uncia.events import ImagePredicted
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import ModelCard, read_active_card, read_installed_card
@@ -23,30 +23,28 @@ def card() -> ModelCard:
     return read_active_card(Settings())
 
 
-def test_whole_bursts_of_any_length_are_told_by_their_camera(card: ModelCard) -> None:
-    made = list(Predictions(card).of(shots(0, 2, 2), length=3))
-    told = [(each.camera, each.capture.sequence, each.capture.sequence_length) for each in made]
-    assert sorted(told) == [(camera, n, 3) for camera in ("bench-0/cam-00", "bench-1/cam-00") for n in (1, 2, 3)]
-    assert len({each.image_id for each in made}) == 6
+def test_bursts_of_any_length_are_complete(card: ModelCard) -> None:
+    made = list(Predictions(card).of(plan_bursts(0, 2, 2), length=3))
+    frames = [(image.camera, image.capture.sequence, image.capture.sequence_length) for image in made]
+    assert sorted(frames) == [(camera, n, 3) for camera in ("bench-0/cam-00", "bench-1/cam-00") for n in (1, 2, 3)]
+    assert len({image.image_id for image in made}) == 6
 
 
-def test_a_prediction_is_the_same_every_time_and_survives_the_wire(card: ModelCard) -> None:
-    first, again = (next(Predictions(card).of(shots(5, 1, 4))) for _ in range(2))
+def test_a_prediction_is_deterministic_and_survives_serialization(card: ModelCard) -> None:
+    first, again = (next(Predictions(card).of(plan_bursts(5, 1, 4))) for _ in range(2))
     assert first.to_bytes() == again.to_bytes()
     assert ImagePredicted.from_bytes(first.to_bytes()) == first
     assert first.prediction is not None
     assert len(first.prediction.whole.unpack()) == len(card.labels.classes)
 
 
-def test_the_model_that_does_nothing_has_the_real_ones_contract_and_answers_its_self_test(
-    card: ModelCard, tmp_path: Path
-) -> None:
+def test_the_no_op_model_has_the_real_models_card_and_self_test_output(card: ModelCard, tmp_path: Path) -> None:
     build(tmp_path, Settings())
-    build(tmp_path, Settings())  # over what is there
+    build(tmp_path, Settings())  # replaces the existing one
     folder = tmp_path / Settings().model
     assert read_installed_card(tmp_path, card.model) == card
     assert (folder / "config.pbtxt").read_bytes() == (MODEL / "config.pbtxt").read_bytes()
     stored = np.load(folder / card.versions[0] / f"{card.windows}.npy")
     assert np.array_equal(stored[0], card.self_test.windows.unpack())
-    assert [each.name for each in tmp_path.iterdir()] == [folder.name]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert FrameSpec() == card.frame

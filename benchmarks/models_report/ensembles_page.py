@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from benchmarks.models_report.cells import MEASURES, cell, signed, table, verdict
-from benchmarks.models_report.running import Facts
+from benchmarks.models_report.markdown import MEASURES, cell, signed, table, verdict
+from benchmarks.models_report.steps import Facts
 
 PLOTS = "models"
 """Folder of the plots, beside the page."""

@@ -1,4 +1,4 @@
-"""Installing: whole or not at all, once, and with a clear sentence when it cannot be."""
+"""Installation steps are atomic and idempotent, and report failures in one sentence."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from uncia.errors import StackError
 from uncia.infra.local import java
 from uncia.infra.local.install import Step, install
-from uncia.infra.local.installing import building, is_complete, run, system_packages
+from uncia.infra.local.install_tools import build_directory, install_system_package, is_complete, run
 
 
 @pytest.fixture(autouse=True)
@@ -16,18 +16,18 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "parts dir"
 
 
-def test_a_part_is_complete_once_its_building_ended_well(parts: Path) -> None:
-    with building("kafka", "recipe 1") as folder:
+def test_a_part_is_complete_only_after_its_build_succeeded(parts: Path) -> None:
+    with build_directory("kafka", "recipe 1") as folder:
         (folder / "jar").touch()
         assert not is_complete("kafka", "recipe 1")
     assert is_complete("kafka", "recipe 1")
     assert (parts / "kafka" / "jar").exists()
 
 
-def test_a_building_that_fails_leaves_the_old_part_and_nothing_else(parts: Path) -> None:
-    with building("kafka", "recipe 1"):
+def test_a_failed_build_keeps_the_old_part_and_leaves_no_other_files(parts: Path) -> None:
+    with build_directory("kafka", "recipe 1"):
         pass
-    with pytest.raises(RuntimeError), building("kafka", "recipe 2"):
+    with pytest.raises(RuntimeError), build_directory("kafka", "recipe 2"):
         raise RuntimeError
     assert is_complete("kafka", "recipe 1")
     assert [path.name for path in parts.iterdir()] == ["kafka"]
@@ -35,13 +35,13 @@ def test_a_building_that_fails_leaves_the_old_part_and_nothing_else(parts: Path)
 
 def test_a_part_from_another_recipe_is_replaced(parts: Path) -> None:
     for recipe in ("recipe 1", "recipe 2"):
-        with building("kafka", recipe) as folder:
+        with build_directory("kafka", recipe) as folder:
             (folder / recipe).touch()
     assert not is_complete("kafka", "recipe 1")
     assert not (parts / "kafka" / "recipe 1").exists()
 
 
-def test_only_the_steps_that_are_not_done_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_incomplete_steps_run(capsys: pytest.CaptureFixture[str]) -> None:
     done: set[str] = {"old"}
 
     def step(name: str) -> Step:
@@ -53,20 +53,20 @@ def test_only_the_steps_that_are_not_done_run(capsys: pytest.CaptureFixture[str]
     assert done == {"old", "new"}
 
 
-def test_a_tool_that_fails_is_quoted() -> None:
-    with pytest.raises(StackError, match=r"it broke\. It said:\nno network"):
+def test_the_output_of_a_failed_command_is_in_the_error() -> None:
+    with pytest.raises(StackError, match=r"it broke\. Its output ends with:\nno network"):
         run(["sh", "-c", "echo no network; exit 3"], "it broke")
 
 
-def test_a_tool_that_is_absent_is_named() -> None:
+def test_a_missing_command_is_named_in_the_error() -> None:
     with pytest.raises(StackError, match=r"it broke: .*no-such-tool"):
         run(["no-such-tool"], "it broke")
 
 
-def test_nobody_but_root_is_made_to_install_system_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_packages_are_installed_by_root_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getuid", lambda: 1000)
     with pytest.raises(StackError, match="do this by hand"):
-        system_packages("some-package", otherwise="do this by hand")
+        install_system_package("some-package", otherwise="do this by hand")
 
 
 def fake_java(folder: Path, version: str) -> Path:
@@ -78,17 +78,17 @@ def fake_java(folder: Path, version: str) -> Path:
 
 
 @pytest.mark.parametrize(("written", "major"), [("17.0.15", 17), ("1.8.0_392", 8), ("21", 21)])
-def test_javas_version_is_read_without_starting_it(tmp_path: Path, written: str, major: int) -> None:
-    assert java.java_version(fake_java(tmp_path / "jdk", written)) == major
+def test_the_java_version_is_read_without_starting_java(tmp_path: Path, written: str, major: int) -> None:
+    assert java.major_version(fake_java(tmp_path / "jdk", written)) == major
 
 
-def test_a_java_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_java_that_is_too_old_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = fake_java(tmp_path / "old", "11.0.2"), fake_java(tmp_path / "new", "21.0.1")
     monkeypatch.setattr(java, "_candidates", lambda: [old, new])
     assert java.find_java() == new
 
 
-def test_without_a_fitting_java_it_says_what_was_found_and_what_to_do(
+def test_without_a_suitable_java_the_error_has_the_versions_found_and_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(java, "_candidates", lambda: [fake_java(tmp_path / "old", "11.0.2")])
@@ -96,5 +96,5 @@ def test_without_a_fitting_java_it_says_what_was_found_and_what_to_do(
         java.find_java()
 
 
-def test_something_that_is_no_java_has_no_version(tmp_path: Path) -> None:
-    assert java.java_version(tmp_path / "bin" / "java") is None
+def test_a_file_that_is_not_java_has_no_version(tmp_path: Path) -> None:
+    assert java.major_version(tmp_path / "bin" / "java") is None

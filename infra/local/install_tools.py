@@ -1,4 +1,4 @@
-"""What the steps of the installation share: a complete folder or none, the system's packages, and running tools."""
+"""Helpers of the installation steps: atomic part directories, system packages, and external commands."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ _STAMP = "complete.json"
 
 
 def digest(*parts: str | bytes) -> str:
-    """Identifies what a part was installed from."""
+    """Fingerprint of what a part is installed from: 16 hexadecimal digits of SHA-256."""
     sha = hashlib.sha256()
     for part in parts:
         sha.update(part.encode() if isinstance(part, str) else part)
@@ -27,7 +27,7 @@ def digest(*parts: str | bytes) -> str:
 
 
 def is_complete(part: str, made_from: str) -> bool:
-    """True when the part is there, whole, and made from the same recipe."""
+    """True when the part is completely installed, from sources with the fingerprint `made_from`."""
     try:
         stamp = json.loads((parts_dir() / part / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -36,18 +36,18 @@ def is_complete(part: str, made_from: str) -> bool:
 
 
 @contextlib.contextmanager
-def building(part: str, made_from: str, **facts: str) -> Iterator[Path]:
-    """A folder to build the part in; it takes the part's place when the block ends well, and vanishes otherwise."""
+def build_directory(part: str, made_from: str, **facts: str) -> Iterator[Path]:
+    """Yield a staging directory for the part. It replaces the part when the block succeeds and is deleted otherwise."""
     with atomic_directory(parts_dir() / part) as folder:
         yield folder
         (folder / _STAMP).write_text(json.dumps({"made_from": made_from, **facts}) + "\n", encoding="utf-8")
 
 
 def run(command: Sequence[str | Path], failure: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a tool and return what it printed. Raises `StackError`: `failure`, then the tool's last lines."""
+    """Run a command and return its output. Raises `StackError`: `failure`, then the last lines of the output."""
     try:
         done = subprocess.run(
-            [str(word) for word in command],
+            [str(argument) for argument in command],
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,20 +60,21 @@ def run(command: Sequence[str | Path], failure: str, environment: Mapping[str, s
         raise StackError(f"{failure}: {error}") from error
     if done.returncode != 0:
         tail = "\n".join(done.stdout.strip().splitlines()[-12:])
-        raise StackError(f"{failure}. It said:\n{tail}")
+        raise StackError(f"{failure}. Its output ends with:\n{tail}")
     return done.stdout
 
 
-def system_packages(*choices: str, otherwise: str) -> None:
-    """Install the first of these system packages that there is, where that is allowed; else say what to do.
+def install_system_package(*choices: str, otherwise: str) -> None:
+    """Install the first available of these system packages.
 
-    Allowed means: a Debian-like system, and we are root, as in a container. Nobody is asked for a password.
+    Only as root on a Debian-like system, as in a container; never prompts for a password. Everywhere else, and when
+    the installation fails, raises `StackError` with `otherwise`, which says what to do.
     """
     if os.getuid() != 0 or not shutil.which("apt-get"):
         raise StackError(otherwise)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    print(f"        installing by apt: {' or '.join(choices)}", file=sys.stderr, flush=True)
-    # Other people's sources may be broken; what counts is whether the package can be installed then.
+    print(f"        installing with apt: {' or '.join(choices)}", file=sys.stderr, flush=True)
+    # Ignores failures: one broken package source does not matter when the package itself can be installed.
     subprocess.run(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     for choice in choices:
         try:

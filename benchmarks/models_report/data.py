@@ -1,9 +1,9 @@
-"""The data: composites, drawn for the report, whose truth is known to the pixel."""
+"""The datasets of the report: rendered composites, whose ground truth is known to the pixel."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.models_report.steps import Facts, Report
 from uncia.training.datasets.images import DataSet, Picture
 from uncia.training.datasets.reading import read_data
 from uncia.training.datasets.splits import Split, leaks, split
@@ -12,20 +12,20 @@ from uncia.training.scenes.plan import Recipe
 from uncia.training.scenes.rendering import draw
 
 SAMPLES = Path("../shared/samples")
-"""Genuine photographs, where they are; none of them is in the project."""
+"""Real photographs, if available; none of them is part of the project."""
 LEOPARD = "Panthera uncia"
 
 _SEVERAL = 2
-"""Kinds with so many cut-outs are taken first: a kind with one is known by that picture."""
+"""Classes with this many cut-outs are preferred: one with a single cut-out can be recognized by that picture."""
 
 _AREA, _AREA_OF_THINGS = (0.02, 0.3), (0.02, 0.45)
-"""Shares of the frame, for the data of groups: vehicles often fill half of it."""
+"""Range of the subject's share of the frame in the groups dataset; vehicles often fill half of it."""
 _LITTER = 0.5
-"""In every other burst of the data for groups lies something that is no animal."""
+"""Share of bursts in the groups dataset that contain an object that is no animal."""
 
 
-def draw_data(report: Report) -> Facts:
-    """Draw both data sets; a folder that the same recipe drew is left alone."""
+def render_data(report: Report) -> Facts:
+    """Render the datasets; one that was rendered by the same recipe is reused."""
     sizes, every = report.sizes, shelf()
     animals = [name for name, kinds in every.by_label.items() if kinds[0].group == "animal"]
     animals.sort(key=lambda name: (-min(len(every.by_label[name]), _SEVERAL), name))
@@ -55,8 +55,8 @@ def draw_data(report: Report) -> Facts:
     }
     facts: Facts = {"cut_outs": every.source, "kinds": len(every.by_label), "classes": list(chosen)}
     for name, recipe in recipes.items():
-        drawn = draw(report.folder / "data" / name, recipe)
-        facts[name] = {"bursts": drawn.bursts, "pictures": drawn.pictures, "source": drawn.source}
+        rendered = draw(report.folder / "data" / name, recipe)
+        facts[name] = {"bursts": rendered.bursts, "pictures": rendered.pictures, "source": rendered.source}
     facts["species"]["variants"] = {name: len(every.by_label[name]) for name in chosen}
     parts = split(species(report.folder), seed=report.seed)
     facts["sides"] = {
@@ -67,21 +67,21 @@ def draw_data(report: Report) -> Facts:
     return facts
 
 
-def genuine() -> list[Picture]:
-    """Photographs of camera traps; labelled, as far as they are, by the folder. None where they are not at hand."""
+def real_photographs() -> list[Picture]:
+    """Real camera-trap photographs, labelled by their folder; empty when they are not available."""
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
     return [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths]
 
 
 def species(folder: Path) -> DataSet:
-    """A dozen kinds, and nothing."""
+    """The species dataset: some classes of animals, and empty frames."""
     return read_data(folder / "data" / "species")
 
 
 def groups(folder: Path) -> DataSet:
-    """All kinds that there are, nothing, and more of persons and vehicles."""
+    """The groups dataset: all cut-outs and empty frames, with additional persons and vehicles."""
     first, second = (read_data(folder / "data" / name) for name in ("groups", "things"))
-    # Cameras and bursts of two drawings have the same names.
+    # Both renderings use the same names for cameras and bursts.
     renamed = [
         replace(picture, burst=f"things/{picture.burst}", camera=f"things/{picture.camera}")
         for picture in second.pictures
@@ -89,7 +89,7 @@ def groups(folder: Path) -> DataSet:
     return first.with_pictures([*first.pictures, *renamed], "with more persons and vehicles")
 
 
-def sides(report: Report) -> tuple[DataSet, Split]:
-    """The data for species and their split, the same in every step."""
+def split_data(report: Report) -> tuple[DataSet, Split]:
+    """The species dataset and its split, which is the same in every step."""
     data = species(report.folder)
     return data, split(data, seed=report.seed)
