@@ -22,7 +22,7 @@ log = structlog.get_logger("uncia")
 
 
 class _Process(faust.Worker):  # type: ignore[misc]
-    """Faust's process, silent on standard output, that tells when it is ready."""
+    """Faust's process, silent on standard output, that touches a file when it is ready."""
 
     def __init__(self, app: WorkerApp, ready: Path | None) -> None:
         super().__init__(app, override_logging=False, redirect_stdouts=False, quiet=True)
@@ -39,13 +39,13 @@ class _Process(faust.Worker):  # type: ignore[misc]
 
 
 def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None:
-    """Wait until the broker answers and has the topics of the registry; create the worker's own.
+    """Wait until the broker is available and has the topics of the registry; create the worker's own topics.
 
-    Waits for as long as it takes, and says so every half minute: a worker that died instead would be given up
-    by its supervisor while a broker takes its time.
+    Waits without limit and logs that every half minute: a supervisor would give up a worker that exited instead while
+    a broker is slow to start.
     """
     wanted = {topic.full_name(settings) for topic in TOPICS}
-    said = float("-inf")
+    logged = float("-inf")
     while True:
         try:
             missing = wanted - existing_topics(settings)
@@ -53,12 +53,12 @@ def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None
                 if own := tuple(own_topics):
                     create_topics(settings, own)
                 return
-            waiting = f"topics are missing ({', '.join(sorted(missing))}): `uncia topics create` makes them"
+            problem = f"topics are missing ({', '.join(sorted(missing))}): create them with `uncia topics create`"
         except DependencyDown as error:
-            waiting = str(error)
-        if time.monotonic() - said > 30:
-            said = time.monotonic()
-            log.warning("waiting", dependency="kafka", error=waiting)
+            problem = str(error)
+        if time.monotonic() - logged > 30:
+            logged = time.monotonic()
+            log.warning("dependency_down", dependency="kafka", error=problem)
         time.sleep(0.5)
 
 
