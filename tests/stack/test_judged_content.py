@@ -263,9 +263,8 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
     etags = {name: upload(f"{station}/wrong/{name}", fresh_photograph()) for name in names}
     for name, etag in etags.items():
         answer_to(f"{station}/wrong/{name}", etag)
-    drawn = stack.drawn()
-    assert drawn is not None
-    at = {part: f"127.0.0.1:{drawn.ports[part]}.{drawn.ports[f'{part}_grpc']}" for part in ("master", "filer")}
+    identity = stack.require_identity()
+    at = {part: f"127.0.0.1:{identity.ports[part]}.{identity.ports[f'{part}_grpc']}" for part in ("master", "filer")}
     folder = f"/buckets/{settings.bucket}/{station}"
     done = subprocess.run(
         [str(Path(sys.executable).parent / "weed"), "shell", f"-master={at['master']}", f"-filer={at['filer']}"],
