@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from uncia.commands import clocks as command
-from uncia.commands.clocks import offset_in_words
+from uncia.commands.clocks import format_offset
 from uncia.events import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
@@ -46,8 +46,8 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_without_assessments_it_says_so() -> None:
-    assert run() == "no clock was judged yet\n"
+def test_without_verdicts_it_says_so() -> None:
+    assert run() == "no clock has been assessed yet\n"
 
 
 def test_the_worst_clock_is_first_with_its_reason(published: list[bytes | None]) -> None:
@@ -59,7 +59,7 @@ def test_the_worst_clock_is_first_with_its_reason(published: list[bytes | None])
     assert "b/bad" in rows[0]
     assert "it is 1970 (3 of 8 occasions)" in rows[0]
     assert "-0:01:00" in rows[0]
-    assert "nothing speaks against it (the sun not checked)" in rows[1]
+    assert "no contradiction found (the sun not checked)" in rows[1]
 
 
 def test_the_last_message_counts_and_invalid_ones_are_skipped(published: list[bytes | None]) -> None:
@@ -77,7 +77,7 @@ def test_filters_by_bad_clocks_and_by_camera(published: list[bytes | None]) -> N
     ("seconds", "words"), [(20700.0, "+5:45:00"), (-8640000.0, "-100 days"), (61.4, "+0:01:01"), (-5.0, "-0:00:05")]
 )
 def test_offsets(seconds: float, words: str) -> None:
-    assert offset_in_words(seconds) == words
+    assert format_offset(seconds) == words
 
 
 def test_a_camera_or_a_station_is_shown_in_every_unicode_form(published: list[bytes | None]) -> None:
