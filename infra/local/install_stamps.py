@@ -1,65 +1,68 @@
-"""`python -m uncia.infra.local.install_stamps`: what the composites of `make models-report` are made of, where it may.
+"""`python -m uncia.infra.local.install_stamps`: installs the image material for the composites of `make models-report`.
 
-Cut-outs of animals, people, vehicles and things, and landscape photographs to put them before. Nothing needs them:
-without cut-outs there are four coarse ones, without photographs made-up places, and a sentence here says so.
+System packages with cut-outs of animals, people, vehicles and objects, and with landscape photographs as backgrounds.
+They are optional. Without cut-outs, composites use four coarse built-in ones; without photographs, generated
+backgrounds. A package that may not be installed is reported in one sentence and is no error.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.installing import system_packages
+from uncia.infra.local.install_tools import install_system_package
 
 ROOT = Path("/")
 
 
 @dataclass(frozen=True)
-class Part:
-    """One package, a file or folder below the root that only it brings, and what is without it."""
+class MaterialPackage:
+    """One system package."""
 
     package: str
-    brings: str
+    provides: str
+    """A file or folder below the root that only this package contains."""
     without: str
+    """The consequence of not having it."""
 
     @property
-    def otherwise(self) -> str:
-        """What follows where it may not be installed, and how somebody who may does it."""
+    def hint(self) -> str:
+        """The consequence of not having the package, and the command that installs it."""
         return f"Without {self.package} {self.without}. On Debian and Ubuntu: apt-get install {self.package}"
 
 
-PARTS = (
-    Part(
+PACKAGES = (
+    MaterialPackage(
         "tuxpaint-stamps-default",
         "usr/share/tuxpaint/stamps/animals",
-        "(161 MB) composites are drawn from four coarse cut-outs",
+        "(161 MB) composites use four coarse cut-outs",
     ),
-    Part(
+    MaterialPackage(
         "lomiri-wallpapers-16.04",
         "usr/share/backgrounds/life_by_Aitzol_Berasategi.jpg",
-        "(16 MB) fewer of the composites' places are photographs",
+        "(16 MB) fewer backgrounds of the composites are photographs",
     ),
-    Part(
+    MaterialPackage(
         "plasma-workspace-wallpapers",
         "usr/share/wallpapers/Path",
-        "(94 MB) fewer of the composites' places are photographs",
+        "(94 MB) fewer backgrounds of the composites are photographs",
     ),
 )
 
 
 def install(root: Path = ROOT) -> str:
-    """Install what is missing and may be; what came of it, a sentence for each, empty when all was there."""
-    told = []
-    for part in PARTS:
-        if (root / part.brings).exists():
+    """Install the missing packages where permitted. Returns one line per missing package; empty when none is."""
+    lines = []
+    for material in PACKAGES:
+        if (root / material.provides).exists():
             continue
         try:
-            system_packages(part.package, otherwise=part.otherwise)
-            told.append(f"{part.package} is installed.")
+            install_system_package(material.package, otherwise=material.hint)
+            lines.append(f"{material.package} is installed.")
         except StackError as error:
-            told.append(str(error))
-    return "\n".join(told)
+            lines.append(str(error))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    if said := install():
-        print(said, flush=True)
+    if report := install():
+        print(report, flush=True)

@@ -28,7 +28,7 @@ from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url,
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
-from uncia.producers.reconcile.notification import notification_of, path_of
+from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectStore, StoredObject
 from uncia.topics import STORAGE_CHANGED, TOPICS
@@ -263,9 +263,8 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
     etags = {name: upload(f"{station}/wrong/{name}", fresh_photograph()) for name in names}
     for name, etag in etags.items():
         answer_to(f"{station}/wrong/{name}", etag)
-    drawn = stack.drawn()
-    assert drawn is not None
-    at = {part: f"127.0.0.1:{drawn.ports[part]}.{drawn.ports[f'{part}_grpc']}" for part in ("master", "filer")}
+    identity = stack.require_identity()
+    at = {part: f"127.0.0.1:{identity.ports[part]}.{identity.ports[f'{part}_grpc']}" for part in ("master", "filer")}
     folder = f"/buckets/{settings.bucket}/{station}"
     done = subprocess.run(
         [str(Path(sys.executable).parent / "weed"), "shell", f"-master={at['master']}", f"-filer={at['filer']}"],

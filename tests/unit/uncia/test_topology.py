@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import ROOT
 from tests.unit.infra.docker import compose_file
-from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.part_order import PART_NAMES
 from uncia.reference.topology_page import mermaid, topology_json, topology_page
 from uncia.topics import CHANGELOGS, IMAGE_PREDICTED, TOPICS, Topic
 from uncia.topology import PARTS, WORKERS, Kind, Part, consumers, readers, registered_name, writers
@@ -54,9 +54,9 @@ def test_only_workers_have_a_module_and_a_group() -> None:
 
 def test_the_embedded_stack_starts_the_embedded_parts_after_what_they_need() -> None:
     for part in PARTS:
-        assert (part.name in NAMES) == part.embedded or part.kind is Kind.COMMAND
+        assert (part.name in PART_NAMES) == part.embedded or part.kind is Kind.COMMAND
         if part.embedded:
-            assert set(part.needs) <= set(NAMES[: NAMES.index(part.name)])
+            assert set(part.needs) <= set(PART_NAMES[: PART_NAMES.index(part.name)])
 
 
 def test_the_compose_file_runs_the_embedded_parts() -> None:
