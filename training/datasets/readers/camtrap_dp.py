@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from uncia.camtrap import tables
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.table import checked_box, rows_of, time_of
-from uncia.training.datasets.readers.vocabulary import need_pictures, present, same
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.table import clip_box, parse_time, read_rows
+from uncia.training.datasets.readers.vocabulary import existing_path, intern_name, require_samples
 
 DESCRIPTION = "datapackage.json"
 _GROUPS = {"animal": "animal", "human": "person", "vehicle": "vehicle", "blank": "nothing"}
@@ -49,7 +49,7 @@ class _Event(NamedTuple):
     seen: _Seen
 
 
-def read_camtrap_dp(source: Path) -> DataSet:
+def read_camtrap_dp(source: Path) -> Dataset:
     """`source`: the package's folder, or its datapackage.json. Media that are films, or whose file is a web address,
     are left out and counted, and so are observations nobody classified. Raises `DataError`."""
     description = source if source.is_file() else source / DESCRIPTION
@@ -59,7 +59,7 @@ def read_camtrap_dp(source: Path) -> DataSet:
     by_medium, by_event = _observations(folder / _table(package, "observations"), names)
     media, films, elsewhere = _media(folder, folder / _table(package, "media"))
     by_event.learn_methods(media.values())
-    pictures: list[Picture] = []
+    pictures: list[Sample] = []
     unsaid = unclear = 0
     for key, medium in media.items():
         seen = by_medium.get(key)
@@ -69,9 +69,9 @@ def read_camtrap_dp(source: Path) -> DataSet:
             unsaid += found == []
             seen = found or []
         for one in _one_each(seen):
-            burst = same(f"{medium.deployment}/{one.event}") if one.event else ""
+            burst = intern_name(f"{medium.deployment}/{one.event}") if one.event else ""
             pictures.append(
-                Picture(medium.path, one.label, burst, medium.deployment, medium.time, one.box, one.taxon, one.group)
+                Sample(medium.path, one.label, burst, medium.deployment, medium.time, one.box, one.taxon, one.group)
             )
     left_out = [
         (unsaid, "without a classification"),
@@ -80,9 +80,9 @@ def read_camtrap_dp(source: Path) -> DataSet:
         (elsewhere, "that are web addresses"),
     ]
     told = [f"{count:,} media {why}" for count, why in left_out if count]
-    need_pictures(len(pictures), description, f"left out: {', '.join(told) or 'nothing; the tables are empty'}")
+    require_samples(len(pictures), description, f"left out: {', '.join(told) or 'nothing; the tables are empty'}")
     name = package.get("title") or package.get("name") or folder.name
-    return DataSet(tuple(pictures), "; ".join([f"Camtrap DP {name}", *(f"{each} left out" for each in told)]))
+    return Dataset(tuple(pictures), "; ".join([f"Camtrap DP {name}", *(f"{each} left out" for each in told)]))
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -178,14 +178,18 @@ class _Events:
 def _observations(path: Path, names: dict[str, str]) -> tuple[dict[str, list[_Seen]], _Events]:
     by_medium: dict[str, list[_Seen]] = defaultdict(list)
     by_event = _Events()
-    for line, row in rows_of(path):
+    for line, row in read_rows(path):
         group = _GROUPS.get(row.get("observationType", ""))
         taxon = row.get("scientificName", "")
         if group is None or (group == "animal" and not taxon):
             continue
         label = names.get(taxon, taxon) if group == "animal" else group
         seen = _Seen(
-            same(label), same("" if group == "nothing" else taxon), group, _box(row), same(row.get("eventID", ""))
+            intern_name(label),
+            intern_name("" if group == "nothing" else taxon),
+            group,
+            _box(row),
+            intern_name(row.get("eventID", "")),
         )
         if row.get("mediaID"):
             by_medium[row["mediaID"]].append(seen)
@@ -201,7 +205,7 @@ def _observations(path: Path, names: dict[str, str]) -> tuple[dict[str, list[_Se
 def _media(folder: Path, path: Path) -> tuple[dict[str, _Medium], int, int]:
     media: dict[str, _Medium] = {}
     films = elsewhere = 0
-    for line, row in rows_of(path):
+    for line, row in read_rows(path):
         if not (row.get("fileMediatype") or "image").startswith("image"):
             films += 1
             continue
@@ -211,16 +215,16 @@ def _media(folder: Path, path: Path) -> tuple[dict[str, _Medium], int, int]:
             elsewhere += 1
             continue
         try:
-            time, moment = time_of(row.get("timestamp", "")), _moment(row.get("timestamp", ""))
+            time, moment = parse_time(row.get("timestamp", "")), _moment(row.get("timestamp", ""))
         except ValueError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
         media[row.get("mediaID") or place] = _Medium(
-            present(local),
-            same(row.get("deploymentID", "")),
+            existing_path(local),
+            intern_name(row.get("deploymentID", "")),
             time,
             moment,
-            same(row.get("captureMethod", "")),
-            same(row.get("eventID", "") or row.get("sequenceID", "")),
+            intern_name(row.get("captureMethod", "")),
+            intern_name(row.get("eventID", "") or row.get("sequenceID", "")),
         )
     return media, films, elsewhere
 
@@ -247,7 +251,7 @@ def _box(row: dict[str, str]) -> Box | None:
     told = [row.get(f"bbox{name}", "") for name in ("X", "Y", "Width", "Height")]
     try:
         x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
-        return checked_box(x, y, width, height)
+        return clip_box(x, y, width, height)
     except ValueError:
         return None
 

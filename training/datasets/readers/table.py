@@ -13,18 +13,18 @@ from uncia.camtrap.names import is_cards_own
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.vocabulary import (
+    existing_path,
     group_of,
-    is_picture,
-    need_pictures,
-    plain,
-    present,
-    same,
-    tells_nothing,
+    intern_name,
+    is_image_file,
+    is_unknown_label,
+    normalize_label,
+    require_samples,
 )
 
-DRAWN = "drawn.json"
+COMPOSITES_FILE = "drawn.json"
 """Lies beside the table of a data set that was drawn, with the recipe and what it is in words."""
 GROUPS = ("animal", "person", "vehicle", "nothing")
 COLUMNS = {
@@ -50,26 +50,26 @@ _RANKS = frozenset({"kingdom", "phylum", "order", "family", "genus"})
 _YES = frozenset({"true", "1", "yes", "t"})
 
 
-def read_table(source: Path) -> DataSet:
+def read_table(source: Path) -> Dataset:
     """Paths count from the table's folder. Raises `DataError` with the line that is wrong."""
-    pictures: list[Picture] = []
+    pictures: list[Sample] = []
     unknown = deleted = 0
     for line, row in _rows(source):
         label = row.get("label", "")
         if row.get("deleted", "").lower() in _YES:
             deleted += 1
             continue
-        if tells_nothing(label):
+        if is_unknown_label(label):
             unknown += 1
             continue
         try:
             pictures.append(_picture(source.parent, label, row))
         except ValueError as error:
             raise DataError(f"{source}, line {line}: {error}") from error
-    need_pictures(len(pictures), source, "a heading with `path` and `label`, then a line per picture")
+    require_samples(len(pictures), source, "a heading with `path` and `label`, then a line per picture")
     told = [_told_beside(source) or f"table {source.name}"]
     left_out = [(unknown, "of unknown class"), (deleted, "marked for deletion")]
-    return DataSet(
+    return Dataset(
         tuple(pictures), "; ".join([*told, *(f"{count:,} pictures {why} left out" for count, why in left_out if count)])
     )
 
@@ -77,18 +77,18 @@ def read_table(source: Path) -> DataSet:
 def _told_beside(source: Path) -> str:
     """What a drawn data set says of itself: that it is drawn must stand in every report made from it."""
     try:
-        return str(json.loads((source.parent / DRAWN).read_bytes())["source"])
+        return str(json.loads((source.parent / COMPOSITES_FILE).read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def heading_of(path: Path) -> tuple[str, ...]:
+def read_header(path: Path) -> tuple[str, ...]:
     """The names of a table's columns. Raises `DataError`."""
     with _opened(path) as (reader, _):
         return tuple(name.strip() for name in reader.fieldnames or ())
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and the line by its heading's names; cells that mean nothing (`uncia.camtrap.tables.MISSING`) are
     empty. Raises `DataError`."""
     with _opened(path) as (reader, skipped):
@@ -147,10 +147,10 @@ def _line_of(path: Path) -> int:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     columns: dict[str, str] | None = None
     ranked = False
-    for line, row in rows_of(path):
+    for line, row in read_rows(path):
         if columns is None:
             columns = _columns(path, row)
-            ranked = bool(_RANKS & {plain(name) for name in row})
+            ranked = bool(_RANKS & {normalize_label(name) for name in row})
         found = {ours: row[theirs] for ours, theirs in columns.items()}
         if ranked:
             found |= _of_ranks(row, found)
@@ -159,14 +159,16 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _columns(path: Path, row: dict[str, str]) -> dict[str, str]:
     """Our name to theirs. Beside an order or a family, `class` is a rank and no class of pictures."""
-    ranked = bool(_RANKS & {plain(name) for name in row})
+    ranked = bool(_RANKS & {normalize_label(name) for name in row})
     found = {}
     for ours, names in COLUMNS.items():
-        theirs = [name for name in row if plain(name) in names and not (ranked and plain(name) == "class")]
+        theirs = [
+            name for name in row if normalize_label(name) in names and not (ranked and normalize_label(name) == "class")
+        ]
         if theirs:
-            found[ours] = min(theirs, key=lambda name: names.index(plain(name)))
+            found[ours] = min(theirs, key=lambda name: names.index(normalize_label(name)))
     if ranked:
-        common = [name for name in row if plain(name) in ("common name", "vernacular name")]
+        common = [name for name in row if normalize_label(name) in ("common name", "vernacular name")]
         found["label"] = common[0] if common else found.get("label", "")
         if not found["label"]:
             del found["label"]
@@ -178,7 +180,7 @@ def _columns(path: Path, row: dict[str, str]) -> dict[str, str]:
 
 def _of_ranks(row: dict[str, str], found: dict[str, str]) -> dict[str, str]:
     """Taxon and label where the ranks have columns of their own, `species` then being the second word alone."""
-    ranks = {plain(name): text for name, text in row.items()}
+    ranks = {normalize_label(name): text for name, text in row.items()}
     genus, species = ranks.get("genus", ""), ranks.get("species", "")
     taxon = found.get("taxon") or (
         species if " " in species or not genus else f"{genus} {species}".strip().capitalize()
@@ -187,26 +189,26 @@ def _of_ranks(row: dict[str, str], found: dict[str, str]) -> dict[str, str]:
     return {"taxon": taxon, "label": taxon if label in ("", species) else label}
 
 
-def _picture(folder: Path, label: str, row: dict[str, str]) -> Picture:
+def _picture(folder: Path, label: str, row: dict[str, str]) -> Sample:
     path = _path(folder, row.get("path", ""), row.get("folder", ""))
     group = row.get("group") or group_of(label)
     if group not in GROUPS:
         raise ValueError(f"group {group!r} is none of {', '.join(GROUPS)}")
-    return Picture(
-        path=present(path),
-        label=same(label),
-        burst=same(_burst(row)),
-        camera=same(row.get("camera", "") or _camera_of(row.get("folder", ""))),
-        taken=time_of(_taken(row)),
+    return Sample(
+        path=existing_path(path),
+        label=intern_name(label),
+        burst=intern_name(_burst(row)),
+        camera=intern_name(row.get("camera", "") or _camera_of(row.get("folder", ""))),
+        taken=parse_time(_taken(row)),
         box=_box(row),
-        taxon=same(row.get("taxon", "")),
-        group=same(group),
+        taxon=intern_name(row.get("taxon", "")),
+        group=intern_name(group),
     )
 
 
 def _path(folder: Path, name: str, place: str) -> Path:
     """Name and place joined, unless the place has the name in it already. Raises `ValueError` where there is none."""
-    if not name and not is_picture(Path(_slashed(place))):
+    if not name and not is_image_file(Path(_slashed(place))):
         raise ValueError("no path")
     found = folder / place / name
     if ("\\" in place or "\\" in name) and not found.exists():  # on Linux a name may have a backslash in it
@@ -223,7 +225,7 @@ def _slashed(path: str) -> str:
 def _camera_of(place: str) -> str:
     """The folders around a picture without those that cameras number themselves: two cameras both have a `100RECNX`."""
     levels = [level for level in _slashed(place).split("/") if level not in ("", ".") and not is_cards_own(level)]
-    if levels and is_picture(Path(levels[-1])):
+    if levels and is_image_file(Path(levels[-1])):
         levels.pop()
     return "/".join(levels)
 
@@ -245,7 +247,7 @@ def _burst(row: dict[str, str]) -> str:
     return f"{camera}/{burst}" if burst and not burst.startswith(camera) else burst
 
 
-def time_of(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
     """The clock as it is written, whatever its offset: a camera has one for all pictures. Raises `ValueError`."""
     if not text:
         return None
@@ -273,10 +275,10 @@ def _box(row: dict[str, str]) -> Box | None:
         x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
     except ValueError:
         raise ValueError(f"the box {told} is not four numbers") from None
-    return checked_box(x, y, width, height)
+    return clip_box(x, y, width, height)
 
 
-def checked_box(x: float, y: float, width: float, height: float) -> Box:
+def clip_box(x: float, y: float, width: float, height: float) -> Box:
     """A box cut to the picture. Raises `ValueError` where it is not given as shares, or is empty."""
     right, bottom = x + width, y + height
     if not (width > 0 and height > 0 and right <= 1.05 and bottom <= 1.05 and x >= -0.05 and y >= -0.05):
