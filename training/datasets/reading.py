@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from uncia.camtrap.camtrap_dp import DESCRIPTOR
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import FORMATS, Dataset
 from uncia.training.datasets.readers.burst_grouping import assign_bursts
-from uncia.training.datasets.readers.camtrap_dp import DESCRIPTION, read_camtrap_dp
+from uncia.training.datasets.readers.camtrap_dp import read_camtrap_dp
 from uncia.training.datasets.readers.class_folders import read_folders
 from uncia.training.datasets.readers.coco import is_coco, read_coco
 from uncia.training.datasets.readers.table import read_header, read_table
@@ -57,14 +58,14 @@ def _read_any_table(path: Path) -> Dataset:
 
 def _tell(source: Path) -> str:
     if source.is_file():
-        if source.name == DESCRIPTION:
+        if source.name == DESCRIPTOR:
             return "camtrap-dp"
         if source.suffix.lower() == ".json":
             return "coco"
         if source.suffix.lower() in (".csv", ".tsv", ".txt"):
             return "table"
         raise DataError(f"{source} is no data set: a folder, a table (.csv) or a COCO file (.json) is")
-    if (source / DESCRIPTION).exists():
+    if (source / DESCRIPTOR).exists():
         return "camtrap-dp"
     if (source / TABLE_NAME).exists():
         return "table"

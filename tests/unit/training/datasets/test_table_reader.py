@@ -55,8 +55,8 @@ def test_bursts_follow_from_the_times_that_the_table_tells(tmp_path: Path) -> No
     ("text", "sentence"),
     [
         ("name,label\n1.jpg,fox\n", "no column path"),
-        ("path,label,taken\n1.jpg,fox,2026-05-01\n2.jpg,fox,yesterday\n", "line 3: 'yesterday' is no time"),
-        ("path,label,x,y,width,height\n1.jpg,fox,10,10,200,300\n", "not in shares of the picture"),
+        ("path,label,taken\n1.jpg,fox,2026-05-01\n2.jpg,fox,yesterday\n", "line 3: 'yesterday' is not a time"),
+        ("path,label,x,y,width,height\n1.jpg,fox,10,10,200,300\n", "not in shares of the image"),
         ("path,label,x,y,width,height\n1.jpg,fox,a,b,c,d\n", "not four numbers"),
         ("path,label,group\n1.jpg,fox,mammal\n", "group 'mammal' is none of"),
         ("path,label\n", "no labelled pictures"),
@@ -85,7 +85,7 @@ def test_timelapse_has_the_folder_in_a_column_of_its_own(tmp_path: Path) -> None
     ]
     assert [one.camera for one in data.samples] == ["Site1", "Site2", ""]
     assert len({one.burst for one in data.samples}) == 3
-    assert "1 pictures marked for deletion left out" in data.source
+    assert "1 images marked for deletion left out" in data.source
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_means_nothing_is_no_class(tmp_path: Path, nothing: str) -> None:
         table(tmp_path, f"path,label,camera,taken,taxon\n1.jpg,{nothing},NA,NA,NA\n2.jpg,fox,NA,NA,NA\n")
     )
     assert [(one.label, one.camera, one.taken, one.taxon) for one in data.samples] == [("fox", "", None, "")]
-    assert "1 pictures of unknown class left out" in data.source
+    assert "1 images of unknown class left out" in data.source
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -148,7 +148,7 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, first: 
         (b"path,label\n1.jpg,fox,day,night\n", "line 2: it has more cells than the heading"),
         (b"path,label,label\n1.jpg,fox,hare\n", "column label more than once"),
         (b"File,class,order,family\n1.jpg,Mammalia,Carnivora,Felidae\n", "no column label"),
-        (b"path,label,taken\n1.jpg,fox,05/01/2026 21:36\n", "nothing says which is the month"),
+        (b"path,label,taken\n1.jpg,fox,05/01/2026 21:36\n", "do not show which is the month"),
     ],
 )
 def test_what_cannot_be_told_for_sure_is_refused(tmp_path: Path, raw: bytes, sentence: str) -> None:
