@@ -1,7 +1,8 @@
-"""`python -m uncia.infra.local.install_stamps`: what the composites of `make models-report` are made of, where it may.
+"""`python -m uncia.infra.local.install_stamps`: install the Debian packages that provide the assets of composites.
 
-Cut-outs of animals, people, vehicles and things, and landscape photographs to put them before. Nothing needs them:
-without cut-outs there are four coarse ones, without photographs made-up places, and a sentence here says so.
+The packages hold cut-outs of animals, people, vehicles and other objects, and landscape photographs for backgrounds.
+`make models-report` uses them; all of them are optional. Without the cut-outs there are four coarse ones, without the
+photographs all backgrounds are synthetic, and the command prints what a missing package means.
 """
 
 from dataclasses import dataclass
@@ -14,52 +15,54 @@ ROOT = Path("/")
 
 
 @dataclass(frozen=True)
-class Part:
-    """One package, a file or folder below the root that only it brings, and what is without it."""
+class AssetPackage:
+    """A Debian package with assets."""
 
-    package: str
-    brings: str
-    without: str
+    name: str
+    provides: str
+    """A file or folder, relative to the root, that only this package installs."""
+    consequence: str
+    """What follows from its absence, as the rest of a sentence; begins with the download size."""
 
     @property
-    def otherwise(self) -> str:
-        """What follows where it may not be installed, and how somebody who may does it."""
-        return f"Without {self.package} {self.without}. On Debian and Ubuntu: apt-get install {self.package}"
+    def advice(self) -> str:
+        """What follows from the absence of the package, and how to install it."""
+        return f"Without {self.name} {self.consequence}. On Debian and Ubuntu: apt-get install {self.name}"
 
 
-PARTS = (
-    Part(
+PACKAGES = (
+    AssetPackage(
         "tuxpaint-stamps-default",
         "usr/share/tuxpaint/stamps/animals",
-        "(161 MB) composites are drawn from four coarse cut-outs",
+        "(161 MB) composites are rendered from four coarse cut-outs",
     ),
-    Part(
+    AssetPackage(
         "lomiri-wallpapers-16.04",
         "usr/share/backgrounds/life_by_Aitzol_Berasategi.jpg",
-        "(16 MB) fewer of the composites' places are photographs",
+        "(16 MB) fewer backgrounds of composites are photographs",
     ),
-    Part(
+    AssetPackage(
         "plasma-workspace-wallpapers",
         "usr/share/wallpapers/Path",
-        "(94 MB) fewer of the composites' places are photographs",
+        "(94 MB) fewer backgrounds of composites are photographs",
     ),
 )
 
 
 def install(root: Path = ROOT) -> str:
-    """Install what is missing and may be; what came of it, a sentence for each, empty when all was there."""
-    told = []
-    for part in PARTS:
-        if (root / part.brings).exists():
+    """Install the missing packages, where the user may. Returns one line per package; empty if none was missing."""
+    messages = []
+    for package in PACKAGES:
+        if (root / package.provides).exists():
             continue
         try:
-            system_packages(part.package, otherwise=part.otherwise)
-            told.append(f"{part.package} is installed.")
+            system_packages(package.name, otherwise=package.advice)
+            messages.append(f"{package.name} is installed.")
         except StackError as error:
-            told.append(str(error))
-    return "\n".join(told)
+            messages.append(str(error))
+    return "\n".join(messages)
 
 
 if __name__ == "__main__":
-    if said := install():
-        print(said, flush=True)
+    if messages := install():
+        print(messages, flush=True)
