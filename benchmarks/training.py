@@ -20,7 +20,7 @@ import typer
 from PIL import Image
 
 from benchmarks.machine import own_memory
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split

@@ -17,7 +17,7 @@ from uncia.commands.models_frame import app as frame
 from uncia.commands.models_release import app as releases
 from uncia.commands.models_shadow import app as shadow
 from uncia.errors import DependencyDown
-from uncia.serving.triton_client import ModelControl, Probe
+from uncia.serving.triton_client import ModelControl, ProbeResult
 from uncia.terminal import description_column, echo, echo_json, plain_console
 from uncia.triton_models.catalogue import Line, catalogue, shelf_names, shelves
 from uncia.triton_models.recipes import species_classifier
@@ -65,7 +65,7 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
     chosen = settings_of(repository)
     with ModelControl(chosen) as control:
         try:
-            served, trouble = control.served(), None
+            served, trouble = control.list_served(), None
         except DependencyDown as error:
             served, trouble = None, str(error)
     lines = catalogue(shelves(chosen.model_repository), served)
@@ -102,7 +102,7 @@ def check(
     """
     chosen = settings_of(repository)
     names = models or shelf_names(chosen.model_repository)
-    probes: dict[str, Probe] = {}
+    probes: dict[str, ProbeResult] = {}
     with ModelControl(chosen) as control:
         for name in names:
             if reload:

@@ -21,7 +21,7 @@ from uncia.commands.train import (
     Weights,
 )
 from uncia.commands.training_runs import progress_bars, read
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.storage.durable import replace_durably
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training import TrainingError

@@ -98,7 +98,7 @@ def stack_bursts(
     as_json: Json = False,
 ) -> None:
     """Learn how the frames of a burst are weighed, for UNCIA_ENSEMBLE_RULE=stacked."""
-    from uncia.serving.model_versions import write_whole
+    from uncia.storage.durable import write_durably
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import split
     from uncia.training.ensembles.bursts import as_file, learn_from
@@ -112,7 +112,7 @@ def stack_bursts(
     with progress_bar(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
         answers = score_images(opened, pictures, progress)
     model = learn_from(answers, opened.card.labels, name=name, source=data.source)
-    write_whole(out, as_file(model))
+    write_durably(out, as_file(model))
     facts = {"file": str(out), "classes": len(model["classes"]), "calibrated_on": model["calibrated_on"]}
     if as_json:
         echo_json(facts)

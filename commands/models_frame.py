@@ -9,7 +9,7 @@ import typer
 
 from uncia.commands.model_options import Repository, settings_of
 from uncia.errors import SettingsError, UnciaError
-from uncia.serving.model_card import ModelCard, load_model_card
+from uncia.serving.model_card import ModelCard, read_active_card
 from uncia.terminal import echo
 
 app = typer.Typer()
@@ -27,16 +27,16 @@ def frame(
     repository: Repository = None,
 ) -> None:
     """Prepare a photograph as the live version wants it: what the stream does, for HTTP. docs/predict-service.md."""
-    card = load_model_card(settings_of(repository))
+    card = read_active_card(settings_of(repository))
     if path:
         echo(f"v2/models/{card.model}/versions/{card.version}")
         return
     if photograph is None or output is None:
         raise SettingsError("name a photograph and, with --output, where its frame goes")
-    from uncia.imaging.frames import read_frame
+    from uncia.imaging.frames import decode_frame
 
     try:
-        pixels = read_frame(photograph.read_bytes(), card.frame, max_pixels=150_000_000).pixels
+        pixels = decode_frame(photograph.read_bytes(), card.frame, max_pixels=150_000_000).pixels
         output.write_bytes(pixels.tobytes())
     except OSError as error:
         raise UnciaError(f"{error.filename}: {error.strerror}") from error

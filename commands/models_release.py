@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from uncia.commands.model_options import Json, Repository, chosen_backend, settings_of
-from uncia.serving.model_card import installed_card
-from uncia.serving.model_versions import Standing, read_standing
+from uncia.serving.model_card import read_installed_card
+from uncia.serving.model_versions import VersionState, read_version_state
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 from uncia.terminal import echo, echo_json
@@ -74,8 +74,8 @@ def import_graph(
 def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool) -> None:
     """What became of an installation, and what is next."""
     repository = chosen.model_repository
-    card = installed_card(repository, model, version)
-    standing = read_standing(repository / model)
+    card = read_installed_card(repository, model, version)
+    standing = read_version_state(repository / model)
     if as_json:
         facts = {"model": model, "version": version, "live": standing.live, "label_set": card.label_set}
         folder = str(repository / model / version)
@@ -144,7 +144,7 @@ def remove_version(version: Version, repository: Repository = None, as_json: Jso
     echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
 
 
-def _tell(model: str, standing: Standing, chosen: Settings, *, as_json: bool) -> None:
+def _tell(model: str, standing: VersionState, chosen: Settings, *, as_json: bool) -> None:
     in_stream = model == chosen.model and chosen.model_version in ("", standing.live)
     if as_json:
         facts: dict[str, Any] = {"model": model, **standing.model_dump(mode="json"), "served": standing.served}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split

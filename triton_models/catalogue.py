@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_card import ModelCard, installed_card
-from uncia.serving.model_versions import Standing, installed, models, read_standing
+from uncia.serving.model_card import ModelCard, read_installed_card
+from uncia.serving.model_versions import VersionState, installed_versions, list_models, read_version_state
 from uncia.serving.triton_client import ServedVersion
 
 
@@ -32,7 +32,7 @@ class Shelf:
     """A model of the repository with all its versions."""
 
     model: str
-    standing: Standing
+    standing: VersionState
     cards: tuple[ModelCard, ...]
     """In order of number."""
 
@@ -48,16 +48,16 @@ class Shelf:
 def shelves(repository: Path) -> list[Shelf]:
     """All models of a repository, by name. Raises `SettingsError` for a broken one."""
     found = []
-    for model in models(repository):
+    for model in list_models(repository):
         folder = repository / model
-        cards = tuple(installed_card(repository, model, version) for version in installed(folder))
-        found.append(Shelf(model, read_standing(folder), cards))
+        cards = tuple(read_installed_card(repository, model, version) for version in installed_versions(folder))
+        found.append(Shelf(model, read_version_state(folder), cards))
     return found
 
 
 def shelf_names(repository: Path) -> list[str]:
     """The models of a repository, by name. Raises `SettingsError` where there is none."""
-    names = list(models(repository))
+    names = list(list_models(repository))
     if not names:
         raise SettingsError(f"no model in {repository}: `uncia models build` makes one")
     return names

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.model_card import ModelCard, read_installed_card
 from uncia.serving.model_versions import (
     CARD_FILE,
     CONFIG_FILE,
     LABELS_FILE,
-    in_order,
-    one_writer,
-    read_standing,
-    write_whole,
+    read_version_state,
+    repository_lock,
+    sort_versions,
 )
-from uncia.storage import atomic_dir as folders
+from uncia.storage import atomic_dir
+from uncia.storage.durable import write_durably
 from uncia.triton_models.triton_config import config_pbtxt
 
 _DRAFT = ".building-"
@@ -26,15 +26,15 @@ _DRAFT = ".building-"
 def alone(repository: Path) -> Iterator[None]:
     """One writer at a time in one repository; what a killed one left behind is removed, or put back."""
     repository.mkdir(parents=True, exist_ok=True)
-    with one_writer(repository):
-        folders.tidy(repository, _DRAFT)
+    with repository_lock(repository):
+        atomic_dir.remove_stale_staging(repository, _DRAFT)
         yield
 
 
 @contextlib.contextmanager
 def draft(repository: Path, name: str) -> Iterator[Path]:
     """A folder in the repository that Triton does not look at; gone afterwards, with all that is still in it."""
-    with folders.draft(repository, f"{_DRAFT}{name}-") as folder:
+    with atomic_dir.staging_directory(repository, f"{_DRAFT}{name}-") as folder:
         yield folder
 
 
@@ -48,12 +48,14 @@ def write_version(folder: Path, card: ModelCard) -> None:
 
 def write_config(repository: Path, model: str, served: Iterable[str] = (), beside: Iterable[str] | None = None) -> None:
     """Tell Triton, when it is next asked to load the model, what to serve: as said here, else as its standing says."""
-    standing = read_standing(repository / model)
-    cards = [installed_card(repository, model, version) for version in in_order(set(served)) or standing.served]
-    behind = in_order(set(standing.beside if beside is None else beside))
+    standing = read_version_state(repository / model)
+    cards = [
+        read_installed_card(repository, model, version) for version in sort_versions(set(served)) or standing.served
+    ]
+    behind = sort_versions(set(standing.beside if beside is None else beside))
     # The python backend serves what was built for either.
     backend = cards[0].backend if len({card.backend for card in cards}) == 1 else "python"
-    write_whole(repository / model / CONFIG_FILE, config_pbtxt(cards, backend, behind))
+    write_durably(repository / model / CONFIG_FILE, config_pbtxt(cards, backend, behind))
 
 
 def sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from uncia.events import Lane
-from uncia.lanes import PRIORITIES
+from uncia.lanes import LANE_PRIORITIES
 from uncia.serving.model_card import ModelCard
 
 Backend = Literal["python", "onnxruntime"]
@@ -101,8 +101,8 @@ def config_pbtxt(cards: Sequence[ModelCard], backend: str = "", beside: Sequence
         "classes": classes.pop() if len(classes) == 1 else -1,
         "versions": ", ".join(each.version for each in cards),
         "queue": _QUEUE,
-        "priorities": max(PRIORITIES.values()),
-        "default_priority": PRIORITIES[Lane.LIVE],
+        "priorities": max(LANE_PRIORITIES.values()),
+        "default_priority": LANE_PRIORITIES[Lane.LIVE],
         "zeros": f"data_type: TYPE_UINT8 dims: [ {frame} ] zero_data: true",
     }
     text = _TEMPLATE.format(**words)

@@ -77,7 +77,7 @@ def samples_step(report: Report) -> Facts:
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)
-    leopard = package.card.labels.of_taxon(LEOPARD)[0]
+    leopard = package.card.labels.classes_of_taxon(LEOPARD)[0]
     lines = []
     for row, picture in enumerate(answers.samples):
         scores = answers.window_scores[row]

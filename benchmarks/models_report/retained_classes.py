@@ -44,7 +44,7 @@ def _genuine(package: OpenPackage) -> Facts:
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)
-    (leopard,) = package.card.labels.of_taxon(LEOPARD)
+    (leopard,) = package.card.labels.classes_of_taxon(LEOPARD)
     scores, best = answers.window_scores[:, leopard.index], answers.frame_scores.argmax(axis=1)
     shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
     cut = leopard.threshold if leopard.threshold is not None else 2.0

@@ -48,7 +48,7 @@ def read_sheet(raw: bytes, columns: Columns, defaults: Defaults) -> Sheet:
             wrong = f"has {count + row.surplus} cells under {count} headings: is one with a separator in it not quoted?"
             deployment, problems = None, [wrong]
         else:
-            deployment, problems = read_row(row.cells, columns, defaults, decimal_comma=table.form.decimal_comma)
+            deployment, problems = read_row(row.cells, columns, defaults, decimal_comma=table.format.decimal_comma)
         sheet.problems += [Problem(row.line, row.cells.get("deploymentID", ""), problem) for problem in problems]
         if deployment is not None:
             sheet.deployments[row.line] = deployment

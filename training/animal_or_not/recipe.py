@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia.storage.atomic_dir import DRAFT, draft
+from uncia.storage.atomic_dir import STAGING_PREFIX, staging_directory
 from uncia.training.animal_or_not.dataset import in_groups, split_groups
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
@@ -57,7 +57,7 @@ def train_groups(
         settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
     trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with draft(out.parent, f"{DRAFT}{out.name}-") as scratch:
+    with staging_directory(out.parent, f"{STAGING_PREFIX}{out.name}-") as scratch:
         alone = keep_head or (out if beside is None else scratch / NAME)
         told = write_package(
             trained,

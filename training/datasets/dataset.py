@@ -1,4 +1,4 @@
-"""A data set: pictures on disk, and what is known of each."""
+"""A dataset: labelled image files, and what is known about them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,40 +14,43 @@ FORMATS = ("folders", "camtrap-dp", "coco", "table")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled picture. The file itself may be missing or broken: nobody has opened it yet."""
+    """One label of one image file. An image with two species is two samples.
+
+    The file may be missing or corrupt: readers do not open it.
+    """
 
     path: Path
     label: str
     burst: str
-    """Pictures of one burst show the same moment: never on two sides of a split. Unique in the whole data set."""
+    """Samples of one burst show the same moment, and are never separated by a split. Unique in the dataset."""
     camera: str
-    """The place that took it; empty where nobody told."""
+    """Camera or deployment; empty where it is unknown."""
     taken: datetime | None = None
-    """The camera's own clock, without offset."""
+    """Capture time on the camera's clock, without offset."""
     box: Box | None = None
-    """Where the animal is: x, y, width, height as shares of the picture."""
+    """The animal: x, y, width, height as shares of the image."""
     taxon: str = ""
-    """Scientific name, as narrow as the label is."""
+    """Scientific name, at the rank of the label."""
     group: str = ""
-    """animal, person, vehicle or nothing; empty where nobody told."""
+    """animal, person, vehicle or nothing; empty where it is unknown."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures in the order of their source, which is the same at every reading."""
+    """Samples in the order of their source, which is the same each time it is read."""
 
     samples: tuple[Sample, ...]
     source: str
-    """What data it was, in words: it stands in every report made from it."""
+    """Description of the source and of what was left out; every report on the dataset states it."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
-        return tuple(sorted({picture.label for picture in self.samples}))
+        return tuple(sorted({sample.label for sample in self.samples}))
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def with_samples(self, pictures: Iterable[Sample], told: str = "") -> "Dataset":
-        """Other pictures of the same source; `told` says which, in words."""
-        return Dataset(tuple(pictures), f"{self.source}; {told}" if told else self.source)
+    def with_samples(self, samples: Iterable[Sample], note: str = "") -> "Dataset":
+        """A dataset of other samples from the same source; `note` describes the selection."""
+        return Dataset(tuple(samples), f"{self.source}; {note}" if note else self.source)

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import ModelCard
 from uncia.training.ensembles.rules import Floats, Rule
 from uncia.training.ensembles.shared_parts import held_once

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 
 _STEP = 32
 """Frames are multiples of this, as the networks' features are this many pixels apart."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.storage.atomic_dir import draft, tidy
+from uncia.storage.atomic_dir import remove_stale_staging, staging_directory
 from uncia.training import TrainingError
 from uncia.training.feature_store.cache import FeatureCache, Rows
 
@@ -51,8 +51,8 @@ class RowTable:
 def scratch(folder: Path) -> Iterator[Path]:
     """A place for tables, gone afterwards; what killed processes left is removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    tidy(folder, _DRAFT)
-    with draft(folder, _DRAFT) as place:
+    remove_stale_staging(folder, _DRAFT)
+    with staging_directory(folder, _DRAFT) as place:
         yield place
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from torch import nn
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelSet
 from uncia.training import TrainingError
 from uncia.training.linear.logistic import Linear

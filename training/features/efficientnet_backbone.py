@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from uncia.errors import how_to_install
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.features.backbone import Backbone, Published, published
 from uncia.triton_models.recipes import efficientnet

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.inputs import Augmentation, Sight, augmented, look

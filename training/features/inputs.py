@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from uncia.events.images import Box
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.datasets.image_decoding import load_frame
 
 Augmentation = Literal["plain", "mirror", "colour"]

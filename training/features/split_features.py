@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from uncia.events.images import Box
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample
 from uncia.training.feature_store.row_file import Indices, RowTable, gather

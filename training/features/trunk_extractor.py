@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError
 from uncia.training.feature_store.cache import Rows
@@ -94,11 +95,17 @@ def rows_digest(backbone: Backbone, cut: str, spec: FrameSpec) -> str:
 
 @cache
 def _code() -> str:
+    import uncia.imaging.frame_spec
     import uncia.imaging.frames
     import uncia.training.datasets.image_decoding
     import uncia.training.features.inputs
 
-    modules = (uncia.imaging.frames, uncia.training.datasets.image_decoding, uncia.training.features.inputs)
+    modules = (
+        uncia.imaging.frame_spec,
+        uncia.imaging.frames,
+        uncia.training.datasets.image_decoding,
+        uncia.training.features.inputs,
+    )
     files = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.events.images import Box
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.feature_store.row_file import RowTable
 from uncia.training.linear.logistic import Examples, Linear, class_weights
 

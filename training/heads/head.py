@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import ModelCard
-from uncia.terminal import on_page
+from uncia.terminal import printable_in_html
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
@@ -41,9 +41,9 @@ def card_page(
     trained: Trained, data: Dataset, split: Split, card: ModelCard, judged: Judged | None, temperature: float, seed: int
 ) -> str:
     """HTML, with all pictures inside."""
-    template = jinja2.Environment(autoescape=True, finalize=on_page, undefined=jinja2.StrictUndefined).from_string(
-        files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    )
+    template = jinja2.Environment(
+        autoescape=True, finalize=printable_in_html, undefined=jinja2.StrictUndefined
+    ).from_string(files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
     curve, step = trained.curve, trained.curve_step
     return template.render(
         card=card,

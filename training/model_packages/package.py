@@ -14,7 +14,7 @@ from uncia.events.images import ClassVector
 from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.image_decoding import load_frame
@@ -70,7 +70,7 @@ def write_package(
         classes=classes,
     )
     try:
-        with whole_folder(folder) as made:
+        with atomic_directory(folder) as made:
             progress("exporting the graph")
             dense_pass.export(trained.network, trained.spec, made / GRAPH_FILE)
             progress("comparing ONNX Runtime with torch")

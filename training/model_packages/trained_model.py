@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import Group, LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.trunk_extractor import rows_digest, write_graph
 from uncia.triton_models.recipes.dense_pass import DensePass, OneMap

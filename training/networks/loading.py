@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.datasets.dataset import Sample
 from uncia.training.features.inputs import Augmentation, Sight, augmented, look
 

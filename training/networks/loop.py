@@ -20,7 +20,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import nn
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelClass
 from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError

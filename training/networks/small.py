@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.splits import Split
 from uncia.training.features.inputs import Augmentation

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import ExifTags, Image, features
 
-from uncia.camtrap.csv_cells import safe_cell
+from uncia.camtrap.csv_cells import escape_formula
 from uncia.events.images import Box
 from uncia.ids import digest
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 from uncia.training.datasets import DataError
 from uncia.training.datasets.readers.table import COMPOSITES_FILE
 from uncia.training.datasets.reading import TABLE_NAME
@@ -103,7 +103,7 @@ def _render_all(
             for frame, pose in enumerate(burst.poses):
                 image, box = renderer.render(burst, frame, cut_out, pose)
                 row = _row(_save(folder, image, burst, frame), burst, frame, cut_out, box)
-                table.writerow({name: safe_cell(value) for name, value in row.items()})
+                table.writerow({name: escape_formula(value) for name, value in row.items()})
                 done += 1
                 progress(done, total)
 
@@ -197,7 +197,7 @@ def _rendered(folder: Path, description: dict[str, Any], *, fresh: bool) -> Rend
 def _staged(folder: Path) -> Iterator[Path]:
     """A folder that becomes `folder` when the block succeeds, and is removed when it raises."""
     try:
-        with whole_folder(folder.absolute()) as staging:
+        with atomic_directory(folder.absolute()) as staging:
             yield staging
             if folder.exists():
                 folder.rmdir()  # only an empty folder is replaced

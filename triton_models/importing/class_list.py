@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.labels import Group, LabelSet, load_label_set
 from uncia.triton_models.packages.validation import Refused
@@ -38,7 +38,7 @@ def read_labels(path: Path, name: str, source: str) -> LabelSet:
         if path.suffix.lower() == ".json":
             return load_label_set(path)
         raw = path.read_bytes()
-        text = raw.decode(tables.encoding_of(raw[:4096]))
+        text = raw.decode(table_format.detect_encoding(raw[:4096]))
     except OSError as error:
         raise Refused(f"the labels {path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
@@ -84,15 +84,15 @@ def _speciesnet(parts: list[str], number: int) -> dict[str, Any]:
 
 def _table(text: str, path: Path) -> list[dict[str, Any]]:
     first, _, rest = text.partition("\n")
-    form = tables.form_of(first)
-    reader = csv.DictReader(io.StringIO(rest if form.skipped else text, newline=""), delimiter=form.separator)
+    form = table_format.detect_format(first)
+    reader = csv.DictReader(io.StringIO(rest if form.skipped_lines else text, newline=""), delimiter=form.separator)
     if "label" not in (reader.fieldnames or ()):
         raise Refused(f"the labels {path} have no column `label`; they have {', '.join(reader.fieldnames or ())}")
     rows = []
     for row in reader:
         # A class that is called NA is one nobody named.
-        made = _named(*(tables.cell(row.get(name)) for name in ("label", "taxon", "group")))
-        if threshold := tables.cell(row.get("threshold")):
+        made = _named(*(table_format.clean_cell(row.get(name)) for name in ("label", "taxon", "group")))
+        if threshold := table_format.clean_cell(row.get("threshold")):
             made["threshold"] = threshold
         rows.append(made)
     return rows

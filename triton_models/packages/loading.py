@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.imaging.frames import Pixels
 from uncia.serving.model_card import ModelCard, read_model_card
-from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LIVE_FILE, read_standing
+from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LIVE_FILE, read_version_state
 from uncia.triton_models.packages.graph_errors import told, too_large
 
 
@@ -38,7 +38,7 @@ class OpenPackage:
 def open_package(folder: Path) -> OpenPackage:
     """Open a package, or of a model's folder in Triton's repository the live version. Raises `PackageError`."""
     try:
-        home = folder / read_standing(folder).live if (folder / LIVE_FILE).exists() else folder
+        home = folder / read_version_state(folder).live if (folder / LIVE_FILE).exists() else folder
         graph = home / GRAPH_FILE
         if not graph.is_file():
             raise PackageError(f"{folder} is no model package: there is no {GRAPH_FILE} in it")

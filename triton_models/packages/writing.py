@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import printable
 from uncia.triton_models.packages.graph_errors import told
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, session_of, taken
@@ -70,7 +71,7 @@ def write_package(
         built_from=built_from,
     )
     try:
-        with whole_folder(out) as made:
+        with atomic_directory(out) as made:
             (made / GRAPH_FILE).write_bytes(graph)
             (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")

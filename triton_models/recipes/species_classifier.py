@@ -16,10 +16,11 @@ import numpy as np
 
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
-from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
-from uncia.storage.atomic_dir import put_in_place
+from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, initial_state, read_version_state, write_version_state
+from uncia.storage.atomic_dir import replace_directory
 from uncia.triton_models.recipes.imagenet import label_set
 from uncia.triton_models.repository import alone, draft, sha256, write_config, write_version
 from uncia.triton_models.triton_config import Backend
@@ -79,18 +80,18 @@ def build(
 def _place(made: Path, folder: Path) -> None:
     """Move the version that was made into the model's folder; a folder of an older layout gives way to a new one."""
     try:
-        standing = read_standing(folder)
+        standing = read_version_state(folder)
     except SettingsError:
         (made / NAME).mkdir()
         (made / VERSION).rename(made / NAME / VERSION)
-        write_standing(made / NAME, first(VERSION))
+        write_version_state(made / NAME, initial_state(VERSION))
         write_config(made, NAME)
-        put_in_place(made / NAME, folder, made)
+        replace_directory(made / NAME, folder, made)
         return
-    put_in_place(made / VERSION, folder / VERSION, made)
+    replace_directory(made / VERSION, folder / VERSION, made)
     write_config(folder.parent, NAME)
     # The same words anew: whoever asks the model reads its card again.
-    write_standing(folder, standing)
+    write_version_state(folder, standing)
 
 
 def fingerprint(backend: Backend) -> str:
@@ -100,7 +101,13 @@ def fingerprint(backend: Backend) -> str:
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.endswith((".py", ".csv")):
                 hasher.update(entry.name.encode() + entry.read_bytes())
-    for module in ("imaging/frames.py", "serving/labels.py", "serving/model_card.py", "serving/model_versions.py"):
+    for module in (
+        "imaging/frame_spec.py",
+        "imaging/frames.py",
+        "serving/labels.py",
+        "serving/model_card.py",
+        "serving/model_versions.py",
+    ):
         hasher.update(files("uncia").joinpath(module).read_bytes())
     for package in _PACKAGES:
         hasher.update(f"{package}=={version(package)}\n".encode())
@@ -110,7 +117,7 @@ def fingerprint(backend: Backend) -> str:
 def up_to_date(folder: Path, made_of: str) -> ModelCard | None:
     """The card of the version that this recipe made; None where anything of it is missing, changed or older."""
     try:
-        read_standing(folder)
+        read_version_state(folder)
         card = read_model_card(folder / VERSION)
         if card.built_from != made_of:
             return None

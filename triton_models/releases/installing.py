@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.model_card import ModelCard, read_installed_card
 from uncia.serving.model_versions import (
     GRAPH_FILE,
     LIVE_FILE,
-    first,
-    installed,
-    read_standing,
-    write_standing,
+    initial_state,
+    installed_versions,
+    read_version_state,
+    write_version_state,
 )
 from uncia.storage.durable import sync_folder, sync_tree
 from uncia.triton_models.packages.validation import PAGE_FILE, Refused, read_package
@@ -33,13 +33,13 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
         here = repository / model
         if here.exists() and not (here / LIVE_FILE).exists():
             raise Refused(f"{here} is of an older layout: `uncia models build` makes it anew")
-        standing = read_standing(here) if here.exists() else None
-        number = 1 if standing is None else max(standing.newest, *map(int, installed(here))) + 1
+        standing = read_version_state(here) if here.exists() else None
+        number = 1 if standing is None else max(standing.newest, *map(int, installed_versions(here))) + 1
         card = package.card.model_copy(
             update={"model": model, "versions": (str(number),), "backend": backend or _backend(repository, model)}
         )
         if standing is not None:
-            _speaks_alike(card, installed_card(repository, model))
+            _speaks_alike(card, read_installed_card(repository, model))
         try:
             with draft(repository, model) as made:
                 version = made / model / card.version if standing is None else made / card.version
@@ -50,13 +50,13 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
                     shutil.copyfile(package.page, version / PAGE_FILE)
                 sync_tree(made)
                 if standing is None:
-                    write_standing(made / model, first())
+                    write_version_state(made / model, initial_state())
                     write_config(made, model)
                     (made / model).rename(here)
                     sync_folder(here.parent)
                 else:
                     # Said first: a number that was given is not given again, whatever becomes of this.
-                    write_standing(here, standing.model_copy(update={"newest": number}))
+                    write_version_state(here, standing.model_copy(update={"newest": number}))
                     version.rename(here / card.version)
                     sync_folder(here)
         except OSError as error:
@@ -78,7 +78,7 @@ def _backend(repository: Path, model: str) -> str:
     for folder in (repository / model, *sorted(repository.glob(f"[!.]*/{LIVE_FILE}"))):
         known = folder if folder.is_dir() else folder.parent
         if (known / LIVE_FILE).exists():
-            return installed_card(repository, known.name).backend
+            return read_installed_card(repository, known.name).backend
     return "python"
 
 

@@ -12,8 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia.errors import DependencyDown, SettingsError
-from uncia.serving.model_card import installed_card
-from uncia.serving.model_versions import Standing, in_order, installed, read_standing, write_standing
+from uncia.serving.model_card import read_installed_card
+from uncia.serving.model_versions import (
+    VersionState,
+    installed_versions,
+    read_version_state,
+    sort_versions,
+    write_version_state,
+)
 from uncia.serving.triton_client import ModelControl
 from uncia.triton_models.packages.validation import Refused
 from uncia.triton_models.repository import alone, draft, write_config
@@ -28,18 +34,18 @@ def named(text: str, repository: Path) -> tuple[str, str]:
     model, at, version = text.partition("@")
     if not at or not version:
         raise SettingsError(f"{text}: write MODEL@VERSION; `uncia models list` shows what there is")
-    installed_card(repository, model, version)
+    read_installed_card(repository, model, version)
     return model, version
 
 
-def promote(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
+def promote(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
     """Make a version the one that answers; the live one becomes the previous one, and stays loaded.
 
     Raises `Refused` when Triton does not answer, cannot load it, or its answer there is not that of its self-test; the
     live version then stays.
     """
     with alone(repository):
-        standing = read_standing(repository / model)
+        standing = read_version_state(repository / model)
         if version not in (standing.live, standing.previous):
             # The version before the previous one goes: nobody may be on the way from it any more.
             _let_workers_move(standing)
@@ -51,38 +57,38 @@ def promote(control: ModelControl, repository: Path, model: str, version: str) -
         moved = standing.model_copy(
             update={"live": version, "previous": standing.live, "beside": beside, "moved_at": datetime.now(UTC)}
         )
-        write_standing(repository / model, moved)
+        write_version_state(repository / model, moved)
     return moved
 
 
-def roll_back(control: ModelControl, repository: Path, model: str) -> Standing:
+def roll_back(control: ModelControl, repository: Path, model: str) -> VersionState:
     """Make the previous version live again; the one that was live becomes the previous one."""
-    previous = read_standing(repository / model).previous
+    previous = read_version_state(repository / model).previous
     if previous is None:
-        raise SettingsError(f"no version of {model} was live before {read_standing(repository / model).live}")
+        raise SettingsError(f"no version of {model} was live before {read_version_state(repository / model).live}")
     return promote(control, repository, model, previous)
 
 
-def serve_beside(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
+def serve_beside(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
     """Have Triton serve a version beside the live one, and behind it. Raises as `promote` does."""
     with alone(repository):
-        standing = read_standing(repository / model)
+        standing = read_version_state(repository / model)
         # The live one is served, and gives way to nobody.
         beside = tuple({*standing.beside, version} - {standing.live})
         _serve(control, repository, model, standing, {*standing.served, version}, beside, version)
-        more = standing.model_copy(update={"beside": in_order(set(beside))})
-        write_standing(repository / model, more)
+        more = standing.model_copy(update={"beside": sort_versions(set(beside))})
+        write_version_state(repository / model, more)
         return more
 
 
-def serve_no_longer(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
+def serve_no_longer(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
     """Take a version away that was served beside. The live and the previous one stay in any case."""
     with alone(repository):
-        standing = read_standing(repository / model)
+        standing = read_version_state(repository / model)
         if version not in standing.beside:
             return standing
         less = standing.model_copy(update={"beside": tuple(each for each in standing.beside if each != version)})
-        write_standing(repository / model, less)
+        write_version_state(repository / model, less)
         write_config(repository, model)
         control.load(model)
         return less
@@ -92,16 +98,16 @@ def remove(control: ModelControl, repository: Path, model: str, version: str) ->
     """Remove a version: its folder, with its labels. Raises `Refused` for one that is live or served beside."""
     with alone(repository):
         folder = repository / model
-        standing = read_standing(folder)
+        standing = read_version_state(folder)
         if version == standing.live:
             raise Refused(f"{model}@{version} is live: `uncia models promote` another version first")
         if version in standing.beside:
             raise Refused(f"{model}@{version} is served beside as a shadow: `uncia models shadow stop` first")
-        if version not in installed(folder):
+        if version not in installed_versions(folder):
             raise SettingsError(f"{model} has no version {version}")
         if version == standing.previous:
             _let_workers_move(standing)
-            write_standing(folder, standing.model_copy(update={"previous": None}))
+            write_version_state(folder, standing.model_copy(update={"previous": None}))
             write_config(repository, model)
             control.load(model)
         with draft(repository, model) as grave:
@@ -112,7 +118,7 @@ def _serve(
     control: ModelControl,
     repository: Path,
     model: str,
-    before: Standing,
+    before: VersionState,
     served: set[str],
     beside: tuple[str, ...],
     version: str,
@@ -125,7 +131,7 @@ def _serve(
         write_config(repository, model, served, beside)
         if as_now:
             # Its process died, or Triton lost it: a configuration that says the same makes Triton load nothing.
-            control.revive(model, version)
+            control.reload_version(model, version)
         else:
             control.load(model)
         probe = control.probe(model, version)
@@ -140,7 +146,7 @@ def _serve(
         raise
 
 
-def _let_workers_move(standing: Standing) -> None:
+def _let_workers_move(standing: VersionState) -> None:
     since = (datetime.now(UTC) - standing.moved_at).total_seconds()
     if standing.previous is not None and 0 <= since < WORKERS_MOVE_S:
         time.sleep(WORKERS_MOVE_S - since)

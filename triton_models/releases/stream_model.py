@@ -4,14 +4,14 @@ import shlex
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings, read_settings
 
 
 def stream_version(settings: Settings) -> str:
     """The version that the stream asks of its model: the pinned one, else the live one; empty where there is none."""
     try:
-        return settings.model_version or read_standing(settings.model_repository / settings.model).live
+        return settings.model_version or read_version_state(settings.model_repository / settings.model).live
     except SettingsError:
         return ""
 

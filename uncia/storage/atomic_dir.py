@@ -16,8 +16,8 @@ from pathlib import Path
 
 from uncia.storage.durable import sync_folder, sync_tree
 
-DRAFT = ".writing-"
-"""How the names of drafts begin that `whole_folder` makes."""
+STAGING_PREFIX = ".writing-"
+"""How the names of drafts begin that `atomic_directory` makes."""
 
 # Names that no content of a draft has.
 _REPLACED = ".replaced"
@@ -29,23 +29,23 @@ _EXCHANGE = 2
 
 
 @contextlib.contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
+def atomic_directory(place: Path) -> Iterator[Path]:
     """An empty folder that takes `place`'s when the block ends well, and is gone when it does not.
 
     What killed runs left for the same place is tidied first. Raises `OSError`; what was there is then as it was.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    tidy(place.parent, f"{DRAFT}{place.name}-")
-    with draft(place.parent, f"{DRAFT}{place.name}-") as folder:
+    remove_stale_staging(place.parent, f"{STAGING_PREFIX}{place.name}-")
+    with staging_directory(place.parent, f"{STAGING_PREFIX}{place.name}-") as folder:
         made = folder / "made"
         made.mkdir()
         yield made
         made.chmod(0o755)  # for all to read, whoever wrote it
-        put_in_place(made, place, folder)
+        replace_directory(made, place, folder)
 
 
 @contextlib.contextmanager
-def draft(parent: Path, prefix: str) -> Iterator[Path]:
+def staging_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A folder in `parent` to make something in; gone afterwards, with all that is still in it."""
     folder, held = _new(parent, prefix)
     try:
@@ -55,7 +55,7 @@ def draft(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(held)
 
 
-def put_in_place(made: Path, place: Path, draft: Path) -> None:
+def replace_directory(made: Path, place: Path, draft: Path) -> None:
     """Move a finished folder out of its draft to its place. What was there goes into the draft, and back when that
     fails."""
     # Its bytes first: a name that is on disk before them leads to empty files after a power cut.
@@ -85,7 +85,7 @@ def exchange(one: Path, other: Path) -> bool:
     return done == 0
 
 
-def tidy(parent: Path, prefix: str = DRAFT) -> None:
+def remove_stale_staging(parent: Path, prefix: str = STAGING_PREFIX) -> None:
     """Take away the drafts that killed runs left; what one had moved aside and not replaced yet is put back.
 
     Drafts of runs that live are left alone, and so are those that may not be touched, or cannot be put back.

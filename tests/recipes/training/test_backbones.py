@@ -10,7 +10,7 @@ from tests.recipes.training.training_making import SPEC
 
 pytest.importorskip("torch")
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.backbones import backbone

@@ -15,7 +15,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training import TrainingError
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.feature_store.cache import FeatureCache, Rows

@@ -124,7 +124,7 @@ def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_not
     package = open_package(tmp_path / "head")
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() == ".jpg"]
     answers = score_images(package, [Sample(path, path.parent.name, path.parent.name, "genuine") for path in paths])
-    (leopard,) = package.card.labels.of_taxon("Panthera uncia")
+    (leopard,) = package.card.labels.classes_of_taxon("Panthera uncia")
     called = answers.window_scores[:, leopard.index] >= np.float64(leopard.threshold or 2)
     shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
 

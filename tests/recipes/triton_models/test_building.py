@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from uncia.serving.model_card import read_model_card
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.triton_models.recipes import species_classifier
 from uncia.triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
 from uncia.triton_models.repository import draft, sha256
@@ -37,7 +37,7 @@ def test_the_folder_is_what_triton_and_the_workers_need(built: Built) -> None:
         *(f"1/{name}" for name in ("labels.json", "model.json", "model.onnx", "model.py")),
     }
     assert read_model_card(built.folder / "1") == built.card
-    assert read_standing(built.folder).live == "1"
+    assert read_version_state(built.folder).live == "1"
 
 
 def test_nothing_else_is_left_in_the_repository(built: Built) -> None:

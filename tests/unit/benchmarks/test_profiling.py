@@ -3,7 +3,7 @@
 from benchmarks.profiling import read_stacks
 
 _STACKS = """\
-run (processors/predict/worker.py);read_frame (uncia/imaging/frames.py);load (PIL/ImageFile.py) 60
+run (processors/predict/worker.py);decode_frame (uncia/imaging/frames.py);load (PIL/ImageFile.py) 60
 run (processors/predict/worker.py);get (uncia/storage/object_store.py);readinto (socket.py) 20
 main (threading.py);dump (json/encoder.py) 20
 main (threading.py);EpollSelector.select (selectors.py) 900
@@ -16,7 +16,7 @@ def test_shares_are_of_the_running_function() -> None:
 
 def test_shares_are_also_of_our_own_innermost_function() -> None:
     assert read_stacks(_STACKS).ours == [
-        ("read_frame (uncia/imaging/frames.py)", 0.6),
+        ("decode_frame (uncia/imaging/frames.py)", 0.6),
         ("get (uncia/storage/object_store.py)", 0.2),
         ("(no function of this project)", 0.2),
     ]

@@ -79,7 +79,7 @@ _RESULTS: dict[str, str | int | float] = {
     **{f"lanes_{when}_others_share_of_machine": 0.03 for when in ("alone", "uploaded", "waiting")},
     "profile_part": "predict",
     "profile_own_01": "load (PIL/ImageFile.py) 60.0%",
-    "profile_ours_01": "read_frame (uncia/imaging/frames.py) 60.0%",
+    "profile_ours_01": "decode_frame (uncia/imaging/frames.py) 60.0%",
 }
 
 
@@ -106,7 +106,7 @@ def test_words_around_the_tables_stay(page: Path) -> None:
         "| worker predict | 12.00 |",
         "| worker predict | 150 | 151 | +0.02 |",
         "| Kafka | 4.0 s | 3.0 s |",
-        "| `read_frame (uncia/imaging/frames.py)` | 60.0% |",
+        "| `decode_frame (uncia/imaging/frames.py)` | 60.0% |",
         "| the worker on Faust and Kafka | 900 frames/s |",
         "| start with a table of 10000 cameras | 6.5 s |",
         "| alone | 120 | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 3% |",

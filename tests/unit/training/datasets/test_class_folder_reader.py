@@ -97,7 +97,7 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, make: object) -> N
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no"):
+    with pytest.raises(DataError, match="does not exist"):
         read_dataset(tmp_path / "gone")
 
 

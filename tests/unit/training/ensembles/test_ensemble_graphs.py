@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.unit.training.ensembles.tiny_packages import FRAME, some_frames, tiny_package
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.ensembles.building import Ensemble, build, gather
 from uncia.training.ensembles.graph import ensemble_graph, of_size
 from uncia.training.ensembles.rules import RULES, Rule, combined

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.training.ensembles.tiny_packages import some_frames, tiny_package
-from uncia.imaging.frames import read_frame
+from uncia.imaging.frames import decode_frame
 from uncia.training.datasets.dataset import Sample
 from uncia.training.offline_inference.inference import score_images
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_of, open_package
@@ -31,7 +31,7 @@ def pictures(package: OpenPackage, tmp_path: Path) -> list[Sample]:
 
 def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Sample]) -> None:
     answers = score_images(package, pictures)
-    frame = read_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
+    frame = decode_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
     expected = package.answer(frame.pixels[np.newaxis])[1][0].astype(np.float16)
     assert answers.window_scores[1].tolist() == expected.tolist()
 

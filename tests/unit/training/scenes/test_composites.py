@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from uncia.commands.data import app
 from uncia.imaging.exif import read_exif
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.readers.burst_grouping import assign_bursts
@@ -99,7 +100,7 @@ def test_exif_and_table_state_the_same_time_and_camera(rendered: Path) -> None:
 
 def test_the_stream_decodes_the_files(rendered: Path) -> None:
     path = next(rendered.rglob("*.JPG"))
-    assert read_frame(path.read_bytes(), FrameSpec(), max_pixels=10**6).photo_width == 128
+    assert decode_frame(path.read_bytes(), FrameSpec(), max_pixels=10**6).photo_width == 128
 
 
 def test_exif_alone_yields_the_same_bursts(rendered: Path) -> None:

@@ -17,9 +17,9 @@ from tests.packages import SMALL, label_set, write_graph, write_package
 from tests.paths import ROOT
 from uncia.errors import SettingsError
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec
-from uncia.serving.model_card import installed_card
-from uncia.serving.model_versions import installed, read_standing
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.model_card import read_installed_card
+from uncia.serving.model_versions import installed_versions, read_version_state
 from uncia.triton_models.packages.validation import Refused
 from uncia.triton_models.releases import installing
 from uncia.triton_models.releases.installing import install
@@ -66,7 +66,7 @@ def test_the_first_package_of_a_name_is_a_model_with_one_version(package: Path, 
     assert card.name == "steppe_cats@1"
     assert {path.name for path in (folder / "1").iterdir()} == {"model.onnx", "model.json", "labels.json", "model.py"}
     assert 'name: "steppe_cats"' in (folder / "config.pbtxt").read_text()
-    assert read_standing(folder).live == "1"
+    assert read_version_state(folder).live == "1"
 
 
 def test_the_next_package_is_the_next_version_and_nobody_is_asked_by_it(package: Path, repository: Path) -> None:
@@ -74,8 +74,8 @@ def test_the_next_package_is_the_next_version_and_nobody_is_asked_by_it(package:
     card = install(package, repository)
 
     assert card.name == "tiny@2"
-    assert installed_card(repository, "tiny", "2").labels.name == "set0"
-    assert read_standing(repository / "tiny").live == "1"
+    assert read_installed_card(repository, "tiny", "2").labels.name == "set0"
+    assert read_version_state(repository / "tiny").live == "1"
     assert (repository / "tiny" / "config.pbtxt").read_text() == before
 
 
@@ -84,7 +84,7 @@ def test_each_version_keeps_its_own_labels_and_frame(repository: Path, tmp_path:
     write_package(tmp_path / "wide", frame=wide, classes=7, seed=2)
     install(tmp_path / "wide", repository)
 
-    first, second = (installed_card(repository, "tiny", version) for version in "12")
+    first, second = (read_installed_card(repository, "tiny", version) for version in "12")
     assert (first.labels.name, len(first.labels.classes), first.frame) == ("set9", 4, SMALL)
     assert (second.labels.name, len(second.labels.classes), second.frame) == ("set2", 7, wide)
 
@@ -194,7 +194,7 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
     done = subprocess.run([sys.executable, "-c", killed, str(package), str(repository)], check=False, timeout=50)
 
     assert done.returncode == -9
-    assert installed(repository / "tiny") == ("1",)
+    assert installed_versions(repository / "tiny") == ("1",)
     assert before.items() <= contents(repository).items()
     install(package, repository)
     assert [path.name for path in repository.iterdir() if path.is_dir()] == ["tiny"]

@@ -8,7 +8,7 @@ import pytest
 from tests.packages import write_package
 from uncia.commands.models import list_models
 from uncia.commands.models_release import _tell, tell_installed
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 from uncia.triton_models.releases.installing import install
 
@@ -44,7 +44,7 @@ def test_the_command_that_is_offered_makes_it_the_streams_next_version(settings:
 def test_to_promote_a_model_that_the_stream_does_not_ask_is_not_called_live(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    standing = read_standing(settings.model_repository / "cattle_cam")
+    standing = read_version_state(settings.model_repository / "cattle_cam")
     _tell("cattle_cam", standing, settings, as_json=False)
     told = capsys.readouterr().out
     assert "is live" not in told
@@ -55,13 +55,13 @@ def test_to_promote_a_model_that_the_stream_does_not_ask_is_not_called_live(
 
 
 def test_to_promote_the_streams_model_says_live(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    _tell("tiny", read_standing(settings.model_repository / "tiny"), settings, as_json=False)
+    _tell("tiny", read_version_state(settings.model_repository / "tiny"), settings, as_json=False)
     assert capsys.readouterr().out == "tiny@1 is live\n"
 
 
 def test_a_pinned_version_is_what_the_stream_asks(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     pinned = settings.model_copy(update={"model_version": "7"})
-    _tell("tiny", read_standing(settings.model_repository / "tiny"), pinned, as_json=False)
+    _tell("tiny", read_version_state(settings.model_repository / "tiny"), pinned, as_json=False)
     told = capsys.readouterr().out
     assert "The stream asks tiny@7 (UNCIA_MODEL, UNCIA_MODEL_VERSION)." in told
     assert "Take UNCIA_MODEL_VERSION out" in told
