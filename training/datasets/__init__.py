@@ -4,6 +4,6 @@ from uncia.errors import UnciaError
 
 
 class DataError(UnciaError):
-    """A dataset cannot be read or rendered; the message names the place and the remedy."""
+    """A dataset cannot be read or rendered; the message names the file or folder and the remedy."""
 
     exit_code = 2

@@ -110,16 +110,16 @@ def _add_background(colours: Pixels, kind: str, horizon: int, rng: np.random.Gen
     height, width = colours.shape[:2]
     fade = max(4, height // 22)
     reach = horizon + fade
-    picture: NDArray[np.floating]
+    painted: NDArray[np.floating]
     if kind == "rock":
         side = _texture("gravel")
         tile = np.asarray(Image.fromarray(side[: reach or 1, :300]).resize((width, reach), Image.Resampling.BICUBIC))
-        picture = (0.2 + 0.5 * tile * smooth_noise(reach, width, 12, rng))[..., None] * np.asarray(
+        painted = (0.2 + 0.5 * tile * smooth_noise(reach, width, 12, rng))[..., None] * np.asarray(
             [1, 0.96, 0.9], np.float32
         )
     elif kind == "hills":
         down = np.linspace(0, 1, reach, dtype=np.float32)[:, None]
-        picture = np.asarray([0.62, 0.70, 0.80], np.float32) + np.float32(0.22) * down[..., None] * np.ones(
+        painted = np.asarray([0.62, 0.70, 0.80], np.float32) + np.float32(0.22) * down[..., None] * np.ones(
             (1, width, 1), np.float32
         )
         for far in (0.75, 0.45, 0.15):
@@ -128,15 +128,15 @@ def _add_background(colours: Pixels, kind: str, horizon: int, rng: np.random.Gen
             rock = 0.22 + 0.28 * smooth_noise(reach, width, 14, rng)[..., None] * np.asarray(
                 [0.9, 1.0, 0.8], np.float32
             )
-            picture = picture + (rock * (1 - far) + 0.66 * far - picture) * inside
+            painted = painted + (rock * (1 - far) + 0.66 * far - painted) * inside
     else:
         streaks = smooth_noise(2, width, 70 if kind == "forest" else 30, rng)[:1]
         leaves = smooth_noise(reach, width, 40, rng)
         light = np.clip((streaks - 0.45) * 2.2, 0, 1) * 0.5 + 0.5 * leaves if kind == "forest" else leaves
         tint = np.asarray([0.42, 0.50, 0.28] if kind == "thicket" else [0.50, 0.52, 0.42], np.float32)
-        picture = (0.06 + 0.85 * light**2)[..., None] * tint
+        painted = (0.06 + 0.85 * light**2)[..., None] * tint
     strength = np.clip((reach - np.arange(reach, dtype=np.float32)) / fade, 0, 1)[:, None, None]
-    colours[:reach] += (picture.astype(np.float32) - colours[:reach]) * strength
+    colours[:reach] += (painted.astype(np.float32) - colours[:reach]) * strength
 
 
 def _add_tuft(colours: Pixels, horizon: float, low: Pixels, high: Pixels, rng: np.random.Generator) -> None:

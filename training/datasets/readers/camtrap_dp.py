@@ -59,7 +59,7 @@ class _Event(NamedTuple):
 def read_camtrap_dp(source: Path) -> Dataset:
     """Read a package: its folder, or its `datapackage.json`.
 
-    Left out and counted: films, media whose file is a web address, and media that nobody classified. Raises
+    Left out and counted: films, media whose file is a web address, and media without a classification. Raises
     `DataError`.
     """
     try:

@@ -1,4 +1,4 @@
-"""Truth in a model's classes: by taxon, by label, or by group."""
+"""The truth of samples in terms of a model's classes: by taxon, by label, or by group."""
 
 from pathlib import Path
 
@@ -21,33 +21,33 @@ LABELS = LabelSet(
 )
 
 
-def picture(label: str, *, taxon: str = "", group: str = "") -> Sample:
+def sample(label: str, *, taxon: str = "", group: str = "") -> Sample:
     return Sample(Path("a.jpg"), label, "burst", "camera", taxon=taxon, group=group)
 
 
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (picture("irbis", taxon="panthera uncia", group="animal"), [True, False, True, False]),
-        (picture("Snow leopard", group="animal"), [True, False, True, False]),
-        (picture("snow leopard", taxon="Lynx lynx", group="animal"), [False, False, True, False]),
-        (picture("blank"), [False, False, False, True]),
-        (picture("person"), [False, False, False, False]),
+        (sample("irbis", taxon="panthera uncia", group="animal"), [True, False, True, False]),
+        (sample("Snow leopard", group="animal"), [True, False, True, False]),
+        (sample("snow leopard", taxon="Lynx lynx", group="animal"), [False, False, True, False]),
+        (sample("blank"), [False, False, False, True]),
+        (sample("person"), [False, False, False, False]),
     ],
 )
-def test_what_a_picture_shows(shown: Sample, expected: list[bool]) -> None:
+def test_classes_that_a_sample_shows(shown: Sample, expected: list[bool]) -> None:
     assert class_presence([shown], LABELS)[0][0].tolist() == expected
 
 
-def test_of_a_group_nobody_told_nothing_is_known() -> None:
-    assert class_presence([picture("irbis")], LABELS)[1][0].tolist() == [True, True, False, False]
+def test_presence_is_unknown_without_a_group() -> None:
+    assert class_presence([sample("irbis")], LABELS)[1][0].tolist() == [True, True, False, False]
 
 
-def test_the_truth_is_the_kind_before_the_group() -> None:
-    told = [picture("snow leopard", group="animal"), picture("fox", group="animal"), picture("stone")]
-    assert true_classes(told, LABELS).tolist() == [0, 2, -1]
+def test_a_species_takes_precedence_over_its_group() -> None:
+    samples = [sample("snow leopard", group="animal"), sample("fox", group="animal"), sample("stone")]
+    assert true_classes(samples, LABELS).tolist() == [0, 2, -1]
 
 
-def test_the_greatest_of_each_burst_in_the_order_of_their_names() -> None:
+def test_maxima_are_sorted_by_burst() -> None:
     values = np.array([[0.1, 0.9], [0.5, 0.2], [0.3, 0.3]])
     assert max_by_burst(values, np.array(["b", "a", "b"])).tolist() == [[0.5, 0.2], [0.3, 0.9]]

@@ -1,4 +1,4 @@
-"""Asking a package about files: the stream's frame, the stream's answer, and one bad file fails alone."""
+"""Offline inference: the stream's frames, the stream's scores, and a corrupt file fails alone."""
 
 from pathlib import Path
 
@@ -20,38 +20,38 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> OpenPackage:
 
 
 @pytest.fixture
-def pictures(package: OpenPackage, tmp_path: Path) -> list[Sample]:
-    told = []
-    for at, frame in enumerate(some_frames(package.card.frame)):
-        path = tmp_path / f"{at}.jpg"
+def samples(package: OpenPackage, tmp_path: Path) -> list[Sample]:
+    made = []
+    for number, frame in enumerate(some_frames(package.card.frame)):
+        path = tmp_path / f"{number}.jpg"
         Image.fromarray(frame).resize((256, 216)).save(path, quality=90)
-        told.append(Sample(path, "fox", f"b{at}", "c"))
-    return told
+        made.append(Sample(path, "fox", f"b{number}", "c"))
+    return made
 
 
-def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Sample]) -> None:
-    answers = score_images(package, pictures)
-    frame = decode_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
+def test_scores_are_those_of_the_stream(package: OpenPackage, samples: list[Sample]) -> None:
+    scores = score_images(package, samples)
+    frame = decode_frame(samples[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
     expected = package.answer(frame.pixels[np.newaxis])[1][0].astype(np.float16)
-    assert answers.window_scores[1].tolist() == expected.tolist()
+    assert scores.window_scores[1].tolist() == expected.tolist()
 
 
-def test_a_file_that_cannot_be_read_fails_alone(package: OpenPackage, pictures: list[Sample]) -> None:
-    pictures[1].path.write_bytes(b"no photograph")
-    answers = score_images(package, pictures)
-    assert [picture.burst for picture in answers.samples] == ["b0", "b2"]
-    assert list(answers.unreadable) == [pictures[1].path]
+def test_a_file_that_cannot_be_read_fails_alone(package: OpenPackage, samples: list[Sample]) -> None:
+    samples[1].path.write_bytes(b"no photograph")
+    scores = score_images(package, samples)
+    assert [sample.burst for sample in scores.samples] == ["b0", "b2"]
+    assert list(scores.unreadable) == [samples[1].path]
 
 
-def test_without_a_readable_file_the_reason_is_told(package: OpenPackage, tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="not one of 1 pictures"):
-        score_images(package, [Sample(tmp_path / "gone.jpg", "fox", "b", "c")])
+def test_an_error_states_why_no_file_can_be_read(package: OpenPackage, tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="none of 1 images"):
+        score_images(package, [Sample(tmp_path / "missing.jpg", "fox", "b", "c")])
 
 
-def test_progress_counts_to_the_end(package: OpenPackage, pictures: list[Sample]) -> None:
-    told: list[tuple[int, int]] = []
-    score_images(package, pictures, lambda done, total: told.append((done, total)))
-    assert told[-1] == (3, 3)
+def test_progress_reaches_the_total(package: OpenPackage, samples: list[Sample]) -> None:
+    calls: list[tuple[int, int]] = []
+    score_images(package, samples, lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (3, 3)
 
 
 def test_a_folder_without_a_graph_is_no_package(tmp_path: Path) -> None:
@@ -59,9 +59,8 @@ def test_a_folder_without_a_graph_is_no_package(tmp_path: Path) -> None:
         open_package(tmp_path)
 
 
-def test_a_graph_that_is_none_is_refused_and_what_was_there_stays(package: OpenPackage, tmp_path: Path) -> None:
-    there = tiny_package(tmp_path / "there", 1)
-    card = there.card
+def test_an_invalid_graph_is_refused_and_the_package_stays(package: OpenPackage, tmp_path: Path) -> None:
+    card = tiny_package(tmp_path / "there", 1).card
     with pytest.raises(PackageError, match="cannot run"):
         write_package(
             tmp_path / "there", b"x", model="x", frame=card.frame, labels=card.labels, weights="", licence="", page=""
@@ -70,17 +69,19 @@ def test_a_graph_that_is_none_is_refused_and_what_was_there_stays(package: OpenP
 
 
 @pytest.mark.parametrize("there", ["a file", "photographs", "a model of the repository"])
-def test_what_is_no_package_is_never_replaced_by_one(there: str, tmp_path: Path) -> None:
+def test_only_a_package_is_replaced_by_a_package(there: str, tmp_path: Path) -> None:
     out = tmp_path / "there"
-    kept = {"a file": out, "photographs": out / "1.jpg", "a model of the repository": out / "1" / "model.json"}[there]
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(b"dear")
+    existing = {"a file": out, "photographs": out / "1.jpg", "a model of the repository": out / "1" / "model.json"}[
+        there
+    ]
+    existing.parent.mkdir(parents=True, exist_ok=True)
+    existing.write_bytes(b"precious")
     with pytest.raises(PackageError, match="is there and is no model package: name another folder"):
         tiny_package(out, 1)
-    assert kept.read_bytes() == b"dear"
+    assert existing.read_bytes() == b"precious"
 
 
-def test_nothing_lies_beside_a_package_that_was_written(tmp_path: Path) -> None:
+def test_no_other_files_remain_next_to_a_package(tmp_path: Path) -> None:
     for seed in (1, 2):
         tiny_package(tmp_path / "there", seed)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
