@@ -1,1 +1,1 @@
-"""Every figure in the docs comes out of here: `make bench`."""
+"""Produces every figure in the documentation; `make bench` runs the main benchmark."""

@@ -1,18 +1,18 @@
-"""Work that goes on in threads beside what is measured."""
+"""Background threads for the time of a `with` block."""
 
 import threading
 from collections.abc import Callable
 from typing import Self
 
-_PATIENCE_S = 30
+_JOIN_TIMEOUT_S = 30
 
 
-class Beside:
-    """Threads for as long as the context lasts. Each piece of work is given the event that tells it to end."""
+class BackgroundThreads:
+    """Runs each task in its own thread while the context is entered. A task must return soon after its event is set."""
 
-    def __init__(self, *work: Callable[[threading.Event], object]) -> None:
+    def __init__(self, *tasks: Callable[[threading.Event], object]) -> None:
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=each, args=(self._stop,), daemon=True) for each in work]
+        self._threads = [threading.Thread(target=task, args=(self._stop,), daemon=True) for task in tasks]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -22,4 +22,4 @@ class Beside:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(_PATIENCE_S)
+            thread.join(_JOIN_TIMEOUT_S)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.bursts`: the sessioniser alone, on Faust and Kafka, and how fast its table comes back.
+"""`python -m benchmarks.bursts`: throughput of the bursts worker, alone and on Faust and Kafka, and its recovery time.
 
-Fed with ready-made predictions; nothing else of the stack runs than Kafka and the worker `bursts`. Whole bursts of
-ten, frames of 24 cameras interleaved; each frame is judged anew, and each burst is closed by its tenth.
+The input is generated predictions; only Kafka and the worker `bursts` run. Bursts are complete with ten frames, and
+the frames of 24 cameras are interleaved. Every frame re-evaluates its burst, and the tenth closes it.
 """
 
 import itertools
@@ -23,62 +23,62 @@ import typer
 from kafka import KafkaProducer
 from rich.console import Console
 
-from benchmarks.kafka_log import messages
 from benchmarks.machine import cores, describe
-from benchmarks.plan import BURST, shots
 from benchmarks.predictions import Predictions
 from benchmarks.processes import busy_seconds, sample
 from benchmarks.report import Results
+from benchmarks.topic_offsets import end_offsets
+from benchmarks.upload_plan import BURST, plan_bursts
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import ImagePredicted
 from uncia.infra.local.layout import Layout
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
 from uncia.kafka.broker import read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.state_store import CHANGELOG
-from uncia.processors.bursts.worker import BATCH, make_desk
+from uncia.processors.bursts.worker import BATCH, make_engine
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
 CAMERAS = 24
-_IN_TABLE = 3
+_FRAMES_IN_TABLE = 3
 """Frames of each burst in the large table."""
-_PATIENCE_S = 300
+_TIMEOUT_S = 300
 _PARTS = ("kafka", "bursts")
 
 
 @dataclass(frozen=True)
 class BurstsPlan:
-    """How much is measured."""
+    """Sizes of the measurements."""
 
     pure: int = 5_000
     streamed: int = 20_000
     cameras: int = 10_000
-    """Whose states the table holds when the worker is started anew."""
+    """Cameras with a state in the table when the worker is restarted."""
 
 
 def pure(settings: Settings, frames: int) -> Results:
-    """Frames a second without Kafka: as objects into the desk; then as bytes, with all records encoded."""
-    # A worker's log goes to a file; here it would be the terminal that is measured.
+    """Frames per second without Kafka: from objects, and from bytes with all state records encoded."""
+    # A worker logs to a file; here the measurement would be of the terminal.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     card = read_active_card(settings)
-    made = list(Predictions(card).of(itertools.islice(shots(0, -(-frames // BURST), CAMERAS), frames)))
+    made = list(Predictions(card).of(itertools.islice(plan_bursts(0, -(-frames // BURST), CAMERAS), frames)))
     raw = [event.to_bytes() for event in made]
     logged = datetime.now(UTC)
 
     def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
         records: dict[bytes, bytes] = {}
-        desk = make_desk(settings, LabelSets(settings.model_repository), records)
-        desk.start(dict.fromkeys(range(settings.partitions), 0))
+        engine = make_engine(settings, LabelSets(settings.model_repository), records)
+        engine.start(dict.fromkeys(range(settings.partitions), 0))
         began = time.perf_counter()
         for number, event in enumerate(events):
-            desk.frame(partition_of(event.camera, settings.partitions), number, event, logged)
+            engine.process_prediction(partition_of(event.camera, settings.partitions), number, event, logged)
             if write and number % BATCH == BATCH - 1:
-                _write(desk.pages(), records)
+                _write(engine.take_updates(), records)
         return len(made) / (time.perf_counter() - began)
 
     return {
@@ -89,9 +89,9 @@ def pure(settings: Settings, frames: int) -> Results:
     }
 
 
-def _write(pages: Iterable[Any], records: dict[bytes, bytes]) -> None:
-    for page in pages:
-        for key, value in (page.writes.intent, *page.writes.settle.items(), page.writes.clear):
+def _write(updates: Iterable[Any], records: dict[bytes, bytes]) -> None:
+    for update in updates:
+        for key, value in (update.writes.intent, *update.writes.apply.items(), update.writes.clear):
             if value is None:
                 records.pop(key, None)
             else:
@@ -99,13 +99,13 @@ def _write(pages: Iterable[Any], records: dict[bytes, bytes]) -> None:
 
 
 def _renamed(station: str, events: Iterable[ImagePredicted]) -> Iterator[ImagePredicted]:
-    """The same photographs by cameras that nobody has heard of, so that they belong to no burst that is there."""
+    """The same photographs from new cameras, so that they belong to no existing burst."""
     for event in events:
         yield event.model_copy(update={"camera": f"{station}/{event.camera.replace('/', '-')}"})
 
 
-class Streamed:
-    """The real worker on the real Kafka."""
+class StreamedWorker:
+    """Measures the real worker on a real Kafka."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -113,11 +113,11 @@ class Streamed:
         self._predictions = Predictions(read_active_card(self._settings))
 
     def throughput(self, frames: int) -> Results:
-        """A log of so many frames is there before the worker starts; from its first verdict to its last."""
+        """Write the frames to the log, then start the worker and measure from its first final verdict to its last."""
         self._stop()
         count = -(-frames // BURST)
-        sent = self._produce(self._predictions.of(shots(0, count, CAMERAS)))
-        with Closed(self._settings, count) as closed:
+        sent = self._produce(self._predictions.of(plan_bursts(0, count, CAMERAS)))
+        with BurstCloseWatcher(self._settings, count) as closed:
             self._start()
             used, busy = self._cpu(), busy_seconds()
             closed.wait()
@@ -133,33 +133,33 @@ class Streamed:
         }
 
     def recovery(self, cameras: int) -> Results:
-        """One closed burst of each camera is in the table; the worker starts, and later is killed."""
+        """Fill the table with one closed burst per camera, then measure a restart and a kill."""
         before = self._restart()
-        made = self._predictions.of(shots(0, cameras, cameras), length=_IN_TABLE)
-        with Closed(self._settings, cameras) as closed:
+        made = self._predictions.of(plan_bursts(0, cameras, cameras), length=_FRAMES_IN_TABLE)
+        with BurstCloseWatcher(self._settings, cameras) as closed:
             self._produce(_renamed("many", made))
             closed.wait()
         filled = self._restart()
         killed = self._killed(cameras)
         return {
             "bursts_table_cameras": cameras,
-            "bursts_changelog_messages": sum(messages(self._settings, CHANGELOG).values()),
+            "bursts_changelog_messages": sum(end_offsets(self._settings, CHANGELOG).values()),
             "bursts_start_small_table_s": round(before, 1),
             "bursts_start_full_table_s": round(filled, 1),
             "bursts_kill_to_verdict_full_table_s": round(killed, 1),
         }
 
     def _killed(self, cameras: int) -> float:
-        """Seconds from a `kill -9` to the verdict on a burst that came right after it."""
-        with Closed(self._settings, 1) as closed:
+        """Seconds from a `kill -9` to the verdict on a burst produced right after it."""
+        with BurstCloseWatcher(self._settings, 1) as closed:
             began = time.time()
             self._stack.kill("bursts", signal.SIGKILL)
-            self._produce(_renamed("after", self._predictions.of(shots(0, 1, cameras))))
+            self._produce(_renamed("after", self._predictions.of(plan_bursts(0, 1, cameras))))
             closed.wait()
         return max(closed.at.values()) - began
 
     def _restart(self) -> float:
-        """Seconds from the start of a worker that was ended in order until it has its partitions and its table."""
+        """Stop the worker in order and start it. Returns the seconds until it has its partitions and its table."""
         self._stop()
         began = time.perf_counter()
         self._start()
@@ -169,14 +169,13 @@ class Streamed:
         self._stack.up(_PARTS)
 
     def _stop(self) -> None:
-        drawn = self._stack.drawn()
-        assert drawn is not None
-        Supervisor(Layout(self._stack.folder, Path(drawn.short))).stop_parts(["bursts"], 30)
+        identity = self._stack.require_identity()
+        Supervisor(Layout(self._stack.folder, Path(identity.runtime_dir))).stop_parts(["bursts"], 30)
 
     def _cpu(self) -> dict[str, float]:
-        drawn = self._stack.drawn()
+        identity = self._stack.identity()
         found: dict[str, float] = dict.fromkeys(_PARTS, 0.0)
-        for part, seconds in sample(drawn.stack_id if drawn else "").cpu.values():
+        for part, seconds in sample(identity.stack_id if identity else "").cpu.values():
             found[part] = found.get(part, 0.0) + seconds
         return found
 
@@ -188,14 +187,14 @@ class Streamed:
                 partition = partition_of(event.camera, self._settings.partitions)
                 producer.send(name, key=event.camera.encode(), value=event.to_bytes(), partition=partition)
                 count += 1
-            producer.flush(timeout=_PATIENCE_S)
+            producer.flush(timeout=_TIMEOUT_S)
         finally:
             producer.close(timeout=30)
         return count
 
 
-class Closed:
-    """Follows the verdicts until so many bursts were closed that were not before. Times are the broker's."""
+class BurstCloseWatcher:
+    """Consumes verdicts until `count` new bursts are final; `at` has the broker's time by burst id."""
 
     def __init__(self, settings: Settings, count: int) -> None:
         self.at: dict[str, float] = {}
@@ -203,10 +202,10 @@ class Closed:
         self._stop, self._ready, self._done = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="closed", daemon=True)
 
-    def __enter__(self) -> "Closed":
+    def __enter__(self) -> "BurstCloseWatcher":
         self._thread.start()
         if not self._ready.wait(60):
-            raise DependencyDown("Kafka gave no positions")
+            raise DependencyDown("no partition offsets from Kafka")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -214,9 +213,9 @@ class Closed:
         self._thread.join(10)
 
     def wait(self) -> None:
-        """Raises `DependencyDown` when it takes minutes."""
-        if not self._done.wait(_PATIENCE_S):
-            raise DependencyDown(f"{len(self.at)} of {self._count} bursts were closed within {_PATIENCE_S} s")
+        """Wait for all bursts. Raises `DependencyDown` after 300 s."""
+        if not self._done.wait(_TIMEOUT_S):
+            raise DependencyDown(f"{len(self.at)} of {self._count} bursts were closed within {_TIMEOUT_S} s")
 
     def _follow(self) -> None:
         for message in read_topics(self._settings, (BURST_RESOLVED,), stop=self._stop, ready=self._ready):
@@ -229,32 +228,32 @@ class Closed:
                 self._done.set()
 
 
-def measure(folder: Path, plan: BurstsPlan, say: Callable[[str], None]) -> Results:
-    """All three, on a stack of its own that is removed afterwards."""
+def measure(folder: Path, plan: BurstsPlan, progress: Callable[[str], None]) -> Results:
+    """Run all measurements on a stack that is removed afterwards."""
     stack = Stack(folder / "stack")
     shutil.rmtree(stack.folder, ignore_errors=True)
     results = pure(Settings(), plan.pure)
-    say(f"  bursts without Kafka: {results['bursts_pure_frames_per_s']} frames/s")
+    progress(f"  bursts without Kafka: {results['bursts_pure_frames_per_s']} frames/s")
     try:
-        with stopped_at_the_end(stack):
+        with stop_on_exit(stack):
             stack.up(_PARTS)
-            streamed = Streamed(stack)
+            streamed = StreamedWorker(stack)
             results |= streamed.throughput(plan.streamed)
-            say(f"  bursts on Faust: {results['bursts_faust_frames_per_s']} frames/s")
+            progress(f"  bursts on Faust: {results['bursts_faust_frames_per_s']} frames/s")
             results |= streamed.recovery(plan.cameras)
-            say(f"  bursts, table of {plan.cameras} cameras: {results['bursts_start_full_table_s']} s to start")
+            progress(f"  bursts, table of {plan.cameras} cameras: {results['bursts_start_full_table_s']} s to start")
     finally:
         shutil.rmtree(stack.folder, ignore_errors=True)
     return results
 
 
 def bursts(
-    folder: Path = typer.Option(Path(".local/bench/bursts"), help="Where its stack is meanwhile."),
-    pure: int = typer.Option(BurstsPlan.pure, min=BATCH, help="Frames for the sessioniser alone."),
+    folder: Path = typer.Option(Path(".local/bench/bursts"), help="Folder of the temporary stack."),
+    pure: int = typer.Option(BurstsPlan.pure, min=BATCH, help="Frames for the burst engine alone."),
     streamed: int = typer.Option(BurstsPlan.streamed, min=100, help="Frames for the worker on Kafka."),
-    cameras: int = typer.Option(BurstsPlan.cameras, min=10, help="Cameras whose states are read back."),
+    cameras: int = typer.Option(BurstsPlan.cameras, min=10, help="Cameras in the table whose recovery is measured."),
 ) -> None:
-    """Measure the sessioniser: alone, on Faust, and how fast its table is there again."""
+    """Measure the bursts worker: its engine alone, on Faust, and the recovery of its table."""
     console = Console(stderr=True, highlight=False)
     plan = BurstsPlan(pure, streamed, cameras)
     results = {**describe(), **measure(folder.absolute(), plan, lambda line: console.print(line, markup=False))}

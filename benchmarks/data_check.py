@@ -1,9 +1,9 @@
-"""`python -m benchmarks.data_check`: `uncia data check`, the readers and the splits on 50,000 file names.
+"""`python -m benchmarks.data_check`: `uncia data check`, the dataset readers and the splits on 50,000 files.
 
-Memory is what the process takes of its own (RssAnon), over what it had after a check of the first files: torch, the
-network and their buffers. The files show a few hundred scenes; the network is asked about each scene once and what it
-said is remembered, since its pace is `benchmarks.training`'s business. Everything else runs as the command runs it:
-each file is read, decoded, digested and kept in the cache, which takes 46 KB of disk a file.
+Memory is the anonymous memory beyond that after a check of the first files, which loads torch, the network and their
+buffers. The files show a few hundred scenes; the network's output for a scene is cached, because `benchmarks.training`
+measures the network. Everything else runs as in the command: every file is read, decoded, hashed and stored in the
+feature cache, which takes 46 KB of disk per file.
 """
 
 import gc
@@ -23,8 +23,8 @@ from unittest import mock
 
 import typer
 
-from benchmarks.machine import own_memory
-from benchmarks.many_names import FRAMES, SCENES, write_camtrap_dp, write_coco, write_folders, write_table
+from benchmarks.large_dataset import FRAMES, SCENES, write_camtrap_dp, write_coco, write_folders, write_table
+from benchmarks.processes import anonymous_memory
 from uncia.imaging.frames import Pixels
 from uncia.training.dataset_check.embeddings import embed_images
 from uncia.training.dataset_check.findings import check_dataset
@@ -43,17 +43,17 @@ _WRITERS: dict[str, Callable[[Path, int], Path]] = {
     "coco": write_coco,
     "camtrap_dp": write_camtrap_dp,
 }
-_EVERY_S = 0.05
+_SAMPLE_INTERVAL_S = 0.05
 
 
 def main(
-    names: Annotated[int, typer.Option(min=SCENES * FRAMES, help="How many files there are.")] = _NAMES,
-    quick: Annotated[bool, typer.Option("--quick", help="Without judging labels.")] = False,
-    folder: Annotated[Path | None, typer.Option(help="Where the files and the cache go, for the time being.")] = None,
+    names: Annotated[int, typer.Option(min=SCENES * FRAMES, help="Number of files.")] = _NAMES,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip the check of labels.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Folder for the temporary files and the cache.")] = None,
 ) -> None:
-    """Print the figures as JSON."""
-    with tempfile.TemporaryDirectory(prefix="uncia-data-check-", dir=folder) as place:
-        base = Path(place)
+    """Measure the dataset check and the readers, and print the figures as JSON."""
+    with tempfile.TemporaryDirectory(prefix="uncia-data-check-", dir=folder) as temporary:
+        base = Path(temporary)
         write_folders(base / "all", names)
         figures = {"cores": len(os.sched_getaffinity(0)), "names": names, "load_average": round(os.getloadavg()[0], 1)}
         figures |= readers(base / "all", names)
@@ -62,25 +62,25 @@ def main(
 
 
 def readers(folder: Path, names: int) -> dict[str, Any]:
-    """Seconds and memory of each reader, its pictures kept, and of both splits of what it read."""
+    """Seconds and memory of every dataset reader and of both splits of its dataset."""
     figures: dict[str, Any] = {}
     for name in _WRITERS:
-        # In a process of its own each, so that none lives on memory that another one gave back.
+        # Every reader in a new process: memory that another one freed would be reused and not be counted.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             figures |= process.submit(reader, name, folder, names).result()
     return figures
 
 
 def reader(name: str, folder: Path, names: int) -> dict[str, Any]:
-    """Of one kind of source, which is written and taken away again."""
+    """Measure the reader of one dataset format; its index file is written first and deleted afterwards."""
     figures: dict[str, Any] = {}
     source = _WRITERS[name](folder, names)
-    with measured(f"read_{name}", figures):
+    with measuring(f"read_{name}", figures):
         data = read_dataset(source)
     if len(data) != names:
         raise RuntimeError(f"{name}: {len(data)} pictures of {names}")
     for by in _BY:
-        with measured(f"split_{name}_by_{by}", figures):
+        with measuring(f"split_{name}_by_{by}", figures):
             parts = split(data, seed=1, by=by)
         if found := find_leaks(parts):
             raise RuntimeError(found[0])
@@ -90,33 +90,33 @@ def reader(name: str, folder: Path, names: int) -> dict[str, Any]:
 
 
 def checking(base: Path, names: int, quick: bool) -> dict[str, Any]:
-    """Seconds of each part of a check and of all, and memory over what a check of the first files left."""
+    """Seconds of the stages of a check and in total, and memory beyond that after a check of the first files."""
     figures: dict[str, Any] = {}
     ends: dict[str, float] = {}
 
-    def ended(what: str) -> Callable[[int, int], None]:
+    def mark_end(what: str) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
             ends[what] = time.perf_counter()
 
         return tell
 
-    def looked(folder: Path) -> None:
+    def run_check(folder: Path) -> None:
         data = read_dataset(folder)
         ends["exif"] = time.perf_counter()
         own = None if quick else (lambda paths, progress=None: embed_images(paths, base / "cache", progress))
-        found = check_dataset(data, own, reading=ended("files"), embedding=ended("features"))
+        found = check_dataset(data, own, reading=mark_end("files"), embedding=mark_end("features"))
         ends["judged"] = time.perf_counter()
         figures.update(check_groups_of_copies=len(found.duplicates), check_doubts=len(found.doubts))
         render_report(found, folder)
 
     (base / "first").mkdir()
     write_folders(base / "first", SCENES * FRAMES)
-    with remembered():
-        looked(base / "first")
+    with cached_network():
+        run_check(base / "first")
         ends.clear()
         began = time.perf_counter()
-        with measured("check", figures):
-            looked(base / "all")
+        with measuring("check", figures):
+            run_check(base / "all")
     before = began
     for what, end in ends.items():
         figures[f"check_{what}_s"] = round(end - before, 1)
@@ -125,44 +125,44 @@ def checking(base: Path, names: int, quick: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
-    """The network is asked about a frame once."""
+def cached_network() -> Iterator[None]:
+    """Cache the network's output by frame."""
     known: dict[bytes, list[Rows]] = {}
 
-    class Remembering(TrunkRows):
+    class CachedTrunk(TrunkRows):
         def __call__(self, frames: Pixels) -> list[Rows]:
             key = hashlib.blake2b(frames.tobytes(), digest_size=16).digest()
             if key not in known:
                 known[key] = super().__call__(frames)
             return known[key]
 
-    with mock.patch.object(features, "TrunkRows", Remembering):
+    with mock.patch.object(features, "TrunkRows", CachedTrunk):
         yield
 
 
 @contextmanager
-def measured(what: str, figures: dict[str, Any]) -> Iterator[None]:
-    """Seconds, and the most memory of its own over what the process had before."""
+def measuring(what: str, figures: dict[str, Any]) -> Iterator[None]:
+    """Measure a block: seconds, and the peak of anonymous memory beyond that before the block."""
     gc.collect()
-    before = peak = own_memory()
+    before = peak = anonymous_memory()
     over = threading.Event()
 
-    def watch() -> None:
+    def sample_memory() -> None:
         nonlocal peak
-        while not over.wait(_EVERY_S):
-            peak = max(peak, own_memory())
+        while not over.wait(_SAMPLE_INTERVAL_S):
+            peak = max(peak, anonymous_memory())
 
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
+    sampler = threading.Thread(target=sample_memory, daemon=True)
+    sampler.start()
     began = time.perf_counter()
     try:
         yield
     finally:
         seconds = time.perf_counter() - began
         over.set()
-        watching.join()
+        sampler.join()
     figures[f"{what}_s"] = round(seconds, 1)
-    figures[f"{what}_memory_mb"] = round((max(peak, own_memory()) - before) / 1e6, 1)
+    figures[f"{what}_memory_mb"] = round((max(peak, anonymous_memory()) - before) / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.kills`: how long it takes until the stream goes on after a `kill -9` of each part.
+"""`python -m benchmarks.kills`: the recovery time of the stream after a `kill -9` of each part.
 
-Two photographs a second go on being uploaded, one live and one from an old card, each of a camera of its own. The time
-runs from the kill until the first photograph that was uploaded afterwards has what the part is there for.
+Two photographs per second are uploaded throughout, one live and one old (for backfill), each by a new camera. The
+recovery time is from the kill until a photograph uploaded after it has the result that the killed part produces.
 """
 
 import json
@@ -19,10 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from benchmarks.background import Beside
+from benchmarks.background import BackgroundThreads
 from benchmarks.figures import spread
 from benchmarks.machine import describe
-from benchmarks.marked_page import with_results
+from benchmarks.markdown_section import replace_section
+from benchmarks.markdown_section import table as markdown_table
 from benchmarks.photographs import Photographs, exif_block
 from tests.recovery.faults import BESIDE, KILLED, Fault, Field, Kill, KillModel
 from tests.recovery.standing import standing
@@ -35,25 +36,25 @@ from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, IMAGE_PREDICTED, Topic
 BEGIN, END = "<!-- kills: written by `python -m benchmarks.kills --docs` -->", "<!-- end of kills -->"
 DOCS = Path("docs/recovery.md")
 
-_EVERY_S = 1.0
+_UPLOAD_INTERVAL_S = 1.0
 _SETTLE_S = 4.0
-_PATIENCE_S = 90
+_TIMEOUT_S = 90
 _OLD = timedelta(days=400)
 _SMALLER = 4
 
 Outcome = tuple[Topic, str]
-"""What shows that a part works: a message on this topic, of a camera whose name begins so."""
+"""The result that proves that a part works: a message on this topic from a camera with this prefix."""
 
-_SHOWN: dict[str, Outcome] = {
+_OUTCOMES: dict[str, Outcome] = {
     "bursts": (BURST_RESOLVED, "kills/live"),
     "clocks": (CLOCK_JUDGED, "kills/live"),
     "predict-backfill": (IMAGE_PREDICTED, "kills/old"),
 }
-_USUAL: Outcome = (IMAGE_PREDICTED, "kills/live")
+_DEFAULT_OUTCOME: Outcome = (IMAGE_PREDICTED, "kills/live")
 
 
-class Stream(Beside):
-    """Uploads for as long as the context lasts, and what came of each camera's one photograph, when."""
+class ProbeStream(BackgroundThreads):
+    """Uploads while the context is entered and records when the results of every camera's only photograph arrived."""
 
     def __init__(self, settings: Settings, photographs: Photographs) -> None:
         self._settings, self._photographs = settings, photographs
@@ -63,8 +64,11 @@ class Stream(Beside):
         super().__init__(partial(self._upload, "live"), partial(self._upload, "old"), self._follow)
 
     def first_after(self, moment: float, outcome: Outcome) -> float:
-        """When the first photograph uploaded after `moment` had this outcome; waits for it. By the broker's clock."""
-        deadline = time.monotonic() + _PATIENCE_S
+        """Wait until a photograph uploaded after `moment` has this outcome. Returns the time on the broker's clock.
+
+        Raises `DependencyDown` after 90 s.
+        """
+        deadline = time.monotonic() + _TIMEOUT_S
         topic, prefix = outcome
         while time.monotonic() < deadline:
             moments = [
@@ -75,12 +79,12 @@ class Stream(Beside):
             if moments:
                 return min(moments)
             time.sleep(0.05)
-        raise DependencyDown(f"nothing on {topic.name} for {_PATIENCE_S} s")
+        raise DependencyDown(f"no new result on {topic.name} within {_TIMEOUT_S} s")
 
     def _upload(self, lane: str, stop: threading.Event) -> None:
         store = ObjectStore(self._settings, timeout_s=5, attempts=1)
         number = 0
-        while not stop.wait(_EVERY_S):
+        while not stop.wait(_UPLOAD_INTERVAL_S):
             number += 1
             camera = f"kills/{lane}-{number:05}"
             taken = datetime.now().replace(microsecond=0) - (_OLD if lane == "old" else timedelta(0))
@@ -104,69 +108,66 @@ class Stream(Beside):
                         camera: Any = json.loads(message.value)["camera"]
                         self._seen.setdefault((names[message.topic], camera), message.timestamp_ms / 1000)
             except (DependencyDown, KafkaError, ValueError):
-                # ValueError: kafka-python, when the broker ends while the client is being closed.
+                # ValueError comes from kafka-python when the broker exits while the client is being closed.
                 stop.wait(0.2)
 
 
-def measure(field: Field, photographs: Path, times: int, say: Callable[[str], None]) -> dict[str, list[float]]:
-    """Seconds by part, `times` of each."""
+def measure(field: Field, photographs: Path, times: int, progress: Callable[[str], None]) -> dict[str, list[float]]:
+    """Kill every part `times` times. Returns the recovery times in seconds by part."""
     faults: list[Fault] = [*(Kill(part) for part in (*KILLED, *BESIDE)), KillModel()]
-    found: dict[str, list[float]] = {}
-    with Stream(field.stack.settings(), Photographs(photographs, 8, _SMALLER)) as stream:
+    recovery_s: dict[str, list[float]] = {}
+    with ProbeStream(field.stack.settings(), Photographs(photographs, 8, _SMALLER)) as stream:
         for _ in range(times):
             for fault in faults:
-                outcome = _SHOWN.get(fault.part, _USUAL)
+                outcome = _OUTCOMES.get(fault.part, _DEFAULT_OUTCOME)
                 stream.first_after(time.time(), outcome)
                 time.sleep(_SETTLE_S)
-                struck = time.time()
+                killed_at = time.time()
                 fault.strike(field)
-                seconds = stream.first_after(struck, outcome) - struck
+                seconds = stream.first_after(killed_at, outcome) - killed_at
                 name = fault.name.removeprefix("kill -9 ")
-                found.setdefault(name, []).append(round(seconds, 1))
-                say(f"  {name}: {seconds:.1f} s")
-    return found
+                recovery_s.setdefault(name, []).append(round(seconds, 1))
+                progress(f"  {name}: {seconds:.1f} s")
+    return recovery_s
 
 
-def table(found: dict[str, list[float]]) -> str:
-    """Markdown."""
-    rows = [
-        f"| {part} | {middle:.1f} s | {least:.1f} to {most:.1f} s |" for part, (middle, least, most) in _spreads(found)
-    ]
-    return "\n".join(["| `kill -9` of | goes on after | range |", "| --- | ---: | ---: |", *rows])
+def table(recovery_s: dict[str, list[float]]) -> str:
+    """Median and range by part, as a Markdown table."""
+    rows = []
+    for part, seconds in recovery_s.items():
+        median, least, most = spread(seconds)
+        rows.append([part, f"{median:.1f} s", f"{least:.1f} to {most:.1f} s"])
+    return markdown_table(("`kill -9` of", "recovers after", "range"), rows)
 
 
-def _spreads(found: dict[str, list[float]]) -> list[tuple[str, tuple[float, float, float]]]:
-    return [(part, spread(seconds)) for part, seconds in found.items()]
-
-
-def write_table(path: Path, found: dict[str, list[float]], said: str) -> None:
-    """Replace what stands between the markers. Raises `ValueError` when they are not there."""
-    path.write_text(with_results(path, BEGIN, END, f"{said}\n\n{table(found)}"), encoding="utf-8")
+def write_table(path: Path, recovery_s: dict[str, list[float]], intro: str) -> None:
+    """Replace the section between the markers. Raises `ValueError` when the markers are missing."""
+    path.write_text(replace_section(path, BEGIN, END, f"{intro}\n\n{table(recovery_s)}"), encoding="utf-8")
 
 
 def kills(
-    times: int = typer.Option(3, min=1, help="So often each part is killed."),
-    folder: Path = typer.Option(Path(".local/bench/kills"), help="Photographs, logs and results."),
+    times: int = typer.Option(3, min=1, help="Number of kills per part."),
+    folder: Path = typer.Option(Path(".local/bench/kills"), help="Folder of photographs, logs and results."),
     docs: bool = typer.Option(False, "--docs", help="Also write the table of docs/recovery.md."),
 ) -> None:
-    """Measure how long the stream stands still after a kill of each part."""
+    """Measure the recovery time of the stream after a kill of each part."""
     console = Console(stderr=True, highlight=False)
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     began = datetime.now()
     with standing(keep=folder / "logs") as (field, _):
-        found = measure(field, folder / "photographs", times, lambda line: console.print(line, markup=False))
+        recovery_s = measure(field, folder / "photographs", times, lambda line: console.print(line, markup=False))
     machine = describe()
-    result = {**machine, "goes_on_after_s": found}
+    result = {**machine, "goes_on_after_s": recovery_s}
     (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if docs:
         often = "once" if times == 1 else f"{times} times"
-        said = (
+        intro = (
             f"Each part {often}, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, by "
             f"`{' '.join(['python -m benchmarks.kills', *sys.argv[1:]])}`, on {machine['machine_cores']} cores."
         )
-        write_table(DOCS, found, said)
-    print(json.dumps(found))
+        write_table(DOCS, recovery_s, intro)
+    print(json.dumps(recovery_s))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long live photographs wait, as a subscriber sees it: a wait counts from the moment at which the PUT was due."""
+"""Latency of live photographs as a subscriber observes it, counted from the time at which the PUT was due."""
 
 import threading
 import time
@@ -12,12 +12,15 @@ from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
-_PATIENCE_S = 180
+_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True)
-class Waits:
-    """Milliseconds from a live PUT's due moment until a subscriber saw what became of it."""
+class LatencySummary:
+    """Milliseconds from the due time of a live PUT until a subscriber received its result.
+
+    The field names are part of the keys in `results.json`.
+    """
 
     photographs: int
     predicted_p50_ms: float
@@ -27,19 +30,22 @@ class Waits:
     verdict_p95_ms: float
     verdict_p99_ms: float
     until_asked_p50_ms: float
-    """Of that, from the store's clock until Triton was asked: notification, intake, reading, decoding."""
+    """The part before the inference request: notification, intake, reading and decoding, from the store's clock on."""
     until_asked_p95_ms: float
     until_asked_p99_ms: float
     triton_p50_ms: float
-    """Of that, Triton's, its queue included."""
+    """The part of Triton, including its queue."""
     triton_p95_ms: float
     triton_p99_ms: float
     others_share_of_machine: float
-    """What programs that are not ours took of the machine meanwhile."""
+    """Share of the machine's CPU time that other programs used meanwhile."""
 
 
-class Seen:
-    """When each key was first predicted and first in a burst, provisional or not. `time.perf_counter` of here."""
+class LatencyProbe:
+    """Records, while entered, when every key was first predicted and first in a burst (provisional or not).
+
+    Times are `time.perf_counter` of this process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.predicted: dict[str, float] = {}
@@ -49,40 +55,43 @@ class Seen:
         self.ready = threading.Event()
         self._settings = settings
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="seen", daemon=True)
+        self._thread = threading.Thread(target=self._consume, name="latency-probe", daemon=True)
 
-    def __enter__(self) -> "Seen":
+    def __enter__(self) -> "LatencyProbe":
         self._thread.start()
-        if not self.ready.wait(_PATIENCE_S):
-            raise DependencyDown("Kafka gave no positions")
+        if not self.ready.wait(_TIMEOUT_S):
+            raise DependencyDown("no partition offsets from Kafka")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(10)
 
-    def _listen(self) -> None:
+    def _consume(self) -> None:
         topics = (IMAGE_PREDICTED, BURST_RESOLVED)
         for message in read_topics(self._settings, topics, stop=self._stop, ready=self.ready):
             now = time.perf_counter()
             if message.topic == IMAGE_PREDICTED.full_name(self._settings):
-                self._take(ImagePredicted.from_bytes(message.value), now)
+                self._record(ImagePredicted.from_bytes(message.value), now)
             elif message.value is not None:
                 for frame in BurstResolved.from_bytes(message.value).frames:
                     self.verdict.setdefault(frame.key, now)
 
-    def _take(self, answer: ImagePredicted, now: float) -> None:
-        self.predicted.setdefault(answer.key, now)
-        if answer.prediction is not None:
-            self.until_asked[answer.key] = (answer.prediction.asked_at - answer.uploaded_at).total_seconds()
-            self.triton[answer.key] = answer.prediction.inference_ms / 1000
+    def _record(self, image: ImagePredicted, now: float) -> None:
+        self.predicted.setdefault(image.key, now)
+        if image.prediction is not None:
+            self.until_asked[image.key] = (image.prediction.asked_at - image.uploaded_at).total_seconds()
+            self.triton[image.key] = image.prediction.inference_ms / 1000
 
-    def waits(self, sent: Sent, others: float) -> Waits:
-        """Waits until everything sent was seen. Raises `DependencyDown` when that takes a minute."""
-        until = time.monotonic() + _PATIENCE_S
+    def summary(self, sent: Sent, others: float) -> LatencySummary:
+        """Wait until all results were received and summarize them; `others` is the CPU share of other programs.
+
+        Raises `DependencyDown` after 180 s.
+        """
+        until = time.monotonic() + _TIMEOUT_S
         while not (sent.due.keys() <= self.predicted.keys() and sent.due.keys() <= self.verdict.keys()):
             if time.monotonic() > until:
-                raise DependencyDown(f"live photographs were not answered within {_PATIENCE_S} s")
+                raise DependencyDown(f"live photographs were not answered within {_TIMEOUT_S} s")
             time.sleep(0.1)
         figures = {"photographs": len(sent.due), "others_share_of_machine": round(others, 2)}
         parts = {
@@ -93,4 +102,4 @@ class Seen:
         }
         for name, values in parts.items():
             figures |= {f"{name}_p{mark}_ms": round(1000 * percentile(values, mark / 100), 1) for mark in (50, 95, 99)}
-        return Waits(**figures)  # type: ignore[arg-type]
+        return LatencySummary(**figures)  # type: ignore[arg-type]

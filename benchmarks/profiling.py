@@ -1,4 +1,4 @@
-"""Where a worker's CPU time goes, by py-spy: it looks at a running process from outside and changes nothing in it."""
+"""Profiles a running worker with py-spy, which samples a process from outside without changing it."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ RATE = 200
 _GRACE_S = 20
 _LINE = re.compile(r":\d+\)$")
 
-# Threads that wait for work. On a busy machine py-spy takes some of them for running.
+# Frames of idle threads. On a busy machine py-spy reports some of them as running.
 _WAITING = (
     "EpollSelector.select (",
     "select (selectors.py",
@@ -29,17 +29,17 @@ _WAITING = (
 
 @dataclass(frozen=True)
 class Profile:
-    """Shares of the samples, 0 to 1, largest first."""
+    """Shares of the samples (0 to 1), in descending order."""
 
     own: list[tuple[str, float]]
-    """By the function that was running, library code included."""
+    """By running function, including library code."""
     ours: list[tuple[str, float]]
-    """By the innermost function of this project below which it was running."""
+    """By the innermost function of this project in the stack."""
 
 
 @dataclass
 class Recording:
-    """A recording that goes on; `profile` is there when it ended, `problem` when it could not."""
+    """A recording in progress. After its end either `profile` or `problem` is set."""
 
     profile: Profile | None = None
     problem: str = ""
@@ -47,7 +47,7 @@ class Recording:
 
 @contextlib.contextmanager
 def recording(pid: int, seconds: int) -> Iterator[Recording]:
-    """Record a process while the context runs, `seconds` at most. Never fails: without py-spy there is a `problem`."""
+    """Record a process until the context exits, `seconds` at most. Never raises; without py-spy sets `problem`."""
     result = Recording()
     program = _py_spy()
     if program is None:
@@ -66,18 +66,21 @@ def recording(pid: int, seconds: int) -> Iterator[Recording]:
             with contextlib.suppress(ProcessLookupError):
                 spy.send_signal(2)
             try:
-                _, said = spy.communicate(timeout=_GRACE_S)
+                _, stderr = spy.communicate(timeout=_GRACE_S)
             except subprocess.TimeoutExpired:
                 spy.kill()
-                _, said = spy.communicate()
+                _, stderr = spy.communicate()
         if raw.exists():
             result.profile = read_stacks(raw.read_text(encoding="utf-8", errors="replace"))
         else:
-            result.problem = f"py-spy could not attach: {said.decode(errors='replace').strip().splitlines()[:1]}"
+            result.problem = f"py-spy could not attach: {stderr.decode(errors='replace').strip().splitlines()[:1]}"
 
 
 def read_stacks(text: str, most: int = 12) -> Profile:
-    """From py-spy's collapsed stacks, `outer;inner count` a line, each frame `function (file)`; waiting left out."""
+    """Parse py-spy's collapsed stacks: lines of `outer;inner count`, frames `function (file)`, without idle threads.
+
+    `most` limits the number of functions.
+    """
     own: Counter[str] = Counter()
     ours: Counter[str] = Counter()
     total = 0
@@ -88,8 +91,8 @@ def read_stacks(text: str, most: int = 12) -> Profile:
             continue
         total += int(count)
         own[frames[-1]] += int(count)
-        mine = [frame for frame in frames if _is_ours(frame)]
-        ours[mine[-1] if mine else "(no function of this project)"] += int(count)
+        own_frames = [frame for frame in frames if _is_ours(frame)]
+        ours[own_frames[-1] if own_frames else "(no function of this project)"] += int(count)
     return Profile(_shares(own, total, most), _shares(ours, total, most))
 
 
@@ -102,5 +105,5 @@ def _shares(counted: Counter[str], total: int, most: int) -> list[tuple[str, flo
 
 
 def _py_spy() -> str | None:
-    beside = Path(sys.prefix) / "bin" / "py-spy"
-    return str(beside) if beside.exists() else shutil.which("py-spy")
+    installed = Path(sys.prefix) / "bin" / "py-spy"
+    return str(installed) if installed.exists() else shutil.which("py-spy")

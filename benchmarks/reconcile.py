@@ -1,7 +1,7 @@
-"""`python -m benchmarks.reconcile`: the comparison of a large bucket with the topics; seconds and peak memory.
+"""`python -m benchmarks.reconcile`: seconds and peak memory of comparing a large bucket with the topics.
 
-The store is a ListObjectsV2 server in a process of its own, spoken to over a real socket by the same client; what
-the topics would have told goes straight into the ledger, as the reader of the topics puts it there.
+The store is a ListObjectsV2 server in another process, which the usual client accesses over a real socket. The facts
+from the topics are written directly to the ledger, in the way in which the consumer of the topics writes them.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import typer
 
-from uncia.producers.reconcile.ledger import Fact, Ledger, Place
-from uncia.producers.reconcile.rounds import Asked, Comparison
+from uncia.producers.reconcile.comparison import BucketComparison, Scope
+from uncia.producers.reconcile.ledger import Ledger, UploadFact, UploadLocation
 from uncia.producers.reconcile.upload_facts import object_keys
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore, StoredObject
@@ -32,21 +32,21 @@ _BATCH = 2000
 
 
 def key_of(number: int) -> str:
-    """In the order of the listing."""
+    """Key of an object; keys sort in the order of their numbers."""
     return f"ridge/cam-{number // 100_000:03}/2026/01/01/{number:09}.jpg"
 
 
 def etag_of(number: int) -> str:
-    """As long as a real one."""
+    """An etag with the length of a real one."""
     return hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
 
 
-class _Listing(http.server.BaseHTTPRequestHandler):
+class _ListingHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     objects = 0
 
     def do_GET(self) -> None:
-        """One page; the continuation token is the number of its first object."""
+        """Return one page of the listing; the continuation token is the number of the page's first object."""
         query = parse_qs(urlsplit(self.path).query)
         first = int(query.get("continuation-token", ["0"])[0])
         last = min(first + _PAGE, self.objects)
@@ -66,33 +66,33 @@ class _Listing(http.server.BaseHTTPRequestHandler):
         self.wfile.write(page)
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
-def _serve(objects: int, told: Connection) -> None:
-    _Listing.objects = objects
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Listing)
-    told.send(server.server_port)
+def _serve(objects: int, pipe: Connection) -> None:
+    _ListingHandler.objects = objects
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _ListingHandler)
+    pipe.send(server.server_port)
     server.serve_forever()
 
 
-def _facts(objects: int) -> Iterator[Fact]:
+def _facts(objects: int) -> Iterator[UploadFact]:
     for number in range(objects):
         if number % _MISSED_EVERY:
             upload, path = object_keys(BUCKET, key_of(number), etag_of(number))
-            place = Place(path, "station/camera", key_of(number), etag_of(number), 1, 0.0)
-            yield Fact(upload, announced=1.0, place=place)
-            yield Fact(upload, answered=1.0, content=number.to_bytes(12, "big"))
+            place = UploadLocation(path, "station/camera", key_of(number), etag_of(number), 1, 0.0)
+            yield UploadFact(upload, announced=1.0, location=place)
+            yield UploadFact(upload, answered=1.0, content=number.to_bytes(12, "big"))
 
 
-def _learn(ledger: Ledger, objects: int) -> None:
-    batch: list[Fact] = []
+def _fill_ledger(ledger: Ledger, objects: int) -> None:
+    batch: list[UploadFact] = []
     for place, fact in enumerate(_facts(objects)):
         batch.append(fact)
         if len(batch) == _BATCH:
-            ledger.learn(batch, {("topic", 0): place + 1})
+            ledger.apply(batch, {("topic", 0): place + 1})
             batch.clear()
-    ledger.learn(batch, {})
+    ledger.apply(batch, {})
 
 
 def _memory_mb() -> float:
@@ -100,12 +100,12 @@ def _memory_mb() -> float:
 
 
 def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket.")) -> None:
-    """Learn two messages for each key, then compare them all; prints one JSON object."""
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(objects, theirs), daemon=True)
+    """Record two messages per key in the ledger, compare all keys, and print one JSON object."""
+    parent_end, child_end = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(objects, child_end), daemon=True)
     server.start()
     settings = Settings(
-        _env_file=None, s3_endpoint=f"http://127.0.0.1:{ours.recv()}", s3_access_key="k", s3_secret_key="s"
+        _env_file=None, s3_endpoint=f"http://127.0.0.1:{parent_end.recv()}", s3_access_key="k", s3_secret_key="s"
     )  # type: ignore[call-arg, unused-ignore]
     store = ObjectStore(settings)
     try:
@@ -114,10 +114,10 @@ def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket
             next(store.list(BUCKET))  # the client is loaded
             before = _memory_mb()
             began = time.monotonic()
-            _learn(ledger, objects)
+            _fill_ledger(ledger, objects)
             learnt = time.monotonic() - began
             announced: list[StoredObject] = []
-            comparison = Comparison(
+            comparison = BucketComparison(
                 ledger=ledger,
                 bucket=BUCKET,
                 catch_up=lambda: None,
@@ -130,7 +130,7 @@ def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket
                 again_after_s=600,
             )
             began, used = time.monotonic(), time.process_time()
-            progress = comparison.run(Asked(), "bench", lambda state, key: None)
+            progress = comparison.run(Scope(), "bench", lambda state, key: None)
             compared, cpu = time.monotonic() - began, time.process_time() - used
             files = sum(entry.stat().st_size for entry in Path(folder).iterdir())
             result = {

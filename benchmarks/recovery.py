@@ -1,6 +1,6 @@
-"""`python -m benchmarks.recovery`: rounds of 300 photographs with a fault in each; what the long recovery suite is.
+"""`python -m benchmarks.recovery`: the long recovery suite, rounds of 300 photographs with one fault in each.
 
-Prints a line per round, writes `.local/soak/results.json` and, with `--docs`, the table of `docs/recovery.md`.
+Prints one line per round and writes `.local/soak/results.json` and, with `--docs`, the table of `docs/recovery.md`.
 """
 
 import json
@@ -22,16 +22,16 @@ DOCS = Path("docs/recovery.md")
 
 
 def soak(
-    rounds: int = typer.Option(20, min=1, help="Rounds with a fault; a quiet one comes first."),
-    series: int = typer.Option(8, min=1, help="39 photographs each: 8 are 312."),
-    per_s: float = typer.Option(16, min=0.1, help="Photographs a second."),
-    seed: int = typer.Option(1, help="Draws the faults and the order of the photographs."),
-    minutes: float = typer.Option(90, min=1, help="Begin no further round after so long."),
-    only: str = typer.Option("", help="Only faults with one of these, separated by commas, in their name."),
-    folder: Path = typer.Option(Path(".local/soak"), help="Results and logs."),
+    rounds: int = typer.Option(20, min=1, help="Rounds with a fault; one round without a fault runs first."),
+    series: int = typer.Option(8, min=1, help="Series of 39 photographs per round; 8 series are 312 photographs."),
+    per_s: float = typer.Option(16, min=0.1, help="Photographs per second."),
+    seed: int = typer.Option(1, help="Random seed of the faults and of the order of the photographs."),
+    minutes: float = typer.Option(90, min=1, help="Start no further round after this many minutes."),
+    only: str = typer.Option("", help="Run only faults whose name contains one of these comma-separated strings."),
+    folder: Path = typer.Option(Path(".local/soak"), help="Folder of results and logs."),
     docs: bool = typer.Option(False, "--docs", help="Also write the table of docs/recovery.md."),
 ) -> None:
-    """Play round after round; each must end as the quiet one did."""
+    """Run rounds with faults; every round must give the same result as the round without a fault."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [part.strip() for part in only.split(",") if part.strip()]
     every = catalogue() if wanted else list(drawn(rounds, seed))
@@ -42,10 +42,10 @@ def soak(
     with standing(keep=folder / "logs") as (field, observer):
         for number, fault in enumerate((None, *faults[:rounds])):
             if fault is not None and (reason := fault.why_not()):
-                print(f"{number:3}  {fault.name}: passed over, {reason}", flush=True)
+                print(f"{number:3}  {fault.name}: skipped, {reason}", flush=True)
                 continue
             if (datetime.now(UTC) - begun).total_seconds() > 60 * minutes:
-                print(f"     {minutes:g} minutes are over", flush=True)
+                print(f"     stopped after {minutes:g} minutes", flush=True)
                 break
             reference = outcomes[0].verdicts if outcomes else None
             outcomes.append(Round(field, observer, day, seed=seed + number, per_s=per_s).play(fault, reference))
@@ -61,7 +61,7 @@ def soak(
     if docs:
         write_table(DOCS, outcomes, results)
     if bad := [outcome for outcome in outcomes if outcome.problems]:
-        raise UnciaError(f"{len(bad)} of {len(outcomes)} rounds did not end as they should: {folder / 'logs'}")
+        raise UnciaError(f"{len(bad)} of {len(outcomes)} rounds failed; see {folder / 'logs'}")
 
 
 if __name__ == "__main__":

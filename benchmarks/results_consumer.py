@@ -1,4 +1,4 @@
-"""What came out, and when a subscriber saw it: predictions by key, and the keys that final verdicts hold."""
+"""Consumes the result topics and records when a subscriber received every prediction and final verdict."""
 
 import contextlib
 import json
@@ -16,8 +16,8 @@ _SETTLED = {"final", "revised"}
 _READY_S = 30
 
 
-class Answers:
-    """Everything seen on the result topics. Moments are `time.perf_counter` of this process."""
+class ResultsConsumer:
+    """Results by object key. Times are `time.perf_counter` of this process."""
 
     def __init__(self) -> None:
         self.predicted: dict[str, float] = {}
@@ -27,69 +27,72 @@ class Answers:
         self.dead_letters = 0
         self.failure: Exception | None = None
         self.on_predicted: Callable[[], object] = lambda: None
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
 
-    def take(self, settings: Settings, message: Message) -> None:
-        """Note one message. Only what is needed is read of it: this, too, runs on the measured machine."""
+    def record(self, settings: Settings, message: Message) -> None:
+        """Record one message. Parses only the fields that are needed, because this runs on the measured machine too."""
         now = time.perf_counter()
         if message.topic == DEAD_LETTER.full_name(settings):
             self.dead_letters += 1
         elif message.value is not None:
             body: dict[str, Any] = json.loads(message.value)
             if message.topic == IMAGE_PREDICTED.full_name(settings):
-                self._take_prediction(body, now)
+                self._record_prediction(body, now)
             elif body["status"] in _SETTLED:
                 self.bursts.add(body["burst_id"])
                 for frame in body["frames"]:
                     self.settled.setdefault(frame["key"], now)
-        with self._news:
-            self._news.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
-    def _take_prediction(self, body: dict[str, Any], now: float) -> None:
+    def _record_prediction(self, body: dict[str, Any], now: float) -> None:
         if "rejection" in body:
             self.rejected.append(f"{body['key']}: {body['rejection']['reason']}")
         if self.predicted.setdefault(body["key"], now) == now:
             self.on_predicted()
 
-    def wait_for(self, keys: set[str], *, patience_s: float) -> None:
-        """Until each key is predicted and in a settled burst. Raises `DependencyDown` when nothing moves any more."""
-        known, moved = -1, time.monotonic()
+    def wait_for(self, keys: set[str], *, timeout_s: float) -> None:
+        """Wait until every key has a prediction and is in a settled burst.
+
+        Raises `DependencyDown` when there was no progress for `timeout_s`.
+        """
+        known, changed_at = -1, time.monotonic()
         while not (keys <= self.predicted.keys() and keys <= self.settled.keys()):
-            with self._news:
-                self._news.wait(0.5)
+            with self._changed:
+                self._changed.wait(0.5)
             if self.failure is not None:
                 raise self.failure
             if (now_known := len(self.predicted) + len(self.settled)) != known:
-                known, moved = now_known, time.monotonic()
-            elif time.monotonic() - moved > patience_s:
+                known, changed_at = now_known, time.monotonic()
+            elif time.monotonic() - changed_at > timeout_s:
                 raise DependencyDown(
-                    f"nothing came for {patience_s:.0f} s: of {len(keys)} photographs "
+                    f"no progress for {timeout_s:.0f} s: of {len(keys)} photographs "
                     f"{len(keys - self.predicted.keys())} have no prediction and "
                     f"{len(keys - self.settled.keys())} no settled verdict; see the logs of the stack"
                 )
 
 
 @contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[Answers]:
-    """Answers that are fed by a thread as long as the context lasts, from now on."""
-    answers, stop, ready = Answers(), threading.Event(), threading.Event()
+def consume_results(settings: Settings) -> Iterator[ResultsConsumer]:
+    """Consume the result topics from now on, in a thread that runs until the context exits."""
+    consumer, stop, ready = ResultsConsumer(), threading.Event(), threading.Event()
 
     topics = (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER)
 
-    def listen() -> None:
+    def consume() -> None:
         try:
             for message in read_topics(settings, topics, stop=stop, ready=ready):
-                answers.take(settings, message)
+                consumer.record(settings, message)
         except Exception as error:
-            answers.failure = error
+            consumer.failure = error
 
-    thread = threading.Thread(target=listen, name="answers", daemon=True)
+    thread = threading.Thread(target=consume, name="results", daemon=True)
     thread.start()
     if not ready.wait(_READY_S):
         stop.set()
-        raise DependencyDown(f"Kafka at {settings.kafka} gave no positions within {_READY_S} s")
+        raise DependencyDown(f"no partition offsets from Kafka at {settings.kafka} within {_READY_S} s")
     try:
-        yield answers
+        yield consumer
     finally:
         stop.set()
         thread.join(10)

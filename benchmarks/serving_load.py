@@ -1,4 +1,4 @@
-"""One request to Triton, again and again over one connection: as an outsider makes it, without our client."""
+"""Repeats one inference request to Triton over one connection, without Uncia's client."""
 
 import http.client
 import json
@@ -17,8 +17,8 @@ from uncia.settings import Settings
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whom, what for, and with which frames."""
+class InferenceTarget:
+    """A model version, the output tensors to request, and the frames (n, height, width, 3) to send."""
 
     model: str
     version: str
@@ -27,60 +27,60 @@ class Asked:
 
 
 @contextmanager
-def by_grpc(settings: Settings, asked: Asked) -> Iterator[Callable[[], object]]:
-    """Asks once per call; raises what the client raises."""
+def grpc_requests(settings: Settings, target: InferenceTarget) -> Iterator[Callable[[], object]]:
+    """A function that sends the request once over gRPC. It raises what the client raises."""
     client = triton.InferenceServerClient(
         settings.triton, channel_args=[("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
     )
-    tensor = triton.InferInput("FRAME", list(asked.frames.shape), "UINT8")
-    tensor.set_data_from_numpy(asked.frames)
-    outputs = [triton.InferRequestedOutput(name) for name in asked.outputs]
+    tensor = triton.InferInput("FRAME", list(target.frames.shape), "UINT8")
+    tensor.set_data_from_numpy(target.frames)
+    outputs = [triton.InferRequestedOutput(name) for name in target.outputs]
 
-    def once() -> object:
-        result = client.infer(asked.model, [tensor], model_version=asked.version, outputs=outputs, client_timeout=30)
-        return result.as_numpy(asked.outputs[0])
+    def send() -> object:
+        result = client.infer(target.model, [tensor], model_version=target.version, outputs=outputs, client_timeout=30)
+        return result.as_numpy(target.outputs[0])
 
     try:
-        yield once
+        yield send
     finally:
         client.close()
 
 
 @contextmanager
-def by_http(settings: Settings, asked: Asked) -> Iterator[Callable[[], object]]:
-    """The same by HTTP, with Triton's binary extension over one kept connection."""
+def http_requests(settings: Settings, target: InferenceTarget) -> Iterator[Callable[[], object]]:
+    """A function that sends the request once over HTTP with Triton's binary extension, on a persistent connection."""
     connection = http.client.HTTPConnection(settings.triton_http, timeout=30)
     binary = {"parameters": {"binary_data": True}}
-    data = asked.frames.tobytes()
-    tensor = {"name": "FRAME", "datatype": "UINT8", "shape": list(asked.frames.shape)}
-    head = json.dumps(
+    data = target.frames.tobytes()
+    tensor = {"name": "FRAME", "datatype": "UINT8", "shape": list(target.frames.shape)}
+    header = json.dumps(
         {
             "inputs": [{**tensor, "parameters": {"binary_data_size": len(data)}}],
-            "outputs": [{"name": name, **binary} for name in asked.outputs],
+            "outputs": [{"name": name, **binary} for name in target.outputs],
         }
     ).encode()
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(header))}
 
-    def once() -> object:
-        connection.request("POST", f"/v2/models/{asked.model}/versions/{asked.version}/infer", head + data, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
+    def send() -> object:
+        connection.request("POST", f"/v2/models/{target.model}/versions/{target.version}/infer", header + data, headers)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
             raise UnciaError(body[:300].decode(errors="replace"))
         return body
 
     try:
-        yield once
+        yield send
     finally:
         connection.close()
 
 
-def release(settings: Settings, model: str, *, load: bool) -> None:
-    """Have Triton load a model, or let go of it."""
+def set_loaded(settings: Settings, model: str, *, load: bool) -> None:
+    """Load or unload a model in Triton."""
     with ModelControl(settings) as control:
         (control.load if load else control.unload)(model)
 
 
 def percentiles(values: Sequence[float], *wanted: float) -> list[float]:
-    """Of milliseconds, to a hundredth; `wanted` are shares."""
-    return [round(percentile(values, each), 2) for each in wanted]
+    """Percentiles of milliseconds, rounded to 0.01; `wanted` are shares from 0 to 1."""
+    return [round(percentile(values, share), 2) for share in wanted]

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.sync_writes`: what it costs that an upload is answered when it is on disk.
+"""`python -m benchmarks.sync_writes`: the cost of confirming an upload only when it is on disk.
 
-Two whole stacks beside each other, one with `UNCIA_SYNC_WRITES` and one without, take turns block by block, so that
-whatever else the machine does meets both. The ratios are the result; the milliseconds are this disk's.
+Two complete stacks, one with `UNCIA_SYNC_WRITES` and one without, take turns block by block, so that other load on the
+machine affects both. The ratios are the result; the milliseconds depend on the disk.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from rich.console import Console
 
 from benchmarks.figures import percentile
 from benchmarks.machine import describe
-from benchmarks.marked_page import with_results
+from benchmarks.markdown_section import replace_section
 from benchmarks.photographs import Photographs, exif_block
 from uncia.errors import DependencyDown, UnciaError
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
 from uncia.storage.object_store import ObjectStore
@@ -41,8 +41,8 @@ _WAIT_S = 300
 Figures = dict[str, list[float]]
 
 
-class Side:
-    """One of the two stacks."""
+class StackUnderTest:
+    """One of the two stacks, with its figures."""
 
     def __init__(self, folder: Path, photographs: Photographs, *, sync: bool) -> None:
         self.stack, self.sync = Stack(folder), sync
@@ -54,7 +54,7 @@ class Side:
         self.figures: Figures = {}
 
     def start(self) -> None:
-        """Bring it up."""
+        """Start the stack with or without synchronous writes."""
         before = os.environ.get(_SWITCH)
         os.environ[_SWITCH] = str(self.sync).lower()
         try:
@@ -66,19 +66,19 @@ class Side:
         self.store = ObjectStore(self.stack.settings(), max_connections=_AT_ONCE)
         self.producer = KafkaProducer(bootstrap_servers=self.stack.settings().kafka, acks="all", linger_ms=0)
 
-    def play(self, uploads: int) -> None:
-        """One block: PUTs one after the other, PUTs side by side until all are answered, messages one by one."""
-        self._note("put_s", [self._put()[1] for _ in range(uploads)])
-        self._wait({self._last})
+    def run_block(self, uploads: int) -> None:
+        """Run one block: sequential PUTs, concurrent PUTs until all are predicted, and sequential Kafka messages."""
+        self._record("put_s", [self._put()[1] for _ in range(uploads)])
+        self._wait_for_predictions({self._last})
         began = time.perf_counter()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             done = list(pool.map(lambda _: self._put(), range(2 * uploads)))
         confirmed = time.perf_counter()
-        self._note("put_at_once_s", [seconds for _, seconds in done])
-        self._note("puts_per_s", [len(done) / (confirmed - began)])
-        self._wait({key for key, _ in done})
-        self._note("answered_per_s", [len(done) / (time.perf_counter() - began)])
-        self._note("message_s", [self._send() for _ in range(uploads)])
+        self._record("put_at_once_s", [seconds for _, seconds in done])
+        self._record("puts_per_s", [len(done) / (confirmed - began)])
+        self._wait_for_predictions({key for key, _ in done})
+        self._record("answered_per_s", [len(done) / (time.perf_counter() - began)])
+        self._record("message_s", [self._send() for _ in range(uploads)])
 
     def _put(self) -> tuple[str, float]:
         self._number += 1
@@ -92,16 +92,16 @@ class Side:
     def _send(self) -> float:
         settings = self.stack.settings()
         began = time.perf_counter()
-        # Of a bucket of ours, which intake passes over.
+        # In one of Uncia's own buckets, whose notifications intake ignores.
         key = f"/buckets/{settings.own_buckets[0]}/x".encode()
         self.producer.send(STORAGE_CHANGED.full_name(settings), key=key, value=b'{"Records":[]}').get(30)
         return time.perf_counter() - began
 
-    def _wait(self, keys: set[str]) -> None:
+    def _wait_for_predictions(self, keys: set[str]) -> None:
         deadline = time.monotonic() + _WAIT_S
         while not keys <= self._answered:
             if time.monotonic() > deadline:
-                raise DependencyDown(f"{len(keys - self._answered)} photographs are not answered")
+                raise DependencyDown(f"{len(keys - self._answered)} photographs have no prediction after {_WAIT_S} s")
             for message in read_topics(
                 self.stack.settings(), (IMAGE_PREDICTED,), until_end=True, from_positions=self._positions
             ):
@@ -110,19 +110,19 @@ class Side:
                     self._answered.add(json.loads(message.value)["key"])
             time.sleep(0.02)
 
-    def _note(self, name: str, values: list[float]) -> None:
+    def _record(self, name: str, values: list[float]) -> None:
         self.figures.setdefault(name, []).extend(values)
 
 
 def summary(synced: Figures, unsynced: Figures) -> dict[str, float]:
-    """Flat: each figure with and without, and their ratio. Seconds become milliseconds."""
-    found: dict[str, float] = {}
+    """All figures of both stacks and their ratios, as one flat object. Seconds become milliseconds."""
+    figures: dict[str, float] = {}
     for name in synced:
         without = _rows(name, unsynced[name])
         for label, value in _rows(name, synced[name]).items():
-            found[f"{label}_synced"], found[f"{label}_unsynced"] = round(value, 2), round(without[label], 2)
-            found[f"{label}_ratio"] = round(value / without[label], 3)
-    return found
+            figures[f"{label}_synced"], figures[f"{label}_unsynced"] = round(value, 2), round(without[label], 2)
+            figures[f"{label}_ratio"] = round(value / without[label], 3)
+    return figures
 
 
 def _rows(name: str, values: list[float]) -> dict[str, float]:
@@ -132,64 +132,69 @@ def _rows(name: str, values: list[float]) -> dict[str, float]:
     return {f"{plain}_{label}_ms": 1000 * percentile(values, share) for label, share in (("p50", 0.5), ("p95", 0.95))}
 
 
-def table(found: dict[str, float]) -> str:
-    """Markdown."""
+def table(figures: dict[str, float]) -> str:
+    """The summary as a Markdown table."""
     titles = {
-        "put_p50_ms": "PUT, one after the other, p50",
-        "put_p95_ms": "PUT, one after the other, p95",
-        "put_at_once_p50_ms": f"PUT, {_AT_ONCE} at once, p50",
-        "put_at_once_p95_ms": f"PUT, {_AT_ONCE} at once, p95",
-        "puts_per_s": f"PUTs a second, {_AT_ONCE} at once",
-        "answered_per_s": "photographs a second, from the first PUT to the last prediction",
-        "message_p50_ms": "a message to Kafka, `acks=all`, p50",
-        "message_p95_ms": "a message to Kafka, `acks=all`, p95",
+        "put_p50_ms": "PUT, sequential, p50",
+        "put_p95_ms": "PUT, sequential, p95",
+        "put_at_once_p50_ms": f"PUT, {_AT_ONCE} concurrent, p50",
+        "put_at_once_p95_ms": f"PUT, {_AT_ONCE} concurrent, p95",
+        "puts_per_s": f"PUTs per second, {_AT_ONCE} concurrent",
+        "answered_per_s": "photographs per second, from the first PUT to the last prediction",
+        "message_p50_ms": "message to Kafka, `acks=all`, p50",
+        "message_p95_ms": "message to Kafka, `acks=all`, p95",
     }
     rows = [
-        f"| {title} | {found[f'{name}_synced']:g}{unit} | {found[f'{name}_unsynced']:g}{unit} | "
-        f"{found[f'{name}_ratio']:.2f} |"
+        f"| {title} | {figures[f'{name}_synced']:g}{unit} | {figures[f'{name}_unsynced']:g}{unit} | "
+        f"{figures[f'{name}_ratio']:.2f} |"
         for name, title in titles.items()
         for unit in [" ms" if name.endswith("_ms") else ""]
     ]
-    return "\n".join(["| what | on disk | in memory | ratio |", "| --- | ---: | ---: | ---: |", *rows])
+    return "\n".join(["| operation | on disk | in memory | ratio |", "| --- | ---: | ---: | ---: |", *rows])
 
 
 @contextlib.contextmanager
-def _both(folder: Path, photographs: Photographs) -> Iterator[tuple[Side, Side]]:
-    sides = (Side(folder / "synced", photographs, sync=True), Side(folder / "unsynced", photographs, sync=False))
-    with stopped_at_the_end(sides[0].stack), stopped_at_the_end(sides[1].stack):
-        for side in sides:
-            side.start()
-        yield sides
+def _both(folder: Path, photographs: Photographs) -> Iterator[tuple[StackUnderTest, StackUnderTest]]:
+    stacks = (
+        StackUnderTest(folder / "synced", photographs, sync=True),
+        StackUnderTest(folder / "unsynced", photographs, sync=False),
+    )
+    with stop_on_exit(stacks[0].stack), stop_on_exit(stacks[1].stack):
+        for stack_side in stacks:
+            stack_side.start()
+        yield stacks
 
 
 def measure(
-    blocks: int = typer.Option(5, min=1, help="Blocks of each stack."),
-    uploads: int = typer.Option(40, min=2, help="Photographs of a block, one after the other; twice as many at once."),
-    folder: Path = typer.Option(Path(".local/bench/sync"), help="The stacks and the results; on the disk to measure."),
+    blocks: int = typer.Option(5, min=1, help="Blocks per stack."),
+    uploads: int = typer.Option(40, min=2, help="Sequential PUTs per block; concurrent ones are twice as many."),
+    folder: Path = typer.Option(
+        Path(".local/bench/sync"), help="Folder of stacks and results, on the disk to measure."
+    ),
     docs: bool = typer.Option(False, "--docs", help="Also write the table of docs/benchmarks.md."),
 ) -> None:
-    """Measure what it costs that an upload is answered when it is on disk."""
+    """Measure the cost of confirming an upload only when it is on disk."""
     console = Console(stderr=True, highlight=False)
     folder = folder.absolute()
     shutil.rmtree(folder / "synced", ignore_errors=True)
     shutil.rmtree(folder / "unsynced", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     began = datetime.now()
-    with _both(folder, Photographs(folder / "photographs", 8, 2)) as sides:
+    with _both(folder, Photographs(folder / "photographs", 8, 2)) as stacks:
         for block in range(blocks):
-            for side in sides if block % 2 else sides[::-1]:
-                side.play(uploads)
+            for stack_side in stacks if block % 2 else stacks[::-1]:
+                stack_side.run_block(uploads)
             console.print(f"block {block + 1} of {blocks}")
-    found = summary(sides[0].figures, sides[1].figures)
+    figures = summary(stacks[0].figures, stacks[1].figures)
     machine = describe()
-    (folder / "results.json").write_text(json.dumps({**machine, **found}, indent=2) + "\n", encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps({**machine, **figures}, indent=2) + "\n", encoding="utf-8")
     if docs:
-        said = (
+        intro = (
             f"{blocks} blocks of {uploads} photographs each, in turns, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, "
             f"on {machine['machine_cores']} cores."
         )
-        DOCS.write_text(with_results(DOCS, BEGIN, END, f"{said}\n\n{table(found)}"), encoding="utf-8")
-    print(json.dumps(found))
+        DOCS.write_text(replace_section(DOCS, BEGIN, END, f"{intro}\n\n{table(figures)}"), encoding="utf-8")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.training`: photographs a second through features and training; memory of 50,000 file names.
+"""`python -m benchmarks.training`: throughput of feature extraction and training; memory for 50,000 files.
 
-Features are compared with plain ONNX Runtime asked with frames that are ready in memory: the same trunk, once with all
-cores on each batch of eight, once with one frame on each core; the faster of both counts. Photographs are drawn,
-2048 x 1536 JPEG of about 300 KB, as camera traps write them. Mirrored frames, as training has them by default, share a
-decode with the others.
+Feature extraction is compared with plain ONNX Runtime on frames in memory: the same trunk, with all cores on batches of
+eight and with one frame per core; the faster of the two is the baseline. The photographs are synthetic JPEGs of
+2048 x 1536 and about 300 KB, like those of camera traps. Mirrored frames, a default of training, share the decode with
+the original.
 """
 
 import json
@@ -19,7 +19,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from benchmarks.machine import own_memory
+from benchmarks.processes import anonymous_memory
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.image_decoding import load_frame
@@ -34,37 +34,37 @@ from uncia.training.networks.small import SmallSettings, train_small
 
 _SIZE = (2048, 1536)
 _NAMES = 50_000
-_LEARNT_FROM = 64
-"""Photographs of the epochs: a few seconds each."""
+_TRAINING_PHOTOGRAPHS = 64
+"""Photographs per epoch, which then takes a few seconds."""
 
 
 def main(
-    photographs: Annotated[int, typer.Option(help="How many are drawn.")] = 256,
-    names: Annotated[int, typer.Option(help="File names for the memory; 0 leaves it out.")] = _NAMES,
-    network: Annotated[str, typer.Option("--backbone")] = "efficientnet-lite0",
+    photographs: Annotated[int, typer.Option(help="Number of synthetic photographs.")] = 256,
+    names: Annotated[int, typer.Option(help="Number of files in the memory measurement; 0 skips it.")] = _NAMES,
+    network: Annotated[str, typer.Option("--backbone", help="Backbone to measure.")] = "efficientnet-lite0",
 ) -> None:
-    """Print the figures as JSON."""
+    """Measure feature extraction and training, and print the figures as JSON."""
     with tempfile.TemporaryDirectory(prefix="uncia-training-") as folder:
         base = Path(folder)
-        files = drawn(base / "photographs", photographs)
+        files = generate_photographs(base / "photographs", photographs)
         figures = {
             "cores": len(os.sched_getaffinity(0)),
             **features(files, network, base),
-            **training(files[:_LEARNT_FROM], network, base),
+            **training(files[:_TRAINING_PHOTOGRAPHS], network, base),
         }
         if names:
             figures |= memory(files[0], names, network, base)
     typer.echo(json.dumps(figures, indent=1))
 
 
-def drawn(folder: Path, many: int) -> list[Path]:
-    """Slopes, blobs and noise; half of them with a bright disc."""
+def generate_photographs(folder: Path, count: int) -> list[Path]:
+    """Write synthetic photographs: gradients and noise; every second one with a bright disc."""
     folder.mkdir(parents=True)
     width, height = _SIZE
     slope = np.linspace(40, 160, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
     down, across = np.mgrid[0:height, 0:width]
     files = []
-    for number in range(many):
+    for number in range(count):
         draw = np.random.default_rng(number)
         pixels = slope + draw.normal(0, 3, (height, width, 1)) + draw.uniform(-20, 20, 3)
         if number % 2:
@@ -76,61 +76,62 @@ def drawn(folder: Path, many: int) -> list[Path]:
 
 
 def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
-    """Images a second: plain, of files, and of files whose features are there."""
+    """Images per second: plain ONNX Runtime, extraction from files, and extraction with cached features."""
     import onnxruntime
 
     own, spec = backbone(network), FrameSpec()
     cut = own.deepest
     trunk = TrunkRows(own, (cut,), spec, base / "cache")
     graph = next((base / "cache").glob("trunk-*.onnx"))
-    ready = np.stack([load_frame(file, spec) for file in files])
+    frames = np.stack([load_frame(file, spec) for file in files])
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    trunk(ready[:1])
-    session.run(None, {"FRAME": ready[:8]})
+    trunk(frames[:1])
+    session.run(None, {"FRAME": frames[:8]})
 
-    def in_batches() -> None:
-        for begin in range(0, len(ready), 8):
-            session.run(None, {"FRAME": ready[begin : begin + 8]})
+    def run_batches() -> None:
+        for begin in range(0, len(frames), 8):
+            session.run(None, {"FRAME": frames[begin : begin + 8]})
 
-    def on_each_core() -> None:
+    def run_per_core() -> None:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            list(pool.map(lambda place: trunk(ready[place : place + 1]), range(len(ready))))
+            list(pool.map(lambda index: trunk(frames[index : index + 1]), range(len(frames))))
 
     sights = [Sight(file) for file in files]
 
-    def of_files() -> None:
+    def extract_files() -> None:
         with tempfile.TemporaryDirectory(dir=base) as fresh:
             (Path(fresh) / graph.name).symlink_to(graph)
             assert extract(sights, ("plain",), own, (cut,), spec, Path(fresh)).computed == len(files)
 
-    def mirrored() -> None:
+    def extract_mirrored() -> None:
         with tempfile.TemporaryDirectory(dir=base) as fresh:
             (Path(fresh) / graph.name).symlink_to(graph)
             extract(sights, ("plain", "mirror"), own, (cut,), spec, Path(fresh))
 
-    # In turns, so that whatever else the machine does befalls all of them.
-    found: dict[str, list[float]] = {"batches": [], "each": [], "files": [], "mirrored": []}
+    # In turns, so that other load on the machine affects all of them.
+    found: dict[str, list[float]] = {"batches": [], "per_core": [], "files": [], "mirrored": []}
     for _ in range(3):
-        found["batches"].append(rate(in_batches, len(files)))
-        found["each"].append(rate(on_each_core, len(files)))
-        found["files"].append(rate(of_files, len(files)))
-        found["mirrored"].append(rate(mirrored, 2 * len(files)))
+        found["batches"].append(rate(run_batches, len(files)))
+        found["per_core"].append(rate(run_per_core, len(files)))
+        found["files"].append(rate(extract_files, len(files)))
+        found["mirrored"].append(rate(extract_mirrored, 2 * len(files)))
     extract(sights, ("plain",), own, (cut,), spec, base / "cache")
-    again = rate(lambda: extract(sights, ("plain",), own, (cut,), spec, base / "cache"), len(files))
-    batches, each, whole, twice = (max(found[name]) for name in ("batches", "each", "files", "mirrored"))
+    cached = rate(lambda: extract(sights, ("plain",), own, (cut,), spec, base / "cache"), len(files))
+    best = {name: max(rates) for name, rates in found.items()}
+    plain = max(best["batches"], best["per_core"])
     return {
-        "plain_batches_of_8_images_per_s": round(batches, 1),
-        "plain_one_on_each_core_images_per_s": round(each, 1),
-        "features_of_files_images_per_s": round(whole, 1),
-        "features_over_plain": round(whole / max(batches, each), 3),
-        "features_with_mirror_frames_per_s": round(twice, 1),
-        "features_with_mirror_over_plain": round(twice / max(batches, each), 3),
-        "cached_images_per_s": round(again, 1),
+        "plain_batches_of_8_images_per_s": round(best["batches"], 1),
+        "plain_one_on_each_core_images_per_s": round(best["per_core"], 1),
+        "features_of_files_images_per_s": round(best["files"], 1),
+        "features_over_plain": round(best["files"] / plain, 3),
+        "features_with_mirror_frames_per_s": round(best["mirrored"], 1),
+        "features_with_mirror_over_plain": round(best["mirrored"] / plain, 3),
+        "cached_images_per_s": round(cached, 1),
     }
 
 
 def training(files: list[Path], network: str, base: Path) -> dict[str, Any]:
-    """Images a second of an epoch, decoding and held-out photographs included; seconds of a head."""
+    """Images per second of an epoch, including decoding and the validation images; seconds to train a head."""
     pictures = [
         Sample(file, "disc" if number % 2 else "empty", f"b{number // 4}", "c", group="" if number % 2 else "nothing")
         for number, file in enumerate(files)
@@ -155,7 +156,7 @@ def training(files: list[Path], network: str, base: Path) -> dict[str, Any]:
 
 
 def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
-    """Memory of its own that a process takes for a head on so many names, all of one file, over what torch takes."""
+    """Anonymous memory for training a head on `names` files (links to one photograph), beyond that of a small run."""
     folder = base / "names"
     folder.mkdir()
     little = base / "little.jpg"
@@ -170,29 +171,30 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
     own = backbone(network)
     head = HeadSettings(look="whole", augmentations=("plain",), penalty=0.1)
     train_head(Split(split.train[:8], split.held_out[:8], split.test[:8]), own, head, base / "cache")
-    before = peak = own_memory()
+    before = peak = anonymous_memory()
 
     def watch(what: str, done: int, total: int) -> None:
         nonlocal peak
-        peak = max(peak, own_memory())
+        peak = max(peak, anonymous_memory())
 
     began = time.perf_counter()
     train_head(split, own, head, base / "cache", watch)
     return {
         "names": names,
-        "names_memory_mb": round((max(peak, own_memory()) - before) / 1e6, 1),
+        "names_memory_mb": round((max(peak, anonymous_memory()) - before) / 1e6, 1),
         "names_s": round(time.perf_counter() - began, 1),
     }
 
 
-def rate(run: Callable[[], object], many: int) -> float:
+def rate(run: Callable[[], object], count: int) -> float:
+    """Items per second of one run over `count` items."""
     began = time.perf_counter()
     run()
-    return many / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began)
 
 
-def epoch_rate(run: Callable[[Callable[[str, int, int], None]], object], many: int) -> float:
-    """From the end of the first epoch's training to the end of the second's."""
+def epoch_rate(run: Callable[[Callable[[str, int, int], None]], object], count: int) -> float:
+    """Images per second from the end of the first epoch's training to the end of the second's."""
     ends: dict[str, float] = {}
 
     def tell(what: str, done: int, total: int) -> None:
@@ -201,7 +203,7 @@ def epoch_rate(run: Callable[[Callable[[str, int, int], None]], object], many: i
 
     run(tell)
     first, second = ends.values()
-    return many / (second - first)
+    return count / (second - first)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The load generator: PUTs at full speed or on a schedule, over raw HTTP, as cheap as Python can be.
+"""The load generator: PUTs over raw HTTP, at full speed or on a schedule, with as little CPU as Python allows.
 
-It runs on the same cores as what it loads, so its own CPU time is measured and told. Requests are signed before the
-clock starts, bodies are not hashed: a boto3 client would spend several milliseconds of CPU on each PUT.
+It runs on the same cores as the system under load, so its own CPU time is measured and reported. Requests are signed
+before the measurement starts and bodies are not hashed: a boto3 client would use several milliseconds of CPU per PUT.
 """
 
 import http.client
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from benchmarks.photographs import Photographs, exif_block
-from benchmarks.plan import BURST, Shot
+from benchmarks.upload_plan import BURST, PlannedUpload
 from uncia.errors import DependencyDown
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -25,20 +25,20 @@ _SIGNED_FOR_S = 3600
 
 @dataclass(frozen=True)
 class Put:
-    """One signed request, ready to go. `due`: seconds after the start, None for as soon as possible."""
+    """One signed request. `due` is in seconds after the start; None means as soon as possible."""
 
-    shot: Shot
+    upload: PlannedUpload
     target: str
     due: float | None = None
 
 
 @dataclass
 class Sent:
-    """What was sent: key to the moment (`time.perf_counter`) at which it was due."""
+    """Result of `send`: the due time (`time.perf_counter`) by key."""
 
     due: dict[str, float] = field(default_factory=dict)
     latest_start_s: float = 0.0
-    """How far behind its schedule the generator ever was."""
+    """Largest delay of a request behind its schedule, in seconds."""
 
 
 class Uploader:
@@ -47,21 +47,24 @@ class Uploader:
     def __init__(self, settings: Settings, photographs: Photographs) -> None:
         address = urlsplit(settings.s3_endpoint or "")
         if address.hostname is None:
-            raise DependencyDown("the benchmark uploads to a stack of its own; UNCIA_S3_ENDPOINT is empty")
+            raise DependencyDown("the benchmark uploads to its own stack, but UNCIA_S3_ENDPOINT is empty")
         self._host, self._port = address.hostname, address.port or 80
         self._bucket = settings.bucket
         self._store = ObjectStore(settings)
         self._photographs = photographs
 
-    def sign(self, shots: Iterable[Shot], *, per_s: float | None = None) -> list[Put]:
-        """Sign a request for each; with `per_s`, at that steady rate instead of as fast as the store takes them."""
-        return [Put(shot, self._signed(shot.key), place / per_s if per_s else None) for place, shot in enumerate(shots)]
+    def sign(self, uploads: Iterable[PlannedUpload], *, per_s: float | None = None) -> list[Put]:
+        """Sign a request per upload; with `per_s` they are due at this rate, else as fast as the store accepts them."""
+        return [
+            Put(upload, self._signed(upload.key), index / per_s if per_s else None)
+            for index, upload in enumerate(uploads)
+        ]
 
     def send(self, puts: Sequence[Put], *, admitted: Callable[[], object] = lambda: None) -> Sent:
-        """Send all and wait until the store has confirmed each. `admitted` may block before a PUT.
+        """Send all requests and wait until the store has confirmed them. `admitted` may block before a PUT.
 
-        A request that is late is late: its due moment stands, so that waiting in our own queue counts as latency.
-        Raises `DependencyDown` when the store refuses one.
+        A late request keeps its due time, so that waiting in our own queue counts as latency. Raises `DependencyDown`
+        when the store refuses a request.
         """
         sent, lock, waiting = Sent(), threading.Lock(), iter(puts)
         began = time.perf_counter()
@@ -97,20 +100,22 @@ class Uploader:
                     time.sleep(max(0.0, began + put.due - time.perf_counter()))
                 now = time.perf_counter()
                 due = now if put.due is None else began + put.due
-                sent.due[put.shot.key] = due
+                sent.due[put.upload.key] = due
                 sent.latest_start_s = max(sent.latest_start_s, now - due)
                 self._put(connection, put)
         finally:
             connection.close()
 
     def _put(self, connection: http.client.HTTPConnection, put: Put) -> None:
-        shot = put.shot
-        data = self._photographs.with_exif(shot.picture, exif_block(shot.taken, shot.sequence, BURST, shot.event))
+        upload = put.upload
+        data = self._photographs.with_exif(
+            upload.photograph, exif_block(upload.captured_at, upload.sequence, BURST, upload.event)
+        )
         try:
             connection.request("PUT", put.target, body=data)
-            answer = connection.getresponse()
-            text = answer.read()
+            response = connection.getresponse()
+            text = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise DependencyDown(f"the store does not take {shot.key}: {error!r}") from error
-        if answer.status != http.client.OK:
-            raise DependencyDown(f"the store refuses {shot.key}: {answer.status} {text[:200]!r}")
+            raise DependencyDown(f"the PUT of {upload.key} failed: {error!r}") from error
+        if response.status != http.client.OK:
+            raise DependencyDown(f"the store refused {upload.key}: {response.status} {text[:200]!r}")

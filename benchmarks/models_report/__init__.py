@@ -1,4 +1,4 @@
-"""`make models-report`: the recipes for models, run from the first picture to the served version, and what came of it.
+"""`make models-report`: runs all model recipes, from the data to the served version, and reports the results.
 
-Every step keeps its result; what is done is not done again. The figures stand in `docs/models.md`.
+The result of every step is stored, and a completed step is not repeated. The figures are in `docs/models.md`.
 """

@@ -1,9 +1,9 @@
-"""`uncia models calibrate`: thresholds from held-out bursts, and whether they keep their promise on others."""
+"""`uncia models calibrate`: thresholds from held-out bursts, and their recall and false alarms on test bursts."""
 
 import numpy as np
 
-from benchmarks.models_report.pictures import sides
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.models_report.data import split_data
+from benchmarks.models_report.steps import Facts, Report
 from uncia.serving.labels import LabelSet
 from uncia.training.calibration.label_sets import Promise
 from uncia.training.calibration.packages import CalibrationError, write_calibrated
@@ -16,21 +16,21 @@ PROMISES = (Promise(at_most_false_alarms=0), Promise(least_precision=0.9))
 
 
 def calibration_step(report: Report) -> Facts:
-    """Learn each promise on the held-out bursts of the head's data; count on the test's."""
-    data, parts = sides(report)
+    """Calibrate for every target on the held-out bursts of the head's data, and evaluate on the test bursts."""
+    data, parts = split_data(report)
     package = open_package(report.package("head"))
     held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
-    told = []
+    evaluated = []
     for promise in PROMISES:
         try:
             made, _ = write_calibrated(report.package("calibrated"), package, held_out, promise, data.source)
         except CalibrationError as error:
             return {"promises": [], "why": str(error)}
-        told.append({"promise": str(promise), **_kept(report, made.card.labels, test)})
-    return {"promises": told}
+        evaluated.append({"promise": str(promise), **_evaluate(report, made.card.labels, test)})
+    return {"promises": evaluated}
 
 
-def _kept(report: Report, labels: LabelSet, test: ImageScores) -> Facts:
+def _evaluate(report: Report, labels: LabelSet, test: ImageScores) -> Facts:
     there, _ = class_presence(test.samples, labels)
     empty = np.array([entry.group == "nothing" for entry in labels.classes])
     shown = np.where(empty, max_by_burst(~there, test.bursts) == 0, max_by_burst(there, test.bursts) > 0)
@@ -47,9 +47,12 @@ def _kept(report: Report, labels: LabelSet, test: ImageScores) -> Facts:
 
 
 def share_of(report: Report, called: np.ndarray, among: np.ndarray, names: np.ndarray | None = None) -> Facts:
-    """How many of those `among` were called so, with its interval; each is a burst of its own unless `names` say."""
+    """Share of the bursts `among` that were `called` (both boolean), with its bootstrap interval.
+
+    `names` are the bursts' names when several entries belong to one burst; by default every entry is its own burst.
+    """
     if not among.any():
         return {"bursts": 0}
-    groups = [str(at) for at in range(int(among.sum()))] if names is None else names[among]
-    told = interval(called[among], groups, seed=report.seed, resamples=report.sizes.resamples)
-    return {"bursts": int(among.sum()), "low": told.low, "value": told.value, "high": told.high}
+    groups = [str(index) for index in range(int(among.sum()))] if names is None else names[among]
+    found = interval(called[among], groups, seed=report.seed, resamples=report.sizes.resamples)
+    return {"bursts": int(among.sum()), "low": found.low, "value": found.value, "high": found.high}

@@ -1,12 +1,12 @@
-"""Views, models and frames combined: each rule, and each part with and without the others."""
+"""Ensembles of views, models and frames: every combination rule, and every member alone and combined."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.models_report.pictures import sides
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.models_report.data import split_data
+from benchmarks.models_report.steps import Facts, Report
 from uncia.serving.labels import LabelSet
 from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.building import Ensemble, ask_members, build, gather
@@ -28,20 +28,20 @@ FRAME_RULES = ("mean", "geometric-mean", "log-odds", "max", "vote")
 
 
 def views_step(report: Report) -> Facts:
-    """Mirrored and at other sizes: the head asked six times about each frame."""
+    """Combine six views of every frame (mirrored and at other sizes) with the head."""
     ensemble = gather([open_package(report.package("head"))], parse_views("mirror,scale"))
     return _combined(report, ensemble, "log-odds", report.sizes.view_bursts)
 
 
 def models_step(report: Report) -> Facts:
-    """Four models that learnt in different ways, stacked."""
+    """Stack four models that were trained by different recipes."""
     packages = [open_package(report.package(name)) for name in MODELS]
     ensemble = gather(packages, (View(),))
     return _combined(report, ensemble, "stacked", 10**6)
 
 
 def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Facts:
-    _, parts = sides(report)
+    _, parts = split_data(report)
     held_out = ask_members(ensemble, _some(parts.held_out, bursts))
     test = ask_members(ensemble, _some(parts.test, bursts))
     mine, theirs = (judged(answers, ensemble.labels) for answers in (test, held_out))
@@ -63,7 +63,7 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
 
 
 def _serves_the_same(package: OpenPackage, test: ImageScores, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
-    """The largest difference between the package's answer for a file and what was judged of it, over a few files."""
+    """Largest difference between the scores of the package's graph and the evaluated ones, over eight images."""
     from uncia.training.ensembles.building import by_member
     from uncia.training.ensembles.rules import combined
 
@@ -74,8 +74,8 @@ def _serves_the_same(package: OpenPackage, test: ImageScores, rule: Rule, ensemb
 
 
 def bursts_step(report: Report) -> Facts:
-    """The frames of a burst combined: each rule of the worker `bursts`, and stacking learnt on held-out bursts."""
-    _, parts = sides(report)
+    """Combine a burst's frames with every rule of the worker `bursts`, and with stacking fitted on held-out bursts."""
+    _, parts = split_data(report)
     package = open_package(report.package("head"))
     labels = package.card.labels
     held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
@@ -90,16 +90,16 @@ def bursts_step(report: Report) -> Facts:
         {"what": "each frame alone", "measures": {"top-1": _interval(alone, names, report)}, "gain": None}
     ]
     for rule in (*FRAME_RULES, "stacked"):
-        told = shares(stacked_scores(model, scores) if rule == "stacked" else scores.feature(rule))  # type: ignore[arg-type]
-        hits = (ranks(told, truth) <= 1).astype(np.float64)
-        found = measured(told, truth, names, **how)
+        values = shares(stacked_scores(model, scores) if rule == "stacked" else scores.feature(rule))  # type: ignore[arg-type]
+        hits = (ranks(values, truth) <= 1).astype(np.float64)
+        found = measured(values, truth, names, **how)
         gain = difference(hits, alone, names, seed=report.seed, resamples=report.sizes.resamples)
-        lines.append({"what": rule, "measures": _measures(found), "gain": _told(gain)})
+        lines.append({"what": rule, "measures": _measures(found), "gain": _rounded(gain)})
     return {"bursts": len(names), "lines": lines, "features": model["features"], "classes": len(model["classes"])}
 
 
 def burst_truth(answers: ImageScores, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
-    """The class of each burst: what any of its frames shows; nothing only where none shows anything."""
+    """The true class of every burst: what any of its frames shows; "nothing" only when all frames are empty."""
     there, _ = class_presence(answers.samples, labels)
     empty = np.array([entry.group == "nothing" for entry in labels.classes])
     found = []
@@ -111,40 +111,40 @@ def burst_truth(answers: ImageScores, labels: LabelSet, names: Sequence[str]) ->
 
 
 def frames_alone(answers: ImageScores, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """For each burst, the share of its frames whose own best class is the burst's."""
+    """The share of every burst's frames whose own top class is the burst's true class."""
     best = answers.window_scores.argmax(axis=1)
     return np.array([(best[answers.bursts == name] == of).mean() for name, of in zip(names, truth, strict=True)])
 
 
 def _some(pictures: Sequence[Sample], bursts: int) -> list[Sample]:
-    """Those of the first bursts by a draw that is always the same."""
+    """The images of a fixed random selection of bursts."""
     names = sorted({picture.burst for picture in pictures})
     order = np.random.default_rng(0).permutation(len(names))[:bursts]
-    chosen = {names[at] for at in order}
+    chosen = {names[index] for index in order}
     return [picture for picture in pictures if picture.burst in chosen]
 
 
 def _interval(values: np.ndarray, names: np.ndarray, report: Report) -> list[float]:
     from uncia.training.evaluation.bootstrap import interval
 
-    return _told(interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
+    return _rounded(interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
 
 
 def _line(line: Line) -> Facts:
-    return {"what": line.what, "measures": _measures(line.measures), "gain": _told(line.gain) if line.gain else None}
+    return {"what": line.what, "measures": _measures(line.measures), "gain": _rounded(line.gain) if line.gain else None}
 
 
 def _measures(found: Any) -> Facts:
     return {
         "items": found.items,
         "bursts": found.bursts,
-        "top-1": _told(found.top_1),
-        "top-5": _told(found.top_5),
-        "mean reciprocal rank": _told(found.mean_reciprocal_rank),
-        "log loss": _told(found.log_loss),
-        "calibration error": _told(found.calibration_error),
+        "top-1": _rounded(found.top_1),
+        "top-5": _rounded(found.top_5),
+        "mean reciprocal rank": _rounded(found.mean_reciprocal_rank),
+        "log loss": _rounded(found.log_loss),
+        "calibration error": _rounded(found.calibration_error),
     }
 
 
-def _told(each: Interval) -> list[float]:
-    return [round(each.low, 5), round(each.value, 5), round(each.high, 5)]
+def _rounded(interval: Interval) -> list[float]:
+    return [round(interval.low, 5), round(interval.value, 5), round(interval.high, 5)]

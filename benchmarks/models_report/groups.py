@@ -1,11 +1,11 @@
-"""Any animal at all: learnt on composites, judged on kinds that it never saw, and tried on genuine photographs."""
+"""The animal-or-not head: trained on composites, evaluated on unseen animals and on real photographs."""
 
 import numpy as np
 
 from benchmarks.models_report.calibration import share_of
-from benchmarks.models_report.learning import teller
-from benchmarks.models_report.pictures import LEOPARD, genuine, groups
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.models_report.data import LEOPARD, groups, real_photographs
+from benchmarks.models_report.steps import Facts, Report
+from benchmarks.models_report.training_steps import progress_printer
 from uncia.serving.labels import LabelClass
 from uncia.training.animal_or_not.recipe import train_groups
 from uncia.training.offline_inference.inference import ImageScores, max_by_burst, score_images
@@ -14,7 +14,7 @@ from uncia.triton_models.recipes import species_classifier
 
 
 def groups_step(report: Report) -> Facts:
-    """Train the head beside the stock model; the figures of the joined package."""
+    """Train the head in addition to the stock model. Returns the figures of the combined package."""
     repository = report.folder / "repository"
     built = species_classifier.build(repository)
     made = train_groups(
@@ -24,19 +24,19 @@ def groups_step(report: Report) -> Facts:
         keep_head=report.package("animal_or_not"),
         seed=report.seed,
         cache=report.cache,
-        progress=teller(report),
+        progress=progress_printer(report),
     )
     answers = score_images(made.package, made.split.test)
     return {
         "figures": made.figures,
         "classes": len(made.package.card.labels.classes),
-        "groups": [_told(entry, answers, report) for entry in made.package.card.labels.classes[-4:]],
+        "groups": [_group_figures(entry, answers, report) for entry in made.package.card.labels.classes[-4:]],
         "stock": _stock_animals(answers, built.card.labels.classes, report),
     }
 
 
-def _told(entry: LabelClass, answers: ImageScores, report: Report) -> Facts:
-    """How a group's threshold does on test bursts: what it finds, and what it calls so that is not."""
+def _group_figures(entry: LabelClass, answers: ImageScores, report: Report) -> Facts:
+    """Recall and false alarms of a group's threshold on the test bursts."""
     there = np.array([picture.group == entry.group for picture in answers.samples])
     shown, peaks = (
         max_by_burst(there, answers.bursts) > 0,
@@ -55,7 +55,7 @@ def _told(entry: LabelClass, answers: ImageScores, report: Report) -> Facts:
 
 
 def _stock_animals(answers: ImageScores, classes: tuple[LabelClass, ...], report: Report) -> Facts:
-    """What the stock classes alone would do: the best class of any animal, cut where the same share is found."""
+    """False alarms of the stock model's best animal class and of the head, with thresholds of equal recall."""
     columns = [entry.index for entry in classes if entry.group == "animal"]
     animal = len(classes)  # the head's classes follow those of the stock model, by name
     there = np.array([picture.group == "animal" for picture in answers.samples])
@@ -71,9 +71,9 @@ def _stock_animals(answers: ImageScores, classes: tuple[LabelClass, ...], report
 
 
 def samples_step(report: Report) -> Facts:
-    """The joined package on genuine photographs. Nothing of them was learnt from."""
+    """Evaluate the combined package on real photographs, which are in no training data."""
     package = open_package(report.package("species_and_groups"))
-    pictures = genuine()
+    pictures = real_photographs()
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marked_page import with_results
-from benchmarks.models_report.cells import MEASURES, cell_of, share, table, verdict
-from benchmarks.models_report.page_of_ensembles import PLOTS, bursts, models, views
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.markdown_section import replace_section
+from benchmarks.models_report.ensembles_page import PLOTS, bursts, models, views
+from benchmarks.models_report.markdown import MEASURES, cell_of, share, table, verdict
+from benchmarks.models_report.steps import Facts, Report
 from uncia.training.evaluation.bootstrap import Interval
 
 BEGIN, END = "<!-- results: written by `make models-report ARGS=--docs` -->", "<!-- end of results -->"
-WAYS = {
+STRATEGIES = {
     "head": "head, dense windows",
     "head_whole": "head, whole frames",
     "fine_tuned": "fine-tuned, last block",
@@ -37,7 +37,7 @@ def write_page(source: Path, target: Path, report: Report, machine: Mapping[str,
     plots = report.folder / "plots"
     write_plots(plots, report.done)
     shutil.copytree(plots, target.parent / PLOTS, dirs_exist_ok=True)
-    target.write_text(with_results(source, BEGIN, END, results(report, machine)), encoding="utf-8")
+    target.write_text(replace_section(source, BEGIN, END, results(report, machine)), encoding="utf-8")
 
 
 def results(report: Report, machine: Mapping[str, Any]) -> str:
@@ -105,7 +105,7 @@ def _data(done: dict[str, Facts]) -> list[str]:
 
 def _learners(done: dict[str, Facts]) -> list[str]:
     rows = []
-    for name, called in WAYS.items():
+    for name, called in STRATEGIES.items():
         if name in done:
             figures = done[name]["figures"]
             told = [cell_of(figures[each]) if each in figures else "-" for each in MEASURES]

@@ -1,13 +1,13 @@
-"""Kept of the published network: a kind that no photograph taught, on composites of it and on a genuine burst."""
+"""Retained classes of the published network: classes without training images, on composites and on a real burst."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.models_report.calibration import share_of
-from benchmarks.models_report.learning import teller
-from benchmarks.models_report.pictures import LEOPARD, genuine, sides
-from benchmarks.models_report.running import Facts, Report
+from benchmarks.models_report.data import LEOPARD, real_photographs, split_data
+from benchmarks.models_report.steps import Facts, Report
+from benchmarks.models_report.training_steps import progress_printer
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample
@@ -24,11 +24,11 @@ from uncia.triton_models.packages.loading import OpenPackage, open_package
 _PRECISION = 0.9
 
 
-def kept_step(report: Report) -> Facts:
-    """The head once more, with the snow leopard; and without one kind after the other, which it keeps instead."""
+def retained_classes_step(report: Report) -> Facts:
+    """Train the head with the snow leopard retained, and again for every known class with that class only retained."""
     network = backbone("efficientnet-lite0")
-    data, parts = sides(report)
-    trained = train_head(parts, network, HeadSettings(keep=(LEOPARD,)), report.cache, teller(report))
+    data, parts = split_data(report)
+    trained = train_head(parts, network, HeadSettings(keep=(LEOPARD,)), report.cache, progress_printer(report))
     folder = report.package("head_and_leopard")
     made = write_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
     return {
@@ -39,8 +39,8 @@ def kept_step(report: Report) -> Facts:
 
 
 def _genuine(package: OpenPackage) -> Facts:
-    """What it says of genuine photographs, none of which taught it anything."""
-    pictures = genuine()
+    """Scores of real photographs, none of which is in the training data."""
+    pictures = real_photographs()
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)
@@ -63,32 +63,32 @@ def _genuine(package: OpenPackage) -> Facts:
 
 
 def _left_out(report: Report, network: Backbone, parts: Split) -> list[Facts]:
-    """Each kind that the published network knows, taught as usual and kept without a photograph, on test bursts."""
-    taught = open_package(report.package("head"))
-    answers = score_images(taught, parts.test)
+    """For every class that the published network knows: trained as usual, and retained without training images."""
+    trained = open_package(report.package("head"))
+    answers = score_images(trained, parts.test)
     bursts = [picture.burst for picture in answers.samples]
-    published, told = network.published, []
-    for entry in taught.card.labels.classes:
+    published, kinds = network.published, []
+    for entry in trained.card.labels.classes:
         own = None if published is None else _published(published, entry)
         if own is None:
             continue
         labels = [picture.label for picture in answers.samples]
-        untaught = _without(report, network, parts, entry.label, own)
-        told.append(
+        retained = _without(report, network, parts, entry.label, own)
+        kinds.append(
             {
                 "kind": entry.label,
                 "published": own.label,
                 "taught": _found(
                     report, answers.window_scores[:, entry.index], entry.threshold, labels, bursts, entry.label
                 ),
-                "kept": untaught,
+                "kept": retained,
             }
         )
-    return told
+    return kinds
 
 
 def _published(published: Published, entry: LabelClass) -> LabelClass | None:
-    """The one published class of the same taxon, else of the same label; None where there is none, or several."""
+    """The published class of the same taxon, else of the same label; None when there is none or several."""
     for name in (entry.taxon, entry.label):
         try:
             if name:
@@ -99,14 +99,14 @@ def _published(published: Published, entry: LabelClass) -> LabelClass | None:
 
 
 def _without(report: Report, network: Backbone, parts: Split, label: str, own: LabelClass) -> Facts:
-    """Learn without any photograph of `label`; the test's are called as the published class is."""
+    """Train without any image of `label`; in the test set its images get the label of the published class."""
 
     def others(side: tuple[Sample, ...]) -> tuple[Sample, ...]:
         return tuple(picture for picture in side if picture.label != label)
 
-    test = tuple(replace(each, label=own.label) if each.label == label else each for each in parts.test)
+    test = tuple(replace(image, label=own.label) if image.label == label else image for image in parts.test)
     less = replace(parts, train=others(parts.train), held_out=others(parts.held_out), test=test)
-    trained = train_head(less, network, HeadSettings(keep=(own.label,)), report.cache, teller(report))
+    trained = train_head(less, network, HeadSettings(keep=(own.label,)), report.cache, progress_printer(report))
     assert trained.held_out.windows is not None and trained.test.windows is not None
     classes = calibrated(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
     (kept,) = (entry for entry in classes if entry.label == own.label)
@@ -118,7 +118,7 @@ def _without(report: Report, network: Backbone, parts: Split, label: str, own: L
 def _found(
     report: Report, scores: np.ndarray, threshold: float | None, labels: list[str], bursts: list[str], label: str
 ) -> Facts:
-    """Bursts of the kind that reach its threshold, and bursts of other things that do."""
+    """Recall and false alarms: bursts of the class, and other bursts, that reach its threshold."""
     names = np.array(bursts)
     shown = max_by_burst(np.array(labels) == label, names) > 0
     called = max_by_burst(scores, names) >= (2.0 if threshold is None else threshold)

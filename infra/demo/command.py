@@ -13,9 +13,9 @@ from rich.console import Console
 
 from uncia.camtrap.names import is_card_folder
 from uncia.errors import UnciaError
-from uncia.infra.demo.follower import listening
+from uncia.infra.demo.follower import follow_results
 from uncia.infra.demo.ledger import Ledger, closing_line
-from uncia.infra.demo.processes import Child, Gateway, uncia
+from uncia.infra.demo.processes import ChildProcess, GatewayProcess, uncia
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo, plain_console
 
@@ -31,13 +31,13 @@ _QUICK = {
 
 def demo(
     images: Path | None = typer.Option(
-        None, help="A folder of photographs to play instead; its sub-folders are the cameras."
+        None, help="Play this folder of photographs instead of simulated ones; its sub-folders are the cameras."
     ),
-    folder: Path = typer.Option(Path(".local/demo"), help="Where the demo keeps its stack, summary and page."),
-    keep: bool = typer.Option(False, "--keep", help="Leave the stack running afterwards, to look around."),
-    patience: float = typer.Option(120, help="Give up after so many seconds without any progress."),
+    folder: Path = typer.Option(Path(".local/demo"), help="Folder for the demo's stack, summary and report."),
+    keep: bool = typer.Option(False, "--keep", help="Leave the stack running afterwards, so that it can be explored."),
+    patience: float = typer.Option(120, help="Give up after this many seconds without progress."),
 ) -> None:
-    """Play photographs into a fresh stack, show the verdicts live, account for every photograph, and end."""
+    """Run simulated cameras against a new stack, print results live, account for every photograph, and stop."""
     console = plain_console(stderr=True, highlight=False)
     folder = folder.resolve()
     if images is not None:
@@ -52,33 +52,37 @@ def demo(
     console.print("Starting Kafka, SeaweedFS, Triton and the workers …")
     try:
         stack.up(extra_env=_QUICK)
-        console.print(f"The stack answers after {time.monotonic() - began:.0f} s.")
+        console.print(f"The stack is ready after {time.monotonic() - began:.0f} s.")
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
     except KeyboardInterrupt:
-        console.print("Interrupted; ending the stack.")
+        console.print("Interrupted; stopping the stack.")
         raise typer.Exit(130) from None
     finally:
         if keep:
-            console.print(f"The stack runs on: UNCIA_STACK_DIR='{folder / 'stack'}' uncia status | watch | down")
+            console.print(
+                f"The stack is still running: UNCIA_STACK_DIR='{folder / 'stack'}' uncia status | watch | down"
+            )
         else:
             stack.down()
     for kind, names in ledger.unaccounted().items():
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
-    console.print(f"The page to look at: {folder / 'report.html'}")
+    console.print(f"Report: {folder / 'report.html'}")
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
 
 def _checked(images: Path) -> Path:
     if not images.is_dir():
-        raise UnciaError(f"{images} is no folder; give one that holds photographs, or sub-folders of them")
+        raise UnciaError(f"{images} is not a folder; pass one that contains photographs or sub-folders of them")
     if not _photographs(images):
-        raise UnciaError(f"{images} holds no .jpg or .jpeg file, nor does a folder below it")
-    own = next((each.name for each in (images.resolve(), *images.iterdir()) if is_card_folder(each.name)), "")
+        raise UnciaError(f"neither {images} nor any folder below it contains a .jpg or .jpeg file")
+    own = next((path.name for path in (images.resolve(), *images.iterdir()) if is_card_folder(path.name)), "")
     if own:
-        raise UnciaError(f"{own} is a folder of a camera's card: give one whose sub-folders are named after cameras")
+        raise UnciaError(
+            f"{own} is a folder that a camera made on its SD card: pass one whose sub-folders are named after cameras"
+        )
     return images.resolve()
 
 
@@ -94,9 +98,9 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
     environment = stack.environment()
     ledger = Ledger()
     with contextlib.ExitStack() as cleanup:
-        cleanup.enter_context(listening(stack.settings(), ledger))
+        cleanup.enter_context(follow_results(stack.settings(), ledger))
         watching = ["watch", "--from-beginning", *([] if sys.stdout.isatty() else ["--settled"])]
-        watch = Child(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
+        watch = ChildProcess(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
         cleanup.callback(watch.end)
         if images is None:
             gateways, simulator = _simulated(folder, environment, ledger, cleanup)
@@ -111,10 +115,10 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
 
 def _simulated(
     folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
-) -> tuple[list[Gateway], Child]:
+) -> tuple[list[GatewayProcess], ChildProcess]:
     photographs = folder / "photographs"
     stations: dict[str, Any] = {}
-    simulator = Child(
+    simulator = ChildProcess(
         uncia("simulate", str(photographs), "--stations", str(_STATIONS), "--live", "--json"),
         environment,
         log=folder / "logs" / "simulate.log",
@@ -124,7 +128,7 @@ def _simulated(
     while len(stations) < _STATIONS:
         stations = {path.name: path for path in photographs.glob("*/") if path.is_dir()}
         if simulator.ended and len(stations) < _STATIONS:
-            raise UnciaError(f"the simulator ended early; its log: {folder / 'logs' / 'simulate.log'}")
+            raise UnciaError(f"the simulator exited early; see {folder / 'logs' / 'simulate.log'}")
         time.sleep(0.1)
     gateways = [
         _gateway("watch", path, station, folder, environment, ledger) for station, path in sorted(stations.items())
@@ -134,37 +138,37 @@ def _simulated(
 
 def _gateway(
     verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
-) -> Gateway:
+) -> GatewayProcess:
     spool = folder / "spool" / f"{station}.sqlite"
-    # Simulated cameras fire now, whatever date their photographs bear.
+    # Simulated cameras fire now, whatever the capture date of their photographs.
     lane = "live" if verb == "watch" else "backfill"
     arguments = uncia(
         *("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane),
-        *("--grace", "2"),  # nothing is sent over an uplink: the broken file among them stays as it is
+        *("--grace", "2"),  # files are local, not arriving over an uplink: a truncated one will not be completed
     )
-    return Gateway(
+    return GatewayProcess(
         [*arguments, "--once"] if verb == "card" else arguments,
         environment,
         folder / "logs" / f"gateway-{station}.log",
-        ledger.take_gateway,
+        ledger.record_gateway_event,
     )
 
 
 def _wait_until_settled(
-    ledger: Ledger, gateways: list[Gateway], simulator: Child | None, folder: Path, patience: float
+    ledger: Ledger, gateways: list[GatewayProcess], simulator: ChildProcess | None, folder: Path, patience: float
 ) -> None:
-    last, moved = ledger.progress(), time.monotonic()
-    while time.monotonic() - moved < patience:
+    last, changed_at = ledger.progress(), time.monotonic()
+    while time.monotonic() - changed_at < patience:
         done_playing = simulator is None or simulator.ended
         if simulator is not None and done_playing:
             ledger.expected |= {str(path) for path in _photographs(folder / "photographs")}
-        if done_playing and ledger.played() and not any(ledger.unaccounted().values()):
+        if done_playing and ledger.all_uploaded() and not any(ledger.unaccounted().values()):
             return
-        if not ledger.played():
+        if not ledger.all_uploaded():
             for gateway in gateways:
                 gateway.revive()
         if ledger.progress() != last or not done_playing:
-            last, moved = ledger.progress(), time.monotonic()
+            last, changed_at = ledger.progress(), time.monotonic()
         time.sleep(0.2)
 
 
@@ -172,11 +176,11 @@ def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> 
     summary = {**ledger.summary(), "seconds": round(time.monotonic() - began, 1)}
     path = folder / "summary.json"
     path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    page = Child(
+    report = ChildProcess(
         uncia("report", "--output", str(folder / "report.html"), "--title", "Uncia demo", "--summary", str(path)),
         stack.environment(),
         log=folder / "logs" / "report.log",
     )
-    if page.process.wait(300):
-        raise UnciaError(f"the page could not be written; see {folder / 'logs' / 'report.log'}")
+    if report.process.wait(300):
+        raise UnciaError(f"the report could not be written; see {folder / 'logs' / 'report.log'}")
     return summary

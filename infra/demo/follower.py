@@ -1,4 +1,4 @@
-"""Follows the result topics into the ledger, whatever happens to the broker meanwhile."""
+"""Consumes the result topics into the ledger, and survives a broker restart."""
 
 import contextlib
 import threading
@@ -15,10 +15,10 @@ from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
 
 @contextlib.contextmanager
-def listening(settings: Settings, ledger: Ledger) -> Iterator[None]:
-    """Feed the ledger from the first message on, in a thread of its own, for as long as the context lasts."""
+def follow_results(settings: Settings, ledger: Ledger) -> Iterator[None]:
+    """Feed the ledger from the earliest offset, in a background thread that runs until the context exits."""
     stop = threading.Event()
-    thread = threading.Thread(target=_listen, args=(settings, ledger, stop), daemon=True)
+    thread = threading.Thread(target=_consume, args=(settings, ledger, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -27,20 +27,20 @@ def listening(settings: Settings, ledger: Ledger) -> Iterator[None]:
         thread.join(10)
 
 
-def _listen(settings: Settings, ledger: Ledger, stop: threading.Event) -> None:
-    """A broker that dies meanwhile is read again from the start: the ledger does not mind repetition."""
+def _consume(settings: Settings, ledger: Ledger, stop: threading.Event) -> None:
+    """Read until `stop` is set. After a broker failure, start over at the earliest offset: the ledger is idempotent."""
     while not stop.is_set():
         try:
             for message in read_topics(settings, (IMAGE_PREDICTED, BURST_RESOLVED), from_beginning=True, stop=stop):
-                _take(message, settings, ledger)
+                record_message(message, settings, ledger)
         except (DependencyDown, KafkaError):
             stop.wait(1)
 
 
-def _take(message: Message, settings: Settings, ledger: Ledger) -> None:
-    # What is no event of ours is passed over: it must not end the demonstration of those that are.
+def record_message(message: Message, settings: Settings, ledger: Ledger) -> None:
+    """Record one message of a result topic. Messages that are not valid events are ignored."""
     with contextlib.suppress(PermanentError):
         if message.topic == IMAGE_PREDICTED.full_name(settings):
-            ledger.take_answer(ImagePredicted.from_bytes(message.value))
+            ledger.record_prediction(ImagePredicted.from_bytes(message.value))
         elif message.value is not None:
-            ledger.take_burst(BurstResolved.from_bytes(message.value))
+            ledger.record_burst(BurstResolved.from_bytes(message.value))

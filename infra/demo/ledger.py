@@ -1,7 +1,7 @@
-"""What went in and what came out; pure.
+"""Accounts for every photograph of the demo. Pure: no Kafka and no files.
 
-A file is accounted for when its gateway confirmed it (or called it an exact duplicate of one that it confirmed),
-an answer stands on the topic, a prediction or a rejection, and a settled burst holds the photograph.
+A file is accounted for when three things have happened: its gateway confirmed the upload (or reported the file as an
+exact duplicate of a confirmed one), the topic has a prediction or a rejection for it, and a settled burst contains it.
 """
 
 import statistics
@@ -25,20 +25,20 @@ class Upload:
 
 @dataclass
 class Ledger:
-    """Counts both sides. Safe to feed from several threads."""
+    """Compares uploads with predictions and bursts. Thread-safe."""
 
     expected: set[str] = field(default_factory=set)
-    """Paths of the files that were there to be played."""
+    """Paths of all files that the gateways must upload."""
 
     uploads: dict[str, Upload] = field(default_factory=dict)
     duplicates: set[str] = field(default_factory=set)
     confirmed_paths: set[str] = field(default_factory=set)
-    answers: dict[str, ImagePredicted] = field(default_factory=dict)
+    predictions: dict[str, ImagePredicted] = field(default_factory=dict)
     bursts: dict[str, BurstResolved] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take_gateway(self, event: dict[str, Any]) -> None:
-        """One line of a gateway's `--json`."""
+    def record_gateway_event(self, event: dict[str, Any]) -> None:
+        """Record one decoded line of a gateway's `--json` output."""
         with self._lock:
             if event["event"] == "uploaded":
                 identity = upload_id(event["bucket"], event["key"], event["etag"])
@@ -48,56 +48,56 @@ class Ledger:
             elif event["event"] == "duplicate":
                 self.duplicates.add(event["path"])
 
-    def take_answer(self, image: ImagePredicted) -> None:
-        """One prediction event; repetitions change nothing."""
+    def record_prediction(self, image: ImagePredicted) -> None:
+        """Record a prediction or rejection. Idempotent by upload id."""
         with self._lock:
-            self.answers.setdefault(image.upload_id, image)
+            self.predictions.setdefault(image.upload_id, image)
 
-    def take_burst(self, burst: BurstResolved) -> None:
-        """One burst event; the highest revision counts."""
+    def record_burst(self, burst: BurstResolved) -> None:
+        """Record a burst; a lower revision than the known one is ignored."""
         with self._lock:
             known = self.bursts.get(burst.burst_id)
             if known is None or burst.revision >= known.revision:
                 self.bursts[burst.burst_id] = burst
 
     def progress(self) -> tuple[int, ...]:
-        """Changes whenever anything moved on."""
+        """Counters that change whenever anything is recorded; compare two values to detect a stalled stream."""
         with self._lock:
             revisions = sum(burst.revision for burst in self.bursts.values())
-            return (len(self.confirmed_paths), len(self.duplicates), len(self.answers), revisions)
+            return (len(self.confirmed_paths), len(self.duplicates), len(self.predictions), revisions)
 
-    def played(self) -> bool:
-        """Every file was confirmed or is a duplicate."""
+    def all_uploaded(self) -> bool:
+        """True when every expected file was confirmed or is a duplicate."""
         with self._lock:
             return self.expected <= self.confirmed_paths | self.duplicates
 
     def settled_bursts(self) -> list[BurstResolved]:
-        """Bursts that stand: final or revised."""
+        """Bursts whose status is final or revised."""
         return [b for b in self.bursts.values() if b.status in (BurstStatus.FINAL, BurstStatus.REVISED)]
 
     def unaccounted(self) -> dict[str, list[str]]:
-        """What is missing, by kind; empty lists when nothing is."""
+        """Names of missing items by stage: paths (not uploaded) or keys (not answered, in no settled burst)."""
         with self._lock:
             in_bursts = {frame.image_id for burst in self.settled_bursts() for frame in burst.frames}
-            answered = [self.answers[identity] for identity in self.uploads if identity in self.answers]
+            predicted = [self.predictions[i] for i in self.uploads if i in self.predictions]
             return {
                 "not uploaded": sorted(self.expected - self.confirmed_paths - self.duplicates),
-                "not answered": sorted(up.key for i, up in self.uploads.items() if i not in self.answers),
-                "in no settled burst": sorted(a.key for a in answered if _belongs(a) and a.image_id not in in_bursts),
+                "not answered": sorted(up.key for i, up in self.uploads.items() if i not in self.predictions),
+                "in no settled burst": sorted(p.key for p in predicted if _belongs(p) and p.image_id not in in_bursts),
             }
 
     def summary(self) -> dict[str, Any]:
-        """The demo's closing line as values. Rates over the time from the first PUT to the last answer."""
+        """The values of the demo's closing line. The rate covers the time from the first PUT to the last prediction."""
         missing = sum(len(names) for names in self.unaccounted().values())
         with self._lock:
-            pairs = [(up, self.answers[i]) for i, up in self.uploads.items() if i in self.answers]
-            waits = sorted(max(0.0, (answer.predicted_at - up.put_at).total_seconds()) for up, answer in pairs)
+            pairs = [(up, self.predictions[i]) for i, up in self.uploads.items() if i in self.predictions]
+            latencies = sorted(max(0.0, (image.predicted_at - up.put_at).total_seconds()) for up, image in pairs)
             span = (
-                (max(answer.predicted_at for _, answer in pairs) - min(up.put_at for up, _ in pairs)).total_seconds()
+                (max(image.predicted_at for _, image in pairs) - min(up.put_at for up, _ in pairs)).total_seconds()
                 if pairs
                 else 0.0
             )
-            rejected = sum(1 for _, answer in pairs if answer.rejection is not None)
+            rejected = sum(1 for _, image in pairs if image.rejection is not None)
             return {
                 "uploaded": len(self.uploads),
                 "duplicates": len(self.duplicates),
@@ -106,8 +106,8 @@ class Ledger:
                 "bursts": len(self.settled_bursts()),
                 "unaccounted": missing,
                 "images_per_s": round(len(pairs) / span, 1) if span > 0 else 0.0,
-                "p50_ms": round(1000 * statistics.median(waits)) if waits else 0,
-                "p95_ms": round(1000 * waits[min(len(waits) - 1, int(0.95 * len(waits)))]) if waits else 0,
+                "p50_ms": round(1000 * statistics.median(latencies)) if latencies else 0,
+                "p95_ms": round(1000 * latencies[int(0.95 * len(latencies))]) if latencies else 0,
             }
 
 
@@ -117,6 +117,6 @@ def closing_line(summary: dict[str, Any]) -> str:
     return " ".join(f"{name}={summary[name]}" for name in names)
 
 
-def _belongs(answer: ImagePredicted) -> bool:
-    """It is a photograph, so a burst must hold it."""
-    return answer.rejection is None or is_unreadable_photograph(answer.key, answer.rejection.reason)
+def _belongs(image: ImagePredicted) -> bool:
+    """True when the object is a photograph, readable or not, so that some burst must contain it."""
+    return image.rejection is None or is_unreadable_photograph(image.key, image.rejection.reason)

@@ -1,1 +1,1 @@
-"""The system in containers: our image, what the other images are given, how each is asked for its health."""
+"""The system in containers: Uncia's images, the files mounted into the other images, and the health checks."""

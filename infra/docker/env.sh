@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes .env for docker-compose.yml: credentials drawn here and now, and the choices that a machine makes.
-# Usage: sh infra/docker/env.sh [--gpu]        (from the repository's root; needs nothing but a shell)
+# Writes .env for docker-compose.yml: newly generated credentials, the Triton profile, and ports.
+# Usage: sh infra/docker/env.sh [--gpu]        (in the repository's root; needs nothing but a shell)
 set -eu
 
 file=.env
@@ -12,12 +12,12 @@ elif [ -n "${1:-}" ]; then
     exit 2
 fi
 if [ -e "$file" ]; then
-    echo "env.sh: $file is there already and keeps its credentials; delete it to draw new ones (and then also the" >&2
-    echo "store's volume: docker compose down --volumes)" >&2
+    echo "env.sh: $file exists already and is left unchanged; to generate new credentials, delete it and the store's" >&2
+    echo "volume (docker compose down --volumes)" >&2
     exit 1
 fi
 
-draw() { # $1 characters of A-Z, a-z, 0-9
+random() { # $1 characters of A-Z, a-z, 0-9
     LC_ALL=C tr -dc 'A-Za-z0-9' < /dev/urandom | head -c "$1"
 }
 
@@ -25,20 +25,20 @@ umask 077
 cat > "$file" <<END
 # Made by infra/docker/env.sh. Only the owner may read it; never commit it.
 
-# cpu or gpu: which Triton is started.
+# cpu or gpu: the Triton container to start.
 COMPOSE_PROFILES=$profile
 
-# The store's credentials, for the store and for all who use it.
-S3_ACCESS_KEY=$(draw 20)
-S3_SECRET_KEY=$(draw 40)
+# Credentials of the object store, for the server and its clients.
+S3_ACCESS_KEY=$(random 20)
+S3_SECRET_KEY=$(random 40)
 
-# What the store's own parts sign their requests to each other with.
-S3_SIGNING_KEY=$(draw 40)
+# Key with which SeaweedFS's servers sign their requests to each other.
+S3_SIGNING_KEY=$(random 40)
 
-# Kafka's cluster id: 16 bytes as URL-safe base64, fixed for the life of its volume.
-KAFKA_CLUSTER_ID=$(draw 21)A
+# Kafka's cluster id: 16 bytes in URL-safe base64; must not change while Kafka's volume exists.
+KAFKA_CLUSTER_ID=$(random 21)A
 
-# Ports on 127.0.0.1. Change them where another program has them.
+# Ports on 127.0.0.1. Change those that another program uses.
 KAFKA_PORT=9092
 S3_PORT=8333
 TRITON_HTTP_PORT=8000

@@ -1,4 +1,4 @@
-"""`uncia doctor`: what could keep the stack from working here, each with what to do about it."""
+"""`uncia doctor`: checks of this machine and installation; every failed check says what to do."""
 
 import os
 import shutil
@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
+
 from uncia.errors import StackError, UnciaError
 from uncia.infra.local import install_kafka, install_models, install_triton
-from uncia.infra.local.disks import concerns, disks_of
-from uncia.infra.local.installing import run
-from uncia.infra.local.java import find_java, java_version
+from uncia.infra.local.disks import disk_warnings, inspect_disks
+from uncia.infra.local.install_tools import run
+from uncia.infra.local.java import find_java, major_version
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.part_health import PartStatus
-from uncia.infra.local.short_folder import may_be_cleaned
+from uncia.infra.local.runtime_dir import may_be_cleaned
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import is_free
 from uncia.infra.local.stream import bucket_problem
-from uncia.infra.local.synchronous import is_written_through
+from uncia.infra.local.sync_attribute import has_sync_attribute
 
-LEAST_DISK_GB = 5.0
-LEAST_MEMORY_GB = 3.0
+MIN_DISK_GB = 5.0
+MIN_MEMORY_GB = 3.0
 _FIRST_RELEASE = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -35,11 +37,11 @@ class Check:
     name: str
     ok: bool
     detail: str
-    """What was found; where it is not ok, what to do."""
+    """The finding; for a failed check also what to do."""
 
 
-def examine(stack: Stack) -> list[Check]:
-    """All checks, the machine first, then what is installed, then what runs. Changes nothing."""
+def run_checks(stack: Stack) -> list[Check]:
+    """Run all checks: of the machine, of the installation, then of the running parts. Changes nothing."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         ("loopback", _loopback),
@@ -72,9 +74,9 @@ def _python() -> str:
 def _loopback() -> str:
     try:
         with socket.create_server(("127.0.0.1", 0)):
-            return "127.0.0.1 can be listened on"
+            return "a server can listen on 127.0.0.1"
     except OSError as error:
-        raise StackError(f"127.0.0.1 cannot be listened on ({error}): bring up the interface `lo`") from error
+        raise StackError(f"no server can listen on 127.0.0.1 ({error}): bring up the interface `lo`") from error
 
 
 def _disk(folder: Path) -> str:
@@ -83,85 +85,89 @@ def _disk(folder: Path) -> str:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
-    if free < LEAST_DISK_GB:
-        raise StackError(f"{free:.1f} GB free at {folder}; make room, {LEAST_DISK_GB:.0f} GB are needed")
-    if lines := concerns(disks_of(folder, read_settings().model_repository)):
-        raise StackError(f"{'; '.join(lines)}: make room")
+    if free < MIN_DISK_GB:
+        raise StackError(f"{free:.1f} GB free at {folder}; {MIN_DISK_GB:.0f} GB are needed: free up disk space")
+    if lines := disk_warnings(inspect_disks(folder, read_settings().model_repository)):
+        raise StackError(f"{'; '.join(lines)}: free up disk space")
     return f"{free:.0f} GB free at {folder}"
 
 
 def _power(stack: Stack) -> str:
-    """Whether what was confirmed is there after a power cut."""
-    if (drawn := stack.drawn()) is None:
-        return "uploads will be confirmed once they are on disk" if stack_syncs() else _UNSYNCED
+    """Check that confirmed uploads survive a power cut."""
+    if (identity := stack.identity()) is None:
+        return "uploads will be confirmed once they are on disk" if _sync_writes_set() else _UNSYNCED
     if not stack.settings().sync_writes:
         return _UNSYNCED
     data = stack.folder / "data" / "seaweedfs"
-    if data.exists() and not is_written_through(data):
+    if data.exists() and not has_sync_attribute(data):
         raise StackError(
-            f"the file system of {data} cannot write through (`chattr +S`): a power cut can take photographs back "
-            "that were confirmed. Let UNCIA_STACK_DIR name a folder on ext4, XFS or Btrfs"
+            f"the file system of {data} does not support synchronous writes (`chattr +S`): a power cut can lose "
+            "confirmed photographs. Set UNCIA_STACK_DIR to a folder on ext4, XFS or Btrfs"
         )
-    if Path(drawn.short).is_dir() and may_be_cleaned(Path(drawn.short)):
+    if Path(identity.runtime_dir).is_dir() and may_be_cleaned(Path(identity.runtime_dir)):
         raise StackError(
-            f"the stack's links lie in {drawn.short}, which programs that clean temporary folders empty: let "
-            "UNCIA_STACK_DIR name a folder elsewhere, or HOME one that can be written, and start the stack anew"
+            f"the stack's runtime directory {identity.runtime_dir} is in a temporary directory that cleaners empty: "
+            "set UNCIA_STACK_DIR to a folder elsewhere, or HOME to a writable folder, and restart the stack"
         )
     return "uploads are confirmed once they are on disk"
 
 
-def stack_syncs() -> bool:
-    """What the settings say before there is a stack."""
+def _sync_writes_set() -> bool:
+    """The setting that a first start would use."""
     from uncia.settings import read_settings
 
     return read_settings().sync_writes
 
 
-_UNSYNCED = "UNCIA_SYNC_WRITES is off: a power cut takes back what was confirmed in the last half minute"
+_UNSYNCED = "UNCIA_SYNC_WRITES is off: a power cut loses the uploads confirmed in the last 30 s"
 
 
 def _memory() -> str:
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    available = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) / 1e6
-    if available < LEAST_MEMORY_GB:
-        raise StackError(f"{available:.1f} GB available; end other programs, {LEAST_MEMORY_GB:.0f} GB are needed")
+    available = psutil.virtual_memory().available / 1e9
+    if available < MIN_MEMORY_GB:
+        raise StackError(f"{available:.1f} GB available; {MIN_MEMORY_GB:.0f} GB are needed: close other programs")
     return f"{available:.0f} GB available"
 
 
 def _clock() -> str:
     now = datetime.now(UTC)
     if now < _FIRST_RELEASE:
-        raise StackError(f"the clock says {now:%Y-%m-%d}: set it, S3 refuses requests from another time")
+        raise StackError(f"the system clock is at {now:%Y-%m-%d}: set it, S3 rejects requests with a wrong time")
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, local zone {time.tzname[0]}"
 
 
 def _java() -> str:
     java = find_java()
-    return f"version {java_version(java)}, {java}"
+    return f"version {major_version(java)}, {java}"
 
 
 def _maven() -> str:
     if found := shutil.which("mvn"):
         return found
     if install_kafka.complete():
-        return "absent, and not needed any more: the jars are there"
-    raise StackError("absent: sudo apt-get install maven; it fetches Kafka's jars once")
+        return "not installed, and not needed: Kafka's jars are installed"
+    raise StackError("not installed, and needed once to fetch Kafka's jars: sudo apt-get install maven")
 
 
 def _jars() -> str:
     if not install_kafka.complete():
-        raise StackError("not installed, or from another pom.xml: `make setup` (python -m uncia.infra.local.install)")
+        raise StackError(
+            "not installed, or from another pom.xml: run `make setup` (python -m uncia.infra.local.install)"
+        )
     return f"{len(list((parts_dir() / 'kafka' / 'libs').glob('*.jar')))} jars in {parts_dir() / 'kafka'}"
 
 
 def _triton() -> str:
     if not install_triton.complete():
-        raise StackError("not installed, or from another list: `make setup` (python -m uncia.infra.local.install)")
+        raise StackError(
+            "not installed, or from other requirements: run `make setup` (python -m uncia.infra.local.install)"
+        )
     python = parts_dir() / "triton" / "venv" / "bin" / "python3"
     version = run([python, "-c", "import numpy, onnxruntime; print(numpy.__version__)"], "Triton's Python is broken")
     if not version.startswith("1."):
         raise StackError(
-            f"its numpy is {version.strip()}, and models would answer nothing: remove {parts_dir()}/triton"
+            f"numpy {version.strip()} breaks Triton's python backend, which needs 1.x: delete {parts_dir()}/triton "
+            "and run `make setup`"
         )
     return f"numpy {version.strip()}, {parts_dir() / 'triton'}"
 
@@ -170,33 +176,33 @@ def _models() -> str:
     from uncia.settings import read_settings
 
     if not install_models.complete():
-        raise StackError("the model repository is missing or older than its recipes: `make setup` builds it")
+        raise StackError("the model repository is missing or older than its recipes: run `make setup`")
     return str(read_settings().model_repository)
 
 
 def _folder(folder: Path) -> str:
     if not folder.exists():
-        return f"{folder} will be made by `uncia up`"
+        return f"`uncia up` will create {folder}"
     if folder.stat().st_uid != os.getuid():
         raise StackError(f"{folder} belongs to another user: set UNCIA_STACK_DIR to a folder of your own")
     for secret in (folder / "stack.env", folder / "state.json"):
         if secret.exists() and secret.stat().st_mode & 0o077:
-            raise StackError(f"others can read {secret}: chmod 600 {secret}")
-    return f"{folder}, only its owner reads the credentials"
+            raise StackError(f"other users can read {secret}: chmod 600 {secret}")
+    return f"{folder}, credentials readable by the owner only"
 
 
 def _ports(stack: Stack) -> str:
-    drawn = stack.drawn()
-    if drawn is None:
-        return "will be drawn at the first start"
-    taken = [f"{name} {port}" for name, port in drawn.ports.items() if not is_free(port)]
+    identity = stack.identity()
+    if identity is None:
+        return "will be assigned at the first start"
+    taken = [f"{name} {port}" for name, port in identity.ports.items() if not is_free(port)]
     if taken and not any(part.pid for part in stack.status()):
-        return f"taken by other programs: {', '.join(taken)}; others will be drawn at the next start"
-    return f"{len(drawn.ports)} drawn, {len(taken)} in use by the stack"
+        return f"used by other programs: {', '.join(taken)}; the next start assigns new ones"
+    return f"{len(identity.ports)} assigned, {len(taken)} in use by the stack"
 
 
 def _bucket(stack: Stack, status: list[PartStatus]) -> list[Check]:
-    """Whether the bucket that the workers read is there; not while the store is down, which is told by itself."""
+    """Check that the workers' bucket can be read. No check while the store is down: its own check reports that."""
     if not any(part.name == "seaweedfs" and part.ready for part in status):
         return []
     problem = bucket_problem(stack.settings())
@@ -204,14 +210,14 @@ def _bucket(stack: Stack, status: list[PartStatus]) -> list[Check]:
 
 
 def _parts(stack: Stack) -> list[Check]:
-    status = stack.status() if stack.drawn() else []
+    status = stack.status() if stack.identity() else []
     if not any(part.pid for part in status):
         return [Check("stack", True, "down; `uncia up` starts it")]
     return _bucket(stack, status) + [
         Check(
             part.name,
             part.healthy,
-            part.detail if part.healthy else f"{part.state}: {part.detail or f'`uncia logs {part.name}` says why'}",
+            part.detail if part.healthy else f"{part.state}: {part.detail or f'see `uncia logs {part.name}`'}",
         )
         for part in status
     ]

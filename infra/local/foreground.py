@@ -1,7 +1,7 @@
-"""The stack as one process in the foreground, for systemd: `python -m uncia.infra.local.foreground [PART...]`.
+"""Runs the stack as one foreground process, for systemd: `python -m uncia.infra.local.foreground [PART...]`.
 
-Starts all parts, says `READY=1` when they have answered, watches supervisord, and stops everything in order on SIGTERM.
-Ends with status 0 after SIGTERM or `uncia down`, with 1 when supervisord died: the unit starts it again.
+Starts all parts, sends `READY=1` when they are ready, monitors supervisord, and stops all parts in order on SIGTERM.
+Exits with status 0 after SIGTERM or `uncia down`, with 1 when supervisord died; the unit then restarts it.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from uncia.infra.local.stack import Stack
 from uncia.settings import stack_dir
 from uncia.terminal import echo
 
-LOOK_EVERY_S = 5.0
+POLL_INTERVAL_S = 5.0
 START_LIMIT_S = 840
-"""Less than the unit's own limit, so that the reason is in the journal."""
+"""Start timeout in seconds. Shorter than the unit's `TimeoutStartSec`, so that the journal has the reason."""
 
-_MISSES = 3
-"""So often in a row supervisord may not answer: a machine that swaps answers late."""
+_MAX_MISSES = 3
+"""Failed polls in a row after which supervisord counts as dead: a machine that swaps responds late."""
 
 
 def run(
@@ -31,27 +31,28 @@ def run(
     notify: Callable[[str], None],
     *,
     parts: Sequence[str] = (),
-    look_every_s: float = LOOK_EVERY_S,
+    poll_interval_s: float = POLL_INTERVAL_S,
 ) -> int:
-    """Until `stop` is set or the stack is gone. `parts`: all when left out.
+    """Run the stack until `stop` is set or supervisord is gone.
 
-    Returns the exit status; raises `StackError` when the stack does not start.
+    `notify` receives the states for systemd; `parts` defaults to all parts. Returns the exit status. Raises
+    `StackError` when the stack does not start.
     """
     stack.up(
         parts or None,
         timeout_s=START_LIMIT_S,
         report=lambda name, seconds, _: echo(f"{name} ready after {seconds:.1f} s"),
     )
-    notify("READY=1\nSTATUS=All parts answer")
+    notify("READY=1\nSTATUS=All parts are ready")
     misses = 0
-    while not stop.wait(look_every_s):
+    while not stop.wait(poll_interval_s):
         supervised = stack.is_supervised()
         if supervised is None:
             echo("The stack was stopped by `uncia down`.")
             return 0
         misses = 0 if supervised else misses + 1
-        if misses >= _MISSES:
-            echo("supervisord does not answer any more.", err=True)
+        if misses >= _MAX_MISSES:
+            echo("supervisord no longer answers.", err=True)
             return 1
     notify("STOPPING=1")
     stack.down()
@@ -59,22 +60,22 @@ def run(
 
 
 def notify_systemd(state: str) -> None:
-    """sd_notify(3): one datagram to the socket that systemd named; nothing where it named none."""
+    """Send one datagram to the socket in NOTIFY_SOCKET, as sd_notify(3) does; do nothing when it is unset."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    # Who does not listen any more is no reason to leave the stack running, or to stop it.
+    # A service manager that no longer listens must affect neither the start nor the stop of the stack.
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.sendall(state.encode())
 
 
 class _Stopped(BaseException):
-    """SIGTERM while the parts are starting: `up` stops those that it has begun."""
+    """SIGTERM while the parts are starting: `Stack.up` then stops those that it has started."""
 
 
 def main() -> None:
-    """Run, with SIGTERM and SIGINT as the order to stop."""
+    """Run until SIGTERM or SIGINT."""
     stop, running = threading.Event(), threading.Event()
 
     def on_signal(*_: object) -> None:

@@ -1,7 +1,7 @@
-"""`python -m uncia.infra.local.install`: everything below `.local/parts`, and the model repository. Run it at will.
+"""`python -m uncia.infra.local.install`: installs the parts in `.local/parts` and builds the model repository.
 
-Each step builds in a folder beside its place and moves it there when it is whole, so that an installation that was
-killed is begun anew and never taken for a complete one.
+Idempotent. Every step builds in a staging directory and renames it to its final path when it is complete, so that an
+interrupted installation is restarted and never mistaken for a complete one.
 """
 
 import fcntl
@@ -19,10 +19,11 @@ from uncia.storage.atomic_dir import remove_stale_staging
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to install."""
+    """One part of the installation."""
 
     name: str
-    takes: str
+    description: str
+    """What it installs and the size of the download."""
     complete: Callable[[], bool]
     install: Callable[[], None]
 
@@ -35,40 +36,38 @@ STEPS = (
 
 
 def install(steps: tuple[Step, ...] = STEPS) -> None:
-    """Do the steps that are not done. Raises `StackError` with one sentence on what is in the way."""
+    """Run the steps that are not complete. Raises `StackError` with the cause and what to do."""
     missing = [step for step in steps if not step.complete()]
     if not missing:
         return
     parts_dir().mkdir(parents=True, exist_ok=True)
     with (parts_dir() / "lock").open("w", encoding="ascii") as lock:
-        # Two `make`s in one clone: the second waits, and finds the work done.
+        # With two `make setup` in one clone, the second waits and then finds every step complete.
         fcntl.flock(lock, fcntl.LOCK_EX)
         for step in missing:
             if step.complete():
                 continue
             began = time.monotonic()
-            _say(f"{step.name:7} installing: {step.takes} ...")
+            _print(f"{step.name:7} installing: {step.description} ...")
             step.install()
-            _say(f"{step.name:7} done in {time.monotonic() - began:.0f} s")
+            _print(f"{step.name:7} done in {time.monotonic() - began:.0f} s")
 
 
 def main() -> None:
-    """Install with progress lines; a failure is one sentence and status 1."""
+    """Install and print progress. A failure prints one sentence and exits with status 1."""
     try:
         remove_stale_staging(parts_dir())
         install()
     except UnciaError as error:
         sys.exit(f"uncia: {error}")
     except KeyboardInterrupt:
-        sys.exit("uncia: interrupted; `make setup` goes on where this stopped")
-    _say(f"all parts are in {_shown(parts_dir())}")
+        sys.exit("uncia: interrupted; `make setup` continues with the step that was interrupted")
+    folder = parts_dir()
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    _print(f"all parts are in {shown}")
 
 
-def _shown(folder: Path) -> str:
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
-
-
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

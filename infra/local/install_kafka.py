@@ -1,21 +1,21 @@
-"""Kafka's jars by Maven; Java and Maven themselves where they are missing."""
+"""Installs Kafka's jars with Maven, and Java and Maven themselves where they are missing and may be installed."""
 
 import contextlib
 import shutil
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.installing import building, digest, is_complete, run, system_packages
-from uncia.infra.local.java import ADVICE, find_java
+from uncia.infra.local.install_tools import build_directory, digest, install_system_package, is_complete, run
+from uncia.infra.local.java import INSTALL_HINT, find_java
 
 _POM = Path(__file__).with_name("pom.xml")
 
-_MAVEN = "Maven is needed once, to fetch Kafka's jars: install it (Debian and Ubuntu: sudo apt-get install maven)"
+_MAVEN_HINT = "Maven is needed once, to fetch Kafka's jars: install it (Debian and Ubuntu: sudo apt-get install maven)"
 
 
 def complete() -> bool:
-    """The jars are there, those of this pom, and a Java to run them."""
-    if not is_complete("kafka", _made_from()):
+    """True when the jars of the current pom.xml and a Java runtime are installed."""
+    if not is_complete("kafka", _fingerprint()):
         return False
     with contextlib.suppress(StackError):
         find_java()
@@ -24,20 +24,22 @@ def complete() -> bool:
 
 
 def install() -> None:
-    """Fetch the jars. Raises `StackError`."""
+    """Fetch the jars and, where needed, install Java. Raises `StackError`."""
     try:
         find_java()
     except StackError:
-        system_packages("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless", otherwise=ADVICE)
-    if not is_complete("kafka", _made_from()):
+        install_system_package(
+            "openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless", otherwise=INSTALL_HINT
+        )
+    if not is_complete("kafka", _fingerprint()):
         _jars()
 
 
 def _jars() -> None:
     if not shutil.which("mvn"):
-        system_packages("maven", otherwise=_MAVEN)
+        install_system_package("maven", otherwise=_MAVEN_HINT)
     java_home = find_java().resolve().parent.parent
-    with building("kafka", _made_from()) as folder:
+    with build_directory("kafka", _fingerprint()) as folder:
         command = [
             "mvn",
             "--batch-mode",
@@ -49,12 +51,12 @@ def _jars() -> None:
         ]
         run(
             command,
-            "Maven could not fetch Kafka's jars (see its settings.xml, and the network)",
+            "Maven could not fetch Kafka's jars (check its settings.xml and the network)",
             {"JAVA_HOME": str(java_home)},
         )
         if not any(folder.glob("libs/kafka_*.jar")):
-            raise StackError("Maven ended well and fetched no Kafka: look at infra/local/pom.xml")
+            raise StackError("Maven succeeded but fetched no Kafka jar: check infra/local/pom.xml")
 
 
-def _made_from() -> str:
+def _fingerprint() -> str:
     return digest(_POM.read_bytes())

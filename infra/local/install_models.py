@@ -1,4 +1,4 @@
-"""The model repository, made by `uncia models build`, anew whenever a recipe changed."""
+"""Builds the model repository with `uncia models build`, and rebuilds it whenever a recipe has changed."""
 
 import importlib.util
 import json
@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from uncia.infra.local.installing import digest, run
+from uncia.infra.local.install_tools import digest, run
 from uncia.infra.local.layout import write_private
 from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
 
 _STAMP = "uncia-recipes.json"
-_KERNEL = (
+_SHARED_MODULES = (
     "imaging/frame_spec.py",
     "imaging/frames.py",
     "serving/labels.py",
@@ -22,7 +22,10 @@ _KERNEL = (
 
 
 def complete() -> bool:
-    """A model is there, made by these recipes. A repository that somebody else put there is left as it is."""
+    """True when the repository holds the model, built from the current recipes.
+
+    A repository without our stamp counts as complete: the user placed it there, and it must not be overwritten.
+    """
     settings = read_settings()
     repository = settings.model_repository
     if not all((repository / settings.model / name).exists() for name in (CONFIG_FILE, LIVE_FILE)):
@@ -31,29 +34,31 @@ def complete() -> bool:
         stamp = json.loads((repository.parent / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return True
-    return bool(stamp["made_from"] == _made_from())
+    return bool(stamp["made_from"] == _fingerprint())
 
 
 def install() -> None:
-    """Build. Raises `StackError` with the last lines of the build."""
+    """Build the repository. Raises `StackError` with the last lines of the build's output."""
     repository = read_settings().model_repository
     repository.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "uncia", "models", "build", "--repository", str(repository.absolute())]
     run(command, "the model repository could not be built", {"PYTHONUNBUFFERED": "1"})
-    write_private(repository.parent / _STAMP, json.dumps({"made_from": _made_from()}) + "\n")
+    write_private(repository.parent / _STAMP, json.dumps({"made_from": _fingerprint()}) + "\n")
 
 
-def _made_from() -> str:
-    """All recipes and what they take from the kernel, found without importing: infra starts the others as processes."""
-    files = sorted(file for root in _places("uncia.triton_models") for file in root.rglob("*") if _counts(file))
-    files += [root / name for root in _places("uncia") for name in _KERNEL if (root / name).is_file()]
+def _fingerprint() -> str:
+    """Digest of the recipes and of the shared modules they use, located without importing them (torch is slow)."""
+    files = sorted(
+        file for root in _package_dirs("uncia.triton_models") for file in root.rglob("*") if _is_source(file)
+    )
+    files += [root / name for root in _package_dirs("uncia") for name in _SHARED_MODULES if (root / name).is_file()]
     return digest(*(part for file in files for part in (file.name, file.read_bytes())))
 
 
-def _places(package: str) -> list[Path]:
+def _package_dirs(package: str) -> list[Path]:
     spec = importlib.util.find_spec(package)
-    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    return [Path(location) for location in (spec.submodule_search_locations or ())] if spec else []
 
 
-def _counts(file: Path) -> bool:
+def _is_source(file: Path) -> bool:
     return file.is_file() and os.sep + "__pycache__" not in str(file) and file.suffix != ".pyc"

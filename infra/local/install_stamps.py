@@ -1,68 +1,68 @@
-"""`python -m uncia.infra.local.install_stamps`: install the Debian packages that provide the assets of composites.
+"""`python -m uncia.infra.local.install_stamps`: installs the image material for the composites of `make models-report`.
 
-The packages hold cut-outs of animals, people, vehicles and other objects, and landscape photographs for backgrounds.
-`make models-report` uses them; all of them are optional. Without the cut-outs there are four coarse ones, without the
-photographs all backgrounds are synthetic, and the command prints what a missing package means.
+System packages with cut-outs of animals, people, vehicles and objects, and with landscape photographs as backgrounds.
+They are optional. Without cut-outs, composites use four coarse built-in ones; without photographs, generated
+backgrounds. A package that may not be installed is reported in one sentence and is no error.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.installing import system_packages
+from uncia.infra.local.install_tools import install_system_package
 
 ROOT = Path("/")
 
 
 @dataclass(frozen=True)
-class AssetPackage:
-    """A Debian package with assets."""
+class MaterialPackage:
+    """One system package."""
 
-    name: str
+    package: str
     provides: str
-    """A file or folder, relative to the root, that only this package installs."""
-    consequence: str
-    """What follows from its absence, as the rest of a sentence; begins with the download size."""
+    """A file or folder below the root that only this package contains."""
+    without: str
+    """The consequence of not having it."""
 
     @property
-    def advice(self) -> str:
-        """What follows from the absence of the package, and how to install it."""
-        return f"Without {self.name} {self.consequence}. On Debian and Ubuntu: apt-get install {self.name}"
+    def hint(self) -> str:
+        """The consequence of not having the package, and the command that installs it."""
+        return f"Without {self.package} {self.without}. On Debian and Ubuntu: apt-get install {self.package}"
 
 
 PACKAGES = (
-    AssetPackage(
+    MaterialPackage(
         "tuxpaint-stamps-default",
         "usr/share/tuxpaint/stamps/animals",
-        "(161 MB) composites are rendered from four coarse cut-outs",
+        "(161 MB) composites use four coarse cut-outs",
     ),
-    AssetPackage(
+    MaterialPackage(
         "lomiri-wallpapers-16.04",
         "usr/share/backgrounds/life_by_Aitzol_Berasategi.jpg",
-        "(16 MB) fewer backgrounds of composites are photographs",
+        "(16 MB) fewer backgrounds of the composites are photographs",
     ),
-    AssetPackage(
+    MaterialPackage(
         "plasma-workspace-wallpapers",
         "usr/share/wallpapers/Path",
-        "(94 MB) fewer backgrounds of composites are photographs",
+        "(94 MB) fewer backgrounds of the composites are photographs",
     ),
 )
 
 
 def install(root: Path = ROOT) -> str:
-    """Install the missing packages, where the user may. Returns one line per package; empty if none was missing."""
-    messages = []
-    for package in PACKAGES:
-        if (root / package.provides).exists():
+    """Install the missing packages where permitted. Returns one line per missing package; empty when none is."""
+    lines = []
+    for material in PACKAGES:
+        if (root / material.provides).exists():
             continue
         try:
-            system_packages(package.name, otherwise=package.advice)
-            messages.append(f"{package.name} is installed.")
+            install_system_package(material.package, otherwise=material.hint)
+            lines.append(f"{material.package} is installed.")
         except StackError as error:
-            messages.append(str(error))
-    return "\n".join(messages)
+            lines.append(str(error))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    if messages := install():
-        print(messages, flush=True)
+    if report := install():
+        print(report, flush=True)

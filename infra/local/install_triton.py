@@ -1,4 +1,4 @@
-"""Triton from the pytriton wheel: a Python environment of its own, and the python backend's folder."""
+"""Installs Triton from the pytriton wheel: its own Python environment and the folder of the python backend."""
 
 import json
 import os
@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.installing import building, digest, is_complete, run, system_packages
+from uncia.infra.local.install_tools import build_directory, digest, install_system_package, is_complete, run
 from uncia.infra.local.layout import parts_dir
 
 _REQUIREMENTS = Path(__file__).with_name("triton-requirements.txt")
 
 VERSIONS = ("3.11", "3.12")
-"""Pythons with both a stub in the wheel (3.8 to 3.13) and a build of numpy 1.26."""
+"""Python versions with both a backend stub in the wheel (3.8 to 3.13) and a build of numpy 1.26."""
 
 _FACTS = (
     "import json, sys, sysconfig; get = sysconfig.get_config_var; print(json.dumps({"
@@ -23,18 +23,18 @@ _FACTS = (
 
 
 def complete() -> bool:
-    """The environment is there, and so is the Python library that its stub was linked with."""
+    """True when the environment and the Python library that its stub is linked with are installed."""
     libraries = list((parts_dir() / "triton" / "lib").glob("libpython*"))
-    return is_complete("triton", _made_from()) and any(library.exists() for library in libraries)
+    return is_complete("triton", _fingerprint()) and any(library.exists() for library in libraries)
 
 
 def install() -> None:
-    """Make the environment. Raises `StackError`."""
-    facts = _python()
+    """Create the environment. Raises `StackError`."""
+    facts = _find_python()
     version = facts["version"]
-    with building("triton", _made_from(), python=version) as folder:
+    with build_directory("triton", _fingerprint(), python=version) as folder:
         venv = folder / "venv"
-        run([facts["executable"], "-m", "venv", "--without-pip", venv], "Triton's environment could not be made")
+        run([facts["executable"], "-m", "venv", "--without-pip", venv], "Triton's environment could not be created")
         pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "--quiet"]
         run(
             [*pip, "--no-deps", "--only-binary=:all:", "--requirement", str(_REQUIREMENTS)],
@@ -51,8 +51,8 @@ def install() -> None:
         library.symlink_to(_libpython(facts))
 
 
-def _python() -> dict[str, str]:
-    """Facts of the Python that Triton gets: ours, or another on PATH where ours is too new. Raises `StackError`."""
+def _find_python() -> dict[str, str]:
+    """Facts of the Python for Triton: this one, or another on PATH when this one is too new. Raises `StackError`."""
     for candidate in (sys.executable, *(f"python{version}" for version in VERSIONS)):
         try:
             facts: dict[str, str] = json.loads(run([candidate, "-c", _FACTS], f"{candidate} does not run"))
@@ -62,24 +62,24 @@ def _python() -> dict[str, str]:
             return {**facts, "executable": candidate}
     raise StackError(
         f"Triton's wheel serves models with Python {' or '.join(VERSIONS)} only, and this is "
-        f"{sys.version_info.major}.{sys.version_info.minor}: install one of them beside it (Debian and Ubuntu: "
-        "sudo apt-get install python3.12, or by pyenv) so that it is on PATH, then run this again"
+        f"{sys.version_info.major}.{sys.version_info.minor}: install one of them as well (Debian and Ubuntu: "
+        "sudo apt-get install python3.12, or pyenv) so that it is on PATH, then run this again"
     )
 
 
 def _libpython(facts: dict[str, str]) -> Path:
-    """The shared Python library that the stub is linked with. Debian keeps it in a package of its own."""
+    """The shared Python library that the stub is linked with. On Debian it is a separate package."""
     name = f"libpython{facts['version']}.so.1.0"
     if (found := _find(name, facts)) is None:
         package = f"libpython{facts['version']}"
-        system_packages(
+        install_system_package(
             package,
             otherwise=f"Triton needs {name}: install it (Debian and Ubuntu: sudo apt-get install {package}; "
             "pyenv: build the Python with PYTHON_CONFIGURE_OPTS=--enable-shared)",
         )
         found = _find(name, facts)
     if found is None:
-        raise StackError(f"{name} was not found, not even after installing its package")
+        raise StackError(f"{name} was not found, even after its package was installed")
     return found
 
 
@@ -88,9 +88,9 @@ def _find(name: str, facts: dict[str, str]) -> Path | None:
     folders = [Path(facts["libdir"]), Path(facts["prefix"]) / "lib", *system]
     if facts["multiarch"]:
         folders += [folder / facts["multiarch"] for folder in folders]
-    elsewhere = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    return next((folder / name for folder in (*folders, *elsewhere) if (folder / name).is_file()), None)
+    folders += [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def _made_from() -> str:
+def _fingerprint() -> str:
     return digest(_REQUIREMENTS.read_bytes(), *VERSIONS)

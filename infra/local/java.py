@@ -1,4 +1,4 @@
-"""Finding a Java runtime that Kafka 4 can run on."""
+"""Finds a Java runtime for Kafka 4."""
 
 import os
 import re
@@ -8,27 +8,27 @@ from pathlib import Path
 
 from uncia.errors import StackError
 
-LEAST = 17
+MIN_VERSION = 17
 
-ADVICE = (
-    f"Kafka needs a Java runtime, version {LEAST} or newer: install one "
-    "(Debian and Ubuntu: sudo apt-get install openjdk-17-jre-headless), or point JAVA_HOME at one"
+INSTALL_HINT = (
+    f"Kafka needs a Java runtime, version {MIN_VERSION} or newer: install one "
+    "(Debian and Ubuntu: sudo apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one"
 )
 
 
 def find_java() -> Path:
-    """The `java` to use: JAVA_HOME's, the one on PATH, or any that the system has. Raises `StackError`."""
-    seen: list[str] = []
+    """Path of the `java` binary: from JAVA_HOME, PATH or /usr/lib/jvm, in this order. Raises `StackError`."""
+    rejected: list[str] = []
     for candidate in _candidates():
-        version = java_version(candidate)
-        if version is not None and version >= LEAST:
+        version = major_version(candidate)
+        if version is not None and version >= MIN_VERSION:
             return candidate
-        seen.append(f"{candidate} is {f'version {version}' if version else 'no working Java'}")
-    raise StackError(f"{ADVICE}." + (f" Found only: {'; '.join(seen)}." if seen else ""))
+        rejected.append(f"{candidate} is {f'version {version}' if version else 'no working Java'}")
+    raise StackError(f"{INSTALL_HINT}." + (f" Found only: {'; '.join(rejected)}." if rejected else ""))
 
 
-def java_version(java: Path) -> int | None:
-    """Major version, read from the runtime's `release` file, or asked where there is none; None when it is no Java."""
+def major_version(java: Path) -> int | None:
+    """Major version from the runtime's `release` file, or else from `java -version`; None when it is no Java."""
     release = java.resolve().parent.parent / "release"
     try:
         text = release.read_text(encoding="utf-8", errors="replace")
@@ -42,10 +42,10 @@ def java_version(java: Path) -> int | None:
 
 
 def _candidates() -> list[Path]:
-    places = []
+    paths = []
     if home := os.environ.get("JAVA_HOME"):
-        places.append(Path(home) / "bin" / "java")
+        paths.append(Path(home) / "bin" / "java")
     if on_path := shutil.which("java"):
-        places.append(Path(on_path))
-    places.extend(sorted(Path("/usr/lib/jvm").glob("*/bin/java"), reverse=True))
-    return [place for place in places if place.exists()]
+        paths.append(Path(on_path))
+    paths.extend(sorted(Path("/usr/lib/jvm").glob("*/bin/java"), reverse=True))
+    return [path for path in paths if path.exists()]

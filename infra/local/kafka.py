@@ -23,7 +23,7 @@ log.dirs={logs}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 
-# One broker: every internal topic has one replica, and a handful of partitions are plenty.
+# One broker: internal topics have one replica and need only a few partitions.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=8
 transaction.state.log.replication.factor=1
@@ -33,22 +33,22 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=2
 
-# After a crash the broker may register again once its old session is over: 9 s by default.
+# After a crash the broker can register again only when its old session has timed out: 9 s by default.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 
-# The default (128 MB) is a quarter of our heap.
+# The default (128 MB) would be a quarter of the heap.
 log.cleaner.dedupe.buffer.size=16777216
 log.index.size.max.bytes=2097152
 """
 
 _SYNC = """
-# With one replica a message is as safe as this disk: answered means flushed. Consumers' offsets and changelogs too, so
-# that no offset outlives the messages that it counts.
+# With one replica a message is only as safe as this disk, so it is flushed before it is acknowledged. This includes
+# consumer offsets and changelogs: no committed offset may outlive the messages that it refers to.
 log.flush.interval.messages=1
 """
 
-_QUICK = ("-XX:TieredStopAtLevel=1",)
+_FAST_COMPILER = ("-XX:TieredStopAtLevel=1",)
 
 _LOGGING = """\
 status=error
@@ -64,13 +64,13 @@ logger.server.level=info
 
 
 class Kafka(Service):
-    """Ready when it lists its topics, and has ours."""
+    """The broker. Ready when it lists its topics and all topics of Uncia exist; `probe` creates missing ones."""
 
     name: ClassVar[str] = "kafka"
     stop_wait_s: ClassVar[int] = 25
 
     def check_installed(self) -> None:
-        """Jars and Java."""
+        """Check that the jars and a Java runtime are installed."""
         if not any(parts_dir().glob("kafka/libs/kafka_*.jar")):
             raise StackError(
                 f"Kafka's jars are not in {parts_dir()}: run `make setup` (python -m uncia.infra.local.install)"
@@ -87,41 +87,41 @@ class Kafka(Service):
         return {"kafka.properties": properties, "log4j2.properties": _LOGGING}
 
     def before(self) -> list[str]:
-        """Format the storage once. A format that was cut short left nothing worth keeping: it is done again."""
+        """Format the storage once. A format that was interrupted is repeated: no message can have been stored yet."""
         data = self.site.layout.data("kafka")
         stamp = data.with_name("kafka.formatted")
         tool = shlex.join(
             [
-                *self._java("-Xmx128m", *_QUICK),
+                *self._java("-Xmx128m", *_FAST_COMPILER),
                 "kafka.tools.StorageTool",
                 "format",
                 "--cluster-id",
-                self.site.drawn.kafka_cluster,
+                self.site.identity.kafka_cluster,
                 "--config",
                 str(self.site.layout.run / "kafka.properties"),
             ]
         )
         folder, done = shlex.quote(str(data)), shlex.quote(str(stamp))
-        # Synced, because Kafka does not start from a half written format, which the tool does not sync; and a log whose
-        # stamp a power cut had taken would be formatted again.
+        # The format tool does not sync. Without these syncs a power cut can leave a half-written format, from which
+        # Kafka does not start, or lose the stamp, after which a log with messages would be formatted again.
         synced = f"sync -f {folder} && touch {done} && sync {done} {shlex.quote(str(stamp.parent))}"
         return [f"test -f {done} || {{ rm -rf {folder} && mkdir {folder} && {tool} && {synced}; }} || exit 1"]
 
     def command(self) -> list[str]:
-        """The broker, in at most 512 MB of heap.
+        """The broker, with at most 512 MB of heap.
 
-        The simple collector and the quick compiler: measured on two cores, they halve the CPU time of the start and
-        take a third off that of the work, beside programs that need the cores more.
+        The serial collector and the C1 compiler halve the CPU time of the start and save a third of it in operation,
+        measured on two shared cores.
         """
         return [
-            *self._java("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", *_QUICK, "-XX:+ExitOnOutOfMemoryError"),
+            *self._java("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", *_FAST_COMPILER, "-XX:+ExitOnOutOfMemoryError"),
             "kafka.Kafka",
             str(self.site.layout.run / "kafka.properties"),
         ]
 
     def probe(self) -> str:
-        """A metadata request, and our topics in the answer."""
-        self.must_listen("kafka")
+        """Send a metadata request and check that all topics exist."""
+        self.require_listener("kafka")
         present = existing_topics(self.site.settings)
         missing = {topic.full_name(self.site.settings) for topic in TOPICS} - present
         if missing:

@@ -1,4 +1,4 @@
-"""Where the embedded stack keeps things."""
+"""The folders and files of the embedded stack."""
 
 import contextlib
 import os
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.short_folder import is_ours_to_remove, make_short_folder
+from uncia.infra.local.runtime_dir import create_runtime_dir, is_removable
 from uncia.storage.durable import write_durably
 
 
 def parts_dir() -> Path:
-    """Where installed parts live: Kafka's jars, Triton and its packages."""
+    """Folder of the installed parts: Kafka's jars, Triton and its packages. UNCIA_PARTS_DIR overrides it."""
     return Path(os.environ.get("UNCIA_PARTS_DIR", ".local/parts")).absolute()
 
 
@@ -20,66 +20,67 @@ def parts_dir() -> Path:
 class Layout:
     """The folders of one stack.
 
-    `folder` is the stack's own, wherever the user has put it. `short` is a private folder with a plain path that
-    lives while the stack is up (`short_folder` says where): the control socket is there, and links to the real
-    folders, so that a space or a percent sign in their paths reaches neither Java, nor supervisord, nor Triton.
+    `folder` is the stack's own folder, at any path that the user chose. `runtime_dir` is a private folder with a short,
+    plain path that exists while the stack is up (see `runtime_dir.py`). It holds supervisord's control socket, and
+    links to the real folders: a space or a percent sign in their paths would break Java's class path, supervisord's
+    configuration and Triton's stub, so parts only ever see paths through these links.
     """
 
     folder: Path
-    short: Path
+    runtime_dir: Path
 
     @classmethod
     def make(cls, folder: Path) -> "Layout":
-        """Make the folders, for the owner alone, and a short one with its links."""
+        """Create the folders with mode 0700, and the runtime directory with its links."""
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         for name in ("data", "logs", "ready", "run", "tmp"):
             _private(folder / name)
-        layout = cls(folder, make_short_folder(folder))
+        layout = cls(folder, create_runtime_dir(folder))
         layout.link("stack", folder)
         layout.link("parts", parts_dir())
         return layout
 
-    def remove_short(self) -> None:
-        """Take the short folder away. The links in it are removed, never followed."""
-        if is_ours_to_remove(self.short, self.folder):
-            shutil.rmtree(self.short, ignore_errors=True)
+    def remove_runtime_dir(self) -> None:
+        """Delete the runtime directory. Links in it are removed, never followed."""
+        if is_removable(self.runtime_dir, self.folder):
+            shutil.rmtree(self.runtime_dir, ignore_errors=True)
 
     @property
     def socket(self) -> Path:
         """supervisord's control socket."""
-        return self.short / "control.sock"
+        return self.runtime_dir / "control.sock"
 
     @property
     def run(self) -> Path:
         """Generated start scripts and configuration files."""
-        return self.short / "stack" / "run"
+        return self.runtime_dir / "stack" / "run"
 
     @property
     def tmp(self) -> Path:
-        """The parts' own temporary directory: a cleaner of the machine's takes nothing away that they use."""
-        return self.short / "stack" / "tmp"
+        """The parts' temporary directory, out of reach of programs that clean the system's."""
+        return self.runtime_dir / "stack" / "tmp"
 
     @property
     def logs(self) -> Path:
-        """One log per part."""
-        return self.short / "stack" / "logs"
+        """Log files, one per part."""
+        return self.runtime_dir / "stack" / "logs"
 
     @property
     def parts(self) -> Path:
         """The installed parts."""
-        return self.short / "parts"
+        return self.runtime_dir / "parts"
 
     def data(self, part: str) -> Path:
-        """What a part keeps on disk."""
-        return self.short / "stack" / "data" / part
+        """Data directory of a part."""
+        return self.runtime_dir / "stack" / "data" / part
 
     def ready_file(self, part: str) -> Path:
-        """Touched by a worker once its partitions are assigned and its tables recovered."""
-        return self.short / "stack" / "ready" / part
+        """File that a worker creates once its partitions are assigned and its tables are recovered."""
+        return self.runtime_dir / "stack" / "ready" / part
 
     def link(self, name: str, target: Path) -> Path:
-        """A path without odd characters to `target`."""
-        link, new = self.short / name, self.short / f".{name}.new"
+        """Link `target` into the runtime directory, replacing an older link atomically. Returns the plain path."""
+        link, new = self.runtime_dir / name, self.runtime_dir / f".{name}.new"
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
         new.symlink_to(target.absolute())
@@ -88,14 +89,17 @@ class Layout:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only the owner reads, at once: a reader and a power cut see the old text or the new one."""
+    """Write a file with mode 0600 atomically: a reader, and a power cut, see either the old text or the new one."""
     write_durably(path, text, mode=0o600)
 
 
 def claim(folder: Path) -> None:
-    """Make the stack's folder, or take the one that a stack lives in. Raises `StackError` for anybody else's."""
+    """Create the stack's folder, or reuse that of an existing stack.
+
+    Raises `StackError` for a folder with other contents: its permissions must not change and `down` must not touch it.
+    """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "lock").exists():
-        raise StackError(f"{folder} holds other things: let UNCIA_STACK_DIR name a folder that is new or empty")
+        raise StackError(f"{folder} contains other files: set UNCIA_STACK_DIR to a new or empty folder")
     _private(folder)
 
 
@@ -105,5 +109,5 @@ def _private(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise StackError(
-            f"the stack's folder {folder} cannot be made ({error.strerror}): set UNCIA_STACK_DIR to one that can"
+            f"the stack's folder {folder} cannot be created ({error.strerror}): set UNCIA_STACK_DIR to a writable path"
         ) from error

@@ -1,4 +1,4 @@
-"""A stack that is gone when the block ends that it was started in, whatever ends it: for benchmarks and tests."""
+"""Ties a stack's lifetime to a `with` block, for benchmarks and tests: no process outlives the block."""
 
 import contextlib
 import os
@@ -10,23 +10,23 @@ from typing import Protocol
 _REPOSITORY = "UNCIA_MODEL_REPOSITORY"
 
 
-class Ended(KeyboardInterrupt):
-    """SIGTERM came: everybody treats it as Ctrl-C, test runners and command lines too."""
+class Terminated(KeyboardInterrupt):
+    """Raised on SIGTERM. A `KeyboardInterrupt`, so that test runners and command lines treat it like Ctrl-C."""
 
 
 class Stoppable(Protocol):
-    """A stack, embedded or of containers."""
+    """A stack, embedded or in containers."""
 
     def down(self) -> None:
-        """Stop everything; one that was never started is no error."""
+        """Stop all processes; do nothing when the stack was never started."""
 
 
 @contextlib.contextmanager
-def stopped_at_the_end(stack: Stoppable, *, repository: Path | None = None) -> Iterator[None]:
-    """Stop the stack when the block ends: by itself, by an error, by Ctrl-C or by SIGTERM, which `timeout` sends.
+def stop_on_exit(stack: Stoppable, *, repository: Path | None = None) -> Iterator[None]:
+    """Stop the stack when the block ends: normally, by an exception, by Ctrl-C or by SIGTERM (which `timeout` sends).
 
-    It is started in the block, as often as one likes. `repository` is served instead of the one that the settings
-    name. Only in the main thread, where Python handles signals.
+    The block starts the stack, any number of times. `repository` overrides the model repository of the settings. Must
+    be used in the main thread, where Python handles signals.
     """
     before = os.environ.get(_REPOSITORY)
     handler = signal.signal(signal.SIGTERM, _end)
@@ -35,7 +35,7 @@ def stopped_at_the_end(stack: Stoppable, *, repository: Path | None = None) -> I
             os.environ[_REPOSITORY] = str(repository)
         yield
     finally:
-        # `timeout` sends it to the process and then to its group: the second must not cut this short.
+        # `timeout` sends SIGTERM to the process and then to its group: the second must not interrupt the shutdown.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             stack.down()
@@ -49,4 +49,4 @@ def stopped_at_the_end(stack: Stoppable, *, repository: Path | None = None) -> I
 
 def _end(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Ended
+    raise Terminated

@@ -1,4 +1,4 @@
-"""What is told of one part: whether it runs, whether it answers, and why not."""
+"""Status of one part: whether it runs, whether it is ready, and why not."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from uncia.infra.local.supervisor import Supervised
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part, as it is now."""
+    """State of one part at one moment; part of the JSON of `uncia status`."""
 
     name: str
     state: str
@@ -21,20 +21,20 @@ class PartStatus:
     uptime_s: float = 0.0
     memory_mb: float = 0.0
     restarts: int = 0
-    """Where it is in a crash loop: how often it ended by itself lately."""
+    """Number of recent unexpected exits when the part is in a crash loop, else 0."""
 
     @property
     def healthy(self) -> bool:
-        """It answers, and is not in a crash loop."""
+        """True when the part is ready and not in a crash loop."""
         return self.ready and not self.restarts
 
-    def looping(self, loop: CrashLoop) -> "PartStatus":
-        """The same of a part that is started again and again; it may happen to answer at this moment."""
-        return replace(self, state="crash-loop", restarts=loop.restarts, detail=loop.words())
+    def with_crash_loop(self, loop: CrashLoop) -> "PartStatus":
+        """This status with a crash loop added. `ready` stays: a part in a crash loop is ready at some moments."""
+        return replace(self, state="crash-loop", restarts=loop.restarts, detail=loop.describe())
 
 
-def ask_part(service: Service, supervised: Supervised | None, memory_mb: float) -> PartStatus:
-    """Ask a part that runs whether it answers; say of one that ended by itself why."""
+def probe_part(service: Service, supervised: Supervised | None, memory_mb: float) -> PartStatus:
+    """Probe a part when it runs. For a part that exited by itself, `detail` has the reason."""
     state = supervised.state if supervised else "stopped"
     pid = supervised.pid if supervised else None
     if pid is None:
@@ -46,11 +46,11 @@ def ask_part(service: Service, supervised: Supervised | None, memory_mb: float) 
     return PartStatus(service.name, state, pid, ready, detail, supervised.uptime_s if supervised else 0.0, memory_mb)
 
 
-def unsupervised(name: str, pid: int | None) -> PartStatus:
-    """Of a part while there is no supervisord; `pid` where its process is still there."""
+def unsupervised_status(name: str, pid: int | None) -> PartStatus:
+    """Status of a part without a supervisord; `pid` is its process when it still runs."""
     if pid is None:
         return PartStatus(name, "down", None, False, "")
-    return PartStatus(name, "orphaned", pid, False, "nobody watches it: `uncia up` or `uncia down` cleans up")
+    return PartStatus(name, "orphaned", pid, False, "supervisord is gone: run `uncia up` or `uncia down` to clean up")
 
 
 def _why_stopped(service: Service) -> str:

@@ -1,4 +1,4 @@
-"""All parts, and the order in which they start and stop: each after those that it needs, and the other way round."""
+"""All parts of the stack, and starting and stopping them in the order of their dependencies."""
 
 import threading
 import time
@@ -10,80 +10,71 @@ from uncia.errors import StackError, UnciaError
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.part_health import last_lines
 from uncia.infra.local.seaweedfs import SeaweedFS
-from uncia.infra.local.service import Service, Site
+from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
-from uncia.infra.local.workers import (
-    Bursts,
-    Clocks,
-    Intake,
-    Predict,
-    PredictBackfill,
-    Reconcile,
-    TritonKeeper,
-)
+from uncia.infra.local.workers import Reconcile, TritonKeeper, worker_services
 
 SERVICES: tuple[type[Service], ...] = (
     Kafka,
     SeaweedFS,
     Triton,
     TritonKeeper,
-    Intake,
-    Predict,
-    PredictBackfill,
-    Bursts,
-    Clocks,
+    *worker_services(),
     Reconcile,
 )
-NAMES = tuple(service.name for service in SERVICES)
+PART_NAMES = tuple(service.name for service in SERVICES)
 
 Report = Callable[[str, float, str], None]
 """Called as (part, seconds since the start, detail) when a part is ready."""
 
 
-def services_of(site: Site, names: Sequence[str]) -> list[Service]:
-    """These parts of a stack, in the order of `SERVICES`."""
+def create_services(site: StackContext, names: Sequence[str]) -> list[Service]:
+    """The services of these parts, in the order of `SERVICES`."""
     return [service(site) for service in SERVICES if service.name in names]
 
 
-def with_needs(names: Sequence[str]) -> tuple[str, ...]:
-    """These parts and all that they need, in the order of `SERVICES`."""
-    unknown = set(names) - set(NAMES)
+def with_dependencies(names: Sequence[str]) -> tuple[str, ...]:
+    """These parts and all their dependencies, in the order of `SERVICES`. Raises `StackError` for an unknown name."""
+    unknown = set(names) - set(PART_NAMES)
     if unknown:
-        raise StackError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        raise StackError(f"no such part: {', '.join(sorted(unknown))}; available: {', '.join(PART_NAMES)}")
     wanted = set(names)
     for service in reversed(SERVICES):
         if service.name in wanted:
             wanted.update(service.needs)
-    return tuple(name for name in NAMES if name in wanted)
+    return tuple(name for name in PART_NAMES if name in wanted)
 
 
 def prepare(supervisor: Supervisor, services: Sequence[Service]) -> None:
-    """Check and write what the parts need that do not run yet; nothing is started when something is missing."""
+    """Check the installation of the parts that do not run yet, then write their files.
+
+    Raises `StackError` before anything is written when a part is not installed.
+    """
     running = {part.name for part in supervisor.parts() if part.pid}
-    fresh = [service for service in services if service.name not in running]
-    for service in fresh:
+    stopped = [service for service in services if service.name not in running]
+    for service in stopped:
         service.check_installed()
-    for service in fresh:
+    for service in stopped:
         service.write(Path.cwd())
 
 
 def start_all(supervisor: Supervisor, services: Sequence[Service], timeout_s: float, report: Report | None) -> None:
-    """Start every part as soon as those that it needs have answered. Raises `StackError` for one that does not."""
+    """Start every part as soon as its dependencies are ready. Raises `StackError` when one is not ready in time."""
     began = time.monotonic()
-    answered = {service.name: threading.Event() for service in services}
+    ready = {service.name: threading.Event() for service in services}
     given_up = threading.Event()
 
     def start(service: Service) -> None:
         for need in service.needs:
-            while not answered[need].wait(0.02):
+            while not ready[need].wait(0.02):
                 if given_up.is_set():
                     return
         supervisor.start_part(service.name)
         detail = _until_ready(service, supervisor, began + timeout_s, given_up)
         if detail is None:
             return
-        answered[service.name].set()
+        ready[service.name].set()
         if report:
             report(service.name, time.monotonic() - began, detail)
 
@@ -105,16 +96,16 @@ def _until_ready(service: Service, supervisor: Supervisor, deadline: float, give
                 states = {part.name: part.state for part in supervisor.parts()}
                 log = service.site.layout.folder / "logs" / f"{service.name}.log"
                 raise StackError(
-                    f"{service.name} is not ready in time ({states.get(service.name)}: {error}). "
-                    f"Its log is {log}; it ends with:\n{last_lines(log)}"
+                    f"{service.name} was not ready in time ({states.get(service.name)}: {error}). "
+                    f"Its log {log} ends with:\n{last_lines(log)}"
                 ) from error
         given_up.wait(0.1)
     return None
 
 
 def stop_in_order(supervisor: Supervisor) -> None:
-    """First those that use others, so that they finish what is in their hands; then the others side by side."""
-    waits = {service.name: service.stop_wait_s for service in SERVICES}
-    used = {need for service in SERVICES for need in service.needs}
-    for batch in ([name for name in NAMES if name not in used], [name for name in NAMES if name in used]):
-        supervisor.stop_parts(batch, max(waits[name] for name in batch) + 5)
+    """Stop first the parts on which no other depends, so that they can finish their work; then the rest in parallel."""
+    timeouts = {service.name: service.stop_wait_s for service in SERVICES}
+    needed = {need for service in SERVICES for need in service.needs}
+    for batch in ([name for name in PART_NAMES if name not in needed], [name for name in PART_NAMES if name in needed]):
+        supervisor.stop_parts(batch, max(timeouts[name] for name in batch) + 5)

@@ -1,6 +1,6 @@
-"""`python -m uncia.infra.local.pins > constraints.txt`: the exact versions of all dependencies, as installed here.
+"""`python -m uncia.infra.local.pins > constraints.txt`: pins the versions of all dependencies as installed here.
 
-Only names and versions: no addresses and no hashes, so that any registry or mirror can serve them.
+Writes names and versions only, without URLs and hashes, so that any registry or mirror can serve them.
 """
 
 import sys
@@ -17,22 +17,22 @@ _HEADING = (
 
 
 def pins(requirements: list[str]) -> dict[str, str]:
-    """`name==version` of these requirements and of everything that they need in turn, by canonical name.
+    """`name==version` of these requirements and all their dependencies, by canonical name.
 
-    Raises `PackageNotFoundError` for one that is not installed: pins of half a set would be worse than none.
+    Raises `PackageNotFoundError` for a package that is not installed: a partial set of pins would be misleading.
     """
     found: dict[str, str] = {}
     todo = [Requirement(text) for text in requirements]
     done: set[tuple[str, frozenset[str]]] = set()
     while todo:
         requirement = todo.pop()
-        asked = (canonicalize_name(requirement.name), frozenset(requirement.extras))
-        if asked in done:
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if key in done:
             continue
-        done.add(asked)
+        done.add(key)
         installed = distribution(requirement.name)
-        # What follows a plus is where a build came from, not which version it is.
-        found[asked[0]] = f"{installed.metadata['Name']}=={installed.version.partition('+')[0]}"
+        # A local version such as `+cpu` names the origin of a build, which other registries do not have.
+        found[key[0]] = f"{installed.metadata['Name']}=={installed.version.partition('+')[0]}"
         extras = [*requirement.extras, ""]
         for needed in map(Requirement, installed.requires or []):
             if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
@@ -50,7 +50,7 @@ def main() -> None:
     try:
         found = pins(everything)
     except PackageNotFoundError as error:
-        sys.exit(f"uncia: {error.name} is not installed here: `make setup` first")
+        sys.exit(f"uncia: {error.name} is not installed here: run `make setup` first")
     print("\n".join([_HEADING, *(found[name] for name in sorted(found))]))
 
 

@@ -1,4 +1,4 @@
-"""SeaweedFS: the S3 store; tells Kafka of every change."""
+"""SeaweedFS: the S3 object store, which publishes every change to Kafka."""
 
 import shutil
 import subprocess
@@ -8,12 +8,13 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.service import NotReady, Service
-from uncia.infra.local.synchronous import write_through
+from uncia.infra.local.sync_attribute import set_sync_attribute
 from uncia.storage.durable import write_durably
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import STORAGE_CHANGED
 
-_WANTED = "seaweedfs.sync"
+_SYNC_MODE_FILE = "seaweedfs.sync"
+"""The bucket and sync mode that the server was started with."""
 
 _NOTIFICATION = """\
 [notification.kafka]
@@ -22,7 +23,8 @@ hosts = ["{kafka}"]
 topic = "{topic}"
 """
 
-# Filer and volume server speak HTTP too. Without these keys they would serve anybody on this machine, whatever S3 says.
+# Filer and volume server have HTTP ports of their own. Without these keys any local user could read and write through
+# them, whatever credentials S3 requires.
 _SECURITY = """\
 [jwt.signing]
 key = "{key}"
@@ -36,39 +38,39 @@ key = "{key}"
 
 
 class SeaweedFS(Service):
-    """Ready when it lists the upload bucket to our credentials."""
+    """The object store. Ready when it lists the upload bucket for our credentials."""
 
     name: ClassVar[str] = "seaweedfs"
     needs: ClassVar[tuple[str, ...]] = ("kafka",)
-    """The topic of its notifications must exist: it gives up at the start otherwise."""
+    """The notification topic must exist: SeaweedFS exits at startup without it."""
     stop_wait_s: ClassVar[int] = 15
 
     def check_installed(self) -> None:
-        """The server comes as a wheel."""
+        """Check that the server's wheel is installed."""
         _weed()
 
     def files(self) -> dict[str, str]:
-        """Notifications and inner security, which the server looks for in its working folder."""
+        """Configuration of notifications and internal security, which the server reads from its working directory."""
         topic = STORAGE_CHANGED.full_name(self.site.settings)
         return {
             "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
-            "security.toml": _SECURITY.format(key=self.site.drawn.signing_key),
+            "security.toml": _SECURITY.format(key=self.site.identity.signing_key),
         }
 
     def environment(self) -> dict[str, str]:
-        """The only identity that the store knows; all others are refused."""
+        """The store's only identity; requests with any other are refused."""
         return {
-            "AWS_ACCESS_KEY_ID": self.site.drawn.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.site.drawn.secret_key,
+            "AWS_ACCESS_KEY_ID": self.site.identity.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.site.identity.secret_key,
         }
 
     def before(self) -> list[str]:
-        """Work where its configuration is."""
+        """Change to the directory of its configuration."""
         return [f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1"]
 
     def command(self) -> list[str]:
-        """Master, volume server, filer and S3 gateway in one process; no web pages, no telemetry."""
-        short = self.site.layout.short
+        """Master, volume server, filer and S3 gateway in one process; no web interface, no telemetry."""
+        runtime_dir = self.site.layout.runtime_dir
         ports = {
             "s3.port": "s3",
             "s3.port.grpc": "s3_grpc",
@@ -89,25 +91,25 @@ class SeaweedFS(Service):
             *(f"-{flag}={self.port(name)}" for flag, name in ports.items()),
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
-            f"-s3.localSocket={short / 's3.sock'}",
-            f"-filer.localSocket={short / 'filer.sock'}",
+            f"-s3.localSocket={runtime_dir / 's3.sock'}",
+            f"-filer.localSocket={runtime_dir / 'filer.sock'}",
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
         ]
 
     def write(self, directory: Path) -> None:
-        """Have all that it writes go through to disk, before it writes anything."""
+        """Set the sync attribute of the data directory before the server's first write, then write the files."""
         data = self.site.layout.folder / "data" / self.name
         data.mkdir(exist_ok=True)
-        write_through(data, on=self.site.settings.sync_writes)
+        set_sync_attribute(data, on=self.site.settings.sync_writes)
         how = "fsync" if self.site.settings.sync_writes else "no fsync"
-        write_durably(data.with_name(_WANTED), f"{self.site.settings.bucket} {how}\n")
+        write_durably(data.with_name(_SYNC_MODE_FILE), f"{self.site.settings.bucket} {how}\n")
         super().write(directory)
 
     def probe(self) -> str:
-        """List the bucket; make it where it is missing, and have its objects synced."""
-        self.must_listen("s3")
+        """List the bucket. Creates missing buckets and configures syncing first."""
+        self.require_listener("s3")
         store = ObjectStore(self.site.settings)
         bucket = self.site.settings.bucket
         try:
@@ -121,19 +123,19 @@ class SeaweedFS(Service):
         return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
 
     def _sync_objects(self, bucket: str) -> None:
-        """Tell the filer once whether objects of the bucket are synced before they are answered; it remembers.
+        """Configure once, in the filer, whether objects of the bucket are synced before they are acknowledged.
 
-        Besides the folder's attribute: this holds where the file system does not know that one, and when it does,
-        there is nothing left to write.
+        This is in addition to the folder's attribute. It takes effect where the file system does not support the
+        attribute; where it does, the sync has nothing left to write.
         """
         data = self.site.layout.folder / "data"
-        # As it was started: whoever asks for its status may have other settings.
-        wanted, done = _text(data / _WANTED), data / "seaweedfs.synced"
+        # From the file, not from the settings: `uncia status` may run with other settings than `uncia up` did.
+        wanted, done = _text(data / _SYNC_MODE_FILE), data / "seaweedfs.synced"
         if _text(done) == wanted:
             return
         how = "-delete" if "no fsync" in wanted else "-fsync"
         master = f"{self.at('master')}.{self.port('master_grpc')}"
-        told = subprocess.run(
+        result = subprocess.run(
             [str(_weed()), "shell", f"-master={master}"],
             input=f"fs.configure -locationPrefix=/buckets/{bucket}/ {how} -apply\n",
             cwd=self.site.layout.run,
@@ -142,9 +144,10 @@ class SeaweedFS(Service):
             timeout=60,
             check=False,
         )
-        if told.returncode or "error" in (told.stdout + told.stderr).lower():
-            last = (told.stdout + told.stderr).strip().splitlines()[-1:] or ["no word"]
-            raise NotReady(f"SeaweedFS does not take the setting to sync the bucket {bucket}: {last[0]}")
+        output = result.stdout + result.stderr
+        if result.returncode or "error" in output.lower():
+            last = output.strip().splitlines()[-1:] or ["no output"]
+            raise NotReady(f"SeaweedFS did not accept the sync mode of the bucket {bucket}: {last[0]}")
         write_durably(done, wanted)
 
 
@@ -153,8 +156,8 @@ def _text(path: Path) -> str:
 
 
 def _weed() -> Path:
-    beside = Path(sys.executable).parent / "weed"
-    found = beside if beside.exists() else shutil.which("weed")
+    installed = Path(sys.executable).parent / "weed"
+    found = installed if installed.exists() else shutil.which("weed")
     if not found:
-        raise StackError(f"SeaweedFS is not installed: {how_to_install('local')} (`make setup` does)")
+        raise StackError(f"SeaweedFS is not installed: {how_to_install('local')} (`make setup` does this)")
     return Path(found)

@@ -1,4 +1,4 @@
-"""What every part of the stack is: a command, what it needs, and a question that only a working part answers."""
+"""Base class of the stack's parts: command, dependencies, files, and a probe that only a working part passes."""
 
 import shlex
 import socket
@@ -11,40 +11,40 @@ from typing import ClassVar
 from uncia.errors import StackError
 from uncia.infra.local.layout import Layout, write_private
 from uncia.infra.local.processes import ID_MARK, PART_MARK
-from uncia.infra.local.stack_identity import Drawn
+from uncia.infra.local.stack_identity import StackIdentity
 from uncia.settings import Settings
 
 
 class NotReady(StackError):
-    """The part does not answer yet, or not any more."""
+    """The part does not answer yet, or no longer answers."""
 
 
 @dataclass(frozen=True)
-class Site:
-    """All that a part needs to know of its stack."""
+class StackContext:
+    """What a part needs from its stack."""
 
     layout: Layout
-    drawn: Drawn
+    identity: StackIdentity
     settings: Settings
     environment: Mapping[str, str]
-    """What our own processes get on top of the caller's environment: the way to this stack, and credentials."""
+    """Variables for our own processes on top of the caller's environment: this stack's addresses and credentials."""
 
 
 class Service(ABC):
-    """One supervised part. One class per file; a new part is a new file and a line in `order.SERVICES`."""
+    """One supervised part. A new part is a subclass in its own file and an entry in `part_order.SERVICES`."""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
-    """Parts that must have answered before this one is started for the first time."""
+    """Parts that must be ready before `uncia up` starts this one."""
     stop_wait_s: ClassVar[int] = 10
-    """Seconds between asking it to end and forcing it."""
+    """Seconds between SIGTERM and SIGKILL when it is stopped."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: StackContext) -> None:
         self.site = site
 
     @abstractmethod
     def check_installed(self) -> None:
-        """Raise `StackError` with what to do when something that this part needs is not there."""
+        """Raise `StackError`, with what to do, when a program or file that this part needs is missing."""
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -52,18 +52,18 @@ class Service(ABC):
 
     @abstractmethod
     def probe(self) -> str:
-        """Ask it something real. Returns a few words for people; raises an `UnciaError` when it does not answer."""
+        """Send the part a real request. Returns details for `uncia status`. Raises `UnciaError` when not ready."""
 
     def environment(self) -> dict[str, str]:
-        """Variables of this part alone."""
+        """Additional environment variables of this part."""
         return {}
 
     def before(self) -> list[str]:
-        """Shell lines to run at every start, before the command."""
+        """Shell lines that every start runs before the command."""
         return []
 
     def files(self) -> dict[str, str]:
-        """Configuration files: name in the run folder, and text."""
+        """Configuration files: text by file name in the run folder."""
         return {}
 
     @property
@@ -72,16 +72,16 @@ class Service(ABC):
         return self.site.layout.run / f"{self.name}.sh"
 
     def write(self, directory: Path) -> None:
-        """Write configuration files and the start script.
+        """Write the configuration files and the start script; `directory` is the part's working directory.
 
-        A shell script, because its quoting is exact; supervisord's own is not.
+        The command is in a shell script, because supervisord's own quoting cannot express every path.
         """
         for name, text in self.files().items():
             write_private(self.site.layout.run / name, text)
         variables = {
             "TMPDIR": str(self.site.layout.tmp),
             **self.environment(),
-            ID_MARK: self.site.drawn.stack_id,
+            ID_MARK: self.site.identity.stack_id,
             PART_MARK: self.name,
         }
         lines = [
@@ -96,15 +96,15 @@ class Service(ABC):
         write_private(self.script, "\n".join(lines) + "\n")
 
     def port(self, name: str) -> int:
-        """A drawn port."""
-        return self.site.drawn.ports[name]
+        """The stack's port of this name."""
+        return self.site.identity.ports[name]
 
     def at(self, name: str) -> str:
-        """A drawn port's address."""
+        """The loopback address of the stack's port of this name."""
         return f"127.0.0.1:{self.port(name)}"
 
-    def must_listen(self, port_name: str) -> None:
-        """Raise `NotReady` at once when nothing listens: cheaper than a client's own patience."""
+    def require_listener(self, port_name: str) -> None:
+        """Raise `NotReady` at once when nothing listens: a client would retry for seconds before it fails."""
         try:
             socket.create_connection(("127.0.0.1", self.port(port_name)), timeout=1).close()
         except OSError as error:

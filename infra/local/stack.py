@@ -1,4 +1,4 @@
-"""The embedded stack: starts, watches and ends all parts of one folder's stack."""
+"""The embedded stack of one folder: starts, inspects and stops all its parts."""
 
 import contextlib
 import fcntl
@@ -12,24 +12,28 @@ from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.crash_loops import crash_loops
 from uncia.infra.local.layout import Layout, claim
-from uncia.infra.local.part_health import PartStatus, ask_part, unsupervised
+from uncia.infra.local.part_health import PartStatus, probe_part, unsupervised_status
 from uncia.infra.local.part_order import (
-    NAMES,
+    PART_NAMES,
     Report,
+    create_services,
     prepare,
-    services_of,
     start_all,
     stop_in_order,
-    with_needs,
+    with_dependencies,
 )
-from uncia.infra.local.service import Service, Site
-from uncia.infra.local.stack_identity import Drawn, draw, environment_of, is_free, read_drawn
+from uncia.infra.local.service import Service, StackContext
+from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of, is_free, read_identity
 from uncia.infra.local.supervisor import Supervised, Supervisor
 from uncia.settings import Settings
 
 
 class Stack:
-    """All parts of the stack in `folder`. Several stacks, each with its folder, live on one machine side by side."""
+    """The stack in `folder`. Several stacks, one per folder, can run on one machine at the same time.
+
+    `up` and `down` hold a lock on the folder, so calls from several processes are safe. `down` ends only processes that
+    carry this stack's id in their environment.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -41,96 +45,105 @@ class Stack:
         timeout_s: float = 120,
         report: Report | None = None,
     ) -> None:
-        """Start parts (all by default) and those that they need; return when all have answered.
+        """Start parts (all by default) and the parts that they depend on; return when all are ready.
 
-        Parts that run already are only asked. When this call began with a stack that was down and fails or is
-        interrupted, everything is stopped again; the logs stay. Raises `StackError`.
+        Parts that run already are only probed. When the stack was down and this call fails or is interrupted,
+        everything is stopped again; the logs are kept. `extra_env` is added to the workers' environment; `timeout_s`
+        covers the whole start; `report` is called once per part that becomes ready. Raises `StackError`.
         """
-        wanted = with_needs(parts or NAMES)
-        with self._alone():
-            layout = self._layout()
-            begun_here = layout is None or not Supervisor(layout).answers()
+        wanted = with_dependencies(parts or PART_NAMES)
+        with self._locked():
+            layout = self._current_layout()
+            was_down = layout is None or not Supervisor(layout).answers()
             try:
-                if begun_here:
+                if was_down:
                     self._begin()
                 site = self._site(extra_env or {})
-                supervisor, services = Supervisor(site.layout), services_of(site, wanted)
+                supervisor, services = Supervisor(site.layout), create_services(site, wanted)
                 prepare(supervisor, services)
                 start_all(supervisor, services, timeout_s, report)
             except BaseException:
-                if begun_here:
+                if was_down:
                     self._end()
                 raise
 
     def down(self) -> None:
-        """Stop everything. No process and no port of this stack is left, also when supervisord itself had died."""
+        """Stop everything. No process and no port of this stack remains, even if supervisord itself had died."""
         if self.folder.exists():
-            with self._alone():
+            with self._locked():
                 self._end()
 
     def status(self) -> list[PartStatus]:
-        """Every part; each one that runs is asked whether it answers. One that is restarted again and again says so."""
-        layout = self._layout()
+        """Status of every part. Probes the running parts in parallel; reports those that are in a crash loop."""
+        layout = self._current_layout()
         supervised: dict[str, Supervised] = {}
         with contextlib.suppress(StackError):
             supervised = {part.name: part for part in Supervisor(layout).parts()} if layout else {}
         if not supervised:
-            left = {p.part: p.pid for p in processes.of_stack(drawn.stack_id)} if (drawn := self.drawn()) else {}
-            return [unsupervised(name, left.get(name)) for name in NAMES]
+            left = (
+                {p.part: p.pid for p in processes.of_stack(identity.stack_id)} if (identity := self.identity()) else {}
+            )
+            return [unsupervised_status(name, left.get(name)) for name in PART_NAMES]
         memory = self._memory()
         site = self._site({})
 
         loops = crash_loops(self.folder / "logs")
 
-        def ask(service: Service) -> PartStatus:
-            asked = ask_part(service, supervised.get(service.name), memory.get(service.name, 0.0))
-            # One that stopped for good, or was stopped by hand, is in no loop any more.
-            looping = service.name in loops and asked.state not in ("exited", "stopped")
-            return asked.looping(loops[service.name]) if looping else asked
+        def probe(service: Service) -> PartStatus:
+            status = probe_part(service, supervised.get(service.name), memory.get(service.name, 0.0))
+            # A part that exited for good, or was stopped by a person, is no longer in a crash loop.
+            looping = service.name in loops and status.state not in ("exited", "stopped")
+            return status.with_crash_loop(loops[service.name]) if looping else status
 
-        with ThreadPoolExecutor(len(NAMES)) as pool:
-            return list(pool.map(ask, services_of(site, NAMES)))
+        with ThreadPoolExecutor(len(PART_NAMES)) as pool:
+            return list(pool.map(probe, create_services(site, PART_NAMES)))
 
     def is_supervised(self) -> bool | None:
-        """True while supervisord answers; False when it died; None after `down`, or before the first `up`."""
-        layout = self._layout()
+        """True while supervisord answers; False when it died; None after `down` or before the first `up`."""
+        layout = self._current_layout()
         return None if layout is None else Supervisor(layout).answers()
 
     def kill(self, name: str, signal_number: int) -> int:
-        """Send a signal to one part's process and return its pid; for tests of what happens then."""
-        layout = self._layout()
+        """Send a signal to one part's process and return its pid; for failure tests."""
+        layout = self._current_layout()
         pid = next((part.pid for part in Supervisor(layout).parts() if part.name == name), None) if layout else None
         if pid is None:
-            raise StackError(f"{name} does not run in {self.folder}")
+            raise StackError(f"{name} is not running in {self.folder}")
         os.kill(pid, signal_number)
         return pid
 
     def environment(self) -> dict[str, str]:
-        """Variables that point another process at this stack."""
-        return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self._must_be_drawn())}
+        """Environment variables that connect another process to this stack."""
+        return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self.require_identity())}
 
     def settings(self) -> Settings:
-        """Settings that lead to this stack."""
-        return _settings(self.folder, self._must_be_drawn())
+        """Settings that connect to this stack. Raises `StackError` before the first start."""
+        return _settings(self.folder, self.require_identity())
 
-    def drawn(self) -> Drawn | None:
-        """Ports and credentials; None before the first start."""
-        return read_drawn(self.folder)
+    def identity(self) -> StackIdentity | None:
+        """Id, ports and credentials; None before the first start."""
+        return read_identity(self.folder)
+
+    def require_identity(self) -> StackIdentity:
+        """Id, ports and credentials. Raises `StackError` before the first start."""
+        if (identity := self.identity()) is None:
+            raise StackError(f"there is no stack in {self.folder} yet: `uncia up` creates it")
+        return identity
 
     def _begin(self) -> None:
-        if (known := self.drawn()) is not None:
-            # Left by a supervisord that was killed: nobody watches over these any more.
+        if (known := self.identity()) is not None:
+            # Processes left by a supervisord that was killed: nothing supervises them.
             processes.end(known.stack_id)
-            Layout(self.folder, Path(known.short)).remove_short()
+            Layout(self.folder, Path(known.runtime_dir)).remove_runtime_dir()
         layout = Layout.make(self.folder)
-        drawn = draw(self.folder, layout.short)
-        for name in NAMES:
+        identity = ensure_identity(self.folder, layout.runtime_dir)
+        for name in PART_NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
-        Supervisor(layout).start(services_of(self._site({}), NAMES), drawn)
+        Supervisor(layout).start(create_services(self._site({}), PART_NAMES), identity)
 
     def _end(self) -> None:
-        drawn, layout = self.drawn(), self._layout()
-        if drawn is None:
+        identity, layout = self.identity(), self._current_layout()
+        if identity is None:
             return
         if layout is not None:
             supervisor = Supervisor(layout)
@@ -138,56 +151,55 @@ class Stack:
                 stop_in_order(supervisor)
                 supervisor.shutdown()
         deadline = time.monotonic() + 5
-        while list(processes.of_stack(drawn.stack_id)) and time.monotonic() < deadline:
+        while list(processes.of_stack(identity.stack_id)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        processes.end(drawn.stack_id)
-        for region in Path("/dev/shm").glob(f"{drawn.shm_prefix}*"):
+        processes.end(identity.stack_id)
+        for region in Path("/dev/shm").glob(f"{identity.shm_prefix}*"):
             region.unlink(missing_ok=True)
         if layout is not None:
-            layout.remove_short()
-        held = [f"{name} {port}" for name, port in drawn.ports.items() if layout and not is_free(port)]
-        if held:
-            raise StackError(f"the stack is down, and something else listens on its ports: {', '.join(held)}")
+            layout.remove_runtime_dir()
+        taken = [f"{name} {port}" for name, port in identity.ports.items() if layout and not is_free(port)]
+        if taken:
+            raise StackError(f"the stack is down, but other programs listen on its ports: {', '.join(taken)}")
 
-    def _layout(self) -> Layout | None:
-        drawn = self.drawn()
-        return Layout(self.folder, Path(drawn.short)) if drawn and Path(drawn.short).is_dir() else None
+    def _current_layout(self) -> Layout | None:
+        identity = self.identity()
+        return (
+            Layout(self.folder, Path(identity.runtime_dir))
+            if identity and Path(identity.runtime_dir).is_dir()
+            else None
+        )
 
-    def _must_be_drawn(self) -> Drawn:
-        if (drawn := self.drawn()) is None:
-            raise StackError(f"there is no stack in {self.folder} yet: `uncia up` makes it")
-        return drawn
-
-    def _site(self, extra_env: Mapping[str, str]) -> Site:
-        drawn = self._must_be_drawn()
-        settings = _settings(self.folder, drawn)
+    def _site(self, extra_env: Mapping[str, str]) -> StackContext:
+        identity = self.require_identity()
+        settings = _settings(self.folder, identity)
         environment = {
             **extra_env,
             "UNCIA_STACK_DIR": str(self.folder),
             "UNCIA_MODEL_REPOSITORY": str(settings.model_repository.absolute()),
-            **environment_of(drawn),
+            **environment_of(identity),
         }
-        return Site(Layout(self.folder, Path(drawn.short)), drawn, settings, environment)
+        return StackContext(Layout(self.folder, Path(identity.runtime_dir)), identity, settings, environment)
 
     def _memory(self) -> dict[str, float]:
         memory: dict[str, float] = {}
-        for process in processes.of_stack(self._must_be_drawn().stack_id):
+        for process in processes.of_stack(self.require_identity().stack_id):
             memory[process.part] = memory.get(process.part, 0.0) + processes.memory_mb(process.pid)
         return memory
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Only one `up` or `down` at a time works on a folder."""
+    def _locked(self) -> Iterator[None]:
+        """Hold the folder's lock. Raises `StackError` at once when another `up` or `down` holds it."""
         claim(self.folder)
         with (self.folder / "lock").open("w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise StackError(f"another `uncia up` or `down` is at work on {self.folder}: wait for it") from error
+                raise StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it") from error
             yield
 
 
-def _settings(folder: Path, drawn: Drawn) -> Settings:
-    """This stack's settings, whatever the caller's own environment points at."""
-    ours = {name.removeprefix("UNCIA_").lower(): value for name, value in environment_of(drawn).items()}
+def _settings(folder: Path, identity: StackIdentity) -> Settings:
+    """This stack's settings, independent of the addresses in the caller's environment."""
+    ours = {name.removeprefix("UNCIA_").lower(): value for name, value in environment_of(identity).items()}
     return Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]

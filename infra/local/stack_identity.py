@@ -1,4 +1,4 @@
-"""What a stack draws at its first start and remembers: its id, its ports, its credentials."""
+"""Identity of a stack: its id, ports and credentials, generated at the first start and stored in its folder."""
 
 import json
 import secrets
@@ -30,15 +30,15 @@ PORTS = (
 )
 
 _LOWEST, _HIGHEST = 12_000, 32_000
-"""Below the range from which Linux gives ports to outgoing connections, so that none of them takes ours later."""
+"""Range of our ports: below Linux's ephemeral ports, so that no outgoing connection takes one of them later."""
 
 _PAIRED = {"seaweedfs_admin": 10_000}
-"""SeaweedFS's worker looks for the admin server's gRPC at its port plus this, wherever it was told to be."""
+"""SeaweedFS's worker expects the admin server's gRPC at its port plus this offset, whatever its configuration."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Drawn values of one stack. `stack_id` marks its processes, so that no others are ever ended."""
+class StackIdentity:
+    """Generated values of one stack. `stack_id` is in the environment of its processes; only those are ever ended."""
 
     stack_id: str
     ports: dict[str, int]
@@ -46,17 +46,18 @@ class Drawn:
     secret_key: str
     kafka_cluster: str
     signing_key: str
-    """With it SeaweedFS's own servers trust each other; nobody else has it."""
-    short: str = ""
+    """Key that SeaweedFS's servers authenticate to each other with."""
+    runtime_dir: str = ""
+    """Path of the runtime directory of the latest start; `short` in state.json."""
 
     @property
     def shm_prefix(self) -> str:
-        """Shared memory regions of this stack's Triton begin with this."""
+        """Prefix of the shared memory regions of this stack's Triton."""
         return f"uncia_{self.stack_id}_"
 
 
 def is_free(port: int) -> bool:
-    """True when nothing listens there. Connections that are only fading away do not count."""
+    """True when nothing listens on the port. Connections in TIME_WAIT do not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -66,14 +67,14 @@ def is_free(port: int) -> bool:
         return True
 
 
-def draw_ports(kept: dict[str, int], free: Callable[[int], bool] = is_free) -> dict[str, int]:
-    """A free port per name: the remembered one where it is still free, another where it was taken."""
+def assign_ports(previous: dict[str, int], free: Callable[[int], bool] = is_free) -> dict[str, int]:
+    """A free port per name: the previous one when it is still free, else a random one. Raises `StackError`."""
 
     def fits(name: str, port: int) -> bool:
-        return all(free(one) and one not in taken for one in (port, port + _PAIRED.get(name, 0)))
+        return all(free(number) and number not in taken for number in (port, port + _PAIRED.get(name, 0)))
 
     taken: set[int] = set()
-    ports = {name: port for name, port in kept.items() if name in PORTS and fits(name, port)}
+    ports = {name: port for name, port in previous.items() if name in PORTS and fits(name, port)}
     taken.update(*((port, port + _PAIRED.get(name, 0)) for name, port in ports.items()))
     for name in PORTS:
         for _ in range(1000):
@@ -84,72 +85,74 @@ def draw_ports(kept: dict[str, int], free: Callable[[int], bool] = is_free) -> d
                 ports[name] = port
                 taken |= {port, port + _PAIRED.get(name, 0)}
         else:
-            raise StackError(f"no free port between {_LOWEST} and {_HIGHEST}: is another program holding them all?")
+            raise StackError(
+                f"no free port between {_LOWEST} and {_HIGHEST}: stop programs that listen there (see `ss -ltnp`)"
+            )
     return ports
 
 
-def read_drawn(folder: Path) -> Drawn | None:
-    """What the stack in this folder has drawn; None before its first start."""
+def read_identity(folder: Path) -> StackIdentity | None:
+    """Read the identity of the stack in this folder; None before its first start. Raises `StackError` when damaged."""
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        kept = dotenv_values(folder / "stack.env")
-        return Drawn(
+        environment = dotenv_values(folder / "stack.env")
+        return StackIdentity(
             stack_id=state["id"],
             ports={name: int(port) for name, port in state["ports"].items()},
-            access_key=str(kept["UNCIA_S3_ACCESS_KEY"]),
-            secret_key=str(kept["UNCIA_S3_SECRET_KEY"]),
+            access_key=str(environment["UNCIA_S3_ACCESS_KEY"]),
+            secret_key=str(environment["UNCIA_S3_SECRET_KEY"]),
             kafka_cluster=state["kafka_cluster"],
             signing_key=state["signing_key"],
-            short=state["short"],
+            runtime_dir=state["short"],
         )
     except FileNotFoundError:
         return None
     except (KeyError, ValueError, TypeError) as error:
         raise StackError(
             f"{folder}/state.json or stack.env is damaged ({type(error).__name__}: {error}): "
-            f"remove the folder {folder} to begin anew; what the stack has stored goes with it"
+            f"to start over, remove the folder {folder} with all that the stack has stored"
         ) from error
 
 
-def draw(folder: Path, short: Path) -> Drawn:
-    """Draw what is missing, keep the rest, and write it down. Ports that were taken meanwhile are drawn anew."""
-    known = read_drawn(folder)
-    drawn = Drawn(
+def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
+    """Read the identity, generate what is missing, replace ports that are taken, and store the result."""
+    known = read_identity(folder)
+    identity = StackIdentity(
         stack_id=known.stack_id if known else secrets.token_hex(8),
-        ports=draw_ports(known.ports if known else {}),
+        ports=assign_ports(known.ports if known else {}),
         access_key=known.access_key if known else secrets.token_hex(10),
         secret_key=known.secret_key if known else secrets.token_urlsafe(30),
         kafka_cluster=known.kafka_cluster if known else _cluster_id(),
         signing_key=known.signing_key if known else secrets.token_urlsafe(32),
-        short=str(short),
+        runtime_dir=str(runtime_dir),
     )
-    _write_environment(folder / "stack.env", environment_of(drawn))
+    _write_environment(folder / "stack.env", environment_of(identity))
     state = {
-        "id": drawn.stack_id,
-        "ports": drawn.ports,
-        "kafka_cluster": drawn.kafka_cluster,
-        "signing_key": drawn.signing_key,
-        "short": drawn.short,
+        "id": identity.stack_id,
+        "ports": identity.ports,
+        "kafka_cluster": identity.kafka_cluster,
+        "signing_key": identity.signing_key,
+        "short": identity.runtime_dir,
     }
     write_private(folder / "state.json", json.dumps(state, indent=2) + "\n")
-    return drawn
+    return identity
 
 
-def environment_of(drawn: Drawn) -> dict[str, str]:
-    """The settings that lead to this stack's parts."""
-    at = {name: f"127.0.0.1:{port}" for name, port in drawn.ports.items()}
+def environment_of(identity: StackIdentity) -> dict[str, str]:
+    """The environment variables that connect to this stack's parts."""
+    at = {name: f"127.0.0.1:{port}" for name, port in identity.ports.items()}
     return {
         "UNCIA_KAFKA": at["kafka"],
         "UNCIA_S3_ENDPOINT": f"http://{at['s3']}",
-        "UNCIA_S3_ACCESS_KEY": drawn.access_key,
-        "UNCIA_S3_SECRET_KEY": drawn.secret_key,
+        "UNCIA_S3_ACCESS_KEY": identity.access_key,
+        "UNCIA_S3_SECRET_KEY": identity.secret_key,
         "UNCIA_TRITON": at["triton_grpc"],
         "UNCIA_TRITON_HTTP": at["triton_http"],
     }
 
 
 def _write_environment(path: Path, ours: dict[str, str]) -> None:
-    """Rewrite our lines and leave every other one as its author wrote it."""
+    """Rewrite the lines of our variables and keep all others unchanged."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else _HEADING
     others = [line for line in lines if line.partition("=")[0].strip() not in ours]
     write_private(path, "\n".join([*others, *(f"{name}={value}" for name, value in ours.items())]) + "\n")
@@ -157,12 +160,12 @@ def _write_environment(path: Path, ours: dict[str, str]) -> None:
 
 _HEADING = [
     "# Settings of this stack. `uncia up` rewrites the addresses and keys below;",
-    "# any other UNCIA_... line that you add stays and counts at the next start.",
+    "# any other UNCIA_... line that you add is kept and takes effect at the next start.",
 ]
 
 
 def _cluster_id() -> str:
-    """16 bytes in URL-safe base64, as Kafka wants; not beginning with a dash, which would be read as an option."""
-    while (drawn := secrets.token_urlsafe(16)).startswith("-"):
+    """16 bytes in URL-safe base64, as Kafka requires, without a leading dash, which would be parsed as an option."""
+    while (cluster_id := secrets.token_urlsafe(16)).startswith("-"):
         pass
-    return drawn
+    return cluster_id

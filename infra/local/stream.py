@@ -1,7 +1,7 @@
-"""How the stream fares: what each worker has still to read, how long photographs waited, what needs a person.
+"""Status of the stream: consumer lag, latency of predictions, and conditions that need a person's attention.
 
-Asked of Kafka alone, so that it works beside any stack; nothing is written and no group is joined. Lag counts from
-the offsets that workers committed, which follow what they did by three seconds at most.
+Read from Kafka and the store only, so that it works with any stack. It writes nothing and joins no consumer group.
+Lag is computed from committed offsets, which can be up to three seconds behind a worker's progress.
 """
 
 import contextlib
@@ -23,12 +23,13 @@ from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
+from uncia.topology import consumers
 
 RECENT_S = 300
-"""Latency is told of the answers of so many last seconds."""
+"""Latency covers the predictions of this many recent seconds."""
 
-_LETTER_ID = re.compile(rb"(\d{1,9}):(\d{1,18})")
-"""Key of a mark on a dead letter: its partition and offset."""
+_DEAD_LETTER_KEY = re.compile(rb"(\d{1,9}):(\d{1,18})")
+"""Key of a message on `dead-letter.settled`: partition and offset of the dead letter."""
 
 _MOST_PER_PARTITION = 250
 _READ_WITHIN_S = 1.0
@@ -40,7 +41,7 @@ Offsets = dict[TopicPartition, int]
 
 @dataclass(frozen=True)
 class Lag:
-    """One worker's distance from the end of one topic."""
+    """Consumer lag of one worker on one topic, in messages."""
 
     worker: str
     topic: str
@@ -49,7 +50,7 @@ class Lag:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds from the store's clock to the answer, over the newest `answers` of one lane."""
+    """Seconds from the upload (by the store's clock) to the prediction, over the newest `answers` of one lane."""
 
     lane: str
     answers: int
@@ -61,22 +62,22 @@ class Latency:
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """Everything; with `problem` where it could not be told, and then the rest is empty."""
+    """The stream's part of `uncia status`. With `problem`, nothing could be read and all other fields are empty."""
 
     lag: tuple[Lag, ...] = ()
     latency: tuple[Latency, ...] = ()
     late_frames: int = 0
     dead_letters: int = 0
-    """Those that nobody has sent back or dropped."""
+    """Dead letters that were neither retried nor dropped."""
     doubted_clocks: dict[str, str] = field(default_factory=dict)
-    """Verdict by camera, where it is neither ok nor unknown."""
+    """Verdict by camera, for clocks that are suspicious or wrong."""
     bucket_problem: str | None = None
-    """Why the bucket that the workers read cannot be read."""
+    """Why the workers' bucket cannot be read."""
     problem: str | None = None
 
 
 def bucket_problem(settings: Settings) -> str | None:
-    """What is wrong with the bucket that the workers read, in a sentence; None where it can be listed."""
+    """Why the workers' bucket cannot be listed, in one sentence; None when it can."""
     store = ObjectStore(settings, timeout_s=_STORE_WITHIN_S, attempts=1)
     try:
         store.check_bucket(settings.bucket)
@@ -88,10 +89,10 @@ def bucket_problem(settings: Settings) -> str | None:
 
 
 def stream_status(settings: Settings) -> StreamStatus:
-    """Ask Kafka, and the store for its bucket. Takes a second or two; never raises because one of them is away."""
+    """Read the status from Kafka and the store, within one or two seconds. Never raises when one is unavailable."""
     servers = [server.strip() for server in settings.kafka.split(",")]
     if not any(_listens(server) for server in servers):
-        return StreamStatus(problem=f"nothing answers at {settings.kafka}, where Kafka should be")
+        return StreamStatus(problem=f"Kafka does not answer at {settings.kafka}")
     limits: dict[str, Any] = {
         "bootstrap_servers": servers,
         "bootstrap_timeout_ms": _ANSWERS_WITHIN_MS,
@@ -100,36 +101,36 @@ def stream_status(settings: Settings) -> StreamStatus:
     try:
         admin = KafkaAdminClient(**limits)
         try:
-            begins, ends = _extent(admin, settings)
-            committed = _committed(admin, settings)
+            begins, ends = _offset_ranges(admin, settings)
+            committed = _committed_offsets(admin, settings)
         finally:
             admin.close()
         consumer = KafkaConsumer(enable_auto_commit=False, **limits)
         try:
             latency = _latency(consumer, settings, begins, ends)
-            clocks = _doubted(consumer, settings, begins, ends)
-            settled = _settled(consumer, settings, begins, ends)
+            clocks = _doubted_clocks(consumer, settings, begins, ends)
+            settled = _settled_count(consumer, settings, begins, ends)
         finally:
             consumer.close()
     except (KafkaError, OSError, ValueError) as error:
-        return StreamStatus(problem=f"Kafka at {settings.kafka} does not tell ({type(error).__name__})")
+        return StreamStatus(problem=f"Kafka at {settings.kafka} could not be read ({type(error).__name__}: {error})")
 
-    def held(topic: Topic) -> int:
+    def message_count(topic: Topic) -> int:
         name = topic.full_name(settings)
         return sum(ends[p] - begins.get(p, 0) for p in ends if p.topic == name)
 
     return StreamStatus(
         lag=tuple(lags(settings, committed, begins, ends)),
         latency=latency,
-        late_frames=held(FRAME_LATE),
-        dead_letters=held(DEAD_LETTER) - settled,
+        late_frames=message_count(FRAME_LATE),
+        dead_letters=message_count(DEAD_LETTER) - settled,
         doubted_clocks=clocks,
         bucket_problem=bucket_problem(settings),
     )
 
 
 def _listens(server: str) -> bool:
-    """Whether anything is there: the client itself takes long to find out that nothing is."""
+    """True when something listens there. Checked first because the client retries for long when nothing does."""
     host, _, port = server.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_MS / 1000).close()
@@ -141,21 +142,24 @@ def _listens(server: str) -> bool:
 def lags(
     settings: Settings, committed: dict[str, Offsets], begins: Offsets, ends: Offsets, topics: Iterable[Topic] = TOPICS
 ) -> Iterable[Lag]:
-    """What each worker has still to read; `committed` by worker. What was never committed is still to read."""
+    """Lag of every worker on every topic that it consumes; `committed` has offsets by worker.
+
+    A partition without a committed offset lags from its beginning; a worker that never committed is omitted.
+    """
     for topic in topics:
         name = topic.full_name(settings)
         parts = [partition for partition in ends if partition.topic == name]
-        for worker in topic.readers:
+        for worker in (part.name for part in consumers(topic)):
             if worker not in committed or not parts:
                 continue
-            at = committed[worker]
-            # A log that was cut behind a worker's back holds nothing before its beginning.
-            behind = sum(max(0, ends[p] - max(at.get(p, 0), begins.get(p, 0))) for p in parts)
+            offsets = committed[worker]
+            # Messages deleted by retention before the worker read them are not counted.
+            behind = sum(max(0, ends[p] - max(offsets.get(p, 0), begins.get(p, 0))) for p in parts)
             yield Lag(worker, topic.name, behind)
 
 
 def latencies(answers: Iterable[tuple[str, float]]) -> tuple[Latency, ...]:
-    """Percentiles by lane, live first, of pairs of lane and seconds."""
+    """Percentiles by lane, live first, from pairs of lane and seconds."""
     by_lane: dict[str, list[float]] = {lane.value: [] for lane in Lane}
     for lane, seconds in answers:
         by_lane.setdefault(lane, []).append(max(0.0, seconds))
@@ -169,8 +173,8 @@ def _summary(lane: str, values: Sequence[float]) -> Latency:
     return Latency(lane, len(values), at(0.5), at(0.95), at(0.99), at(1))
 
 
-def _extent(admin: KafkaAdminClient, settings: Settings) -> tuple[Offsets, Offsets]:
-    """First and next offset of every partition of our topics that exist."""
+def _offset_ranges(admin: KafkaAdminClient, settings: Settings) -> tuple[Offsets, Offsets]:
+    """Beginning and end offset of every partition of Uncia's existing topics."""
     ours = {topic.full_name(settings) for topic in TOPICS}
     known = list(admin.describe_topics(sorted(ours & set(admin.list_topics()))))
     parts = [TopicPartition(entry["name"], p["partition_index"]) for entry in known for p in entry["partitions"]]
@@ -179,8 +183,8 @@ def _extent(admin: KafkaAdminClient, settings: Settings) -> tuple[Offsets, Offse
     return {p: found.offset for p, found in begins.items()}, {p: found.offset for p, found in ends.items()}
 
 
-def _committed(admin: KafkaAdminClient, settings: Settings) -> dict[str, Offsets]:
-    """What our workers' groups have committed, by the worker's name."""
+def _committed_offsets(admin: KafkaAdminClient, settings: Settings) -> dict[str, Offsets]:
+    """Committed offsets of the workers' consumer groups, by worker."""
     prefix = f"{settings.namespace}.uncia-" if settings.namespace else "uncia-"
     groups = [entry["group_id"] for entry in admin.list_groups() if entry["group_id"].startswith(prefix)]
     found = admin.list_group_offsets(groups) if groups else {}
@@ -207,7 +211,7 @@ def _latency(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     return latencies(answers)
 
 
-def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> dict[str, str]:
+def _doubted_clocks(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> dict[str, str]:
     name = CLOCK_JUDGED.full_name(settings)
     verdicts: dict[str, str] = {}
 
@@ -221,13 +225,13 @@ def _doubted(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
     return {camera: verdict for camera, verdict in sorted(verdicts.items()) if verdict in doubted}
 
 
-def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> int:
-    """How many of the dead letters that are still held were sent back or dropped."""
+def _settled_count(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends: Offsets) -> int:
+    """Number of dead letters in the topic that were retried or dropped."""
     name, letters = DEAD_LETTER_SETTLED.full_name(settings), DEAD_LETTER.full_name(settings)
     settled: set[tuple[int, int]] = set()
 
     def take(record: ConsumerRecord) -> None:
-        if found := _LETTER_ID.fullmatch(record.key or b""):
+        if found := _DEAD_LETTER_KEY.fullmatch(record.key or b""):
             settled.add((int(found[1]), int(found[2])))
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
@@ -235,7 +239,7 @@ def _settled(consumer: KafkaConsumer, settings: Settings, begins: Offsets, ends:
 
 
 def _read(consumer: KafkaConsumer, starts: Offsets, ends: Offsets, take: Callable[[ConsumerRecord], None]) -> None:
-    """All values from `starts` to `ends`, or what comes within a second: a status is not worth waiting for."""
+    """Pass every record from `starts` to `ends` to `take`, and stop after one second even when some are missing."""
     left = {part for part, start in starts.items() if start < ends[part]}
     if not left:
         return

@@ -1,4 +1,4 @@
-"""How the stream fares, for people: two tables, and a line for whatever needs one of them."""
+"""Renders the stream's status for a terminal: a table of lag, a table of latency, and one line per warning."""
 
 from rich.console import Console
 from rich.table import Table
@@ -9,45 +9,49 @@ _CAMERAS_NAMED = 5
 
 
 def show_stream(console: Console, stream: StreamStatus) -> None:
-    """Print it; one line where Kafka does not tell."""
+    """Print the status; a single line when Kafka could not be read."""
     if stream.problem is not None:
         console.print(f"Stream: {stream.problem}", markup=False, highlight=False)
         return
-    lag = Table("worker", "reads", "still to read")
-    for one in stream.lag:
-        lag.add_row(one.worker, one.topic, f"{one.messages:,}")
+    lag_table = Table("worker", "topic", "lag")
+    for lag in stream.lag:
+        lag_table.add_row(lag.worker, lag.topic, f"{lag.messages:,}")
     if stream.lag:
-        console.print(lag)
+        console.print(lag_table)
     if stream.latency:
-        latency = Table("lane", "answers", "p50", "p95", "p99", "longest")
+        latency = Table("lane", "predictions", "p50", "p95", "p99", "longest")
         for lane in stream.latency:
             seconds = (lane.p50_s, lane.p95_s, lane.p99_s, lane.longest_s)
             latency.add_row(lane.lane, f"{lane.answers:,}", *(_duration(value) for value in seconds))
         console.print(latency)
     else:
-        console.print(f"No photograph was answered in the last {RECENT_S // 60} minutes.")
-    for line in concerns(stream):
+        console.print(f"No predictions in the last {RECENT_S // 60} minutes.")
+    for line in stream_warnings(stream):
         console.print(line, markup=False, highlight=False)
 
 
-def concerns(stream: StreamStatus) -> list[str]:
-    """A sentence for each thing that a person should look at."""
+def stream_warnings(stream: StreamStatus) -> list[str]:
+    """One sentence per condition that needs a person's attention."""
     lines = []
     if stream.bucket_problem:
         lines.append(f"photographs cannot be read: {stream.bucket_problem}")
     if stream.dead_letters:
-        lines.append(f"{stream.dead_letters:,} dead letters: messages that could not be processed")
+        lines.append(
+            f"{stream.dead_letters:,} dead letters (messages that could not be processed): `uncia dead-letters list`"
+        )
     if stream.late_frames:
-        lines.append(f"{stream.late_frames:,} frames came too late for their burst, and have one of their own")
+        lines.append(
+            f"{stream.late_frames:,} late frames: they arrived after their burst was closed and have their own"
+        )
     if stream.doubted_clocks:
         named = [f"{camera} ({verdict})" for camera, verdict in stream.doubted_clocks.items()]
         more = f" and {len(named) - _CAMERAS_NAMED:,} more" if len(named) > _CAMERAS_NAMED else ""
-        lines.append(f"clocks to look at: {', '.join(named[:_CAMERAS_NAMED])}{more}")
+        lines.append(f"clocks to check: {', '.join(named[:_CAMERAS_NAMED])}{more} (`uncia clocks`)")
     return lines
 
 
 def _duration(seconds: float) -> str:
-    """Milliseconds, seconds, minutes or hours, whichever reads best."""
+    """Format a duration in milliseconds, seconds, minutes or hours, by magnitude."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 120:

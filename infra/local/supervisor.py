@@ -1,4 +1,4 @@
-"""supervisord: keeps the parts up, for as long as the stack is up."""
+"""supervisord: runs the parts and restarts those that exit, as long as the stack is up."""
 
 import contextlib
 import os
@@ -16,33 +16,33 @@ from uncia.errors import StackError
 from uncia.infra.local.layout import Layout, write_private
 from uncia.infra.local.processes import ID_MARK, PART_MARK
 from uncia.infra.local.service import Service
-from uncia.infra.local.stack_identity import Drawn
+from uncia.infra.local.stack_identity import StackIdentity
 
 _MAIN = """\
 ; Written by `uncia up`; changes are lost at the next one.
 [supervisord]
-logfile={short}/stack/logs/supervisord.log
+logfile={runtime_dir}/stack/logs/supervisord.log
 logfile_maxbytes=5MB
 logfile_backups=1
-pidfile={short}/supervisord.pid
-childlogdir={short}/stack/logs
+pidfile={runtime_dir}/supervisord.pid
+childlogdir={runtime_dir}/stack/logs
 umask=077
 minfds=4096
 {user}
 [unix_http_server]
-file={short}/control.sock
+file={runtime_dir}/control.sock
 chmod=0600
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
 
-# A part that dies is started again, however often: with status 78 alone a worker says that it stopped on purpose,
-# because too many of its messages were bad, and that a person must look. `autostart` is off because `uncia up`
-# starts each part when those that it needs have answered.
+# A part that exits is restarted without limit, except after status 78: with it a worker stops on purpose because too
+# many messages were bad and a person must decide. `autostart` is off because `uncia up` starts every part when the
+# parts that it depends on are ready.
 _PROGRAM = """
 [program:{name}]
-command=/bin/sh {short}/stack/run/{name}.sh
+command=/bin/sh {runtime_dir}/stack/run/{name}.sh
 autostart=false
 autorestart=unexpected
 exitcodes=78
@@ -52,7 +52,7 @@ stopwaitsecs={stop_wait_s}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={short}/stack/logs/{name}.log
+stdout_logfile={runtime_dir}/stack/logs/{name}.log
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=1
 """
@@ -60,7 +60,7 @@ stdout_logfile_backups=1
 
 @dataclass(frozen=True)
 class Supervised:
-    """What supervisord says of one part."""
+    """supervisord's state of one part; `state` is its state name in lower case."""
 
     name: str
     state: str
@@ -69,29 +69,30 @@ class Supervised:
 
 
 class Supervisor:
-    """Talks to the supervisord of one stack over its Unix socket."""
+    """Client of one stack's supervisord, over its Unix socket. Methods raise `StackError` when it does not answer."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def start(self, services: Sequence[Service], drawn: Drawn) -> None:
-        """Write the configuration and start the daemon. It runs on its own from then on."""
-        short = str(self.layout.short)
-        # Naming our own user changes nothing; without it supervisord warns root.
+    def start(self, services: Sequence[Service], identity: StackIdentity) -> None:
+        """Write the configuration and start the daemon, which then runs on its own."""
+        runtime_dir = str(self.layout.runtime_dir)
+        # Has no effect for the current user, but without it supervisord warns when it runs as root.
         user = f"user={os.getuid()}\n" if os.getuid() == 0 else ""
-        text = _MAIN.format(short=short, user=user) + "".join(
-            _PROGRAM.format(name=service.name, short=short, stop_wait_s=service.stop_wait_s) for service in services
+        text = _MAIN.format(runtime_dir=runtime_dir, user=user) + "".join(
+            _PROGRAM.format(name=service.name, runtime_dir=runtime_dir, stop_wait_s=service.stop_wait_s)
+            for service in services
         )
-        configuration = self.layout.short / "supervisord.conf"
+        configuration = self.layout.runtime_dir / "supervisord.conf"
         write_private(configuration, text)
         started = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
-            env={**os.environ, ID_MARK: drawn.stack_id, PART_MARK: "supervisord"},
+            env={**os.environ, ID_MARK: identity.stack_id, PART_MARK: "supervisord"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            # Ctrl-C at the terminal is for `uncia up`, which then ends the stack in order.
+            # Ctrl-C in the terminal must reach `uncia up` only, which then stops the stack in order.
             start_new_session=True,
         )
         if started.returncode != 0:
@@ -100,12 +101,12 @@ class Supervisor:
         while not self.answers():
             if time.monotonic() > deadline:
                 raise StackError(
-                    "supervisord started and does not answer: see logs/supervisord.log in the stack folder"
+                    "supervisord started but does not answer: see logs/supervisord.log in the stack's folder"
                 )
             time.sleep(0.02)
 
     def answers(self) -> bool:
-        """True when the daemon is there."""
+        """True when the daemon answers; never raises."""
         try:
             with self._rpc() as rpc:
                 rpc.getState()
@@ -114,7 +115,7 @@ class Supervisor:
         return True
 
     def start_part(self, name: str) -> None:
-        """Start one part, unless it is started."""
+        """Start one part unless it is running. Returns at once."""
         with self._rpc() as rpc:
             try:
                 rpc.startProcess(name, False)
@@ -123,7 +124,7 @@ class Supervisor:
                     raise StackError(f"{name} could not be started: {fault.faultString}") from fault
 
     def stop_parts(self, names: Sequence[str], limit_s: float) -> None:
-        """Stop parts side by side and wait for them; supervisord forces those that take too long."""
+        """Stop parts in parallel and wait up to `limit_s`; supervisord kills a part after its own stop timeout."""
         with self._rpc() as rpc:
             for name in names:
                 with contextlib.suppress(xmlrpc.client.Fault):
@@ -135,12 +136,12 @@ class Supervisor:
             time.sleep(0.05)
 
     def shutdown(self) -> None:
-        """End the daemon itself."""
+        """Stop the daemon itself."""
         with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):
             rpc.shutdown()
 
     def parts(self) -> list[Supervised]:
-        """All parts that it was told of. Raises `StackError` when it is not there."""
+        """All configured parts."""
         with self._rpc() as rpc:
             return [
                 Supervised(

@@ -1,4 +1,4 @@
-"""`uncia service install`, `remove`, `status`: systemd units for the stack and for gateways. Nothing is forced."""
+"""`uncia service install`, `remove`, `status`: systemd units for the stack and for gateways."""
 
 import os
 import shutil
@@ -10,27 +10,29 @@ import typer
 
 from uncia.errors import StackError
 from uncia.infra.local.layout import parts_dir
-from uncia.infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
+from uncia.infra.local.systemd_unit import Installation, Unit, gateway_unit, stack_unit
 from uncia.settings import stack_dir
 from uncia.terminal import echo
 
 app = typer.Typer(
-    help="Have the stack or a gateway start with the machine: prints the systemd unit and the commands that enable it.",
+    help="Print the systemd unit that starts the stack or a gateway at boot, and the commands that enable it.",
     no_args_is_help=True,
 )
 
 System = Annotated[
     bool,
-    typer.Option("--system/--user", help="A unit of the machine, or of your user (starts at boot with lingering)."),
+    typer.Option(
+        "--system/--user", help="Use a system unit, or a unit of your user (with lingering it starts at boot)."
+    ),
 ]
 Gateway = Annotated[
-    Path | None, typer.Option(help="A unit for `uncia gateway watch` on this folder, instead of the stack's.")
+    Path | None, typer.Option(help="Make a unit for `uncia gateway watch` on this folder instead of the stack's.")
 ]
 Station = Annotated[str, typer.Option(help="The gateway's station.")]
 EnvironmentFile = Annotated[
-    Path | None, typer.Option(help="A file of UNCIA_... lines for the gateway: the store's address and keys.")
+    Path | None, typer.Option(help="File of UNCIA_... lines for the gateway: the store's address and credentials.")
 ]
-Name = Annotated[str, typer.Option(help="Name of the stack's unit; another one for each stack on the machine.")]
+Name = Annotated[str, typer.Option(help="Name of the stack's unit; must be unique for every stack of the machine.")]
 
 
 @app.command()
@@ -40,17 +42,17 @@ def install(
     station: Station = "",
     environment_file: EnvironmentFile = None,
     name: Name = "uncia",
-    write: Annotated[bool, typer.Option("--write", help="Write the file; without it, it is only printed.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the unit file; by default it is only printed.")] = False,
 ) -> None:
-    """Print a unit and the commands that enable it. Changes nothing without --write, and enables nothing."""
+    """Print a unit and the commands that enable it. Changes nothing without --write, and never enables the unit."""
     unit = _unit(system, gateway, station, environment_file, name)
     if write:
         _write(unit)
         echo(f"{unit.path} is written. Enable it with:", err=True)
     else:
         echo(f"# {unit.path}\n{unit.text}", lines=True)
-        echo("Nothing is changed. `--write` writes the file; then:", err=True)
-    for command in unit.enabling():
+        echo("Nothing was changed. Write the file with `--write`; then:", err=True)
+    for command in unit.enable_commands():
         echo(f"  {command}", err=True)
 
 
@@ -61,8 +63,8 @@ def remove(
     station: Station = "",
     name: Name = "uncia",
 ) -> None:
-    """Print the commands that stop a unit and remove its file. What the stack has stored stays."""
-    for command in _unit(system, gateway, station, None, name).disabling():
+    """Print the commands that stop a unit and remove its file. The stack's data is kept."""
+    for command in _unit(system, gateway, station, None, name).disable_commands():
         echo(command)
 
 
@@ -74,32 +76,32 @@ def status(
     environment_file: EnvironmentFile = None,
     name: Name = "uncia",
 ) -> None:
-    """Show whether the unit is installed, as this version would write it, enabled and active. Status 1 unless it is."""
+    """Show whether the unit is installed, current, enabled and active. Exits with status 1 unless it is active."""
     unit = _unit(system, gateway, station, environment_file, name)
     if not unit.path.exists():
         echo(f"{unit.name} is not installed: no {unit.path}")
         raise typer.Exit(1)
     same = unit.path.read_text(encoding="utf-8") == unit.text
     echo(f"{unit.path}: {'as this version writes it' if same else 'differs from what `service install` prints'}")
-    states = {question: _ask(unit, question) for question in ("is-enabled", "is-active")}
-    for question, answer in states.items():
-        echo(f"{question.removeprefix('is-')}: {answer}")
+    states = {query: _systemctl(unit, query) for query in ("is-enabled", "is-active")}
+    for query, state in states.items():
+        echo(f"{query.removeprefix('is-')}: {state}")
     raise typer.Exit(0 if states == {"is-enabled": "enabled", "is-active": "active"} else 1)
 
 
 def _unit(system: bool, gateway: Path | None, station: str, environment_file: Path | None, name: str) -> Unit:
-    where = Surroundings.here(stack_dir())
+    installation = Installation.here(stack_dir())
     if gateway is None:
         if station or environment_file:
-            raise StackError("--station and --environment-file are a gateway's: name its folder with --gateway")
+            raise StackError("--station and --environment-file apply to a gateway: pass its folder with --gateway")
         if not parts_dir().exists():
-            raise StackError(f"no {parts_dir()}: give the command in the folder of the clone, after `make setup`")
-        return stack_unit(where, system=system, name=name)
+            raise StackError(f"{parts_dir()} does not exist: run this in the folder of the clone, after `make setup`")
+        return stack_unit(installation, system=system, name=name)
     if not station:
         raise StackError("a gateway needs --station")
     if not gateway.is_dir():
-        raise StackError(f"no folder {gateway}")
-    return gateway_unit(where, gateway, station, system=system, environment_file=environment_file)
+        raise StackError(f"the folder {gateway} does not exist")
+    return gateway_unit(installation, gateway, station, system=system, environment_file=environment_file)
 
 
 def _write(unit: Unit) -> None:
@@ -111,9 +113,9 @@ def _write(unit: Unit) -> None:
         raise StackError(f"{unit.path} cannot be written{how}: {error.strerror}") from error
 
 
-def _ask(unit: Unit, question: str) -> str:
+def _systemctl(unit: Unit, query: str) -> str:
     if shutil.which("systemctl") is None:
-        return "unknown: there is no systemctl"
-    command = ["systemctl", *([] if unit.system else ["--user"]), question, unit.name]
+        return "unknown: systemctl is not installed"
+    command = ["systemctl", *([] if unit.system else ["--user"]), query, unit.name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     return (done.stdout.strip() or done.stderr.strip() or "unknown").splitlines()[0]

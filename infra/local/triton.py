@@ -1,4 +1,4 @@
-"""NVIDIA Triton from the pytriton wheel, in a Python environment of its own."""
+"""NVIDIA Triton from the pytriton wheel, in its own Python environment."""
 
 import json
 from pathlib import Path
@@ -17,13 +17,13 @@ EXIT_TIMEOUT_S = 5
 
 
 class Triton(Service):
-    """Ready when the model has answered a real inference: Triton's own readiness survives a dead model."""
+    """The inference server. Ready after a real inference, because Triton reports ready even with a dead model."""
 
     name: ClassVar[str] = "triton"
     stop_wait_s: ClassVar[int] = EXIT_TIMEOUT_S + 10
 
     def check_installed(self) -> None:
-        """The server, its packages, and a model to serve."""
+        """Check that the server, its packages and a model are installed."""
         if not (parts_dir() / "triton" / "complete.json").exists():
             raise StackError(f"Triton is not in {parts_dir()}: run `make setup` (python -m uncia.infra.local.install)")
         model = self.site.settings.model_repository / self.site.settings.model / "config.pbtxt"
@@ -31,31 +31,34 @@ class Triton(Service):
             raise StackError(f"there is no model at {model.parent}: run `make setup`, or `uncia models build`")
 
     def environment(self) -> dict[str, str]:
-        """Triton's stub finds its packages through the `python3` on PATH; PYTHONPATH and PYTHONHOME mislead it."""
+        """Library path of the wheel. The stub finds its Python packages through `python3` on PATH, see `before`."""
         venv, libraries = self.site.layout.parts / "triton" / "venv", self.site.layout.parts / "triton" / "lib"
         return {
             "LD_LIBRARY_PATH": f"{_site_packages(venv) / 'nvidia_pytriton.libs'}:{libraries}",
-            # Serving a model leaves nothing in its folder.
+            # Serving must not write into the model's folder.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def before(self) -> list[str]:
-        """PATH is the caller's, with our own Python in front; shared memory of an unclean end is swept."""
+        """Put Triton's Python first on PATH and delete shared memory that an unclean exit left.
+
+        PYTHONPATH and PYTHONHOME are unset because they would direct the stub to other packages.
+        """
         return [
             f'export PATH="{self.site.layout.parts}/triton/venv/bin:$PATH"',
             "unset PYTHONPATH PYTHONHOME",
-            f"rm -f /dev/shm/{self.site.drawn.shm_prefix}*",
+            f"rm -f /dev/shm/{self.site.identity.shm_prefix}*",
         ]
 
     def command(self) -> list[str]:
-        """The server on loopback, with the one model loaded."""
+        """The server on loopback with one model loaded."""
         layout = self.site.layout
         server = _site_packages(layout.parts / "triton" / "venv") / "pytriton" / "tritonserver"
         return [
             str(server / "bin" / "tritonserver"),
             f"--model-repository={layout.link('models', self.site.settings.model_repository)}",
             f"--backend-directory={layout.parts / 'triton' / 'backends'}",
-            f"--backend-config=python,shm-region-prefix-name={self.site.drawn.shm_prefix}",
+            f"--backend-config=python,shm-region-prefix-name={self.site.identity.shm_prefix}",
             "--model-control-mode=explicit",
             f"--load-model={self.site.settings.model}",
             "--exit-on-error=false",
@@ -72,36 +75,40 @@ class Triton(Service):
         ]
 
     def probe(self) -> str:
-        """A real inference; of a version besides the live one that answers nothing right, the answer says so."""
-        self.must_listen("triton_grpc")
-        # Here, because gRPC and numpy take half a second to import, which `uncia down` need not wait for.
+        """Infer one frame with the live version. The details name other loaded versions that fail."""
+        self.require_listener("triton_grpc")
+        # Imported here because gRPC and numpy take half a second, which `uncia down` should not wait for.
         from uncia.serving.triton_client import ModelControl
 
         settings, model = self.site.settings, self.site.settings.model
         with ModelControl(settings) as control:
-            answer = control.probe(model)
-            if not answer.healthy:
-                raise NotReady(answer.detail)
-            others = {version: probe_besides(control, settings, version) for version in served_besides(settings)}
-        ill = [f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy]
-        return f"{self.at('triton_grpc')}, {model} version {answer.version}{''.join(ill)}"
+            live = control.probe(model)
+            if not live.healthy:
+                raise NotReady(live.detail)
+            others = {
+                version: probe_other_version(control, settings, version) for version in other_served_versions(settings)
+            }
+        failing = [
+            f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy
+        ]
+        return f"{self.at('triton_grpc')}, {model} version {live.version}{''.join(failing)}"
 
 
-def served_besides(settings: Settings) -> tuple[str, ...]:
-    """The versions that Triton is to serve besides the one that the stream asks: the previous one, a shadow's.
+def other_served_versions(settings: Settings) -> tuple[str, ...]:
+    """The versions that Triton serves in addition to the one that `predict` uses: the previous one, a shadow.
 
-    None where nothing can be read of them: that is for whoever asks the live one to tell.
+    Empty when they cannot be read; the probe of the live version reports that error.
     """
     try:
         standing = read_version_state(settings.model_repository / settings.model)
     except SettingsError:
         return ()
-    asked = settings.model_version or standing.live
-    return tuple(version for version in standing.served if version != asked)
+    live = settings.model_version or standing.live
+    return tuple(version for version in standing.served if version != live)
 
 
-def probe_besides(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":
-    """Ask a version besides the live one. One whose folder is damaged or gone is ill, and nobody else is."""
+def probe_other_version(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":
+    """Probe a version other than the live one. A damaged or missing folder makes this version `FAILING`, no other."""
     from uncia.serving.triton_client import ModelHealth, ProbeResult
 
     try:

@@ -1,11 +1,11 @@
-"""The keeper asks Triton's model a real question every few seconds and cures it when it no longer answers.
+"""Watchdog of Triton: sends a real inference request every few seconds and repairs a model that stops answering.
 
-Why: when the process behind a python model dies, Triton neither restarts it nor says so. Loading that version anew
-cures it, while the others go on answering; where that does not help, the model is unloaded and loaded; then Triton
-itself is ended, and supervisord starts it again.
+When the process behind a python model dies, Triton neither restarts it nor reports it. Reloading that one version
+repairs it while the other versions keep serving. If that does not help, the whole model is unloaded and loaded; if that
+does not help either, Triton itself is ended and supervisord restarts it.
 
-The versions that are loaded besides the live one (the previous one, a shadow's) are asked seldom, one at a time, and
-cured by no more than loading that one anew: nothing is done for them that live requests would notice.
+Versions that are loaded in addition to the live one (the previous one, a shadow) are probed less often, one at a time,
+and the only remedy for them is to reload that version: nothing done for them may affect live requests.
 """
 
 import os
@@ -21,176 +21,186 @@ from pathlib import Path
 
 from uncia.errors import UnciaError
 from uncia.infra.local import processes
-from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, probe_besides, served_besides
+from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, other_served_versions, probe_other_version
 from uncia.serving.model_card import read_active_card
 from uncia.serving.model_versions import repository_lock
 from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings, settings
 from uncia.telemetry import Logger, configure_logging, ready_file
 
-PERIOD_S = 3.0
-"""Between two questions. A request that met the dead model is answered at most so much later, and the cure's 2 s."""
-OTHERS_EVERY = 5
-"""Every so many questions to the live version one of the others is asked: an answer costs as much as a photograph."""
+PROBE_INTERVAL_S = 3.0
+"""Seconds between probes. A request that meets the dead model waits at most this long plus the 2 s of the reload."""
+PROBES_PER_OTHER_VERSION = 5
+"""Probes of the live version per probe of another version: a probe costs as much as the inference of a photograph."""
 
 LIVE = ""
-"""Asks for the version that answers the stream, whichever that is."""
+"""Stands for the version that `predict` uses, whichever that is."""
 
 
-class Cure(Enum):
-    """What to do after an answer."""
+class Remedy(Enum):
+    """An action that repairs a model."""
 
-    NOTHING = auto()
+    NONE = auto()
     REVIVE = auto()
-    """Load that version anew."""
+    """Reload one version."""
     RELOAD = auto()
-    """Unload the model, all versions, and load it."""
+    """Unload the model with all its versions, then load it."""
     RESTART = auto()
+    """End Triton; supervisord restarts it."""
 
 
 @dataclass
-class Judgement:
-    """From answers to cures; knows no Triton and no clock, the moment is passed in (seconds, monotonic).
+class RemedyPolicy:
+    """Chooses a remedy from a version's probe results. Pure: `now` is passed in (seconds, monotonic).
 
-    A Triton that cannot be reached is starting, or supervisord is about to start it: it is given `patience_s`, as long
-    as it takes at its slowest, before it counts as stuck. A model that is dead, or answers badly twice, is given the
-    first of `cures`, and the next where that did not help.
+    An unreachable Triton is starting or about to be restarted by supervisord, so it counts as stuck only after
+    `patience_s`, the longest start. A model that is dead, or fails two probes in a row, gets the first of `remedies`,
+    then the next one when that did not help.
     """
 
     patience_s: float = 90.0
-    cures: Sequence[Cure] = (Cure.REVIVE, Cure.RELOAD)
-    last: Cure = Cure.RESTART
-    """When all of them were in vain, or Triton is stuck."""
-    bad: int = 0
+    remedies: Sequence[Remedy] = (Remedy.REVIVE, Remedy.RELOAD)
+    last: Remedy = Remedy.RESTART
+    """The remedy when none of `remedies` helped or Triton is stuck."""
+    failures: int = 0
     tried: int = 0
     unreachable_since: float | None = None
 
-    def after(self, health: ModelHealth, now: float) -> Cure:
-        """The cure to try now."""
+    def next_remedy(self, health: ModelHealth, now: float) -> Remedy:
+        """Record a probe's result and return the remedy to apply now."""
         if health is ModelHealth.HEALTHY:
-            self._forget()
-            return Cure.NOTHING
+            self._reset()
+            return Remedy.NONE
         if health is ModelHealth.UNREACHABLE:
             self.unreachable_since = now if self.unreachable_since is None else self.unreachable_since
-            return self._give_up() if now - self.unreachable_since >= self.patience_s else Cure.NOTHING
+            return self._exhausted() if now - self.unreachable_since >= self.patience_s else Remedy.NONE
         self.unreachable_since = None
-        self.bad += 1
-        # A dead process stays dead; anything else may have been one slow moment.
-        if self.bad < 2 and health is not ModelHealth.DEAD:
-            return Cure.NOTHING
-        if self.tried >= len(self.cures):
-            return self._give_up()
+        self.failures += 1
+        # A dead process stays dead; any other failure may be one slow response.
+        if self.failures < 2 and health is not ModelHealth.DEAD:
+            return Remedy.NONE
+        if self.tried >= len(self.remedies):
+            return self._exhausted()
         self.tried += 1
-        self.bad = 0
-        return self.cures[self.tried - 1]
+        self.failures = 0
+        return self.remedies[self.tried - 1]
 
-    def put_off(self) -> None:
-        """The cure could not be tried now: it is none of those that were in vain."""
+    def postpone(self) -> None:
+        """Take back the latest remedy: it could not be applied, so it must not count as one that did not help."""
         self.tried = max(self.tried - 1, 0)
 
-    def _give_up(self) -> Cure:
-        if self.last is not Cure.NOTHING:
-            self._forget()
+    def _exhausted(self) -> Remedy:
+        if self.last is not Remedy.NONE:
+            self._reset()
         return self.last
 
-    def _forget(self) -> None:
-        self.bad = self.tried = 0
+    def _reset(self) -> None:
+        self.failures = self.tried = 0
         self.unreachable_since = None
 
 
-def of_another() -> Judgement:
-    """For a version besides the live one: where loading it anew does not help, `uncia status` goes on saying so."""
-    return Judgement(cures=(Cure.REVIVE, Cure.REVIVE), last=Cure.NOTHING)
+def other_version_policy() -> RemedyPolicy:
+    """Policy of a version that is not live: two reloads at most, after which `uncia status` still reports it."""
+    return RemedyPolicy(remedies=(Remedy.REVIVE, Remedy.REVIVE), last=Remedy.NONE)
 
 
-class Keeper:
-    """Asks one version after the other, and cures. `others` are the versions besides the live one."""
+class TritonWatchdog:
+    """Probes one version after another and applies remedies.
+
+    `probe` infers one frame with a version (`LIVE` or a version's name), `remedies` applies a remedy to a version, and
+    `others` lists the loaded versions that are not live. A remedy that raises `BlockingIOError` (another process is
+    changing the repository) is postponed; other errors are logged and count as a remedy that did not help.
+    """
 
     def __init__(
         self,
-        ask: Callable[[str], ProbeResult],
-        cures: Mapping[Cure, Callable[[str], None]],
+        probe: Callable[[str], ProbeResult],
+        remedies: Mapping[Remedy, Callable[[str], None]],
         others: Callable[[], Sequence[str]],
         log: Logger,
     ) -> None:
-        self._ask, self._cures, self._others, self._log = ask, cures, others, log
-        self._live, self._of_others = Judgement(), dict[str, Judgement]()
-        self._last: dict[str, ModelHealth] = {}
-        self._rounds = 0
+        self._probe, self._remedies, self._others, self._log = probe, remedies, others, log
+        self._live_policy, self._other_policies = RemedyPolicy(), dict[str, RemedyPolicy]()
+        self._last_health: dict[str, ModelHealth] = {}
+        self._healthy_rounds = 0
 
-    def round(self, now: float) -> bool:
-        """Ask the live version, and now and then one of the others; whether the live one answered well."""
-        healthy = self._see(LIVE, self._live, now)
+    def check(self, now: float) -> bool:
+        """Probe the live version and, every few calls, one other version. Returns whether the live one is healthy."""
+        healthy = self._check_version(LIVE, self._live_policy, now)
         if healthy:
-            self._rounds += 1
-            turn, left = divmod(self._rounds, OTHERS_EVERY)
-            if left == 0 and (others := self._others()):
-                self._of_others = {version: self._of_others.get(version, of_another()) for version in others}
+            self._healthy_rounds += 1
+            turn, remainder = divmod(self._healthy_rounds, PROBES_PER_OTHER_VERSION)
+            if remainder == 0 and (others := self._others()):
+                policies = self._other_policies
+                self._other_policies = {name: policies.get(name, other_version_policy()) for name in others}
                 version = others[turn % len(others)]
-                self._see(version, self._of_others[version], now)
+                self._check_version(version, self._other_policies[version], now)
         return healthy
 
-    def _see(self, version: str, judgement: Judgement, now: float) -> bool:
-        answer = self._ask(version)
-        words = {"version": version or "live", "health": answer.health.value, "detail": answer.detail}
-        if answer.health is not self._last.get(version, ModelHealth.HEALTHY):
-            self._log.info("health-changed", **words)
-        self._last[version] = answer.health
-        cure = judgement.after(answer.health, now)
-        if cure is not Cure.NOTHING:
-            self._log.warning("cure", cure=cure.name.lower(), **words)
+    def _check_version(self, version: str, policy: RemedyPolicy, now: float) -> bool:
+        result = self._probe(version)
+        log = self._log.bind(version=version or "live", health=result.health.value)
+        if result.health is not self._last_health.get(version, ModelHealth.HEALTHY):
+            log.info("health_changed", detail=result.detail)
+        self._last_health[version] = result.health
+        remedy = policy.next_remedy(result.health, now)
+        if remedy is not Remedy.NONE:
+            log = log.bind(remedy=remedy.name.lower())
+            log.warning("remedy_started", detail=result.detail)
             try:
-                self._cures[cure](version)
+                self._remedies[remedy](version)
             except BlockingIOError:
-                judgement.put_off()
-                self._log.info("cure-put-off", cure=cure.name.lower(), version=version or "live")
+                policy.postpone()
+                log.info("remedy_postponed")
             except (UnciaError, OSError) as error:
-                self._log.error("cure-failed", cure=cure.name.lower(), version=version or "live", error=str(error))
-        return answer.healthy
+                log.error("remedy_failed", error=str(error))
+        return result.healthy
 
 
-def keep(keeper: Keeper, stop: threading.Event, ready: Path | None) -> None:
-    """Round after round until `stop` is set."""
+def run(watchdog: TritonWatchdog, stop: threading.Event, ready: Path | None) -> None:
+    """Check until `stop` is set. Touches the file `ready` after every successful inference of the live version."""
     while not stop.is_set():
-        healthy = keeper.round(time.monotonic())
+        healthy = watchdog.check(time.monotonic())
         if healthy and ready is not None:
             ready.touch()
-        stop.wait(PERIOD_S if healthy else PERIOD_S / 3)
+        stop.wait(PROBE_INTERVAL_S if healthy else PROBE_INTERVAL_S / 3)
 
 
 def main() -> None:
-    """Run as the part `triton-keeper` of the stack whose mark this process carries."""
+    """Run as the part `triton-keeper` of the stack whose id is in the environment."""
     stack_id = os.environ.get(processes.ID_MARK)
     if not stack_id:
-        sys.exit("triton-keeper: `uncia up` starts this; it needs to know its stack")
+        sys.exit(f"triton-keeper: {processes.ID_MARK} is not set; `uncia up` starts this process")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    chosen = settings()
-    with ModelControl(chosen) as control:
-        cures: dict[Cure, Callable[[str], None]] = {
-            Cure.REVIVE: lambda version: _revive(control, chosen, version),
-            Cure.RELOAD: lambda _: control.reload(chosen.model),
-            # supervisord starts it again.
-            Cure.RESTART: lambda _: _end_triton(stack_id),
+    config = settings()
+    with ModelControl(config) as control:
+        remedies: dict[Remedy, Callable[[str], None]] = {
+            Remedy.REVIVE: lambda version: _revive(control, config, version),
+            Remedy.RELOAD: lambda _: control.reload(config.model),
+            # supervisord then restarts it.
+            Remedy.RESTART: lambda _: _end_triton(stack_id),
         }
-        log = configure_logging(chosen, Triton.name + "-keeper")
-        keeper = Keeper(partial(_ask, control, chosen), cures, partial(served_besides, chosen), log)
-        keep(keeper, stop, ready_file())
+        log = configure_logging(config, Triton.name + "-keeper")
+        watchdog = TritonWatchdog(
+            partial(_probe, control, config), remedies, partial(other_served_versions, config), log
+        )
+        run(watchdog, stop, ready_file())
 
 
-def _ask(control: ModelControl, chosen: Settings, version: str) -> ProbeResult:
-    return control.probe(chosen.model) if version == LIVE else probe_besides(control, chosen, version)
+def _probe(control: ModelControl, config: Settings, version: str) -> ProbeResult:
+    return control.probe(config.model) if version == LIVE else probe_other_version(control, config, version)
 
 
-def _revive(control: ModelControl, chosen: Settings, version: str) -> None:
+def _revive(control: ModelControl, config: Settings, version: str) -> None:
     if version == LIVE:
-        control.reload_version(chosen.model, read_active_card(chosen).version)
+        control.reload_version(config.model, read_active_card(config).version)
         return
-    # Triton loads a model for one at a time: a person's `promote` must not fail because of a version beside. It, or
-    # the next question, sees to this one.
-    with repository_lock(chosen.model_repository, wait=False):
-        control.reload_version(chosen.model, version)
+    # Triton serves one load request for a model at a time, and a person's `uncia models promote` must not fail because
+    # of a version that is not live. That command reloads this version too, or the next probe retries.
+    with repository_lock(config.model_repository, wait=False):
+        control.reload_version(config.model, version)
 
 
 def _end_triton(stack_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Our own processes: the workers, and the keeper that cures Triton."""
+"""Uncia's own processes: the workers of the topology, the watchdog of Triton, and reconcile."""
 
 import importlib.util
 import shlex
@@ -7,32 +7,35 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.service import NotReady, Service
+from uncia.topology import WORKERS, Part
 
 
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
     except ValueError:
-        # Faust replaces its own module when it is imported, and leaves no spec on it.
+        # Faust replaces its own module when it is imported, and the replacement has no spec.
         return True
 
 
 class Worker(Service):
-    """A Faust worker. Ready when it has its partitions and its tables: it touches a file then."""
+    """A Faust worker. Ready when its ready file exists: its partitions are assigned and its tables recovered."""
 
     stop_wait_s: ClassVar[int] = 15
+    ready_detail: ClassVar[str] = "partitions assigned"
+    not_ready_detail: ClassVar[str] = "waiting for its partitions"
 
     def check_installed(self) -> None:
-        """Faust and the clients come with an extra."""
+        """Check that the extra with Faust and the clients is installed."""
         if not all(_installed(package) for package in ("faust", "tritonclient")):
             raise StackError(f"the workers need the extra `processors`: {how_to_install('processors')}")
 
     def command(self) -> list[str]:
-        """The same command that runs it anywhere else."""
+        """`uncia worker NAME`, as in containers."""
         return [sys.executable, "-m", "uncia", "worker", self.name]
 
     def environment(self) -> dict[str, str]:
-        """The way to this stack, and a scratch folder that no other stack shares."""
+        """Addresses of this stack, the ready file, and a data directory of this stack alone."""
         return {
             **self.site.environment,
             "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
@@ -40,80 +43,47 @@ class Worker(Service):
         }
 
     def before(self) -> list[str]:
-        """A file left by the last run says nothing about this one."""
+        """Remove the ready file of the last run."""
         return [f"rm -f {shlex.quote(str(self.site.layout.ready_file(self.name)))}"]
 
     def probe(self) -> str:
-        """The file is there. That its process lives is asked of supervisord."""
+        """Check the ready file. supervisord reports whether the process runs."""
         if not self.site.layout.ready_file(self.name).exists():
-            raise NotReady("waits for its partitions")
-        return "has its partitions"
+            raise NotReady(self.not_ready_detail)
+        return self.ready_detail
 
 
-class Intake(Worker):
-    """Notifications of the store become `camera.image.uploaded.v1`."""
-
-    name: ClassVar[str] = "intake"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs")
+def worker_services() -> tuple[type[Worker], ...]:
+    """One class per worker that `uncia up` starts, created from the rows of the topology."""
+    return tuple(_service(part) for part in WORKERS.values() if part.embedded)
 
 
-class Predict(Worker):
-    """Photographs become predictions."""
-
-    name: ClassVar[str] = "predict"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
-
-
-class PredictBackfill(Worker):
-    """The same for photographs that were taken long ago, behind the live ones."""
-
-    name: ClassVar[str] = "predict-backfill"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
-
-
-class Bursts(Worker):
-    """Predictions become verdicts on bursts."""
-
-    name: ClassVar[str] = "bursts"
-    needs: ClassVar[tuple[str, ...]] = ("kafka",)
-
-
-class Clocks(Worker):
-    """Predictions become a judgement on their camera's clock."""
-
-    name: ClassVar[str] = "clocks"
-    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+def _service(part: Part) -> type[Worker]:
+    return type(f"{part.name.title().replace('-', '')}Worker", (Worker,), {"name": part.name, "needs": part.needs})
 
 
 class TritonKeeper(Worker):
-    """Notices a model that no longer answers, and cures it."""
+    """The watchdog of Triton, which reloads models that stop answering. Ready after its first successful inference."""
 
+    # The name is an argument of `uncia up` and a key of the JSON of `uncia status`.
     name: ClassVar[str] = "triton-keeper"
     needs: ClassVar[tuple[str, ...]] = ("triton",)
+    ready_detail: ClassVar[str] = "probes Triton every few seconds"
+    not_ready_detail: ClassVar[str] = "no inference has succeeded yet"
 
     def command(self) -> list[str]:
-        """Ours alone: in containers an orchestrator's liveness probe does this."""
+        """The watchdog's module. In containers, the orchestrator's liveness probe takes its place."""
         return [sys.executable, "-m", "uncia.infra.local.triton_watchdog"]
-
-    def probe(self) -> str:
-        """Touched after its first successful inference."""
-        if not self.site.layout.ready_file(self.name).exists():
-            raise NotReady("has not seen an inference succeed")
-        return "asks Triton every few seconds"
 
 
 class Reconcile(Worker):
-    """Uploads whose notification was lost are announced."""
+    """`uncia reconcile`, which announces uploads whose notification was lost. Ready after its first comparison."""
 
     name: ClassVar[str] = "reconcile"
     needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs")
+    ready_detail: ClassVar[str] = "compares the bucket with the topics"
+    not_ready_detail: ClassVar[str] = "first comparison not finished"
 
     def command(self) -> list[str]:
-        """Compares the bucket with the topics, over and over."""
+        """Compares the bucket with the topics periodically."""
         return [sys.executable, "-m", "uncia", "reconcile", "--every"]
-
-    def probe(self) -> str:
-        """Touched after its first comparison."""
-        if not self.site.layout.ready_file(self.name).exists():
-            raise NotReady("has not compared yet")
-        return "compares the bucket with the topics"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.recovery.faults import Field
 from tests.recovery.observer import Observer
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 
 QUICK = {
@@ -26,7 +26,7 @@ def standing(keep: Path | None = None) -> Iterator[tuple[Field, Observer]]:
     folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
     stack = Stack(folder / "stack")
     try:
-        with stopped_at_the_end(stack):
+        with stop_on_exit(stack):
             stack.up(extra_env=QUICK)
             with Observer(stack.settings()).watching() as observer:
                 yield Field(stack, QUICK, folder), observer

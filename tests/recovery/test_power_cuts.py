@@ -23,9 +23,9 @@ from tests.stack.photographs import photograph
 from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
 from uncia.infra.local import processes
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
-from uncia.infra.local.synchronous import is_written_through
+from uncia.infra.local.sync_attribute import has_sync_attribute
 from uncia.kafka.broker import read_topics
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED, TOPICS
@@ -68,7 +68,7 @@ def temporary() -> Iterator[Path]:
 def stack(disk: power.Disk, temporary: Path) -> Iterator[Stack]:
     """All parts, on that disk, in a folder whose name no socket and no class path may have."""
     stack = Stack(disk.folder / "a station, 100% 'odd'" / "stack")
-    with stopped_at_the_end(stack):
+    with stop_on_exit(stack):
         stack.up(extra_env=QUICK)
         yield stack
 
@@ -137,10 +137,9 @@ def test_a_temporary_directory_that_is_emptied_takes_nothing_that_kafka_needs_to
 def test_an_upload_is_answered_when_its_bytes_its_index_and_its_name_are_on_disk(stack: Stack, tmp_path: Path) -> None:
     if reason := trace.why_no_trace():
         pytest.skip(reason)
-    drawn, settings = stack.drawn(), stack.settings()
-    assert drawn is not None
+    identity, settings = stack.require_identity(), stack.settings()
     data = (stack.folder / "data" / "seaweedfs").resolve()
-    assert is_written_through(data)
+    assert has_sync_attribute(data)
     store = ObjectStore(settings)
     out = tmp_path / "trace"
     with trace.traced(part(stack, "seaweedfs"), out):
@@ -149,14 +148,14 @@ def test_an_upload_is_answered_when_its_bytes_its_index_and_its_name_are_on_disk
         trace.wait_until_written(out, "HTTP/1.1 200")
     store.close()
     calls = list(trace.parse(out.read_text(encoding="utf-8", errors="replace").splitlines()))
-    answers = trace.dirty_at_answer(calls, drawn.ports["s3"], below=str(data))
+    answers = trace.dirty_at_answer(calls, identity.ports["s3"], below=str(data))
     written = {call.file for call in calls if call.name in trace.WRITES and call.file.startswith(str(data))}
 
     assert len(answers) >= 3
     assert {Path(file).suffix for file in written} >= {".dat", ".idx", ".log"}
     # Objects are synced by call, on every file system; the rest is written through, which no call shows.
     assert [file for dirty in answers for file in dirty if file.endswith(".dat")] == []
-    assert [str(path) for path in trace.paths_of(written) if not is_written_through(path)] == []
+    assert [str(path) for path in trace.paths_of(written) if not has_sync_attribute(path)] == []
 
 
 def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -> None:
@@ -164,8 +163,7 @@ def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -
         pytest.skip(reason)
     from kafka import KafkaProducer
 
-    drawn, settings = stack.drawn(), stack.settings()
-    assert drawn is not None
+    identity, settings = stack.require_identity(), stack.settings()
     topic = STORAGE_CHANGED.full_name(settings)
     producer = KafkaProducer(bootstrap_servers=settings.kafka, acks="all")
     out = tmp_path / "trace"
@@ -178,7 +176,7 @@ def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -
     log = [call for call in calls if f"/{topic}-" in call.file and call.file.endswith(".log")]
     assert log[0].name in trace.WRITES
     assert log[1].name in trace.SYNCS
-    answers = [at for at, call in enumerate(calls) if f":{drawn.ports['kafka']}->" in call.file]
+    answers = [at for at, call in enumerate(calls) if f":{identity.ports['kafka']}->" in call.file]
     assert any(at > calls.index(log[1]) for at in answers)
 
 
@@ -292,9 +290,8 @@ def stack_id(stack: Stack) -> str:
 @pytest.fixture(autouse=True)
 def remembered(stack: Stack) -> None:
     """Whose processes they are."""
-    drawn = stack.drawn()
-    assert drawn is not None
-    _ids[stack.folder] = drawn.stack_id
+    identity = stack.require_identity()
+    _ids[stack.folder] = identity.stack_id
 
 
 def kill_all(mark: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -54,7 +54,7 @@ def stack() -> Iterator[Stack | ContainerStack]:
         models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
     running = STACKS[KIND](folder / "stack")
     try:
-        with stopped_at_the_end(running, repository=models):
+        with stop_on_exit(running, repository=models):
             running.up(extra_env=QUICK)
             yield running
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.stack import Stack
 
@@ -29,7 +29,7 @@ def small() -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="uncia crash loop "))
     stack = Stack(folder / "stack")
     try:
-        with stopped_at_the_end(stack):
+        with stop_on_exit(stack):
             stack.up(["kafka"])
             yield stack
     finally:
@@ -58,5 +58,5 @@ def test_status_tells_a_crash_loop_though_the_part_runs_and_answers(small: Stack
     assert asked.returncode == 1
     (part,) = [part for part in json.loads(asked.stdout)["parts"] if part["name"] == "kafka"]
     assert (part["state"], part["restarts"], part["ready"]) == ("crash-loop", 3, True)
-    assert "restarting again and again: 3 times" in part["detail"]
+    assert "crash loop: 3 restarts" in part["detail"]
     assert "terminated by SIGKILL" in part["detail"]

@@ -71,7 +71,7 @@ def restored(stack: Stack) -> Iterator[None]:
 
 
 def restart_intake(stack: Stack, settings: dict[str, str]) -> None:
-    layout = stack._layout()
+    layout = stack._current_layout()
     assert layout is not None
     Supervisor(layout).stop_parts(["intake"], 20)
     stack.up(["intake"], extra_env={**QUICK, **settings})

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
-from uncia.infra.local.part_order import NAMES
+from uncia.infra.local.part_order import PART_NAMES
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import is_free
 
@@ -50,8 +50,8 @@ def small_stack() -> Iterator[Stack]:
 
 
 def living(stack: Stack) -> list[processes.Process]:
-    drawn = stack.drawn()
-    return list(processes.of_stack(drawn.stack_id)) if drawn else []
+    identity = stack.identity()
+    return list(processes.of_stack(identity.stack_id)) if identity else []
 
 
 def part(stack: Stack, name: str) -> PartStatus:
@@ -89,7 +89,7 @@ def s3(stack: Stack, **how: object) -> object:
 
 
 def test_every_part_answers(stack: Stack) -> None:
-    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(NAMES, True)
+    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(PART_NAMES, True)
 
 
 def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
@@ -139,9 +139,8 @@ def test_the_store_refuses_whoever_lacks_the_keys(stack: Stack, wrong: str) -> N
     ("inner", "path"), [("filer", "buckets/camera-uploads/stranger.txt"), ("volume", "1,0123456789")]
 )
 def test_the_stores_inner_servers_refuse_strangers_too(stack: Stack, inner: str, path: str) -> None:
-    drawn = stack.drawn()
-    assert drawn is not None
-    connection = http.client.HTTPConnection("127.0.0.1", drawn.ports[inner], timeout=10)
+    identity = stack.require_identity()
+    connection = http.client.HTTPConnection("127.0.0.1", identity.ports[inner], timeout=10)
     connection.request("POST", f"/{path}", body=b"x")
     status = connection.getresponse().status
     connection.close()
@@ -151,7 +150,7 @@ def test_the_stores_inner_servers_refuse_strangers_too(stack: Stack, inner: str,
 @pytest.mark.timeout(240)
 def test_a_stack_lives_beside_another_and_leaves_nothing_behind(stack: Stack, small_stack: Stack) -> None:
     small_stack.up(STORAGE)
-    mine, others = small_stack.drawn(), stack.drawn()
+    mine, others = small_stack.identity(), stack.identity()
     assert mine is not None
     assert others is not None
     assert not set(mine.ports.values()) & set(others.ports.values())
@@ -160,7 +159,7 @@ def test_a_stack_lives_beside_another_and_leaves_nothing_behind(stack: Stack, sm
 
     assert living(small_stack) == []
     assert [name for name, port in mine.ports.items() if not is_free(port)] == []
-    assert not Path(mine.short).exists()
+    assert not Path(mine.runtime_dir).exists()
     assert all(status.ready for status in stack.status())
 
 
@@ -169,12 +168,12 @@ def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(s
     from uncia.storage.object_store import ObjectStore
 
     small_stack.up(STORAGE)
-    before = small_stack.drawn()
+    before = small_stack.identity()
     bucket = small_stack.settings().bucket
     ObjectStore(small_stack.settings()).client.put_object(Bucket=bucket, Key="s/c/kept.jpg", Body=b"kept")
     small_stack.down()
     small_stack.up(STORAGE)
-    after = small_stack.drawn()
+    after = small_stack.identity()
     assert before is not None
     assert after is not None
     assert (after.ports, after.access_key) == (before.ports, before.access_key)
@@ -238,12 +237,12 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
 
 
 def test_two_starts_at_once_in_one_folder_do_not_mix(stack: Stack) -> None:
-    with stack._alone(), pytest.raises(StackError, match="at work"):
+    with stack._locked(), pytest.raises(StackError, match="at work"):
         Stack(stack.folder).up()
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PART_NAMES)
 def test_a_killed_part_comes_back_and_answers(stack: Stack, name: str) -> None:
     until_back(stack, name, stack.kill(name, signal.SIGKILL))
 

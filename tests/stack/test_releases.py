@@ -95,7 +95,7 @@ def stream(
 
 def failed_requests(stack: Stack, model: str, version: str = "") -> float:
     """What Triton counts as failed, of one version of a model or over all of them."""
-    url = f"http://127.0.0.1:{stack.drawn().ports['triton_metrics']}/metrics"  # type: ignore[union-attr]
+    url = f"http://127.0.0.1:{stack.require_identity().ports['triton_metrics']}/metrics"
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
@@ -245,7 +245,7 @@ def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Ca
     for name, module in commands.items():
         (front.parent / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         (front.parent / name).chmod(0o755)
-    ports = stack.drawn().ports  # type: ignore[union-attr]
+    ports = stack.require_identity().ports
 
     def run(name: str, *command: str) -> str:
         text = page.partition(f"<!-- example: {name} -->\n```")[2].partition("\n")[2].partition("```")[0]

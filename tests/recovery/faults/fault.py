@@ -27,9 +27,8 @@ class Field:
     @property
     def supervisor(self) -> Supervisor:
         """To stop and start parts."""
-        drawn = self.stack.drawn()
-        assert drawn is not None
-        return Supervisor(Layout(self.stack.folder, Path(drawn.short)))
+        identity = self.stack.require_identity()
+        return Supervisor(Layout(self.stack.folder, Path(identity.runtime_dir)))
 
     def environment(self) -> dict[str, str]:
         """For another process of this stack."""

@@ -35,11 +35,10 @@ class KillModel(Fault):
         return "kill -9 model process"
 
     def strike(self, field: Field) -> None:
-        drawn = field.stack.drawn()
-        assert drawn is not None
+        identity = field.stack.require_identity()
         stubs = [
             process.pid
-            for process in processes.of_stack(drawn.stack_id)
+            for process in processes.of_stack(identity.stack_id)
             if b"triton_python_backend_stub" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
         ]
         if not stubs:

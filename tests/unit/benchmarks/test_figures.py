@@ -1,4 +1,4 @@
-"""From measurements to figures."""
+"""Statistics of measurements."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_growth_leaves_the_warm_up_out() -> None:
     assert growth_per_1000(counts, sizes) == pytest.approx(0.0)
 
 
-def test_growth_of_too_few_samples_is_refused() -> None:
+def test_growth_of_too_few_samples_is_an_error() -> None:
     with pytest.raises(ValueError, match="three points"):
         growth_per_1000([0, 1000], [1.0, 2.0])
 
@@ -48,11 +48,11 @@ def test_cpu_is_summed_over_the_processes_of_a_part() -> None:
     assert cpu_between(before, after) == {"triton": 2.5}
 
 
-def test_a_process_that_began_meanwhile_counts_from_its_start() -> None:
+def test_a_new_process_counts_from_its_start() -> None:
     assert cpu_between({}, {7: ("predict", 0.5)}) == {"predict": 0.5}
 
 
-def test_a_pid_that_another_part_has_now_is_another_process() -> None:
+def test_a_reused_pid_is_another_process() -> None:
     assert cpu_between({7: ("intake", 9.0)}, {7: ("predict", 0.5)}) == {"predict": 0.5}
 
 

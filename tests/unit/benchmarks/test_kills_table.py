@@ -1,4 +1,4 @@
-"""The table of how long each part takes after it was killed."""
+"""The table of recovery times after kills."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmarks.kills import BEGIN, END, write_table
 FOUND = {"bursts": [7.8, 5.1, 6.2], "model process": [5.0]}
 
 
-def test_the_table_replaces_what_stood_there_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_old_table_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "recovery.md"
     page.write_text(f"Before.\n\n{BEGIN}\nlast time\n{END}\n\nAfter.\n")
     write_table(page, FOUND, "Each part 3 times.")
@@ -20,7 +20,7 @@ def test_the_table_replaces_what_stood_there_and_nothing_else(tmp_path: Path) ->
     assert "| model process | 5.0 s | 5.0 to 5.0 s |" in text
 
 
-def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_without_markers_is_not_changed(tmp_path: Path) -> None:
     page = tmp_path / "recovery.md"
     page.write_text("nothing")
     with pytest.raises(ValueError, match="markers"):

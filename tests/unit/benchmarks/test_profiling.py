@@ -1,4 +1,4 @@
-"""What is read from py-spy's stacks."""
+"""Parsing of py-spy's stacks."""
 
 from benchmarks.profiling import read_stacks
 
@@ -22,5 +22,5 @@ def test_shares_are_also_of_our_own_innermost_function() -> None:
     ]
 
 
-def test_threads_that_wait_do_not_count() -> None:
+def test_idle_threads_do_not_count() -> None:
     assert not any("select" in name for name, _ in read_stacks(_STACKS).own)

@@ -1,4 +1,4 @@
-"""The page that the results are written to."""
+"""The tables that the benchmark writes to its page."""
 
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-def test_words_around_the_tables_stay(page: Path) -> None:
+def test_the_text_around_the_tables_is_kept(page: Path) -> None:
     text = page.read_text()
     assert text.startswith("# Speed\n")
     assert text.endswith("Words.\n")
@@ -109,14 +109,14 @@ def test_words_around_the_tables_stay(page: Path) -> None:
         "| `decode_frame (uncia/imaging/frames.py)` | 60.0% |",
         "| the worker on Faust and Kafka | 900 frames/s |",
         "| start with a table of 10000 cameras | 6.5 s |",
-        "| alone | 120 | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 3% |",
+        "| without a backlog | 120 | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 1,234 ms | 3% |",
     ],
 )
 def test_figures_are_in_the_tables(page: Path, line: str) -> None:
     assert line in page.read_text()
 
 
-def test_a_backlog_that_ended_too_soon_is_told(page: Path) -> None:
+def test_a_backlog_that_ended_too_soon_is_reported(page: Path) -> None:
     assert "backlog ended" not in page.read_text()
     write_docs(page, {**_RESULTS, "lanes_left_at_the_end": 0})
     assert "backlog ended" in page.read_text()
@@ -130,17 +130,17 @@ def test_a_backlog_that_ended_too_soon_is_told(page: Path) -> None:
         ("recovery.md", kills.BEGIN, kills.END),
     ],
 )
-def test_the_pages_of_the_docs_have_a_place_for_the_tables(page: str, begin: str, end: str) -> None:
+def test_the_documentation_pages_have_markers_for_the_tables(page: str, begin: str, end: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert text.count(begin) == text.count(end) == 1
     assert text.index(begin) < text.index(end)
 
 
-def test_what_was_not_measured_has_no_table(tmp_path: Path) -> None:
+def test_there_is_no_table_without_measurements(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks.md"
     path.write_text(f"{BEGIN}\n{END}\n")
     write_docs(path, {name: value for name, value in _RESULTS.items() if not name.startswith(("bursts_", "lanes_"))})
-    assert "sessioniser" not in path.read_text()
+    assert "Bursts worker" not in path.read_text()
     assert "backfill" not in path.read_text()
 
 
@@ -150,7 +150,7 @@ def test_writing_twice_changes_nothing(page: Path) -> None:
     assert page.read_text() == once
 
 
-def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_without_markers_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("nothing")
     with pytest.raises(ValueError, match="markers"):
@@ -167,9 +167,9 @@ def test_results_are_one_flat_object(tmp_path: Path) -> None:
     )
 
 
-def test_a_disturbed_measurement_says_so_and_stresses_cpu_time(page: Path) -> None:
+def test_on_a_busy_machine_the_report_warns_and_emphasizes_cpu_time(page: Path) -> None:
     assert "(c)/(b) = **0.75**" in page.read_text()
     write_docs(page, {**_RESULTS, "others_share_of_machine": 0.5})
     assert "(c)/(b) = 0.75 " in page.read_text()
-    assert "by CPU seconds an image **0.7**" in page.read_text()
+    assert "by CPU seconds per image **0.7**" in page.read_text()
     assert "not quiet" in page.read_text()

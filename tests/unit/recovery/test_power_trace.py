@@ -1,4 +1,4 @@
-"""What would be lost if the power went at the moment of an answer, by the trace of the system calls."""
+"""Finds data that a power cut at the time of a response would lose, in a trace of system calls."""
 
 from tests.recovery.power.trace import Call, dirty_at_answer, parse
 
@@ -12,11 +12,11 @@ def dirty(*calls: str) -> list[set[str]]:
     return dirty_at_answer(parse(f"100 {call}\n" for call in calls), 8333, below="/data")
 
 
-def test_a_file_that_was_synced_before_the_answer_is_safe() -> None:
+def test_a_file_that_was_synced_before_the_response_is_safe() -> None:
     assert dirty(f'pwrite64(4<{DAT}>, "x"..., 10, 0) = 10', f"fsync(4<{DAT}>) = 0", ANSWER) == [set()]
 
 
-def test_a_file_that_was_written_after_its_sync_or_never_synced_is_not() -> None:
+def test_a_file_that_was_written_after_its_sync_or_never_synced_is_unsafe() -> None:
     assert dirty(
         f'pwrite64(4<{DAT}>, "x", 1, 0) = 1',
         f"fdatasync(4<{DAT}>) = 0",
@@ -26,12 +26,12 @@ def test_a_file_that_was_written_after_its_sync_or_never_synced_is_not() -> None
     ) == [{DAT, IDX}]
 
 
-def test_a_sync_that_comes_after_the_answer_or_fails_helps_nothing() -> None:
+def test_a_sync_that_fails_or_follows_the_response_does_not_count() -> None:
     lines = [f'write(4<{DAT}>, "x", 1) = 1', f"fsync(4<{DAT}>) = -1 EIO (Input/output error)", ANSWER]
     assert dirty(*lines, f"fsync(4<{DAT}>) = 0") == [{DAT}]
 
 
-def test_answers_of_other_ports_and_other_answers_do_not_count() -> None:
+def test_responses_of_other_ports_and_other_statuses_do_not_count() -> None:
     assert (
         dirty(f'write(9<{INNER}>, "HTTP/1.1 200 OK", 15) = 15', f'write(9<{CLIENT}>, "HTTP/1.1 100 Continue", 21) = 21')
         == []
@@ -49,7 +49,7 @@ def test_a_call_counts_when_it_returns() -> None:
     assert dirty_at_answer(parse([*trace, f"100 {ANSWER}\n"]), 8333) == [{DAT}]
 
 
-def test_what_is_no_call_is_passed_over() -> None:
+def test_other_lines_are_ignored() -> None:
     noise = [
         "",
         "strace: Process 5 attached\n",

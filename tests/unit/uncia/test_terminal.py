@@ -125,7 +125,7 @@ ALLOWED = {
     "commands/watch.py": {"typer.echo"},
     "commands/models_frame.py": {"sys.stdout.write"},
     "infra/local/install.py": {"print"},
-    "infra/local/installing.py": {"print"},
+    "infra/local/install_tools.py": {"print"},
     "infra/local/install_stamps.py": {"print"},
     "infra/local/pins.py": {"print"},
 }

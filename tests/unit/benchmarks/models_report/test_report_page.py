@@ -1,12 +1,12 @@
-"""The report's page: figures between the markers, and words that say no more than the figures do."""
+"""The report's page: figures between the markers, and words that progress no more than the figures do."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.models_report.cells import verdict
+from benchmarks.models_report.markdown import verdict
 from benchmarks.models_report.page import BEGIN, END, NOT_THE_FIELD, results, write_page
-from benchmarks.models_report.running import TRY, Facts, Report
+from benchmarks.models_report.steps import QUICK_SIZES, Facts, Report
 from tests.paths import ROOT
 
 MACHINE = {
@@ -50,39 +50,43 @@ ABLATION: Facts = {
 }
 
 
-def told(folder: Path, **done: Facts) -> Report:
-    return Report(folder, TRY, 1, lambda line: None, dict(done))
+def report(folder: Path, **done: Facts) -> Report:
+    return Report(folder, QUICK_SIZES, 1, lambda line: None, dict(done))
 
 
 @pytest.mark.parametrize(
     ("gain", "word"),
-    [([0.01, 0.05, 0.09], "**helps**"), ([-0.09, -0.05, -0.01], "**harms**"), ([-0.01, 0.04, 0.09], "did not help")],
+    [
+        ([0.01, 0.05, 0.09], "**helps**"),
+        ([-0.09, -0.05, -0.01], "**harms**"),
+        ([-0.01, 0.04, 0.09], "no significant effect"),
+    ],
 )
-def test_a_part_helps_only_where_its_whole_interval_does(gain: list[float], word: str) -> None:
+def test_a_part_helps_only_when_its_whole_interval_is_positive(gain: list[float], word: str) -> None:
     assert word in verdict(gain)
 
 
-def test_the_page_says_that_composites_are_not_the_field(tmp_path: Path) -> None:
-    assert NOT_THE_FIELD in results(told(tmp_path), MACHINE)
+def test_the_page_warns_that_composites_are_not_field_data(tmp_path: Path) -> None:
+    assert NOT_THE_FIELD in results(report(tmp_path), MACHINE)
 
 
-def test_a_harm_is_called_one(tmp_path: Path) -> None:
-    text = results(told(tmp_path, ablation=ABLATION), MACHINE)
+def test_a_negative_effect_is_reported_as_harm(tmp_path: Path) -> None:
+    text = results(report(tmp_path, ablation=ABLATION), MACHINE)
     assert "- windows instead of whole: **harms**: -20.0 points of top-1 (-30.0 to -10.0)." in text
 
 
-def test_frames_alone_and_together_stand_in_one_row(tmp_path: Path) -> None:
-    text = results(told(tmp_path, ablation=ABLATION), MACHINE)
+def test_single_and_combined_frames_share_one_row(tmp_path: Path) -> None:
+    text = results(report(tmp_path, ablation=ABLATION), MACHINE)
     assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) |" in text
 
 
-def test_each_rule_over_bursts_is_judged_against_single_frames(tmp_path: Path) -> None:
-    text = results(told(tmp_path, bursts=BURSTS), MACHINE)
+def test_every_burst_rule_is_compared_with_single_frames(tmp_path: Path) -> None:
+    text = results(report(tmp_path, bursts=BURSTS), MACHINE)
     assert "- log-odds: **helps**" in text
-    assert "- vote: **did not help for sure**" in text
+    assert "- vote: **no significant effect**" in text
 
 
-def test_of_genuine_photographs_it_is_told_what_each_was_called(tmp_path: Path) -> None:
+def test_real_photographs_are_listed_with_their_groups(tmp_path: Path) -> None:
     scores = {"animal": 0.9, "person": 0.0, "vehicle": 0.1, "nothing": 0.05}
     samples: Facts = {
         "seconds": 1.0,
@@ -94,30 +98,30 @@ def test_of_genuine_photographs_it_is_told_what_each_was_called(tmp_path: Path) 
             {"photograph": "single_frames/vehicle.jpg", "leopard": 0.0, **scores},
         ],
     }
-    text = results(told(tmp_path, samples=samples), MACHINE)
+    text = results(report(tmp_path, samples=samples), MACHINE)
     assert "reached by 1 of the 1 frames of its burst and by 0 of the 1 others" in text
     assert "| vehicle.jpg | 0.90 | 0.00 | 0.10 | 0.05 | animal |" in text
 
 
-def test_steps_that_were_not_done_are_not_told(tmp_path: Path) -> None:
-    assert "### Served" not in results(told(tmp_path), MACHINE)
+def test_steps_without_results_are_omitted(tmp_path: Path) -> None:
+    assert "### Served" not in results(report(tmp_path), MACHINE)
 
 
-def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+def test_only_the_section_between_the_markers_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "models.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    write_page(page, page, told(tmp_path / "report", bursts=BURSTS), MACHINE)
+    write_page(page, page, report(tmp_path / "report", bursts=BURSTS), MACHINE)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n")
     assert "old" not in text
     assert (tmp_path / "models" / "ensembles.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:
+def test_a_page_without_markers_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "models.md"
     page.write_text("nothing\n", encoding="utf-8")
     with pytest.raises(ValueError, match="markers"):
-        write_page(page, page, told(tmp_path / "report"), MACHINE)
+        write_page(page, page, report(tmp_path / "report"), MACHINE)
 
 
 def test_the_projects_own_page_has_its_markers() -> None:

@@ -1,14 +1,14 @@
-"""Steps of the report: what is done is not done again, and what follows from it is."""
+"""Steps of the report: completed steps are not repeated, and steps that depend on a changed result are."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.models_report.running import TRY, Facts, Report, Sizes, Step, run_steps
+from benchmarks.models_report.steps import QUICK_SIZES, Facts, Report, Sizes, Step, run_steps
 
 
 class Counting:
-    """A step that says how often it ran."""
+    """A step that counts its runs."""
 
     def __init__(self, *, broken: bool = False) -> None:
         self.times, self.broken = 0, broken
@@ -20,7 +20,7 @@ class Counting:
         return {"times": self.times}
 
 
-def report(folder: Path, sizes: Sizes = TRY, seed: int = 1) -> Report:
+def report(folder: Path, sizes: Sizes = QUICK_SIZES, seed: int = 1) -> Report:
     return Report(folder, sizes, seed, lambda line: None, {})
 
 
@@ -33,29 +33,29 @@ def times(steps: list[Step]) -> list[int]:
     return [step.run.times for step in steps]  # type: ignore[attr-defined]
 
 
-def test_what_is_done_is_not_done_again(tmp_path: Path, steps: list[Step]) -> None:
+def test_completed_steps_are_not_repeated(tmp_path: Path, steps: list[Step]) -> None:
     for _ in range(2):
-        told = report(tmp_path)
-        run_steps(steps, told)
+        done = report(tmp_path)
+        run_steps(steps, done)
     assert times(steps) == [1, 1]
-    assert told.done["head"]["times"] == 1
+    assert done.done["head"]["times"] == 1
 
 
-def test_force_does_it_again(tmp_path: Path, steps: list[Step]) -> None:
+def test_force_repeats_completed_steps(tmp_path: Path, steps: list[Step]) -> None:
     run_steps(steps, report(tmp_path))
     run_steps(steps, report(tmp_path), force=True)
     assert times(steps) == [2, 2]
 
 
-def test_a_step_done_anew_takes_along_what_follows_from_it(tmp_path: Path, steps: list[Step]) -> None:
+def test_a_repeated_step_invalidates_the_steps_that_depend_on_it(tmp_path: Path, steps: list[Step]) -> None:
     run_steps(steps, report(tmp_path))
     run_steps(steps, report(tmp_path), force=True, only=["data"])
     run_steps(steps, report(tmp_path))
     assert times(steps) == [2, 2]
 
 
-@pytest.mark.parametrize(("sizes", "seed"), [(Sizes(), 1), (TRY, 2)])
-def test_other_sizes_and_another_seed_are_another_report(
+@pytest.mark.parametrize(("sizes", "seed"), [(Sizes(), 1), (QUICK_SIZES, 2)])
+def test_other_sizes_or_another_seed_repeat_all_steps(
     tmp_path: Path, steps: list[Step], sizes: Sizes, seed: int
 ) -> None:
     run_steps(steps, report(tmp_path))
@@ -63,7 +63,7 @@ def test_other_sizes_and_another_seed_are_another_report(
     assert times(steps) == [2, 2]
 
 
-def test_a_report_that_was_stopped_goes_on(tmp_path: Path, steps: list[Step]) -> None:
+def test_an_interrupted_report_resumes(tmp_path: Path, steps: list[Step]) -> None:
     stopped = [steps[0], Step("head", "head", Counting(broken=True), ("data",))]
     with pytest.raises(KeyboardInterrupt):
         run_steps(stopped, report(tmp_path))
@@ -71,7 +71,7 @@ def test_a_report_that_was_stopped_goes_on(tmp_path: Path, steps: list[Step]) ->
     assert times(steps) == [1, 1]
 
 
-def test_only_some_steps_are_done_where_asked(tmp_path: Path, steps: list[Step]) -> None:
-    told = report(tmp_path)
-    run_steps(steps, told, only=["data"])
-    assert list(told.done) == ["data"]
+def test_only_selected_steps_run(tmp_path: Path, steps: list[Step]) -> None:
+    done = report(tmp_path)
+    run_steps(steps, done, only=["data"])
+    assert list(done.done) == ["data"]

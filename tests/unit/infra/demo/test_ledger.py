@@ -1,4 +1,4 @@
-"""The demo's account: nothing is called done that was not confirmed, answered and settled."""
+"""The demo's ledger: a file is accounted for only when it is confirmed, predicted and in a settled burst."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def uploaded(name: str) -> dict[str, Any]:
     }
 
 
-def answer(name: str, rejection: Rejection | None = None) -> ImagePredicted:
+def prediction(name: str, rejection: Rejection | None = None) -> ImagePredicted:
     return ImagePredicted(
         upload_id=upload_id("b", f"s/c/{name}", "e"),
         image_id=f"img-{name}",
@@ -75,56 +75,56 @@ def burst(*names: str, status: BurstStatus = BurstStatus.FINAL, revision: int = 
     )
 
 
-def whole_way(name: str) -> Ledger:
+def complete_ledger(name: str) -> Ledger:
     ledger = Ledger(expected={f"/card/{name}"})
-    ledger.take_gateway(uploaded(name))
-    ledger.take_answer(answer(name))
-    ledger.take_burst(burst(name))
+    ledger.record_gateway_event(uploaded(name))
+    ledger.record_prediction(prediction(name))
+    ledger.record_burst(burst(name))
     return ledger
 
 
-def test_a_photograph_that_came_the_whole_way_is_accounted_for() -> None:
-    assert whole_way("1.jpg").summary()["unaccounted"] == 0
+def test_a_photograph_with_upload_prediction_and_burst_is_accounted_for() -> None:
+    assert complete_ledger("1.jpg").summary()["unaccounted"] == 0
 
 
 def test_a_file_that_no_gateway_confirmed_is_named() -> None:
     assert Ledger(expected={"/card/1.jpg"}).unaccounted()["not uploaded"] == ["/card/1.jpg"]
 
 
-def test_an_exact_duplicate_needs_no_upload_of_its_own() -> None:
-    ledger = whole_way("1.jpg")
+def test_an_exact_duplicate_needs_no_upload() -> None:
+    ledger = complete_ledger("1.jpg")
     ledger.expected.add("/card/copy.jpg")
-    ledger.take_gateway({"event": "duplicate", "path": "/card/copy.jpg"})
+    ledger.record_gateway_event({"event": "duplicate", "path": "/card/copy.jpg"})
     assert ledger.summary()["unaccounted"] == 0
 
 
-def test_an_upload_without_an_answer_is_named() -> None:
+def test_an_upload_without_a_prediction_is_named() -> None:
     ledger = Ledger(expected={"/card/1.jpg"})
-    ledger.take_gateway(uploaded("1.jpg"))
+    ledger.record_gateway_event(uploaded("1.jpg"))
     assert ledger.unaccounted()["not answered"] == ["s/c/1.jpg"]
 
 
-def test_a_rejection_is_an_answer() -> None:
+def test_a_rejection_counts_as_answered() -> None:
     ledger = Ledger(expected={"/card/1.jpg"})
-    ledger.take_gateway(uploaded("1.jpg"))
-    ledger.take_answer(answer("1.jpg", Rejection(reason="image-empty", message="0 bytes")))
-    ledger.take_burst(burst("1.jpg"))
+    ledger.record_gateway_event(uploaded("1.jpg"))
+    ledger.record_prediction(prediction("1.jpg", Rejection(reason="image-empty", message="0 bytes")))
+    ledger.record_burst(burst("1.jpg"))
     assert (ledger.summary()["rejected"], ledger.summary()["unaccounted"]) == (1, 0)
 
 
 def test_a_prediction_in_a_provisional_burst_is_not_settled() -> None:
-    ledger = whole_way("1.jpg")
-    ledger.take_burst(burst("1.jpg", status=BurstStatus.PROVISIONAL, revision=2))
+    ledger = complete_ledger("1.jpg")
+    ledger.record_burst(burst("1.jpg", status=BurstStatus.PROVISIONAL, revision=2))
     assert ledger.unaccounted()["in no settled burst"] == ["s/c/1.jpg"]
 
 
-def test_an_older_revision_that_comes_again_changes_nothing() -> None:
-    ledger = whole_way("1.jpg")
-    ledger.take_burst(burst("1.jpg", revision=2))
-    ledger.take_burst(burst(status=BurstStatus.PROVISIONAL, revision=1))
+def test_an_older_revision_is_ignored() -> None:
+    ledger = complete_ledger("1.jpg")
+    ledger.record_burst(burst("1.jpg", revision=2))
+    ledger.record_burst(burst(status=BurstStatus.PROVISIONAL, revision=1))
     assert ledger.summary()["unaccounted"] == 0
 
 
-def test_the_closing_line_holds_the_agreed_names() -> None:
-    line = closing_line(whole_way("1.jpg").summary())
+def test_the_closing_line_has_the_documented_names() -> None:
+    line = closing_line(complete_ledger("1.jpg").summary())
     assert line == "uploaded=1 predicted=1 rejected=0 bursts=1 unaccounted=0 images_per_s=5.0 p50_ms=200 p95_ms=200"

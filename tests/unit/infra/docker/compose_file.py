@@ -1,4 +1,4 @@
-"""docker-compose.yml as the tests read it: variables filled in, merges and anchors resolved."""
+"""docker-compose.yml as the tests read it: variables substituted, merges and anchors resolved."""
 
 import re
 from functools import lru_cache
@@ -20,18 +20,18 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}"
 
 
 def text() -> str:
-    """The file as it stands."""
+    """The raw text of the file."""
     return (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 
 
 def variables() -> dict[str, tuple[str | None, str]]:
-    """Every variable of the file: its kind (`?` required, `-` with a default, None) and what follows it."""
+    """Every variable of the file: its kind (`?` required, `-` with a default, None) and the message or default."""
     return {found["name"]: (found["kind"], found["rest"] or "") for found in _VARIABLE.finditer(text())}
 
 
 @lru_cache(maxsize=1)
 def document() -> dict[str, Any]:
-    """The document, with variables as a fresh .env has them."""
+    """The document, with variables as in a new .env."""
 
     def fill(found: re.Match[str]) -> str:
         default = found["rest"] if found["kind"] == "-" else ""

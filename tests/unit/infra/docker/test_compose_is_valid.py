@@ -1,16 +1,17 @@
-"""docker-compose.yml against the schema of the Compose Specification, and against what we promise of it."""
+"""docker-compose.yml follows the Compose Specification and our own rules (loopback, limits, privileges)."""
 
 import json
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
+from tests.paths import ROOT
 from tests.unit.infra.docker.compose_file import (
     ENVIRONMENT,
-    ROOT,
     document,
     ours,
     services,
@@ -25,7 +26,7 @@ LOOPBACK = "127.0.0.1:"
 def schema() -> dict[str, Any]:
     # check-jsonschema ships the schema; only its file is read.
     path = distribution("check-jsonschema").locate_file("check_jsonschema/builtin_schemas/vendor/compose-spec.json")
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))  # type: ignore[attr-defined]
+    loaded: dict[str, Any] = json.loads(Path(str(path)).read_text(encoding="utf-8"))
     return loaded
 
 
@@ -33,7 +34,7 @@ def test_it_follows_the_compose_schema(schema: dict[str, Any]) -> None:
     jsonschema.Draft7Validator(schema).validate(document())
 
 
-def test_the_schema_would_notice_a_misspelt_key(schema: dict[str, Any]) -> None:
+def test_the_schema_rejects_a_misspelt_key(schema: dict[str, Any]) -> None:
     broken = {**document(), "services": {**services(), "kafka": {**services()["kafka"], "helthcheck": {}}}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft7Validator(schema).validate(broken)
@@ -50,7 +51,7 @@ def test_dependencies_exist_and_can_fulfil_their_condition(name: str) -> None:
         if wanted["condition"] == "service_healthy":
             assert "healthcheck" in services()[other]
         else:
-            # A service that is started again whenever it ends never completes.
+            # A service that always restarts never completes.
             assert services()[other]["restart"] in ("no", "on-failure:5")
 
 
@@ -65,7 +66,7 @@ def test_logs_cannot_fill_the_disk(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(services()) - {"topics", "models"}))
-def test_what_keeps_running_is_asked_for_its_health(name: str) -> None:
+def test_long_running_services_have_a_health_check(name: str) -> None:
     assert services()[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert services()[name]["restart"] == "unless-stopped"
 
@@ -90,7 +91,7 @@ def test_only_pinned_images_are_pulled() -> None:
     assert all(":" in image and not image.endswith(":latest") for image in pulled)
 
 
-def test_no_credential_stands_in_the_file_and_a_missing_one_says_what_to_do() -> None:
+def test_the_file_contains_no_credential_and_a_missing_one_names_the_remedy() -> None:
     secret = {name: rest for name, rest in variables().items() if "KEY" in name or "CLUSTER" in name}
     assert {"S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_SIGNING_KEY", "KAFKA_CLUSTER_ID"} == set(secret)
     for kind, rest in secret.values():
@@ -107,9 +108,9 @@ def test_exactly_one_triton_is_started_by_each_profile() -> None:
     assert not services()["predict"]["depends_on"]["triton-gpu"]["required"]
 
 
-def test_only_the_gpu_profile_asks_for_a_gpu() -> None:
-    asking = [name for name, service in services().items() if "nvidia" in yaml.safe_dump(service.get("deploy", {}))]
-    assert asking == ["triton-gpu"]
+def test_only_the_gpu_profile_reserves_a_gpu() -> None:
+    reserving = [name for name, service in services().items() if "nvidia" in yaml.safe_dump(service.get("deploy", {}))]
+    assert reserving == ["triton-gpu"]
 
 
 def test_every_named_volume_is_declared_and_used() -> None:
@@ -125,6 +126,6 @@ def test_every_file_that_is_mounted_exists() -> None:
     assert all((ROOT / file).is_file() for file in files)
 
 
-def test_the_file_says_where_its_story_is_told() -> None:
+def test_the_file_names_its_documentation() -> None:
     assert "docs/containers.md" in text()
     assert (ROOT / "docs" / "containers.md").is_file()

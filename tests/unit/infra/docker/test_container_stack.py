@@ -1,4 +1,4 @@
-"""What the containers' stack does before any container: it says what is missing, and draws its values."""
+"""The container stack without a Docker engine: its error messages and generated values."""
 
 import importlib.util
 import stat
@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 import yaml
 
-from tests.unit.infra.docker.compose_file import ROOT, services, variables
+from tests.paths import ROOT
+from tests.unit.infra.docker.compose_file import services, variables
 from uncia.errors import StackError
 
 
@@ -24,14 +25,14 @@ def containers() -> ModuleType:
 
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/missing.sock")
 
 
 @pytest.mark.usefixtures("no_engine")
-def test_without_an_engine_one_sentence_says_so_and_the_way_out(containers: ModuleType) -> None:
+def test_without_an_engine_the_error_names_the_cause_and_the_remedy(containers: ModuleType) -> None:
     with pytest.raises(StackError) as caught:
         containers.require_engine()
-    assert "needs a Docker engine and none answers" in str(caught.value)
+    assert "needs a Docker engine, and none answers" in str(caught.value)
     assert "unset UNCIA_TEST_STACK" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -43,25 +44,25 @@ def test_without_an_engine_up_writes_nothing(containers: ModuleType, tmp_path: P
     assert not (tmp_path / "stack").exists()
 
 
-def test_a_stack_that_was_never_up_comes_down_quietly(containers: ModuleType, tmp_path: Path) -> None:
+def test_stopping_a_stack_that_was_never_started_is_no_error(containers: ModuleType, tmp_path: Path) -> None:
     containers.ContainerStack(tmp_path / "stack").down()
 
 
-def test_a_stack_that_was_never_up_has_no_environment(containers: ModuleType, tmp_path: Path) -> None:
+def test_a_stack_that_was_never_started_has_no_environment(containers: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(StackError, match="no stack"):
         containers.ContainerStack(tmp_path / "stack").environment()
 
 
-def test_it_draws_every_variable_that_the_compose_file_asks_for(containers: ModuleType, tmp_path: Path) -> None:
+def test_every_variable_of_the_compose_file_is_generated(containers: ModuleType, tmp_path: Path) -> None:
     stack = containers.ContainerStack(tmp_path / "stack")
     stack._write({})
-    assert set(variables()) <= set(stack._drawn())
+    assert set(variables()) <= set(stack._values())
     assert stat.S_IMODE((stack.folder / "compose.env").stat().st_mode) == 0o600
 
 
-def test_its_ports_are_all_different(containers: ModuleType) -> None:
-    drawn = containers._draw()
-    ports = [value for name, value in drawn.items() if name.endswith("_PORT")]
+def test_all_ports_differ(containers: ModuleType) -> None:
+    values = containers._generate()
+    ports = [value for name, value in values.items() if name.endswith("_PORT")]
     assert len(set(ports)) == len(ports) == 4
 
 
@@ -74,7 +75,7 @@ def test_two_stacks_are_two_projects(containers: ModuleType, tmp_path: Path) -> 
     assert len(names) == 2
 
 
-def test_a_second_up_keeps_credentials_and_takes_new_variables(containers: ModuleType, tmp_path: Path) -> None:
+def test_a_second_start_keeps_credentials_and_applies_new_variables(containers: ModuleType, tmp_path: Path) -> None:
     stack = containers.ContainerStack(tmp_path / "stack")
     stack._write({})
     before = stack.environment()
@@ -84,17 +85,17 @@ def test_a_second_up_keeps_credentials_and_takes_new_variables(containers: Modul
     assert override["services"]["bursts"]["environment"] == {"UNCIA_BURST_GAP_S": "3"}
 
 
-def test_it_points_others_at_the_published_ports(containers: ModuleType, tmp_path: Path) -> None:
+def test_the_settings_use_the_published_ports(containers: ModuleType, tmp_path: Path) -> None:
     stack = containers.ContainerStack(tmp_path / "stack")
     stack._write({})
-    assert stack.settings().s3_endpoint == f"http://127.0.0.1:{stack._drawn()['S3_PORT']}"
-    assert stack.settings().kafka == f"127.0.0.1:{stack._drawn()['KAFKA_PORT']}"
+    assert stack.settings().s3_endpoint == f"http://127.0.0.1:{stack._values()['S3_PORT']}"
+    assert stack.settings().kafka == f"127.0.0.1:{stack._values()['KAFKA_PORT']}"
 
 
 def test_every_part_is_a_service_of_the_compose_file(containers: ModuleType) -> None:
     assert set(containers.PARTS) | set(containers.ONE_SHOTS) | {"triton-gpu"} == set(services())
 
 
-def test_an_unknown_part_is_refused_by_name(containers: ModuleType) -> None:
+def test_an_unknown_part_is_rejected_by_name(containers: ModuleType) -> None:
     with pytest.raises(StackError, match="no such part: kafca"):
-        containers._known("kafca")
+        containers._check_name("kafca")

@@ -1,11 +1,12 @@
-"""infra/docker/env.sh draws credentials, once, for the owner alone."""
+"""infra/docker/env.sh generates credentials once, readable by the owner only."""
 
 import re
 import stat
 import subprocess
 from pathlib import Path
 
-from tests.unit.infra.docker.compose_file import ROOT, variables
+from tests.paths import ROOT
+from tests.unit.infra.docker.compose_file import variables
 
 SCRIPT = ROOT / "infra" / "docker" / "env.sh"
 
@@ -21,17 +22,17 @@ def written(folder: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def test_it_gives_every_variable_that_the_compose_file_asks_for(tmp_path: Path) -> None:
+def test_it_sets_every_variable_of_the_compose_file(tmp_path: Path) -> None:
     assert run(tmp_path).returncode == 0
     assert set(variables()) | {"COMPOSE_PROFILES"} == set(written(tmp_path))
 
 
-def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+def test_the_file_is_readable_by_the_owner_only(tmp_path: Path) -> None:
     run(tmp_path)
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
 
 
-def test_each_drawing_is_another(tmp_path: Path) -> None:
+def test_credentials_differ_between_runs(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     run(tmp_path / "a")
@@ -48,16 +49,16 @@ def test_secrets_are_long_and_the_cluster_id_is_what_kafka_accepts(tmp_path: Pat
     assert re.fullmatch(r"[A-Za-z0-9]{21}[AQgw]", found["KAFKA_CLUSTER_ID"])
 
 
-def test_what_is_there_is_kept(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     run(tmp_path)
     before = (tmp_path / ".env").read_text(encoding="utf-8")
     again = run(tmp_path)
     assert again.returncode == 1
-    assert "keeps its credentials" in again.stderr
+    assert "is left unchanged" in again.stderr
     assert (tmp_path / ".env").read_text(encoding="utf-8") == before
 
 
-def test_a_machine_with_a_gpu_says_so(tmp_path: Path) -> None:
+def test_the_gpu_option_selects_the_gpu_profile(tmp_path: Path) -> None:
     run(tmp_path, "--gpu")
     assert written(tmp_path)["COMPOSE_PROFILES"] == "gpu"
 

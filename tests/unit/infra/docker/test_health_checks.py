@@ -1,4 +1,4 @@
-"""The health checks say what is wrong, and ask for real."""
+"""The container health checks: real requests, and the problem in one sentence."""
 
 import json
 import threading
@@ -14,12 +14,13 @@ from uncia.infra.docker.worker_health import problem
 FLOATS = 10
 
 
-class Fake(BaseHTTPRequestHandler):
-    """Answers as Triton does: a model's description, and an inference with its outputs after a JSON head."""
+class FakeTriton(BaseHTTPRequestHandler):
+    """Responds like Triton: the model's metadata, and an inference with its outputs after a JSON header."""
 
     status = 200
     missing = 0
-    asked: bytes = b""
+    body: bytes = b""
+    url = ""
 
     def do_GET(self) -> None:
         body = json.dumps(
@@ -31,13 +32,13 @@ class Fake(BaseHTTPRequestHandler):
         self._answer(200, body)
 
     def do_POST(self) -> None:
-        type(self).asked = self.rfile.read(int(self.headers["Content-Length"]))
-        head = b'{"outputs": []}'
-        body = head + bytes(4 * FLOATS - self.missing)
-        self._answer(self.status, body, {"Inference-Header-Content-Length": str(len(head))})
+        type(self).body = self.rfile.read(int(self.headers["Content-Length"]))
+        header = b'{"outputs": []}'
+        body = header + bytes(4 * FLOATS - self.missing)
+        self._answer(self.status, body, {"Inference-Header-Content-Length": str(len(header))})
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -49,57 +50,57 @@ class Fake(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def fake() -> Iterator[type[Fake]]:
-    class Mine(Fake):
-        url = ""
+def fake() -> Iterator[type[FakeTriton]]:
+    class Handler(FakeTriton):
+        """A new class, so that tests share no state."""
 
-    server = HTTPServer(("127.0.0.1", 0), Mine)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    Mine.url = f"http://127.0.0.1:{server.server_port}"
-    yield Mine
+    Handler.url = f"http://127.0.0.1:{server.server_port}"
+    yield Handler
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def triton(fake: type[Fake]) -> str | None:
-    return triton_health.main([fake.url, "species_classifier", "3"])  # type: ignore[attr-defined]
+def triton(fake: type[FakeTriton]) -> str | None:
+    return triton_health.main([fake.url, "species_classifier", "3"])
 
 
-def test_triton_is_healthy_when_it_answers_a_whole_inference(fake: type[Fake]) -> None:
+def test_triton_is_healthy_when_it_completes_an_inference(fake: type[FakeTriton]) -> None:
     assert triton(fake) is None
 
 
-def test_triton_is_asked_with_one_whole_frame(fake: type[Fake]) -> None:
+def test_the_request_has_one_complete_frame(fake: type[FakeTriton]) -> None:
     triton(fake)
-    assert fake.asked.endswith(bytes(2 * 4 * 3))
-    assert b'"shape": [1, 2, 4, 3]' in fake.asked
+    assert fake.body.endswith(bytes(2 * 4 * 3))
+    assert b'"shape": [1, 2, 4, 3]' in fake.body
 
 
-def test_triton_that_refuses_is_not_healthy(fake: type[Fake]) -> None:
+def test_triton_is_unhealthy_when_it_refuses_the_request(fake: type[FakeTriton]) -> None:
     fake.status = 500
-    assert "refuses" in (triton(fake) or "")
+    assert "refused" in (triton(fake) or "")
 
 
-def test_triton_that_answers_nothing_but_says_ok_is_not_healthy(fake: type[Fake]) -> None:
+def test_triton_is_unhealthy_when_it_returns_no_data_with_status_200(fake: type[FakeTriton]) -> None:
     fake.missing = 4 * FLOATS
-    assert "answered 0 bytes instead of 40" in (triton(fake) or "")
+    assert "returned 0 bytes instead of 40" in (triton(fake) or "")
 
 
-def test_triton_that_is_not_there_is_not_healthy() -> None:
+def test_triton_is_unhealthy_when_it_is_unreachable() -> None:
     assert "does not answer" in (triton_health.main(["http://127.0.0.1:1", "species_classifier", "1"]) or "")
 
 
-def test_a_worker_is_healthy_with_its_partitions_and_an_answer(fake: type[Fake], tmp_path: Path) -> None:
+def test_a_worker_with_partitions_and_metrics_is_healthy(fake: type[FakeTriton], tmp_path: Path) -> None:
     (tmp_path / "ready").touch()
-    assert problem(tmp_path / "ready", f"{fake.url}/metrics") is None  # type: ignore[attr-defined]
+    assert problem(tmp_path / "ready", f"{fake.url}/metrics") is None
 
 
-def test_a_worker_without_partitions_is_not_healthy(fake: type[Fake], tmp_path: Path) -> None:
-    assert "partitions" in (problem(tmp_path / "ready", f"{fake.url}/metrics") or "")  # type: ignore[attr-defined]
+def test_a_worker_without_partitions_is_unhealthy(fake: type[FakeTriton], tmp_path: Path) -> None:
+    assert "partitions" in (problem(tmp_path / "ready", f"{fake.url}/metrics") or "")
 
 
-def test_a_worker_that_does_not_answer_is_not_healthy(tmp_path: Path) -> None:
+def test_a_worker_without_metrics_is_unhealthy(tmp_path: Path) -> None:
     (tmp_path / "ready").touch()
     assert "does not answer" in (problem(tmp_path / "ready", "http://127.0.0.1:1/metrics", timeout_s=1) or "")

@@ -1,4 +1,4 @@
-"""A part that dies after every start is told as that, and not as running and ready."""
+"""A part that exits after every start is reported as a crash loop, not as running and ready."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uncia.infra.local.crash_loops import crash_loops, last_error, loops_of
+from uncia.infra.local.crash_loops import crash_loops, find_loops, last_error
 from uncia.infra.local.part_health import PartStatus
 
 NOW = time.mktime((2026, 11, 28, 12, 0, 0, 0, 0, -1))
@@ -17,11 +17,11 @@ def exited(ago_s: float, part: str = "bursts", how: str = "exit status 1; not ex
     return f"{at},123 WARN exited: {part} ({how})"
 
 
-def test_several_exits_in_a_few_minutes_are_a_loop() -> None:
+def test_several_exits_in_a_few_minutes_are_a_crash_loop() -> None:
     lines = [exited(300 - 45 * number) for number in range(7)]
-    loop = loops_of(lines, NOW)["bursts"]
+    loop = find_loops(lines, NOW)["bursts"]
     assert (loop.restarts, loop.last_exit) == (7, "exit status 1")
-    assert loop.words() == "restarting again and again: 7 times in 5 min (exit status 1)"
+    assert loop.describe() == "crash loop: 7 restarts in 5 min (exit status 1)"
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_several_exits_in_a_few_minutes_are_a_loop() -> None:
         "noise",
     ],
 )
-def test_anything_less_is_none(lines: list[str]) -> None:
-    assert loops_of(lines, NOW) == {}
+def test_fewer_older_or_expected_exits_are_no_crash_loop(lines: list[str]) -> None:
+    assert find_loops(lines, NOW) == {}
 
 
 def test_the_last_error_is_found_in_the_log_of_the_part(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_the_last_error_is_found_in_the_log_of_the_part(tmp_path: Path) -> None:
         json.dumps({"event": "waiting", "level": "warning"}),
     ]
     (tmp_path / "bursts.log").write_text("\n".join(log))
-    words = crash_loops(tmp_path, NOW)["bursts"].words()
-    assert words.endswith("last error: stopping: PermanentError: too large")
+    text = crash_loops(tmp_path, NOW)["bursts"].describe()
+    assert text.endswith("last error: stopping: PermanentError: too large")
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_the_last_error_is_found_in_the_log_of_the_part(tmp_path: Path) -> None:
         ("", ""),
     ],
 )
-def test_the_last_error_is_told_whatever_wrote_it(log: str, error: str) -> None:
+def test_the_last_error_is_found_in_every_log_format(log: str, error: str) -> None:
     assert last_error(log) == error
 
 
-def test_a_part_in_a_loop_is_not_healthy_though_it_answers() -> None:
-    loop = loops_of([exited(30)] * 3, NOW)["bursts"]
-    part = PartStatus("bursts", "running", 7, True, "has its partitions").looping(loop)
+def test_a_ready_part_in_a_crash_loop_is_not_healthy() -> None:
+    loop = find_loops([exited(30)] * 3, NOW)["bursts"]
+    part = PartStatus("bursts", "running", 7, True, "has its partitions").with_crash_loop(loop)
     assert not part.healthy
     assert part.ready
     assert (part.state, part.restarts) == ("crash-loop", 3)
-    assert "again and again" in part.detail
+    assert "crash loop: 3 restarts" in part.detail
 
 
-def test_a_stack_without_logs_has_no_loops(tmp_path: Path) -> None:
+def test_a_stack_without_logs_has_no_crash_loops(tmp_path: Path) -> None:
     assert crash_loops(tmp_path) == {}

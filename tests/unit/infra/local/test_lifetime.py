@@ -1,4 +1,4 @@
-"""A stack does not outlast the block that it was started in."""
+"""A stack does not outlive the block that it was started in."""
 
 import os
 import signal
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from uncia.infra.local.lifetime import stopped_at_the_end
+from uncia.infra.local.lifetime import stop_on_exit
 
 
-class Downs:
-    """Counts how often it was stopped."""
+class FakeStack:
+    """Counts calls of `down`; raises the signal `during` in each."""
 
     def __init__(self, during: signal.Signals | None = None) -> None:
         self.count, self._during = 0, during
@@ -21,29 +21,29 @@ class Downs:
         self.count += 1
 
 
-def test_sigterm_stops_the_stack_and_ends_as_ctrl_c_does() -> None:
-    stack = Downs()
-    with pytest.raises(KeyboardInterrupt), stopped_at_the_end(stack):
+def test_sigterm_stops_the_stack_and_raises_keyboard_interrupt() -> None:
+    stack = FakeStack()
+    with pytest.raises(KeyboardInterrupt), stop_on_exit(stack):
         signal.raise_signal(signal.SIGTERM)
     assert stack.count == 1
 
 
-def test_a_second_sigterm_does_not_cut_the_stopping_short() -> None:
-    stack = Downs(during=signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), stopped_at_the_end(stack):
+def test_a_second_sigterm_does_not_interrupt_the_shutdown() -> None:
+    stack = FakeStack(during=signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), stop_on_exit(stack):
         signal.raise_signal(signal.SIGTERM)
     assert stack.count == 1
 
 
-def test_afterwards_sigterm_means_what_it_meant() -> None:
+def test_the_previous_sigterm_handler_is_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stopped_at_the_end(Downs()):
+    with stop_on_exit(FakeStack()):
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_repository_is_named_for_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_repository_is_overridden_only_within_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNCIA_MODEL_REPOSITORY", "usual")
-    with stopped_at_the_end(Downs(), repository=Path("other")):
+    with stop_on_exit(FakeStack(), repository=Path("other")):
         assert os.environ["UNCIA_MODEL_REPOSITORY"] == "other"
     assert os.environ["UNCIA_MODEL_REPOSITORY"] == "usual"

@@ -1,4 +1,4 @@
-"""What `uncia status` says of the stream: distances, waiting times, and what needs a person."""
+"""The stream's part of `uncia status`: lag, latency and warnings."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ from kafka import TopicPartition
 
 from uncia.infra.local import stream
 from uncia.infra.local.stream import Lag, StreamStatus, lags, latencies, stream_status
-from uncia.infra.local.stream_table import concerns
+from uncia.infra.local.stream_table import stream_warnings
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED
 
@@ -19,7 +19,7 @@ def part(number: int, topic: str = IMAGE_UPLOADED.name) -> TopicPartition:
     return TopicPartition(topic, number)
 
 
-def test_lag_is_the_distance_from_the_end_over_all_partitions() -> None:
+def test_lag_sums_the_distances_from_the_end_of_all_partitions() -> None:
     ends = {part(0): 10, part(1): 7}
     found = list(lags(SETTINGS, {"predict": {part(0): 4, part(1): 7}}, {}, ends))
     assert found == [Lag("predict", IMAGE_UPLOADED.name, 6)]
@@ -31,11 +31,11 @@ def test_each_lane_has_its_own_lag() -> None:
     assert [(lag.worker, lag.messages) for lag in found] == [("predict", 0), ("predict-backfill", 900)]
 
 
-def test_a_partition_that_was_never_committed_is_still_to_read() -> None:
+def test_a_partition_without_a_committed_offset_lags_from_its_beginning() -> None:
     assert [lag.messages for lag in lags(SETTINGS, {"predict": {}}, {part(0): 5}, {part(0): 9})] == [4]
 
 
-def test_what_was_cut_off_the_log_is_nobodys_lag() -> None:
+def test_deleted_messages_are_not_counted_as_lag() -> None:
     assert [lag.messages for lag in lags(SETTINGS, {"predict": {part(0): 2}}, {part(0): 8}, {part(0): 9})] == [1]
 
 
@@ -43,28 +43,28 @@ def test_a_worker_that_never_ran_has_no_lag() -> None:
     assert list(lags(SETTINGS, {}, {}, {part(0): 10})) == []
 
 
-def test_latency_is_told_by_lane_live_first() -> None:
+def test_latency_is_reported_by_lane_live_first() -> None:
     found = latencies([("backfill", 90.0), *(("live", number / 100) for number in range(1, 101))])
     assert [(lane.lane, lane.answers) for lane in found] == [("live", 100), ("backfill", 1)]
     assert (found[0].p50_s, found[0].p95_s, found[0].p99_s, found[0].longest_s) == (0.5, 0.95, 0.99, 1.0)
 
 
-def test_a_stores_clock_ahead_of_ours_is_no_negative_wait() -> None:
+def test_a_store_clock_ahead_of_ours_gives_no_negative_latency() -> None:
     assert latencies([("live", -0.2)])[0].longest_s == 0
 
 
-def test_a_quiet_stream_concerns_nobody() -> None:
-    assert concerns(StreamStatus()) == []
+def test_a_healthy_stream_has_no_warnings() -> None:
+    assert stream_warnings(StreamStatus()) == []
 
 
-def test_dead_letters_late_frames_and_doubted_clocks_are_said() -> None:
+def test_dead_letters_late_frames_and_doubted_clocks_are_warnings() -> None:
     clocks = {f"ridge/{number}": "wrong" for number in range(7)}
-    said = concerns(StreamStatus(dead_letters=2, late_frames=1, doubted_clocks=clocks))
-    assert [line.split()[0] for line in said] == ["2", "1", "clocks"]
-    assert said[2].endswith("and 2 more")
+    warnings = stream_warnings(StreamStatus(dead_letters=2, late_frames=1, doubted_clocks=clocks))
+    assert [line.split()[0] for line in warnings] == ["2", "1", "clocks"]
+    assert "and 2 more" in warnings[2]
 
 
-def test_a_kafka_that_is_away_is_told_and_raises_nothing() -> None:
+def test_an_unreachable_kafka_is_reported_without_raising() -> None:
     away = stream_status(Settings(_env_file=None, kafka="127.0.0.1:9"))
     assert away.problem
     assert "127.0.0.1:9" in away.problem
@@ -73,13 +73,13 @@ def test_a_kafka_that_is_away_is_told_and_raises_nothing() -> None:
 JUNK = [None, b"", b"junk", b"\xff", b"[]", b"7", b'{"camera":1}', b"7:x", b":", b"1:2:3"]
 
 
-def test_messages_that_are_no_events_do_not_end_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_messages_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(consumer: object, starts: object, ends: object, take: Callable[[object], None]) -> None:
         for value in JUNK:
             take(SimpleNamespace(key=value, value=value))
         take(SimpleNamespace(key=b"0:5", value=None))
 
     monkeypatch.setattr(stream, "_read", read)
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
-    assert stream._doubted(None, settings, {}, {}) == {}  # type: ignore[arg-type]
-    assert stream._settled(None, settings, {}, {}) == 1  # type: ignore[arg-type]
+    settings = Settings(_env_file=None)
+    assert stream._doubted_clocks(None, settings, {}, {}) == {}
+    assert stream._settled_count(None, settings, {}, {}) == 1

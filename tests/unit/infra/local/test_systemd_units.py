@@ -1,4 +1,4 @@
-"""Units that systemd takes: whatever the folders are called, stopped in order, on loopback, never given up."""
+"""systemd units: valid for any folder name, stopped in order, on loopback, restarted without limit."""
 
 import shutil
 import subprocess
@@ -12,19 +12,19 @@ from uncia.errors import StackError
 from uncia.infra.local import foreground
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.systemd_command import app
-from uncia.infra.local.systemd_unit import Surroundings, Unit, gateway_unit, stack_unit
+from uncia.infra.local.systemd_unit import Installation, Unit, gateway_unit, stack_unit
 
 ODD = "a clone, 100% 'odd' \"quoted\" $HOME; \\x"
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Surroundings:
+def installation(tmp_path: Path) -> Installation:
     clone = tmp_path / ODD
     (clone / "bin").mkdir(parents=True)
     python = clone / "bin" / "python"
     python.write_text("#!/bin/sh\n")
     python.chmod(0o755)
-    return Surroundings(clone, clone / "stack", python, "root", {"JAVA_HOME": "/opt/java 17"})
+    return Installation(clone, clone / "stack", python, "root", {"JAVA_HOME": "/opt/java 17"})
 
 
 def values(unit: Unit, name: str) -> list[str]:
@@ -32,14 +32,17 @@ def values(unit: Unit, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("system", [True, False])
-def test_systemd_takes_the_units_whatever_the_folders_are_called(
-    where: Surroundings, system: bool, tmp_path: Path
+def test_systemd_accepts_the_units_for_any_folder_name(
+    installation: Installation, system: bool, tmp_path: Path
 ) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     photographs = tmp_path / "photo graphs %n"
     photographs.mkdir()
-    units = [stack_unit(where, system=system), gateway_unit(where, photographs, "ridge 5%", system=system)]
+    units = [
+        stack_unit(installation, system=system),
+        gateway_unit(installation, photographs, "ridge 5%", system=system),
+    ]
     for unit in units:
         file = tmp_path / unit.name
         file.write_text(unit.text, encoding="utf-8")
@@ -50,8 +53,8 @@ def test_systemd_takes_the_units_whatever_the_folders_are_called(
         assert (complaints, checked.returncode) == ([], 0), unit.text
 
 
-def test_the_stack_is_ready_when_all_parts_answer_and_is_stopped_in_order(where: Surroundings) -> None:
-    unit = stack_unit(where, system=True)
+def test_the_stack_unit_notifies_readiness_and_stops_in_order(installation: Installation) -> None:
+    unit = stack_unit(installation, system=True)
     assert values(unit, "Type") == ["notify"]
     assert values(unit, "KillMode") == ["mixed"]
     assert values(unit, "Restart") == ["on-failure"]
@@ -62,31 +65,33 @@ def test_the_stack_is_ready_when_all_parts_answer_and_is_stopped_in_order(where:
     assert values(unit, "WantedBy") == ["multi-user.target"]
 
 
-def test_a_users_unit_names_no_user_and_starts_with_the_users_manager(where: Surroundings) -> None:
-    unit = stack_unit(where, system=False)
+def test_a_user_unit_has_no_user_and_is_wanted_by_the_user_manager(installation: Installation) -> None:
+    unit = stack_unit(installation, system=False)
     assert values(unit, "User") == []
     assert values(unit, "WantedBy") == ["default.target"]
-    assert "loginctl enable-linger" in " ".join(unit.enabling())
+    assert "loginctl enable-linger" in " ".join(unit.enable_commands())
 
 
-def test_percent_signs_dollars_and_quotes_are_escaped(where: Surroundings) -> None:
-    command = values(stack_unit(where, system=True), "ExecStart")[0]
+def test_percent_signs_dollars_and_quotes_are_escaped(installation: Installation) -> None:
+    command = values(stack_unit(installation, system=True), "ExecStart")[0]
     assert "100%% 'odd' \\\"quoted\\\" $$HOME; \\\\x/bin/python" in command
 
 
-def test_no_credential_is_in_a_unit(where: Surroundings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_credential_is_in_a_unit(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("UNCIA_S3_SECRET_KEY", "secret")
     monkeypatch.chdir(tmp_path)
-    assert "secret" not in stack_unit(Surroundings.here(tmp_path), system=True).text
+    assert "secret" not in stack_unit(Installation.here(tmp_path), system=True).text
 
 
-def test_a_name_with_a_newline_is_refused(where: Surroundings) -> None:
+def test_a_name_with_a_newline_is_refused(installation: Installation) -> None:
     with pytest.raises(StackError, match="cannot hold"):
-        gateway_unit(where, Path("/photographs\n[Service]"), "ridge", system=True)
+        gateway_unit(installation, Path("/photographs\n[Service]"), "ridge", system=True)
 
 
-def test_a_station_of_any_name_gets_a_unit_of_a_plain_name(where: Surroundings) -> None:
-    assert gateway_unit(where, Path("/p"), "Köln/../x", system=True).name == "uncia-gateway-K-ln----x.service"
+def test_special_characters_of_a_station_are_replaced_in_the_unit_name(installation: Installation) -> None:
+    assert gateway_unit(installation, Path("/p"), "Köln/../x", system=True).name == "uncia-gateway-K-ln----x.service"
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_install_prints_and_changes_nothing_until_it_is_told_to_write(clone: Path) -> None:
+def test_install_writes_nothing_without_the_write_option(clone: Path) -> None:
     file = clone / "config" / "systemd" / "user" / "uncia.service"
     shown = CliRunner().invoke(app, ["install"])
     assert shown.exit_code == 0
@@ -114,19 +119,19 @@ def test_install_prints_and_changes_nothing_until_it_is_told_to_write(clone: Pat
     assert file.exists()
 
 
-def test_a_gateway_needs_its_station_and_a_folder_that_is_there(clone: Path) -> None:
+def test_a_gateway_unit_needs_a_station_and_an_existing_folder(clone: Path) -> None:
     assert isinstance(CliRunner().invoke(app, ["install", "--gateway", str(clone)]).exception, StackError)
     assert isinstance(CliRunner().invoke(app, ["install", "--station", "ridge"]).exception, StackError)
     missing = ["install", "--gateway", str(clone / "none"), "--station", "ridge"]
     assert isinstance(CliRunner().invoke(app, missing).exception, StackError)
 
 
-class Fake(Stack):
-    """A stack whose supervisord answers as it is told to."""
+class FakeStack(Stack):
+    """A stack whose `is_supervised` returns the given values in turn."""
 
-    def __init__(self, *answers: bool | None) -> None:
+    def __init__(self, *supervised: bool | None) -> None:
         self.calls: list[str] = []
-        self._answers = list(answers)
+        self._supervised = list(supervised)
 
     def up(self, *_: object, **__: object) -> None:
         self.calls.append("up")
@@ -135,26 +140,26 @@ class Fake(Stack):
         self.calls.append("down")
 
     def is_supervised(self) -> bool | None:
-        return self._answers.pop(0)
+        return self._supervised.pop(0)
 
 
-def run(stack: Fake, stop: threading.Event | None = None) -> int:
-    return foreground.run(stack, stop or threading.Event(), stack.calls.append, look_every_s=0)
+def run(stack: FakeStack, stop: threading.Event | None = None) -> int:
+    return foreground.run(stack, stop or threading.Event(), stack.calls.append, poll_interval_s=0)
 
 
-def test_a_supervisor_that_died_ends_the_unit_with_an_error_so_that_it_is_started_again() -> None:
-    stack = Fake(True, False, True, False, False, False)
+def test_a_dead_supervisord_ends_the_unit_with_an_error_so_that_systemd_restarts_it() -> None:
+    stack = FakeStack(True, False, True, False, False, False)
     assert run(stack) == 1
-    assert stack.calls == ["up", "READY=1\nSTATUS=All parts answer"]
+    assert stack.calls == ["up", "READY=1\nSTATUS=All parts are ready"]
 
 
-def test_a_stack_that_somebody_stopped_stays_down() -> None:
-    assert run(Fake(True, None)) == 0
+def test_a_stack_that_was_stopped_by_a_command_stays_down() -> None:
+    assert run(FakeStack(True, None)) == 0
 
 
 def test_systemd_stops_the_stack_in_order() -> None:
     stop = threading.Event()
     stop.set()
-    stack = Fake()
+    stack = FakeStack()
     assert run(stack, stop) == 0
     assert stack.calls[-2:] == ["STOPPING=1", "down"]

@@ -1,4 +1,4 @@
-"""NaN for one photograph is that photograph's; NaN for the self-test too is a model to be cured, and is waited for."""
+"""NaN for one photograph rejects it; NaN for the self-test too is a broken model, for which predict waits."""
 
 import asyncio
 import io
@@ -14,9 +14,9 @@ from tests.packages import write_package
 from uncia.events import ImagePredicted, ImageUploaded, Lane
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, self_test_pattern
-from uncia.processors.predict import worker
+from uncia.processors.predict import inference
+from uncia.processors.predict.inference import Predictor
 from uncia.processors.predict.live_model import LiveModel
-from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
@@ -57,19 +57,19 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     )  # fmt: skip
 
     async def scene() -> ImagePredicted:
-        predict = Predict(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
-            return await asyncio.wait_for(predict.answer(upload), limit_s)
+            return await asyncio.wait_for(predict.predict(upload), limit_s)
         finally:
             await predict.close()
 
     return asyncio.run(scene())
 
 
-def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
+def test_a_photograph_on_which_a_working_model_fails_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     answered = answer(tmp_path, 60)
     assert answered.prediction is None
     assert answered.rejection is not None
@@ -77,8 +77,8 @@ def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
     assert answered.sha256 is not None
 
 
-def test_a_broken_model_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predict_waits_for_a_broken_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Triton, "sound", False)
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     with pytest.raises(TimeoutError):
         answer(tmp_path, 3)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.unit.training.ensembles.tiny_packages import tiny_package
 from uncia.commands.models import app
 from uncia.errors import SettingsError
-from uncia.processors.bursts.stacked_ensemble import read_stacked
+from uncia.processors.bursts.stacked_ensemble import load_stacked_model
 from uncia.triton_models.packages.loading import open_package
 
 RED, GREEN, GREY = (230, 30, 30), (30, 220, 30), (90, 90, 90)
@@ -70,7 +70,7 @@ def test_models_are_joined(home: Path, tmp_path: Path) -> None:
 def test_what_is_learnt_over_bursts_is_what_the_worker_reads(home: Path, tmp_path: Path) -> None:
     told("stack-bursts", home / "one", home / "pictures.csv", "--all", "--out", tmp_path / "weights.json")
     labels = open_package(home / "one").card.labels
-    model = read_stacked(tmp_path / "weights.json", {labels.id: labels}.get)
+    model = load_stacked_model(tmp_path / "weights.json", {labels.id: labels}.get)
     assert [each.label for each in model.classes] == ["fox", "lynx", "empty"]
 
 

@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as hnp
 
 from tests.unit.training.ensembles.tiny_packages import label_set
 from uncia.events import ClassVector
-from uncia.processors.bursts.frames import FLOOR as WORKERS_FLOOR
-from uncia.processors.bursts.frames import Evidence, pack_evidence
-from uncia.processors.bursts.stacked_ensemble import FEATURES, StackedModel, read_stacked
+from uncia.processors.bursts.frame_record import SCORE_FLOOR as WORKERS_FLOOR
+from uncia.processors.bursts.frame_record import Evidence, pack_evidence
+from uncia.processors.bursts.stacked_ensemble import FEATURES, StackedModel, load_stacked_model
 from uncia.training.ensembles.bursts import (
     _FEATURES,
     FLOOR,
@@ -79,7 +79,7 @@ def test_the_worker_reads_what_was_learnt_and_scores_the_same(tmp_path: Path) ->
     model, scores = _learnt()
     path = tmp_path / "weights.json"
     path.write_text(as_file(model), encoding="utf-8")
-    ensemble = read_stacked(path, {LABELS.id: LABELS}.get).ensemble()
+    ensemble = load_stacked_model(path, {LABELS.id: LABELS}.get).ensemble()
     windows, names, _ = _bursts(120, 3)
     theirs = np.stack([ensemble.rule(evidence(windows[names == name]), 3) for name in scores.names])
     np.testing.assert_allclose(stacked_scores(model, scores), theirs, atol=1e-9)

@@ -1,0 +1,121 @@
+"""Runs steps and stores their results, so that an interrupted report resumes where it stopped."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from uncia.storage.durable import write_durably
+
+Facts = dict[str, Any]
+"""Result of a step, as JSON values."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the steps."""
+
+    classes: int = 10
+    """Animal classes in the species dataset, in addition to empty frames."""
+    bursts: int = 250
+    """Bursts in the species dataset."""
+    group_bursts: int = 420
+    """Bursts in the dataset of animal, person, vehicle and nothing, over all cut-outs."""
+    thing_bursts: int = 140
+    """Additional bursts with persons and vehicles, of which there are few cut-outs."""
+    view_bursts: int = 40
+    """Held-out bursts, and test bursts, on which all views of an ensemble are evaluated."""
+    epochs: int = 2
+    """Epochs of fine-tuning."""
+    small_epochs: int = 30
+    """Epochs of the small network."""
+    resamples: int = 1000
+    """Bootstrap resamples."""
+    served_s: float = 20
+    """Seconds of uploads before and after a version changes."""
+
+
+QUICK_SIZES = Sizes(4, 28, 30, 14, 4, 1, 3, 200, 4)
+"""Sizes of a smoke test of a few minutes."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Context of the steps."""
+
+    folder: Path
+    sizes: Sizes
+    seed: int
+    progress: Callable[[str], None]
+    done: dict[str, Facts]
+    """Results of the completed steps, by name."""
+
+    @property
+    def cache(self) -> Path:
+        """Feature cache, which is reused by later runs."""
+        return self.folder / "features"
+
+    def package(self, name: str) -> Path:
+        """Folder of a model package."""
+        return self.folder / "packages" / name
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the report."""
+
+    name: str
+    what: str
+    run: Callable[[Report], Facts]
+    needs: tuple[str, ...] = ()
+    """Steps whose results it uses; when they change, this step is repeated."""
+
+
+def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, only: Sequence[str] = ()) -> None:
+    """Run the steps without a valid stored result; all results and times are then in `report.done`.
+
+    `only` restricts the steps that may run; `force` repeats them even with a stored result.
+    """
+    for number, step in enumerate(steps, 1):
+        path = report.folder / "steps" / f"{step.name}.json"
+        inputs = _input_digest(report, step, path.parent)
+        stored = _read(path, inputs)
+        selected = not only or step.name in only
+        if stored is not None and not (force and selected):
+            report.done[step.name] = stored
+            report.progress(f"{number}/{len(steps)} {step.what}: already done")
+            continue
+        if not selected:
+            report.progress(f"{number}/{len(steps)} {step.what}: skipped")
+            continue
+        report.progress(f"{number}/{len(steps)} {step.what} ...")
+        began = time.monotonic()
+        facts = {**step.run(report), "seconds": 0.0}
+        facts["seconds"] = round(time.monotonic() - began, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, json.dumps({"made_of": inputs, "facts": facts}, indent=1) + "\n")
+        report.done[step.name] = facts
+        report.progress(f"{number}/{len(steps)} {step.what}: {facts['seconds']:.0f} s")
+
+
+def _input_digest(report: Report, step: Step, folder: Path) -> str:
+    """Digest of the sizes, the seed and the results of the steps that this one uses."""
+    before: Mapping[str, str] = {
+        name: hashlib.sha256((folder / f"{name}.json").read_bytes()).hexdigest()
+        for name in step.needs
+        if (folder / f"{name}.json").exists()
+    }
+    text = json.dumps([asdict(report.sizes), report.seed, step.name, before], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(path: Path, inputs: str) -> Facts | None:
+    try:
+        stored = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    facts: Facts | None = stored["facts"] if stored.get("made_of") == inputs else None
+    return facts

@@ -1,0 +1,90 @@
+"""A stack's id, ports and credentials are generated once and then kept."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from uncia.errors import StackError
+from uncia.infra.local.stack_identity import PORTS, assign_ports, ensure_identity, read_identity
+
+
+def everything_free(port: int) -> bool:
+    return True
+
+
+def test_ports_are_distinct_and_below_the_ephemeral_range() -> None:
+    ports = assign_ports({}, everything_free)
+    assert set(ports) == set(PORTS)
+    assert len(set(ports.values())) == len(PORTS)
+    assert max(ports.values()) < 32_768
+
+
+def test_a_port_that_is_still_free_is_kept() -> None:
+    first = assign_ports({}, everything_free)
+    assert assign_ports(first, everything_free) == first
+
+
+def test_only_a_port_that_is_taken_is_replaced() -> None:
+    first = assign_ports({}, everything_free)
+    second = assign_ports(first, lambda port: port != first["kafka"])
+    assert {name for name in PORTS if second[name] != first[name]} == {"kafka"}
+
+
+def test_the_port_ten_thousand_above_the_admin_port_is_free_too() -> None:
+    refused: list[int] = []
+
+    def free(port: int) -> bool:
+        refused.append(port)
+        return len(refused) > 1
+
+    admin = assign_ports({}, free)["seaweedfs_admin"]
+    assert {admin, admin + 10_000} <= set(refused)
+
+
+def test_without_a_free_port_an_error_is_raised() -> None:
+    with pytest.raises(StackError, match="no free port"):
+        assign_ports({}, lambda port: False)
+
+
+def test_credentials_and_ports_survive_a_second_start(tmp_path: Path) -> None:
+    first = ensure_identity(tmp_path, tmp_path / "short")
+    second = ensure_identity(tmp_path, tmp_path / "short")
+    assert second == first == read_identity(tmp_path)
+
+
+def test_two_stacks_share_no_credentials(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = ensure_identity(tmp_path / "a", tmp_path), ensure_identity(tmp_path / "b", tmp_path)
+    assert {one.stack_id, one.access_key, one.secret_key}.isdisjoint(
+        {other.stack_id, other.access_key, other.secret_key}
+    )
+
+
+def test_files_with_credentials_are_readable_by_the_owner_only(tmp_path: Path) -> None:
+    ensure_identity(tmp_path, tmp_path)
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("stack.env", "state.json")}
+    assert modes == {0o600}
+
+
+def test_a_line_that_a_user_added_is_kept(tmp_path: Path) -> None:
+    ensure_identity(tmp_path, tmp_path)
+    with (tmp_path / "stack.env").open("a", encoding="utf-8") as file:
+        file.write("UNCIA_FOCUS_TAXA=Ursus arctos\n")
+    identity = ensure_identity(tmp_path, tmp_path)
+    values = dotenv_values(tmp_path / "stack.env")
+    assert values["UNCIA_FOCUS_TAXA"] == "Ursus arctos"
+    assert values["UNCIA_S3_SECRET_KEY"] == identity.secret_key
+
+
+def test_a_damaged_state_file_is_named_with_the_remedy(tmp_path: Path) -> None:
+    ensure_identity(tmp_path, tmp_path)
+    (tmp_path / "state.json").write_text("{", encoding="utf-8")
+    with pytest.raises(StackError, match=r"state\.json .* is damaged .* remove the folder"):
+        read_identity(tmp_path)
+
+
+def test_a_folder_without_a_stack_has_no_identity(tmp_path: Path) -> None:
+    assert read_identity(tmp_path) is None
