@@ -102,7 +102,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                         f"{path}, line {row.line}: it has more cells than the heading: is one with a separator in it "
                         "not quoted?"
                     )
-                yield row.line, {name: table_format.clean_cell(text) for name, text in row.cells.items()}
+                yield row.line, {name: row.text(name) for name in row.cells}
     except DataError:
         raise
     except UnciaError as error:
