@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.models_report.data import split_data
 from benchmarks.models_report.steps import Facts, Report
 from uncia.serving.labels import LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.building import Ensemble, ask_members, build, gather
 from uncia.training.ensembles.bursts import BurstScores, as_file, learn_from, stacked_scores
 from uncia.training.ensembles.comparing import Line, compare_parts, compare_rules
@@ -19,8 +19,8 @@ from uncia.training.ensembles.views import View, parse_views
 from uncia.training.evaluation.bootstrap import Interval, difference
 from uncia.training.evaluation.measures import measured
 from uncia.training.evaluation.metrics import ranks
-from uncia.training.offline_inference.inference import Answers, ask
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import ImageScores, score_images
+from uncia.training.offline_inference.presence import class_presence
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 MODELS = ("head", "head_whole", "fine_tuned", "small")
@@ -62,14 +62,14 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
     }
 
 
-def _serves_the_same(package: OpenPackage, test: Answers, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
+def _serves_the_same(package: OpenPackage, test: ImageScores, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
     """Largest difference between the scores of the package's graph and the evaluated ones, over eight images."""
     from uncia.training.ensembles.building import by_member
     from uncia.training.ensembles.rules import combined
 
-    pictures = test.pictures[:8]
-    served = ask(package, pictures).windows.astype(np.float64)
-    wanted = combined(rule, by_member(test.windows[:8]), np.array(learnt.weights), learnt.bias)
+    pictures = test.samples[:8]
+    served = score_images(package, pictures).window_scores.astype(np.float64)
+    wanted = combined(rule, by_member(test.window_scores[:8]), np.array(learnt.weights), learnt.bias)
     return float(np.abs(served - wanted).max())
 
 
@@ -78,10 +78,10 @@ def bursts_step(report: Report) -> Facts:
     _, parts = split_data(report)
     package = open_package(report.package("head"))
     labels = package.card.labels
-    held_out, test = ask(package, parts.held_out), ask(package, parts.test)
+    held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
     model = learn_from(held_out, labels, name="models-report", source="composites")
     (report.folder / "stacked.json").write_text(as_file(model), encoding="utf-8")
-    scores = BurstScores.of(test.windows, test.bursts)
+    scores = BurstScores.of(test.window_scores, test.bursts)
     truth = burst_truth(test, labels, scores.names)
     names = np.array(scores.names)
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
@@ -98,9 +98,9 @@ def bursts_step(report: Report) -> Facts:
     return {"bursts": len(names), "lines": lines, "features": model["features"], "classes": len(model["classes"])}
 
 
-def burst_truth(answers: Answers, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
+def burst_truth(answers: ImageScores, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
     """The true class of every burst: what any of its frames shows; "nothing" only when all frames are empty."""
-    there, _ = presence(answers.pictures, labels)
+    there, _ = class_presence(answers.samples, labels)
     empty = np.array([entry.group == "nothing" for entry in labels.classes])
     found = []
     for name in names:
@@ -110,13 +110,13 @@ def burst_truth(answers: Answers, labels: LabelSet, names: Sequence[str]) -> np.
     return np.array(found)
 
 
-def frames_alone(answers: Answers, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def frames_alone(answers: ImageScores, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """The share of every burst's frames whose own top class is the burst's true class."""
-    best = answers.windows.argmax(axis=1)
+    best = answers.window_scores.argmax(axis=1)
     return np.array([(best[answers.bursts == name] == of).mean() for name, of in zip(names, truth, strict=True)])
 
 
-def _some(pictures: Sequence[Picture], bursts: int) -> list[Picture]:
+def _some(pictures: Sequence[Sample], bursts: int) -> list[Sample]:
     """The images of a fixed random selection of bursts."""
     names = sorted({picture.burst for picture in pictures})
     order = np.random.default_rng(0).permutation(len(names))[:bursts]

@@ -29,8 +29,8 @@ from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED
-from uncia.training.datasets.images import Picture
-from uncia.training.offline_inference.inference import ask
+from uncia.training.datasets.dataset import Sample
+from uncia.training.offline_inference.inference import score_images
 from uncia.triton_models.packages.loading import open_package
 
 MODEL = "species_classifier"
@@ -118,28 +118,28 @@ def _measure_switch(log: PredictionLog, version: str, move: Any) -> Facts:
     return {"command_s": round(took, 2), "first_answer_s": round(max(0.0, first - began), 2)}
 
 
-def _score_difference(report: Report, sent: dict[str, Picture], log: PredictionLog, version: str) -> Facts:
+def _score_difference(report: Report, sent: dict[str, Sample], log: PredictionLog, version: str) -> Facts:
     """Largest difference between the scores in the stream and those of offline inference, over 20 photographs."""
     keys = [key for _, key in log.by(version)][:20]
     package = open_package(report.package("species_and_groups"))
-    answers = ask(package, [sent[key] for key in keys])
+    answers = score_images(package, [sent[key] for key in keys])
     served = [log.received[key][1].prediction for key in keys]
     differences = [
         float(np.abs(prediction.windows.unpack() - offline.astype(np.float32)).max())
-        for prediction, offline in zip(served, answers.windows, strict=True)
+        for prediction, offline in zip(served, answers.window_scores, strict=True)
         if prediction is not None
     ]
     return {"photographs": len(differences), "off_by": max(differences, default=0.0)}
 
 
 @contextmanager
-def _uploading(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]:
+def _uploading(report: Report, settings: Settings) -> Iterator[dict[str, Sample]]:
     """Upload four photographs per second while the context is entered: composites, and real ones when available."""
     _, parts = split_data(report)
     pictures = list(parts.test)
     leopards = [picture for picture in real_photographs() if picture.burst == "snow_leopard_burst"]
     pictures = [*leopards, *pictures]
-    store, sent = ObjectStore(settings), dict[str, Picture]()
+    store, sent = ObjectStore(settings), dict[str, Sample]()
 
     def upload(stop: threading.Event) -> None:
         while not stop.wait(1 / _PER_S):

@@ -1,24 +1,15 @@
 """Reads a `deployments.csv`: its rows, their errors, and contradictions between rows."""
 
-import csv
-import io
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from uncia.camtrap import table_format
+from uncia.camtrap.camtrap_dp import identify_table
+from uncia.camtrap.table_reader import table_of
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged
 from uncia.producers.deployments.rows import ColumnNames, RowDefaults, read_row
-
-_OTHER_FORMATS = {
-    "a deployments.csv of Wildlife Insights": {"deployment_id", "placename", "start_date"},
-    "a station table of camtrapR": {"station", "setup_date", "retrieval_date"},
-    "a media.csv of Camtrap DP": {"mediaid", "filepath"},
-    "an observations.csv of Camtrap DP": {"observationid", "observationtype"},
-}
-"""Other tables that are often loaded by mistake, with some of their headings."""
 
 _FAR_DEGREES, _NEAR_DEGREES = 20.0, 5.0
 """A position this far from the median, and this near once exchanged, has latitude and longitude exchanged."""
@@ -47,16 +38,21 @@ class DeploymentSheet:
 def read_sheet(raw: bytes, columns: ColumnNames, defaults: RowDefaults) -> DeploymentSheet:
     """Read and check a table. Raises `UnciaError` where it is not a table of deployments."""
     sheet = DeploymentSheet()
-    form, text = _text(raw)
-    for line, cells, errors in _rows(text, form, columns):
+    table = table_of(raw, strict=True)
+    _check(table.header, columns)
+    for row in table:
         sheet.rows += 1
-        # Cells that are not under their headings would produce misleading messages, or reveal a position.
-        deployment, errors = (
-            (None, errors) if errors else read_row(cells, columns, defaults, decimal_comma=form.decimal_comma)
-        )
-        sheet.problems += [RowProblem(line, cells.get("deploymentID", ""), sentence) for sentence in errors]
+        deployment: DeploymentChanged | None = None
+        if row.surplus:
+            # Cells that are not under their headings would produce misleading messages, or reveal a position.
+            headings = len(table.header)
+            cells = headings + row.surplus
+            errors = [f"has {cells} cells under {headings} headings: is a cell with a separator not quoted?"]
+        else:
+            deployment, errors = read_row(row.cells, columns, defaults, decimal_comma=table.format.decimal_comma)
+        sheet.problems += [RowProblem(row.line, row.cells.get("deploymentID", ""), sentence) for sentence in errors]
         if deployment is not None:
-            sheet.deployments[line] = deployment
+            sheet.deployments[row.line] = deployment
     _reject(sheet, [*_repeated(sheet.deployments), *_overlaps(sheet.deployments), *_exchanged(sheet.deployments)])
     return sheet
 
@@ -146,56 +142,15 @@ def _overlap(one: DeploymentChanged, other: DeploymentChanged) -> bool:
     return (other.end is None or one.start < other.end) and (one.end is None or other.start < one.end)
 
 
-def _text(raw: bytes) -> tuple[table_format.TableFormat, str]:
-    """The format of the table, and its text from the heading on."""
-    try:
-        text = raw.decode(table_format.detect_encoding(raw))
-    except UnicodeDecodeError as error:
-        raise UnciaError(table_format.encoding_problem(raw[: error.start].count(b"\n") + 1)) from error
-    first, _, rest = text.partition("\n")
-    form = table_format.detect_format(first, rest.partition("\n")[0])
-    return form, rest if form.skipped_lines else text
-
-
-def _rows(
-    text: str, form: table_format.TableFormat, columns: ColumnNames
-) -> Iterator[tuple[int, dict[str, str], list[str]]]:
-    """Yields line number, cells by column, and errors of the row as a whole."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check(header, columns)
-        while True:
-            line = reader.line_num + 1 + form.skipped_lines
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if not any(cell.strip() for cell in cells):
-                continue
-            errors = []
-            if len(cells) > len(header):
-                errors = [
-                    f"has {len(cells)} cells under {len(header)} headings: is a cell with a separator not quoted?"
-                ]
-            yield line, dict(zip(header, cells, strict=False)), errors
-    except csv.Error as error:
-        raise UnciaError(f"line {reader.line_num + form.skipped_lines} is not CSV: {error}") from error
-
-
 def _check(header: list[str], columns: ColumnNames) -> None:
     missing = [name for name in REQUIRED if name not in header]
     for names in (columns.station, columns.camera):
         if not set(names) & set(header):
             missing.append(" or ".join(names))
     if missing:
-        others = next(
-            (name for name, some in _OTHER_FORMATS.items() if some <= {heading.lower() for heading in header}), ""
-        )
+        other = identify_table(header)
         raise UnciaError(
-            (f"this is {others}, which is not supported: " if others else "")
+            (f"this is {other}, which is not supported: " if other else "")
             + f"the table lacks {', '.join(missing)}: a Camtrap DP `deployments.csv` is expected; "
             "--station-column and --camera-column choose other columns"
         )
-    twice = {name for name in header if name and header.count(name) > 1}
-    if twice:
-        raise UnciaError(f"the table has the column {', '.join(sorted(twice))} more than once")

@@ -1,138 +1,194 @@
-"""Which bursts are played: pure, and the same for the same seed."""
+"""Which bursts the stations photograph: pure, and the same for the same seed."""
 
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from uncia.producers.simulate.optics import Light, Pose
-from uncia.producers.simulate.scenery import HEIGHT, WIDTH
+WIDTH, HEIGHT = 2048, 1440
+"""Pixels of a photograph."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera at one station."""
+    """A camera at a station."""
 
     station: str
     name: str
-    place: str
     make: str
     model: str
     serial: str
     reconyx: bool
+    """Whether the camera writes Reconyx's maker note, which states "3 of 5"."""
 
     def file_name(self, number: int) -> str:
-        """As such a camera names its files."""
+        """The name that a camera of this make gives its photographs."""
         return f"{'RCNX' if self.reconyx else 'IMAG'}{number:04d}.JPG"
 
 
 CAMERAS = (
-    Camera("ridge", "north-slope", "ridge", "RECONYX", "HYPERFIRE 2 COVERT", "H2UNCIA0000017", reconyx=True),
-    Camera("river", "ford", "river", "BUSHNELL", "119837C", "B200314022", reconyx=False),
-    Camera("hut", "yard", "hut", "BROWNING", "BTC-8A", "81A0447", reconyx=False),
+    Camera("ridge", "north-slope", "RECONYX", "HYPERFIRE 2 COVERT", "H2UNCIA0000017", reconyx=True),
+    Camera("river", "ford", "BUSHNELL", "119837C", "B200314022", reconyx=False),
+    Camera("hut", "yard", "BROWNING", "BTC-8A", "81A0447", reconyx=False),
 )
 
 
 @dataclass(frozen=True)
+class Light:
+    """The light of a burst."""
+
+    level: float
+    """Exposure: factor on the light."""
+    warmth: float
+    """Colour of daylight, -1 blue to 1 orange."""
+    infrared: bool
+    """Taken with the camera's own flash, at night."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Position of the animal in one frame."""
+
+    x: float
+    """Middle, as a share of the frame's width."""
+    foot: float
+    """Lower edge, as a share of the frame's height."""
+    height: float
+    """Height as a share of the frame's height."""
+    smear: float
+    """Length of the motion blur, in frame heights."""
+    facing_left: bool
+    step: float
+    """Phase of the walk; a whole number is a full step."""
+
+
+@dataclass(frozen=True)
 class Frame:
-    """One photograph to be made. `pose` is None where the animal is not in it."""
+    """A photograph to render."""
 
     camera: Camera
+    station_number: int
+    """Number of the station, from 0."""
     burst: int
+    burst_seed: int
     number: int
+    """Number of the frame in its burst, from 1."""
     of: int
+    """Number of frames in the burst."""
     file_name: str
     time: datetime
     light: Light
     temperature_c: int
     pose: Pose | None
-    seed: int
+    """None where the animal is not in the frame."""
 
 
 def cameras(stations: int) -> tuple[Camera, ...]:
-    """So many stations; beyond the third they repeat the first three under numbered names."""
+    """One camera for each station. From the fourth station on, the first three repeat with numbered names."""
     chosen = []
-    for place in range(stations):
-        camera, round_ = CAMERAS[place % 3], place // 3
-        if round_:
-            serial = f"{camera.serial[:-2]}{round_:02d}"
-            camera = Camera(f"{camera.station}-{round_ + 1}", *(camera.name, camera.place, camera.make, camera.model),
-                            serial, camera.reconyx)  # fmt: skip
+    for number in range(stations):
+        camera, copy = CAMERAS[number % 3], number // 3
+        if copy:
+            camera = Camera(
+                f"{camera.station}-{copy + 1}",
+                camera.name,
+                camera.make,
+                camera.model,
+                f"{camera.serial[:-2]}{copy:02d}",
+                camera.reconyx,
+            )
         chosen.append(camera)
     return tuple(chosen)
 
 
 def plan(*, seed: int, stations: int, bursts: int) -> list[list[Frame]]:
-    """The frames of each camera, in its order. `bursts` in all, dealt out to the cameras in turn.
+    """The frames of each camera in the order of time. `bursts` is the total, distributed over the cameras in turn.
 
-    Of every three bursts of a camera two show the cat, by day and in infrared, and one shows nothing.
+    Of every three bursts of a camera two show the cat, by day and in infrared, and one is blank.
     """
-    told: list[list[Frame]] = []
-    for place, camera in enumerate(cameras(stations)):
+    planned: list[list[Frame]] = []
+    for number, camera in enumerate(cameras(stations)):
         rng = random.Random(f"{seed}/{camera.station}/{camera.name}")
         time = datetime(2026, 5, 14, 6, 0) + timedelta(minutes=rng.randrange(120), milliseconds=rng.randrange(1000))
         frames: list[Frame] = []
-        for mine, burst in enumerate(range(place, bursts, stations)):
-            kind = (mine + place) % 3
-            infrared = kind == 1 or (kind == 2 and mine % 2 == 0)
-            time = _hour(time, rng, infrared)
-            count = 5 if camera.reconyx else rng.randint(3, 6)
-            frames += _burst(camera, burst + 1, count, time, infrared, kind != 2, rng, len(frames))
+        for own, burst in enumerate(range(number, bursts, stations)):
+            kind = (own + number) % 3
+            infrared = kind == 1 or (kind == 2 and own % 2 == 0)
+            time = _later_time(time, rng, infrared=infrared)
+            frames += _plan_burst(
+                camera, number, burst + 1, time, infrared=infrared, cat=kind != 2, first_file=len(frames) + 1, rng=rng
+            )
             time = frames[-1].time
-        told.append(frames)
-    return told
+        planned.append(frames)
+    return planned
 
 
-def _hour(after: datetime, rng: random.Random, infrared: bool) -> datetime:
-    """A later time that is in the night, or in the day, as wanted."""
+def _later_time(after: datetime, rng: random.Random, *, infrared: bool) -> datetime:
+    """A time more than an hour later, at night for infrared and by day otherwise."""
     time = after + timedelta(minutes=rng.randint(70, 200), milliseconds=rng.randrange(1000))
     while (time.hour >= 21 or time.hour < 5) != infrared:
         time += timedelta(minutes=37)
     return time
 
 
-def _burst(
+def _plan_burst(
     camera: Camera,
+    station_number: int,
     burst: int,
-    count: int,
     time: datetime,
+    *,
     infrared: bool,
     cat: bool,
+    first_file: int,
     rng: random.Random,
-    made: int,
 ) -> list[Frame]:
+    count = 5 if camera.reconyx else rng.randint(3, 6)
+    light, celsius = _light(time, infrared)
+    seed = rng.randrange(2**31)
+    poses = _walk(count, infrared, rng)
+    return [
+        Frame(
+            camera=camera,
+            station_number=station_number,
+            burst=burst,
+            burst_seed=seed,
+            number=number + 1,
+            of=count,
+            file_name=camera.file_name(first_file + number),
+            time=time + timedelta(milliseconds=number * 500 + rng.randrange(60)),
+            light=light,
+            temperature_c=celsius,
+            pose=pose if cat else None,
+        )
+        for number, pose in enumerate(poses)
+    ]
+
+
+def _light(time: datetime, infrared: bool) -> tuple[Light, int]:
+    """Light and temperature (°C) by the height of the sun, which is highest at 13:00."""
     sun = max(0.0, 1 - abs(time.hour + time.minute / 60 - 13) / 9)
-    light = Light(
-        level=1 if infrared else 0.85 + 0.30 * sun, warmth=0.0 if infrared else 0.75 - 0.85 * sun, infrared=infrared
-    )
-    cold = 2 if infrared else round(4 + 11 * sun)
+    if infrared:
+        return Light(level=1.0, warmth=0.0, infrared=True), 2
+    return Light(level=0.85 + 0.30 * sun, warmth=0.4 - 0.45 * sun, infrared=False), round(4 + 11 * sun)
+
+
+def _walk(count: int, infrared: bool, rng: random.Random) -> list[Pose]:
+    """The animal's positions while it walks through the frame, from either side."""
     left = rng.random() < 0.5
-    foot = HEIGHT * rng.uniform(0.74, 0.90)
-    size = (foot - 0.3 * HEIGHT) * rng.uniform(0.62, 0.78)
-    start, end = rng.uniform(0.16, 0.30) * WIDTH, rng.uniform(0.70, 0.84) * WIDTH
-    frames = []
+    foot = rng.uniform(0.74, 0.90)
+    height = (foot - 0.3) * rng.uniform(0.62, 0.78)
+    start, end = rng.uniform(0.16, 0.30), rng.uniform(0.70, 0.84)
+    poses = []
     for number in range(count):
         share = number / max(count - 1, 1)
         x = start + (end - start) * share
-        pose = Pose(
-            x=WIDTH - x if left else x,
-            foot=foot + 26 * (share - 0.5) + rng.uniform(-4, 4),
-            height=size * (1 + 0.06 * (share - 0.5)),
-            blur=rng.uniform(7, 15) if infrared else rng.uniform(2, 6),
-            facing_left=left,
-            step=share * count / 2.6,
-        )
-        frames.append(
-            Frame(
-                camera=camera,
-                burst=burst,
-                number=number + 1,
-                of=count,
-                file_name=camera.file_name(made + number + 1),
-                time=time + timedelta(milliseconds=number * 500 + rng.randrange(60)),
-                light=light,
-                temperature_c=cold,
-                pose=pose if cat else None,
-                seed=rng.randrange(2**31),
+        poses.append(
+            Pose(
+                x=1 - x if left else x,
+                foot=foot + 0.018 * (share - 0.5) + rng.uniform(-0.003, 0.003),
+                height=height * (1 + 0.06 * (share - 0.5)),
+                smear=(rng.uniform(7, 15) if infrared else rng.uniform(2, 6)) / HEIGHT,
+                facing_left=left,
+                step=share * count / 2.6,
             )
         )
-    return frames
+    return poses

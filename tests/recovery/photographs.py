@@ -71,7 +71,7 @@ def cut_off(data: bytes) -> bytes:
 
 
 def _note(taken: datetime, trigger: Trigger) -> bytes:
-    shot = exif.Shot(
+    shot = exif.ExifValues(
         time=taken,
         make="RECONYX",
         model="HYPERFIRE 2 COVERT",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncia.storage.atomic_dir import STAGING_PREFIX, staging_directory
 from uncia.training.animal_or_not.dataset import in_groups, split_groups
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
 from uncia.training.ensembles.concatenate import join
 from uncia.triton_models.packages.loading import OpenPackage, model_name_of, open_package
@@ -30,7 +30,7 @@ class Groups:
 
 
 def train_groups(
-    data: DataSet,
+    data: Dataset,
     out: Path,
     *,
     beside: OpenPackage | None = None,

@@ -1,1 +1,1 @@
-"""Looks a data set over: files that cannot be read, copies, classes that are hardly there, labels that look wrong."""
+"""Check a dataset: files that cannot be read, duplicates, rare classes, and labels that look wrong."""

@@ -1,4 +1,4 @@
-"""What a published network sees in each picture: the features that doubtful labels are found by."""
+"""Image embeddings of a published network, by which labels are checked."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Progress
+from uncia.training.progress import ProgressCallback, no_progress
 
 BACKBONE = "efficientnet-lite0"
-_AT_ONCE = 256
+_ROWS_IN_MEMORY = 256
 
 
-def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) -> tuple[list[Path], NDArray[np.float32]]:
-    """Those that could be read, and float32 (N, D): of each feature its best window, as the animal is in one of them.
+def embed_images(
+    paths: Sequence[Path], cache: Path, progress: ProgressCallback | None = None
+) -> tuple[list[Path], NDArray[np.float32]]:
+    """The N files that can be read, and their embeddings: float32 (N, D), the maximum of each feature over windows.
 
-    Features are kept in `cache` by content, and shared with `uncia train`; the rows are mapped from a file that
-    has no name any more, so that memory does not grow with the pictures. Raises `TrainingError` where the cache cannot
-    be written.
+    The animal is in one of the windows, hence the maximum. Features are cached in the folder `cache` by content, and
+    shared with `uncia train`. The result is mapped from an unlinked file, so that memory does not grow with the number
+    of images. Raises `TrainingError` where the cache cannot be written.
     """
-    # Here, because torch takes seconds to load, and a check without the network needs none of it.
+    # Imported here: torch takes seconds to load, and a check without the network does not need it.
     from uncia.training.features.backbones import backbone
     from uncia.training.features.extraction import cache_file, extract
     from uncia.training.features.inputs import Sight
@@ -30,30 +32,30 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
     network, spec = backbone(BACKBONE), FrameSpec()
     cut = network.deepest
     sights = [Sight(path) for path in paths]
-    told = extract(sights, ("plain",), network, (cut,), spec, cache, progress or (lambda done, total: None))
+    result = extract(sights, ("plain",), network, (cut,), spec, cache, progress or no_progress)
     file = cache_file(cache, network, cut, spec)
-    kept = [(sight, content) for sight, content in zip(sights, told.contents, strict=True) if content is not None]
-    if not kept:
+    readable = [(sight, content) for sight, content in zip(sights, result.contents, strict=True) if content is not None]
+    if not readable:
         return [], np.zeros((0, 1), np.float32)
     try:
-        features = _best_windows([(file, sight.key(content, "plain")) for sight, content in kept], cache)
+        features = _max_over_windows([(file, sight.key(content, "plain")) for sight, content in readable], cache)
     except OSError as error:
         raise TrainingError(
-            f"no room for the features in {cache} ({error.strerror}): make room or name another folder with --cache"
+            f"no space for the features in {cache} ({error.strerror}): free some, or name another folder with --cache"
         ) from error
-    return [sight.path for sight, _ in kept], features
+    return [sight.path for sight, _ in readable], features
 
 
-def _best_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.float32]:
-    """Of each `(cache file, key)` the most of each feature over its windows, (N, D), mapped from a nameless file."""
+def _max_over_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.float32]:
+    """Maximum of each feature over the windows of each `(cache file, key)`; (N, D), mapped from an unlinked file."""
     from uncia.training.feature_store.row_file import gather
 
-    best: list[NDArray[np.float32]] = []
+    maxima: list[NDArray[np.float32]] = []
     with tempfile.TemporaryDirectory(dir=cache) as folder, tempfile.TemporaryFile(dir=cache) as out:
-        for begin in range(0, len(items), _AT_ONCE):
-            table = gather(items[begin : begin + _AT_ONCE], Path(folder) / "rows")
-            # The first row is the whole frame, the others are its windows.
-            best = [table.of(place)[1:].max(axis=0) for place in range(len(table))]
-            out.write(np.stack(best).tobytes())
+        for begin in range(0, len(items), _ROWS_IN_MEMORY):
+            table = gather(items[begin : begin + _ROWS_IN_MEMORY], Path(folder) / "rows")
+            # The first row is the entire frame, the others are its windows.
+            maxima = [table.of(row)[1:].max(axis=0) for row in range(len(table))]
+            out.write(np.stack(maxima).tobytes())
         out.flush()
-        return np.memmap(out, np.float32, "r", shape=(len(items), len(best[0])))
+        return np.memmap(out, np.float32, "r", shape=(len(items), len(maxima[0])))

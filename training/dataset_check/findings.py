@@ -1,4 +1,4 @@
-"""A whole check, from a data set to what was found."""
+"""Check a dataset; the findings are plain values for terminal, JSON and HTML report."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,25 +9,28 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.training.dataset_check.classes import ClassCount, count_classes, judge_classes
-from uncia.training.dataset_check.contents import Unreadable, read_contents
-from uncia.training.dataset_check.duplicates import Duplicates, find_duplicates
-from uncia.training.dataset_check.labels import Doubt, doubtful
-from uncia.training.datasets.images import DataSet, Picture, Progress
+from uncia.training.dataset_check.classes import ClassCount, class_warnings, count_classes
+from uncia.training.dataset_check.contents import UnreadableFile, read_contents
+from uncia.training.dataset_check.duplicates import DuplicateGroup, find_duplicates
+from uncia.training.dataset_check.labels import LabelIssue, find_label_issues
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.splits import split
+from uncia.training.progress import ProgressCallback
 
 
-class See(Protocol):
-    """From files to those that could be read, and a row of features for each."""
+class EmbedImages(Protocol):
+    """Embeds image files."""
 
     def __call__(
-        self, paths: Sequence[Path], progress: Progress | None = None, /
-    ) -> tuple[list[Path], NDArray[np.float32]]: ...
+        self, paths: Sequence[Path], progress: ProgressCallback | None = None, /
+    ) -> tuple[list[Path], NDArray[np.float32]]:
+        """The N files that can be read, and their embeddings, (N, D)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was found."""
+    """Findings of a check. The fields are keys of the JSON output."""
 
     source: str
     pictures: int
@@ -36,67 +39,76 @@ class Findings:
     cameras: int
     classes: tuple[ClassCount, ...]
     class_notes: tuple[str, ...]
-    unreadable: tuple[Unreadable, ...]
-    duplicates: tuple[Duplicates, ...]
-    doubts: tuple[Doubt, ...]
+    unreadable: tuple[UnreadableFile, ...]
+    duplicates: tuple[DuplicateGroup, ...]
+    doubts: tuple[LabelIssue, ...]
     labels_checked: str
-    """How labels were judged, or why they were not."""
+    """How the labels were checked, or why they were not."""
 
     @property
     def must_be_mended(self) -> bool:
-        """There are files that cannot be read, or one photograph under labels that contradict each other."""
+        """Whether files cannot be read, or one photograph has contradicting labels."""
         return bool(self.unreadable) or any(group.contradict for group in self.duplicates)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; paths as text."""
-        told: dict[str, Any] = _plain(dataclasses.asdict(self))
-        return {**told, "must_be_mended": self.must_be_mended}
+        """The findings as values for JSON; paths are strings."""
+        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return {**values, "must_be_mended": self.must_be_mended}
 
 
-def check(
-    data: DataSet, see: See | None, *, seed: int = 1, reading: Progress | None = None, seeing: Progress | None = None
+def check_dataset(
+    data: Dataset,
+    embed: EmbedImages | None,
+    *,
+    seed: int = 1,
+    reading: ProgressCallback | None = None,
+    embedding: ProgressCallback | None = None,
 ) -> Findings:
-    """Look the data over. Without `see`, labels are not judged. `reading` and `seeing` hear how far each part is."""
-    paths = list(dict.fromkeys(picture.path for picture in data.pictures))
+    """Check a dataset. Without `embed`, labels are not checked.
+
+    `seed` is that of the split across which duplicates leak; `reading` and `embedding` are called with the progress of
+    the two slow steps.
+    """
+    paths = list(dict.fromkeys(sample.path for sample in data.samples))
     contents, broken = read_contents(paths, reading)
-    readable = tuple(picture for picture in data.pictures if picture.path in contents)
+    readable = tuple(sample for sample in data.samples if sample.path in contents)
     counts = count_classes(readable)
-    cameras = len({picture.camera for picture in data.pictures if picture.camera})
-    parts = split(data.with_pictures(readable), seed=seed)
-    doubts, how = _doubts(readable, see, seeing, seed)
+    cameras = len({sample.camera for sample in data.samples if sample.camera})
+    parts = split(data.with_samples(readable), seed=seed)
+    issues, how = _check_labels(readable, embed, embedding, seed)
     return Findings(
         source=data.source,
         pictures=len(data),
         files=len(paths),
-        bursts=len({picture.burst for picture in data.pictures}),
+        bursts=len({sample.burst for sample in data.samples}),
         cameras=cameras,
         classes=tuple(counts),
-        class_notes=tuple(judge_classes(counts, cameras)),
+        class_notes=tuple(class_warnings(counts, cameras)),
         unreadable=tuple(broken),
         duplicates=tuple(find_duplicates(readable, contents, parts)),
-        doubts=tuple(doubts),
+        doubts=tuple(issues),
         labels_checked=how,
     )
 
 
-def _doubts(
-    pictures: Sequence[Picture], see: See | None, progress: Progress | None, seed: int
-) -> tuple[list[Doubt], str]:
-    if see is None:
-        return [], "labels were not judged: that needs the network"
-    if len({picture.label for picture in pictures}) < 2:
-        return [], "labels were not judged: there is one class only"
-    found, features = see(list(dict.fromkeys(picture.path for picture in pictures)), progress)
-    row_of = {path: place for place, path in enumerate(found)}
-    seen = [picture for picture in pictures if picture.path in row_of]
-    rows = np.array([row_of[picture.path] for picture in seen], np.int64)
-    how = "by a classifier on a published network's features, which learnt on the other bursts only"
-    return doubtful(seen, features, rows, seed), how
+def _check_labels(
+    samples: Sequence[Sample], embed: EmbedImages | None, progress: ProgressCallback | None, seed: int
+) -> tuple[list[LabelIssue], str]:
+    if embed is None:
+        return [], "labels were not checked: that needs the network"
+    if len({sample.label for sample in samples}) < 2:
+        return [], "labels were not checked: there is only one class"
+    found, features = embed(list(dict.fromkeys(sample.path for sample in samples)), progress)
+    row_of = {path: row for row, path in enumerate(found)}
+    embedded = [sample for sample in samples if sample.path in row_of]
+    rows = np.array([row_of[sample.path] for sample in embedded], np.int64)
+    how = "by a classifier on the features of a published network, fitted on the other bursts only"
+    return find_label_issues(embedded, features, rows, seed), how
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value

@@ -1,9 +1,8 @@
-"""Labels that look wrong: a classifier learnt on the other bursts is sure of something else.
+"""Find label issues: labels that a classifier, fitted on the other bursts, confidently contradicts.
 
-Confident learning (Northcutt, Jiang, Chuang: Confident learning, JAIR 70, 2021): a label counts as doubtful where some
-other class is at least as probable as that class is on average in the pictures that carry its name, and the own one is
-not. The classifier never learns from the burst that it judges, nor from its near copies: a burst as a whole is what
-people mislabel.
+Confident learning (Northcutt, Jiang, Chuang: Confident learning, JAIR 70, 2021): a label is an issue where another
+class is at least as probable as that class is on average for the samples labelled with it, and the given label is
+less probable. The classifier is never fitted on the burst that it assesses, since people mislabel bursts as a whole.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 
 FOLDS = 5
 _PENALTY = 1e-2
@@ -22,93 +21,103 @@ _STEPS = 60
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A picture whose label looks wrong."""
+class LabelIssue:
+    """A sample whose label looks wrong. The fields are keys of the JSON output."""
 
     path: Path
     label: str
     rather: str
-    """What it looks like."""
+    """The more probable label."""
     probability: float
-    """Of that, by a classifier that did not learn from this burst."""
+    """Probability of `rather`, by a classifier that was not fitted on this burst."""
     own: float
-    """Of the label that it has."""
+    """Probability of `label`."""
 
 
-def doubtful(
-    pictures: Sequence[Picture],
+def find_label_issues(
+    samples: Sequence[Sample],
     features: NDArray[np.float32],
     rows: NDArray[np.int64] | None = None,
     seed: int = 1,
-) -> list[Doubt]:
-    """The most doubtful first. `features` (M, D); `rows` (N,) says which of its rows is each picture's, without it they
-    are in the same order.
+) -> list[LabelIssue]:
+    """Label issues of N samples, the most probable first.
 
-    Nothing is said of classes that have fewer than two bursts, nor where there is one class only.
+    `features` is (M, D); `rows` (N,) is the row of each sample, by default its index. Classes with fewer than two
+    bursts are not assessed, and nothing is where there is only one class.
     """
-    labels = sorted({one.label for one in pictures})
+    labels = sorted({sample.label for sample in samples})
     if len(labels) < 2:
         return []
-    truth = np.array([labels.index(one.label) for one in pictures], np.int64)
-    places = np.arange(len(pictures)) if rows is None else rows
-    probabilities = held_out_probabilities(features, places, truth, [one.burst for one in pictures], len(labels), seed)
-    known = probabilities.sum(axis=1) > 0
-    limits = np.array(
-        [
-            probabilities[known & (truth == place), place].mean() if (known & (truth == place)).any() else np.inf
-            for place in range(len(labels))
-        ]
-    )
-    doubts = []
-    # On one picture there may be several animals, one row for each: another row's label is no doubt.
-    shown: dict[Path, set[int]] = {}
-    for place, one in enumerate(pictures):
-        shown.setdefault(one.path, set()).add(int(truth[place]))
-    for place in np.flatnonzero(known).tolist():
-        row, own = probabilities[place], int(truth[place])
-        sure = np.where(row >= np.maximum(limits, 1 / len(labels)), row, 0)
-        rather = int(sure.argmax())
-        if sure[rather] > 0 and rather not in shown[pictures[place].path] and row[rather] > row[own]:
-            one = pictures[place]
-            doubts.append(Doubt(one.path, one.label, labels[rather], float(row[rather]), float(row[own])))
-    return sorted(doubts, key=lambda doubt: (doubt.own - doubt.probability, str(doubt.path)))
+    truth = np.array([labels.index(sample.label) for sample in samples], np.int64)
+    rows = np.arange(len(samples)) if rows is None else rows
+    probabilities = held_out_probabilities(features, rows, truth, [one.burst for one in samples], len(labels), seed)
+    assessed = probabilities.sum(axis=1) > 0
+    thresholds = _mean_self_confidence(probabilities, truth, assessed)
+    # An image with several animals has a sample for each: the label of another sample is not an issue.
+    labels_of: dict[Path, set[int]] = {}
+    for index, sample in enumerate(samples):
+        labels_of.setdefault(sample.path, set()).add(int(truth[index]))
+    issues = []
+    for index in np.flatnonzero(assessed).tolist():
+        sample, row, own = samples[index], probabilities[index], int(truth[index])
+        confident = np.where(row >= np.maximum(thresholds, 1 / len(labels)), row, 0)
+        rather = int(confident.argmax())
+        if confident[rather] > 0 and rather not in labels_of[sample.path] and row[rather] > row[own]:
+            issues.append(LabelIssue(sample.path, sample.label, labels[rather], float(row[rather]), float(row[own])))
+    return sorted(issues, key=lambda issue: (issue.own - issue.probability, str(issue.path)))
+
+
+def _mean_self_confidence(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], assessed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Mean probability of each class over the samples labelled with it, (classes,); infinite without samples."""
+    means = np.full(probabilities.shape[1], np.inf)
+    for label in range(len(means)):
+        members = assessed & (truth == label)
+        if members.any():
+            means[label] = probabilities[members, label].mean()
+    return means
 
 
 def held_out_probabilities(
     features: NDArray[np.float32],
-    places: NDArray[np.int64],
+    rows: NDArray[np.int64],
     truth: NDArray[np.int64],
     bursts: Sequence[str],
     classes: int,
     seed: int,
 ) -> NDArray[np.float64]:
-    """(N, classes): what a classifier says that learnt on the other bursts. Rows whose class it never saw are zero."""
+    """Class probabilities by a classifier that was fitted on the other bursts: (N, classes).
+
+    Zero for samples whose class occurs in no other burst. `rows` (N,) are the rows of `features`, `truth` (N,) the
+    classes.
+    """
     from uncia.training.linear.logistic import Examples, class_weights, fit
 
     folds = _folds(bursts, truth, seed)
-    said = np.zeros((len(truth), classes))
+    probabilities = np.zeros((len(truth), classes))
     for fold in range(FOLDS):
-        learn, judge = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        seen = np.unique(truth[learn])
-        if len(seen) < 2 or not len(judge):
+        fitted, assessed = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        known = np.unique(truth[fitted])
+        if len(known) < 2 or not len(assessed):
             continue
-        weights = class_weights(truth[learn], classes)[truth[learn]]
-        head = fit(features, Examples(places[learn], truth[learn], weights), classes, penalty=_PENALTY, steps=_STEPS)
-        logits = features[places[judge]] @ head.weight.T + head.bias
-        logits[:, np.setdiff1d(np.arange(classes), seen)] = -np.inf
+        weights = class_weights(truth[fitted], classes)[truth[fitted]]
+        head = fit(features, Examples(rows[fitted], truth[fitted], weights), classes, penalty=_PENALTY, steps=_STEPS)
+        logits = features[rows[assessed]] @ head.weight.T + head.bias
+        logits[:, np.setdiff1d(np.arange(classes), known)] = -np.inf
         logits = np.exp(logits - logits.max(axis=1, keepdims=True))
-        said[judge] = logits / logits.sum(axis=1, keepdims=True)
-        said[judge[~np.isin(truth[judge], seen)]] = 0
-    return said
+        probabilities[assessed] = logits / logits.sum(axis=1, keepdims=True)
+        probabilities[assessed[~np.isin(truth[assessed], known)]] = 0
+    return probabilities
 
 
 def _folds(bursts: Sequence[str], truth: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Whole bursts, each class dealt round: a class of two bursts is on two folds."""
-    of: dict[str, int] = {}
+    """The fold of each sample, (N,). Bursts of a class are distributed in turn: two bursts are in two folds."""
+    label_of: dict[str, int] = {}
     for burst, label in zip(bursts, truth, strict=True):
-        of.setdefault(burst, int(label))
-    order = sorted(of)
+        label_of.setdefault(burst, int(label))
+    order = sorted(label_of)
     Random(seed).shuffle(order)
-    order.sort(key=lambda burst: of[burst])
-    fold_of = {burst: place % FOLDS for place, burst in enumerate(order)}
+    order.sort(key=lambda burst: label_of[burst])
+    fold_of = {burst: number % FOLDS for number, burst in enumerate(order)}
     return np.array([fold_of[burst] for burst in bursts], np.int64)

@@ -1,9 +1,9 @@
-"""Labelled pictures: read, drawn, checked, split, and turned into what a model sees."""
+"""Labelled datasets: read from several formats, split, and decoded into the frames that a model sees."""
 
 from uncia.errors import UnciaError
 
 
 class DataError(UnciaError):
-    """A data set cannot be read or drawn; the message says where, and what to do."""
+    """A dataset cannot be read or rendered; the message names the file or folder and the remedy."""
 
     exit_code = 2

@@ -1,7 +1,8 @@
-"""A user's picture file, of whatever kind, as the array that a model sees.
+"""Decode an image file of any common format into the frame that a model sees.
 
-A JPEG takes the stream's own way (`uncia.imaging.frames.decode_frame`), so that training and serving never differ.
-Other kinds never reach the stream; they are turned into 8-bit RGB and go through the same cut and scale.
+JPEG files are decoded by the code of the stream (`uncia.imaging.frames.decode_frame`), so that training and serving
+never differ. Files of other formats never reach the stream; they are converted to 8-bit RGB, then cropped and scaled
+by the same code.
 """
 
 import io
@@ -15,24 +16,24 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, decode_frame, scale_to_frame
 
 MAX_PIXELS = 150_000_000
-"""As the stream's default (`UNCIA_MAX_MEGAPIXELS`)."""
+"""The stream's default (`UNCIA_MAX_MEGAPIXELS`)."""
 MAX_BYTES = 512 * 1024 * 1024
-"""What is larger is no photograph."""
+"""Larger files are refused: no photograph is that large."""
 
 OTHER_FORMATS = ("BMP", "GIF", "PNG", "TIFF", "WEBP")
-"""Pillow's decoders that are used in addition to the stream's. No others: some of them start programs (EPS runs
-Ghostscript), and a file's name says nothing about its kind."""
+"""Pillow decoders that are allowed in addition to the stream's. Others may start programs (EPS runs Ghostscript), and
+the name of a file does not reveal its format."""
 
 _JPEG = b"\xff\xd8\xff"
-_BEHIND = 127
-"""The grey behind what is transparent: it says nothing to a network, whose inputs are centred there."""
+_BACKGROUND_GREY = 127
+"""Grey behind transparent pixels: the value around which the inputs of networks are centred."""
 
 
-def frame_of(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """What a model with this frame sees of the file: uint8, shape (spec.height, spec.width, 3), RGB.
+def load_frame(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode, crop and scale a file to the frame `spec`: uint8, (spec.height, spec.width, 3), RGB. Thread-safe.
 
     Raises `RejectedImage`: for a JPEG the reasons of `decode_frame`; for others `image-missing`, `image-empty`,
-    `image-too-large`, `image-unknown-kind`, `image-truncated` or `image-corrupt`. Thread-safe.
+    `image-too-large`, `image-unknown-kind`, `image-truncated` or `image-corrupt`.
     """
     data = read_bytes(path)
     if data.startswith(_JPEG):
@@ -41,7 +42,7 @@ def frame_of(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pi
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes. Raises `RejectedImage`: `image-missing`, `image-empty` or `image-too-large`."""
+    """Read a file. Raises `RejectedImage`: `image-missing`, `image-empty` or `image-too-large`."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -54,27 +55,27 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def rgb_of(image: Image.Image) -> Image.Image:
-    """Any decoded picture as 8-bit RGB. Raises `RejectedImage` with reason `image-unknown-kind`."""
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert a decoded image of any mode to 8-bit RGB. Raises `RejectedImage` with reason `image-unknown-kind`."""
     if image.mode in ("RGB", "L"):
         return image.convert("RGB")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _deep(np.asarray(image))
+        return _scale_to_8_bits(np.asarray(image))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        behind = Image.new("RGBA", over.size, (_BEHIND, _BEHIND, _BEHIND, 255))
-        return Image.alpha_composite(behind, over).convert("RGB")
+        rgba = image.convert("RGBA")
+        background = Image.new("RGBA", rgba.size, (_BACKGROUND_GREY,) * 3 + (255,))
+        return Image.alpha_composite(background, rgba).convert("RGB")
     return image.convert("RGB")
 
 
-def _deep(values: np.ndarray) -> Image.Image:
-    """16-bit grey, and what Pillow holds as 32-bit: the whole range of the type counts, not that of the picture.
+def _scale_to_8_bits(values: np.ndarray) -> Image.Image:
+    """Scale 16-bit grey, which Pillow may hold as 32-bit, by the range of its type.
 
-    Stretching each picture to its own range would tell a dark night from a bright day no longer.
+    Stretching an image to the range of its own values would make a dark night look like a bright day.
     """
     if values.dtype.kind == "f":
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-            raise RejectedImage("image-unknown-kind", "decimal pixels outside 0 to 1: save it with 8 or 16 bits")
+            raise RejectedImage("image-unknown-kind", "floating-point pixels outside 0 to 1: save it with 8 or 16 bits")
         return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
     if values.min() < 0 or values.max() > 0xFFFF:
         raise RejectedImage("image-unknown-kind", "pixels of more than 16 bits: save it with 8 or 16 bits")
@@ -88,14 +89,14 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
                 size = f"{image.width} x {image.height} pixels, more than {max_pixels:,}"
                 raise RejectedImage("image-too-large", size)
             image.load()
-            return rgb_of(image)
+            return to_rgb(image)
     except UnidentifiedImageError as error:
-        raise RejectedImage("image-unknown-kind", "no kind of picture that can be read") from error
+        raise RejectedImage("image-unknown-kind", "not an image in a supported format") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise RejectedImage("image-too-large", str(error)) from error
     except OSError as error:
         if "truncated" in str(error):
-            raise RejectedImage("image-truncated", f"it breaks off after {len(data):,} bytes") from error
+            raise RejectedImage("image-truncated", f"it ends after {len(data):,} bytes") from error
         raise RejectedImage("image-corrupt", f"it cannot be decoded: {error}") from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, MemoryError) as error:
         raise RejectedImage("image-corrupt", f"it cannot be decoded: {error}") from error

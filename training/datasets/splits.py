@@ -1,140 +1,140 @@
-"""A data set in three sides, of which none knows the others.
+"""Split a dataset into three subsets that share no burst.
 
-Frames of one burst are nearly the same picture. A split that parts them measures memory, not learning, and reports
-figures that no new camera will ever see. So whole bursts go to one side, or whole cameras where that is asked for.
+Frames of one burst are nearly the same image. A split that separates them measures memory instead of learning, and
+reports figures that no new camera reaches. So a burst belongs to one subset as a whole, or a camera with all of its
+bursts where the split is by camera.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from uncia.errors import SettingsError
-from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.dataset import Dataset, Sample
 
 By = Literal["burst", "camera"]
-SIDES = ("train", "held_out", "test")
+SUBSETS = ("train", "held_out", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three sides. Learn on `train`; choose settings, thresholds and weights on `held_out`; report `test`."""
+    """Three subsets: fit on `train`; choose settings, thresholds and weights on `held_out`; report on `test`."""
 
-    train: tuple[Picture, ...]
-    held_out: tuple[Picture, ...]
-    test: tuple[Picture, ...]
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    test: tuple[Sample, ...]
     by: By = "burst"
 
     @property
-    def sides(self) -> tuple[tuple[Picture, ...], ...]:
-        """In the order of `SIDES`."""
+    def subsets(self) -> tuple[tuple[Sample, ...], ...]:
+        """The three subsets in the order of `SUBSETS`."""
         return self.train, self.held_out, self.test
 
 
-def split(data: DataSet, *, seed: int, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), by: By = "burst") -> Split:
-    """Every picture on one side; bursts (or cameras, and then their bursts too) whole; labels as even as that goes.
+def split(data: Dataset, *, seed: int, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), by: By = "burst") -> Split:
+    """Assign every sample to one subset, without separating a burst (or a camera), and with labels evenly distributed.
 
-    The rarest labels are dealt first, each burst to the side that lacks most of them, in pictures. A label of one
-    burst is on one side only: `train`, where it has a share. Same data, seed and shares: same split. Pictures keep
-    their order. Raises `SettingsError` when a share is wrong, or for `by="camera"` when a camera is not known.
+    The rarest labels are assigned first, each burst to the subset that lacks most of its share of the label, counted in
+    samples. A label with a single burst is in one subset only: `train`, unless the share of `train` is 0. The result is
+    the same for the same data, seed and shares; samples keep their order. Raises `SettingsError` for invalid shares,
+    and with `by="camera"` where the camera of a sample is unknown.
     """
     _check(shares, by)
-    if by == "camera" and not all(picture.camera for picture in data.pictures):
-        unknown = sum(not picture.camera for picture in data.pictures)
+    if by == "camera" and not all(sample.camera for sample in data.samples):
+        unknown = sum(not sample.camera for sample in data.samples)
         raise SettingsError(
-            f"the camera of {unknown:,} pictures is not known: tell it (a table can), or split by burst"
+            f"the camera of {unknown:,} images is not known: state it (in a table, say), or split by burst"
         )
-    whole = _wholes(data.pictures, by)
+    roots = _connected_components(data.samples, by)
     members: dict[int, list[int]] = defaultdict(list)
-    for place, root in enumerate(whole):
-        members[root].append(place)
-    side_of = _deal(data.pictures, list(members.values()), seed, shares)
-    parts: tuple[list[Picture], list[Picture], list[Picture]] = ([], [], [])
-    for place, picture in enumerate(data.pictures):
-        parts[side_of[place]].append(picture)
+    for index, root in enumerate(roots):
+        members[root].append(index)
+    subset_of = _assign(data.samples, list(members.values()), seed, shares)
+    parts: tuple[list[Sample], list[Sample], list[Sample]] = ([], [], [])
+    for index, sample in enumerate(data.samples):
+        parts[subset_of[index]].append(sample)
     return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), by)
 
 
-def leaks(parts: Split) -> list[str]:
-    """What is on two sides and must not be, a sentence each: files, bursts, and for `by="camera"` cameras."""
-    found = []
-    for what, of in (("file", _path), ("burst", _burst), ("camera", _camera)):
-        if what == "camera" and parts.by != "camera":
-            continue
-        seen: dict[str, set[str]] = defaultdict(set)
-        for name, side in zip(SIDES, parts.sides, strict=True):
-            for picture in side:
-                seen[of(picture)].add(name)
-        for key, names in seen.items():
+def find_leaks(parts: Split) -> list[str]:
+    """Files and bursts that are in several subsets, a sentence each; with `by="camera"` cameras as well."""
+    keys: list[tuple[str, Callable[[Sample], str]]] = [
+        ("file", lambda sample: str(sample.path)),
+        ("burst", lambda sample: sample.burst),
+    ]
+    if parts.by == "camera":
+        keys.append(("camera", lambda sample: sample.camera))
+    leaks = []
+    for kind, key_of in keys:
+        found: dict[str, set[str]] = defaultdict(set)
+        for name, subset in zip(SUBSETS, parts.subsets, strict=True):
+            for sample in subset:
+                found[key_of(sample)].add(name)
+        for key, names in found.items():
             if len(names) > 1 and key:
-                where = " and ".join(name.replace("_", "-") for name in SIDES if name in names)
-                found.append(f"{what} {key} is in {where}")
-    return found
-
-
-def _path(picture: Picture) -> str:
-    return str(picture.path)
-
-
-def _burst(picture: Picture) -> str:
-    return picture.burst
-
-
-def _camera(picture: Picture) -> str:
-    return picture.camera
+                where = " and ".join(name.replace("_", "-") for name in SUBSETS if name in names)
+                leaks.append(f"{kind} {key} is in {where}")
+    return leaks
 
 
 def _check(shares: Sequence[float], by: str) -> None:
     if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise SettingsError(f"shares {shares}: three of them, none below 0, that add up to 1 (train, held-out, test)")
+        raise SettingsError(
+            f"invalid shares {shares}: give three (train, held-out, test), none below 0, that add up to 1"
+        )
     if by not in ("burst", "camera"):
-        raise SettingsError(f"no split by {by!r}: burst or camera")
+        raise SettingsError(f"cannot split by {by!r}: choose burst or camera")
 
 
-def _wholes(pictures: Sequence[Picture], by: By) -> list[int]:
-    """For each picture the number of what must stay together: what shares a file, a burst or (asked for) a camera."""
-    parent = list(range(len(pictures)))
+def _connected_components(samples: Sequence[Sample], by: By) -> list[int]:
+    """For each sample the index that represents its component: samples that share a file, a burst, or a camera.
 
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    Union-find with path halving.
+    """
+    parent = list(range(len(samples)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
 
     first: dict[tuple[str, str], int] = {}
-    for place, picture in enumerate(pictures):
-        keys = [("file", str(picture.path)), ("burst", picture.burst)]
+    for index, sample in enumerate(samples):
+        keys = [("file", str(sample.path)), ("burst", sample.burst)]
         if by == "camera":
-            keys.append(("camera", picture.camera))
+            keys.append(("camera", sample.camera))
         for key in keys:
             if key[1]:
-                parent[root(place)] = root(first.setdefault(key, place))
-    return [root(place) for place in range(len(pictures))]
+                parent[root(index)] = root(first.setdefault(key, index))
+    return [root(index) for index in range(len(samples))]
 
 
-def _deal(
-    pictures: Sequence[Picture], wholes: list[list[int]], seed: int, shares: tuple[float, float, float]
+def _assign(
+    samples: Sequence[Sample], components: list[list[int]], seed: int, shares: tuple[float, float, float]
 ) -> dict[int, int]:
-    """Which side each picture goes to. Iterative stratification (Sechidis and others, 2011), by whole bursts."""
-    total = Counter(picture.label for picture in pictures)
-    wants = [{label: count * share for label, count in total.items()} for share in shares]
-    room = [share * len(pictures) for share in shares]
-    counts = [Counter(pictures[place].label for place in whole) for whole in wholes]
-    # A shuffle, then stable sorts: the seed decides among equals only.
-    order = list(range(len(wholes)))
+    """Number of the subset by index of the sample.
+
+    Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the stratification of multi-label data, ECML PKDD 2011),
+    applied to components instead of single samples.
+    """
+    total = Counter(sample.label for sample in samples)
+    missing = [{label: count * share for label, count in total.items()} for share in shares]
+    room = [share * len(samples) for share in shares]
+    counts = [Counter(samples[index].label for index in component) for component in components]
+    # A shuffle, then stable sorts: the seed decides only among equals.
+    order = list(range(len(components)))
     Random(seed).shuffle(order)
-    order.sort(key=lambda number: (min((total[label], label) for label in counts[number]), -len(wholes[number])))
-    side_of: dict[int, int] = {}
+    order.sort(key=lambda number: (min((total[label], label) for label in counts[number]), -len(components[number])))
+    allowed = [subset for subset, share in enumerate(shares) if share > 0]
+    subset_of: dict[int, int] = {}
     for number in order:
         label = min(counts[number], key=lambda name: (total[name], name))
-        side = max(_open(shares), key=lambda one: (round(wants[one][label], 6), round(room[one], 6), -one))
+        subset = max(allowed, key=lambda one: (round(missing[one][label], 6), round(room[one], 6), -one))
         for name, count in counts[number].items():
-            wants[side][name] -= count
-        room[side] -= len(wholes[number])
-        side_of.update(dict.fromkeys(wholes[number], side))
-    return side_of
-
-
-def _open(shares: Iterable[float]) -> list[int]:
-    return [side for side, share in enumerate(shares) if share > 0]
+            missing[subset][name] -= count
+        room[subset] -= len(components[number])
+        subset_of.update(dict.fromkeys(components[number], subset))
+    return subset_of

@@ -9,13 +9,14 @@ import numpy as np
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.graph import Member, ensemble_graph, members_graph
 from uncia.training.ensembles.rules import Rule, combined
 from uncia.training.ensembles.stacking import Stacked, StackingError, learn
 from uncia.training.ensembles.views import View, common_frame, sized
-from uncia.training.offline_inference.inference import Answers, Progress, ask
-from uncia.training.offline_inference.presence import truth_of
+from uncia.training.offline_inference.inference import ImageScores, score_images
+from uncia.training.offline_inference.presence import true_classes
+from uncia.training.progress import ProgressCallback, no_progress
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, session_of
 from uncia.triton_models.packages.writing import page, write_package
 
@@ -58,10 +59,10 @@ def gather(packages: Sequence[OpenPackage], views: Sequence[View]) -> Ensemble:
 
 
 def ask_members(
-    ensemble: Ensemble, pictures: Sequence[Picture], progress: Progress = lambda done, total: None
-) -> Answers:
+    ensemble: Ensemble, pictures: Sequence[Sample], progress: ProgressCallback = no_progress
+) -> ImageScores:
     """What each view of each member says of the pictures: `whole` and `windows` are (N, M, C)."""
-    return ask(_speaking(ensemble), pictures, progress)
+    return score_images(_speaking(ensemble), pictures, progress)
 
 
 def by_member(values: np.ndarray) -> np.ndarray:
@@ -69,9 +70,9 @@ def by_member(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values, 1, 0)
 
 
-def learn_weights(ensemble: Ensemble, answers: Answers) -> Stacked:
+def learn_weights(ensemble: Ensemble, answers: ImageScores) -> Stacked:
     """Learn `stacked` from answers of `ask_members` about held-out bursts."""
-    return learn(by_member(answers.windows), truth_of(answers.pictures, ensemble.labels))
+    return learn(by_member(answers.window_scores), true_classes(answers.samples, ensemble.labels))
 
 
 def build(out: Path, ensemble: Ensemble, rule: Rule, *, name: str, learnt: Stacked | None = None) -> OpenPackage:

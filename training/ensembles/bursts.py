@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from uncia.serving.labels import LabelSet
 from uncia.training.ensembles.stacking import StackingError
 from uncia.training.evaluation.calibration import fit_logistic
-from uncia.training.offline_inference.inference import Answers, by_burst
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import ImageScores, max_by_burst
+from uncia.training.offline_inference.presence import class_presence
 
 FLOOR = 0.01
 """What scores less is noise: the worker does not keep it."""
@@ -118,14 +118,14 @@ def learn_bursts(
     }
 
 
-def learn_from(answers: Answers, labels: LabelSet, *, name: str, source: str) -> dict[str, Any]:
+def learn_from(answers: ImageScores, labels: LabelSet, *, name: str, source: str) -> dict[str, Any]:
     """The same from answers about held-out pictures. `source` says in words which data these were."""
-    scores = BurstScores.of(answers.windows, answers.bursts)
-    there, known = presence(answers.pictures, labels)
+    scores = BurstScores.of(answers.window_scores, answers.bursts)
+    there, known = class_presence(answers.samples, labels)
     return learn_bursts(
         scores,
-        by_burst(there, answers.bursts) > 0,
-        by_burst(~known, answers.bursts) == 0,
+        max_by_burst(there, answers.bursts) > 0,
+        max_by_burst(~known, answers.bursts) == 0,
         labels,
         name=name,
         calibrated_on=f"{len(scores.names)} held-out bursts: {source}",

@@ -9,7 +9,7 @@ import numpy as np
 from uncia.events.images import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.feature_store.row_file import Indices, RowTable, gather
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
@@ -35,7 +35,7 @@ class Sighting:
         look: Look = "whole" if self.look == "whole" else "windows"
         return Sighting(self.backbone, self.spec, look, ("plain",), self.cache)
 
-    def shown(self, picture: Picture) -> list[tuple[Sight, FrameSpec]]:
+    def shown(self, picture: Sample) -> list[tuple[Sight, FrameSpec]]:
         """What of a photograph is looked at, and at which size."""
         frame = (Sight(picture.path), self.spec)
         if self.look == "crops" and picture.box is not None:
@@ -55,7 +55,7 @@ class Contents:
 class Side:
     """Items and their rows. `pictures` and `items` are in the order of `table`."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Sample, ...]
     items: tuple[Item, ...]
     table: RowTable
 
@@ -68,7 +68,7 @@ class Side:
 
 
 def compute(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     sighting: Sighting,
     cuts: tuple[str, ...],
     contents: Contents,
@@ -92,7 +92,7 @@ def compute(
         done += len(sights)
 
 
-def readable(pictures: Sequence[Picture], contents: Contents) -> list[Picture]:
+def readable(pictures: Sequence[Sample], contents: Contents) -> list[Sample]:
     """Those that could be read. Raises `TrainingError` where there were two classes before, and are no longer."""
     kept = [picture for picture in pictures if picture.path not in contents.unreadable]
     labels = {picture.label for picture in kept}
@@ -109,7 +109,7 @@ def readable(pictures: Sequence[Picture], contents: Contents) -> list[Picture]:
 
 
 def side(
-    pictures: Sequence[Picture], truth: Indices, sighting: Sighting, cut: str, contents: Contents, file: Path
+    pictures: Sequence[Sample], truth: Indices, sighting: Sighting, cut: str, contents: Contents, file: Path
 ) -> Side:
     """Gather the rows of those photographs that could be read. Each augmentation is an item of its own."""
     kept, items, keys = [], [], []

@@ -62,7 +62,8 @@ def fine_tune(
         seed=seed,
     )
     train, held_out, test = (
-        [picture for picture in known(side, classes) if picture.path not in trained.unreadable] for side in split.sides
+        [picture for picture in known(side, classes) if picture.path not in trained.unreadable]
+        for side in split.subsets
     )
     part, prepare = split_network(network, backbone, spec, count, cache)
     curve, unreadable = learn(

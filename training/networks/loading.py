@@ -14,7 +14,7 @@ from torch import Tensor
 from uncia.errors import UnciaError
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.features.inputs import Augmentation, Sight, augmented, look
 
 _AHEAD = 2
@@ -22,7 +22,7 @@ _AHEAD = 2
 
 
 def batches(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     order: Sequence[int],
     spec: FrameSpec,
     size: int,

@@ -1,1 +1,1 @@
-"""Asking a model package about photographs whose truth is known, by the code and the frames of the stream."""
+"""Offline inference: score image files with a model package, by the code and from the frames of the stream."""

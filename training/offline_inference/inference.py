@@ -1,7 +1,7 @@
-"""What a model says of many photographs: decoded and asked in threads, one frame on each core, as it is served."""
+"""Score image files with a model package: decoded and inferred in threads, one frame per core, as it is served."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,86 +13,89 @@ from numpy.typing import NDArray
 from uncia.errors import UnciaError
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.image_decoding import load_frame
+from uncia.training.progress import ProgressCallback, no_progress
 from uncia.triton_models.packages.loading import OpenPackage, PackageError
 
-Progress = Callable[[int, int], None]
-"""Called with how many of how many are done."""
+Float16 = NDArray[np.float16]
 
-Halves = NDArray[np.float16]
-
-_AT_ONCE = 64
-"""Photographs in flight; with their answers they are all that memory holds beside the results."""
+_FILES_IN_FLIGHT = 64
+"""Files whose frames and scores are in memory at once, besides the results."""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """A model's answers, row by row; float16, as the stream's events carry them."""
+class ImageScores:
+    """Scores of N images over the C classes of a model; float16, as in the stream's events."""
 
-    pictures: tuple[Picture, ...]
-    """Those that could be read, in the order that was asked."""
-    whole: Halves
-    """(N, C): the whole frame."""
-    windows: Halves
-    """(N, C): each class in its best window."""
+    samples: tuple[Sample, ...]
+    """The samples that could be read, in the order of the request."""
+    frame_scores: Float16
+    """(N, C), of the entire frame."""
+    window_scores: Float16
+    """(N, C), of each class in its best window."""
     unreadable: dict[Path, str] = field(default_factory=dict)
-    """Why, by file."""
+    """Why a file could not be read, by path."""
 
     @property
     def bursts(self) -> NDArray[np.str_]:
-        """The burst of each row."""
-        return np.array([picture.burst for picture in self.pictures], dtype=np.str_)
+        """The burst of each row, (N,)."""
+        return np.array([sample.burst for sample in self.samples], dtype=np.str_)
 
 
-def ask(package: OpenPackage, pictures: Sequence[Picture], progress: Progress = lambda done, total: None) -> Answers:
-    """Ask about all pictures. Raises `PackageError` when none of them can be read."""
+def score_images(
+    package: OpenPackage, samples: Sequence[Sample], progress: ProgressCallback = no_progress
+) -> ImageScores:
+    """Score the files of all samples. A file that cannot be read is reported, and stops nothing.
+
+    Raises `PackageError` where none of them can be read.
+    """
     spec = package.card.frame
-    kept: list[Picture] = []
-    whole: list[Halves] = []
-    windows: list[Halves] = []
+    scored: list[Sample] = []
+    frame_scores: list[Float16] = []
+    window_scores: list[Float16] = []
     unreadable: dict[Path, str] = {}
 
-    def one(picture: Picture) -> tuple[Halves, Halves] | str:
-        frame = shown(picture.path, spec)
+    def score(sample: Sample) -> tuple[Float16, Float16] | str:
+        frame = try_load_frame(sample.path, spec)
         if isinstance(frame, str):
             return frame
-        first, second, _ = package.answer(frame[np.newaxis])
-        return first[0].astype(np.float16), second[0].astype(np.float16)
+        whole, windows, _ = package.answer(frame[np.newaxis])
+        return whole[0].astype(np.float16), windows[0].astype(np.float16)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for chunk in _chunks(pictures, _AT_ONCE):
-            for picture, answer in zip(chunk, pool.map(one, chunk), strict=True):
-                if isinstance(answer, str):
-                    unreadable[picture.path] = answer
+        for chunk in _chunks(samples, _FILES_IN_FLIGHT):
+            for sample, result in zip(chunk, pool.map(score, chunk), strict=True):
+                if isinstance(result, str):
+                    unreadable[sample.path] = result
                 else:
-                    kept.append(picture)
-                    whole.append(answer[0])
-                    windows.append(answer[1])
-            progress(len(kept) + len(unreadable), len(pictures))
-    if not kept:
+                    scored.append(sample)
+                    frame_scores.append(result[0])
+                    window_scores.append(result[1])
+            progress(len(scored) + len(unreadable), len(samples))
+    if not scored:
         reason = next(iter(unreadable.values()), "there are none")
-        raise PackageError(f"not one of {len(pictures)} pictures can be judged: {reason}")
-    return Answers(tuple(kept), np.stack(whole), np.stack(windows), unreadable)
+        raise PackageError(f"none of {len(samples)} images can be scored: {reason}")
+    return ImageScores(tuple(scored), np.stack(frame_scores), np.stack(window_scores), unreadable)
 
 
-def shown(path: Path, spec: FrameSpec) -> Pixels | str:
-    """The frame that a model sees of a file, or why there is none."""
+def try_load_frame(path: Path, spec: FrameSpec) -> Pixels | str:
+    """The frame of a file, or the reason why it cannot be read."""
     try:
-        return frame_of(path, spec)
+        return load_frame(path, spec)
     except (UnciaError, OSError) as error:
         return str(error)
 
 
-def by_burst(values: NDArray[np.floating] | NDArray[np.bool_], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
-    """The greatest of each burst, (bursts, ...), in the order of their names. `values` (N, ...), `bursts` (N,)."""
+def max_by_burst(values: NDArray[np.floating] | NDArray[np.bool_], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Maximum over the rows of each burst: `values` (N, …) and `bursts` (N,) give (bursts, …), sorted by burst."""
     order = np.argsort(bursts, kind="stable")
     first = np.flatnonzero(np.append(True, bursts[order][1:] != bursts[order][:-1]))
-    peaks: NDArray[np.float64] = np.maximum.reduceat(values[order].astype(np.float64), first, axis=0)
-    return peaks
+    maxima: NDArray[np.float64] = np.maximum.reduceat(values[order].astype(np.float64), first, axis=0)
+    return maxima
 
 
-def _chunks(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
-    rest = iter(pictures)
+def _chunks(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
+    rest = iter(samples)
     while chunk := list(islice(rest, size)):
         yield chunk

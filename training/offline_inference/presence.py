@@ -1,4 +1,4 @@
-"""What a data set's truth means in the classes of a model."""
+"""The truth of a dataset in terms of a model's classes."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -8,55 +8,53 @@ from numpy.typing import NDArray
 
 from uncia.camtrap.vocabulary import category_of
 from uncia.serving.labels import Group, LabelClass, LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 
-def is_group(entry: LabelClass) -> bool:
-    """The class is a whole group (any animal, any person, any vehicle, nothing), not one kind of it."""
+def is_group_class(entry: LabelClass) -> bool:
+    """Whether the class is a group (animal, person, vehicle or nothing) rather than a species or kind within it."""
     return entry.label == entry.group
 
 
-def group_of(picture: Picture) -> str:
-    """animal, person, vehicle or nothing; empty where nobody said."""
-    if picture.group:
-        return picture.group
-    return category_of(picture.label) or ""
+def sample_group(sample: Sample) -> str:
+    """animal, person, vehicle or nothing; empty where neither group nor label states it."""
+    return sample.group or category_of(sample.label) or ""
 
 
-def shows(picture: Picture, entry: LabelClass) -> bool | None:
-    """Whether the class is in the picture; None where the data do not say.
+def shows_class(sample: Sample, entry: LabelClass) -> bool | None:
+    """Whether the sample shows the class; None where that is unknown.
 
-    A kind of animal is known by its taxon where both have one, else by its label.
+    Animals are compared by taxon where both have one, else by label.
     """
-    group = group_of(picture)
-    if is_group(entry):
+    group = sample_group(sample)
+    if is_group_class(entry):
         return group == entry.group if group else None
-    if entry.taxon and picture.taxon:
-        return entry.taxon.casefold() == picture.taxon.casefold()
-    return entry.label.casefold() == picture.label.strip().casefold()
+    if entry.taxon and sample.taxon:
+        return entry.taxon.casefold() == sample.taxon.casefold()
+    return entry.label.casefold() == sample.label.strip().casefold()
 
 
-def presence(pictures: Sequence[Picture], labels: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each class is there, and whether that is known: bool (N, C) each."""
-    there = np.zeros((len(pictures), len(labels.classes)), dtype=bool)
-    known = np.ones_like(there)
-    # Kinds of pictures are few, pictures many.
-    kinds: dict[tuple[str, str, str], list[int]] = {}
-    for row, picture in enumerate(pictures):
-        kinds.setdefault((picture.label, picture.taxon, picture.group), []).append(row)
-    for rows in kinds.values():
-        told = [shows(pictures[rows[0]], entry) for entry in labels.classes]
-        there[rows] = [each is True for each in told]
-        known[rows] = [each is not None for each in told]
-    return there, known
+def class_presence(samples: Sequence[Sample], labels: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each sample shows each class, and whether that is known: two bool arrays (N, C)."""
+    present = np.zeros((len(samples), len(labels.classes)), dtype=bool)
+    known = np.ones_like(present)
+    # Computed once for all samples with the same label: a dataset has few labels and many samples.
+    rows_by_truth: dict[tuple[str, str, str], list[int]] = {}
+    for row, sample in enumerate(samples):
+        rows_by_truth.setdefault((sample.label, sample.taxon, sample.group), []).append(row)
+    for rows in rows_by_truth.values():
+        shown = [shows_class(samples[rows[0]], entry) for entry in labels.classes]
+        present[rows] = [state is True for state in shown]
+        known[rows] = [state is not None for state in shown]
+    return present, known
 
 
-def truth_of(pictures: Sequence[Picture], labels: LabelSet) -> NDArray[np.int64]:
-    """The class of each picture, the first that it shows and that is no group, else its group's; -1 for none. (N,)"""
-    there, _ = presence(pictures, labels)
-    groups = np.array([is_group(entry) for entry in labels.classes])
-    kinds, whole = there & ~groups, there & groups
-    found = np.where(kinds.any(axis=1), kinds.argmax(axis=1), np.where(whole.any(axis=1), whole.argmax(axis=1), -1))
-    return found.astype(np.int64)
+def true_classes(samples: Sequence[Sample], labels: LabelSet) -> NDArray[np.int64]:
+    """Index of the true class of each sample, (N,): its first species, else its group; -1 without either."""
+    present, _ = class_presence(samples, labels)
+    is_group = np.array([is_group_class(entry) for entry in labels.classes])
+    species, groups = present & ~is_group, present & is_group
+    by_group = np.where(groups.any(axis=1), groups.argmax(axis=1), -1)
+    return np.where(species.any(axis=1), species.argmax(axis=1), by_group).astype(np.int64)

@@ -1,5 +1,7 @@
-"""Draws a labelled data set whose truth is known to the pixel: cut-out animals before photographed or made-up places.
+"""Render labelled composites whose truth is known to the pixel: cut-out animals in front of photographed or synthetic
+backgrounds.
 
-For tests, for trying a recipe before the own photographs are sorted, for measuring one recipe against another. It is
-no measure of the field: the same few cut-outs come again and again, before parts of the same few landscapes.
+Composites serve tests, first experiments with a recipe, and comparisons of recipes; `uncia simulate` plays them as
+camera stations. They do not estimate accuracy in the field: the same few cut-outs appear again and again, in front of
+parts of the same few landscapes.
 """

@@ -1,4 +1,7 @@
-"""Which camera photographs what, when, and where in its frame: all decided before a pixel is drawn."""
+"""The plan of a composite dataset: which camera photographs what, when, and where in its frame.
+
+The plan is pure and is complete before a pixel is rendered.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -14,31 +17,35 @@ _DAY_HOURS = tuple(range(6, 20))
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is to be drawn. The same recipe draws the same files with the same packages."""
+class CompositeRecipe:
+    """What to render. The same recipe renders the same files, given the same packages.
+
+    The field names are stored in `drawn.json`, whose fingerprint shows whether a folder is up to date.
+    """
 
     bursts: int = 120
     cameras: int = 6
     classes: tuple[str, ...] = ()
-    """Labels; empty: all cut-outs that there are. `nothing` is drawn by `empty`, named or not."""
+    """Labels; empty for all available cut-outs. The share of blank bursts is `empty`, whether or not `nothing` is
+    among the labels."""
     seed: int = 1
     width: int = 1024
     height: int = 768
     frames: tuple[int, int] = (3, 5)
-    """Fewest and most frames of a burst."""
+    """Minimum and maximum number of frames in a burst."""
     empty: float = 0.25
-    """Share of the bursts with nothing in them."""
+    """Share of the bursts that are blank."""
     night: float = 0.5
     """Share of the bursts in infrared."""
     area: tuple[float, float] = (0.02, 0.15)
-    """Least and largest share of the frame that the animal's box takes."""
+    """Minimum and maximum area of the animal's box, as a share of the frame."""
     things: float = 0.0
-    """Share of the bursts in which things lie about that are no animal, person or vehicle."""
+    """Share of the bursts with distractors: objects that are no animal, person or vehicle."""
 
     def __post_init__(self) -> None:
-        """Raises `DataError` with what is wrong."""
+        """Raises `DataError` that names the fields that are out of range."""
         low, high = self.area
-        wrong = {
+        out_of_range = {
             "bursts": self.bursts < 1,
             "cameras": self.cameras < 1,
             "width and height": self.width < 32 or self.height < 32 or self.width * self.height > 50_000_000,
@@ -48,28 +55,32 @@ class Recipe:
             "things": not 0 <= self.things <= 1,
             "area": not 0 < low <= high <= 0.5,
         }
-        for name, bad in wrong.items():
-            if bad:
-                raise DataError(f"nothing can be drawn with these {name}: see `uncia data draw --help`")
+        if invalid := [name for name, is_invalid in out_of_range.items() if is_invalid]:
+            raise DataError(f"{', '.join(invalid)} out of range: see `uncia data draw --help`")
 
 
 @dataclass(frozen=True)
 class Pose:
-    """The animal in one frame. Middle and foot as shares of the frame; `smear` in frame heights."""
+    """Position of a cut-out in one frame."""
 
     x: float
+    """Middle, as a share of the frame's width."""
     foot: float
+    """Lower edge, as a share of the frame's height."""
     area: float
+    """Area of the cut-out's box, as a share of the frame."""
     tilt: float
+    """Rotation in degrees, counter-clockwise."""
     smear: float
+    """Length of the motion blur, in frame heights."""
 
 
 @dataclass(frozen=True)
-class Lying:
-    """A thing that is no animal, person or vehicle, and lies or grows where the camera looks through one burst."""
+class Distractor:
+    """An object that is no animal, person or vehicle, at the same position in all frames of a burst."""
 
     variant: int
-    """Which cut-out, modulo how many there are."""
+    """Index of the cut-out, modulo the number of cut-outs."""
     pose: Pose
     mirrored: bool
     shade: tuple[float, float, float]
@@ -77,80 +88,88 @@ class Lying:
 
 @dataclass(frozen=True)
 class Burst:
-    """A few frames of one camera within seconds."""
+    """Frames that one camera takes within seconds, and all that they have in common."""
 
     number: int
     camera: int
     label: str
     variant: int
-    """Which cut-out of the label, modulo how many there are."""
+    """Index of the cut-out among those of the label, modulo their number."""
     taken: datetime
     infrared: bool
     level: float
-    """Exposure."""
+    """Exposure: factor on the light."""
     warmth: float
-    """-1 blue to 1 orange."""
+    """Colour of daylight, -1 blue to 1 orange."""
     mirrored: bool
     stretch: float
-    """The animal's width against what it is in the cut-out."""
+    """Factor on the width of the cut-out."""
     shade: tuple[float, float, float]
-    """The animal's red, green, blue against those of the cut-out: no two of a kind are alike."""
+    """Factors on red, green and blue of the cut-out: no two animals of a species look the same."""
     seed: int
     poses: tuple[Pose | None, ...] = field(repr=False)
     gaps: tuple[float, ...] = field(repr=False)
-    """Seconds from the first frame."""
+    """Seconds since the first frame, by frame."""
     softness: float = 0.0
-    """How far the lens smears a point, in frame heights: place and animal alike."""
-    lying: tuple[Lying, ...] = field(default=(), repr=False)
+    """Radius of the lens blur of the entire frame, in frame heights."""
+    distractors: tuple[Distractor, ...] = field(default=(), repr=False)
 
     def time(self, frame: int) -> datetime:
-        """When this frame was taken, to the millisecond."""
+        """Capture time of a frame, to the millisecond."""
         return self.taken + timedelta(milliseconds=round(self.gaps[frame] * 1000))
 
 
 def camera_name(number: int) -> str:
-    """As stations and cameras are called in object keys."""
+    """Name of a camera, `<station>/<camera>` as in object keys. `number` counts from 0."""
     return f"place-{number + 1:02}/cam-1"
 
 
-def plan(recipe: Recipe, labels: tuple[str, ...], nothing: str) -> list[Burst]:
-    """The bursts by camera, then time. Labels, cameras and nights are dealt evenly and shuffled, so that no label is
-    known by its place or hour."""
+def plan(recipe: CompositeRecipe, labels: tuple[str, ...], nothing: str) -> list[Burst]:
+    """The bursts in the order of cameras, then times. `nothing` is the label of blank bursts.
+
+    Labels, cameras and nights are distributed evenly and shuffled, so that neither scene nor hour predicts a label.
+    """
     rng = Random(f"{recipe.seed}/plan")
     empty = recipe.bursts if not labels else round(recipe.bursts * recipe.empty)
     shown = [labels[number % len(labels)] for number in range(recipe.bursts - empty)] if labels else []
-    dealt = [*shown, *[nothing] * empty]
-    rng.shuffle(dealt)
+    shuffled = [*shown, *[nothing] * empty]
+    rng.shuffle(shuffled)
     at_night = [number < round(recipe.bursts * recipe.night) for number in range(recipe.bursts)]
     rng.shuffle(at_night)
     cameras = [number % recipe.cameras for number in range(recipe.bursts)]
     rng.shuffle(cameras)
-    moments = _moments(at_night, rng)
-    order = sorted(range(recipe.bursts), key=lambda number: (cameras[number], moments[number]))
+    times = _distinct_times(at_night, rng)
+    order = sorted(range(recipe.bursts), key=lambda number: (cameras[number], times[number]))
     return [
-        _burst(
-            recipe, place, cameras[number], dealt[number], dealt[number] == nothing, moments[number], at_night[number]
+        _plan_burst(
+            recipe,
+            number=number,
+            camera=cameras[index],
+            label=shuffled[index],
+            empty=shuffled[index] == nothing,
+            time=times[index],
+            infrared=at_night[index],
         )
-        for place, number in enumerate(order)
+        for number, index in enumerate(order)
     ]
 
 
-def _moments(at_night: list[bool], rng: Random) -> list[datetime]:
-    """Minutes that no other burst has, so that no gap ever joins two of them."""
+def _distinct_times(at_night: list[bool], rng: Random) -> list[datetime]:
+    """Distinct times on a grid of three minutes, so that the burst gap never joins two bursts."""
     found: dict[datetime, None] = {}
     for night in at_night:
         while True:
             day = rng.randrange(_DAYS + len(at_night) // 20)
             hour = rng.choice(_NIGHT_HOURS if night else _DAY_HOURS)
-            moment = _BEGIN + timedelta(days=day, hours=hour, minutes=rng.randrange(0, 60, 3))
-            if moment not in found:
+            time = _BEGIN + timedelta(days=day, hours=hour, minutes=rng.randrange(0, 60, 3))
+            if time not in found:
                 break
-        found[moment] = None
+        found[time] = None
     return list(found)
 
 
-def _burst(
-    recipe: Recipe, number: int, camera: int, label: str, empty: bool, moment: datetime, infrared: bool
+def _plan_burst(
+    recipe: CompositeRecipe, *, number: int, camera: int, label: str, empty: bool, time: datetime, infrared: bool
 ) -> Burst:
     rng = Random(f"{recipe.seed}/{number}")
     count = rng.randint(*recipe.frames)
@@ -162,7 +181,7 @@ def _burst(
         camera=camera,
         label=label,
         variant=rng.randrange(1 << 16),
-        taken=moment + timedelta(seconds=rng.randrange(60)),
+        taken=time + timedelta(seconds=rng.randrange(60)),
         infrared=infrared,
         level=rng.uniform(0.75, 1.3) if infrared else rng.uniform(0.28, 1.15),
         warmth=rng.uniform(-1, 1),
@@ -170,22 +189,22 @@ def _burst(
         stretch=rng.uniform(0.84, 1.16),
         shade=tuple(rng.uniform(0.8, 1.15) for _ in range(3)),  # type: ignore[arg-type]
         seed=rng.randrange(1 << 31),
-        poses=(None,) * count if empty else _walk(recipe, rng, count, infrared),
+        poses=(None,) * count if empty else _plan_walk(recipe, rng, count, infrared),
         gaps=tuple(gaps),
         softness=Random(f"{recipe.seed}/{number}/lens").uniform(0, 0.002),
-        lying=_lying(recipe.things, Random(f"{recipe.seed}/{number}/lying")),
+        distractors=_plan_distractors(recipe.things, Random(f"{recipe.seed}/{number}/lying")),
     )
 
 
-def _lying(share: float, rng: Random) -> tuple[Lying, ...]:
-    """One or two things in this share of the bursts, alike where there is an animal and where there is none.
+def _plan_distractors(share: float, rng: Random) -> tuple[Distractor, ...]:
+    """One or two objects in this share of the bursts, with and without an animal alike.
 
-    They lie as they fell and not where they would be looked for: so nothing but what they are tells them from animals.
+    Position and rotation are random, so that a model can only tell them from animals by what they are.
     """
     if rng.random() >= share:
         return ()
     return tuple(
-        Lying(
+        Distractor(
             variant=rng.randrange(1 << 16),
             pose=Pose(
                 x=rng.uniform(0.05, 0.95),
@@ -201,8 +220,8 @@ def _lying(share: float, rng: Random) -> tuple[Lying, ...]:
     )
 
 
-def _walk(recipe: Recipe, rng: Random, count: int, infrared: bool) -> tuple[Pose, ...]:
-    """A way through the frame: small animals stand farther up, as they are farther away."""
+def _plan_walk(recipe: CompositeRecipe, rng: Random, count: int, infrared: bool) -> tuple[Pose, ...]:
+    """A walk through the frame. Small animals stand farther up, since they are farther away."""
     low, high = recipe.area
     area = math.exp(rng.uniform(math.log(low), math.log(high)))
     near = (math.log(area) - math.log(low)) / max(math.log(high) - math.log(low), 1e-9)

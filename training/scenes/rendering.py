@@ -1,4 +1,4 @@
-"""Draws a planned data set into a folder, with the table that says what is on each picture."""
+"""Render a planned dataset into a folder, with a table that states what each image shows."""
 
 import csv
 import io
@@ -16,56 +16,59 @@ from uncia.events.images import Box
 from uncia.ids import digest
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import Progress
-from uncia.training.datasets.readers.table import DRAWN
-from uncia.training.datasets.reading import TABLE
-from uncia.training.scenes.cut_outs import NOTHING, STAMPS, Shelf, shelf
-from uncia.training.scenes.exposure import expose, light, print_strips, with_things
-from uncia.training.scenes.places import ROOT, Photograph, in_words, photographs, place
-from uncia.training.scenes.plan import Burst, Recipe, camera_name, plan
+from uncia.training.datasets.readers.table import COMPOSITES_FILE
+from uncia.training.datasets.reading import TABLE_NAME
+from uncia.training.progress import ProgressCallback, no_progress
+from uncia.training.scenes.backgrounds import ROOT, Photograph, describe_backgrounds, installed_photographs
+from uncia.training.scenes.cut_outs import NOTHING, STAMPS, CutOut, CutOutSet, load_cut_outs
+from uncia.training.scenes.frames import FrameRenderer
+from uncia.training.scenes.info_strips import print_strips
+from uncia.training.scenes.plan import Burst, CompositeRecipe, camera_name, plan
 
 COLUMNS = (
     *("path", "label", "taxon", "group", "burst", "camera", "taken", "x", "y", "width", "height"),
     *("frame", "frames", "infrared"),
 )
-_FORM = 2
-"""Raised whenever the same recipe comes to look otherwise."""
+_FORMAT = 2
+"""Bump when the same recipe renders other pixels; part of the fingerprint in `drawn.json`."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What was drawn, or lay there already."""
+class RenderedDataset:
+    """A rendered dataset; the fields are keys of the JSON that `uncia data draw --json` prints."""
 
     folder: Path
     bursts: int
     pictures: int
+    """Number of images."""
     labels: tuple[str, ...]
     source: str
     fresh: bool
+    """False where the folder held the same dataset already."""
 
 
-def draw(
+def render_dataset(
     folder: Path,
-    recipe: Recipe,
+    recipe: CompositeRecipe,
     *,
     stamps: Path | None = STAMPS,
     root: Path | None = ROOT,
-    progress: Progress | None = None,
-) -> Drawn:
-    """Draw into a folder that is not there yet, or is empty; it appears when all is drawn.
+    progress: ProgressCallback = no_progress,
+) -> RenderedDataset:
+    """Render into a folder that does not exist yet, or is empty; it appears when all images are complete.
 
-    `stamps` is the folder of cut-outs, `root` what the paths of the landscape photographs begin from; None: without.
-    A folder that the same recipe drew is left as it is. Raises `DataError` where something else lies there.
+    `stamps` is the folder of cut-outs, `root` the root folder of the landscape photographs; None renders without them.
+    A folder that the same recipe rendered is left unchanged. Raises `DataError` where the folder holds anything else.
     """
-    cut_outs = shelf(recipe.classes, stamps=stamps, things=recipe.things > 0)
-    grounds = photographs(root)
-    source = f"{cut_outs.source} before {in_words(grounds)}"
-    fingerprint = digest(json.dumps([_FORM, asdict(recipe), source, _digest_of(cut_outs, grounds), _codec()]))
-    found = _found(folder, fingerprint)
-    if found:
-        return found
+    cut_outs = load_cut_outs(recipe.classes, stamps=stamps, things=recipe.things > 0)
+    photographs = installed_photographs(root)
+    source = f"{cut_outs.source} before {describe_backgrounds(photographs)}"
+    assets = _digest_of_assets(cut_outs, photographs)
+    fingerprint = digest(json.dumps([_FORMAT, asdict(recipe), source, assets, _jpeg_codec()]))
+    if existing := _existing(folder, fingerprint):
+        return existing
     bursts = plan(recipe, tuple(sorted(cut_outs.by_label)), NOTHING)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "fingerprint": fingerprint,
         "source": f"composites of {source}, seed {recipe.seed}; no photographs from the field",
         "recipe": asdict(recipe),
@@ -73,68 +76,66 @@ def draw(
         "pictures": sum(len(burst.poses) for burst in bursts),
         "labels": sorted({burst.label for burst in bursts}),
     }
-    with _beside(folder) as part:
-        _draw_all(part, recipe, cut_outs, grounds, bursts, progress)
-        (part / DRAWN).write_text(json.dumps(told, indent=1), encoding="utf-8")
-    return _drawn(folder, told, fresh=True)
+    with _staged(folder) as staging:
+        _render_all(staging, recipe, cut_outs, photographs, bursts, progress)
+        (staging / COMPOSITES_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+    return _rendered(folder, description, fresh=True)
 
 
-def _draw_all(
-    part: Path,
-    recipe: Recipe,
-    cut_outs: Shelf,
-    grounds: tuple[Photograph, ...],
+def _render_all(
+    folder: Path,
+    recipe: CompositeRecipe,
+    cut_outs: CutOutSet,
+    photographs: tuple[Photograph, ...],
     bursts: list[Burst],
-    progress: Progress | None,
+    progress: ProgressCallback,
 ) -> None:
+    renderer = FrameRenderer(
+        recipe.width, recipe.height, recipe.seed, photographs=photographs, distractors=cut_outs.distractors
+    )
     total, done = sum(len(burst.poses) for burst in bursts), 0
-    with (part / TABLE).open("w", encoding="utf-8", newline="") as file:
+    with (folder / TABLE_NAME).open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        camera, view = -1, None
         for burst in bursts:
-            if view is None or burst.camera != camera:
-                camera = burst.camera
-                view = place(camera, recipe.seed, recipe.width, recipe.height, grounds)
-            lit = with_things(light(view, burst), cut_outs.things)
-            kinds = cut_outs.by_label.get(burst.label, ())
-            kind = kinds[burst.variant % len(kinds)] if kinds else None
+            variants = cut_outs.by_label.get(burst.label, ())
+            cut_out = variants[burst.variant % len(variants)] if variants else None
             for frame, pose in enumerate(burst.poses):
-                picture, box = expose(lit, kind, pose, frame)
-                path = _save(part, picture, burst, frame)
-                seen = box is not None and kind is not None
-                row: dict[str, object] = {
-                    "path": path,
-                    # What is wholly behind a trunk is not to be seen, and so is not there.
-                    "label": kind.label if kind and seen else NOTHING,
-                    "taxon": kind.taxon if kind and seen else "",
-                    "group": kind.group if kind and seen else "nothing",
-                    "burst": f"{camera_name(burst.camera)}/{burst.number:05}",
-                    "camera": camera_name(burst.camera),
-                    "taken": burst.time(frame).isoformat(sep=" ", timespec="milliseconds"),
-                    **_columns(box),
-                    "frame": frame + 1,
-                    "frames": len(burst.poses),
-                    "infrared": int(burst.infrared),
-                }
+                image, box = renderer.render(burst, frame, cut_out, pose)
+                row = _row(_save(folder, image, burst, frame), burst, frame, cut_out, box)
                 table.writerow({name: escape_formula(value) for name, value in row.items()})
                 done += 1
-                if progress:
-                    progress(done, total)
+                progress(done, total)
 
 
-def _columns(box: Box | None) -> dict[str, str]:
-    return {name: f"{share:.5f}" for name, share in zip(("x", "y", "width", "height"), box or (), strict=False)}
+def _row(path: str, burst: Burst, frame: int, cut_out: CutOut | None, box: Box | None) -> dict[str, object]:
+    # An animal that is completely hidden cannot be seen, so the frame counts as empty.
+    visible = cut_out if box is not None else None
+    shares = zip(("x", "y", "width", "height"), box or (), strict=False)
+    return {
+        "path": path,
+        "label": visible.label if visible else NOTHING,
+        "taxon": visible.taxon if visible else "",
+        "group": visible.group if visible else "nothing",
+        "burst": f"{camera_name(burst.camera)}/{burst.number:05}",
+        "camera": camera_name(burst.camera),
+        "taken": burst.time(frame).isoformat(sep=" ", timespec="milliseconds"),
+        **{name: f"{share:.5f}" for name, share in shares},
+        "frame": frame + 1,
+        "frames": len(burst.poses),
+        "infrared": int(burst.infrared),
+    }
 
 
-def _save(part: Path, picture: Image.Image, burst: Burst, frame: int) -> str:
-    camera, taken, of = camera_name(burst.camera), burst.time(frame), len(burst.poses)
+def _save(folder: Path, image: Image.Image, burst: Burst, frame: int) -> str:
+    """Write a frame as JPEG; returns its path relative to the folder."""
+    camera, taken = camera_name(burst.camera), burst.time(frame)
     celsius = -6 + burst.seed % 9 if burst.infrared else 7 + burst.seed % 15
-    print_strips(picture, camera, taken, frame + 1, of, celsius)
+    print_strips(image, camera, taken, celsius, sequence=(frame + 1, len(burst.poses)))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=72 + burst.seed % 16, exif=_exif(burst, camera, frame))
+    image.save(file, "JPEG", quality=72 + burst.seed % 16, exif=_exif(burst, camera, frame))
     name = f"{camera}/{taken:%Y%m%d-%H%M%S}-{burst.number:05}-{frame + 1}.JPG"
-    path = part / name
+    path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(file.getvalue())
     return name
@@ -155,42 +156,50 @@ def _exif(burst: Burst, camera: str, frame: int) -> Image.Exif:
     return block
 
 
-def _digest_of(cut_outs: Shelf, grounds: tuple[Photograph, ...]) -> str:
-    shown = [each for _, kinds in sorted(cut_outs.by_label.items()) for each in kinds]
+def _digest_of_assets(cut_outs: CutOutSet, photographs: tuple[Photograph, ...]) -> str:
+    shown = [cut_out for _, variants in sorted(cut_outs.by_label.items()) for cut_out in variants]
     return digest(
-        *(each.pixels.tobytes().hex() for each in (*shown, *cut_outs.things)),
-        *(f"{each.path.name} {each.path.stat().st_size}" for each in grounds),
+        *(cut_out.pixels.tobytes().hex() for cut_out in (*shown, *cut_outs.distractors)),
+        *(f"{photograph.path.name} {photograph.path.stat().st_size}" for photograph in photographs),
     )
 
 
-def _codec() -> str:
-    """The same pixels become other bytes with another JPEG library."""
+def _jpeg_codec() -> str:
+    """Version of the JPEG library: another version encodes the same pixels differently."""
     return str(features.version_codec("jpg"))
 
 
-def _found(folder: Path, fingerprint: str) -> Drawn | None:
+def _existing(folder: Path, fingerprint: str) -> RenderedDataset | None:
+    """The dataset in the folder, or None where it is empty or missing. Raises `DataError` for another content."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     try:
-        told = json.loads((folder / DRAWN).read_bytes())
-        if told["fingerprint"] == fingerprint:
-            return _drawn(folder, told, fresh=False)
+        description = json.loads((folder / COMPOSITES_FILE).read_bytes())
+        if description["fingerprint"] == fingerprint:
+            return _rendered(folder, description, fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise DataError(f"{folder} holds something that this recipe did not draw: name another folder, or remove it")
+    raise DataError(f"{folder} holds files that this recipe did not render: name another folder, or remove it")
 
 
-def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> Drawn:
-    return Drawn(folder, told["bursts"], told["pictures"], tuple(told["labels"]), told["source"], fresh)
+def _rendered(folder: Path, description: dict[str, Any], *, fresh: bool) -> RenderedDataset:
+    return RenderedDataset(
+        folder=folder,
+        bursts=description["bursts"],
+        pictures=description["pictures"],
+        labels=tuple(description["labels"]),
+        source=description["source"],
+        fresh=fresh,
+    )
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A folder that becomes `folder` when the block ends well, and is gone when it does not."""
+def _staged(folder: Path) -> Iterator[Path]:
+    """A folder that becomes `folder` when the block succeeds, and is removed when it raises."""
     try:
-        with atomic_directory(folder.absolute()) as place:
-            yield place
+        with atomic_directory(folder.absolute()) as staging:
+            yield staging
             if folder.exists():
-                folder.rmdir()  # only an empty one gives way
+                folder.rmdir()  # only an empty folder is replaced
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -18,7 +18,7 @@ import torch
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
 from uncia.training import TrainingError
-from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features import extraction as features
 from uncia.training.features.backbone import Backbone
@@ -206,5 +206,5 @@ def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight]
     whole = look(sights[0], SPEC)
     crop = look(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
 
-    np.testing.assert_array_equal(whole, frame_of(sights[0].path, SPEC))
+    np.testing.assert_array_equal(whole, load_frame(sights[0].path, SPEC))
     assert (crop != whole).any()

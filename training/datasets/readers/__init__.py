@@ -1,1 +1,1 @@
-"""One module per way in which people keep labelled pictures."""
+"""Readers of labelled images, one module per format."""

@@ -1,8 +1,8 @@
-"""Which pictures were taken together, where the source does not tell.
+"""Group images into bursts where the source does not.
 
-What the photograph says of itself decides: time, serial number of the camera, and where cameras write it `n of m`.
-Pictures of cameras that nobody knows count as of one camera, so that frames of one burst, sorted into different class
-folders, are found together still. That joins more than it should, never less: a split stays honest.
+The photographs decide: capture time, serial number of the camera, and "3 of 5" where cameras write it. Images of
+unknown cameras count as taken by one camera, so that frames of a burst that were sorted into different class folders
+still form one burst. This may join too much but never too little, so a split does not leak.
 """
 
 import dataclasses
@@ -16,102 +16,111 @@ from typing import NamedTuple
 from uncia.imaging.capture_time import find_capture_time
 from uncia.imaging.exif import read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
-from uncia.training.datasets.images import Picture, Progress
-from uncia.training.datasets.readers.vocabulary import same
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.readers.vocabulary import intern_name
+from uncia.training.progress import ProgressCallback
 
 GAP_S = 60.0
-"""Seconds between two pictures of a camera from which they are two bursts, as most platforms have it."""
+"""Seconds without an image of a camera after which a new burst begins; most platforms use the same."""
 
 _THREADS = 8
-_AT_ONCE = 512
+_FILES_IN_FLIGHT = 512
 
 
-class Note(NamedTuple):
-    """What a photograph says of itself."""
+class ImageMetadata(NamedTuple):
+    """What an image file states about itself."""
 
     time: datetime | None = None
     camera: str = ""
-    """The serial number; empty where there is none."""
-    kind: str = ""
+    """Serial number; empty where there is none."""
+    model: str = ""
     """Make and model."""
     number: int | None = None
+    """Number of the image in its burst, where the camera writes it."""
     of: int | None = None
+    """Number of images in the burst."""
 
 
-def read_note(path: Path) -> Note:
-    """Never raises: a file that cannot be read says nothing."""
+def read_image_metadata(path: Path) -> ImageMetadata:
+    """Read EXIF and maker note. Never raises: a file that cannot be read has no metadata."""
     try:
         with path.open("rb") as file:
             exif = read_exif_file(file)
-    except (OSError, ValueError):  # a name with a zero byte in it is no name
-        return Note()
-    maker = read_maker_note(exif.maker_note)
-    taken = find_capture_time(exif, maker, path.name)
-    serial = exif.serial or (maker.serial if maker else None) or ""
-    kind = " ".join(filter(None, (exif.make, exif.model)))
-    number, of = (maker.sequence, maker.sequence_length) if maker else (None, None)
-    return Note(taken.time if taken else None, same(serial), same(kind), number, of)
+    except (OSError, ValueError):  # ValueError: a path that contains a zero byte
+        return ImageMetadata()
+    note = read_maker_note(exif.maker_note)
+    taken = find_capture_time(exif, note, path.name)
+    serial = exif.serial or (note.serial if note else None) or ""
+    model = " ".join(filter(None, (exif.make, exif.model)))
+    number, of = (note.sequence, note.sequence_length) if note else (None, None)
+    return ImageMetadata(taken.time if taken else None, intern_name(serial), intern_name(model), number, of)
 
 
-def tell_bursts(
-    pictures: Sequence[Picture], *, gap_s: float = GAP_S, progress: Progress | None = None
-) -> tuple[Picture, ...]:
-    """The same pictures in the same order, each with a burst; time and camera from EXIF where they were not told.
+def assign_bursts(
+    samples: Sequence[Sample], *, gap_s: float = GAP_S, progress: ProgressCallback | None = None
+) -> tuple[Sample, ...]:
+    """The same samples in the same order, each with a burst; missing times and cameras are taken from EXIF.
 
-    Only files without a burst and without a time are opened, a few at a time. A picture without any time is a burst
-    of its own. A burst has the name of its first picture.
+    Only files without a burst and without a time are opened, a few at a time. An image without any time is a burst of
+    its own. A burst is named after the path of its first image.
     """
-    untold = sorted({one.path for one in pictures if not one.burst and one.taken is None})
-    notes = dict(zip(untold, _read(untold, progress), strict=True))
+    unread = sorted({sample.path for sample in samples if not sample.burst and sample.taken is None})
+    metadata = dict(zip(unread, _read_all(unread, progress), strict=True))
     by_camera: dict[str, list[int]] = defaultdict(list)
-    known: list[Picture] = []
-    for place, one in enumerate(pictures):
-        note = notes.get(one.path)
-        if note is not None:
-            one = dataclasses.replace(one, taken=note.time, camera=one.camera or note.camera)
-        known.append(one)
-        if not one.burst:
-            by_camera[one.camera or (note.kind if note else "")].append(place)
-    for places in by_camera.values():
-        timed = [place for place in places if known[place].taken is not None]
-        timed.sort(key=lambda place: _order(known[place], notes))
-        _name(known, timed, notes, timedelta(seconds=gap_s))
-        for place in places:
-            if known[place].taken is None:
-                known[place] = dataclasses.replace(known[place], burst=known[place].path.as_posix())
-    return tuple(known)
+    grouped: list[Sample] = []
+    for index, sample in enumerate(samples):
+        found = metadata.get(sample.path)
+        if found is not None:
+            sample = dataclasses.replace(sample, taken=found.time, camera=sample.camera or found.camera)
+        grouped.append(sample)
+        if not sample.burst:
+            by_camera[sample.camera or (found.model if found else "")].append(index)
+    for indices in by_camera.values():
+        timed = [index for index in indices if grouped[index].taken is not None]
+        timed.sort(key=lambda index: _sort_key(grouped[index], metadata))
+        _set_bursts(grouped, timed, metadata, timedelta(seconds=gap_s))
+        for index in indices:
+            if grouped[index].taken is None:
+                grouped[index] = dataclasses.replace(grouped[index], burst=grouped[index].path.as_posix())
+    return tuple(grouped)
 
 
-def _read(paths: Sequence[Path], progress: Progress | None) -> Iterable[Note]:
+def _read_all(paths: Sequence[Path], progress: ProgressCallback | None) -> Iterable[ImageMetadata]:
     with ThreadPoolExecutor(_THREADS) as threads:
-        for begin in range(0, len(paths), _AT_ONCE):
-            yield from threads.map(read_note, paths[begin : begin + _AT_ONCE])
+        for begin in range(0, len(paths), _FILES_IN_FLIGHT):
+            yield from threads.map(read_image_metadata, paths[begin : begin + _FILES_IN_FLIGHT])
             if progress:
-                progress(min(begin + _AT_ONCE, len(paths)), len(paths))
+                progress(min(begin + _FILES_IN_FLIGHT, len(paths)), len(paths))
 
 
-def _order(picture: Picture, notes: dict[Path, Note]) -> tuple[datetime, int, str]:
-    assert picture.taken is not None
-    return picture.taken, notes.get(picture.path, Note()).number or 0, picture.path.as_posix()
+def _sort_key(sample: Sample, metadata: dict[Path, ImageMetadata]) -> tuple[datetime, int, str]:
+    assert sample.taken is not None
+    return sample.taken, metadata.get(sample.path, ImageMetadata()).number or 0, sample.path.as_posix()
 
 
-def _name(known: list[Picture], places: list[int], notes: dict[Path, Note], gap: timedelta) -> None:
-    """A new burst after a gap, or where the camera's own count begins again."""
-    burst, last, before = "", None, Note()
-    for place in places:
-        one = known[place]
-        note = notes.get(one.path, Note())
-        assert one.taken is not None
-        far = last is None or one.taken - last > gap
-        goes_on = _goes_on(before, note)
-        if burst == "" or goes_on is False or (far and not goes_on):
-            burst = same(one.path.as_posix())
-        known[place] = dataclasses.replace(one, burst=burst)
-        last, before = one.taken, note
+def _set_bursts(samples: list[Sample], indices: list[int], metadata: dict[Path, ImageMetadata], gap: timedelta) -> None:
+    """Set the bursts of one camera's samples, in place. `indices` are in the order of time.
+
+    A burst begins after a gap, or where the camera's own count begins again.
+    """
+    burst, last_time, previous = "", None, ImageMetadata()
+    for index in indices:
+        sample = samples[index]
+        current = metadata.get(sample.path, ImageMetadata())
+        assert sample.taken is not None
+        after_gap = last_time is None or sample.taken - last_time > gap
+        continues = _continues(previous, current)
+        if burst == "" or continues is False or (after_gap and not continues):
+            burst = intern_name(sample.path.as_posix())
+        samples[index] = dataclasses.replace(sample, burst=burst)
+        last_time, previous = sample.taken, current
 
 
-def _goes_on(before: Note, note: Note) -> bool | None:
-    """By `n of m`; None where one of the two does not tell. The same file twice goes on with itself."""
-    if before.number is None or note.number is None:
+def _continues(previous: ImageMetadata, current: ImageMetadata) -> bool | None:
+    """Whether the camera's count ("3 of 5") continues; None where one of the two has none.
+
+    A file that is listed twice continues its own burst.
+    """
+    if previous.number is None or current.number is None:
         return None
-    return note.of == before.of and (note.number > before.number or note == before)
+    return current.of == previous.of and (current.number > previous.number or current == previous)

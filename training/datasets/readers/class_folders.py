@@ -1,4 +1,4 @@
-"""Class folders: `folder/<class>/…/picture.jpg`. The folder's name is the label."""
+"""Class folders: `folder/<class>/…/image.jpg`. The name of the folder is the label."""
 
 import os
 from collections.abc import Iterator
@@ -6,42 +6,49 @@ from pathlib import Path
 
 from uncia.camtrap.names import is_card_folder
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.vocabulary import group_of, is_picture, need_pictures, same, tells_nothing
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.vocabulary import (
+    group_of,
+    intern_name,
+    is_image_file,
+    is_unknown_label,
+    require_samples,
+)
 
-HINT = "one folder per class with its pictures in it, as `animals/fox/0001.jpg`"
+_HINT = "one folder per class with its images in it is needed, as `animals/fox/0001.jpg`"
 
 
-def read_folders(source: Path) -> DataSet:
-    """Pictures without bursts; folders between class and picture name the camera. Files that are no pictures, and
-    classes called `unknown`, are left out and counted. Raises `DataError` where nothing is left."""
-    pictures: list[Picture] = []
+def read_folders(source: Path) -> Dataset:
+    """Read class folders; samples have no burst yet, and folders between class and image name the camera.
+
+    Files that are not images and classes called `unknown` are left out and counted. Raises `DataError` where nothing
+    remains.
+    """
+    samples: list[Sample] = []
     others = unknown = 0
     for folder in sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
         if is_card_folder(folder.name):
-            raise DataError(f"{folder} is a folder of a camera's card and no class: {HINT}")
-        label, group = same(folder.name), same(group_of(folder.name))
+            raise DataError(f"{folder} is a folder of a camera's memory card, not a class: {_HINT}")
+        label, group = intern_name(folder.name), intern_name(group_of(folder.name))
         for path in _files(folder):
-            if not is_picture(path):
+            if not is_image_file(path):
                 others += 1
-            elif tells_nothing(label):
+            elif is_unknown_label(label):
                 unknown += 1
             else:
-                camera = same(
-                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_card_folder(each))
-                )
-                pictures.append(Picture(path, label, "", camera, group=group))
-    need_pictures(len(pictures), source, HINT)
-    told = f"class folders {source.name}"
-    if unknown:
-        told += f"; {unknown:,} pictures of unknown class left out"
-    if others:
-        told += f"; {others:,} other files left out"
-    return DataSet(tuple(pictures), told)
+                samples.append(Sample(path, label, "", _camera(path.parent.relative_to(folder)), group=group))
+    require_samples(len(samples), source, _HINT)
+    left_out = [(unknown, "images of unknown class"), (others, "other files")]
+    notes = [f"{count:,} {kind} left out" for count, kind in left_out if count]
+    return Dataset(tuple(samples), "; ".join([f"class folders {source.name}", *notes]))
+
+
+def _camera(folders: Path) -> str:
+    return intern_name("/".join(name for name in folders.parts if not is_card_folder(name)))
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            yield Path(where, name)
+            yield Path(parent, name)

@@ -1,62 +1,77 @@
-"""Wildlife Insights' `images.csv`, as its download has it: one line per image and species.
+"""Wildlife Insights' `images.csv`, as downloaded: one line per image and species.
 
-https://wildlifeinsights.org/get-started/download. The pictures lie in Google's cloud (`location` is a `gs://` address);
-who fetched them has them beside the table under their names, in a folder for each deployment where names repeat.
+https://wildlifeinsights.org/get-started/download. The images are in Google's cloud (`location` is a `gs://` address).
+Downloaded images are next to the table under their file names, in a folder per deployment where names repeat.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.table import rows_of, time_of
-from uncia.training.datasets.readers.vocabulary import group_of, need_pictures, present, same, tells_nothing
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.table import parse_time, read_rows
+from uncia.training.datasets.readers.vocabulary import (
+    existing_path,
+    group_of,
+    intern_name,
+    is_unknown_label,
+    require_samples,
+)
 
 COLUMNS = frozenset({"deployment_id", "image_id", "filename", "is_blank", "common_name", "timestamp"})
 _YES = frozenset({"1", "true", "t"})
-_LOOKED_FOR = 200
-"""Of so many rows at least one picture must be there."""
+_MUST_EXIST_WITHIN = 200
+"""At least one image of this many first rows must exist."""
+
+_BY_MODEL = "named by computer vision alone"
+_UNKNOWN = "of unknown class"
+
+_Row = dict[str, str]
 
 
-def is_wildlife_insights(heading: tuple[str, ...]) -> bool:
-    """By the names of the columns."""
-    return set(heading) >= COLUMNS
+def is_wildlife_insights(header: tuple[str, ...]) -> bool:
+    """Whether a table with this heading is an `images.csv` of Wildlife Insights."""
+    return set(header) >= COLUMNS
 
 
-def read_wildlife_insights(source: Path) -> DataSet:
-    """Left out and counted: what a model named and no person looked at, and what nobody could name.
+def read_wildlife_insights(source: Path) -> Dataset:
+    """Read an `images.csv`. The label is the common name, else genus and species, or `blank`; the camera is the
+    deployment.
 
-    A class is the common name, else genus and species; `blank` where the row says so. The deployment is the camera.
-    Raises `DataError` where none of the pictures is there.
+    Left out and counted: rows that only a model identified, and rows without an identification. Raises `DataError`
+    where none of the first images exists.
     """
-    pictures: list[Picture] = []
-    left_out = {"named by computer vision alone": 0, "of unknown class": 0}
-    place = _Places(source)
-    for line, row in rows_of(source):
+    samples: list[Sample] = []
+    left_out: Counter[str] = Counter()
+    locator = _ImageLocator(source)
+    for line, row in read_rows(source):
         if row.get("identified_by", "").lower() == "computer vision":
-            left_out["named by computer vision alone"] += 1
+            left_out[_BY_MODEL] += 1
             continue
-        label, taxon, group = _what(row)
-        if tells_nothing(label):
-            left_out["of unknown class"] += 1
+        label, taxon, group = _identification(row)
+        if is_unknown_label(label):
+            left_out[_UNKNOWN] += 1
             continue
         try:
-            taken = time_of(row["timestamp"])
+            taken = parse_time(row["timestamp"])
         except ValueError as error:
             raise DataError(f"{source}, line {line}: {error}") from error
-        path, camera = place.of(row), same(row["deployment_id"])
-        pictures.append(Picture(path, same(label), "", camera, taken, None, same(taxon), same(group)))
-    told = [f"{count:,} rows {why} left out" for why, count in left_out.items() if count]
-    need_pictures(len(pictures), source, "; ".join(told) or "the table is empty")
-    if not any(one.path.exists() for one in pictures[:_LOOKED_FOR]):
-        raise DataError(
-            f"{source} is an images.csv of Wildlife Insights, and none of its first pictures is beside it: fetch them "
-            "from the addresses in its column location, and put each there as DEPLOYMENT_ID/FILENAME"
+        path, camera = locator.locate(row), intern_name(row["deployment_id"])
+        samples.append(
+            Sample(path, intern_name(label), "", camera, taken, None, intern_name(taxon), intern_name(group))
         )
-    return DataSet(tuple(pictures), "; ".join([f"Wildlife Insights {source.parent.name}/{source.name}", *told]))
+    notes = [f"{left_out[reason]:,} rows {reason} left out" for reason in (_BY_MODEL, _UNKNOWN) if left_out[reason]]
+    require_samples(len(samples), source, "; ".join(notes) or "the table is empty")
+    if not any(sample.path.exists() for sample in samples[:_MUST_EXIST_WITHIN]):
+        raise DataError(
+            f"{source} is an images.csv of Wildlife Insights, and none of its first images is in that folder: download "
+            "them from the addresses in the column location, and store each as DEPLOYMENT_ID/FILENAME"
+        )
+    return Dataset(tuple(samples), "; ".join([f"Wildlife Insights {source.parent.name}/{source.name}", *notes]))
 
 
-def _what(row: dict[str, str]) -> tuple[str, str, str]:
+def _identification(row: _Row) -> tuple[str, str, str]:
     """Label, taxon and group."""
     if row["is_blank"].lower() in _YES or row["common_name"].lower() == "blank":
         return "blank", "", "nothing"
@@ -69,33 +84,32 @@ def _what(row: dict[str, str]) -> tuple[str, str, str]:
     return label, taxon if group == "animal" else "", group
 
 
-class _Places:
-    """Where a row's picture lies. Each way is tried for a row; the first that leads to a file is taken first later."""
+class _ImageLocator:
+    """Finds the file of a row. The layout that led to the last file is tried first for the next row."""
 
     def __init__(self, source: Path) -> None:
         folder = source.parent
-        self._ways: list[Callable[[dict[str, str]], Path]] = [
+        images_by_name: dict[str, set[str]] = {}
+        for _, row in read_rows(source):
+            images_by_name.setdefault(row["filename"], set()).add(row["image_id"])
+        # A file whose name belongs to several images may be any of them.
+        unique = frozenset(name for name, images in images_by_name.items() if len(images) == 1)
+        missing = folder / "not downloaded"
+        self._layouts: list[Callable[[_Row], Path]] = [
             lambda row: folder / row["deployment_id"] / row["filename"],
             lambda row: folder / "images" / row["deployment_id"] / row["filename"],
             lambda row: folder / row.get("location", "").partition("://")[2].partition("/")[2],
             lambda row: folder / f"{row['image_id']}{Path(row['filename']).suffix}",
-        ]
-        names: dict[str, set[str]] = {}
-        for _, row in rows_of(source):
-            names.setdefault(row["filename"], set()).add(row["image_id"])
-        # A name of two images says nothing of which of them lies there.
-        alone = frozenset(name for name, images in names.items() if len(images) == 1)
-        missing = folder / "not fetched"
-        self._ways += [
-            lambda row: folder / row["filename"] if row["filename"] in alone else missing / row["image_id"],
-            lambda row: folder / "images" / row["filename"] if row["filename"] in alone else missing / row["image_id"],
+            lambda row: folder / row["filename"] if row["filename"] in unique else missing / row["image_id"],
+            lambda row: folder / "images" / row["filename"] if row["filename"] in unique else missing / row["image_id"],
         ]
 
-    def of(self, row: dict[str, str]) -> Path:
-        for way in list(self._ways):
-            path = present(way(row))
+    def locate(self, row: _Row) -> Path:
+        """The path of the row's image; where no layout leads to a file, the path in the last successful layout."""
+        for layout in list(self._layouts):
+            path = existing_path(layout(row))
             if path.is_file():
-                self._ways.remove(way)
-                self._ways.insert(0, way)
+                self._layouts.remove(layout)
+                self._layouts.insert(0, layout)
                 return path
-        return self._ways[0](row)
+        return self._layouts[0](row)

@@ -8,7 +8,7 @@ import pytest
 from uncia.errors import StackError
 from uncia.infra.local import install_stamps
 from uncia.infra.local.install_stamps import PACKAGES, install
-from uncia.training.scenes import places
+from uncia.training.scenes import backgrounds
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_without_permission_the_report_has_the_consequences(tmp_path: Path, monk
 
 
 def test_the_packages_match_the_table_of_background_photographs() -> None:
-    with (Path(places.__file__).parent / "photographs.csv").open(newline="") as file:
+    with (Path(backgrounds.__file__).parent / "photographs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["package"] for row in rows} == {material.package for material in PACKAGES[1:]}
     for material in PACKAGES[1:]:

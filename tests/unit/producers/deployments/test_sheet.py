@@ -108,7 +108,7 @@ def test_unknown_columns_and_empty_lines_are_ignored() -> None:
     [
         ({"deploymentStart": "2026-03-01T09:00:00"}, "lacks its offset from UTC"),
         ({"deploymentEnd": "2026-06-01"}, "lacks its offset from UTC"),
-        ({"deploymentStart": "1st of March"}, "is not a time"),
+        ({"deploymentStart": "1st of March"}, "is not a timestamp"),
         ({"deploymentStart": ""}, "deploymentStart is empty"),
         ({"deploymentEnd": "2026-02-01T09:00:00+05:45"}, "ends before it starts"),
         ({"latitude": "90.01"}, "latitude is out of range: it must be between -90 and 90"),

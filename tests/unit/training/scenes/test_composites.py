@@ -1,4 +1,4 @@
-"""Data sets that are drawn: the truth is known, and the same recipe draws the same files."""
+"""Composite datasets: the truth is known, and the same recipe renders the same files."""
 
 import csv
 import errno
@@ -18,19 +18,20 @@ from uncia.imaging.exif import read_exif
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import decode_frame
 from uncia.training.datasets import DataError
-from uncia.training.datasets.readers.burst_grouping import tell_bursts
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.readers.burst_grouping import assign_bursts
+from uncia.training.datasets.reading import read_dataset
 from uncia.training.scenes import cut_outs
-from uncia.training.scenes.plan import Recipe, plan
-from uncia.training.scenes.rendering import draw
+from uncia.training.scenes.plan import CompositeRecipe, plan
+from uncia.training.scenes.rendering import render_dataset
 
-TINY = Recipe(bursts=14, cameras=3, width=128, height=96, classes=("cat", "person"))
+TINY = CompositeRecipe(bursts=14, cameras=3, width=128, height=96, classes=("cat", "person"))
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("composites") / "data"
-    draw(folder, TINY, stamps=None, root=None)
+    render_dataset(folder, TINY, stamps=None, root=None)
     return folder
 
 
@@ -42,36 +43,38 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_table_tells_all_and_is_read(drawn: Path) -> None:
-    data = read_data(drawn)
+def test_the_table_is_a_readable_dataset(rendered: Path) -> None:
+    data = read_dataset(rendered)
     assert data.labels == ("cat", "nothing", "person")
-    assert len({one.camera for one in data.pictures}) == 3
-    assert len({one.burst for one in data.pictures}) == 14
-    assert {one.path for one in data.pictures} == set(drawn.rglob("*.JPG"))
+    assert len({one.camera for one in data.samples}) == 3
+    assert len({one.burst for one in data.samples}) == 14
+    assert {one.path for one in data.samples} == set(rendered.rglob("*.JPG"))
 
 
-def test_an_animal_has_a_box_of_the_asked_size_and_nothing_has_none(drawn: Path) -> None:
-    for one in read_data(drawn).pictures:
+def test_animals_have_a_box_of_plausible_size_and_blank_frames_have_none(rendered: Path) -> None:
+    for one in read_dataset(rendered).samples:
         assert (one.box is None) == (one.label == "nothing")
         if one.box:
             x, y, width, height = one.box
             assert 0 <= x < x + width <= 1.001
             assert 0 <= y < y + height <= 1.001
-            # A share of it may be hidden by grass and trunks, and a smear adds some.
+            # Grass and trunks may hide a part of it, and motion blur adds some.
             assert 0.005 < width * height < 0.25
 
 
-def test_the_difference_to_an_empty_frame_is_where_the_box_is(tmp_path: Path) -> None:
-    """A day burst against the mean of the same burst's other frames: what moved is the animal."""
-    recipe = Recipe(bursts=6, cameras=1, width=128, height=96, classes=("cat",), empty=0, night=0, frames=(1, 1))
-    draw(tmp_path / "with", recipe, stamps=None, root=None)
-    pictures = read_data(tmp_path / "with").pictures
+def test_the_image_differs_from_the_empty_scene_inside_the_box(tmp_path: Path) -> None:
+    """By day, against the median of the other bursts: what differs is the animal."""
+    recipe = CompositeRecipe(
+        bursts=6, cameras=1, width=128, height=96, classes=("cat",), empty=0, night=0, frames=(1, 1)
+    )
+    render_dataset(tmp_path / "with", recipe, stamps=None, root=None)
+    pictures = read_dataset(tmp_path / "with").samples
     frames = np.stack([np.asarray(Image.open(one.path).convert("L"), float) for one in pictures])
-    usual = np.median(frames, axis=0)
+    background = np.median(frames, axis=0)
     for one, frame in zip(pictures, frames, strict=True):
         assert one.box is not None
         x, y, width, height = one.box
-        change = np.abs((frame - frame.mean()) - (usual - usual.mean()))[8:88]
+        change = np.abs((frame - frame.mean()) - (background - background.mean()))[8:88]
         inside = np.zeros((96, 128), bool)
         inside[int(y * 96) : int((y + height) * 96), int(x * 128) : int((x + width) * 128)] = True
         assert change[inside[8:88]].mean() > 1.3 * change[~inside[8:88]].mean()
@@ -80,90 +83,90 @@ def test_the_difference_to_an_empty_frame_is_where_the_box_is(tmp_path: Path) ->
 def test_the_animal_moves_through_a_burst() -> None:
     moved = [
         abs(earlier.x - later.x)
-        for burst in plan(Recipe(bursts=40), ("cat",), "nothing")
+        for burst in plan(CompositeRecipe(bursts=40), ("cat",), "nothing")
         for earlier, later in pairwise(burst.poses)
         if earlier and later
     ]
     assert np.mean(np.array(moved) > 0.01) > 0.4
 
 
-def test_exif_tells_the_time_and_camera_of_the_table(drawn: Path) -> None:
-    for one in read_data(drawn).pictures[:6]:
+def test_exif_and_table_state_the_same_time_and_camera(rendered: Path) -> None:
+    for one in read_dataset(rendered).samples[:6]:
         exif = read_exif(one.path.read_bytes())
         assert exif.time == one.taken
         assert exif.serial == one.camera.replace("/", "-").upper()
         assert exif.warnings == ()
 
 
-def test_the_stream_reads_the_files(drawn: Path) -> None:
-    path = next(drawn.rglob("*.JPG"))
+def test_the_stream_decodes_the_files(rendered: Path) -> None:
+    path = next(rendered.rglob("*.JPG"))
     assert decode_frame(path.read_bytes(), FrameSpec(), max_pixels=10**6).photo_width == 128
 
 
-def test_bursts_are_found_again_by_exif_alone(drawn: Path) -> None:
-    told = read_data(drawn).pictures
-    blind = [type(one)(one.path, one.label, "", "") for one in told]
+def test_exif_alone_yields_the_same_bursts(rendered: Path) -> None:
+    samples = read_dataset(rendered).samples
+    without_bursts = [Sample(one.path, one.label, "", "") for one in samples]
     found: dict[str, set[str]] = defaultdict(set)
-    for one, other in zip(told, tell_bursts(blind), strict=True):
+    for one, other in zip(samples, assign_bursts(without_bursts), strict=True):
         found[one.burst].add(other.burst)
     assert all(len(names) == 1 for names in found.values())
     assert len(set.union(*found.values())) == 14
 
 
-def test_the_same_recipe_draws_the_same_files(drawn: Path, tmp_path: Path) -> None:
-    draw(tmp_path / "again", TINY, stamps=None, root=None)
-    assert contents(tmp_path / "again") == contents(drawn)
+def test_the_same_recipe_renders_the_same_files(rendered: Path, tmp_path: Path) -> None:
+    render_dataset(tmp_path / "again", TINY, stamps=None, root=None)
+    assert contents(tmp_path / "again") == contents(rendered)
 
 
-def test_what_was_drawn_before_is_left_as_it_is(drawn: Path) -> None:
-    before = contents(drawn)
-    assert draw(drawn, TINY, stamps=None, root=None).fresh is False
-    assert contents(drawn) == before
+def test_what_was_drawn_before_is_left_as_it_is(rendered: Path) -> None:
+    before = contents(rendered)
+    assert render_dataset(rendered, TINY, stamps=None, root=None).fresh is False
+    assert contents(rendered) == before
 
 
-def test_a_folder_with_anything_else_is_refused(drawn: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(rendered: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="name another folder"):
-        draw(drawn, Recipe(bursts=3, width=64, height=48), stamps=None, root=None)
+        render_dataset(rendered, CompositeRecipe(bursts=3, width=64, height=48), stamps=None, root=None)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="name another folder"):
-        draw(tmp_path, TINY, stamps=None, root=None)
+        render_dataset(tmp_path, TINY, stamps=None, root=None)
 
 
-def test_a_drawing_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_rendering_leaves_nothing(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draw(tmp_path / "data", TINY, stamps=None, root=None, progress=stop)
+        render_dataset(tmp_path / "data", TINY, stamps=None, root=None, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     def full(done: int, total: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(DataError, match="cannot be written: No space left"):
-        draw(tmp_path / "data", TINY, stamps=None, root=None, progress=full)
+        render_dataset(tmp_path / "data", TINY, stamps=None, root=None, progress=full)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_whoever_reads_it_is_told_that_it_was_drawn(drawn: Path) -> None:
-    assert "no photographs from the field" in read_data(drawn).source
+def test_the_source_states_that_the_images_are_composites(rendered: Path) -> None:
+    assert "no photographs from the field" in read_dataset(rendered).source
 
 
-def test_the_command_draws_and_tells_what(tmp_path: Path) -> None:
+def test_the_command_renders_and_prints_a_summary(tmp_path: Path) -> None:
     arguments = ["draw", str(tmp_path / "data"), "--bursts", "2", "--cameras", "1", "--size", "64x48", "--json"]
-    told = json.loads(CliRunner().invoke(app, [*arguments, "--classes", "nothing"]).stdout)
-    assert (told["bursts"], told["labels"], told["fresh"]) == (2, ["nothing"], True)
+    printed = json.loads(CliRunner().invoke(app, [*arguments, "--classes", "nothing"]).stdout)
+    assert (printed["bursts"], printed["labels"], printed["fresh"]) == (2, ["nothing"], True)
 
 
-def test_stamps_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_a_folder_without_stamps_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["draw", str(tmp_path / "data"), "--stamps", str(tmp_path)])
     assert "no folder `animals`" in str(done.exception)
 
 
-def test_labels_cameras_and_nights_are_dealt_evenly() -> None:
-    bursts = plan(Recipe(bursts=120, cameras=4), ("cat", "person", "vehicle"), "nothing")
+def test_labels_and_nights_are_evenly_distributed() -> None:
+    bursts = plan(CompositeRecipe(bursts=120, cameras=4), ("cat", "person", "vehicle"), "nothing")
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for burst in bursts:
         counts[burst.label][burst.infrared] += 1
@@ -171,8 +174,8 @@ def test_labels_cameras_and_nights_are_dealt_evenly() -> None:
     assert all(min(both) >= 5 for both in counts.values())
 
 
-def test_no_two_bursts_of_any_camera_are_within_the_gap() -> None:
-    bursts = sorted(plan(Recipe(bursts=200, cameras=2), ("cat",), "nothing"), key=lambda burst: burst.taken)
+def test_no_two_bursts_are_within_the_burst_gap() -> None:
+    bursts = sorted(plan(CompositeRecipe(bursts=200, cameras=2), ("cat",), "nothing"), key=lambda burst: burst.taken)
     ends = [burst.time(len(burst.poses) - 1) for burst in bursts]
     assert min((later.taken - end).total_seconds() for end, later in zip(ends, bursts[1:], strict=False)) > 60
 
@@ -180,26 +183,26 @@ def test_no_two_bursts_of_any_camera_are_within_the_gap() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"bursts": 0}, {"things": 1.1}, {"area": (0.2, 0.1)}, {"width": 3}, {"frames": (4, 2)}]
 )
-def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(DataError, match="nothing can be drawn"):
-        Recipe(**wrong)  # type: ignore[arg-type]
+def test_a_recipe_out_of_range_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="out of range: see"):
+        CompositeRecipe(**wrong)  # type: ignore[arg-type]
 
 
-def test_an_unknown_class_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_class_is_refused_and_the_known_ones_are_listed() -> None:
     with pytest.raises(DataError, match="there are cat, horse, person, vehicle, nothing"):
-        cut_outs.shelf(("unicorn",), stamps=None)
+        cut_outs.load_cut_outs(("unicorn",), stamps=None)
 
 
-def test_without_the_stamps_there_are_four_cut_outs() -> None:
-    assert sorted(cut_outs.shelf(stamps=None).by_label) == ["cat", "horse", "person", "vehicle"]
+def test_four_cut_outs_are_available_without_the_stamps() -> None:
+    assert sorted(cut_outs.load_cut_outs(stamps=None).by_label) == ["cat", "horse", "person", "vehicle"]
 
 
-def test_the_usual_classes_are_in_the_stamps_table() -> None:
+def test_the_default_classes_are_in_the_stamps_table() -> None:
     with (Path(cut_outs.__file__).parent / "stamps.csv").open(newline="") as file:
-        assert set(cut_outs.USUAL) <= {row["label"] for row in csv.DictReader(file)}
+        assert set(cut_outs.DEFAULT_CLASSES) <= {row["label"] for row in csv.DictReader(file)}
 
 
-def test_every_line_of_the_stamps_table_has_a_group_and_a_path() -> None:
+def test_the_stamps_table_is_consistent() -> None:
     with (Path(cut_outs.__file__).parent / "stamps.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["group"] for row in rows} == {"animal", "person", "vehicle"}

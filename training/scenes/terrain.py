@@ -1,4 +1,4 @@
-"""The places that cameras look at, one per camera and seed: ground in perspective, what grows on it, what is behind."""
+"""Synthetic scenes, one per camera and seed: ground in perspective, grass and stones on it, and a background."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,25 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Pixels = NDArray[np.float32]
+from uncia.training.scenes.pixels import Pixels, mirror_tile, smooth_noise, to_image, to_pixels
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A place in even light. All arrays have the frame's height and width."""
+    """The field of view of a camera in even light. All arrays have the frame's height and width."""
 
     colours: Pixels
     """(height, width, 3), 0 to 1."""
     near: Pixels
-    """1 at the camera, 0 far away."""
+    """Nearness of the ground: 1 at the camera, 0 far away."""
     front: Pixels
-    """Where a trunk or stone stands: the row of its foot. An animal whose foot is above that row is behind it."""
+    """Row of the foot of the trunk or stone at each pixel, else 0. An animal whose foot is above that row is behind."""
     horizon: float
-    """Share of the height."""
+    """Where the ground begins, as a share of the height."""
 
 
 _GROUNDS = (
-    # texture, dark, light, tufts: forest floor, dry meadow, scree, snow, sand, moor
+    # Texture, dark colour, light colour, density of grass: forest floor, dry meadow, scree, snow, sand, moor.
     ("gravel", (0.11, 0.09, 0.06), (0.46, 0.38, 0.27), 0.5),
     ("grass", (0.12, 0.14, 0.05), (0.62, 0.60, 0.33), 0.9),
     ("gravel", (0.20, 0.19, 0.18), (0.72, 0.70, 0.66), 0.2),
@@ -34,66 +34,53 @@ _GROUNDS = (
     ("grass", (0.09, 0.11, 0.07), (0.44, 0.46, 0.24), 1.0),
 )
 _BLADES = 14
-_BEHIND = ("forest", "hills", "rock", "thicket")
+"""Blades of grass in a tuft."""
+_BACKGROUNDS = ("forest", "hills", "rock", "thicket")
 
 
-def scene(camera: int, seed: int, width: int, height: int) -> Scene:
-    """The same place for the same camera, seed and size."""
+def synthetic_scene(camera: int, seed: int, width: int, height: int) -> Scene:
+    """The scene of a camera; the same for the same camera, seed and size."""
     rng = np.random.default_rng([seed, camera, 41])
     texture, dark, light, tufts = _GROUNDS[(camera + seed) % len(_GROUNDS)]
-    behind = _BEHIND[int(rng.integers(len(_BEHIND)))]
+    background = _BACKGROUNDS[int(rng.integers(len(_BACKGROUNDS)))]
     horizon = float(rng.uniform(0.16, 0.36))
-    grey, near = _ground(_texture(texture), horizon, float(rng.uniform(0.7, 1.5)), rng, width, height)
-    grey = grey * np.float32(0.75) + np.float32(0.5) * clouds(height, width, 9, rng) - np.float32(0.12)
+    grey, near = _perspective_ground(_texture(texture), horizon, float(rng.uniform(0.7, 1.5)), rng, width, height)
+    grey = grey * np.float32(0.75) + np.float32(0.5) * smooth_noise(height, width, 9, rng) - np.float32(0.12)
     low, high = np.asarray(dark, np.float32), np.asarray(light, np.float32)
     colours = low + (high - low) * np.clip(grey, 0, 1)[..., None]
-    colours *= (0.8 + 0.4 * clouds(height, width, 4, rng))[..., None]
-    _background(colours, behind, round(horizon * height), rng)
+    colours *= (0.8 + 0.4 * smooth_noise(height, width, 4, rng))[..., None]
+    _add_background(colours, background, round(horizon * height), rng)
     front = np.zeros((height, width), np.float32)
     for _ in range(int(240 * tufts)):
-        _tuft(colours, horizon, low, high, rng)
+        _add_tuft(colours, horizon, low, high, rng)
     for _ in range(int(rng.integers(2, 9))):
-        _stone(colours, front, horizon, rng)
-    if behind in ("forest", "thicket"):
+        _add_stone(colours, front, horizon, rng)
+    if background in ("forest", "thicket"):
         for _ in range(int(rng.integers(1, 6))):
-            _trunk(colours, near, front, horizon, rng)
+            _add_trunk(colours, near, front, horizon, rng)
     return Scene(np.clip(colours, 0.01, 1), near, front, horizon)
 
 
 @lru_cache(maxsize=4)
 def _texture(name: str) -> Pixels:
-    """One of scikit-image's grey ground textures, mirrored so that it has no seam; (side, side), 0 to 1."""
+    """One of scikit-image's grey ground textures as a seamless tile; (side, side), 0 to 1."""
     from skimage import data
 
-    tile = getattr(data, name)().astype(np.float32) / 255
-    wide = np.concatenate([tile, tile[:, ::-1]], axis=1)
-    whole: Pixels = np.concatenate([wide, wide[::-1]], axis=0)
-    return whole
+    return mirror_tile(getattr(data, name)().astype(np.float32) / 255)
 
 
-def _shares(image: Image.Image) -> Pixels:
-    return np.asarray(np.asarray(image, np.float32) / 255, np.float32)
-
-
-def clouds(height: int, width: int, cells: int, rng: np.random.Generator) -> Pixels:
-    """Smooth noise of three sizes, 0 to 1, `cells` of the largest across."""
-    total = np.zeros((height, width), np.float32)
-    for octave in range(3):
-        across = cells * 2**octave
-        grid = rng.random((max(2, across * height // width + 2), across + 2)).astype(np.float32)
-        total += np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)) / 2**octave
-    return np.asarray(np.clip((total / 1.75 - 0.5) * 1.6 + 0.5, 0, 1), np.float32)
-
-
-def _ground(
+def _perspective_ground(
     texture: Pixels, horizon: float, grain: float, rng: np.random.Generator, width: int, height: int
 ) -> tuple[Pixels, Pixels]:
-    """The texture on a plane, seen from above it; far rows from blurred copies, so that nothing glitters."""
+    """The texture on a plane seen from above, and the plane's nearness, each (height, width).
+
+    Distant rows come from blurred copies of the texture: sampled from the sharp one they would show moiré patterns.
+    """
     side = texture.shape[0]
-    image = Image.fromarray((texture * 255).astype(np.uint8))
+    image = to_image(texture)
     levels: list[Pixels] = [
         texture,
-        *(_shares(image.filter(ImageFilter.GaussianBlur(radius))) for radius in (1.5, 3, 6, 12)),
+        *(to_pixels(image.filter(ImageFilter.GaussianBlur(radius))) for radius in (1.5, 3, 6, 12)),
     ]
     depth = _depth(horizon, height)
     step = depth * 780 / width * 0.42 / grain
@@ -107,49 +94,53 @@ def _ground(
 
 
 def _depth(horizon: float, height: int) -> Pixels:
-    """How far away the ground is in each row, (height,); what is above the horizon is as far as it gets."""
+    """Distance of the ground in each row, (height,); rows above the horizon have the greatest distance."""
     rows = np.arange(height, dtype=np.float32) / height
     return np.asarray(1 / np.maximum(rows - horizon + 0.05, 0.04), np.float32)
 
 
 def nearness(horizon: float, width: int, height: int) -> Pixels:
-    """`Scene.near` of flat ground below this horizon, a share of the height."""
+    """`Scene.near` of flat ground that begins at `horizon`, a share of the height."""
     near = np.clip(1.25 - _depth(horizon, height) * 0.19, 0, 1).astype(np.float32)
     return np.repeat(near[:, None], width, axis=1)
 
 
-def _background(colours: Pixels, kind: str, horizon: int, rng: np.random.Generator) -> None:
-    """What stands behind the ground, faded into it over a few rows."""
+def _add_background(colours: Pixels, kind: str, horizon: int, rng: np.random.Generator) -> None:
+    """Paint the background above the horizon, in place, and fade it into the ground over a few rows."""
     height, width = colours.shape[:2]
     fade = max(4, height // 22)
     reach = horizon + fade
-    picture: NDArray[np.floating]
+    painted: NDArray[np.floating]
     if kind == "rock":
         side = _texture("gravel")
         tile = np.asarray(Image.fromarray(side[: reach or 1, :300]).resize((width, reach), Image.Resampling.BICUBIC))
-        picture = (0.2 + 0.5 * tile * clouds(reach, width, 12, rng))[..., None] * np.asarray([1, 0.96, 0.9], np.float32)
+        painted = (0.2 + 0.5 * tile * smooth_noise(reach, width, 12, rng))[..., None] * np.asarray(
+            [1, 0.96, 0.9], np.float32
+        )
     elif kind == "hills":
         down = np.linspace(0, 1, reach, dtype=np.float32)[:, None]
-        picture = np.asarray([0.62, 0.70, 0.80], np.float32) + np.float32(0.22) * down[..., None] * np.ones(
+        painted = np.asarray([0.62, 0.70, 0.80], np.float32) + np.float32(0.22) * down[..., None] * np.ones(
             (1, width, 1), np.float32
         )
         for far in (0.75, 0.45, 0.15):
-            line = reach * (0.25 + 0.55 * (1 - far) * clouds(2, width, 5, rng)[0])
+            line = reach * (0.25 + 0.55 * (1 - far) * smooth_noise(2, width, 5, rng)[0])
             inside = np.clip(np.arange(reach, dtype=np.float32)[:, None] - line[None, :], 0, 1)[..., None]
-            rock = 0.22 + 0.28 * clouds(reach, width, 14, rng)[..., None] * np.asarray([0.9, 1.0, 0.8], np.float32)
-            picture = picture + (rock * (1 - far) + 0.66 * far - picture) * inside
+            rock = 0.22 + 0.28 * smooth_noise(reach, width, 14, rng)[..., None] * np.asarray(
+                [0.9, 1.0, 0.8], np.float32
+            )
+            painted = painted + (rock * (1 - far) + 0.66 * far - painted) * inside
     else:
-        streaks = clouds(2, width, 70 if kind == "forest" else 30, rng)[:1]
-        leaves = clouds(reach, width, 40, rng)
+        streaks = smooth_noise(2, width, 70 if kind == "forest" else 30, rng)[:1]
+        leaves = smooth_noise(reach, width, 40, rng)
         light = np.clip((streaks - 0.45) * 2.2, 0, 1) * 0.5 + 0.5 * leaves if kind == "forest" else leaves
         tint = np.asarray([0.42, 0.50, 0.28] if kind == "thicket" else [0.50, 0.52, 0.42], np.float32)
-        picture = (0.06 + 0.85 * light**2)[..., None] * tint
+        painted = (0.06 + 0.85 * light**2)[..., None] * tint
     strength = np.clip((reach - np.arange(reach, dtype=np.float32)) / fade, 0, 1)[:, None, None]
-    colours[:reach] += (picture.astype(np.float32) - colours[:reach]) * strength
+    colours[:reach] += (painted.astype(np.float32) - colours[:reach]) * strength
 
 
-def _tuft(colours: Pixels, horizon: float, low: Pixels, high: Pixels, rng: np.random.Generator) -> None:
-    """Blades of grass from one foot, that bend the more the higher they are."""
+def _add_tuft(colours: Pixels, horizon: float, low: Pixels, high: Pixels, rng: np.random.Generator) -> None:
+    """Paint blades of grass that grow from one point and bend more towards their tips, in place."""
     height, width = colours.shape[:2]
     depth = float(rng.uniform(0.02, 1) ** 0.8)
     foot, middle = (horizon + (1 - horizon) * depth) * height, rng.uniform(0, width)
@@ -165,7 +156,7 @@ def _tuft(colours: Pixels, horizon: float, low: Pixels, high: Pixels, rng: np.ra
     colours[ys[inside], xs[inside]] = colour * shade[inside][:, None]
 
 
-def _stone(colours: Pixels, front: Pixels, horizon: float, rng: np.random.Generator) -> None:
+def _add_stone(colours: Pixels, front: Pixels, horizon: float, rng: np.random.Generator) -> None:
     height, width = colours.shape[:2]
     depth = float(rng.uniform(0.05, 0.95))
     foot = (horizon + (1 - horizon) * depth) * height
@@ -178,7 +169,7 @@ def _stone(colours: Pixels, front: Pixels, horizon: float, rng: np.random.Genera
         return
     x = (np.arange(x0, x1, dtype=np.float32)[None, :] - middle) / wide
     y = (np.arange(y0, y1, dtype=np.float32)[:, None] - foot + 0.55 * tall) / (0.9 * tall)
-    bumps = clouds(y1 - y0, x1 - x0, 5, rng)
+    bumps = smooth_noise(y1 - y0, x1 - x0, 5, rng)
     inside = np.clip((0.8 + 0.35 * (bumps - 0.5) - np.abs(x) ** 2.4 - np.abs(y) ** 2) * 9, 0, 1)[..., None]
     light = 0.20 + 0.32 * bumps - 0.14 * x - 0.16 * y
     stone = light[..., None] * np.asarray([1.0, 0.96, 0.9], np.float32)
@@ -186,7 +177,7 @@ def _stone(colours: Pixels, front: Pixels, horizon: float, rng: np.random.Genera
     front[y0:y1, x0:x1] = np.where(inside[..., 0] > 0.5, np.float32(foot), front[y0:y1, x0:x1])
 
 
-def _trunk(colours: Pixels, near: Pixels, front: Pixels, horizon: float, rng: np.random.Generator) -> None:
+def _add_trunk(colours: Pixels, near: Pixels, front: Pixels, horizon: float, rng: np.random.Generator) -> None:
     height, width = colours.shape[:2]
     depth = float(rng.uniform(0.02, 0.8))
     foot = int((horizon + (1 - horizon) * depth) * height)
@@ -194,7 +185,7 @@ def _trunk(colours: Pixels, near: Pixels, front: Pixels, horizon: float, rng: np
     middle = float(rng.uniform(0, width)) + rng.normal(0, 0.06) * (foot - np.arange(foot, dtype=np.float32))
     x = (np.arange(width, dtype=np.float32)[None, :] - middle[:, None]) / wide
     inside = np.clip((1 - np.abs(x)) * wide * 0.5, 0, 1)
-    bark = clouds(foot, width, 60, rng)
+    bark = smooth_noise(foot, width, 60, rng)
     light = (0.14 + 0.30 * bark) * (1 - 0.45 * np.clip(x, -1, 1))
     colour = light[..., None] * np.asarray([0.95, 0.86, 0.72], np.float32)
     colours[:foot] += (colour.astype(np.float32) - colours[:foot]) * inside[..., None]

@@ -1,4 +1,4 @@
-"""Tiny photographs with EXIF, as cameras write them."""
+"""Tiny JPEG files with EXIF, as cameras write them."""
 
 import io
 from datetime import datetime
@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 
 
 def photograph(path: Path, time: datetime | None = None, serial: str = "", colour: str = "grey") -> Path:
+    """Save a photograph of one colour, with capture time and serial number in its EXIF."""
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "ACME"
     inner = exif.get_ifd(ExifTags.IFD.Exif)
