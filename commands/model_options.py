@@ -16,7 +16,7 @@ BackendName = Annotated[
 ]
 
 
-def settings_of(repository: Path | None) -> Settings:
+def settings_with(repository: Path | None) -> Settings:
     """The settings, with this repository instead of theirs."""
     return read_settings(model_repository=repository) if repository else read_settings()
 

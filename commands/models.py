@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from uncia.commands.model_options import BackendName, Json, Repository, chosen_backend, settings_of
+from uncia.commands.model_options import BackendName, Json, Repository, chosen_backend, settings_with
 from uncia.commands.models_ablate import ablate_command
 from uncia.commands.models_calibrate import app as calibrating
 from uncia.commands.models_ensemble import app as ensembles
@@ -19,9 +19,9 @@ from uncia.commands.models_shadow import app as shadow
 from uncia.errors import DependencyDown
 from uncia.serving.triton_client import ModelControl, Probe
 from uncia.terminal import description_column, echo, echo_json, plain_console
-from uncia.triton_models.catalogue import Line, catalogue, shelf_names, shelves
 from uncia.triton_models.recipes import species_classifier
-from uncia.triton_models.releases.stream_model import stream_version, stream_words
+from uncia.triton_models.releases.stream_model import describe_stream_model, stream_version
+from uncia.triton_models.version_list import VersionStatus, installed_model_names, list_versions, read_installed_models
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
 for part in (releases, shadow, frame, ensembles, calibrating):
@@ -39,7 +39,7 @@ def build(
     """Build species_classifier from its published weights. Ends at once when it is up to date."""
     with _progress(shown=not as_json) as step:
         built = species_classifier.build(
-            settings_of(repository).model_repository, backend=chosen_backend(backend), force=force, progress=step
+            settings_with(repository).model_repository, backend=chosen_backend(backend), force=force, progress=step
         )
     facts = {
         "model": built.card.model,
@@ -62,13 +62,13 @@ def build(
 @app.command("list")
 def list_models(repository: Repository = None, as_json: Json = False) -> None:
     """Show every version: live, previous, served beside or only installed; what Triton says; what the stream asks."""
-    chosen = settings_of(repository)
+    chosen = settings_with(repository)
     with ModelControl(chosen) as control:
         try:
             served, trouble = control.served(), None
         except DependencyDown as error:
             served, trouble = None, str(error)
-    lines = catalogue(shelves(chosen.model_repository), served)
+    lines = list_versions(read_installed_models(chosen.model_repository), served)
     if as_json:
         asked = (chosen.model, stream_version(chosen))
         rows = [{**asdict(line), "in_stream": (line.model, line.version) == asked} for line in lines]
@@ -82,7 +82,7 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
         standing = "not in the stream" if line.standing == "live" and line.model != chosen.model else line.standing
         table.add_row(name, standing, _state(line), line.backend, line.label_set)
     plain_console().print(table)
-    echo(stream_words(chosen))
+    echo(describe_stream_model(chosen))
     if trouble:
         echo(trouble, err=True)
 
@@ -100,8 +100,8 @@ def check(
 
     Triton's own readiness is no evidence: it stays true when the process behind a model is dead.
     """
-    chosen = settings_of(repository)
-    names = models or shelf_names(chosen.model_repository)
+    chosen = settings_with(repository)
+    names = models or installed_model_names(chosen.model_repository)
     probes: dict[str, Probe] = {}
     with ModelControl(chosen) as control:
         for name in names:
@@ -118,7 +118,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _state(line: Line) -> str:
+def _state(line: VersionStatus) -> str:
     if line.state is None:
         return "(no answer)"
     return f"{line.state} ({line.reason})" if line.reason else line.state or "not loaded"

@@ -13,27 +13,27 @@ from uncia.commands.train import (
     BackboneName,
     By,
     Cache,
+    InputModeName,
     Json,
     Kind,
-    Look,
     Seed,
     Source,
     Weights,
 )
-from uncia.commands.training_runs import progress_bars, read
+from uncia.commands.training_runs import progress_bars, read_and_split
 from uncia.imaging.frames import FrameSpec
 from uncia.storage.durable import replace_durably
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training import TrainingError
 
 if TYPE_CHECKING:
-    from uncia.training.ablation import Ablation
+    from uncia.training.ablation import AblationResult
 
 Name = TypeVar("Name", bound=str)
 
 _LOG_WIDTH = 130
 
-LOOKS: tuple[Look, ...] = ("whole", "windows", "crops")
+LOOKS: tuple[InputModeName, ...] = ("whole", "windows", "crops")
 
 
 def ablate_command(
@@ -58,11 +58,11 @@ def ablate_command(
     """Measure what cuts, windows, augmentation and bursts are worth on this data, with intervals."""
     looks, augmentations = _chosen(look, LOOKS), _chosen(augment, tuple(AUGMENTS))
     with progress_bars(shown=not as_json) as tell:
-        data, split = read(source, kind, split_by, seed, tell)
+        data, split = read_and_split(source, kind, split_by, seed, tell)
         from uncia.training import ablation
-        from uncia.training.features import backbones
+        from uncia.training.features.backbone_registry import load_backbone
 
-        network = backbones.backbone(backbone, weights)
+        network = load_backbone(backbone, weights)
         chosen = tuple(cuts.split(",")) if cuts else ablation.spread_cuts(network, FrameSpec())
         settings = ablation.AblationSettings(chosen, looks, augmentations, seed=seed)
         found = ablation.ablate(data, split, network, settings, cache, keep, tell)
@@ -84,7 +84,7 @@ def ablate_command(
         echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
 
 
-def _rows(found: "Ablation") -> Table:
+def _rows(found: "AblationResult") -> Table:
     figures = ("top-1", "mean reciprocal rank", "log loss")
     table = Table("cut", "look", "augmentation", "bursts", *figures)
     for row in found.rows:
@@ -93,7 +93,7 @@ def _rows(found: "Ablation") -> Table:
     return table
 
 
-def _effects(found: "Ablation") -> Table:
+def _effects(found: "AblationResult") -> Table:
     table = Table("part", "difference of top-1", "does it help?", "difference of log loss", "does it help?")
     for name, own in found.effects.items():
         loss = found.loss_effects[name]

@@ -35,8 +35,8 @@ def calibrate(
     By default a threshold allows no false alarm on the held-out bursts. Classes that fewer than three bursts show keep
     what they have.
     """
-    from uncia.training.calibration.label_sets import Promise
-    from uncia.training.calibration.packages import write_calibrated
+    from uncia.training.calibration.calibrated_package import write_calibrated_package
+    from uncia.training.calibration.label_set_calibration import ThresholdTarget
     from uncia.training.datasets.reading import read_data
     from uncia.training.datasets.splits import split
     from uncia.training.offline_inference.inference import ask
@@ -47,13 +47,15 @@ def calibrate(
         raise SettingsError("promise either --false-alarms or --precision, not both")
     if precision is not None and not 0 < precision <= 1:
         raise SettingsError(f"--precision {precision}: a share above 0, at most 1")
-    promise = Promise(precision) if precision is not None else Promise(at_most_false_alarms=false_alarms or 0)
+    promise = (
+        ThresholdTarget(precision) if precision is not None else ThresholdTarget(at_most_false_alarms=false_alarms or 0)
+    )
     opened = open_package(package)
     data = read_data(source, kind)
     pictures = data.pictures if everything else split(data, seed=seed).held_out
     with counted(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
         answers = ask(opened, pictures, progress)
-    made, learnt = write_calibrated(out, opened, answers, promise, data.source)
+    made, learnt = write_calibrated_package(out, opened, answers, promise, data.source)
     if as_json:
         facts = {"folder": str(out), "label_set": made.card.label_set, "unreadable": len(answers.unreadable)}
         echo_json({**facts, "classes": [asdict(each) for each in learnt]})

@@ -33,34 +33,34 @@ def ensemble(
     With --learn-on it also says, on bursts that neither side has seen, what each part is worth. Use bursts that no
     member was trained on: the split is that of the same data and seed.
     """
-    from uncia.training.ensembles import building
-    from uncia.training.ensembles.comparing import Line
+    from uncia.training.ensembles import ensemble as ensembles
+    from uncia.training.ensembles.comparison import ComparisonRow
     from uncia.training.ensembles.rules import RULES
     from uncia.training.ensembles.views import parse_views
-    from uncia.triton_models.packages.loading import model_name_of, open_package
+    from uncia.triton_models.packages.loading import model_name_for, open_package
 
     chosen = next((each for each in RULES if each == rule), None)
     if chosen is None:
         raise SettingsError(f"no rule {rule!r}: {', '.join(RULES)}")
     opened = [open_package(folder) for folder in packages]
-    made = building.gather(opened, parse_views(views))
-    learnt, lines = None, list[Line]()
+    made = ensembles.assemble(opened, parse_views(views))
+    learnt, lines = None, list[ComparisonRow]()
     if learn_on is not None:
-        from uncia.training.ensembles.evaluation import judge
+        from uncia.training.ensembles.evaluation import evaluate_ensemble
 
-        learnt, lines = judge(made, chosen, learn_on, kind=kind, seed=seed, shown=not as_json)
-    package = building.build(out, made, chosen, name=name or model_name_of(out), learnt=learnt)
+        learnt, lines = evaluate_ensemble(made, chosen, learn_on, kind=kind, seed=seed, shown=not as_json)
+    package = ensembles.build_package(out, made, chosen, name=name or model_name_for(out), learnt=learnt)
     if as_json:
-        told = [{"what": line.what, "top_1": line.measures.top_1.value} for line in lines]
+        told = [{"what": line.what, "top_1": line.metrics.top_1.value} for line in lines]
         facts = {"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}
         echo_json({**facts, "parts": made.parts, "lines": told})
         return
     if lines:
-        from uncia.training.evaluation.measures import HEAD, row
+        from uncia.training.evaluation.metric_set import METRIC_NAMES, metric_cells
 
-        table = Table("", *HEAD)
+        table = Table("", *METRIC_NAMES)
         for line in lines:
-            table.add_row(line.what, *row(line.measures))
+            table.add_row(line.what, *metric_cells(line.metrics))
         plain_console().print(table)
     echo(f"{package.card.model}: {len(made.parts)} parts in one graph, {out}")
     echo("Its scores are not calibrated yet: `uncia models calibrate`.")
@@ -74,10 +74,10 @@ def join_models(
     as_json: Json = False,
 ) -> None:
     """Put models side by side into one package: the classes of all; a backbone that they share runs once."""
-    from uncia.training.ensembles.concatenate import join
-    from uncia.triton_models.packages.loading import model_name_of, open_package
+    from uncia.training.ensembles.concatenate import concatenate_models
+    from uncia.triton_models.packages.loading import model_name_for, open_package
 
-    package = join(out, [open_package(folder) for folder in packages], name=name or model_name_of(out))
+    package = concatenate_models(out, [open_package(folder) for folder in packages], name=name or model_name_for(out))
     if as_json:
         echo_json({"folder": str(out), "model": package.card.model, "label_set": package.card.label_set})
         return
@@ -101,7 +101,7 @@ def stack_bursts(
     from uncia.serving.model_versions import write_whole
     from uncia.training.datasets.reading import read_data
     from uncia.training.datasets.splits import split
-    from uncia.training.ensembles.bursts import as_file, learn_from
+    from uncia.training.ensembles.burst_stacking import fit_from_predictions, to_json
     from uncia.training.offline_inference.inference import ask
     from uncia.training.offline_inference.progress import counted
     from uncia.triton_models.packages.loading import open_package
@@ -111,8 +111,8 @@ def stack_bursts(
     pictures = data.pictures if everything else split(data, seed=seed).held_out
     with counted(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
         answers = ask(opened, pictures, progress)
-    model = learn_from(answers, opened.card.labels, name=name, source=data.source)
-    write_whole(out, as_file(model))
+    model = fit_from_predictions(answers, opened.card.labels, name=name, source=data.source)
+    write_whole(out, to_json(model))
     facts = {"file": str(out), "classes": len(model["classes"]), "calibrated_on": model["calibrated_on"]}
     if as_json:
         echo_json(facts)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uncia.commands.model_options import Repository, settings_of
+from uncia.commands.model_options import Repository, settings_with
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.model_card import ModelCard, load_model_card
 from uncia.terminal import echo
@@ -27,7 +27,7 @@ def frame(
     repository: Repository = None,
 ) -> None:
     """Prepare a photograph as the live version wants it: what the stream does, for HTTP. docs/predict-service.md."""
-    card = load_model_card(settings_of(repository))
+    card = load_model_card(settings_with(repository))
     if path:
         echo(f"v2/models/{card.model}/versions/{card.version}")
         return

@@ -7,22 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from uncia.commands.model_options import Json, Repository, chosen_backend, settings_of
+from uncia.commands.model_options import Json, Repository, chosen_backend, settings_with
 from uncia.serving.model_card import installed_card
 from uncia.serving.model_versions import Standing, read_standing
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 from uncia.terminal import echo, echo_json
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 from uncia.triton_models.releases.promotion import (
-    named,
+    parse_version_name,
     promote,
-    remove,
+    remove_version,
     roll_back,
-    serve_beside,
-    serve_no_longer,
+    start_serving,
+    stop_serving,
 )
-from uncia.triton_models.releases.stream_model import stream_words, switch_words
+from uncia.triton_models.releases.stream_model import describe_stream_model, describe_switch
 
 app = typer.Typer()
 
@@ -44,9 +44,9 @@ def install_package(
     as_json: Json = False,
 ) -> None:
     """Check a model package and put it into the repository as the next version; `promote` makes it live."""
-    chosen = settings_of(repository)
+    chosen = settings_with(repository)
     card = install(folder, chosen.model_repository, name=name, backend=chosen_backend(backend) if backend else "")
-    tell_installed(card.model, card.version, chosen, as_json=as_json)
+    report_installed(card.model, card.version, chosen, as_json=as_json)
 
 
 @app.command("import")
@@ -61,17 +61,17 @@ def import_graph(
     """Wrap an ONNX classifier of your own as a package, and install it like ours. docs/model-builder.md says how."""
     from uncia.triton_models.importing.importing import make_package
 
-    chosen = settings_of(repository)
+    chosen = settings_with(repository)
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as draft:
         package = make_package(graph, description, out or Path(draft) / "package")
         if out is not None:
             echo(json.dumps({"package": str(out)}) if as_json else f"The package: {out}")
             return
         card = install(package.folder, chosen.model_repository, name=name)
-    tell_installed(card.model, card.version, chosen, as_json=as_json)
+    report_installed(card.model, card.version, chosen, as_json=as_json)
 
 
-def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool) -> None:
+def report_installed(model: str, version: str, chosen: Settings, *, as_json: bool) -> None:
     """What became of an installation, and what is next."""
     repository = chosen.model_repository
     card = installed_card(repository, model, version)
@@ -85,8 +85,8 @@ def tell_installed(model: str, version: str, chosen: Settings, *, as_json: bool)
     if model == chosen.model:
         echo(f"It answers nobody yet: `uncia models promote {card.name}` makes it live.")
         return
-    echo(f"It answers nobody yet. {stream_words(chosen)}")
-    echo(switch_words(repository / model / version, chosen))
+    echo(f"It answers nobody yet. {describe_stream_model(chosen)}")
+    echo(describe_switch(repository / model / version, chosen))
     echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
 
 
@@ -96,8 +96,8 @@ def promote_version(version: Version, repository: Repository = None, as_json: Js
 
     The stream asks the live version of the model that UNCIA_MODEL names, and no other model.
     """
-    chosen = settings_of(repository)
-    model, number = named(version, chosen.model_repository)
+    chosen = settings_with(repository)
+    model, number = parse_version_name(version, chosen.model_repository)
     with ModelControl(chosen) as control:
         _tell(model, promote(control, chosen.model_repository, model, number), chosen, as_json=as_json)
 
@@ -109,7 +109,7 @@ def roll_back_model(
     as_json: Json = False,
 ) -> None:
     """Make the version live again that was before: it is still loaded, so this takes no time."""
-    chosen = settings_of(repository)
+    chosen = settings_with(repository)
     with ModelControl(chosen) as control:
         model = model or chosen.model
         _tell(model, roll_back(control, chosen.model_repository, model), chosen, as_json=as_json)
@@ -123,9 +123,9 @@ def serve_version(
     as_json: Json = False,
 ) -> None:
     """Have Triton serve a version beside the live one, for a replay or for whoever asks for it by number."""
-    chosen = settings_of(repository)
-    model, number = named(version, chosen.model_repository)
-    change = serve_no_longer if no_longer else serve_beside
+    chosen = settings_with(repository)
+    model, number = parse_version_name(version, chosen.model_repository)
+    change = stop_serving if no_longer else start_serving
     with ModelControl(chosen) as control:
         standing = change(control, chosen.model_repository, model, number)
     if as_json:
@@ -135,12 +135,12 @@ def serve_version(
 
 
 @app.command("remove")
-def remove_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
+def remove_command(version: Version, repository: Repository = None, as_json: Json = False) -> None:
     """Remove a version from the repository, labels and all; the live one is refused."""
-    chosen = settings_of(repository)
-    model, number = named(version, chosen.model_repository)
+    chosen = settings_with(repository)
+    model, number = parse_version_name(version, chosen.model_repository)
     with ModelControl(chosen) as control:
-        remove(control, chosen.model_repository, model, number)
+        remove_version(control, chosen.model_repository, model, number)
     echo(json.dumps({"removed": version}) if as_json else f"{version} is removed")
 
 
@@ -155,8 +155,8 @@ def _tell(model: str, standing: Standing, chosen: Settings, *, as_json: bool) ->
         echo(f"{model}@{standing.live} is live{before}")
         return
     echo(f"Triton serves {model}@{standing.live} to whoever asks for {model}{before}.")
-    echo(f"The stream does not ask for it. {stream_words(chosen)}")
+    echo(f"The stream does not ask for it. {describe_stream_model(chosen)}")
     if model == chosen.model:
         echo("Take UNCIA_MODEL_VERSION out of its settings, and the stream asks the live version.")
     else:
-        echo(switch_words(chosen.model_repository / model / standing.live, chosen))
+        echo(describe_switch(chosen.model_repository / model / standing.live, chosen))

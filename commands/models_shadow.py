@@ -16,7 +16,7 @@ from uncia.serving.model_versions import read_standing
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import read_settings
 from uncia.terminal import echo
-from uncia.triton_models.releases.promotion import named, serve_beside, serve_no_longer
+from uncia.triton_models.releases.promotion import parse_version_name, start_serving, stop_serving
 
 app = typer.Typer()
 shadow = typer.Typer(
@@ -31,11 +31,11 @@ Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia mo
 def start(version: Version) -> None:
     """Serve a version beside the live one, and ask it about every upload from now on; to start it again goes on."""
     settings = read_settings()
-    model, number = named(version, settings.model_repository)
+    model, number = parse_version_name(version, settings.model_repository)
     if model == settings.model and number == read_standing(settings.model_repository / model).live:
         raise SettingsError(f"{version} is live: a shadow is another version")
     with ModelControl(settings) as control:
-        serve_beside(control, settings.model_repository, model, number)
+        start_serving(control, settings.model_repository, model, number)
     _run("uncia.producers.shadow", "start", model, number)
 
 
@@ -54,11 +54,11 @@ def stop(
 ) -> None:
     """End a shadow; Triton then serves its version no longer, unless it is live. What it said can still be compared."""
     settings = read_settings()
-    model, number = named(version, settings.model_repository)
+    model, number = parse_version_name(version, settings.model_repository)
     _run("uncia.producers.shadow", "stop", model, number, *(["--drop"] if drop else []))
     if number in read_standing(settings.model_repository / model).beside:
         with ModelControl(settings) as control:
-            serve_no_longer(control, settings.model_repository, model, number)
+            stop_serving(control, settings.model_repository, model, number)
 
 
 @app.command("compare")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uncia.commands.train_animal_or_not import animal_or_not
-from uncia.commands.training_runs import Tell, train_package, work_folder
+from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
 from uncia.training import TrainingError
 
 if TYPE_CHECKING:
     from uncia.training.datasets.splits import Split
-    from uncia.training.model_packages.trained_model import Trained
+    from uncia.training.model_packages.trained_model import TrainedModel
 
 app = typer.Typer(help="Learn a model from your photographs.", no_args_is_help=True)
 app.command()(animal_or_not)
@@ -25,7 +25,7 @@ By = Annotated[str, typer.Option("--split-by", help="burst or camera: what is ne
 Seed = Annotated[int, typer.Option(help="Decides the split and everything that is drawn.")]
 Precision = Annotated[float, typer.Option(help="Thresholds: so many of the held-out bursts called a class show it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Look = Literal["whole", "windows", "crops"]
+InputModeName = Literal["whole", "windows", "crops"]
 Augment = Literal["none", "mirror", "mirror+colour"]
 AugmentOption = Annotated[Augment, typer.Option(help="Learn from mirrored and recoloured frames too.")]
 BackboneName = Annotated[
@@ -54,7 +54,9 @@ def head(
     backbone: BackboneName = "efficientnet-lite0",
     weights: Weights = None,
     cut: Cut = "",
-    look: Annotated[Look, typer.Option(help="whole frames, the dense pass's best windows, or crops too.")] = "windows",
+    look: Annotated[
+        InputModeName, typer.Option(help="whole frames, the dense pass's best windows, or crops too.")
+    ] = "windows",
     augment: AugmentOption = "mirror",
     keep: Keep = [],  # noqa: B006, typer reads it and nobody changes it
     penalty: Annotated[
@@ -70,12 +72,12 @@ def head(
 ) -> None:
     """Deep features of a published network, and logistic regression on them. Needs the fewest photographs."""
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.features import backbones
-        from uncia.training.heads.head import HeadSettings, train_head
+    def learn(split: "Split", tell: ProgressReporter) -> "TrainedModel":
+        from uncia.training.features.backbone_registry import load_backbone
+        from uncia.training.heads.training import HeadSettings, train_head
 
         settings = HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment], keep=tuple(keep), penalty=penalty)
-        return train_head(split, backbones.backbone(backbone, weights), settings, cache, tell)
+        return train_head(split, load_backbone(backbone, weights), settings, cache, tell)
 
     train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
@@ -107,9 +109,9 @@ def fine_tune_command(
     if not (blocks == "all" or (blocks.isdigit() and int(blocks) > 0)):
         raise TrainingError(f"--blocks {blocks}: a number, or all")
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.features import backbones
-        from uncia.training.heads.head import HeadSettings
+    def learn(split: "Split", tell: ProgressReporter) -> "TrainedModel":
+        from uncia.training.features.backbone_registry import load_backbone
+        from uncia.training.heads.training import HeadSettings
         from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
 
         settings = FineTuneSettings(
@@ -120,7 +122,7 @@ def fine_tune_command(
             batch=batch,
             trunk_rate=rate,
         )
-        network = backbones.backbone(backbone, weights)
+        network = load_backbone(backbone, weights)
         return fine_tune(split, network, settings, seed, cache, work_folder(out), tell)
 
     train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
@@ -145,8 +147,8 @@ def small(
 ) -> None:
     """A small network from scratch, on whole frames: to see how learning goes, with its curves."""
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.networks.small import SmallSettings, train_small
+    def learn(split: "Split", tell: ProgressReporter) -> "TrainedModel":
+        from uncia.training.networks.small_network import SmallSettings, train_small
 
         settings = SmallSettings(width, height, epochs, patience, batch, rate, AUGMENTS[augment])
         return train_small(split, settings, seed, work_folder(out), tell)

@@ -26,15 +26,15 @@ def animal_or_not(
     Bursts of kinds that the head never saw judge it, where there are five kinds and more. With --beside (a package, or
     species_classifier in the repository) one package knows kinds and groups, at the cost of one.
     """
-    from uncia.commands.training_runs import check_out, progress_bars
-    from uncia.training.animal_or_not.recipe import train_groups
+    from uncia.commands.training_runs import check_output_folder, progress_bars
+    from uncia.training.animal_or_not.recipe import train_group_model
     from uncia.training.datasets.reading import read_data
     from uncia.triton_models.packages.loading import open_package
 
-    check_out(out)
+    check_output_folder(out)
     with progress_bars(shown=not as_json) as tell:
         data = read_data(source, kind)
-        made = train_groups(
+        made = train_group_model(
             data,
             out.resolve(),
             beside=open_package(beside) if beside else None,

@@ -12,16 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 
 from uncia.terminal import description_column, echo, echo_json, plain_console
 from uncia.training import TrainingError
-from uncia.triton_models.packages.loading import model_name_of, taken
+from uncia.triton_models.packages.loading import model_name_for, overwrite_problem
 
 if TYPE_CHECKING:
     from uncia.training.datasets.images import DataSet
     from uncia.training.datasets.splits import Split
-    from uncia.training.model_packages.package import Package
-    from uncia.training.model_packages.trained_model import Trained
+    from uncia.training.model_packages.package_writing import TrainedPackage
+    from uncia.training.model_packages.trained_model import TrainedModel
 
 
-class Tell:
+class ProgressReporter:
     """Told what is being done, how many of how many; shows it."""
 
     def __init__(self, bars: Progress | None, console: Console) -> None:
@@ -40,22 +40,22 @@ class Tell:
 
 
 @contextmanager
-def progress_bars(*, shown: bool) -> Iterator[Tell]:
+def progress_bars(*, shown: bool) -> Iterator[ProgressReporter]:
     """Bars on standard error, a line each in a log."""
     console = plain_console(stderr=True, quiet=not shown, highlight=False)
     if not console.is_terminal:
-        yield Tell(None, console)
+        yield ProgressReporter(None, console)
         return
     with Progress(
         description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as bars:
-        yield Tell(bars, console)
+        yield ProgressReporter(bars, console)
 
 
 def train_package(
     source: Path,
     out: Path,
-    learn: "Callable[[Split, Tell], Trained]",
+    learn: "Callable[[Split, ProgressReporter], TrainedModel]",
     *,
     kind: str,
     split_by: str,
@@ -68,14 +68,14 @@ def train_package(
     `learn` imports what it needs itself: what is wrong with folders and options is told before torch is loaded.
     """
     with progress_bars(shown=not as_json) as tell:
-        check_out(out)
-        data, split = read(source, kind, split_by, seed, tell)
+        check_output_folder(out)
+        data, split = read_and_split(source, kind, split_by, seed, tell)
         trained = learn(split, tell)
-        package = finish(trained, data, split, out, seed, precision, tell)
-    report(package, trained, as_json)
+        package = write_result(trained, data, split, out, seed, precision, tell)
+    report_training(package, trained, as_json)
 
 
-def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[DataSet, Split]":
+def read_and_split(source: Path, kind: str, by: str, seed: int, tell: ProgressReporter) -> "tuple[DataSet, Split]":
     """The data and its split, checked for leaks."""
     from uncia.training.datasets.reading import read_data
     from uncia.training.datasets.splits import leaks, split
@@ -89,25 +89,31 @@ def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[Data
     return data, parts
 
 
-def check_out(out: Path) -> str:
+def check_output_folder(out: Path) -> str:
     """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
-    if sentence := taken(out):
+    if sentence := overwrite_problem(out):
         raise TrainingError(sentence)
     parent = next(folder for folder in out.resolve().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise TrainingError(f"nothing can be written in {parent}: name another folder with --out")
-    return model_name_of(out.resolve())
+    return model_name_for(out.resolve())
 
 
-def finish(
-    trained: "Trained", data: "DataSet", split: "Split", out: Path, seed: int, precision: float, tell: Tell
-) -> "Package":
+def write_result(
+    trained: "TrainedModel",
+    data: "DataSet",
+    split: "Split",
+    out: Path,
+    seed: int,
+    precision: float,
+    tell: ProgressReporter,
+) -> "TrainedPackage":
     """Write the package; what a stopped run would have gone on from is not needed any more."""
-    from uncia.training.model_packages.package import write_package
+    from uncia.training.model_packages.package_writing import write_trained_package
 
     folder = out.resolve()
-    package = write_package(
-        trained, data, split, folder, name=check_out(out), seed=seed, least_precision=precision, progress=tell
+    package = write_trained_package(
+        trained, data, split, folder, name=check_output_folder(out), seed=seed, least_precision=precision, progress=tell
     )
     shutil.rmtree(work_folder(out), ignore_errors=True)
     return package
@@ -118,7 +124,7 @@ def work_folder(out: Path) -> Path:
     return out.resolve().parent / f".{out.resolve().name}.training"
 
 
-def report(package: "Package", trained: "Trained", as_json: bool) -> None:
+def report_training(package: "TrainedPackage", trained: "TrainedModel", as_json: bool) -> None:
     """What came of it, on standard output."""
     if as_json:
         facts = {

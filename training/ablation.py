@@ -19,22 +19,22 @@ from uncia.training import TrainingError
 from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation import metrics
-from uncia.training.evaluation.bootstrap import Interval, difference, interval
+from uncia.training.evaluation.bootstrap import Interval, bootstrap_difference, bootstrap_interval
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.inputs import Augmentation
-from uncia.training.features.split_features import Contents
-from uncia.training.features.window_sampling import Look
-from uncia.training.heads.head import HeadSettings, collect, head_of_cached
-from uncia.training.model_packages.evaluation import temperature_of
-from uncia.training.model_packages.package import write_package
+from uncia.training.features.split_features import FileStatus
+from uncia.training.features.window_sampling import InputMode
+from uncia.training.heads.training import HeadSettings, cache_features, train_on_cached_features
+from uncia.training.model_packages.evaluation import fit_held_out_temperature
+from uncia.training.model_packages.package_writing import write_trained_package
 
 Progress = Callable[[str, int, int], None]
 
 Table = dict[tuple[str, str, str, bool], NDArray[np.float64]]
 """A value for each test photograph (N,), by cut, look, augmentation and whether bursts answer."""
 
-AUGMENTED: dict[str, tuple[Augmentation, ...]] = {
+AUGMENTATION_SETS: dict[str, tuple[Augmentation, ...]] = {
     "none": ("plain",),
     "mirror": ("plain", "mirror"),
     "mirror+colour": ("plain", "mirror", "colour"),
@@ -46,7 +46,7 @@ class AblationSettings:
     """What is combined with what."""
 
     cuts: tuple[str, ...]
-    looks: tuple[Look, ...] = ("whole", "windows")
+    looks: tuple[InputMode, ...] = ("whole", "windows")
     augmentations: tuple[str, ...] = ("none", "mirror", "mirror+colour")
     penalty: float | None = 0.1
     """The same in all rows; None: found for each row on the held-out photographs."""
@@ -55,11 +55,11 @@ class AblationSettings:
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One combination on the test photographs."""
 
     cut: str
-    look: Look
+    look: InputMode
     augmentation: str
     bursts: bool
     """Each photograph's answer is that of its burst: the geometric mean over the frames."""
@@ -73,10 +73,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationResult:
     """All rows, and what each part does on the average of all rows that differ in nothing else."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[AblationRow, ...]
     effects: dict[str, Interval]
     """Difference of top-1 that a part makes. Above 0 as a whole: it helps. Around 0: nobody can tell."""
     loss_effects: dict[str, Interval]
@@ -94,39 +94,41 @@ def ablate(
     cache: Path,
     keep: Path | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> Ablation:
+) -> AblationResult:
     """Train and judge every combination. Features are kept: a stopped run goes on. Raises `TrainingError`."""
     for cut in settings.cuts:
         backbone.check(cut)
-    contents = Contents()
-    most = max((AUGMENTED[name] for name in settings.augmentations), key=len)
+    contents = FileStatus()
+    most = max((AUGMENTATION_SETS[name] for name in settings.augmentations), key=len)
     every = HeadSettings(augmentations=most, spec=settings.spec)
-    collect(split, backbone, settings.cuts, every, cache, contents, progress)
+    cache_features(split, backbone, settings.cuts, every, cache, contents, progress)
     plans = [(c, look, a) for c in settings.cuts for look in settings.looks for a in settings.augmentations]
-    rows: list[Row] = []
+    rows: list[AblationRow] = []
     right: Table = {}
     losses: Table = {}
     for done, (cut, look, augmentation) in enumerate(plans):
         progress("heads", done, len(plans))
-        head = HeadSettings(cut, look, AUGMENTED[augmentation], penalty=settings.penalty, spec=settings.spec)
-        trained = head_of_cached(split, backbone, head, cache, contents)
+        head = HeadSettings(cut, look, AUGMENTATION_SETS[augmentation], penalty=settings.penalty, spec=settings.spec)
+        trained = train_on_cached_features(split, backbone, head, cache, contents)
         test = trained.test
         if not len(test.truth):
             raise TrainingError("there is no test burst: more bursts are needed to compare anything")
         package = ""
         if keep is not None:
             name = package_name(cut, look, augmentation)
-            package = str(write_package(trained, data, split, keep / name, name=name, seed=settings.seed).folder)
-        alone = softmax(test.logits, temperature_of(trained.held_out))
+            package = str(
+                write_trained_package(trained, data, split, keep / name, name=name, seed=settings.seed).folder
+            )
+        alone = softmax(test.logits, fit_held_out_temperature(trained.held_out))
         for together in (False, True):
-            told = of_bursts(alone, test.bursts) if together else alone
+            told = burst_probabilities(alone, test.bursts) if together else alone
             key = (cut, look, augmentation, together)
             right[key] = (told.argmax(axis=1) == test.truth).astype(np.float64)
-            losses[key] = metrics.log_losses(told, test.truth)
+            losses[key] = metrics.log_loss_per_item(told, test.truth)
             figures = _figures(told, test.truth, test.bursts, settings.seed)
-            rows.append(Row(cut, look, augmentation, together, figures, package))
+            rows.append(AblationRow(cut, look, augmentation, together, figures, package))
     progress("heads", len(plans), len(plans))
-    return Ablation(
+    return AblationResult(
         tuple(rows),
         _effects(right, test.bursts, settings),
         _effects(losses, test.bursts, settings),
@@ -136,7 +138,7 @@ def ablate(
     )
 
 
-def of_bursts(probabilities: NDArray[np.float64], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
+def burst_probabilities(probabilities: NDArray[np.float64], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
     """Each photograph's probabilities (N, C) replaced by its burst's: the normalised geometric mean over the frames."""
     _, of = np.unique(bursts, return_inverse=True)
     sums = np.zeros((of.max() + 1, probabilities.shape[1]))
@@ -157,7 +159,7 @@ def package_name(cut: str, look: str, augmentation: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", f"head_{cut}_{look}_{augmentation}".lower())
 
 
-def as_json(ablation: Ablation) -> dict[str, Any]:
+def as_json(ablation: AblationResult) -> dict[str, Any]:
     """For scripts: all rows and effects, each with low, value and high."""
     return {
         "photographs": ablation.photographs,
@@ -184,9 +186,9 @@ def _figures(
 ) -> dict[str, Interval]:
     ranks = metrics.ranks(told, truth)
     return {
-        "top-1": interval(ranks <= 1, bursts, seed=seed),
-        "mean reciprocal rank": interval(1 / ranks, bursts, seed=seed),
-        "log loss": interval(metrics.log_losses(told, truth), bursts, seed=seed),
+        "top-1": bootstrap_interval(ranks <= 1, bursts, seed=seed),
+        "mean reciprocal rank": bootstrap_interval(1 / ranks, bursts, seed=seed),
+        "log loss": bootstrap_interval(metrics.log_loss_per_item(told, truth), bursts, seed=seed),
     }
 
 
@@ -205,7 +207,7 @@ def _effects(values: Table, bursts: NDArray[np.str_], settings: AblationSettings
     found = {}
     for place, steps, name in parts:
         for old, new in pairwise(steps):
-            found[name(new, old)] = difference(mean(place, new), mean(place, old), bursts, seed=settings.seed)
+            found[name(new, old)] = bootstrap_difference(mean(place, new), mean(place, old), bursts, seed=settings.seed)
     return found
 
 

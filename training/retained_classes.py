@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
-from uncia.training.features.backbone import Backbone, Published
+from uncia.training.features.backbone import Backbone, PublishedClassifier
 from uncia.training.features.window_sampling import log_softmax
-from uncia.training.linear.logistic import Floats, Prior
+from uncia.training.linear.logistic_regression import ClassPrior, Floats
 
 
-def published_at(backbone: Backbone, cut: str) -> Published:
+def published_classifier(backbone: Backbone, cut: str) -> PublishedClassifier:
     """The published classifier over the rows of this cut. Raises `TrainingError` where it does not read them."""
     if cut != backbone.deepest:
         raise TrainingError(f"what {backbone.name} knows is kept at its deepest cut only: leave --cut {cut} out")
@@ -30,7 +30,7 @@ def published_at(backbone: Backbone, cut: str) -> Published:
     return backbone.published
 
 
-def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
+def find_published(published: PublishedClassifier, names: Sequence[str]) -> tuple[LabelClass, ...]:
     """The published classes of these names: a label, or a taxon that is one class's. Raises `TrainingError`.
 
     Things are refused: of a label set with a class for nothing they would count as empty frames.
@@ -45,11 +45,11 @@ def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
     return found
 
 
-def _one(published: Published, name: str) -> LabelClass:
-    told = plain(name)
+def _one(published: PublishedClassifier, name: str) -> LabelClass:
+    told = normalize_name(name)
     every = published.labels.classes
-    found = [entry for entry in every if plain(entry.label) == told] or [
-        entry for entry in every if entry.taxon and plain(entry.taxon) == told
+    found = [entry for entry in every if normalize_name(entry.label) == told] or [
+        entry for entry in every if entry.taxon and normalize_name(entry.taxon) == told
     ]
     if len(found) == 1:
         return found[0]
@@ -57,33 +57,33 @@ def _one(published: Published, name: str) -> LabelClass:
         some = ", ".join(entry.label for entry in found[:4])
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         raise TrainingError(f"{len(found)} published classes are {name!r}: name one of {some}{more}")
-    known = {plain(word): word for entry in every for word in (entry.label, entry.taxon) if word}
+    known = {normalize_name(word): word for entry in every for word in (entry.label, entry.taxon) if word}
     close = [known[each] for each in difflib.get_close_matches(told, known, n=3)]
     hint = f"; is it {' or '.join(close)}?" if close else "."
     raise TrainingError(f"the published network knows no {name!r}{hint} Its classes are those of ImageNet 2012")
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A label as it is compared: `Snow_Leopard` is `snow leopard`."""
     return " ".join(name.replace("_", " ").lower().split())
 
 
-def published_of(label: str, taxon: str, kept: Sequence[LabelClass]) -> LabelClass | None:
+def matching_published(label: str, taxon: str, kept: Sequence[LabelClass]) -> LabelClass | None:
     """Which of the kept classes a class of this label and taxon is. A label goes before a taxon, which several have."""
-    by_label = (own for own in kept if plain(own.label) == plain(label))
-    by_taxon = (own for own in kept if own.taxon and plain(own.taxon) == plain(taxon))
+    by_label = (own for own in kept if normalize_name(own.label) == normalize_name(label))
+    by_taxon = (own for own in kept if own.taxon and normalize_name(own.taxon) == normalize_name(taxon))
     return next(by_label, None) or next(by_taxon, None)
 
 
-def prior_of(
-    published: Published, kept: Sequence[LabelClass], classes: Sequence[LabelClass], unseen: Sequence[int]
-) -> Prior:
+def class_prior(
+    published: PublishedClassifier, kept: Sequence[LabelClass], classes: Sequence[LabelClass], unseen: Sequence[int]
+) -> ClassPrior:
     """What the regression knows before its examples; `unseen`: the classes that none of them shows."""
     source = published.head
     weight = np.zeros((len(classes), source.weight.shape[1]), np.float32)
     columns: dict[int, int] = {}
     for entry in classes:
-        if own := published_of(entry.label, entry.taxon, kept):
+        if own := matching_published(entry.label, entry.taxon, kept):
             weight[entry.index] = source.weight[own.index]
             columns[entry.index] = own.index
     told = [columns[index] for index in unseen]
@@ -94,4 +94,4 @@ def prior_of(
         found /= np.maximum(found.sum(axis=1, keepdims=True), 1)
         return found
 
-    return Prior(weight, tuple(unseen), shares)
+    return ClassPrior(weight, tuple(unseen), shares)

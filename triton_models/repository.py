@@ -23,7 +23,7 @@ _DRAFT = ".building-"
 
 
 @contextlib.contextmanager
-def alone(repository: Path) -> Iterator[None]:
+def lock_repository(repository: Path) -> Iterator[None]:
     """One writer at a time in one repository; what a killed one left behind is removed, or put back."""
     repository.mkdir(parents=True, exist_ok=True)
     with one_writer(repository):
@@ -32,7 +32,7 @@ def alone(repository: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def draft(repository: Path, name: str) -> Iterator[Path]:
+def staging_folder(repository: Path, name: str) -> Iterator[Path]:
     """A folder in the repository that Triton does not look at; gone afterwards, with all that is still in it."""
     with folders.draft(repository, f"{_DRAFT}{name}-") as folder:
         yield folder

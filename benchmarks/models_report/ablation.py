@@ -11,11 +11,11 @@ def ablation_step(report: Report) -> Facts:
     """Every combination as `uncia models ablate` makes it; its plot beside."""
     from uncia.imaging.frames import FrameSpec
     from uncia.training.ablation import AblationSettings, ablate, as_json, spread_cuts
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.model_packages.plots import interval_plot
 
     data, parts = sides(report)
-    network = backbone("efficientnet-lite0")
+    network = load_backbone("efficientnet-lite0")
     settings = AblationSettings(spread_cuts(network, FrameSpec()), augmentations=AUGMENTATIONS, seed=report.seed)
     found = ablate(data, parts, network, settings, report.cache, None, teller(report))
     title = f"Top-1 on {found.photographs} composites of {found.bursts} bursts, 95 % intervals over bursts"

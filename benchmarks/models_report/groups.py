@@ -7,7 +7,7 @@ from benchmarks.models_report.learning import teller
 from benchmarks.models_report.pictures import LEOPARD, genuine, groups
 from benchmarks.models_report.running import Facts, Report
 from uncia.serving.labels import LabelClass
-from uncia.training.animal_or_not.recipe import train_groups
+from uncia.training.animal_or_not.recipe import train_group_model
 from uncia.training.offline_inference.inference import Answers, ask, by_burst
 from uncia.triton_models.packages.loading import open_package
 from uncia.triton_models.recipes import species_classifier
@@ -17,7 +17,7 @@ def groups_step(report: Report) -> Facts:
     """Train the head beside the stock model; the figures of the joined package."""
     repository = report.folder / "repository"
     built = species_classifier.build(repository)
-    made = train_groups(
+    made = train_group_model(
         groups(report.folder),
         report.package("species_and_groups"),
         beside=open_package(built.folder),

@@ -12,13 +12,13 @@ from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
 from uncia.training.datasets.splits import Split
-from uncia.training.features.backbone import Backbone, Published
-from uncia.training.features.backbones import backbone
-from uncia.training.heads.head import HeadSettings, train_head
-from uncia.training.model_packages.evaluation import calibrated
-from uncia.training.model_packages.package import write_package
+from uncia.training.features.backbone import Backbone, PublishedClassifier
+from uncia.training.features.backbone_registry import load_backbone
+from uncia.training.heads.training import HeadSettings, train_head
+from uncia.training.model_packages.evaluation import calibrate_classes
+from uncia.training.model_packages.package_writing import write_trained_package
 from uncia.training.offline_inference.inference import ask, by_burst
-from uncia.training.retained_classes import find
+from uncia.training.retained_classes import find_published
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 _PRECISION = 0.9
@@ -26,11 +26,11 @@ _PRECISION = 0.9
 
 def kept_step(report: Report) -> Facts:
     """The head once more, with the snow leopard; and without one kind after the other, which it keeps instead."""
-    network = backbone("efficientnet-lite0")
+    network = load_backbone("efficientnet-lite0")
     data, parts = sides(report)
     trained = train_head(parts, network, HeadSettings(keep=(LEOPARD,)), report.cache, teller(report))
     folder = report.package("head_and_leopard")
-    made = write_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
+    made = write_trained_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
     return {
         "figures": made.figures,
         "genuine": _genuine(open_package(folder)),
@@ -85,12 +85,12 @@ def _left_out(report: Report, network: Backbone, parts: Split) -> list[Facts]:
     return told
 
 
-def _published(published: Published, entry: LabelClass) -> LabelClass | None:
+def _published(published: PublishedClassifier, entry: LabelClass) -> LabelClass | None:
     """The one published class of the same taxon, else of the same label; None where there is none, or several."""
     for name in (entry.taxon, entry.label):
         try:
             if name:
-                return find(published, [name])[0]
+                return find_published(published, [name])[0]
         except TrainingError:
             continue
     return None
@@ -106,7 +106,7 @@ def _without(report: Report, network: Backbone, parts: Split, label: str, own: L
     less = replace(parts, train=others(parts.train), held_out=others(parts.held_out), test=test)
     trained = train_head(less, network, HeadSettings(keep=(own.label,)), report.cache, teller(report))
     assert trained.held_out.windows is not None and trained.test.windows is not None
-    classes = calibrated(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
+    classes = calibrate_classes(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
     (kept,) = (entry for entry in classes if entry.label == own.label)
     labels = [picture.label for picture in trained.test.pictures]
     bursts = [picture.burst for picture in trained.test.pictures]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.unit.training.ensembles.tiny_packages import FRAME, tiny_package
-from uncia.training.animal_or_not.recipe import Groups, train_groups
+from uncia.training.animal_or_not.recipe import GroupModel, train_group_model
 from uncia.training.datasets.images import DataSet, Picture
 from uncia.training.offline_inference.inference import ask
 
@@ -33,32 +33,32 @@ def _pictures(folder: Path) -> DataSet:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Groups:
+def made(tmp_path_factory: pytest.TempPathFactory) -> GroupModel:
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("groups")
     kinds = tiny_package(folder / "kinds", 1, labels=("fox", "lynx"))
-    return train_groups(
+    return train_group_model(
         _pictures(folder), folder / "both", beside=kinds, keep_head=folder / "head", seed=1, cache=folder / "features"
     )
 
 
-def test_one_package_knows_the_kinds_and_the_groups(made: Groups) -> None:
+def test_one_package_knows_the_kinds_and_the_groups(made: GroupModel) -> None:
     assert [entry.label for entry in made.package.card.labels.classes] == ["fox", "lynx", "animal", "nothing"]
     assert made.package.card.frame == FRAME
 
 
-def test_what_was_never_seen_is_told_apart(made: Groups) -> None:
+def test_what_was_never_seen_is_told_apart(made: GroupModel) -> None:
     answers = ask(made.package, made.split.test)
     animal = np.array([picture.label == "animal" for picture in answers.pictures])
     assert ((answers.windows[:, 2] > answers.windows[:, 3]) == animal).mean() > 0.8
 
 
-def test_held_out_bursts_give_the_groups_a_threshold_and_a_calibration(made: Groups) -> None:
+def test_held_out_bursts_give_the_groups_a_threshold_and_a_calibration(made: GroupModel) -> None:
     animal = made.package.card.labels.classes[2]
     assert animal.threshold is not None and animal.calibration is not None
 
 
-def test_the_groups_score_as_in_the_head_alone(made: Groups) -> None:
+def test_the_groups_score_as_in_the_head_alone(made: GroupModel) -> None:
     assert made.head is not None
     alone, joined = (ask(package, made.split.test).windows for package in (made.head, made.package))
     np.testing.assert_allclose(joined[:, 2:], alone, atol=1e-3)

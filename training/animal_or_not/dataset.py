@@ -20,7 +20,7 @@ class GroupsError(UnciaError):
     """The data do not tell animal and nothing apart."""
 
 
-def in_groups(data: DataSet) -> DataSet:
+def label_by_group(data: DataSet) -> DataSet:
     """The same pictures, each labelled with its group. What the data have no group for is an animal.
 
     `camera` becomes what a split may not part: the kind, where its group has five or more, else the burst. So a head
@@ -44,8 +44,8 @@ def in_groups(data: DataSet) -> DataSet:
     return data.with_pictures(pictures, counted)
 
 
-def split_groups(data: DataSet, *, seed: int) -> Split:
-    """Split what `in_groups` made: no kind and no burst on two sides."""
+def split_by_kind(data: DataSet, *, seed: int) -> Split:
+    """Split what `label_by_group` made: no kind and no burst on two sides."""
     return split(data, seed=seed, by="camera")
 
 

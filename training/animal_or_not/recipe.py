@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.storage.atomic_dir import DRAFT, draft
-from uncia.training.animal_or_not.dataset import in_groups, split_groups
+from uncia.training.animal_or_not.dataset import label_by_group, split_by_kind
 from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
-from uncia.training.ensembles.concatenate import join
-from uncia.triton_models.packages.loading import OpenPackage, model_name_of, open_package
+from uncia.training.ensembles.concatenate import concatenate_models
+from uncia.triton_models.packages.loading import OpenPackage, model_name_for, open_package
 
 NAME = "animal_or_not"
 
@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Groups:
+class GroupModel:
     """What came of it."""
 
     package: OpenPackage
@@ -29,37 +29,37 @@ class Groups:
     """Of the test side: name to low, value, high."""
 
 
-def train_groups(
+def train_group_model(
     data: DataSet,
     out: Path,
     *,
     beside: OpenPackage | None = None,
     keep_head: Path | None = None,
-    backbone: str = "efficientnet-lite0",
+    load_backbone: str = "efficientnet-lite0",
     precision: float = 0.95,
     seed: int = 1,
     cache: Path,
     progress: Progress = lambda what, done, total: None,
-) -> Groups:
+) -> GroupModel:
     """Train on the frozen backbone with the windows of `beside`, and write the package `out`.
 
     Thresholds: of the held-out bursts called an animal, at least `precision` show one; likewise the other groups.
     Raises `GroupsError`, `TrainingError` or `PackageError`; `out` is then as it was.
     """
-    from uncia.training.features.backbones import backbone as backbone_of
-    from uncia.training.heads.head import HeadSettings, train_head
-    from uncia.training.model_packages.package import write_package
+    from uncia.training.features.backbone_registry import load_backbone as backbone_of
+    from uncia.training.heads.training import HeadSettings, train_head
+    from uncia.training.model_packages.package_writing import write_trained_package
 
-    grouped = in_groups(data)
-    parts = split_groups(grouped, seed=seed)
+    grouped = label_by_group(data)
+    parts = split_by_kind(grouped, seed=seed)
     settings = HeadSettings(look="windows", augmentations=("plain", "mirror", "colour"))
     if beside is not None:
         settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
-    trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
+    trained = train_head(parts, backbone_of(load_backbone), settings, cache, progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     with draft(out.parent, f"{DRAFT}{out.name}-") as scratch:
         alone = keep_head or (out if beside is None else scratch / NAME)
-        told = write_package(
+        told = write_trained_package(
             trained,
             grouped,
             parts,
@@ -70,5 +70,5 @@ def train_groups(
             progress=lambda step: progress(step, 0, 0),
         )
         head = open_package(alone)
-        package = head if beside is None else join(out, [beside, head], name=model_name_of(out))
-        return Groups(package, head if keep_head else None, parts, told.figures)
+        package = head if beside is None else concatenate_models(out, [beside, head], name=model_name_for(out))
+        return GroupModel(package, head if keep_head else None, parts, told.figures)

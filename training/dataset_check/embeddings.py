@@ -23,13 +23,13 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
     be written.
     """
     # Here, because torch takes seconds to load, and a check without the network needs none of it.
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.features.extraction import cache_file, extract
-    from uncia.training.features.inputs import Sight
+    from uncia.training.features.inputs import ImageRegion
 
-    network, spec = backbone(BACKBONE), FrameSpec()
+    network, spec = load_backbone(BACKBONE), FrameSpec()
     cut = network.deepest
-    sights = [Sight(path) for path in paths]
+    sights = [ImageRegion(path) for path in paths]
     told = extract(sights, ("plain",), network, (cut,), spec, cache, progress or (lambda done, total: None))
     file = cache_file(cache, network, cut, spec)
     kept = [(sight, content) for sight, content in zip(sights, told.contents, strict=True) if content is not None]
@@ -46,12 +46,12 @@ def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) ->
 
 def _best_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.float32]:
     """Of each `(cache file, key)` the most of each feature over its windows, (N, D), mapped from a nameless file."""
-    from uncia.training.feature_store.row_file import gather
+    from uncia.training.feature_store.feature_table import gather_rows
 
     best: list[NDArray[np.float32]] = []
     with tempfile.TemporaryDirectory(dir=cache) as folder, tempfile.TemporaryFile(dir=cache) as out:
         for begin in range(0, len(items), _AT_ONCE):
-            table = gather(items[begin : begin + _AT_ONCE], Path(folder) / "rows")
+            table = gather_rows(items[begin : begin + _AT_ONCE], Path(folder) / "rows")
             # The first row is the whole frame, the others are its windows.
             best = [table.of(place)[1:].max(axis=0) for place in range(len(table))]
             out.write(np.stack(best).tobytes())

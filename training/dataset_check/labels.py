@@ -83,7 +83,7 @@ def held_out_probabilities(
     seed: int,
 ) -> NDArray[np.float64]:
     """(N, classes): what a classifier says that learnt on the other bursts. Rows whose class it never saw are zero."""
-    from uncia.training.linear.logistic import Examples, class_weights, fit
+    from uncia.training.linear.logistic_regression import TrainingRows, class_weights, fit_logistic_regression
 
     folds = _folds(bursts, truth, seed)
     said = np.zeros((len(truth), classes))
@@ -93,7 +93,9 @@ def held_out_probabilities(
         if len(seen) < 2 or not len(judge):
             continue
         weights = class_weights(truth[learn], classes)[truth[learn]]
-        head = fit(features, Examples(places[learn], truth[learn], weights), classes, penalty=_PENALTY, steps=_STEPS)
+        head = fit_logistic_regression(
+            features, TrainingRows(places[learn], truth[learn], weights), classes, penalty=_PENALTY, steps=_STEPS
+        )
         logits = features[places[judge]] @ head.weight.T + head.bias
         logits[:, np.setdiff1d(np.arange(classes), seen)] = -np.inf
         logits = np.exp(logits - logits.max(axis=1, keepdims=True))

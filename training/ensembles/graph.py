@@ -15,9 +15,9 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.model_card import ModelCard
+from uncia.training.ensembles.deduplication import deduplicate
 from uncia.training.ensembles.rules import Floats, Rule
-from uncia.training.ensembles.shared_parts import held_once
-from uncia.training.ensembles.views import View, ViewError, area_matrix, places_in, sized
+from uncia.training.ensembles.views import View, ViewError, area_matrix, map_windows, scale_spec
 from uncia.triton_models.packages.loading import OpenPackage
 
 _LEAST = 1e-6
@@ -35,7 +35,7 @@ class Member:
 
 
 @dataclass
-class Answer:
+class ViewOutputs:
     """The names of one view's values in the graph, in the ensemble's classes and windows."""
 
     whole: str
@@ -44,7 +44,7 @@ class Answer:
     dense: bool
 
 
-class _Graph:
+class _GraphBuilder:
     """The graph as it grows."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ def ensemble_graph(
 
     Raises `ViewError` for members that do not go together.
     """
-    made = _Graph()
+    made = _GraphBuilder()
     answers = [answer for member in members for answer in _asked(made, member, common)]
     classes = len(members[0].order or members[0].package.card.labels.classes)
     outputs = {
@@ -102,9 +102,9 @@ def ensemble_graph(
     return _finished(made, outputs, common, ["batch", classes])
 
 
-def members_graph(members: Sequence[Member], common: FrameSpec) -> Any:
+def member_outputs_graph(members: Sequence[Member], common: FrameSpec) -> Any:
     """The same without a rule: WHOLE and WINDOWS (M, B, C), what each view of each member says; PLACES (B, C)."""
-    made = _Graph()
+    made = _GraphBuilder()
     answers = [answer for member in members for answer in _asked(made, member, common)]
     classes = len(members[0].order or members[0].package.card.labels.classes)
     axis = made.constant(np.array([0], dtype=np.int64))
@@ -115,9 +115,9 @@ def members_graph(members: Sequence[Member], common: FrameSpec) -> Any:
     return _finished(made, {**outputs, "PLACES": _places(made, answers)}, common, [len(answers), "batch", classes])
 
 
-def beside_graph(members: Sequence[Member], common: FrameSpec) -> Any:
+def concatenated_graph(members: Sequence[Member], common: FrameSpec) -> Any:
     """Not combined but side by side: the classes of the first member, then those of the next. One view of each."""
-    made = _Graph()
+    made = _GraphBuilder()
     answers = [answer for member in members for answer in _asked(made, member, common)]
     classes = sum(len(member.package.card.labels.classes) for member in members)
     outputs = {
@@ -128,7 +128,7 @@ def beside_graph(members: Sequence[Member], common: FrameSpec) -> Any:
     return _finished(made, outputs, common, ["batch", classes])
 
 
-def _finished(made: _Graph, outputs: dict[str, str], common: FrameSpec, shape: list[int | str]) -> Any:
+def _finished(made: _GraphBuilder, outputs: dict[str, str], common: FrameSpec, shape: list[int | str]) -> Any:
     made.nodes += [helper.make_node("Identity", [value], [name], name=name) for name, value in outputs.items()]
     frame = helper.make_tensor_value_info("FRAME", TensorProto.UINT8, ["batch", common.height, common.width, 3])
     told = [
@@ -137,7 +137,7 @@ def _finished(made: _Graph, outputs: dict[str, str], common: FrameSpec, shape: l
         helper.make_tensor_value_info("PLACES", TensorProto.INT32, shape[-2:]),
     ]
     graph = helper.make_graph(made.nodes, "ensemble", [frame], told, made.constants)
-    held_once(graph)
+    deduplicate(graph)
     opsets = [helper.make_opsetid(domain, version) for domain, version in sorted(made.opsets.items())]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="uncia")
     model.ir_version = made.version
@@ -145,30 +145,30 @@ def _finished(made: _Graph, outputs: dict[str, str], common: FrameSpec, shape: l
     return model
 
 
-def _asked(made: _Graph, member: Member, common: FrameSpec) -> list[Answer]:
+def _asked(made: _GraphBuilder, member: Member, common: FrameSpec) -> list[ViewOutputs]:
     """All views of a member, in their order."""
     card = member.package.card
     told = onnx.load(str(member.package.graph))
-    found: dict[View, Answer] = {}
+    found: dict[View, ViewOutputs] = {}
     for scale in dict.fromkeys(view.scale for view in member.views):
-        spec = sized(card.frame, scale)
+        spec = scale_spec(card.frame, scale)
         views = [view for view in member.views if view.scale == scale]
         frames = _resized(made, "FRAME", common, spec)
         both = [_mirrored(made, frames) if view.mirror else frames for view in views]
         batch = made.add("Concat", *both, axis=0) if len(both) > 1 else both[0]
-        values = made.call(of_size(told, spec), batch, card)
+        values = made.call(resize_input(told, spec), batch, card)
         classes = len(card.labels.classes)
         for at, view in enumerate(views):
             whole, windows, places = (_part(made, value, at, len(views), classes) for value in values)
             if member.order:
                 order = made.constant(np.array(member.order, dtype=np.int64))
                 whole, windows, places = (made.add("Gather", each, order, axis=1) for each in (whole, windows, places))
-            table = made.constant(places_in(spec, view.mirror, common))
-            found[view] = Answer(whole, windows, made.add("Gather", table, places, axis=0), spec.grid != (1, 1))
+            table = made.constant(map_windows(spec, view.mirror, common))
+            found[view] = ViewOutputs(whole, windows, made.add("Gather", table, places, axis=0), spec.grid != (1, 1))
     return [found[view] for view in member.views]
 
 
-def of_size(model: Any, spec: FrameSpec) -> Any:
+def resize_input(model: Any, spec: FrameSpec) -> Any:
     """The member's graph for frames of this size. Inner shapes that were noted down for another size are dropped."""
     sizes = [entry.dim_value for entry in model.graph.input[0].type.tensor_type.shape.dim[1:3]]
     if sizes == [spec.height, spec.width]:
@@ -184,7 +184,7 @@ def of_size(model: Any, spec: FrameSpec) -> Any:
     return other
 
 
-def _resized(made: _Graph, frame: str, common: FrameSpec, spec: FrameSpec) -> str:
+def _resized(made: _GraphBuilder, frame: str, common: FrameSpec, spec: FrameSpec) -> str:
     """As `views.resized`: rows and columns of the picture weighted by two matrices."""
     if (common.height, common.width) == (spec.height, spec.width):
         return frame
@@ -197,12 +197,12 @@ def _resized(made: _Graph, frame: str, common: FrameSpec, spec: FrameSpec) -> st
     return made.add("Transpose", made.add("Cast", rounded, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
 
 
-def _mirrored(made: _Graph, frame: str) -> str:
+def _mirrored(made: _GraphBuilder, frame: str) -> str:
     one = [made.constant(np.array([value], dtype=np.int64)) for value in (-1, np.iinfo(np.int64).min, 2, -1)]
     return made.add("Slice", frame, *one)
 
 
-def _part(made: _Graph, value: str, at: int, of: int, classes: int) -> str:
+def _part(made: _GraphBuilder, value: str, at: int, of: int, classes: int) -> str:
     """One view's rows out of those of all views in the batch."""
     if of == 1:
         return value
@@ -210,7 +210,9 @@ def _part(made: _Graph, value: str, at: int, of: int, classes: int) -> str:
     return made.add("Gather", made.add("Reshape", value, shape), made.constant(np.int64(at)), axis=0)
 
 
-def _combined(made: _Graph, rule: Rule, values: list[str], classes: int, weights: Floats | None, bias: float) -> str:
+def _combined(
+    made: _GraphBuilder, rule: Rule, values: list[str], classes: int, weights: Floats | None, bias: float
+) -> str:
     if rule == "mean":
         return made.add("Mean", *values)
     if rule == "max":
@@ -230,18 +232,18 @@ def _combined(made: _Graph, rule: Rule, values: list[str], classes: int, weights
     return made.add("Sigmoid", made.add("Sum", *heavy, made.constant(np.float32(bias))))
 
 
-def _whole(made: _Graph, rule: Rule, values: list[str], classes: int) -> str:
+def _whole(made: _GraphBuilder, rule: Rule, values: list[str], classes: int) -> str:
     """WHOLE says what the frame looks like and sums to one: a vote stays a vote, the rest is the mean."""
     return _combined(made, "vote" if rule == "vote" else "mean", values, classes, None, 0.0)
 
 
-def _log_odds(made: _Graph, value: str) -> str:
+def _log_odds(made: _GraphBuilder, value: str) -> str:
     low, high, one = (made.constant(np.float32(bound)) for bound in (_LEAST, 1 - _LEAST, 1))
     held = made.add("Clip", value, low, high)
     return made.add("Sub", made.add("Log", held), made.add("Log", made.add("Sub", one, held)))
 
 
-def _places(made: _Graph, answers: list[Answer]) -> str:
+def _places(made: _GraphBuilder, answers: list[ViewOutputs]) -> str:
     """Where the view that is surest of a class sees it. Whole frames know no place, unless there is no other."""
     seeing = [each for each in answers if each.dense] or answers
     if len(seeing) == 1:

@@ -56,7 +56,7 @@ def parse_views(text: str) -> tuple[View, ...]:
     return tuple(View(scale, mirrored) for scale, mirrored in itertools.product(scales, (False, True)[: 1 + mirror]))
 
 
-def sized(spec: FrameSpec, scale: float) -> FrameSpec:
+def scale_spec(spec: FrameSpec, scale: float) -> FrameSpec:
     """The frame at another size, with windows as large in pixels: the network is the same. Whole frames stay whole."""
     if scale == 1:
         return spec
@@ -94,7 +94,7 @@ def area_matrix(source: int, target: int) -> NDArray[np.float32]:
     return matrix
 
 
-def resized(frames: NDArray[np.uint8], spec: FrameSpec) -> NDArray[np.uint8]:
+def resize_frames(frames: NDArray[np.uint8], spec: FrameSpec) -> NDArray[np.uint8]:
     """Frames uint8 (B, H, W, 3) at a smaller size, as the graph does it."""
     if frames.shape[1:3] == (spec.height, spec.width):
         return frames
@@ -104,7 +104,7 @@ def resized(frames: NDArray[np.uint8], spec: FrameSpec) -> NDArray[np.uint8]:
     return rounded
 
 
-def places_in(spec: FrameSpec, mirror: bool, common: FrameSpec) -> NDArray[np.int32]:
+def map_windows(spec: FrameSpec, mirror: bool, common: FrameSpec) -> NDArray[np.int32]:
     """For each window of a view, the window of the common frame whose middle is nearest; the first of equals."""
     centres = np.array([_centre(common, place) for place in range(common.grid[0] * common.grid[1])])
     found = []

@@ -13,23 +13,23 @@ from torch import nn
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.labels import LabelSet
 from uncia.training import TrainingError
-from uncia.training.linear.logistic import Linear
+from uncia.training.linear.logistic_regression import LinearClassifier
 from uncia.triton_models.recipes import imagenet
 from uncia.triton_models.recipes.dense_pass import OneMap
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedClassifier:
     """A network's own classifier over the mean of its deepest features, and what its classes mean."""
 
-    head: Linear
+    head: LinearClassifier
     labels: LabelSet
 
 
-def published(layer: nn.Linear) -> Published:
+def imagenet_classifier(layer: nn.Linear) -> PublishedClassifier:
     """A classifier of ImageNet's 1,000 classes."""
     weight, bias = (parameter.detach().cpu().numpy().copy() for parameter in (layer.weight, layer.bias))
-    return Published(Linear(weight, bias), imagenet.label_set())
+    return PublishedClassifier(LinearClassifier(weight, bias), imagenet.label_set())
 
 
 class Backbone(ABC):
@@ -57,7 +57,7 @@ class Backbone(ABC):
 
     @cached_property
     @abstractmethod
-    def published(self) -> Published | None:
+    def published(self) -> PublishedClassifier | None:
         """The published classifier; None where it reads anything but the mean of the deepest features."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from torch import nn
 from uncia.errors import how_to_install
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.features.backbone import Backbone, Published, published
+from uncia.training.features.backbone import Backbone, PublishedClassifier, imagenet_classifier
 from uncia.triton_models.recipes import efficientnet
 
 
@@ -39,14 +39,14 @@ class EfficientNetLite(Backbone):
 
     @cached_property
     def story(self) -> str:
-        return efficientnet.weights_story(self.name)
+        return efficientnet.describe_weights(self.name)
 
     @cached_property
-    def published(self) -> Published | None:
-        return published(self._network(32, 32)._fc)
+    def published(self) -> PublishedClassifier | None:
+        return imagenet_classifier(self._network(32, 32)._fc)
 
     def maps(self, cuts: tuple[str, ...], spec: FrameSpec) -> nn.Module:
         return efficientnet.EfficientNetMaps(self._network(spec.height, spec.width), cuts).eval()
 
     def _network(self, height: int, width: int) -> Any:
-        return efficientnet.network(self.name, height, width)
+        return efficientnet.load_network(self.name, height, width)

@@ -20,8 +20,8 @@ from uncia.errors import UnciaError
 from uncia.imaging.frames import FrameSpec, Pixels
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features.backbone import Backbone
-from uncia.training.features.inputs import Augmentation, Sight, augmented, look
-from uncia.training.features.trunk_extractor import TrunkRows, rows_digest
+from uncia.training.features.inputs import Augmentation, ImageRegion, augment, load_pixels
+from uncia.training.features.trunk_extractor import TrunkExtractor, features_digest
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many are done."""
@@ -31,7 +31,7 @@ _CHUNK = 32
 
 
 @dataclass
-class Extracted:
+class ExtractionResult:
     """Where the rows of each sight are."""
 
     contents: list[str | None]
@@ -43,27 +43,27 @@ class Extracted:
 
 
 def extract(
-    sights: Sequence[Sight],
+    sights: Sequence[ImageRegion],
     augmentations: Sequence[Augmentation],
     backbone: Backbone,
     cuts: tuple[str, ...],
     spec: FrameSpec,
     folder: Path,
     progress: Progress = lambda done, total: None,
-) -> Extracted:
+) -> ExtractionResult:
     """Compute the rows of all sights that the cache in `folder` does not hold yet, for all cuts in one pass.
 
     What cannot be read is left out and told. Raises `TrainingError` where the cache cannot be written.
     """
     for cut in cuts:
         backbone.check(cut)
-    extracted = Extracted([])
+    extracted = ExtractionResult([])
     with ExitStack() as stack:
         caches = [stack.enter_context(FeatureCache(cache_file(folder, backbone, cut, spec))) for cut in cuts]
         # As many threads as cores: a frame more at once would only push the others' out of the processor's caches.
         pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         stack.callback(pool.shutdown, cancel_futures=True)
-        line = _Line(backbone, cuts, spec, folder, augmentations, caches, pool)
+        line = _Extractor(backbone, cuts, spec, folder, augmentations, caches, pool)
 
         def finish(chunk: _Chunk) -> None:
             line.finish(chunk, extracted)
@@ -83,11 +83,11 @@ def extract(
 
 def cache_file(folder: Path, backbone: Backbone, cut: str, spec: FrameSpec) -> Path:
     """Where the rows of a backbone at a cut are kept, for frames of this kind."""
-    return folder / f"{backbone.name}-{cut}-{rows_digest(backbone, cut, spec)}.sqlite"
+    return folder / f"{backbone.name}-{cut}-{features_digest(backbone, cut, spec)}.sqlite"
 
 
-Job = tuple[Sight, str, list[Augmentation]]
-Contents = dict[Path, str | OSError]
+Job = tuple[ImageRegion, str, list[Augmentation]]
+FileDigests = dict[Path, str | OSError]
 """SHA-256 by file, or why it cannot be read."""
 
 
@@ -95,14 +95,14 @@ Contents = dict[Path, str | OSError]
 class _Chunk:
     """Some sights whose missing rows are being computed."""
 
-    sights: list[Sight]
-    contents: Contents
+    sights: list[ImageRegion]
+    contents: FileDigests
     jobs: list[Job]
     answers: list["Future[list[Rows] | Pixels | str]"]
     """Of each job: its rows by cut, on a GPU its frames; why, where it cannot be read."""
 
 
-class _Line:
+class _Extractor:
     """Photographs in, rows in the cache out, chunk by chunk."""
 
     def __init__(
@@ -119,19 +119,19 @@ class _Line:
         self._augmentations = augmentations
         self._caches = caches
         self._pool = pool
-        self._contents: Contents = {}
+        self._contents: FileDigests = {}
 
     @cached_property
-    def _trunk(self) -> TrunkRows:
+    def _trunk(self) -> TrunkExtractor:
         """Made where a row is missing: it takes a second."""
-        return TrunkRows(*self._made_of)
+        return TrunkExtractor(*self._made_of)
 
-    def read(self, sights: list[Sight]) -> dict[Path, "Future[str | OSError]"]:
+    def read(self, sights: list[ImageRegion]) -> dict[Path, "Future[str | OSError]"]:
         """Have the files' contents read that are not known yet."""
         fresh = dict.fromkeys(sight.path for sight in sights if sight.path not in self._contents)
         return {path: self._pool.submit(_content, path) for path in fresh}
 
-    def begin(self, sights: list[Sight], read: dict[Path, "Future[str | OSError]"]) -> _Chunk:
+    def begin(self, sights: list[ImageRegion], read: dict[Path, "Future[str | OSError]"]) -> _Chunk:
         """Look up what is there, and have the rest computed."""
         # Only this chunk's digests are kept, and the next ones': crops of one photograph come one after another.
         known = {sight.path: self._contents[sight.path] for sight in sights if sight.path not in read}
@@ -152,7 +152,7 @@ class _Line:
         compute = self._frames if self._trunk.on_gpu else self._rows
         return _Chunk(sights, known, jobs, [self._pool.submit(compute, job) for job in jobs])
 
-    def finish(self, chunk: _Chunk, extracted: Extracted) -> None:
+    def finish(self, chunk: _Chunk, extracted: ExtractionResult) -> None:
         """Wait for the chunk's rows, put them away in one transaction, and tell what became of each sight."""
         for sight in chunk.sights:
             content = chunk.contents[sight.path]
@@ -180,10 +180,10 @@ class _Line:
     def _frames(self, job: Job) -> Pixels | str:
         sight, content, todo = job
         try:
-            pixels = look(sight, self._made_of[2])
+            pixels = load_pixels(sight, self._made_of[2])
         except (UnciaError, OSError) as error:
             return str(error)
-        return np.stack([augmented(pixels, augmentation, content) for augmentation in todo])
+        return np.stack([augment(pixels, augmentation, content) for augmentation in todo])
 
     def _rows(self, job: Job) -> list[Rows] | str:
         """On a CPU, a thread decodes its photograph and computes it: nothing waits for anything."""
@@ -194,7 +194,7 @@ class _Line:
         return [np.concatenate(of_cut) for of_cut in zip(*each, strict=True)]
 
 
-def _on_gpu(shown: list[Pixels | str], trunk: TrunkRows) -> list[list[Rows] | str]:
+def _on_gpu(shown: list[Pixels | str], trunk: TrunkExtractor) -> list[list[Rows] | str]:
     """One call for all frames of a chunk."""
     batch = [frames for frames in shown if not isinstance(frames, str)]
     if not batch:
@@ -217,7 +217,7 @@ def _readable(content: str | OSError) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _chunks(sights: Sequence[Sight], size: int) -> Iterator[list[Sight]]:
+def _chunks(sights: Sequence[ImageRegion], size: int) -> Iterator[list[ImageRegion]]:
     rest = iter(sights)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -24,7 +24,7 @@ _CANVAS = FrameSpec(width=1344, height=1008, crop_top=0, crop_bottom=0, window=1
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ImageRegion:
     """One photograph, or a box of it."""
 
     path: Path
@@ -36,7 +36,7 @@ class Sight:
         return f"{content}:{box}:{augmentation}"
 
 
-def look(sight: Sight, spec: FrameSpec) -> Pixels:
+def load_pixels(sight: ImageRegion, spec: FrameSpec) -> Pixels:
     """uint8 (height, width, 3) as the stream would see it, or the crop at this size. Errors as `frame_of`."""
     if sight.box is None:
         return frame_of(sight.path, spec)
@@ -56,7 +56,7 @@ def crop_edges(box: Box) -> tuple[float, float, float, float]:
     return left, top, left + wide, top + high
 
 
-def augmented(pixels: Pixels, augmentation: Augmentation, content: str) -> Pixels:
+def augment(pixels: Pixels, augmentation: Augmentation, content: str) -> Pixels:
     """The frame as it is, mirrored, or in other light. `content` decides the light: the same in every run."""
     if augmentation == "mirror":
         return np.ascontiguousarray(pixels[:, ::-1])

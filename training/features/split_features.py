@@ -10,41 +10,41 @@ from uncia.events.images import Box
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
-from uncia.training.feature_store.row_file import Indices, RowTable, gather
+from uncia.training.feature_store.feature_table import FeatureTable, Indices, gather_rows
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
-from uncia.training.features.inputs import Augmentation, Sight
-from uncia.training.features.window_sampling import Item, Look
+from uncia.training.features.inputs import Augmentation, ImageRegion
+from uncia.training.features.window_sampling import FeatureItem, InputMode
 
 CROP = FrameSpec(width=224, height=224, crop_top=0, crop_bottom=0, window=224)
 """What a crop is scaled to."""
 
 
 @dataclass(frozen=True)
-class Sighting:
+class FeatureSource:
     """How photographs are looked at."""
 
     backbone: Backbone
     spec: FrameSpec
-    look: Look
+    look: InputMode
     augmentations: tuple[Augmentation, ...]
     cache: Path
 
-    def as_is(self) -> "Sighting":
+    def as_is(self) -> "FeatureSource":
         """The same for photographs that nothing is learnt from: their frames, not augmented."""
-        look: Look = "whole" if self.look == "whole" else "windows"
-        return Sighting(self.backbone, self.spec, look, ("plain",), self.cache)
+        look: InputMode = "whole" if self.look == "whole" else "windows"
+        return FeatureSource(self.backbone, self.spec, look, ("plain",), self.cache)
 
-    def shown(self, picture: Picture) -> list[tuple[Sight, FrameSpec]]:
+    def shown(self, picture: Picture) -> list[tuple[ImageRegion, FrameSpec]]:
         """What of a photograph is looked at, and at which size."""
-        frame = (Sight(picture.path), self.spec)
+        frame = (ImageRegion(picture.path), self.spec)
         if self.look == "crops" and picture.box is not None:
-            return [frame, (Sight(picture.path, picture.box), CROP)]
+            return [frame, (ImageRegion(picture.path, picture.box), CROP)]
         return [frame]
 
 
 @dataclass
-class Contents:
+class FileStatus:
     """What was read of the files of one run."""
 
     digests: dict[Path, str] = field(default_factory=dict)
@@ -52,14 +52,14 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Side:
+class SplitFeatures:
     """Items and their rows. `pictures` and `items` are in the order of `table`."""
 
     pictures: tuple[Picture, ...]
-    items: tuple[Item, ...]
-    table: RowTable
+    items: tuple[FeatureItem, ...]
+    table: FeatureTable
 
-    def checked(self) -> "Side":
+    def checked(self) -> "SplitFeatures":
         """Raises `TrainingError` where the features are no numbers: the weights are broken."""
         for begin, end in self.table.stretches():
             if not np.isfinite(self.table.rows[self.table.first[begin] : self.table.first[end]]).all():
@@ -67,11 +67,11 @@ class Side:
         return self
 
 
-def compute(
+def compute_features(
     pictures: Sequence[Picture],
-    sighting: Sighting,
+    sighting: FeatureSource,
     cuts: tuple[str, ...],
-    contents: Contents,
+    contents: FileStatus,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Have the rows of these photographs in the cache, for all cuts."""
@@ -92,7 +92,7 @@ def compute(
         done += len(sights)
 
 
-def readable(pictures: Sequence[Picture], contents: Contents) -> list[Picture]:
+def readable_pictures(pictures: Sequence[Picture], contents: FileStatus) -> list[Picture]:
     """Those that could be read. Raises `TrainingError` where there were two classes before, and are no longer."""
     kept = [picture for picture in pictures if picture.path not in contents.unreadable]
     labels = {picture.label for picture in kept}
@@ -108,9 +108,9 @@ def readable(pictures: Sequence[Picture], contents: Contents) -> list[Picture]:
     return kept
 
 
-def side(
-    pictures: Sequence[Picture], truth: Indices, sighting: Sighting, cut: str, contents: Contents, file: Path
-) -> Side:
+def load_features(
+    pictures: Sequence[Picture], truth: Indices, sighting: FeatureSource, cut: str, contents: FileStatus, file: Path
+) -> SplitFeatures:
     """Gather the rows of those photographs that could be read. Each augmentation is an item of its own."""
     kept, items, keys = [], [], []
     for picture, label in zip(pictures, truth, strict=True):
@@ -120,12 +120,12 @@ def side(
             path = cache_file(sighting.cache, sighting.backbone, cut, spec)
             for augmentation in sighting.augmentations:
                 kept.append(picture)
-                box = mirrored(picture.box) if augmentation == "mirror" and picture.box else picture.box
-                items.append(Item(int(label), box, crop=sight.box is not None))
+                box = mirror_box(picture.box) if augmentation == "mirror" and picture.box else picture.box
+                items.append(FeatureItem(int(label), box, crop=sight.box is not None))
                 keys.append((path, sight.key(contents.digests[picture.path], augmentation)))
-    return Side(tuple(kept), tuple(items), gather(keys, file, whole=sighting.look == "whole"))
+    return SplitFeatures(tuple(kept), tuple(items), gather_rows(keys, file, whole=sighting.look == "whole"))
 
 
-def mirrored(box: Box) -> Box:
+def mirror_box(box: Box) -> Box:
     x, y, width, height = box
     return (1 - x - width, y, width, height)

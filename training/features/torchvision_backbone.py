@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.features.backbone import Backbone, Published, published
+from uncia.training.features.backbone import Backbone, PublishedClassifier, imagenet_classifier
 
 # What torchvision's classifiers were trained with, where their weights do not tell.
 _MEAN = (0.485, 0.456, 0.406)
@@ -37,12 +37,12 @@ class TorchvisionBackbone(Backbone):
                 f"torchvision's classifiers ({', '.join(known[:4])}, resnet50, ...)"
             )
         self.name = name
-        published = torchvision.models.get_model_weights(name).DEFAULT
-        transform = published.transforms()
+        pretrained = torchvision.models.get_model_weights(name).DEFAULT
+        transform = pretrained.transforms()
         self.mean = _of_255(getattr(transform, "mean", _MEAN))
         self.std = _of_255(getattr(transform, "std", _STD))
-        self._source = str(weights.name) if weights else f"torchvision's {published}"
-        self._state = _from_file(weights) if weights else _downloaded(name, published)
+        self._source = str(weights.name) if weights else f"torchvision's {pretrained}"
+        self._state = _from_file(weights) if weights else _downloaded(name, pretrained)
         self._network()
 
     @cached_property
@@ -77,7 +77,7 @@ class TorchvisionBackbone(Backbone):
         return f"{self.name}, weights from {self._source} (digest {self.digest})"
 
     @cached_property
-    def published(self) -> Published | None:
+    def published(self) -> PublishedClassifier | None:
         network = self._network()
         linear = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear)]
         if not linear:
@@ -92,7 +92,7 @@ class TorchvisionBackbone(Backbone):
             mean = _Maps(network, (self.deepest,)).eval()(probe)[0].mean(dim=(2, 3))
             if mean.shape[1] != layer.in_features or not torch.allclose(layer(mean), network(probe), atol=1e-3):
                 return None
-        return published(layer)
+        return imagenet_classifier(layer)
 
     def maps(self, cuts: tuple[str, ...], spec: FrameSpec) -> nn.Module:
         return _Maps(self._network(), cuts).eval()
@@ -150,9 +150,9 @@ def _from_file(path: Path) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def _downloaded(name: str, published: Any) -> dict[str, Tensor]:
+def _downloaded(name: str, pretrained: Any) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = published.get_state_dict(progress=False, check_hash=True)
+        state: dict[str, Tensor] = pretrained.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "reason", None) or error
         raise TrainingError(

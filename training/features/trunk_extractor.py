@@ -56,7 +56,7 @@ class PooledRows(nn.Module):
         return torch.cat([whole, pooled.flatten(2).transpose(1, 2)], dim=1)
 
 
-class TrunkRows:
+class TrunkExtractor:
     """Ask it with frames; thread-safe. Graphs are exported once into `folder`, whole or not at all."""
 
     def __init__(self, backbone: Backbone, cuts: tuple[str, ...], spec: FrameSpec, folder: Path) -> None:
@@ -67,7 +67,7 @@ class TrunkRows:
             return
         import onnxruntime
 
-        path = folder / f"trunk-{rows_digest(backbone, '+'.join(cuts), spec)}.onnx"
+        path = folder / f"trunk-{features_digest(backbone, '+'.join(cuts), spec)}.onnx"
         if not path.exists():
             outputs = [f"ROWS_{place}" for place in range(len(cuts))]
             write_graph(PooledRows(backbone, cuts, spec).eval(), spec, path, outputs)
@@ -85,7 +85,7 @@ class TrunkRows:
             return [rows.cpu().numpy() for rows in found]
 
 
-def rows_digest(backbone: Backbone, cut: str, spec: FrameSpec) -> str:
+def features_digest(backbone: Backbone, cut: str, spec: FrameSpec) -> str:
     """Of all that shapes a row beside the photograph: weights, cut, frame, and the code that prepares frames."""
     hasher = hashlib.sha256(f"{backbone.name} {backbone.digest} {cut} {spec.model_dump_json()}".encode())
     hasher.update(_code().encode())

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from uncia.events.images import Box
 from uncia.imaging.frames import FrameSpec
-from uncia.training.feature_store.row_file import RowTable
-from uncia.training.linear.logistic import Examples, Linear, class_weights
+from uncia.training.feature_store.feature_table import FeatureTable
+from uncia.training.linear.logistic_regression import LinearClassifier, TrainingRows, class_weights
 
-Look = Literal["whole", "windows", "crops"]
-LOOKS: tuple[Look, ...] = get_args(Look)
+InputMode = Literal["whole", "windows", "crops"]
+INPUT_MODES: tuple[InputMode, ...] = get_args(InputMode)
 
 _HOLDS = 0.6
 """A window holds a box when this share of the box lies in it, or none holds more."""
@@ -32,7 +32,7 @@ _FAR_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
-class Item:
+class FeatureItem:
     """One photograph, or its crop or its mirror image, as it stands in the table."""
 
     truth: int
@@ -41,14 +41,14 @@ class Item:
     """It has one row, of the crop."""
 
 
-def examples(
-    table: RowTable,
-    items: Sequence[Item],
+def window_training_rows(
+    table: FeatureTable,
+    items: Sequence[FeatureItem],
     spec: FrameSpec,
     classes: int,
     lasting: Sequence[int],
-    head: Linear | None,
-) -> Examples:
+    head: LinearClassifier | None,
+) -> TrainingRows:
     """What teaches the next round of `windows` or `crops`; `head` is the last round's, None in the first."""
     weights = class_weights(np.array([item.truth for item in items]), classes)
     places: list[int] = []
@@ -77,7 +77,7 @@ def examples(
         if item.box is None:
             teach(first if told is None else windows[int(told.argmax())], item.truth, weight)
             continue
-        held = coverage(item.box, spec)
+        held = window_coverage(item.box, spec)
         fits = np.flatnonzero(held >= min(_HOLDS, float(held.max())))
         best = held[fits] if told is None else told[fits]
         teach(windows[int(fits[int(best.argmax())])], item.truth, weight)
@@ -85,17 +85,17 @@ def examples(
         if lasting and len(far):
             for place in far:
                 teach(windows[int(place)], lasting[0], float(weights[lasting[0]]) * _FAR_WEIGHT / len(far))
-    return Examples(np.array(places, np.int64), np.array(truths, np.int64), np.array(counts))
+    return TrainingRows(np.array(places, np.int64), np.array(truths, np.int64), np.array(counts))
 
 
-def whole_examples(table: RowTable, items: Sequence[Item], classes: int) -> Examples:
+def frame_training_rows(table: FeatureTable, items: Sequence[FeatureItem], classes: int) -> TrainingRows:
     """What teaches `whole`: row 0 of each."""
     truth = np.array([item.truth for item in items], np.int64)
-    return Examples(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth])
+    return TrainingRows(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth])
 
 
-def picture_scores(
-    table: RowTable, head: Linear, look: Look, lasting: Sequence[int]
+def score_items(
+    table: FeatureTable, head: LinearClassifier, look: InputMode, lasting: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """What `DensePass.scores` says of each item: logits (N, C) and WINDOWS (N, C); None: the same as the whole."""
     if not len(table):
@@ -117,7 +117,7 @@ def picture_scores(
     return logits, np.exp(logits)
 
 
-def coverage(box: Box, spec: FrameSpec) -> NDArray[np.float64]:
+def window_coverage(box: Box, spec: FrameSpec) -> NDArray[np.float64]:
     """Which share of a box lies in each window of the grid, (windows,)."""
     rows, columns = spec.grid
     x, y, width, height = box

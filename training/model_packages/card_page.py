@@ -17,9 +17,9 @@ from uncia.terminal import on_page
 from uncia.training.datasets.image_decoding import frame_of
 from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
-from uncia.training.model_packages.evaluation import Judged
-from uncia.training.model_packages.plots import lines, reliability_plot
-from uncia.training.model_packages.trained_model import Trained
+from uncia.training.model_packages.evaluation import TestEvaluation
+from uncia.training.model_packages.plots import line_plot, reliability_plot
+from uncia.training.model_packages.trained_model import TrainedModel
 
 _TEMPLATE = "card.html.j2"
 _MISTAKES = 12
@@ -38,7 +38,13 @@ _MEANINGS = {
 
 
 def card_page(
-    trained: Trained, data: DataSet, split: Split, card: ModelCard, judged: Judged | None, temperature: float, seed: int
+    trained: TrainedModel,
+    data: DataSet,
+    split: Split,
+    card: ModelCard,
+    judged: TestEvaluation | None,
+    temperature: float,
+    seed: int,
 ) -> str:
     """HTML, with all pictures inside."""
     template = jinja2.Environment(autoescape=True, finalize=on_page, undefined=jinja2.StrictUndefined).from_string(
@@ -57,7 +63,7 @@ def card_page(
         photographs=len(trained.test.pictures),
         temperature=temperature,
         plots=[
-            lines(
+            line_plot(
                 "Loss",
                 step,
                 {
@@ -66,7 +72,7 @@ def card_page(
                 },
                 low=0,
             ),
-            lines(
+            line_plot(
                 "Accuracy",
                 step,
                 {
@@ -88,7 +94,7 @@ def card_page(
     )
 
 
-def _sides(trained: Trained, split: Split) -> list[tuple[str, int, int, int]]:
+def _sides(trained: TrainedModel, split: Split) -> list[tuple[str, int, int, int]]:
     """Name, photographs, bursts, cameras."""
     told = []
     for name, pictures in zip(("training", "held-out", "test"), split.sides, strict=True):
@@ -98,7 +104,9 @@ def _sides(trained: Trained, split: Split) -> list[tuple[str, int, int, int]]:
     return told
 
 
-def _classes(trained: Trained, split: Split, card: ModelCard, judged: Judged | None) -> list[dict[str, Any]]:
+def _classes(
+    trained: TrainedModel, split: Split, card: ModelCard, judged: TestEvaluation | None
+) -> list[dict[str, Any]]:
     counts = [Counter(p.label for p in side if p.path not in trained.unreadable) for side in split.sides]
     told = []
     for entry in card.labels.classes:
@@ -110,7 +118,7 @@ def _classes(trained: Trained, split: Split, card: ModelCard, judged: Judged | N
     return told
 
 
-def _confusion(judged: Judged, labels: list[str]) -> dict[str, Any]:
+def _confusion(judged: TestEvaluation, labels: list[str]) -> dict[str, Any]:
     table = judged.confusion
     errors = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diag(table)
     shown = np.sort(np.argsort(-errors, kind="stable")[:_MOST_CLASSES])
@@ -122,7 +130,7 @@ def _confusion(judged: Judged, labels: list[str]) -> dict[str, Any]:
     return {"labels": [labels[said] for said in shown], "rows": rows, "of": len(labels)}
 
 
-def _mistakes(trained: Trained, judged: Judged) -> list[dict[str, Any]]:
+def _mistakes(trained: TrainedModel, judged: TestEvaluation) -> list[dict[str, Any]]:
     """The wrong answers that were surest, one of each burst."""
     said, truth = judged.probabilities.argmax(axis=1), trained.test.truth
     order = np.argsort(-judged.probabilities.max(axis=1), kind="stable")

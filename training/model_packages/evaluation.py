@@ -8,35 +8,35 @@ from numpy.typing import NDArray
 
 from uncia.serving.labels import LabelClass
 from uncia.training.evaluation import metrics
-from uncia.training.evaluation.bootstrap import Interval, interval
+from uncia.training.evaluation.bootstrap import Interval, bootstrap_interval
 from uncia.training.evaluation.calibration import fit_calibration, fit_temperature, softmax
-from uncia.training.evaluation.reliability import Bin, expected_error, reliability
-from uncia.training.evaluation.thresholds import choose_threshold, clear_of_others
-from uncia.training.model_packages.trained_model import Answers
+from uncia.training.evaluation.reliability import ReliabilityBin, expected_calibration_error, reliability_bins
+from uncia.training.evaluation.thresholds import choose_threshold, threshold_above_others
+from uncia.training.model_packages.trained_model import LabelledPredictions
 
 _BINS = 10
 
 
 @dataclass(frozen=True)
-class Judged:
+class TestEvaluation:
     """Figures of one set of answers, each with its interval over bursts."""
 
     figures: dict[str, Interval]
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     confusion: NDArray[np.int64]
     """(C, C): row, what it is; column, what it was called."""
     probabilities: NDArray[np.float64]
     """(N, C)"""
 
 
-def temperature_of(held_out: Answers) -> float:
+def fit_held_out_temperature(held_out: LabelledPredictions) -> float:
     """By which the logits are divided; 1 where nothing is held out."""
     return fit_temperature(held_out.logits, held_out.truth)
 
 
-def calibrated(
+def calibrate_classes(
     classes: Sequence[LabelClass],
-    held_out: Answers,
+    held_out: LabelledPredictions,
     windows: NDArray[np.float32],
     least_precision: float,
     unseen: Sequence[int] = (),
@@ -52,7 +52,7 @@ def calibrated(
         own, there = best[:, entry.index], present[:, entry.index]
         threshold = choose_threshold(own, there, least_precision=least_precision) if len(own) else None
         if entry.index in unseen and not there.any():
-            threshold = clear_of_others(own)
+            threshold = threshold_above_others(own)
         calibration = fit_calibration(own, there) if len(own) else None
         found.append(entry.model_copy(update={"threshold": threshold, "calibration": calibration}))
     return tuple(found)
@@ -70,7 +70,7 @@ def burst_scores(
     return best.clip(0, 1), present
 
 
-def judge(answers: Answers, temperature: float, *, seed: int) -> Judged | None:
+def evaluate(answers: LabelledPredictions, temperature: float, *, seed: int) -> TestEvaluation | None:
     """None where there is nothing to judge."""
     if not len(answers.truth):
         return None
@@ -79,22 +79,22 @@ def judge(answers: Answers, temperature: float, *, seed: int) -> Judged | None:
     ranks = metrics.ranks(probabilities, truth)
     best = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    figures = {"top-1": interval(ranks <= 1, bursts, seed=seed)}
+    figures = {"top-1": bootstrap_interval(ranks <= 1, bursts, seed=seed)}
     if classes > 5:
-        figures["top-5"] = interval(ranks <= 5, bursts, seed=seed)
-    figures["mean reciprocal rank"] = interval(1 / ranks, bursts, seed=seed)
-    figures["log loss"] = interval(metrics.log_losses(probabilities, truth), bursts, seed=seed)
+        figures["top-5"] = bootstrap_interval(ranks <= 5, bursts, seed=seed)
+    figures["mean reciprocal rank"] = bootstrap_interval(1 / ranks, bursts, seed=seed)
+    figures["log loss"] = bootstrap_interval(metrics.log_loss_per_item(probabilities, truth), bursts, seed=seed)
     told = np.column_stack([best.clip(0, 1), right])
-    figures["calibration error"] = interval(
+    figures["calibration error"] = bootstrap_interval(
         told,
         bursts,
-        statistic=lambda rows: expected_error(reliability(rows[:, 0], rows[:, 1] > 0.5)),
+        statistic=lambda rows: expected_calibration_error(reliability_bins(rows[:, 0], rows[:, 1] > 0.5)),
         seed=seed,
         resamples=200,
     )
-    return Judged(
+    return TestEvaluation(
         figures,
-        reliability(best.clip(0, 1), right, _BINS),
-        metrics.confusion(probabilities.argmax(axis=1), truth, classes),
+        reliability_bins(best.clip(0, 1), right, _BINS),
+        metrics.confusion_counts(probabilities.argmax(axis=1), truth, classes),
         probabilities,
     )

@@ -9,7 +9,7 @@ from html import escape
 
 from uncia.terminal import printable
 from uncia.training.evaluation.bootstrap import Interval
-from uncia.training.evaluation.reliability import Bin
+from uncia.training.evaluation.reliability import ReliabilityBin
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _DASHES = ("", "6 3", "2 2", "8 2 2 2")
@@ -19,7 +19,7 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 52, 26, 12, 38
 Line = Sequence[tuple[float, float]]
 
 
-def lines(
+def line_plot(
     title: str, across: str, series: dict[str, Line], *, low: float | None = None, high: float | None = None
 ) -> str:
     """Lines of (x, y) by name. Points that are not numbers are left out; the y axis spans `low` to `high` at least."""
@@ -50,7 +50,7 @@ def lines(
     return _svg(title, _WIDTH, _HEIGHT, parts)
 
 
-def reliability_plot(title: str, bins: Sequence[Bin]) -> str:
+def reliability_plot(title: str, bins: Sequence[ReliabilityBin]) -> str:
     """What was said against what happened; the dots' area is the number of answers."""
     bounds = (0.0, 1.0, 0.0, 1.0)
     most = max([each.count for each in bins], default=0)

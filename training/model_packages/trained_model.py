@@ -12,8 +12,8 @@ from uncia.serving.labels import Group, LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
 from uncia.training.datasets.splits import Split
-from uncia.training.evaluation.thresholds import FEWEST_OTHERS
-from uncia.training.retained_classes import published_of
+from uncia.training.evaluation.thresholds import MIN_OTHER_BURSTS
+from uncia.training.retained_classes import matching_published
 from uncia.triton_models.recipes.dense_pass import DensePass
 
 _NOTHING = {"empty", "blank", "nothing", "none", "background", "no animal"}
@@ -22,7 +22,7 @@ _VEHICLE = {"vehicle", "car", "truck", "motorbike", "bicycle"}
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One step of training, for the curves."""
 
     step: int
@@ -33,7 +33,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Answers:
+class LabelledPredictions:
     """What the network says of some photographs whose truth is known."""
 
     pictures: tuple[Picture, ...]
@@ -50,15 +50,15 @@ class Answers:
 
 
 @dataclass
-class Trained:
+class TrainedModel:
     """A network, trained."""
 
     network: DensePass
     spec: FrameSpec
     classes: tuple[LabelClass, ...]
-    held_out: Answers
-    test: Answers
-    curve: list[Point]
+    held_out: LabelledPredictions
+    test: LabelledPredictions
+    curve: list[CurvePoint]
     curve_step: str
     """What a step of the curve is, in words."""
     settings: dict[str, str]
@@ -83,11 +83,11 @@ def label_classes(
     first: dict[str, Picture] = {}
     for picture in pictures:
         first.setdefault(picture.label, picture)
-    told = [(picture, published_of(picture.label, picture.taxon, kept)) for picture in first.values()]
-    found = [_class(picture, known) for picture, known in told]
+    told = [(picture, matching_published(picture.label, picture.taxon, kept)) for picture in first.values()]
+    found = [_class(picture, published) for picture, published in told]
     for own in kept:
-        if own not in [known for _, known in told]:
-            called = (each for each in elsewhere if published_of(each.label, each.taxon, kept) == own)
+        if own not in [published for _, published in told]:
+            called = (each for each in elsewhere if matching_published(each.label, each.taxon, kept) == own)
             found.append(_class(next(called, None), own))
     if not first or len(found) < 2:
         there = f"only {next(iter(first))!r}" if first else "nothing"
@@ -101,23 +101,23 @@ def label_classes(
     )
 
 
-def lasting(classes: Sequence[LabelClass]) -> tuple[int, ...]:
+def frame_wide_classes(classes: Sequence[LabelClass]) -> tuple[int, ...]:
     """The classes that are true of a frame only where they are true of all of it."""
     return tuple(entry.index for entry in classes if entry.group == "nothing")
 
 
-def known(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> tuple[Picture, ...]:
+def with_known_labels(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> tuple[Picture, ...]:
     """Those whose label is one of the classes."""
     labels = {entry.label for entry in classes}
     return tuple(picture for picture in pictures if picture.label in labels)
 
 
-def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] = ()) -> list[str]:
+def coverage_notes(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] = ()) -> list[str]:
     """A note for what nothing could be learnt of, and for sides that are too thin to judge by."""
     notes = []
     labels = {entry.label for entry in classes}
     untaught = {classes[index].label for index in unseen}
-    held_out = known(split.held_out, classes)
+    held_out = with_known_labels(split.held_out, classes)
     seen = {picture.label for picture in held_out}
     if untaught:
         names = ", ".join(sorted(untaught))
@@ -127,7 +127,7 @@ def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] 
         notes.append(
             f"No held-out burst shows {unjudged}: the threshold lies above all those of other things; what it finds, "
             "these figures cannot tell."
-            if others >= FEWEST_OTHERS
+            if others >= MIN_OTHER_BURSTS
             else f"No held-out burst shows {unjudged}, and {others} of other things are too few to put a threshold "
             "above them: there is none."
         )
@@ -142,7 +142,7 @@ def left_out(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] 
     return notes
 
 
-def truth_of(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> NDArray[np.int64]:
+def label_indices(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> NDArray[np.int64]:
     """The class of each, (N,)."""
     index = {entry.label: entry.index for entry in classes}
     return np.array([index[picture.label] for picture in pictures], np.int64)
@@ -157,14 +157,14 @@ def loss_and_accuracy(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     return float(losses.mean()), float((logits.argmax(axis=1) == truth).mean())
 
 
-def _class(picture: Picture | None, known: LabelClass | None) -> LabelClass:
+def _class(picture: Picture | None, published: LabelClass | None) -> LabelClass:
     """As a photograph of it says, and as the published class says where the photograph does not; one of them is."""
     if picture is None:
-        assert known is not None
-        return known
-    taxon = picture.taxon or (known.taxon if known else "")
+        assert published is not None
+        return published
+    taxon = picture.taxon or (published.taxon if published else "")
     # Readers call an animal whatever they do not know by its name.
-    group = known.group if known and picture.group in ("", "animal") else _group(picture)
+    group = published.group if published and picture.group in ("", "animal") else _group(picture)
     return LabelClass(index=0, label=picture.label, taxon=taxon, group=group)
 
 

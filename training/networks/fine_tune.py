@@ -9,10 +9,10 @@ from torch import nn
 from uncia.training import TrainingError
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings, served_spec, train_head
-from uncia.training.model_packages.trained_model import Trained, known
-from uncia.training.networks.frozen_part import split_network
-from uncia.training.networks.loop import LoopSettings, answers, epochs_told, learn
+from uncia.training.heads.training import HeadSettings, served_spec, train_head
+from uncia.training.model_packages.trained_model import TrainedModel, with_known_labels
+from uncia.training.networks.frozen_prefix import split_network
+from uncia.training.networks.training_loop import LoopSettings, describe_epochs, predict_pictures, train_epochs
 
 Progress = Callable[[str, int, int], None]
 
@@ -42,7 +42,7 @@ def fine_tune(
     cache: Path,
     work: Path,
     progress: Progress = lambda what, done, total: None,
-) -> Trained:
+) -> TrainedModel:
     """Checkpoints lie in `work`; the same call goes on from there. Raises `TrainingError`."""
     trained = train_head(split, backbone, settings.head, cache, progress)
     network, spec, classes = trained.network, served_spec(settings.head), trained.classes
@@ -62,23 +62,24 @@ def fine_tune(
         seed=seed,
     )
     train, held_out, test = (
-        [picture for picture in known(side, classes) if picture.path not in trained.unreadable] for side in split.sides
+        [picture for picture in with_known_labels(side, classes) if picture.path not in trained.unreadable]
+        for side in split.sides
     )
     part, prepare = split_network(network, backbone, spec, count, cache)
-    curve, unreadable = learn(
+    curve, unreadable = train_epochs(
         part, learning, spec, classes, train, held_out, loop, work / CHECKPOINT, progress, prepare
     )
     unreadable.update(trained.unreadable)
     trained.curve, trained.curve_step = curve, "epoch"
-    trained.held_out = answers(part, spec, classes, held_out, settings.batch, unreadable, prepare)
-    trained.test = answers(part, spec, classes, test, settings.batch, unreadable, prepare)
+    trained.held_out = predict_pictures(part, spec, classes, held_out, settings.batch, unreadable, prepare)
+    trained.test = predict_pictures(part, spec, classes, test, settings.batch, unreadable, prepare)
     trained.unreadable = unreadable
     trained.settings |= {
         "way": "fine-tuning, from a head on the frozen backbone",
         "blocks that learn": f"the last {count} of {len(groups)}",
         "learning rate": f"{settings.rate:g}, in the blocks {settings.trunk_rate:g}",
         "batch": str(settings.batch),
-        "epochs": epochs_told(curve, settings.epochs),
+        "epochs": describe_epochs(curve, settings.epochs),
     }
     return trained
 

@@ -56,7 +56,7 @@ def ask(package: OpenPackage, pictures: Sequence[Picture], progress: Progress = 
         frame = shown(picture.path, spec)
         if isinstance(frame, str):
             return frame
-        first, second, _ = package.answer(frame[np.newaxis])
+        first, second, _ = package.predict(frame[np.newaxis])
         return first[0].astype(np.float16), second[0].astype(np.float16)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

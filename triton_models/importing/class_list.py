@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from uncia.camtrap import tables
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.labels import Group, LabelSet, load_label_set
-from uncia.triton_models.packages.validation import Refused
+from uncia.triton_models.packages.validation import ModelRefused
 
 _GROUPS: dict[str, Group] = {
     **dict.fromkeys(("blank", "empty", "nothing", "none", "background", "no animal", "no cv result"), "nothing"),
@@ -31,37 +31,37 @@ _MOST_BYTES = 16 * 2**20
 
 
 def read_labels(path: Path, name: str, source: str) -> LabelSet:
-    """The label set. Raises `Refused` with the line that is wrong."""
+    """The label set. Raises `ModelRefused` with the line that is wrong."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise Refused(f"the labels {path} are too large: {path.stat().st_size:,} bytes")
+            raise ModelRefused(f"the labels {path} are too large: {path.stat().st_size:,} bytes")
         if path.suffix.lower() == ".json":
             return load_label_set(path)
         raw = path.read_bytes()
         text = raw.decode(tables.encoding_of(raw[:4096]))
     except OSError as error:
-        raise Refused(f"the labels {path} cannot be read ({error.strerror or error})") from error
+        raise ModelRefused(f"the labels {path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
-        raise Refused(f"the labels {path} are no text in UTF-8 ({error.reason}): save them as such") from error
+        raise ModelRefused(f"the labels {path} are no text in UTF-8 ({error.reason}): save them as such") from error
     except SettingsError as error:
-        raise Refused(str(error)) from error
-    except Refused:
+        raise ModelRefused(str(error)) from error
+    except ModelRefused:
         raise
     except UnciaError as error:
-        raise Refused(f"the labels {path}: {error}") from error
+        raise ModelRefused(f"the labels {path}: {error}") from error
     try:
         rows = _table(text, path) if path.suffix.lower() == ".csv" else _lines(text, path)
     except csv.Error as error:
-        raise Refused(f"the labels {path} are no table: {error}") from error
+        raise ModelRefused(f"the labels {path} are no table: {error}") from error
     if not rows:
-        raise Refused(f"the labels {path} name no class")
+        raise ModelRefused(f"the labels {path} name no class")
     classes = [{"index": index, **row} for index, row in enumerate(rows)]
     try:
         return LabelSet.model_validate({"name": name.replace("_", "-"), "source": source, "classes": classes})
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise Refused(f"the labels {path}: {where}: {problem['msg']}") from error
+        raise ModelRefused(f"the labels {path}: {where}: {problem['msg']}") from error
 
 
 def _lines(text: str, path: Path) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def _lines(text: str, path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(text.splitlines(), 1):
         words = line.strip()
         if not words:
-            raise Refused(f"the labels {path}: line {number} is empty; each line is one output, in order")
+            raise ModelRefused(f"the labels {path}: line {number} is empty; each line is one output, in order")
         parts = [part.strip() for part in words.split(";")]
         rows.append(_speciesnet(parts, number) if len(parts) == _PARTS else _named(words, "", ""))
     return rows
@@ -87,7 +87,7 @@ def _table(text: str, path: Path) -> list[dict[str, Any]]:
     form = tables.form_of(first)
     reader = csv.DictReader(io.StringIO(rest if form.skipped else text, newline=""), delimiter=form.separator)
     if "label" not in (reader.fieldnames or ()):
-        raise Refused(f"the labels {path} have no column `label`; they have {', '.join(reader.fieldnames or ())}")
+        raise ModelRefused(f"the labels {path} have no column `label`; they have {', '.join(reader.fieldnames or ())}")
     rows = []
     for row in reader:
         # A class that is called NA is one nobody named.

@@ -32,7 +32,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from uncia.imaging.frames import FrameSpec
-from uncia.triton_models.packages.validation import Refused
+from uncia.triton_models.packages.validation import ModelRefused
 
 _MOST_BYTES = 1 << 20
 
@@ -41,7 +41,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FrameWanted(_Strict):
+class FrameDescription(_Strict):
     """What the photograph is scaled to. There is one window, the whole frame."""
 
     width: PositiveInt = Field(le=4096)
@@ -55,7 +55,7 @@ class FrameWanted(_Strict):
         return FrameSpec(**self.model_dump(), window=max(self.width, self.height))
 
 
-class InputWanted(_Strict):
+class InputDescription(_Strict):
     """How the graph wants its pixels."""
 
     layout: Literal["NCHW", "NHWC"]
@@ -71,46 +71,46 @@ class InputWanted(_Strict):
         return (self.scale, self.mean, self.std) == (1.0, (0.0,) * 3, (1.0,) * 3)
 
 
-class OutputGiven(_Strict):
+class OutputDescription(_Strict):
     """What the graph answers."""
 
     kind: Literal["logits", "probabilities"]
     tensor: str = ""
 
 
-class Description(_Strict):
+class GraphDescription(_Strict):
     """The file."""
 
     name: str
     labels: Path
-    frame: FrameWanted
-    input: InputWanted
-    output: OutputGiven
+    frame: FrameDescription
+    input: InputDescription
+    output: OutputDescription
     source: str = ""
     licence: str = ""
 
 
-def read_description(path: Path) -> Description:
-    """Read it; the labels' path is then one that can be opened. Raises `Refused` with the line to mend."""
+def read_description(path: Path) -> GraphDescription:
+    """Read it; the labels' path is then one that can be opened. Raises `ModelRefused` with the line to mend."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise Refused(f"{path} is no description: its name must end in {', '.join(_READERS)}")
+        raise ModelRefused(f"{path} is no description: its name must end in {', '.join(_READERS)}")
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise Refused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
-        told = Description.model_validate(reader(path.read_text(encoding="utf-8-sig")))
+            raise ModelRefused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
+        told = GraphDescription.model_validate(reader(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
-        raise Refused(f"the description {path} cannot be read ({error.strerror})") from error
+        raise ModelRefused(f"the description {path} cannot be read ({error.strerror})") from error
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "file"
-        raise Refused(f"{path}: {where}: {problem['msg']}") from error
+        raise ModelRefused(f"{path}: {where}: {problem['msg']}") from error
     except (ValueError, OverflowError) as error:
-        raise Refused(f"{path} cannot be understood: {error}") from error
+        raise ModelRefused(f"{path} cannot be understood: {error}") from error
     except RecursionError as error:
-        raise Refused(f"{path} cannot be understood: it is nested too deeply") from error
+        raise ModelRefused(f"{path} cannot be understood: it is nested too deeply") from error
     if 0.0 in told.input.std:
-        raise Refused(f"{path}: input.std: a standard deviation of 0 divides by nothing")
+        raise ModelRefused(f"{path}: input.std: a standard deviation of 0 divides by nothing")
     return told.model_copy(update={"labels": path.parent / told.labels})
 
 

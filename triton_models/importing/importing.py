@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from uncia.triton_models.importing.class_list import read_labels
-from uncia.triton_models.importing.description import Description, read_description
+from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.packages.loading import PackageError
-from uncia.triton_models.packages.validation import Package, Refused, read_package
-from uncia.triton_models.packages.writing import page, write_package
-from uncia.triton_models.releases.installing import checked
+from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, validate_package
+from uncia.triton_models.packages.writing import render_page, write_package
+from uncia.triton_models.releases.installation import validate_model_name
 from uncia.triton_models.repository import sha256
 
 
-def make_package(graph: Path, description: Path, out: Path) -> Package:
-    """Wrap the graph and write it as a package into `out`. Raises `Refused` in one sentence."""
+def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
+    """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` in one sentence."""
     from uncia.triton_models.importing.wrapping import wrap
 
     told = read_description(description)
-    name = checked(told.name)
+    name = validate_model_name(told.name)
     labels = read_labels(told.labels, name, told.source)
     whole = wrap(graph, told, len(labels.classes))
     try:
@@ -31,16 +31,16 @@ def make_package(graph: Path, description: Path, out: Path) -> Package:
             page=_page(told, graph, len(labels.classes)),
         )
     except PackageError as error:
-        raise Refused(f"{graph}: {error}") from error
+        raise ModelRefused(f"{graph}: {error}") from error
     try:
-        return read_package(out)
-    except Refused as error:
+        return validate_package(out)
+    except ModelRefused as error:
         hint = ""
         if "no probability" in str(error) and told.output.kind == "probabilities":
             hint = '; its answers are no probabilities, so output.kind = "logits" may be what the description must say'
         elif "2 frames" in str(error):
             hint = "; it takes one picture at a time: export it with a batch of any size"
-        raise Refused(f"{graph}: {_after(str(error), str(out))}{hint}") from error
+        raise ModelRefused(f"{graph}: {_after(str(error), str(out))}{hint}") from error
 
 
 def _after(message: str, place: str) -> str:
@@ -48,7 +48,7 @@ def _after(message: str, place: str) -> str:
     return message.replace(f"{place}/model.onnx", "wrapped").replace("wrapped: ", "")
 
 
-def _page(told: Description, graph: Path, classes: int) -> str:
+def _page(told: GraphDescription, graph: Path, classes: int) -> str:
     rows = [
         ("what", "value"),
         ("file", graph.name),
@@ -62,4 +62,4 @@ def _page(told: Description, graph: Path, classes: int) -> str:
         ("answers", told.output.kind),
     ]  # fmt: skip
     words = ["Imported: somebody else trained it, and nothing here says how well it does on your cameras."]
-    return page(told.name, words, {"As it was described": rows})
+    return render_page(told.name, words, {"As it was described": rows})

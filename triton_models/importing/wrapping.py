@@ -11,9 +11,9 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
-from uncia.triton_models.importing.description import Description
-from uncia.triton_models.packages.graph_errors import MOST_BYTES, told
-from uncia.triton_models.packages.validation import Refused, open_graph
+from uncia.triton_models.importing.description import GraphDescription
+from uncia.triton_models.packages.graph_errors import MAX_ONNX_BYTES, describe_error
+from uncia.triton_models.packages.validation import ModelRefused, open_graph
 
 _NUMBERS = {
     "tensor(float)": TensorProto.FLOAT,
@@ -25,10 +25,10 @@ _INSIDE = "theirs/"
 _LEAST_OPSET = 11
 
 
-def wrap(path: Path, description: Description, classes: int) -> bytes:
-    """The graph in the stream's contract, serialised. Raises `Refused` in one sentence."""
+def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
+    """The graph in the stream's contract, serialised. Raises `ModelRefused` in one sentence."""
     if not path.is_file():
-        raise Refused(f"there is no ONNX file at {path}")
+        raise ModelRefused(f"there is no ONNX file at {path}")
     session = open_graph(path)
     taken = _one(session.get_inputs(), description.input.tensor, "input", path)
     given = _one(session.get_outputs(), description.output.tensor, "output", path)
@@ -37,7 +37,7 @@ def wrap(path: Path, description: Description, classes: int) -> bytes:
     theirs = _load(path)
     opset = {entry.domain or "": entry.version for entry in theirs.opset_import}.get("", 0)
     if opset < _LEAST_OPSET:
-        raise Refused(f"{path} speaks ONNX opset {opset}; export it with {_LEAST_OPSET} or later")
+        raise ModelRefused(f"{path} speaks ONNX opset {opset}; export it with {_LEAST_OPSET} or later")
     _any_batch(theirs)
     try:
         inner = compose.add_prefix(theirs, _INSIDE)
@@ -50,7 +50,7 @@ def wrap(path: Path, description: Description, classes: int) -> bytes:
         whole.producer_name = "uncia"
         return bytes(whole.SerializeToString())
     except (ValueError, checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise Refused(f"{path} cannot be wrapped: {told(error)}") from error
+        raise ModelRefused(f"{path} cannot be wrapped: {describe_error(error)}") from error
 
 
 def _one(tensors: list[Any], name: str, what: str, path: Path) -> Any:
@@ -60,44 +60,48 @@ def _one(tensors: list[Any], name: str, what: str, path: Path) -> Any:
         return found[0]
     names = ", ".join(tensor.name for tensor in tensors)
     if what == "input" and len(tensors) > 1:
-        raise Refused(f"{path} takes {len(tensors)} inputs ({names}); a classifier takes one, the picture")
-    raise Refused(f"{path} has the {what}s {names}: let {what}.tensor in the description name one of them")
+        raise ModelRefused(f"{path} takes {len(tensors)} inputs ({names}); a classifier takes one, the picture")
+    raise ModelRefused(f"{path} has the {what}s {names}: let {what}.tensor in the description name one of them")
 
 
-def _check_input(tensor: Any, description: Description, path: Path) -> None:
+def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None:
     frame, layout = description.frame, description.input.layout
     if tensor.type not in _NUMBERS:
-        raise Refused(f"{path}: {tensor.name} is {tensor.type}; float and uint8 pictures can be made for it")
+        raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}; float and uint8 pictures can be made for it")
     if tensor.type == "tensor(uint8)" and not description.input.plain:
-        raise Refused(f"{path}: {tensor.name} takes bytes, so scale, mean and std must be left out of the description")
+        raise ModelRefused(
+            f"{path}: {tensor.name} takes bytes, so scale, mean and std must be left out of the description"
+        )
     wanted = {"NCHW": (3, frame.height, frame.width), "NHWC": (frame.height, frame.width, 3)}[layout]
     shape = list(tensor.shape)
     fits = len(shape) == 4 and all(
         size == ours or not isinstance(size, int) for size, ours in zip(shape[1:], wanted, strict=True)
     )
     if not fits:
-        raise Refused(f"{path}: {tensor.name} is {shape}, and the description says {layout}: [batch, {_words(wanted)}]")
+        raise ModelRefused(
+            f"{path}: {tensor.name} is {shape}, and the description says {layout}: [batch, {_words(wanted)}]"
+        )
 
 
 def _check_output(tensor: Any, classes: int, path: Path) -> None:
     if tensor.type not in _NUMBERS or tensor.type == "tensor(uint8)":
-        raise Refused(f"{path}: {tensor.name} is {tensor.type}, and scores are floating point")
+        raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and scores are floating point")
     shape = list(tensor.shape)
     if len(shape) < 2 or any(size != 1 for size in shape[2:] if isinstance(size, int)):
-        raise Refused(f"{path}: {tensor.name} is {shape}, and must be [batch, classes]")
+        raise ModelRefused(f"{path}: {tensor.name} is {shape}, and must be [batch, classes]")
     if isinstance(shape[1], int) and shape[1] != classes:
-        raise Refused(f"{path} answers {shape[1]:,} classes, and the labels name {classes:,}")
+        raise ModelRefused(f"{path} answers {shape[1]:,} classes, and the labels name {classes:,}")
 
 
 def _load(path: Path) -> ModelProto:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except DecodeError as error:
-        raise Refused(f"{path} is no ONNX file, or not all of one: copy or export it again") from error
+        raise ModelRefused(f"{path} is no ONNX file, or not all of one: copy or export it again") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise Refused(
+        raise ModelRefused(
             f"{path} keeps its weights in files beside it: save it as one file, of less than "
-            f"{MOST_BYTES / 2**30:.0f} GiB"
+            f"{MAX_ONNX_BYTES / 2**30:.0f} GiB"
         )
     # Older files name their weights among the inputs, and merging would take them for such.
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -116,7 +120,7 @@ def _any_batch(model: ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def _before(taken: Any, description: Description, inner: ModelProto) -> ModelProto:
+def _before(taken: Any, description: GraphDescription, inner: ModelProto) -> ModelProto:
     wants, frame = description.input, description.frame
     number, kind = _NUMBERS[taken.type], "FRAME"
     nodes, weights = [], []
@@ -154,7 +158,7 @@ def _before(taken: Any, description: Description, inner: ModelProto) -> ModelPro
     )
 
 
-def _behind(given: Any, description: Description, inner: ModelProto, classes: int) -> ModelProto:
+def _behind(given: Any, description: GraphDescription, inner: ModelProto, classes: int) -> ModelProto:
     nodes = [
         helper.make_node("Cast", ["raw"], ["scores"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["scores"], ["flat"], axis=1),

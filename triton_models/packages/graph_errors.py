@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-MOST_BYTES = 2**31 - 1
+MAX_ONNX_BYTES = 2**31 - 1
 """What one ONNX file can hold; larger ones keep their weights in files beside, which would be left behind."""
 
 _NO_OPERATOR = re.compile(
@@ -13,10 +13,10 @@ _NO_OPERATOR = re.compile(
 _NO_GRAPH = ("Protobuf parsing failed", "No graph was found in the protobuf")
 
 
-def too_large(path: Path) -> str:
+def size_problem(path: Path) -> str:
     """A sentence where the file is larger than can be served; empty where it is not. Raises `OSError`."""
     size = path.stat().st_size
-    if size <= MOST_BYTES:
+    if size <= MAX_ONNX_BYTES:
         return ""
     return (
         f"{path} has {size / 2**30:.1f} GiB: an ONNX file of 2 GiB and more cannot be served; export it in half "
@@ -24,7 +24,7 @@ def too_large(path: Path) -> str:
     )
 
 
-def told(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What ONNX Runtime says, in one line: what is known in our words, the rest without its prefix and its paths."""
     words = " ".join(str(error).split())
     if found := _NO_OPERATOR.search(words):

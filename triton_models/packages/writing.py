@@ -15,8 +15,8 @@ from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 from uncia.storage.atomic_dir import whole_folder
 from uncia.terminal import printable
-from uncia.triton_models.packages.graph_errors import told
-from uncia.triton_models.packages.loading import OpenPackage, PackageError, session_of, taken
+from uncia.triton_models.packages.graph_errors import describe_error
+from uncia.triton_models.packages.loading import OpenPackage, PackageError, open_session, overwrite_problem
 
 PAGE = "card.html"
 
@@ -49,14 +49,14 @@ def write_package(
     there is replaced. Raises `PackageError` when something else is there, the graph does not answer, or the disk is
     full; `out` is then as it was.
     """
-    if sentence := taken(out):
+    if sentence := overwrite_problem(out):
         raise PackageError(sentence)
-    session = session_of(graph)
+    session = open_session(graph)
     pattern = self_test_pattern(frame)[np.newaxis]
     try:
         whole, windows, _ = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": pattern})
     except Exception as error:  # ONNX Runtime's errors have no common class but this
-        raise PackageError(f"the graph does not answer its self-test: {told(error)}") from error
+        raise PackageError(f"the graph does not answer its self-test: {describe_error(error)}") from error
     card = ModelCard(
         model=model,
         versions=("1",),
@@ -81,7 +81,7 @@ def write_package(
     return OpenPackage(out, card, out / GRAPH_FILE, session)
 
 
-def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
+def render_page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
     """A page for people: paragraphs, then tables by heading, the first row of each its head. Escaped here."""
     body = [f"<p>{html.escape(printable(text))}</p>" for text in paragraphs]
     for heading, (head, *rows) in tables.items():

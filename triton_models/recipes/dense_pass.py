@@ -24,7 +24,7 @@ from uncia.triton_models.recipes import efficientnet
 
 _OPSET = 17
 
-Whole = Literal["mean", "windows"]
+WholeFrameMode = Literal["mean", "windows"]
 
 
 class DensePass(nn.Module):
@@ -62,7 +62,7 @@ class DensePass(nn.Module):
         step: int,
         mean: Sequence[float],
         std: Sequence[float],
-        whole: Whole = "mean",
+        whole: WholeFrameMode = "mean",
         everywhere: Sequence[int] = (),
         temperature: float = 1.0,
     ) -> None:
@@ -73,7 +73,7 @@ class DensePass(nn.Module):
             raise ValueError(f"width, height, window and stride must be multiples of {step}")
         self.trunk = trunk
         self.head = head
-        self.whole: Whole = whole
+        self.whole: WholeFrameMode = whole
         self.step = step
         self.window = (min(spec.window, spec.height) // step, min(spec.window, spec.width) // step)
         self.stride = spec.stride // step
@@ -123,14 +123,14 @@ class OneMap(nn.Module):
 
 def load(spec: FrameSpec) -> DensePass:
     """EfficientNet-lite0 with its published weights and its 1,000 ImageNet classes, ready to answer."""
-    network = efficientnet.network(efficientnet.VARIANTS[0], spec.height, spec.width)
+    network = efficientnet.load_network(efficientnet.VARIANTS[0], spec.height, spec.width)
     trunk = OneMap(efficientnet.EfficientNetMaps(network, (efficientnet.FEATURES,)))
     return DensePass(
         trunk, network._fc, spec, step=efficientnet.STRIDE, mean=efficientnet.MEAN, std=efficientnet.STD
     ).eval()
 
 
-def answer(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+def run_network(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
     """What torch answers: WHOLE, WINDOWS, PLACES for uint8 (B, height, width, 3)."""
     with torch.inference_mode():
         whole, windows, places = model(torch.from_numpy(pixels))

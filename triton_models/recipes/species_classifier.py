@@ -21,7 +21,7 @@ from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
 from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, first, read_standing, write_standing
 from uncia.storage.atomic_dir import put_in_place
 from uncia.triton_models.recipes.imagenet import label_set
-from uncia.triton_models.repository import alone, draft, sha256, write_config, write_version
+from uncia.triton_models.repository import lock_repository, sha256, staging_folder, write_config, write_version
 from uncia.triton_models.triton_config import Backend
 
 NAME = "species_classifier"
@@ -47,7 +47,7 @@ class BuildError(UnciaError):
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """What a build came to."""
 
     folder: Path
@@ -60,20 +60,20 @@ class Built:
 
 def build(
     repository: Path, *, backend: Backend = "python", force: bool = False, progress: Progress = lambda step: None
-) -> Built:
+) -> BuildResult:
     """Make `<repository>/species_classifier`, unless it is up to date. Raises `BuildError`."""
     folder = repository / NAME
     try:
         made_of = fingerprint(backend)
     except PackageNotFoundError as error:
         raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
-    with alone(repository):
+    with lock_repository(repository):
         if not force and (card := up_to_date(folder, made_of)) is not None:
-            return Built(folder, card, fresh=False)
-        with draft(repository, NAME) as made:
+            return BuildResult(folder, card, fresh=False)
+        with staging_folder(repository, NAME) as made:
             card = _make(made, backend, made_of, progress)
             _place(made, folder)
-    return Built(folder, card, fresh=True)
+    return BuildResult(folder, card, fresh=True)
 
 
 def _place(made: Path, folder: Path) -> None:
@@ -143,7 +143,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
     pixels = np.stack([pattern, 255 - pattern[:, ::-1]])
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     whole, windows, _ = session.run(None, {"FRAME": pixels})
-    expected = dense_pass.answer(model, pixels)
+    expected = dense_pass.run_network(model, pixels)
     difference = max(float(np.abs(whole - expected[0]).max()), float(np.abs(windows - expected[1]).max()))
     if not difference <= _TOLERANCE:
         raise BuildError(f"ONNX Runtime and torch disagree by {difference:.2g}: this pair of versions cannot be used")
@@ -157,7 +157,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
         labels=labels,
         self_test=SelfTest(whole=ClassVector.pack(expected[0][0]), windows=ClassVector.pack(expected[1][0])),
         onnx_sha256=sha256(graph),
-        weights=efficientnet.weights_story(efficientnet.VARIANTS[0]),
+        weights=efficientnet.describe_weights(efficientnet.VARIANTS[0]),
         licence="Apache-2.0",
         built_from=made_of,
     )

@@ -15,15 +15,15 @@ from uncia.errors import DependencyDown, SettingsError
 from uncia.serving.model_card import installed_card
 from uncia.serving.model_versions import Standing, in_order, installed, read_standing, write_standing
 from uncia.serving.triton_client import ModelControl
-from uncia.triton_models.packages.validation import Refused
-from uncia.triton_models.repository import alone, draft, write_config
+from uncia.triton_models.packages.validation import ModelRefused
+from uncia.triton_models.repository import lock_repository, staging_folder, write_config
 
 WORKERS_MOVE_S = 5.0
 """Within this time of a move nobody asks the version before the previous one any more: workers look twice a second,
 and answer what they have in hand."""
 
 
-def named(text: str, repository: Path) -> tuple[str, str]:
+def parse_version_name(text: str, repository: Path) -> tuple[str, str]:
     """Model and version of `model@version`. Raises `SettingsError` for what is not installed."""
     model, at, version = text.partition("@")
     if not at or not version:
@@ -35,10 +35,10 @@ def named(text: str, repository: Path) -> tuple[str, str]:
 def promote(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
     """Make a version the one that answers; the live one becomes the previous one, and stays loaded.
 
-    Raises `Refused` when Triton does not answer, cannot load it, or its answer there is not that of its self-test; the
+    Raises `ModelRefused` when Triton does not respond, cannot load it, or the self-test fails there; the
     live version then stays.
     """
-    with alone(repository):
+    with lock_repository(repository):
         standing = read_standing(repository / model)
         if version not in (standing.live, standing.previous):
             # The version before the previous one goes: nobody may be on the way from it any more.
@@ -63,9 +63,9 @@ def roll_back(control: ModelControl, repository: Path, model: str) -> Standing:
     return promote(control, repository, model, previous)
 
 
-def serve_beside(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
+def start_serving(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
     """Have Triton serve a version beside the live one, and behind it. Raises as `promote` does."""
-    with alone(repository):
+    with lock_repository(repository):
         standing = read_standing(repository / model)
         # The live one is served, and gives way to nobody.
         beside = tuple({*standing.beside, version} - {standing.live})
@@ -75,9 +75,9 @@ def serve_beside(control: ModelControl, repository: Path, model: str, version: s
         return more
 
 
-def serve_no_longer(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
+def stop_serving(control: ModelControl, repository: Path, model: str, version: str) -> Standing:
     """Take a version away that was served beside. The live and the previous one stay in any case."""
-    with alone(repository):
+    with lock_repository(repository):
         standing = read_standing(repository / model)
         if version not in standing.beside:
             return standing
@@ -88,15 +88,15 @@ def serve_no_longer(control: ModelControl, repository: Path, model: str, version
         return less
 
 
-def remove(control: ModelControl, repository: Path, model: str, version: str) -> None:
-    """Remove a version: its folder, with its labels. Raises `Refused` for one that is live or served beside."""
-    with alone(repository):
+def remove_version(control: ModelControl, repository: Path, model: str, version: str) -> None:
+    """Remove a version: its folder, with its labels. Raises `ModelRefused` for one that is live or served beside."""
+    with lock_repository(repository):
         folder = repository / model
         standing = read_standing(folder)
         if version == standing.live:
-            raise Refused(f"{model}@{version} is live: `uncia models promote` another version first")
+            raise ModelRefused(f"{model}@{version} is live: `uncia models promote` another version first")
         if version in standing.beside:
-            raise Refused(f"{model}@{version} is served beside as a shadow: `uncia models shadow stop` first")
+            raise ModelRefused(f"{model}@{version} is served beside as a shadow: `uncia models shadow stop` first")
         if version not in installed(folder):
             raise SettingsError(f"{model} has no version {version}")
         if version == standing.previous:
@@ -104,7 +104,7 @@ def remove(control: ModelControl, repository: Path, model: str, version: str) ->
             write_standing(folder, standing.model_copy(update={"previous": None}))
             write_config(repository, model)
             control.load(model)
-        with draft(repository, model) as grave:
+        with staging_folder(repository, model) as grave:
             (folder / version).rename(grave / version)
 
 
@@ -136,7 +136,7 @@ def _serve(
         with contextlib.suppress(DependencyDown):
             control.load(model)
         if isinstance(error, DependencyDown):
-            raise Refused(f"{model}@{version} was not taken, and {before.live} stays live: {error}") from error
+            raise ModelRefused(f"{model}@{version} was not taken, and {before.live} stays live: {error}") from error
         raise
 
 

@@ -16,7 +16,7 @@ def stream_version(settings: Settings) -> str:
         return ""
 
 
-def stream_words(settings: Settings) -> str:
+def describe_stream_model(settings: Settings) -> str:
     """Which model and version the stream asks, for people."""
     version = stream_version(settings)
     if not version:
@@ -25,7 +25,7 @@ def stream_words(settings: Settings) -> str:
     return f"The stream asks {settings.model}@{version} (UNCIA_MODEL{pinned})."
 
 
-def switch_words(package: Path, settings: Settings) -> str:
+def describe_switch(package: Path, settings: Settings) -> str:
     """How the stream comes to ask what is in a package's folder: it becomes the next version of the stream's model."""
     repository = settings.model_repository
     given = f" --repository {shlex.quote(str(repository))}" if repository != read_settings().model_repository else ""

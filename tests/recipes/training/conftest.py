@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def lite0() -> "Backbone":
     pytest.importorskip("torch")
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
 
-    return backbone("efficientnet-lite0")
+    return load_backbone("efficientnet-lite0")
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 @pytest.fixture(scope="session")
 def trained(drawn, lite0, features_folder):  # type: ignore[no-untyped-def]
-    from uncia.training.heads.head import HeadSettings, train_head
+    from uncia.training.heads.training import HeadSettings, train_head
 
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
     return train_head(drawn[1], lite0, settings, features_folder)

@@ -22,20 +22,20 @@ from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features import extraction as features
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
-from uncia.training.features.inputs import Sight, augmented
-from uncia.training.features.trunk_extractor import PooledRows, TrunkRows
+from uncia.training.features.inputs import ImageRegion, augment
+from uncia.training.features.trunk_extractor import PooledRows, TrunkExtractor
 
 CUT = "block-5"
 
 
 @pytest.fixture
-def sights(tmp_path: Path) -> list[Sight]:
-    return [Sight(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
+def sights(tmp_path: Path) -> list[ImageRegion]:
+    return [ImageRegion(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
 
 
 def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backbone, tmp_path: Path) -> None:
     frames = np.stack([draw("disc", 1)[0][:96, :128], draw("bar", 2)[0][:96, :128]])
-    (rows,) = TrunkRows(lite0, (CUT,), SPEC, tmp_path)(frames)
+    (rows,) = TrunkExtractor(lite0, (CUT,), SPEC, tmp_path)(frames)
     with torch.inference_mode():
         (wanted,) = PooledRows(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
 
@@ -43,21 +43,23 @@ def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backb
     np.testing.assert_allclose(rows, wanted, atol=1e-4)
 
 
-def test_a_second_run_computes_nothing(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_a_second_run_computes_nothing(lite0: Backbone, sights: list[ImageRegion], tmp_path: Path) -> None:
     first = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
     second = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
     assert (first.computed, second.computed) == (len(sights), 0)
 
 
-def test_rows_belong_to_the_content_and_not_to_the_name(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_rows_belong_to_the_content_and_not_to_the_name(
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path
+) -> None:
     extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
     moved = sights[0].path.rename(tmp_path / "moved.jpg")
 
-    assert extract([Sight(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+    assert extract([ImageRegion(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
 
 
-def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[ImageRegion], tmp_path: Path) -> None:
     found = extract(sights[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
     content = found.contents[0]
     assert content
@@ -70,21 +72,23 @@ def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[Sight
 def test_the_light_of_a_photograph_is_drawn_by_its_content() -> None:
     pixels = draw("disc", 1)[0]
 
-    np.testing.assert_array_equal(augmented(pixels, "colour", "a"), augmented(pixels, "colour", "a"))
-    assert (augmented(pixels, "colour", "a") != augmented(pixels, "colour", "b")).any()
+    np.testing.assert_array_equal(augment(pixels, "colour", "a"), augment(pixels, "colour", "a"))
+    assert (augment(pixels, "colour", "a") != augment(pixels, "colour", "b")).any()
 
 
-def test_several_cuts_come_out_of_one_pass(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_several_cuts_come_out_of_one_pass(lite0: Backbone, sights: list[ImageRegion], tmp_path: Path) -> None:
     extract(sights, ("plain",), lite0, ("block-2", CUT), SPEC, tmp_path)
 
     assert extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
     assert extract(sights, ("plain",), lite0, ("block-2",), SPEC, tmp_path).computed == 0
 
 
-def test_an_unreadable_photograph_is_told_and_fails_alone(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_an_unreadable_photograph_is_told_and_fails_alone(
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path
+) -> None:
     broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
     broken.write_bytes(sights[0].path.read_bytes()[:200])
-    found = extract([Sight(broken), *sights, Sight(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    found = extract([ImageRegion(broken), *sights, ImageRegion(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
     assert set(found.unreadable) == {broken, missing}
     assert found.contents[0] is None and found.contents[-1] is None
@@ -101,11 +105,11 @@ def test_files_of_any_kind_have_features(lite0: Backbone, tmp_path: Path, kind: 
     path = tmp_path / ("x.jpg" if kind == "CMYK" else "x.png")
     image.save(path)
 
-    assert extract([Sight(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
+    assert extract([ImageRegion(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
 
 
 def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -126,7 +130,7 @@ def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
 
 
 def test_a_full_disk_is_told_and_what_was_there_is_kept(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path)
     connected = FeatureCache.__init__
@@ -151,7 +155,7 @@ def test_a_full_disk_is_told_and_what_was_there_is_kept(
 
 
 def test_a_cache_that_is_no_folder_is_told_with_what_to_do(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
 
@@ -161,7 +165,7 @@ def test_a_cache_that_is_no_folder_is_told_with_what_to_do(
 
 @pytest.mark.parametrize("begin", [0, 4096], ids=["no database", "torn pages"])
 def test_a_damaged_cache_is_told_with_what_to_do(
-    begin: int, lite0: Backbone, sights: list[Sight], tmp_path: Path
+    begin: int, lite0: Backbone, sights: list[ImageRegion], tmp_path: Path
 ) -> None:
     extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
     file = cache_file(tmp_path, lite0, CUT, SPEC)
@@ -173,16 +177,16 @@ def test_a_damaged_cache_is_told_with_what_to_do(
 
 
 def test_no_more_frames_are_in_flight_than_a_chunk_has(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: Backbone, sights: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[Sight] = []
+    begun: list[ImageRegion] = []
     away: list[int] = []
     most: list[int] = []
-    look, put = features.look, FeatureCache.put
+    load_pixels, put = features.look, FeatureCache.put
 
-    def looking(sight: Sight, spec: FrameSpec) -> Pixels:
+    def looking(sight: ImageRegion, spec: FrameSpec) -> Pixels:
         begun.append(sight)
-        return look(sight, spec)
+        return load_pixels(sight, spec)
 
     def putting(cache: FeatureCache, computed: Iterable[tuple[str, Rows]]) -> None:
         most.append(len(begun) - sum(away))
@@ -191,7 +195,7 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
         away.append(len(rows))
 
     monkeypatch.setattr(features, "_CHUNK", 2)
-    monkeypatch.setattr(features, "look", looking)
+    monkeypatch.setattr(features, "load_pixels", looking)
     monkeypatch.setattr(FeatureCache, "put", putting)
     extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
@@ -199,11 +203,11 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
     assert max(most) == 2
 
 
-def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    from uncia.training.features.inputs import look
+def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[ImageRegion], tmp_path: Path) -> None:
+    from uncia.training.features.inputs import load_pixels
 
-    whole = look(sights[0], SPEC)
-    crop = look(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
+    whole = load_pixels(sights[0], SPEC)
+    crop = load_pixels(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
 
     np.testing.assert_array_equal(whole, frame_of(sights[0].path, SPEC))
     assert (crop != whole).any()

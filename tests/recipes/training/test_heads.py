@@ -17,30 +17,30 @@ from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings, train_head
-from uncia.training.linear.logistic import Examples, class_weights, fit
-from uncia.training.model_packages.package import Package, write_package
-from uncia.training.model_packages.trained_model import Trained
+from uncia.training.heads.training import HeadSettings, train_head
+from uncia.training.linear.logistic_regression import TrainingRows, class_weights, fit_logistic_regression
+from uncia.training.model_packages.package_writing import TrainedPackage, write_trained_package
+from uncia.training.model_packages.trained_model import TrainedModel
 
 Drawn = tuple[DataSet, Split]
 
 
 @pytest.fixture(scope="module")
-def package(trained: Trained, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return write_package(trained, *drawn, tmp_path_factory.mktemp("models") / "shapes", name="shapes", seed=1)
+def package(trained: TrainedModel, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> TrainedPackage:
+    return write_trained_package(trained, *drawn, tmp_path_factory.mktemp("models") / "shapes", name="shapes", seed=1)
 
 
 @pytest.fixture(scope="module")
-def graph(package: Package) -> onnxruntime.InferenceSession:
+def graph(package: TrainedPackage) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
 
 
-def test_it_learns_what_a_child_sees(trained: Trained) -> None:
+def test_it_learns_what_a_child_sees(trained: TrainedModel) -> None:
     assert (trained.test.logits.argmax(axis=1) == trained.test.truth).all()
 
 
 def test_the_graph_says_of_a_file_what_was_judged(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
     """No training-serving skew: features out of the cache against the served graph on the file itself."""
     wanted = softmax(trained.test.logits, float(trained.network.temperature))
@@ -53,7 +53,7 @@ def test_the_graph_says_of_a_file_what_was_judged(
 
 
 def test_the_place_is_the_window_of_the_thing(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
     for picture, truth in zip(trained.test.pictures, trained.test.truth, strict=True):
         if picture.box is not None:
@@ -65,7 +65,7 @@ def test_the_place_is_the_window_of_the_thing(
 
 
 def test_nothing_is_there_only_where_nothing_is_anywhere(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
     nothing = next(entry.index for entry in package.card.labels.classes if entry.group == "nothing")
     for picture in trained.test.pictures:
@@ -75,10 +75,10 @@ def test_nothing_is_there_only_where_nothing_is_anywhere(
 
 
 def test_the_same_seed_gives_the_same_bytes(
-    trained: Trained, drawn: Drawn, package: Package, lite0: Backbone, features_folder: Path, tmp_path: Path
+    trained: TrainedModel, drawn: Drawn, package: TrainedPackage, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     again = train_head(drawn[1], lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
-    second = write_package(again, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    second = write_trained_package(again, *drawn, tmp_path / "shapes", name="shapes", seed=1)
 
     for name in ("model.onnx", "model.json", "labels.json", "card.html"):
         assert (second.folder / name).read_bytes() == (package.folder / name).read_bytes(), name
@@ -90,7 +90,7 @@ def test_every_look_becomes_a_package_of_the_streams_contract(
 ) -> None:
     settings = HeadSettings(cut="block-5", look=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
     made = train_head(drawn[1], lite0, settings, features_folder)
-    package = write_package(made, *drawn, tmp_path / "one", name="one", seed=1)
+    package = write_trained_package(made, *drawn, tmp_path / "one", name="one", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     frame = frame_of(made.test.pictures[0].path, package.card.frame)
     whole, windows, places = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": np.stack([frame, frame])})
@@ -115,7 +115,7 @@ def test_a_class_of_one_photograph_is_learnt_beside_one_of_many() -> None:
     rows = np.concatenate([many, one]).astype(np.float32)
     truth = np.array([0] * 10_000 + [1])
     weights = class_weights(truth, 2)[truth]
-    head = fit(rows, Examples(np.arange(10_001), truth, weights), 2, penalty=0.01)
+    head = fit_logistic_regression(rows, TrainingRows(np.arange(10_001), truth, weights), 2, penalty=0.01)
     told = head.logits(rows).argmax(axis=1)
 
     assert told[-1] == 1 and (told[:-1] == 0).mean() > 0.999
@@ -130,7 +130,7 @@ def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
     extra = dataclasses.replace(split.train[0], path=broken)
     more = Split((*split.train, extra), split.held_out, split.test)
     made = train_head(more, lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
-    package = write_package(made, data, more, tmp_path / "one", name="one", seed=1)
+    package = write_trained_package(made, data, more, tmp_path / "one", name="one", seed=1)
 
     assert set(made.unreadable) == {broken}
     assert "broken.jpg" in (package.folder / "card.html").read_text()
@@ -163,24 +163,24 @@ def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backb
 
 
 def test_a_full_disk_leaves_the_package_that_was_there(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    package = write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
     before = (package.folder / "model.json").read_bytes()
 
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("uncia.training.model_packages.package.dense_pass.export", full)
+    monkeypatch.setattr("uncia.training.model_packages.package_writing.dense_pass.export", full)
     with pytest.raises(TrainingError, match=r"No space left on device.*what was there stays"):
-        write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
+        write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
 
     assert (package.folder / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -188,7 +188,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(
         trained.network.head.bias += 50 * torch.arange(3)
     try:
         with pytest.raises(TrainingError, match="than was judged"):
-            write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+            write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
     finally:
         with torch.no_grad():
             trained.network.head.bias -= 50 * torch.arange(3)

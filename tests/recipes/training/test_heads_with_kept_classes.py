@@ -17,9 +17,9 @@ from uncia.training.datasets.images import DataSet, Picture
 from uncia.training.datasets.reading import read_data
 from uncia.training.datasets.splits import Split, split
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings, train_head
-from uncia.training.model_packages.package import write_package
-from uncia.training.model_packages.trained_model import Trained
+from uncia.training.heads.training import HeadSettings, train_head
+from uncia.training.model_packages.package_writing import write_trained_package
+from uncia.training.model_packages.trained_model import TrainedModel
 from uncia.training.offline_inference.inference import ask
 from uncia.training.scenes.plan import Recipe
 from uncia.training.scenes.rendering import draw
@@ -49,17 +49,17 @@ def cut_out_of_photographs(folder: Path) -> tuple[DataSet, Split]:
 
 
 @pytest.fixture(scope="module")
-def person_and_cat(lite0: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, OpenPackage]:
+def person_and_cat(lite0: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, OpenPackage]:
     """Learnt from a person and from nothing; the cat is the published network's."""
     folder = tmp_path_factory.mktemp("kept")
     data, sides = cut_out_of_photographs(folder / "photographs")
     trained = train_head(sides, lite0, KEEPING, folder / "features")
-    write_package(trained, data, sides, folder / "people", name="people", seed=1)
+    write_trained_package(trained, data, sides, folder / "people", name="people", seed=1)
     return trained, open_package(folder / "people")
 
 
 def test_a_kept_class_is_found_that_no_photograph_showed(
-    person_and_cat: tuple[Trained, OpenPackage], tmp_path: Path
+    person_and_cat: tuple[TrainedModel, OpenPackage], tmp_path: Path
 ) -> None:
     from skimage import data
 
@@ -72,13 +72,13 @@ def test_a_kept_class_is_found_that_no_photograph_showed(
     assert cat > 10 * others.max()
 
 
-def test_what_was_learnt_is_known_as_before(person_and_cat: tuple[Trained, OpenPackage]) -> None:
+def test_what_was_learnt_is_known_as_before(person_and_cat: tuple[TrainedModel, OpenPackage]) -> None:
     test = person_and_cat[0].test
 
     assert (test.logits.argmax(axis=1) == test.truth).all()
 
 
-def test_the_card_says_that_nothing_taught_it(person_and_cat: tuple[Trained, OpenPackage]) -> None:
+def test_the_card_says_that_nothing_taught_it(person_and_cat: tuple[TrainedModel, OpenPackage]) -> None:
     trained, package = person_and_cat
     page = (package.folder / "card.html").read_text(encoding="utf-8")
 
@@ -118,7 +118,7 @@ def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_not
     data = read_data(tmp_path / "drawn")
     parts = split(data, seed=1)
     trained = train_head(parts, lite0, HeadSettings(keep=("Panthera uncia",)), tmp_path / "features")
-    write_package(trained, data, parts, tmp_path / "head", name="head", seed=1)
+    write_trained_package(trained, data, parts, tmp_path / "head", name="head", seed=1)
     package = open_package(tmp_path / "head")
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() == ".jpg"]
     answers = ask(package, [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths])

@@ -20,13 +20,13 @@ from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings
-from uncia.training.model_packages.package import write_package
-from uncia.training.model_packages.trained_model import Trained
-from uncia.training.networks import loop
+from uncia.training.heads.training import HeadSettings
+from uncia.training.model_packages.package_writing import write_trained_package
+from uncia.training.model_packages.trained_model import TrainedModel
+from uncia.training.networks import training_loop
+from uncia.training.networks.batch_loading import load_batches
 from uncia.training.networks.fine_tune import FineTuneSettings, blocks_of, fine_tune
-from uncia.training.networks.loading import batches
-from uncia.training.networks.small import SmallSettings, train_small
+from uncia.training.networks.small_network import SmallSettings, train_small
 
 Drawn = tuple[DataSet, Split]
 
@@ -34,25 +34,27 @@ SMALL = SmallSettings(width=32, height=24, epochs=6, patience=6, batch=6, rate=3
 
 
 @pytest.fixture(scope="module")
-def small(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def small(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     return train_small(drawn[1], SMALL, 1, tmp_path_factory.mktemp("work"))
 
 
-def weights(trained: Trained) -> dict[str, np.ndarray]:
+def weights(trained: TrainedModel) -> dict[str, np.ndarray]:
     return {key: value.numpy() for key, value in trained.network.state_dict().items()}
 
 
-def same(first: Trained, second: Trained) -> bool:
+def same(first: TrainedModel, second: TrainedModel) -> bool:
     ours, others = weights(first), weights(second)
     return first.curve == second.curve and all(np.array_equal(ours[key], others[key]) for key in ours)
 
 
-def test_a_small_network_learns_from_scratch(small: Trained) -> None:
+def test_a_small_network_learns_from_scratch(small: TrainedModel) -> None:
     assert small.curve[-1].train_loss < small.curve[1].train_loss
     assert [point.step for point in small.curve] == list(range(7))
 
 
-def test_the_same_seed_gives_the_same_network_and_another_another(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_network_and_another_another(
+    small: TrainedModel, drawn: Drawn, tmp_path: Path
+) -> None:
     assert same(small, train_small(drawn[1], SMALL, 1, tmp_path / "a"))
     assert not same(small, train_small(drawn[1], SMALL, 2, tmp_path / "b"))
 
@@ -77,7 +79,7 @@ torch.save = half
 
 @pytest.mark.parametrize("killing", [IN_AN_EPOCH, OVER_A_CHECKPOINT], ids=["in an epoch", "over a checkpoint"])
 def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(
-    killing: str, small: Trained, drawn: Drawn, tmp_path: Path
+    killing: str, small: TrainedModel, drawn: Drawn, tmp_path: Path
 ) -> None:
     """In a process of its own, killed in its fourth epoch, or with half of that epoch's checkpoint written."""
     folder = drawn[0].pictures[0].path.parents[1]
@@ -87,7 +89,7 @@ sys.path[:0] = [{str(ROOT)!r}]
 from pathlib import Path
 from tests.recipes.training.training_making import data_set
 from tests.recipes.training.test_training_by_epochs import SMALL
-from uncia.training.networks.small import train_small
+from uncia.training.networks.small_network import train_small
 {killing}
 train_small(data_set(Path({str(folder)!r}), fresh=False)[1], SMALL, 1, Path({str(tmp_path)!r}), progress)
 """
@@ -100,7 +102,7 @@ train_small(data_set(Path({str(folder)!r}), fresh=False)[1], SMALL, 1, Path({str
     assert same(small, again)
 
 
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(small: TrainedModel, drawn: Drawn, tmp_path: Path) -> None:
     train_small(drawn[1], dataclasses.replace(SMALL, rate=1e-2, epochs=1), 1, tmp_path)
 
     assert same(small, train_small(drawn[1], SMALL, 1, tmp_path))
@@ -112,7 +114,9 @@ def test_it_ends_early_and_keeps_its_best_epoch(drawn: Drawn, tmp_path: Path) ->
     best = min(made.curve, key=lambda point: point.held_out_loss)
 
     assert made.curve[-1].step == best.step + 3
-    assert loop.loss_and_accuracy(made.held_out.logits, made.held_out.truth)[0] == pytest.approx(best.held_out_loss)
+    assert training_loop.loss_and_accuracy(made.held_out.logits, made.held_out.truth)[0] == pytest.approx(
+        best.held_out_loss
+    )
 
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
@@ -124,7 +128,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(loop.torch, "save", full)
+    monkeypatch.setattr(training_loop.torch, "save", full)
     with pytest.raises(TrainingError, match=r"No space left .* goes on from the last one"):
         train_small(drawn[1], SMALL, 1, tmp_path)
 
@@ -134,24 +138,24 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
 def test_no_more_photographs_are_decoded_ahead_than_a_few_batches(
     drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from uncia.training.networks import loading
+    from uncia.training.networks import batch_loading
 
     decoded: list[Path] = []
 
-    def count(sight: loading.Sight, spec: loading.FrameSpec) -> np.ndarray:
+    def count(sight: batch_loading.Sight, spec: batch_loading.FrameSpec) -> np.ndarray:
         decoded.append(sight.path)
         return np.zeros((spec.height, spec.width, 3), np.uint8)
 
-    monkeypatch.setattr(loading, "look", count)
-    stream = batches(drawn[0].pictures, range(24), SPEC, 2, {})
+    monkeypatch.setattr(batch_loading, "look", count)
+    stream = load_batches(drawn[0].pictures, range(24), SPEC, 2, {})
     next(stream)
     stream.close()
 
     assert len(decoded) <= 2 * 3
 
 
-def test_a_small_networks_package_answers_as_it_was_judged(small: Trained, drawn: Drawn, tmp_path: Path) -> None:
-    package = write_package(small, *drawn, tmp_path / "tiny", name="tiny", seed=1)
+def test_a_small_networks_package_answers_as_it_was_judged(small: TrainedModel, drawn: Drawn, tmp_path: Path) -> None:
+    package = write_trained_package(small, *drawn, tmp_path / "tiny", name="tiny", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     wanted = softmax(small.test.logits, float(small.network.temperature))
     for picture, whole in zip(small.test.pictures, wanted, strict=True):
@@ -175,7 +179,7 @@ def test_fine_tuning_moves_the_last_blocks_and_no_others(
     }
 
     assert moved <= {"blocks.4", "blocks.5"} and moved
-    package = write_package(tuned, *drawn, tmp_path / "tuned", name="tuned", seed=1)
+    package = write_trained_package(tuned, *drawn, tmp_path / "tuned", name="tuned", seed=1)
     assert (package.folder / "card.html").exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.paths import SHARED
 from uncia.imaging.frames import read_frame
-from uncia.triton_models.recipes.species_classifier import Built
+from uncia.triton_models.recipes.species_classifier import BuildResult
 
 SAMPLES = SHARED / "samples"
 SNOW_LEOPARD = 289
@@ -14,7 +14,7 @@ SNOW_LEOPARD = 289
 pytestmark = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not beside the repository")
 
 
-def scores(built: Built, pattern: str) -> dict[str, float]:
+def scores(built: BuildResult, pattern: str) -> dict[str, float]:
     """The snow leopard's best window in every whole photograph."""
     session = onnxruntime.InferenceSession(str(built.folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
     found = {}
@@ -28,13 +28,13 @@ def scores(built: Built, pattern: str) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def threshold(built: Built) -> float:
+def threshold(built: BuildResult) -> float:
     threshold = built.card.labels.classes[SNOW_LEOPARD].threshold
     assert threshold is not None
     return threshold
 
 
-def test_every_frame_of_a_genuine_snow_leopard_burst_is_far_above(built: Built, threshold: float) -> None:
+def test_every_frame_of_a_genuine_snow_leopard_burst_is_far_above(built: BuildResult, threshold: float) -> None:
     found = scores(built, "snow_leopard_burst/*.JPG")
 
     assert len(found) == 10
@@ -42,7 +42,7 @@ def test_every_frame_of_a_genuine_snow_leopard_burst_is_far_above(built: Built, 
 
 
 @pytest.mark.parametrize("pattern", ["heron_burst/*.JPG", "single_frames/*.jpg"])
-def test_every_other_genuine_frame_is_below_half_of_it(built: Built, threshold: float, pattern: str) -> None:
+def test_every_other_genuine_frame_is_below_half_of_it(built: BuildResult, threshold: float, pattern: str) -> None:
     found = scores(built, pattern)
 
     assert max(found.values()) < threshold / 2, found

@@ -22,7 +22,7 @@ from uncia.serving.model_versions import read_standing, write_standing
 from uncia.serving.triton_client import Answer
 from uncia.settings import Settings
 from uncia.storage.object_store import Content
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 WIDE = FrameSpec(width=128, height=64, window=128)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from uncia.training.animal_or_not.dataset import GroupsError, in_groups, split_groups
+from uncia.training.animal_or_not.dataset import GroupsError, label_by_group, split_by_kind
 from uncia.training.datasets.images import DataSet, Picture
 from uncia.training.datasets.splits import leaks
 
@@ -29,11 +29,11 @@ def some() -> DataSet:
 
 
 def test_every_picture_is_called_by_its_group() -> None:
-    assert in_groups(some()).labels == ("animal", "nothing", "person")
+    assert label_by_group(some()).labels == ("animal", "nothing", "person")
 
 
 def test_the_groups_have_their_taxa() -> None:
-    assert {picture.label: picture.taxon for picture in in_groups(some()).pictures} == {
+    assert {picture.label: picture.taxon for picture in label_by_group(some()).pictures} == {
         "animal": "Animalia",
         "nothing": "",
         "person": "Homo sapiens",
@@ -44,33 +44,36 @@ def test_no_kind_of_animal_is_on_two_sides() -> None:
     data = some()
     kinds = {picture.path: picture.label for picture in data.pictures}
     sides = [
-        {kinds[p.path] for p in side if p.label == "animal"} for side in split_groups(in_groups(data), seed=1).sides
+        {kinds[p.path] for p in side if p.label == "animal"}
+        for side in split_by_kind(label_by_group(data), seed=1).sides
     ]
     assert all(sides)
     assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
 
 
 def test_every_side_has_every_group() -> None:
-    parts = split_groups(in_groups(some()), seed=1)
+    parts = split_by_kind(label_by_group(some()), seed=1)
     assert [sorted({picture.label for picture in side}) for side in parts.sides] == [
         ["animal", "nothing", "person"]
     ] * 3
 
 
 def test_no_burst_is_on_two_sides() -> None:
-    assert leaks(split_groups(in_groups(some()), seed=1)) == []
+    assert leaks(split_by_kind(label_by_group(some()), seed=1)) == []
 
 
 def test_kinds_that_nobody_grouped_are_animals() -> None:
     data = DataSet((*burst("a", ("irbis", "")), *burst("b", ("blank", ""))), "told by folders")
-    assert [picture.group for picture in in_groups(data).pictures] == ["animal", "nothing"]
+    assert [picture.group for picture in label_by_group(data).pictures] == ["animal", "nothing"]
 
 
 @pytest.mark.parametrize(("label", "missing"), [("irbis", "nothing"), ("blank", "animal")])
 def test_both_animals_and_empty_frames_are_needed(label: str, missing: str) -> None:
     with pytest.raises(GroupsError, match=f"no picture shows {missing}"):
-        in_groups(DataSet(tuple(burst("a", (label, ""))), "one side"))
+        label_by_group(DataSet(tuple(burst("a", (label, ""))), "one side"))
 
 
 def test_the_source_counts_the_groups() -> None:
-    assert in_groups(some()).source == "drawn; 120 animal of 10 kinds, 150 nothing of 1 kinds, 30 person of 1 kinds"
+    assert (
+        label_by_group(some()).source == "drawn; 120 animal of 10 kinds, 150 nothing of 1 kinds, 30 person of 1 kinds"
+    )

@@ -14,14 +14,14 @@ from uncia.events import ClassVector
 from uncia.processors.bursts.frames import FLOOR as WORKERS_FLOOR
 from uncia.processors.bursts.frames import Evidence, pack_evidence
 from uncia.processors.bursts.stacked_ensemble import FEATURES, StackedModel, read_stacked
-from uncia.training.ensembles.bursts import (
+from uncia.training.ensembles.burst_stacking import (
     _FEATURES,
     FLOOR,
-    SHARE_FROM,
-    BurstScores,
-    as_file,
-    learn_bursts,
-    stacked_scores,
+    SHARE_THRESHOLD,
+    BurstEvidence,
+    fit_burst_stacking,
+    score_bursts,
+    to_json,
 )
 from uncia.training.ensembles.stacking import StackingError
 
@@ -50,12 +50,12 @@ def _bursts(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return windows.reshape(-1, 3), names, truth
 
 
-def _learnt(count: int = 120) -> tuple[dict, BurstScores]:
+def _learnt(count: int = 120) -> tuple[dict, BurstEvidence]:
     windows, names, truth = _bursts(count, 3)
-    scores = BurstScores.of(windows, names)
+    scores = BurstEvidence.of(windows, names)
     present = truth[:, None] == np.arange(3)
     known = np.ones_like(present)
-    told = learn_bursts(scores, present, known, LABELS, name="drawn", calibrated_on=f"{count} drawn bursts")
+    told = fit_burst_stacking(scores, present, known, LABELS, name="drawn", calibrated_on=f"{count} drawn bursts")
     return told, scores
 
 
@@ -66,9 +66,9 @@ def test_the_floor_is_the_workers() -> None:
 @settings(max_examples=40)
 @given(hnp.arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=16)))
 def test_every_feature_is_the_workers(windows: np.ndarray) -> None:
-    ours = BurstScores.of(windows, np.array(["one"] * 4))
+    ours = BurstEvidence.of(windows, np.array(["one"] * 4))
     for name, feature in FEATURES.items():
-        np.testing.assert_allclose(ours.feature(name)[0], feature(evidence(windows), 5, SHARE_FROM), atol=1e-12)
+        np.testing.assert_allclose(ours.feature(name)[0], feature(evidence(windows), 5, SHARE_THRESHOLD), atol=1e-12)
 
 
 def test_there_are_as_many_features_as_the_worker_has() -> None:
@@ -78,11 +78,11 @@ def test_there_are_as_many_features_as_the_worker_has() -> None:
 def test_the_worker_reads_what_was_learnt_and_scores_the_same(tmp_path: Path) -> None:
     model, scores = _learnt()
     path = tmp_path / "weights.json"
-    path.write_text(as_file(model), encoding="utf-8")
+    path.write_text(to_json(model), encoding="utf-8")
     ensemble = read_stacked(path, {LABELS.id: LABELS}.get).ensemble()
     windows, names, _ = _bursts(120, 3)
     theirs = np.stack([ensemble.rule(evidence(windows[names == name]), 3) for name in scores.names])
-    np.testing.assert_allclose(stacked_scores(model, scores), theirs, atol=1e-9)
+    np.testing.assert_allclose(score_bursts(model, scores), theirs, atol=1e-9)
 
 
 def test_a_score_that_was_learnt_is_a_probability_for_the_worker() -> None:
@@ -93,7 +93,7 @@ def test_a_score_that_was_learnt_is_a_probability_for_the_worker() -> None:
 def test_what_was_learnt_tells_other_bursts_apart() -> None:
     model, _ = _learnt()
     windows, names, truth = _bursts(120, 4)
-    assert (stacked_scores(model, BurstScores.of(windows, names)).argmax(axis=1) == truth).mean() > 0.85
+    assert (score_bursts(model, BurstEvidence.of(windows, names)).argmax(axis=1) == truth).mean() > 0.85
 
 
 def test_classes_that_many_bursts_show_have_weights_of_their_own() -> None:
@@ -108,8 +108,8 @@ def test_a_class_that_the_data_do_not_speak_of_teaches_nothing() -> None:
     windows, names, truth = _bursts(60, 3)
     present, known = truth[:, None] == np.arange(3), np.ones((60, 3), dtype=bool)
     known[:, 0] = False
-    told = learn_bursts(
-        BurstScores.of(windows, names), present, known, LABELS, name="drawn", calibrated_on="60 drawn bursts"
+    told = fit_burst_stacking(
+        BurstEvidence.of(windows, names), present, known, LABELS, name="drawn", calibrated_on="60 drawn bursts"
     )
     assert [each["label"] for each in told["classes"]] == ["lynx", "empty"]
 
@@ -117,5 +117,5 @@ def test_a_class_that_the_data_do_not_speak_of_teaches_nothing() -> None:
 def test_bursts_of_one_side_alone_are_refused() -> None:
     windows, names, _ = _bursts(10, 3)
     nowhere = np.zeros((10, 3), dtype=bool)
-    with pytest.raises(StackingError, match="show the classes"):
-        learn_bursts(BurstScores.of(windows, names), nowhere, ~nowhere, LABELS, name="x", calibrated_on="none")
+    with pytest.raises(StackingError, match="show the model.s classes"):
+        fit_burst_stacking(BurstEvidence.of(windows, names), nowhere, ~nowhere, LABELS, name="x", calibrated_on="none")

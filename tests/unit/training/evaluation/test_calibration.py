@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from uncia.training.evaluation.calibration import (
-    COLDEST,
-    HOTTEST,
+    HIGHEST_TEMPERATURE,
+    LOWEST_TEMPERATURE,
     fit_calibration,
-    fit_logistic,
+    fit_logistic_curve,
     fit_temperature,
     softmax,
 )
@@ -50,7 +50,7 @@ def test_data_without_an_error_stay_unsure_by_their_number() -> None:
 
 
 def test_data_without_a_hit_want_the_hottest() -> None:
-    assert fit_temperature(np.eye(3), np.array([1, 2, 0])) == pytest.approx(HOTTEST)
+    assert fit_temperature(np.eye(3), np.array([1, 2, 0])) == pytest.approx(HIGHEST_TEMPERATURE)
 
 
 @settings(max_examples=30)
@@ -65,7 +65,7 @@ def test_no_other_temperature_has_less_loss_against_targets_that_leave_room_for_
         return float(-(targets * np.log(softmax(logits, temperature) + 1e-300)).sum(axis=1).mean())
 
     best = loss(fit_temperature(logits, truth))
-    for other in (COLDEST, 0.5, 1.0, 2.0, HOTTEST):
+    for other in (LOWEST_TEMPERATURE, 0.5, 1.0, 2.0, HIGHEST_TEMPERATURE):
         assert best <= loss(other) + 1e-6
 
 
@@ -104,7 +104,7 @@ def test_scores_of_exactly_none_and_one_are_taken() -> None:
 
 def test_a_feature_that_repeats_another_shares_its_weight() -> None:
     one = np.linspace(-1, 1, 20)
-    fitted = fit_logistic(np.column_stack([one, one]), one > 0.1, ridge=0.1)
+    fitted = fit_logistic_curve(np.column_stack([one, one]), one > 0.1, ridge=0.1)
     assert fitted is not None
     assert fitted[1][0] == pytest.approx(fitted[1][1])
 

@@ -8,13 +8,13 @@ from hypothesis.extra import numpy as hnp
 
 from uncia.training.evaluation.metrics import (
     calibration_error,
-    confusion,
+    confusion_counts,
     log_loss,
     mean_reciprocal_rank,
     ranks,
     top_k,
 )
-from uncia.training.evaluation.reliability import expected_error, reliability
+from uncia.training.evaluation.reliability import expected_calibration_error, reliability_bins
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.4, 0.35, 0.25]])
 TRUTH = np.array([0, 1, 0, 2])
@@ -64,22 +64,22 @@ def test_calibration_error_is_the_gap_between_said_and_happened() -> None:
 
 
 def test_a_border_belongs_to_the_bin_below() -> None:
-    bins = reliability(np.array([0.0, 0.5, 0.51, 1.0]), np.array([False, True, True, True]), bins=2)
+    bins = reliability_bins(np.array([0.0, 0.5, 0.51, 1.0]), np.array([False, True, True, True]), bins=2)
     assert [each.count for each in bins] == [2, 2]
 
 
 def test_no_answers_have_no_calibration_error() -> None:
-    assert expected_error(reliability(np.zeros(0), np.zeros(0, dtype=bool))) == 0
+    assert expected_calibration_error(reliability_bins(np.zeros(0), np.zeros(0, dtype=bool))) == 0
 
 
 def test_confusion_counts_truth_in_rows() -> None:
-    found = confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3)
+    found = confusion_counts(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3)
     assert found.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_confusion_refuses_a_class_that_is_none() -> None:
-    with pytest.raises(ValueError, match="predicted names a class"):
-        confusion(np.array([3]), np.array([0]), 3)
+    with pytest.raises(ValueError, match="predicted has a class"):
+        confusion_counts(np.array([3]), np.array([0]), 3)
 
 
 @pytest.mark.parametrize("truth", [np.array([0]), np.array([0, 1, 2, 3])])
@@ -124,6 +124,6 @@ def test_calibration_error_is_a_share(case: tuple[np.ndarray, np.ndarray]) -> No
 def test_the_diagonal_of_the_confusion_is_the_share_of_hits(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     predicted = answers.argmax(axis=1)
-    table = confusion(predicted, truth, answers.shape[1])
+    table = confusion_counts(predicted, truth, answers.shape[1])
     assert table.sum() == len(truth)
     assert np.trace(table) == (predicted == truth).sum()

@@ -10,14 +10,16 @@ from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
 from uncia.training.datasets.readers.vocabulary import group_of
 from uncia.training.datasets.splits import Split
-from uncia.training.linear.logistic import Linear
-from uncia.training.model_packages.trained_model import label_classes, left_out
-from uncia.training.retained_classes import Published, find, prior_of, published_of
+from uncia.training.features.backbone import PublishedClassifier
+from uncia.training.linear.logistic_regression import LinearClassifier
+from uncia.training.model_packages.trained_model import coverage_notes, label_classes
+from uncia.training.retained_classes import class_prior, find_published, matching_published
 from uncia.triton_models.recipes import imagenet
 
 LABELS = imagenet.label_set()
-PUBLISHED = Published(
-    Linear(np.random.default_rng(0).normal(0, 1, (1000, 4)).astype(np.float32), np.zeros(1000, np.float32)), LABELS
+PUBLISHED = PublishedClassifier(
+    LinearClassifier(np.random.default_rng(0).normal(0, 1, (1000, 4)).astype(np.float32), np.zeros(1000, np.float32)),
+    LABELS,
 )
 LEOPARD = LABELS.classes[289]
 FOX = LabelClass(index=0, label="fox", taxon="Vulpes vulpes", group="animal")
@@ -30,25 +32,25 @@ def picture(label: str, taxon: str = "", burst: str = "") -> Picture:
 
 @pytest.mark.parametrize("name", ["snow leopard", "Snow_Leopard", "Panthera uncia", "  panthera  uncia "])
 def test_a_class_is_found_by_label_and_by_taxon(name: str) -> None:
-    assert find(PUBLISHED, [name]) == (LEOPARD,)
+    assert find_published(PUBLISHED, [name]) == (LEOPARD,)
 
 
 def test_a_class_that_is_named_twice_is_kept_once() -> None:
-    assert find(PUBLISHED, ["snow leopard", "Panthera uncia"]) == (LEOPARD,)
+    assert find_published(PUBLISHED, ["snow leopard", "Panthera uncia"]) == (LEOPARD,)
 
 
 def test_a_label_goes_before_a_taxon() -> None:
-    assert [entry.label for entry in find(PUBLISHED, ["leopard"])] == ["leopard"]
+    assert [entry.label for entry in find_published(PUBLISHED, ["leopard"])] == ["leopard"]
 
 
 def test_a_taxon_of_many_classes_is_refused_with_some_of_them() -> None:
     with pytest.raises(TrainingError, match=r"published classes are 'Canis familiaris': name one of .* and \d+ more"):
-        find(PUBLISHED, ["Canis familiaris"])
+        find_published(PUBLISHED, ["Canis familiaris"])
 
 
 def test_a_strange_name_is_refused_with_those_like_it() -> None:
     with pytest.raises(TrainingError, match=r"no 'snow lepard'; is it snow leopard"):
-        find(PUBLISHED, ["snow lepard"])
+        find_published(PUBLISHED, ["snow lepard"])
 
 
 @pytest.mark.parametrize(
@@ -62,23 +64,23 @@ def test_a_strange_name_is_refused_with_those_like_it() -> None:
     ],
 )
 def test_the_users_class_is_the_published_one_by_label_or_taxon(label: str, taxon: str, is_it: bool) -> None:
-    assert published_of(label, taxon, [LEOPARD]) == (LEOPARD if is_it else None)
+    assert matching_published(label, taxon, [LEOPARD]) == (LEOPARD if is_it else None)
 
 
 def test_a_name_that_is_like_none_is_refused_in_a_whole_sentence() -> None:
     with pytest.raises(TrainingError, match=r"no 'qqqq'\. Its classes"):
-        find(PUBLISHED, ["qqqq"])
+        find_published(PUBLISHED, ["qqqq"])
 
 
 def test_a_thing_is_refused_because_it_would_count_as_nothing() -> None:
     with pytest.raises(TrainingError, match="'picket fence' is no animal, person or vehicle"):
-        find(PUBLISHED, ["snow leopard", "picket fence"])
+        find_published(PUBLISHED, ["snow leopard", "picket fence"])
 
 
 def test_two_kept_classes_of_one_taxon_have_a_row_each() -> None:
-    cats = find(PUBLISHED, ["Egyptian cat", "tabby"])
+    cats = find_published(PUBLISHED, ["Egyptian cat", "tabby"])
     classes = label_classes([picture("fox")], cats)
-    prior = prior_of(PUBLISHED, cats, classes, [0, 2])
+    prior = class_prior(PUBLISHED, cats, classes, [0, 2])
 
     assert [entry.label for entry in classes] == ["Egyptian cat", "fox", "tabby"]
     np.testing.assert_array_equal(prior.weight[0], PUBLISHED.head.weight[cats[0].index])
@@ -86,13 +88,13 @@ def test_two_kept_classes_of_one_taxon_have_a_row_each() -> None:
 
 
 def test_a_label_goes_before_a_taxon_that_several_have() -> None:
-    cats = find(PUBLISHED, ["Egyptian cat", "tabby"])
+    cats = find_published(PUBLISHED, ["Egyptian cat", "tabby"])
 
-    assert published_of("Tabby", "Felis catus", cats) == cats[1]
+    assert matching_published("Tabby", "Felis catus", cats) == cats[1]
 
 
 def test_what_photographs_leave_open_of_a_kept_class_is_the_published_ones() -> None:
-    kept = find(PUBLISHED, ["Panthera uncia", "minivan"])
+    kept = find_published(PUBLISHED, ["Panthera uncia", "minivan"])
     leopard, minivan, _ = label_classes([picture("Snow_leopard"), picture("minivan"), picture("stone")], kept)
 
     assert (leopard.label, leopard.taxon, leopard.group) == ("Snow_leopard", "Panthera uncia", "animal")
@@ -119,7 +121,7 @@ def test_what_is_said_of_a_threshold_is_so(others: int, shown: bool, told: str |
     held_out = [picture("fox", burst=str(number)) for number in range(others)]
     held_out += [picture("snow leopard", burst="cat")] * shown
     classes = label_classes([picture("fox")], [LEOPARD])
-    notes = left_out(Split((picture("fox"),), tuple(held_out), ()), classes, [1])
+    notes = coverage_notes(Split((picture("fox"),), tuple(held_out), ()), classes, [1])
 
     assert "No photograph to learn from shows snow leopard" in notes[0]
     assert notes[1:] == [note for note in notes if told and told in note]
@@ -127,7 +129,7 @@ def test_what_is_said_of_a_threshold_is_so(others: int, shown: bool, told: str |
 
 def test_only_kept_classes_are_drawn_to_published_rows() -> None:
     kept = LEOPARD.model_copy(update={"index": 1})
-    prior = prior_of(PUBLISHED, [LEOPARD], [FOX, kept], [1])
+    prior = class_prior(PUBLISHED, [LEOPARD], [FOX, kept], [1])
 
     np.testing.assert_array_equal(prior.weight[1], PUBLISHED.head.weight[289])
     assert not prior.weight[0].any()
@@ -135,7 +137,7 @@ def test_only_kept_classes_are_drawn_to_published_rows() -> None:
 
 def test_the_share_of_an_unseen_class_is_what_the_published_network_sees_of_it() -> None:
     rows = np.random.default_rng(1).normal(0, 1, (5, 4)).astype(np.float32)
-    prior = prior_of(PUBLISHED, [LEOPARD], [FOX, LEOPARD.model_copy(update={"index": 1})], [1])
+    prior = class_prior(PUBLISHED, [LEOPARD], [FOX, LEOPARD.model_copy(update={"index": 1})], [1])
     told = np.exp(PUBLISHED.head.logits(rows).astype(np.float64))
 
     np.testing.assert_allclose(prior.shares(rows)[:, 0], told[:, 289] / told.sum(axis=1), rtol=1e-4)

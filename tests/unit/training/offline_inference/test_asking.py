@@ -10,8 +10,8 @@ from tests.unit.training.ensembles.tiny_packages import some_frames, tiny_packag
 from uncia.imaging.frames import read_frame
 from uncia.training.datasets.images import Picture
 from uncia.training.offline_inference.inference import ask
-from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_of, open_package
-from uncia.triton_models.packages.writing import page, write_package
+from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_for, open_package
+from uncia.triton_models.packages.writing import render_page, write_package
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def pictures(package: OpenPackage, tmp_path: Path) -> list[Picture]:
 def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Picture]) -> None:
     answers = ask(package, pictures)
     frame = read_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
-    expected = package.answer(frame.pixels[np.newaxis])[1][0].astype(np.float16)
+    expected = package.predict(frame.pixels[np.newaxis])[1][0].astype(np.float16)
     assert answers.windows[1].tolist() == expected.tolist()
 
 
@@ -87,7 +87,7 @@ def test_nothing_lies_beside_a_package_that_was_written(tmp_path: Path) -> None:
 
 
 def test_a_page_escapes_what_it_shows() -> None:
-    assert "<b>" not in page("<b>", ["<b>"], {"<b>": [("<b>",), ("<b>",)]})
+    assert "<b>" not in render_page("<b>", ["<b>"], {"<b>": [("<b>",), ("<b>",)]})
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_a_page_escapes_what_it_shows() -> None:
     [("pamir_2026", "pamir_2026"), ("my-first model", "my_first_model"), ("2026", "m_2026"), ("Ounce", "ounce")],
 )
 def test_a_package_s_folder_names_its_model(folder: str, name: str) -> None:
-    assert model_name_of(Path(folder)) == name
+    assert model_name_for(Path(folder)) == name

@@ -42,7 +42,7 @@ class Mine:
         lines += [f"d{i};mammalia;carnivora;felidae;panthera;uncia{i};snow leopard {i}" for i in range(3, classes)]
         (self.folder / "labels.txt").write_text("\n".join(lines[:classes]) + "\n")
 
-    def imported(self) -> package.Package:
+    def imported(self) -> package.ValidatedPackage:
         path = self.folder / "description.json"
         path.write_text(json.dumps(self.told))
         return make_package(self.graph, path, self.folder / "package")
@@ -203,4 +203,4 @@ def test_what_cannot_be_served_is_refused_in_one_sentence(
 
 def test_the_wrapping_adds_no_copy_of_the_weights(mine: Mine) -> None:
     assert (mine.imported().folder / "model.onnx").stat().st_size < mine.graph.stat().st_size + 3000
-    assert wrapping.MOST_BYTES == 2**31 - 1
+    assert wrapping.MAX_ONNX_BYTES == 2**31 - 1

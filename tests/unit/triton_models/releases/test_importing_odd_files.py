@@ -13,10 +13,10 @@ from onnx import TensorProto, helper
 
 from tests.packages import write_theirs
 from uncia.triton_models.importing.class_list import read_labels
-from uncia.triton_models.importing.description import Description, read_description
+from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.importing.wrapping import wrap
 from uncia.triton_models.packages import resource_limits as limits
-from uncia.triton_models.packages.validation import Refused, open_graph
+from uncia.triton_models.packages.validation import ModelRefused, open_graph
 
 # No shrinking: what fails is small already, and each try may take a while.
 FUZZ = settings(
@@ -26,7 +26,7 @@ FUZZ = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-DESCRIPTION = Description.model_validate(
+DESCRIPTION = GraphDescription.model_validate(
     {
         "name": "x",
         "labels": "labels.txt",
@@ -49,7 +49,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_no_bytes_are_a_description(tmp_path: Path, raw: bytes, suffix: str) -> None:
     path = tmp_path / f"d{suffix}"
     path.write_bytes(raw)
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         read_description(path)
 
 
@@ -75,7 +75,7 @@ def test_no_bytes_are_a_description(tmp_path: Path, raw: bytes, suffix: str) -> 
 def test_a_description_without_end_is_refused(tmp_path: Path, suffix: str, text: str) -> None:
     path = tmp_path / f"d{suffix}"
     path.write_text(text)
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         read_description(path)
 
 
@@ -84,7 +84,7 @@ def test_a_description_without_end_is_refused(tmp_path: Path, suffix: str, text:
 def test_no_bytes_break_the_reader_of_labels(tmp_path: Path, raw: bytes, suffix: str, begin: bytes) -> None:
     path = tmp_path / f"labels{suffix}"
     path.write_bytes(begin + raw)
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(ModelRefused):
         read_labels(path, "name", "")
 
 
@@ -92,7 +92,7 @@ def test_no_bytes_break_the_reader_of_labels(tmp_path: Path, raw: bytes, suffix:
 def test_labels_that_are_nested_without_end_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         read_labels(path, "name", "")
 
 
@@ -104,7 +104,7 @@ def test_a_class_called_na_is_none(tmp_path: Path) -> None:
         *(("fox", "", "animal"), ("blank", "", "nothing")),
     ]
     path.write_text("label,taxon\nNA,\n")
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         read_labels(path, "name", "")
 
 
@@ -122,7 +122,7 @@ def test_a_damaged_graph_is_refused_or_runs(tmp_path: Path, graph: bytes, seed: 
     }[damage]
     path = tmp_path / "theirs.onnx"
     path.write_bytes(data)
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(ModelRefused):
         wrap(path, DESCRIPTION, 10)
 
 
@@ -131,7 +131,7 @@ def test_a_damaged_graph_is_refused_or_runs(tmp_path: Path, graph: bytes, seed: 
 def test_no_bytes_are_a_graph(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "theirs.onnx"
     path.write_bytes(raw)
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         wrap(path, DESCRIPTION, 10)
 
 
@@ -154,13 +154,13 @@ def test_a_graph_of_a_kilobyte_that_asks_for_terabytes_is_refused(
     model.ir_version = 8
     onnx.save(model, tmp_path / "big.onnx")
     before = limits.resource.getrlimit(limits.resource.RLIMIT_AS)
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRefused):
         session = open_graph(tmp_path / "big.onnx")
         with limits.bounded_memory(1000):
             try:
                 limits.run_in_time(session, ["y"], {"x": [[0.0, 0.0]]})
             except Exception as error:
-                raise Refused(str(error)) from error
+                raise ModelRefused(str(error)) from error
     assert limits.resource.getrlimit(limits.resource.RLIMIT_AS) == before
 
 

@@ -20,9 +20,9 @@ from uncia.events.images import ClassVector
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.model_card import installed_card
 from uncia.serving.model_versions import installed, read_standing
-from uncia.triton_models.packages.validation import Refused
-from uncia.triton_models.releases import installing
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.packages.validation import ModelRefused
+from uncia.triton_models.releases import installation
+from uncia.triton_models.releases.installation import install
 from uncia.triton_models.repository import sha256
 
 
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_refused_with_the_reason_and_changes_nothing(
     harm(package)
     before = contents(repository)
 
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(ModelRefused, match=reason):
         install(package, repository)
     assert contents(repository) == before
 
@@ -163,8 +163,8 @@ def test_a_full_disk_leaves_what_was_there(package: Path, repository: Path, monk
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(installing.shutil, "copyfile", full)
-    with pytest.raises(Refused, match="the disk is full"):
+    monkeypatch.setattr(installation.shutil, "copyfile", full)
+    with pytest.raises(ModelRefused, match="the disk is full"):
         install(package, repository)
     assert contents(repository) == before
 
@@ -186,10 +186,10 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
 ) -> None:
     before = contents(repository)
     killed = (
-        "import os, signal, sys, pathlib; from uncia.triton_models.releases import installing\n"
+        "import os, signal, sys, pathlib; from uncia.triton_models.releases import installation\n"
         "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "installing.shutil.copyfile = die\n"
-        "installing.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+        "installation.shutil.copyfile = die\n"
+        "installation.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )
     done = subprocess.run([sys.executable, "-c", killed, str(package), str(repository)], check=False, timeout=50)
 
@@ -203,4 +203,4 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
 @pytest.mark.parametrize("name", ["", "Cats", "cats-2", "1cat", "a/b", "..", "ünze"])
 def test_a_name_that_triton_could_misread_is_refused(package: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="cannot name a model"):
-        installing.checked(name)
+        installation.validate_model_name(name)

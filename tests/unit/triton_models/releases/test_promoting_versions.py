@@ -10,9 +10,9 @@ from tests.packages import write_package
 from uncia.errors import DependencyDown, SettingsError
 from uncia.serving.model_versions import Standing, installed, read_standing, stamp
 from uncia.serving.triton_client import Health, Probe
-from uncia.triton_models.packages.validation import Refused
+from uncia.triton_models.packages.validation import ModelRefused
 from uncia.triton_models.releases import promotion
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 
 @dataclass
@@ -115,7 +115,7 @@ def test_a_version_that_does_not_answer_on_triton_is_refused_and_the_live_one_st
     getattr(control, trouble).add("2")
     before = stamp(control.repository / "tiny")
 
-    with pytest.raises(Refused, match=r"tiny@2 was not taken, and 1 stays live"):
+    with pytest.raises(ModelRefused, match=r"tiny@2 was not taken, and 1 stays live"):
         promote(control, "2")
     assert stamp(control.repository / "tiny") == before
     assert control.served == ["1"]
@@ -147,7 +147,7 @@ def test_versions_of_other_sizes_share_one_configuration(control: Control) -> No
 
 def test_a_version_is_served_beside_until_it_is_not(control: Control) -> None:
     change: Callable[..., Standing]
-    for change in (promotion.serve_beside, promotion.serve_no_longer):
+    for change in (promotion.start_serving, promotion.stop_serving):
         change(control, control.repository, "tiny", "3")
 
     assert control.loads == ["1,3", "1"]
@@ -159,7 +159,7 @@ def test_a_version_that_is_served_beside_gives_way_until_it_becomes_live(control
         config = (control.repository / "tiny" / "config.pbtxt").read_text()
         return config.partition('key: "beside" value: { string_value: "')[2].partition('"')[0].split(",")
 
-    promotion.serve_beside(control, control.repository, "tiny", "3")  # type: ignore[arg-type]
+    promotion.start_serving(control, control.repository, "tiny", "3")  # type: ignore[arg-type]
     assert behind() == ["3"]
     promote(control, "3")
     assert behind() == [""]
@@ -169,16 +169,16 @@ def test_a_version_that_is_served_beside_gives_way_until_it_becomes_live(control
 @pytest.mark.parametrize(("version", "why"), [("2", "is live"), ("3", "as a shadow")])
 def test_a_version_that_somebody_asks_is_not_removed(control: Control, version: str, why: str) -> None:
     promote(control, "2")
-    promotion.serve_beside(control, control.repository, "tiny", "3")  # type: ignore[arg-type]
+    promotion.start_serving(control, control.repository, "tiny", "3")  # type: ignore[arg-type]
 
-    with pytest.raises(Refused, match=why):
-        promotion.remove(control, control.repository, "tiny", version)  # type: ignore[arg-type]
+    with pytest.raises(ModelRefused, match=why):
+        promotion.remove_version(control, control.repository, "tiny", version)  # type: ignore[arg-type]
     assert version in installed(control.repository / "tiny")
 
 
 def test_removing_the_previous_version_unloads_it_and_leaves_nothing_to_roll_back_to(control: Control) -> None:
     promote(control, "2")
-    promotion.remove(control, control.repository, "tiny", "1")  # type: ignore[arg-type]
+    promotion.remove_version(control, control.repository, "tiny", "1")  # type: ignore[arg-type]
 
     assert control.served == ["2"]
     assert installed(control.repository / "tiny") == ("2", "3")
@@ -189,4 +189,4 @@ def test_removing_the_previous_version_unloads_it_and_leaves_nothing_to_roll_bac
 @pytest.mark.parametrize("text", ["tiny", "tiny@", "tiny@9", "other@1"])
 def test_what_is_not_installed_is_named(control: Control, text: str) -> None:
     with pytest.raises(SettingsError):
-        promotion.named(text, control.repository)
+        promotion.parse_version_name(text, control.repository)

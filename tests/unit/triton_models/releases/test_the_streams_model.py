@@ -7,10 +7,10 @@ import pytest
 
 from tests.packages import write_package
 from uncia.commands.models import list_models
-from uncia.commands.models_release import _tell, tell_installed
+from uncia.commands.models_release import _tell, report_installed
 from uncia.serving.model_versions import read_standing
 from uncia.settings import Settings
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_package_of_another_name_is_offered_to_the_stream(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_installed("cattle_cam", "1", settings, as_json=False)
+    report_installed("cattle_cam", "1", settings, as_json=False)
     told = capsys.readouterr().out
     folder = settings.model_repository / "cattle_cam" / "1"
     assert "The stream asks tiny@1 (UNCIA_MODEL)." in told

@@ -15,7 +15,7 @@ from uncia.training.offline_inference.presence import presence
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ThresholdTarget:
     """What a threshold must keep on the bursts that it is chosen on: one of the two."""
 
     least_precision: float | None = None
@@ -28,7 +28,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class ClassCalibration:
     """What was learnt of one class."""
 
     label: str
@@ -42,15 +42,15 @@ class Learnt:
     calibrated: bool
 
 
-def calibrated(
+def calibrate_label_set(
     labels: LabelSet,
     windows: NDArray[np.floating],
     pictures: Sequence[Picture],
-    promise: Promise,
+    promise: ThresholdTarget,
     source: str,
     *,
     least_bursts: int = 3,
-) -> tuple[LabelSet, list[Learnt]]:
+) -> tuple[LabelSet, list[ClassCalibration]]:
     """The label set with thresholds and calibrations, and what they come from.
 
     `windows` (N, C): the best windows of N held-out pictures, as the stream would see them. A class that fewer than
@@ -80,7 +80,7 @@ def calibrated(
         curve = fit_calibration(scores, present)
         called = scores >= threshold if threshold is not None else np.zeros_like(present)
         learnt.append(
-            Learnt(
+            ClassCalibration(
                 label=entry.label,
                 present=int(present.sum()),
                 absent=int((~present).sum()),

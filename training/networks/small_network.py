@@ -15,8 +15,14 @@ from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.splits import Split
 from uncia.training.features.inputs import Augmentation
-from uncia.training.model_packages.trained_model import Trained, known, label_classes, lasting, left_out
-from uncia.training.networks.loop import LoopSettings, answers, epochs_told, learn
+from uncia.training.model_packages.trained_model import (
+    TrainedModel,
+    coverage_notes,
+    frame_wide_classes,
+    label_classes,
+    with_known_labels,
+)
+from uncia.training.networks.training_loop import LoopSettings, describe_epochs, predict_pictures, train_epochs
 from uncia.triton_models.recipes.dense_pass import DensePass
 
 Progress = Callable[[str, int, int], None]
@@ -64,7 +70,7 @@ def train_small(
     seed: int,
     work: Path,
     progress: Progress = lambda what, done, total: None,
-) -> Trained:
+) -> TrainedModel:
     """Checkpoints lie in `work`; the same call goes on from there. Raises `TrainingError`."""
     classes = label_classes(split.train)
     if min(settings.width, settings.height) < _LEAST:
@@ -74,7 +80,14 @@ def train_small(
         torch.manual_seed(seed)
         trunk, head = LeNetTrunk(spec), nn.Linear(_FEATURES, len(classes))
     network = DensePass(
-        trunk, head, spec, step=1, mean=(127.0,) * 3, std=(64.0,) * 3, whole="windows", everywhere=lasting(classes)
+        trunk,
+        head,
+        spec,
+        step=1,
+        mean=(127.0,) * 3,
+        std=(64.0,) * 3,
+        whole="windows",
+        everywhere=frame_wide_classes(classes),
     )
     loop = LoopSettings(
         epochs=settings.epochs,
@@ -85,16 +98,16 @@ def train_small(
         augmentations=tuple(each for each in settings.augmentations if each != "plain"),
         seed=seed,
     )
-    train, held_out, test = (list(known(side, classes)) for side in split.sides)
-    curve, unreadable = learn(
+    train, held_out, test = (list(with_known_labels(side, classes)) for side in split.sides)
+    curve, unreadable = train_epochs(
         network, list(trunk.parameters()), spec, classes, train, held_out, loop, work / CHECKPOINT, progress
     )
-    return Trained(
+    return TrainedModel(
         network=network,
         spec=spec,
         classes=classes,
-        held_out=answers(network, spec, classes, held_out, settings.batch, unreadable),
-        test=answers(network, spec, classes, test, settings.batch, unreadable),
+        held_out=predict_pictures(network, spec, classes, held_out, settings.batch, unreadable),
+        test=predict_pictures(network, spec, classes, test, settings.batch, unreadable),
         curve=curve,
         curve_step="epoch",
         settings={
@@ -102,10 +115,10 @@ def train_small(
             "augmentation": ", ".join(settings.augmentations),
             "learning rate": f"{settings.rate:g}",
             "batch": str(settings.batch),
-            "epochs": epochs_told(curve, settings.epochs),
+            "epochs": describe_epochs(curve, settings.epochs),
         },
         weights="learnt from scratch",
         licence="as whoever trained it decides",
         unreadable=unreadable,
-        notes=left_out(split, classes),
+        notes=coverage_notes(split, classes),
     )

@@ -26,10 +26,15 @@ from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
 from uncia.training.features.inputs import Augmentation
-from uncia.training.linear.logistic import class_weights
-from uncia.training.model_packages.trained_model import Answers, Point, loss_and_accuracy, truth_of
-from uncia.training.networks.frozen_part import Prepare
-from uncia.training.networks.loading import batches
+from uncia.training.linear.logistic_regression import class_weights
+from uncia.training.model_packages.trained_model import (
+    CurvePoint,
+    LabelledPredictions,
+    label_indices,
+    loss_and_accuracy,
+)
+from uncia.training.networks.batch_loading import load_batches
+from uncia.training.networks.frozen_prefix import FrameTransform
 from uncia.triton_models.recipes.dense_pass import DensePass
 
 Progress = Callable[[str, int, int], None]
@@ -57,11 +62,11 @@ class _State:
     epoch: int
     best_epoch: int
     best_loss: float
-    curve: list[Point]
+    curve: list[CurvePoint]
     unreadable: dict[Path, str]
 
 
-def learn(
+def train_epochs(
     network: DensePass,
     trunk_parameters: Sequence[nn.Parameter],
     spec: FrameSpec,
@@ -71,8 +76,8 @@ def learn(
     settings: LoopSettings,
     checkpoint: Path,
     progress: Progress = lambda what, done, total: None,
-    prepare: Prepare | None = None,
-) -> tuple[list[Point], dict[Path, str]]:
+    prepare: FrameTransform | None = None,
+) -> tuple[list[CurvePoint], dict[Path, str]]:
     """Train `network` in place, to its best epoch; the curve, and what could not be read.
 
     `prepare` turns a frame into what the network takes, where that is no frame.
@@ -97,7 +102,7 @@ def learn(
         network.load_state_dict(found[1]["network"])
         optimizer.load_state_dict(found[1]["optimizer"])
         best = found[1]["best"]
-    truth = truth_of(train, classes)
+    truth = label_indices(train, classes)
     weights = torch.from_numpy(class_weights(truth, len(classes))).float().to(device)
     with deterministic():
         while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
@@ -108,11 +113,11 @@ def learn(
                 own = _epoch(network, optimizer, feed, state, device, label, progress)
             else:
                 some = train[: 20 * settings.batch]
-                first = answers(network, spec, classes, some, settings.batch, state.unreadable, prepare)
+                first = predict_pictures(network, spec, classes, some, settings.batch, state.unreadable, prepare)
                 own = loss_and_accuracy(first.logits, first.truth)
-            held = answers(network, spec, classes, held_out, settings.batch, state.unreadable, prepare)
+            held = predict_pictures(network, spec, classes, held_out, settings.batch, state.unreadable, prepare)
             loss, accuracy = loss_and_accuracy(held.logits, held.truth)
-            state.curve.append(Point(state.epoch, own[0], loss, own[1], accuracy))
+            state.curve.append(CurvePoint(state.epoch, own[0], loss, own[1], accuracy))
             # Without held-out photographs the last epoch counts.
             if not len(held.truth) or loss < state.best_loss:
                 state.best_epoch, state.best_loss, best = state.epoch, loss, _copy(network)
@@ -122,21 +127,21 @@ def learn(
     return state.curve, state.unreadable
 
 
-def answers(
+def predict_pictures(
     network: DensePass,
     spec: FrameSpec,
     classes: Sequence[LabelClass],
     pictures: Sequence[Picture],
     batch: int,
     unreadable: dict[Path, str],
-    prepare: Prepare | None = None,
-) -> Answers:
+    prepare: FrameTransform | None = None,
+) -> LabelledPredictions:
     """What the network says of these photographs, as far as they can be read."""
     device = next(network.parameters()).device
     kept: list[int] = []
     logits, windows = [], []
     with torch.inference_mode():
-        for frames, places in batches(pictures, range(len(pictures)), spec, batch, unreadable, prepare=prepare):
+        for frames, places in load_batches(pictures, range(len(pictures)), spec, batch, unreadable, prepare=prepare):
             told, best, _ = network.scores(frames.to(device))
             kept += places
             logits.append(told.cpu().numpy())
@@ -144,15 +149,15 @@ def answers(
                 windows.append(best.cpu().numpy())
     seen = tuple(pictures[place] for place in kept)
     none = np.zeros((0, len(classes)), np.float32)
-    return Answers(
+    return LabelledPredictions(
         seen,
-        truth_of(seen, classes),
+        label_indices(seen, classes),
         np.concatenate(logits) if logits else none,
         np.concatenate(windows) if windows else None,
     )
 
 
-def epochs_told(curve: Sequence[Point], most: int) -> str:
+def describe_epochs(curve: Sequence[CurvePoint], most: int) -> str:
     """How many epochs there were, and which one counts, in words."""
     told = [point for point in curve if not math.isnan(point.held_out_loss)]
     best = min(told, key=lambda point: (point.held_out_loss, point.step)) if told else curve[-1]
@@ -180,13 +185,13 @@ class _Feed:
     truth: NDArray[np.int64]
     weights: torch.Tensor
     settings: LoopSettings
-    prepare: Prepare | None
+    prepare: FrameTransform | None
 
     def batches(self, epoch: int, unreadable: dict[Path, str]) -> Iterator[tuple[torch.Tensor, list[int]]]:
         settings = self.settings
         order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.train)).tolist()
         chance = f"{settings.seed} {epoch}"
-        return batches(
+        return load_batches(
             self.train, order, self.spec, settings.batch, unreadable, settings.augmentations, chance, self.prepare
         )
 
@@ -289,6 +294,6 @@ def _load(path: Path, made_for: str, device: torch.device) -> tuple[_State, dict
         return None
     if held.get("made_for") != made_for:
         return None
-    curve = [Point(int(step), *rest) for step, *rest in held["curve"]]
+    curve = [CurvePoint(int(step), *rest) for step, *rest in held["curve"]]
     unreadable = {Path(file): told for file, told in held["unreadable"].items()}
     return _State(held["epoch"], held["best_epoch"], held["best_loss"], curve, unreadable), held

@@ -11,7 +11,7 @@ from uncia.serving.triton_client import ServedVersion
 
 
 @dataclass(frozen=True)
-class Line:
+class VersionStatus:
     """One version of one model, from either side."""
 
     model: str
@@ -28,7 +28,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class InstalledModel:
     """A model of the repository with all its versions."""
 
     model: str
@@ -45,17 +45,17 @@ class Shelf:
         return "beside" if version in self.standing.beside else "installed"
 
 
-def shelves(repository: Path) -> list[Shelf]:
+def read_installed_models(repository: Path) -> list[InstalledModel]:
     """All models of a repository, by name. Raises `SettingsError` for a broken one."""
     found = []
     for model in models(repository):
         folder = repository / model
         cards = tuple(installed_card(repository, model, version) for version in installed(folder))
-        found.append(Shelf(model, read_standing(folder), cards))
+        found.append(InstalledModel(model, read_standing(folder), cards))
     return found
 
 
-def shelf_names(repository: Path) -> list[str]:
+def installed_model_names(repository: Path) -> list[str]:
     """The models of a repository, by name. Raises `SettingsError` where there is none."""
     names = list(models(repository))
     if not names:
@@ -63,19 +63,21 @@ def shelf_names(repository: Path) -> list[str]:
     return names
 
 
-def catalogue(shelves: Iterable[Shelf], served: Iterable[ServedVersion] | None) -> list[Line]:
+def list_versions(
+    read_installed_models: Iterable[InstalledModel], served: Iterable[ServedVersion] | None
+) -> list[VersionStatus]:
     """Both sides, line by line; `served` is None when Triton does not answer."""
     answers = {(line.model, line.version): line for line in served or ()}
     unloaded = {line.model: line for line in served or () if not line.version}
     lines = []
-    for shelf in shelves:
+    for shelf in read_installed_models:
         for card in shelf.cards:
             answer = answers.pop((card.model, card.version), None) or unloaded.get(card.model)
             state = None if served is None else answer.state if answer else ""
             # Triton remembers what it once served, and that it unloaded it, for as long as it runs.
             gone = answer is not None and answer.reason == "unloaded"
             lines.append(
-                Line(
+                VersionStatus(
                     model=card.model,
                     version=card.version,
                     standing=shelf.place(card.version),
@@ -89,5 +91,5 @@ def catalogue(shelves: Iterable[Shelf], served: Iterable[ServedVersion] | None) 
     mine = {line.model for line in lines}
     for (model, version), answer in sorted(answers.items()):
         if (version or model not in mine) and answer.reason != "unloaded":
-            lines.append(Line(model, version, "", answer.state, answer.reason, "", "", ""))
+            lines.append(VersionStatus(model, version, "", answer.state, answer.reason, "", "", ""))
     return lines

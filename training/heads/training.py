@@ -13,31 +13,36 @@ from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.images import Picture
 from uncia.training.datasets.splits import Split
-from uncia.training.feature_store.row_file import scratch
+from uncia.training.feature_store.feature_table import scratch_directory
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.inputs import Augmentation
 from uncia.training.features.split_features import (
-    Contents,
-    Side,
-    Sighting,
-    compute,
-    readable,
-    side,
+    FeatureSource,
+    FileStatus,
+    SplitFeatures,
+    compute_features,
+    load_features,
+    readable_pictures,
 )
-from uncia.training.features.window_sampling import Look, examples, picture_scores, whole_examples
-from uncia.training.linear.logistic import Linear, Prior, fit, one_thread
+from uncia.training.features.window_sampling import InputMode, frame_training_rows, score_items, window_training_rows
+from uncia.training.linear.logistic_regression import (
+    ClassPrior,
+    LinearClassifier,
+    fit_logistic_regression,
+    single_blas_thread,
+)
 from uncia.training.model_packages.trained_model import (
-    Answers,
-    Point,
-    Trained,
-    known,
+    CurvePoint,
+    LabelledPredictions,
+    TrainedModel,
+    coverage_notes,
+    frame_wide_classes,
     label_classes,
-    lasting,
-    left_out,
+    label_indices,
     loss_and_accuracy,
-    truth_of,
+    with_known_labels,
 )
-from uncia.training.retained_classes import find, prior_of, published_at
+from uncia.training.retained_classes import class_prior, find_published, published_classifier
 from uncia.triton_models.recipes.dense_pass import DensePass
 
 Progress = Callable[[str, int, int], None]
@@ -56,7 +61,7 @@ class HeadSettings:
 
     cut: str = ""
     """Empty: the backbone's deepest."""
-    look: Look = "windows"
+    look: InputMode = "windows"
     augmentations: tuple[Augmentation, ...] = ("plain", "mirror")
     keep: tuple[str, ...] = ()
     """Classes of the published network, by label or taxon, that the head knows beside or beneath the photographs'."""
@@ -74,65 +79,65 @@ def train_head(
     settings: HeadSettings,
     cache: Path,
     progress: Progress = lambda what, done, total: None,
-) -> Trained:
+) -> TrainedModel:
     """Features once, then a few small regressions. Raises `TrainingError`; what was computed stays in the cache."""
     cut = settings.cut or backbone.deepest
     backbone.check(cut)
     check_windows(settings.spec, backbone.steps[cut], settings.look)
-    label_classes(split.train, kept_classes(backbone, settings))
-    contents = Contents()
-    collect(split, backbone, (cut,), settings, cache, contents, progress)
-    return head_of_cached(split, backbone, settings, cache, contents, progress)
+    label_classes(split.train, retained_classes(backbone, settings))
+    contents = FileStatus()
+    cache_features(split, backbone, (cut,), settings, cache, contents, progress)
+    return train_on_cached_features(split, backbone, settings, cache, contents, progress)
 
 
-def collect(
+def cache_features(
     split: Split,
     backbone: Backbone,
     cuts: tuple[str, ...],
     settings: HeadSettings,
     cache: Path,
-    contents: Contents,
+    contents: FileStatus,
     progress: Progress = lambda what, done, total: None,
 ) -> None:
     """Have the features of all sides in the cache, for all cuts in one pass."""
-    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    sighting = FeatureSource(backbone, settings.spec, settings.look, settings.augmentations, cache)
     for name, pictures in _sides(split).items():
 
         def tell(done: int, total: int, name: str = name) -> None:
             progress(f"features of the {name} photographs", done, total)
 
-        compute(pictures, sighting if name == "training" else sighting.as_is(), cuts, contents, tell)
+        compute_features(pictures, sighting if name == "training" else sighting.as_is(), cuts, contents, tell)
 
 
-@one_thread
-def head_of_cached(
+@single_blas_thread()
+def train_on_cached_features(
     split: Split,
     backbone: Backbone,
     settings: HeadSettings,
     cache: Path,
-    contents: Contents,
+    contents: FileStatus,
     progress: Progress = lambda what, done, total: None,
-) -> Trained:
-    """Train on features that `collect` brought into the cache. Raises `TrainingError`."""
+) -> TrainedModel:
+    """Train on features that `cache_features` brought into the cache. Raises `TrainingError`."""
     cut = settings.cut or backbone.deepest
-    sighting = Sighting(backbone, settings.spec, settings.look, settings.augmentations, cache)
-    kept = kept_classes(backbone, settings)
-    shown = readable(split.train, contents)
+    sighting = FeatureSource(backbone, settings.spec, settings.look, settings.augmentations, cache)
+    kept = retained_classes(backbone, settings)
+    shown = readable_pictures(split.train, contents)
     classes = label_classes(shown, kept, (*split.held_out, *split.test))
     labels = {picture.label for picture in shown}
     unseen = tuple(entry.index for entry in classes if entry.label not in labels)
-    prior = prior_of(published_at(backbone, cut), kept, classes, unseen) if kept else None
-    with scratch(cache) as place:
+    prior = class_prior(published_classifier(backbone, cut), kept, classes, unseen) if kept else None
+    with scratch_directory(cache) as place:
         sides = []
         for name, pictures in _sides(split).items():
-            told = known(pictures, classes)
+            told = with_known_labels(pictures, classes)
             seen = sighting if name == "training" else sighting.as_is()
-            sides.append(side(told, truth_of(told, classes), seen, cut, contents, place / name).checked())
+            sides.append(load_features(told, label_indices(told, classes), seen, cut, contents, place / name).checked())
         head, curve, penalty = fit_head(sides[0], sides[1], classes, settings, progress, prior)
-        held_out, test = (answers(part, head, classes, settings.look) for part in sides[1:])
+        held_out, test = (predict_split(part, head, classes, settings.look) for part in sides[1:])
     best = " (the best for the held-out photographs)" if settings.penalty is None else ""
-    return Trained(
-        network=dense_pass(backbone, cut, head, classes, settings),
+    return TrainedModel(
+        network=build_dense_pass(backbone, cut, head, classes, settings),
         spec=served_spec(settings),
         classes=classes,
         held_out=held_out,
@@ -153,15 +158,15 @@ def head_of_cached(
         licence=backbone.licence,
         unseen=unseen,
         unreadable=contents.unreadable,
-        notes=left_out(split, classes, unseen),
+        notes=coverage_notes(split, classes, unseen),
     )
 
 
-def kept_classes(backbone: Backbone, settings: HeadSettings) -> tuple[LabelClass, ...]:
+def retained_classes(backbone: Backbone, settings: HeadSettings) -> tuple[LabelClass, ...]:
     """What of the published network is kept. Raises `TrainingError` for what it does not know."""
     if not settings.keep:
         return ()
-    return find(published_at(backbone, settings.cut or backbone.deepest), settings.keep)
+    return find_published(published_classifier(backbone, settings.cut or backbone.deepest), settings.keep)
 
 
 def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
@@ -169,19 +174,19 @@ def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
 
 
 def fit_head(
-    train: Side,
-    held_out: Side,
+    train: SplitFeatures,
+    held_out: SplitFeatures,
     classes: Sequence[LabelClass],
     settings: HeadSettings,
     progress: Progress = lambda what, done, total: None,
-    prior: Prior | None = None,
-) -> tuple[Linear, list[Point], float]:
+    prior: ClassPrior | None = None,
+) -> tuple[LinearClassifier, list[CurvePoint], float]:
     """The head of the penalty and round that answer the held-out photographs best; its curve; that penalty."""
     penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
     if settings.penalty is None and not held_out.items:
         penalties = (_WITHOUT_HELD_OUT,)
     rounds = 1 if settings.look == "whole" else settings.rounds
-    best: tuple[float, Linear, list[Point], float] | None = None
+    best: tuple[float, LinearClassifier, list[CurvePoint], float] | None = None
     for place, penalty in enumerate(penalties):
         before = place * rounds
 
@@ -196,41 +201,41 @@ def fit_head(
 
 
 def _rounds(
-    train: Side,
-    held_out: Side,
+    train: SplitFeatures,
+    held_out: SplitFeatures,
     classes: Sequence[LabelClass],
     settings: HeadSettings,
     penalty: float,
     rounds: int,
     done: Callable[[int], None],
-    prior: Prior | None,
-) -> tuple[float, Linear, list[Point]]:
+    prior: ClassPrior | None,
+) -> tuple[float, LinearClassifier, list[CurvePoint]]:
     """Held-out loss and head of the best round, and the curve of all."""
-    never = lasting(classes)
+    never = frame_wide_classes(classes)
     truth = np.array([item.truth for item in train.items], np.int64)
     held_truth = np.array([item.truth for item in held_out.items], np.int64)
-    curve: list[Point] = []
+    curve: list[CurvePoint] = []
     steps = 0
 
-    def watch(head: Linear, loss: float) -> None:
+    def watch(head: LinearClassifier, loss: float) -> None:
         nonlocal steps
         steps += 1
         if steps % _WATCH_EVERY == 1:
             curve.append(point(head))
 
-    def point(head: Linear) -> Point:
-        own = loss_and_accuracy(picture_scores(train.table, head, settings.look, never)[0], truth)
-        held = loss_and_accuracy(picture_scores(held_out.table, head, settings.look, never)[0], held_truth)
-        return Point(steps, own[0], held[0], own[1], held[1])
+    def point(head: LinearClassifier) -> CurvePoint:
+        own = loss_and_accuracy(score_items(train.table, head, settings.look, never)[0], truth)
+        held = loss_and_accuracy(score_items(held_out.table, head, settings.look, never)[0], held_truth)
+        return CurvePoint(steps, own[0], held[0], own[1], held[1])
 
-    head: Linear | None = None
-    best: tuple[float, Linear] | None = None
+    head: LinearClassifier | None = None
+    best: tuple[float, LinearClassifier] | None = None
     for number in range(rounds):
         if settings.look == "whole":
-            shown = whole_examples(train.table, train.items, len(classes))
+            shown = frame_training_rows(train.table, train.items, len(classes))
         else:
-            shown = examples(train.table, train.items, settings.spec, len(classes), never, head)
-        head = fit(train.table.rows, shown, len(classes), penalty=penalty, prior=prior, watch=watch)
+            shown = window_training_rows(train.table, train.items, settings.spec, len(classes), never, head)
+        head = fit_logistic_regression(train.table.rows, shown, len(classes), penalty=penalty, prior=prior, watch=watch)
         curve.append(point(head))
         # Without held-out photographs the last round counts.
         loss = curve[-1].held_out_loss if held_out.items else -float(number)
@@ -241,14 +246,16 @@ def _rounds(
     return best[0], best[1], curve
 
 
-def answers(part: Side, head: Linear, classes: Sequence[LabelClass], look: Look) -> Answers:
+def predict_split(
+    part: SplitFeatures, head: LinearClassifier, classes: Sequence[LabelClass], look: InputMode
+) -> LabelledPredictions:
     """What the head says of photographs that it did not learn."""
-    logits, windows = picture_scores(part.table, head, look, lasting(classes))
-    return Answers(part.pictures, np.array([item.truth for item in part.items], np.int64), logits, windows)
+    logits, windows = score_items(part.table, head, look, frame_wide_classes(classes))
+    return LabelledPredictions(part.pictures, np.array([item.truth for item in part.items], np.int64), logits, windows)
 
 
-def dense_pass(
-    backbone: Backbone, cut: str, head: Linear, classes: Sequence[LabelClass], settings: HeadSettings
+def build_dense_pass(
+    backbone: Backbone, cut: str, head: LinearClassifier, classes: Sequence[LabelClass], settings: HeadSettings
 ) -> DensePass:
     """The whole network: the frozen trunk, and the head as a 1 x 1 convolution over it."""
     layer = nn.Linear(head.weight.shape[1], head.weight.shape[0])
@@ -264,7 +271,7 @@ def dense_pass(
         mean=backbone.mean,
         std=backbone.std,
         whole="windows",
-        everywhere=lasting(classes),
+        everywhere=frame_wide_classes(classes),
     ).eval()
 
 
@@ -274,7 +281,7 @@ def served_spec(settings: HeadSettings) -> FrameSpec:
     return spec if settings.look != "whole" else spec.model_copy(update={"window": max(spec.width, spec.height)})
 
 
-def check_windows(spec: FrameSpec, step: int, look: Look) -> None:
+def check_windows(spec: FrameSpec, step: int, look: InputMode) -> None:
     """Raises `TrainingError` where the windows do not fall onto the features."""
     sizes = (spec.width, spec.height, spec.window, spec.stride)
     if look != "whole" and (spec.grid == (1, 1) or any(size % step for size in sizes)):

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 
 from uncia.imaging.frames import FrameSpec, Pixels
 from uncia.training.features.backbone import Backbone
-from uncia.training.features.trunk_extractor import rows_digest, write_graph
+from uncia.training.features.trunk_extractor import features_digest, write_graph
 from uncia.triton_models.recipes.dense_pass import DensePass, OneMap
 from uncia.triton_models.recipes.efficientnet import EfficientNetMaps
 
-Prepare = Callable[[Pixels], NDArray[Any]]
+FrameTransform = Callable[[Pixels], NDArray[Any]]
 """A frame as the learning part takes it."""
 
 
 def split_network(
     network: DensePass, backbone: Backbone, spec: FrameSpec, learning: int, folder: Path
-) -> tuple[DensePass, Prepare | None]:
+) -> tuple[DensePass, FrameTransform | None]:
     """The part whose last `learning` blocks learn, and what goes before it.
 
     The network itself, and None, on a GPU, and where it is no EfficientNet or nearly all of it learns.
@@ -38,7 +38,7 @@ def split_network(
     if last_frozen < 0:
         return network, None
     cut = f"block-{last_frozen}"
-    path = folder / f"frozen-{rows_digest(backbone, cut, spec)}.onnx"
+    path = folder / f"frozen-{features_digest(backbone, cut, spec)}.onnx"
     if not path.exists():
         write_graph(_Frozen(backbone, cut, spec).eval(), spec, path, ["FEATURES"])
     import onnxruntime

@@ -14,13 +14,13 @@ from torch import Tensor
 from uncia.errors import UnciaError
 from uncia.imaging.frames import FrameSpec, Pixels
 from uncia.training.datasets.images import Picture
-from uncia.training.features.inputs import Augmentation, Sight, augmented, look
+from uncia.training.features.inputs import Augmentation, ImageRegion, augment, load_pixels
 
 _AHEAD = 2
 """Batches that are decoded before they are asked for."""
 
 
-def batches(
+def load_batches(
     pictures: Sequence[Picture],
     order: Sequence[int],
     spec: FrameSpec,
@@ -40,13 +40,13 @@ def batches(
     def frame(place: int) -> NDArray[Any] | str:
         picture = pictures[place]
         try:
-            pixels = look(Sight(picture.path), spec)
+            pixels = load_pixels(ImageRegion(picture.path), spec)
         except (UnciaError, OSError) as error:
             return str(error)
         draw = np.random.default_rng([place, *chance.encode()])
         for augmentation in augmentations:
             if draw.random() < 0.5:
-                pixels = augmented(pixels, augmentation, f"{chance} {place}")
+                pixels = augment(pixels, augmentation, f"{chance} {place}")
         return pixels if prepare is None else prepare(pixels)
 
     wanted = [place for place in order if pictures[place].path not in unreadable]

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from uncia.errors import UnciaError
-from uncia.training.calibration.label_sets import Learnt, Promise, calibrated
+from uncia.training.calibration.label_set_calibration import ClassCalibration, ThresholdTarget, calibrate_label_set
 from uncia.training.offline_inference.inference import Answers
 from uncia.triton_models.packages.loading import OpenPackage
-from uncia.triton_models.packages.writing import page, write_package
+from uncia.triton_models.packages.writing import render_page, write_package
 
 
 class CalibrationError(UnciaError):
     """These data say nothing of this model's classes."""
 
 
-def write_calibrated(
-    out: Path, package: OpenPackage, answers: Answers, promise: Promise, source: str
-) -> tuple[OpenPackage, list[Learnt]]:
+def write_calibrated_package(
+    out: Path, package: OpenPackage, answers: Answers, promise: ThresholdTarget, source: str
+) -> tuple[OpenPackage, list[ClassCalibration]]:
     """Write a package with what `answers` about held-out pictures teach; `source` says in words which data these were.
 
     Raises `CalibrationError` where they teach nothing.
@@ -23,7 +23,7 @@ def write_calibrated(
     card = package.card
     bursts = len(set(answers.bursts.tolist()))
     said = f"{bursts} held-out bursts: {source}"
-    labels, learnt = calibrated(card.labels, answers.windows, answers.pictures, promise, said)
+    labels, learnt = calibrate_label_set(card.labels, answers.windows, answers.pictures, promise, said)
     if not learnt:
         raise CalibrationError(
             f"{bursts} bursts teach nothing of these classes: a class needs three bursts that show it, and three that "
@@ -52,7 +52,7 @@ def write_calibrated(
         labels=labels,
         weights=card.weights,
         licence=card.licence,
-        page=page(f"{card.model}, calibrated", told, {"Classes": rows}),
+        page=render_page(f"{card.model}, calibrated", told, {"Classes": rows}),
         built_from=card.built_from,
     )
     return made, learnt

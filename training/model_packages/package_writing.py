@@ -21,8 +21,8 @@ from uncia.training.datasets.images import DataSet
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.model_packages.card_page import card_page
-from uncia.training.model_packages.evaluation import calibrated, judge, temperature_of
-from uncia.training.model_packages.trained_model import Answers, Trained
+from uncia.training.model_packages.evaluation import calibrate_classes, evaluate, fit_held_out_temperature
+from uncia.training.model_packages.trained_model import LabelledPredictions, TrainedModel
 from uncia.triton_models.recipes import dense_pass
 
 GRAPH_FILE = "model.onnx"
@@ -37,7 +37,7 @@ _TRIED = 3
 
 
 @dataclass(frozen=True)
-class Package:
+class TrainedPackage:
     """What was written."""
 
     folder: Path
@@ -46,8 +46,8 @@ class Package:
     """Of the test side: name to low, value, high."""
 
 
-def write_package(
-    trained: Trained,
+def write_trained_package(
+    trained: TrainedModel,
     data: DataSet,
     split: Split,
     folder: Path,
@@ -56,14 +56,14 @@ def write_package(
     seed: int,
     least_precision: float = 0.9,
     progress: Callable[[str], None] = lambda step: None,
-) -> Package:
+) -> TrainedPackage:
     """Calibrate, export, compare, and put the package in place of what was there. Raises `TrainingError`."""
-    temperature = temperature_of(trained.held_out)
+    temperature = fit_held_out_temperature(trained.held_out)
     trained.network.temperature.fill_(temperature)
     trained.network.cpu().eval()
     windows = _windows(trained.held_out, temperature)
-    classes = calibrated(trained.classes, trained.held_out, windows, least_precision, trained.unseen)
-    judged = judge(trained.test, temperature, seed=seed)
+    classes = calibrate_classes(trained.classes, trained.held_out, windows, least_precision, trained.unseen)
+    judged = evaluate(trained.test, temperature, seed=seed)
     labels = LabelSet(
         name=label_set_name(name),
         source=_source(trained, classes, data, least_precision),
@@ -75,7 +75,7 @@ def write_package(
             dense_pass.export(trained.network, trained.spec, made / GRAPH_FILE)
             progress("comparing ONNX Runtime with torch")
             whole, best = _compare(trained, made / GRAPH_FILE)
-            compare_with_answers(trained, made / GRAPH_FILE)
+            compare_with_predictions(trained, made / GRAPH_FILE)
             card = ModelCard(
                 model=name,
                 versions=("1",),
@@ -100,10 +100,10 @@ def write_package(
         ) from error
     figures = {} if judged is None else judged.figures
     told = {each: {"low": own.low, "value": own.value, "high": own.high} for each, own in figures.items()}
-    return Package(folder, card, told)
+    return TrainedPackage(folder, card, told)
 
 
-def _source(trained: Trained, classes: Sequence[LabelClass], data: DataSet, least_precision: float) -> str:
+def _source(trained: TrainedModel, classes: Sequence[LabelClass], data: DataSet, least_precision: float) -> str:
     told = (
         f"Learnt from: {data.source}. Thresholds: the lowest with which at least {least_precision:.0%} of the "
         f"held-out bursts that a class is called in show it; calibrations from the same "
@@ -122,7 +122,7 @@ def label_set_name(name: str) -> str:
     return name.replace("_", "-").strip("-") or "labels"
 
 
-def _windows(answers: Answers, temperature: float) -> NDArray[np.float32]:
+def _windows(answers: LabelledPredictions, temperature: float) -> NDArray[np.float32]:
     if answers.windows is not None:
         return answers.windows
     return softmax(answers.logits, temperature).astype(np.float32)
@@ -136,12 +136,12 @@ def _ask(graph: Path, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.f
     return whole, windows
 
 
-def _compare(trained: Trained, graph: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _compare(trained: TrainedModel, graph: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What torch says of the self-test. Raises `TrainingError` where ONNX Runtime says something else."""
     pattern = self_test_pattern(trained.spec)
     # Two frames that differ, so that an axis that got mixed up cannot hide.
     pixels = np.stack([pattern, 255 - pattern[:, ::-1]])
-    expected = dense_pass.answer(trained.network, pixels)
+    expected = dense_pass.run_network(trained.network, pixels)
     for said, wanted in zip(_ask(graph, pixels), expected, strict=False):
         difference = float(np.abs(said - wanted).max())
         if not difference <= _TOLERANCE:
@@ -149,7 +149,7 @@ def _compare(trained: Trained, graph: Path) -> tuple[NDArray[np.float32], NDArra
     return expected[0][0], expected[1][0]
 
 
-def compare_with_answers(trained: Trained, graph: Path) -> None:
+def compare_with_predictions(trained: TrainedModel, graph: Path) -> None:
     """The graph, asked with the files themselves, must say what was judged. Raises `TrainingError`."""
     for answers in (trained.held_out, trained.test):
         wanted = softmax(answers.logits[:_TRIED], float(trained.network.temperature))
@@ -166,6 +166,6 @@ def compare_with_answers(trained: Trained, graph: Path) -> None:
                 )
 
 
-def _digest(trained: Trained, seed: int) -> str:
+def _digest(trained: TrainedModel, seed: int) -> str:
     told = json.dumps([trained.settings, trained.weights, seed], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:24]

@@ -15,8 +15,8 @@ from uncia.serving.model_versions import (
     write_standing,
 )
 from uncia.storage.durable import sync_folder, sync_tree
-from uncia.triton_models.packages.validation import PAGE_FILE, Refused, read_package
-from uncia.triton_models.repository import alone, draft, write_config, write_version
+from uncia.triton_models.packages.validation import PAGE_FILE, ModelRefused, validate_package
+from uncia.triton_models.repository import lock_repository, staging_folder, write_config, write_version
 
 _NAME = "a model's name is small letters, digits and _, at most 60, a letter first"
 
@@ -25,14 +25,14 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
     """Check a package and make it the next version of `name` (else of its card's model); the card as it stands there.
 
     A name that the repository does not know is a new model with one version. Without `backend`, that of the model's
-    live version. Raises `Refused` with what does not fit or went wrong; the repository is then as it was.
+    live version. Raises `ModelRefused` with what does not fit or went wrong; the repository is then as it was.
     """
-    package = read_package(folder)
-    model = checked(name or package.card.model)
-    with alone(repository):
+    package = validate_package(folder)
+    model = validate_model_name(name or package.card.model)
+    with lock_repository(repository):
         here = repository / model
         if here.exists() and not (here / LIVE_FILE).exists():
-            raise Refused(f"{here} is of an older layout: `uncia models build` makes it anew")
+            raise ModelRefused(f"{here} is of an older layout: `uncia models build` makes it anew")
         standing = read_standing(here) if here.exists() else None
         number = 1 if standing is None else max(standing.newest, *map(int, installed(here))) + 1
         card = package.card.model_copy(
@@ -41,7 +41,7 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
         if standing is not None:
             _speaks_alike(card, installed_card(repository, model))
         try:
-            with draft(repository, model) as made:
+            with staging_folder(repository, model) as made:
                 version = made / model / card.version if standing is None else made / card.version
                 version.mkdir(parents=True)
                 write_version(version, card)
@@ -61,11 +61,11 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
                     sync_folder(here)
         except OSError as error:
             full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-            raise Refused(f"{folder} could not be installed ({full}); what was there is untouched") from error
+            raise ModelRefused(f"{folder} could not be installed ({full}); what was there is untouched") from error
     return card
 
 
-def checked(name: str) -> str:
+def validate_model_name(name: str) -> str:
     """The name, if a model may be called so."""
     fine = name.isascii() and name.replace("_", "a").isalnum() and name.islower() and name[0].isalpha()
     if not fine or len(name) > 60:
@@ -86,4 +86,4 @@ def _speaks_alike(card: ModelCard, live: ModelCard) -> None:
     """One configuration names the tensors of all versions."""
     ours, theirs = ((each.input, each.whole, each.windows, each.places) for each in (card, live))
     if ours != theirs:
-        raise Refused(f"its tensors are {', '.join(ours)}, those of {live.name} are {', '.join(theirs)}")
+        raise ModelRefused(f"its tensors are {', '.join(ours)}, those of {live.name} are {', '.join(theirs)}")

@@ -18,13 +18,13 @@ from uncia.training.feature_store.cache import FeatureCache, Rows
 
 Indices = NDArray[np.int64]
 
-PIECE = 4096
+CHUNK_ROWS = 4096
 """Rows that are worked on at once."""
 _DRAFT = ".rows-"
 
 
 @dataclass(frozen=True)
-class RowTable:
+class FeatureTable:
     """`rows` float32 (T, D); item `i` owns `rows[first[i]:first[i + 1]]`: the whole frame, then its windows."""
 
     rows: NDArray[np.float32]
@@ -38,17 +38,17 @@ class RowTable:
         return found
 
     def stretches(self) -> Iterator[tuple[int, int]]:
-        """Stretches of items, begin and end, of at most about `PIECE` rows each."""
+        """Stretches of items, begin and end, of at most about `CHUNK_ROWS` rows each."""
         begin = 0
         while begin < len(self):
-            end = int(np.searchsorted(self.first, self.first[begin] + PIECE, side="right")) - 1
+            end = int(np.searchsorted(self.first, self.first[begin] + CHUNK_ROWS, side="right")) - 1
             end = min(max(end, begin + 1), len(self))
             yield begin, end
             begin = end
 
 
 @contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
+def scratch_directory(folder: Path) -> Iterator[Path]:
     """A place for tables, gone afterwards; what killed processes left is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     tidy(folder, _DRAFT)
@@ -56,7 +56,7 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield place
 
 
-def gather(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> RowTable:
+def gather_rows(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> FeatureTable:
     """Bring the rows of `(cache file, key)` together in `file`; `whole`: only the first of each.
 
     Raises `TrainingError` when the disk is full.
@@ -77,5 +77,5 @@ def gather(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False
         for cache in caches.values():
             cache.close()
     if not items:
-        return RowTable(np.zeros((0, max(width, 1)), np.float32), first)
-    return RowTable(np.memmap(file, np.float32, "r", shape=(int(first[-1]), width)), first)
+        return FeatureTable(np.zeros((0, max(width, 1)), np.float32), first)
+    return FeatureTable(np.memmap(file, np.float32, "r", shape=(int(first[-1]), width)), first)

@@ -9,7 +9,7 @@ from uncia.training.features.torchvision_backbone import TorchvisionBackbone
 from uncia.triton_models.recipes import efficientnet
 
 
-def backbone(name: str, weights: Path | None = None) -> Backbone:
+def load_backbone(name: str, weights: Path | None = None) -> Backbone:
     """The backbone of this name: an EfficientNet-lite, or any classifier of torchvision's.
 
     `weights` is a file with the state of a torchvision network; without it its published weights are downloaded.
