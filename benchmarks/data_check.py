@@ -26,11 +26,11 @@ import typer
 from benchmarks.machine import own_memory
 from benchmarks.many_names import FRAMES, SCENES, write_camtrap_dp, write_coco, write_folders, write_table
 from uncia.imaging.frames import Pixels
-from uncia.training.dataset_check.embeddings import see
-from uncia.training.dataset_check.findings import check
-from uncia.training.dataset_check.page import render
-from uncia.training.datasets.reading import read_data
-from uncia.training.datasets.splits import By, leaks, split
+from uncia.training.dataset_check.embeddings import embed_images
+from uncia.training.dataset_check.findings import check_dataset
+from uncia.training.dataset_check.html_report import render_report
+from uncia.training.datasets.reading import read_dataset
+from uncia.training.datasets.splits import By, find_leaks, split
 from uncia.training.feature_store.cache import Rows
 from uncia.training.features import extraction as features
 from uncia.training.features.trunk_extractor import TrunkExtractor
@@ -76,13 +76,13 @@ def reader(name: str, folder: Path, names: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     source = _WRITERS[name](folder, names)
     with measured(f"read_{name}", figures):
-        data = read_data(source)
+        data = read_dataset(source)
     if len(data) != names:
         raise RuntimeError(f"{name}: {len(data)} pictures of {names}")
     for by in _BY:
         with measured(f"split_{name}_by_{by}", figures):
             parts = split(data, seed=1, by=by)
-        if found := leaks(parts):
+        if found := find_leaks(parts):
             raise RuntimeError(found[0])
     if source.is_file():
         source.unlink()
@@ -101,13 +101,13 @@ def checking(base: Path, names: int, quick: bool) -> dict[str, Any]:
         return tell
 
     def looked(folder: Path) -> None:
-        data = read_data(folder)
+        data = read_dataset(folder)
         ends["exif"] = time.perf_counter()
-        own = None if quick else (lambda paths, progress=None: see(paths, base / "cache", progress))
-        found = check(data, own, reading=ended("files"), seeing=ended("features"))
+        own = None if quick else (lambda paths, progress=None: embed_images(paths, base / "cache", progress))
+        found = check_dataset(data, own, reading=ended("files"), embedding=ended("features"))
         ends["judged"] = time.perf_counter()
         figures.update(check_groups_of_copies=len(found.duplicates), check_doubts=len(found.doubts))
-        render(found, folder)
+        render_report(found, folder)
 
     (base / "first").mkdir()
     write_folders(base / "first", SCENES * FRAMES)

@@ -21,8 +21,8 @@ from PIL import Image
 
 from benchmarks.machine import own_memory
 from uncia.imaging.frames import FrameSpec
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone_registry import load_backbone
 from uncia.training.features.extraction import extract
@@ -83,7 +83,7 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
     cut = own.deepest
     trunk = TrunkExtractor(own, (cut,), spec, base / "cache")
     graph = next((base / "cache").glob("trunk-*.onnx"))
-    ready = np.stack([frame_of(file, spec) for file in files])
+    ready = np.stack([load_frame(file, spec) for file in files])
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     trunk(ready[:1])
     session.run(None, {"FRAME": ready[:8]})
@@ -132,7 +132,7 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
 def training(files: list[Path], network: str, base: Path) -> dict[str, Any]:
     """Images a second of an epoch, decoding and held-out photographs included; seconds of a head."""
     pictures = [
-        Picture(file, "disc" if number % 2 else "empty", f"b{number // 4}", "c", group="" if number % 2 else "nothing")
+        Sample(file, "disc" if number % 2 else "empty", f"b{number // 4}", "c", group="" if number % 2 else "nothing")
         for number, file in enumerate(files)
     ]
     split = Split(tuple(pictures[: len(files) // 2]), tuple(pictures[len(files) // 2 : -8]), tuple(pictures[-8:]))
@@ -164,7 +164,7 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
     for number in range(names):
         path = folder / f"{number:06}.jpg"
         path.hardlink_to(little)
-        pictures.append(Picture(path, "a" if number % 2 else "b", f"b{number // 4}", "c"))
+        pictures.append(Sample(path, "a" if number % 2 else "b", f"b{number // 4}", "c"))
     third = names // 3
     split = Split(tuple(pictures[:third]), tuple(pictures[third : 2 * third]), tuple(pictures[2 * third :]))
     own = load_backbone(network)

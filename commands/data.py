@@ -1,145 +1,159 @@
-"""`uncia data`: draw a data set whose truth is known, and look a data set over before anything is trained on it."""
+"""`uncia data`: render a dataset whose truth is known, and check a dataset before anything is trained on it."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
-from uncia.terminal import description_column, echo, echo_json, plain_console
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import KINDS, Progress
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.dataset import FORMATS
+from uncia.training.datasets.reading import read_dataset
+from uncia.training.progress import ProgressCallback, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from uncia.training.dataset_check.findings import Findings, See
+    from uncia.training.dataset_check.findings import EmbedImages, Findings
 
-app = typer.Typer(help="Labelled pictures: draw a data set for trying things, check your own.", no_args_is_help=True)
+app = typer.Typer(help="Labelled images: render a dataset to experiment with, check your own.", no_args_is_help=True)
 
 CACHE = Path(".local/features")
 
-_TOLD = 10
-"""Of each kind so many are named on the terminal; the page shows more, `--json` all."""
+_MOST_LISTED = 10
+"""Findings of each kind listed on the terminal; the HTML report shows more, `--json` all."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("draw")
 def draw_data(
-    folder: Annotated[Path, typer.Argument(help="Where it goes; must not be there yet.")],
-    bursts: Annotated[int, typer.Option(min=1, help="Bursts in all.")] = 120,
-    cameras: Annotated[int, typer.Option(min=1, help="Cameras, each with a place of its own.")] = 6,
-    classes: Annotated[str, typer.Option(help="Labels, with commas between, or all.", show_default="ten of them")] = "",
-    empty: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts with nothing in them.")] = 0.25,
+    folder: Annotated[Path, typer.Argument(help="Output folder; must not exist yet, or be empty.")],
+    bursts: Annotated[int, typer.Option(min=1, help="Number of bursts.")] = 120,
+    cameras: Annotated[int, typer.Option(min=1, help="Number of cameras, each with a background of its own.")] = 6,
+    classes: Annotated[
+        str, typer.Option(help="Labels, separated by commas, or `all`.", show_default="ten of them")
+    ] = "",
+    empty: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts that are blank.")] = 0.25,
     night: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts in infrared.")] = 0.5,
     things: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the bursts in which things lie about that are no animal.")
+        float,
+        typer.Option(min=0, max=1, help="Share of the bursts with objects that are no animal, person or vehicle."),
     ] = 0.0,
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same files.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed renders the same files.")] = 1,
     stamps: Annotated[
         Path | None,
-        typer.Option(help="Cut-outs of Debian's tuxpaint-stamps-default.", show_default="where Debian puts them"),
+        typer.Option(help="Folder of Debian's tuxpaint-stamps-default.", show_default="where Debian installs it"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw camera-trap-like photographs with a table that says what is on them.
+    """Render composites that resemble camera-trap photographs, with a table of what each image shows.
 
-    Bursts with EXIF, infrared and day, boxes exact to the pixel. Without tuxpaint-stamps-default there are four coarse
-    cut-outs; without lomiri-wallpapers-16.04 and plasma-workspace-wallpapers no place is a photograph. Figures on such
-    composites are no accuracy in the field.
+    Bursts with EXIF, by day and in infrared, with boxes exact to the pixel. Without tuxpaint-stamps-default only four
+    coarse cut-outs are available; without lomiri-wallpapers-16.04 and plasma-workspace-wallpapers no background is a
+    photograph. Figures measured on composites do not estimate accuracy in the field.
     """
-    from uncia.training.scenes.cut_outs import STAMPS, USUAL
-    from uncia.training.scenes.plan import Recipe
-    from uncia.training.scenes.rendering import draw
+    from uncia.training.scenes.cut_outs import DEFAULT_CLASSES, STAMPS
+    from uncia.training.scenes.plan import CompositeRecipe
+    from uncia.training.scenes.rendering import render_dataset
 
-    width, height = _size(size)
+    width, height = _parse_size(size)
     if stamps is not None and not (stamps / "animals").is_dir():
-        raise DataError(f"no stamps in {stamps}: it has no folder `animals`; leave --stamps out for the usual place")
+        raise DataError(
+            f"no stamps in {stamps}: it has no folder `animals`; leave --stamps out to use the default folder"
+        )
     stamps = stamps or STAMPS
-    chosen = "all" if not classes and not stamps.is_dir() else classes or ",".join(USUAL)
+    chosen = "all" if not classes and not stamps.is_dir() else classes or ",".join(DEFAULT_CLASSES)
     names = () if chosen == "all" else tuple(name.strip() for name in chosen.split(",") if name.strip())
-    recipe = Recipe(bursts, cameras, names, seed, width, height, empty=empty, night=night, things=things)
-    with progress_bar("drawing", shown=not as_json) as told:
-        drawn = draw(folder, recipe, stamps=stamps, progress=told)
+    recipe = CompositeRecipe(bursts, cameras, names, seed, width, height, empty=empty, night=night, things=things)
+    with progress_bar("rendering", shown=not as_json, log_description=False) as progress:
+        rendered = render_dataset(folder, recipe, stamps=stamps, progress=progress)
     if as_json:
-        echo_json(asdict(drawn) | {"folder": str(drawn.folder)})
+        echo_json(asdict(rendered) | {"folder": str(rendered.folder)})
         return
-    how = "" if drawn.fresh else " (as drawn before)"
-    echo(f"{drawn.pictures} pictures of {drawn.bursts} bursts in {drawn.folder}{how}: {', '.join(drawn.labels)}")
-    echo(drawn.source)
+    note = "" if rendered.fresh else " (unchanged: rendered earlier from the same options)"
+    echo(
+        f"{rendered.pictures} images of {rendered.bursts} bursts in {rendered.folder}{note}: "
+        f"{', '.join(rendered.labels)}"
+    )
+    echo(rendered.source)
 
 
 @app.command("check")
 def check_data(
     source: Annotated[Path, typer.Argument(help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table.")],
-    kind: Annotated[str, typer.Option(help=f"auto, or {', '.join(KINDS)}.")] = "auto",
+    kind: Annotated[str, typer.Option(help=f"Format of the source: auto, or {', '.join(FORMATS)}.")] = "auto",
     output: Annotated[
-        Path | None, typer.Option(help="Where the page goes.", show_default="<source>-check.html here")
+        Path | None,
+        typer.Option(help="Path of the HTML report.", show_default="<source>-check.html in the current folder"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not judge labels: no network is needed.")] = False,
-    gap: Annotated[float, typer.Option(min=0, help="Seconds that part two bursts, where none are told.")] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split that copies are compared with.")] = 1,
-    cache: Annotated[Path, typer.Option(help="Where features are kept; `uncia train` uses them too.")] = CACHE,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip the label check, which runs a neural network.")] = False,
+    gap: Annotated[
+        float, typer.Option(min=0, help="Seconds between two bursts, where the source does not group images.")
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the split that duplicates are compared with.")] = 1,
+    cache: Annotated[Path, typer.Option(help="Folder of cached features, shared with `uncia train`.")] = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Find unreadable files, copies, thin classes and labels that look wrong; show them on a page.
+    """Find unreadable files, duplicates, rare classes and labels that look wrong; write an HTML report.
 
-    Exit status 1 where something must be mended: a file that cannot be read, or copies of one photograph under labels
-    that contradict each other. The rest is for you to judge.
+    Exits with status 1 if a file cannot be read, or if duplicates of one photograph have contradicting labels. All
+    other findings are for you to assess.
     """
     from uncia.serving.model_versions import write_whole
-    from uncia.training.dataset_check.findings import check
-    from uncia.training.dataset_check.page import render
+    from uncia.training.dataset_check.findings import check_dataset
+    from uncia.training.dataset_check.html_report import render_report
 
-    page = output or Path(f"{source.absolute().name}-check.html")
+    report = output or Path(f"{source.absolute().name}-check.html")
     shown = not as_json
-    with progress_bar("reading EXIF", shown=shown) as told:
-        data = read_data(source, kind, gap_s=gap, progress=told)
-    with progress_bar("reading files", shown=shown) as reading, progress_bar("judging labels", shown=shown) as seeing:
-        findings = check(data, None if quick else _see(cache), seed=seed, reading=reading, seeing=seeing)
+    with progress_bar("reading EXIF", shown=shown, log_description=False) as progress:
+        dataset = read_dataset(source, kind, gap_s=gap, progress=progress)
+    with (
+        progress_bar("reading files", shown=shown, log_description=False) as reading,
+        progress_bar("checking labels", shown=shown, log_description=False) as embedding,
+    ):
+        embed = None if quick else _embed_with_cache(cache)
+        findings = check_dataset(dataset, embed, seed=seed, reading=reading, embedding=embedding)
     try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, render(findings, source.absolute()))
+        report.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(report, render_report(findings, source.absolute()))
     except OSError as error:
-        raise DataError(f"{page} cannot be written ({error.strerror}): name another place with --output") from error
+        raise DataError(f"{report} cannot be written ({error.strerror}): name another path with --output") from error
     if as_json:
-        echo_json({**findings.as_json(), "page": str(page)})
+        echo_json({**findings.as_json(), "page": str(report)})
     else:
-        _tell(findings)
-        echo(f"The pictures are on {page}")
+        _print_findings(findings)
+        echo(f"Report with images: {report}")
     if findings.must_be_mended:
         raise typer.Exit(1)
 
 
-def _see(cache: Path) -> "See":
-    from uncia.training.dataset_check.embeddings import see
+def _embed_with_cache(cache: Path) -> "EmbedImages":
+    from uncia.training.dataset_check.embeddings import embed_images
 
-    def with_cache(paths: Sequence[Path], progress: Progress | None = None) -> "tuple[list[Path], NDArray[np.float32]]":
-        return see(paths, cache, progress)
+    def embed(
+        paths: Sequence[Path], progress: ProgressCallback | None = None
+    ) -> "tuple[list[Path], NDArray[np.float32]]":
+        return embed_images(paths, cache, progress)
 
-    return with_cache
+    return embed
 
 
-def _tell(findings: "Findings") -> None:
-    from uncia.training.dataset_check.page import summary
+def _print_findings(findings: "Findings") -> None:
+    from uncia.training.dataset_check.html_report import summary
 
     console = plain_console(highlight=False)
     console.print(
-        f"{findings.source}: {findings.pictures:,} pictures in {findings.bursts:,} bursts of "
+        f"{findings.source}: {findings.pictures:,} images in {findings.bursts:,} bursts of "
         f"{findings.cameras:,} known cameras",
         markup=False,
     )
-    table = Table("class", "group", "pictures", "bursts", "cameras")
+    table = Table("class", "group", "images", "bursts", "cameras")
     for count in findings.classes:
         table.add_row(count.label, count.group, f"{count.pictures:,}", f"{count.bursts:,}", str(count.cameras or "?"))
     console.print(table)
@@ -147,11 +161,11 @@ def _tell(findings: "Findings") -> None:
         console.print(f"- {note}", markup=False, soft_wrap=True)
     for name, value in summary(findings):
         console.print(f"{value:>7,} {name}", markup=False)
-    for broken in findings.unreadable[:_TOLD]:
+    for broken in findings.unreadable[:_MOST_LISTED]:
         console.print(f"  {broken.path}: {broken.reason} ({broken.message})", markup=False, soft_wrap=True)
-    for doubt in findings.doubts[:_TOLD]:
+    for issue in findings.doubts[:_MOST_LISTED]:
         console.print(
-            f"  {doubt.path}: {doubt.label}, rather {doubt.rather} ({doubt.probability:.0%})",
+            f"  {issue.path}: {issue.label}, more likely {issue.rather} ({issue.probability:.0%})",
             markup=False,
             soft_wrap=True,
         )
@@ -159,22 +173,8 @@ def _tell(findings: "Findings") -> None:
         console.print(f"Labels: {findings.labels_checked}", markup=False)
 
 
-def _size(text: str) -> tuple[int, int]:
+def _parse_size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.strip().isdigit() and height.strip().isdigit()):
-        raise typer.BadParameter(f"{text!r} is no size: 1024x768 is one", param_hint="--size")
+        raise typer.BadParameter(f"{text!r} is not a size: write it like 1024x768", param_hint="--size")
     return int(width), int(height)
-
-
-@contextmanager
-def progress_bar(what: str, *, shown: bool = True) -> Iterator[Progress]:
-    """A bar on standard error, for a person only: nothing in a log or before `--json`."""
-    console = plain_console(stderr=True)
-    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True, disable=not (shown and sys.stderr.isatty())) as bars:
-        task = bars.add_task(what, total=None)
-
-        def told(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
-
-        yield told

@@ -37,10 +37,10 @@ def calibrate(
     """
     from uncia.training.calibration.calibrated_package import write_calibrated_package
     from uncia.training.calibration.label_set_calibration import ThresholdTarget
-    from uncia.training.datasets.reading import read_data
+    from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import split
-    from uncia.training.offline_inference.inference import ask
-    from uncia.training.offline_inference.progress import counted
+    from uncia.training.offline_inference.inference import score_images
+    from uncia.training.progress import progress_bar
     from uncia.triton_models.packages.loading import open_package
 
     if false_alarms is not None and precision is not None:
@@ -51,10 +51,10 @@ def calibrate(
         ThresholdTarget(precision) if precision is not None else ThresholdTarget(at_most_false_alarms=false_alarms or 0)
     )
     opened = open_package(package)
-    data = read_data(source, kind)
-    pictures = data.pictures if everything else split(data, seed=seed).held_out
-    with counted(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
-        answers = ask(opened, pictures, progress)
+    data = read_dataset(source, kind)
+    pictures = data.samples if everything else split(data, seed=seed).held_out
+    with progress_bar(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
+        answers = score_images(opened, pictures, progress)
     made, learnt = write_calibrated_package(out, opened, answers, promise, data.source)
     if as_json:
         facts = {"folder": str(out), "label_set": made.card.label_set, "unreadable": len(answers.unreadable)}

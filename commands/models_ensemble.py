@@ -99,18 +99,18 @@ def stack_bursts(
 ) -> None:
     """Learn how the frames of a burst are weighed, for UNCIA_ENSEMBLE_RULE=stacked."""
     from uncia.serving.model_versions import write_whole
-    from uncia.training.datasets.reading import read_data
+    from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import split
     from uncia.training.ensembles.burst_stacking import fit_from_predictions, to_json
-    from uncia.training.offline_inference.inference import ask
-    from uncia.training.offline_inference.progress import counted
+    from uncia.training.offline_inference.inference import score_images
+    from uncia.training.progress import progress_bar
     from uncia.triton_models.packages.loading import open_package
 
     opened = open_package(package)
-    data = read_data(source, kind)
-    pictures = data.pictures if everything else split(data, seed=seed).held_out
-    with counted(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
-        answers = ask(opened, pictures, progress)
+    data = read_dataset(source, kind)
+    pictures = data.samples if everything else split(data, seed=seed).held_out
+    with progress_bar(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
+        answers = score_images(opened, pictures, progress)
     model = fit_from_predictions(answers, opened.card.labels, name=name, source=data.source)
     write_whole(out, to_json(model))
     facts = {"file": str(out), "classes": len(model["classes"]), "calibrated_on": model["calibrated_on"]}

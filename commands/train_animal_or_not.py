@@ -28,12 +28,12 @@ def animal_or_not(
     """
     from uncia.commands.training_runs import check_output_folder, progress_bars
     from uncia.training.animal_or_not.recipe import train_group_model
-    from uncia.training.datasets.reading import read_data
+    from uncia.training.datasets.reading import read_dataset
     from uncia.triton_models.packages.loading import open_package
 
     check_output_folder(out)
     with progress_bars(shown=not as_json) as tell:
-        data = read_data(source, kind)
+        data = read_dataset(source, kind)
         made = train_group_model(
             data,
             out.resolve(),

@@ -15,7 +15,7 @@ from uncia.training import TrainingError
 from uncia.triton_models.packages.loading import model_name_for, overwrite_problem
 
 if TYPE_CHECKING:
-    from uncia.training.datasets.images import DataSet
+    from uncia.training.datasets.dataset import Dataset
     from uncia.training.datasets.splits import Split
     from uncia.training.model_packages.package_writing import TrainedPackage
     from uncia.training.model_packages.trained_model import TrainedModel
@@ -75,16 +75,16 @@ def train_package(
     report_training(package, trained, as_json)
 
 
-def read_and_split(source: Path, kind: str, by: str, seed: int, tell: ProgressReporter) -> "tuple[DataSet, Split]":
+def read_and_split(source: Path, kind: str, by: str, seed: int, tell: ProgressReporter) -> "tuple[Dataset, Split]":
     """The data and its split, checked for leaks."""
-    from uncia.training.datasets.reading import read_data
-    from uncia.training.datasets.splits import leaks, split
+    from uncia.training.datasets.reading import read_dataset
+    from uncia.training.datasets.splits import find_leaks, split
 
-    data = read_data(source, kind, progress=lambda done, total: tell("reading the data", done, total))
+    data = read_dataset(source, kind, progress=lambda done, total: tell("reading the data", done, total))
     if by not in ("burst", "camera"):
         raise TrainingError(f"no split by {by!r}: burst or camera")
     parts = split(data, seed=seed, by="camera" if by == "camera" else "burst")
-    if found := leaks(parts):
+    if found := find_leaks(parts):
         raise TrainingError(f"the split leaks: {found[0]}")
     return data, parts
 
@@ -101,7 +101,7 @@ def check_output_folder(out: Path) -> str:
 
 def write_result(
     trained: "TrainedModel",
-    data: "DataSet",
+    data: "Dataset",
     split: "Split",
     out: Path,
     seed: int,

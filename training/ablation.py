@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation import metrics
 from uncia.training.evaluation.bootstrap import Interval, bootstrap_difference, bootstrap_interval
@@ -87,7 +87,7 @@ class AblationResult:
 
 
 def ablate(
-    data: DataSet,
+    data: Dataset,
     split: Split,
     backbone: Backbone,
     settings: AblationSettings,

@@ -8,8 +8,8 @@ from uncia.serving.labels import LabelSet
 from uncia.training.calibration.calibrated_package import CalibrationError, write_calibrated_package
 from uncia.training.calibration.label_set_calibration import ThresholdTarget
 from uncia.training.evaluation.bootstrap import bootstrap_interval
-from uncia.training.offline_inference.inference import Answers, ask, by_burst
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import ImageScores, max_by_burst, score_images
+from uncia.training.offline_inference.presence import class_presence
 from uncia.triton_models.packages.loading import open_package
 
 PROMISES = (ThresholdTarget(at_most_false_alarms=0), ThresholdTarget(least_precision=0.9))
@@ -19,7 +19,7 @@ def calibration_step(report: Report) -> Facts:
     """Learn each promise on the held-out bursts of the head's data; count on the test's."""
     data, parts = sides(report)
     package = open_package(report.package("head"))
-    held_out, test = ask(package, parts.held_out), ask(package, parts.test)
+    held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
     told = []
     for promise in PROMISES:
         try:
@@ -30,13 +30,13 @@ def calibration_step(report: Report) -> Facts:
     return {"promises": told}
 
 
-def _kept(report: Report, labels: LabelSet, test: Answers) -> Facts:
-    there, _ = presence(test.pictures, labels)
+def _kept(report: Report, labels: LabelSet, test: ImageScores) -> Facts:
+    there, _ = class_presence(test.samples, labels)
     empty = np.array([entry.group == "nothing" for entry in labels.classes])
-    shown = np.where(empty, by_burst(~there, test.bursts) == 0, by_burst(there, test.bursts) > 0)
+    shown = np.where(empty, max_by_burst(~there, test.bursts) == 0, max_by_burst(there, test.bursts) > 0)
     cuts = np.array([entry.threshold if entry.threshold is not None else np.nan for entry in labels.classes])
     known = np.isfinite(cuts)
-    called = by_burst(test.windows, test.bursts)[:, known] >= cuts[known]
+    called = max_by_burst(test.window_scores, test.bursts)[:, known] >= cuts[known]
     names = np.broadcast_to(np.unique(test.bursts)[:, None], called.shape)
     return {
         "classes": len(cuts),

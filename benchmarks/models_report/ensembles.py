@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.models_report.pictures import sides
 from benchmarks.models_report.running import Facts, Report
 from uncia.serving.labels import LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.burst_stacking import BurstEvidence, fit_from_predictions, score_bursts, to_json
 from uncia.training.ensembles.comparison import ComparisonRow, compare_parts, compare_rules
 from uncia.training.ensembles.ensemble import Ensemble, assemble, build_package, predict_members
@@ -19,8 +19,8 @@ from uncia.training.ensembles.views import View, parse_views
 from uncia.training.evaluation.bootstrap import Interval, bootstrap_difference
 from uncia.training.evaluation.metric_set import compute_metrics
 from uncia.training.evaluation.metrics import ranks
-from uncia.training.offline_inference.inference import Answers, ask
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import ImageScores, score_images
+from uncia.training.offline_inference.presence import class_presence
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 MODELS = ("head", "head_whole", "fine_tuned", "small")
@@ -47,7 +47,7 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
     mine, theirs = (member_scores(answers, ensemble.labels) for answers in (test, held_out))
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
     name = "views" if len(ensemble.members) == 1 else "models"
-    learnt = fit_stacking(theirs.without_unknown().members, theirs.known().truth)
+    learnt = fit_stacking(theirs.without_unknown().members, theirs.without_unknown().truth)
     package = build_package(report.package(name), ensemble, rule, name=name, learnt=learnt)
     same = _serves_the_same(package, test, rule, ensemble, learnt)
     return {
@@ -62,14 +62,14 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
     }
 
 
-def _serves_the_same(package: OpenPackage, test: Answers, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
+def _serves_the_same(package: OpenPackage, test: ImageScores, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
     """The largest difference between the package's answer for a file and what was judged of it, over a few files."""
     from uncia.training.ensembles.ensemble import members_first
     from uncia.training.ensembles.rules import combine
 
-    pictures = test.pictures[:8]
-    served = ask(package, pictures).windows.astype(np.float64)
-    wanted = combine(rule, members_first(test.windows[:8]), np.array(learnt.weights), learnt.bias)
+    pictures = test.samples[:8]
+    served = score_images(package, pictures).window_scores.astype(np.float64)
+    wanted = combine(rule, members_first(test.window_scores[:8]), np.array(learnt.weights), learnt.bias)
     return float(np.abs(served - wanted).max())
 
 
@@ -78,10 +78,10 @@ def bursts_step(report: Report) -> Facts:
     _, parts = sides(report)
     package = open_package(report.package("head"))
     labels = package.card.labels
-    held_out, test = ask(package, parts.held_out), ask(package, parts.test)
+    held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
     model = fit_from_predictions(held_out, labels, name="models-report", source="composites")
     (report.folder / "stacked.json").write_text(to_json(model), encoding="utf-8")
-    scores = BurstEvidence.of(test.windows, test.bursts)
+    scores = BurstEvidence.of(test.window_scores, test.bursts)
     truth = burst_truth(test, labels, scores.names)
     names = np.array(scores.names)
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
@@ -98,9 +98,9 @@ def bursts_step(report: Report) -> Facts:
     return {"bursts": len(names), "lines": lines, "features": model["features"], "classes": len(model["classes"])}
 
 
-def burst_truth(answers: Answers, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
+def burst_truth(answers: ImageScores, labels: LabelSet, names: Sequence[str]) -> np.ndarray:
     """The class of each burst: what any of its frames shows; nothing only where none shows anything."""
-    there, _ = presence(answers.pictures, labels)
+    there, _ = class_presence(answers.samples, labels)
     empty = np.array([entry.group == "nothing" for entry in labels.classes])
     found = []
     for name in names:
@@ -110,13 +110,13 @@ def burst_truth(answers: Answers, labels: LabelSet, names: Sequence[str]) -> np.
     return np.array(found)
 
 
-def frames_alone(answers: Answers, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def frames_alone(answers: ImageScores, labels: LabelSet, truth: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """For each burst, the share of its frames whose own best class is the burst's."""
-    best = answers.windows.argmax(axis=1)
+    best = answers.window_scores.argmax(axis=1)
     return np.array([(best[answers.bursts == name] == of).mean() for name, of in zip(names, truth, strict=True)])
 
 
-def _some(pictures: Sequence[Picture], bursts: int) -> list[Picture]:
+def _some(pictures: Sequence[Sample], bursts: int) -> list[Sample]:
     """Those of the first bursts by a draw that is always the same."""
     names = sorted({picture.burst for picture in pictures})
     order = np.random.default_rng(0).permutation(len(names))[:bursts]

@@ -8,7 +8,7 @@ from benchmarks.models_report.pictures import LEOPARD, genuine, groups
 from benchmarks.models_report.running import Facts, Report
 from uncia.serving.labels import LabelClass
 from uncia.training.animal_or_not.recipe import train_group_model
-from uncia.training.offline_inference.inference import Answers, ask, by_burst
+from uncia.training.offline_inference.inference import ImageScores, max_by_burst, score_images
 from uncia.triton_models.packages.loading import open_package
 from uncia.triton_models.recipes import species_classifier
 
@@ -26,7 +26,7 @@ def groups_step(report: Report) -> Facts:
         cache=report.cache,
         progress=teller(report),
     )
-    answers = ask(made.package, made.split.test)
+    answers = score_images(made.package, made.split.test)
     return {
         "figures": made.figures,
         "classes": len(made.package.card.labels.classes),
@@ -35,12 +35,15 @@ def groups_step(report: Report) -> Facts:
     }
 
 
-def _told(entry: LabelClass, answers: Answers, report: Report) -> Facts:
+def _told(entry: LabelClass, answers: ImageScores, report: Report) -> Facts:
     """How a group's threshold does on test bursts: what it finds, and what it calls so that is not."""
-    there = np.array([picture.group == entry.group for picture in answers.pictures])
-    shown, peaks = by_burst(there, answers.bursts) > 0, by_burst(answers.windows[:, entry.index], answers.bursts)
+    there = np.array([picture.group == entry.group for picture in answers.samples])
+    shown, peaks = (
+        max_by_burst(there, answers.bursts) > 0,
+        max_by_burst(answers.window_scores[:, entry.index], answers.bursts),
+    )
     if entry.group == "nothing":
-        shown = by_burst(~there, answers.bursts) == 0
+        shown = max_by_burst(~there, answers.bursts) == 0
     called = peaks >= (entry.threshold if entry.threshold is not None else 2.0)
     return {
         "group": entry.label,
@@ -51,15 +54,15 @@ def _told(entry: LabelClass, answers: Answers, report: Report) -> Facts:
     }
 
 
-def _stock_animals(answers: Answers, classes: tuple[LabelClass, ...], report: Report) -> Facts:
+def _stock_animals(answers: ImageScores, classes: tuple[LabelClass, ...], report: Report) -> Facts:
     """What the stock classes alone would do: the best class of any animal, cut where the same share is found."""
     columns = [entry.index for entry in classes if entry.group == "animal"]
     animal = len(classes)  # the head's classes follow those of the stock model, by name
-    there = np.array([picture.group == "animal" for picture in answers.pictures])
-    shown = by_burst(there, answers.bursts) > 0
-    empty = by_burst(np.array([p.group != "nothing" for p in answers.pictures]), answers.bursts) == 0
-    stock = by_burst(answers.windows[:, columns].max(axis=1), answers.bursts)
-    head = by_burst(answers.windows[:, animal], answers.bursts)
+    there = np.array([picture.group == "animal" for picture in answers.samples])
+    shown = max_by_burst(there, answers.bursts) > 0
+    empty = max_by_burst(np.array([p.group != "nothing" for p in answers.samples]), answers.bursts) == 0
+    stock = max_by_burst(answers.window_scores[:, columns].max(axis=1), answers.bursts)
+    head = max_by_burst(answers.window_scores[:, animal], answers.bursts)
     facts: Facts = {}
     for name, scores in (("stock", stock), ("head", head)):
         cut = float(np.quantile(scores[shown], 0.1))
@@ -73,11 +76,11 @@ def samples_step(report: Report) -> Facts:
     pictures = genuine()
     if not pictures:
         return {"photographs": 0}
-    answers = ask(package, pictures)
+    answers = score_images(package, pictures)
     leopard = package.card.labels.of_taxon(LEOPARD)[0]
     lines = []
-    for row, picture in enumerate(answers.pictures):
-        scores = answers.windows[row]
+    for row, picture in enumerate(answers.samples):
+        scores = answers.window_scores[row]
         lines.append(
             {
                 "photograph": f"{picture.path.parent.name}/{picture.path.name}",

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.models_report.running import Facts, Report
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.reading import read_data
-from uncia.training.datasets.splits import Split, leaks, split
-from uncia.training.scenes.cut_outs import shelf
-from uncia.training.scenes.plan import Recipe
-from uncia.training.scenes.rendering import draw
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.reading import read_dataset
+from uncia.training.datasets.splits import Split, find_leaks, split
+from uncia.training.scenes.cut_outs import load_cut_outs
+from uncia.training.scenes.plan import CompositeRecipe
+from uncia.training.scenes.rendering import render_dataset
 
 SAMPLES = Path("../shared/samples")
 """Genuine photographs, where they are; none of them is in the project."""
@@ -26,14 +26,16 @@ _LITTER = 0.5
 
 def draw_data(report: Report) -> Facts:
     """Draw both data sets; a folder that the same recipe drew is left alone."""
-    sizes, every = report.sizes, shelf()
+    sizes, every = report.sizes, load_cut_outs()
     animals = [name for name, kinds in every.by_label.items() if kinds[0].group == "animal"]
     animals.sort(key=lambda name: (-min(len(every.by_label[name]), _SEVERAL), name))
     chosen = tuple(sorted(animals[: sizes.classes]))
     things = tuple(name for name, kinds in every.by_label.items() if kinds[0].group in ("person", "vehicle"))
     recipes = {
-        "species": Recipe(bursts=sizes.bursts, cameras=8, classes=chosen, seed=report.seed, frames=(3, 4), empty=0.15),
-        "groups": Recipe(
+        "species": CompositeRecipe(
+            bursts=sizes.bursts, cameras=8, classes=chosen, seed=report.seed, frames=(3, 4), empty=0.15
+        ),
+        "groups": CompositeRecipe(
             bursts=sizes.group_bursts,
             cameras=40,
             seed=report.seed + 1,
@@ -42,7 +44,7 @@ def draw_data(report: Report) -> Facts:
             area=_AREA,
             things=_LITTER,
         ),
-        "things": Recipe(
+        "things": CompositeRecipe(
             bursts=sizes.thing_bursts,
             cameras=20,
             classes=things,
@@ -55,41 +57,41 @@ def draw_data(report: Report) -> Facts:
     }
     facts: Facts = {"cut_outs": every.source, "kinds": len(every.by_label), "classes": list(chosen)}
     for name, recipe in recipes.items():
-        drawn = draw(report.folder / "data" / name, recipe)
+        drawn = render_dataset(report.folder / "data" / name, recipe)
         facts[name] = {"bursts": drawn.bursts, "pictures": drawn.pictures, "source": drawn.source}
     facts["species"]["variants"] = {name: len(every.by_label[name]) for name in chosen}
     parts = split(species(report.folder), seed=report.seed)
     facts["sides"] = {
         name: {"pictures": len(side), "bursts": len({picture.burst for picture in side})}
-        for name, side in zip(("train", "held_out", "test"), parts.sides, strict=True)
+        for name, side in zip(("train", "held_out", "test"), parts.subsets, strict=True)
     }
-    facts["leaks"] = leaks(parts)
+    facts["leaks"] = find_leaks(parts)
     return facts
 
 
-def genuine() -> list[Picture]:
+def genuine() -> list[Sample]:
     """Photographs of camera traps; labelled, as far as they are, by the folder. None where they are not at hand."""
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
-    return [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths]
+    return [Sample(path, path.parent.name, path.parent.name, "genuine") for path in paths]
 
 
-def species(folder: Path) -> DataSet:
+def species(folder: Path) -> Dataset:
     """A dozen kinds, and nothing."""
-    return read_data(folder / "data" / "species")
+    return read_dataset(folder / "data" / "species")
 
 
-def groups(folder: Path) -> DataSet:
+def groups(folder: Path) -> Dataset:
     """All kinds that there are, nothing, and more of persons and vehicles."""
-    first, second = (read_data(folder / "data" / name) for name in ("groups", "things"))
+    first, second = (read_dataset(folder / "data" / name) for name in ("groups", "things"))
     # Cameras and bursts of two drawings have the same names.
     renamed = [
         replace(picture, burst=f"things/{picture.burst}", camera=f"things/{picture.camera}")
-        for picture in second.pictures
+        for picture in second.samples
     ]
-    return first.with_pictures([*first.pictures, *renamed], "with more persons and vehicles")
+    return first.with_samples([*first.samples, *renamed], "with more persons and vehicles")
 
 
-def sides(report: Report) -> tuple[DataSet, Split]:
+def sides(report: Report) -> tuple[Dataset, Split]:
     """The data for species and their split, the same in every step."""
     data = species(report.folder)
     return data, split(data, seed=report.seed)

@@ -10,14 +10,14 @@ from benchmarks.models_report.pictures import LEOPARD, genuine, sides
 from benchmarks.models_report.running import Facts, Report
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import Backbone, PublishedClassifier
 from uncia.training.features.backbone_registry import load_backbone
 from uncia.training.heads.training import HeadSettings, train_head
 from uncia.training.model_packages.evaluation import calibrate_classes
 from uncia.training.model_packages.package_writing import write_trained_package
-from uncia.training.offline_inference.inference import ask, by_burst
+from uncia.training.offline_inference.inference import max_by_burst, score_images
 from uncia.training.retained_classes import find_published
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
@@ -43,10 +43,10 @@ def _genuine(package: OpenPackage) -> Facts:
     pictures = genuine()
     if not pictures:
         return {"photographs": 0}
-    answers = ask(package, pictures)
+    answers = score_images(package, pictures)
     (leopard,) = package.card.labels.of_taxon(LEOPARD)
-    scores, best = answers.windows[:, leopard.index], answers.whole.argmax(axis=1)
-    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.pictures])
+    scores, best = answers.window_scores[:, leopard.index], answers.frame_scores.argmax(axis=1)
+    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
     cut = leopard.threshold if leopard.threshold is not None else 2.0
     return {
         "photographs": len(scores),
@@ -58,27 +58,29 @@ def _genuine(package: OpenPackage) -> Facts:
         "others_called": int((scores[~shown] >= cut).sum()),
         "others_first": int((best[~shown] == leopard.index).sum()),
         "greatest_other": float(scores[~shown].max()),
-        "greatest_other_is": answers.pictures[int(np.where(shown, -1, scores).argmax())].path.name,
+        "greatest_other_is": answers.samples[int(np.where(shown, -1, scores).argmax())].path.name,
     }
 
 
 def _left_out(report: Report, network: Backbone, parts: Split) -> list[Facts]:
     """Each kind that the published network knows, taught as usual and kept without a photograph, on test bursts."""
     taught = open_package(report.package("head"))
-    answers = ask(taught, parts.test)
-    bursts = [picture.burst for picture in answers.pictures]
+    answers = score_images(taught, parts.test)
+    bursts = [picture.burst for picture in answers.samples]
     published, told = network.published, []
     for entry in taught.card.labels.classes:
         own = None if published is None else _published(published, entry)
         if own is None:
             continue
-        labels = [picture.label for picture in answers.pictures]
+        labels = [picture.label for picture in answers.samples]
         untaught = _without(report, network, parts, entry.label, own)
         told.append(
             {
                 "kind": entry.label,
                 "published": own.label,
-                "taught": _found(report, answers.windows[:, entry.index], entry.threshold, labels, bursts, entry.label),
+                "taught": _found(
+                    report, answers.window_scores[:, entry.index], entry.threshold, labels, bursts, entry.label
+                ),
                 "kept": untaught,
             }
         )
@@ -99,7 +101,7 @@ def _published(published: PublishedClassifier, entry: LabelClass) -> LabelClass 
 def _without(report: Report, network: Backbone, parts: Split, label: str, own: LabelClass) -> Facts:
     """Learn without any photograph of `label`; the test's are called as the published class is."""
 
-    def others(side: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    def others(side: tuple[Sample, ...]) -> tuple[Sample, ...]:
         return tuple(picture for picture in side if picture.label != label)
 
     test = tuple(replace(each, label=own.label) if each.label == label else each for each in parts.test)
@@ -118,8 +120,8 @@ def _found(
 ) -> Facts:
     """Bursts of the kind that reach its threshold, and bursts of other things that do."""
     names = np.array(bursts)
-    shown = by_burst(np.array(labels) == label, names) > 0
-    called = by_burst(scores, names) >= (2.0 if threshold is None else threshold)
+    shown = max_by_burst(np.array(labels) == label, names) > 0
+    called = max_by_burst(scores, names) >= (2.0 if threshold is None else threshold)
     return {
         "threshold": threshold,
         "found": share_of(report, called, shown),

@@ -29,8 +29,8 @@ from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED
-from uncia.training.datasets.images import Picture
-from uncia.training.offline_inference.inference import ask
+from uncia.training.datasets.dataset import Sample
+from uncia.training.offline_inference.inference import score_images
 from uncia.triton_models.packages.loading import open_package
 
 MODEL = "species_classifier"
@@ -118,28 +118,28 @@ def _moved(heard: Heard, version: str, move: Any) -> Facts:
     return {"command_s": round(took, 2), "first_answer_s": round(max(0.0, first - began), 2)}
 
 
-def _skew(report: Report, sent: dict[str, Picture], heard: Heard, version: str) -> Facts:
+def _skew(report: Report, sent: dict[str, Sample], heard: Heard, version: str) -> Facts:
     """The largest difference between what the stream said of a file and what the recipe says of it."""
     keys = [key for _, key in heard.by(version)][:20]
     package = open_package(report.package("species_and_groups"))
-    answers = ask(package, [sent[key] for key in keys])
+    answers = score_images(package, [sent[key] for key in keys])
     served = [heard.answers[key][1].prediction for key in keys]
     off = [
         float(np.abs(told.windows.unpack() - mine.astype(np.float32)).max())
-        for told, mine in zip(served, answers.windows, strict=True)
+        for told, mine in zip(served, answers.window_scores, strict=True)
         if told is not None
     ]
     return {"photographs": len(off), "off_by": max(off, default=0.0)}
 
 
 @contextmanager
-def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Picture]]:
+def _uploads(report: Report, settings: Settings) -> Iterator[dict[str, Sample]]:
     """Photographs come, a few a second, as long as the context lasts: composites, and genuine ones where they are."""
     _, parts = sides(report)
     pictures = list(parts.test)
     leopards = [picture for picture in genuine() if picture.burst == "snow_leopard_burst"]
     pictures = [*leopards, *pictures]
-    store, sent = ObjectStore(settings), dict[str, Picture]()
+    store, sent = ObjectStore(settings), dict[str, Sample]()
 
     def play(stop: threading.Event) -> None:
         while not stop.wait(1 / _PER_S):

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from uncia.camtrap import tables
+from uncia.camtrap.camtrap_dp import parse_timestamp
 from uncia.errors import SettingsError
 from uncia.events import DeploymentChanged, Sensitivity, Trigger
 from uncia.producers.gateway.object_names import checked_name
@@ -73,9 +74,9 @@ class _Row:
         if not (text := self.text(column)):
             return None
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.wrong.append(f"{column} {text!r} is no time: write it like 2026-05-14T07:31:00+02:00")
+            moment = parse_timestamp(text)
+        except ValueError as error:
+            self.wrong.append(f"{column} {error}")
             return None
         if moment.tzinfo is None:
             self.wrong.append(

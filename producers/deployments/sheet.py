@@ -1,24 +1,15 @@
 """A whole `deployments.csv`: its rows, what is wrong with them, and which of them contradict each other."""
 
-import csv
-import io
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from uncia.camtrap import tables
+from uncia.camtrap.camtrap_dp import identify_table
+from uncia.camtrap.table_reader import table_of
 from uncia.errors import UnciaError
 from uncia.events import DeploymentChanged
 from uncia.producers.deployments.rows import Columns, Defaults, read_row
-
-_OTHERS = {
-    "a deployments.csv of Wildlife Insights": {"deployment_id", "placename", "start_date"},
-    "a station table of camtrapR": {"station", "setup_date", "retrieval_date"},
-    "a media.csv of Camtrap DP": {"mediaid", "filepath"},
-    "an observations.csv of Camtrap DP": {"observationid", "observationtype"},
-}
-"""Tables that are handed in for one of ours, by some of their headings."""
 
 _FAR, _NEAR = 20.0, 5.0
 """Degrees."""
@@ -47,16 +38,20 @@ class Sheet:
 def read_sheet(raw: bytes, columns: Columns, defaults: Defaults) -> Sheet:
     """Read and check the file alone. Raises `UnciaError` where it is no such table at all."""
     sheet = Sheet()
-    form, text = _text(raw)
-    for line, cells, wrong in _rows(text, form, columns):
+    table = table_of(raw, strict=True)
+    _check(table.header, columns)
+    for row in table:
         sheet.rows += 1
         # Where cells are not under their headings, what they seem to say would only mislead, or tell a position.
-        deployment, wrong = (
-            (None, wrong) if wrong else read_row(cells, columns, defaults, decimal_comma=form.decimal_comma)
-        )
-        sheet.problems += [Problem(line, cells.get("deploymentID", ""), each) for each in wrong]
+        if row.surplus:
+            count = len(table.header)
+            wrong = f"has {count + row.surplus} cells under {count} headings: is one with a separator in it not quoted?"
+            deployment, problems = None, [wrong]
+        else:
+            deployment, problems = read_row(row.cells, columns, defaults, decimal_comma=table.form.decimal_comma)
+        sheet.problems += [Problem(row.line, row.cells.get("deploymentID", ""), problem) for problem in problems]
         if deployment is not None:
-            sheet.deployments[line] = deployment
+            sheet.deployments[row.line] = deployment
     _take_out(sheet, [*_repeated(sheet.deployments), *_overlaps(sheet.deployments), *_exchanged(sheet.deployments)])
     return sheet
 
@@ -146,52 +141,15 @@ def _overlap(one: DeploymentChanged, other: DeploymentChanged) -> bool:
     return (other.end is None or one.start < other.end) and (one.end is None or other.start < one.end)
 
 
-def _text(raw: bytes) -> tuple[tables.Form, str]:
-    """How the table is written, and its text from the heading on."""
-    try:
-        text = raw.decode(tables.encoding_of(raw))
-    except UnicodeDecodeError as error:
-        raise UnciaError(tables.not_utf_8(raw[: error.start].count(b"\n") + 1)) from error
-    first, _, rest = text.partition("\n")
-    form = tables.form_of(first, rest.partition("\n")[0])
-    return form, rest if form.skipped else text
-
-
-def _rows(text: str, form: tables.Form, columns: Columns) -> Iterator[tuple[int, dict[str, str], list[str]]]:
-    """Line, cells by column, and what is wrong with the row's form."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check(header, columns)
-        while True:
-            line = reader.line_num + 1 + form.skipped
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if not any(cell.strip() for cell in cells):
-                continue
-            wrong = []
-            if len(cells) > len(header):
-                wrong = [
-                    f"has {len(cells)} cells under {len(header)} headings: is one with a separator in it not quoted?"
-                ]
-            yield line, dict(zip(header, cells, strict=False)), wrong
-    except csv.Error as error:
-        raise UnciaError(f"line {reader.line_num + form.skipped} is no CSV: {error}") from error
-
-
 def _check(header: list[str], columns: Columns) -> None:
     missing = [name for name in REQUIRED if name not in header]
     for names in (columns.station, columns.camera):
         if not set(names) & set(header):
             missing.append(" or ".join(names))
     if missing:
-        others = next((name for name, some in _OTHERS.items() if some <= {each.lower() for each in header}), "")
+        kind = identify_table(header)
         raise UnciaError(
-            (f"this is {others}, which is not read: " if others else "")
+            (f"this is {kind}, which is not read: " if kind else "")
             + f"the table lacks {', '.join(missing)}: a Camtrap DP `deployments.csv` is expected; "
             "--station-column and --camera-column choose other columns"
         )
-    twice = {name for name in header if name and header.count(name) > 1}
-    if twice:
-        raise UnciaError(f"the table has the column {', '.join(sorted(twice))} more than once")

@@ -8,14 +8,14 @@ from PIL import Image, ImageDraw
 
 from tests.unit.training.ensembles.tiny_packages import FRAME, tiny_package
 from uncia.training.animal_or_not.recipe import GroupModel, train_group_model
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.offline_inference.inference import ask
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.offline_inference.inference import score_images
 
 # Seconds on a quiet machine; it trains, exports and asks three graphs.
 pytestmark = pytest.mark.timeout(300)
 
 
-def _pictures(folder: Path) -> DataSet:
+def _pictures(folder: Path) -> Dataset:
     """Bright discs on a noisy ground, in one half of the frame, and the ground alone."""
     chance, told = np.random.default_rng(3), []
     for at in range(36):
@@ -28,8 +28,8 @@ def _pictures(folder: Path) -> DataSet:
         path = folder / f"{at}.png"
         image.save(path)
         label, group = ("disc", "animal") if at % 2 else ("nothing", "nothing")
-        told.append(Picture(path, label, f"b{at}", f"c{at % 3}", box=box, group=group))
-    return DataSet(tuple(told), "discs that were drawn")
+        told.append(Sample(path, label, f"b{at}", f"c{at % 3}", box=box, group=group))
+    return Dataset(tuple(told), "discs that were drawn")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ def test_one_package_knows_the_kinds_and_the_groups(made: GroupModel) -> None:
 
 
 def test_what_was_never_seen_is_told_apart(made: GroupModel) -> None:
-    answers = ask(made.package, made.split.test)
-    animal = np.array([picture.label == "animal" for picture in answers.pictures])
-    assert ((answers.windows[:, 2] > answers.windows[:, 3]) == animal).mean() > 0.8
+    answers = score_images(made.package, made.split.test)
+    animal = np.array([picture.label == "animal" for picture in answers.samples])
+    assert ((answers.window_scores[:, 2] > answers.window_scores[:, 3]) == animal).mean() > 0.8
 
 
 def test_held_out_bursts_give_the_groups_a_threshold_and_a_calibration(made: GroupModel) -> None:
@@ -60,5 +60,5 @@ def test_held_out_bursts_give_the_groups_a_threshold_and_a_calibration(made: Gro
 
 def test_the_groups_score_as_in_the_head_alone(made: GroupModel) -> None:
     assert made.head is not None
-    alone, joined = (ask(package, made.split.test).windows for package in (made.head, made.package))
+    alone, joined = (score_images(package, made.split.test).window_scores for package in (made.head, made.package))
     np.testing.assert_allclose(joined[:, 2:], alone, atol=1e-3)

@@ -26,7 +26,7 @@ from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import ModelCard, installed_card
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
-from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.image_decoding import load_frame
 
 LIMIT_S = 60
 Models = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -160,7 +160,7 @@ def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settin
     version = answer.prediction.version
     card = installed_card(settings.model_repository, settings.model, version)
     (folder / "photograph.jpg").write_bytes(data)
-    frame = frame_of(folder / "photograph.jpg", card.frame)
+    frame = load_frame(folder / "photograph.jpg", card.frame)
     graph = settings.model_repository / settings.model / version / "model.onnx"
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     whole, windows = session.run([card.whole, card.windows], {card.input: frame[np.newaxis]})

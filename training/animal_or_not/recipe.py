@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncia.storage.atomic_dir import DRAFT, draft
 from uncia.training.animal_or_not.dataset import label_by_group, split_by_kind
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
 from uncia.training.ensembles.concatenate import concatenate_models
 from uncia.triton_models.packages.loading import OpenPackage, model_name_for, open_package
@@ -30,7 +30,7 @@ class GroupModel:
 
 
 def train_group_model(
-    data: DataSet,
+    data: Dataset,
     out: Path,
     *,
     beside: OpenPackage | None = None,

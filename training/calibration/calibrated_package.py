@@ -4,7 +4,7 @@ from pathlib import Path
 
 from uncia.errors import UnciaError
 from uncia.training.calibration.label_set_calibration import ClassCalibration, ThresholdTarget, calibrate_label_set
-from uncia.training.offline_inference.inference import Answers
+from uncia.training.offline_inference.inference import ImageScores
 from uncia.triton_models.packages.loading import OpenPackage
 from uncia.triton_models.packages.writing import render_page, write_package
 
@@ -14,7 +14,7 @@ class CalibrationError(UnciaError):
 
 
 def write_calibrated_package(
-    out: Path, package: OpenPackage, answers: Answers, promise: ThresholdTarget, source: str
+    out: Path, package: OpenPackage, answers: ImageScores, promise: ThresholdTarget, source: str
 ) -> tuple[OpenPackage, list[ClassCalibration]]:
     """Write a package with what `answers` about held-out pictures teach; `source` says in words which data these were.
 
@@ -23,7 +23,7 @@ def write_calibrated_package(
     card = package.card
     bursts = len(set(answers.bursts.tolist()))
     said = f"{bursts} held-out bursts: {source}"
-    labels, learnt = calibrate_label_set(card.labels, answers.windows, answers.pictures, promise, said)
+    labels, learnt = calibrate_label_set(card.labels, answers.window_scores, answers.samples, promise, said)
     if not learnt:
         raise CalibrationError(
             f"{bursts} bursts teach nothing of these classes: a class needs three bursts that show it, and three that "

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.serving.labels import LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.evaluation.calibration import fit_calibration
 from uncia.training.evaluation.thresholds import choose_threshold
-from uncia.training.offline_inference.inference import by_burst
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import max_by_burst
+from uncia.training.offline_inference.presence import class_presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ClassCalibration:
 def calibrate_label_set(
     labels: LabelSet,
     windows: NDArray[np.floating],
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     promise: ThresholdTarget,
     source: str,
     *,
@@ -58,12 +58,12 @@ def calibrate_label_set(
     threshold keeps the promise has none afterwards. `source` says in words which data these were.
     """
     bursts = np.array([picture.burst for picture in pictures], dtype=np.str_)
-    there, known = presence(pictures, labels)
+    there, known = class_presence(pictures, labels)
     # Nothing is in a burst only if it is in all frames of it.
     empty = np.array([entry.group == "nothing" and entry.label == "nothing" for entry in labels.classes])
-    peaks = by_burst(windows, bursts)
-    shown = np.where(empty, by_burst(~there, bursts) == 0, by_burst(there, bursts) > 0)
-    told = by_burst(~known, bursts) == 0
+    peaks = max_by_burst(windows, bursts)
+    shown = np.where(empty, max_by_burst(~there, bursts) == 0, max_by_burst(there, bursts) > 0)
+    told = max_by_burst(~known, bursts) == 0
     classes, learnt = [], []
     for entry in labels.classes:
         rows = told[:, entry.index]

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uncia.training.datasets.images import Picture
-from uncia.training.datasets.readers.vocabulary import plain
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.readers.vocabulary import normalize_label
 
 FEW_BURSTS = 5
 """With fewer, a label is missing on some side of a split, or is measured by a burst or two."""
@@ -25,9 +25,9 @@ class ClassCount:
     """0 where no camera is known."""
 
 
-def count_classes(pictures: Sequence[Picture]) -> list[ClassCount]:
+def count_classes(pictures: Sequence[Sample]) -> list[ClassCount]:
     """Most bursts first."""
-    of: dict[str, list[Picture]] = defaultdict(list)
+    of: dict[str, list[Sample]] = defaultdict(list)
     for picture in pictures:
         of[picture.label].append(picture)
     counts = [
@@ -43,7 +43,7 @@ def count_classes(pictures: Sequence[Picture]) -> list[ClassCount]:
     return sorted(counts, key=lambda count: (-count.bursts, count.label))
 
 
-def judge_classes(counts: Sequence[ClassCount], cameras: int) -> list[str]:
+def class_warnings(counts: Sequence[ClassCount], cameras: int) -> list[str]:
     """What a model cannot be learnt or measured with, a sentence each. `cameras`: how many there are in all."""
     said = []
     if len(counts) == 1:
@@ -63,7 +63,7 @@ def judge_classes(counts: Sequence[ClassCount], cameras: int) -> list[str]:
         said.append("no empty frames: a model of these classes sees an animal in every waving branch")
     names: dict[str, list[str]] = defaultdict(list)
     for count in counts:
-        names[plain(count.label)].append(count.label)
+        names[normalize_label(count.label)].append(count.label)
     said += [
         f"{' and '.join(sorted(same))} look like one class under several names"
         for same in names.values()

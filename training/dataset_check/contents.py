@@ -13,8 +13,8 @@ from PIL import Image
 
 from uncia.errors import RejectedImage
 from uncia.imaging.frames import FrameSpec
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import Progress
+from uncia.training.datasets.image_decoding import load_frame
+from uncia.training.progress import ProgressCallback
 
 THUMBNAIL = (24, 32)
 """Rows and columns of the small grey picture that is kept of each file: 768 bytes, 38 MB for 50,000."""
@@ -25,7 +25,7 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Content:
+class FileContent:
     """One file that can be read."""
 
     sha256: str
@@ -36,7 +36,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableFile:
     """One file that cannot, and why."""
 
     path: Path
@@ -45,16 +45,16 @@ class Unreadable:
 
 
 def read_contents(
-    paths: Sequence[Path], progress: Progress | None = None
-) -> tuple[dict[Path, Content], list[Unreadable]]:
+    paths: Sequence[Path], progress: ProgressCallback | None = None
+) -> tuple[dict[Path, FileContent], list[UnreadableFile]]:
     """Open each file once, in threads; memory is bounded by the thumbnails and by a few files at a time."""
-    contents: dict[Path, Content] = {}
-    broken: list[Unreadable] = []
+    contents: dict[Path, FileContent] = {}
+    broken: list[UnreadableFile] = []
     waiting = iter(paths)
     with ThreadPoolExecutor() as threads:
         for part in _parts(waiting):
             for path, found in zip(part, threads.map(_content, part), strict=True):
-                if isinstance(found, Unreadable):
+                if isinstance(found, UnreadableFile):
                     broken.append(found)
                 else:
                     contents[path] = found
@@ -68,17 +68,17 @@ def _parts(paths: Iterator[Path]) -> Iterator[list[Path]]:
         yield part
 
 
-def _content(path: Path) -> Content | Unreadable:
+def _content(path: Path) -> FileContent | UnreadableFile:
     try:
-        image = Image.fromarray(frame_of(path, _SMALL)).convert("L")
+        image = Image.fromarray(load_frame(path, _SMALL)).convert("L")
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except RejectedImage as error:
-        return Unreadable(path, error.reason, str(error))
+        return UnreadableFile(path, error.reason, str(error))
     except OSError as error:
-        return Unreadable(path, "image-missing", error.strerror or str(error))
+        return UnreadableFile(path, "image-missing", error.strerror or str(error))
     rows, columns = THUMBNAIL
     thumbnail = np.asarray(image.resize((columns, rows), Image.Resampling.BOX))
     spots = np.asarray(image.resize((9, 8), Image.Resampling.BOX), np.int16)
     bits = np.packbits(spots[:, 1:] > spots[:, :-1])
-    return Content(sha256, int.from_bytes(bits.tobytes(), "big"), thumbnail)
+    return FileContent(sha256, int.from_bytes(bits.tobytes(), "big"), thumbnail)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from uncia.training.dataset_check.contents import Content
-from uncia.training.dataset_check.near_copies import Shots, near_copies
-from uncia.training.datasets.images import Picture
-from uncia.training.datasets.splits import SIDES, Split
+from uncia.training.dataset_check.contents import FileContent
+from uncia.training.dataset_check.near_duplicates import ComparedFiles, find_near_duplicates
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.splits import SUBSETS, Split
 
 Kind = Literal["exact", "near"]
 
 
 @dataclass(frozen=True)
-class Duplicates:
+class DuplicateGroup:
     """Files that show one shot."""
 
     kind: Kind
@@ -34,10 +34,10 @@ class Duplicates:
 
 
 def find_duplicates(
-    pictures: Sequence[Picture], contents: Mapping[Path, Content], split: Split | None = None
-) -> list[Duplicates]:
+    pictures: Sequence[Sample], contents: Mapping[Path, FileContent], split: Split | None = None
+) -> list[DuplicateGroup]:
     """Groups of files, exact copies first, then by their first path."""
-    of: dict[Path, list[Picture]] = defaultdict(list)
+    of: dict[Path, list[Sample]] = defaultdict(list)
     for picture in pictures:
         if picture.path in contents:
             of[picture.path].append(picture)
@@ -49,30 +49,32 @@ def find_duplicates(
     # Of exact copies the first stands for all.
     firsts = [paths[0] for paths in by_bytes.values()]
     if firsts:
-        shots = Shots.of([(of[path][0], contents[path]) for path in firsts])
-        found += [_group("near", [firsts[place] for place in group], of, sides) for group in near_copies(shots)]
+        shots = ComparedFiles.of([(of[path][0], contents[path]) for path in firsts])
+        found += [
+            _group("near", [firsts[place] for place in group], of, sides) for group in find_near_duplicates(shots)
+        ]
     return found
 
 
 def _sides(split: Split | None) -> dict[Path, set[str]]:
     sides: dict[Path, set[str]] = defaultdict(set)
     if split is not None:
-        for name, side in zip(SIDES, split.sides, strict=True):
+        for name, side in zip(SUBSETS, split.subsets, strict=True):
             for picture in side:
                 sides[picture.path].add(name)
     return sides
 
 
 def _group(
-    kind: Kind, paths: Iterable[Path], of: Mapping[Path, list[Picture]], sides: Mapping[Path, set[str]]
-) -> Duplicates:
+    kind: Kind, paths: Iterable[Path], of: Mapping[Path, list[Sample]], sides: Mapping[Path, set[str]]
+) -> DuplicateGroup:
     ordered = tuple(sorted(paths))
     labels = [frozenset(picture.label for picture in of[path]) for path in ordered]
     lying = set().union(*(sides.get(path, set()) for path in ordered))
-    return Duplicates(
+    return DuplicateGroup(
         kind,
         ordered,
         tuple(sorted(frozenset().union(*labels))),
         len(set(labels)) > 1,
-        tuple(side for side in SIDES if side in lying),
+        tuple(side for side in SUBSETS if side in lying),
     )

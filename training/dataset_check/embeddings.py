@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Progress
+from uncia.training.progress import ProgressCallback
 
 BACKBONE = "efficientnet-lite0"
 _AT_ONCE = 256
 
 
-def see(paths: Sequence[Path], cache: Path, progress: Progress | None = None) -> tuple[list[Path], NDArray[np.float32]]:
+def embed_images(
+    paths: Sequence[Path], cache: Path, progress: ProgressCallback | None = None
+) -> tuple[list[Path], NDArray[np.float32]]:
     """Those that could be read, and float32 (N, D): of each feature its best window, as the animal is in one of them.
 
     Features are kept in `cache` by content, and shared with `uncia train`; the rows are mapped from a file that

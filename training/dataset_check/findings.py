@@ -9,19 +9,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.training.dataset_check.classes import ClassCount, count_classes, judge_classes
-from uncia.training.dataset_check.contents import Unreadable, read_contents
-from uncia.training.dataset_check.duplicates import Duplicates, find_duplicates
-from uncia.training.dataset_check.labels import Doubt, doubtful
-from uncia.training.datasets.images import DataSet, Picture, Progress
+from uncia.training.dataset_check.classes import ClassCount, class_warnings, count_classes
+from uncia.training.dataset_check.contents import UnreadableFile, read_contents
+from uncia.training.dataset_check.duplicates import DuplicateGroup, find_duplicates
+from uncia.training.dataset_check.labels import LabelIssue, find_label_issues
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.splits import split
+from uncia.training.progress import ProgressCallback
 
 
-class See(Protocol):
+class EmbedImages(Protocol):
     """From files to those that could be read, and a row of features for each."""
 
     def __call__(
-        self, paths: Sequence[Path], progress: Progress | None = None, /
+        self, paths: Sequence[Path], progress: ProgressCallback | None = None, /
     ) -> tuple[list[Path], NDArray[np.float32]]: ...
 
 
@@ -36,9 +37,9 @@ class Findings:
     cameras: int
     classes: tuple[ClassCount, ...]
     class_notes: tuple[str, ...]
-    unreadable: tuple[Unreadable, ...]
-    duplicates: tuple[Duplicates, ...]
-    doubts: tuple[Doubt, ...]
+    unreadable: tuple[UnreadableFile, ...]
+    duplicates: tuple[DuplicateGroup, ...]
+    doubts: tuple[LabelIssue, ...]
     labels_checked: str
     """How labels were judged, or why they were not."""
 
@@ -53,25 +54,30 @@ class Findings:
         return {**told, "must_be_mended": self.must_be_mended}
 
 
-def check(
-    data: DataSet, see: See | None, *, seed: int = 1, reading: Progress | None = None, seeing: Progress | None = None
+def check_dataset(
+    data: Dataset,
+    see: EmbedImages | None,
+    *,
+    seed: int = 1,
+    reading: ProgressCallback | None = None,
+    embedding: ProgressCallback | None = None,
 ) -> Findings:
-    """Look the data over. Without `see`, labels are not judged. `reading` and `seeing` hear how far each part is."""
-    paths = list(dict.fromkeys(picture.path for picture in data.pictures))
+    """Look the data over. Without `see`, labels are not judged. `reading` and `embedding` hear how far each part is."""
+    paths = list(dict.fromkeys(picture.path for picture in data.samples))
     contents, broken = read_contents(paths, reading)
-    readable = tuple(picture for picture in data.pictures if picture.path in contents)
+    readable = tuple(picture for picture in data.samples if picture.path in contents)
     counts = count_classes(readable)
-    cameras = len({picture.camera for picture in data.pictures if picture.camera})
-    parts = split(data.with_pictures(readable), seed=seed)
-    doubts, how = _doubts(readable, see, seeing, seed)
+    cameras = len({picture.camera for picture in data.samples if picture.camera})
+    parts = split(data.with_samples(readable), seed=seed)
+    doubts, how = _doubts(readable, see, embedding, seed)
     return Findings(
         source=data.source,
         pictures=len(data),
         files=len(paths),
-        bursts=len({picture.burst for picture in data.pictures}),
+        bursts=len({picture.burst for picture in data.samples}),
         cameras=cameras,
         classes=tuple(counts),
-        class_notes=tuple(judge_classes(counts, cameras)),
+        class_notes=tuple(class_warnings(counts, cameras)),
         unreadable=tuple(broken),
         duplicates=tuple(find_duplicates(readable, contents, parts)),
         doubts=tuple(doubts),
@@ -80,8 +86,8 @@ def check(
 
 
 def _doubts(
-    pictures: Sequence[Picture], see: See | None, progress: Progress | None, seed: int
-) -> tuple[list[Doubt], str]:
+    pictures: Sequence[Sample], see: EmbedImages | None, progress: ProgressCallback | None, seed: int
+) -> tuple[list[LabelIssue], str]:
     if see is None:
         return [], "labels were not judged: that needs the network"
     if len({picture.label for picture in pictures}) < 2:
@@ -91,7 +97,7 @@ def _doubts(
     seen = [picture for picture in pictures if picture.path in row_of]
     rows = np.array([row_of[picture.path] for picture in seen], np.int64)
     how = "by a classifier on a published network's features, which learnt on the other bursts only"
-    return doubtful(seen, features, rows, seed), how
+    return find_label_issues(seen, features, rows, seed), how
 
 
 def _plain(value: Any) -> Any:

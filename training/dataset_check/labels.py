@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 
 FOLDS = 5
 _PENALTY = 1e-2
@@ -22,7 +22,7 @@ _STEPS = 60
 
 
 @dataclass(frozen=True)
-class Doubt:
+class LabelIssue:
     """A picture whose label looks wrong."""
 
     path: Path
@@ -35,12 +35,12 @@ class Doubt:
     """Of the label that it has."""
 
 
-def doubtful(
-    pictures: Sequence[Picture],
+def find_label_issues(
+    pictures: Sequence[Sample],
     features: NDArray[np.float32],
     rows: NDArray[np.int64] | None = None,
     seed: int = 1,
-) -> list[Doubt]:
+) -> list[LabelIssue]:
     """The most doubtful first. `features` (M, D); `rows` (N,) says which of its rows is each picture's, without it they
     are in the same order.
 
@@ -70,7 +70,7 @@ def doubtful(
         rather = int(sure.argmax())
         if sure[rather] > 0 and rather not in shown[pictures[place].path] and row[rather] > row[own]:
             one = pictures[place]
-            doubts.append(Doubt(one.path, one.label, labels[rather], float(row[rather]), float(row[own])))
+            doubts.append(LabelIssue(one.path, one.label, labels[rather], float(row[rather]), float(row[own])))
     return sorted(doubts, key=lambda doubt: (doubt.own - doubt.probability, str(doubt.path)))
 
 

@@ -27,7 +27,7 @@ _BEHIND = 127
 """The grey behind what is transparent: it says nothing to a network, whose inputs are centred there."""
 
 
-def frame_of(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def load_frame(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """What a model with this frame sees of the file: uint8, shape (spec.height, spec.width, 3), RGB.
 
     Raises `RejectedImage`: for a JPEG the reasons of `read_frame`; for others `image-missing`, `image-empty`,

@@ -11,28 +11,28 @@ from random import Random
 from typing import Literal
 
 from uncia.errors import SettingsError
-from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.dataset import Dataset, Sample
 
 By = Literal["burst", "camera"]
-SIDES = ("train", "held_out", "test")
+SUBSETS = ("train", "held_out", "test")
 
 
 @dataclass(frozen=True)
 class Split:
     """Three sides. Learn on `train`; choose settings, thresholds and weights on `held_out`; report `test`."""
 
-    train: tuple[Picture, ...]
-    held_out: tuple[Picture, ...]
-    test: tuple[Picture, ...]
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    test: tuple[Sample, ...]
     by: By = "burst"
 
     @property
-    def sides(self) -> tuple[tuple[Picture, ...], ...]:
-        """In the order of `SIDES`."""
+    def subsets(self) -> tuple[tuple[Sample, ...], ...]:
+        """In the order of `SUBSETS`."""
         return self.train, self.held_out, self.test
 
 
-def split(data: DataSet, *, seed: int, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), by: By = "burst") -> Split:
+def split(data: Dataset, *, seed: int, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), by: By = "burst") -> Split:
     """Every picture on one side; bursts (or cameras, and then their bursts too) whole; labels as even as that goes.
 
     The rarest labels are dealt first, each burst to the side that lacks most of them, in pictures. A label of one
@@ -40,48 +40,48 @@ def split(data: DataSet, *, seed: int, shares: tuple[float, float, float] = (0.6
     their order. Raises `SettingsError` when a share is wrong, or for `by="camera"` when a camera is not known.
     """
     _check(shares, by)
-    if by == "camera" and not all(picture.camera for picture in data.pictures):
-        unknown = sum(not picture.camera for picture in data.pictures)
+    if by == "camera" and not all(picture.camera for picture in data.samples):
+        unknown = sum(not picture.camera for picture in data.samples)
         raise SettingsError(
             f"the camera of {unknown:,} pictures is not known: tell it (a table can), or split by burst"
         )
-    whole = _wholes(data.pictures, by)
+    whole = _wholes(data.samples, by)
     members: dict[int, list[int]] = defaultdict(list)
     for place, root in enumerate(whole):
         members[root].append(place)
-    side_of = _deal(data.pictures, list(members.values()), seed, shares)
-    parts: tuple[list[Picture], list[Picture], list[Picture]] = ([], [], [])
-    for place, picture in enumerate(data.pictures):
+    side_of = _deal(data.samples, list(members.values()), seed, shares)
+    parts: tuple[list[Sample], list[Sample], list[Sample]] = ([], [], [])
+    for place, picture in enumerate(data.samples):
         parts[side_of[place]].append(picture)
     return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), by)
 
 
-def leaks(parts: Split) -> list[str]:
+def find_leaks(parts: Split) -> list[str]:
     """What is on two sides and must not be, a sentence each: files, bursts, and for `by="camera"` cameras."""
     found = []
     for what, of in (("file", _path), ("burst", _burst), ("camera", _camera)):
         if what == "camera" and parts.by != "camera":
             continue
         seen: dict[str, set[str]] = defaultdict(set)
-        for name, side in zip(SIDES, parts.sides, strict=True):
+        for name, side in zip(SUBSETS, parts.subsets, strict=True):
             for picture in side:
                 seen[of(picture)].add(name)
         for key, names in seen.items():
             if len(names) > 1 and key:
-                where = " and ".join(name.replace("_", "-") for name in SIDES if name in names)
+                where = " and ".join(name.replace("_", "-") for name in SUBSETS if name in names)
                 found.append(f"{what} {key} is in {where}")
     return found
 
 
-def _path(picture: Picture) -> str:
+def _path(picture: Sample) -> str:
     return str(picture.path)
 
 
-def _burst(picture: Picture) -> str:
+def _burst(picture: Sample) -> str:
     return picture.burst
 
 
-def _camera(picture: Picture) -> str:
+def _camera(picture: Sample) -> str:
     return picture.camera
 
 
@@ -92,7 +92,7 @@ def _check(shares: Sequence[float], by: str) -> None:
         raise SettingsError(f"no split by {by!r}: burst or camera")
 
 
-def _wholes(pictures: Sequence[Picture], by: By) -> list[int]:
+def _wholes(pictures: Sequence[Sample], by: By) -> list[int]:
     """For each picture the number of what must stay together: what shares a file, a burst or (asked for) a camera."""
     parent = list(range(len(pictures)))
 
@@ -114,7 +114,7 @@ def _wholes(pictures: Sequence[Picture], by: By) -> list[int]:
 
 
 def _deal(
-    pictures: Sequence[Picture], wholes: list[list[int]], seed: int, shares: tuple[float, float, float]
+    pictures: Sequence[Sample], wholes: list[list[int]], seed: int, shares: tuple[float, float, float]
 ) -> dict[int, int]:
     """Which side each picture goes to. Iterative stratification (Sechidis and others, 2011), by whole bursts."""
     total = Counter(picture.label for picture in pictures)

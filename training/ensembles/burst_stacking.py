@@ -17,8 +17,8 @@ from scipy.special import expit, logit
 from uncia.serving.labels import LabelSet
 from uncia.training.ensembles.stacking import StackingError
 from uncia.training.evaluation.calibration import fit_logistic_curve
-from uncia.training.offline_inference.inference import Answers, by_burst
-from uncia.training.offline_inference.presence import presence
+from uncia.training.offline_inference.inference import ImageScores, max_by_burst
+from uncia.training.offline_inference.presence import class_presence
 
 FLOOR = 0.01
 """Lower scores are noise: the worker drops them."""
@@ -119,14 +119,14 @@ def fit_burst_stacking(
     }
 
 
-def fit_from_predictions(predictions: Answers, labels: LabelSet, *, name: str, source: str) -> dict[str, Any]:
+def fit_from_predictions(predictions: ImageScores, labels: LabelSet, *, name: str, source: str) -> dict[str, Any]:
     """As `fit_burst_stacking`, from predictions for held-out pictures. `source` names the data for readers."""
-    scores = BurstEvidence.of(predictions.windows, predictions.bursts)
-    present, known = presence(predictions.pictures, labels)
+    scores = BurstEvidence.of(predictions.window_scores, predictions.bursts)
+    present, known = class_presence(predictions.samples, labels)
     return fit_burst_stacking(
         scores,
-        by_burst(present, predictions.bursts) > 0,
-        by_burst(~known, predictions.bursts) == 0,
+        max_by_burst(present, predictions.bursts) > 0,
+        max_by_burst(~known, predictions.bursts) == 0,
         labels,
         name=name,
         calibrated_on=f"{len(scores.names)} held-out bursts: {source}",

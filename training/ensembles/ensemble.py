@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from uncia.imaging.frames import FrameSpec, self_test_pattern
 from uncia.serving.labels import LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.graph import Member, ensemble_graph, member_outputs_graph
 from uncia.training.ensembles.rules import Floats, Rule, combine
 from uncia.training.ensembles.stacking import StackingError, StackingWeights, fit_stacking
 from uncia.training.ensembles.views import View, common_frame, scale_spec
-from uncia.training.offline_inference.inference import Answers, Progress, ask
-from uncia.training.offline_inference.presence import truth_of
+from uncia.training.offline_inference.inference import ImageScores, score_images
+from uncia.training.offline_inference.presence import true_classes
+from uncia.training.progress import ProgressCallback, no_progress
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, open_session
 from uncia.triton_models.packages.writing import render_page, write_package
 
@@ -59,10 +60,10 @@ def assemble(packages: Sequence[OpenPackage], views: Sequence[View]) -> Ensemble
 
 
 def predict_members(
-    ensemble: Ensemble, pictures: Sequence[Picture], progress: Progress = lambda done, total: None
-) -> Answers:
-    """The predictions of each view of each member: `whole` and `windows` are (N, M, C)."""
-    return ask(_member_outputs(ensemble), pictures, progress)
+    ensemble: Ensemble, pictures: Sequence[Sample], progress: ProgressCallback = no_progress
+) -> ImageScores:
+    """The predictions of each view of each member: `frame_scores` and `window_scores` are (N, M, C)."""
+    return score_images(_member_outputs(ensemble), pictures, progress)
 
 
 def members_first(values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -70,9 +71,9 @@ def members_first(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.moveaxis(values, 1, 0)
 
 
-def fit_member_weights(ensemble: Ensemble, predictions: Answers) -> StackingWeights:
+def fit_member_weights(ensemble: Ensemble, predictions: ImageScores) -> StackingWeights:
     """Fit `stacked` on predictions of `predict_members` for held-out bursts."""
-    return fit_stacking(members_first(predictions.windows), truth_of(predictions.pictures, ensemble.labels))
+    return fit_stacking(members_first(predictions.window_scores), true_classes(predictions.samples, ensemble.labels))
 
 
 def build_package(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from uncia.events.images import Box
 from uncia.imaging.frames import FrameSpec, Pixels
-from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.image_decoding import load_frame
 
 Augmentation = Literal["plain", "mirror", "colour"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
@@ -37,10 +37,10 @@ class ImageRegion:
 
 
 def load_pixels(sight: ImageRegion, spec: FrameSpec) -> Pixels:
-    """uint8 (height, width, 3) as the stream would see it, or the crop at this size. Errors as `frame_of`."""
+    """uint8 (height, width, 3) as the stream would see it, or the crop at this size. Errors as `load_frame`."""
     if sight.box is None:
-        return frame_of(sight.path, spec)
-    canvas = Image.fromarray(frame_of(sight.path, _CANVAS))
+        return load_frame(sight.path, spec)
+    canvas = Image.fromarray(load_frame(sight.path, _CANVAS))
     left, top, right, bottom = crop_edges(sight.box)
     box = (left * canvas.width, top * canvas.height, right * canvas.width, bottom * canvas.height)
     return np.asarray(canvas.resize((spec.width, spec.height), Image.Resampling.BOX, box=box))

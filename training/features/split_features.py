@@ -9,7 +9,7 @@ import numpy as np
 from uncia.events.images import Box
 from uncia.imaging.frames import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.feature_store.feature_table import FeatureTable, Indices, gather_rows
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
@@ -35,7 +35,7 @@ class FeatureSource:
         look: InputMode = "whole" if self.look == "whole" else "windows"
         return FeatureSource(self.backbone, self.spec, look, ("plain",), self.cache)
 
-    def shown(self, picture: Picture) -> list[tuple[ImageRegion, FrameSpec]]:
+    def shown(self, picture: Sample) -> list[tuple[ImageRegion, FrameSpec]]:
         """What of a photograph is looked at, and at which size."""
         frame = (ImageRegion(picture.path), self.spec)
         if self.look == "crops" and picture.box is not None:
@@ -55,7 +55,7 @@ class FileStatus:
 class SplitFeatures:
     """Items and their rows. `pictures` and `items` are in the order of `table`."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Sample, ...]
     items: tuple[FeatureItem, ...]
     table: FeatureTable
 
@@ -68,7 +68,7 @@ class SplitFeatures:
 
 
 def compute_features(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     sighting: FeatureSource,
     cuts: tuple[str, ...],
     contents: FileStatus,
@@ -92,7 +92,7 @@ def compute_features(
         done += len(sights)
 
 
-def readable_pictures(pictures: Sequence[Picture], contents: FileStatus) -> list[Picture]:
+def readable_pictures(pictures: Sequence[Sample], contents: FileStatus) -> list[Sample]:
     """Those that could be read. Raises `TrainingError` where there were two classes before, and are no longer."""
     kept = [picture for picture in pictures if picture.path not in contents.unreadable]
     labels = {picture.label for picture in kept}
@@ -109,7 +109,7 @@ def readable_pictures(pictures: Sequence[Picture], contents: FileStatus) -> list
 
 
 def load_features(
-    pictures: Sequence[Picture], truth: Indices, sighting: FeatureSource, cut: str, contents: FileStatus, file: Path
+    pictures: Sequence[Sample], truth: Indices, sighting: FeatureSource, cut: str, contents: FileStatus, file: Path
 ) -> SplitFeatures:
     """Gather the rows of those photographs that could be read. Each augmentation is an item of its own."""
     kept, items, keys = [], [], []

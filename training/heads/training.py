@@ -11,7 +11,7 @@ from torch import nn
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.splits import Split
 from uncia.training.feature_store.feature_table import scratch_directory
 from uncia.training.features.backbone import Backbone
@@ -169,7 +169,7 @@ def retained_classes(backbone: Backbone, settings: HeadSettings) -> tuple[LabelC
     return find_published(published_classifier(backbone, settings.cut or backbone.deepest), settings.keep)
 
 
-def _sides(split: Split) -> dict[str, tuple[Picture, ...]]:
+def _sides(split: Split) -> dict[str, tuple[Sample, ...]]:
     return {"training": split.train, "held-out": split.held_out, "test": split.test}
 
 

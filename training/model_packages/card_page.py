@@ -14,8 +14,8 @@ from uncia.errors import UnciaError
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.model_card import ModelCard
 from uncia.terminal import on_page
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.model_packages.evaluation import TestEvaluation
 from uncia.training.model_packages.plots import line_plot, reliability_plot
@@ -39,7 +39,7 @@ _MEANINGS = {
 
 def card_page(
     trained: TrainedModel,
-    data: DataSet,
+    data: Dataset,
     split: Split,
     card: ModelCard,
     judged: TestEvaluation | None,
@@ -97,7 +97,7 @@ def card_page(
 def _sides(trained: TrainedModel, split: Split) -> list[tuple[str, int, int, int]]:
     """Name, photographs, bursts, cameras."""
     told = []
-    for name, pictures in zip(("training", "held-out", "test"), split.sides, strict=True):
+    for name, pictures in zip(("training", "held-out", "test"), split.subsets, strict=True):
         kept = [picture for picture in pictures if picture.path not in trained.unreadable]
         cameras = {picture.camera for picture in kept if picture.camera}
         told.append((name, len(kept), len({picture.burst for picture in kept}), len(cameras)))
@@ -107,7 +107,7 @@ def _sides(trained: TrainedModel, split: Split) -> list[tuple[str, int, int, int
 def _classes(
     trained: TrainedModel, split: Split, card: ModelCard, judged: TestEvaluation | None
 ) -> list[dict[str, Any]]:
-    counts = [Counter(p.label for p in side if p.path not in trained.unreadable) for side in split.sides]
+    counts = [Counter(p.label for p in side if p.path not in trained.unreadable) for side in split.subsets]
     told = []
     for entry in card.labels.classes:
         found, many = 0, 0
@@ -158,7 +158,7 @@ def _mistakes(trained: TrainedModel, judged: TestEvaluation) -> list[dict[str, A
 def _inlined(path: Any) -> str:
     """A small JPEG as a data address; empty where the file went away. Nothing of the file's metadata comes along."""
     try:
-        pixels = frame_of(path, _THUMBNAIL)
+        pixels = load_frame(path, _THUMBNAIL)
     except (UnciaError, OSError):
         return ""
     buffer = io.BytesIO()

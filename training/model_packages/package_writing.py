@@ -16,8 +16,8 @@ from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import CARD_FILE, LABELS_FILE, ModelCard, SelfTest
 from uncia.storage.atomic_dir import whole_folder
 from uncia.training import TrainingError
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.model_packages.card_page import card_page
@@ -48,7 +48,7 @@ class TrainedPackage:
 
 def write_trained_package(
     trained: TrainedModel,
-    data: DataSet,
+    data: Dataset,
     split: Split,
     folder: Path,
     *,
@@ -103,7 +103,7 @@ def write_trained_package(
     return TrainedPackage(folder, card, told)
 
 
-def _source(trained: TrainedModel, classes: Sequence[LabelClass], data: DataSet, least_precision: float) -> str:
+def _source(trained: TrainedModel, classes: Sequence[LabelClass], data: Dataset, least_precision: float) -> str:
     told = (
         f"Learnt from: {data.source}. Thresholds: the lowest with which at least {least_precision:.0%} of the "
         f"held-out bursts that a class is called in show it; calibrations from the same "
@@ -155,7 +155,7 @@ def compare_with_predictions(trained: TrainedModel, graph: Path) -> None:
         wanted = softmax(answers.logits[:_TRIED], float(trained.network.temperature))
         for picture, own in zip(answers.pictures[:_TRIED], wanted, strict=False):
             try:
-                frame = frame_of(picture.path, trained.spec)
+                frame = load_frame(picture.path, trained.spec)
             except (UnciaError, OSError):
                 continue
             difference = float(np.abs(_ask(graph, frame[np.newaxis])[0][0] - own).max())

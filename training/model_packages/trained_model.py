@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from uncia.imaging.frames import FrameSpec
 from uncia.serving.labels import Group, LabelClass
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.thresholds import MIN_OTHER_BURSTS
 from uncia.training.retained_classes import matching_published
@@ -36,7 +36,7 @@ class CurvePoint:
 class LabelledPredictions:
     """What the network says of some photographs whose truth is known."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Sample, ...]
     truth: NDArray[np.int64]
     """(N,)"""
     logits: NDArray[np.float32]
@@ -73,14 +73,14 @@ class TrainedModel:
 
 
 def label_classes(
-    pictures: Sequence[Picture], kept: Sequence[LabelClass] = (), elsewhere: Sequence[Picture] = ()
+    pictures: Sequence[Sample], kept: Sequence[LabelClass] = (), elsewhere: Sequence[Sample] = ()
 ) -> tuple[LabelClass, ...]:
     """The classes of the photographs to learn from, and those `kept` of a published network, by name.
 
     A kept class is called as the photographs call it, be it those on the other sides, `elsewhere`; what they leave open
     of its taxon and group is the published one's. Raises `TrainingError` where there is only one class.
     """
-    first: dict[str, Picture] = {}
+    first: dict[str, Sample] = {}
     for picture in pictures:
         first.setdefault(picture.label, picture)
     told = [(picture, matching_published(picture.label, picture.taxon, kept)) for picture in first.values()]
@@ -106,7 +106,7 @@ def frame_wide_classes(classes: Sequence[LabelClass]) -> tuple[int, ...]:
     return tuple(entry.index for entry in classes if entry.group == "nothing")
 
 
-def with_known_labels(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> tuple[Picture, ...]:
+def with_known_labels(pictures: Sequence[Sample], classes: Sequence[LabelClass]) -> tuple[Sample, ...]:
     """Those whose label is one of the classes."""
     labels = {entry.label for entry in classes}
     return tuple(picture for picture in pictures if picture.label in labels)
@@ -142,7 +142,7 @@ def coverage_notes(split: Split, classes: Sequence[LabelClass], unseen: Sequence
     return notes
 
 
-def label_indices(pictures: Sequence[Picture], classes: Sequence[LabelClass]) -> NDArray[np.int64]:
+def label_indices(pictures: Sequence[Sample], classes: Sequence[LabelClass]) -> NDArray[np.int64]:
     """The class of each, (N,)."""
     index = {entry.label: entry.index for entry in classes}
     return np.array([index[picture.label] for picture in pictures], np.int64)
@@ -157,7 +157,7 @@ def loss_and_accuracy(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     return float(losses.mean()), float((logits.argmax(axis=1) == truth).mean())
 
 
-def _class(picture: Picture | None, published: LabelClass | None) -> LabelClass:
+def _class(picture: Sample | None, published: LabelClass | None) -> LabelClass:
     """As a photograph of it says, and as the published class says where the photograph does not; one of them is."""
     if picture is None:
         assert published is not None
@@ -168,7 +168,7 @@ def _class(picture: Picture | None, published: LabelClass | None) -> LabelClass:
     return LabelClass(index=0, label=picture.label, taxon=taxon, group=group)
 
 
-def _group(picture: Picture) -> Group:
+def _group(picture: Sample) -> Group:
     """As the data says, else by what such folders are usually called."""
     told = picture.group.lower()
     for group in ("animal", "person", "vehicle", "nothing"):

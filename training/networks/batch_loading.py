@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uncia.errors import UnciaError
 from uncia.imaging.frames import FrameSpec, Pixels
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.features.inputs import Augmentation, ImageRegion, augment, load_pixels
 
 _AHEAD = 2
@@ -21,7 +21,7 @@ _AHEAD = 2
 
 
 def load_batches(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     order: Sequence[int],
     spec: FrameSpec,
     size: int,

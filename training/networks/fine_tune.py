@@ -63,7 +63,7 @@ def fine_tune(
     )
     train, held_out, test = (
         [picture for picture in with_known_labels(side, classes) if picture.path not in trained.unreadable]
-        for side in split.sides
+        for side in split.subsets
     )
     part, prepare = split_network(network, backbone, spec, count, cache)
     curve, unreadable = train_epochs(

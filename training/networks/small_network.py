@@ -98,7 +98,7 @@ def train_small(
         augmentations=tuple(each for each in settings.augmentations if each != "plain"),
         seed=seed,
     )
-    train, held_out, test = (list(with_known_labels(side, classes)) for side in split.sides)
+    train, held_out, test = (list(with_known_labels(side, classes)) for side in split.subsets)
     curve, unreadable = train_epochs(
         network, list(trunk.parameters()), spec, classes, train, held_out, loop, work / CHECKPOINT, progress
     )

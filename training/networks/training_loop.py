@@ -24,7 +24,7 @@ from uncia.imaging.frames import FrameSpec
 from uncia.serving.labels import LabelClass
 from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.features.inputs import Augmentation
 from uncia.training.linear.logistic_regression import class_weights
 from uncia.training.model_packages.trained_model import (
@@ -71,8 +71,8 @@ def train_epochs(
     trunk_parameters: Sequence[nn.Parameter],
     spec: FrameSpec,
     classes: Sequence[LabelClass],
-    train: Sequence[Picture],
-    held_out: Sequence[Picture],
+    train: Sequence[Sample],
+    held_out: Sequence[Sample],
     settings: LoopSettings,
     checkpoint: Path,
     progress: Progress = lambda what, done, total: None,
@@ -131,7 +131,7 @@ def predict_pictures(
     network: DensePass,
     spec: FrameSpec,
     classes: Sequence[LabelClass],
-    pictures: Sequence[Picture],
+    pictures: Sequence[Sample],
     batch: int,
     unreadable: dict[Path, str],
     prepare: FrameTransform | None = None,
@@ -181,7 +181,7 @@ class _Feed:
     """What the epochs learn from."""
 
     spec: FrameSpec
-    train: Sequence[Picture]
+    train: Sequence[Sample]
     truth: NDArray[np.int64]
     weights: torch.Tensor
     settings: LoopSettings
@@ -235,8 +235,8 @@ def _made_for(
     settings: LoopSettings,
     spec: FrameSpec,
     classes: Sequence[LabelClass],
-    train: Sequence[Picture],
-    held_out: Sequence[Picture],
+    train: Sequence[Sample],
+    held_out: Sequence[Sample],
     network: DensePass,
 ) -> str:
     """A checkpoint of anything else is none."""

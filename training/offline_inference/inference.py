@@ -1,7 +1,7 @@
 """What a model says of many photographs: decoded and asked in threads, one frame on each core, as it is served."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from uncia.errors import UnciaError
 from uncia.imaging.frames import FrameSpec, Pixels
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
+from uncia.training.datasets.image_decoding import load_frame
+from uncia.training.progress import ProgressCallback, no_progress
 from uncia.triton_models.packages.loading import OpenPackage, PackageError
-
-Progress = Callable[[int, int], None]
-"""Called with how many of how many are done."""
 
 Halves = NDArray[np.float16]
 
@@ -26,14 +24,14 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Answers:
+class ImageScores:
     """A model's answers, row by row; float16, as the stream's events carry them."""
 
-    pictures: tuple[Picture, ...]
+    samples: tuple[Sample, ...]
     """Those that could be read, in the order that was asked."""
-    whole: Halves
+    frame_scores: Halves
     """(N, C): the whole frame."""
-    windows: Halves
+    window_scores: Halves
     """(N, C): each class in its best window."""
     unreadable: dict[Path, str] = field(default_factory=dict)
     """Why, by file."""
@@ -41,18 +39,20 @@ class Answers:
     @property
     def bursts(self) -> NDArray[np.str_]:
         """The burst of each row."""
-        return np.array([picture.burst for picture in self.pictures], dtype=np.str_)
+        return np.array([picture.burst for picture in self.samples], dtype=np.str_)
 
 
-def ask(package: OpenPackage, pictures: Sequence[Picture], progress: Progress = lambda done, total: None) -> Answers:
+def score_images(
+    package: OpenPackage, pictures: Sequence[Sample], progress: ProgressCallback = no_progress
+) -> ImageScores:
     """Ask about all pictures. Raises `PackageError` when none of them can be read."""
     spec = package.card.frame
-    kept: list[Picture] = []
+    kept: list[Sample] = []
     whole: list[Halves] = []
     windows: list[Halves] = []
     unreadable: dict[Path, str] = {}
 
-    def one(picture: Picture) -> tuple[Halves, Halves] | str:
+    def one(picture: Sample) -> tuple[Halves, Halves] | str:
         frame = shown(picture.path, spec)
         if isinstance(frame, str):
             return frame
@@ -72,18 +72,18 @@ def ask(package: OpenPackage, pictures: Sequence[Picture], progress: Progress = 
     if not kept:
         reason = next(iter(unreadable.values()), "there are none")
         raise PackageError(f"not one of {len(pictures)} pictures can be judged: {reason}")
-    return Answers(tuple(kept), np.stack(whole), np.stack(windows), unreadable)
+    return ImageScores(tuple(kept), np.stack(whole), np.stack(windows), unreadable)
 
 
 def shown(path: Path, spec: FrameSpec) -> Pixels | str:
     """The frame that a model sees of a file, or why there is none."""
     try:
-        return frame_of(path, spec)
+        return load_frame(path, spec)
     except (UnciaError, OSError) as error:
         return str(error)
 
 
-def by_burst(values: NDArray[np.floating] | NDArray[np.bool_], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
+def max_by_burst(values: NDArray[np.floating] | NDArray[np.bool_], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
     """The greatest of each burst, (bursts, ...), in the order of their names. `values` (N, ...), `bursts` (N,)."""
     order = np.argsort(bursts, kind="stable")
     first = np.flatnonzero(np.append(True, bursts[order][1:] != bursts[order][:-1]))
@@ -91,7 +91,7 @@ def by_burst(values: NDArray[np.floating] | NDArray[np.bool_], bursts: NDArray[n
     return peaks
 
 
-def _chunks(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
+def _chunks(pictures: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
     rest = iter(pictures)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.serving.labels import Group, LabelClass, LabelSet
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 
@@ -20,7 +20,7 @@ def is_group(entry: LabelClass) -> bool:
     return entry.label == entry.group
 
 
-def group_of(picture: Picture) -> str:
+def sample_group(picture: Sample) -> str:
     """animal, person, vehicle or nothing; empty where nobody said."""
     if picture.group:
         return picture.group
@@ -30,12 +30,12 @@ def group_of(picture: Picture) -> str:
     return label if label in GROUPS else ""
 
 
-def shows(picture: Picture, entry: LabelClass) -> bool | None:
+def shows(picture: Sample, entry: LabelClass) -> bool | None:
     """Whether the class is in the picture; None where the data do not say.
 
     A kind of animal is known by its taxon where both have one, else by its label.
     """
-    group = group_of(picture)
+    group = sample_group(picture)
     if is_group(entry):
         return group == entry.group if group else None
     if entry.taxon and picture.taxon:
@@ -43,7 +43,7 @@ def shows(picture: Picture, entry: LabelClass) -> bool | None:
     return entry.label.casefold() == picture.label.strip().casefold()
 
 
-def presence(pictures: Sequence[Picture], labels: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def class_presence(pictures: Sequence[Sample], labels: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each class is there, and whether that is known: bool (N, C) each."""
     there = np.zeros((len(pictures), len(labels.classes)), dtype=bool)
     known = np.ones_like(there)
@@ -58,9 +58,9 @@ def presence(pictures: Sequence[Picture], labels: LabelSet) -> tuple[NDArray[np.
     return there, known
 
 
-def truth_of(pictures: Sequence[Picture], labels: LabelSet) -> NDArray[np.int64]:
+def true_classes(pictures: Sequence[Sample], labels: LabelSet) -> NDArray[np.int64]:
     """The class of each picture, the first that it shows and that is no group, else its group's; -1 for none. (N,)"""
-    there, _ = presence(pictures, labels)
+    there, _ = class_presence(pictures, labels)
     groups = np.array([is_group(entry) for entry in labels.classes])
     kinds, whole = there & ~groups, there & groups
     found = np.where(kinds.any(axis=1), kinds.argmax(axis=1), np.where(whole.any(axis=1), whole.argmax(axis=1), -1))

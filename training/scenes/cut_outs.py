@@ -18,7 +18,7 @@ from uncia.training.datasets import DataError
 
 STAMPS = Path("/usr/share/tuxpaint/stamps")
 """Where the package puts them."""
-USUAL = ("badger", "bear", "chamois", "deer", "fox", "marmot", "person", "vehicle", "wild boar", "yak")
+DEFAULT_CLASSES = ("badger", "bear", "chamois", "deer", "fox", "marmot", "person", "vehicle", "wild boar", "yak")
 """Classes of the stamps to begin with: few enough that a hundred bursts are some of each."""
 NOTHING = "nothing"
 """The label of a frame with no animal in it."""
@@ -39,7 +39,7 @@ class CutOut:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CutOutSet:
     """The cut-outs by label, and where they come from, in words."""
 
     by_label: dict[str, tuple[CutOut, ...]]
@@ -48,7 +48,7 @@ class Shelf:
     """What is no animal, person or vehicle and lies about: without it any cut-out would be something."""
 
 
-def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS, things: bool = False) -> Shelf:
+def load_cut_outs(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS, things: bool = False) -> CutOutSet:
     """The cut-outs of these classes, or of all. `stamps=None`, or a folder that is not there: scikit-image's.
 
     With `things` also those of `things.csv`; there are none without the stamps.
@@ -70,7 +70,7 @@ def shelf(classes: tuple[str, ...] = (), *, stamps: Path | None = STAMPS, things
         )
         for name in wanted
     }
-    return Shelf(by_label, source, _things(stamps) if things and stamps is not None else ())
+    return CutOutSet(by_label, source, _things(stamps) if things and stamps is not None else ())
 
 
 def _things(folder: Path) -> tuple[CutOut, ...]:

@@ -14,7 +14,7 @@ _DAY_HOURS = tuple(range(6, 20))
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CompositeRecipe:
     """What is to be drawn. The same recipe draws the same files with the same packages."""
 
     bursts: int = 120
@@ -113,7 +113,7 @@ def camera_name(number: int) -> str:
     return f"place-{number + 1:02}/cam-1"
 
 
-def plan(recipe: Recipe, labels: tuple[str, ...], nothing: str) -> list[Burst]:
+def plan(recipe: CompositeRecipe, labels: tuple[str, ...], nothing: str) -> list[Burst]:
     """The bursts by camera, then time. Labels, cameras and nights are dealt evenly and shuffled, so that no label is
     known by its place or hour."""
     rng = Random(f"{recipe.seed}/plan")
@@ -150,7 +150,7 @@ def _moments(at_night: list[bool], rng: Random) -> list[datetime]:
 
 
 def _burst(
-    recipe: Recipe, number: int, camera: int, label: str, empty: bool, moment: datetime, infrared: bool
+    recipe: CompositeRecipe, number: int, camera: int, label: str, empty: bool, moment: datetime, infrared: bool
 ) -> Burst:
     rng = Random(f"{recipe.seed}/{number}")
     count = rng.randint(*recipe.frames)
@@ -201,7 +201,7 @@ def _lying(share: float, rng: Random) -> tuple[Lying, ...]:
     )
 
 
-def _walk(recipe: Recipe, rng: Random, count: int, infrared: bool) -> tuple[Pose, ...]:
+def _walk(recipe: CompositeRecipe, rng: Random, count: int, infrared: bool) -> tuple[Pose, ...]:
     """A way through the frame: small animals stand farther up, as they are farther away."""
     low, high = recipe.area
     area = math.exp(rng.uniform(math.log(low), math.log(high)))

@@ -16,13 +16,13 @@ from uncia.events.images import Box
 from uncia.ids import digest
 from uncia.storage.atomic_dir import whole_folder
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import Progress
-from uncia.training.datasets.readers.table import DRAWN
-from uncia.training.datasets.reading import TABLE
-from uncia.training.scenes.cut_outs import NOTHING, STAMPS, Shelf, shelf
+from uncia.training.datasets.readers.table import COMPOSITES_FILE
+from uncia.training.datasets.reading import TABLE_NAME
+from uncia.training.progress import ProgressCallback
+from uncia.training.scenes.cut_outs import NOTHING, STAMPS, CutOutSet, load_cut_outs
 from uncia.training.scenes.exposure import expose, light, print_strips, with_things
 from uncia.training.scenes.places import ROOT, Photograph, in_words, photographs, place
-from uncia.training.scenes.plan import Burst, Recipe, camera_name, plan
+from uncia.training.scenes.plan import Burst, CompositeRecipe, camera_name, plan
 
 COLUMNS = (
     *("path", "label", "taxon", "group", "burst", "camera", "taken", "x", "y", "width", "height"),
@@ -33,7 +33,7 @@ _FORM = 2
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedDataset:
     """What was drawn, or lay there already."""
 
     folder: Path
@@ -44,20 +44,20 @@ class Drawn:
     fresh: bool
 
 
-def draw(
+def render_dataset(
     folder: Path,
-    recipe: Recipe,
+    recipe: CompositeRecipe,
     *,
     stamps: Path | None = STAMPS,
     root: Path | None = ROOT,
-    progress: Progress | None = None,
-) -> Drawn:
+    progress: ProgressCallback | None = None,
+) -> RenderedDataset:
     """Draw into a folder that is not there yet, or is empty; it appears when all is drawn.
 
     `stamps` is the folder of cut-outs, `root` what the paths of the landscape photographs begin from; None: without.
     A folder that the same recipe drew is left as it is. Raises `DataError` where something else lies there.
     """
-    cut_outs = shelf(recipe.classes, stamps=stamps, things=recipe.things > 0)
+    cut_outs = load_cut_outs(recipe.classes, stamps=stamps, things=recipe.things > 0)
     grounds = photographs(root)
     source = f"{cut_outs.source} before {in_words(grounds)}"
     fingerprint = digest(json.dumps([_FORM, asdict(recipe), source, _digest_of(cut_outs, grounds), _codec()]))
@@ -75,20 +75,20 @@ def draw(
     }
     with _beside(folder) as part:
         _draw_all(part, recipe, cut_outs, grounds, bursts, progress)
-        (part / DRAWN).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        (part / COMPOSITES_FILE).write_text(json.dumps(told, indent=1), encoding="utf-8")
     return _drawn(folder, told, fresh=True)
 
 
 def _draw_all(
     part: Path,
-    recipe: Recipe,
-    cut_outs: Shelf,
+    recipe: CompositeRecipe,
+    cut_outs: CutOutSet,
     grounds: tuple[Photograph, ...],
     bursts: list[Burst],
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     total, done = sum(len(burst.poses) for burst in bursts), 0
-    with (part / TABLE).open("w", encoding="utf-8", newline="") as file:
+    with (part / TABLE_NAME).open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         camera, view = -1, None
@@ -155,7 +155,7 @@ def _exif(burst: Burst, camera: str, frame: int) -> Image.Exif:
     return block
 
 
-def _digest_of(cut_outs: Shelf, grounds: tuple[Photograph, ...]) -> str:
+def _digest_of(cut_outs: CutOutSet, grounds: tuple[Photograph, ...]) -> str:
     shown = [each for _, kinds in sorted(cut_outs.by_label.items()) for each in kinds]
     return digest(
         *(each.pixels.tobytes().hex() for each in (*shown, *cut_outs.things)),
@@ -168,11 +168,11 @@ def _codec() -> str:
     return str(features.version_codec("jpg"))
 
 
-def _found(folder: Path, fingerprint: str) -> Drawn | None:
+def _found(folder: Path, fingerprint: str) -> RenderedDataset | None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     try:
-        told = json.loads((folder / DRAWN).read_bytes())
+        told = json.loads((folder / COMPOSITES_FILE).read_bytes())
         if told["fingerprint"] == fingerprint:
             return _drawn(folder, told, fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
@@ -180,8 +180,8 @@ def _found(folder: Path, fingerprint: str) -> Drawn | None:
     raise DataError(f"{folder} holds something that this recipe did not draw: name another folder, or remove it")
 
 
-def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> Drawn:
-    return Drawn(folder, told["bursts"], told["pictures"], tuple(told["labels"]), told["source"], fresh)
+def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> RenderedDataset:
+    return RenderedDataset(folder, told["bursts"], told["pictures"], tuple(told["labels"]), told["source"], fresh)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from uncia.imaging.frames import FrameSpec
 from uncia.serving.model_card import read_model_card
 from uncia.training import ablation
 from uncia.training.ablation import AblationResult, AblationSettings, ablate, burst_probabilities, spread_cuts
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import Backbone
 
@@ -21,7 +21,7 @@ SETTINGS = AblationSettings(cuts=("block-2", "block-5"), augmentations=("none", 
 
 
 @pytest.fixture(scope="module")
-def found(drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path) -> AblationResult:
+def found(drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path) -> AblationResult:
     return ablate(*drawn, lite0, SETTINGS, features_folder)
 
 
@@ -40,7 +40,7 @@ def test_every_part_has_an_effect_with_an_interval(found: AblationResult) -> Non
 
 
 def test_every_kept_model_is_a_package(
-    drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path, tmp_path: Path
+    drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     few = AblationSettings(cuts=("block-2",), augmentations=("none",), spec=SPEC, seed=1)
     rows = ablate(*drawn, lite0, few, features_folder, tmp_path).rows
@@ -51,7 +51,7 @@ def test_every_kept_model_is_a_package(
 
 
 def test_the_same_seed_gives_the_same_rows(
-    found: AblationResult, drawn: tuple[DataSet, Split], lite0: Backbone, features_folder: Path
+    found: AblationResult, drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path
 ) -> None:
     again = ablate(*drawn, lite0, SETTINGS, features_folder)
 

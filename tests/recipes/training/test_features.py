@@ -17,7 +17,7 @@ import torch
 
 from uncia.imaging.frames import FrameSpec, Pixels
 from uncia.training import TrainingError
-from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features import extraction as features
 from uncia.training.features.backbone import Backbone
@@ -182,7 +182,7 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
     begun: list[ImageRegion] = []
     away: list[int] = []
     most: list[int] = []
-    load_pixels, put = features.look, FeatureCache.put
+    load_pixels, put = features.load_pixels, FeatureCache.put
 
     def looking(sight: ImageRegion, spec: FrameSpec) -> Pixels:
         begun.append(sight)
@@ -209,5 +209,5 @@ def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[ImageR
     whole = load_pixels(sights[0], SPEC)
     crop = load_pixels(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
 
-    np.testing.assert_array_equal(whole, frame_of(sights[0].path, SPEC))
+    np.testing.assert_array_equal(whole, load_frame(sights[0].path, SPEC))
     assert (crop != whole).any()

@@ -12,8 +12,8 @@ from tests.recipes.training.training_making import SPEC, data_set
 pytest.importorskip("torch")
 
 from uncia.training import TrainingError
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
@@ -22,7 +22,7 @@ from uncia.training.linear.logistic_regression import TrainingRows, class_weight
 from uncia.training.model_packages.package_writing import TrainedPackage, write_trained_package
 from uncia.training.model_packages.trained_model import TrainedModel
 
-Drawn = tuple[DataSet, Split]
+Drawn = tuple[Dataset, Split]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_graph_says_of_a_file_what_was_judged(
     """No training-serving skew: features out of the cache against the served graph on the file itself."""
     wanted = softmax(trained.test.logits, float(trained.network.temperature))
     for picture, whole, best in zip(trained.test.pictures, wanted, trained.test.windows, strict=True):
-        frame = frame_of(picture.path, package.card.frame)
+        frame = load_frame(picture.path, package.card.frame)
         answer = graph.run(None, {"FRAME": frame[np.newaxis]})
 
         np.testing.assert_allclose(answer[0][0], whole, atol=1e-4)
@@ -57,7 +57,7 @@ def test_the_place_is_the_window_of_the_thing(
 ) -> None:
     for picture, truth in zip(trained.test.pictures, trained.test.truth, strict=True):
         if picture.box is not None:
-            places = graph.run(["PLACES"], {"FRAME": frame_of(picture.path, SPEC)[np.newaxis]})[0]
+            places = graph.run(["PLACES"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
             x, y, width, height = package.card.frame.window_box(int(places[0, truth]))
             middle = (picture.box[0] + picture.box[2] / 2, picture.box[1] + picture.box[3] / 2)
 
@@ -69,7 +69,7 @@ def test_nothing_is_there_only_where_nothing_is_anywhere(
 ) -> None:
     nothing = next(entry.index for entry in package.card.labels.classes if entry.group == "nothing")
     for picture in trained.test.pictures:
-        windows = graph.run(["WINDOWS"], {"FRAME": frame_of(picture.path, SPEC)[np.newaxis]})[0]
+        windows = graph.run(["WINDOWS"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
 
         assert (windows[0, nothing] > 0.5) == (picture.label == "empty")
 
@@ -92,7 +92,7 @@ def test_every_look_becomes_a_package_of_the_streams_contract(
     made = train_head(drawn[1], lite0, settings, features_folder)
     package = write_trained_package(made, *drawn, tmp_path / "one", name="one", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    frame = frame_of(made.test.pictures[0].path, package.card.frame)
+    frame = load_frame(made.test.pictures[0].path, package.card.frame)
     whole, windows, places = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": np.stack([frame, frame])})
 
     assert whole.shape == windows.shape == places.shape == (2, 3)

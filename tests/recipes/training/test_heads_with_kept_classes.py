@@ -13,23 +13,23 @@ from tests.recipes.training.training_making import data_set
 pytest.importorskip("torch")
 
 from uncia.training import TrainingError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import Split, split
 from uncia.training.features.backbone import Backbone
 from uncia.training.heads.training import HeadSettings, train_head
 from uncia.training.model_packages.package_writing import write_trained_package
 from uncia.training.model_packages.trained_model import TrainedModel
-from uncia.training.offline_inference.inference import ask
-from uncia.training.scenes.plan import Recipe
-from uncia.training.scenes.rendering import draw
+from uncia.training.offline_inference.inference import score_images
+from uncia.training.scenes.plan import CompositeRecipe
+from uncia.training.scenes.rendering import render_dataset
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 SAMPLES = SHARED / "samples"
 KEEPING = HeadSettings(keep=("Egyptian cat",), augmentations=("plain",), penalty=1.0)
 
 
-def cut_out_of_photographs(folder: Path) -> tuple[DataSet, Split]:
+def cut_out_of_photographs(folder: Path) -> tuple[Dataset, Split]:
     """Parts of a woman's portrait, and of grass, gravel and bricks, as bursts of two."""
     from skimage import data
 
@@ -43,8 +43,8 @@ def cut_out_of_photographs(folder: Path) -> tuple[DataSet, Split]:
                 path = folder / label / f"{burst}_{frame}.jpg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 photograph.crop((left, top, left + 400, top + 300)).save(path, quality=92)
-                made.append(Picture(path, label, f"{label}-{burst}", f"camera-{burst % 3}", group=label))
-    found = DataSet(tuple(made), "parts of scikit-image's photographs")
+                made.append(Sample(path, label, f"{label}-{burst}", f"camera-{burst % 3}", group=label))
+    found = Dataset(tuple(made), "parts of scikit-image's photographs")
     return found, split(found, seed=1)
 
 
@@ -66,8 +66,8 @@ def test_a_kept_class_is_found_that_no_photograph_showed(
     Image.fromarray(data.chelsea()).save(tmp_path / "cat.jpg")
     package = person_and_cat[1]
     (kept,) = (entry.index for entry in package.card.labels.classes if entry.label == "Egyptian cat")
-    others = ask(package, person_and_cat[0].test.pictures).windows[:, kept]
-    cat = ask(package, [Picture(tmp_path / "cat.jpg", "cat", "b", "c")]).windows[0, kept]
+    others = score_images(package, person_and_cat[0].test.pictures).window_scores[:, kept]
+    cat = score_images(package, [Sample(tmp_path / "cat.jpg", "cat", "b", "c")]).window_scores[0, kept]
 
     assert cat > 10 * others.max()
 
@@ -93,7 +93,7 @@ def test_photographs_of_a_kept_class_make_it_one_of_theirs(lite0: Backbone, tmp_
     named = Split(
         *(
             tuple(replace(each, label="Egyptian_cat") if each.label == "disc" else each for each in side)
-            for side in sides.sides
+            for side in sides.subsets
         )
     )
     trained = train_head(named, lite0, KEEPING, tmp_path / "features")
@@ -114,17 +114,19 @@ def test_an_earlier_cut_knows_nothing_that_could_be_kept(lite0: Backbone, tmp_pa
 def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_nothing_else(
     lite0: Backbone, tmp_path: Path
 ) -> None:
-    draw(tmp_path / "drawn", Recipe(bursts=60, cameras=6, frames=(2, 2), width=640, height=480), stamps=None)
-    data = read_data(tmp_path / "drawn")
+    render_dataset(
+        tmp_path / "drawn", CompositeRecipe(bursts=60, cameras=6, frames=(2, 2), width=640, height=480), stamps=None
+    )
+    data = read_dataset(tmp_path / "drawn")
     parts = split(data, seed=1)
     trained = train_head(parts, lite0, HeadSettings(keep=("Panthera uncia",)), tmp_path / "features")
     write_trained_package(trained, data, parts, tmp_path / "head", name="head", seed=1)
     package = open_package(tmp_path / "head")
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() == ".jpg"]
-    answers = ask(package, [Picture(path, path.parent.name, path.parent.name, "genuine") for path in paths])
+    answers = score_images(package, [Sample(path, path.parent.name, path.parent.name, "genuine") for path in paths])
     (leopard,) = package.card.labels.of_taxon("Panthera uncia")
-    called = answers.windows[:, leopard.index] >= np.float64(leopard.threshold or 2)
-    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.pictures])
+    called = answers.window_scores[:, leopard.index] >= np.float64(leopard.threshold or 2)
+    shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
 
     assert shown.any() and not shown.all()
     np.testing.assert_array_equal(called, shown)

@@ -10,7 +10,7 @@ import pytest
 from tests.packages import write_package
 from tests.recipes.training.killing import Command, cached, content, held_at
 from tests.recipes.training.training_making import table_beside
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import Split, split
 
 pytest.importorskip("torch")
@@ -60,7 +60,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def parts(source: Path) -> Split:
     """As the command parts them."""
-    return split(read_data(source), seed=0)
+    return split(read_dataset(source), seed=0)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def killed_over_features(tmp_path_factory: pytest.TempPathFactory, source: Path,
 
 
 def test_a_kill_costs_no_more_than_a_chunk_of_features(killed_over_features: Ending, parts: Split) -> None:
-    train, held_out, test = (len(side) for side in parts.sides)
+    train, held_out, test = (len(side) for side in parts.subsets)
 
     assert [len(rows) for rows in killed_over_features.cached] == [
         32,

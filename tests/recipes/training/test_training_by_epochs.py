@@ -15,8 +15,8 @@ from tests.recipes.training.training_making import SPEC, data_set
 pytest.importorskip("torch")
 
 from uncia.training import TrainingError
-from uncia.training.datasets.image_decoding import frame_of
-from uncia.training.datasets.images import DataSet
+from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
@@ -28,7 +28,7 @@ from uncia.training.networks.batch_loading import load_batches
 from uncia.training.networks.fine_tune import FineTuneSettings, blocks_of, fine_tune
 from uncia.training.networks.small_network import SmallSettings, train_small
 
-Drawn = tuple[DataSet, Split]
+Drawn = tuple[Dataset, Split]
 
 SMALL = SmallSettings(width=32, height=24, epochs=6, patience=6, batch=6, rate=3e-3)
 
@@ -82,7 +82,7 @@ def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(
     killing: str, small: TrainedModel, drawn: Drawn, tmp_path: Path
 ) -> None:
     """In a process of its own, killed in its fourth epoch, or with half of that epoch's checkpoint written."""
-    folder = drawn[0].pictures[0].path.parents[1]
+    folder = drawn[0].samples[0].path.parents[1]
     program = f"""
 import os, sys, torch
 sys.path[:0] = [{str(ROOT)!r}]
@@ -142,12 +142,12 @@ def test_no_more_photographs_are_decoded_ahead_than_a_few_batches(
 
     decoded: list[Path] = []
 
-    def count(sight: batch_loading.Sight, spec: batch_loading.FrameSpec) -> np.ndarray:
+    def count(sight: batch_loading.ImageRegion, spec: batch_loading.FrameSpec) -> np.ndarray:
         decoded.append(sight.path)
         return np.zeros((spec.height, spec.width, 3), np.uint8)
 
-    monkeypatch.setattr(batch_loading, "look", count)
-    stream = load_batches(drawn[0].pictures, range(24), SPEC, 2, {})
+    monkeypatch.setattr(batch_loading, "load_pixels", count)
+    stream = load_batches(drawn[0].samples, range(24), SPEC, 2, {})
     next(stream)
     stream.close()
 
@@ -159,7 +159,7 @@ def test_a_small_networks_package_answers_as_it_was_judged(small: TrainedModel, 
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     wanted = softmax(small.test.logits, float(small.network.temperature))
     for picture, whole in zip(small.test.pictures, wanted, strict=True):
-        answer = session.run(None, {"FRAME": frame_of(picture.path, package.card.frame)[np.newaxis]})
+        answer = session.run(None, {"FRAME": load_frame(picture.path, package.card.frame)[np.newaxis]})
 
         np.testing.assert_allclose(answer[0][0], whole, atol=1e-4)
         np.testing.assert_array_equal(answer[0], answer[1])

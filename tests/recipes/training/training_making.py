@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from uncia.imaging.frames import FrameSpec
-from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.splits import Split
 
 SPEC = FrameSpec(width=128, height=96, window=64, stride=32, crop_top=0, crop_bottom=0)
@@ -32,7 +32,7 @@ def draw(kind: str, seed: int) -> tuple[np.ndarray, tuple[float, float, float, f
 
 def pictures(
     folder: Path, kinds: tuple[str, ...] = ("bar", "disc", "empty"), bursts: int = 4, fresh: bool = True
-) -> list[Picture]:
+) -> list[Sample]:
     """Bursts of two frames of each kind, as JPEG files; not `fresh`: the files are there."""
     made = []
     for kind in kinds:
@@ -44,7 +44,7 @@ def pictures(
                     path.parent.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(pixels).save(path, quality=95)
                 group = "nothing" if kind == "empty" else "animal"
-                made.append(Picture(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
+                made.append(Sample(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
     return made
 
 
@@ -61,12 +61,12 @@ def hash_of(kind: str) -> int:
     return sum(kind.encode()) * 1000
 
 
-def data_set(folder: Path, **how: object) -> tuple[DataSet, Split]:
+def data_set(folder: Path, **how: object) -> tuple[Dataset, Split]:
     """The data and a split by hand: the last burst of each kind is the test's, the one before is held out."""
     made = pictures(folder, **how)  # type: ignore[arg-type]
     last = max(int(picture.burst.rsplit("-", 1)[1]) for picture in made)
-    sides: tuple[list[Picture], list[Picture], list[Picture]] = ([], [], [])
+    sides: tuple[list[Sample], list[Sample], list[Sample]] = ([], [], [])
     for picture in made:
         number = int(picture.burst.rsplit("-", 1)[1])
         sides[2 if number == last else 1 if number == last - 1 else 0].append(picture)
-    return DataSet(tuple(made), "discs and bars, drawn"), Split(*(tuple(side) for side in sides))
+    return Dataset(tuple(made), "discs and bars, drawn"), Split(*(tuple(side) for side in sides))

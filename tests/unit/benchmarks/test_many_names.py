@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.many_names import shots, write_camtrap_dp, write_coco, write_folders, write_table
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.reading import read_dataset
 
 NAMES = 120
 
@@ -27,6 +27,6 @@ def test_every_source_tells_every_file_its_label_and_its_camera(
     write: Callable[[Path, int], Path], folder: Path
 ) -> None:
     source = write(folder, NAMES)
-    told = {one.path.name: (one.label, one.camera) for one in read_data(source).pictures}
+    told = {one.path.name: (one.label, one.camera) for one in read_dataset(source).samples}
 
     assert told == {Path(shot.place).name: (shot.label, shot.camera) for shot in shots(NAMES)}

@@ -6,38 +6,44 @@ from pathlib import Path
 
 from uncia.camtrap.names import is_cards_own
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.vocabulary import group_of, is_picture, need_pictures, same, tells_nothing
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.vocabulary import (
+    group_of,
+    intern_name,
+    is_image_file,
+    is_unknown_label,
+    require_samples,
+)
 
 HINT = "one folder per class with its pictures in it, as `animals/fox/0001.jpg`"
 
 
-def read_folders(source: Path) -> DataSet:
+def read_folders(source: Path) -> Dataset:
     """Pictures without bursts; folders between class and picture name the camera. Files that are no pictures, and
     classes called `unknown`, are left out and counted. Raises `DataError` where nothing is left."""
-    pictures: list[Picture] = []
+    pictures: list[Sample] = []
     others = unknown = 0
     for folder in sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
         if is_cards_own(folder.name):
             raise DataError(f"{folder} is a folder of a camera's card and no class: {HINT}")
-        label, group = same(folder.name), same(group_of(folder.name))
+        label, group = intern_name(folder.name), intern_name(group_of(folder.name))
         for path in _files(folder):
-            if not is_picture(path):
+            if not is_image_file(path):
                 others += 1
-            elif tells_nothing(label):
+            elif is_unknown_label(label):
                 unknown += 1
             else:
-                camera = same(
+                camera = intern_name(
                     "/".join(each for each in path.parent.relative_to(folder).parts if not is_cards_own(each))
                 )
-                pictures.append(Picture(path, label, "", camera, group=group))
-    need_pictures(len(pictures), source, HINT)
+                pictures.append(Sample(path, label, "", camera, group=group))
+    require_samples(len(pictures), source, HINT)
     told = f"class folders {source.name}"
     if unknown:
         told += f"; {unknown:,} pictures of unknown class left out"
     if others:
         told += f"; {others:,} other files left out"
-    return DataSet(tuple(pictures), told)
+    return Dataset(tuple(pictures), told)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -11,45 +11,51 @@ from typing import Any
 
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.table import checked_box, time_of
-from uncia.training.datasets.readers.vocabulary import group_of, need_pictures, present, same, tells_nothing
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.table import clip_box, parse_time
+from uncia.training.datasets.readers.vocabulary import (
+    existing_path,
+    group_of,
+    intern_name,
+    is_unknown_label,
+    require_samples,
+)
 
 
-def read_coco(source: Path) -> DataSet:
+def read_coco(source: Path) -> Dataset:
     """`source`: the JSON file; pictures lie beside it, or in a folder `images` beside it. Images without annotations
     or of unknown class are left out and counted. Raises `DataError`."""
     told = _json(source)
-    names = {entry["id"]: same(str(entry["name"])) for entry in told["categories"]}
+    names = {entry["id"]: intern_name(str(entry["name"])) for entry in told["categories"]}
     of_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for annotation in told["annotations"]:
         of_image[annotation["image_id"]].append(annotation)
     place = _place(source, told["images"])
-    pictures: list[Picture] = []
+    pictures: list[Sample] = []
     left_out = 0
     for image in told["images"]:
         found = _one_each(of_image.get(image["id"], []), image, names, source)
         left_out += not found
         for label, box in found.items():
             try:
-                taken = time_of(str(image.get("datetime") or image.get("date_captured") or ""))
+                taken = parse_time(str(image.get("datetime") or image.get("date_captured") or ""))
             except ValueError:
                 taken = None  # data sets say "unknown" there, or nothing sensible
             sequence = image.get("seq_id")
             pictures.append(
-                Picture(
-                    path=present(place(str(image["file_name"]))),
+                Sample(
+                    path=existing_path(place(str(image["file_name"]))),
                     label=label,
-                    burst=same(f"{image.get('location', '')}/{sequence}") if sequence not in (None, "") else "",
-                    camera=same(str(image.get("location", ""))),
+                    burst=intern_name(f"{image.get('location', '')}/{sequence}") if sequence not in (None, "") else "",
+                    camera=intern_name(str(image.get("location", ""))),
                     taken=taken,
                     box=box,
-                    group=same(group_of(label)),
+                    group=intern_name(group_of(label)),
                 )
             )
-    need_pictures(len(pictures), source, f"{left_out:,} images have no annotation of a known class")
+    require_samples(len(pictures), source, f"{left_out:,} images have no annotation of a known class")
     name = f"COCO Camera Traps {source.name}"
-    return DataSet(tuple(pictures), f"{name}; {left_out:,} images without a class left out" if left_out else name)
+    return Dataset(tuple(pictures), f"{name}; {left_out:,} images without a class left out" if left_out else name)
 
 
 def is_coco(source: Path) -> bool:
@@ -129,7 +135,7 @@ def _one_each(
             raise DataError(
                 f"{source}: image {image['id']} has the category {annotation['category_id']}, which is not listed"
             )
-        if tells_nothing(label):
+        if is_unknown_label(label):
             continue
         box = _box(annotation.get("bbox"), image)
         if label not in found or _area(box) > _area(found[label]):
@@ -142,7 +148,7 @@ def _box(told: Any, image: dict[str, Any]) -> Box | None:
     try:
         x, y, width, height = (float(value) for value in told)
         wide, high = float(image["width"]), float(image["height"])
-        return checked_box(x / wide, y / high, width / wide, height / high)
+        return clip_box(x / wide, y / high, width / wide, height / high)
     except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError):
         return None
 

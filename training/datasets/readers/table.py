@@ -1,7 +1,5 @@
-"""A table: one picture per line, CSV with a heading; commas, semicolons or tabs."""
+"""Tables: CSV with a heading and one image per line; commas, semicolons or tabs."""
 
-import contextlib
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -10,22 +8,23 @@ from pathlib import Path
 
 from uncia.camtrap import tables
 from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.table_reader import open_table
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.vocabulary import (
+    existing_path,
     group_of,
-    is_picture,
-    need_pictures,
-    plain,
-    present,
-    same,
-    tells_nothing,
+    intern_name,
+    is_image_file,
+    is_unknown_label,
+    normalize_label,
+    require_samples,
 )
 
-DRAWN = "drawn.json"
-"""Lies beside the table of a data set that was drawn, with the recipe and what it is in words."""
+COMPOSITES_FILE = "drawn.json"
+"""Written into the folder of rendered composites, next to the table: the recipe, and a description of the source."""
 GROUPS = ("animal", "person", "vehicle", "nothing")
 COLUMNS = {
     "path": ("path", "file", "filename", "file name", "filepath", "file path", "image", "picture"),
@@ -43,130 +42,102 @@ COLUMNS = {
     "width": ("width", "box width", "bboxwidth", "bbox width"),
     "height": ("height", "box height", "bboxheight", "bbox height"),
 }
-"""What is read, and what its column may be called. `path` (or `folder`, with the file's name in it) and `label` must be
-there. A file's folder and name may stand in two columns, as Timelapse and camtrapR have them."""
+"""Column names that are recognised, by field. `path` (or `folder` that includes the file name) and `label` are
+required. Folder and file name may be two columns, as in Timelapse and camtrapR."""
 
 _RANKS = frozenset({"kingdom", "phylum", "order", "family", "genus"})
 _YES = frozenset({"true", "1", "yes", "t"})
+_ONLY_A_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 
 
-def read_table(source: Path) -> DataSet:
-    """Paths count from the table's folder. Raises `DataError` with the line that is wrong."""
-    pictures: list[Picture] = []
+def read_table(source: Path) -> Dataset:
+    """Read a table; paths are relative to its folder. Raises `DataError` with the line that is wrong."""
+    samples: list[Sample] = []
     unknown = deleted = 0
-    for line, row in _rows(source):
-        label = row.get("label", "")
-        if row.get("deleted", "").lower() in _YES:
+    for line, fields in _read_fields(source):
+        label = fields.get("label", "")
+        if fields.get("deleted", "").lower() in _YES:
             deleted += 1
             continue
-        if tells_nothing(label):
+        if is_unknown_label(label):
             unknown += 1
             continue
         try:
-            pictures.append(_picture(source.parent, label, row))
+            samples.append(_parse_sample(source.parent, label, fields))
         except ValueError as error:
             raise DataError(f"{source}, line {line}: {error}") from error
-    need_pictures(len(pictures), source, "a heading with `path` and `label`, then a line per picture")
-    told = [_told_beside(source) or f"table {source.name}"]
+    require_samples(len(samples), source, "a heading with `path` and `label` is needed, then one line per image")
     left_out = [(unknown, "of unknown class"), (deleted, "marked for deletion")]
-    return DataSet(
-        tuple(pictures), "; ".join([*told, *(f"{count:,} pictures {why} left out" for count, why in left_out if count)])
-    )
+    notes = [f"{count:,} images {reason} left out" for count, reason in left_out if count]
+    return Dataset(tuple(samples), "; ".join([_composites_source(source) or f"table {source.name}", *notes]))
 
 
-def _told_beside(source: Path) -> str:
-    """What a drawn data set says of itself: that it is drawn must stand in every report made from it."""
+def _composites_source(source: Path) -> str:
+    """The source that rendered composites state; every report made from them must repeat that they are composites."""
     try:
-        return str(json.loads((source.parent / DRAWN).read_bytes())["source"])
+        return str(json.loads((source.parent / COMPOSITES_FILE).read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def heading_of(path: Path) -> tuple[str, ...]:
-    """The names of a table's columns. Raises `DataError`."""
-    with _opened(path) as (reader, _):
-        return tuple(name.strip() for name in reader.fieldnames or ())
-
-
-def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and the line by its heading's names; cells that mean nothing (`uncia.camtrap.tables.MISSING`) are
-    empty. Raises `DataError`."""
-    with _opened(path) as (reader, skipped):
-        names = [name.strip() for name in reader.fieldnames or ()]
-        twice = {name for name in names if name and names.count(name) > 1}
-        if twice:
-            raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once")
-        reader.fieldnames = names
-        for row in reader:
-            if None in row:
-                raise DataError(
-                    f"{path}, line {reader.line_num + skipped}: it has more cells than the heading: is one with a "
-                    "separator in it not quoted?"
-                )
-            yield reader.line_num + skipped, {name: tables.cell(row[name]) for name in names if name}
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple["csv.DictReader[str]", int]]:
-    """A reader from the heading on, and the lines before it."""
+def read_header(path: Path) -> tuple[str, ...]:
+    """The column names of a table. Raises `DataError`."""
     try:
-        with path.open("rb") as raw:
-            encoding = tables.encoding_of(raw.read(4096))
-        with path.open(encoding=encoding, newline="") as file:
-            form = tables.form_of(file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE))
-            file.seek(0)
-            for _ in range(form.skipped):
-                file.readline()
-            yield csv.DictReader(file, delimiter=form.separator, restval=""), form.skipped
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: {tables.not_utf_8(_line_of(path))}") from error
-    except csv.Error as error:
-        raise DataError(f"{path} is no table: {error}") from error
+        with open_table(path) as table:
+            return tuple(table.header)
+    except UnciaError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Stream a table: line number, and cells by column, where cells that mean nothing (`NA`, …) are empty.
+
+    Raises `DataError`, also for a row with more cells than the heading.
+    """
+    try:
+        with open_table(path) as table:
+            for row in table:
+                if row.surplus:
+                    raise DataError(
+                        f"{path}, line {row.line}: it has more cells than the heading: is one with a separator in it "
+                        "not quoted?"
+                    )
+                yield row.line, {name: tables.cell(text) for name, text in row.cells.items()}
     except DataError:
         raise
     except UnciaError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-_LONGEST_LINE = 1 << 20
-
-
-def _line_of(path: Path) -> int:
-    """The first line that is not UTF-8."""
-    with path.open("rb") as raw:
-        for number, line in enumerate(raw, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return 1
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _read_fields(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number, and cells by the field names of `COLUMNS`."""
     columns: dict[str, str] | None = None
     ranked = False
-    for line, row in rows_of(path):
+    for line, row in read_rows(path):
         if columns is None:
-            columns = _columns(path, row)
-            ranked = bool(_RANKS & {plain(name) for name in row})
-        found = {ours: row[theirs] for ours, theirs in columns.items()}
+            columns = _match_columns(path, row)
+            ranked = _has_ranks(row)
+        fields = {field: row[column] for field, column in columns.items()}
         if ranked:
-            found |= _of_ranks(row, found)
-        yield line, found
+            fields |= _taxon_from_ranks(row, fields)
+        yield line, fields
 
 
-def _columns(path: Path, row: dict[str, str]) -> dict[str, str]:
-    """Our name to theirs. Beside an order or a family, `class` is a rank and no class of pictures."""
-    ranked = bool(_RANKS & {plain(name) for name in row})
+def _has_ranks(row: dict[str, str]) -> bool:
+    return bool(_RANKS & {normalize_label(name) for name in row})
+
+
+def _match_columns(path: Path, row: dict[str, str]) -> dict[str, str]:
+    """Column by field. In a table with taxonomic ranks, `class` is a rank and not the class of an image."""
+    ranked = _has_ranks(row)
     found = {}
-    for ours, names in COLUMNS.items():
-        theirs = [name for name in row if plain(name) in names and not (ranked and plain(name) == "class")]
-        if theirs:
-            found[ours] = min(theirs, key=lambda name: names.index(plain(name)))
+    for field, names in COLUMNS.items():
+        columns = [name for name in row if normalize_label(name) in names]
+        columns = [name for name in columns if not (ranked and normalize_label(name) == "class")]
+        if columns:
+            found[field] = min(columns, key=lambda name: names.index(normalize_label(name)))
     if ranked:
-        common = [name for name in row if plain(name) in ("common name", "vernacular name")]
+        common = [name for name in row if normalize_label(name) in ("common name", "vernacular name")]
         found["label"] = common[0] if common else found.get("label", "")
         if not found["label"]:
             del found["label"]
@@ -176,80 +147,81 @@ def _columns(path: Path, row: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _of_ranks(row: dict[str, str], found: dict[str, str]) -> dict[str, str]:
-    """Taxon and label where the ranks have columns of their own, `species` then being the second word alone."""
-    ranks = {plain(name): text for name, text in row.items()}
+def _taxon_from_ranks(row: dict[str, str], fields: dict[str, str]) -> dict[str, str]:
+    """Taxon and label of a table with a column per rank, in which `species` is the specific epithet alone."""
+    ranks = {normalize_label(name): text for name, text in row.items()}
     genus, species = ranks.get("genus", ""), ranks.get("species", "")
-    taxon = found.get("taxon") or (
+    taxon = fields.get("taxon") or (
         species if " " in species or not genus else f"{genus} {species}".strip().capitalize()
     )
-    label = found.get("label", "")
+    label = fields.get("label", "")
     return {"taxon": taxon, "label": taxon if label in ("", species) else label}
 
 
-def _picture(folder: Path, label: str, row: dict[str, str]) -> Picture:
-    path = _path(folder, row.get("path", ""), row.get("folder", ""))
-    group = row.get("group") or group_of(label)
+def _parse_sample(folder: Path, label: str, fields: dict[str, str]) -> Sample:
+    path = _resolve_path(folder, fields.get("path", ""), fields.get("folder", ""))
+    group = fields.get("group") or group_of(label)
     if group not in GROUPS:
         raise ValueError(f"group {group!r} is none of {', '.join(GROUPS)}")
-    return Picture(
-        path=present(path),
-        label=same(label),
-        burst=same(_burst(row)),
-        camera=same(row.get("camera", "") or _camera_of(row.get("folder", ""))),
-        taken=time_of(_taken(row)),
-        box=_box(row),
-        taxon=same(row.get("taxon", "")),
-        group=same(group),
+    return Sample(
+        path=existing_path(path),
+        label=intern_name(label),
+        burst=intern_name(_burst_id(fields)),
+        camera=intern_name(fields.get("camera", "") or _camera_from_folder(fields.get("folder", ""))),
+        taken=parse_time(_time_text(fields)),
+        box=_parse_box(fields),
+        taxon=intern_name(fields.get("taxon", "")),
+        group=intern_name(group),
     )
 
 
-def _path(folder: Path, name: str, place: str) -> Path:
-    """Name and place joined, unless the place has the name in it already. Raises `ValueError` where there is none."""
-    if not name and not is_picture(Path(_slashed(place))):
+def _resolve_path(folder: Path, name: str, directory: str) -> Path:
+    """Directory and name joined, unless the directory already ends in the name. Raises `ValueError` without a path."""
+    if not name and not is_image_file(Path(_with_slashes(directory))):
         raise ValueError("no path")
-    found = folder / place / name
-    if ("\\" in place or "\\" in name) and not found.exists():  # on Linux a name may have a backslash in it
-        place, name = _slashed(place), _slashed(name)
-        found = folder / place / name
-    last = Path(place).name
-    return folder / place if place and (last == Path(name).name or not name) else found
+    found = folder / directory / name
+    if ("\\" in directory or "\\" in name) and not found.exists():  # on Linux a name may contain a backslash
+        directory, name = _with_slashes(directory), _with_slashes(name)
+        found = folder / directory / name
+    last = Path(directory).name
+    return folder / directory if directory and (last == Path(name).name or not name) else found
 
 
-def _slashed(path: str) -> str:
+def _with_slashes(path: str) -> str:
     return path.replace("\\", "/")
 
 
-def _camera_of(place: str) -> str:
-    """The folders around a picture without those that cameras number themselves: two cameras both have a `100RECNX`."""
-    levels = [level for level in _slashed(place).split("/") if level not in ("", ".") and not is_cards_own(level)]
-    if levels and is_picture(Path(levels[-1])):
+def _camera_from_folder(directory: str) -> str:
+    """The folders of an image without those that cameras number themselves: two cameras both write `100RECNX`."""
+    levels = [level for level in _with_slashes(directory).split("/") if level not in ("", ".")]
+    levels = [level for level in levels if not is_cards_own(level)]
+    if levels and is_image_file(Path(levels[-1])):
         levels.pop()
     return "/".join(levels)
 
 
-def _taken(row: dict[str, str]) -> str:
-    """Where date and time have a column each, the two of them."""
-    taken, date = row.get("taken", ""), row.get("date", "")
+def _time_text(fields: dict[str, str]) -> str:
+    """The timestamp; date and time joined where they are two columns."""
+    taken, date = fields.get("taken", ""), fields.get("date", "")
     if date and (not taken or _ONLY_A_TIME.fullmatch(taken)):
         return f"{date} {taken}".strip()
     return taken
 
 
-_ONLY_A_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
-
-
-def _burst(row: dict[str, str]) -> str:
-    """Many number the bursts of each camera from 1: the camera belongs to the name."""
-    burst, camera = row.get("burst", ""), row.get("camera", "")
+def _burst_id(fields: dict[str, str]) -> str:
+    """Burst numbers often start at 1 for each camera, so the camera is part of the id."""
+    burst, camera = fields.get("burst", ""), fields.get("camera", "")
     return f"{camera}/{burst}" if burst and not burst.startswith(camera) else burst
 
 
-def time_of(text: str) -> datetime | None:
-    """The clock as it is written, whatever its offset: a camera has one for all pictures. Raises `ValueError`."""
+def parse_time(text: str) -> datetime | None:
+    """Local time as written; an offset is dropped, since one camera has one clock. None for an empty cell.
+
+    Reads ISO 8601, EXIF's `2026:05:01 06:30:00` and Timelapse's `01-May-2026 06:30:00`. Raises `ValueError`.
+    """
     if not text:
         return None
-    # EXIF's own way of writing dates, which many tables carry over.
+    # Many tables copy EXIF's date format.
     if text[4:5] == ":" and text[7:8] == ":":
         text = text[:10].replace(":", "-") + text[10:]
     try:
@@ -257,29 +229,34 @@ def time_of(text: str) -> datetime | None:
     except ValueError:
         pass
     try:
-        # Timelapse's own, with the month in English.
+        # Timelapse's own format, with the English name of the month.
         return datetime.strptime(text, "%d-%b-%Y %H:%M:%S")
     except ValueError:
         raise ValueError(
-            f"{text!r} is no time: write it as 2026-05-01 06:30:00 (of 05/01 and 01/05 nothing says which is the month)"
+            f"{text!r} is not a time: write it as 2026-05-01 06:30:00 (01/05 and 05/01 do not show which is the month)"
         ) from None
 
 
-def _box(row: dict[str, str]) -> Box | None:
-    told = [row.get(name, "") for name in ("x", "y", "width", "height")]
-    if not any(told):
+def _parse_box(fields: dict[str, str]) -> Box | None:
+    cells = [fields.get(name, "") for name in ("x", "y", "width", "height")]
+    if not any(cells):
         return None
     try:
-        x, y, width, height = (tables.number(text, decimal_comma=True) for text in told)
+        x, y, width, height = (tables.number(text, decimal_comma=True) for text in cells)
     except ValueError:
-        raise ValueError(f"the box {told} is not four numbers") from None
-    return checked_box(x, y, width, height)
+        raise ValueError(f"the box {cells} is not four numbers") from None
+    return clip_box(x, y, width, height)
 
 
-def checked_box(x: float, y: float, width: float, height: float) -> Box:
-    """A box cut to the picture. Raises `ValueError` where it is not given as shares, or is empty."""
+def clip_box(x: float, y: float, width: float, height: float) -> Box:
+    """A box in shares of the image, clipped to it. Raises `ValueError` where it is empty or not in shares (0 to 1)."""
     right, bottom = x + width, y + height
     if not (width > 0 and height > 0 and right <= 1.05 and bottom <= 1.05 and x >= -0.05 and y >= -0.05):
-        raise ValueError(f"the box {x:g}, {y:g}, {width:g}, {height:g} is not in shares of the picture (0 to 1)")
+        raise ValueError(f"the box {x:g}, {y:g}, {width:g}, {height:g} is not in shares of the image (0 to 1)")
     x, y = max(x, 0.0), max(y, 0.0)
     return x, y, min(right, 1.0) - x, min(bottom, 1.0) - y
+
+
+def box_area(box: Box | None) -> float:
+    """Area as a share of the image; 0 without a box."""
+    return box[2] * box[3] if box else 0.0

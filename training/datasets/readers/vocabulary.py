@@ -28,30 +28,30 @@ _UNKNOWN = frozenset(
 
 def group_of(label: str) -> str:
     """animal, person, vehicle or nothing, by the label's words; what is none of the known words is an animal."""
-    return _GROUP_OF.get(plain(label), "animal")
+    return _GROUP_OF.get(normalize_label(label), "animal")
 
 
-def tells_nothing(label: str) -> bool:
+def is_unknown_label(label: str) -> bool:
     """True for labels such as `unknown`: nobody has said yet what is on the picture."""
-    return plain(label) in _UNKNOWN
+    return normalize_label(label) in _UNKNOWN
 
 
-def plain(name: str) -> str:
+def normalize_label(name: str) -> str:
     """Small letters, and single spaces for whatever else is between the words."""
     return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
-def is_picture(path: Path) -> bool:
+def is_image_file(path: Path) -> bool:
     """By its name alone. macOS leaves files `._name.jpg` that are none."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def same(text: str) -> str:
+def intern_name(text: str) -> str:
     """One object for names that look the same (`uncia.camtrap.names`): a label of 50,000 images is kept once."""
     return sys.intern(canonical_name(text))
 
 
-def present(path: Path) -> Path:
+def existing_path(path: Path) -> Path:
     """The path in the Unicode form in which the file is there: macOS writes names decomposed, tables mostly do not."""
     if str(path).isascii() or path.exists():
         return path
@@ -59,7 +59,7 @@ def present(path: Path) -> Path:
     return next((form for form in forms if form.exists()), path)
 
 
-def need_pictures(found: int, where: Path, hint: str) -> None:
+def require_samples(found: int, where: Path, hint: str) -> None:
     """Raises `DataError` where a source gave nothing."""
     if not found:
         raise DataError(f"no labelled pictures in {where}: {hint}")

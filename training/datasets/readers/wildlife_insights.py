@@ -8,9 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet, Picture
-from uncia.training.datasets.readers.table import rows_of, time_of
-from uncia.training.datasets.readers.vocabulary import group_of, need_pictures, present, same, tells_nothing
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.table import parse_time, read_rows
+from uncia.training.datasets.readers.vocabulary import (
+    existing_path,
+    group_of,
+    intern_name,
+    is_unknown_label,
+    require_samples,
+)
 
 COLUMNS = frozenset({"deployment_id", "image_id", "filename", "is_blank", "common_name", "timestamp"})
 _YES = frozenset({"1", "true", "t"})
@@ -23,37 +29,39 @@ def is_wildlife_insights(heading: tuple[str, ...]) -> bool:
     return set(heading) >= COLUMNS
 
 
-def read_wildlife_insights(source: Path) -> DataSet:
+def read_wildlife_insights(source: Path) -> Dataset:
     """Left out and counted: what a model named and no person looked at, and what nobody could name.
 
     A class is the common name, else genus and species; `blank` where the row says so. The deployment is the camera.
     Raises `DataError` where none of the pictures is there.
     """
-    pictures: list[Picture] = []
+    pictures: list[Sample] = []
     left_out = {"named by computer vision alone": 0, "of unknown class": 0}
     place = _Places(source)
-    for line, row in rows_of(source):
+    for line, row in read_rows(source):
         if row.get("identified_by", "").lower() == "computer vision":
             left_out["named by computer vision alone"] += 1
             continue
         label, taxon, group = _what(row)
-        if tells_nothing(label):
+        if is_unknown_label(label):
             left_out["of unknown class"] += 1
             continue
         try:
-            taken = time_of(row["timestamp"])
+            taken = parse_time(row["timestamp"])
         except ValueError as error:
             raise DataError(f"{source}, line {line}: {error}") from error
-        path, camera = place.of(row), same(row["deployment_id"])
-        pictures.append(Picture(path, same(label), "", camera, taken, None, same(taxon), same(group)))
+        path, camera = place.of(row), intern_name(row["deployment_id"])
+        pictures.append(
+            Sample(path, intern_name(label), "", camera, taken, None, intern_name(taxon), intern_name(group))
+        )
     told = [f"{count:,} rows {why} left out" for why, count in left_out.items() if count]
-    need_pictures(len(pictures), source, "; ".join(told) or "the table is empty")
+    require_samples(len(pictures), source, "; ".join(told) or "the table is empty")
     if not any(one.path.exists() for one in pictures[:_LOOKED_FOR]):
         raise DataError(
             f"{source} is an images.csv of Wildlife Insights, and none of its first pictures is beside it: fetch them "
             "from the addresses in its column location, and put each there as DEPLOYMENT_ID/FILENAME"
         )
-    return DataSet(tuple(pictures), "; ".join([f"Wildlife Insights {source.parent.name}/{source.name}", *told]))
+    return Dataset(tuple(pictures), "; ".join([f"Wildlife Insights {source.parent.name}/{source.name}", *told]))
 
 
 def _what(row: dict[str, str]) -> tuple[str, str, str]:
@@ -81,7 +89,7 @@ class _Places:
             lambda row: folder / f"{row['image_id']}{Path(row['filename']).suffix}",
         ]
         names: dict[str, set[str]] = {}
-        for _, row in rows_of(source):
+        for _, row in read_rows(source):
             names.setdefault(row["filename"], set()).add(row["image_id"])
         # A name of two images says nothing of which of them lies there.
         alone = frozenset(name for name, images in names.items() if len(images) == 1)
@@ -93,7 +101,7 @@ class _Places:
 
     def of(self, row: dict[str, str]) -> Path:
         for way in list(self._ways):
-            path = present(way(row))
+            path = existing_path(way(row))
             if path.is_file():
                 self._ways.remove(way)
                 self._ways.insert(0, way)

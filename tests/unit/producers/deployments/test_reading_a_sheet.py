@@ -106,7 +106,7 @@ def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
     [
         ({"deploymentStart": "2026-03-01T09:00:00"}, "lacks its offset from UTC"),
         ({"deploymentEnd": "2026-06-01"}, "lacks its offset from UTC"),
-        ({"deploymentStart": "1st of March"}, "is no time"),
+        ({"deploymentStart": "1st of March"}, "is not a timestamp"),
         ({"deploymentStart": ""}, "deploymentStart is empty"),
         ({"deploymentEnd": "2026-02-01T09:00:00+05:45"}, "ends before it starts"),
         ({"latitude": "90.01"}, "latitude is out of range: it has to be between -90 and 90"),
@@ -198,7 +198,7 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
         (b"deploymentID,latitude\n", "lacks longitude, deploymentStart"),
         (b"deploymentID;latitude;longitude\n", "lacks deploymentStart"),
         (b"caf\xe9\n", "line 1 is not UTF-8"),
-        (b'a,"b\n', "is no CSV"),
+        (b'a,"b\n', "is not CSV"),
         (b"\xff\xd8\xff\xe0 a photograph", "not UTF-8"),
         (",".join([*GOOD, "latitude"]).encode(), "more than once"),
     ],

@@ -9,8 +9,8 @@ from tests.unit.training.ensembles.tiny_packages import tiny_package
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.training.calibration.calibrated_package import CalibrationError, write_calibrated_package
 from uncia.training.calibration.label_set_calibration import ThresholdTarget, calibrate_label_set
-from uncia.training.datasets.images import Picture
-from uncia.training.offline_inference.inference import Answers
+from uncia.training.datasets.dataset import Sample
+from uncia.training.offline_inference.inference import ImageScores
 from uncia.triton_models.packages.loading import open_package
 
 NO_ALARM = ThresholdTarget(at_most_false_alarms=0)
@@ -25,9 +25,9 @@ LABELS = LabelSet(
 )
 
 
-def bursts(label: str, scores: list[list[float]], *, frames: int = 1) -> tuple[list[Picture], list[list[float]]]:
+def bursts(label: str, scores: list[list[float]], *, frames: int = 1) -> tuple[list[Sample], list[list[float]]]:
     pictures = [
-        Picture(
+        Sample(
             Path(f"{label}{at}.jpg"),
             label,
             f"{label}-{at // frames}",
@@ -39,7 +39,7 @@ def bursts(label: str, scores: list[list[float]], *, frames: int = 1) -> tuple[l
     return pictures, scores
 
 
-def some() -> tuple[list[Picture], np.ndarray]:
+def some() -> tuple[list[Sample], np.ndarray]:
     foxes, high = bursts("fox", [[0.6, 0.0, 0.1], [0.7, 0.0, 0.2], [0.9, 0.01, 0.1], [0.3, 0.0, 0.3]])
     blanks, low = bursts("nothing", [[0.1, 0.0, 0.9], [0.2, 0.0, 0.8], [0.4, 0.0, 0.7], [0.05, 0.0, 0.9]])
     return [*foxes, *blanks], np.array([*high, *low])
@@ -73,7 +73,7 @@ def test_the_best_frame_of_a_burst_counts() -> None:
 
 def test_a_burst_with_one_animal_frame_is_not_empty() -> None:
     foxes, high = bursts("fox", [[0.7, 0, 0.1]] * 3)
-    mixed = [Picture(Path(f"m{at}.jpg"), "nothing", f"fox-{at}", "c", group="nothing") for at in range(3)]
+    mixed = [Sample(Path(f"m{at}.jpg"), "nothing", f"fox-{at}", "c", group="nothing") for at in range(3)]
     blanks, low = bursts("nothing", [[0.2, 0, 0.9]] * 3)
     windows = np.array([*high, *([[0.0, 0, 0.8]] * 3), *low])
     _, learnt = calibrate_label_set(LABELS, windows, [*foxes, *mixed, *blanks], NO_ALARM, "drawn")
@@ -100,7 +100,7 @@ def test_a_class_without_a_threshold_that_keeps_the_promise_has_none() -> None:
 def test_a_calibrated_package_has_the_same_graph_and_other_labels(tmp_path: Path) -> None:
     package = tiny_package(tmp_path / "tiny", 1, labels=("fox", "lynx", "nothing"))
     pictures, windows = some()
-    answers = Answers(tuple(pictures), windows.astype(np.float16), windows.astype(np.float16))
+    answers = ImageScores(tuple(pictures), windows.astype(np.float16), windows.astype(np.float16))
     write_calibrated_package(tmp_path / "new", package, answers, NO_ALARM, "eight drawn bursts")
     made = open_package(tmp_path / "new")
     assert made.card.onnx_sha256 == package.card.onnx_sha256
@@ -110,8 +110,8 @@ def test_a_calibrated_package_has_the_same_graph_and_other_labels(tmp_path: Path
 
 def test_data_of_other_classes_teach_nothing(tmp_path: Path) -> None:
     package = tiny_package(tmp_path / "tiny", 1)
-    stones = [Picture(Path(f"{at}.jpg"), "stone", f"b{at}", "c") for at in range(8)]
-    answers = Answers(tuple(stones), np.zeros((8, 3), np.float16), np.zeros((8, 3), np.float16))
+    stones = [Sample(Path(f"{at}.jpg"), "stone", f"b{at}", "c") for at in range(8)]
+    answers = ImageScores(tuple(stones), np.zeros((8, 3), np.float16), np.zeros((8, 3), np.float16))
     with pytest.raises(CalibrationError, match="teach nothing"):
         write_calibrated_package(tmp_path / "new", package, answers, NO_ALARM, "stones")
     assert not (tmp_path / "new").exists()

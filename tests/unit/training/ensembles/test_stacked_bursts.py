@@ -117,5 +117,5 @@ def test_a_class_that_the_data_do_not_speak_of_teaches_nothing() -> None:
 def test_bursts_of_one_side_alone_are_refused() -> None:
     windows, names, _ = _bursts(10, 3)
     nowhere = np.zeros((10, 3), dtype=bool)
-    with pytest.raises(StackingError, match="show the model.s classes"):
+    with pytest.raises(StackingError, match="show the model's classes"):
         fit_burst_stacking(BurstEvidence.of(windows, names), nowhere, ~nowhere, LABELS, name="x", calibrated_on="none")

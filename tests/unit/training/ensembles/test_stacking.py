@@ -45,7 +45,7 @@ def test_pairs_left_out_do_not_move_the_bias(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_pictures_of_nothing_known_teach_nothing() -> None:
-    with pytest.raises(StackingError, match="show the model.s classes"):
+    with pytest.raises(StackingError, match="show the model's classes"):
         fit_stacking(HELD_OUT.members, np.full(400, -1))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
-from uncia.training.datasets.images import Picture
+from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.readers.vocabulary import group_of
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import PublishedClassifier
@@ -25,9 +25,9 @@ LEOPARD = LABELS.classes[289]
 FOX = LabelClass(index=0, label="fox", taxon="Vulpes vulpes", group="animal")
 
 
-def picture(label: str, taxon: str = "", burst: str = "") -> Picture:
+def picture(label: str, taxon: str = "", burst: str = "") -> Sample:
     """As of a folder, or of a table that tells the taxon; nobody opens it."""
-    return Picture(Path(f"{label}.jpg"), label, burst or label, "ridge", taxon=taxon, group=group_of(label))
+    return Sample(Path(f"{label}.jpg"), label, burst or label, "ridge", taxon=taxon, group=group_of(label))
 
 
 @pytest.mark.parametrize("name", ["snow leopard", "Snow_Leopard", "Panthera uncia", "  panthera  uncia "])

@@ -13,7 +13,7 @@ from uncia.errors import RejectedImage
 from uncia.imaging.frames import FrameSpec
 from uncia.terminal import on_page
 from uncia.training.dataset_check.findings import Findings
-from uncia.training.datasets.image_decoding import OTHER_FORMATS, frame_of
+from uncia.training.datasets.image_decoding import OTHER_FORMATS, load_frame
 
 MOST = 60
 """Of each kind so many are shown with pictures; the rest is counted, and told by `--json`."""
@@ -32,7 +32,7 @@ class Shot:
     note: str = ""
 
 
-def render(findings: Findings, root: Path) -> str:
+def render_report(findings: Findings, root: Path) -> str:
     """The page. Names are shown as they lie under `root`."""
     from jinja2 import Environment, FileSystemLoader
 
@@ -48,7 +48,7 @@ def render(findings: Findings, root: Path) -> str:
         ([shown.shot(path) for path in group.paths[:6]], group, len(group.paths) - 6)
         for group in sorted(findings.duplicates, key=lambda group: (not group.contradict, len(group.sides) < 2))[:MOST]
     ]
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template("report.html.j2").render(
         findings=findings,
         largest=max((count.bursts for count in findings.classes), default=1),
         unreadable=[(shown.name(one.path), one) for one in findings.unreadable],
@@ -75,7 +75,7 @@ def thumbnail(path: Path) -> str:
         with Image.open(path, formats=("JPEG", *OTHER_FORMATS)) as image:
             wide, high = image.size
         spec = _SHOWN.model_copy(update={"height": max(1, round(_SHOWN.width * high / max(wide, 1)))})
-        small = ImageOps.contain(Image.fromarray(np.asarray(frame_of(path, spec))), _THUMBNAIL)
+        small = ImageOps.contain(Image.fromarray(np.asarray(load_frame(path, spec))), _THUMBNAIL)
     except (RejectedImage, OSError, ValueError, Image.DecompressionBombError):
         return ""
     out = io.BytesIO()

@@ -10,8 +10,8 @@ from PIL import Image
 
 from uncia.errors import RejectedImage
 from uncia.imaging.frames import FrameSpec, read_frame
-from uncia.training.dataset_check.page import thumbnail
-from uncia.training.datasets.image_decoding import frame_of
+from uncia.training.dataset_check.html_report import thumbnail
+from uncia.training.datasets.image_decoding import load_frame
 
 SPEC = FrameSpec(width=48, height=32, window=48)
 LEFT, RIGHT = (200, 60, 20), (20, 60, 200)
@@ -32,12 +32,12 @@ def saved(folder: Path, image: Image.Image, kind: str, **options: Any) -> Path:
 
 def test_a_jpeg_is_read_as_the_stream_reads_it(tmp_path: Path) -> None:
     path = saved(tmp_path, halves(), "JPEG")
-    assert np.array_equal(frame_of(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
+    assert np.array_equal(load_frame(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
 
 
 def test_a_jpeg_is_known_by_its_content_not_by_its_name(tmp_path: Path) -> None:
     path = saved(tmp_path, halves(), "JPEG").rename(tmp_path / "picture.png")
-    assert np.array_equal(frame_of(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
+    assert np.array_equal(load_frame(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_jpeg_is_known_by_its_content_not_by_its_name(tmp_path: Path) -> None:
     [("RGB", "PNG"), ("RGBA", "PNG"), ("P", "PNG"), ("RGB", "TIFF"), ("CMYK", "TIFF"), ("RGB", "BMP"), ("P", "GIF")],
 )
 def test_colours_are_the_same_in_every_kind_of_file(tmp_path: Path, mode: str, kind: str) -> None:
-    seen = frame_of(saved(tmp_path, halves(mode), kind), SPEC)
+    seen = load_frame(saved(tmp_path, halves(mode), kind), SPEC)
     assert seen.shape == (32, 48, 3)
     assert seen.dtype == np.uint8
     assert np.abs(seen[16, 10].astype(int) - LEFT).max() <= 2
@@ -53,12 +53,12 @@ def test_colours_are_the_same_in_every_kind_of_file(tmp_path: Path, mode: str, k
 
 
 def test_a_cmyk_jpeg_has_its_colours(tmp_path: Path) -> None:
-    seen = frame_of(saved(tmp_path, halves("CMYK"), "JPEG", quality=95), SPEC)
+    seen = load_frame(saved(tmp_path, halves("CMYK"), "JPEG", quality=95), SPEC)
     assert np.abs(seen[16, 10].astype(int) - LEFT).max() <= 6
 
 
 def test_grey_is_three_equal_channels(tmp_path: Path) -> None:
-    seen = frame_of(saved(tmp_path, halves("L"), "PNG"), SPEC)
+    seen = load_frame(saved(tmp_path, halves("L"), "PNG"), SPEC)
     assert np.ptp(seen, axis=2).max() == 0
 
 
@@ -66,16 +66,16 @@ def test_grey_is_three_equal_channels(tmp_path: Path) -> None:
 def test_16_bit_grey_keeps_its_upper_8_bits(tmp_path: Path, kind: str) -> None:
     """Pillow's own conversion cuts at 255, and the picture would be white."""
     deep = Image.fromarray(np.full((100, 120), 0x8080, np.uint16))
-    assert np.unique(frame_of(saved(tmp_path, deep, kind), SPEC)).tolist() == [0x80]
+    assert np.unique(load_frame(saved(tmp_path, deep, kind), SPEC)).tolist() == [0x80]
 
 
 def test_what_is_transparent_is_grey(tmp_path: Path) -> None:
-    seen = frame_of(saved(tmp_path, Image.new("RGBA", (120, 100), (255, 0, 0, 0)), "PNG"), SPEC)
+    seen = load_frame(saved(tmp_path, Image.new("RGBA", (120, 100), (255, 0, 0, 0)), "PNG"), SPEC)
     assert np.unique(seen).tolist() == [127]
 
 
 def test_decimals_from_0_to_1_are_scaled(tmp_path: Path) -> None:
-    seen = frame_of(saved(tmp_path, Image.fromarray(np.full((100, 120), 0.5, np.float32)), "TIFF"), SPEC)
+    seen = load_frame(saved(tmp_path, Image.fromarray(np.full((100, 120), 0.5, np.float32)), "TIFF"), SPEC)
     assert np.unique(seen).tolist() == [128]
 
 
@@ -83,7 +83,7 @@ def test_the_printed_strips_are_cut_off(tmp_path: Path) -> None:
     image = Image.new("RGB", (120, 100), "white")
     image.paste((0, 0, 0), (0, 0, 120, 4))
     image.paste((0, 0, 0), (0, 93, 120, 100))
-    assert frame_of(saved(tmp_path, image, "PNG"), SPEC).min() == 255
+    assert load_frame(saved(tmp_path, image, "PNG"), SPEC).min() == 255
 
 
 def _png() -> bytes:
@@ -107,25 +107,25 @@ def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path, data: by
     path = tmp_path / "broken.jpg"
     path.write_bytes(data)
     with pytest.raises(RejectedImage) as refused:
-        frame_of(path, SPEC)
+        load_frame(path, SPEC)
     assert refused.value.reason == reason
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RejectedImage) as refused:
-        frame_of(tmp_path / "gone.jpg", SPEC)
+        load_frame(tmp_path / "gone.jpg", SPEC)
     assert refused.value.reason == "image-missing"
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     with pytest.raises(RejectedImage) as refused:
-        frame_of(saved(tmp_path, halves(), "PNG"), SPEC, max_pixels=1000)
+        load_frame(saved(tmp_path, halves(), "PNG"), SPEC, max_pixels=1000)
     assert refused.value.reason == "image-too-large"
 
 
 def test_pixels_outside_the_known_ranges_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RejectedImage) as refused:
-        frame_of(saved(tmp_path, Image.fromarray(np.full((100, 120), 900.0, np.float32)), "TIFF"), SPEC)
+        load_frame(saved(tmp_path, Image.fromarray(np.full((100, 120), 900.0, np.float32)), "TIFF"), SPEC)
     assert refused.value.reason == "image-unknown-kind"
 
 
@@ -140,6 +140,6 @@ def test_a_kind_that_starts_a_program_is_refused_whatever_its_name(
     path = tmp_path / name
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
     with pytest.raises(RejectedImage) as caught:
-        frame_of(path, SPEC)
+        load_frame(path, SPEC)
     assert caught.value.reason == "image-unknown-kind"
     assert thumbnail(path) == ""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.paths import SHARED
 from uncia.training.datasets import DataError
-from uncia.training.datasets.images import DataSet
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.reading import read_dataset
 
 SAMPLE = SHARED / "samples" / "camtrap_dp_example"
 
@@ -42,7 +42,7 @@ def seen(media: str, kind: str = "animal", name: str = "Vulpes vulpes", box: str
 
 
 def test_a_medium_has_its_own_observation(tmp_path: Path) -> None:
-    (one,) = read_data(package(tmp_path, medium(1), seen("m1", box="0.1,0.2,0.3,0.4"))).pictures
+    (one,) = read_dataset(package(tmp_path, medium(1), seen("m1", box="0.1,0.2,0.3,0.4"))).samples
     assert (one.label, one.taxon, one.group) == ("red fox", "Vulpes vulpes", "animal")
     assert (one.path, one.camera, one.burst) == (tmp_path / "media" / "1.jpg", "d1", "d1/e1")
     assert one.taken == datetime(2026, 5, 1, 6, 30)
@@ -50,8 +50,8 @@ def test_a_medium_has_its_own_observation(tmp_path: Path) -> None:
 
 
 def test_a_medium_without_one_has_that_of_the_event_it_lies_in(tmp_path: Path) -> None:
-    data = read_data(package(tmp_path, medium(1, 5) + medium(2, 30), seen("", event="e7")))
-    assert [(one.path.name, one.burst) for one in data.pictures] == [("1.jpg", "d1/e7")]
+    data = read_dataset(package(tmp_path, medium(1, 5) + medium(2, 30), seen("", event="e7")))
+    assert [(one.path.name, one.burst) for one in data.samples] == [("1.jpg", "d1/e7")]
     assert "1 media without a classification left out" in data.source
 
 
@@ -60,24 +60,24 @@ def test_a_medium_without_one_has_that_of_the_event_it_lies_in(tmp_path: Path) -
     [("human", "person", "person"), ("vehicle", "vehicle", "vehicle"), ("blank", "nothing", "nothing")],
 )
 def test_what_is_no_animal_is_named_by_its_type(tmp_path: Path, kind: str, label: str, group: str) -> None:
-    (one,) = read_data(package(tmp_path, medium(1), seen("m1", kind, ""))).pictures
+    (one,) = read_dataset(package(tmp_path, medium(1), seen("m1", kind, ""))).samples
     assert (one.label, one.group) == (label, group)
 
 
 def test_two_of_a_kind_are_one_picture_with_the_larger_box(tmp_path: Path) -> None:
     boxes = seen("m1", box="0,0,0.1,0.1") + seen("m1", box="0.5,0.5,0.4,0.4")
-    (one,) = read_data(package(tmp_path, medium(1), boxes)).pictures
+    (one,) = read_dataset(package(tmp_path, medium(1), boxes)).samples
     assert one.box == pytest.approx((0.5, 0.5, 0.4, 0.4))
 
 
 def test_two_species_on_one_medium_are_two_rows_of_it(tmp_path: Path) -> None:
-    data = read_data(package(tmp_path, medium(1), seen("m1") + seen("m1", name="Bos mutus")))
+    data = read_dataset(package(tmp_path, medium(1), seen("m1") + seen("m1", name="Bos mutus")))
     assert data.labels == ("Bos mutus", "red fox")
 
 
 def test_films_and_web_addresses_are_left_out_and_counted(tmp_path: Path) -> None:
     media = medium(1) + medium(2, kind="video/mp4") + medium(3, path="https://example.org/3.jpg")
-    data = read_data(package(tmp_path, media, "".join(seen(f"m{n}") for n in (1, 2, 3))))
+    data = read_dataset(package(tmp_path, media, "".join(seen(f"m{n}") for n in (1, 2, 3))))
     assert len(data) == 1
     assert data.source == ("Camtrap DP Ridge; 1 media that are films left out; 1 media that are web addresses left out")
 
@@ -97,7 +97,7 @@ def labels(folder: Path, media: str, observations: str) -> dict[str, list[str]]:
     heading = "mediaID,deploymentID,captureMethod,timestamp,filePath,fileMediatype,eventID\n"
     (folder / "media.csv").write_text(heading + media)
     found: dict[str, list[str]] = {}
-    for one in read_data(folder).pictures:
+    for one in read_dataset(folder).samples:
         found.setdefault(one.path.stem, []).append(one.label)
     return found
 
@@ -132,7 +132,7 @@ def test_of_events_around_a_medium_the_shortest_counts_and_none_of_several_as_sh
     last = event("z", 9, 9)
     assert labels(tmp_path, media, event("e", 0, 8) + event("f", 1, 3, "blank") + last)["a"] == ["nothing"]
     assert "a" not in labels(tmp_path, media, event("e", 0, 3) + event("f", 1, 4, "blank") + last)
-    assert "1 media in several events at once left out" in read_data(tmp_path).source
+    assert "1 media in several events at once left out" in read_dataset(tmp_path).source
 
 
 def test_an_event_of_days_is_found(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_an_event_of_days_is_found(tmp_path: Path) -> None:
 
 def test_what_r_writes_for_nothing_is_no_taxon_and_no_medium(tmp_path: Path) -> None:
     rows = seen("", box="NA,NA,NA,NA").replace("o,d1,,", "o,d1,NA,") + seen("m2", name="NA")
-    data = read_data(package(tmp_path, medium(1, 5) + medium(2, 30), rows))
-    assert [(one.path.name, one.label) for one in data.pictures] == [("1.jpg", "red fox")]
+    data = read_dataset(package(tmp_path, medium(1, 5) + medium(2, 30), rows))
+    assert [(one.path.name, one.label) for one in data.samples] == [("1.jpg", "red fox")]
 
 
 @given(st.binary(max_size=200))
@@ -151,14 +151,14 @@ def test_a_description_that_is_none_is_refused(tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.getbasetemp() / "datapackage.json"
     path.write_bytes(data)
     with pytest.raises(DataError):
-        read_data(path)
+        read_dataset(path)
 
 
 def test_a_description_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "datapackage.json"
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="not JSON"):
-        read_data(path)
+        read_dataset(path)
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data set is not here")
@@ -167,7 +167,7 @@ def test_the_genuine_example_is_read(tmp_path: Path) -> None:
     for table in SAMPLE.glob("*.*"):
         text = table.read_text(encoding="utf-8").replace("https://multimedia.agouti.eu/assets/", "media/")
         (tmp_path / table.name).write_text(text, encoding="utf-8")
-    data: DataSet = read_data(tmp_path)
+    data: Dataset = read_dataset(tmp_path)
     assert len(data) > 400
     assert "mallard" in data.labels
-    assert all(one.burst and one.camera and one.taken for one in data.pictures)
+    assert all(one.burst and one.camera and one.taken for one in data.samples)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uncia.training.datasets import DataError
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.reading import read_dataset
 
 
 def table(folder: Path, text: str) -> Path:
@@ -25,7 +25,7 @@ def test_all_columns_are_read(tmp_path: Path) -> None:
         "path,label,burst,camera,taken,taxon,group,x,y,width,height\n"
         "a/1.jpg,fox,7,ridge,2026-05-01 06:30:00,Vulpes vulpes,animal,0.1,0.2,0.3,0.4\n",
     )
-    (picture,) = read_data(path).pictures
+    (picture,) = read_dataset(path).samples
     assert picture.path == tmp_path / "a" / "1.jpg"
     assert (picture.label, picture.taxon, picture.group) == ("fox", "Vulpes vulpes", "animal")
     assert (picture.burst, picture.camera) == ("ridge/7", "ridge")
@@ -35,19 +35,19 @@ def test_all_columns_are_read(tmp_path: Path) -> None:
 
 def test_a_folder_with_the_table_is_the_same_data(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label\n1.jpg,fox\n")
-    assert read_data(tmp_path) == read_data(path)
+    assert read_dataset(tmp_path) == read_dataset(path)
 
 
 @pytest.mark.parametrize("heading", ["File;Species", "filename\tclass", "\ufeffFile Name,Vernacular_Name"])
 def test_other_separators_and_names_are_understood(tmp_path: Path, heading: str) -> None:
     separator = max(",;\t", key=heading.count)
-    data = read_data(table(tmp_path, f"{heading}\n1.jpg{separator}fox\n"))
-    assert [(picture.path.name, picture.label) for picture in data.pictures] == [("1.jpg", "fox")]
+    data = read_dataset(table(tmp_path, f"{heading}\n1.jpg{separator}fox\n"))
+    assert [(picture.path.name, picture.label) for picture in data.samples] == [("1.jpg", "fox")]
 
 
 def test_bursts_follow_from_the_times_that_the_table_tells(tmp_path: Path) -> None:
     lines = "".join(f"{n}.jpg,fox,ridge,2026-05-01 06:3{minute}:00\n" for n, minute in enumerate((0, 1, 5)))
-    first, second, last = read_data(table(tmp_path, "path,label,camera,taken\n" + lines)).pictures
+    first, second, last = read_dataset(table(tmp_path, "path,label,camera,taken\n" + lines)).samples
     assert first.burst == second.burst != last.burst
 
 
@@ -55,8 +55,8 @@ def test_bursts_follow_from_the_times_that_the_table_tells(tmp_path: Path) -> No
     ("text", "sentence"),
     [
         ("name,label\n1.jpg,fox\n", "no column path"),
-        ("path,label,taken\n1.jpg,fox,2026-05-01\n2.jpg,fox,yesterday\n", "line 3: 'yesterday' is no time"),
-        ("path,label,x,y,width,height\n1.jpg,fox,10,10,200,300\n", "not in shares of the picture"),
+        ("path,label,taken\n1.jpg,fox,2026-05-01\n2.jpg,fox,yesterday\n", "line 3: 'yesterday' is not a time"),
+        ("path,label,x,y,width,height\n1.jpg,fox,10,10,200,300\n", "not in shares of the image"),
         ("path,label,x,y,width,height\n1.jpg,fox,a,b,c,d\n", "not four numbers"),
         ("path,label,group\n1.jpg,fox,mammal\n", "group 'mammal' is none of"),
         ("path,label\n", "no labelled pictures"),
@@ -64,7 +64,7 @@ def test_bursts_follow_from_the_times_that_the_table_tells(tmp_path: Path) -> No
 )
 def test_a_wrong_line_is_refused_by_its_number(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        read_data(table(tmp_path, text))
+        read_dataset(table(tmp_path, text))
 
 
 TIMELAPSE = "RootFolder,File,RelativePath,DateTime,DeleteFlag,Species\n"
@@ -79,13 +79,13 @@ def test_timelapse_has_the_folder_in_a_column_of_its_own(tmp_path: Path) -> None
         + "in,2.JPG,Site2\\100RECNX,2026-05-14 21:36:04,true,fox\n"
         + "in,3.JPG,,2026-05-14 21:36:00,false,deer\n",
     )
-    data = read_data(path)
-    assert [one.path.relative_to(tmp_path).as_posix() for one in data.pictures] == [
+    data = read_dataset(path)
+    assert [one.path.relative_to(tmp_path).as_posix() for one in data.samples] == [
         *("Site1/100RECNX/1.JPG", "Site2/100RECNX/1.JPG", "3.JPG"),
     ]
-    assert [one.camera for one in data.pictures] == ["Site1", "Site2", ""]
-    assert len({one.burst for one in data.pictures}) == 3
-    assert "1 pictures marked for deletion left out" in data.source
+    assert [one.camera for one in data.samples] == ["Site1", "Site2", ""]
+    assert len({one.burst for one in data.samples}) == 3
+    assert "1 images marked for deletion left out" in data.source
 
 
 @pytest.mark.parametrize(
@@ -99,33 +99,35 @@ def test_timelapse_has_the_folder_in_a_column_of_its_own(tmp_path: Path) -> None
     ],
 )
 def test_a_path_is_read_however_it_is_divided(tmp_path: Path, heading: str, row: str) -> None:
-    (one,) = read_data(table(tmp_path, f"{heading}\n{row.format(folder=tmp_path)}\n")).pictures
+    (one,) = read_dataset(table(tmp_path, f"{heading}\n{row.format(folder=tmp_path)}\n")).samples
     assert one.path == tmp_path / "a" / "b" / "1.JPG"
 
 
 def test_a_backslash_in_a_name_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "a\\1.jpg").touch()
-    (one,) = read_data(table(tmp_path, "path,label\na\\1.jpg,fox\n")).pictures
+    (one,) = read_dataset(table(tmp_path, "path,label\na\\1.jpg,fox\n")).samples
     assert one.path.exists()
 
 
 def test_names_in_two_unicode_forms_are_one_class_one_camera_and_one_file(tmp_path: Path) -> None:
     (tmp_path / "lo\u0308we.jpg").touch()
     rows = "l\u00f6we.jpg,L\u00f6we,h\u00f6he\nlo\u0308we.jpg,Lo\u0308we,ho\u0308he\n"
-    data = read_data(table(tmp_path, f"path,label,camera\n{rows}"))
-    assert {(one.label, one.camera, one.path.exists()) for one in data.pictures} == {("L\u00f6we", "h\u00f6he", True)}
+    data = read_dataset(table(tmp_path, f"path,label,camera\n{rows}"))
+    assert {(one.label, one.camera, one.path.exists()) for one in data.samples} == {("L\u00f6we", "h\u00f6he", True)}
 
 
 def test_date_and_time_may_have_a_column_each(tmp_path: Path) -> None:
-    (one,) = read_data(table(tmp_path, "File,Species,Date,Time\n1.jpg,fox,2026-05-14,21:36:00\n")).pictures
+    (one,) = read_dataset(table(tmp_path, "File,Species,Date,Time\n1.jpg,fox,2026-05-14,21:36:00\n")).samples
     assert one.taken == datetime(2026, 5, 14, 21, 36)
 
 
 @pytest.mark.parametrize("nothing", ["NA", "NaN", "NULL", "-", "n/a", "No CV Result"])
 def test_what_means_nothing_is_no_class(tmp_path: Path, nothing: str) -> None:
-    data = read_data(table(tmp_path, f"path,label,camera,taken,taxon\n1.jpg,{nothing},NA,NA,NA\n2.jpg,fox,NA,NA,NA\n"))
-    assert [(one.label, one.camera, one.taken, one.taxon) for one in data.pictures] == [("fox", "", None, "")]
-    assert "1 pictures of unknown class left out" in data.source
+    data = read_dataset(
+        table(tmp_path, f"path,label,camera,taken,taxon\n1.jpg,{nothing},NA,NA,NA\n2.jpg,fox,NA,NA,NA\n")
+    )
+    assert [(one.label, one.camera, one.taken, one.taxon) for one in data.samples] == [("fox", "", None, "")]
+    assert "1 images of unknown class left out" in data.source
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -133,7 +135,7 @@ def test_what_means_nothing_is_no_class(tmp_path: Path, nothing: str) -> None:
 def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, first: str) -> None:
     path = tmp_path / "pictures.csv"
     path.write_text(f"{first}path;label;x;y;width;height\n1.jpg;Löwe;0,1;0,2;0,3;0,4\n", encoding=encoding)
-    (one,) = read_data(path).pictures
+    (one,) = read_dataset(path).samples
     assert one.label == "Löwe"
     assert one.box == pytest.approx((0.1, 0.2, 0.3, 0.4))
 
@@ -146,23 +148,23 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, first: 
         (b"path,label\n1.jpg,fox,day,night\n", "line 2: it has more cells than the heading"),
         (b"path,label,label\n1.jpg,fox,hare\n", "column label more than once"),
         (b"File,class,order,family\n1.jpg,Mammalia,Carnivora,Felidae\n", "no column label"),
-        (b"path,label,taken\n1.jpg,fox,05/01/2026 21:36\n", "nothing says which is the month"),
+        (b"path,label,taken\n1.jpg,fox,05/01/2026 21:36\n", "do not show which is the month"),
     ],
 )
 def test_what_cannot_be_told_for_sure_is_refused(tmp_path: Path, raw: bytes, sentence: str) -> None:
     path = tmp_path / "pictures.csv"
     path.write_bytes(raw)
     with pytest.raises(DataError, match=sentence):
-        read_data(path)
+        read_dataset(path)
 
 
 def test_beside_other_ranks_class_is_one_and_species_the_second_word(tmp_path: Path) -> None:
     heading = "File,class,order,family,genus,species"
-    (one,) = read_data(table(tmp_path, f"{heading}\n1.jpg,Mammalia,Carnivora,Felidae,Panthera,uncia\n")).pictures
+    (one,) = read_dataset(table(tmp_path, f"{heading}\n1.jpg,Mammalia,Carnivora,Felidae,Panthera,uncia\n")).samples
     assert (one.label, one.taxon) == ("Panthera uncia", "Panthera uncia")
-    (one,) = read_data(
+    (one,) = read_dataset(
         table(tmp_path, f"{heading},common_name\n1.jpg,Mammalia,Carnivora,Felidae,Panthera,uncia,Snow Leopard\n")
-    ).pictures
+    ).samples
     assert (one.label, one.taxon) == ("Snow Leopard", "Panthera uncia")
 
 
@@ -195,15 +197,15 @@ def test_wildlife_insights_tables_are_read(tmp_path: Path) -> None:
         + insight("d2", "4.JPG", ",,,,,No CV Result")
         + insight("d2", "5.JPG", LEOPARD, by="Computer vision")
     )
-    data = read_data(path)
-    assert [(one.label, one.taxon, one.group, one.camera) for one in data.pictures] == [
+    data = read_dataset(path)
+    assert [(one.label, one.taxon, one.group, one.camera) for one in data.samples] == [
         ("Snow Leopard", "Panthera uncia", "animal", "d1"),
         ("blank", "", "nothing", "d2"),
         ("Human-Camera Trapper", "Homo sapiens", "person", "d2"),
         ("Lynx lynx", "Lynx lynx", "animal", "d2"),
     ]
-    assert data.pictures[0].path == tmp_path / "d1" / "1.JPG"
-    assert data.pictures[0].taken == datetime(2026, 5, 14, 21, 36)
+    assert data.samples[0].path == tmp_path / "d1" / "1.JPG"
+    assert data.samples[0].taken == datetime(2026, 5, 14, 21, 36)
     assert "1 rows named by computer vision alone left out; 1 rows of unknown class left out" in data.source
 
 
@@ -211,7 +213,7 @@ def test_wildlife_insights_pictures_that_were_not_fetched_are_asked_for(tmp_path
     path = tmp_path / "images.csv"
     path.write_text(INSIGHTS + insight("d1", "1.JPG", LEOPARD))
     with pytest.raises(DataError, match=r"Wildlife Insights.*DEPLOYMENT_ID/FILENAME"):
-        read_data(path)
+        read_dataset(path)
 
 
 def test_a_name_of_two_deployments_is_never_taken_for_both(tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_a_name_of_two_deployments_is_never_taken_for_both(tmp_path: Path) -> No
     path = tmp_path / "images.csv"
     rows = insight("d1", "9.JPG", LEOPARD) + insight("d1", "1.JPG", LEOPARD) + insight("d2", "1.JPG", NO_NAME, blank=1)
     path.write_text(INSIGHTS + rows)
-    assert [one.path.exists() for one in read_data(path).pictures] == [True, False, False]
+    assert [one.path.exists() for one in read_dataset(path).samples] == [True, False, False]
 
 
 CELLS = st.sampled_from(["", "NA", "1.jpg", "fox", "0,5", "9e999", "2026-05-01 06:30:00", '"', "a\\b", "true", "\x00"])
@@ -238,7 +240,7 @@ def test_no_cells_break_the_reader(tmp_path: Path, heading: str, lines: list[lis
     text = "\n".join([heading, *(",".join(cells) for cells in lines)])
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with contextlib.suppress(DataError):
-        read_data(path)
+        read_dataset(path)
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -247,7 +249,7 @@ def test_no_bytes_break_the_reader(tmp_path: Path, raw: bytes, begin: bytes) -> 
     path = tmp_path / "pictures.csv"
     path.write_bytes(begin + raw)
     with contextlib.suppress(DataError):
-        read_data(path)
+        read_dataset(path)
 
 
 def test_a_picture_takes_less_than_2_kb_of_memory(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_picture_takes_less_than_2_kb_of_memory(tmp_path: Path) -> None:
     lines = (f"card/{n:06}.jpg,fox,b{n // 4},ridge-{n % 50},2026-05-01 06:30:00\n" for n in range(count))
     path = table(tmp_path, "path,label,burst,camera,taken\n" + "".join(lines))
     tracemalloc.start()
-    data = read_data(path)
+    data = read_dataset(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(data) == count

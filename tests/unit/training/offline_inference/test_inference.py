@@ -8,8 +8,8 @@ from PIL import Image
 
 from tests.unit.training.ensembles.tiny_packages import some_frames, tiny_package
 from uncia.imaging.frames import read_frame
-from uncia.training.datasets.images import Picture
-from uncia.training.offline_inference.inference import ask
+from uncia.training.datasets.dataset import Sample
+from uncia.training.offline_inference.inference import score_images
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_for, open_package
 from uncia.triton_models.packages.writing import render_page, write_package
 
@@ -20,37 +20,37 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> OpenPackage:
 
 
 @pytest.fixture
-def pictures(package: OpenPackage, tmp_path: Path) -> list[Picture]:
+def pictures(package: OpenPackage, tmp_path: Path) -> list[Sample]:
     told = []
     for at, frame in enumerate(some_frames(package.card.frame)):
         path = tmp_path / f"{at}.jpg"
         Image.fromarray(frame).resize((256, 216)).save(path, quality=90)
-        told.append(Picture(path, "fox", f"b{at}", "c"))
+        told.append(Sample(path, "fox", f"b{at}", "c"))
     return told
 
 
-def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Picture]) -> None:
-    answers = ask(package, pictures)
+def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Sample]) -> None:
+    answers = score_images(package, pictures)
     frame = read_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
     expected = package.predict(frame.pixels[np.newaxis])[1][0].astype(np.float16)
-    assert answers.windows[1].tolist() == expected.tolist()
+    assert answers.window_scores[1].tolist() == expected.tolist()
 
 
-def test_a_file_that_cannot_be_read_fails_alone(package: OpenPackage, pictures: list[Picture]) -> None:
+def test_a_file_that_cannot_be_read_fails_alone(package: OpenPackage, pictures: list[Sample]) -> None:
     pictures[1].path.write_bytes(b"no photograph")
-    answers = ask(package, pictures)
-    assert [picture.burst for picture in answers.pictures] == ["b0", "b2"]
+    answers = score_images(package, pictures)
+    assert [picture.burst for picture in answers.samples] == ["b0", "b2"]
     assert list(answers.unreadable) == [pictures[1].path]
 
 
 def test_without_a_readable_file_the_reason_is_told(package: OpenPackage, tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="not one of 1 pictures"):
-        ask(package, [Picture(tmp_path / "gone.jpg", "fox", "b", "c")])
+        score_images(package, [Sample(tmp_path / "gone.jpg", "fox", "b", "c")])
 
 
-def test_progress_counts_to_the_end(package: OpenPackage, pictures: list[Picture]) -> None:
+def test_progress_counts_to_the_end(package: OpenPackage, pictures: list[Sample]) -> None:
     told: list[tuple[int, int]] = []
-    ask(package, pictures, lambda done, total: told.append((done, total)))
+    score_images(package, pictures, lambda done, total: told.append((done, total)))
     assert told[-1] == (3, 3)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from uncia.training.datasets import DataError
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.reading import read_dataset
 
 CATEGORIES = [{"id": 0, "name": "empty"}, {"id": 1, "name": "ocelot"}, {"id": 2, "name": "unknown"}]
 IMAGE = {"id": "i1", "file_name": "a/1.jpg", "width": 200, "height": 100, "seq_id": "s1", "location": "L3"}
@@ -24,7 +24,7 @@ def coco(folder: Path, annotations: list[dict[str, Any]], images: list[dict[str,
 
 
 def test_an_image_has_label_sequence_place_and_box(tmp_path: Path) -> None:
-    (one,) = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1, "bbox": [20, 10, 100, 50]}])).pictures
+    (one,) = read_dataset(coco(tmp_path, [{"image_id": "i1", "category_id": 1, "bbox": [20, 10, 100, 50]}])).samples
     assert (one.path, one.label, one.group) == (tmp_path / "a" / "1.jpg", "ocelot", "animal")
     assert (one.burst, one.camera) == ("L3/s1", "L3")
     assert one.box == pytest.approx((0.1, 0.1, 0.5, 0.5))
@@ -32,14 +32,14 @@ def test_an_image_has_label_sequence_place_and_box(tmp_path: Path) -> None:
 
 def test_the_folder_is_read_where_one_such_file_lies_in_it(tmp_path: Path) -> None:
     path = coco(tmp_path, [{"image_id": "i1", "category_id": 0}])
-    assert read_data(tmp_path) == read_data(path)
-    assert read_data(path).pictures[0].group == "nothing"
+    assert read_dataset(tmp_path) == read_dataset(path)
+    assert read_dataset(path).samples[0].group == "nothing"
 
 
 def test_pictures_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "images" / "a").mkdir(parents=True)
     (tmp_path / "images" / "a" / "1.jpg").touch()
-    (one,) = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1}])).pictures
+    (one,) = read_dataset(coco(tmp_path, [{"image_id": "i1", "category_id": 1}])).samples
     assert one.path.exists()
 
 
@@ -47,14 +47,14 @@ def test_sequences_that_are_not_told_follow_from_the_times(tmp_path: Path) -> No
     images = [
         {"id": n, "file_name": f"{n}.jpg", "location": 3, "datetime": f"2020-01-01 00:00:{n:02}"} for n in range(3)
     ]
-    data = read_data(coco(tmp_path, [{"image_id": n, "category_id": 1} for n in range(3)], images))
-    assert len({one.burst for one in data.pictures}) == 1
+    data = read_dataset(coco(tmp_path, [{"image_id": n, "category_id": 1} for n in range(3)], images))
+    assert len({one.burst for one in data.samples}) == 1
 
 
 def test_images_that_nobody_classified_are_left_out_and_counted(tmp_path: Path) -> None:
     images = [IMAGE, {**IMAGE, "id": "i2"}, {**IMAGE, "id": "i3"}]
     annotations = [{"image_id": "i1", "category_id": 1}, {"image_id": "i2", "category_id": 2}]
-    data = read_data(coco(tmp_path, annotations, images))
+    data = read_dataset(coco(tmp_path, annotations, images))
     assert len(data) == 1
     assert "2 images without a class left out" in data.source
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, text: str, sentence
     path = tmp_path / "data.json"
     path.write_text(text)
     with pytest.raises(DataError, match=sentence):
-        read_data(path)
+        read_dataset(path)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_a_model_found_is_named_and_refused(tmp_path: Path, content: object
     path = tmp_path / "results.json"
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=f"{name}.*no labels"):
-        read_data(path)
+        read_dataset(path)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"images": ' * 50_000, "1" * 5000, '{"images": [null]}'])
@@ -100,7 +100,7 @@ def test_json_that_is_no_data_set_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "data.json"
     path.write_text(text)
     with pytest.raises(DataError):
-        read_data(path)
+        read_dataset(path)
 
 
 KEYS = st.sampled_from(
@@ -120,7 +120,7 @@ def test_no_json_breaks_the_reader(tmp_path: Path, content: object) -> None:
     path = tmp_path / "data.json"
     path.write_text(json.dumps(content))
     with contextlib.suppress(DataError):
-        read_data(path)
+        read_dataset(path)
 
 
 @FUZZ
@@ -133,4 +133,4 @@ def test_no_entries_break_the_reader(tmp_path: Path, images: object, annotations
     path = tmp_path / "data.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
     with contextlib.suppress(DataError):
-        read_data(path)
+        read_dataset(path)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.training.dataset_check.contents import Content
-from uncia.training.datasets.images import Picture
+from uncia.training.dataset_check.contents import FileContent
+from uncia.training.datasets.dataset import Sample
 
 _BITS = 3
 """Bits of 64 that may differ; four bands of 16 bits then share at least one."""
@@ -24,7 +24,7 @@ _UNTOLD = np.datetime64("NaT")
 
 
 @dataclass(frozen=True)
-class Shots:
+class ComparedFiles:
     """What files are compared by; N of them."""
 
     hashes: NDArray[np.uint64]
@@ -37,7 +37,7 @@ class Shots:
     """(N,), NaT where it is not known."""
 
     @classmethod
-    def of(cls, files: list[tuple[Picture, Content]]) -> "Shots":
+    def of(cls, files: list[tuple[Sample, FileContent]]) -> "ComparedFiles":
         """Of each file the first picture, and what is in it."""
         numbers: dict[str, int] = {}
         return cls(
@@ -48,7 +48,7 @@ class Shots:
         )
 
 
-def near_copies(shots: Shots) -> list[list[int]]:
+def find_near_duplicates(shots: ComparedFiles) -> list[list[int]]:
     """Places of files that show one shot, in groups of two and more, each in order.
 
     Frames of one burst, and frames whose times are known and differ, are two shots, however much they look alike.
@@ -98,7 +98,7 @@ def _candidates(hashes: NDArray[np.uint64], lively: NDArray[np.int64]) -> Iterat
         before.append((keys, ranks))
 
 
-def _may_be_one(shots: Shots, one: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _may_be_one(shots: ComparedFiles, one: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
     taken = shots.taken[others]
     may: NDArray[np.bool_] = shots.bursts[others] != shots.bursts[one]
     if not np.isnat(shots.taken[one]):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from uncia.serving.labels import LabelClass, LabelSet
-from uncia.training.datasets.images import Picture
-from uncia.training.offline_inference.inference import by_burst
-from uncia.training.offline_inference.presence import presence, truth_of
+from uncia.training.datasets.dataset import Sample
+from uncia.training.offline_inference.inference import max_by_burst
+from uncia.training.offline_inference.presence import class_presence, true_classes
 
 LABELS = LabelSet(
     name="mixed",
@@ -21,8 +21,8 @@ LABELS = LabelSet(
 )
 
 
-def picture(label: str, *, taxon: str = "", group: str = "") -> Picture:
-    return Picture(Path("a.jpg"), label, "burst", "camera", taxon=taxon, group=group)
+def picture(label: str, *, taxon: str = "", group: str = "") -> Sample:
+    return Sample(Path("a.jpg"), label, "burst", "camera", taxon=taxon, group=group)
 
 
 @pytest.mark.parametrize(
@@ -35,19 +35,19 @@ def picture(label: str, *, taxon: str = "", group: str = "") -> Picture:
         (picture("person"), [False, False, False, False]),
     ],
 )
-def test_what_a_picture_shows(shown: Picture, expected: list[bool]) -> None:
-    assert presence([shown], LABELS)[0][0].tolist() == expected
+def test_what_a_picture_shows(shown: Sample, expected: list[bool]) -> None:
+    assert class_presence([shown], LABELS)[0][0].tolist() == expected
 
 
 def test_of_a_group_nobody_told_nothing_is_known() -> None:
-    assert presence([picture("irbis")], LABELS)[1][0].tolist() == [True, True, False, False]
+    assert class_presence([picture("irbis")], LABELS)[1][0].tolist() == [True, True, False, False]
 
 
 def test_the_truth_is_the_kind_before_the_group() -> None:
     told = [picture("snow leopard", group="animal"), picture("fox", group="animal"), picture("stone")]
-    assert truth_of(told, LABELS).tolist() == [0, 2, -1]
+    assert true_classes(told, LABELS).tolist() == [0, 2, -1]
 
 
 def test_the_greatest_of_each_burst_in_the_order_of_their_names() -> None:
     values = np.array([[0.1, 0.9], [0.5, 0.2], [0.3, 0.3]])
-    assert by_burst(values, np.array(["b", "a", "b"])).tolist() == [[0.5, 0.2], [0.3, 0.9]]
+    assert max_by_burst(values, np.array(["b", "a", "b"])).tolist() == [[0.5, 0.2], [0.3, 0.9]]

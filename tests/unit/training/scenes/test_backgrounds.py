@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from uncia.training.datasets import DataError
-from uncia.training.datasets.reading import read_data
+from uncia.training.datasets.reading import read_dataset
 from uncia.training.scenes import cut_outs, places
 from uncia.training.scenes.exposure import expose, light, with_things
 from uncia.training.scenes.places import in_words, photographs, place
-from uncia.training.scenes.plan import Recipe, plan
-from uncia.training.scenes.rendering import draw
+from uncia.training.scenes.plan import CompositeRecipe, plan
+from uncia.training.scenes.rendering import render_dataset
 from uncia.training.scenes.scenes import Scene
 
-TINY = Recipe(bursts=6, cameras=3, width=128, height=96, classes=("cat",), frames=(1, 2))
+TINY = CompositeRecipe(bursts=6, cameras=3, width=128, height=96, classes=("cat",), frames=(1, 2))
 
 
 def rows_of(table: str) -> list[dict[str, str]]:
@@ -79,19 +79,19 @@ def test_a_picture_smaller_than_the_frame_still_fills_it(tmp_path: Path) -> None
 def test_the_same_recipe_and_photographs_draw_the_same_files(tmp_path: Path) -> None:
     root = hang(tmp_path / "root")
     for name in ("one", "other"):
-        draw(tmp_path / name, TINY, stamps=None, root=root)
+        render_dataset(tmp_path / name, TINY, stamps=None, root=root)
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
 def test_photographs_that_came_since_are_drawn_with_elsewhere(tmp_path: Path) -> None:
-    draw(tmp_path / "data", TINY, stamps=None, root=None)
+    render_dataset(tmp_path / "data", TINY, stamps=None, root=None)
     with pytest.raises(DataError, match="name another folder"):
-        draw(tmp_path / "data", TINY, stamps=None, root=hang(tmp_path / "root"))
+        render_dataset(tmp_path / "data", TINY, stamps=None, root=hang(tmp_path / "root"))
 
 
 def test_whoever_reads_it_is_told_what_the_places_are(tmp_path: Path) -> None:
-    draw(tmp_path / "data", TINY, stamps=None, root=hang(tmp_path / "root"))
-    told = read_data(tmp_path / "data").source
+    render_dataset(tmp_path / "data", TINY, stamps=None, root=hang(tmp_path / "root"))
+    told = read_dataset(tmp_path / "data").source
     assert "before photographs of lomiri-wallpapers-16.04 and made-up places" in told
     assert "no photographs from the field" in told
 
@@ -104,7 +104,7 @@ def test_a_broken_picture_is_told_with_its_package(tmp_path: Path) -> None:
 
 
 def test_things_lie_about_alike_where_there_is_an_animal_and_where_there_is_none() -> None:
-    bursts = plan(Recipe(bursts=600, empty=0.5, things=0.5), ("cat",), "nothing")
+    bursts = plan(CompositeRecipe(bursts=600, empty=0.5, things=0.5), ("cat",), "nothing")
     with_cat, empty = (
         np.mean([len(burst.lying) for burst in bursts if (burst.label == "cat") == shown]) for shown in (True, False)
     )
@@ -113,13 +113,13 @@ def test_things_lie_about_alike_where_there_is_an_animal_and_where_there_is_none
 
 
 def test_nothing_lies_about_unless_it_is_asked_for() -> None:
-    assert not any(burst.lying for burst in plan(Recipe(bursts=60), ("cat",), "nothing"))
+    assert not any(burst.lying for burst in plan(CompositeRecipe(bursts=60), ("cat",), "nothing"))
 
 
 def test_a_thing_that_lies_about_is_seen_in_the_empty_place() -> None:
     burst = next(
         each
-        for each in plan(Recipe(bursts=40, empty=1, night=0, things=1), (), "nothing")
+        for each in plan(CompositeRecipe(bursts=40, empty=1, night=0, things=1), (), "nothing")
         if each.lying and not each.infrared
     )
     lit = light(place(0, 1, 128, 96), burst)
@@ -129,7 +129,7 @@ def test_a_thing_that_lies_about_is_seen_in_the_empty_place() -> None:
 
 
 def test_an_animal_that_would_hide_stands_before_what_hides_it() -> None:
-    burst = plan(Recipe(bursts=1, empty=0, night=0, frames=(1, 1)), ("cat",), "nothing")[0]
+    burst = plan(CompositeRecipe(bursts=1, empty=0, night=0, frames=(1, 1)), ("cat",), "nothing")[0]
     view = place(0, 1, 128, 96)
     walled = replace(view, front=np.full_like(view.front, 96.0))
     cat = cut_outs.CutOut("cat", "cat", "", "animal", np.ones((40, 40, 4), np.float32))

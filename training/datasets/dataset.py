@@ -1,6 +1,6 @@
 """A data set: pictures on disk, and what is known of each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,15 +8,12 @@ from pathlib import Path
 
 from uncia.events.images import Box
 
-Progress = Callable[[int, int], None]
-"""Told how many of how many are done."""
-
-KINDS = ("folders", "camtrap-dp", "coco", "table")
-"""What `read_data` reads."""
+FORMATS = ("folders", "camtrap-dp", "coco", "table")
+"""Formats that `read_dataset` reads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Sample:
     """One labelled picture. The file itself may be missing or broken: nobody has opened it yet."""
 
     path: Path
@@ -36,21 +33,21 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class DataSet:
+class Dataset:
     """Pictures in the order of their source, which is the same at every reading."""
 
-    pictures: tuple[Picture, ...]
+    samples: tuple[Sample, ...]
     source: str
     """What data it was, in words: it stands in every report made from it."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
-        return tuple(sorted({picture.label for picture in self.pictures}))
+        return tuple(sorted({picture.label for picture in self.samples}))
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.samples)
 
-    def with_pictures(self, pictures: Iterable[Picture], told: str = "") -> "DataSet":
+    def with_samples(self, pictures: Iterable[Sample], told: str = "") -> "Dataset":
         """Other pictures of the same source; `told` says which, in words."""
-        return DataSet(tuple(pictures), f"{self.source}; {told}" if told else self.source)
+        return Dataset(tuple(pictures), f"{self.source}; {told}" if told else self.source)

@@ -14,16 +14,17 @@ from typer.testing import CliRunner
 
 from uncia.commands.data import app
 from uncia.training import TrainingError
-from uncia.training.dataset_check.classes import ClassCount, judge_classes
+from uncia.training.dataset_check.classes import ClassCount, class_warnings
 from uncia.training.dataset_check.contents import read_contents
-from uncia.training.dataset_check.duplicates import Duplicates, find_duplicates
-from uncia.training.dataset_check.embeddings import see
-from uncia.training.dataset_check.findings import check
-from uncia.training.dataset_check.labels import doubtful
-from uncia.training.dataset_check.page import render
-from uncia.training.datasets.images import DataSet, Picture, Progress
-from uncia.training.datasets.reading import read_data
+from uncia.training.dataset_check.duplicates import DuplicateGroup, find_duplicates
+from uncia.training.dataset_check.embeddings import embed_images
+from uncia.training.dataset_check.findings import check_dataset
+from uncia.training.dataset_check.html_report import render_report
+from uncia.training.dataset_check.labels import find_label_issues
+from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import Split
+from uncia.training.progress import ProgressCallback
 
 
 def shot(path: Path, seed: int, *, noise: int = 0, quality: int = 92, size: tuple[int, int] = (160, 120)) -> Path:
@@ -37,10 +38,10 @@ def shot(path: Path, seed: int, *, noise: int = 0, quality: int = 92, size: tupl
     return path
 
 
-def duplicates(data: DataSet, split: Split | None = None) -> list[Duplicates]:
-    contents, broken = read_contents([picture.path for picture in data.pictures])
+def duplicates(data: Dataset, split: Split | None = None) -> list[DuplicateGroup]:
+    contents, broken = read_contents([picture.path for picture in data.samples])
     assert broken == []
-    return find_duplicates(data.pictures, contents, split)
+    return find_duplicates(data.samples, contents, split)
 
 
 def test_files_that_cannot_be_read_are_told_with_their_reason(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_files_that_cannot_be_read_are_told_with_their_reason(tmp_path: Path) ->
     (tmp_path / "fox" / "2.jpg").write_bytes(b"")
     (tmp_path / "yak").mkdir()
     (tmp_path / "yak" / "3.jpg").write_bytes(shot(tmp_path / "fox" / "1.jpg", 1).read_bytes()[:900])
-    found = check(read_data(tmp_path), None)
+    found = check_dataset(read_dataset(tmp_path), None)
     assert {one.path.name: one.reason for one in found.unreadable} == {
         "2.jpg": "image-empty",
         "3.jpg": "image-truncated",
@@ -61,7 +62,7 @@ def test_exact_copies_are_found_and_a_contradiction_is_told(tmp_path: Path) -> N
     (tmp_path / "yak").mkdir()
     (tmp_path / "yak" / "copy.jpg").write_bytes(data)
     shot(tmp_path / "yak" / "other.jpg", 2)
-    (group,) = duplicates(read_data(tmp_path))
+    (group,) = duplicates(read_dataset(tmp_path))
     assert (group.kind, [path.name for path in group.paths]) == ("exact", ["1.jpg", "copy.jpg"])
     assert group.labels == ("fox", "yak")
     assert group.contradict
@@ -72,7 +73,7 @@ def test_a_shot_that_was_saved_again_is_a_near_copy(tmp_path: Path, other: dict[
     shot(tmp_path / "fox" / "1.jpg", 1)
     shot(tmp_path / "fox" / "again.jpg", 1, **other)  # type: ignore[arg-type]
     shot(tmp_path / "fox" / "else.jpg", 2)
-    (group,) = duplicates(read_data(tmp_path))
+    (group,) = duplicates(read_dataset(tmp_path))
     assert (group.kind, [path.name for path in group.paths]) == ("near", ["1.jpg", "again.jpg"])
     assert not group.contradict
 
@@ -80,7 +81,7 @@ def test_a_shot_that_was_saved_again_is_a_near_copy(tmp_path: Path, other: dict[
 def test_another_shot_of_the_same_scene_is_no_copy(tmp_path: Path) -> None:
     for noise in range(4):
         shot(tmp_path / "nothing" / f"{noise}.jpg", 1, noise=noise)
-    assert duplicates(read_data(tmp_path)) == []
+    assert duplicates(read_dataset(tmp_path)) == []
 
 
 def test_a_step_of_the_animal_makes_another_shot(tmp_path: Path) -> None:
@@ -89,24 +90,24 @@ def test_a_step_of_the_animal_makes_another_shot(tmp_path: Path) -> None:
         with Image.open(path) as scene:
             scene.paste(20, (60 + 8 * number, 60, 76 + 8 * number, 72))
             scene.save(path, quality=92)
-    assert duplicates(read_data(tmp_path)) == []
+    assert duplicates(read_dataset(tmp_path)) == []
 
 
 def test_frames_of_one_burst_are_no_copies(tmp_path: Path) -> None:
     paths = [shot(tmp_path / f"{number}.jpg", 1, quality=90 + number) for number in range(2)]
-    assert duplicates(DataSet(tuple(Picture(path, "fox", "b1", "c1") for path in paths), "test")) == []
+    assert duplicates(Dataset(tuple(Sample(path, "fox", "b1", "c1") for path in paths), "test")) == []
 
 
 def test_black_frames_are_no_copies(tmp_path: Path) -> None:
     for number in range(3):
         Image.new("L", (160, 120), number).save(tmp_path / f"{number}.png")
-    pictures = tuple(Picture(path, "nothing", path.name, "c1") for path in sorted(tmp_path.iterdir()))
-    assert duplicates(DataSet(pictures, "test")) == []
+    pictures = tuple(Sample(path, "nothing", path.name, "c1") for path in sorted(tmp_path.iterdir()))
+    assert duplicates(Dataset(pictures, "test")) == []
 
 
 def test_copies_on_two_sides_of_a_split_are_told(tmp_path: Path) -> None:
-    first, second = (Picture(shot(tmp_path / f"{number}.jpg", 1), "fox", f"b{number}", "c1") for number in range(2))
-    (group,) = duplicates(DataSet((first, second), "test"), Split((first,), (), (second,)))
+    first, second = (Sample(shot(tmp_path / f"{number}.jpg", 1), "fox", f"b{number}", "c1") for number in range(2))
+    (group,) = duplicates(Dataset((first, second), "test"), Split((first,), (), (second,)))
     assert group.sides == ("train", "test")
 
 
@@ -126,56 +127,56 @@ def counts(**bursts: int) -> list[ClassCount]:
     ],
 )
 def test_classes_that_nothing_can_be_learnt_from_are_told(classes: list[ClassCount], sentence: str) -> None:
-    assert any(sentence in said for said in judge_classes(classes, cameras=3))
+    assert any(sentence in said for said in class_warnings(classes, cameras=3))
 
 
 def test_even_classes_are_not_blamed() -> None:
-    assert judge_classes(counts(fox=20, yak=18, empty=30), cameras=3) == []
+    assert class_warnings(counts(fox=20, yak=18, empty=30), cameras=3) == []
 
 
-def clusters(bursts: int = 16, frames: int = 3) -> tuple[list[Picture], NDArray[np.float32]]:
+def clusters(bursts: int = 16, frames: int = 3) -> tuple[list[Sample], NDArray[np.float32]]:
     """Two classes that a line parts, in bursts."""
     rng = np.random.default_rng(1)
     labels = [("fox", "yak")[burst % 2] for burst in range(bursts) for _ in range(frames)]
-    pictures = [Picture(Path(f"{n:03}.jpg"), label, f"b{n // frames}", "c1") for n, label in enumerate(labels)]
+    pictures = [Sample(Path(f"{n:03}.jpg"), label, f"b{n // frames}", "c1") for n, label in enumerate(labels)]
     side = np.array([1 if label == "fox" else -1 for label in labels])[:, None]
     return pictures, (rng.normal(0, 1, (len(labels), 8)) + 1.5 * side).astype(np.float32)
 
 
 def test_a_mislabelled_burst_is_found_though_its_frames_agree() -> None:
     pictures, features = clusters()
-    wrong = [one if one.burst != "b4" else Picture(one.path, "yak", one.burst, "c1") for one in pictures]
-    doubts = doubtful(wrong, features)
+    wrong = [one if one.burst != "b4" else Sample(one.path, "yak", one.burst, "c1") for one in pictures]
+    doubts = find_label_issues(wrong, features)
     assert {doubt.path for doubt in doubts[:3]} == {one.path for one in pictures if one.burst == "b4"}
     assert all((doubt.label, doubt.rather) == ("yak", "fox") for doubt in doubts[:3])
 
 
 def test_right_labels_are_hardly_doubted() -> None:
     pictures, features = clusters()
-    assert len(doubtful(pictures, features)) <= 2
+    assert len(find_label_issues(pictures, features)) <= 2
 
 
 def test_doubts_are_the_same_every_time() -> None:
     pictures, features = clusters(8)
-    assert doubtful(pictures, features) == doubtful(pictures, features)
+    assert find_label_issues(pictures, features) == find_label_issues(pictures, features)
 
 
 def test_two_animals_on_one_picture_are_no_doubt() -> None:
     pictures, features = clusters()
-    both = [*pictures, *(Picture(one.path, "yak", one.burst, "c1") for one in pictures if one.label == "fox")]
+    both = [*pictures, *(Sample(one.path, "yak", one.burst, "c1") for one in pictures if one.label == "fox")]
     rows = np.concatenate([np.arange(len(pictures)), [n for n, one in enumerate(pictures) if one.label == "fox"]])
-    assert not {doubt.path for doubt in doubtful(both, features, rows)} & {
+    assert not {doubt.path for doubt in find_label_issues(both, features, rows)} & {
         one.path for one in pictures if one.label == "fox"
     }
 
 
 def test_one_class_alone_is_not_judged() -> None:
     pictures, features = clusters(6)
-    assert doubtful([Picture(one.path, "fox", one.burst, "c1") for one in pictures], features) == []
+    assert find_label_issues([Sample(one.path, "fox", one.burst, "c1") for one in pictures], features) == []
 
 
 def seen_by_brightness(
-    paths: Sequence[Path], progress: Progress | None = None
+    paths: Sequence[Path], progress: ProgressCallback | None = None
 ) -> tuple[list[Path], NDArray[np.float32]]:
     """Stands in for the network."""
     return list(paths), np.array([[np.asarray(Image.open(path)).mean()] for path in paths], np.float32)
@@ -184,8 +185,8 @@ def seen_by_brightness(
 def test_the_network_sees_each_picture_that_can_be_read(tmp_path: Path) -> None:
     paths = [shot(tmp_path / f"{number}.jpg", number) for number in range(2)]
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
-    found, features = see([paths[0], tmp_path / "broken.jpg", paths[1]], tmp_path / "cache")
-    again, kept = see(paths, tmp_path / "cache")
+    found, features = embed_images([paths[0], tmp_path / "broken.jpg", paths[1]], tmp_path / "cache")
+    again, kept = embed_images(paths, tmp_path / "cache")
     assert found == again == paths
     assert features.shape == (2, 1280)
     assert np.array_equal(features, kept)
@@ -200,7 +201,7 @@ def test_no_room_for_what_the_network_sees_is_told_with_what_to_do(
 
     monkeypatch.setattr("uncia.training.dataset_check.embeddings.tempfile.TemporaryFile", full)
     with pytest.raises(TrainingError, match=r"No space left on device.*: make room or name another folder"):
-        see([shot(tmp_path / "1.jpg", 1)], tmp_path / "cache")
+        embed_images([shot(tmp_path / "1.jpg", 1)], tmp_path / "cache")
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def faulty(tmp_path: Path) -> Path:
 
 
 def test_the_page_shows_what_was_found_and_needs_nothing_else(faulty: Path) -> None:
-    page = render(check(read_data(faulty), seen_by_brightness), faulty)
+    page = render_report(check_dataset(read_dataset(faulty), seen_by_brightness), faulty)
     assert "day/wrong &lt;i&gt;.png" in page
     assert "day/broken.jpg" in page
     assert page.count("data:image/jpeg;base64,") >= 1
