@@ -40,7 +40,7 @@ from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.state_store import CHANGELOG
 from uncia.processors.bursts.worker import BATCH, make_desk
-from uncia.serving.model_card import load_model_card
+from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
@@ -65,7 +65,7 @@ def pure(settings: Settings, frames: int) -> Results:
     """Frames a second without Kafka: as objects into the desk; then as bytes, with all records encoded."""
     # A worker's log goes to a file; here it would be the terminal that is measured.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    card = load_model_card(settings)
+    card = read_active_card(settings)
     made = list(Predictions(card).of(itertools.islice(shots(0, -(-frames // BURST), CAMERAS), frames)))
     raw = [event.to_bytes() for event in made]
     logged = datetime.now(UTC)
@@ -110,7 +110,7 @@ class Streamed:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._settings = stack.settings()
-        self._predictions = Predictions(load_model_card(self._settings))
+        self._predictions = Predictions(read_active_card(self._settings))
 
     def throughput(self, frames: int) -> Results:
         """A log of so many frames is there before the worker starts; from its first verdict to its last."""

@@ -19,7 +19,8 @@ import onnxruntime
 
 from benchmarks.photographs import Photographs, exif_block
 from benchmarks.plan import shots
-from uncia.imaging.frames import FrameSpec, Pixels, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, decode_frame
 from uncia.serving.model_card import read_model_card
 from uncia.serving.model_versions import GRAPH_FILE
 
@@ -78,7 +79,7 @@ def _session(model: Path, threads: int) -> Callable[[Pixels], object]:
 def _model_alone(
     run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, way: Way, count: int, cores: int
 ) -> None:
-    frames = [read_frame(data, spec, max_pixels=_MAX_PIXELS).pixels for data in files[: way.batch]]
+    frames = [decode_frame(data, spec, max_pixels=_MAX_PIXELS).pixels for data in files[: way.batch]]
     pixels = np.stack([frames[place % len(frames)] for place in range(way.batch)])
     runs = count // way.batch
     with ThreadPoolExecutor(cores if way.name == "pool" else 1) as pool:
@@ -89,7 +90,7 @@ def _frames(
     run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, way: Way, count: int, cores: int
 ) -> None:
     def decode(data: bytes) -> Pixels:
-        return read_frame(data, spec, max_pixels=_MAX_PIXELS).pixels
+        return decode_frame(data, spec, max_pixels=_MAX_PIXELS).pixels
 
     def decode_and_run(chunk: list[bytes]) -> None:
         run(np.stack([decode(data) for data in chunk]))

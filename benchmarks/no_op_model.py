@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from uncia.serving.model_card import read_model_card
-from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_standing
+from uncia.serving.model_versions import CARD_FILE, CONFIG_FILE, LABELS_FILE, LIVE_FILE, read_version_state
 from uncia.settings import Settings
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 
 _SERVING = '''\
 """Answers every frame with one and the same stored vector."""
@@ -43,10 +43,10 @@ class TritonPythonModel:
 def build(repository: Path, settings: Settings) -> None:
     """Make `repository` with a model of the name, card and tensors of the one that these settings name."""
     real = settings.model_repository / settings.model
-    with whole_folder(repository / settings.model) as folder:
+    with atomic_directory(repository / settings.model) as folder:
         for name in (CONFIG_FILE, LIVE_FILE):
             shutil.copy(real / name, folder)
-        for version in read_standing(real).served:
+        for version in read_version_state(real).served:
             _version(real / version, folder / version)
 
 

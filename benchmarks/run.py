@@ -19,7 +19,7 @@ from benchmarks.results_consumer import Answers, listening
 from benchmarks.uploads import Uploader
 from uncia.infra.local.lifetime import stopped_at_the_end
 from uncia.infra.local.stack import Stack
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 
 DISTINCT = 48
@@ -114,7 +114,7 @@ class Bench:
         model = settings.model_repository / settings.model
         return measure(
             what,
-            model / read_standing(model).live,
+            model / read_version_state(model).live,
             self._folder / "photographs",
             way=way.name,
             batch=way.batch,

@@ -30,9 +30,9 @@ from uncia.errors import UnciaError
 from uncia.imaging.frames import self_test_pattern
 from uncia.infra.local.lifetime import stopped_at_the_end
 from uncia.infra.local.stack import Stack
-from uncia.serving.model_card import installed_card
-from uncia.serving.model_versions import GRAPH_FILE, write_standing
-from uncia.serving.model_versions import first as first_standing
+from uncia.serving.model_card import read_installed_card
+from uncia.serving.model_versions import GRAPH_FILE, write_version_state
+from uncia.serving.model_versions import initial_state as first_standing
 from uncia.settings import Settings
 
 _CLIENTS = 4
@@ -63,7 +63,7 @@ instance_group [ { kind: KIND_CPU count: 1 } ]
 
 def latency(settings: Settings, times: int) -> Results:
     """One client, one request after the other: milliseconds, of 3 bytes and of the real frame."""
-    card = installed_card(settings.model_repository, settings.model)
+    card = read_installed_card(settings.model_repository, settings.model)
     folder = settings.model_repository / "no_op" / "1"
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(_NO_OP, encoding="utf-8")
@@ -93,7 +93,7 @@ def overhead(stack: Stack, settings: Settings, folder: Path, times: int) -> Resu
     graph, description = export_theirs(folder, _THEIRS)
     _models(stack, "import", str(graph), "--description", str(description))
     _models(stack, "promote", f"{_THEIRS}@1")
-    card = installed_card(settings.model_repository, _THEIRS)
+    card = read_installed_card(settings.model_repository, _THEIRS)
     frame = self_test_pattern(card.frame)[np.newaxis]
     ready = prepared(frame)
     theirs = session_of(graph)
@@ -161,7 +161,7 @@ class Flow(Beside):
 
     def _ask(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            card = installed_card(self._settings.model_repository, self._settings.model)
+            card = read_installed_card(self._settings.model_repository, self._settings.model)
             frame = self_test_pattern(card.frame)[np.newaxis]
             asked = Asked(card.model, card.version, (card.whole, card.windows, card.places), frame)
             until = time.monotonic() + _LOOK_S
@@ -205,7 +205,7 @@ def measure(folder: Path, times: int, seconds: float, say: Callable[[str], None]
     repository = folder / "repository"
     shutil.copytree(real.model_repository / real.model / "1", repository / real.model / "1")
     shutil.copy(real.model_repository / real.model / "config.pbtxt", repository / real.model)
-    write_standing(repository / real.model, first_standing())
+    write_version_state(repository / real.model, first_standing())
     stack = Stack(folder / "stack")
     results: Results = {}
     try:

@@ -20,7 +20,7 @@ import typer
 from PIL import Image
 
 from benchmarks.machine import own_memory
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
@@ -168,7 +168,7 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
     third = names // 3
     split = Split(tuple(pictures[:third]), tuple(pictures[third : 2 * third]), tuple(pictures[2 * third :]))
     own = load_backbone(network)
-    head = HeadSettings(look="whole", augmentations=("plain",), penalty=0.1)
+    head = HeadSettings(input_mode="whole", augmentations=("plain",), penalty=0.1)
     train_head(Split(split.train[:8], split.held_out[:8], split.test[:8]), own, head, base / "cache")
     before = peak = own_memory()
 

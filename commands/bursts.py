@@ -64,7 +64,7 @@ def _deployments() -> Deployments:
     """As they stand now."""
     known = Deployments()
     for message in read_topics(settings(), (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
-        known.learn(message.key, message.value)
+        known.apply(message.key, message.value)
     return known
 
 

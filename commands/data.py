@@ -105,7 +105,7 @@ def check_data(
     Exits with status 1 if a file cannot be read, or if duplicates of one photograph have contradicting labels. All
     other findings are for you to assess.
     """
-    from uncia.serving.model_versions import write_whole
+    from uncia.storage.durable import write_durably
     from uncia.training.dataset_check.findings import check_dataset
     from uncia.training.dataset_check.html_report import render_report
 
@@ -121,7 +121,7 @@ def check_data(
         findings = check_dataset(dataset, embed, seed=seed, reading=reading, embedding=embedding)
     try:
         report.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(report, render_report(findings, source.absolute()))
+        write_durably(report, render_report(findings, source.absolute()))
     except OSError as error:
         raise DataError(f"{report} cannot be written ({error.strerror}): name another path with --output") from error
     if as_json:

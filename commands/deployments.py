@@ -158,7 +158,7 @@ def _elsewhere(deployment: DeploymentChanged, known: Any) -> list[str]:
 def _told(deployment: DeploymentChanged, exact: bool) -> dict[str, Any]:
     body = deployment.model_dump(mode="json", exclude_none=True)
     if not exact:
-        latitude, longitude = deployment.told_position() or (None, None)
+        latitude, longitude = deployment.public_position() or (None, None)
         body |= {"latitude": latitude, "longitude": longitude}
         if deployment.sensitivity is not Sensitivity.NONE:
             body.pop("coordinate_uncertainty_m", None)
@@ -166,5 +166,5 @@ def _told(deployment: DeploymentChanged, exact: bool) -> dict[str, Any]:
 
 
 def _position(deployment: DeploymentChanged, exact: bool) -> str:
-    told = (deployment.latitude, deployment.longitude) if exact else deployment.told_position()
+    told = (deployment.latitude, deployment.longitude) if exact else deployment.public_position()
     return "withheld" if told is None else f"{told[0]}, {told[1]}"

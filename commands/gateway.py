@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.names import is_card_folder
 from uncia.errors import SettingsError
 from uncia.events import Lane
 from uncia.producers.gateway.engine import Gateway
@@ -116,7 +116,7 @@ def card(
 ) -> None:
     """Read a whole memory card (DCIM/100RECNX and so on) and upload it."""
     _refuse_cards_own(folder, camera)
-    if camera is None and any(is_cards_own(part.name) and part.is_dir() for part in _listed(folder)):
+    if camera is None and any(is_card_folder(part.name) and part.is_dir() for part in _listed(folder)):
         raise SettingsError(f"{folder} is a camera's card: say with --camera which camera it was in")
     patience, where = Patience.once(grace), "on the card"
     options = Options(
@@ -173,7 +173,7 @@ def _run(
 
 
 def _refuse_cards_own(folder: Path, camera: str | None) -> None:
-    if camera is None and (is_cards_own(folder.absolute().name) or is_cards_own(folder.resolve().name)):
+    if camera is None and (is_card_folder(folder.absolute().name) or is_card_folder(folder.resolve().name)):
         raise SettingsError(f"{folder} is a folder of a camera's card: say with --camera which camera it was in")
 
 

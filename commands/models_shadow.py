@@ -12,7 +12,7 @@ import typer
 
 from uncia.commands.model_options import Json
 from uncia.errors import SettingsError, UnciaError
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import read_settings
 from uncia.terminal import echo
@@ -32,7 +32,7 @@ def start(version: Version) -> None:
     """Serve a version beside the live one, and ask it about every upload from now on; to start it again goes on."""
     settings = read_settings()
     model, number = parse_version_name(version, settings.model_repository)
-    if model == settings.model and number == read_standing(settings.model_repository / model).live:
+    if model == settings.model and number == read_version_state(settings.model_repository / model).live:
         raise SettingsError(f"{version} is live: a shadow is another version")
     with ModelControl(settings) as control:
         start_serving(control, settings.model_repository, model, number)
@@ -56,7 +56,7 @@ def stop(
     settings = read_settings()
     model, number = parse_version_name(version, settings.model_repository)
     _run("uncia.producers.shadow", "stop", model, number, *(["--drop"] if drop else []))
-    if number in read_standing(settings.model_repository / model).beside:
+    if number in read_version_state(settings.model_repository / model).beside:
         with ModelControl(settings) as control:
             stop_serving(control, settings.model_repository, model, number)
 

@@ -16,7 +16,7 @@ app = typer.Typer(help="Show the settings in force; write their documentation.",
 @app.command()
 def show(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Print what a process started here would use. Secrets are never printed."""
-    values = settings_docs.shown(settings())
+    values = settings_docs.settings_in_force(settings())
     if as_json:
         echo_json(values)
         return
@@ -33,7 +33,7 @@ def docs(
     check: bool = typer.Option(False, "--check", help="Write nothing; exit with status 1 when it is out of date."),
 ) -> None:
     """Write the settings page from the settings model."""
-    path, text = folder / "settings.md", settings_docs.page()
+    path, text = folder / "settings.md", settings_docs.settings_page()
     current = path.exists() and path.read_text(encoding="utf-8") == text
     if check:
         if not current:

@@ -9,7 +9,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.triton_models.repository import sha256

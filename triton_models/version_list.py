@@ -1,25 +1,28 @@
-"""What the repository holds, beside what Triton serves."""
+"""List the versions in the repository together with what Triton serves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_card import ModelCard, installed_card
-from uncia.serving.model_versions import Standing, installed, models, read_standing
+from uncia.serving.model_card import ModelCard, read_installed_card
+from uncia.serving.model_versions import VersionState, installed_versions, list_models, read_version_state
 from uncia.serving.triton_client import ServedVersion
 
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version of one model, from either side."""
+    """One version of one model, in the repository, in Triton, or in both.
+
+    The fields are the JSON keys of `uncia models list --json`.
+    """
 
     model: str
     version: str
     standing: str
-    """live, previous, beside or installed; empty for what only Triton knows; likewise the last three."""
+    """live, previous, beside or installed; empty for a version that only Triton has, as are the last three fields."""
     state: str | None
-    """READY, LOADING, UNAVAILABLE as Triton says; empty: known, not loaded; None: Triton was not there to ask."""
+    """Triton's READY, LOADING or UNAVAILABLE; empty: known, not loaded; None: Triton did not respond."""
     reason: str
     backend: str
     label_set: str
@@ -32,64 +35,62 @@ class InstalledModel:
     """A model of the repository with all its versions."""
 
     model: str
-    standing: Standing
+    state: VersionState
     cards: tuple[ModelCard, ...]
-    """In order of number."""
+    """In order of version number."""
 
-    def place(self, version: str) -> str:
-        """What a version is to the model."""
-        if version == self.standing.live:
+    def role(self, version: str) -> str:
+        """The role of a version: live, previous, beside or installed."""
+        if version == self.state.live:
             return "live"
-        if version == self.standing.previous:
+        if version == self.state.previous:
             return "previous"
-        return "beside" if version in self.standing.beside else "installed"
+        return "beside" if version in self.state.beside else "installed"
 
 
 def read_installed_models(repository: Path) -> list[InstalledModel]:
-    """All models of a repository, by name. Raises `SettingsError` for a broken one."""
-    found = []
-    for model in models(repository):
+    """All models of a repository, by name. Raises `SettingsError` for a damaged one."""
+    installed = []
+    for model in list_models(repository):
         folder = repository / model
-        cards = tuple(installed_card(repository, model, version) for version in installed(folder))
-        found.append(InstalledModel(model, read_standing(folder), cards))
-    return found
+        cards = tuple(read_installed_card(repository, model, version) for version in installed_versions(folder))
+        installed.append(InstalledModel(model, read_version_state(folder), cards))
+    return installed
 
 
 def installed_model_names(repository: Path) -> list[str]:
     """The models of a repository, by name. Raises `SettingsError` where there is none."""
-    names = list(models(repository))
+    names = list(list_models(repository))
     if not names:
-        raise SettingsError(f"no model in {repository}: `uncia models build` makes one")
+        raise SettingsError(f"no model in {repository}: build one with `uncia models build`")
     return names
 
 
-def list_versions(
-    read_installed_models: Iterable[InstalledModel], served: Iterable[ServedVersion] | None
-) -> list[VersionStatus]:
-    """Both sides, line by line; `served` is None when Triton does not answer."""
-    answers = {(line.model, line.version): line for line in served or ()}
-    unloaded = {line.model: line for line in served or () if not line.version}
-    lines = []
-    for shelf in read_installed_models:
-        for card in shelf.cards:
-            answer = answers.pop((card.model, card.version), None) or unloaded.get(card.model)
-            state = None if served is None else answer.state if answer else ""
-            # Triton remembers what it once served, and that it unloaded it, for as long as it runs.
-            gone = answer is not None and answer.reason == "unloaded"
-            lines.append(
+def list_versions(installed: Iterable[InstalledModel], served: Iterable[ServedVersion] | None) -> list[VersionStatus]:
+    """Installed versions first, then those that only Triton has; `served` is None when Triton does not respond."""
+    by_version = {(entry.model, entry.version): entry for entry in served or ()}
+    not_loaded = {entry.model: entry for entry in served or () if not entry.version}
+    versions = []
+    for model in installed:
+        for card in model.cards:
+            entry = by_version.pop((card.model, card.version), None) or not_loaded.get(card.model)
+            state = None if served is None else entry.state if entry else ""
+            # Triton lists versions that it unloaded for as long as it runs.
+            unloaded = entry is not None and entry.reason == "unloaded"
+            versions.append(
                 VersionStatus(
                     model=card.model,
                     version=card.version,
-                    standing=shelf.place(card.version),
-                    state="" if gone else state,
-                    reason="" if gone or answer is None else answer.reason,
+                    standing=model.role(card.version),
+                    state="" if unloaded else state,
+                    reason="" if unloaded or entry is None else entry.reason,
                     backend=card.backend,
                     label_set=card.label_set,
                     graph=card.onnx_sha256,
                 )
             )
-    mine = {line.model for line in lines}
-    for (model, version), answer in sorted(answers.items()):
-        if (version or model not in mine) and answer.reason != "unloaded":
-            lines.append(VersionStatus(model, version, "", answer.state, answer.reason, "", "", ""))
-    return lines
+    known = {version.model for version in versions}
+    for (name, version), entry in sorted(by_version.items()):
+        if (version or name not in known) and entry.reason != "unloaded":
+            versions.append(VersionStatus(name, version, "", entry.state, entry.reason, "", "", ""))
+    return versions

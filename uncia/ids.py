@@ -38,7 +38,7 @@ def burst_id(camera: str, trigger: str, first_capture: datetime, first_image: st
     return f"bst-{digest(camera, trigger, first_capture.isoformat(), first_image)}"
 
 
-def later_burst_id(burst: str) -> str:
+def successor_burst_id(burst: str) -> str:
     """The id of a burst whose own was superseded, which never comes back."""
     return f"bst-{digest(burst, 'later')}"
 

@@ -10,7 +10,7 @@ from uncia.imaging.capture_time import TimeOrigin
 LANE_METADATA = "uncia-lane"
 """S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader says the lane itself: `live` or `backfill`."""
 
-PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
+LANE_PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
 """Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
 
 _KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?(?P<origin>-(?:file-name|file-time))?-[0-9a-f]{16}\.[^./]+")
@@ -18,22 +18,22 @@ _KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?(?P<origin>-(?:file-
 the content's hash."""
 
 
-def lane_of(key: str, uploaded_at: datetime, *, backfill_after_s: float, said: str | None = None) -> Lane:
+def choose_lane(key: str, uploaded_at: datetime, *, backfill_after_s: float, declared: str | None = None) -> Lane:
     """The uploader's word; else by how long before its upload it was taken; live where nothing tells.
 
-    `said` is the value of `LANE_METADATA`; what is no lane's name is no word. A name's time is by the camera's clock,
-    which has no offset: an age of less than a day may be a time zone. A clock ahead of the upload is live.
+    `declared` is the value of `LANE_METADATA`; anything but a lane's name is ignored. A name's time is by the camera's
+    clock, which has no offset: an age of less than a day may be a time zone. A clock ahead of the upload is live.
     """
     with contextlib.suppress(ValueError):
-        return Lane((said or "").strip().lower())
-    taken = time_in_key(key)
+        return Lane((declared or "").strip().lower())
+    taken = capture_time_in_key(key)
     if taken is None:
         return Lane.LIVE
     age = uploaded_at.astimezone(UTC).replace(tzinfo=None) - taken
     return Lane.BACKFILL if age.total_seconds() > backfill_after_s else Lane.LIVE
 
 
-def time_in_key(key: str) -> datetime | None:
+def capture_time_in_key(key: str) -> datetime | None:
     """The capture time that our gateway wrote into the file name: naive, by the camera's clock, to the millisecond."""
     found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
     if found is None:

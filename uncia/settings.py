@@ -236,7 +236,7 @@ class Settings(BaseSettings):
             raise ValueError("needs the named groups (?P<station>...) and (?P<camera>...)")
         return value
 
-    def focus_of(self, station: str) -> tuple[str, ...]:
+    def focus_taxa_of(self, station: str) -> tuple[str, ...]:
         """The focus taxa of one station."""
         return self.station_focus_taxa.get(station, self.focus_taxa)
 

@@ -88,7 +88,7 @@ class _PlainConsole(Console):
         return super().render_str(printable(text), style=style, **{**options, "markup": False, "emoji": False})
 
 
-def on_page(value: Any) -> Any:
+def printable_in_html(value: Any) -> Any:
     """For Jinja's `finalize`: what an HTML page shows of a string from outside. Escaping HTML is `autoescape`'s."""
     return printable(value, lines=True) if isinstance(value, str) and not hasattr(value, "__html__") else value
 

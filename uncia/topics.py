@@ -26,7 +26,7 @@ class Topic:
     """One topic: what it holds, how it is keyed and kept, who writes and who reads it."""
 
     name: str
-    holds: str
+    description: str
     key: str
     writers: tuple[str, ...]
     readers: tuple[str, ...]
@@ -62,7 +62,7 @@ LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
 
 STORAGE_CHANGED = Topic(
     name="storage.object.changed",
-    holds="What the object store says, as it says it.",
+    description="What the object store says, as it says it.",
     key="the object's path",
     format="SeaweedFS protobuf `filer_pb.EventNotification`, or an S3 event notification (JSON 2.1 to 2.6)",
     writers=("the object store",),
@@ -73,7 +73,7 @@ STORAGE_CHANGED = Topic(
 )
 IMAGE_UPLOADED = Topic(
     name=ImageUploaded.topic,
-    holds="One stored photograph of the live lane.",
+    description="One stored photograph of the live lane.",
     key="camera",
     event=ImageUploaded,
     writers=("intake",),
@@ -81,7 +81,7 @@ IMAGE_UPLOADED = Topic(
 )
 IMAGE_BACKFILLED = Topic(
     name="camera.image.backfilled.v1",
-    holds="One stored photograph that was taken long before it was uploaded: the same event as on "
+    description="One stored photograph that was taken long before it was uploaded: the same event as on "
     "`camera.image.uploaded.v1`, answered when live photographs leave time for it.",
     key="camera",
     event=ImageUploaded,
@@ -90,7 +90,7 @@ IMAGE_BACKFILLED = Topic(
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,
-    holds="The verdict on one photograph, or why there is none.",
+    description="The verdict on one photograph, or why there is none.",
     key="camera",
     event=ImagePredicted,
     writers=("predict", "predict-backfill"),
@@ -99,7 +99,7 @@ IMAGE_PREDICTED = Topic(
 )
 BURST_RESOLVED = Topic(
     name=BurstResolved.topic,
-    holds="Provisional, final or revised verdict on one burst, with a rising revision.",
+    description="Provisional, final or revised verdict on one burst, with a rising revision.",
     key="burst id (in the partition of its camera)",
     event=BurstResolved,
     writers=("bursts", "`uncia replay promote`"),
@@ -108,7 +108,7 @@ BURST_RESOLVED = Topic(
 )
 FRAME_LATE = Topic(
     name=FrameLate.topic,
-    holds="A frame that came too late to revise the burst it belonged to; it is in a burst of its own.",
+    description="A frame that came too late to revise the burst it belonged to; it is in a burst of its own.",
     key="camera",
     event=FrameLate,
     writers=("bursts",),
@@ -116,7 +116,7 @@ FRAME_LATE = Topic(
 )
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
-    holds="Time passing, as an event, so that closing a burst can be replayed.",
+    description="Time passing, as an event, so that closing a burst can be replayed.",
     key="none (one per partition)",
     event=ClockTicked,
     writers=("bursts",),
@@ -126,8 +126,8 @@ CLOCK_TICKED = Topic(
 )
 DEPLOYMENT_CHANGED = Topic(
     name=DeploymentChanged.topic,
-    holds="Where and when a camera stands, its UTC offset, and what is set for it alone. Holds exact positions: for "
-    "internal readers only, never for the public.",
+    description="Where and when a camera stands, its UTC offset, and what is set for it alone. Holds exact positions: "
+    "for internal readers only, never for the public.",
     key="`camera|deployment` (in the partition of its camera)",
     event=DeploymentChanged,
     writers=("`uncia deployments load`",),
@@ -136,7 +136,7 @@ DEPLOYMENT_CHANGED = Topic(
 )
 CLOCK_JUDGED = Topic(
     name=ClockJudged.topic,
-    holds="Whether a camera's clock can be believed, and why not. Said again when that changes.",
+    description="Whether a camera's clock can be believed, and why not. Said again when that changes.",
     key="camera",
     event=ClockJudged,
     writers=("clocks",),
@@ -145,7 +145,7 @@ CLOCK_JUDGED = Topic(
 )
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
-    holds="A message that can never be processed: its original bytes, key and headers, and why "
+    description="A message that can never be processed: its original bytes, key and headers, and why "
     "(`__connect.errors.*` headers, named as Kafka Connect does).",
     key="as the original",
     format="as the original",
@@ -156,7 +156,7 @@ DEAD_LETTER = Topic(
 )
 DEAD_LETTER_SETTLED = Topic(
     name=DeadLetterSettled.topic,
-    holds="What became of a dead letter: sent back, or dropped.",
+    description="What became of a dead letter: sent back, or dropped.",
     key="the dead letter's `<partition>:<offset>`",
     event=DeadLetterSettled,
     writers=("operators",),

@@ -9,7 +9,7 @@ AUGMENTATIONS = ("none", "mirror")
 
 def ablation_step(report: Report) -> Facts:
     """Every combination as `uncia models ablate` makes it; its plot beside."""
-    from uncia.imaging.frames import FrameSpec
+    from uncia.imaging.frame_spec import FrameSpec
     from uncia.training.ablation import AblationSettings, ablate, as_json, spread_cuts
     from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.model_packages.plots import interval_plot

@@ -20,8 +20,8 @@ def groups_step(report: Report) -> Facts:
     made = train_group_model(
         groups(report.folder),
         report.package("species_and_groups"),
-        beside=open_package(built.folder),
-        keep_head=report.package("animal_or_not"),
+        kinds=open_package(built.folder),
+        head_folder=report.package("animal_or_not"),
         seed=report.seed,
         cache=report.cache,
         progress=teller(report),
@@ -77,7 +77,7 @@ def samples_step(report: Report) -> Facts:
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)
-    leopard = package.card.labels.of_taxon(LEOPARD)[0]
+    leopard = package.card.labels.classes_of_taxon(LEOPARD)[0]
     lines = []
     for row, picture in enumerate(answers.samples):
         scores = answers.window_scores[row]

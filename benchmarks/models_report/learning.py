@@ -27,7 +27,7 @@ def train_whole_step(report: Report) -> Facts:
     from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.heads.training import HeadSettings, train_head
 
-    settings = HeadSettings(look="whole", augmentations=("plain", "mirror"))
+    settings = HeadSettings(input_mode="whole", augmentations=("plain", "mirror"))
     return _trained(
         report,
         "head_whole",

@@ -44,7 +44,7 @@ def _genuine(package: OpenPackage) -> Facts:
     if not pictures:
         return {"photographs": 0}
     answers = score_images(package, pictures)
-    (leopard,) = package.card.labels.of_taxon(LEOPARD)
+    (leopard,) = package.card.labels.classes_of_taxon(LEOPARD)
     scores, best = answers.window_scores[:, leopard.index], answers.frame_scores.argmax(axis=1)
     shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
     cut = leopard.threshold if leopard.threshold is not None else 2.0
@@ -110,8 +110,8 @@ def _without(report: Report, network: Backbone, parts: Split, label: str, own: L
     assert trained.held_out.windows is not None and trained.test.windows is not None
     classes = calibrate_classes(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
     (kept,) = (entry for entry in classes if entry.label == own.label)
-    labels = [picture.label for picture in trained.test.pictures]
-    bursts = [picture.burst for picture in trained.test.pictures]
+    labels = [picture.label for picture in trained.test.samples]
+    bursts = [picture.burst for picture in trained.test.samples]
     return _found(report, trained.test.windows[:, kept.index], kept.threshold, labels, bursts, own.label)
 
 

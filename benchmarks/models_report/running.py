@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uncia.serving.model_versions import write_whole
+from uncia.storage.durable import write_durably
 
 Facts = dict[str, Any]
 """What a step found, as JSON has it."""
@@ -91,7 +91,7 @@ def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, onl
         facts = {**step.run(report), "seconds": 0.0}
         facts["seconds"] = round(time.monotonic() - began, 1)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps({"made_of": made_of, "facts": facts}, indent=1) + "\n")
+        write_durably(path, json.dumps({"made_of": made_of, "facts": facts}, indent=1) + "\n")
         report.done[step.name] = facts
         report.say(f"{number}/{len(steps)} {step.what}: {facts['seconds']:.0f} s")
 

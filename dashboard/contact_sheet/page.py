@@ -11,7 +11,7 @@ from uncia.dashboard.contact_sheet.collect import Results
 from uncia.dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
 from uncia.errors import UnciaError
 from uncia.events import BurstFrame, BurstResolved
-from uncia.terminal import on_page
+from uncia.terminal import printable_in_html
 
 FRAMES_SHOWN = 24
 BURSTS_SHOWN = 150
@@ -52,7 +52,7 @@ def render(results: Results, load: LoadPicture, *, title: str, summary: dict[str
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        finalize=on_page,
+        finalize=printable_in_html,
         undefined=StrictUndefined,
         trim_blocks=True,
     )

@@ -11,10 +11,11 @@ from PIL import Image
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage, UnciaError
 from uncia.events import BurstFrame, ImagePredicted
-from uncia.imaging.frames import FrameSpec, read_frame
-from uncia.imaging.jpeg_header import read_header
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
+from uncia.imaging.jpeg_header import read_jpeg_header
 from uncia.settings import Settings
-from uncia.storage.object_store import Content, ObjectChanged, ObjectMissing, ObjectStore
+from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore
 
 THUMBNAIL = (360, 270)
 _QUALITY = 68
@@ -36,7 +37,7 @@ class JudgedContent:
     version_id: str | None = None
     """Where to look first, in a bucket that keeps versions."""
 
-    def is_content(self, content: Content) -> bool:
+    def is_content(self, content: ObjectContent) -> bool:
         """True where these bytes are the ones that were judged, also where the store gives them another ETag by now."""
         if ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id:
             return True
@@ -71,11 +72,11 @@ def thumbnail(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
     Decoded as the stream decodes. EXIF is not carried over: the page must not tell where the camera stands.
     """
     try:
-        header = read_header(data, max_pixels=max_pixels)
+        header = read_jpeg_header(data, max_pixels=max_pixels)
         share = min(THUMBNAIL[0] / header.width, THUMBNAIL[1] / header.height)
         width, height = (max(1, round(length * share)) for length in (header.width, header.height))
         whole = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
-        pixels = read_frame(data, whole, max_pixels=max_pixels).pixels
+        pixels = decode_frame(data, whole, max_pixels=max_pixels).pixels
     except RejectedImage:
         return None
     out = io.BytesIO()
@@ -113,7 +114,7 @@ class Pictures:
             return Thumbnail(None, UNREADABLE)
         return Thumbnail(None, REPLACED if replaced else GONE)
 
-    def _contents(self, judged: JudgedContent) -> Iterator[Content]:
+    def _contents(self, judged: JudgedContent) -> Iterator[ObjectContent]:
         """What the store has under the key: the version that was judged or what stands there now, then older ones."""
         with suppress(ObjectMissing):
             yield self._read(judged, judged.version_id)
@@ -126,5 +127,5 @@ class Pictures:
                     with suppress(ObjectMissing, ObjectChanged):
                         yield self._read(judged, version.version_id)
 
-    def _read(self, judged: JudgedContent, version_id: str | None) -> Content:
+    def _read(self, judged: JudgedContent, version_id: str | None) -> ObjectContent:
         return self._store.read(judged.bucket, judged.key, max_bytes=self._max_bytes, version_id=version_id)

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from uncia.dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
-from uncia.terminal import on_page
+from uncia.terminal import printable_in_html
 
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
@@ -69,7 +69,7 @@ def render(comparison: Mapping[str, Any], load: LoadPicture) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        finalize=on_page,
+        finalize=printable_in_html,
         undefined=StrictUndefined,
         trim_blocks=True,
     )

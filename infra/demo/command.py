@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.names import is_card_folder
 from uncia.errors import UnciaError
 from uncia.infra.demo.follower import listening
 from uncia.infra.demo.ledger import Ledger, closing_line
@@ -76,7 +76,7 @@ def _checked(images: Path) -> Path:
         raise UnciaError(f"{images} is no folder; give one that holds photographs, or sub-folders of them")
     if not _photographs(images):
         raise UnciaError(f"{images} holds no .jpg or .jpeg file, nor does a folder below it")
-    own = next((each.name for each in (images.resolve(), *images.iterdir()) if is_cards_own(each.name)), "")
+    own = next((each.name for each in (images.resolve(), *images.iterdir()) if is_card_folder(each.name)), "")
     if own:
         raise UnciaError(f"{own} is a folder of a camera's card: give one whose sub-folders are named after cameras")
     return images.resolve()

@@ -12,7 +12,7 @@ from typing import Any
 
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import upload_id
-from uncia.storage.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,4 @@ def closing_line(summary: dict[str, Any]) -> str:
 
 def _belongs(answer: ImagePredicted) -> bool:
     """It is a photograph, so a burst must hold it."""
-    return answer.rejection is None or is_lost_photograph(answer.key, answer.rejection.reason)
+    return answer.rejection is None or is_unreadable_photograph(answer.key, answer.rejection.reason)

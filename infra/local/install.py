@@ -14,7 +14,7 @@ from pathlib import Path
 from uncia.errors import UnciaError
 from uncia.infra.local import install_kafka, install_models, install_triton
 from uncia.infra.local.layout import parts_dir
-from uncia.storage.atomic_dir import tidy
+from uncia.storage.atomic_dir import remove_stale_staging
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def install(steps: tuple[Step, ...] = STEPS) -> None:
 def main() -> None:
     """Install with progress lines; a failure is one sentence and status 1."""
     try:
-        tidy(parts_dir())
+        remove_stale_staging(parts_dir())
         install()
     except UnciaError as error:
         sys.exit(f"uncia: {error}")

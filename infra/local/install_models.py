@@ -12,7 +12,13 @@ from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
 
 _STAMP = "uncia-recipes.json"
-_KERNEL = ("imaging/frames.py", "serving/labels.py", "serving/model_card.py", "serving/model_versions.py")
+_KERNEL = (
+    "imaging/frame_spec.py",
+    "imaging/frames.py",
+    "serving/labels.py",
+    "serving/model_card.py",
+    "serving/model_versions.py",
+)
 
 
 def complete() -> bool:

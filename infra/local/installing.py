@@ -12,7 +12,7 @@ from pathlib import Path
 
 from uncia.errors import StackError
 from uncia.infra.local.layout import parts_dir
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 
 _STAMP = "complete.json"
 
@@ -38,7 +38,7 @@ def is_complete(part: str, made_from: str) -> bool:
 @contextlib.contextmanager
 def building(part: str, made_from: str, **facts: str) -> Iterator[Path]:
     """A folder to build the part in; it takes the part's place when the block ends well, and vanishes otherwise."""
-    with whole_folder(parts_dir() / part) as folder:
+    with atomic_directory(parts_dir() / part) as folder:
         yield folder
         (folder / _STAMP).write_text(json.dumps({"made_from": made_from, **facts}) + "\n", encoding="utf-8")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.service import NotReady, Service
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 
 if TYPE_CHECKING:
-    from uncia.serving.triton_client import ModelControl, Probe
+    from uncia.serving.triton_client import ModelControl, ProbeResult
 
 EXIT_TIMEOUT_S = 5
 
@@ -93,21 +93,21 @@ def served_besides(settings: Settings) -> tuple[str, ...]:
     None where nothing can be read of them: that is for whoever asks the live one to tell.
     """
     try:
-        standing = read_standing(settings.model_repository / settings.model)
+        standing = read_version_state(settings.model_repository / settings.model)
     except SettingsError:
         return ()
     asked = settings.model_version or standing.live
     return tuple(version for version in standing.served if version != asked)
 
 
-def probe_besides(control: "ModelControl", settings: Settings, version: str) -> "Probe":
+def probe_besides(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":
     """Ask a version besides the live one. One whose folder is damaged or gone is ill, and nobody else is."""
-    from uncia.serving.triton_client import Health, Probe
+    from uncia.serving.triton_client import ModelHealth, ProbeResult
 
     try:
         return control.probe(settings.model, version)
     except SettingsError as error:
-        return Probe(Health.FAILING, str(error))
+        return ProbeResult(ModelHealth.FAILING, str(error))
 
 
 def _site_packages(venv: Path) -> Path:

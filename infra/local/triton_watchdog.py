@@ -22,9 +22,9 @@ from pathlib import Path
 from uncia.errors import UnciaError
 from uncia.infra.local import processes
 from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, probe_besides, served_besides
-from uncia.serving.model_card import load_model_card
-from uncia.serving.model_versions import one_writer
-from uncia.serving.triton_client import Health, ModelControl, Probe
+from uncia.serving.model_card import read_active_card
+from uncia.serving.model_versions import repository_lock
+from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings, settings
 from uncia.telemetry import Logger, configure_logging, ready_file
 
@@ -65,18 +65,18 @@ class Judgement:
     tried: int = 0
     unreachable_since: float | None = None
 
-    def after(self, health: Health, now: float) -> Cure:
+    def after(self, health: ModelHealth, now: float) -> Cure:
         """The cure to try now."""
-        if health is Health.HEALTHY:
+        if health is ModelHealth.HEALTHY:
             self._forget()
             return Cure.NOTHING
-        if health is Health.UNREACHABLE:
+        if health is ModelHealth.UNREACHABLE:
             self.unreachable_since = now if self.unreachable_since is None else self.unreachable_since
             return self._give_up() if now - self.unreachable_since >= self.patience_s else Cure.NOTHING
         self.unreachable_since = None
         self.bad += 1
         # A dead process stays dead; anything else may have been one slow moment.
-        if self.bad < 2 and health is not Health.DEAD:
+        if self.bad < 2 and health is not ModelHealth.DEAD:
             return Cure.NOTHING
         if self.tried >= len(self.cures):
             return self._give_up()
@@ -108,14 +108,14 @@ class Keeper:
 
     def __init__(
         self,
-        ask: Callable[[str], Probe],
+        ask: Callable[[str], ProbeResult],
         cures: Mapping[Cure, Callable[[str], None]],
         others: Callable[[], Sequence[str]],
         log: Logger,
     ) -> None:
         self._ask, self._cures, self._others, self._log = ask, cures, others, log
         self._live, self._of_others = Judgement(), dict[str, Judgement]()
-        self._last: dict[str, Health] = {}
+        self._last: dict[str, ModelHealth] = {}
         self._rounds = 0
 
     def round(self, now: float) -> bool:
@@ -133,7 +133,7 @@ class Keeper:
     def _see(self, version: str, judgement: Judgement, now: float) -> bool:
         answer = self._ask(version)
         words = {"version": version or "live", "health": answer.health.value, "detail": answer.detail}
-        if answer.health is not self._last.get(version, Health.HEALTHY):
+        if answer.health is not self._last.get(version, ModelHealth.HEALTHY):
             self._log.info("health-changed", **words)
         self._last[version] = answer.health
         cure = judgement.after(answer.health, now)
@@ -179,18 +179,18 @@ def main() -> None:
         keep(keeper, stop, ready_file())
 
 
-def _ask(control: ModelControl, chosen: Settings, version: str) -> Probe:
+def _ask(control: ModelControl, chosen: Settings, version: str) -> ProbeResult:
     return control.probe(chosen.model) if version == LIVE else probe_besides(control, chosen, version)
 
 
 def _revive(control: ModelControl, chosen: Settings, version: str) -> None:
     if version == LIVE:
-        control.revive(chosen.model, load_model_card(chosen).version)
+        control.reload_version(chosen.model, read_active_card(chosen).version)
         return
     # Triton loads a model for one at a time: a person's `promote` must not fail because of a version beside. It, or
     # the next question, sees to this one.
-    with one_writer(chosen.model_repository, wait=False):
-        control.revive(chosen.model, version)
+    with repository_lock(chosen.model_repository, wait=False):
+        control.reload_version(chosen.model, version)
 
 
 def _end_triton(stack_id: str) -> None:

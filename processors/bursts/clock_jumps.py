@@ -18,7 +18,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from uncia.lanes import time_in_key
+from uncia.lanes import capture_time_in_key
 from uncia.processors.bursts.config import SEQUENCE_REACH
 from uncia.processors.bursts.frames import Frame
 
@@ -90,6 +90,6 @@ def _file_series(frame: Frame) -> tuple[str, str, int] | None:
     folder, _, name = frame.key.rpartition("/")
     stem = name.rpartition(".")[0] or name
     found = _NUMBER.fullmatch(stem)
-    if found is None or _DATE.search(stem) or time_in_key(frame.key) is not None:
+    if found is None or _DATE.search(stem) or capture_time_in_key(frame.key) is not None:
         return None
     return folder, found["prefix"].casefold(), int(found["number"]) - (frame.sequence or 0)

@@ -55,7 +55,7 @@ from uncia.processors.bursts.grouping import divide, regroup
 from uncia.processors.bursts.state import KEPT_MOVED, KEPT_VERSIONS, Burst, CameraState, Forgotten
 from uncia.processors.bursts.verdict import Verdicts
 from uncia.processors.bursts.versions import at_or_before, merge, replacement, visible
-from uncia.storage.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 LATE = "late"
 TWO_CAMERAS = "two-cameras"
@@ -87,7 +87,7 @@ class Sessions:
         What is no photograph is no frame; it only shows that time has passed. Raises `PermanentError`, as `Frame.of`.
         """
         reason = event.rejection.reason if event.rejection else None
-        if reason is not None and reason != OBJECT_MOVED and not is_lost_photograph(event.key, reason):
+        if reason is not None and reason != OBJECT_MOVED and not is_unreadable_photograph(event.key, reason):
             return self.passed(state, logged_at)
         frame = Frame.of(event, overrides)
         take_in = self.moved if reason == OBJECT_MOVED else self.frame

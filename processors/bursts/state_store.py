@@ -37,7 +37,7 @@ TABLE = "cameras"
 
 CHANGELOG = Topic(
     name=f"uncia-bursts-{TABLE}-changelog",
-    holds="States of the cameras, as `processors/bursts/state_store.py` writes them; the name is Faust's.",
+    description="States of the cameras, as `processors/bursts/state_store.py` writes them; the name is Faust's.",
     key="camera; or camera and burst id",
     writers=("bursts",),
     readers=("bursts",),

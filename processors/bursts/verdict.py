@@ -121,7 +121,7 @@ class Verdicts:
             changes=burst.changes,
             flags=(*burst.flags, *((MIXED,) if judged.mixed else ())),
         )
-        return event if _surely_fits(burst.frames) else event.within(MOST_BYTES)
+        return event if _surely_fits(burst.frames) else event.truncated_to(MOST_BYTES)
 
     def superseded(self, camera: str, burst: Burst, heir: str | None) -> BurstResolved:
         """The last event of an id: its frames are the heir's now, or belong to another camera where there is none."""

@@ -44,7 +44,7 @@ from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import Records
-from uncia.serving.model_card import load_model_card
+from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
 
@@ -167,7 +167,7 @@ class Bursts:
             # Of a topic with a smaller limit than ours: the verdict without its frames is better than none.
             log.error("a burst is too large to be published with its frames", burst_id=burst_id, error=str(error))
             try:
-                bare = BurstResolved.from_bytes(result).within(0).to_bytes()
+                bare = BurstResolved.from_bytes(result).truncated_to(0).to_bytes()
                 await send(self._results, key=burst_id, value=bare, partition=partition)
             except PermanentError as again:
                 log.error("a burst cannot be published", burst_id=burst_id, error=str(again))
@@ -206,7 +206,7 @@ def create(settings: Settings) -> WorkerApp:
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
     Lease(app.conf.broker_session_timeout).guard(app)
     # Not to use it: a repository without a model is told now, and not by verdicts without names.
-    load_model_card(settings)
+    read_active_card(settings)
     labels = LabelSets(settings.model_repository)
     bursts = Bursts(app, settings, labels, overrides_of(DeploymentReader(settings).start()))
     inputs = faust_topics(app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, CLOCK_TICKED)])

@@ -21,7 +21,7 @@ TABLE = "clocks"
 
 CHANGELOG = Topic(
     name=f"uncia-clocks-{TABLE}-changelog",
-    holds="What is kept of each camera's clock, as `processors/clock_health/state_store.py` writes it; "
+    description="What is kept of each camera's clock, as `processors/clock_health/state_store.py` writes it; "
     "the name is Faust's.",
     key="camera",
     writers=("clocks",),

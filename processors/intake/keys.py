@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uncia.camtrap.names import canonical_name
 from uncia.errors import PermanentError
-from uncia.storage.object_keys import key_problem, shown_key
+from uncia.storage.object_keys import displayable_key, key_problem
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,15 @@ class KeyPattern:
     def place_of(self, key: str) -> Place:
         """Raises `PermanentError` with reason `key-unusable` or `key-outside-pattern`."""
         if problem := key_problem(key):
-            raise PermanentError("key-unusable", f"the key {shown_key(key)} {problem}: upload it under another name")
+            raise PermanentError(
+                "key-unusable", f"the key {displayable_key(key)} {problem}: upload it under another name"
+            )
         found = self._pattern.fullmatch(unicodedata.normalize("NFC", key))
         station, camera = (canonical_name(found["station"]), canonical_name(found["camera"])) if found else ("", "")
         if not station or not camera or "/" in station or "/" in camera or "." in (station, camera):
             raise PermanentError(
                 "key-outside-pattern",
-                f"the key {shown_key(key)} names no station and camera by {self._pattern.pattern!r}: "
+                f"the key {displayable_key(key)} names no station and camera by {self._pattern.pattern!r}: "
                 "upload to <station>/<camera>/..., or set UNCIA_KEY_PATTERN",
             )
         return Place(station, f"{station}/{camera}")

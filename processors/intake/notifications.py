@@ -7,7 +7,7 @@ from uncia.errors import PermanentError
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.lanes import LANE_METADATA
 from uncia.processors.intake import s3_records, seaweedfs
-from uncia.storage.object_store import bare_etag
+from uncia.storage.object_store import normalized_etag
 
 MAX_BYTES = 1_048_576
 """AWS sends 256 KB at most; SeaweedFS 80 bytes for every 4 MB of an object. More is no notification."""
@@ -160,5 +160,5 @@ def _same_content(old: seaweedfs.Entry, new: seaweedfs.Entry) -> bool:
 
 def _etag(etag: str | None) -> str | None:
     """Without quotes; None for what no header can carry: the store has to be asked then."""
-    etag = bare_etag(etag)
+    etag = normalized_etag(etag)
     return etag if etag.isascii() and etag.isprintable() and 0 < len(etag) <= _LONGEST_ETAG else None

@@ -12,7 +12,7 @@ import structlog
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded, Lane
-from uncia.lanes import lane_of
+from uncia.lanes import choose_lane
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
@@ -101,7 +101,7 @@ class Intake:
             announced_at=datetime.now(UTC),
             moved_to=stored.moved_to,
             announced_by="reconcile" if stored.by_reconcile else "notification",
-            lane=lane_of(stored.key, stored_at, backfill_after_s=self._backfill_after_s, said=stored.lane),
+            lane=choose_lane(stored.key, stored_at, backfill_after_s=self._backfill_after_s, declared=stored.lane),
         )
 
     async def _ask(self, stored: Stored) -> tuple[str, int]:

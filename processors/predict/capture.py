@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from uncia.events import Capture, CaptureTimeSource, ImageUploaded
-from uncia.imaging.capture_time import FIRST_YEAR, IN_PHOTOGRAPH, CaptureTime, TimeOrigin, capture_time
+from uncia.imaging.capture_time import EMBEDDED_ORIGINS, FIRST_YEAR, CaptureTime, TimeOrigin, find_capture_time
 from uncia.imaging.exif import Exif
 from uncia.imaging.maker_notes import MakerNote, read_maker_note
-from uncia.lanes import time_in_key, time_origin_in_key
+from uncia.lanes import capture_time_in_key, time_origin_in_key
 
 _AHEAD = timedelta(hours=26)
 """A camera's clock has no offset: up to 14 hours ahead of UTC, and a day may be written wrongly."""
@@ -41,7 +41,7 @@ def read_capture(
     warnings = list(exif.warnings)
     taken = _taken(exif, note, upload)
     warnings += taken.warnings
-    if taken.origin in IN_PHOTOGRAPH:
+    if taken.origin in EMBEDDED_ORIGINS:
         _doubt(taken.time, upload.uploaded_at, warnings)
     warnings += [f"image-damaged: {what}" for what in damage]
     return Capture(
@@ -72,9 +72,9 @@ def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
 
 def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
     """By the order of `uncia.imaging.capture_time`; after the file's name comes the time in a key of our gateway."""
-    named, origin = time_in_key(upload.key), time_origin_in_key(upload.key)
+    named, origin = capture_time_in_key(upload.key), time_origin_in_key(upload.key)
     # In our gateway's keys stands a time that is no file's name.
-    taken = capture_time(exif, note, upload.key if origin is None else "")
+    taken = find_capture_time(exif, note, upload.key if origin is None else "")
     if taken is not None:
         return taken
     if named is not None and origin is not None:

@@ -10,7 +10,8 @@ from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
 from uncia.events import OBJECT_MOVED, Capture, ImageUploaded
 from uncia.imaging.exif import Exif, read_exif
-from uncia.imaging.frames import Frame, FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import DecodedFrame, decode_frame
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.predict.capture import read_capture
@@ -26,7 +27,7 @@ class Photograph:
 
     capture: Capture
     sha256: str | None = None
-    frame: Frame | None = None
+    frame: DecodedFrame | None = None
     rejection: PermanentError | None = None
     etag: str = ""
     """The ETag that the store gave with the bytes; empty where nothing was read."""
@@ -96,7 +97,7 @@ class Photographs:
         metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
         metrics.STAGE_SECONDS.labels("metadata").observe(looked - fetched)
         try:
-            frame = read_frame(data, spec, max_pixels=self._max_pixels)
+            frame = decode_frame(data, spec, max_pixels=self._max_pixels)
         except RejectedImage as error:
             return Photograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)

@@ -13,8 +13,8 @@ import structlog
 
 from uncia.errors import SettingsError
 from uncia.processors.predict.verdict import Judge
-from uncia.serving.model_card import ModelCard, load_model_card
-from uncia.serving.model_versions import stamp
+from uncia.serving.model_card import ModelCard, read_active_card
+from uncia.serving.model_versions import state_stamp
 from uncia.settings import Settings
 
 LOOK_EVERY_S = 0.5
@@ -38,9 +38,9 @@ class LiveModel:
         self._clock = clock
         self._folder = settings.model_repository / settings.model
         # Before the card: what is written between the two is then read again.
-        self._stamp = stamp(self._folder)
+        self._stamp = state_stamp(self._folder)
         self._looked = clock()
-        self._asked = self._take(load_model_card(settings))
+        self._asked = self._take(read_active_card(settings))
 
     def current(self) -> Asked:
         """The version to ask now. What cannot be read leaves the one that was asked so far."""
@@ -48,11 +48,11 @@ class LiveModel:
         if self._settings.model_version or now - self._looked < LOOK_EVERY_S:
             return self._asked
         self._looked = now
-        found = stamp(self._folder)
+        found = state_stamp(self._folder)
         if found == self._stamp:
             return self._asked
         try:
-            card = load_model_card(self._settings)
+            card = read_active_card(self._settings)
         except SettingsError as error:
             log.warning("the live version cannot be read", asked=self._asked.card.name, error=str(error))
             return self._asked

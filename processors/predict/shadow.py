@@ -11,7 +11,7 @@ from uncia.events import Lane
 from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.processors.predict.backfill import NICENESS
 from uncia.processors.predict.worker import create_lane
-from uncia.serving.shadows import WORKER, shadowed
+from uncia.serving.shadows import SHADOW_WORKER, live_settings
 from uncia.settings import Settings
 from uncia.topics import UPLOAD_TOPICS
 
@@ -19,7 +19,7 @@ from uncia.topics import UPLOAD_TOPICS
 def create(settings: Settings) -> WorkerApp:
     """The app of a shadow's worker. Lowers the priority of this process."""
     try:
-        live = shadowed(settings)
+        live = live_settings(settings)
     except ValueError as error:
         raise SettingsError(f"{error}: `uncia models shadow start` runs this worker in one") from error
     os.nice(NICENESS)
@@ -29,6 +29,6 @@ def create(settings: Settings) -> WorkerApp:
         Lane.BACKFILL,
         at_once=asked + settings.decode_threads,
         asked_at_once=asked,
-        name=WORKER,
+        name=SHADOW_WORKER,
         uploads=tuple(topic.full_name(live) for topic in UPLOAD_TOPICS),
     )

@@ -10,7 +10,7 @@ from uncia.errors import DependencyDown
 from uncia.events import ClassScore, ClassVector, FocusScore, Prediction
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard
-from uncia.serving.triton_client import Answer
+from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 
 TOP = 5
@@ -35,9 +35,9 @@ class Judge:
     def unknown_focus(self) -> list[str]:
         """Focus taxa in the settings that the model cannot see."""
         asked = {*self._settings.focus_taxa, *(t for taxa in self._settings.station_focus_taxa.values() for t in taxa)}
-        return sorted(taxon for taxon in asked if not self._card.labels.of_taxon(taxon))
+        return sorted(taxon for taxon in asked if not self._card.labels.classes_of_taxon(taxon))
 
-    def prediction(self, answer: Answer, station: str, asked_at: datetime) -> Prediction:
+    def prediction(self, answer: InferenceResult, station: str, asked_at: datetime) -> Prediction:
         """What the model said of one frame: row 0 of the answer.
 
         Raises `ScoresNotFinite` when it is no answer: a model that says NaN has to be cured, not believed.
@@ -62,8 +62,8 @@ class Judge:
             ),
             focus=tuple(
                 self._focus(classes, windows, places)
-                for taxon in self._settings.focus_of(station)
-                if (classes := self._card.labels.of_taxon(taxon))
+                for taxon in self._settings.focus_taxa_of(station)
+                if (classes := self._card.labels.classes_of_taxon(taxon))
             ),
         )
 
@@ -99,7 +99,7 @@ class Judge:
             shaped = {
                 "rule": _RULE,
                 "frame": self._card.frame.model_dump(mode="json"),
-                "focus": self._settings.focus_of(station),
+                "focus": self._settings.focus_taxa_of(station),
                 "certain_from": self._settings.certain_from,
                 "top": TOP,
             }

@@ -29,7 +29,7 @@ from uncia.processors.predict.ordered_pipeline import Window
 from uncia.processors.predict.verdict import ScoresNotFinite
 from uncia.serving.triton_client import Classifier
 from uncia.settings import Settings
-from uncia.storage.object_keys import key_problem, shown_key
+from uncia.storage.object_keys import displayable_key, key_problem
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_PREDICTED, IMAGE_UPLOADED, Topic
 
@@ -204,7 +204,7 @@ def create_lane(
             except PermanentError as error:
                 return error
             if problem := key_problem(upload.key):
-                return PermanentError("key-unusable", f"the key {shown_key(upload.key)} {problem}")
+                return PermanentError("key-unusable", f"the key {displayable_key(upload.key)} {problem}")
             # Of a moved object the answer that it had before is no longer the answer.
             if _mark(upload) in known and upload.moved_to is None:
                 return None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.camtrap.camtrap_dp import parse_timestamp
 from uncia.errors import SettingsError
 from uncia.events import DeploymentChanged, Sensitivity, Trigger
@@ -56,7 +56,7 @@ class _Row:
     wrong: list[str] = field(default_factory=list)
 
     def text(self, *columns: str) -> str:
-        return next((text for column in columns if (text := tables.cell(self.cells.get(column)))), "")
+        return next((text for column in columns if (text := table_format.clean_cell(self.cells.get(column)))), "")
 
     def name(self, what: str, columns: tuple[str, ...]) -> str:
         if not (text := self.text(*columns)):
@@ -93,7 +93,7 @@ class _Row:
             return None
         try:
             # No number of degrees has thousands in it: a comma is a decimal one, whatever divides the columns.
-            value = tables.number(text, decimal_comma=self.decimal_comma or degrees)
+            value = table_format.parse_number(text, decimal_comma=self.decimal_comma or degrees)
         except ValueError:
             self.wrong.append(f"{column} is no number (a point divides the decimals)")
             return None
@@ -207,7 +207,7 @@ def _position(row: _Row) -> tuple[float | None, float | None]:
 
 def _within(row: _Row, column: str, most: float) -> bool:
     try:
-        return abs(tables.number(row.text(column), decimal_comma=True)) <= most
+        return abs(table_format.parse_number(row.text(column), decimal_comma=True)) <= most
     except ValueError:
         return False
 

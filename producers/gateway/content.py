@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from uncia.imaging.capture_time import CaptureTime, TimeOrigin, capture_time
+from uncia.imaging.capture_time import CaptureTime, TimeOrigin, find_capture_time
 from uncia.imaging.exif import Exif, read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Completeness, CompletenessReader
@@ -104,7 +104,7 @@ def time_of_capture(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
 
     The last resort is the file's time in this machine's zone: FAT cards hold it without any zone.
     """
-    found = capture_time(exif, read_maker_note(exif.maker_note), name)
+    found = find_capture_time(exif, read_maker_note(exif.maker_note), name)
     if found is not None:
         return found
     try:

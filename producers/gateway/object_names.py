@@ -5,9 +5,9 @@ import os
 import unicodedata
 from pathlib import Path
 
-from uncia.camtrap.names import canonical_name, is_cards_own
+from uncia.camtrap.names import canonical_name, is_card_folder
 from uncia.errors import SettingsError
-from uncia.imaging.capture_time import IN_PHOTOGRAPH, CaptureTime
+from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime
 
 LONGEST_NAME = 100
 """Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
@@ -44,7 +44,7 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
         return checked_name(camera, "camera")
     levels = file.relative_to(folder).parts
     name = levels[0] if len(levels) > 1 and levels[0].upper() != "DCIM" else folder.resolve().name
-    if is_cards_own(name):
+    if is_card_folder(name):
         raise SettingsError(
             f"{name} is a folder of a camera's card and not its name: say with --camera which camera it was"
         )
@@ -62,7 +62,7 @@ def object_key(station: str, camera: str, capture: CaptureTime, digest: str, ext
     time = captured.strftime("%Y%m%dT%H%M%S")
     if captured.microsecond:
         time += f"{captured.microsecond // 1000:03d}"
-    if capture.origin not in IN_PHOTOGRAPH:
+    if capture.origin not in EMBEDDED_ORIGINS:
         time += f"-{capture.origin}"
     return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
 

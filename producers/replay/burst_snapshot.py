@@ -7,7 +7,7 @@ from functools import cached_property
 
 from uncia.errors import PermanentError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
-from uncia.ids import image_id, later_burst_id
+from uncia.ids import image_id, successor_burst_id
 from uncia.kafka.broker import Message
 
 NOTHING_READ = "nothing could be read"
@@ -136,9 +136,9 @@ def under_usable_ids(ours: Mapping[str, Standing], theirs: Bursts) -> list[Stand
         burst_id = burst.burst_id
         if burst_id in theirs.revisions and burst_id not in theirs.standing:
             holder = holders.get(burst.frames[0].image_id, "") if burst.frames else ""
-            burst_id = holder if holder and holder not in ours else later_burst_id(burst_id)
+            burst_id = holder if holder and holder not in ours else successor_burst_id(burst_id)
             while burst_id in theirs.revisions and burst_id not in theirs.standing:
-                burst_id = later_burst_id(burst_id)
+                burst_id = successor_burst_id(burst_id)
             renamed = burst.event.model_copy(update={"burst_id": burst_id})
             burst = replace(burst, burst_id=burst_id, raw=renamed.to_bytes())
         usable.append(burst)

@@ -18,26 +18,26 @@ def ensure_served(wanted: Settings, live: Settings, before_loading: Callable[[],
     `DependencyDown` when Triton does not answer.
     """
     # gRPC and numpy take half a second to import.
-    from uncia.serving.model_card import load_model_card
-    from uncia.serving.triton_client import Health, ModelControl
+    from uncia.serving.model_card import read_active_card
+    from uncia.serving.triton_client import ModelControl, ModelHealth
 
-    load_model_card(wanted)
+    read_active_card(wanted)
     with ModelControl(wanted) as control:
         probe = control.probe(wanted.model)
-        if not probe.healthy and probe.health is not Health.UNREACHABLE and wanted.model != live.model:
+        if not probe.healthy and probe.health is not ModelHealth.UNREACHABLE and wanted.model != live.model:
             before_loading()
             try:
                 control.reload(wanted.model)
             except DependencyDown as error:
-                if control.probe(wanted.model).health is Health.UNREACHABLE:
+                if control.probe(wanted.model).health is ModelHealth.UNREACHABLE:
                     raise
                 raise NotServed(str(error)) from error
             probe = control.probe(wanted.model)
-    if probe.health is Health.NOT_LOADED and wanted.model == live.model and wanted.model_version:
+    if probe.health is ModelHealth.NOT_LOADED and wanted.model == live.model and wanted.model_version:
         name = f"{wanted.model}@{wanted.model_version}"
         raise NotServed(f"Triton does not serve {name}: `uncia models serve {name}` has it served beside live's")
     if not probe.healthy:
-        raise (DependencyDown if probe.health is Health.UNREACHABLE else NotServed)(probe.detail)
+        raise (DependencyDown if probe.health is ModelHealth.UNREACHABLE else NotServed)(probe.detail)
 
 
 def unload(model: str, settings: Settings) -> None:

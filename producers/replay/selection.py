@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from uncia.camtrap.names import canonical_camera
 from uncia.errors import SettingsError
 from uncia.events import ImageUploaded
-from uncia.lanes import time_in_key
+from uncia.lanes import capture_time_in_key
 
 NO_TIMES: Mapping[str, datetime] = MappingProxyType({})
 
@@ -98,4 +98,4 @@ def camera_time(text: str) -> datetime:
 def time_of(upload: ImageUploaded, times: Mapping[str, datetime] = NO_TIMES) -> datetime:
     """Naive: the capture time that live read, else the one in the key, else the moment of the upload in UTC."""
     read = times.get(upload.upload_id)
-    return read or time_in_key(upload.key) or upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)
+    return read or capture_time_in_key(upload.key) or upload.uploaded_at.astimezone(UTC).replace(tzinfo=None)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from uncia.errors import PermanentError, SettingsError
 from uncia.events import CaptureTimeSource, ImagePredicted, ImageUploaded
 from uncia.kafka.broker import Message, read_topics
-from uncia.lanes import time_in_key
+from uncia.lanes import capture_time_in_key
 from uncia.producers.replay.log_offsets import Place
 from uncia.producers.replay.selection import Selection, fits, time_of
 from uncia.settings import Settings
@@ -33,7 +33,7 @@ def times_read(live: Settings, selection: Selection, ends: Mapping[Place, int]) 
             answer = ImagePredicted.from_bytes(message.value)
             taken = answer.capture.time.replace(tzinfo=None)
             told = answer.capture.time_source is not CaptureTimeSource.UPLOAD
-            if told and taken != time_in_key(answer.key):
+            if told and taken != capture_time_in_key(answer.key):
                 found[answer.upload_id] = taken
     return found
 

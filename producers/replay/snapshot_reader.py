@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, ImageUploaded
-from uncia.ids import later_burst_id
+from uncia.ids import successor_burst_id
 from uncia.kafka.broker import existing_topics, read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.producers.replay.burst_snapshot import Bursts, touching, under_usable_ids
@@ -55,7 +55,7 @@ def gather(replay: Replay, live: Settings) -> Gathered:
     caught_up = _live_caught_up(replay, live)
     theirs.read(
         read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
-        touching(images, copied, {*ours.standing, *map(later_burst_id, ours.standing)}),
+        touching(images, copied, {*ours.standing, *map(successor_burst_id, ours.standing)}),
     )
     placed = {upload for burst in ours.standing.values() for upload in burst.uploads}
     unplaced = {upload for burst in theirs.standing.values() for upload in burst.uploads if upload in copied} - placed

@@ -21,7 +21,7 @@ from uncia.kafka.broker import create_topics, existing_topics
 from uncia.producers.replay.description import GENTLE
 from uncia.producers.replay.log_offsets import asking
 from uncia.producers.replay.workers import MARK, Workers, end_left_behind, left_behind
-from uncia.serving.shadows import WORKER, shadow_settings
+from uncia.serving.shadows import SHADOW_WORKER, shadow_settings
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.topics import IMAGE_PREDICTED, UPLOAD_TOPICS
@@ -61,7 +61,7 @@ class Shadow:
     @property
     def group(self) -> str:
         """The consumer group of its worker."""
-        return f"{self._settings.namespace}.uncia-{WORKER}"
+        return f"{self._settings.namespace}.uncia-{SHADOW_WORKER}"
 
     def start(self) -> bool:
         """Start it in the background, and wait until it reads; False when it runs already. Raises `UnciaError`."""
@@ -69,7 +69,7 @@ class Shadow:
             return False
         create_topics(self._settings)
         self._begin_at_the_end()
-        ready = self.folder / f"{WORKER}.ready"
+        ready = self.folder / f"{SHADOW_WORKER}.ready"
         mark = self.mark
         ready.unlink(missing_ok=True)
         log = self.folder / "shadow.log"
@@ -86,7 +86,9 @@ class Shadow:
         while not ready.exists():
             if keeper.poll() is not None or time.monotonic() > deadline:
                 end_left_behind(mark)
-                raise UnciaError(f"the shadow of {self.name} did not start; {log} and {WORKER}.log beside it say why")
+                raise UnciaError(
+                    f"the shadow of {self.name} did not start; {log} and {SHADOW_WORKER}.log beside it say why"
+                )
             time.sleep(0.1)
         return True
 
@@ -102,7 +104,7 @@ class Shadow:
             "UNCIA_MODEL": self._settings.model,
             "UNCIA_MODEL_VERSION": self._settings.model_version,
         }
-        with Workers(self.folder, variables, self.mark, (WORKER,)) as workers:
+        with Workers(self.folder, variables, self.mark, (SHADOW_WORKER,)) as workers:
             while not stop.wait(_LOOK_S):
                 workers.look_after()
 

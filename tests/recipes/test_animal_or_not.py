@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> GroupModel:
     folder = tmp_path_factory.mktemp("groups")
     kinds = tiny_package(folder / "kinds", 1, labels=("fox", "lynx"))
     return train_group_model(
-        _pictures(folder), folder / "both", beside=kinds, keep_head=folder / "head", seed=1, cache=folder / "features"
+        _pictures(folder), folder / "both", kinds=kinds, head_folder=folder / "head", seed=1, cache=folder / "features"
     )
 
 

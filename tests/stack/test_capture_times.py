@@ -17,7 +17,7 @@ from PIL import Image
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
 from tests.unit.processors.predict.reconyx_notes import hyperfire, hyperfire_4k, micro_fire, ultra_fire
-from tests.unit.uncia.imaging.exif_making import (
+from tests.unit.uncia.imaging.exif_builders import (
     DATE_TIME,
     DATE_TIME_ORIGINAL,
     MAKE,

@@ -15,7 +15,7 @@ import pytest
 from tests.stack.containers import ContainerStack
 from uncia.imaging.frames import self_test_pattern
 from uncia.infra.local.stack import Stack
-from uncia.serving.triton_client import Answer, Classifier, Health, ModelControl, load_model_card
+from uncia.serving.triton_client import Classifier, InferenceResult, ModelControl, ModelHealth, read_active_card
 from uncia.settings import Settings
 
 
@@ -25,11 +25,11 @@ def control(settings: Settings) -> Iterator[ModelControl]:
         yield control
 
 
-def classify(settings: Settings, batch: int) -> Answer:
+def classify(settings: Settings, batch: int) -> InferenceResult:
     """The self-test's frame, so many times at once."""
-    card = load_model_card(settings)
+    card = read_active_card(settings)
 
-    async def ask() -> Answer:
+    async def ask() -> InferenceResult:
         classifier = Classifier(settings, card)
         try:
             return await classifier.classify(np.repeat(self_test_pattern(card.frame)[np.newaxis], batch, axis=0))
@@ -68,7 +68,7 @@ def test_the_model_answers_its_self_test(settings: Settings, control: ModelContr
 
 
 def test_every_frame_of_the_largest_batch_is_answered_alike(settings: Settings) -> None:
-    card = load_model_card(settings)
+    card = read_active_card(settings)
     answer = classify(settings, card.max_batch)
 
     assert answer.whole.shape == (card.max_batch, len(card.labels.classes))
@@ -96,8 +96,8 @@ def test_a_dead_process_behind_the_model_is_noticed_and_cured(
         os.kill(pid, signal.SIGKILL)
 
     # Triton goes on calling it ready; only a question shows that it is dead.
-    live = load_model_card(settings).version
-    assert [line.state for line in control.served(settings.model) if line.version == live] == ["READY"]
-    assert control.probe(settings.model).health is not Health.HEALTHY
+    live = read_active_card(settings).version
+    assert [line.state for line in control.list_served(settings.model) if line.version == live] == ["READY"]
+    assert control.probe(settings.model).health is not ModelHealth.HEALTHY
     wait_for(lambda: control.probe(settings.model).healthy, 60, "the keeper's cure")
     assert not set(stubs(stack)) & set(doomed)

@@ -11,7 +11,7 @@ from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia import ids
 from uncia.events import CaptureTimeSource, ImagePredicted, Trigger
-from uncia.serving.model_card import load_model_card
+from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 
 Upload = Callable[[str, bytes], str]
@@ -28,7 +28,7 @@ def test_an_answer_says_what_was_asked_of_whom(
     upload(f"{station}/cam/x.jpg", data)
 
     answer = predicted(f"{station}/cam/x.jpg")
-    card = load_model_card(settings)
+    card = read_active_card(settings)
     assert answer.sha256 == ids.content_hash(data)
     assert answer.image_id == ids.image_id(f"{station}/cam", answer.sha256)
     assert answer.prediction is not None

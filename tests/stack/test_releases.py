@@ -23,7 +23,7 @@ from tests.stack.test_models import stubs
 from tests.stack.witness import Witness
 from uncia.events import ImagePredicted
 from uncia.infra.local.stack import Stack
-from uncia.serving.model_card import ModelCard, installed_card
+from uncia.serving.model_card import ModelCard, read_installed_card
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 from uncia.training.datasets.image_decoding import load_frame
@@ -55,7 +55,7 @@ def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[Mo
     told = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
     name = f"{settings.model}@{told['version']}"
     try:
-        yield installed_card(settings.model_repository, settings.model, told["version"])
+        yield read_installed_card(settings.model_repository, settings.model, told["version"])
     finally:
         models("promote", f"{settings.model}@1")
         models("remove", name)
@@ -125,7 +125,7 @@ def test_versions_change_under_load_and_no_request_fails(
     assert all(answer.prediction is not None for answer in answers)
     labels = {answer.prediction.version: answer.prediction.label_set for answer in answers if answer.prediction}
     assert labels == {
-        "1": installed_card(settings.model_repository, settings.model, "1").label_set,
+        "1": read_installed_card(settings.model_repository, settings.model, "1").label_set,
         installed.version: installed.label_set,
     }
     assert failed_requests(stack, settings.model) == before
@@ -158,7 +158,7 @@ def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settin
     """What the stream said of a file is what a recipe says of it: its frame, the version's graph, float16."""
     assert answer.prediction is not None
     version = answer.prediction.version
-    card = installed_card(settings.model_repository, settings.model, version)
+    card = read_installed_card(settings.model_repository, settings.model, version)
     (folder / "photograph.jpg").write_bytes(data)
     frame = load_frame(folder / "photograph.jpg", card.frame)
     graph = settings.model_repository / settings.model / version / "model.onnx"
@@ -322,7 +322,7 @@ def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
     write_package(tmp_path / "package", seed=5)
     told = models("install", str(tmp_path / "package"), "--name", name).stdout
-    assert f"The stream asks {settings.model}@1 (UNCIA_MODEL)." in told
+    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)." in told
     told = models("promote", f"{name}@1").stdout
     assert "is live" not in told
     assert f"--name {settings.model}" in told

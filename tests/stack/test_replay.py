@@ -27,7 +27,7 @@ from uncia.producers.replay.compare import Held
 from uncia.producers.replay.log_offsets import asking
 from uncia.producers.replay.workers import MARK
 from uncia.serving.labels import LabelSet
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
@@ -102,7 +102,7 @@ def other_model(settings: Settings) -> Iterator[str]:
         shutil.copytree(settings.model_repository / settings.model, folder)
         config = folder / "config.pbtxt"
         config.write_text(config.read_text().replace(f'"{settings.model}"', f'"{name}"'))
-        version = folder / read_standing(folder).live
+        version = folder / read_version_state(folder).live
         labels = json.loads((version / "labels.json").read_text())
         for entry in labels["classes"]:
             entry["label"] = f"other {entry['label']}"

@@ -1,4 +1,4 @@
-"""The same graph with a label set that knows its thresholds."""
+"""Write a package with the same graph and a calibrated label set."""
 
 from pathlib import Path
 
@@ -10,41 +10,41 @@ from uncia.triton_models.packages.writing import render_page, write_package
 
 
 class CalibrationError(UnciaError):
-    """These data say nothing of this model's classes."""
+    """These data calibrate none of the model's classes."""
 
 
 def write_calibrated_package(
-    out: Path, package: OpenPackage, answers: ImageScores, promise: ThresholdTarget, source: str
+    out: Path, package: OpenPackage, scores: ImageScores, target: ThresholdTarget, source: str
 ) -> tuple[OpenPackage, list[ClassCalibration]]:
-    """Write a package with what `answers` about held-out pictures teach; `source` says in words which data these were.
+    """Calibrate on the `scores` of held-out pictures and write the package `out`; `source` describes the data.
 
-    Raises `CalibrationError` where they teach nothing.
+    Raises `CalibrationError` where no class has enough bursts.
     """
     card = package.card
-    bursts = len(set(answers.bursts.tolist()))
-    said = f"{bursts} held-out bursts: {source}"
-    labels, learnt = calibrate_label_set(card.labels, answers.window_scores, answers.samples, promise, said)
-    if not learnt:
+    bursts = len(set(scores.bursts.tolist()))
+    data = f"{bursts} held-out bursts: {source}"
+    labels, calibrations = calibrate_label_set(card.labels, scores.window_scores, scores.samples, target, data)
+    if not calibrations:
         raise CalibrationError(
-            f"{bursts} bursts teach nothing of these classes: a class needs three bursts that show it, and three that "
+            f"{bursts} bursts calibrate none of these classes: a class needs three bursts that show it and three that "
             "do not. Labels or taxa of the data must be those of the model"
         )
     rows: list[tuple[object, ...]] = [("class", "threshold", "found", "false alarms", "calibrated")]
-    for each in learnt:
+    for entry in calibrations:
         rows.append(
             (
-                each.label,
-                "none" if each.threshold is None else f"{each.threshold:g}",
-                f"{each.found} of {each.present}",
-                f"{each.false_alarms} of {each.absent}",
-                "yes" if each.calibrated else "no",
+                entry.label,
+                "none" if entry.threshold is None else f"{entry.threshold:g}",
+                f"{entry.found} of {entry.present}",
+                f"{entry.false_alarms} of {entry.absent}",
+                "yes" if entry.calibrated else "no",
             )
         )
-    told = [
-        f"The graph of {card.model} ({card.onnx_sha256[:12]}), with thresholds and calibration learnt on {said}.",
-        f"The promise: {promise}. Counts are of the very bursts that it was learnt on; others will differ.",
+    text = [
+        f"The graph of {card.model} ({card.onnx_sha256[:12]}), with thresholds and calibration fitted on {data}.",
+        f"Target: {target}. The counts are those of the bursts that the thresholds were chosen on; others will differ.",
     ]
-    made = write_package(
+    written = write_package(
         out,
         package.graph.read_bytes(),
         model=card.model,
@@ -52,7 +52,7 @@ def write_calibrated_package(
         labels=labels,
         weights=card.weights,
         licence=card.licence,
-        page=render_page(f"{card.model}, calibrated", told, {"Classes": rows}),
+        page=render_page(f"{card.model}, calibrated", text, {"Classes": rows}),
         built_from=card.built_from,
     )
-    return made, learnt
+    return written, calibrations

@@ -1,4 +1,4 @@
-"""What held-out bursts say of a label set: from which score a class counts as seen, and how likely it then is."""
+"""Calibrate a label set on held-out bursts: from which score a class counts as found, and how probable it then is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,28 +16,29 @@ from uncia.training.offline_inference.presence import class_presence
 
 @dataclass(frozen=True, slots=True)
 class ThresholdTarget:
-    """What a threshold must keep on the bursts that it is chosen on: one of the two."""
+    """What a threshold must meet on the bursts that it is chosen on: one of the two."""
 
     least_precision: float | None = None
     at_most_false_alarms: int | None = None
 
     def __str__(self) -> str:
         if self.least_precision is not None:
-            return f"at least {self.least_precision:.0%} of what is called so is so"
+            return f"precision of at least {self.least_precision:.0%}"
         return f"at most {self.at_most_false_alarms} false alarms"
 
 
 @dataclass(frozen=True, slots=True)
 class ClassCalibration:
-    """What was learnt of one class."""
+    """The calibration of one class. The fields are the JSON keys of `uncia models calibrate`."""
 
     label: str
     present: int
-    """Bursts that show it."""
+    """Bursts that show the class."""
     absent: int
     found: int
-    """Bursts that show it and reach the threshold."""
+    """Bursts that show the class and reach the threshold."""
     false_alarms: int
+    """Bursts that do not show the class and reach the threshold."""
     threshold: float | None
     calibrated: bool
 
@@ -45,52 +46,54 @@ class ClassCalibration:
 def calibrate_label_set(
     labels: LabelSet,
     windows: NDArray[np.floating],
-    pictures: Sequence[Sample],
-    promise: ThresholdTarget,
+    samples: Sequence[Sample],
+    target: ThresholdTarget,
     source: str,
     *,
     least_bursts: int = 3,
 ) -> tuple[LabelSet, list[ClassCalibration]]:
-    """The label set with thresholds and calibrations, and what they come from.
+    """The label set with thresholds and calibrations, and the counts behind them.
 
-    `windows` (N, C): the best windows of N held-out pictures, as the stream would see them. A class that fewer than
-    `least_bursts` bursts show keeps what it had: the data do not speak of it. A class that is shown but for which no
-    threshold keeps the promise has none afterwards. `source` says in words which data these were.
+    `windows` (N, C): the best windows of N held-out pictures, scored as in the stream. A class that fewer than
+    `least_bursts` bursts show, or do not show, is left unchanged. A class with enough bursts for which no threshold
+    meets the target has none afterwards. `source` describes the data for readers.
     """
-    bursts = np.array([picture.burst for picture in pictures], dtype=np.str_)
-    there, known = class_presence(pictures, labels)
-    # Nothing is in a burst only if it is in all frames of it.
+    bursts = np.array([sample.burst for sample in samples], dtype=np.str_)
+    present_in_picture, known_in_picture = class_presence(samples, labels)
+    # A burst shows nothing only if all of its frames do.
     empty = np.array([entry.group == "nothing" and entry.label == "nothing" for entry in labels.classes])
-    peaks = max_by_burst(windows, bursts)
-    shown = np.where(empty, max_by_burst(~there, bursts) == 0, max_by_burst(there, bursts) > 0)
-    told = max_by_burst(~known, bursts) == 0
-    classes, learnt = [], []
+    best = max_by_burst(windows, bursts)
+    shown = np.where(
+        empty, max_by_burst(~present_in_picture, bursts) == 0, max_by_burst(present_in_picture, bursts) > 0
+    )
+    known = max_by_burst(~known_in_picture, bursts) == 0
+    classes, calibrations = [], []
     for entry in labels.classes:
-        rows = told[:, entry.index]
-        present, scores = shown[rows, entry.index], np.clip(peaks[rows, entry.index], 0, 1)
-        if present.sum() < least_bursts or (~present).sum() < least_bursts:
+        rows = known[:, entry.index]
+        present, scores = shown[rows, entry.index], np.clip(best[rows, entry.index], 0, 1)
+        if min(present.sum(), (~present).sum()) < least_bursts:
             classes.append(entry)
             continue
         threshold = choose_threshold(
             scores,
             present,
-            least_precision=promise.least_precision,
-            at_most_false_alarms=promise.at_most_false_alarms,
+            least_precision=target.least_precision,
+            at_most_false_alarms=target.at_most_false_alarms,
         )
         curve = fit_calibration(scores, present)
-        called = scores >= threshold if threshold is not None else np.zeros_like(present)
-        learnt.append(
+        found = scores >= threshold if threshold is not None else np.zeros_like(present)
+        calibrations.append(
             ClassCalibration(
                 label=entry.label,
                 present=int(present.sum()),
                 absent=int((~present).sum()),
-                found=int((called & present).sum()),
-                false_alarms=int((called & ~present).sum()),
+                found=int((found & present).sum()),
+                false_alarms=int((found & ~present).sum()),
                 threshold=threshold,
                 calibrated=curve is not None,
             )
         )
         classes.append(entry.model_copy(update={"threshold": threshold, "calibration": curve}))
-    said = f"{labels.source} " if labels.source else ""
-    note = f"{said}Thresholds and calibration of {len(learnt)} classes: {source} ({promise})."
-    return LabelSet(name=labels.name, source=note, classes=tuple(classes)), learnt
+    before = f"{labels.source} " if labels.source else ""
+    note = f"{before}Thresholds and calibration of {len(calibrations)} classes: {source} ({target})."
+    return LabelSet(name=labels.name, source=note, classes=tuple(classes)), calibrations

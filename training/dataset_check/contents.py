@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.progress import ProgressCallback
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.progress import ProgressCallback
 
@@ -34,7 +34,7 @@ def embed_images(
     sights = [ImageRegion(path) for path in paths]
     told = extract(sights, ("plain",), network, (cut,), spec, cache, progress or (lambda done, total: None))
     file = cache_file(cache, network, cut, spec)
-    kept = [(sight, content) for sight, content in zip(sights, told.contents, strict=True) if content is not None]
+    kept = [(sight, content) for sight, content in zip(sights, told.digests, strict=True) if content is not None]
     if not kept:
         return [], np.zeros((0, 1), np.float32)
     try:
@@ -55,7 +55,7 @@ def _best_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.
         for begin in range(0, len(items), _AT_ONCE):
             table = gather_rows(items[begin : begin + _AT_ONCE], Path(folder) / "rows")
             # The first row is the whole frame, the others are its windows.
-            best = [table.of(place)[1:].max(axis=0) for place in range(len(table))]
+            best = [table.rows_of(place)[1:].max(axis=0) for place in range(len(table))]
             out.write(np.stack(best).tobytes())
         out.flush()
         return np.memmap(out, np.float32, "r", shape=(len(items), len(best[0])))

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec
-from uncia.terminal import on_page
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.terminal import printable_in_html
 from uncia.training.dataset_check.findings import Findings
 from uncia.training.datasets.image_decoding import OTHER_FORMATS, load_frame
 
@@ -37,7 +37,7 @@ def render_report(findings: Findings, root: Path) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=on_page, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=printable_in_html, trim_blocks=True
     )
     shown = _Shown(root)
     doubts = [

@@ -1,7 +1,7 @@
 """A user's picture file, of whatever kind, as the array that a model sees.
 
-A JPEG takes the stream's own way (`uncia.imaging.frames.read_frame`), so that training and serving never differ. Other
-kinds never reach the stream; they are turned into 8-bit RGB and go through the same cut and scale.
+A JPEG takes the stream's own way (`uncia.imaging.frames.decode_frame`), so that training and serving never differ.
+Other kinds never reach the stream; they are turned into 8-bit RGB and go through the same cut and scale.
 """
 
 import io
@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, Pixels, fit, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, decode_frame, scale_to_frame
 
 MAX_PIXELS = 150_000_000
 """As the stream's default (`UNCIA_MAX_MEGAPIXELS`)."""
@@ -30,13 +31,13 @@ _BEHIND = 127
 def load_frame(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """What a model with this frame sees of the file: uint8, shape (spec.height, spec.width, 3), RGB.
 
-    Raises `RejectedImage`: for a JPEG the reasons of `read_frame`; for others `image-missing`, `image-empty`,
+    Raises `RejectedImage`: for a JPEG the reasons of `decode_frame`; for others `image-missing`, `image-empty`,
     `image-too-large`, `image-unknown-kind`, `image-truncated` or `image-corrupt`. Thread-safe.
     """
     data = read_bytes(path)
     if data.startswith(_JPEG):
-        return read_frame(data, spec, max_pixels=max_pixels).pixels
-    return fit(_decode(data, max_pixels), spec)
+        return decode_frame(data, spec, max_pixels=max_pixels).pixels
+    return scale_to_frame(_decode(data, max_pixels), spec)
 
 
 def read_bytes(path: Path) -> bytes:

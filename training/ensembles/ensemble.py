@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
 from uncia.training.datasets.dataset import Sample
 from uncia.training.ensembles.graph import Member, ensemble_graph, member_outputs_graph

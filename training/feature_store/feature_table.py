@@ -1,7 +1,6 @@
-"""All rows of features that one training needs, side by side in a file that is mapped into memory.
+"""All rows of features that one training run needs, in one file that is mapped into memory.
 
-So a training runs over them as often as it likes, in pieces, and the memory that it takes does not grow with the
-number of photographs.
+Training reads them in chunks as often as it needs, and its memory does not grow with the number of photographs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,20 +11,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.storage.atomic_dir import draft, tidy
+from uncia.storage.atomic_dir import remove_stale_staging, staging_directory
 from uncia.training import TrainingError
 from uncia.training.feature_store.cache import FeatureCache, Rows
 
 Indices = NDArray[np.int64]
 
 CHUNK_ROWS = 4096
-"""Rows that are worked on at once."""
-_DRAFT = ".rows-"
+"""Rows that are processed at once."""
+_PREFIX = ".rows-"
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """`rows` float32 (T, D); item `i` owns `rows[first[i]:first[i + 1]]`: the whole frame, then its windows."""
+    """`rows` float32 (T, D); item `i` has `rows[first[i]:first[i + 1]]`: the whole frame, then its windows."""
 
     rows: NDArray[np.float32]
     first: Indices
@@ -33,12 +32,13 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.first) - 1
 
-    def of(self, item: int) -> Rows:
-        found: Rows = self.rows[self.first[item] : self.first[item + 1]]
-        return found
+    def rows_of(self, item: int) -> Rows:
+        """The rows of one item, (R, D)."""
+        rows: Rows = self.rows[self.first[item] : self.first[item + 1]]
+        return rows
 
-    def stretches(self) -> Iterator[tuple[int, int]]:
-        """Stretches of items, begin and end, of at most about `CHUNK_ROWS` rows each."""
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """Ranges of items, begin and end, of at most about `CHUNK_ROWS` rows each."""
         begin = 0
         while begin < len(self):
             end = int(np.searchsorted(self.first, self.first[begin] + CHUNK_ROWS, side="right")) - 1
@@ -49,15 +49,15 @@ class FeatureTable:
 
 @contextmanager
 def scratch_directory(folder: Path) -> Iterator[Path]:
-    """A place for tables, gone afterwards; what killed processes left is removed."""
+    """A temporary directory for tables in `folder`; also removes what killed processes left there."""
     folder.mkdir(parents=True, exist_ok=True)
-    tidy(folder, _DRAFT)
-    with draft(folder, _DRAFT) as place:
-        yield place
+    remove_stale_staging(folder, _PREFIX)
+    with staging_directory(folder, _PREFIX) as directory:
+        yield directory
 
 
-def gather_rows(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = False) -> FeatureTable:
-    """Bring the rows of `(cache file, key)` together in `file`; `whole`: only the first of each.
+def gather_rows(items: Sequence[tuple[Path, str]], file: Path, *, frame_only: bool = False) -> FeatureTable:
+    """Copy the rows of all `(cache file, key)` into `file`; `frame_only`: only the first row of each item.
 
     Raises `TrainingError` when the disk is full.
     """
@@ -66,13 +66,13 @@ def gather_rows(items: Sequence[tuple[Path, str]], file: Path, *, whole: bool = 
     width = 0
     try:
         with file.open("wb") as out:
-            for place, (path, key) in enumerate(items):
-                rows = caches[path].get(key)[: 1 if whole else None]
+            for number, (path, key) in enumerate(items):
+                rows = caches[path].get(key)[: 1 if frame_only else None]
                 width = rows.shape[1]
-                first[place + 1] = first[place] + len(rows)
+                first[number + 1] = first[number] + len(rows)
                 out.write(rows.tobytes())
     except OSError as error:
-        raise TrainingError(f"no room for the features in {file.parent}: {error.strerror}") from error
+        raise TrainingError(f"the features cannot be written to {file.parent}: {error.strerror}") from error
     finally:
         for cache in caches.values():
             cache.close()

@@ -10,13 +10,13 @@ from uncia.triton_models.recipes import efficientnet
 
 
 def load_backbone(name: str, weights: Path | None = None) -> Backbone:
-    """The backbone of this name: an EfficientNet-lite, or any classifier of torchvision's.
+    """An EfficientNet-lite, or any classifier of torchvision, by name.
 
-    `weights` is a file with the state of a torchvision network; without it its published weights are downloaded.
-    Raises `TrainingError` where there is no such network, or no weights.
+    `weights` is a file with the state dict of a torchvision network; without it torchvision downloads its published
+    weights. Raises `TrainingError` for an unknown network, and where the weights cannot be loaded.
     """
     if name in efficientnet.VARIANTS:
         if weights is not None:
-            raise TrainingError(f"{name} brings its own weights: leave --weights out, or name a torchvision network")
+            raise TrainingError(f"{name} has weights of its own: leave --weights out, or choose a torchvision network")
         return EfficientNetLite(name)
     return TorchvisionBackbone(name, weights)

@@ -1,7 +1,7 @@
-"""Fine-tuning on a CPU: what does not learn runs in ONNX Runtime, which is several times as fast as torch.
+"""Fine-tuning on a CPU: the frozen layers run in ONNX Runtime, which is several times as fast as torch.
 
-The network is cut where learning begins. The frozen part becomes a graph, asked frame by frame in the threads that
-decode; the rest is a `DensePass` over its features, which shares its layers with the whole network.
+The network is cut where training begins. The frozen prefix becomes an ONNX graph, run frame by frame in the threads
+that decode; the rest is a `DensePass` over its features, which shares its layers with the whole network.
 """
 
 from collections.abc import Callable
@@ -13,59 +13,58 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.trunk_extractor import features_digest, write_graph
-from uncia.triton_models.recipes.dense_pass import DensePass, OneMap
+from uncia.triton_models.packages.loading import open_session
+from uncia.triton_models.recipes.dense_pass import DensePass, FirstFeatureMap
 from uncia.triton_models.recipes.efficientnet import EfficientNetMaps
 
 FrameTransform = Callable[[Pixels], NDArray[Any]]
-"""A frame as the learning part takes it."""
+"""From a frame to the input of the trained part."""
 
 
 def split_network(
-    network: DensePass, backbone: Backbone, spec: FrameSpec, learning: int, folder: Path
+    network: DensePass, backbone: Backbone, spec: FrameSpec, trained_blocks: int, folder: Path
 ) -> tuple[DensePass, FrameTransform | None]:
-    """The part whose last `learning` blocks learn, and what goes before it.
+    """The part whose last `trained_blocks` blocks are trained, and the transform that replaces the layers before it.
 
-    The network itself, and None, on a GPU, and where it is no EfficientNet or nearly all of it learns.
+    Returns the network itself and None on a GPU, for a network that is not an EfficientNet, and where nothing remains
+    frozen. The graph is cached in `folder`.
     """
-    maps = network.trunk.maps if isinstance(network.trunk, OneMap) else None
+    maps = network.trunk.maps if isinstance(network.trunk, FirstFeatureMap) else None
     if torch.cuda.is_available() or not isinstance(maps, EfficientNetMaps):
         return network, None
     blocks = len(maps.blocks) + (maps.head is not None)
-    last_frozen = blocks - learning - 1
+    last_frozen = blocks - trained_blocks - 1
     if last_frozen < 0:
         return network, None
     cut = f"block-{last_frozen}"
     path = folder / f"frozen-{features_digest(backbone, cut, spec)}.onnx"
     if not path.exists():
-        write_graph(_Frozen(backbone, cut, spec).eval(), spec, path, ["FEATURES"])
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        write_graph(_FrozenPrefix(backbone, cut, spec).eval(), spec, path, ["FEATURES"])
+    session = open_session(path)
     channels = session.get_outputs()[0].shape[-1]
     rest = DensePass(
-        _Rest(maps, last_frozen + 1),
+        _TrainedBlocks(maps, last_frozen + 1),
         network.head,
         spec,
-        step=network.step,
+        feature_stride=network.feature_stride,
         mean=[0.0] * channels,
         std=[1.0] * channels,
         whole=network.whole,
-        everywhere=network.lasting[0].nonzero()[:, 0].tolist(),
+        frame_wide=network.frame_wide[0].nonzero()[:, 0].tolist(),
     )
 
-    def prepare(frame: Pixels) -> NDArray[np.float32]:
+    def transform(frame: Pixels) -> NDArray[np.float32]:
         features: NDArray[np.float32] = session.run(None, {"FRAME": frame[np.newaxis]})[0][0]
         return features
 
-    return rest.eval(), prepare
+    return rest.eval(), transform
 
 
-class _Frozen(nn.Module):
+class _FrozenPrefix(nn.Module):
     """FRAME uint8 (B, height, width, 3) to features float32 (B, rows, columns, channels)."""
 
     mean: Tensor
@@ -82,8 +81,8 @@ class _Frozen(nn.Module):
         return features.permute(0, 2, 3, 1)
 
 
-class _Rest(nn.Module):
-    """The blocks from `first` on, and the head; the very layers of `maps`."""
+class _TrainedBlocks(nn.Module):
+    """The blocks of `maps` from number `first` on, and its head. The layers are shared, not copied."""
 
     def __init__(self, maps: EfficientNetMaps, first: int) -> None:
         super().__init__()
@@ -91,7 +90,6 @@ class _Rest(nn.Module):
         self.head = maps.head
 
     def forward(self, features: Tensor) -> Tensor:
-        now = features
         for block in self.blocks:
-            now = block(now)
-        return now if self.head is None else self.head(now)
+            features = block(features)
+        return features if self.head is None else self.head(features)

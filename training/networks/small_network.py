@@ -1,4 +1,4 @@
-"""A small network from scratch: LeNet's size, the whole frame at once. It learns in minutes, on folders of hundreds.
+"""A small network from scratch: LeNet's size, the whole frame at once. It trains in minutes, on folders of hundreds.
 
 LeCun and others, "Gradient-based learning applied to document recognition" (1998), with rectifiers, max pooling and
 three colours.
@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.splits import Split
 from uncia.training.features.inputs import Augmentation
@@ -22,15 +23,21 @@ from uncia.training.model_packages.trained_model import (
     label_classes,
     with_known_labels,
 )
-from uncia.training.networks.training_loop import LoopSettings, describe_epochs, predict_pictures, train_epochs
+from uncia.training.networks.training_loop import (
+    LoopSettings,
+    TrainingData,
+    describe_epochs,
+    predict_samples,
+    train_epochs,
+)
 from uncia.triton_models.recipes.dense_pass import DensePass
 
 Progress = Callable[[str, int, int], None]
 
 CHECKPOINT = "small.pt"
 _FEATURES = 84
-_LEAST = 20
-"""Pixels; two convolutions of 5 with their pooling leave nothing of less."""
+_MIN_SIDE = 20
+"""Pixels; two convolutions of 5 with their pooling leave nothing of a smaller frame."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,17 @@ class LeNetTrunk(nn.Module):
 
     def __init__(self, spec: FrameSpec) -> None:
         super().__init__()
-        self.look = nn.Sequential(
+        self.convolutions = nn.Sequential(
             nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)
         )
-        left = [((size - 4) // 2 - 4) // 2 for size in (spec.height, spec.width)]
-        self.think = nn.Sequential(
-            nn.Linear(16 * left[0] * left[1], 120), nn.ReLU(), nn.Linear(120, _FEATURES), nn.ReLU()
+        rows, columns = (((size - 4) // 2 - 4) // 2 for size in (spec.height, spec.width))
+        self.layers = nn.Sequential(
+            nn.Linear(16 * rows * columns, 120), nn.ReLU(), nn.Linear(120, _FEATURES), nn.ReLU()
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        found: Tensor = self.think(self.look(pixels).flatten(1))
-        return found[:, :, None, None]
+        features: Tensor = self.layers(self.convolutions(pixels).flatten(1))
+        return features[:, :, None, None]
 
 
 def train_small(
@@ -69,47 +76,37 @@ def train_small(
     settings: SmallSettings,
     seed: int,
     work: Path,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda step, done, total: None,
 ) -> TrainedModel:
-    """Checkpoints lie in `work`; the same call goes on from there. Raises `TrainingError`."""
+    """Train. Checkpoints are in the folder `work`, from which the same call resumes. Raises `TrainingError`."""
     classes = label_classes(split.train)
-    if min(settings.width, settings.height) < _LEAST:
-        raise TrainingError(f"a frame of {settings.width} x {settings.height} is too small: at least {_LEAST} each way")
+    if min(settings.width, settings.height) < _MIN_SIDE:
+        raise TrainingError(
+            f"a frame of {settings.width} x {settings.height} is too small: at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
+        )
     spec = FrameSpec(width=settings.width, height=settings.height, window=max(settings.width, settings.height))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        trunk, head = LeNetTrunk(spec), nn.Linear(_FEATURES, len(classes))
-    network = DensePass(
-        trunk,
-        head,
-        spec,
-        step=1,
-        mean=(127.0,) * 3,
-        std=(64.0,) * 3,
-        whole="windows",
-        everywhere=frame_wide_classes(classes),
-    )
+    network = _new_network(spec, classes, seed)
     loop = LoopSettings(
         epochs=settings.epochs,
         patience=settings.patience,
         batch=settings.batch,
         rate=settings.rate,
         trunk_rate=settings.rate,
-        augmentations=tuple(each for each in settings.augmentations if each != "plain"),
+        augmentations=tuple(name for name in settings.augmentations if name != "plain"),
         seed=seed,
     )
-    train, held_out, test = (list(with_known_labels(side, classes)) for side in split.subsets)
-    curve, unreadable = train_epochs(
-        network, list(trunk.parameters()), spec, classes, train, held_out, loop, work / CHECKPOINT, progress
-    )
+    train, held_out, test = (with_known_labels(subset, classes) for subset in split.subsets)
+    data = TrainingData(spec, classes, train, held_out)
+    curve, unreadable = train_epochs(network, list(network.trunk.parameters()), data, loop, work / CHECKPOINT, progress)
     return TrainedModel(
         network=network,
         spec=spec,
         classes=classes,
-        held_out=predict_pictures(network, spec, classes, held_out, settings.batch, unreadable),
-        test=predict_pictures(network, spec, classes, test, settings.batch, unreadable),
+        held_out=predict_samples(network, data, held_out, settings.batch, unreadable),
+        test=predict_samples(network, data, test, settings.batch, unreadable),
         curve=curve,
         curve_step="epoch",
+        # The keys are part of the JSON output of `uncia train`.
         settings={
             "way": "a small network from scratch (LeNet's size), on whole frames",
             "augmentation": ", ".join(settings.augmentations),
@@ -117,8 +114,25 @@ def train_small(
             "batch": str(settings.batch),
             "epochs": describe_epochs(curve, settings.epochs),
         },
-        weights="learnt from scratch",
-        licence="as whoever trained it decides",
+        weights="trained from scratch",
+        licence="to be chosen by the person who trained it",
         unreadable=unreadable,
         notes=coverage_notes(split, classes),
+    )
+
+
+def _new_network(spec: FrameSpec, classes: tuple[LabelClass, ...], seed: int) -> DensePass:
+    """A network whose initial weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trunk, head = LeNetTrunk(spec), nn.Linear(_FEATURES, len(classes))
+    return DensePass(
+        trunk,
+        head,
+        spec,
+        feature_stride=1,
+        mean=(127.0,) * 3,
+        std=(64.0,) * 3,
+        whole="windows",
+        frame_wide=frame_wide_classes(classes),
     )

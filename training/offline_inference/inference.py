@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.errors import UnciaError
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.progress import ProgressCallback, no_progress

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import ExifTags, Image, features
 
-from uncia.camtrap.csv_cells import safe_cell
+from uncia.camtrap.csv_cells import escape_formula
 from uncia.events.images import Box
 from uncia.ids import digest
-from uncia.storage.atomic_dir import whole_folder
+from uncia.storage.atomic_dir import atomic_directory
 from uncia.training.datasets import DataError
 from uncia.training.datasets.readers.table import COMPOSITES_FILE
 from uncia.training.datasets.reading import TABLE_NAME
@@ -117,7 +117,7 @@ def _draw_all(
                     "frames": len(burst.poses),
                     "infrared": int(burst.infrared),
                 }
-                table.writerow({name: safe_cell(value) for name, value in row.items()})
+                table.writerow({name: escape_formula(value) for name, value in row.items()})
                 done += 1
                 if progress:
                     progress(done, total)
@@ -188,7 +188,7 @@ def _drawn(folder: Path, told: dict[str, Any], *, fresh: bool) -> RenderedDatase
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder that becomes `folder` when the block ends well, and is gone when it does not."""
     try:
-        with whole_folder(folder.absolute()) as place:
+        with atomic_directory(folder.absolute()) as place:
             yield place
             if folder.exists():
                 folder.rmdir()  # only an empty one gives way

@@ -1,12 +1,12 @@
-"""A user's labels, in whatever of three forms they come, as a label set.
+"""Read a user's labels, in one of three formats, as a label set.
 
-- `.txt`: one label a line, in the order of the outputs. A line of seven parts divided by `;` is SpeciesNet's: id,
-  class, order, family, genus, species, common name; the taxon is then the narrowest that is told.
-- `.csv`: a table with the column `label`, and `taxon`, `group`, `threshold` where they are known.
-- `.json`: a `labels.json` of ours.
+- `.txt`: one label per line, in the order of the outputs. A line of seven parts separated by `;` has SpeciesNet's
+  format: id, class, order, family, genus, species, common name; the taxon is then the narrowest given rank.
+- `.csv`: a table with the column `label`, and optionally `taxon`, `group` and `threshold`.
+- `.json`: the `labels.json` of a package.
 
-Where nobody says the group, names do: `blank`, `empty` and the like are nothing, `human` and the like a person,
-`vehicle` and the like a vehicle; everything else is an animal.
+Without a group, the name decides: `blank`, `empty` and similar names are nothing, `human` and similar names a person,
+`vehicle` and similar names a vehicle; everything else is an animal.
 """
 
 import csv
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.labels import Group, LabelSet, load_label_set
 from uncia.triton_models.packages.validation import ModelRefused
@@ -31,18 +31,18 @@ _MOST_BYTES = 16 * 2**20
 
 
 def read_labels(path: Path, name: str, source: str) -> LabelSet:
-    """The label set. Raises `ModelRefused` with the line that is wrong."""
+    """The label set. Raises `ModelRefused` with the faulty line."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ModelRefused(f"the labels {path} are too large: {path.stat().st_size:,} bytes")
         if path.suffix.lower() == ".json":
             return load_label_set(path)
         raw = path.read_bytes()
-        text = raw.decode(tables.encoding_of(raw[:4096]))
+        text = raw.decode(table_format.detect_encoding(raw[:4096]))
     except OSError as error:
         raise ModelRefused(f"the labels {path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
-        raise ModelRefused(f"the labels {path} are no text in UTF-8 ({error.reason}): save them as such") from error
+        raise ModelRefused(f"the labels {path} are not UTF-8 text ({error.reason}): save them in UTF-8") from error
     except SettingsError as error:
         raise ModelRefused(str(error)) from error
     except ModelRefused:
@@ -52,9 +52,9 @@ def read_labels(path: Path, name: str, source: str) -> LabelSet:
     try:
         rows = _table(text, path) if path.suffix.lower() == ".csv" else _lines(text, path)
     except csv.Error as error:
-        raise ModelRefused(f"the labels {path} are no table: {error}") from error
+        raise ModelRefused(f"the labels {path} are not a table: {error}") from error
     if not rows:
-        raise ModelRefused(f"the labels {path} name no class")
+        raise ModelRefused(f"the labels {path} contain no class")
     classes = [{"index": index, **row} for index, row in enumerate(rows)]
     try:
         return LabelSet.model_validate({"name": name.replace("_", "-"), "source": source, "classes": classes})
@@ -67,11 +67,13 @@ def read_labels(path: Path, name: str, source: str) -> LabelSet:
 def _lines(text: str, path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.strip()
-        if not words:
-            raise ModelRefused(f"the labels {path}: line {number} is empty; each line is one output, in order")
-        parts = [part.strip() for part in words.split(";")]
-        rows.append(_speciesnet(parts, number) if len(parts) == _PARTS else _named(words, "", ""))
+        text_line = line.strip()
+        if not text_line:
+            raise ModelRefused(
+                f"the labels {path}: line {number} is empty; each line must be the label of one output, in order"
+            )
+        parts = [part.strip() for part in text_line.split(";")]
+        rows.append(_speciesnet(parts, number) if len(parts) == _PARTS else _named(text_line, "", ""))
     return rows
 
 
@@ -84,21 +86,21 @@ def _speciesnet(parts: list[str], number: int) -> dict[str, Any]:
 
 def _table(text: str, path: Path) -> list[dict[str, Any]]:
     first, _, rest = text.partition("\n")
-    form = tables.form_of(first)
-    reader = csv.DictReader(io.StringIO(rest if form.skipped else text, newline=""), delimiter=form.separator)
+    form = table_format.detect_format(first)
+    reader = csv.DictReader(io.StringIO(rest if form.skipped_lines else text, newline=""), delimiter=form.separator)
     if "label" not in (reader.fieldnames or ()):
         raise ModelRefused(f"the labels {path} have no column `label`; they have {', '.join(reader.fieldnames or ())}")
     rows = []
     for row in reader:
-        # A class that is called NA is one nobody named.
-        made = _named(*(tables.cell(row.get(name)) for name in ("label", "taxon", "group")))
-        if threshold := tables.cell(row.get("threshold")):
-            made["threshold"] = threshold
-        rows.append(made)
+        # A class with the name NA is unnamed.
+        entry = _named(*(table_format.clean_cell(row.get(name)) for name in ("label", "taxon", "group")))
+        if threshold := table_format.clean_cell(row.get("threshold")):
+            entry["threshold"] = threshold
+        rows.append(entry)
     return rows
 
 
 def _named(label: str, taxon: str, group: str) -> dict[str, Any]:
-    found = group or _GROUPS.get(label.lower()) or _GROUPS.get(taxon.lower()) or "animal"
-    # What is no living thing has no taxon.
-    return {"label": label, "taxon": taxon if found in ("animal", "person") else "", "group": found}
+    resolved = group or _GROUPS.get(label.lower()) or _GROUPS.get(taxon.lower()) or "animal"
+    # Only animals and persons have a taxon.
+    return {"label": label, "taxon": taxon if resolved in ("animal", "person") else "", "group": resolved}

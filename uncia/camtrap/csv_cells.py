@@ -3,7 +3,7 @@
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def safe_cell(value: object) -> object:
+def escape_formula(value: object) -> object:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text; numbers, and
     text that is a number, stay as they are.
 

@@ -49,7 +49,7 @@ class Deployments:
         """All deployments of a camera, the one that began last first."""
         return self._by_camera.get(canonical_camera(camera), ())
 
-    def learn(self, key: bytes | None, value: bytes | None) -> None:
+    def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Take one message of the topic; one without value takes its deployment out. One writer at a time."""
         if key is None:
             return
@@ -130,5 +130,5 @@ class DeploymentReader:
         )
 
     def _take(self, message: Message) -> None:
-        self.deployments.learn(message.key, message.value)
+        self.deployments.apply(message.key, message.value)
         self._positions[(message.topic, message.partition)] = message.offset + 1

@@ -48,7 +48,7 @@ def camera_matches(wanted: str, camera: str) -> bool:
     return theirs == ours or theirs.startswith(f"{ours.removesuffix('/')}/")
 
 
-def is_cards_own(name: str) -> bool:
+def is_card_folder(name: str) -> bool:
     """Whether cameras make a folder of this name on their cards, so that it names no camera.
 
     `DCIM`, and within it three digits and five letters as `100RECNX` (DCF 2.0).

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.errors import UnciaError
 
 __all__ = ["Row", "TableReader", "open_table", "table_of"]
@@ -34,7 +34,7 @@ class Row:
 
     def text(self, column: str) -> str:
         """The cell without surrounding blanks; empty where the column is absent or the cell means nothing (`NA`)."""
-        return tables.cell(self.cells.get(column))
+        return table_format.clean_cell(self.cells.get(column))
 
 
 class TableReader:
@@ -42,9 +42,9 @@ class TableReader:
 
     def __init__(self, stream: TextIO, *, strict: bool) -> None:
         """Read the heading. `strict` refuses quotes that a CSV writer would never write."""
-        self.form = tables.form_of(stream.readline(_LONGEST_LINE), stream.readline(_LONGEST_LINE))
+        self.form = table_format.detect_format(stream.readline(_LONGEST_LINE), stream.readline(_LONGEST_LINE))
         stream.seek(0)
-        for _ in range(self.form.skipped):
+        for _ in range(self.form.skipped_lines):
             stream.readline()
         self._reader = csv.reader(stream, delimiter=self.form.separator, strict=strict)
         self.header = [name.strip() for name in self._next() or []]
@@ -68,7 +68,7 @@ class TableReader:
 
     @property
     def _line(self) -> int:
-        return self._reader.line_num + self.form.skipped
+        return self._reader.line_num + self.form.skipped_lines
 
     def _next(self) -> list[str] | None:
         try:
@@ -82,21 +82,21 @@ def open_table(path: Path, *, strict: bool = False) -> Iterator[TableReader]:
     """Stream a table from a file. Raises `UnciaError` where it cannot be read, or is not text in UTF-8 or UTF-16."""
     try:
         with path.open("rb") as file:
-            encoding = tables.encoding_of(file.read(4096))
+            encoding = table_format.detect_encoding(file.read(4096))
         with path.open(encoding=encoding, newline="") as text:
             yield TableReader(text, strict=strict)
     except OSError as error:
         raise UnciaError(f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UnciaError(tables.not_utf_8(_first_line_not_utf_8(path))) from error
+        raise UnciaError(table_format.encoding_problem(_first_line_not_utf_8(path))) from error
 
 
 def table_of(raw: bytes, *, strict: bool = False) -> TableReader:
     """Read a table from bytes. Raises `UnciaError` where they are not text in UTF-8 or UTF-16."""
     try:
-        text = raw.decode(tables.encoding_of(raw))
+        text = raw.decode(table_format.detect_encoding(raw))
     except UnicodeDecodeError as error:
-        raise UnciaError(tables.not_utf_8(raw[: error.start].count(b"\n") + 1)) from error
+        raise UnciaError(table_format.encoding_problem(raw[: error.start].count(b"\n") + 1)) from error
     return TableReader(io.StringIO(text, newline=""), strict=strict)
 
 

@@ -28,7 +28,7 @@ def _computable(moment: datetime) -> datetime:
     return moment
 
 
-def within_calendar(moment: datetime) -> datetime:
+def clamp_to_calendar(moment: datetime) -> datetime:
     """The same time of the nearest year that can be computed with; cameras' clocks show any year."""
     if _YEARS[0] <= moment.year <= _YEARS[1]:
         return moment
@@ -45,10 +45,10 @@ Name = Annotated[str, Field(max_length=1024)]
 """An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
 
 T = TypeVar("T")
-Many = Annotated[tuple[T, ...], FailFast(), Field(max_length=2000)]
+BoundedTuple = Annotated[tuple[T, ...], FailFast(), Field(max_length=2000)]
 """Parts of an event, no more than anything writes. The first wrong one is enough: a message for each costs seconds."""
 
-Words = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
+FreeText = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
 """Text for people. Longer text is cut, so that no message outgrows its topic because of it."""
 
 
@@ -56,7 +56,7 @@ LocalTime = TypeAliasType(
     "LocalTime",
     Annotated[
         datetime,
-        AfterValidator(lambda moment: within_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
+        AfterValidator(lambda moment: clamp_to_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
         WithJsonSchema(
             {
                 "type": "string",

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import Event, LocalTime, Many, UtcTime, WireModel
+from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
 from uncia.events.images import Box, ClassScore, Rejection, Trigger
 
 
@@ -86,14 +86,14 @@ class BurstResolved(Event):
     trigger: Trigger
     started_at: LocalTime = Field(description="capture time of the earliest frame, by the camera's clock")
     ended_at: LocalTime
-    frames: Many[BurstFrame] = ()
+    frames: BoundedTuple[BurstFrame] = ()
     frames_left_out: PositiveInt | None = Field(
         default=None, description="so many more frames are in the burst; listed, they would make the event too large"
     )
     expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
     verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be judged")
-    taxa: Many[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
+    taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
     rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
     models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")
     settings: str = Field(description="digest of the burst settings")
@@ -118,7 +118,7 @@ class BurstResolved(Event):
         """All frames of the burst, listed or not."""
         return len(self.frames) + (self.frames_left_out or 0)
 
-    def within(self, most_bytes: int) -> "BurstResolved":
+    def truncated_to(self, most_bytes: int) -> "BurstResolved":
         """The same in at most so many bytes, frames left out where it has to be.
 
         The deciding frames are listed first of all, then the first and the last, then the others in order of capture.

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from uncia.events.base import Event, LocalTime, Many, UtcTime, WireModel
+from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
 
 
 class ClockVerdict(StrEnum):
@@ -47,7 +47,7 @@ class ClockJudged(Event):
 
     camera: str
     verdict: ClockVerdict
-    reasons: Many[ClockReason] = ()
+    reasons: BoundedTuple[ClockReason] = ()
     offset_s: float | None = Field(
         default=None,
         description="what has to be subtracted from the clock's times to set them right, in seconds, where that can "

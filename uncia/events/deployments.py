@@ -76,7 +76,7 @@ class DeploymentChanged(Event):
         moment = time.replace(tzinfo=self.zone) if time.tzinfo is None else time
         return self.start <= moment and (self.end is None or moment < self.end)
 
-    def told_position(self) -> tuple[float, float] | None:
+    def public_position(self) -> tuple[float, float] | None:
         """Latitude and longitude as coarsely as the sensitivity asks; None where it may not be told at all."""
         if self.sensitivity is Sensitivity.HIGH:
             return None

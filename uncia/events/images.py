@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from uncia.events.base import Event, LocalTime, Many, Name, UtcTime, WireModel, Words
+from uncia.events.base import BoundedTuple, Event, FreeText, LocalTime, Name, UtcTime, WireModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,14 +120,14 @@ class Capture(WireModel):
     sequence: PositiveInt | None = Field(default=None, description="n of `n of m`")
     sequence_length: PositiveInt | None = Field(default=None, description="m of `n of m`")
     event_number: NonNegativeInt | None = Field(default=None, description="the camera's own count of triggers")
-    make: Words | None = None
-    model: Words | None = None
-    serial: Words | None = None
+    make: FreeText | None = None
+    model: FreeText | None = None
+    serial: FreeText | None = None
     temperature_c: float | None = None
     infrared: bool | None = Field(default=None, description="the infrared illuminator was on")
     width: PositiveInt | None = Field(default=None, description="pixels of the stored photograph")
     height: PositiveInt | None = None
-    warnings: tuple[Words, ...] = Field(default=(), description="what was odd in the metadata, in words")
+    warnings: tuple[FreeText, ...] = Field(default=(), description="what was odd in the metadata, in words")
 
 
 class ClassVector(WireModel):
@@ -189,8 +189,8 @@ class Prediction(WireModel):
     inference_ms: float = Field(ge=0, description="from request to answer, waiting included")
     whole: ClassVector = Field(description="the whole frame")
     windows: ClassVector = Field(description="for each class its best window")
-    top: Many[ClassScore] = Field(description="the best classes by window, best first")
-    focus: Many[FocusScore] = Field(default=(), description="every focus taxon, present or not")
+    top: BoundedTuple[ClassScore] = Field(description="the best classes by window, best first")
+    focus: BoundedTuple[FocusScore] = Field(default=(), description="every focus taxon, present or not")
 
 
 class Rejection(WireModel):
@@ -200,7 +200,7 @@ class Rejection(WireModel):
         description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...; "
         "object-changed and object-moved withdraw the upload: it belongs to no burst"
     )
-    message: Words
+    message: FreeText
 
 
 class ImagePredicted(Event):

@@ -34,12 +34,12 @@ _IMPORTERS_STAMP = re.compile(r"\d{14}[-_][A-Z][A-Z0-9_]{3}\d{4}$", re.IGNORECAS
 """A stamp in front of the camera's own file name (DCF: four characters, four digits): the time of an import."""
 
 
-class NotATime(ValueError):
+class InvalidTimeError(ValueError):
     """The text is no time, or one that cannot be known; the message says why."""
 
 
 @dataclass(frozen=True)
-class CameraTime:
+class ParsedTime:
     """A time by the camera's own clock."""
 
     moment: datetime
@@ -52,8 +52,8 @@ class CameraTime:
     """Whether it may mean another time: any other source is better."""
 
 
-def parse_camera_time(text: str) -> CameraTime:
-    """Read a date and a time of day. Raises `NotATime`."""
+def parse_camera_time(text: str) -> ParsedTime:
+    """Read a date and a time of day. Raises `InvalidTimeError`."""
     year, month, day, swapped, rest = _date(text[:_LONGEST].strip())
     hour, minute, second, fraction, contradiction, rest = _time_of_day(rest.lstrip(" \tT,_:-"))
     offset = _OFFSET.match(rest)
@@ -62,7 +62,7 @@ def parse_camera_time(text: str) -> CameraTime:
     behind = f"{rest[:20]!r} follows the time" if rest else None
     moment = _moment(year, month, day, hour, minute, second).replace(microsecond=fraction)
     oddities = "; ".join(filter(None, (swapped, contradiction, behind)))
-    return CameraTime(moment, _minutes(offset), oddities or None, unsure=bool(contradiction or behind))
+    return ParsedTime(moment, _minutes(offset), oddities or None, unsure=bool(contradiction or behind))
 
 
 def _time_of_day(text: str) -> tuple[int, int, int, int, str | None, str]:
@@ -71,7 +71,7 @@ def _time_of_day(text: str) -> tuple[int, int, int, int, str | None, str]:
     text = text[half.end() :].lstrip() if half else text
     clock = _CLOCK.match(text)
     if clock is None:
-        raise NotATime("there is no time of day")
+        raise InvalidTimeError("there is no time of day")
     hour, minute, second = (int(part or 0) for part in (clock.group(1, 3, 4) if clock[1] else clock.group(6, 7, 8)))
     text = text[clock.end() :].strip()
     if half is None and (half := _HALF.match(text)) is not None:
@@ -113,7 +113,7 @@ def _named(found: re.Match[str]) -> datetime | None:
             month, day, _ = _month_and_day(int(found["b"]), int(found["a"]))
         hour = _of_24(int(found["H"]), found["half"].lower()) if found["half"] else int(found["H"])
         moment = _moment(year, month, day, hour, int(found["M"]), int(found["S"]))
-    except NotATime:
+    except InvalidTimeError:
         return None
     return moment.replace(microsecond=int(found["ms"] or 0) * 1000)
 
@@ -129,7 +129,7 @@ def _date(text: str) -> tuple[int, int, int, str | None, str]:
         return year, month, day, oddity, text[found.end() :]
     found = _YEAR_LAST.match(text)
     if found is None:
-        raise NotATime("there is no date with a year of four digits")
+        raise InvalidTimeError("there is no date with a year of four digits")
     first, second = int(found[1]), int(found[2])
     month, day, oddity = _month_and_day(second, first)
     return int(found[3]), month, day, oddity, text[found.end() :]
@@ -138,7 +138,7 @@ def _date(text: str) -> tuple[int, int, int, str | None, str]:
 def _month_and_day(second: int, first: int) -> tuple[int, int, str]:
     """Of a date whose year is last; only where one of the two cannot be a month is it known which is which."""
     if first <= 12 and second <= 12 and first != second:
-        raise NotATime("day and month cannot be told apart")
+        raise InvalidTimeError("day and month cannot be told apart")
     return (
         (second, first, "the day is written first") if second <= 12 else (first, second, "the month is written first")
     )
@@ -148,17 +148,17 @@ def _of_24(hour: int, half: str) -> int:
     if hour > 12:
         return hour  # a 24-hour clock, whatever is marked besides
     if hour == 0 and half == "p":
-        raise NotATime("there is no 0 o'clock in the afternoon")
+        raise InvalidTimeError("there is no 0 o'clock in the afternoon")
     return hour % 12 + (12 if half == "p" else 0)
 
 
 def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime:
     if year < _EARLIEST_YEAR:
-        raise NotATime(f"the year is {year:04d}")
+        raise InvalidTimeError(f"the year is {year:04d}")
     try:
         return datetime(year, month, day, hour, minute, second)
     except ValueError as error:
-        raise NotATime("no calendar has it") from error
+        raise InvalidTimeError("no calendar has it") from error
 
 
 def _minutes(found: re.Match[str] | None) -> int | None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from uncia.imaging.camera_time import time_in_file_name
-from uncia.imaging.exif import Exif, StatedTime, TimeTag
+from uncia.imaging.exif import Exif, ExifTime, TimeTag
 from uncia.imaging.maker_notes import MakerNote
 
 FIRST_YEAR, LAST_YEAR = 2001, 2100
@@ -37,7 +37,7 @@ class TimeOrigin(StrEnum):
     UPLOAD = "upload"
 
 
-IN_PHOTOGRAPH = frozenset(
+EMBEDDED_ORIGINS = frozenset(
     (TimeOrigin.DATE_TIME_ORIGINAL, TimeOrigin.DATE_TIME_DIGITIZED, TimeOrigin.MAKER_NOTE, TimeOrigin.DATE_TIME)
 )
 """Origins that are in the photograph's own bytes."""
@@ -60,7 +60,7 @@ class CaptureTime:
     warnings: tuple[str, ...] = ()
 
 
-def capture_time(exif: Exif, note: MakerNote | None, file_name: str) -> CaptureTime | None:
+def find_capture_time(exif: Exif, note: MakerNote | None, file_name: str) -> CaptureTime | None:
     """The best time in the photograph or its file's name; None where neither has one.
 
     `exif.warnings` name the tags that could not be read; the warnings here are about the choice.
@@ -78,7 +78,7 @@ def _in_photograph(exif: Exif, note: MakerNote | None) -> CaptureTime | None:
     candidates = [(_BY_TAG[stated.tag], stated) for stated in _stated(exif)]
     if note is not None and note.time is not None:
         place = sum(origin is not TimeOrigin.DATE_TIME for origin, _ in candidates)
-        candidates.insert(place, (TimeOrigin.MAKER_NOTE, StatedTime(TimeTag.ORIGINAL, note.time)))
+        candidates.insert(place, (TimeOrigin.MAKER_NOTE, ExifTime(TimeTag.ORIGINAL, note.time)))
     if not candidates:
         return None
     # Sorting is stable: among equals the order of sources decides.
@@ -100,13 +100,13 @@ def _in_photograph(exif: Exif, note: MakerNote | None) -> CaptureTime | None:
     return CaptureTime(best.time, origin, best.utc_offset_minutes, tuple(warnings))
 
 
-def _stated(exif: Exif) -> tuple[StatedTime, ...]:
+def _stated(exif: Exif) -> tuple[ExifTime, ...]:
     if exif.times or exif.time is None:
         return exif.times
-    return (StatedTime(TimeTag.ORIGINAL, exif.time),)
+    return (ExifTime(TimeTag.ORIGINAL, exif.time),)
 
 
-def _doubt(stated: StatedTime) -> int:
+def _doubt(stated: ExifTime) -> int:
     """0 for a time that may be right; more for what is less likely."""
     time = stated.time
     if not FIRST_YEAR <= time.year <= LAST_YEAR:

@@ -13,9 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
-from uncia.imaging.camera_time import NotATime, parse_camera_time, parse_offset
+from uncia.imaging.camera_time import InvalidTimeError, parse_camera_time, parse_offset
 from uncia.imaging.exif_blocks import TIFF_ORDERS, exif_blocks
-from uncia.imaging.jpeg_segments import Bytes, InFile, InMemory
+from uncia.imaging.jpeg_segments import ByteSource, FileSource, MemorySource
 
 _MAX_ENTRIES = 512
 _MAX_TEXT = 200
@@ -50,7 +50,7 @@ _WANTED = frozenset(
 
 
 @dataclass(frozen=True)
-class StatedTime:
+class ExifTime:
     """One time that EXIF states, by the camera's own clock, to the millisecond."""
 
     tag: TimeTag
@@ -73,21 +73,21 @@ class Exif:
     serial: str | None = None
     maker_note: bytes | None = None
     warnings: tuple[str, ...] = ()
-    times: tuple[StatedTime, ...] = ()
+    times: tuple[ExifTime, ...] = ()
     """All that could be read, best tag first, and of one tag the first block's first."""
 
 
 def read_exif(data: bytes) -> Exif:
     """Read EXIF from a photograph's bytes. Never raises: what is broken becomes a warning."""
-    return _read(InMemory(data))
+    return _read(MemorySource(data))
 
 
 def read_exif_file(file: BinaryIO) -> Exif:
     """Read EXIF from an open file that can seek; leaves its position anywhere. Raises only the file's `OSError`."""
-    return _read(InFile(file))
+    return _read(FileSource(file))
 
 
-def _read(source: Bytes) -> Exif:
+def _read(source: ByteSource) -> Exif:
     warnings: list[str] = []
     blocks = [block for block in (_Block.read(raw, warnings) for raw in exif_blocks(source)) if block is not None]
     if not blocks:
@@ -180,7 +180,7 @@ class _Block:
             return None
         return self._bytes(entry, entry.values) or None
 
-    def time(self, tag: TimeTag, warnings: list[str]) -> StatedTime | None:
+    def time(self, tag: TimeTag, warnings: list[str]) -> ExifTime | None:
         """What this tag states, with the fraction of a second and the offset that belong to it."""
         time_tag, fraction_tag, offset_tag = _TIME_TAGS[tag]
         text = self.text(time_tag)
@@ -188,7 +188,7 @@ class _Block:
             return None
         try:
             found = parse_camera_time(text)
-        except NotATime as error:
+        except InvalidTimeError as error:
             why = "it is empty" if _NO_TIME.fullmatch(text) else error
             warnings.append(f"EXIF {tag} is not a time: {text[:40]!r} ({why})")
             return None
@@ -200,7 +200,7 @@ class _Block:
         offset = parse_offset(self.text(offset_tag) or "") if found.offset_minutes is None else found.offset_minutes
         if found.oddity:
             warnings.append(f"EXIF {tag} is written oddly: {text[:40]!r} ({found.oddity})")
-        return StatedTime(tag, moment, offset, found.oddity, found.unsure)
+        return ExifTime(tag, moment, offset, found.oddity, found.unsure)
 
     def _bytes(self, entry: _Entry, most: int) -> bytes:
         size = min(entry.values, most)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from uncia.imaging.jpeg_segments import MAX_SEGMENTS, Bytes, segments
+from uncia.imaging.jpeg_segments import MAX_SEGMENTS, ByteSource, iterate_segments
 
 TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 """How a block begins, and its order of bytes."""
@@ -14,7 +14,7 @@ _APP1, _MARK = 0xE1, b"Exif\0"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def exif_blocks(source: Bytes) -> list[bytes]:
+def exif_blocks(source: ByteSource) -> list[bytes]:
     """The TIFF structures of a file, in order; at most 8, and of 1 MB together."""
     head = source.read(0, 12)
     if head.startswith(_PNG):
@@ -40,13 +40,13 @@ def exif_blocks(source: Bytes) -> list[bytes]:
     return blocks
 
 
-def _of_jpeg(source: Bytes) -> Iterator[bytes]:
-    for segment in segments(source):
+def _of_jpeg(source: ByteSource) -> Iterator[bytes]:
+    for segment in iterate_segments(source):
         if segment.marker == _APP1 and source.read(segment.begin, len(_MARK)) == _MARK:
             yield source.read(segment.begin + 6, max(0, segment.end - segment.begin - 6))
 
 
-def _chunks(source: Bytes, at: int, order: str, wanted: bytes, *, trailer: int) -> Iterator[bytes]:
+def _chunks(source: ByteSource, at: int, order: str, wanted: bytes, *, trailer: int) -> Iterator[bytes]:
     """Of a PNG (length, type, data, checksum) or a WebP (type, length, data to an even place)."""
     for _ in range(MAX_SEGMENTS):
         head = source.read(at, 8)

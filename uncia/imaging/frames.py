@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 
 from uncia.errors import RejectedImage
-from uncia.events.images import Box
-from uncia.imaging.jpeg_decoder import PADDING, WatchedJpeg
-from uncia.imaging.jpeg_header import JpegHeader, read_header
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.jpeg_decoder import PADDING, MonitoredJpeg
+from uncia.imaging.jpeg_header import JpegHeader, read_jpeg_header
 
 Pixels = NDArray[np.uint8]
 
@@ -25,48 +25,8 @@ Pixels = NDArray[np.uint8]
 _MAX_DECODED = 24_000_000
 
 
-class FrameSpec(BaseModel):
-    """What a model wants to see, and where its windows lie. Part of the model card, and so of the model.
-
-    The strips that cameras print at the top and bottom are cut off before scaling, or the network reads the print.
-    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so does a
-    model say that it looks at nothing smaller.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    width: PositiveInt = 448
-    height: PositiveInt = 320
-    crop_top: float = Field(default=0.04, ge=0, lt=0.5, description="share of the photograph's height")
-    crop_bottom: float = Field(default=0.07, ge=0, lt=0.5, description="share of the photograph's height")
-    window: PositiveInt = 224
-    stride: PositiveInt = 64
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of windows; a window's place is `row * columns + column`."""
-        return (
-            max(0, self.height - self.window) // self.stride + 1,
-            max(0, self.width - self.window) // self.stride + 1,
-        )
-
-    def window_box(self, place: int) -> Box:
-        """Where a window lies: x, y, width, height as shares of the stored photograph. Raises `ValueError`."""
-        rows, columns = self.grid
-        if not 0 <= place < rows * columns:
-            raise ValueError(f"place {place} is outside the grid of {rows} x {columns} windows")
-        row, column = divmod(place, columns)
-        kept = 1 - self.crop_top - self.crop_bottom
-        return (
-            column * self.stride / self.width,
-            self.crop_top + kept * row * self.stride / self.height,
-            min(1.0, self.window / self.width),
-            kept * min(1.0, self.window / self.height),
-        )
-
-
 @dataclass(frozen=True)
-class Frame:
+class DecodedFrame:
     """One photograph as the model sees it."""
 
     pixels: Pixels
@@ -78,25 +38,25 @@ class Frame:
     """What is wrong with the picture's data, in words; it was decoded all the same."""
 
 
-def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
+def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFrame:
     """Decode a JPEG once, at the smallest scale that still fills the frame.
 
     `max_pixels` bounds width x height of the photograph; larger ones are refused before anything is allocated.
     Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
     `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
-    header = read_header(data, max_pixels=max_pixels)
+    header = read_jpeg_header(data, max_pixels=max_pixels)
     scale = _scale(header, spec)
     try:
         # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
         bare = b"".join((header.bare, scan, PADDING, b"\xff\xd9"))
-        with WatchedJpeg(io.BytesIO(bare)) as image:
+        with MonitoredJpeg(io.BytesIO(bare)) as image:
             image.draft("RGB", (header.width // scale or 1, header.height // scale or 1))
             if header.layout.one_scan and not header.scan.damage:
                 image.watch(len(bare), bytes(scan[-512:]))
             image.load()
-            pixels = fit(image, spec)
+            pixels = scale_to_frame(image, spec)
             damage = header.scan.damage + image.damage
     except OSError as error:
         if "truncated" in str(error):
@@ -104,13 +64,13 @@ def read_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> Frame:
         raise _corrupt(error) from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, UnidentifiedImageError) as error:
         raise _corrupt(error) from error
-    return Frame(pixels, header.width, header.height, damage)
+    return DecodedFrame(pixels, header.width, header.height, damage)
 
 
-def fit(image: Image.Image, spec: FrameSpec) -> Pixels:
+def scale_to_frame(image: Image.Image, spec: FrameSpec) -> Pixels:
     """Cut the strips and scale, in one pass: uint8, shape (height, width, 3), RGB, as the spec says.
 
-    For a picture of any kind that is decoded already; `read_frame` is the way for a photograph's bytes.
+    For a picture of any kind that is decoded already; `decode_frame` is the way for a photograph's bytes.
 
     The box filter is the cheapest and leaves the picture crisp, which the network rewards: on ten genuine night frames
     of a snow leopard the least score was 0.17 (bicubic 0.06, bilinear 0.05), while 19 frames of other animals,

@@ -21,7 +21,7 @@ _MARK = (1, 254, 77)
 """Stands in the last row until that is decoded; no decoder writes it three times by chance."""
 
 
-class WatchedJpeg(JpegImageFile):
+class MonitoredJpeg(JpegImageFile):
     """A JPEG whose data come from the top to the bottom once. Where `watch` was called, `load` finds `damage`."""
 
     _end_at: int | None = None

@@ -66,14 +66,14 @@ class JpegHeader:
         return self.width * self.height
 
 
-def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
-    """Walk the segments up to the first scan. Raises `RejectedImage`, as `uncia.imaging.frames.read_frame` does."""
+def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
+    """Walk the segments up to the first scan. Raises `RejectedImage`, as `uncia.imaging.frames.decode_frame` does."""
     if not data:
         raise RejectedImage("image-empty", "the file has no bytes")
     if not data.startswith(b"\xff\xd8\xff"):
         if not data.strip(b"\0"):
             raise RejectedImage("image-corrupt", f"the file is {len(data):,} zero bytes: a failing card writes such")
-        raise RejectedImage("image-not-jpeg", f"only JPEG is read; this is {kind_of(data)}")
+        raise RejectedImage("image-not-jpeg", f"only JPEG is read; this is {describe_file_kind(data)}")
     bare, at = bytearray(b"\xff\xd8"), 2
     frame: tuple[str, bytes] | None = None
     restart_interval = 0
@@ -113,7 +113,7 @@ def read_header(data: bytes, *, max_pixels: int) -> JpegHeader:
     return JpegHeader(width, height, process, bytes(bare), layout, scan)
 
 
-def kind_of(data: bytes) -> str:
+def describe_file_kind(data: bytes) -> str:
     """What a file is that is no JPEG, in words, by its first bytes."""
     if data[4:8] == b"ftyp":
         brand = data[8:12]

@@ -19,7 +19,7 @@ WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 
 
-class Bytes(Protocol):
+class ByteSource(Protocol):
     """Where bytes can be read from any place."""
 
     def read(self, at: int, count: int) -> bytes:
@@ -27,7 +27,7 @@ class Bytes(Protocol):
         ...
 
 
-class InMemory:
+class MemorySource:
     """A file that is held whole."""
 
     def __init__(self, data: bytes) -> None:
@@ -38,7 +38,7 @@ class InMemory:
         return self._data[at : at + count]
 
 
-class InFile:
+class FileSource:
     """An open file that can seek. `OSError` of the file goes through."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -58,7 +58,7 @@ class Segment(NamedTuple):
     end: int
 
 
-def segments(source: Bytes) -> Iterator[Segment]:
+def iterate_segments(source: ByteSource) -> Iterator[Segment]:
     """The segments before the first scan, in order. Ends silently where the file does, or where a bound is reached."""
     if source.read(0, 2) != b"\xff\xd8":
         return

@@ -80,7 +80,7 @@ def topic_ids(settings: Settings, topics: tuple[Topic, ...]) -> dict[str, str]:
     return {topic["name"]: str(topic["topic_id"]) for topic in found if not topic["error_code"]}
 
 
-def must_reach(ends: Mapping[TopicPartition, int], positions: Mapping[tuple[str, int], int]) -> None:
+def check_not_truncated(ends: Mapping[TopicPartition, int], positions: Mapping[tuple[str, int], int]) -> None:
     """Raise `LogTruncated` for a partition that ends before the position up to which it had been read."""
     for partition, end in ends.items():
         known = positions.get((partition.topic, partition.partition), 0)
@@ -138,7 +138,7 @@ def read_topics(
         if ready is not None:
             ready.set()
         ends = consumer.end_offsets(assigned) if until_end else {}
-        must_reach(ends, from_positions or {})
+        check_not_truncated(ends, from_positions or {})
         while stop is None or not stop.is_set():
             if until_end and all(consumer.position(partition) >= ends[partition] for partition in assigned):
                 return

@@ -37,7 +37,7 @@ def events_page() -> str:
         f"| `{t.name}` | {t.key} | {_kept(t)} | {', '.join(t.writers)} | {', '.join(t.readers)} |" for t in TOPICS
     ]
     for topic in TOPICS:
-        lines += ["", f"## `{topic.name}`", "", topic.holds]
+        lines += ["", f"## `{topic.name}`", "", topic.description]
         if topic.event is None:
             lines += ["", f"Format: {topic.format}."]
             continue
@@ -102,7 +102,7 @@ def asyncapi() -> dict[str, Any]:
         name = topic.name.replace(".", "-")
         channels[name] = {
             "address": topic.name,
-            "description": topic.holds,
+            "description": topic.description,
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
             "bindings": {
                 "kafka": {
@@ -152,7 +152,7 @@ def _message(topic: Topic) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": topic.name,
         "title": _camel(topic),
-        "summary": topic.holds,
+        "summary": topic.description,
         "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
     }
     if topic.event is None:

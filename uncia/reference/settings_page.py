@@ -47,7 +47,7 @@ def all_settings() -> list[Setting]:
     ]
 
 
-def page() -> str:
+def settings_page() -> str:
     """The page for people."""
     lines = [_HEADER.rstrip()]
     section = ""
@@ -60,7 +60,7 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def shown(settings: Settings) -> dict[str, Any]:
+def settings_in_force(settings: Settings) -> dict[str, Any]:
     """The values in force by variable, as JSON writes them; secrets only say whether they are set."""
     values: dict[str, Any] = settings.model_dump(mode="json")
     for name in Settings.model_fields:

@@ -82,7 +82,7 @@ class LabelSet(BaseModel):
                 found[entry.taxon] = (*found.get(entry.taxon, ()), entry)
         return found
 
-    def of_taxon(self, taxon: str) -> tuple[LabelClass, ...]:
+    def classes_of_taxon(self, taxon: str) -> tuple[LabelClass, ...]:
         """The classes that are exactly this taxon; empty where the set does not know it."""
         return self._by_taxon.get(taxon, ())
 

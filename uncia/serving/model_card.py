@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelSet, load_label_set
-from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, installed, read_standing
+from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, installed_versions, read_version_state
 from uncia.settings import Settings
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "LABELS_FILE",
     "ModelCard",
     "SelfTest",
-    "installed_card",
-    "load_model_card",
     "pinned_version",
+    "read_active_card",
+    "read_installed_card",
     "read_model_card",
 ]
 
@@ -89,14 +89,14 @@ def read_model_card(folder: Path) -> ModelCard:
     return card
 
 
-def installed_card(repository: Path, model: str, version: str = "") -> ModelCard:
+def read_installed_card(repository: Path, model: str, version: str = "") -> ModelCard:
     """The card of one version of a model in a repository; without a version, of the live one.
 
     Names and numbers are the folders': those are what Triton is asked by. Raises `SettingsError` with what to do.
     """
     folder = repository / model
-    there = installed(folder)
-    version = version or read_standing(folder).live
+    there = installed_versions(folder)
+    version = version or read_version_state(folder).live
     if version not in there:
         raise SettingsError(
             f"{model} has no version {version} in {repository}, only {', '.join(there) or 'none'}; "
@@ -110,6 +110,6 @@ def pinned_version(settings: Settings, model: str) -> str:
     return settings.model_version if model == settings.model else ""
 
 
-def load_model_card(settings: Settings) -> ModelCard:
+def read_active_card(settings: Settings) -> ModelCard:
     """The card of the version that this process asks: the pinned one, else the live one. Raises `SettingsError`."""
-    return installed_card(settings.model_repository, settings.model, settings.model_version)
+    return read_installed_card(settings.model_repository, settings.model, settings.model_version)

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from tritonclient.utils import InferenceServerException
+from typing import TYPE_CHECKING
 
 from uncia.errors import DependencyDown
 from uncia.settings import Settings
 
+if TYPE_CHECKING:
+    from tritonclient.utils import InferenceServerException
 
-class Health(StrEnum):
+
+class ModelHealth(StrEnum):
     """What a real inference found."""
 
     HEALTHY = "healthy"
@@ -26,10 +28,10 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """The outcome of one self-test."""
 
-    health: Health
+    health: ModelHealth
     detail: str
     """One sentence; where something is wrong, with what to do."""
     version: str | None = None
@@ -39,37 +41,37 @@ class Probe:
 
     @property
     def healthy(self) -> bool:
-        return self.health is Health.HEALTHY
+        return self.health is ModelHealth.HEALTHY
 
     @property
-    def reload_helps(self) -> bool:
+    def reload_may_help(self) -> bool:
         """True when unloading and loading the model is the cure to try."""
-        return self.health in (Health.DEAD, Health.NOT_LOADED, Health.WRONG, Health.FAILING)
+        return self.health in (ModelHealth.DEAD, ModelHealth.NOT_LOADED, ModelHealth.WRONG, ModelHealth.FAILING)
 
 
-def health_of(error: InferenceServerException) -> Health:
+def classify_error(error: "InferenceServerException") -> ModelHealth:
     """Triton has few status codes; what happened is in its words (server 2.51)."""
     message = (error.message() or "").lower()
     if "stub process" in message:
-        return Health.DEAD
+        return ModelHealth.DEAD
     if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
-        return Health.NOT_LOADED
+        return ModelHealth.NOT_LOADED
     # A full queue is UNAVAILABLE as well.
     away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
-    return Health.UNREACHABLE if away else Health.FAILING
+    return ModelHealth.UNREACHABLE if away else ModelHealth.FAILING
 
 
-def down(error: InferenceServerException, settings: Settings, model: str) -> DependencyDown:
+def dependency_error(error: "InferenceServerException", settings: Settings, model: str) -> DependencyDown:
     """Our sentence for one of Triton's errors."""
     lines = (error.message() or str(error.status())).strip().splitlines()
     message = lines[0][:300] if lines else "no reason given"
     reload = "`uncia models check --reload` loads it anew"
-    match health_of(error):
-        case Health.DEAD:
+    match classify_error(error):
+        case ModelHealth.DEAD:
             return DependencyDown(f"the process behind {model} died, and Triton does not restart it: {reload}")
-        case Health.NOT_LOADED:
+        case ModelHealth.NOT_LOADED:
             return DependencyDown(f"Triton at {settings.triton} does not serve {model} ({message}): {reload}")
-        case Health.UNREACHABLE:
+        case ModelHealth.UNREACHABLE:
             reason = message.rsplit(": ", 1)[-1]
             return DependencyDown(f"Triton at {settings.triton} does not answer ({reason}); `uncia up` starts it")
     if str(error.status()).endswith("DEADLINE_EXCEEDED"):

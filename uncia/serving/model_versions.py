@@ -29,7 +29,7 @@ GRAPH_FILE = "model.onnx"
 _NUMBER = r"^[1-9][0-9]{0,8}$"
 
 
-class Standing(BaseModel):
+class VersionState(BaseModel):
     """What is said of a model's versions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,42 +45,37 @@ class Standing(BaseModel):
     @property
     def served(self) -> tuple[str, ...]:
         """The versions that Triton is to serve, in order of number."""
-        return in_order({self.live, *self.beside, *([self.previous] if self.previous else [])})
+        return sort_versions({self.live, *self.beside, *([self.previous] if self.previous else [])})
 
 
-def first(version: str = "1") -> Standing:
+def initial_state(version: str = "1") -> VersionState:
     """The standing of a model that has one version."""
-    return Standing(live=version, newest=int(version), moved_at=datetime.now(UTC))
+    return VersionState(live=version, newest=int(version), moved_at=datetime.now(UTC))
 
 
-def in_order(versions: set[str]) -> tuple[str, ...]:
+def sort_versions(versions: set[str]) -> tuple[str, ...]:
     """Version numbers as numbers."""
     return tuple(sorted(versions, key=int))
 
 
-def read_standing(folder: Path) -> Standing:
+def read_version_state(folder: Path) -> VersionState:
     """What is said in a model's folder. Raises `SettingsError` with what to do."""
     path = folder / LIVE_FILE
     try:
-        return Standing.model_validate_json(path.read_bytes())
+        return VersionState.model_validate_json(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"no {LIVE_FILE} in {folder}: `uncia models build` makes it") from error
     except ValidationError as error:
         raise SettingsError(f"{path} does not say which version is live: `uncia models build` makes it anew") from error
 
 
-def write_standing(folder: Path, standing: Standing) -> None:
+def write_version_state(folder: Path, standing: VersionState) -> None:
     """Say it: a reader finds the old words or the new ones."""
-    write_whole(folder / LIVE_FILE, standing.model_dump_json(indent=1) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside and move it into place: a kill, a full disk or a power cut leaves what was there."""
-    write_durably(path, text)
+    write_durably(folder / LIVE_FILE, standing.model_dump_json(indent=1) + "\n")
 
 
 @contextlib.contextmanager
-def one_writer(repository: Path, *, wait: bool = True) -> Iterator[None]:
+def repository_lock(repository: Path, *, wait: bool = True) -> Iterator[None]:
     """For who changes what a repository holds, or what Triton serves of it: one at a time.
 
     Raises `BlockingIOError` when another one is at work and `wait` is False.
@@ -90,7 +85,7 @@ def one_writer(repository: Path, *, wait: bool = True) -> Iterator[None]:
         yield
 
 
-def stamp(folder: Path) -> tuple[int, int]:
+def state_stamp(folder: Path) -> tuple[int, int]:
     """Changes whenever somebody has written `live.json`; cheap to ask. (0, 0) while there is none."""
     try:
         found = (folder / LIVE_FILE).stat()
@@ -99,11 +94,13 @@ def stamp(folder: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def installed(folder: Path) -> tuple[str, ...]:
+def installed_versions(folder: Path) -> tuple[str, ...]:
     """The versions in a model's folder, in order of number; none where there is no such folder."""
-    return in_order({path.parent.name for path in folder.glob(f"[1-9]*/{CARD_FILE}") if path.parent.name.isdecimal()})
+    return sort_versions(
+        {path.parent.name for path in folder.glob(f"[1-9]*/{CARD_FILE}") if path.parent.name.isdecimal()}
+    )
 
 
-def models(repository: Path) -> tuple[str, ...]:
+def list_models(repository: Path) -> tuple[str, ...]:
     """The models of a repository, by name."""
     return tuple(sorted(path.parent.name for path in repository.glob(f"[!.]*/{LIVE_FILE}")))

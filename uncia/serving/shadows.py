@@ -10,7 +10,7 @@ from uncia.settings import Settings
 
 _SHADOW = re.compile(r"(?:(?P<live>[a-z0-9-]+)-)?shadow-[a-z0-9-]+-v[0-9]+")
 
-WORKER = "predict-shadow"
+SHADOW_WORKER = "predict-shadow"
 
 
 def shadow_namespace(model: str, version: str, live: Settings) -> str:
@@ -25,7 +25,7 @@ def shadow_settings(model: str, version: str, live: Settings) -> Settings:
     return live.model_copy(update=changes)
 
 
-def shadowed(settings: Settings) -> Settings:
+def live_settings(settings: Settings) -> Settings:
     """The settings of the live system whose shadow these are. Raises `ValueError` where they are none's."""
     found = _SHADOW.fullmatch(settings.namespace)
     if found is None:

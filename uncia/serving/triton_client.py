@@ -15,12 +15,21 @@ from tritonclient.utils import InferenceServerException
 from uncia.errors import DependencyDown
 from uncia.events import Lane
 from uncia.imaging.frames import Pixels, self_test_pattern
-from uncia.lanes import PRIORITIES
-from uncia.serving.model_card import ModelCard, installed_card, load_model_card, pinned_version
-from uncia.serving.model_health import Health, Probe, down, health_of
+from uncia.lanes import LANE_PRIORITIES
+from uncia.serving.model_card import ModelCard, pinned_version, read_active_card, read_installed_card
+from uncia.serving.model_health import ModelHealth, ProbeResult, classify_error, dependency_error
 from uncia.settings import Settings
 
-__all__ = ["Answer", "Classifier", "Health", "ModelCard", "ModelControl", "Probe", "ServedVersion", "load_model_card"]
+__all__ = [
+    "Classifier",
+    "InferenceResult",
+    "ModelCard",
+    "ModelControl",
+    "ModelHealth",
+    "ProbeResult",
+    "ServedVersion",
+    "read_active_card",
+]
 
 _CHANNEL: list[tuple[str, int]] = [
     # A batch of 32 frames is 14 MB; gRPC's own limit is 4.
@@ -43,7 +52,7 @@ _CHANNEL: list[tuple[str, int]] = [
 
 
 @dataclass(frozen=True)
-class Answer:
+class InferenceResult:
     """What one version of a model said of B frames."""
 
     whole: NDArray[np.float32]
@@ -70,7 +79,7 @@ class Classifier:
         self._card = card
         self._client: triton_aio.InferenceServerClient | None = None
 
-    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> Answer:
+    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> InferenceResult:
         """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
         backfill in the queue. `card` is of another version, or model, than the one that this was made for.
 
@@ -86,11 +95,11 @@ class Classifier:
                 _inputs(card, pixels),
                 model_version=card.version,
                 outputs=_outputs(card),
-                priority=PRIORITIES[lane],
+                priority=LANE_PRIORITIES[lane],
                 client_timeout=self._settings.triton_timeout_s,
             )
         except InferenceServerException as error:
-            raise down(error, self._settings, card.model) from error
+            raise dependency_error(error, self._settings, card.model) from error
         return _answer(result, card, pixels.shape[0], began)
 
     async def close(self) -> None:
@@ -129,14 +138,14 @@ class ModelControl:
     def close(self) -> None:
         self._client.close()
 
-    def probe(self, model: str, version: str = "") -> Probe:
+    def probe(self, model: str, version: str = "") -> ProbeResult:
         """A real inference on the model's self-test, compared with the answer in its card. Never raises for Triton.
 
         Without a version it is the pinned or the live one. Triton's own readiness is no evidence: it stays true when
         the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
         """
         version = version or pinned_version(self._settings, model)
-        card = installed_card(self._settings.model_repository, model, version)
+        card = read_installed_card(self._settings.model_repository, model, version)
         began = time.perf_counter()
         try:
             result = self._client.infer(
@@ -148,22 +157,22 @@ class ModelControl:
             )
             answer = _answer(result, card, 1, began)
         except InferenceServerException as error:
-            return Probe(health_of(error), str(down(error, self._settings, model)))
+            return ProbeResult(classify_error(error), str(dependency_error(error, self._settings, model)))
         except DependencyDown as error:
-            return Probe(Health.WRONG, str(error))
+            return ProbeResult(ModelHealth.WRONG, str(error))
         expected = card.self_test
         stored = np.stack([expected.whole.unpack(), expected.windows.unpack()])
         # Over all at once: numpy's maximum keeps a NaN, which no comparison lets pass; Python's would lose it.
         difference = float(np.abs(np.stack([answer.whole[0], answer.windows[0]]) - stored).max())
         if difference <= expected.tolerance:
-            health, detail = Health.HEALTHY, f"version {answer.version} answers its self-test"
+            health, detail = ModelHealth.HEALTHY, f"version {answer.version} answers its self-test"
         else:
-            health = Health.WRONG
+            health = ModelHealth.WRONG
             detail = (
                 f"version {answer.version} answers its self-test wrongly (off by {difference:.3f}): "
                 "`uncia models build`, then load it anew"
             )
-        return Probe(health, detail, answer.version, answer.inference_ms, difference)
+        return ProbeResult(health, detail, answer.version, answer.inference_ms, difference)
 
     def reload(self, model: str, *, timeout_s: float = 60) -> None:
         """Unload and load: cures a dead stub, and takes up a model that was built anew. Raises `DependencyDown`.
@@ -174,7 +183,7 @@ class ModelControl:
         self.unload(model, timeout_s=timeout_s)
         self.load(model, timeout_s=timeout_s)
 
-    def revive(self, model: str, version: str, *, timeout_s: float = 60) -> None:
+    def reload_version(self, model: str, version: str, *, timeout_s: float = 60) -> None:
         """Load one version anew whose process died, or that Triton lost; the others go on answering meanwhile.
 
         Triton loads those versions whose folder is newer than when it looked last (all, where another one became live
@@ -197,21 +206,21 @@ class ModelControl:
         try:
             self._client.load_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
-            raise down(error, self._settings, model) from error
+            raise dependency_error(error, self._settings, model) from error
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
         """Have Triton let go of a model; one that is gone already is no error. Raises `DependencyDown`."""
         try:
             self._client.unload_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
-            raise down(error, self._settings, model) from error
+            raise dependency_error(error, self._settings, model) from error
 
-    def served(self, model: str | None = None) -> list[ServedVersion]:
+    def list_served(self, model: str | None = None) -> list[ServedVersion]:
         """What Triton says it has, all models or one. Raises `DependencyDown`."""
         try:
             index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
         except InferenceServerException as error:
-            raise down(error, self._settings, model or "the models") from error
+            raise dependency_error(error, self._settings, model or "the models") from error
         lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
         return [line for line in lines if model in (None, line.model)]
 
@@ -232,7 +241,7 @@ def _outputs(card: ModelCard) -> list[Any]:
     return [triton.InferRequestedOutput(name) for name in (card.whole, card.windows, card.places)]
 
 
-def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
+def _answer(result: Any, card: ModelCard, batch: int, began: float) -> InferenceResult:
     shape = (batch, len(card.labels.classes))
     tensors = [result.as_numpy(name) for name in (card.whole, card.windows, card.places)]
     if any(tensor is None or tensor.shape != shape for tensor in tensors):
@@ -241,4 +250,6 @@ def _answer(result: Any, card: ModelCard, batch: int, began: float) -> Answer:
             "`uncia models check`"
         )
     whole, windows, places = tensors
-    return Answer(whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000)
+    return InferenceResult(
+        whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000
+    )

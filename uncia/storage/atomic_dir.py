@@ -2,7 +2,7 @@
 
 A draft lies beside the place, on its file system, and the two are exchanged in one step. Where the system cannot, what
 stood in the place goes into the draft for the moment of the move, and comes back when that fails; where a kill came in
-that very moment, it is still in the draft: who writes next to it calls `tidy` first, which puts it back.
+that very moment, it is still in the draft: who writes next to it calls `remove_stale_staging` first, to put it back.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from uncia.storage.durable import sync_folder, sync_tree
 
-DRAFT = ".writing-"
-"""How the names of drafts begin that `whole_folder` makes."""
+STAGING_PREFIX = ".writing-"
+"""How the names of drafts begin that `atomic_directory` makes."""
 
 # Names that no content of a draft has.
 _REPLACED = ".replaced"
@@ -29,23 +29,23 @@ _EXCHANGE = 2
 
 
 @contextlib.contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
+def atomic_directory(place: Path) -> Iterator[Path]:
     """An empty folder that takes `place`'s when the block ends well, and is gone when it does not.
 
     What killed runs left for the same place is tidied first. Raises `OSError`; what was there is then as it was.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    tidy(place.parent, f"{DRAFT}{place.name}-")
-    with draft(place.parent, f"{DRAFT}{place.name}-") as folder:
+    remove_stale_staging(place.parent, f"{STAGING_PREFIX}{place.name}-")
+    with staging_directory(place.parent, f"{STAGING_PREFIX}{place.name}-") as folder:
         made = folder / "made"
         made.mkdir()
         yield made
         made.chmod(0o755)  # for all to read, whoever wrote it
-        put_in_place(made, place, folder)
+        replace_directory(made, place, folder)
 
 
 @contextlib.contextmanager
-def draft(parent: Path, prefix: str) -> Iterator[Path]:
+def staging_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A folder in `parent` to make something in; gone afterwards, with all that is still in it."""
     folder, held = _new(parent, prefix)
     try:
@@ -55,7 +55,7 @@ def draft(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(held)
 
 
-def put_in_place(made: Path, place: Path, draft: Path) -> None:
+def replace_directory(made: Path, place: Path, staging_directory: Path) -> None:
     """Move a finished folder out of its draft to its place. What was there goes into the draft, and back when that
     fails."""
     # Its bytes first: a name that is on disk before them leads to empty files after a power cut.
@@ -63,15 +63,15 @@ def put_in_place(made: Path, place: Path, draft: Path) -> None:
     if place.exists() and exchange(made, place):
         sync_folder(place.parent)
         return
-    replaced = draft / _REPLACED
+    replaced = staging_directory / _REPLACED
     try:
         if place.exists():
             # Said before it is done, for `tidy`.
-            (draft / _PLACE).write_text(os.path.relpath(place, draft.parent), encoding="utf-8")
+            (staging_directory / _PLACE).write_text(os.path.relpath(place, staging_directory.parent), encoding="utf-8")
             place.rename(replaced)
         made.rename(place)
     except BaseException:
-        _put_back(draft)
+        _put_back(staging_directory)
         raise
     sync_folder(place.parent)
 
@@ -85,7 +85,7 @@ def exchange(one: Path, other: Path) -> bool:
     return done == 0
 
 
-def tidy(parent: Path, prefix: str = DRAFT) -> None:
+def remove_stale_staging(parent: Path, prefix: str = STAGING_PREFIX) -> None:
     """Take away the drafts that killed runs left; what one had moved aside and not replaced yet is put back.
 
     Drafts of runs that live are left alone, and so are those that may not be touched, or cannot be put back.
@@ -104,10 +104,10 @@ def tidy(parent: Path, prefix: str = DRAFT) -> None:
                 os.close(held)
 
 
-def _put_back(draft: Path) -> None:
-    replaced = draft / _REPLACED
+def _put_back(staging_directory: Path) -> None:
+    replaced = staging_directory / _REPLACED
     if replaced.exists():
-        place = draft.parent / (draft / _PLACE).read_text(encoding="utf-8")
+        place = staging_directory.parent / (staging_directory / _PLACE).read_text(encoding="utf-8")
         if not place.exists():
             replaced.rename(place)
 

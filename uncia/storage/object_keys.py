@@ -2,7 +2,7 @@
 
 import unicodedata
 
-LONGEST_KEY = 1024
+MAX_KEY_BYTES = 1024
 """Bytes of UTF-8; S3's own limit."""
 
 _SHOWN = 200
@@ -19,13 +19,13 @@ def key_problem(key: str) -> str | None:
     """
     if any(unicodedata.category(character) in _UNPRINTABLE for character in key):
         return "holds control characters"
-    if (size := len(key.encode())) > LONGEST_KEY:
-        return f"has {size:,} bytes; S3 allows {LONGEST_KEY:,}"
+    if (size := len(key.encode())) > MAX_KEY_BYTES:
+        return f"has {size:,} bytes; S3 allows {MAX_KEY_BYTES:,}"
     if ".." in key.split("/"):
         return "has a level `..`, which stores resolve differently"
     return None
 
 
-def shown_key(key: str) -> str:
+def displayable_key(key: str) -> str:
     """The key in ASCII, quoted and shortened, for messages about a key that is refused."""
     return ascii(key if len(key) <= _SHOWN else key[:_SHOWN] + "…")

@@ -98,7 +98,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class Content:
+class ObjectContent:
     """The bytes of one object, and the ETag that the store gave with them (without quotes; "" where it gave none)."""
 
     data: bytes
@@ -162,7 +162,7 @@ class ObjectStore:
 
     def read(
         self, bucket: str, key: str, *, max_bytes: int, etag: str = "", size: int = 0, version_id: str | None = None
-    ) -> Content:
+    ) -> ObjectContent:
         """All bytes of an object, of this content only where `etag` (without quotes) or `size` is given.
 
         A version that is gone, or that the store does not know, is looked for under the plain key: the same content may
@@ -171,9 +171,9 @@ class ObjectStore:
         Raises `ObjectChanged`, `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or
         `DependencyDown`.
         """
-        return self._read(_Target(bucket, key, bare_etag(etag), size, version_id), max_bytes)
+        return self._read(_Target(bucket, key, normalized_etag(etag), size, version_id), max_bytes)
 
-    def _read(self, target: "_Target", max_bytes: int) -> Content:
+    def _read(self, target: "_Target", max_bytes: int) -> ObjectContent:
         try:
             content = self._get_signed(target, max_bytes)
             if content is not None:
@@ -193,7 +193,7 @@ class ObjectStore:
                 return self._read_unconditionally(target, max_bytes)
             raise self.translate(error, target.name) from error
 
-    def _get(self, target: "_Target", max_bytes: int) -> Content:
+    def _get(self, target: "_Target", max_bytes: int) -> ObjectContent:
         answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))
         # Not the body's own `with`: that reads on without noticing an end that comes too early.
         with closing(answer["Body"]) as body:
@@ -201,13 +201,13 @@ class ObjectStore:
             if length is not None:
                 target.check(answer.get("ETag"), length, answer.get("LastModified"))
                 _must_fit(length, max_bytes)
-                return Content(cast(bytes, body.read()), bare_etag(answer.get("ETag")))
+                return ObjectContent(cast(bytes, body.read()), normalized_etag(answer.get("ETag")))
             data = cast(bytes, body.read(max_bytes + 1))
             _must_fit(len(data), max_bytes)
             target.check(answer.get("ETag"), len(data), answer.get("LastModified"))
-            return Content(data, bare_etag(answer.get("ETag")))
+            return ObjectContent(data, normalized_etag(answer.get("ETag")))
 
-    def _get_signed(self, target: "_Target", max_bytes: int) -> Content | None:
+    def _get_signed(self, target: "_Target", max_bytes: int) -> ObjectContent | None:
         """The same by a signed URL: a fifth of the CPU time of `get_object`. None for every answer but 200."""
         url = self.client.generate_presigned_url("get_object", target.arguments(), ExpiresIn=_SIGNED_FOR_S)
         answer = self._http.send(
@@ -220,9 +220,9 @@ class ObjectStore:
                 return None
             target.check(headers.get("ETag"), int(length), headers.get("Last-Modified"))
             _must_fit(int(length), max_bytes)
-            return Content(cast(bytes, body.read()), bare_etag(headers.get("ETag")))
+            return ObjectContent(cast(bytes, body.read()), normalized_etag(headers.get("ETag")))
 
-    def _read_unconditionally(self, target: "_Target", max_bytes: int) -> Content:
+    def _read_unconditionally(self, target: "_Target", max_bytes: int) -> ObjectContent:
         """After a failed precondition. The store's own word on what it holds decides: a store that cannot compare ETags
         must not turn every photograph into a changed one. Raises `ObjectChanged` with the time of the present content.
         """
@@ -240,7 +240,9 @@ class ObjectStore:
                 return self.head(bucket, key)
             raise self.translate(error, target.name) from error
         return ObjectInfo(
-            bare_etag(answer.get("ETag")), int(answer.get("ContentLength") or 0), _moment(answer.get("LastModified"))
+            normalized_etag(answer.get("ETag")),
+            int(answer.get("ContentLength") or 0),
+            _moment(answer.get("LastModified")),
         )
 
     def etag(self, bucket: str, key: str) -> str:
@@ -324,7 +326,7 @@ class ObjectStore:
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")
 
 
-def bare_etag(etag: str | None) -> str:
+def normalized_etag(etag: str | None) -> str:
     """An ETag without quotes and without the mark of a weak one, which a proxy that compresses puts there."""
     return (etag or "").strip().removeprefix("W/").strip('"')
 
@@ -358,7 +360,7 @@ class _Target:
 
     def check(self, etag: str | None, size: int, modified: datetime | str | None) -> None:
         """Compare what came back: not every store minds a condition. Raises `ObjectChanged`."""
-        found = bare_etag(etag)
+        found = normalized_etag(etag)
         same = found == self.etag if found and self.etag else self.size in (0, size)
         if not same:
             announced = f"ETag {self.etag}" if self.etag else f"{self.size:,} bytes"
@@ -367,7 +369,7 @@ class _Target:
 
 def _listed(entry: Mapping[str, Any]) -> StoredObject:
     """One entry of a listing; not every store fills in all of it."""
-    etag, modified = bare_etag(entry.get("ETag")), entry.get("LastModified", _LONG_AGO)
+    etag, modified = normalized_etag(entry.get("ETag")), entry.get("LastModified", _LONG_AGO)
     return StoredObject(entry["Key"], etag, entry.get("Size", 0), modified, entry.get("VersionId"))
 
 

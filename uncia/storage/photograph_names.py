@@ -19,7 +19,7 @@ _BEGINS_AS_JPEG = frozenset({"image-truncated", "image-corrupt", "image-too-larg
 """Reasons that are found in what begins as a JPEG: these need no extension to be believed."""
 
 
-def is_lost_photograph(key: str, reason: str) -> bool:
+def is_unreadable_photograph(key: str, reason: str) -> bool:
     """Whether a rejected upload counts as a photograph that could not be read.
 
     It does when its name is a photograph's (an extension of `PHOTOGRAPH_EXTENSIONS`, no leading dot) and its content

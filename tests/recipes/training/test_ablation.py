@@ -9,7 +9,7 @@ from tests.recipes.training.training_making import SPEC
 
 pytest.importorskip("torch")
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import read_model_card
 from uncia.training import ablation
 from uncia.training.ablation import AblationResult, AblationSettings, ablate, burst_probabilities, spread_cuts

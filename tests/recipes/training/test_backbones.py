@@ -10,7 +10,7 @@ from tests.recipes.training.training_making import SPEC
 
 pytest.importorskip("torch")
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.backbone_registry import load_backbone
@@ -19,7 +19,7 @@ from uncia.triton_models.recipes import dense_pass, efficientnet
 
 def test_the_cuts_of_efficientnet_are_its_blocks_and_what_its_classifier_sees(lite0: Backbone) -> None:
     assert lite0.cuts[0] == "block-0" and lite0.deepest == "features"
-    assert lite0.steps["block-0"] == 2 and lite0.steps["block-10"] == 16 and lite0.steps["features"] == 32
+    assert lite0.strides["block-0"] == 2 and lite0.strides["block-10"] == 16 and lite0.strides["features"] == 32
 
 
 def test_the_deeper_ones_have_features_where_the_frame_has_them() -> None:
@@ -81,7 +81,7 @@ def test_a_torchvision_network_is_cut_at_its_modules(resnet_file: Path) -> None:
     resnet = load_backbone("resnet18", resnet_file)
 
     assert {"layer1", "layer3.1", "layer4"} <= set(resnet.cuts)
-    assert resnet.steps["layer3"] == 16
+    assert resnet.strides["layer3"] == 16
     assert resnet.trunk("layer3", SPEC)(torch.zeros(1, 3, 96, 128)).shape == (1, 256, 6, 8)
 
 
@@ -91,7 +91,13 @@ def test_a_torchvision_network_becomes_a_dense_pass_that_onnx_answers_alike(resn
 
     resnet = load_backbone("resnet18", resnet_file)
     model = dense_pass.DensePass(
-        resnet.trunk("layer2", SPEC), nn.Linear(128, 3), SPEC, step=8, mean=resnet.mean, std=resnet.std, whole="windows"
+        resnet.trunk("layer2", SPEC),
+        nn.Linear(128, 3),
+        SPEC,
+        feature_stride=8,
+        mean=resnet.mean,
+        std=resnet.std,
+        whole="windows",
     ).eval()
     dense_pass.export(model, SPEC, tmp_path / "model.onnx")
     frames = np.random.default_rng(1).integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)

@@ -15,15 +15,17 @@ pytest.importorskip("torch")
 
 import torch
 
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.training import TrainingError
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features import extraction as features
+from uncia.training.features import inputs
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
 from uncia.training.features.inputs import ImageRegion, augment
-from uncia.training.features.trunk_extractor import PooledRows, TrunkExtractor
+from uncia.training.features.trunk_extractor import PooledFeatures, TrunkExtractor
 
 CUT = "block-5"
 
@@ -37,7 +39,7 @@ def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backb
     frames = np.stack([draw("disc", 1)[0][:96, :128], draw("bar", 2)[0][:96, :128]])
     (rows,) = TrunkExtractor(lite0, (CUT,), SPEC, tmp_path)(frames)
     with torch.inference_mode():
-        (wanted,) = PooledRows(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
+        (wanted,) = PooledFeatures(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
 
     assert rows.shape == (2, 1 + 2 * 3, 80)
     np.testing.assert_allclose(rows, wanted, atol=1e-4)
@@ -61,7 +63,7 @@ def test_rows_belong_to_the_content_and_not_to_the_name(
 
 def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[ImageRegion], tmp_path: Path) -> None:
     found = extract(sights[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
-    content = found.contents[0]
+    content = found.digests[0]
     assert content
     with FeatureCache(cache_file(tmp_path, lite0, CUT, SPEC)) as cache:
         plain, mirror, colour = (cache.get(sights[0].key(content, each)) for each in ("plain", "mirror", "colour"))
@@ -91,7 +93,7 @@ def test_an_unreadable_photograph_is_told_and_fails_alone(
     found = extract([ImageRegion(broken), *sights, ImageRegion(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
     assert set(found.unreadable) == {broken, missing}
-    assert found.contents[0] is None and found.contents[-1] is None
+    assert found.digests[0] is None and found.digests[-1] is None
     assert found.computed == len(sights)
 
 
@@ -172,7 +174,7 @@ def test_a_damaged_cache_is_told_with_what_to_do(
     data = file.read_bytes()
     file.write_bytes(data[:begin] + b"\xa5" * (len(data) - begin))
 
-    with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove that file"):
+    with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove the file"):
         extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
 
@@ -182,7 +184,7 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
     begun: list[ImageRegion] = []
     away: list[int] = []
     most: list[int] = []
-    load_pixels, put = features.load_pixels, FeatureCache.put
+    load_pixels, put = inputs.load_pixels, FeatureCache.put
 
     def looking(sight: ImageRegion, spec: FrameSpec) -> Pixels:
         begun.append(sight)

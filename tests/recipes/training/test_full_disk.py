@@ -45,7 +45,7 @@ def refusal(arguments: list[str], folder: Path, most_bytes: int) -> str:
 def test_no_room_for_the_graph_that_computes_features(source: Path, tmp_path: Path) -> None:
     told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 48 * KB)
 
-    assert re.search(r"^uncia: .*\.onnx cannot be written .*: make room, then give the same command again", told)
+    assert re.search(r"^uncia: .*\.onnx cannot be written .*: free some space and run the same command again", told)
     assert list((tmp_path / "features").glob("*.onnx")) == list((tmp_path / "features").glob(".exporting-*")) == []
 
 
@@ -55,7 +55,9 @@ def test_no_room_for_features(source: Path, with_features: Path, tmp_path: Path)
         shutil.copy(graph, tmp_path / "features")
     told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 36 * KB)
 
-    assert re.search(r"^uncia: the feature cache .* cannot be written .*: make room or name another folder", told)
+    assert re.search(
+        r"^uncia: the feature cache .* cannot be written .*: free some space or choose another folder", told
+    )
 
 
 def test_no_room_for_the_package(source: Path, with_features: Path, tmp_path: Path) -> None:
@@ -65,7 +67,9 @@ def test_no_room_for_the_package(source: Path, with_features: Path, tmp_path: Pa
     before = content(out)
     told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 64 * KB)
 
-    assert re.search(r"^uncia: the package .* cannot be written .*: make room, .* what was there stays$", told)
+    assert re.search(
+        r"^uncia: the package .* cannot be written .*: free some space .* an existing package is unchanged$", told
+    )
     assert content(out) == before
     assert list(out.parent.iterdir()) == [out]
 
@@ -74,4 +78,4 @@ def test_no_room_for_a_checkpoint(source: Path, tmp_path: Path) -> None:
     arguments = ["train", "small", str(source), "--out", str(tmp_path / "tiny"), "--width", "32", "--height", "24"]
     told = refusal(arguments, tmp_path, 16 * KB)
 
-    assert re.search(r"^uncia: the checkpoint .* cannot be written .*: make room, then give the same command", told)
+    assert re.search(r"^uncia: the checkpoint .* cannot be written .*: free some space and run the same command", told)

@@ -44,7 +44,7 @@ def test_the_graph_says_of_a_file_what_was_judged(
 ) -> None:
     """No training-serving skew: features out of the cache against the served graph on the file itself."""
     wanted = softmax(trained.test.logits, float(trained.network.temperature))
-    for picture, whole, best in zip(trained.test.pictures, wanted, trained.test.windows, strict=True):
+    for picture, whole, best in zip(trained.test.samples, wanted, trained.test.windows, strict=True):
         frame = load_frame(picture.path, package.card.frame)
         answer = graph.run(None, {"FRAME": frame[np.newaxis]})
 
@@ -55,7 +55,7 @@ def test_the_graph_says_of_a_file_what_was_judged(
 def test_the_place_is_the_window_of_the_thing(
     trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
-    for picture, truth in zip(trained.test.pictures, trained.test.truth, strict=True):
+    for picture, truth in zip(trained.test.samples, trained.test.truth, strict=True):
         if picture.box is not None:
             places = graph.run(["PLACES"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
             x, y, width, height = package.card.frame.window_box(int(places[0, truth]))
@@ -68,7 +68,7 @@ def test_nothing_is_there_only_where_nothing_is_anywhere(
     trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
     nothing = next(entry.index for entry in package.card.labels.classes if entry.group == "nothing")
-    for picture in trained.test.pictures:
+    for picture in trained.test.samples:
         windows = graph.run(["WINDOWS"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
 
         assert (windows[0, nothing] > 0.5) == (picture.label == "empty")
@@ -88,11 +88,11 @@ def test_the_same_seed_gives_the_same_bytes(
 def test_every_look_becomes_a_package_of_the_streams_contract(
     look: str, drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
-    settings = HeadSettings(cut="block-5", look=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
+    settings = HeadSettings(cut="block-5", input_mode=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
     made = train_head(drawn[1], lite0, settings, features_folder)
     package = write_trained_package(made, *drawn, tmp_path / "one", name="one", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    frame = load_frame(made.test.pictures[0].path, package.card.frame)
+    frame = load_frame(made.test.samples[0].path, package.card.frame)
     whole, windows, places = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": np.stack([frame, frame])})
 
     assert whole.shape == windows.shape == places.shape == (2, 3)
@@ -159,7 +159,7 @@ def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backb
     made = train_head(Split(split.train, split.held_out, (*split.test, strange)), lite0, settings, features_folder)
 
     assert any("hare" in note for note in made.notes)
-    assert len(made.test.pictures) == len(split.test)
+    assert len(made.test.samples) == len(split.test)
 
 
 def test_a_full_disk_leaves_the_package_that_was_there(

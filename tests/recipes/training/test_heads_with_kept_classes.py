@@ -66,7 +66,7 @@ def test_a_kept_class_is_found_that_no_photograph_showed(
     Image.fromarray(data.chelsea()).save(tmp_path / "cat.jpg")
     package = person_and_cat[1]
     (kept,) = (entry.index for entry in package.card.labels.classes if entry.label == "Egyptian cat")
-    others = score_images(package, person_and_cat[0].test.pictures).window_scores[:, kept]
+    others = score_images(package, person_and_cat[0].test.samples).window_scores[:, kept]
     cat = score_images(package, [Sample(tmp_path / "cat.jpg", "cat", "b", "c")]).window_scores[0, kept]
 
     assert cat > 10 * others.max()
@@ -124,7 +124,7 @@ def test_a_head_that_never_saw_a_snow_leopard_calls_the_genuine_burst_so_and_not
     package = open_package(tmp_path / "head")
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() == ".jpg"]
     answers = score_images(package, [Sample(path, path.parent.name, path.parent.name, "genuine") for path in paths])
-    (leopard,) = package.card.labels.of_taxon("Panthera uncia")
+    (leopard,) = package.card.labels.classes_of_taxon("Panthera uncia")
     called = answers.window_scores[:, leopard.index] >= np.float64(leopard.threshold or 2)
     shown = np.array([picture.burst == "snow_leopard_burst" for picture in answers.samples])
 

@@ -14,18 +14,21 @@ from tests.recipes.training.training_making import SPEC, data_set
 
 pytest.importorskip("torch")
 
+import torch
+
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
+from uncia.training.features.inputs import ImageRegion
 from uncia.training.heads.training import HeadSettings
 from uncia.training.model_packages.package_writing import write_trained_package
-from uncia.training.model_packages.trained_model import TrainedModel
-from uncia.training.networks import training_loop
+from uncia.training.model_packages.trained_model import TrainedModel, loss_and_accuracy
 from uncia.training.networks.batch_loading import load_batches
-from uncia.training.networks.fine_tune import FineTuneSettings, blocks_of, fine_tune
+from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune, parameter_blocks
 from uncia.training.networks.small_network import SmallSettings, train_small
 
 Drawn = tuple[Dataset, Split]
@@ -114,9 +117,7 @@ def test_it_ends_early_and_keeps_its_best_epoch(drawn: Drawn, tmp_path: Path) ->
     best = min(made.curve, key=lambda point: point.held_out_loss)
 
     assert made.curve[-1].step == best.step + 3
-    assert training_loop.loss_and_accuracy(made.held_out.logits, made.held_out.truth)[0] == pytest.approx(
-        best.held_out_loss
-    )
+    assert loss_and_accuracy(made.held_out.logits, made.held_out.truth)[0] == pytest.approx(best.held_out_loss)
 
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
@@ -128,8 +129,8 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training_loop.torch, "save", full)
-    with pytest.raises(TrainingError, match=r"No space left .* goes on from the last one"):
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"No space left .* resumes from the last checkpoint"):
         train_small(drawn[1], SMALL, 1, tmp_path)
 
     assert (tmp_path / "small.pt").read_bytes() == before
@@ -142,7 +143,7 @@ def test_no_more_photographs_are_decoded_ahead_than_a_few_batches(
 
     decoded: list[Path] = []
 
-    def count(sight: batch_loading.ImageRegion, spec: batch_loading.FrameSpec) -> np.ndarray:
+    def count(sight: ImageRegion, spec: FrameSpec) -> np.ndarray:
         decoded.append(sight.path)
         return np.zeros((spec.height, spec.width, 3), np.uint8)
 
@@ -158,7 +159,7 @@ def test_a_small_networks_package_answers_as_it_was_judged(small: TrainedModel, 
     package = write_trained_package(small, *drawn, tmp_path / "tiny", name="tiny", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     wanted = softmax(small.test.logits, float(small.network.temperature))
-    for picture, whole in zip(small.test.pictures, wanted, strict=True):
+    for picture, whole in zip(small.test.samples, wanted, strict=True):
         answer = session.run(None, {"FRAME": load_frame(picture.path, package.card.frame)[np.newaxis]})
 
         np.testing.assert_allclose(answer[0][0], whole, atol=1e-4)
@@ -183,10 +184,10 @@ def test_fine_tuning_moves_the_last_blocks_and_no_others(
     assert (package.folder / "card.html").exists()
 
 
-def test_the_blocks_of_a_trunk_are_in_order(lite0: Backbone) -> None:
+def test_the_parameter_blocks_a_trunk_are_in_order(lite0: Backbone) -> None:
     trunk = lite0.trunk("features", SPEC)
 
-    assert len(blocks_of(trunk)) == 1 + 16 + 1
+    assert len(parameter_blocks(trunk)) == 1 + 16 + 1
 
 
 def test_more_blocks_than_there_are_is_refused(

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from uncia.serving.model_card import read_model_card
-from uncia.serving.model_versions import read_standing
+from uncia.serving.model_versions import read_version_state
 from uncia.triton_models.recipes import species_classifier
 from uncia.triton_models.recipes.species_classifier import BuildError, BuildResult, build, up_to_date
 from uncia.triton_models.repository import sha256, staging_folder
@@ -37,7 +37,7 @@ def test_the_folder_is_what_triton_and_the_workers_need(built: BuildResult) -> N
         *(f"1/{name}" for name in ("labels.json", "model.json", "model.onnx", "model.py")),
     }
     assert read_model_card(built.folder / "1") == built.card
-    assert read_standing(built.folder).live == "1"
+    assert read_version_state(built.folder).live == "1"
 
 
 def test_nothing_else_is_left_in_the_repository(built: BuildResult) -> None:
@@ -99,7 +99,7 @@ def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytes
 
 def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(copy: Path) -> None:
     with staging_folder(copy, species_classifier.NAME) as made, pytest.raises(FileNotFoundError):
-        species_classifier._place(made, copy / species_classifier.NAME)
+        species_classifier._move_into_place(made, copy / species_classifier.NAME)
 
     assert not build(copy).fresh
 

@@ -1,13 +1,13 @@
 """The repository beside what Triton serves: what agrees, what is missing on either side."""
 
-from uncia.serving.model_versions import first
+from uncia.serving.model_versions import initial_state
 from uncia.serving.triton_client import ServedVersion
 from uncia.triton_models.recipes.species_classifier import BuildResult
 from uncia.triton_models.version_list import InstalledModel, list_versions
 
 
 def shelf(built: BuildResult) -> InstalledModel:
-    return InstalledModel(built.card.model, first(), (built.card,))
+    return InstalledModel(built.card.model, initial_state(), (built.card,))
 
 
 def states(built: BuildResult, *served: ServedVersion) -> list[tuple[str, str, str | None]]:

@@ -6,7 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from uncia.imaging.frames import FrameSpec, Pixels, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.triton_models.recipes.species_classifier import BuildResult
 
 SPEC = FrameSpec()

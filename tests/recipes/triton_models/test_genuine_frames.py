@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 
 from tests.paths import SHARED
-from uncia.imaging.frames import read_frame
+from uncia.imaging.frames import decode_frame
 from uncia.triton_models.recipes.species_classifier import BuildResult
 
 SAMPLES = SHARED / "samples"
@@ -20,7 +20,7 @@ def scores(built: BuildResult, pattern: str) -> dict[str, float]:
     found = {}
     for path in sorted(SAMPLES.glob(pattern)):
         if "truncated" not in path.name:
-            frame = read_frame(path.read_bytes(), built.card.frame, max_pixels=50_000_000)
+            frame = decode_frame(path.read_bytes(), built.card.frame, max_pixels=50_000_000)
             windows = session.run([built.card.windows], {built.card.input: frame.pixels[np.newaxis]})[0]
             found[path.name] = float(windows[0, SNOW_LEOPARD])
     assert found

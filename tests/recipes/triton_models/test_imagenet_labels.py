@@ -13,7 +13,7 @@ def test_there_are_a_thousand_classes() -> None:
 
 
 def test_the_snow_leopard_is_decided_by_its_calibrated_threshold() -> None:
-    assert label_set().of_taxon("Panthera uncia") == (
+    assert label_set().classes_of_taxon("Panthera uncia") == (
         LabelClass(index=289, label="snow leopard", taxon="Panthera uncia", group="animal", threshold=0.02),
     )
 
@@ -52,7 +52,7 @@ def test_the_animals_have_their_taxon(index: int, label: str, taxon: str) -> Non
 
 
 def test_all_dogs_are_one_species_and_the_wild_ones_are_not() -> None:
-    assert [entry.index for entry in label_set().of_taxon("Canis familiaris")] == list(range(151, 269))
+    assert [entry.index for entry in label_set().classes_of_taxon("Canis familiaris")] == list(range(151, 269))
 
 
 def test_the_first_398_are_the_animals() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uncia.imaging.frames import FrameSpec, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import self_test_pattern
 from uncia.triton_models.recipes.species_classifier import BuildResult
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.photographs import HEIGHT, WIDTH, Photographs, exif_block, make
 from uncia.imaging.exif import read_exif
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 _TAKEN = datetime(2026, 1, 10, 6, 0, 3)
 
@@ -29,7 +30,7 @@ def test_a_photograph_is_the_same_every_time(photograph: bytes) -> None:
 
 def test_a_photograph_has_the_size_of_a_camera_trap_s(photograph: bytes) -> None:
     assert 250_000 < len(photograph) <= 300_000
-    frame = read_frame(photograph, FrameSpec(), max_pixels=10_000_000)
+    frame = decode_frame(photograph, FrameSpec(), max_pixels=10_000_000)
     assert (frame.photo_width, frame.photo_height) == (WIDTH, HEIGHT)
 
 

@@ -9,8 +9,8 @@ from benchmarks.no_op_model import build
 from benchmarks.plan import shots
 from benchmarks.predictions import Predictions
 from uncia.events import ImagePredicted
-from uncia.imaging.frames import FrameSpec
-from uncia.serving.model_card import ModelCard, installed_card, load_model_card
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.model_card import ModelCard, read_active_card, read_installed_card
 from uncia.settings import Settings
 
 MODEL = Settings().model_repository / Settings().model
@@ -20,7 +20,7 @@ MODEL = Settings().model_repository / Settings().model
 def card() -> ModelCard:
     if not MODEL.exists():
         pytest.skip("no model is built here")
-    return load_model_card(Settings())
+    return read_active_card(Settings())
 
 
 def test_whole_bursts_of_any_length_are_told_by_their_camera(card: ModelCard) -> None:
@@ -44,7 +44,7 @@ def test_the_model_that_does_nothing_has_the_real_ones_contract_and_answers_its_
     build(tmp_path, Settings())
     build(tmp_path, Settings())  # over what is there
     folder = tmp_path / Settings().model
-    assert installed_card(tmp_path, card.model) == card
+    assert read_installed_card(tmp_path, card.model) == card
     assert (folder / "config.pbtxt").read_bytes() == (MODEL / "config.pbtxt").read_bytes()
     stored = np.load(folder / card.versions[0] / f"{card.windows}.npy")
     assert np.array_equal(stored[0], card.self_test.windows.unpack())

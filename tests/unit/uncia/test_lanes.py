@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from uncia.events import Lane
-from uncia.lanes import lane_of
+from uncia.lanes import choose_lane
 
 UPLOADED = datetime(2026, 5, 14, 12, 0, tzinfo=UTC)
 DAY_S = 86_400.0
@@ -16,7 +16,7 @@ def key(taken: datetime) -> str:
 
 
 def lane(name: str, *, said: str | None = None, uploaded_at: datetime = UPLOADED) -> Lane:
-    return lane_of(name, uploaded_at, backfill_after_s=DAY_S, said=said)
+    return choose_lane(name, uploaded_at, backfill_after_s=DAY_S, declared=said)
 
 
 def test_what_was_taken_just_now_is_live() -> None:

@@ -65,8 +65,8 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_station_may_have_other_focus_taxa(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNCIA_STATION_FOCUS_TAXA", '{"ridge": ["Ursus arctos"]}')
-    assert read_settings().focus_of("ridge") == ("Ursus arctos",)
-    assert read_settings().focus_of("valley") == ("Panthera uncia",)
+    assert read_settings().focus_taxa_of("ridge") == ("Ursus arctos",)
+    assert read_settings().focus_taxa_of("valley") == ("Panthera uncia",)
 
 
 def test_the_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 from tests.paths import ROOT, sources
 from uncia import telemetry
 from uncia.settings import Settings
-from uncia.terminal import echo, echo_json, on_page, plain_console, print_traceback, printable, printable_json
+from uncia.terminal import echo, echo_json, plain_console, print_traceback, printable, printable_in_html, printable_json
 
 HOSTILE = [
     "[/x]/a.jpg",
@@ -115,8 +115,8 @@ def test_a_terminal_without_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_page_shows_any_name() -> None:
-    assert on_page("a\u202eb\x1b") == "a\\u202eb\\x1b"
-    assert on_page(7) == 7
+    assert printable_in_html("a\u202eb\x1b") == "a\\u202eb\\x1b"
+    assert printable_in_html(7) == 7
 
 
 ALLOWED = {

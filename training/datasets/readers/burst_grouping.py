@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from uncia.imaging.capture_time import capture_time
+from uncia.imaging.capture_time import find_capture_time
 from uncia.imaging.exif import read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.training.datasets.dataset import Sample
@@ -47,7 +47,7 @@ def read_image_metadata(path: Path) -> ImageMetadata:
     except (OSError, ValueError):  # a name with a zero byte in it is no name
         return ImageMetadata()
     maker = read_maker_note(exif.maker_note)
-    taken = capture_time(exif, maker, path.name)
+    taken = find_capture_time(exif, maker, path.name)
     serial = exif.serial or (maker.serial if maker else None) or ""
     kind = " ".join(filter(None, (exif.make, exif.model)))
     number, of = (maker.sequence, maker.sequence_length) if maker else (None, None)

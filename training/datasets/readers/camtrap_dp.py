@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from uncia.camtrap import tables
+from uncia.camtrap import table_format
 from uncia.camtrap.camtrap_dp import CamtrapPackage, unix_time
 from uncia.errors import UnciaError
 from uncia.events.images import Box
@@ -219,7 +219,7 @@ def _downloaded(folder: Path, name: str) -> Path | None:
 def _parse_box(row: dict[str, str]) -> Box | None:
     cells = [row.get(f"bbox{name}", "") for name in ("X", "Y", "Width", "Height")]
     try:
-        x, y, width, height = (tables.number(text, decimal_comma=True) for text in cells)
+        x, y, width, height = (table_format.parse_number(text, decimal_comma=True) for text in cells)
         return clip_box(x, y, width, height)
     except ValueError:
         return None

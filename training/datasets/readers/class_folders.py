@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap.names import is_card_folder
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.vocabulary import (
@@ -24,7 +24,7 @@ def read_folders(source: Path) -> Dataset:
     pictures: list[Sample] = []
     others = unknown = 0
     for folder in sorted(entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        if is_cards_own(folder.name):
+        if is_card_folder(folder.name):
             raise DataError(f"{folder} is a folder of a camera's card and no class: {HINT}")
         label, group = intern_name(folder.name), intern_name(group_of(folder.name))
         for path in _files(folder):
@@ -34,7 +34,7 @@ def read_folders(source: Path) -> Dataset:
                 unknown += 1
             else:
                 camera = intern_name(
-                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_cards_own(each))
+                    "/".join(each for each in path.parent.relative_to(folder).parts if not is_card_folder(each))
                 )
                 pictures.append(Sample(path, label, "", camera, group=group))
     require_samples(len(pictures), source, HINT)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from uncia.camtrap import tables
-from uncia.camtrap.names import is_cards_own
+from uncia.camtrap import table_format
+from uncia.camtrap.names import is_card_folder
 from uncia.camtrap.table_reader import open_table
 from uncia.errors import UnciaError
 from uncia.events.images import Box
@@ -102,7 +102,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                         f"{path}, line {row.line}: it has more cells than the heading: is one with a separator in it "
                         "not quoted?"
                     )
-                yield row.line, {name: tables.cell(text) for name, text in row.cells.items()}
+                yield row.line, {name: table_format.clean_cell(text) for name, text in row.cells.items()}
     except DataError:
         raise
     except UnciaError as error:
@@ -194,7 +194,7 @@ def _with_slashes(path: str) -> str:
 def _camera_from_folder(directory: str) -> str:
     """The folders of an image without those that cameras number themselves: two cameras both write `100RECNX`."""
     levels = [level for level in _with_slashes(directory).split("/") if level not in ("", ".")]
-    levels = [level for level in levels if not is_cards_own(level)]
+    levels = [level for level in levels if not is_card_folder(level)]
     if levels and is_image_file(Path(levels[-1])):
         levels.pop()
     return "/".join(levels)
@@ -242,7 +242,7 @@ def _parse_box(fields: dict[str, str]) -> Box | None:
     if not any(cells):
         return None
     try:
-        x, y, width, height = (tables.number(text, decimal_comma=True) for text in cells)
+        x, y, width, height = (table_format.parse_number(text, decimal_comma=True) for text in cells)
     except ValueError:
         raise ValueError(f"the box {cells} is not four numbers") from None
     return clip_box(x, y, width, height)

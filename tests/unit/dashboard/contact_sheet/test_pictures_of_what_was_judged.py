@@ -34,7 +34,7 @@ from uncia.events import (
 )
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
-from uncia.storage.object_store import AccessRefused, Content, ObjectMissing, ObjectTooLarge, StoredObject
+from uncia.storage.object_store import AccessRefused, ObjectContent, ObjectMissing, ObjectTooLarge, StoredObject
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -47,17 +47,17 @@ def jpeg(shade: int) -> bytes:
     return out.getvalue()
 
 
-FIRST, SECOND = Content(jpeg(40), "aaa"), Content(jpeg(200), "bbb")
+FIRST, SECOND = ObjectContent(jpeg(40), "aaa"), ObjectContent(jpeg(200), "bbb")
 
 
 class Shelf:
     """A store with one key. `None` stands for the key without a version id."""
 
-    def __init__(self, now: Content | None, versions: dict[str, Content] | None = None) -> None:
-        self.held: dict[str | None, Content | None] = {None: now, **(versions or {})}
+    def __init__(self, now: ObjectContent | None, versions: dict[str, ObjectContent] | None = None) -> None:
+        self.held: dict[str | None, ObjectContent | None] = {None: now, **(versions or {})}
         self.lists = True
 
-    def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> Content:
+    def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> ObjectContent:
         content = self.held.get(version_id, self.held[None])
         if content is None:
             raise ObjectMissing("object-missing", "gone")
@@ -77,7 +77,7 @@ def shown(shelf: Shelf, judged: JudgedContent, max_bytes: int = 1 << 20) -> Thum
     return Pictures(shelf, max_bytes=max_bytes, max_pixels=1_000_000)(judged)  # type: ignore[arg-type]
 
 
-def of(content: Content, *, etag: str | None = None, version_id: str | None = None) -> JudgedContent:
+def of(content: ObjectContent, *, etag: str | None = None, version_id: str | None = None) -> JudgedContent:
     """As it was judged; `etag` as it was announced, where that is another."""
     upload_id = ids.upload_id(BUCKET, KEY, content.etag if etag is None else etag)
     return JudgedContent("s/c", BUCKET, KEY, upload_id, ids.image_id("s/c", ids.content_hash(content.data)), version_id)
@@ -101,7 +101,7 @@ def test_the_version_that_was_judged_is_shown_though_a_newer_one_stands_there() 
 
 
 @pytest.mark.parametrize("now", [SECOND, None], ids=["overwritten", "deleted"])
-def test_an_older_version_is_found_by_its_upload_id_alone(now: Content | None) -> None:
+def test_an_older_version_is_found_by_its_upload_id_alone(now: ObjectContent | None) -> None:
     assert shown(Shelf(now, {"v1": FIRST, "v2": SECOND}), of(FIRST)).url == thumbnail(FIRST.data)
 
 
@@ -112,7 +112,7 @@ def test_a_store_that_does_not_list_versions_has_none() -> None:
 
 
 def test_the_same_bytes_under_another_etag_are_still_what_was_judged() -> None:
-    encrypted_anew = Content(FIRST.data, "ccc-2")
+    encrypted_anew = ObjectContent(FIRST.data, "ccc-2")
     assert shown(Shelf(encrypted_anew), of(FIRST)).url is not None
 
 
@@ -123,7 +123,7 @@ def test_an_upload_that_was_announced_without_an_etag_is_known_by_what_was_read(
 
 def test_what_is_too_large_or_no_photograph_is_not_readable() -> None:
     assert shown(Shelf(FIRST), of(FIRST), max_bytes=10) == Thumbnail(None, UNREADABLE)
-    text = Content(b"text", "ttt")
+    text = ObjectContent(b"text", "ttt")
     assert shown(Shelf(text), of(text)) == Thumbnail(None, UNREADABLE)
 
 

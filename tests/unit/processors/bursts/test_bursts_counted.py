@@ -36,7 +36,7 @@ def standing(*places: tuple[int, int | None, dict[str, Any]]) -> Deployments:
             longitude=1,
             **own,
         )
-        known.learn(deployment.message_key, deployment.to_bytes())
+        known.apply(deployment.message_key, deployment.to_bytes())
     return known
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.processors.bursts.burst_making import Camera, Shot, images
-from uncia.storage.photograph_names import is_lost_photograph
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from uncia.storage.photograph_names import is_lost_photograph
     ],
 )
 def test_these_are_no_photographs(name: str, reason: str) -> None:
-    assert not is_lost_photograph(f"ridge/north/{name}", reason)
+    assert not is_unreadable_photograph(f"ridge/north/{name}", reason)
     camera = Camera()
     camera.take(Shot("a", 0, 1, 3), 0)
     camera.take(Shot("x", 1, file=name, rejected=True, reason=f"{reason}"), 0) if name else None
@@ -54,7 +54,7 @@ def test_these_are_no_photographs(name: str, reason: str) -> None:
     ],
 )
 def test_these_are_photographs_that_could_not_be_read(name: str, reason: str) -> None:
-    assert is_lost_photograph(f"ridge/north/{name}", reason)
+    assert is_unreadable_photograph(f"ridge/north/{name}", reason)
     camera = Camera()
     camera.take(Shot("a", 0, 1, 3), 0)
     camera.take(Shot("x", 1, file=name, rejected=True, reason=reason), 0)

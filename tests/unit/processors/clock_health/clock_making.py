@@ -81,7 +81,7 @@ def deployed(camera: str = "ridge/north", minutes: int = NEPAL_MINUTES) -> Deplo
         latitude=LATITUDE,
         longitude=LONGITUDE,
     )
-    deployments.learn(deployment.message_key, deployment.to_bytes())
+    deployments.apply(deployment.message_key, deployment.to_bytes())
     return deployments
 
 

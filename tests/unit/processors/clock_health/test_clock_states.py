@@ -108,7 +108,7 @@ def test_a_deployment_that_is_loaded_later_is_minded_from_then_on() -> None:
     bench = Bench(deployments).feed(live(12, ahead=timedelta(hours=3)))
     assert bench.now().verdict is ClockVerdict.OK
     (known,) = deployed(minutes=0).of("ridge/north")
-    deployments.learn(known.message_key, known.to_bytes())
+    deployments.apply(known.message_key, known.to_bytes())
     bench.feed(live(1, ahead=timedelta(hours=3), begin=NOON + timedelta(hours=12), first_event=13))
     assert codes(bench.now()) == ["zone"]
 

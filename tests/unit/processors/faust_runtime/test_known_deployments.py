@@ -29,7 +29,7 @@ def deployment(name: str, start: int, end: int | None, camera: str = "ridge/nort
 def known(*loaded: DeploymentChanged) -> Deployments:
     deployments = Deployments()
     for each in loaded:
-        deployments.learn(each.message_key, each.to_bytes())
+        deployments.apply(each.message_key, each.to_bytes())
     return deployments
 
 
@@ -71,7 +71,7 @@ def test_a_cameras_deployment_is_found_in_every_unicode_form() -> None:
 
 def test_a_message_without_value_takes_its_deployment_out() -> None:
     deployments = known(deployment("a", 1, 10), deployment("b", 10, 20))
-    deployments.learn(deployment("a", 1, 10).message_key, None)
+    deployments.apply(deployment("a", 1, 10).message_key, None)
     assert [at(deployments, day) for day in (5, 15)] == [None, "b"]
 
 
@@ -81,8 +81,8 @@ def test_where_two_overlap_the_one_that_began_last_counts() -> None:
 
 def test_what_is_no_deployment_changes_nothing() -> None:
     deployments = known(deployment("a", 1, 10))
-    deployments.learn(deployment("a", 1, 10).message_key, b"{nonsense")
-    deployments.learn(None, b"{nonsense")
+    deployments.apply(deployment("a", 1, 10).message_key, b"{nonsense")
+    deployments.apply(None, b"{nonsense")
     assert at(deployments, 5) == "a"
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.packages import write_package
 from uncia.errors import SettingsError
 from uncia.processors.predict.live_model import LOOK_EVERY_S, LiveModel
-from uncia.serving.model_versions import read_standing, write_standing
+from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.settings import Settings
 from uncia.triton_models.releases.installation import install
 
@@ -31,7 +31,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def move(repository: Path) -> Callable[[str], None]:
     folder = repository / "tiny"
-    return lambda version: write_standing(folder, read_standing(folder).model_copy(update={"live": version}))
+    return lambda version: write_version_state(folder, read_version_state(folder).model_copy(update={"live": version}))
 
 
 def asks(repository: Path, clock: Clock, version: str = "") -> LiveModel:

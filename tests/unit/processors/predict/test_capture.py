@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.processors.predict.reconyx_notes import hyperfire
 from uncia.events import CaptureTimeSource, ImageUploaded, Trigger
-from uncia.imaging.exif import Exif, StatedTime, TimeTag
+from uncia.imaging.exif import Exif, ExifTime, TimeTag
 from uncia.processors.predict.capture import read_capture
 
 UPLOADED = datetime(2026, 6, 1, 12, 0, 0, 987_654, tzinfo=UTC)
@@ -67,7 +67,7 @@ def test_the_file_names_time_comes_before_the_upload(key: str) -> None:
 
 
 def test_the_event_says_exactly_where_the_time_was_read() -> None:
-    stated = StatedTime(TimeTag.MODIFIED, datetime(2026, 5, 30), utc_offset_minutes=345)
+    stated = ExifTime(TimeTag.MODIFIED, datetime(2026, 5, 30), utc_offset_minutes=345)
     capture = read_capture(Exif(time=stated.time, times=(stated,)), upload(GATEWAY_KEY))
     assert (capture.time_source, capture.time_origin) == (CaptureTimeSource.EXIF, "date-time")
     assert capture.utc_offset_minutes == 345

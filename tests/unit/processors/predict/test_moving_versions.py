@@ -13,15 +13,16 @@ from PIL import Image
 from tests.packages import write_package
 from uncia.errors import DependencyDown
 from uncia.events import ImagePredicted, ImageUploaded, Lane
-from uncia.imaging.frames import FrameSpec, Pixels
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels
 from uncia.processors.predict import worker
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
-from uncia.serving.model_versions import read_standing, write_standing
-from uncia.serving.triton_client import Answer
+from uncia.serving.model_versions import read_version_state, write_version_state
+from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
-from uncia.storage.object_store import Content
+from uncia.storage.object_store import ObjectContent
 from uncia.triton_models.releases.installation import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -35,13 +36,13 @@ class Triton:
         self.folder = settings.model_repository / settings.model
         self.asked: list[tuple[str, tuple[int, ...]]] = []
 
-    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> Answer:
+    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> InferenceResult:
         self.asked.append((card.version, pixels.shape))
         if card.version == "1":
-            write_standing(self.folder, read_standing(self.folder).model_copy(update={"live": "2"}))
+            write_version_state(self.folder, read_version_state(self.folder).model_copy(update={"live": "2"}))
             raise DependencyDown("version 1 is not at ready state")
         scores = np.full((1, len(card.labels.classes)), 0.25, dtype=np.float32)
-        return Answer(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
+        return InferenceResult(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -78,7 +79,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_it_is_decoded_and_asked_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "Classifier", Triton)
     seconds = iter(range(1000))
-    store = SimpleNamespace(read=lambda *_, **__: Content(picture(), "e"))
+    store = SimpleNamespace(read=lambda *_, **__: ObjectContent(picture(), "e"))
 
     async def scene() -> tuple[ImagePredicted, Triton]:
         model = LiveModel(settings, lambda: float(next(seconds)))

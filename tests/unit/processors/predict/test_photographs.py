@@ -10,10 +10,10 @@ from PIL import Image
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImageUploaded
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.predict.image_loading import Photograph, Photographs
 from uncia.settings import Settings
-from uncia.storage.object_store import AccessRefused, Content, ObjectChanged, ObjectMissing, ObjectTooLarge
+from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectContent, ObjectMissing, ObjectTooLarge
 
 
 def photograph() -> bytes:
@@ -44,13 +44,13 @@ def read(
     """What comes out, and how often the store was asked; its last answer repeats."""
     asked = 0
 
-    def get(bucket: str, key: str, **announced: object) -> Content:
+    def get(bucket: str, key: str, **announced: object) -> ObjectContent:
         nonlocal asked
         answer = answers[min(asked, len(answers) - 1)]
         asked += 1
         if isinstance(answer, Exception):
             raise answer
-        return Content(answer, "e")
+        return ObjectContent(answer, "e")
 
     async def scene() -> Photograph:
         photographs = Photographs(

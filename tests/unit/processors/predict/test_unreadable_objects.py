@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.unit.processors.predict.s3_double import BUCKET, Connection, Misbehaviour, S3Double, s3_double
 from uncia.events import ImageUploaded
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.faust_runtime import object_errors as one_object
 from uncia.processors.predict.image_loading import Photograph, Photographs
 from uncia.storage.object_store import ObjectStore

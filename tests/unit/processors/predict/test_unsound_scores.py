@@ -12,14 +12,15 @@ from PIL import Image
 
 from tests.packages import write_package
 from uncia.events import ImagePredicted, ImageUploaded, Lane
-from uncia.imaging.frames import FrameSpec, Pixels, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.predict import worker
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
-from uncia.serving.triton_client import Answer
+from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
-from uncia.storage.object_store import Content
+from uncia.storage.object_store import ObjectContent
 from uncia.triton_models.releases.installation import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -34,10 +35,10 @@ class Triton:
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self.card = card
 
-    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> Answer:
+    async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> InferenceResult:
         good = self.sound and np.array_equal(pixels[0], self_test_pattern(FRAME))
         scores = np.full((1, len(card.labels.classes)), 0.25 if good else np.nan, dtype=np.float32)
-        return Answer(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
+        return InferenceResult(scores, scores, np.zeros_like(scores, dtype=np.int32), card.version, 1.0)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -49,7 +50,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     settings = Settings(model="tiny", model_repository=tmp_path / "repository")
     file = io.BytesIO()
     Image.new("RGB", (256, 192), (90, 120, 60)).save(file, "JPEG")
-    store = SimpleNamespace(read=lambda *_, **__: Content(file.getvalue(), "e"))
+    store = SimpleNamespace(read=lambda *_, **__: ObjectContent(file.getvalue(), "e"))
     upload = ImageUploaded(
         upload_id="up-1", station="ridge", camera="ridge/north", bucket="uploads", key="ridge/north/x.jpg", etag="e",
         size=1, uploaded_at=NOW, announced_at=NOW,

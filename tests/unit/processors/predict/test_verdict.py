@@ -7,11 +7,11 @@ import pytest
 
 from uncia.errors import DependencyDown
 from uncia.events import ClassVector, Prediction
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.predict.verdict import TOP, Judge
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
-from uncia.serving.triton_client import Answer
+from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ def predict(windows: dict[int, float], station: str = "ridge", *, place: int = 5
     scores = np.zeros((1, CLASSES), dtype=np.float32)
     for index, score in windows.items():
         scores[0, index] = score
-    answer = Answer(scores / 2, scores, np.full((1, CLASSES), place, dtype=np.int32), "3", 12.5)
+    answer = InferenceResult(scores / 2, scores, np.full((1, CLASSES), place, dtype=np.int32), "3", 12.5)
     return Judge(Settings(**settings), CARD).prediction(answer, station, NOW)  # type: ignore[arg-type]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from uncia.errors import SettingsError
-from uncia.imaging.capture_time import IN_PHOTOGRAPH, CaptureTime, TimeOrigin
-from uncia.lanes import time_in_key, time_origin_in_key
+from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime, TimeOrigin
+from uncia.lanes import capture_time_in_key, time_origin_in_key
 from uncia.producers.gateway.object_names import camera_of, checked_name, object_key
 
 
@@ -71,10 +71,10 @@ def test_a_named_camera_took_everything() -> None:
 def test_a_key_says_when_its_time_is_not_the_photographs_own(origin: TimeOrigin) -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
     assert key == f"ridge/north/2026/05/04/20260504T030201-{origin}-0000000000000000.jpg"
-    assert (time_in_key(key), time_origin_in_key(key)) == (datetime(2026, 5, 4, 3, 2, 1), origin)
+    assert (capture_time_in_key(key), time_origin_in_key(key)) == (datetime(2026, 5, 4, 3, 2, 1), origin)
 
 
-@pytest.mark.parametrize("origin", sorted(IN_PHOTOGRAPH))
+@pytest.mark.parametrize("origin", sorted(EMBEDDED_ORIGINS))
 def test_a_key_says_nothing_more_when_its_time_is_the_photographs_own(origin: TimeOrigin) -> None:
     key = object_key("ridge", "north", taken(datetime(2026, 5, 4, 3, 2, 1), origin), "0" * 64, ".jpg")
     assert key == "ridge/north/2026/05/04/20260504T030201-0000000000000000.jpg"

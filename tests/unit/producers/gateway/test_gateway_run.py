@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.processors.predict.reconyx_notes import hyperfire
 from tests.unit.producers.gateway.gateway_making import Store, Told, photograph, rows, run
-from tests.unit.uncia.imaging.exif_making import DATE_TIME_ORIGINAL, MAKER_NOTE, exif_segment, jpeg, segment
+from tests.unit.uncia.imaging.exif_builders import DATE_TIME_ORIGINAL, MAKER_NOTE, exif_segment, jpeg, segment
 from uncia.errors import DependencyDown
 from uncia.imaging.capture_time import TimeOrigin
 from uncia.imaging.exif import Exif

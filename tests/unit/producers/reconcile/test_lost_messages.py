@@ -7,7 +7,7 @@ import pytest
 from kafka import TopicPartition
 
 from uncia.errors import LogTruncated
-from uncia.kafka.broker import Message, must_reach
+from uncia.kafka.broker import Message, check_not_truncated
 from uncia.producers.reconcile import ledger_sync as learning
 from uncia.producers.reconcile.ledger import Fact, Ledger
 from uncia.settings import Settings
@@ -16,10 +16,10 @@ PART = TopicPartition("camera.image.predicted.v1", 2)
 
 
 def test_a_partition_that_ends_before_its_position_was_truncated() -> None:
-    must_reach({PART: 10}, {(PART.topic, PART.partition): 10})
-    must_reach({PART: 10}, {})
+    check_not_truncated({PART: 10}, {(PART.topic, PART.partition): 10})
+    check_not_truncated({PART: 10}, {})
     with pytest.raises(LogTruncated, match=r"camera\.image\.predicted\.v1 was read up to 11 in partition 2"):
-        must_reach({PART: 10}, {(PART.topic, PART.partition): 11})
+        check_not_truncated({PART: 10}, {(PART.topic, PART.partition): 11})
 
 
 def test_answers_that_the_broker_lost_do_not_count_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_answers_that_the_broker_lost_do_not_count_any_more(tmp_path: Path, monk
     ledger.learn([Fact(lost, 1, True), Fact(kept, 1, True)], {(PART.topic, PART.partition): 11})
 
     def read(*_: object, from_positions: dict[tuple[str, int], int], **__: object) -> Iterator[Message]:
-        must_reach({PART: 10}, from_positions)
+        check_not_truncated({PART: 10}, from_positions)
         yield Message(PART.topic, PART.partition, 9, 1000, None, b"", [])
 
     monkeypatch.setattr(learning, "read_topics", read)

@@ -112,6 +112,6 @@ def test_data_of_other_classes_teach_nothing(tmp_path: Path) -> None:
     package = tiny_package(tmp_path / "tiny", 1)
     stones = [Sample(Path(f"{at}.jpg"), "stone", f"b{at}", "c") for at in range(8)]
     answers = ImageScores(tuple(stones), np.zeros((8, 3), np.float16), np.zeros((8, 3), np.float16))
-    with pytest.raises(CalibrationError, match="teach nothing"):
+    with pytest.raises(CalibrationError, match="calibrate none of these classes"):
         write_calibrated_package(tmp_path / "new", package, answers, NO_ALARM, "stones")
     assert not (tmp_path / "new").exists()

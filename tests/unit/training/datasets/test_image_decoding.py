@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.training.dataset_check.html_report import thumbnail
 from uncia.training.datasets.image_decoding import load_frame
 
@@ -32,12 +33,12 @@ def saved(folder: Path, image: Image.Image, kind: str, **options: Any) -> Path:
 
 def test_a_jpeg_is_read_as_the_stream_reads_it(tmp_path: Path) -> None:
     path = saved(tmp_path, halves(), "JPEG")
-    assert np.array_equal(load_frame(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
+    assert np.array_equal(load_frame(path, SPEC), decode_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
 
 
 def test_a_jpeg_is_known_by_its_content_not_by_its_name(tmp_path: Path) -> None:
     path = saved(tmp_path, halves(), "JPEG").rename(tmp_path / "picture.png")
-    assert np.array_equal(load_frame(path, SPEC), read_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
+    assert np.array_equal(load_frame(path, SPEC), decode_frame(path.read_bytes(), SPEC, max_pixels=10**6).pixels)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.unit.training.ensembles.tiny_packages import FRAME, some_frames, tiny_package
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.ensembles.ensemble import Ensemble, assemble, build_package
 from uncia.training.ensembles.graph import ensemble_graph, resize_input
 from uncia.training.ensembles.rules import RULES, Rule, combine

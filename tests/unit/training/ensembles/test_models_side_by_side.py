@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from tests.unit.training.ensembles.tiny_packages import FRAME, some_frames, tiny_package
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.ensembles.concatenate import concatenate_models
 from uncia.triton_models.packages.loading import OpenPackage, PackageError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.ensembles.views import (
     View,
     ViewError,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.triton_models.packages.loading import OpenPackage
 from uncia.triton_models.packages.writing import write_package

@@ -49,7 +49,7 @@ def test_a_taxon_of_many_classes_is_refused_with_some_of_them() -> None:
 
 
 def test_a_strange_name_is_refused_with_those_like_it() -> None:
-    with pytest.raises(TrainingError, match=r"no 'snow lepard'; is it snow leopard"):
+    with pytest.raises(TrainingError, match=r"no class 'snow lepard'; is it snow leopard"):
         find_published(PUBLISHED, ["snow lepard"])
 
 
@@ -68,7 +68,7 @@ def test_the_users_class_is_the_published_one_by_label_or_taxon(label: str, taxo
 
 
 def test_a_name_that_is_like_none_is_refused_in_a_whole_sentence() -> None:
-    with pytest.raises(TrainingError, match=r"no 'qqqq'\. Its classes"):
+    with pytest.raises(TrainingError, match=r"no class 'qqqq'\. Its classes"):
         find_published(PUBLISHED, ["qqqq"])
 
 
@@ -112,8 +112,8 @@ def test_a_kept_class_that_only_another_side_shows_is_called_as_there(label: str
 @pytest.mark.parametrize(
     ("others", "shown", "told"),
     [
-        (12, False, "the threshold lies above all those of other things"),
-        (9, False, "9 of other things are too few"),
+        (12, False, "the threshold lies above the scores of all bursts of other classes"),
+        (9, False, "9 bursts of other classes are too few"),
         (12, True, None),
     ],
 )
@@ -123,7 +123,7 @@ def test_what_is_said_of_a_threshold_is_so(others: int, shown: bool, told: str |
     classes = label_classes([picture("fox")], [LEOPARD])
     notes = coverage_notes(Split((picture("fox"),), tuple(held_out), ()), classes, [1])
 
-    assert "No photograph to learn from shows snow leopard" in notes[0]
+    assert "No training photograph shows snow leopard" in notes[0]
     assert notes[1:] == [note for note in notes if told and told in note]
 
 

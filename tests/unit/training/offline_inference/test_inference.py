@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.training.ensembles.tiny_packages import some_frames, tiny_package
-from uncia.imaging.frames import read_frame
+from uncia.imaging.frames import decode_frame
 from uncia.training.datasets.dataset import Sample
 from uncia.training.offline_inference.inference import score_images
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_for, open_package
@@ -31,7 +31,7 @@ def pictures(package: OpenPackage, tmp_path: Path) -> list[Sample]:
 
 def test_an_answer_is_the_streams_answer_for_the_file(package: OpenPackage, pictures: list[Sample]) -> None:
     answers = score_images(package, pictures)
-    frame = read_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
+    frame = decode_frame(pictures[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
     expected = package.predict(frame.pixels[np.newaxis])[1][0].astype(np.float16)
     assert answers.window_scores[1].tolist() == expected.tolist()
 
@@ -55,7 +55,7 @@ def test_progress_counts_to_the_end(package: OpenPackage, pictures: list[Sample]
 
 
 def test_a_folder_without_a_graph_is_no_package(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="is no model package"):
+    with pytest.raises(PackageError, match="is not a model package"):
         open_package(tmp_path)
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_package_is_never_replaced_by_one(there: str, tmp_path: Path)
     kept = {"a file": out, "photographs": out / "1.jpg", "a model of the repository": out / "1" / "model.json"}[there]
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(b"dear")
-    with pytest.raises(PackageError, match="is there and is no model package: name another folder"):
+    with pytest.raises(PackageError, match="exists and is not a model package: choose another folder"):
         tiny_package(out, 1)
     assert kept.read_bytes() == b"dear"
 

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from uncia.commands.data import app
 from uncia.imaging.exif import read_exif
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.training.datasets import DataError
 from uncia.training.datasets.readers.burst_grouping import assign_bursts
 from uncia.training.datasets.reading import read_dataset
@@ -98,7 +99,7 @@ def test_exif_tells_the_time_and_camera_of_the_table(drawn: Path) -> None:
 
 def test_the_stream_reads_the_files(drawn: Path) -> None:
     path = next(drawn.rglob("*.JPG"))
-    assert read_frame(path.read_bytes(), FrameSpec(), max_pixels=10**6).photo_width == 128
+    assert decode_frame(path.read_bytes(), FrameSpec(), max_pixels=10**6).photo_width == 128
 
 
 def test_bursts_are_found_again_by_exif_alone(drawn: Path) -> None:

@@ -14,8 +14,8 @@ from onnx import TensorProto
 
 from tests.packages import write_theirs
 from uncia.imaging.frames import self_test_pattern
-from uncia.triton_models.importing import wrapping
 from uncia.triton_models.importing.importing import make_package
+from uncia.triton_models.packages import graph_errors
 from uncia.triton_models.packages import validation as package
 
 CLASSES = 2498
@@ -171,23 +171,23 @@ def _weights_beside(mine: Mine, patch: pytest.MonkeyPatch) -> None:
     [
         (
             _theirs(operator="Teleport"),
-            "it knows no operator Teleport in operator set 13: export the model with standard",
+            "there is no operator Teleport in operator set 13: export the model with standard",
         ),
         (_too_large, "GiB: an ONNX file of 2 GiB and more cannot be served"),
-        (_weights_beside, "weights in files beside it: save it as one file"),
-        (_theirs(classes=2497), "answers 2,497 classes, and the labels name 2,498"),
+        (_weights_beside, "weights in separate files: save it as one file"),
+        (_theirs(classes=2497), "has 2,497 classes, and the labels file has 2,498"),
         (_theirs(layout="NHWC"), r"picture is \['n', 48, 64, 3\], and the description says NCHW: \[batch, 3, 48, 64\]"),
         (_theirs(shape=["n", 1, HEIGHT, WIDTH]), "Incompatible dimensions|description says NCHW"),
         (_told(frame={"width": 100, "height": HEIGHT}), r"\[batch, 3, 48, 100\]"),
         (_theirs(inputs=2), r"takes 2 inputs \(picture, more0\)"),
-        (_theirs(kind=TensorProto.UINT8), "takes bytes, so scale, mean and std must be left out"),
-        (_told(output={"kind": "probabilities"}), 'output.kind = "logits" may be what'),
-        (_told(output={"kind": "logits", "tensor": "boxes"}), "let output.tensor in the description name one"),
+        (_theirs(kind=TensorProto.UINT8), "takes bytes, so remove scale, mean and std"),
+        (_told(output={"kind": "probabilities"}), 'set output.kind = "logits" in the description'),
+        (_told(output={"kind": "logits", "tensor": "boxes"}), "set output.tensor in the description to one"),
         (_told(labels="none.txt"), "the labels .* cannot be read"),
         (_told(input={"layout": "CHWN"}), "input.layout"),
-        (_told(name="Forest Cams"), "cannot name a model"),
+        (_told(name="Forest Cams"), "is no valid model name"),
         (lambda mine, _: mine.graph.unlink(), "there is no ONNX file"),
-        (lambda mine, _: mine.graph.write_bytes(b"not a graph"), "that is no ONNX file, or not all of one"),
+        (lambda mine, _: mine.graph.write_bytes(b"not a graph"), "the file is not ONNX, or incomplete"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_sentence(
@@ -203,4 +203,4 @@ def test_what_cannot_be_served_is_refused_in_one_sentence(
 
 def test_the_wrapping_adds_no_copy_of_the_weights(mine: Mine) -> None:
     assert (mine.imported().folder / "model.onnx").stat().st_size < mine.graph.stat().st_size + 3000
-    assert wrapping.MAX_ONNX_BYTES == 2**31 - 1
+    assert graph_errors.MAX_ONNX_BYTES == 2**31 - 1

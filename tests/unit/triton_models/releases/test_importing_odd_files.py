@@ -138,7 +138,7 @@ def test_no_bytes_are_a_graph(tmp_path: Path, raw: bytes) -> None:
 def test_a_graph_of_a_kilobyte_that_asks_for_terabytes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MOST_MEMORY", 1 << 30)
+    monkeypatch.setattr(limits, "MAX_MEMORY_BYTES", 1 << 30)
     nodes = [
         helper.make_node(
             "ConstantOfShape", ["s"], ["big"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
@@ -165,7 +165,7 @@ def test_a_graph_of_a_kilobyte_that_asks_for_terabytes_is_refused(
 
 
 def test_a_graph_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(limits, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Sin", ["v"], ["w"])],
         "body",

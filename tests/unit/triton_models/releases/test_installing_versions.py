@@ -17,9 +17,9 @@ from tests.packages import SMALL, label_set, write_graph, write_package
 from tests.paths import ROOT
 from uncia.errors import SettingsError
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec
-from uncia.serving.model_card import installed_card
-from uncia.serving.model_versions import installed, read_standing
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.model_card import read_installed_card
+from uncia.serving.model_versions import installed_versions, read_version_state
 from uncia.triton_models.packages.validation import ModelRefused
 from uncia.triton_models.releases import installation
 from uncia.triton_models.releases.installation import install
@@ -66,7 +66,7 @@ def test_the_first_package_of_a_name_is_a_model_with_one_version(package: Path, 
     assert card.name == "steppe_cats@1"
     assert {path.name for path in (folder / "1").iterdir()} == {"model.onnx", "model.json", "labels.json", "model.py"}
     assert 'name: "steppe_cats"' in (folder / "config.pbtxt").read_text()
-    assert read_standing(folder).live == "1"
+    assert read_version_state(folder).live == "1"
 
 
 def test_the_next_package_is_the_next_version_and_nobody_is_asked_by_it(package: Path, repository: Path) -> None:
@@ -74,8 +74,8 @@ def test_the_next_package_is_the_next_version_and_nobody_is_asked_by_it(package:
     card = install(package, repository)
 
     assert card.name == "tiny@2"
-    assert installed_card(repository, "tiny", "2").labels.name == "set0"
-    assert read_standing(repository / "tiny").live == "1"
+    assert read_installed_card(repository, "tiny", "2").labels.name == "set0"
+    assert read_version_state(repository / "tiny").live == "1"
     assert (repository / "tiny" / "config.pbtxt").read_text() == before
 
 
@@ -84,7 +84,7 @@ def test_each_version_keeps_its_own_labels_and_frame(repository: Path, tmp_path:
     write_package(tmp_path / "wide", frame=wide, classes=7, seed=2)
     install(tmp_path / "wide", repository)
 
-    first, second = (installed_card(repository, "tiny", version) for version in "12")
+    first, second = (read_installed_card(repository, "tiny", version) for version in "12")
     assert (first.labels.name, len(first.labels.classes), first.frame) == ("set9", 4, SMALL)
     assert (second.labels.name, len(second.labels.classes), second.frame) == ("set2", 7, wide)
 
@@ -133,11 +133,11 @@ def _other_answers(package: Path) -> None:
         (lambda package: (package / "labels.json").write_text("{}"), "is no label set"),
         (lambda package: (package / "model.json").write_text("{}"), "is no model card"),
         (lambda package: (package / "model.onnx").write_bytes(b"half"), "not the graph that the card was written for"),
-        (_labels_of(5), "answers 4 classes, and the label set names 5"),
+        (_labels_of(5), "has 4 classes, and the label set has 5"),
         (lambda package: new_graph(package, frame=FrameSpec(width=32, height=64)), r"must be \[batch, 64, 96, 3\]"),
-        (lambda package: new_graph(package, seed=5), r"does not answer its self-test .*off by"),
-        (_other_answers, "does not answer its self-test"),
-        (_no_such_operator, "it knows no operator Teleport in operator set 17: export the model with standard"),
+        (lambda package: new_graph(package, seed=5), r"fails the self-test .*differ by"),
+        (_other_answers, "fails the self-test"),
+        (_no_such_operator, "there is no operator Teleport in operator set 17: export the model with standard"),
         (lambda package: os.truncate(package / "model.onnx", 2**31), "an ONNX file of 2 GiB and more cannot be served"),
         (lambda package: changed_card(package, places="WHERE"), "no output WHERE"),
     ],
@@ -176,7 +176,7 @@ def test_a_disk_that_takes_no_more_is_told_in_one_sentence_by_the_command(packag
 
     assert done.returncode == 1
     assert re.fullmatch(
-        r"uncia: .* could not be installed \(.*File too large.*\); what was there is untouched\n", done.stderr
+        r"uncia: .* could not be installed \(.*File too large.*\); the repository is unchanged\n", done.stderr
     )
     assert contents(repository) == before
 
@@ -194,7 +194,7 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
     done = subprocess.run([sys.executable, "-c", killed, str(package), str(repository)], check=False, timeout=50)
 
     assert done.returncode == -9
-    assert installed(repository / "tiny") == ("1",)
+    assert installed_versions(repository / "tiny") == ("1",)
     assert before.items() <= contents(repository).items()
     install(package, repository)
     assert [path.name for path in repository.iterdir() if path.is_dir()] == ["tiny"]
@@ -202,5 +202,5 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
 
 @pytest.mark.parametrize("name", ["", "Cats", "cats-2", "1cat", "a/b", "..", "ünze"])
 def test_a_name_that_triton_could_misread_is_refused(package: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(SettingsError, match="cannot name a model"):
+    with pytest.raises(SettingsError, match="is no valid model name"):
         installation.validate_model_name(name)

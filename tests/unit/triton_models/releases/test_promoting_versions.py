@@ -8,8 +8,8 @@ import pytest
 
 from tests.packages import write_package
 from uncia.errors import DependencyDown, SettingsError
-from uncia.serving.model_versions import Standing, installed, read_standing, stamp
-from uncia.serving.triton_client import Health, Probe
+from uncia.serving.model_versions import VersionState, installed_versions, read_version_state, state_stamp
+from uncia.serving.triton_client import ModelHealth, ProbeResult
 from uncia.triton_models.packages.validation import ModelRefused
 from uncia.triton_models.releases import promotion
 from uncia.triton_models.releases.installation import install
@@ -26,7 +26,7 @@ class Control:
     loads: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
 
-    def revive(self, model: str, version: str) -> None:
+    def reload_version(self, model: str, version: str) -> None:
         self.dead.discard(version)
         self.load(model)
 
@@ -38,12 +38,16 @@ class Control:
         self.served = versions
         self.loads.append(",".join(versions))
 
-    def probe(self, model: str, version: str = "") -> Probe:
+    def probe(self, model: str, version: str = "") -> ProbeResult:
         if version not in self.served:
-            return Probe(Health.NOT_LOADED, "not served")
+            return ProbeResult(ModelHealth.NOT_LOADED, "not served")
         if version in self.dead:
-            return Probe(Health.DEAD, "its process died")
-        return Probe(Health.WRONG, "answers wrongly") if version in self.ill else Probe(Health.HEALTHY, "fine")
+            return ProbeResult(ModelHealth.DEAD, "its process died")
+        return (
+            ProbeResult(ModelHealth.WRONG, "answers wrongly")
+            if version in self.ill
+            else ProbeResult(ModelHealth.HEALTHY, "fine")
+        )
 
 
 @pytest.fixture
@@ -66,12 +70,12 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def promote(control: Control, version: str) -> Standing:
+def promote(control: Control, version: str) -> VersionState:
     return promotion.promote(control, control.repository, "tiny", version)  # type: ignore[arg-type]
 
 
-def standing(control: Control) -> Standing:
-    return read_standing(control.repository / "tiny")
+def standing(control: Control) -> VersionState:
+    return read_version_state(control.repository / "tiny")
 
 
 def test_the_new_version_is_loaded_beside_the_live_one_before_it_becomes_live(control: Control) -> None:
@@ -96,7 +100,7 @@ def test_the_version_before_the_previous_one_goes_when_the_workers_have_moved(
     promote(control, "3")
 
     assert control.loads == ["1,2", "2,3"]
-    assert 0 < patience[0] <= promotion.WORKERS_MOVE_S
+    assert 0 < patience[0] <= promotion.WORKERS_SWITCH_S
 
 
 def test_rolling_back_to_a_version_whose_process_died_revives_it_first(control: Control) -> None:
@@ -113,11 +117,11 @@ def test_a_version_that_does_not_answer_on_triton_is_refused_and_the_live_one_st
     control: Control, trouble: str
 ) -> None:
     getattr(control, trouble).add("2")
-    before = stamp(control.repository / "tiny")
+    before = state_stamp(control.repository / "tiny")
 
-    with pytest.raises(ModelRefused, match=r"tiny@2 was not taken, and 1 stays live"):
+    with pytest.raises(ModelRefused, match=r"tiny@2 was not promoted, and 1 stays live"):
         promote(control, "2")
-    assert stamp(control.repository / "tiny") == before
+    assert state_stamp(control.repository / "tiny") == before
     assert control.served == ["1"]
 
 
@@ -146,7 +150,7 @@ def test_versions_of_other_sizes_share_one_configuration(control: Control) -> No
 
 
 def test_a_version_is_served_beside_until_it_is_not(control: Control) -> None:
-    change: Callable[..., Standing]
+    change: Callable[..., VersionState]
     for change in (promotion.start_serving, promotion.stop_serving):
         change(control, control.repository, "tiny", "3")
 
@@ -173,7 +177,7 @@ def test_a_version_that_somebody_asks_is_not_removed(control: Control, version: 
 
     with pytest.raises(ModelRefused, match=why):
         promotion.remove_version(control, control.repository, "tiny", version)  # type: ignore[arg-type]
-    assert version in installed(control.repository / "tiny")
+    assert version in installed_versions(control.repository / "tiny")
 
 
 def test_removing_the_previous_version_unloads_it_and_leaves_nothing_to_roll_back_to(control: Control) -> None:
@@ -181,8 +185,8 @@ def test_removing_the_previous_version_unloads_it_and_leaves_nothing_to_roll_bac
     promotion.remove_version(control, control.repository, "tiny", "1")  # type: ignore[arg-type]
 
     assert control.served == ["2"]
-    assert installed(control.repository / "tiny") == ("2", "3")
-    with pytest.raises(SettingsError, match="no version of tiny was live before 2"):
+    assert installed_versions(control.repository / "tiny") == ("2", "3")
+    with pytest.raises(SettingsError, match="there is no previous version of tiny before 2"):
         promotion.roll_back(control, control.repository, "tiny")  # type: ignore[arg-type]
 
 

@@ -56,7 +56,7 @@ def burst(*frames: BurstFrame) -> BurstResolved:
 def test_a_burst_of_frames_with_long_keys_fits_its_topic_and_says_how_many_are_not_listed() -> None:
     whole = burst(*(frame(number, "\x01" * 980, number == 150) for number in range(200)))
     assert len(whole.to_bytes()) > 1_048_576
-    event = whole.within(MOST)
+    event = whole.truncated_to(MOST)
     assert len(event.to_bytes()) <= MOST
     assert event.frames_left_out == 200 - len(event.frames)
     assert event.frame_count == 200
@@ -69,7 +69,7 @@ def test_a_burst_of_frames_with_long_keys_fits_its_topic_and_says_how_many_are_n
 
 def test_a_burst_that_fits_is_left_as_it_is() -> None:
     event = burst(frame(1, "ridge/cam/a.jpg"))
-    assert event.within(MOST) is event
+    assert event.truncated_to(MOST) is event
     assert b"left_out" not in event.to_bytes()
 
 
@@ -77,10 +77,10 @@ def test_a_burst_that_fits_is_left_as_it_is() -> None:
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=30), st.integers(0, 20_000))
 def test_no_burst_outgrows_its_limit(keys: list[str], most: int) -> None:
     whole = burst(*(frame(number, key, number % 3 == 0) for number, key in enumerate(keys)))
-    event = whole.within(most)
+    event = whole.truncated_to(most)
     assert event.frame_count == len(keys)
     assert len(event.to_bytes()) <= most or not event.frames
-    assert event.within(most) == event
+    assert event.truncated_to(most) == event
 
 
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])

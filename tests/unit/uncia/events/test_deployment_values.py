@@ -51,11 +51,11 @@ def test_without_an_end_it_still_stands() -> None:
     [("none", (28.21347, 83.98712)), ("low", (28.21, 83.99)), ("medium", (28.2, 84.0)), ("high", None)],
 )
 def test_the_more_sensitive_the_coarser(sensitivity: str, told: tuple[float, float] | None) -> None:
-    assert deployment(sensitivity=Sensitivity(sensitivity)).told_position() == told
+    assert deployment(sensitivity=Sensitivity(sensitivity)).public_position() == told
 
 
 def test_a_position_may_not_be_told_unless_somebody_said_so() -> None:
-    assert deployment().told_position() is None
+    assert deployment().public_position() is None
 
 
 def test_its_text_does_not_show_the_position() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.uncia.events.event_making import events_of
+from tests.unit.uncia.events.event_strategies import events_of
 from uncia.errors import PermanentError
 from uncia.events import Event
 from uncia.reference import events_page as topics_docs

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia.imaging.camera_time import NotATime, parse_camera_time, parse_offset, time_in_file_name
+from uncia.imaging.camera_time import InvalidTimeError, parse_camera_time, parse_offset, time_in_file_name
 
 EVENING = datetime(2026, 5, 14, 21, 36, 0)
 
@@ -94,7 +94,7 @@ def test_day_and_month_are_told_apart_where_one_of_them_cannot_be_a_month(text: 
     ],
 )
 def test_what_cannot_be_known_is_refused(text: str, why: str) -> None:
-    with pytest.raises(NotATime, match=why):
+    with pytest.raises(InvalidTimeError, match=why):
         parse_camera_time(text)
 
 
@@ -172,7 +172,7 @@ def test_numbers_in_a_file_name_are_no_time_of_their_own(name: str) -> None:
 
 @given(st.text(max_size=400))
 def test_whatever_the_text_it_is_a_time_or_refused(text: str) -> None:
-    with contextlib.suppress(NotATime):
+    with contextlib.suppress(InvalidTimeError):
         parse_camera_time(text)
     time_in_file_name(text)
     parse_offset(text)
@@ -186,6 +186,6 @@ def test_whatever_the_text_it_is_a_time_or_refused(text: str) -> None:
 def test_whatever_looks_like_a_time_is_one_or_refused(text: str) -> None:
     try:
         found = parse_camera_time(text)
-    except NotATime:
+    except InvalidTimeError:
         return
     assert found.moment.year >= 1970

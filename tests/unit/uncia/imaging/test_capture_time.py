@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.unit.processors.predict.reconyx_notes import hyperfire
-from tests.unit.uncia.imaging.exif_making import (
+from tests.unit.uncia.imaging.exif_builders import (
     DATE_TIME,
     DATE_TIME_DIGITIZED,
     DATE_TIME_ORIGINAL,
@@ -24,7 +24,7 @@ from tests.unit.uncia.imaging.exif_making import (
     jpeg,
     photograph,
 )
-from uncia.imaging.capture_time import CaptureTime, TimeOrigin, capture_time
+from uncia.imaging.capture_time import CaptureTime, TimeOrigin, find_capture_time
 from uncia.imaging.exif import read_exif
 from uncia.imaging.maker_notes import read_maker_note
 
@@ -34,7 +34,7 @@ LATER, LATER_TEXT = datetime(2026, 6, 1, 8, 0), "2026:06:01 08:00:00"
 
 def taken(data: bytes, name: str = "IMG_0001.JPG") -> CaptureTime:
     exif = read_exif(data)
-    found = capture_time(exif, read_maker_note(exif.maker_note), name)
+    found = find_capture_time(exif, read_maker_note(exif.maker_note), name)
     assert found is not None
     return found
 
@@ -114,7 +114,7 @@ def test_an_unset_clock_comes_before_the_file_name() -> None:
 
 
 def test_nothing_tells_a_time() -> None:
-    assert capture_time(read_exif(jpeg()), None, "IMG_0001.JPG") is None
+    assert find_capture_time(read_exif(jpeg()), None, "IMG_0001.JPG") is None
 
 
 def test_a_12_hour_clock_is_read_and_not_cut_off() -> None:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.unit.uncia.imaging.jpegs import encoded, photograph
+from tests.unit.uncia.imaging.jpeg_builders import encoded, photograph
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 
 def scene(seed: int, width: int = 1280, height: int = 960, mode: str = "RGB", **options: Any) -> bytes:
@@ -25,7 +26,7 @@ def scene(seed: int, width: int = 1280, height: int = 960, mode: str = "RGB", **
 
 
 def damage(data: bytes) -> tuple[str, ...]:
-    return read_frame(data, FrameSpec(), max_pixels=50_000_000).damage
+    return decode_frame(data, FrameSpec(), max_pixels=50_000_000).damage
 
 
 def put(data: bytes, at: float, what: bytes) -> bytes:
@@ -55,7 +56,7 @@ def test_a_cluster_of_another_photograph_that_begins_there(at: float) -> None:
 @pytest.mark.parametrize(("at", "behind"), [(0.5, 0.3), (0.5, 0.7), (0.3, 0.25), (0.8, 0.85)])
 def test_two_photographs_cross_linked(at: float, behind: float, scale: tuple[int, int]) -> None:
     data = ONE[: int(len(ONE) * at)] + OTHER[int(len(OTHER) * behind) :]
-    (what,) = read_frame(data, FrameSpec(width=scale[0], height=scale[1]), max_pixels=50_000_000).damage
+    (what,) = decode_frame(data, FrameSpec(width=scale[0], height=scale[1]), max_pixels=50_000_000).damage
     assert what == (
         "the picture's data go on after its last row" if behind < at else "the picture's data end before its last row"
     )
@@ -160,7 +161,7 @@ def test_whole_pictures_of_any_shape_have_no_damage(
     pixels = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(pixels).convert(mode), quality=quality, subsampling=subsampling)
     for width, height in ((448, 320), (64, 48)):
-        assert read_frame(data, FrameSpec(width=width, height=height), max_pixels=50_000_000).damage == ()
+        assert decode_frame(data, FrameSpec(width=width, height=height), max_pixels=50_000_000).damage == ()
 
 
 def test_a_multi_picture_file_has_no_damage() -> None:
@@ -179,7 +180,7 @@ def test_whatever_is_written_over_a_picture_it_is_decoded_or_rejected(seed: int,
         piece = dice.bytes(int(dice.integers(1, 400)))[: len(data) - at]
         data[at : at + len(piece)] = piece
     try:
-        frame = read_frame(bytes(data), FrameSpec(), max_pixels=50_000_000)
+        frame = decode_frame(bytes(data), FrameSpec(), max_pixels=50_000_000)
     except RejectedImage:
         return
     assert frame.pixels.shape == (320, 448, 3)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.paths import SHARED
-from uncia.imaging.exif import Exif, StatedTime, TimeTag, read_exif, read_exif_file
+from uncia.imaging.exif import Exif, ExifTime, TimeTag, read_exif, read_exif_file
 
 SAMPLES = SHARED / "samples"
 
@@ -30,7 +30,7 @@ def jpeg(image: dict[int, str] | None = None, exif: dict[int, str | bytes] | Non
 def test_time_make_model_and_serial_are_read() -> None:
     data = jpeg({MAKE: "BUSHNELL ", MODEL: "119636\0"}, {TIME: "2024:01:02 03:04:05", SERIAL: "B-7"})
     taken = datetime(2024, 1, 2, 3, 4, 5)
-    stated = (StatedTime(TimeTag.ORIGINAL, taken),)
+    stated = (ExifTime(TimeTag.ORIGINAL, taken),)
     assert read_exif(data) == Exif(taken, "BUSHNELL", "119636", "B-7", times=stated)
 
 

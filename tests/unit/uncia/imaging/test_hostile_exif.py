@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.uncia.imaging.exif_making import (
+from tests.unit.uncia.imaging.exif_builders import (
     ASCII,
     DATE_TIME_ORIGINAL,
     EXIF_DIRECTORY,
@@ -27,7 +27,7 @@ from tests.unit.uncia.imaging.exif_making import (
     segment,
 )
 from uncia.imaging.exif import Exif, read_exif, read_exif_file
-from uncia.imaging.jpeg_segments import InMemory, segments
+from uncia.imaging.jpeg_segments import MemorySource, iterate_segments
 from uncia.imaging.maker_notes import read_maker_note
 
 TEXT = "2026:05:14 21:36:00"
@@ -178,5 +178,5 @@ def test_whatever_directories_claim_they_are_read(made: list[tuple[int, int, int
 
 
 def test_segments_end_where_the_picture_begins() -> None:
-    assert next(segments(InMemory(GOOD))).marker == 0xE1
-    assert 0xDA not in [each.marker for each in segments(InMemory(GOOD))]
+    assert next(iterate_segments(MemorySource(GOOD))).marker == 0xE1
+    assert 0xDA not in [each.marker for each in iterate_segments(MemorySource(GOOD))]

@@ -6,19 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.unit.uncia.imaging.jpegs import encoded, noise, photograph, with_segment
+from tests.unit.uncia.imaging.jpeg_builders import encoded, noise, photograph, with_segment
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import Frame, FrameSpec, read_frame, self_test_pattern
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import DecodedFrame, decode_frame, self_test_pattern
 
 SPEC = FrameSpec()
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
-def read(data: bytes, spec: FrameSpec = SPEC) -> Frame:
-    return read_frame(data, spec, max_pixels=50_000_000)
+def read(data: bytes, spec: FrameSpec = SPEC) -> DecodedFrame:
+    return decode_frame(data, spec, max_pixels=50_000_000)
 
 
-def corners(frame: Frame) -> list[list[int]]:
+def corners(frame: DecodedFrame) -> list[list[int]]:
     return [frame.pixels[y, x].tolist() for y in (20, 300) for x in (20, 428)]
 
 

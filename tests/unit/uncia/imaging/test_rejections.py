@@ -5,16 +5,17 @@ import tracemalloc
 
 import pytest
 
-from tests.unit.uncia.imaging.jpegs import claiming, noise, photograph
+from tests.unit.uncia.imaging.jpeg_builders import claiming, noise, photograph
 from uncia.errors import RejectedImage
-from uncia.imaging.frames import FrameSpec, read_frame
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 
 GOOD = noise()
 
 
 def rejection(data: bytes, max_pixels: int = 50_000_000) -> RejectedImage:
     with pytest.raises(RejectedImage) as caught:
-        read_frame(data, FrameSpec(), max_pixels=max_pixels)
+        decode_frame(data, FrameSpec(), max_pixels=max_pixels)
     return caught.value
 
 
@@ -86,7 +87,7 @@ def test_a_decompression_bomb_is_refused_before_anything_is_allocated(progressiv
 
 def test_the_limit_on_pixels_is_the_callers() -> None:
     assert rejection(photograph(1000, 800), max_pixels=799_999).reason == "image-too-large"
-    assert read_frame(photograph(1000, 800), FrameSpec(), max_pixels=800_000).photo_width == 1000
+    assert decode_frame(photograph(1000, 800), FrameSpec(), max_pixels=800_000).photo_width == 1000
 
 
 def test_a_progressive_file_is_allowed_a_quarter_because_it_is_held_whole() -> None:

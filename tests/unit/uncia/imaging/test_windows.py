@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 
 SPEC = FrameSpec()
 

@@ -13,7 +13,7 @@ from uncia.settings import Settings
 
 
 def test_the_committed_page_is_current() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_docs.page()
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_docs.settings_page()
 
 
 def test_every_setting_is_on_the_page_once() -> None:
@@ -36,12 +36,14 @@ def test_sections_come_in_one_piece() -> None:
 
 
 def test_no_cell_breaks_its_table() -> None:
-    rows = [line for line in settings_docs.page().splitlines() if line.startswith("|")]
+    rows = [line for line in settings_docs.settings_page().splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {5}
 
 
 def test_a_secret_is_only_said_to_be_set() -> None:
-    shown = settings_docs.shown(Settings(_env_file=None, s3_access_key="ali-baba", s3_secret_key="open-sesame"))  # type: ignore[arg-type]
+    shown = settings_docs.settings_in_force(
+        Settings(_env_file=None, s3_access_key="ali-baba", s3_secret_key="open-sesame")
+    )  # type: ignore[arg-type]
     assert shown["UNCIA_S3_SECRET_KEY"] == "(set, not shown)"
     assert "open-sesame" not in json.dumps(shown)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.uncia.serving.fake_triton import CARD, LABELS, FakeTriton, serving
-from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, first, write_standing
+from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, initial_state, write_version_state
 from uncia.settings import Settings
 
 
@@ -17,7 +17,7 @@ def repository(tmp_path: Path) -> Path:
     version.mkdir(parents=True)
     (version / CARD_FILE).write_text(CARD.model_dump_json())
     (version / LABELS_FILE).write_text(LABELS.model_dump_json())
-    write_standing(folder, first(CARD.version))
+    write_version_state(folder, initial_state(CARD.version))
     return folder.parent
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from uncia.events.images import ClassVector
-from uncia.imaging.frames import FrameSpec
+from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 

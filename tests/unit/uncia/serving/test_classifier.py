@@ -19,7 +19,7 @@ from tests.unit.uncia.serving.fake_triton import (
 )
 from uncia.errors import DependencyDown
 from uncia.events import Lane
-from uncia.serving.triton_client import Answer, Classifier
+from uncia.serving.triton_client import Classifier, InferenceResult
 from uncia.settings import Settings
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def ask(settings: Settings, work: Callable[[Classifier], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def classify(settings: Settings) -> Answer:
+def classify(settings: Settings) -> InferenceResult:
     return ask(settings, lambda classifier: classifier.classify(FRAMES))
 
 
@@ -71,7 +71,7 @@ def test_live_frames_are_asked_for_before_backfill(settings: Settings, triton: F
 def test_the_largest_batch_passes_the_channel(settings: Settings) -> None:
     batch = np.zeros((32, 320, 448, 3), dtype=np.uint8)
 
-    async def work(classifier: Classifier) -> Answer:
+    async def work(classifier: Classifier) -> InferenceResult:
         classifier._card = CARD.model_copy(update={"max_batch": 32})
         return await classifier.classify(batch)
 

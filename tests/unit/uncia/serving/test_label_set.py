@@ -18,11 +18,11 @@ CATS = LabelSet(name="cats", classes=CLASSES)
 
 
 def test_a_taxon_may_have_several_classes() -> None:
-    assert [entry.label for entry in CATS.of_taxon("Felis catus")] == ["tabby", "Siamese cat"]
+    assert [entry.label for entry in CATS.classes_of_taxon("Felis catus")] == ["tabby", "Siamese cat"]
 
 
 def test_an_unknown_taxon_and_no_taxon_have_none() -> None:
-    assert CATS.of_taxon("Ursus arctos") == CATS.of_taxon("") == ()
+    assert CATS.classes_of_taxon("Ursus arctos") == CATS.classes_of_taxon("") == ()
 
 
 def test_the_id_names_the_set_and_its_content() -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from tests.unit.uncia.serving.fake_triton import CARD, LABELS
 from uncia.errors import SettingsError
-from uncia.serving.model_card import CARD_FILE, LABELS_FILE, load_model_card, read_model_card
+from uncia.serving.model_card import CARD_FILE, LABELS_FILE, read_active_card, read_model_card
 from uncia.settings import Settings
 
 
 def test_the_card_comes_with_its_labels(repository: Path) -> None:
-    card = load_model_card(Settings(model=CARD.model, model_repository=repository))
+    card = read_active_card(Settings(model=CARD.model, model_repository=repository))
 
     assert card == CARD
     assert card.labels == LABELS

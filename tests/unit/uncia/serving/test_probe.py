@@ -8,13 +8,13 @@ import pytest
 
 from tests.unit.uncia.serving.fake_triton import FakeTriton, fails
 from uncia.errors import DependencyDown, SettingsError
-from uncia.serving.triton_client import Health, ModelControl, Probe
+from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings
 
 MODEL = "three_kinds"
 
 
-def probe(settings: Settings) -> Probe:
+def probe(settings: Settings) -> ProbeResult:
     with ModelControl(settings) as control:
         return control.probe(MODEL)
 
@@ -31,21 +31,21 @@ def test_a_dead_stub_is_told_from_a_triton_that_is_not_there(settings: Settings,
     dead = probe(settings)
     absent = probe(settings.model_copy(update={"triton": "127.0.0.1:1"}))
 
-    assert (dead.health, dead.reload_helps) == (Health.DEAD, True)
-    assert (absent.health, absent.reload_helps) == (Health.UNREACHABLE, False)
+    assert (dead.health, dead.reload_may_help) == (ModelHealth.DEAD, True)
+    assert (absent.health, absent.reload_may_help) == (ModelHealth.UNREACHABLE, False)
 
 
 def test_a_model_that_is_not_loaded_says_so(settings: Settings, triton: FakeTriton) -> None:
     triton.behaviour = fails(grpc.StatusCode.UNAVAILABLE, "Request for unknown model: 'x' has no available versions")
 
-    assert probe(settings).health is Health.NOT_LOADED
+    assert probe(settings).health is ModelHealth.NOT_LOADED
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])
 def test_another_answer_than_the_stored_one_is_wrong(settings: Settings, triton: FakeTriton, wrong: float) -> None:
     triton.windows = np.array([wrong, 0.5, 0.5], dtype=np.float32)
 
-    assert probe(settings).health is Health.WRONG
+    assert probe(settings).health is ModelHealth.WRONG
 
 
 def test_a_difference_within_the_tolerance_is_the_same_answer(settings: Settings, triton: FakeTriton) -> None:
@@ -57,7 +57,7 @@ def test_a_difference_within_the_tolerance_is_the_same_answer(settings: Settings
 def test_no_bytes_at_all_are_wrong(settings: Settings, triton: FakeTriton) -> None:
     triton.whole = triton.windows = np.zeros(0, dtype=np.float32)
 
-    assert probe(settings).health is Health.WRONG
+    assert probe(settings).health is ModelHealth.WRONG
 
 
 def test_an_unknown_model_is_named(settings: Settings) -> None:
@@ -78,7 +78,7 @@ def test_reviving_a_version_loads_it_as_the_newer_one_and_unloads_nothing(
     folder = settings.model_repository / MODEL / "1"
     os.utime(folder, (0, 0))
     with ModelControl(settings) as control:
-        control.revive(MODEL, "1")
+        control.reload_version(MODEL, "1")
 
     assert triton.calls == [f"load {MODEL}"]
     assert folder.stat().st_mtime > 0
@@ -86,11 +86,11 @@ def test_reviving_a_version_loads_it_as_the_newer_one_and_unloads_nothing(
 
 def test_a_version_that_is_gone_cannot_be_revived(settings: Settings) -> None:
     with ModelControl(settings) as control, pytest.raises(DependencyDown, match=r"9 cannot be given a new time"):
-        control.revive(MODEL, "9")
+        control.reload_version(MODEL, "9")
 
 
 def test_lists_what_triton_serves(settings: Settings) -> None:
     with ModelControl(settings) as control:
-        lines = control.served()
+        lines = control.list_served()
 
     assert [(line.model, line.version, line.state) for line in lines] == [(MODEL, "1", "READY")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from uncia.serving.shadows import shadow_settings, shadowed
+from uncia.serving.shadows import live_settings, shadow_settings
 from uncia.settings import Settings
 
 
@@ -12,10 +12,10 @@ def test_it_leads_back_to_the_live_system(live: str) -> None:
 
     assert (settings.model, settings.model_version) == ("species_classifier", "12")
     assert settings.namespace != live
-    assert shadowed(settings).namespace == live
+    assert live_settings(settings).namespace == live
 
 
 @pytest.mark.parametrize("namespace", ["", "pamir", "replay-x", "shadow-"])
 def test_what_is_no_shadows_is_refused(namespace: str) -> None:
     with pytest.raises(ValueError, match="no shadow's"):
-        shadowed(Settings(namespace=namespace))
+        live_settings(Settings(namespace=namespace))

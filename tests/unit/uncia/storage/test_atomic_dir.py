@@ -6,49 +6,49 @@ from pathlib import Path
 
 import pytest
 
-from uncia.storage import atomic_dir as folders
-from uncia.storage.atomic_dir import draft, put_in_place, tidy, whole_folder
+from uncia.storage import atomic_dir
+from uncia.storage.atomic_dir import atomic_directory, remove_stale_staging, replace_directory, staging_directory
 
 FORMER, NEW = "the former one", "the new one"
 
 KILLED_WHILE_WRITING = """
 import os, pathlib, signal, sys
-from uncia.storage import atomic_dir as folders
-from uncia.storage.atomic_dir import whole_folder
-with whole_folder(pathlib.Path(sys.argv[1])) as made:
+from uncia.storage import atomic_dir
+from uncia.storage.atomic_dir import atomic_directory
+with atomic_directory(pathlib.Path(sys.argv[1])) as made:
     (made / "text").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 KILLED_BETWEEN_THE_MOVES = """
 import os, pathlib, signal, sys
-from uncia.storage import atomic_dir as folders
+from uncia.storage import atomic_dir
 place = pathlib.Path(sys.argv[1])
 parent = pathlib.Path(sys.argv[2])
-folders.exchange = lambda one, other: False  # as where the system cannot
-with folders.draft(parent, ".building-") as made:
+atomic_dir.exchange = lambda one, other: False  # as where the system cannot
+with atomic_dir.staging_directory(parent, ".building-") as made:
     class Made:
         def __fspath__(self):
             return str(made)
         def rename(self, place):
             os.kill(os.getpid(), signal.SIGKILL)
-    folders.put_in_place(Made(), place, made)
+    atomic_dir.replace_directory(Made(), place, made)
 """
 KILLED_ABOUT_THE_EXCHANGE = """
 import os, pathlib, shutil, signal, sys
-from uncia.storage import atomic_dir as folders
+from uncia.storage import atomic_dir
 def kill(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "before":
-    folders.exchange = kill
+    atomic_dir.exchange = kill
 else:
-    folders.shutil.rmtree = kill
-with folders.whole_folder(pathlib.Path(sys.argv[1])) as made:
+    atomic_dir.shutil.rmtree = kill
+with atomic_dir.atomic_directory(pathlib.Path(sys.argv[1])) as made:
     (made / "text").write_text("the new one")
 """
 
 
 def write(place: Path, text: str) -> None:
-    with whole_folder(place) as made:
+    with atomic_directory(place) as made:
         (made / "text").write_text(text)
 
 
@@ -75,7 +75,7 @@ def test_a_folder_takes_the_place_of_the_former_one_and_leaves_nothing_beside(
 
 def test_a_block_that_fails_leaves_the_former_one_alone(tmp_path: Path) -> None:
     write(tmp_path / "place", FORMER)
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "place"):
+    with pytest.raises(RuntimeError), atomic_directory(tmp_path / "place"):
         raise RuntimeError
     assert (tmp_path / "place" / "text").read_text() == FORMER
     assert names(tmp_path) == ["place"]
@@ -83,8 +83,8 @@ def test_a_block_that_fails_leaves_the_former_one_alone(tmp_path: Path) -> None:
 
 def test_a_move_that_fails_puts_the_former_one_back(tmp_path: Path) -> None:
     write(tmp_path / "place", FORMER)
-    with pytest.raises(FileNotFoundError), draft(tmp_path, ".draft-") as folder:
-        put_in_place(folder / "never made", tmp_path / "place", folder)
+    with pytest.raises(FileNotFoundError), staging_directory(tmp_path, ".draft-") as folder:
+        replace_directory(folder / "never made", tmp_path / "place", folder)
     assert (tmp_path / "place" / "text").read_text() == FORMER
     assert names(tmp_path) == ["place"]
 
@@ -115,7 +115,7 @@ def test_what_a_kill_left_aside_is_put_back(tmp_path: Path, place: str) -> None:
     killed(KILLED_BETWEEN_THE_MOVES, tmp_path / place, tmp_path)
     assert not (tmp_path / place).exists()
 
-    tidy(tmp_path, ".building-")
+    remove_stale_staging(tmp_path, ".building-")
     assert (tmp_path / place / "text").read_text() == FORMER
     assert names(tmp_path) == [place.partition("/")[0]]
 
@@ -124,13 +124,13 @@ def test_what_a_kill_left_aside_does_not_replace_what_is_there(tmp_path: Path) -
     write(tmp_path / "place", FORMER)
     killed(KILLED_BETWEEN_THE_MOVES, tmp_path / "place", tmp_path)
     write(tmp_path / "place", NEW)
-    tidy(tmp_path, ".building-")
+    remove_stale_staging(tmp_path, ".building-")
     assert (tmp_path / "place" / "text").read_text() == NEW
     assert names(tmp_path) == ["place"]
 
 
 def test_a_draft_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "place") as made:
+    with atomic_directory(tmp_path / "place") as made:
         write(tmp_path / "place", FORMER)
         (made / "text").write_text(NEW)
     assert (tmp_path / "place" / "text").read_text() == NEW
@@ -139,7 +139,7 @@ def test_a_draft_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
 def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold, seen = folders._hold, []
+    hold, seen = atomic_dir._hold, []
 
     def late(folder: Path) -> int | None:
         seen.append(folder)
@@ -147,7 +147,7 @@ def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
             folder.rmdir()
         return hold(folder)
 
-    monkeypatch.setattr(folders, "_hold", late)
+    monkeypatch.setattr(atomic_dir, "_hold", late)
     write(tmp_path / "place", NEW)
     assert (tmp_path / "place" / "text").read_text() == NEW
     assert len(seen) == 2
@@ -158,14 +158,14 @@ def test_a_draft_of_another_user_is_left_alone_and_stops_nobody(
 ) -> None:
     theirs = tmp_path / ".writing-place-theirs"
     theirs.mkdir()
-    hold = folders._hold
+    hold = atomic_dir._hold
 
     def not_theirs(folder: Path) -> int | None:
         if folder == theirs:
             raise PermissionError
         return hold(folder)
 
-    monkeypatch.setattr(folders, "_hold", not_theirs)
+    monkeypatch.setattr(atomic_dir, "_hold", not_theirs)
     write(tmp_path / "place", NEW)
     assert names(tmp_path) == [theirs.name, "place"]
 
@@ -174,9 +174,9 @@ def test_what_was_moved_aside_and_cannot_be_put_back_is_not_taken_away(tmp_path:
     aside = tmp_path / ".writing-place-killed" / ".replaced"
     aside.mkdir(parents=True)
     (aside / "text").write_text(FORMER)
-    tidy(tmp_path)
+    remove_stale_staging(tmp_path)
     assert (aside / "text").read_text() == FORMER
 
 
 def test_where_there_is_no_folder_nothing_is_to_be_tidied(tmp_path: Path) -> None:
-    tidy(tmp_path / "none")
+    remove_stale_staging(tmp_path / "none")

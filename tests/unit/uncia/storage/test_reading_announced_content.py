@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from uncia.settings import Settings
-from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore, bare_etag
+from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore, normalized_etag
 
 OLD, NEW = (b"a snow leopard", "aaa"), (b"a red fox, later", "bbb-2")
 STORED_AT = datetime(2026, 5, 14, 21, 36, tzinfo=UTC)
@@ -188,4 +188,4 @@ def test_a_version_that_is_gone_with_its_object_is_missing(bucket: Bucket, store
     ("header", "bare"), [('"aaa"', "aaa"), ('W/"aaa-2"', "aaa-2"), ("aaa", "aaa"), (None, ""), ('""', "")]
 )
 def test_quotes_and_the_mark_of_a_weak_etag_are_no_part_of_it(header: str | None, bare: str) -> None:
-    assert bare_etag(header) == bare
+    assert normalized_etag(header) == bare

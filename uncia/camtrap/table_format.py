@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uncia.errors import UnciaError
 
-MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
+MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
 """Cells that count as empty: what R (`NA`), pandas, databases and people write where they know nothing. A station or
 a class that is really called `NA` needs another name: no table says which of the two is meant."""
 
@@ -16,11 +16,11 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True)
-class Form:
+class TableFormat:
     """How a table is written."""
 
     separator: str
-    skipped: int
+    skipped_lines: int
     """Lines before the heading: Excel's `sep=;`."""
 
     @property
@@ -29,13 +29,13 @@ class Form:
         return self.separator != ","
 
 
-def cell(text: str | None) -> str:
+def clean_cell(text: str | None) -> str:
     """A cell's text without blanks around it; empty where it means nothing."""
     stripped = (text or "").strip()
-    return "" if stripped in MISSING else stripped
+    return "" if stripped in MISSING_CELLS else stripped
 
 
-def encoding_of(head: bytes) -> str:
+def detect_encoding(head: bytes) -> str:
     """The encoding by a table's first bytes: UTF-8, or UTF-16 as Excel writes it as "Unicode text".
 
     Raises `UnciaError` for UTF-16 without its mark and for what is no text.
@@ -47,7 +47,7 @@ def encoding_of(head: bytes) -> str:
     return "utf-8-sig"
 
 
-def not_utf_8(line: int) -> str:
+def encoding_problem(line: int) -> str:
     """What to say of a table with this line: older encodings cannot be told from one another, so none is guessed."""
     return (
         f"line {line} is not UTF-8: it may be the Windows-1252 or Mac encoding of Excel's plain CSV, in which accents "
@@ -55,14 +55,18 @@ def not_utf_8(line: int) -> str:
     )
 
 
-def form_of(first: str, second: str = "") -> Form:
+def detect_format(first: str, second: str = "") -> TableFormat:
     """By the first two lines of a table."""
     if found := _SEPARATOR_LINE.fullmatch(first.strip('\r\n\ufeff "')):
-        return Form(found[1], 1)
-    return Form(max(_SEPARATORS, key=first.count), 0) if first.strip() else Form(max(_SEPARATORS, key=second.count), 0)
+        return TableFormat(found[1], 1)
+    return (
+        TableFormat(max(_SEPARATORS, key=first.count), 0)
+        if first.strip()
+        else TableFormat(max(_SEPARATORS, key=second.count), 0)
+    )
 
 
-def number(text: str, *, decimal_comma: bool) -> float:
+def parse_number(text: str, *, decimal_comma: bool) -> float:
     """A number with a decimal point, or with a comma where the table may have them. Raises `ValueError`."""
     if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")

@@ -1,0 +1,45 @@
+"""The geometry of a model's input: size, cropped strips, grid of windows. Pure arithmetic, no NumPy."""
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from uncia.events.images import Box
+
+
+class FrameSpec(BaseModel):
+    """What a model wants to see, and where its windows lie. Part of the model card, and so of the model.
+
+    The strips that cameras print at the top and bottom are cut off before scaling, or the network reads the print.
+    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so does a
+    model say that it looks at nothing smaller.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    width: PositiveInt = 448
+    height: PositiveInt = 320
+    crop_top: float = Field(default=0.04, ge=0, lt=0.5, description="share of the photograph's height")
+    crop_bottom: float = Field(default=0.07, ge=0, lt=0.5, description="share of the photograph's height")
+    window: PositiveInt = 224
+    stride: PositiveInt = 64
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of windows; a window's place is `row * columns + column`."""
+        return (
+            max(0, self.height - self.window) // self.stride + 1,
+            max(0, self.width - self.window) // self.stride + 1,
+        )
+
+    def window_box(self, place: int) -> Box:
+        """Where a window lies: x, y, width, height as shares of the stored photograph. Raises `ValueError`."""
+        rows, columns = self.grid
+        if not 0 <= place < rows * columns:
+            raise ValueError(f"place {place} is outside the grid of {rows} x {columns} windows")
+        row, column = divmod(place, columns)
+        kept = 1 - self.crop_top - self.crop_bottom
+        return (
+            column * self.stride / self.width,
+            self.crop_top + kept * row * self.stride / self.height,
+            min(1.0, self.window / self.width),
+            kept * min(1.0, self.window / self.height),
+        )
