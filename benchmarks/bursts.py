@@ -39,7 +39,7 @@ from uncia.kafka.broker import read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.state_store import CHANGELOG
-from uncia.processors.bursts.worker import BATCH, make_desk
+from uncia.processors.bursts.worker import BATCH, make_engine
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
@@ -62,7 +62,7 @@ class BurstsPlan:
 
 
 def pure(settings: Settings, frames: int) -> Results:
-    """Frames a second without Kafka: as objects into the desk; then as bytes, with all records encoded."""
+    """Frames a second without Kafka: as objects into the engine; then as bytes, with all records encoded."""
     # A worker's log goes to a file; here it would be the terminal that is measured.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     card = read_active_card(settings)
@@ -72,13 +72,13 @@ def pure(settings: Settings, frames: int) -> Results:
 
     def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
         records: dict[bytes, bytes] = {}
-        desk = make_desk(settings, LabelSets(settings.model_repository), records)
-        desk.start(dict.fromkeys(range(settings.partitions), 0))
+        engine = make_engine(settings, LabelSets(settings.model_repository), records)
+        engine.start(dict.fromkeys(range(settings.partitions), 0))
         began = time.perf_counter()
         for number, event in enumerate(events):
-            desk.frame(partition_of(event.camera, settings.partitions), number, event, logged)
+            engine.process_prediction(partition_of(event.camera, settings.partitions), number, event, logged)
             if write and number % BATCH == BATCH - 1:
-                _write(desk.pages(), records)
+                _write(engine.take_updates(), records)
         return len(made) / (time.perf_counter() - began)
 
     return {
@@ -89,9 +89,9 @@ def pure(settings: Settings, frames: int) -> Results:
     }
 
 
-def _write(pages: Iterable[Any], records: dict[bytes, bytes]) -> None:
-    for page in pages:
-        for key, value in (page.writes.intent, *page.writes.settle.items(), page.writes.clear):
+def _write(updates: Iterable[Any], records: dict[bytes, bytes]) -> None:
+    for update in updates:
+        for key, value in (update.writes.intent, *update.writes.apply.items(), update.writes.clear):
             if value is None:
                 records.pop(key, None)
             else:

@@ -120,7 +120,7 @@ def check(
 
 def _state(line: VersionStatus) -> str:
     if line.state is None:
-        return "(no response)"
+        return "unknown"
     return f"{line.state} ({line.reason})" if line.reason else line.state or "not loaded"
 
 

@@ -1,64 +1,83 @@
-"""`uncia models shadow | compare`: a version beside the live one on the same uploads, and where the two differ.
+"""`uncia models shadow | compare`: run another version on live uploads, and show where two versions differ."""
 
-The shadow itself reads topics and the comparison reads answers and photographs: other wings, so processes of theirs.
-"""
-
-import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from uncia.commands.model_options import Json
+from uncia.dashboard.model_compare import terminal
+from uncia.dashboard.model_compare.comparison import compare_versions
+from uncia.dashboard.model_compare.predictions import read_predictions
 from uncia.errors import SettingsError, UnciaError
+from uncia.producers.shadow.lifecycle import Shadow, all_shadows
 from uncia.serving.model_versions import read_version_state
 from uncia.serving.triton_client import ModelControl
-from uncia.settings import read_settings
-from uncia.terminal import echo
+from uncia.settings import Settings, read_settings, settings
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.triton_models.releases.promotion import parse_version_name, start_serving, stop_serving
 
 app = typer.Typer()
 shadow = typer.Typer(
-    help="Ask another version about the same uploads, without effect on any verdict.", no_args_is_help=True
+    help="Run another version on the live uploads, without effect on any verdict.", no_args_is_help=True
 )
 app.add_typer(shadow, name="shadow")
 
-Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia models list` shows what there is.")]
+Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="A version that `uncia models list` shows.")]
 
 
 @shadow.command("start")
 def start(version: Version) -> None:
-    """Serve a version beside the live one, and ask it about every upload from now on; to start it again goes on."""
-    settings = read_settings()
-    model, number = parse_version_name(version, settings.model_repository)
-    if model == settings.model and number == read_version_state(settings.model_repository / model).live:
+    """Serve a version next to the live one and run it on every upload from now on. Resumes a stopped shadow."""
+    config = read_settings()
+    model, number = parse_version_name(version, config.model_repository)
+    if model == config.model and number == read_version_state(config.model_repository / model).live:
         raise SettingsError(f"{version} is live: a shadow is another version")
-    with ModelControl(settings) as control:
-        start_serving(control, settings.model_repository, model, number)
-    _run("uncia.producers.shadow", "start", model, number)
+    with ModelControl(config) as control:
+        start_serving(control, config.model_repository, model, number)
+    runner = [sys.executable, "-m", "uncia.commands.shadow_runner", model, number]
+    started = Shadow(model, number, settings()).start(runner)
+    echo(
+        f"the shadow of {version} {'runs from now on' if started else 'runs already'}; "
+        f"`uncia models compare LIVE {version}` shows where it differs"
+    )
 
 
 @shadow.command("status")
 def status(
     versions: Annotated[list[str] | None, typer.Argument(metavar="MODEL@VERSION…")] = None, as_json: Json = False
 ) -> None:
-    """Show the shadows: whether they run, what they have answered, how far they are behind."""
-    _run("uncia.producers.shadow", "status", *(versions or ()), *(["--json"] if as_json else []))
+    """Show the shadows: whether they run, the number of their predictions, and how many uploads they are behind."""
+    rows = [{"shadow": name, **asdict(_shadow(name, settings()).status())} for name in versions or all_shadows()]
+    if as_json:
+        echo_json(rows)
+        return
+    for row in rows:
+        running = "running" if row["running"] else "stopped"
+        echo(f"{row['shadow']:30} {running:8} {row['answers']} predictions, {row['behind']} uploads behind")
+    if not rows:
+        echo("no shadow; `uncia models shadow start MODEL@VERSION` starts one")
 
 
 @shadow.command("stop")
 def stop(
     version: Version,
-    drop: Annotated[bool, typer.Option("--drop", help="Remove what it said, too.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Remove its predictions, too.")] = False,
 ) -> None:
-    """End a shadow; Triton then serves its version no longer, unless it is live. What it said can still be compared."""
-    settings = read_settings()
-    model, number = parse_version_name(version, settings.model_repository)
-    _run("uncia.producers.shadow", "stop", model, number, *(["--drop"] if drop else []))
-    if number in read_version_state(settings.model_repository / model).beside:
-        with ModelControl(settings) as control:
-            stop_serving(control, settings.model_repository, model, number)
+    """Stop a shadow. Triton unloads its version unless it is live. Its predictions can still be compared."""
+    config = read_settings()
+    model, number = parse_version_name(version, config.model_repository)
+    running = Shadow(model, number, settings())
+    stopped = running.stop()
+    if drop:
+        running.drop()
+    predictions = "its predictions are removed" if drop else "its predictions stay until `--drop`"
+    echo(f"the shadow of {version} {'is stopped' if stopped else 'was not running'}; {predictions}")
+    if number in read_version_state(config.model_repository / model).beside:
+        with ModelControl(config) as control:
+            stop_serving(control, config.model_repository, model, number)
 
 
 @app.command("compare")
@@ -66,20 +85,32 @@ def compare(
     first: Version,
     second: Version,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a self-contained page with pictures there.")
+        Path | None, typer.Option("--output", "-o", help="Write a self-contained page with pictures to this file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show where two versions differ on the photographs that both were asked about, live or as a shadow."""
-    page = ["--output", str(output)] if output else []
-    _run("uncia.dashboard.model_compare", first, second, *page, *(["--json"] if as_json else []))
+    """Show where two versions differ on the photographs that both predicted, live or as a shadow."""
+    config = settings()
+    comparison = compare_versions(first, second, read_predictions(first, second, config))
+    if not comparison.pairs:
+        raise UnciaError(
+            f"no photograph has predictions of both {first} and {second} ({comparison.only_first} and "
+            f"{comparison.only_second} by one): `uncia models shadow start` runs a version next to the live one"
+        )
+    if output is not None:
+        from uncia.dashboard.model_compare.page import render
+        from uncia.dashboard.page_parts.rendering import write_page
+        from uncia.dashboard.page_parts.thumbnails import thumbnails_from_store
+
+        write_page(output, render(comparison, thumbnails_from_store(config)))
+    if as_json:
+        echo_json(terminal.to_json_object(comparison))
+        return
+    terminal.show(comparison, plain_console(highlight=False))
+    if output is not None:
+        echo(f"The page: {output}")
 
 
-def _run(module: str, *arguments: str) -> None:
-    """A command of another wing; its words are ours."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], stderr=subprocess.PIPE, check=False)
-    said = done.stderr.decode(errors="replace").strip()
-    if done.returncode:
-        raise UnciaError(said.splitlines()[-1].removeprefix("uncia: ") if said else f"{module} failed")
-    if said:
-        echo(said, err=True)
+def _shadow(name: str, live: Settings) -> Shadow:
+    model, _, version = name.partition("@")
+    return Shadow(model, version, live)

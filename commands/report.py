@@ -1,4 +1,4 @@
-"""`uncia report`: the contact sheet of everything on the result topics."""
+"""`uncia report`: write the contact sheet of everything on the result topics."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import typer
 
-from uncia.dashboard.contact_sheet.collect import Results
-from uncia.dashboard.contact_sheet.page import render, write_page
-from uncia.dashboard.contact_sheet.thumbnails import stored_pictures
+from uncia.dashboard.contact_sheet.page import render
+from uncia.dashboard.contact_sheet.results import ResultSet
+from uncia.dashboard.page_parts.rendering import write_page
+from uncia.dashboard.page_parts.thumbnails import thumbnails_from_store
 from uncia.errors import UnciaError
 from uncia.kafka.broker import read_topics
 from uncia.settings import settings
@@ -17,25 +18,31 @@ from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 
 
 def report(
-    output: Path = typer.Option(Path("report.html"), "--output", "-o", help="Where the page goes."),
+    output: Path = typer.Option(Path("report.html"), "--output", "-o", help="Write the page to this file."),
     title: str = typer.Option("Camera-trap bursts", help="Title of the page."),
-    summary: Path | None = typer.Option(None, help="A JSON object whose entries are shown at the top."),
+    summary: Path | None = typer.Option(
+        None, help="Show the entries of the JSON object in this file at the top. Default: counts."
+    ),
 ) -> None:
-    """Write one self-contained page: bursts with verdict, frames and times, and rejected files with reasons."""
+    """Write one self-contained page: bursts with verdict, frames and times; rejected files with reasons."""
     config = settings()
-    results = Results.of(
+    results = ResultSet.of(
         read_topics(config, (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER), from_beginning=True, until_end=True),
         config,
     )
-    page = render(results, stored_pictures(config), title=title, summary=_summary(summary, results))
+    page = render(results, thumbnails_from_store(config), title=title, summary=_summary(summary, results))
     write_page(output, page)
-    echo(f"{len(results.standing())} bursts, {len(results.rejected)} rejected files: {output}")
+    echo(f"{len(results.current_bursts())} bursts, {len(results.rejected)} rejected files: {output}")
 
 
-def _summary(path: Path | None, results: Results) -> dict[str, Any]:
+def _summary(path: Path | None, results: ResultSet) -> dict[str, Any]:
     if path is None:
-        return {"bursts": len(results.standing()), "rejected": len(results.rejected), "dead letters": len(results.dead)}
+        return {
+            "bursts": len(results.current_bursts()),
+            "rejected": len(results.rejected),
+            "dead letters": len(results.dead),
+        }
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise UnciaError(f"--summary {path} is no JSON object: {error}") from error
+        raise UnciaError(f"--summary {path} is not a JSON object: {error}") from error

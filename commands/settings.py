@@ -6,17 +6,18 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from uncia.reference import settings_page as settings_docs
+from uncia.reference.generated_files import write_or_check
+from uncia.reference.settings_page import settings_in_force, settings_page
 from uncia.settings import settings
-from uncia.terminal import echo, echo_json, plain_console
+from uncia.terminal import echo_json, plain_console
 
 app = typer.Typer(help="Show the settings in force; write their documentation.", no_args_is_help=True)
 
 
 @app.command()
 def show(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """Print what a process started here would use. Secrets are never printed."""
-    values = settings_docs.settings_in_force(settings())
+    """Print the settings of a process started here; secrets are never printed."""
+    values = settings_in_force(settings())
     if as_json:
         echo_json(values)
         return
@@ -29,15 +30,8 @@ def show(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> N
 
 @app.command()
 def docs(
-    folder: Path = typer.Option(Path("docs"), help="Where settings.md goes."),
+    folder: Path = typer.Option(Path("docs"), help="Folder of settings.md."),
     check: bool = typer.Option(False, "--check", help="Write nothing; exit with status 1 when it is out of date."),
 ) -> None:
-    """Write the settings page from the settings model."""
-    path, text = folder / "settings.md", settings_docs.settings_page()
-    current = path.exists() and path.read_text(encoding="utf-8") == text
-    if check:
-        if not current:
-            echo(f"out of date: {path}; `uncia settings docs` writes it anew", err=True)
-        raise typer.Exit(0 if current else 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    """Write docs/settings.md from the settings model."""
+    write_or_check({folder / "settings.md": settings_page()}, check=check, command="uncia settings docs")

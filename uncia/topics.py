@@ -1,6 +1,7 @@
-"""The topic registry: every topic is declared here, and nowhere else.
+"""The topics: name, event, key, partitioning and retention. Every topic is declared here, and nowhere else.
 
-Topic creation, `docs/events.md` and the AsyncAPI document are made from this list.
+`uncia.topology` adds the parts that write and read them. Topic creation, `docs/events.md` and the AsyncAPI document are
+generated from the two.
 """
 
 from dataclasses import dataclass
@@ -23,20 +24,18 @@ DAY_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: what it holds, how it is keyed and kept, who writes and who reads it."""
+    """One topic: its content, key, retention and broker settings. `uncia.topology` lists who writes and reads it."""
 
     name: str
     description: str
     key: str
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
     event: type[Event] | None = None
     format: str = "JSON"
     retention_days: int | None = 365
     compacted: bool = False
     max_message_bytes: int = 1_048_576
     co_partitioned: bool = True
-    """Has the camera partition count and partitioner, so that a camera's whole story is in one partition."""
+    """Has the camera partition count and partitioner, so that all messages of a camera are in one partition."""
     broker_config: tuple[tuple[str, str], ...] = ()
     """Further topic settings, as Kafka names them."""
 
@@ -65,8 +64,6 @@ STORAGE_CHANGED = Topic(
     description="What the object store says, as it says it.",
     key="the object's path",
     format="SeaweedFS protobuf `filer_pb.EventNotification`, or an S3 event notification (JSON 2.1 to 2.6)",
-    writers=("the object store",),
-    readers=("intake",),
     retention_days=30,
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,
@@ -76,8 +73,6 @@ IMAGE_UPLOADED = Topic(
     description="One stored photograph of the live lane.",
     key="camera",
     event=ImageUploaded,
-    writers=("intake",),
-    readers=("predict", "predict-shadow", "reconcile"),
 )
 IMAGE_BACKFILLED = Topic(
     name="camera.image.backfilled.v1",
@@ -85,16 +80,12 @@ IMAGE_BACKFILLED = Topic(
     "`camera.image.uploaded.v1`, answered when live photographs leave time for it.",
     key="camera",
     event=ImageUploaded,
-    writers=("intake",),
-    readers=("predict-backfill", "predict-shadow", "reconcile"),
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,
     description="The verdict on one photograph, or why there is none.",
     key="camera",
     event=ImagePredicted,
-    writers=("predict", "predict-backfill"),
-    readers=("bursts", "clocks", "subscribers"),
     broker_config=LOG_TIME,
 )
 BURST_RESOLVED = Topic(
@@ -102,8 +93,6 @@ BURST_RESOLVED = Topic(
     description="Provisional, final or revised verdict on one burst, with a rising revision.",
     key="burst id (in the partition of its camera)",
     event=BurstResolved,
-    writers=("bursts", "`uncia replay promote`"),
-    readers=("subscribers",),
     compacted=True,
 )
 FRAME_LATE = Topic(
@@ -111,16 +100,12 @@ FRAME_LATE = Topic(
     description="A frame that came too late to revise the burst it belonged to; it is in a burst of its own.",
     key="camera",
     event=FrameLate,
-    writers=("bursts",),
-    readers=("operators",),
 )
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
     description="Time passing, as an event, so that closing a burst can be replayed.",
     key="none (one per partition)",
     event=ClockTicked,
-    writers=("bursts",),
-    readers=("bursts",),
     retention_days=7,
     broker_config=LOG_TIME,
 )
@@ -130,8 +115,6 @@ DEPLOYMENT_CHANGED = Topic(
     "for internal readers only, never for the public.",
     key="`camera|deployment` (in the partition of its camera)",
     event=DeploymentChanged,
-    writers=("`uncia deployments load`",),
-    readers=("bursts", "clocks"),
     compacted=True,
 )
 CLOCK_JUDGED = Topic(
@@ -139,8 +122,6 @@ CLOCK_JUDGED = Topic(
     description="Whether a camera's clock can be believed, and why not. Said again when that changes.",
     key="camera",
     event=ClockJudged,
-    writers=("clocks",),
-    readers=("subscribers",),
     compacted=True,
 )
 DEAD_LETTER = Topic(
@@ -149,8 +130,6 @@ DEAD_LETTER = Topic(
     "(`__connect.errors.*` headers, named as Kafka Connect does).",
     key="as the original",
     format="as the original",
-    writers=("intake", "predict", "predict-backfill", "bursts"),
-    readers=("operators",),
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,
 )
@@ -159,10 +138,33 @@ DEAD_LETTER_SETTLED = Topic(
     description="What became of a dead letter: sent back, or dropped.",
     key="the dead letter's `<partition>:<offset>`",
     event=DeadLetterSettled,
-    writers=("operators",),
-    readers=("operators",),
     compacted=True,
     co_partitioned=False,
+)
+
+_STATE_SEGMENTS = (
+    ("segment.bytes", str(16 * 1_048_576)),
+    ("segment.ms", "600000"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+)
+"""A changelog is read from beginning to end at every start, and Kafka compacts closed segments only."""
+
+CAMERA_STATE = Topic(
+    name="uncia-bursts-cameras-changelog",
+    description="State of the cameras: open bursts, unpublished results and seen images; the name is Faust's.",
+    key="camera; or camera and burst id",
+    format="records of `processors/bursts/state_store.py`",
+    compacted=True,
+    max_message_bytes=4 * 1_048_576,
+    broker_config=_STATE_SEGMENTS,
+)
+CLOCK_STATE = Topic(
+    name="uncia-clocks-clocks-changelog",
+    description="Evidence about each camera's clock; the name is Faust's.",
+    key="camera",
+    format="records of `processors/clock_health/state_store.py`",
+    compacted=True,
+    broker_config=_STATE_SEGMENTS,
 )
 
 TOPICS: tuple[Topic, ...] = (
@@ -180,4 +182,8 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
-"""Every upload is on one of these, by its lane. Whoever wants all uploads reads all of them."""
+"""Every upload is on one of these, by its lane. A consumer of all uploads reads both."""
+
+CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE)
+"""State of one worker each, read and written by that worker alone, which also creates it. Not part of `TOPICS`: their
+records may change with any version."""

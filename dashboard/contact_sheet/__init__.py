@@ -1,1 +1,1 @@
-"""One self-contained page: every burst with its verdict, frames and times, and the rejected files with reasons."""
+"""One self-contained page with every burst: verdict, frames and times; and the rejected files with reasons."""

@@ -1,5 +1,5 @@
-"""Where two versions of a model differ, photograph by photograph, on a terminal or as one self-contained page.
+"""The photographs on which two versions of a model disagree, on a terminal or as one self-contained page.
 
-`python -m uncia.dashboard.model_compare A B` is what `uncia models compare` runs. Both versions' answers are on topics:
-live's, and those of either version's shadow (`uncia.serving.shadows`).
+The predictions of both versions are read from topics: those of the live system, and those of each version's shadow
+(`uncia.serving.shadows`). `uncia models compare` composes the modules of this package.
 """

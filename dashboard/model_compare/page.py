@@ -1,27 +1,23 @@
-"""A comparison as one page: no script, no outside address, pictures inside."""
+"""Renders a comparison of two versions as a page."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from uncia.dashboard.contact_sheet.thumbnails import LoadPicture
-from uncia.dashboard.model_compare.comparing import Comparison
+from uncia.dashboard.model_compare.comparison import VersionComparison
+from uncia.dashboard.page_parts.rendering import render_page
+from uncia.dashboard.page_parts.thumbnails import LoadThumbnail
 
 PICTURES_SHOWN = 120
 ROWS_SHOWN = 60
 
 
-def render(comparison: Comparison, load: LoadPicture) -> str:
-    """The page as HTML; at most `PICTURES_SHOWN` photographs, those first where a focus taxon is at stake."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+def render(comparison: VersionComparison, load: LoadThumbnail) -> str:
+    """The page as HTML, with at most `PICTURES_SHOWN` photographs: those with different focus taxa come first."""
     different, rows = comparison.different(), comparison.table()
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        Path(__file__).parent,
+        title=f"{comparison.first} and {comparison.second}",
         first=comparison.first,
         second=comparison.second,
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         counts={
             "by both": len(comparison.pairs),
             "the same": len(comparison.pairs) - len(different),

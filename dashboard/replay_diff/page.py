@@ -1,15 +1,14 @@
-"""Lays a comparison out for the template, and renders it."""
+"""Renders what `uncia replay diff` found as a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from uncia.dashboard.contact_sheet.thumbnails import JudgedContent, LoadPicture, Thumbnail
-from uncia.terminal import printable_in_html
+from uncia.dashboard.page_parts.assessed_content import AssessedContent
+from uncia.dashboard.page_parts.rendering import render_page
+from uncia.dashboard.page_parts.thumbnails import LoadThumbnail, Thumbnail
 
 CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
@@ -21,12 +20,12 @@ TONES = {
     "gained": "certain",
     "lost": "unread",
 }
-"""The others were grouped differently: `uncertain`."""
+"""Colour by kind of change; the other kinds, which are regroupings, are `uncertain`."""
 
 
 @dataclass(frozen=True)
-class SideView:
-    """One burst of one side: its verdict, and from how many frames."""
+class ChangeSide:
+    """One burst of one side: its verdict, and how it was made."""
 
     verdict: str
     score: str
@@ -34,12 +33,12 @@ class SideView:
 
 
 @dataclass(frozen=True)
-class FrameView:
-    """One picture, and what each side sees in it."""
+class ChangeFrame:
+    """One photograph, and the best class of each side for it."""
 
     picture: str | None
     missing: str
-    """Why there is no picture."""
+    """The reason why there is no picture."""
     caption: str
     live: str
     replay: str
@@ -55,47 +54,38 @@ class ChangeView:
     camera: str
     when: str
     held: str | None
-    live: tuple[SideView, ...]
-    replay: tuple[SideView, ...]
-    frames: tuple[FrameView, ...]
+    live: tuple[ChangeSide, ...]
+    replay: tuple[ChangeSide, ...]
+    frames: tuple[ChangeFrame, ...]
     hidden: int
+    """Photographs that are not shown."""
 
 
-def render(comparison: Mapping[str, Any], load: LoadPicture) -> str:
-    """The page as HTML: no script, no outside address, pictures inside.
-
-    `comparison` is what `uncia replay diff --json` prints.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=printable_in_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
+def render(comparison: Mapping[str, Any], load: LoadThumbnail) -> str:
+    """The page as HTML. `comparison` is the object that `uncia replay diff --json` prints."""
     changes, confusion = comparison["changes"], comparison["confusion"]
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        Path(__file__).parent,
         title=f"Replay {comparison['replay']}",
         plan=comparison["plan"],
         complete=comparison["complete"],
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         kinds={kind: count for kind, count in comparison["kinds"].items() if count},
         to_promote=comparison["to_promote"],
         held=comparison["held"],
         confusion=[{**row, "share": _share(row, confusion)} for row in confusion[:ROWS_SHOWN]],
         rows_left_out=max(0, len(confusion) - ROWS_SHOWN),
         rejections=comparison["rejections"][:ROWS_SHOWN],
-        changes=[view_of(change, load) for change in changes[:CHANGES_SHOWN]],
+        changes=[change_view(change, load) for change in changes[:CHANGES_SHOWN]],
         changes_left_out=max(0, len(changes) - CHANGES_SHOWN),
     )
 
 
-def view_of(change: Mapping[str, Any], load: LoadPicture) -> ChangeView:
-    """One change. At most `FRAMES_SHOWN` pictures, those first that the sides judge differently."""
-    seen = (_frames(change["live"]), _frames(change["replay"]))
-    names = sorted({*seen[0], *seen[1]}, key=lambda name: (seen[0].get(name) or seen[1][name])["captured_at"])
-    ours = [name for name in names if _top(seen[0].get(name)) != _top(seen[1].get(name))]
-    chosen = set([*ours, *(name for name in names if name not in ours)][:FRAMES_SHOWN])
+def change_view(change: Mapping[str, Any], load: LoadThumbnail) -> ChangeView:
+    """Lay out one change with at most `FRAMES_SHOWN` pictures; photographs with different predictions come first."""
+    live, replay = _frames_by_upload(change["live"]), _frames_by_upload(change["replay"])
+    uploads = sorted({*live, *replay}, key=lambda upload: (live.get(upload) or replay[upload])["captured_at"])
+    different = [upload for upload in uploads if _best_class(live.get(upload)) != _best_class(replay.get(upload))]
+    chosen = set([*different, *(upload for upload in uploads if upload not in different)][:FRAMES_SHOWN])
     bursts = change["live"] or change["replay"]
     return ChangeView(
         kind=change["kind"],
@@ -106,55 +96,57 @@ def view_of(change: Mapping[str, Any], load: LoadPicture) -> ChangeView:
         live=tuple(_side(burst) for burst in change["live"]),
         replay=tuple(_side(burst) for burst in change["replay"]),
         frames=tuple(
-            _frame(change["camera"], seen[0].get(name), seen[1].get(name), load) for name in names if name in chosen
+            _frame(change["camera"], live.get(upload), replay.get(upload), load)
+            for upload in uploads
+            if upload in chosen
         ),
-        hidden=len(names) - len(chosen),
+        hidden=len(uploads) - len(chosen),
     )
 
 
-def _frames(bursts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _frames_by_upload(bursts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return {frame["upload_id"]: frame for burst in bursts for frame in burst["frames"]}
 
 
-def _side(burst: Mapping[str, Any]) -> SideView:
+def _side(burst: Mapping[str, Any]) -> ChangeSide:
     count = f"{len(burst['frames'])} frame{'' if len(burst['frames']) == 1 else 's'}"
     unread = f", {burst['unreadable']} unreadable" if burst.get("unreadable") else ""
     facts = f"{count}{unread} · {', '.join(burst.get('models', ())) or 'no model'} · {burst['rule']}"
     verdict = burst.get("verdict")
     if verdict is None:
-        return SideView("nothing could be read", "", facts)
-    return SideView(verdict["label"] + ("" if verdict["certain"] else " ?"), f"{verdict['score']:.2f}", facts)
+        return ChangeSide("nothing could be read", "", facts)
+    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else " ?"), f"{verdict['score']:.2f}", facts)
 
 
 def _frame(
-    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture
-) -> FrameView:
+    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadThumbnail
+) -> ChangeFrame:
     shown = live or replay or {}
-    picture = _picture(camera, live, replay, load)
-    return FrameView(
-        picture=picture.url,
-        missing=picture.missing,
+    thumbnail = _thumbnail(camera, live, replay, load)
+    return ChangeFrame(
+        picture=thumbnail.url,
+        missing=thumbnail.missing,
         caption=f"{datetime.fromisoformat(shown['captured_at']):%H:%M:%S}",
-        live=_top(live),
-        replay=_top(replay),
-        differs=_top(live) != _top(replay),
+        live=_best_class(live),
+        replay=_best_class(replay),
+        differs=_best_class(live) != _best_class(replay),
     )
 
 
-def _picture(
-    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadPicture
+def _thumbnail(
+    camera: str, live: Mapping[str, Any] | None, replay: Mapping[str, Any] | None, load: LoadThumbnail
 ) -> Thumbnail:
-    """Of what either side has judged; what both have rejected is not opened."""
+    """Of the content that either side predicted. A photograph that both sides rejected is not opened."""
     sides = [frame for frame in (live, replay) if frame]
     for frame in sides:
         if not frame.get("rejection"):
-            named = (str(frame[name]) for name in ("bucket", "key", "upload_id", "image_id"))
-            return load(JudgedContent(camera, *named))
-    return Thumbnail(None, _top(sides[0]) if sides else "")
+            location = (str(frame[name]) for name in ("bucket", "key", "upload_id", "image_id"))
+            return load(AssessedContent(camera, *location))
+    return Thumbnail(None, _best_class(sides[0]) if sides else "")
 
 
-def _top(frame: Mapping[str, Any] | None) -> str:
-    """What one side sees in a photograph."""
+def _best_class(frame: Mapping[str, Any] | None) -> str:
+    """The best class of one side, or the reason why it has none."""
     if frame is None:
         return "not in a burst"
     if frame.get("rejection"):
@@ -164,6 +156,6 @@ def _top(frame: Mapping[str, Any] | None) -> str:
 
 
 def _share(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float:
-    """Of the photographs with live's verdict, in per cent."""
-    whole = sum(int(other["frames"]) for other in rows if other["live"] == row["live"])
-    return round(100 * int(row["frames"]) / whole, 1) if whole else 0.0
+    """Per cent of the photographs with the live verdict of this row."""
+    total = sum(int(other["frames"]) for other in rows if other["live"] == row["live"])
+    return round(100 * int(row["frames"]) / total, 1) if total else 0.0

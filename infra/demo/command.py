@@ -15,7 +15,7 @@ from uncia.camtrap.names import is_card_folder
 from uncia.errors import UnciaError
 from uncia.infra.demo.follower import listening
 from uncia.infra.demo.ledger import Ledger, closing_line
-from uncia.infra.demo.processes import Child, Gateway, uncia
+from uncia.infra.demo.processes import ChildProcess, GatewayProcess, uncia
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo, plain_console
 
@@ -96,7 +96,7 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(listening(stack.settings(), ledger))
         watching = ["watch", "--from-beginning", *([] if sys.stdout.isatty() else ["--settled"])]
-        watch = Child(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
+        watch = ChildProcess(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
         cleanup.callback(watch.end)
         if images is None:
             gateways, simulator = _simulated(folder, environment, ledger, cleanup)
@@ -111,10 +111,10 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
 
 def _simulated(
     folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
-) -> tuple[list[Gateway], Child]:
+) -> tuple[list[GatewayProcess], ChildProcess]:
     photographs = folder / "photographs"
     stations: dict[str, Any] = {}
-    simulator = Child(
+    simulator = ChildProcess(
         uncia("simulate", str(photographs), "--stations", str(_STATIONS), "--live", "--json"),
         environment,
         log=folder / "logs" / "simulate.log",
@@ -134,7 +134,7 @@ def _simulated(
 
 def _gateway(
     verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
-) -> Gateway:
+) -> GatewayProcess:
     spool = folder / "spool" / f"{station}.sqlite"
     # Simulated cameras fire now, whatever date their photographs bear.
     lane = "live" if verb == "watch" else "backfill"
@@ -142,7 +142,7 @@ def _gateway(
         *("gateway", verb, str(source), "--station", station, "--spool", str(spool), "--json", "--lane", lane),
         *("--grace", "2"),  # nothing is sent over an uplink: the broken file among them stays as it is
     )
-    return Gateway(
+    return GatewayProcess(
         [*arguments, "--once"] if verb == "card" else arguments,
         environment,
         folder / "logs" / f"gateway-{station}.log",
@@ -151,7 +151,7 @@ def _gateway(
 
 
 def _wait_until_settled(
-    ledger: Ledger, gateways: list[Gateway], simulator: Child | None, folder: Path, patience: float
+    ledger: Ledger, gateways: list[GatewayProcess], simulator: ChildProcess | None, folder: Path, patience: float
 ) -> None:
     last, moved = ledger.progress(), time.monotonic()
     while time.monotonic() - moved < patience:
@@ -172,7 +172,7 @@ def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> 
     summary = {**ledger.summary(), "seconds": round(time.monotonic() - began, 1)}
     path = folder / "summary.json"
     path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    page = Child(
+    page = ChildProcess(
         uncia("report", "--output", str(folder / "report.html"), "--title", "Uncia demo", "--summary", str(path)),
         stack.environment(),
         log=folder / "logs" / "report.log",

@@ -1,7 +1,6 @@
-"""The demo's child processes: simulator, gateways, the watching subscriber."""
+"""Child processes of the demo: simulator, gateways, and the subscriber that prints verdicts."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,16 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_END_S = 10
+from uncia import child_processes
+
+_GRACE_S = 10
 
 
 def uncia(*arguments: str) -> list[str]:
-    """Command line of an Uncia command in this environment, whatever PATH says."""
+    """Command line of an Uncia command in this Python environment, independent of PATH."""
     return [sys.executable, "-m", "uncia", *arguments]
 
 
-class Child:
-    """A process of its own group, so that a Ctrl-C reaches us first and we end it in order."""
+class ChildProcess:
+    """A child process whose standard error goes to a log.
+
+    Its standard output goes to the log too, to the terminal (`on_terminal`), or line by line to `on_line`, which is
+    called on a thread of its own.
+    """
 
     def __init__(
         self,
@@ -31,13 +36,11 @@ class Child:
         on_terminal: bool = False,
     ) -> None:
         self._log = log.open("ab")
-        self.process = subprocess.Popen(
+        self.process = child_processes.start(
             arguments,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
+            environment,
             stdout=None if on_terminal else subprocess.PIPE if on_line else self._log,
             stderr=self._log,
-            start_new_session=True,
         )
         self._reader: threading.Thread | None = None
         if on_line is not None:
@@ -51,28 +54,22 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """True once the process is gone."""
+        """True once the process has exited."""
         return self.process.poll() is not None
 
     def end(self, first: signal.Signals = signal.SIGINT) -> int:
-        """Ask, then insist; the exit status."""
-        if not self.ended:
-            self.process.send_signal(first)
-        try:
-            status = self.process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
+        """Send `first`, wait up to 10 seconds, then SIGKILL. Returns the exit status."""
+        status = child_processes.terminate(self.process, grace_s=_GRACE_S, first_signal=first)
         if self._reader is not None:
-            self._reader.join(_END_S)
+            self._reader.join(_GRACE_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._log.close()
         return status
 
 
-class Gateway:
-    """One station's gateway, started again whenever it ends before its work does."""
+class GatewayProcess:
+    """The gateway of one station, restarted whenever it ends before the demo does."""
 
     def __init__(
         self, arguments: list[str], environment: dict[str, str], log: Path, on_event: Callable[[dict[str, Any]], None]
@@ -83,8 +80,8 @@ class Gateway:
         self._on_event = on_event
         self._child = self._start()
 
-    def _start(self) -> Child:
-        return Child(self._arguments, self._environment, log=self._log, on_line=self._line)
+    def _start(self) -> ChildProcess:
+        return ChildProcess(self._arguments, self._environment, log=self._log, on_line=self._line)
 
     def _line(self, line: str) -> None:
         try:
@@ -94,11 +91,11 @@ class Gateway:
         self._on_event(event)
 
     def revive(self) -> None:
-        """Start it again if it died; its spool knows where it was."""
+        """Restart the gateway if it has exited; its spool holds its progress."""
         if self._child.ended:
             self._child.end()
             self._child = self._start()
 
     def end(self) -> None:
-        """End it in order."""
+        """End the gateway and close its log."""
         self._child.end()

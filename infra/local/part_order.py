@@ -13,26 +13,14 @@ from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, Site
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
-from uncia.infra.local.workers import (
-    Bursts,
-    Clocks,
-    Intake,
-    Predict,
-    PredictBackfill,
-    Reconcile,
-    TritonKeeper,
-)
+from uncia.infra.local.workers import Reconcile, TritonKeeper, worker_services
 
 SERVICES: tuple[type[Service], ...] = (
     Kafka,
     SeaweedFS,
     Triton,
     TritonKeeper,
-    Intake,
-    Predict,
-    PredictBackfill,
-    Bursts,
-    Clocks,
+    *worker_services(),
     Reconcile,
 )
 NAMES = tuple(service.name for service in SERVICES)

@@ -23,6 +23,7 @@ from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
+from uncia.topology import consumers
 
 RECENT_S = 300
 """Latency is told of the answers of so many last seconds."""
@@ -145,7 +146,7 @@ def lags(
     for topic in topics:
         name = topic.full_name(settings)
         parts = [partition for partition in ends if partition.topic == name]
-        for worker in topic.readers:
+        for worker in (part.name for part in consumers(topic)):
             if worker not in committed or not parts:
                 continue
             at = committed[worker]

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.service import NotReady, Service
+from uncia.topology import WORKERS, Part
 
 
 def _installed(package: str) -> bool:
@@ -50,39 +51,13 @@ class Worker(Service):
         return "has its partitions"
 
 
-class Intake(Worker):
-    """Notifications of the store become `camera.image.uploaded.v1`."""
-
-    name: ClassVar[str] = "intake"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs")
+def worker_services() -> tuple[type[Worker], ...]:
+    """The workers that `uncia up` starts, one class each, from their rows of the topology."""
+    return tuple(_service(part) for part in WORKERS.values() if part.embedded)
 
 
-class Predict(Worker):
-    """Photographs become predictions."""
-
-    name: ClassVar[str] = "predict"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
-
-
-class PredictBackfill(Worker):
-    """The same for photographs that were taken long ago, behind the live ones."""
-
-    name: ClassVar[str] = "predict-backfill"
-    needs: ClassVar[tuple[str, ...]] = ("kafka", "seaweedfs", "triton")
-
-
-class Bursts(Worker):
-    """Predictions become verdicts on bursts."""
-
-    name: ClassVar[str] = "bursts"
-    needs: ClassVar[tuple[str, ...]] = ("kafka",)
-
-
-class Clocks(Worker):
-    """Predictions become a judgement on their camera's clock."""
-
-    name: ClassVar[str] = "clocks"
-    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+def _service(part: Part) -> type[Worker]:
+    return type(f"{part.name.title().replace('-', '')}Worker", (Worker,), {"name": part.name, "needs": part.needs})
 
 
 class TritonKeeper(Worker):

@@ -1,72 +1,101 @@
-"""What one frame or tick did to a camera: what is said, and what must be stored."""
+"""What one frame or tick did to a camera: which events to publish, and what to store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from uncia.events import BurstResolved, BurstStatus, FrameLate
-from uncia.processors.bursts.state import Burst
+from uncia.processors.bursts.frame_record import FrameRecord
+from uncia.processors.bursts.state import Burst, CameraState
 
 
 @dataclass
-class Said:
-    """One event. Its revision is used up, whether or not anybody words it.
+class PendingEvent:
+    """One event to publish. Its revision number is used up, whether or not the event is ever built.
 
-    A provisional verdict is worded when somebody asks: of several within one batch only the last is ever read.
+    A provisional verdict is built only on access: of several within one batch only the last one is published.
     """
 
     burst_id: str
     status: BurstStatus
-    word: Callable[[], BurstResolved]
+    build: Callable[[], BurstResolved]
+
+    @classmethod
+    def of(cls, event: BurstResolved) -> "PendingEvent":
+        """An event that is built already."""
+        return cls(event.burst_id, event.status, lambda: event)
 
     @cached_property
     def event(self) -> BurstResolved:
-        """The event."""
-        return self.word()
+        """The event, built on first access."""
+        return self.build()
 
 
-def worth_saying(said: list[Said]) -> list[Said]:
-    """Without the provisional verdicts that a later event of the same burst overtakes; all others stay."""
-    last = {each.burst_id: place for place, each in enumerate(said)}
+def drop_overtaken_provisionals(pending: Sequence[PendingEvent]) -> list[PendingEvent]:
+    """Leave out provisional verdicts that a later event of the same burst overtakes; keep all other events."""
+    last = {event.burst_id: place for place, event in enumerate(pending)}
     return [
-        each
-        for place, each in enumerate(said)
-        if each.status is not BurstStatus.PROVISIONAL or last[each.burst_id] == place
+        event
+        for place, event in enumerate(pending)
+        if event.status is not BurstStatus.PROVISIONAL or last[event.burst_id] == place
     ]
 
 
 @dataclass
-class Step:
-    """What one frame or tick did: what is said, in order, and which bursts must be stored or removed, by id."""
+class StateChanges:
+    """Events to publish, in order, and which bursts to store or remove, by id."""
 
-    said: list[Said] = field(default_factory=list)
+    pending: list[PendingEvent] = field(default_factory=list)
     late: list[FrameLate] = field(default_factory=list)
     changed: dict[str, Burst] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     touched: bool = False
-    """Something of the camera changed that is stored without being said."""
+    """Something of the camera changed that must be stored although no event tells of it."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to publish or to store."""
+        return not (self.pending or self.changed or self.removed or self.touched)
 
     @property
     def events(self) -> list[BurstResolved]:
-        """All of it, worded."""
-        return [each.event for each in self.said]
+        """All pending events, built."""
+        return [pending.event for pending in self.pending]
 
-    def keep(self, burst: Burst) -> None:
-        """Store it."""
+    def store(self, burst: Burst) -> None:
+        """Mark a burst to be stored."""
         self.changed[burst.id] = burst
         self.removed.discard(burst.id)
 
-    def drop(self, burst_id: str) -> None:
-        """Remove it."""
+    def remove(self, burst_id: str) -> None:
+        """Mark a burst's record to be removed."""
         self.changed.pop(burst_id, None)
         self.removed.add(burst_id)
 
-    def add(self, later: "Step") -> None:
-        """Both, as one."""
-        self.said += later.said
+    def merge(self, later: "StateChanges") -> None:
+        """Append changes that were made after these."""
+        self.pending += later.pending
         self.late += later.late
         self.touched = self.touched or later.touched
         for burst_id in later.removed:
-            self.drop(burst_id)
+            self.remove(burst_id)
         for burst in later.changed.values():
-            self.keep(burst)
+            self.store(burst)
+
+
+@dataclass(frozen=True)
+class FrameContext:
+    """The message that is being applied: to which state, and where its changes are collected."""
+
+    state: CameraState
+    station: str
+    arrived: FrameRecord | None
+    """The frame of the message; None where only what is known of the camera has changed."""
+    changes: StateChanges
+
+    @property
+    def now(self) -> datetime:
+        """The camera's log time."""
+        assert self.state.arrived_at is not None
+        return self.state.arrived_at

@@ -1,18 +1,18 @@
-"""Rules that make one score per class out of the frames of a burst.
+"""Rules that combine the frames of a burst into one score per class.
 
-Each rule takes the frames' evidence (best window per class, nothing below `FLOOR`) in capture order and gives
+Each rule takes the frames' evidence (best window per class, nothing below `SCORE_FLOOR`) in capture order and returns
 scores of 0 to 1 for all classes. Empty frames count: an animal in one frame of ten is less certain than in ten. The
 frames are summed in capture order, so that the same frames give the same bits in any order of arrival.
 
-- `mean/1`: the mean probability; what is below `FLOOR` counts as 0.
-- `geometric-mean/1`: the geometric mean of the probabilities; what is below `FLOOR` counts as `FLOOR`.
+- `mean/1`: the mean probability; what is below `SCORE_FLOOR` counts as 0.
+- `geometric-mean/1`: the geometric mean of the probabilities; what is below `SCORE_FLOOR` counts as `SCORE_FLOOR`.
 - `max/1`: the best frame's probability.
 - `vote/1`: the share of frames whose best class it is.
-- `log-odds/1`: the mean of the log-odds, as a probability; scores are taken between `FLOOR` and 1 - `FLOOR`. It
-  lets a few confident frames outweigh many doubtful ones, and one frame alone keeps its score.
-- `stacked/1`: learnt weights over such features, see `stacked`.
+- `log-odds/1`: the mean of the log-odds, as a probability; scores are clipped to `SCORE_FLOOR` .. 1 - `SCORE_FLOOR`.
+  It lets a few confident frames outweigh many doubtful ones, and one frame alone keeps its score.
+- `stacked/1`: learnt weights over such features, see `stacked_ensemble`.
 
-Frames of different models or label sets cannot be summed: `verdict` chooses before it asks a rule.
+Frames of different models or label sets cannot be summed: `verdict` selects one model before it applies a rule.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.processors.bursts.frames import FLOOR, Evidence
+from uncia.processors.bursts.frame_record import SCORE_FLOOR, Evidence
 from uncia.settings import EnsembleRule
 
 Scores = NDArray[np.float64]
@@ -42,12 +42,12 @@ def mean(frames: Sequence[Evidence], classes: int) -> Scores:
 
 def geometric_mean(frames: Sequence[Evidence], classes: int) -> Scores:
     """Geometric mean of the probabilities; shape (classes,)."""
-    logs = [np.log(np.maximum(frame.scores, FLOOR) / FLOOR) for frame in frames]
-    scores: Scores = FLOOR * np.exp(_sum(frames, logs, classes) / len(frames))
+    logs = [np.log(np.maximum(frame.scores, SCORE_FLOOR) / SCORE_FLOOR) for frame in frames]
+    scores: Scores = SCORE_FLOOR * np.exp(_sum(frames, logs, classes) / len(frames))
     return scores
 
 
-def greatest(frames: Sequence[Evidence], classes: int) -> Scores:
+def maximum(frames: Sequence[Evidence], classes: int) -> Scores:
     """The best frame's probability; shape (classes,)."""
     scores = np.zeros(classes)
     for frame in frames:
@@ -66,9 +66,9 @@ def vote(frames: Sequence[Evidence], classes: int) -> Scores:
 
 def log_odds(frames: Sequence[Evidence], classes: int) -> Scores:
     """Mean log-odds as a probability; shape (classes,)."""
-    least = _logit(np.array(FLOOR))
-    above = [_logit(np.clip(frame.scores, FLOOR, 1 - FLOOR)) - least for frame in frames]
-    odds = _sum(frames, above, classes) / len(frames) + least
+    floor_odds = _logit(np.array(SCORE_FLOOR))
+    above = [_logit(np.clip(frame.scores, SCORE_FLOOR, 1 - SCORE_FLOOR)) - floor_odds for frame in frames]
+    odds = _sum(frames, above, classes) / len(frames) + floor_odds
     scores: Scores = 1 / (1 + np.exp(-odds))
     return scores
 
@@ -80,13 +80,13 @@ def _logit(values: Scores) -> Scores:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A rule as a verdict names it, and the label set that it was made for; None: any."""
+    """A rule, its name in verdicts, and the label set that it was made for; None: any."""
 
     name: str
     rule: Rule
     label_set: str | None = None
     calibrated: bool = False
-    """Its scores are probabilities."""
+    """Whether its scores are probabilities."""
 
 
 LOG_ODDS = Ensemble("log-odds/1", log_odds)
@@ -94,8 +94,8 @@ LOG_ODDS = Ensemble("log-odds/1", log_odds)
 RULES: dict[EnsembleRule, Ensemble] = {
     "mean": Ensemble("mean/1", mean),
     "geometric-mean": Ensemble("geometric-mean/1", geometric_mean),
-    "max": Ensemble("max/1", greatest),
+    "max": Ensemble("max/1", maximum),
     "vote": Ensemble("vote/1", vote),
     "log-odds": LOG_ODDS,
 }
-"""The rules that need no model file. A rule that changes gets a new version."""
+"""The rules that need no model file. A rule that changes gets a new version number."""

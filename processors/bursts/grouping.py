@@ -1,15 +1,16 @@
 """Which frames belong together: a function of the frames alone.
 
-Nothing here knows when a frame arrived, whether a burst was closed or what was said before. That is why arrival
-order cannot matter: `sessions` calls `divide` on the frames that it holds, whatever the way they came in.
+Nothing here knows when a frame arrived, whether a burst was closed or what was published before. That is why arrival
+order cannot matter: the sessioniser calls `split_into_bursts` on the frames that it holds, in whatever order they
+came.
 
-Frames stand in capture order (`Frame.order`), and a burst is a run of neighbours in it:
+Frames are in capture order (`FrameRecord.sort_key`), and a burst is a run of neighbours in it:
 
-1. Frames of one sequence (`related` is SAME from each to the next that tells) are together, whatever the gap and
-   whatever stands between them.
-2. A sequence reset or another event number parts two bursts, however small the gap.
-3. Else the gap decides: that of either frame, where a deployment or a camera without seconds gives them another than
-   usual, the wider one.
+1. Frames of one sequence (`relation` is SAME from each to the next numbered one) are together, whatever the gap and
+   whatever lies between them.
+2. A sequence reset or another event number separates two bursts, however small the gap.
+3. Otherwise the gap decides: the wider of the two frames' gaps, where a deployment or a camera without seconds gives
+   one of them another gap than usual.
 4. A burst of `max_frames` is cut there.
 """
 
@@ -20,62 +21,62 @@ from enum import Enum
 from typing import Protocol
 
 from uncia.events import JoinReason
-from uncia.processors.bursts.config import SEQUENCE_REACH
-from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.config import MAX_SEQUENCE_STEP
+from uncia.processors.bursts.frame_record import FrameRecord
 
 
 class Relation(Enum):
-    """What the camera itself says about two frames that follow each other."""
+    """What the camera's own numbers say about two consecutive frames."""
 
     SAME = "same"
-    OTHER = "other"
-    UNTOLD = "untold"
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"
 
 
-class Run(Protocol):
-    """A burst as far as `around` looks at it."""
+class HasFrames(Protocol):
+    """What the functions below need of a burst."""
 
-    frames: list[Frame]
+    frames: list[FrameRecord]
 
 
-def related(earlier: Frame, later: Frame) -> Relation:
-    """Whether `later` goes on with the sequence of `earlier`; neighbours in capture order."""
+def relation(earlier: FrameRecord, later: FrameRecord) -> Relation:
+    """Whether `later` continues the sequence of `earlier`; neighbours in capture order."""
     a, b = earlier, later
     by_event = a.event_number is not None and b.event_number is not None
     by_sequence = a.sequence is not None and b.sequence is not None
     if not by_event and not by_sequence:
-        return Relation.UNTOLD
+        return Relation.UNKNOWN
     if by_event and a.event_number != b.event_number:
-        return Relation.OTHER
+        return Relation.DIFFERENT
     if by_sequence:
         if a.sequence_length != b.sequence_length:
-            return Relation.OTHER
+            return Relation.DIFFERENT
         # Cameras with minute precision give one time to several frames: only a later time makes a reset.
-        if (b.sequence or 0) <= (a.sequence or 0) and b.at > a.at:
-            return Relation.OTHER
-    return Relation.SAME if b.at - a.at <= SEQUENCE_REACH else Relation.OTHER
+        if (b.sequence or 0) <= (a.sequence or 0) and b.effective_time > a.effective_time:
+            return Relation.DIFFERENT
+    return Relation.SAME if b.effective_time - a.effective_time <= MAX_SEQUENCE_STEP else Relation.DIFFERENT
 
 
-def near(earlier: Frame, later: Frame, gap: timedelta) -> bool:
-    """No further apart than the gap."""
-    return later.at - earlier.at <= max(earlier.gap(gap), later.gap(gap))
+def within_gap(earlier: FrameRecord, later: FrameRecord, gap: timedelta) -> bool:
+    """Whether two frames are no further apart than the wider of their gaps."""
+    return later.effective_time - earlier.effective_time <= max(earlier.max_gap(gap), later.max_gap(gap))
 
 
-def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[list[Frame]]:
-    """Frames in capture order, as bursts in capture order."""
+def split_into_bursts(frames: Sequence[FrameRecord], gap: timedelta, max_frames: int) -> list[list[FrameRecord]]:
+    """Split frames in capture order into bursts in capture order."""
     chains, ends = _chains(frames)
-    bursts: list[list[Frame]] = []
+    bursts: list[list[FrameRecord]] = []
     chain: int | None = None
     for place, frame in enumerate(frames):
         if not bursts or len(bursts[-1]) >= max_frames:
-            apart = True
+            starts_burst = True
         elif chain is not None and (chains[place] == chain or ends[chain] > place):
-            apart = False
-        elif chain is not None and chains[place] is not None and _reset(frames, chains, place):
-            apart = True
+            starts_burst = False
+        elif chain is not None and chains[place] is not None and _is_reset(frames, chains, place):
+            starts_burst = True
         else:
-            apart = not near(frames[place - 1], frame, gap)
-        if apart:
+            starts_burst = not within_gap(frames[place - 1], frame, gap)
+        if starts_burst:
             bursts.append([frame])
             chain = chains[place]
         else:
@@ -85,28 +86,28 @@ def divide(frames: Sequence[Frame], gap: timedelta, max_frames: int) -> list[lis
     return bursts
 
 
-def joins(frames: Sequence[Frame]) -> list[JoinReason]:
-    """What ties each frame of one burst, in capture order, to those before it."""
+def join_reasons(frames: Sequence[FrameRecord]) -> list[JoinReason]:
+    """For each frame of one burst, in capture order, what connects it to the frames before it."""
     chains, ends = _chains(frames)
     reasons: list[JoinReason] = []
     chain: int | None = None
     for place, own in enumerate(chains):
-        told = chain is not None and (own == chain or ends[chain] > place)
-        reasons.append(JoinReason.FIRST if place == 0 else JoinReason.SEQUENCE if told else JoinReason.GAP)
+        by_sequence = chain is not None and (own == chain or ends[chain] > place)
+        reasons.append(JoinReason.FIRST if place == 0 else JoinReason.SEQUENCE if by_sequence else JoinReason.GAP)
         chain = chain if own is None else own
     return reasons
 
 
-def _chains(frames: Sequence[Frame]) -> tuple[list[int | None], list[int]]:
-    """For each frame the number of its sequence, or None; for each sequence the place of its last frame."""
+def _chains(frames: Sequence[FrameRecord]) -> tuple[list[int | None], list[int]]:
+    """For each frame the index of its sequence, or None; for each sequence the index of its last frame."""
     chains: list[int | None] = []
     ends: list[int] = []
-    last: Frame | None = None
+    last: FrameRecord | None = None
     for place, frame in enumerate(frames):
-        if not frame.told:
+        if not frame.numbered:
             chains.append(None)
             continue
-        if last is None or related(last, frame) is not Relation.SAME:
+        if last is None or relation(last, frame) is not Relation.SAME:
             ends.append(place)
         ends[-1] = place
         chains.append(len(ends) - 1)
@@ -114,64 +115,69 @@ def _chains(frames: Sequence[Frame]) -> tuple[list[int | None], list[int]]:
     return chains, ends
 
 
-def _reset(frames: Sequence[Frame], chains: list[int | None], place: int) -> bool:
+def _is_reset(frames: Sequence[FrameRecord], chains: list[int | None], place: int) -> bool:
     previous = next(before for before in range(place - 1, -1, -1) if chains[before] is not None)
-    return related(frames[previous], frames[place]) is Relation.OTHER
+    return relation(frames[previous], frames[place]) is Relation.DIFFERENT
 
 
-def around(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int) -> tuple[int, int]:
-    """The range of bursts (in capture order) whose division one more frame can change.
+def affected_range(bursts: Sequence[HasFrames], frame: FrameRecord, gap: timedelta, max_frames: int) -> tuple[int, int]:
+    """The range of bursts (in capture order; first, last excluded) that one more frame may regroup.
 
-    A frame reaches over the gap; one that tells its sequence reaches to the next burst that tells one on either
-    side; and a change before a full burst moves all cuts behind it. `regroup` looks further to the right where those
-    that moved reach on.
+    A frame reaches across the gap; a numbered one reaches to the next numbered burst on either side; and a change
+    before a full burst moves all cuts behind it. `regroup` extends the range to the right where bursts that changed
+    reach further.
     """
 
-    def reaches(earlier: Frame, later: Frame, told: bool) -> bool:
-        by_sequence = frame.told and not told and later.at - earlier.at <= SEQUENCE_REACH
-        return by_sequence or near(earlier, later, gap)
+    def reaches(earlier: FrameRecord, later: FrameRecord, numbered_between: bool) -> bool:
+        step = later.effective_time - earlier.effective_time
+        by_sequence = frame.numbered and not numbered_between and step <= MAX_SEQUENCE_STEP
+        return by_sequence or within_gap(earlier, later, gap)
 
-    first = last = bisect_left(bursts, frame.order, key=lambda burst: burst.frames[0].order)
-    told = False
+    first = last = bisect_left(bursts, frame.sort_key, key=lambda burst: burst.frames[0].sort_key)
+    numbered = False
     while first > 0:
         left = bursts[first - 1]
-        if not reaches(left.frames[-1], frame, told):
+        if not reaches(left.frames[-1], frame, numbered):
             break
-        told = told or any(each.told for each in left.frames if each.order < frame.order)
+        numbered = numbered or any(other.numbered for other in left.frames if other.sort_key < frame.sort_key)
         first -= 1
-    told = False
+    numbered = False
     while last < len(bursts):
         right = bursts[last]
         cut = last > first and len(bursts[last - 1].frames) >= max_frames
-        if not cut and not reaches(frame, right.frames[0], told):
+        if not cut and not reaches(frame, right.frames[0], numbered):
             break
-        told = told or any(each.told for each in right.frames)
+        numbered = numbered or any(other.numbered for other in right.frames)
         last += 1
     return first, last
 
 
-def regroup(bursts: Sequence[Run], frame: Frame, gap: timedelta, max_frames: int) -> tuple[int, int, list[list[Frame]]]:
-    """The range of bursts that one more frame changes, and what becomes of them."""
-    first, last = around(bursts, frame, gap, max_frames)
+def regroup(
+    bursts: Sequence[HasFrames], frame: FrameRecord, gap: timedelta, max_frames: int
+) -> tuple[int, int, list[list[FrameRecord]]]:
+    """The range of bursts that one more frame changes, and the groups of frames that replace them."""
+    first, last = affected_range(bursts, frame, gap, max_frames)
     while True:
-        held = [each for burst in bursts[first:last] for each in burst.frames]
-        groups = divide(sorted([*held, frame], key=lambda each: each.order), gap, max_frames)
-        if last == len(bursts) or _settled(bursts, first, last, groups):
+        held = [other for burst in bursts[first:last] for other in burst.frames]
+        groups = split_into_bursts(sorted([*held, frame], key=lambda other: other.sort_key), gap, max_frames)
+        if last == len(bursts) or _is_stable(bursts, first, last, groups):
             return first, last, groups
         last += 1
 
 
-def _settled(bursts: Sequence[Run], first: int, last: int, groups: list[list[Frame]]) -> bool:
-    """Nothing behind the range can change: `divide` has come to its end as it did before.
+def _is_stable(bursts: Sequence[HasFrames], first: int, last: int, groups: list[list[FrameRecord]]) -> bool:
+    """Whether nothing behind the range can change: `split_into_bursts` reaches its end in the same state as before.
 
-    That is so once the last burst comes out as it was. If it tells no sequence, one that began before it may yet go on
-    behind it.
+    That is so once the last burst of the range comes out unchanged. If no frame of it is numbered, a sequence that
+    began before it may still continue behind it.
     """
     if first == last:
         return len(groups) == 1
     tail, following = bursts[last - 1].frames, bursts[last].frames[0]
     if groups[-1] != tail:
         return False
-    if any(each.told for each in tail) or following.at - tail[-1].at > SEQUENCE_REACH:
+    if any(frame.numbered for frame in tail):
         return True
-    return not any(each.told for group in groups for each in group)
+    if following.effective_time - tail[-1].effective_time > MAX_SEQUENCE_STEP:
+        return True
+    return not any(frame.numbered for group in groups for frame in group)

@@ -1,11 +1,11 @@
-"""Which photographs a camera's forgotten bursts held, so that a repetition makes no second burst of them.
+"""Which photographs the expired bursts of a camera held, so that a repetition does not create a second burst.
 
-A card that is read again months later, or a message that comes twice, must not put a photograph into a lone burst
-that contradicts the one it has. Bursts themselves are kept for minutes only; of their photographs eight bytes each
-stay, of the last `KEPT` ones of a camera. They stand in chunks, of which only the one being filled is written:
-what is remembered costs a frame nothing.
+A card that is read again months later, or a message that is delivered twice, must not put a photograph into a lone
+burst that contradicts the burst it already has. Bursts themselves are stored for minutes only; of their photographs
+eight bytes each stay, for the last `CAPACITY` photographs of a camera. They are stored in chunks, of which only the
+one being filled is written: what was seen costs a new frame nothing.
 
-A repetition that is older still cannot be told from news; it is a burst of its own.
+A repetition older than that cannot be told from a new photograph; it becomes a burst of its own.
 """
 
 import base64
@@ -17,66 +17,69 @@ import numpy as np
 CHUNK = 512
 """Photographs in one chunk."""
 
-CHUNKS = 16
+MAX_CHUNKS = 16
 
-KEPT = CHUNK * CHUNKS
-"""At least `KEPT - CHUNK` photographs are remembered: 64 KB for a camera."""
+CAPACITY = CHUNK * MAX_CHUNKS
+"""At least the last `CAPACITY - CHUNK` photographs are recognised: 64 KB for a camera."""
 
 _PREFIX = "seen-"
-_BYTES = 8
+_HASH_BYTES = 8
 
 
 def is_chunk(name: str) -> bool:
-    """The record of this name is a chunk, not a burst."""
+    """Whether the record of this name is a chunk, not a burst."""
     return name.startswith(_PREFIX)
 
 
-class Memory:
-    """The photographs remembered, in numbered chunks; the greatest number is the one being filled."""
+class SeenImages:
+    """A bounded set of ids, in numbered chunks; the chunk with the greatest number is the one being filled.
+
+    Besides image ids it holds the ids of superseded bursts and marks of moved uploads: neither may ever come back.
+    """
 
     def __init__(self) -> None:
         self._chunks: dict[int, bytearray] = {}
         self.changed: set[str] = set()
-        """Chunks that were not yet written."""
+        """Names of chunks that were not yet written."""
         self.removed: set[str] = set()
-        """Chunks whose records are to go."""
+        """Names of chunks whose records must be removed."""
 
     @property
-    def names(self) -> set[str]:
-        """The records it consists of."""
+    def record_names(self) -> set[str]:
+        """The names of all its chunks."""
         return {f"{_PREFIX}{number}" for number in self._chunks}
 
-    def knows(self, image_id: str) -> bool:
-        """It was added, and not too long ago."""
-        mark = np.frombuffer(_mark(image_id), dtype=np.uint64)[0]
-        return any(bool((np.frombuffer(chunk, dtype=np.uint64) == mark).any()) for chunk in self._chunks.values())
+    def __contains__(self, name: str) -> bool:
+        """Whether the id was added, and not so long ago that its chunk was dropped."""
+        hashed = np.frombuffer(_hash(name), dtype=np.uint64)[0]
+        return any(bool((np.frombuffer(chunk, dtype=np.uint64) == hashed).any()) for chunk in self._chunks.values())
 
-    def add(self, image_ids: Iterable[str]) -> None:
-        """Remember these."""
-        for image_id in image_ids:
+    def add(self, names: Iterable[str]) -> None:
+        """Add ids; drops the oldest chunk when there are more than `MAX_CHUNKS`."""
+        for name in names:
             number = max(self._chunks, default=0)
-            if len(self._chunks.get(number, b"")) >= CHUNK * _BYTES:
+            if len(self._chunks.get(number, b"")) >= CHUNK * _HASH_BYTES:
                 number += 1
-            self._chunks.setdefault(number, bytearray()).extend(_mark(image_id))
+            self._chunks.setdefault(number, bytearray()).extend(_hash(name))
             self.changed.add(f"{_PREFIX}{number}")
-            while len(self._chunks) > CHUNKS:
+            while len(self._chunks) > MAX_CHUNKS:
                 oldest = f"{_PREFIX}{min(self._chunks)}"
                 del self._chunks[min(self._chunks)]
                 self.changed.discard(oldest)
                 self.removed.add(oldest)
 
     def dump(self, name: str) -> str:
-        """One chunk as text."""
+        """One chunk as base64."""
         return base64.b64encode(self._chunks[int(name.removeprefix(_PREFIX))]).decode()
 
     def load(self, name: str, chunk: str) -> None:
-        """Put a chunk back."""
+        """Restore a chunk from base64."""
         self._chunks[int(name.removeprefix(_PREFIX))] = bytearray(base64.b64decode(chunk))
 
-    def forget(self, name: str) -> None:
-        """A chunk went."""
+    def discard_chunk(self, name: str) -> None:
+        """Drop a chunk whose record was removed."""
         self._chunks.pop(int(name.removeprefix(_PREFIX)), None)
 
 
-def _mark(image_id: str) -> bytes:
-    return blake2b(image_id.encode(), digest_size=_BYTES).digest()
+def _hash(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=_HASH_BYTES).digest()

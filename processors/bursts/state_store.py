@@ -1,23 +1,22 @@
 """A camera's state as key and value records, safe against a crash between any two writes.
 
-One record per burst, so that a frame costs the same whether ten or a thousand bursts are kept, and one head per
-camera. Several records cannot be written at once, so the head is a write-ahead log of one entry:
+There is one record per burst, so that a frame costs the same whether ten or a thousand bursts are stored, and one
+camera record. Several records cannot be written atomically, so the camera record is a write-ahead log of one entry:
 
-1. `intent`: the head with the events to send (outbox) and the bursts that changed, all in one record;
-2. `settle`: the records of those bursts, while the events are sent;
-3. `clear`: the head again, empty of both, once all of 2 is confirmed.
+1. `intent`: the camera record with the events to send (outbox) and the bursts that changed, all in one record;
+2. `apply`: the records of those bursts, while the events are sent;
+3. `clear`: the camera record again, without outbox and intent, once all of 2 is confirmed.
 
-A crash before 1 leaves the old state, and the input is read again. After 1 everything is in the head: reading
+A crash before 1 leaves the old state, and the input is read again. After 1 the camera record holds everything: loading
 applies the intent over the records, whether or not they were written, and the outbox is sent again. So whatever was
-decided is published, with the same ids and revisions; readers keep the highest revision, so a repetition is
-harmless.
+decided is published, with the same ids and revisions; readers use the highest revision, so a repetition is harmless.
 
 A record begins with the version of its layout. One from a newer version is refused (`StateTooNew`) before anything
-is written, and stays as it is.
+is written, and stays unchanged.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -25,31 +24,17 @@ from pydantic import TypeAdapter
 
 from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
-from uncia.processors.bursts.camera_bodies import Source, source_of_serial
-from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
+from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.seen_images import is_chunk
-from uncia.processors.bursts.state import Burst, CameraState, Forgotten
-from uncia.topics import Topic
+from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
+from uncia.topics import CAMERA_STATE
 
 VERSION = 3
 
 TABLE = "cameras"
 
-CHANGELOG = Topic(
-    name=f"uncia-bursts-{TABLE}-changelog",
-    description="States of the cameras, as `processors/bursts/state_store.py` writes them; the name is Faust's.",
-    key="camera; or camera and burst id",
-    writers=("bursts",),
-    readers=("bursts",),
-    compacted=True,
-    max_message_bytes=4 * 1_048_576,
-    # It is read as a whole at every start, and only closed segments are compacted.
-    broker_config=(
-        ("segment.bytes", str(16 * 1_048_576)),
-        ("segment.ms", "600000"),
-        ("min.cleanable.dirty.ratio", "0.1"),
-    ),
-)
+CHANGELOG = CAMERA_STATE
 
 _SEPARATOR = b"\0"
 _HIDDEN = "hidden-"
@@ -62,69 +47,69 @@ class StateTooNew(UnciaError):
 
 
 @dataclass
-class Change:
-    """A burst that changed, and the track it is in; or a chunk of the memory, or a hidden upload; with none of these,
-    a record that went."""
+class RecordChange:
+    """One change of an intent: a burst and its track, a chunk of seen images, or a hidden upload; with none of these,
+    a record to remove. Field names are stored."""
 
     id: str
     track: str = ""
     burst: Burst | None = None
     chunk: str | None = None
-    hidden: Frame | None = None
+    hidden: FrameRecord | None = None
 
     @property
     def removes(self) -> bool:
-        """Its record is to go."""
+        """Whether the record is to be removed."""
         return self.burst is None and self.chunk is None and self.hidden is None
 
 
 @dataclass
-class Head:
-    """Everything of a camera that is not a burst."""
+class CameraRecord:
+    """Everything of a camera that is not a burst. Field names are stored."""
 
     arrived_at: UtcTime | None = None
-    forgotten: list[Forgotten] = field(default_factory=list)
+    forgotten: list[ExpiredBurst] = field(default_factory=list)
     serials: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     """Layout 2: serial numbers and the capture times that they span. Now part of `sources`."""
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, CameraSource] = field(default_factory=dict)
     moved: dict[str, UtcTime] = field(default_factory=dict)
     late: int = 0
     due: UtcTime | None = None
-    """When the next thing happens by itself; what the index of waiting cameras is made of."""
+    """When the next burst closes or expires without a frame; the index of due cameras is built from it."""
     outbox: list[tuple[str, str]] = field(default_factory=list)
     late_outbox: list[str] = field(default_factory=list)
-    intent: list[Change] = field(default_factory=list)
+    intent: list[RecordChange] = field(default_factory=list)
 
 
 @dataclass
-class _Record:
+class _BurstRecord:
     track: str
     burst: Burst
 
 
-_HEAD = TypeAdapter(Head)
-_RECORD = TypeAdapter(_Record)
-_FRAME_RECORD = TypeAdapter(Frame)
+_CAMERA_ADAPTER = TypeAdapter(CameraRecord)
+_BURST_ADAPTER = TypeAdapter(_BurstRecord)
+_FRAME_ADAPTER = TypeAdapter(FrameRecord)
 
 
-def head_key(camera: str) -> bytes:
-    """The key of a camera's head."""
+def camera_key(camera: str) -> bytes:
+    """The key of a camera record."""
     return camera.encode()
 
 
 def burst_key(camera: str, burst_id: str) -> bytes:
-    """The key of one of its bursts."""
+    """The key of a burst record; chunks and hidden uploads have a name in place of the burst id."""
     return camera.encode() + _SEPARATOR + burst_id.encode()
 
 
 def split_key(key: bytes) -> tuple[str, str | None]:
-    """Camera, and burst id unless it is the key of a head."""
+    """Camera, and burst id unless it is the key of a camera record."""
     camera, found, burst_id = key.partition(_SEPARATOR)
     return camera.decode(), burst_id.decode() if found else None
 
 
 def hidden_name(upload_id: str) -> str:
-    """What stands in place of a burst id in the key of a hidden upload."""
+    """The name that the key of a hidden upload has in place of a burst id."""
     return f"{_HIDDEN}{upload_id}"
 
 
@@ -132,126 +117,150 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(_HIDDEN)
 
 
-def _wrap(raw: bytes) -> bytes:
+def _encode(raw: bytes) -> bytes:
     return bytes([VERSION]) + zlib.compress(raw, 1)
 
 
-def _unwrap(key: bytes, value: bytes) -> bytes:
+def _decode(key: bytes, value: bytes) -> bytes:
     if value[0] > VERSION:
         raise StateTooNew(
             f"the state of camera {split_key(key)[0]!r} has layout {value[0]} and this worker reads up to {VERSION}: "
-            "a newer Uncia wrote it, start that one again; nothing was overwritten"
+            "a newer Uncia wrote it; start that version again. Nothing was overwritten"
         )
     return zlib.decompress(value[1:])
 
 
-def read_head(key: bytes, value: bytes) -> Head:
-    """Raises `StateTooNew`."""
-    return _HEAD.validate_json(_unwrap(key, value))
+def decode_camera_record(key: bytes, value: bytes) -> CameraRecord:
+    """Decode a camera record. Raises `StateTooNew`."""
+    return _CAMERA_ADAPTER.validate_json(_decode(key, value))
 
 
-def load(camera: str, records: Mapping[bytes, bytes], burst_ids: set[str]) -> CameraState:
-    """The state of a camera, an intent that was not carried out included. Raises `StateTooNew`."""
-    key = head_key(camera)
-    head = read_head(key, records[key]) if key in records else Head()
+def load_state(camera: str, records: Mapping[bytes, bytes], names: Iterable[str]) -> CameraState:
+    """Load the state of a camera, and apply an intent that was not carried out.
+
+    `names`: the burst ids, chunks and hidden uploads that the camera may have records of. Raises `StateTooNew`.
+    """
+    key = camera_key(camera)
+    stored = decode_camera_record(key, records[key]) if key in records else CameraRecord()
     state = CameraState(
         camera=camera,
-        arrived_at=head.arrived_at,
-        forgotten=head.forgotten,
-        sources=head.sources or {source_of_serial(each): Source(*span) for each, span in head.serials.items()},
-        moved=head.moved,
-        late=head.late,
-        outbox=[(burst_id, event.encode()) for burst_id, event in head.outbox],
-        late_outbox=[event.encode() for event in head.late_outbox],
+        arrived_at=stored.arrived_at,
+        expired=stored.forgotten,
+        sources=stored.sources or _sources_of_layout_2(stored),
+        moved=stored.moved,
+        late_count=stored.late,
+        outbox=[(burst_id, event.encode()) for burst_id, event in stored.outbox],
+        late_outbox=[event.encode() for event in stored.late_outbox],
     )
-    kept: dict[str, tuple[str, Burst]] = {}
-    hidden: dict[str, Frame] = {}
-    for burst_id in burst_ids:
-        burst_record = burst_key(camera, burst_id)
-        if burst_record in records and is_chunk(burst_id):
-            state.memory.load(burst_id, _unwrap(burst_record, records[burst_record]).decode())
-        elif burst_record in records and _is_hidden(burst_id):
-            hidden[burst_id] = Frame.model_validate_json(_unwrap(burst_record, records[burst_record]))
-        elif burst_record in records:
-            record = _RECORD.validate_json(_unwrap(burst_record, records[burst_record]))
-            kept[burst_id] = (record.track, record.burst)
-    for change in head.intent:
-        if change.chunk is not None:
-            state.memory.load(change.id, change.chunk)
-            state.memory.changed.add(change.id)
-        elif is_chunk(change.id):
-            state.memory.forget(change.id)
-        elif change.hidden is not None:
-            hidden[change.id] = change.hidden
-        elif _is_hidden(change.id):
-            hidden.pop(change.id, None)
-        elif change.burst is None:
-            kept.pop(change.id, None)
+    bursts: dict[str, tuple[str, Burst]] = {}
+    hidden: dict[str, FrameRecord] = {}
+    for name in names:
+        record_key = burst_key(camera, name)
+        if record_key not in records:
+            continue
+        raw = _decode(record_key, records[record_key])
+        if is_chunk(name):
+            state.seen.load(name, raw.decode())
+        elif _is_hidden(name):
+            hidden[name] = FrameRecord.model_validate_json(raw)
         else:
-            kept[change.id] = (change.track, change.burst)
-    for track, burst in sorted(kept.values(), key=lambda each: each[1].frames[0].order):
-        state.take_in(track, burst)
+            record = _BURST_ADAPTER.validate_json(raw)
+            bursts[name] = (record.track, record.burst)
+    for change in stored.intent:
+        _redo(change, state, bursts, hidden)
+    for track, burst in sorted(bursts.values(), key=lambda entry: entry[1].frames[0].sort_key):
+        state.restore(track, burst)
     for version in hidden.values():
         state.hide(version)
-    state.hidden_changed = {change.hidden.upload_id for change in head.intent if change.hidden is not None}
+    state.hidden_changed = {change.hidden.upload_id for change in stored.intent if change.hidden is not None}
     return state
 
 
+def _sources_of_layout_2(stored: CameraRecord) -> dict[str, CameraSource]:
+    return {source_of_serial(serial): CameraSource(*span) for serial, span in stored.serials.items()}
+
+
+def _redo(
+    change: RecordChange,
+    state: CameraState,
+    bursts: dict[str, tuple[str, Burst]],
+    hidden: dict[str, FrameRecord],
+) -> None:
+    """Apply one change of an intent over what was read from the records."""
+    if change.chunk is not None:
+        state.seen.load(change.id, change.chunk)
+        state.seen.changed.add(change.id)
+    elif is_chunk(change.id):
+        state.seen.discard_chunk(change.id)
+    elif change.hidden is not None:
+        hidden[change.id] = change.hidden
+    elif _is_hidden(change.id):
+        hidden.pop(change.id, None)
+    elif change.burst is None:
+        bursts.pop(change.id, None)
+    else:
+        bursts[change.id] = (change.track, change.burst)
+
+
 @dataclass(frozen=True)
-class Writes:
-    """One change of a camera's state as records, to be written in this order; None removes."""
+class PlannedWrites:
+    """One change of a camera's state as records, to be written in this order; the value None removes a record."""
 
     intent: tuple[bytes, bytes]
-    settle: dict[bytes, bytes | None]
+    apply: dict[bytes, bytes | None]
     clear: tuple[bytes, bytes]
 
 
-def writes(state: CameraState, changed: set[str], removed: set[str], due: datetime | None) -> Writes:
-    """The records of a state whose bursts `changed` or were `removed` since it was written last."""
-    bursts = {burst_id: state.held[burst_id] for burst_id in sorted(changed)}
-    changes = [Change(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()]
-    chunks = {name: state.memory.dump(name) for name in sorted(state.memory.changed)}
-    changes += [Change(name, chunk=chunk) for name, chunk in chunks.items()]
-    hidden = {hidden_name(each): state.hidden[each] for each in sorted(state.hidden_changed)}
-    changes += [Change(name, hidden=version) for name, version in hidden.items()]
-    removed = removed | state.memory.removed | {hidden_name(each) for each in state.hidden_removed}
-    changes += [Change(name) for name in sorted(removed)]
-    key = head_key(state.camera)
-    plain = Head(
+def plan_writes(state: CameraState, changed: set[str], removed: set[str], due: datetime | None) -> PlannedWrites:
+    """The records of a state whose bursts `changed` or were `removed` since it was last written.
+
+    `due`: `CameraState.next_due`. Marks seen images and hidden uploads of the state as written.
+    """
+    bursts = {burst_id: state.bursts_by_id[burst_id] for burst_id in sorted(changed)}
+    chunks = {name: state.seen.dump(name) for name in sorted(state.seen.changed)}
+    hidden = {hidden_name(upload_id): state.hidden[upload_id] for upload_id in sorted(state.hidden_changed)}
+    removed = removed | state.seen.removed | {hidden_name(upload_id) for upload_id in state.hidden_removed}
+    intent = [
+        *(RecordChange(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()),
+        *(RecordChange(name, chunk=chunk) for name, chunk in chunks.items()),
+        *(RecordChange(name, hidden=version) for name, version in hidden.items()),
+        *(RecordChange(name) for name in sorted(removed)),
+    ]
+    cleared = CameraRecord(
         arrived_at=state.arrived_at,
-        forgotten=state.forgotten,
+        forgotten=state.expired,
         sources=state.sources,
         moved=state.moved,
-        late=state.late,
+        late=state.late_count,
         due=due,
     )
-    full = replace(
-        plain,
+    logged = replace(
+        cleared,
         outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox],
         late_outbox=[event.decode() for event in state.late_outbox],
-        intent=changes,
+        intent=intent,
     )
-    settle: dict[bytes, bytes | None] = {
-        burst_key(state.camera, burst_id): _wrap(_RECORD.dump_json(_Record(track, burst), exclude_defaults=True))
+    values: dict[str, bytes | None] = {
+        burst_id: _encode(_BURST_ADAPTER.dump_json(_BurstRecord(track, burst), exclude_defaults=True))
         for burst_id, (track, burst) in bursts.items()
     }
-    settle.update((burst_key(state.camera, name), _wrap(chunk.encode())) for name, chunk in chunks.items())
-    settle.update(
-        (burst_key(state.camera, name), _wrap(_FRAME_RECORD.dump_json(version, exclude_defaults=True)))
-        for name, version in hidden.items()
-    )
-    settle.update((burst_key(state.camera, name), None) for name in sorted(removed))
-    state.memory.changed, state.memory.removed = set(), set()
+    values |= {name: _encode(chunk.encode()) for name, chunk in chunks.items()}
+    values |= {
+        name: _encode(_FRAME_ADAPTER.dump_json(version, exclude_defaults=True)) for name, version in hidden.items()
+    }
+    values |= dict.fromkeys(sorted(removed))
+    state.seen.changed, state.seen.removed = set(), set()
     state.hidden_changed, state.hidden_removed = set(), set()
-    return Writes(
-        (key, _wrap(_HEAD.dump_json(full, exclude_defaults=True))),
-        settle,
-        (key, _wrap(_HEAD.dump_json(plain, exclude_defaults=True))),
+    key = camera_key(state.camera)
+    return PlannedWrites(
+        (key, _encode(_CAMERA_ADAPTER.dump_json(logged, exclude_defaults=True))),
+        {burst_key(state.camera, name): value for name, value in values.items()},
+        (key, _encode(_CAMERA_ADAPTER.dump_json(cleared, exclude_defaults=True))),
     )
 
 
-def index(records: Mapping[bytes, bytes]) -> Iterator[tuple[str, Head]]:
-    """Every camera and its head. Raises `StateTooNew`."""
+def camera_records(records: Mapping[bytes, bytes]) -> Iterator[tuple[str, CameraRecord]]:
+    """Every camera and its record. Raises `StateTooNew`."""
     for key, value in records.items():
         if _SEPARATOR not in key:
-            yield key.decode(), read_head(key, value)
+            yield key.decode(), decode_camera_record(key, value)

@@ -1,16 +1,16 @@
-"""What a burst shows, and the event that says so.
+"""The verdict on a burst, and the events that publish it.
 
 1. **Focus taxa first.** Their score is the best over the frames' best windows (an animal is often in few frames of
    a burst, and the best frame finds it where the mean does not), and each frame's own calibrated threshold decides.
-   The best one present is the verdict, certain, and the frames that reached the threshold are the deciding ones.
+   The best one present is the verdict, certain, and the frames that reach the threshold are the deciding ones.
 2. Otherwise the best class by the ensemble rule, certain from `certain_from` on. A focus taxon that stays below its
-   threshold is never certain, whatever the rule gives it.
-   Confidence is the calibrated probability that a taxon is there: of the best window of the burst's frames by the
+   threshold is never certain, whatever its score by the rule.
+   Confidence is the calibrated probability that a taxon is present: of the best window of the burst's frames by the
    label set's calibration of its class, or the score of a calibrated `stacked` model; None where there is neither.
-3. Rejected frames are counted, and judge nothing; without any other there is no verdict.
+3. Rejected frames are counted, but do not contribute; a burst of rejected frames only has no verdict.
 
-Models are not mixed: classes are scored over the frames of one model version and label set, the one that judged
-most frames (then the greatest by name); the flag `mixed-models` says that there were others. Focus scores of all
+Models are not mixed: classes are scored over the frames of one model version and label set, the one that scored
+most frames (then the maximum by name); the flag `mixed-models` marks that there were others. Focus scores of all
 frames count, since each carries the threshold of its own model.
 """
 
@@ -23,80 +23,84 @@ from typing import get_args
 import numpy as np
 
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, JoinReason, TaxonVerdict
-from uncia.processors.bursts.config import BurstRules
-from uncia.processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, greatest
-from uncia.processors.bursts.frames import Frame
-from uncia.processors.bursts.grouping import joins
+from uncia.processors.bursts.config import BurstConfig
+from uncia.processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, maximum
+from uncia.processors.bursts.frame_record import FrameRecord
+from uncia.processors.bursts.grouping import join_reasons
 from uncia.processors.bursts.state import Burst
 from uncia.serving.labels import Calibration, Group
 
-MIXED = "mixed-models"
+MIXED_MODELS = "mixed-models"
 
-WHOLE = get_args(Group)
-"""Classes called so mean a whole group, "any animal at all": where the kind is known too, the kind is the verdict."""
+GROUP_LABELS = get_args(Group)
+"""Classes with these labels mean a whole group, "any animal": where the species is known too, it is the verdict."""
 
-MOST_BYTES = 900_000
-"""Of an event; its topic takes 1 MiB, key and framing included."""
+MAX_EVENT_BYTES = 900_000
+"""Bytes of an event; its topic takes 1 MiB, key and framing included."""
 
-_BYTES_OF_FRAME = 900
-"""What a frame takes in the event beside its texts: names of fields, times, scores, two boxes."""
+_FRAME_BYTES = 900
+"""Bytes of a frame in an event without its texts: names of fields, times, scores, two boxes."""
 
-MOST_TAXA = 5
-LEAST_SCORE = 0.05
-"""Further taxa are named from this score on, and so many at most."""
+MAX_TAXA = 5
+MIN_SCORE = 0.05
+"""Further taxa are listed from this score on, up to `MAX_TAXA`."""
 
 
 @dataclass(frozen=True)
 class ClassName:
-    """What a class is called."""
+    """The names of a class."""
 
     label: str
     taxon: str
     group: str
 
 
-ClassNames = Callable[[str, int], ClassName | None]
-"""Label set id and class index to its name; None where this process does not have that label set."""
+ClassNameLookup = Callable[[str, int], ClassName | None]
+"""From label set id and class index to its names; None where this process does not have that label set."""
 
-Calibrations = Callable[[str, str, str], Calibration | None]
-"""Label set id, taxon and label to what is known of that class's scores."""
+CalibrationLookup = Callable[[str, str, str], Calibration | None]
+"""From label set id, taxon and label to the calibration of that class's scores."""
 
 
-def uncalibrated(_label_set: str, _taxon: str, _label: str) -> None:
-    """Nothing is known."""
+def no_calibration(_label_set: str, _taxon: str, _label: str) -> None:
+    """A `CalibrationLookup` without any calibration."""
 
 
 @dataclass
-class Judgement:
-    """What the frames show together. `seen` says, by image id, how the verdict's class was seen in a frame."""
+class Evaluation:
+    """What the frames of a burst show together; the dicts and the set are by image id."""
 
     taxa: list[TaxonVerdict] = field(default_factory=list)
+    """Best first; the first is the verdict."""
     deciding: set[str] = field(default_factory=set)
-    seen: dict[str, ClassScore | FocusScore] = field(default_factory=dict)
+    """The frames that the verdict rests on."""
+    found: dict[str, ClassScore | FocusScore] = field(default_factory=dict)
+    """Where a frame shows the verdict's class."""
     scores: dict[str, float] = field(default_factory=dict)
+    """The frame's score of the verdict's class."""
     mixed: bool = False
     rule: str = ""
 
 
-class Verdicts:
-    """Judges bursts and words the events about them."""
+class VerdictBuilder:
+    """Evaluates bursts and builds the events about them. Stateless apart from its configuration."""
 
     def __init__(
         self,
-        rules: BurstRules,
-        names: ClassNames,
+        config: BurstConfig,
+        class_names: ClassNameLookup,
         ensemble: Ensemble | None = None,
-        calibrations: Calibrations = uncalibrated,
+        calibrations: CalibrationLookup = no_calibration,
     ) -> None:
-        """`ensemble` is what the rules' model file gives; without it they name one of `RULES`."""
-        self._rules = rules
-        self._names = names
+        """`ensemble`: the rule of the stacked model file, if there is one; else `config` names one of `RULES`."""
+        self._config = config
+        self._class_names = class_names
         self._calibrations = calibrations
-        self._ensemble = ensemble or RULES[rules.ensemble]
+        self._ensemble = ensemble or RULES[config.ensemble]
 
-    def resolved(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
-        """The event for a burst as it stands; frames are left out of it where it would outgrow its topic."""
-        judged = self.judge(burst.frames)
+    def resolved_event(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
+        """The event about a burst in its present state, without frames where it would be too large for its topic."""
+        evaluation = self.evaluate(burst.frames)
         event = BurstResolved(
             burst_id=burst.id,
             revision=burst.revision,
@@ -104,27 +108,27 @@ class Verdicts:
             station=burst.station,
             camera=camera,
             trigger=burst.trigger,
-            started_at=burst.frames[0].at,
-            ended_at=burst.frames[-1].at,
-            frames=tuple(map(partial(self._shown, judged), burst.frames, joins(burst.frames))),
+            started_at=burst.frames[0].effective_time,
+            ended_at=burst.frames[-1].effective_time,
+            frames=tuple(map(partial(self._event_frame, evaluation), burst.frames, join_reasons(burst.frames))),
             expected_frames=burst.expected,
             unreadable=sum(not frame.readable for frame in burst.frames),
-            verdict=judged.taxa[0] if judged.taxa else None,
-            taxa=tuple(judged.taxa),
-            rule=judged.rule,
+            verdict=evaluation.taxa[0] if evaluation.taxa else None,
+            taxa=tuple(evaluation.taxa),
+            rule=evaluation.rule,
             models=tuple(sorted({frame.model for frame in burst.frames if frame.readable})),
-            settings=self._rules.digest(burst.frames[0].overrides),
+            settings=self._config.digest(burst.frames[0].overrides),
             closed_by=burst.closed_by,
             closed_at=burst.closed_at,
             supersedes=burst.supersedes,
             split_from=burst.split_from,
             changes=burst.changes,
-            flags=(*burst.flags, *((MIXED,) if judged.mixed else ())),
+            flags=(*burst.flags, *((MIXED_MODELS,) if evaluation.mixed else ())),
         )
-        return event if _surely_fits(burst.frames) else event.truncated_to(MOST_BYTES)
+        return event if _surely_fits(burst.frames) else event.truncated_to(MAX_EVENT_BYTES)
 
-    def superseded(self, camera: str, burst: Burst, heir: str | None) -> BurstResolved:
-        """The last event of an id: its frames are the heir's now, or belong to another camera where there is none."""
+    def superseded_event(self, camera: str, burst: Burst, successor: str | None) -> BurstResolved:
+        """The last event of an id: its frames are in the successor now, or belong to another camera without one."""
         return BurstResolved(
             burst_id=burst.id,
             revision=burst.revision + 1,
@@ -132,62 +136,67 @@ class Verdicts:
             station=burst.station,
             camera=camera,
             trigger=burst.trigger,
-            started_at=burst.frames[0].at,
-            ended_at=burst.frames[-1].at,
+            started_at=burst.frames[0].effective_time,
+            ended_at=burst.frames[-1].effective_time,
             rule=self._ensemble.name,
-            settings=self._rules.digest(burst.frames[0].overrides),
-            superseded_by=heir,
-            changes=() if heir else ("its photographs belong to another camera now",),
+            settings=self._config.digest(burst.frames[0].overrides),
+            superseded_by=successor,
+            changes=() if successor else ("its photographs belong to another camera now",),
         )
 
     @staticmethod
-    def _shown(judged: Judgement, frame: Frame, joined: JoinReason) -> BurstFrame:
+    def _event_frame(evaluation: Evaluation, frame: FrameRecord, joined: JoinReason) -> BurstFrame:
         name = frame.image_id
-        return frame.on_the_wire(
+        return frame.to_event_frame(
             joined=joined,
-            deciding=name in judged.deciding,
-            seen=judged.seen.get(name),
-            score=judged.scores.get(name),
+            deciding=name in evaluation.deciding,
+            found=evaluation.found.get(name),
+            score=evaluation.scores.get(name),
         )
 
-    def judge(self, frames: Sequence[Frame]) -> Judgement:
-        """What these frames, in capture order, show together."""
-        judged = Judgement(rule=self._ensemble.name)
+    def evaluate(self, frames: Sequence[FrameRecord]) -> Evaluation:
+        """Evaluate frames, in capture order, together."""
+        evaluation = Evaluation(rule=self._ensemble.name)
         readable = [frame for frame in frames if frame.readable]
         if not readable:
-            return judged
+            return evaluation
         counts = Counter((frame.model, frame.label_set, frame.classes) for frame in readable)
-        judged.mixed = len(counts) > 1
-        model = max(counts, key=lambda each: (counts[each], each))
+        evaluation.mixed = len(counts) > 1
+        model = max(counts, key=lambda key: (counts[key], key))
         voters = [frame for frame in readable if (frame.model, frame.label_set, frame.classes) == model]
-        made_for_it = self._ensemble.label_set in (None, model[1])
-        ensemble = self._ensemble if made_for_it else LOG_ODDS
-        judged.rule = ensemble.name
+        fits = self._ensemble.label_set in (None, model[1])
+        ensemble = self._ensemble if fits else LOG_ODDS
+        evaluation.rule = ensemble.name
         focus = self._focus(readable)
-        ranked = self._ranked(ensemble, voters, model[1], model[2], {each.taxon: each for each in focus})
-        present = [each for each in focus if each.certain]
-        judged.taxa = _distinct([*present, *(taxon for _, taxon in ranked)])
+        ranked = self._ranked(ensemble, voters, model[1], model[2], {taxon.taxon: taxon for taxon in focus})
+        present = [taxon for taxon in focus if taxon.certain]
+        evaluation.taxa = _distinct([*present, *(taxon for _, taxon in ranked)])
         if present:
-            self._by_focus(judged, readable)
+            self._apply_focus(evaluation, readable)
         elif ranked:
-            self._by_rule(judged, voters, ranked[0][0])
-        return judged
+            self._apply_rule(evaluation, voters, ranked[0][0])
+        return evaluation
 
     def _ranked(
-        self, ensemble: Ensemble, voters: list[Frame], label_set: str, classes: int, focus: dict[str, TaxonVerdict]
+        self,
+        ensemble: Ensemble,
+        voters: list[FrameRecord],
+        label_set: str,
+        classes: int,
+        focus: dict[str, TaxonVerdict],
     ) -> list[tuple[int, TaxonVerdict]]:
-        """Classes by the rule's score, best first."""
-        evidence = [frame.unpacked for frame in voters]
-        scores, peaks = ensemble.rule(evidence, classes), greatest(evidence, classes)
-        best = np.lexsort((np.arange(classes), -peaks, -scores))[: 2 * MOST_TAXA]
+        """Class indices and their verdicts by the rule's score, best first."""
+        evidence = [frame.unpacked_evidence for frame in voters]
+        scores, peaks = ensemble.rule(evidence, classes), maximum(evidence, classes)
+        best = np.lexsort((np.arange(classes), -peaks, -scores))[: 2 * MAX_TAXA]
         ranked = []
-        for place, index in enumerate(int(each) for each in best):
+        for place, index in enumerate(best.tolist()):
             score = round(float(scores[index]), 6)
-            if place and score < LEAST_SCORE:
+            if place and score < MIN_SCORE:
                 break
-            name = self._name(label_set, index, voters)
+            name = self._class_name(label_set, index, voters)
             threshold = focus[name.taxon].threshold if name.taxon in focus else None
-            certain = threshold is None and score >= self._rules.certain_from
+            certain = threshold is None and score >= self._config.certain_from
             taxon = TaxonVerdict(
                 taxon=name.taxon,
                 label=name.label,
@@ -201,8 +210,8 @@ class Verdicts:
             ranked.append((index, taxon))
         return ranked
 
-    def _name(self, label_set: str, index: int, voters: list[Frame]) -> ClassName:
-        if name := self._names(label_set, index):
+    def _class_name(self, label_set: str, index: int, voters: list[FrameRecord]) -> ClassName:
+        if name := self._class_names(label_set, index):
             return name
         for frame in voters:
             for top in frame.top:
@@ -211,34 +220,34 @@ class Verdicts:
         return ClassName(f"class {index}", "", "nothing")
 
     @staticmethod
-    def _by_focus(judged: Judgement, readable: list[Frame]) -> None:
+    def _apply_focus(evaluation: Evaluation, readable: list[FrameRecord]) -> None:
         for frame in readable:
             for score in frame.focus:
-                if score.taxon == judged.taxa[0].taxon:
-                    judged.seen[frame.image_id] = score
-                    judged.scores[frame.image_id] = score.score
+                if score.taxon == evaluation.taxa[0].taxon:
+                    evaluation.found[frame.image_id] = score
+                    evaluation.scores[frame.image_id] = score.score
                     if score.present:
-                        judged.deciding.add(frame.image_id)
+                        evaluation.deciding.add(frame.image_id)
 
     @staticmethod
-    def _by_rule(judged: Judgement, voters: list[Frame], index: int) -> None:
-        """The frames whose own best class it is decided; where none has it, the one that scores it best."""
+    def _apply_rule(evaluation: Evaluation, voters: list[FrameRecord], index: int) -> None:
+        """Deciding are the frames whose own best class it is; where there is none, the one that scores it best."""
         for frame in voters:
-            evidence = frame.unpacked
+            evidence = frame.unpacked_evidence
             where = np.flatnonzero(evidence.indices == index)
             if len(where):
-                judged.scores[frame.image_id] = float(evidence.scores[where[0]])
+                evaluation.scores[frame.image_id] = float(evidence.scores[where[0]])
                 if evidence.scores[where[0]] >= evidence.scores.max():
-                    judged.deciding.add(frame.image_id)
+                    evaluation.deciding.add(frame.image_id)
             for top in frame.top:
                 if top.index == index:
-                    judged.seen[frame.image_id] = top
-        if not judged.deciding and judged.scores:
-            judged.deciding.add(max(judged.scores, key=lambda name: (judged.scores[name], name)))
+                    evaluation.found[frame.image_id] = top
+        if not evaluation.deciding and evaluation.scores:
+            evaluation.deciding.add(max(evaluation.scores, key=lambda name: (evaluation.scores[name], name)))
 
-    def _focus(self, readable: Sequence[Frame]) -> list[TaxonVerdict]:
-        """Every focus taxon by its best frame: those present first, kinds before whole groups, then by score."""
-        best: dict[str, tuple[FocusScore, Frame]] = {}
+    def _focus(self, readable: Sequence[FrameRecord]) -> list[TaxonVerdict]:
+        """Every focus taxon by its best frame: those present first, species before groups, then by score."""
+        best: dict[str, tuple[FocusScore, FrameRecord]] = {}
         for frame in readable:
             for score in frame.focus:
                 held = best[score.taxon][0] if score.taxon in best else None
@@ -246,30 +255,36 @@ class Verdicts:
                     best[score.taxon] = (score, frame)
         verdicts = [
             TaxonVerdict(
-                taxon=each.taxon,
-                label=each.label,
+                taxon=score.taxon,
+                label=score.label,
                 group="animal",
-                score=each.score,
-                confidence=self._confidence(frame.label_set, each, each.score),
-                threshold=each.threshold,
-                certain=each.present,
+                score=score.score,
+                confidence=self._confidence(frame.label_set, score, score.score),
+                threshold=score.threshold,
+                certain=score.present,
                 focus=True,
             )
-            for each, frame in best.values()
+            for score, frame in best.values()
         ]
-        return sorted(verdicts, key=lambda each: (not each.certain, each.label in WHOLE, -each.score, each.taxon))
+        return sorted(
+            verdicts, key=lambda taxon: (not taxon.certain, taxon.label in GROUP_LABELS, -taxon.score, taxon.taxon)
+        )
 
     def _confidence(self, label_set: str, name: ClassName | FocusScore, score: float) -> float | None:
         calibration = self._calibrations(label_set, name.taxon, name.label)
         return None if calibration is None else round(calibration.probability(score), 6)
 
 
-def _surely_fits(frames: Sequence[Frame]) -> bool:
-    """Told without writing the event: JSON has at most six bytes for a character, and the rest of a frame is short."""
-    return sum(_BYTES_OF_FRAME + 6 * _characters(frame) for frame in frames) <= MOST_BYTES
+def _focus_order(taxon: TaxonVerdict) -> tuple[bool, bool, float, str]:
+    return (not taxon.certain, taxon.label in GROUP_LABELS, -taxon.score, taxon.taxon)
 
 
-def _characters(frame: Frame) -> int:
+def _surely_fits(frames: Sequence[FrameRecord]) -> bool:
+    """Estimate without encoding: JSON has at most six bytes for a character, and the rest of a frame is short."""
+    return sum(_FRAME_BYTES + 6 * _characters(frame) for frame in frames) <= MAX_EVENT_BYTES
+
+
+def _characters(frame: FrameRecord) -> int:
     texts = [frame.image_id, frame.upload_id, frame.bucket, frame.key]
     if frame.rejection is not None:
         texts += [frame.rejection.reason, frame.rejection.message]
@@ -279,7 +294,7 @@ def _characters(frame: Frame) -> int:
 
 
 def _distinct(taxa: Sequence[TaxonVerdict]) -> list[TaxonVerdict]:
-    kept: dict[str, TaxonVerdict] = {}
-    for each in taxa:
-        kept.setdefault(each.taxon or each.label, each)
-    return list(kept.values())[:MOST_TAXA]
+    distinct: dict[str, TaxonVerdict] = {}
+    for taxon in taxa:
+        distinct.setdefault(taxon.taxon or taxon.label, taxon)
+    return list(distinct.values())[:MAX_TAXA]

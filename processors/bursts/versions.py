@@ -1,83 +1,83 @@
-"""Which of the uploads that a camera's state holds are frames: a function of the set of uploads.
+"""Which of the uploads in a camera's state count as frames: a function of the set of uploads.
 
 Every upload (`upload_id`: bucket, key and content) is one **version**. Of the versions
 
-1. one counts of each key, the last: what was put there later replaces what was there before. The second decides first,
-   since listings give no more, then whether it could be read; an upload whose object was gone when it was read
-   replaces nothing;
-2. one counts of each content (`image_id`): of exact copies under several keys the one that was uploaded first;
-3. one counts of each photograph that came in several sizes, the largest. Cellular cameras send a small picture, and
-   the card brings the large one: the same file name and EXIF capture time, the same shape, other pixels.
+1. one counts per key, the last: a later upload replaces an earlier one. The second of the upload decides first, since
+   listings are no more precise, then whether the upload could be read; an upload whose object was gone when it was
+   read replaces nothing;
+2. one counts per content (`image_id`): of exact copies under several keys, the one that was uploaded first;
+3. one counts per photograph that came in several sizes, the largest. Cellular cameras send a small picture, and the
+   card delivers the large one: same file name, EXIF capture time and aspect ratio, more pixels.
 
-What does not count is **hidden**: kept as long as what hides it, because that may leave (`object-moved`) and then the
-other counts again.
+A version that does not count is **hidden**: it is stored as long as the version that hides it, because that one may
+leave (`object-moved`), and then the other counts again.
 """
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from uncia.processors.bursts.camera_bodies import compatible
-from uncia.processors.bursts.frames import Frame
+from uncia.processors.bursts.frame_record import FrameRecord
 
 _ROUNDING = 0.01
-"""Shapes may differ by one pixel, or by this share: small pictures are rounded to whole blocks."""
+"""Heights may differ from the aspect ratio by one pixel or this share: small pictures are rounded to whole blocks."""
 
 
-def merge(held: Frame, again: Frame) -> Frame:
-    """One version that was announced twice: what could be read counts, else what came first.
+def merge_repeated(held: FrameRecord, again: FrameRecord) -> FrameRecord:
+    """Merge two announcements of one version: the readable one counts, else the first.
 
     Returns `held` itself where nothing is new.
     """
-    kept = again if again.readable and not held.readable else held
+    counted = again if again.readable and not held.readable else held
     first = min(held.uploaded_at, again.uploaded_at)
     last = max(held.stored_at, again.stored_at)
-    if kept is held and first == held.uploaded_at and last == held.stored_at:
+    if counted is held and first == held.uploaded_at and last == held.stored_at:
         return held
-    return kept.changed(uploaded_at=first, stored_again_at=None if last == first else last)
+    return counted.with_changes(uploaded_at=first, stored_again_at=None if last == first else last)
 
 
-def visible(versions: Collection[Frame]) -> list[Frame]:
-    """Those that are frames, of versions that may replace each other."""
-    latest: dict[tuple[str, str], Frame] = {}
-    for each in versions:
-        place = (each.bucket, each.key)
-        if place not in latest or _rank(each) > _rank(latest[place]):
-            latest[place] = each
-    originals: dict[str, Frame] = {}
-    for each in latest.values():
-        held = originals.get(each.image_id)
-        if held is None or (each.uploaded_at, each.upload_id) < (held.uploaded_at, held.upload_id):
-            originals[each.image_id] = each
-    every = list(originals.values())
-    return [each for each in every if not any(_larger(other, each) for other in every)]
+def select_visible(versions: Collection[FrameRecord]) -> list[FrameRecord]:
+    """The versions that count as frames, of versions that may replace each other."""
+    latest: dict[tuple[str, str], FrameRecord] = {}
+    for version in versions:
+        place = (version.bucket, version.key)
+        if place not in latest or _rank(version) > _rank(latest[place]):
+            latest[place] = version
+    originals: dict[str, FrameRecord] = {}
+    for version in latest.values():
+        held = originals.get(version.image_id)
+        if held is None or (version.uploaded_at, version.upload_id) < (held.uploaded_at, held.upload_id):
+            originals[version.image_id] = version
+    candidates = list(originals.values())
+    return [version for version in candidates if not any(_is_larger(other, version) for other in candidates)]
 
 
-def at_or_before(version: Frame, moment: datetime) -> bool:
-    """The version was stored no later than at this moment, to the second."""
+def stored_by(version: FrameRecord, moment: datetime) -> bool:
+    """Whether the version was stored no later than at this moment, to the second."""
     return version.stored_at.replace(microsecond=0) <= moment.replace(microsecond=0)
 
 
-def replacement(gone: Frame, shown: Iterable[Frame]) -> Frame | None:
-    """Which of the frames stands for a version that is hidden now: the same key, content or file name."""
-    shown = list(shown)
-    for same in (
-        lambda each: (each.bucket, each.key) == (gone.bucket, gone.key),
-        lambda each: each.image_id == gone.image_id,
-        lambda each: bool(each.size_group) and each.size_group == gone.size_group,
+def find_replacement(hidden: FrameRecord, visible: Iterable[FrameRecord]) -> FrameRecord | None:
+    """Which of the visible frames replaces a version that is hidden now: the same key, content or file name."""
+    visible = list(visible)
+    for is_same in (
+        lambda frame: (frame.bucket, frame.key) == (hidden.bucket, hidden.key),
+        lambda frame: frame.image_id == hidden.image_id,
+        lambda frame: bool(frame.size_group) and frame.size_group == hidden.size_group,
     ):
-        if found := [each for each in shown if same(each)]:
-            return min(found, key=lambda each: each.upload_id)
-    return min(shown, key=lambda each: each.upload_id, default=None)
+        if found := [frame for frame in visible if is_same(frame)]:
+            return min(found, key=lambda frame: frame.upload_id)
+    return min(visible, key=lambda frame: frame.upload_id, default=None)
 
 
-def _rank(version: Frame) -> tuple[bool, datetime, bool, datetime, str]:
+def _rank(version: FrameRecord) -> tuple[bool, datetime, bool, datetime, str]:
     gone = version.rejection is not None and version.rejection.reason.startswith("object-")
     stored = version.stored_at
     return (not gone, stored.replace(microsecond=0), version.readable, stored, version.upload_id)
 
 
-def _larger(one: Frame, other: Frame) -> bool:
-    """`one` is the same photograph as `other` in a larger size."""
+def _is_larger(one: FrameRecord, other: FrameRecord) -> bool:
+    """Whether `one` is the same photograph as `other` in a larger size."""
     if one.size_group is None or one.size_group != other.size_group:
         return False
     assert one.width and one.height and other.width and other.height

@@ -1,24 +1,24 @@
 """Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
 
-What a `kill -9` finds, at any point: Faust commits an offset some time after its acknowledgement and acknowledges
-nothing by itself here, so the input of everything below is read again. The changelog is written by confirmed sends
-(`runtime.table`), and in this order:
+What a `kill -9` leaves behind, at any point: Faust commits an offset some time after its acknowledgement, and nothing
+is acknowledged automatically here, so the input of everything below is read again. The changelog is written by
+confirmed sends (`faust_runtime.state_table`), and in this order:
 
-1. the heads of all cameras of the batch, with intent and outbox, confirmed;
+1. the camera records of all cameras of the batch, with intent and outbox, confirmed;
 2. the records of their bursts and the results, confirmed;
-3. the empty heads, queued: one that is lost costs a repetition;
+3. the camera records without intent and outbox, queued: one that is lost costs a repetition;
 4. the acknowledgement.
 
-Before 1 is confirmed nothing was said; after it, the outbox is sent again by the next run (`records`).
+Before 1 is confirmed nothing was published; after it, the outbox is sent again by the next run (`state_store`).
 
-A table may be written in the partition of the event at hand only. A tick is in the partition of its cameras, since
-all camera topics have one partition count and one partitioner: this is why closing waits for a tick that comes in
-by a topic and is not done by the timer that makes it.
+A table may be written in the partition of the current event only. A tick is in the partition of its cameras, since
+all camera topics have the same partition count and partitioner: this is why closing waits for a tick that arrives
+through a topic and is not done by the timer that makes it.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,86 +31,85 @@ from faust.types import TP
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, ClockTicked, ImagePredicted
-from uncia.processors.bursts.config import BurstRules, Overrides, OverridesOf, no_overrides
-from uncia.processors.bursts.engine import Desk, Page
+from uncia.processors.bursts.config import BurstConfig, BurstOverrides, OverridesLookup, no_overrides
+from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
-from uncia.processors.bursts.stacked_ensemble import stacked_model
-from uncia.processors.bursts.state_store import CHANGELOG, TABLE
-from uncia.processors.bursts.verdict import Verdicts
+from uncia.processors.bursts.stacked_ensemble import configured_stacked_model
+from uncia.processors.bursts.state_store import TABLE
+from uncia.processors.bursts.verdict import VerdictBuilder
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
-from uncia.processors.faust_runtime.batches import settle_in_batches
+from uncia.processors.faust_runtime.batches import process_batches
+from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
-from uncia.processors.faust_runtime.state_table import Records
+from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED, Topic
+from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED
 
-BATCH, WITHIN_S = 64, 0.1
-"""Faust looks into its buffer so often, full or empty: at 0.02 that was most of an idle worker's work."""
+BATCH = 64
+BATCH_WAIT_S = 0.1
+"""Poll interval of the stream buffer, in seconds; 0.02 caused most of the CPU use of an idle worker."""
 
-MOST_AHEAD = timedelta(minutes=10)
-"""How far this machine's clock, which ticks carry, may be ahead of the broker's, which writes down when they came."""
+MAX_CLOCK_LEAD = timedelta(minutes=10)
+"""How far this machine's clock, which sets the time of ticks, may be ahead of the broker's, which stamps messages."""
 
 log = structlog.get_logger("uncia")
 
 
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
+def overrides_lookup(deployments: Deployments) -> OverridesLookup:
+    """The overrides of each camera's deployment at the time of a capture."""
 
-
-def overrides_of(deployments: Deployments) -> OverridesOf:
-    """What each camera's deployment sets otherwise at the time of a capture."""
-
-    def at(camera: str, taken: datetime) -> Overrides | None:
-        place = deployments.at(camera, taken.replace(tzinfo=None))
-        if place is None or (place.burst_gap_s, place.burst_idle_s, place.burst_lateness_s) == (None, None, None):
+    def overrides_at(camera: str, captured_at: datetime) -> BurstOverrides | None:
+        deployment = deployments.at(camera, captured_at.replace(tzinfo=None))
+        if deployment is None:
             return None
-        return Overrides(gap_s=place.burst_gap_s, idle_s=place.burst_idle_s, lateness_s=place.burst_lateness_s)
+        gap_s, idle_s, lateness_s = deployment.burst_gap_s, deployment.burst_idle_s, deployment.burst_lateness_s
+        if (gap_s, idle_s, lateness_s) == (None, None, None):
+            return None
+        return BurstOverrides(gap_s=gap_s, idle_s=idle_s, lateness_s=lateness_s)
 
-    return at
-
-
-def make_desk(
-    settings: Settings, labels: LabelSets, records: Mapping[bytes, bytes], overrides: OverridesOf = no_overrides
-) -> Desk:
-    """The desk of these settings. Raises `SettingsError` for a wrong model file of the ensemble."""
-    stacked = stacked_model(settings, labels.find)
-    rules = BurstRules.of(settings, stacked.digest if stacked else "")
-    verdicts = Verdicts(rules, labels.name, stacked.ensemble() if stacked else None, labels.calibration)
-    return Desk(rules, verdicts, records, settings.partitions, overrides)
+    return overrides_at
 
 
-class Bursts:
-    """The loop: read a batch, apply it, write it, say it, acknowledge it."""
+def make_engine(
+    settings: Settings, labels: LabelSets, records: Mapping[bytes, bytes], overrides: OverridesLookup = no_overrides
+) -> BurstEngine:
+    """The engine with these settings. Raises `SettingsError` for an invalid model file of the ensemble."""
+    stacked = configured_stacked_model(settings, labels.find)
+    config = BurstConfig.from_settings(settings, stacked.digest if stacked else "")
+    ensemble = stacked.ensemble() if stacked else None
+    verdicts = VerdictBuilder(config, labels.class_name, ensemble, labels.calibration)
+    return BurstEngine(config, verdicts, records, settings.partitions, overrides)
 
-    def __init__(self, app: WorkerApp, settings: Settings, labels: LabelSets, overrides: OverridesOf) -> None:
+
+class BurstsWorker:
+    """The loop: read a batch, apply it, write and publish its effects, acknowledge it."""
+
+    def __init__(self, app: WorkerApp, settings: Settings, labels: LabelSets, overrides: OverridesLookup) -> None:
         self._app = app
         self._predicted = IMAGE_PREDICTED.full_name(settings)
         self._results = faust_topic(app, settings, BURST_RESOLVED)
         self._late = faust_topic(app, settings, FRAME_LATE)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
-        self._records = Records(app, TABLE, settings.partitions)
-        self._desk = make_desk(settings, labels, self._records.data, overrides)
+        self._table = StateTable(app, TABLE, settings.partitions)
+        self._engine = make_engine(settings, labels, self._table.data, overrides)
         self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
-        """The agent."""
-        await settle_in_batches(self._app, stream, BATCH, WITHIN_S, self._settle)
+        """Process the stream; the agent of the app."""
+        await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, self._process)
 
-    async def tick(self) -> None:
-        """Say in each partition where somebody waits for it that time has passed."""
-        if self._generation != self._app.consumer_generation_id:
-            # Before the first event of an assignment nobody knows who waits: one tick to every partition.
-            wanted = self._assigned()
-            now = datetime.now(UTC)
-        else:
-            now = datetime.now(UTC)
-            wanted = [tp for tp in self._assigned() if self._desk.wants_tick(tp.partition, now)]
+    async def send_ticks(self) -> None:
+        """Send a tick to each partition in which something waits for time to pass."""
+        now = datetime.now(UTC)
+        wanted = self._assigned()
+        # Before the first event of an assignment it is unknown what waits: then every partition gets a tick.
+        if self._generation == self._app.consumer_generation_id:
+            wanted = [tp for tp in wanted if self._engine.needs_tick(tp.partition, now)]
         try:
             # The clock was read before the end of the log: what is written after that end is written after `now`.
             ends = await self._app.consumer.highwaters(*wanted) if wanted else {}
@@ -118,98 +117,102 @@ class Bursts:
                 tick = ClockTicked(partition=tp.partition, now=now, position=end or 0)
                 await self._ticks.send(key=None, value=tick.to_bytes(), partition=tp.partition, force=True)
         except (KafkaError, FaustError) as error:
-            log.debug("no tick this time", error=str(error))
+            log.debug("tick_not_sent", error=str(error))
 
     def _assigned(self) -> list[TP]:
         return [tp for tp in self._app.consumer.assignment() if tp.topic == self._predicted]
 
-    async def _settle(self, events: list[faust.Event]) -> None:
+    async def _process(self, events: Sequence[faust.Event]) -> None:
         generation = events[0].message.generation_id
         if self._generation != generation:
-            self._desk.start(await self._positions())
+            self._engine.start(await start_positions(self._app.consumer, self._assigned()))
             self._generation = generation
         for event in events:
             await self._apply(event)
-        await self._carry_out(self._desk.pages())
+        await self._carry_out(self._engine.take_updates())
 
     async def _apply(self, event: faust.Event) -> None:
         message = event.message
-        frame = message.topic == self._predicted
+        is_prediction = message.topic == self._predicted
         try:
-            if frame:
+            if is_prediction:
                 logged_at = datetime.fromtimestamp(message.timestamp, UTC)
-                self._desk.frame(message.partition, message.offset, ImagePredicted.from_bytes(event.value), logged_at)
+                prediction = ImagePredicted.from_bytes(event.value)
+                self._engine.process_prediction(message.partition, message.offset, prediction, logged_at)
             else:
                 tick = ClockTicked.from_bytes(event.value)
-                await self._check(tick, message)
-                self._desk.tick(tick)
+                await self._check_tick(tick, message)
+                self._engine.process_tick(tick)
         except PermanentError as error:
             await self._dead_letters.put(event, error, "bursts")
-            if frame:
-                self._desk.passed(message.partition, message.offset)
+            if is_prediction:
+                self._engine.skip(message.partition, message.offset)
 
-    async def _carry_out(self, pages: list[Page]) -> None:
-        write = self._records.write
-        await asyncio.gather(*(write(page.partition, *page.writes.intent) for page in pages))
+    async def _carry_out(self, updates: Sequence[CameraUpdate]) -> None:
+        write = self._table.write
+        await asyncio.gather(*(write(update.partition, *update.writes.intent) for update in updates))
         await asyncio.gather(
-            *(write(page.partition, *record) for page in pages for record in page.writes.settle.items()),
-            *(self._publish(burst_id, result, page.partition) for page in pages for burst_id, result in page.outbox),
-            *(self._publish_late(page.camera, late, page.partition) for page in pages for late in page.late),
+            *(write(update.partition, *record) for update in updates for record in update.writes.apply.items()),
+            *(
+                self._publish(burst_id, result, update.partition)
+                for update in updates
+                for burst_id, result in update.outbox
+            ),
+            *(
+                self._publish_late(update.camera, late, update.partition)
+                for update in updates
+                for late in update.late_events
+            ),
         )
-        for page in pages:
-            metrics.LATE_FRAMES.inc(len(page.late))
-            await self._records.queue(page.partition, *page.writes.clear)
+        for update in updates:
+            metrics.LATE_FRAMES.inc(len(update.late_events))
+            await self._table.queue(update.partition, *update.writes.clear)
 
     async def _publish(self, burst_id: bytes, result: bytes, partition: int) -> None:
         try:
             await send(self._results, key=burst_id, value=result, partition=partition)
         except PermanentError as error:
-            # Of a topic with a smaller limit than ours: the verdict without its frames is better than none.
-            log.error("a burst is too large to be published with its frames", burst_id=burst_id, error=str(error))
+            # The topic has a smaller limit than ours: the verdict without its frames is better than none.
+            log.error("burst_too_large", burst_id=burst_id, error=str(error), action="published without its frames")
             try:
                 bare = BurstResolved.from_bytes(result).truncated_to(0).to_bytes()
                 await send(self._results, key=burst_id, value=bare, partition=partition)
             except PermanentError as again:
-                log.error("a burst cannot be published", burst_id=burst_id, error=str(again))
+                log.error("burst_not_published", burst_id=burst_id, error=str(again))
 
     async def _publish_late(self, camera: str, late: bytes, partition: int) -> None:
         try:
             await send(self._late, key=camera.encode(), value=late, partition=partition)
         except PermanentError as error:
-            log.error("a late frame cannot be published", camera=camera, error=str(error))
+            log.error("late_frame_not_published", camera=camera, error=str(error))
 
-    async def _check(self, tick: ClockTicked, message: Any) -> None:
-        """Raises `PermanentError` for a tick that cannot be ours: it would close bursts early, or hold up the next."""
+    async def _check_tick(self, tick: ClockTicked, message: Any) -> None:
+        """Raise `PermanentError` for a tick that this worker cannot have sent.
+
+        It would close bursts early, or hold up the next tick.
+        """
         if tick.partition != message.partition:
             raise PermanentError("wrong-partition", f"a tick of partition {tick.partition}")
-        if tick.now > datetime.fromtimestamp(message.timestamp, UTC) + MOST_AHEAD:
+        if tick.now > datetime.fromtimestamp(message.timestamp, UTC) + MAX_CLOCK_LEAD:
             raise PermanentError("wrong-time", f"a tick of {tick.now}, written before that")
         tp = TP(self._predicted, tick.partition)
         with contextlib.suppress(KafkaError, FaustError):
             if tick.position > (self._app.consumer.highwater(tp) or 0):
-                # What the consumer knows may be older than the tick: the broker knows.
+                # The consumer's value may be older than the tick: ask the broker.
                 end = (await self._app.consumer.highwaters(tp)).get(tp) or 0
                 if tick.position > end:
                     raise PermanentError("wrong-position", f"a tick after {tick.position}; the log ends at {end}")
 
-    async def _positions(self) -> dict[int, int]:
-        """The next offset of each partition that was assigned: where this group had got to, or where the log begins."""
-        assigned = self._assigned()
-        begins: dict[TP, int | None] = await self._app.consumer.earliest_offsets(*assigned)
-        # Faust notes here what it sought to at the start of the assignment; it has no public way to ask.
-        committed: Any = self._app.consumer._committed_offset
-        return {tp.partition: max(begins.get(tp) or 0, committed[tp] or 0) for tp in assigned}
-
 
 def create(settings: Settings) -> WorkerApp:
-    """The worker's app."""
+    """Create the worker's app. Raises `SettingsError` where the repository has no model."""
     app = create_app("bursts", settings, stream_buffer_maxsize=2 * BATCH)
     Lease(app.conf.broker_session_timeout).guard(app)
-    # Not to use it: a repository without a model is told now, and not by verdicts without names.
+    # The card is not used: a repository without a model fails here, not by verdicts without class names.
     read_active_card(settings)
     labels = LabelSets(settings.model_repository)
-    bursts = Bursts(app, settings, labels, overrides_of(DeploymentReader(settings).start()))
+    worker = BurstsWorker(app, settings, labels, overrides_lookup(DeploymentReader(settings).start()))
     inputs = faust_topics(app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, CLOCK_TICKED)])
-    app.agent(inputs, name="bursts")(bursts.run)
-    app.timer(settings.tick_s)(bursts.tick)
+    app.agent(inputs, name="bursts")(worker.run)
+    app.timer(settings.tick_s)(worker.send_ticks)
     return app

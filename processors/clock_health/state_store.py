@@ -13,27 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from uncia.errors import UnciaError
 from uncia.processors.clock_health.assessment import Said
 from uncia.processors.clock_health.history import History
-from uncia.topics import Topic
+from uncia.topics import CLOCK_STATE
 
 VERSION = 1
 
 TABLE = "clocks"
 
-CHANGELOG = Topic(
-    name=f"uncia-clocks-{TABLE}-changelog",
-    description="What is kept of each camera's clock, as `processors/clock_health/state_store.py` writes it; "
-    "the name is Faust's.",
-    key="camera",
-    writers=("clocks",),
-    readers=("clocks",),
-    compacted=True,
-    # It is read as a whole at every start, and only closed segments are compacted.
-    broker_config=(
-        ("segment.bytes", str(16 * 1_048_576)),
-        ("segment.ms", "600000"),
-        ("min.cleanable.dirty.ratio", "0.1"),
-    ),
-)
+CHANGELOG = CLOCK_STATE
 
 
 class ClockStateTooNew(UnciaError):

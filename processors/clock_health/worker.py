@@ -5,7 +5,7 @@ between leads to the same judgement a second time, on a compacted topic.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,22 +16,17 @@ from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.processors.clock_health.assessment import Said, judge
-from uncia.processors.clock_health.state_store import CHANGELOG, TABLE, CameraClock
+from uncia.processors.clock_health.state_store import TABLE, CameraClock
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
-from uncia.processors.faust_runtime.batches import settle_in_batches
+from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
-from uncia.processors.faust_runtime.state_table import Records
+from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.settings import Settings
-from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED, Topic
+from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED
 
 BATCH, WITHIN_S = 256, 0.2
 
 log = structlog.get_logger("uncia")
-
-
-def own_topics(_: Settings) -> tuple[Topic, ...]:
-    """The changelog of the cameras' states."""
-    return (CHANGELOG,)
 
 
 class Desk:
@@ -83,14 +78,14 @@ class Clocks:
     def __init__(self, app: WorkerApp, settings: Settings, deployments: Deployments) -> None:
         self._app = app
         self._judged = faust_topic(app, settings, CLOCK_JUDGED)
-        self._records = Records(app, TABLE, settings.partitions)
+        self._records = StateTable(app, TABLE, settings.partitions)
         self._desk = Desk(self._records.data, deployments)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """The agent."""
-        await settle_in_batches(self._app, stream, BATCH, WITHIN_S, self._settle)
+        await process_batches(self._app, stream, BATCH, WITHIN_S, self._settle)
 
-    async def _settle(self, events: list[faust.Event]) -> None:
+    async def _settle(self, events: Sequence[faust.Event]) -> None:
         partitions: dict[str, int] = {}
         for event in events:
             try:

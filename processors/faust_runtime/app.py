@@ -1,15 +1,15 @@
-"""The Faust app of a worker: at least once, raw bytes in and out, acknowledged by hand and in order.
+"""The Faust app of a worker: at least once, raw bytes in and out, acknowledged manually and in order.
 
-What Faust does by default and what is changed here, and why:
+What Faust does by default, what is changed here, and why (faust-streaming 0.15.3):
 
-- Topics are bytes. Faust would acknowledge a message that it cannot decode; our agents parse it themselves, so
-  that a bad one reaches the dead letters with its bytes.
+- Topics are bytes. Faust would acknowledge a message that it cannot decode; our agents parse messages themselves, so
+  that an invalid one reaches the dead letters with its bytes.
 - An agent that raises would be restarted behind its unacknowledged events, which are lost until the process
-  restarts. Here it takes the process down, and the supervisor starts it again at the committed offset.
-- Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses to.
-- It goes back to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
-- It commits the first run of acknowledged offsets without looking for a gap before it. So: concurrency 1,
-  `noack_take`, and acknowledge a batch in the order of its offsets, all of it at once.
+  restarts. Here it ends the process, and the supervisor starts it again at the committed offset.
+- Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses that.
+- Faust seeks to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
+- Faust commits the first run of acknowledged offsets without checking for a gap before it. So: concurrency 1,
+  `noack_take`, and acknowledge a whole batch at once, in the order of its offsets.
 """
 
 from collections import deque
@@ -23,22 +23,23 @@ from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.consumer import RewindingConsumer
 from uncia.settings import Settings
 from uncia.topics import Topic
+from uncia.topology import WORKERS, Part, TopologyError, registered_name
 
 MAX_REQUEST_BYTES = 5 * 1_048_576
-"""A dead letter of 4 MB and its headers."""
+"""Room for a dead letter of 4 MB and its headers."""
 
 
 class _Event(faust.Event):  # type: ignore[misc]
-    """An event whose acknowledgement can be trusted."""
+    """An event that is acknowledged only by the worker that owns it."""
 
     dead_letter = False
     """Set by `DeadLetters.put`."""
 
     def ack(self) -> bool:
-        """Mark as done; False when refused, and then the message comes again.
+        """Acknowledge; returns False when refused, and then the message is delivered again.
 
-        Refused are events of an earlier assignment, which Faust itself acknowledges when it skips them,
-        and everything once the worker has halted.
+        Refuses events of an earlier assignment, which Faust itself acknowledges when it skips them, and all events
+        once the worker has halted.
         """
         app: WorkerApp = self.app
         stale = self.message.generation_id != app.consumer_generation_id or not app.flow_control.is_active()
@@ -52,42 +53,64 @@ class _Event(faust.Event):  # type: ignore[misc]
 
 
 class Outcomes:
-    """Which of the last `window` messages were bad."""
+    """Which of the last `window` messages were bad, that is, became dead letters."""
 
     def __init__(self, window: int) -> None:
         self._recent: deque[bool] = deque(maxlen=window)
 
     def add(self, *, bad: bool) -> None:
-        """Note one message."""
+        """Record one message."""
         self._recent.append(bad)
 
-    def share_with_one_bad(self) -> tuple[float, int]:
-        """The share of bad ones if one more came now, and of how many messages that is."""
+    def share_with_one_more_bad(self) -> tuple[float, int]:
+        """The share of bad messages if the next one is bad, and the number of messages that it is based on."""
         recent = deque(self._recent, maxlen=self._recent.maxlen)
         recent.append(True)
         return sum(recent) / len(recent), len(recent)
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
-    """A Faust app that knows how its messages fared and whether it was halted."""
+    """A Faust app that tracks the outcomes of its messages and whether it was halted."""
 
     outcomes: Outcomes
+    part: Part
+    """The worker's row of the topology."""
+    outputs: frozenset[str] = frozenset()
+    """Full names of the topics that the worker may write, its changelogs included."""
     halted: Exception | None = None
-    """Why the worker stops by itself; from then on nothing is acknowledged."""
+    """Why the worker stops itself; from then on nothing is acknowledged."""
+
+    def agent(self, channel: Any = None, **options: Any) -> Any:
+        """Faust's decorator, for topics that the worker's row lists as read. Raises `TopologyError` for any other."""
+        for name in getattr(channel, "topics", None) or ():
+            # In any namespace: a shadow reads the uploads of the namespace that it shadows.
+            if not registered_name(name, self.part.reads):
+                raise TopologyError(f"the worker {self.part.name} may not subscribe to {name}: see uncia/topology.py")
+        return super().agent(channel, **options)
+
+    def check_output(self, name: str) -> None:
+        """Raise `TopologyError` unless the worker's row lists the topic of this full name as written."""
+        if name not in self.outputs:
+            raise TopologyError(f"the worker {self.part.name} may not write {name}: see uncia/topology.py")
 
     async def halt(self, reason: Exception) -> None:
-        """Stop the process with a non-zero status, acknowledging nothing more."""
+        """Stop the process with a non-zero status; acknowledge nothing more."""
         self.halted = reason
         await self.crash(reason)
 
 
 def group_name(name: str, settings: Settings) -> str:
-    """The consumer group of a worker; the app's id."""
+    """The consumer group of a worker; also the app's id."""
     return f"{settings.namespace}.uncia-{name}" if settings.namespace else f"uncia-{name}"
 
 
 def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
-    """The app of the worker `name`; `overrides` are Faust settings. Creates its scratch folder."""
+    """Create the app of the worker `name`, and its scratch folder. `overrides` are Faust settings.
+
+    Raises `TopologyError` for a name that has no row in `uncia.topology`.
+    """
+    if (part := WORKERS.get(name)) is None:
+        raise TopologyError(f"no worker {name!r}: see uncia/topology.py")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     configured: dict[str, Any] = {
         "broker": ";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
@@ -99,23 +122,23 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         "Event": _Event,
         "topic_partitions": settings.partitions,
         "topic_replication_factor": settings.replication,
-        # Topics are made from the registry, with their own retention; Faust would make them with its defaults.
+        # Topics are created from the registry, with their own retention; Faust would use its defaults.
         "topic_allow_declare": False,
         "topic_disable_leader": True,
-        # A worker that dies is noticed after six seconds, not sixty.
+        # A worker that dies is detected after six seconds, not sixty.
         "broker_session_timeout": 6.0,
         "broker_heartbeat_interval": 2.0,
         # Waiting for a store that is down for hours is no reason to leave the group.
         "broker_max_poll_interval": 24 * 3600.0,
         "stream_processing_timeout": 24 * 3600.0,
-        # Each event becomes a photograph: fetch tens ahead, not thousands.
+        # Each event loads a photograph: prefetch tens, not thousands.
         "stream_buffer_maxsize": 32,
-        # What is in hand when a worker ends or partitions move comes again; waiting for it would wait for deferred
-        # ticks, and for whatever is down.
+        # Events in progress when a worker ends or partitions move are delivered again; waiting for them would wait for
+        # deferred ticks, and for dependencies that are down.
         "stream_wait_empty": False,
         "producer_acks": -1,
         "producer_max_request_size": MAX_REQUEST_BYTES,
-        # `delivery.send` tries again after this; Faust's own 20 minutes would hide the trouble.
+        # `delivery.send` retries after this; Faust's default of 20 minutes would hide the problem.
         "producer_request_timeout": 30.0,
         "web_enabled": False,
         "web_tables_enabled": False,
@@ -123,21 +146,25 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         **overrides,
     }
     app = WorkerApp(group_name(name, settings), **configured)
+    app.part = part
+    app.outputs = frozenset(topic.full_name(settings) for topic in part.writes + part.changelogs)
     app.outcomes = Outcomes(settings.max_bad_window)
     app.transport.Consumer = RewindingConsumer
     return app
 
 
 def faust_topic(app: faust.App, settings: Settings, topic: Topic) -> faust.Topic:
-    """A topic of the registry as raw bytes.
+    """A topic of the registry as raw bytes. Raises `TopologyError` when the worker's row does not list it.
 
-    Keys are hashed by aiokafka's own partitioner, which is murmur2 as in `uncia.kafka.partitioning`.
+    aiokafka's default partitioner hashes the keys, with murmur2 as in `uncia.kafka.partitioning`.
     """
+    if isinstance(app, WorkerApp) and topic not in app.part.reads + app.part.writes:
+        raise TopologyError(f"the worker {app.part.name} may not use {topic.name}: see uncia/topology.py")
     return faust_topics(app, (topic.full_name(settings),))
 
 
 def faust_topics(app: faust.App, names: Sequence[str]) -> faust.Topic:
-    """Several topics, by their full names, to be read as one."""
+    """Several topics, by their full names, read as one stream."""
     return app.topic(
         *names,
         key_type=bytes,

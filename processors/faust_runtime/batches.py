@@ -1,6 +1,6 @@
-"""The loop of a worker that keeps state: batches of events of the present assignment, all of a batch or nothing."""
+"""The loop of a stateful worker: batches of events of the current assignment, processed completely or not at all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import faust
 import structlog
@@ -9,26 +9,28 @@ from uncia.processors.faust_runtime.app import WorkerApp
 
 log = structlog.get_logger("uncia")
 
-Settle = Callable[[list[faust.Event]], Awaitable[None]]
 
-
-async def settle_in_batches(
-    app: WorkerApp, stream: faust.StreamT[bytes], size: int, within_s: float, settle: Settle
+async def process_batches(
+    app: WorkerApp,
+    stream: faust.StreamT[bytes],
+    size: int,
+    wait_s: float,
+    process: Callable[[Sequence[faust.Event]], Awaitable[None]],
 ) -> None:
-    """Hand up to `size` events at a time to `settle`, and acknowledge them when it returns.
+    """Pass up to `size` events at a time to `process`, and acknowledge them when it returns.
 
-    When it raises, nothing of the batch is acknowledged: the process ends, and the next run reads it again. So it is
-    with what was read in an assignment that is gone, by whoever has the partition now.
+    When it raises, nothing of the batch is acknowledged: the process ends, and the next run reads it again. Events of
+    an assignment that has ended are dropped; the present owner of their partition reads them again.
     """
-    async for events in stream.noack_take(size, within=within_s):
+    async for events in stream.noack_take(size, within=wait_s):
         generation = app.consumer_generation_id
         current = [event for event in events if event.message.generation_id == generation]
         if not current:
             continue
         try:
-            await settle(current)
+            await process(current)
         except Exception as error:
-            log.exception("stopping")
+            log.exception("batch_failed", action="the worker stops")
             await app.halt(error)
             raise
         for event in current:

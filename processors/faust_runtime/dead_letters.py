@@ -1,4 +1,7 @@
-"""Messages that can never be processed, and the breaker that stops a worker before it empties a topic into them."""
+"""Dead letters for messages that can never be processed, and a circuit breaker.
+
+The breaker stops a worker before it moves a whole topic into the dead letters.
+"""
 
 from typing import Any
 
@@ -16,29 +19,29 @@ from uncia.topics import DEAD_LETTER
 
 log = structlog.get_logger("uncia")
 
-SEEN_AT_LEAST = 50
-"""The share of bad messages means nothing before so many were seen."""
+MIN_MESSAGES = 50
+"""The share of bad messages is not meaningful before this many messages."""
 
-_KEPT = (512 * 1024, 16 * 1024)
-"""Bytes of key, headers and value that are kept of a message whose letter the topic does not take; the second where
-even that is too much."""
+_TRUNCATED_BYTES = (512 * 1024, 16 * 1024)
+"""Bytes of key, headers and value in the dead letter of a message that is too large for the topic; the second where the
+first is still too large."""
 
-_NO_SIGN = frozenset({"key-unusable", "message-too-large"})
-"""Reasons that are one uploader's fault and that no setting explains: however many there are, the worker goes on."""
+_UPLOADER_FAULTS = frozenset({"key-unusable", "message-too-large"})
+"""Reasons that are one uploader's fault and that no setting explains: they never stop the worker."""
 
 
 class TooManyBadMessages(UnciaError):
-    """Most of what arrives is bad: something upstream or in the settings is wrong, not the messages."""
+    """Most messages are bad: something upstream or in the settings is wrong, not the messages."""
 
-    exit_code = 78  # EX_CONFIG: to start it again by itself would only go on emptying the topic
+    exit_code = 78  # EX_CONFIG: an automatic restart would only go on moving the topic into the dead letters
 
 
 class DeadLetters:
     """Writes the dead letters of one worker.
 
-    A message counts as good when it is acknowledged and was not put here. When the share of bad ones among the
-    last `settings.max_bad_window` messages would pass `settings.max_bad_share`, `put` sends nothing, stops the
-    worker and raises `TooManyBadMessages`; the message stays unacknowledged and is read again by the next run.
+    A message counts as good when it is acknowledged without having been passed to `put`. When the share of bad
+    messages among the last `settings.max_bad_window` would exceed `settings.max_bad_share`, `put` sends nothing,
+    stops the worker and raises `TooManyBadMessages`; the message stays unacknowledged and the next run reads it again.
     """
 
     def __init__(self, app: WorkerApp, settings: Settings) -> None:
@@ -47,14 +50,17 @@ class DeadLetters:
         self._max_share = settings.max_bad_share
 
     async def put(self, event: faust.Event, error: PermanentError, stage: str) -> None:
-        """Send the original bytes, key and headers, with why it failed. Acknowledge the event afterwards."""
+        """Send the original bytes, key and headers, with the reason. The caller acknowledges the event afterwards.
+
+        `stage` is the worker's name. Raises `TooManyBadMessages`.
+        """
         message = event.message
         where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-        counts = error.reason not in _NO_SIGN
-        share, seen = self._app.outcomes.share_with_one_bad()
-        if counts and seen >= SEEN_AT_LEAST and share > self._max_share:
-            await self._stop(share, seen, error)
-        log.warning("dead letter", stage=stage, reason=error.reason, error=str(error)[:300], **where)
+        counts = error.reason not in _UPLOADER_FAULTS
+        share, messages = self._app.outcomes.share_with_one_more_bad()
+        if counts and messages >= MIN_MESSAGES and share > self._max_share:
+            await self._stop(share, messages, error)
+        log.warning("dead_letter", stage=stage, reason=error.reason, error=str(error)[:300], **where)
         letter = DeadLetter.of(error, stage=stage, worker=str(self._app.conf.id), **where)
         await self._send(message, letter.headers())
         event.dead_letter = True
@@ -63,7 +69,7 @@ class DeadLetters:
         metrics.DEAD_LETTERS.labels(stage, error.reason).inc()
 
     async def _send(self, message: Any, why: Headers) -> None:
-        """The whole message, or as much of its beginning as the topic takes, and how long it was."""
+        """Send the complete message, or as much of its beginning as the topic accepts, and its original length."""
         own: Headers = [(name, value or b"") for name, value in message.headers or ()]
         try:
             await send(self._topic, key=message.key, value=message.value, headers=[*own, *why])
@@ -71,34 +77,34 @@ class DeadLetters:
         except PermanentError:
             pass
         why = [*why, (TRUNCATED_FROM, str(len(message.value or b"")).encode())]
-        for most in _KEPT:
-            key = message.key and message.key[: most // 4]
-            value = message.value and message.value[: most // 2]
+        for limit in _TRUNCATED_BYTES:
+            key = message.key and message.key[: limit // 4]
+            value = message.value and message.value[: limit // 2]
             try:
-                await send(self._topic, key=key, value=value, headers=[*_first(own, most // 4), *why])
+                await send(self._topic, key=key, value=value, headers=[*_first_headers(own, limit // 4), *why])
                 return
             except PermanentError as error:
                 failed = error
-        log.error("the dead letters' topic takes no letter of this message", error=str(failed))
+        log.error("dead_letter_not_sent", error=str(failed))
 
-    async def _stop(self, share: float, seen: int, error: PermanentError) -> None:
+    async def _stop(self, share: float, messages: int, error: PermanentError) -> None:
         stop = TooManyBadMessages(
-            f"{share:.0%} of the last {seen} messages are bad, the last one: {error.reason} ({str(error)[:300]}). "
-            "Nothing more is read until somebody looks: check UNCIA_KEY_PATTERN and UNCIA_BUCKET and who writes to "
-            "the topic, then start the worker again; UNCIA_MAX_BAD_SHARE=1 lets everything through, bad ones into the "
-            "dead letters"
+            f"{share:.0%} of the last {messages} messages are bad, the last one: {error.reason} "
+            f"({str(error)[:300]}). The worker has stopped: check UNCIA_KEY_PATTERN, UNCIA_BUCKET and the producers of "
+            "the topic, then start the worker again. With UNCIA_MAX_BAD_SHARE=1 it never stops, and moves bad messages "
+            "into the dead letters"
         )
-        log.critical("stopping: too many bad messages", share=round(share, 2), seen=seen, reason=error.reason)
+        log.critical("too_many_bad_messages", share=round(share, 2), messages=messages, reason=error.reason)
         await self._app.halt(stop)
         raise stop
 
 
-def _first(headers: Headers, most: int) -> Headers:
-    """The first headers that together are no larger than that."""
-    kept: Headers = []
+def _first_headers(headers: Headers, limit: int) -> Headers:
+    """The first headers that together have at most `limit` bytes."""
+    first: Headers = []
     for name, value in headers:
-        most -= len(name.encode()) + len(value)
-        if most < 0:
+        limit -= len(name.encode()) + len(value)
+        if limit < 0:
             break
-        kept.append((name, value))
-    return kept
+        first.append((name, value))
+    return first

@@ -8,7 +8,8 @@ from faust.exceptions import ProducerSendError
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.processors.faust_runtime import metrics
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.app import WorkerApp
+from uncia.processors.faust_runtime.retry import retry_until_available
 
 Headers = list[tuple[str, bytes]]
 
@@ -22,16 +23,19 @@ async def send(
     headers: Headers | None = None,
     timestamp: float | None = None,
 ) -> None:
-    """Send and wait for the broker's confirmation; while it is down, try again for as long as it takes.
+    """Send and wait for the broker's confirmation; retry without limit while the broker is down.
 
-    A message may therefore arrive twice, never not at all. `timestamp` is in seconds since 1970. Raises
-    `PermanentError` with reason `message-too-large` when no retry can help.
+    A message may therefore be delivered twice, but is never lost. `timestamp` is in seconds since 1970. Raises
+    `PermanentError` with reason `message-too-large` when no retry can help, and `TopologyError` for a topic that the
+    worker's row of the topology does not list as written.
     """
     name = topic.get_topic_name()
+    if isinstance(topic.app, WorkerApp):
+        topic.app.check_output(name)
 
     async def once() -> None:
         try:
-            # The first await queues, the second waits for the broker. `force`: not attached to the event at hand.
+            # The first await queues, the second waits for the broker. `force`: not attached to the current event.
             await (
                 await topic.send(
                     key=key, value=value, partition=partition, headers=headers, timestamp=timestamp, force=True
@@ -40,11 +44,11 @@ async def send(
         except (KafkaError, ProducerSendError) as error:
             cause = error if isinstance(error, KafkaError) else error.__cause__
             if isinstance(cause, MessageSizeTooLargeError):
-                raise PermanentError("message-too-large", f"Kafka does not take it on {name}: {cause}") from error
+                raise PermanentError("message-too-large", f"Kafka rejects it on {name}: {cause}") from error
             metrics.SEND_RETRIES.labels(name).inc()
             raise DependencyDown(f"Kafka did not confirm a message on {name}: {error!r}") from error
 
     began = time.monotonic()
-    await until_it_answers(once, waiting_for="kafka")
+    await retry_until_available(once, waiting_for="kafka")
     metrics.SENDS.labels(name).inc()
     metrics.SEND_SECONDS.labels(name).observe(time.monotonic() - began)

@@ -1,9 +1,9 @@
-"""Whose fault is it that an object cannot be read: the object's, or the store's?
+"""Decides whether an object that cannot be read is at fault itself, or the store.
 
-A store that is down is waited for, however long, and nothing is rejected meanwhile. A single object that fails while
-others are read (a lost chunk, an access rule of its own, a key that the store refuses, a body that always breaks
-off) must not hold up everything behind it. The two look alike: an error of any kind. So, when an object has failed
-for a while, others are asked for: where they come, the failure is the object's own.
+While the store is down, workers wait without limit and reject nothing. A single object that fails while others are read
+(a lost chunk, an access rule of its own, a key that the store refuses, a body that always breaks off) must not block
+everything behind it. Both cases look alike: an error of any kind. So, when an object has failed for a while, other
+objects are requested: if they can be read, the failure is the object's own.
 """
 
 import asyncio
@@ -17,78 +17,80 @@ from typing import TypeVar
 import structlog
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.storage.object_store import AccessRefused, BucketMissing, ObjectStore, ObjectUnreadable
 
 T = TypeVar("T")
 
 log = structlog.get_logger("uncia")
 
-WITHIN_S = 1.5
-"""An object is tried for so many seconds before others are asked for."""
+PROBE_AFTER_S = 1.5
+"""An object is retried for this long before other objects are requested."""
 
-ALONE = 2
-"""So many failures in a row, each followed by another object's being read, and it is the object's own. Of one alone it
-might be the last of an outage: it had begun before the store came back, and ended after that."""
+MAX_OWN_FAILURES = 2
+"""After this many failures in a row, each while another object could be read, the object is given up. A single one
+might be the last of an outage: its request began before the store came back, and ended after that."""
 
 SETTLING_S = 20.0
-"""No object is given up for so many seconds after this process began or the store answered for nothing. A store that
-has just started hands out some volumes before others (SeaweedFS 4.48: 500 for stored objects, for up to 14 s)."""
+"""No object is given up for this long after the process started or the store could read nothing. A store that has just
+started serves some volumes before others (SeaweedFS 4.48: status 500 for stored objects, for up to 14 s)."""
 
 _CANDIDATES = 4
-"""Other objects that are tried; one that comes is enough. Several, since a lost volume takes many objects with it."""
+"""Other objects that are tried; one that can be read is enough. Several, since a lost volume affects many objects."""
 
-_LONE_PATIENCE_S = 60.0
-"""Where there is no other object to compare with, a bucket that can be listed has to do, after so many seconds."""
+_LISTING_COUNTS_AFTER_S = 60.0
+"""Where the bucket has no other object to compare with, a successful listing counts instead after this long."""
 
-_KEPT_S = 1.0
-"""That nothing else could be read either holds for so long: many photographs may fail at once."""
+_NEGATIVE_RESULT_S = 1.0
+"""How long the result that no other object could be read is reused: many photographs may fail at once."""
 
-_REMEMBERED = 8
+_RECENT_KEYS = 8
 
 
 class StoreProbe:
-    """Finds out whether the store hands out other objects of the bucket. Used by any number of tasks and threads."""
+    """Tests whether the store serves other objects of the bucket. Safe to use from any number of tasks and threads."""
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self.bucket = bucket
         self._store = store
         self._lock = threading.Lock()
-        self._read: deque[str] = deque(maxlen=_REMEMBERED)
+        self._recent: deque[str] = deque(maxlen=_RECENT_KEYS)
         self._last_read = float("-inf")
-        self._asked, self._answers = float("-inf"), False
+        self._probed_at, self._others_readable = float("-inf"), False
         self._unsettled_at = time.monotonic()
 
     @property
     def settling(self) -> bool:
-        """The store may have started a moment ago."""
+        """Whether the store may have started a moment ago."""
         return time.monotonic() - self._unsettled_at < SETTLING_S
 
-    def has_read(self, bucket: str, key: str) -> None:
-        """An object was read to its end."""
+    def record_read(self, bucket: str, key: str) -> None:
+        """Record that an object was read completely."""
         if bucket == self.bucket:
             self._last_read = time.monotonic()
-            if key not in self._read:
-                self._read.append(key)
+            if key not in self._recent:
+                self._recent.append(key)
 
-    def answers_for_others(self, key: str, since: float, patient: bool) -> bool:
+    def others_readable(self, key: str, since: float, accept_listing: bool) -> bool:
         """Whether another object than `key` was read since that moment (`time.monotonic`), or can be read now.
 
-        `patient`: where the bucket holds no other object, being listed counts. Blocks for as long as the store takes.
+        `accept_listing`: where the bucket holds no other object, a successful listing counts. Blocks until the store
+        responds.
         """
         if self._last_read > since:
             return True
         with self._lock:
-            # That others were read before the failure says nothing of it.
-            stale = self._asked <= since if self._answers else time.monotonic() - self._asked > _KEPT_S
+            # That others were read before the failure says nothing about it.
+            age = time.monotonic() - self._probed_at
+            stale = self._probed_at <= since if self._others_readable else age > _NEGATIVE_RESULT_S
             if stale:
-                self._asked = time.monotonic()
-                self._answers = self._ask(key, patient)
-                if not self._answers:
+                self._probed_at = time.monotonic()
+                self._others_readable = self._probe(key, accept_listing)
+                if not self._others_readable:
                     self._unsettled_at = time.monotonic()
-            return self._answers
+            return self._others_readable
 
-    def _ask(self, key: str, patient: bool) -> bool:
+    def _probe(self, key: str, accept_listing: bool) -> bool:
         failed = 0
         try:
             for candidate in islice(self._candidates(key), _CANDIDATES):
@@ -96,60 +98,60 @@ class StoreProbe:
                     self._store.read_first_byte(self.bucket, candidate)
                     return True
                 except PermanentError:
-                    continue  # Gone meanwhile: says nothing of the store.
+                    continue  # Deleted in between: says nothing about the store.
                 except (DependencyDown, AccessRefused):
                     failed += 1
         except UnciaError:
-            return False  # Not even listed.
-        return patient and not failed
+            return False  # Not even the listing works.
+        return accept_listing and not failed
 
     def _candidates(self, key: str) -> Iterator[str]:
-        recent = [each for each in reversed(self._read) if each != key][: _CANDIDATES // 2]
+        recent = [other for other in reversed(self._recent) if other != key][: _CANDIDATES // 2]
         yield from recent
         # Those behind the key, then the first of the bucket: other cameras and days, on other volumes.
         for start in (key, ""):
             others = islice(self._store.list(self.bucket, start_after=start), 100)
-            fitting = [each.key for each in others if each.size and each.key not in (key, *recent)]
+            fitting = [other.key for other in others if other.size and other.key not in (key, *recent)]
             yield from fitting[:: max(1, len(fitting) // 2)][:2]
 
 
 async def read_one_object(call: Callable[[], Awaitable[T]], probe: StoreProbe, bucket: str, key: str) -> T:
-    """Call until it answers. While the store answers for nothing, that may take for ever.
+    """Retry `call` until it succeeds; without limit while the store serves no object at all.
 
-    Raises what `call` raises, and `ObjectUnreadable` when the store hands out other objects and not this one.
+    Raises what `call` raises, and `ObjectUnreadable` when the store serves other objects and not this one.
     """
-    began, failures, alone = time.monotonic(), 0, 0
+    began, failures, own_failures = time.monotonic(), 0, 0
 
     async def once() -> T:
-        nonlocal failures, alone
+        nonlocal failures, own_failures
         started = time.monotonic()
         try:
-            answer = await call()
+            result = await call()
         except (DependencyDown, AccessRefused) as error:
             failures += 1
             if isinstance(error, BucketMissing) and bucket != probe.bucket:
                 raise ObjectUnreadable(
-                    "bucket-unknown", f"it was announced in a bucket that is not there: {error}"
+                    "bucket-unknown", f"it was announced in a bucket that does not exist: {error}"
                 ) from error
             waited = time.monotonic() - began
-            if waited >= WITHIN_S:
-                patient = waited >= _LONE_PATIENCE_S
-                others = await asyncio.to_thread(probe.answers_for_others, key, started, patient)
-                alone = alone + 1 if others and not probe.settling else 0
-                if alone >= ALONE:
+            if waited >= PROBE_AFTER_S:
+                accept_listing = waited >= _LISTING_COUNTS_AFTER_S
+                others = await asyncio.to_thread(probe.others_readable, key, started, accept_listing)
+                own_failures = own_failures + 1 if others and not probe.settling else 0
+                if own_failures >= MAX_OWN_FAILURES:
                     raise ObjectUnreadable(
                         "object-unreadable", f"tried {failures} times while other objects were read: {error}"
                     ) from error
             raise
-        probe.has_read(bucket, key)
-        return answer
+        probe.record_read(bucket, key)
+        return result
 
-    return await until_it_answers(once, waiting_for="object store", on=(DependencyDown, AccessRefused), most_s=2.0)
+    return await retry_until_available(once, waiting_for="object store", on=(DependencyDown, AccessRefused), most_s=2.0)
 
 
-def warn_of_bucket(store: ObjectStore, bucket: str) -> None:
-    """Log a sentence where the bucket cannot be read, before the first photograph waits for it."""
+def warn_if_bucket_unreadable(store: ObjectStore, bucket: str) -> None:
+    """Log a warning where the bucket cannot be read, before the first photograph waits for it."""
     try:
         store.check_bucket(bucket)
     except UnciaError as error:
-        log.warning("the bucket cannot be read", bucket=bucket, error=str(error))
+        log.warning("bucket_unreadable", bucket=bucket, error=str(error))

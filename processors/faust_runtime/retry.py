@@ -1,4 +1,4 @@
-"""Waiting for a dependency that is down: in place, with back-off, and said once, not a thousand times."""
+"""Retries while a dependency is down: in place, with backoff, and logged every half minute, not at every attempt."""
 
 import asyncio
 import random
@@ -11,46 +11,48 @@ import structlog
 from uncia.errors import DependencyDown
 from uncia.processors.faust_runtime import metrics
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 log = structlog.get_logger("uncia")
 
-_SAY_AGAIN_S = 30
+_LOG_INTERVAL_S = 30
 
 
-async def until_it_answers(
-    call: Callable[[], Awaitable[Answer]],
+async def retry_until_available(
+    call: Callable[[], Awaitable[Result]],
     *,
     waiting_for: str,
     on: tuple[type[Exception], ...] = (DependencyDown,),
     first_s: float = 0.2,
     most_s: float = 5.0,
-) -> Answer:
-    """Call until it does not raise one of `on`; other errors pass.
+) -> Result:
+    """Retry `call` until it raises none of `on`; other errors are raised.
 
-    Waits `first_s`, then twice as long each time up to `most_s` seconds, each spread by a half so that workers
-    do not come back as one. Logs the first failure, again every 30 s, and the return.
+    Waits `first_s`, then twice as long each time up to `most_s` seconds, each with a jitter of one half so that
+    workers do not retry at the same moment. Logs the first failure, again every 30 s, and the recovery.
     """
-    began, said, wait = time.monotonic(), float("-inf"), first_s
+    began, logged, wait = time.monotonic(), float("-inf"), first_s
     failed = False
     try:
         while True:
             try:
-                answer = await call()
+                result = await call()
             except on as error:
                 if not failed:
                     failed = True
                     metrics.WAITING.labels(waiting_for).inc()
                 now = time.monotonic()
-                if now - said >= _SAY_AGAIN_S:
-                    said = now
-                    log.warning("waiting", dependency=waiting_for, error=str(error), since_s=round(now - began, 1))
+                if now - logged >= _LOG_INTERVAL_S:
+                    logged = now
+                    log.warning(
+                        "dependency_down", dependency=waiting_for, error=str(error), since_s=round(now - began, 1)
+                    )
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
                 wait = min(most_s, wait * 2)
             else:
                 if failed:
-                    log.info("answers again", dependency=waiting_for, after_s=round(time.monotonic() - began, 1))
-                return answer
+                    log.info("dependency_recovered", dependency=waiting_for, after_s=round(time.monotonic() - began, 1))
+                return result
     finally:
         if failed:
             metrics.WAITING.labels(waiting_for).dec()

@@ -16,22 +16,13 @@ from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.settings import Settings
 from uncia.telemetry import configure_logging, ready_file
 from uncia.topics import TOPICS, Topic
+from uncia.topology import WORKERS
 
 log = structlog.get_logger("uncia")
 
-MODULES = {
-    "intake": "uncia.processors.intake.worker",
-    "predict": "uncia.processors.predict.worker",
-    "predict-backfill": "uncia.processors.predict.backfill",
-    "predict-shadow": "uncia.processors.predict.shadow",
-    "bursts": "uncia.processors.bursts.worker",
-    "clocks": "uncia.processors.clock_health.worker",
-}
-"""The module of each worker, by the worker's name."""
-
 
 class _Process(faust.Worker):  # type: ignore[misc]
-    """Faust's process, silent on standard output, that tells when it is ready."""
+    """Faust's process, silent on standard output, that touches a file when it is ready."""
 
     def __init__(self, app: WorkerApp, ready: Path | None) -> None:
         super().__init__(app, override_logging=False, redirect_stdouts=False, quiet=True)
@@ -48,13 +39,13 @@ class _Process(faust.Worker):  # type: ignore[misc]
 
 
 def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None:
-    """Wait until the broker answers and has the topics of the registry; create the worker's own.
+    """Wait until the broker is available and has the topics of the registry; create the worker's own topics.
 
-    Waits for as long as it takes, and says so every half minute: a worker that died instead would be given up
-    by its supervisor while a broker takes its time.
+    Waits without limit and logs that every half minute: a supervisor would give up a worker that exited instead while
+    a broker is slow to start.
     """
     wanted = {topic.full_name(settings) for topic in TOPICS}
-    said = float("-inf")
+    logged = float("-inf")
     while True:
         try:
             missing = wanted - existing_topics(settings)
@@ -62,28 +53,29 @@ def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None
                 if own := tuple(own_topics):
                     create_topics(settings, own)
                 return
-            waiting = f"topics are missing ({', '.join(sorted(missing))}): `uncia topics create` makes them"
+            problem = f"topics are missing ({', '.join(sorted(missing))}): create them with `uncia topics create`"
         except DependencyDown as error:
-            waiting = str(error)
-        if time.monotonic() - said > 30:
-            said = time.monotonic()
-            log.warning("waiting", dependency="kafka", error=waiting)
+            problem = str(error)
+        if time.monotonic() - logged > 30:
+            logged = time.monotonic()
+            log.warning("dependency_down", dependency="kafka", error=problem)
         time.sleep(0.5)
 
 
 def run(name: str, settings: Settings) -> NoReturn:
     """Run the worker `name` until SIGTERM (status 0) or until it fails (another status; its supervisor restarts it).
 
-    The worker's module has `create(settings)` and may have `own_topics(settings)`: topics that belong to it
-    alone, such as a table's changelog, created here because Faust may not create any.
+    Its row of `uncia.topology` names the module, which has `create(settings)`, and its changelogs, which are created
+    here because Faust may not create topics.
     """
     configure_logging(settings, name)
     structlog.contextvars.bind_contextvars(worker=name)
     ready = ready_file()
     if ready is not None:
         ready.unlink(missing_ok=True)
-    module = importlib.import_module(MODULES[name])
-    wait_for_kafka(settings, module.own_topics(settings) if hasattr(module, "own_topics") else ())
+    part = WORKERS[name]
+    module = importlib.import_module(part.module)
+    wait_for_kafka(settings, part.changelogs)
     if settings.web_port:
         start_http_server(settings.web_port, settings.web_host)
     app: WorkerApp = module.create(settings)

@@ -17,7 +17,7 @@ from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
-from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object, warn_of_bucket
+from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object, warn_if_bucket_unreadable
 from uncia.processors.intake.keys import KeyPattern
 from uncia.processors.intake.notifications import Ignored, Stored, read
 from uncia.processors.intake.store_time import believable_seconds
@@ -128,7 +128,7 @@ def create(settings: Settings) -> WorkerApp:
     }
     dead_letters = DeadLetters(app, settings)
     store = ObjectStore(settings, timeout_s=10, attempts=1)
-    warn_of_bucket(store, settings.bucket)
+    warn_if_bucket_unreadable(store, settings.bucket)
     intake = Intake(settings, store)
 
     async def settle(event: faust.Event) -> None:

@@ -1,4 +1,4 @@
-"""When and how a photograph was taken: the photograph first, then the key, then the upload. Pure: values in and out."""
+"""When and how a photograph was taken: from the photograph, else the key, else the upload. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ from uncia.imaging.exif import Exif
 from uncia.imaging.maker_notes import MakerNote, read_maker_note
 from uncia.lanes import capture_time_in_key, time_origin_in_key
 
-_AHEAD = timedelta(hours=26)
-"""A camera's clock has no offset: up to 14 hours ahead of UTC, and a day may be written wrongly."""
+_MAX_LEAD = timedelta(hours=26)
+"""A camera's clock states no UTC offset: it may be up to 14 hours ahead of UTC, plus some tolerance."""
 
 
 _SOURCES = {
@@ -34,15 +34,17 @@ def read_capture(
     height: int | None = None,
     damage: Sequence[str] = (),
 ) -> Capture:
-    """Everything the camera says. `width` and `height` are pixels of the stored photograph, where it was decoded;
-    `damage` is what is wrong with its picture data.
+    """Collect everything that the camera recorded about a capture.
+
+    `width` and `height` are pixels of the stored photograph, where it was decoded; `damage` lists the defects of its
+    image data.
     """
     note = read_maker_note(exif.maker_note)
     warnings = list(exif.warnings)
-    taken = _taken(exif, note, upload)
+    taken = _capture_time(exif, note, upload)
     warnings += taken.warnings
     if taken.origin in EMBEDDED_ORIGINS:
-        _doubt(taken.time, upload.uploaded_at, warnings)
+        warnings += _clock_warnings(taken.time, upload.uploaded_at)
     warnings += [f"image-damaged: {what}" for what in damage]
     return Capture(
         time=taken.time.replace(microsecond=taken.time.microsecond // 1000 * 1000),
@@ -54,11 +56,11 @@ def read_capture(
         width=width,
         height=height,
         warnings=tuple(warnings),
-        **_noted(note or MakerNote(), exif),
+        **_maker_fields(note or MakerNote(), exif),
     )
 
 
-def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
+def _maker_fields(note: MakerNote, exif: Exif) -> dict[str, object]:
     return {
         "trigger": note.trigger,
         "sequence": note.sequence,
@@ -70,10 +72,10 @@ def _noted(note: MakerNote, exif: Exif) -> dict[str, object]:
     }
 
 
-def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
-    """By the order of `uncia.imaging.capture_time`; after the file's name comes the time in a key of our gateway."""
+def _capture_time(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
+    """The time by the order of `uncia.imaging.capture_time`; after the file name, the time in a gateway key."""
     named, origin = capture_time_in_key(upload.key), time_origin_in_key(upload.key)
-    # In our gateway's keys stands a time that is no file's name.
+    # Keys of our gateway contain a time that is not part of a file's name.
     taken = find_capture_time(exif, note, upload.key if origin is None else "")
     if taken is not None:
         return taken
@@ -83,9 +85,10 @@ def _taken(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> Capture
     return CaptureTime(uploaded, TimeOrigin.UPLOAD, warnings=("the time is the upload's: no other time is known",))
 
 
-def _doubt(taken: datetime, uploaded_at: datetime, warnings: list[str]) -> None:
-    """A wrong clock is still a clock: it keeps a burst together. So the time stays, with a warning."""
+def _clock_warnings(taken: datetime, uploaded_at: datetime) -> list[str]:
+    """Warnings about an implausible time. The time stays: even a wrong clock shows which frames belong together."""
     if taken.year < FIRST_YEAR:
-        warnings.append(f"the camera's clock says {taken.year}: it was never set")
-    elif taken > uploaded_at.astimezone(UTC).replace(tzinfo=None) + _AHEAD:
-        warnings.append(f"the camera's clock says {taken:%Y-%m-%d %H:%M}, which is after the upload")
+        return [f"the camera's clock says {taken.year}: it was never set"]
+    if taken > uploaded_at.astimezone(UTC).replace(tzinfo=None) + _MAX_LEAD:
+        return [f"the camera's clock says {taken:%Y-%m-%d %H:%M}, which is after the upload"]
+    return []

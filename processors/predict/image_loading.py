@@ -1,4 +1,4 @@
-"""One photograph from the store to a frame: one GET, one hash, one look at EXIF, one decode, in one thread."""
+"""One photograph from the store to a decoded frame: one GET, one hash, one EXIF parse, one decode, in one thread."""
 
 import asyncio
 import time
@@ -18,25 +18,29 @@ from uncia.processors.predict.capture import read_capture
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore
 
-_LOOK_AGAIN_S = 0.25
+_MISSING_POLL_S = 0.25
+"""How often an object that was announced and is not there is requested again."""
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """What could be read of one upload: a frame, or why there is none."""
+class LoadedPhotograph:
+    """What could be read of one upload: a decoded frame, or the reason why there is none."""
 
     capture: Capture
     sha256: str | None = None
     frame: DecodedFrame | None = None
     rejection: PermanentError | None = None
     etag: str = ""
-    """The ETag that the store gave with the bytes; empty where nothing was read."""
+    """The ETag that the store returned with the bytes; empty where nothing was read."""
     size: int = 0
-    """Bytes that were read."""
+    """Number of bytes that were read."""
 
 
-class Photographs:
-    """Reads photographs; at most `settings.decode_threads` are held as bytes at any moment."""
+class PhotographLoader:
+    """Loads photographs; at most `settings.decode_threads` are in memory as bytes at any moment.
+
+    Must be used from one event loop; reading and decoding run in a thread pool of its own.
+    """
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._store = store
@@ -46,15 +50,17 @@ class Photographs:
         self._grace = timedelta(seconds=settings.missing_grace_s)
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
 
-    async def read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
-        """Read, and decode to this frame. What cannot be judged comes back with its rejection, and so does what the
-        store does not hand out while it hands out other objects; a store that is down is waited for.
+    async def load(self, upload: ImageUploaded, spec: FrameSpec) -> LoadedPhotograph:
+        """Read a photograph and decode it to this frame specification.
 
-        Only the content that was announced is read: what is stored later under the same key is announced by itself. An
-        object that is announced and not there, or whose older content still is, is looked for until `missing_grace_s`
+        A photograph that cannot be decoded is returned with its rejection, as is an object that the store does not
+        serve while it serves others; while the store is down, this waits.
+
+        Only the announced content is read: what is stored later under the same key is announced separately. An
+        announced object that is missing, or still has its older content, is requested again until `missing_grace_s`
         after the announcement, and at least twice: stores may show an object later than they announce it.
         """
-        looks = 0
+        attempts = 0
         while True:
             try:
                 return await read_one_object(
@@ -64,23 +70,23 @@ class Photographs:
                     upload.key,
                 )
             except (ObjectMissing, ObjectChanged) as error:
-                looks += 1
+                attempts += 1
                 if upload.moved_to is not None and isinstance(error, ObjectMissing):
-                    return Photograph(read_capture(Exif(), upload), rejection=_moved(upload, upload.moved_to))
+                    return LoadedPhotograph(read_capture(Exif(), upload), rejection=_moved(upload, upload.moved_to))
                 if isinstance(error, ObjectChanged) and _is_newer(error, upload):
-                    return Photograph(read_capture(Exif(), upload), rejection=error)
-                if looks > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
-                    return Photograph(read_capture(Exif(), upload), rejection=error)
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                    return LoadedPhotograph(read_capture(Exif(), upload), rejection=error)
+                if attempts > 1 and datetime.now(UTC) >= upload.announced_at + self._grace:
+                    return LoadedPhotograph(read_capture(Exif(), upload), rejection=error)
+                await asyncio.sleep(_MISSING_POLL_S)
             except PermanentError as error:
-                return Photograph(read_capture(Exif(), upload), rejection=error)
+                return LoadedPhotograph(read_capture(Exif(), upload), rejection=error)
 
     def close(self) -> None:
-        """Let the threads end; what they still read is dropped."""
+        """Let the threads end; results that are still being read are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, upload: ImageUploaded, spec: FrameSpec) -> Photograph:
-        """In a thread of the pool."""
+    def _read(self, upload: ImageUploaded, spec: FrameSpec) -> LoadedPhotograph:
+        """Read and decode; runs in a thread of the pool."""
         began = time.perf_counter()
         content = self._store.read(
             upload.bucket,
@@ -93,16 +99,16 @@ class Photographs:
         data = content.data
         fetched = time.perf_counter()
         sha256, exif = ids.content_hash(data), read_exif(data)
-        looked = time.perf_counter()
+        parsed = time.perf_counter()
         metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
-        metrics.STAGE_SECONDS.labels("metadata").observe(looked - fetched)
+        metrics.STAGE_SECONDS.labels("metadata").observe(parsed - fetched)
         try:
             frame = decode_frame(data, spec, max_pixels=self._max_pixels)
         except RejectedImage as error:
-            return Photograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
-        metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - looked)
+            return LoadedPhotograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
+        metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - parsed)
         capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height, damage=frame.damage)
-        return Photograph(capture, sha256, frame, None, content.etag, len(data))
+        return LoadedPhotograph(capture, sha256, frame, None, content.etag, len(data))
 
 
 def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:
@@ -110,6 +116,9 @@ def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:
 
 
 def _is_newer(changed: ObjectChanged, upload: ImageUploaded) -> bool:
-    """The present content was stored after the announced one, by the store's clock: the announced one will not come
-    back. A store that does not yet show what it announces shows older content."""
+    """Whether the present content was stored after the announced one, by the store's clock.
+
+    Then the announced content will not appear any more. A store that does not yet show what it announces shows older
+    content.
+    """
     return changed.modified is not None and changed.modified >= upload.uploaded_at.replace(microsecond=0)

@@ -1,24 +1,25 @@
-"""Replay: past photographs through other models or settings, beside the live stream and without touching it.
+"""Replay: past photographs through other models or settings, without touching the live system.
 
-A replay is a name. Everything else follows from it:
+A replay is identified by its name. Everything else follows from it:
 
-- **A namespace of its own**, `replay-<name>` (behind the live one where that has a name): `uncia.settings` puts it
-  before every topic and group, so the unchanged workers run in it, on topics and in groups that nobody else has.
-- **A description** (`description`), one JSON file replaced atomically, in a folder that also holds the workers' logs:
-  which photographs, which model, which settings, and the end of each live upload topic when it was made. These ends
-  make the selection a fixed set: going on tomorrow selects what going on today would.
-- **The feeder** (`feed`) copies the selected upload events (`selection`) of both live lanes into the namespace's
-  backfill topic, partition by partition, keys and order kept, each with a header that names its source. What was
-  copied is a gapless beginning of what is to be copied, so the last copy tells where to go on: after a kill -9 nothing
-  is lost, and an event that was copied twice has the same ids and changes nothing.
-- **The workers** predict-backfill and bursts, as processes (`workers`), nice, with small windows, behind live in
-  Triton's queue. They are marked in their environment: the next command ends those that a killed replay left behind.
-- **The end** (`progress`): everything was copied, the groups of the namespace have committed the ends of what they
-  read, and no burst is open.
+- **A namespace**, `replay-<name>` (prefixed with the live namespace where that has a name): `uncia.settings` puts it
+  before every topic and group, so that unchanged workers run in it, on topics and in groups of their own.
+- **A description** (`description`), one JSON file that is replaced atomically, in a folder with the logs of the
+  workers: which photographs, which model, which settings, and the end offset of each live upload topic when the replay
+  was created. These offsets make the selection a fixed set: resuming tomorrow selects the same photographs as today.
+- **The feeder** (`feed`) copies the selected upload events (`selection`) of both live lanes into the backfill topic of
+  the namespace, partition by partition, with keys and in order. Each copy carries a header that names its source. The
+  copies in a partition are always a gapless prefix of all that have to be copied, so the last copy tells where to
+  resume: a kill -9 loses nothing, and an event that was copied twice has the same ids and changes nothing.
+- **The workers** predict-backfill and bursts run as child processes (`worker_processes`) with a low priority and small
+  windows, behind live requests in Triton's queue. A mark in their environment lets the next command end those that a
+  killed replay has left.
+- **The end** (`progress`): everything is copied, the groups of the namespace have committed the ends of the topics that
+  they read, and no burst is open.
 
-`compare` joins the bursts of both worlds by their photographs. `promotion` turns what differs into events that a
-reader of the live topic understands: revisions, new ids, superseded ids. Both are pure. Promoting reads the live topic
-first and publishes what still differs: to do it twice is to do it once, and after a crash it is simply done again.
+`compare` joins the bursts of the replay and of the live system by their photographs. `promotion` turns the differences
+into events that a subscriber of the live topic understands: revisions, new ids, superseded ids. Both are pure.
+Promotion reads the live topic first and publishes what still differs: it is idempotent, and is repeated after a crash.
 
-Log time in the namespace is the time of the replay: a burst's idle time-out and lateness run as they do in live.
+Log time in the namespace is the time of the replay: idle timeout and lateness of a burst elapse as they do live.
 """

@@ -1,4 +1,4 @@
-"""Bursts as a comparison needs them: the newest event of each id that stands, small, with its bytes beside it."""
+"""Bursts as a comparison needs them: the newest event of each burst that is not superseded, reduced to a few fields."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,55 +10,59 @@ from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
 from uncia.ids import image_id, successor_burst_id
 from uncia.kafka.broker import Message
 
-NOTHING_READ = "nothing could be read"
+NOTHING_READABLE = "nothing could be read"
+
+VerdictKey = tuple[str, str, str, bool]
+"""Taxon, label, group, and whether it is certain: what a verdict states, without its score."""
 
 
 @dataclass(frozen=True)
 class FrameRef:
-    """One photograph of a burst, and why it could not be judged."""
+    """One photograph of a burst, and the reason why it was rejected, if it was."""
 
     image_id: str
     upload_id: str
     rejection: str | None
     read: bool = True
-    """Its bytes were read: `image_id` is of its content, and not of its upload for want of any."""
+    """True where its bytes were read: `image_id` is derived from its content. Otherwise from its upload id."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One burst that stands. Two of them `say` the same or not, whatever their scores."""
+class BurstSnapshot:
+    """One burst at its newest revision. Two snapshots may be equivalent although their scores differ."""
 
     burst_id: str
     revision: int
     status: BurstStatus
     camera: str
     frames: tuple[FrameRef, ...]
-    says: tuple[tuple[str, str, str, bool], ...]
-    """The verdict, then everything else that is certain: taxon, label, group, certain. Empty: nothing could be read."""
+    verdicts: tuple[VerdictKey, ...]
+    """The verdict, then the other certain taxa in order. Empty where no frame could be read."""
     closed_at: datetime | None
     raw: bytes
+    """The whole event: a comparison holds thousands of bursts and needs few of their events."""
 
     @classmethod
-    def of(cls, event: BurstResolved, raw: bytes | None = None) -> "Standing":
-        """From its event."""
-        others = sorted(_said(taxon) for taxon in event.taxa[1:] if taxon.certain)
+    def of(cls, event: BurstResolved, raw: bytes | None = None) -> "BurstSnapshot":
+        """From an event, and its bytes where they are at hand."""
+        others = sorted(_verdict_key(taxon) for taxon in event.taxa[1:] if taxon.certain)
         return cls(
             burst_id=event.burst_id,
             revision=event.revision,
             status=event.status,
             camera=event.camera,
-            frames=tuple(_ref(frame, event.camera) for frame in event.frames),
-            says=(_said(event.verdict), *others) if event.verdict else (),
+            frames=tuple(_frame_ref(frame, event.camera) for frame in event.frames),
+            verdicts=(_verdict_key(event.verdict), *others) if event.verdict else (),
             closed_at=event.closed_at,
             raw=raw if raw is not None else event.to_bytes(),
         )
 
     @property
     def label(self) -> str:
-        """The verdict in a word; a question mark where nobody decided."""
-        if not self.says:
-            return NOTHING_READ
-        _, label, _, certain = self.says[0]
+        """The label of the verdict, followed by a question mark where it is uncertain."""
+        if not self.verdicts:
+            return NOTHING_READABLE
+        _, label, _, certain = self.verdicts[0]
         return label if certain else f"{label}?"
 
     @cached_property
@@ -68,101 +72,114 @@ class Standing:
 
     @cached_property
     def uploads(self) -> frozenset[str]:
-        """Upload ids of its photographs: what joins a photograph that only one side could read."""
+        """Upload ids of its photographs: they join a photograph that only one side could read."""
         return frozenset(frame.upload_id for frame in self.frames)
 
     @cached_property
     def rejected(self) -> dict[str, str]:
-        """Why, by image id, for those that could not be judged."""
+        """The rejection reason, by image id, of each rejected photograph."""
         return {frame.image_id: frame.rejection for frame in self.frames if frame.rejection}
 
     @property
     def event(self) -> BurstResolved:
-        """The whole event, read anew."""
+        """The whole event, parsed from `raw` at each access."""
         return BurstResolved.from_bytes(self.raw)
 
-    def shared_with(self, other: "Standing") -> int:
-        """How many of its photographs the other holds too."""
+    def count_shared(self, other: "BurstSnapshot") -> int:
+        """The number of its photographs that the other burst contains too."""
         return sum(frame.image_id in other.images or frame.upload_id in other.uploads for frame in self.frames)
 
-    def agrees(self, other: "Standing") -> bool:
-        """Same id, same photographs, same unreadable ones, same words."""
+    def is_equivalent(self, other: "BurstSnapshot") -> bool:
+        """True for the same id, photographs, rejections and verdicts, whatever the scores."""
         return (
             self.burst_id == other.burst_id
             and self.images == other.images
-            and self.says == other.says
+            and self.verdicts == other.verdicts
             and self.rejected == other.rejected
         )
 
 
 @dataclass
-class Bursts:
-    """The newest revision of every burst that somebody asks for, superseded ones by their revision alone."""
+class BurstSnapshots:
+    """The newest revision of the bursts on a topic; of superseded ones only the revision."""
 
-    standing: dict[str, Standing] = field(default_factory=dict)
+    current: dict[str, BurstSnapshot] = field(default_factory=dict)
+    """Bursts that are not superseded, by id."""
     revisions: dict[str, int] = field(default_factory=dict)
+    """The highest revision of every id."""
 
-    def read(self, messages: Iterable[Message], keep: Callable[[BurstResolved], bool]) -> None:
-        """Take in messages of `camera.burst.resolved.v1`, in the order of their partitions.
+    def read(self, messages: Iterable[Message], includes: Callable[[BurstResolved], bool]) -> None:
+        """Add messages of `camera.burst.resolved.v1`, in the order of their partitions.
 
-        What `keep` refuses is passed over, unless an earlier revision of it was kept.
+        An event that `includes` rejects is skipped, unless an earlier revision of its burst was included.
         """
         for message in messages:
             try:
                 event = BurstResolved.from_bytes(message.value)
             except PermanentError:
-                continue  # a tombstone, or of a version that is not ours to judge
+                continue  # a tombstone, or an event of a later schema version
             known = self.revisions.get(event.burst_id)
-            if known is None and not keep(event):
+            if known is None and not includes(event):
                 continue
             if known is not None and event.revision < known:
                 continue
             self.revisions[event.burst_id] = event.revision
             if event.status is BurstStatus.SUPERSEDED:
-                self.standing.pop(event.burst_id, None)
+                self.current.pop(event.burst_id, None)
             else:
-                self.standing[event.burst_id] = Standing.of(event, message.value)
+                self.current[event.burst_id] = BurstSnapshot.of(event, message.value)
+
+    def is_superseded(self, burst_id: str) -> bool:
+        """True for an id that was published and is no longer in use; it is never used again."""
+        return burst_id in self.revisions and burst_id not in self.current
 
 
-def under_usable_ids(ours: Mapping[str, Standing], theirs: Bursts) -> list[Standing]:
-    """The replay's bursts under ids that live can still use: one that live has superseded never comes back.
+def with_usable_ids(replay: Mapping[str, BurstSnapshot], live: BurstSnapshots) -> list[BurstSnapshot]:
+    """The bursts of the replay under ids that the live system can still use: superseded ids never come back.
 
-    Where the live burst that holds the first photograph still stands, its id is taken; else a later id is derived, the
-    same one each time.
+    A burst with a superseded id takes the id of the current live burst that contains its first photograph; where there
+    is none, a later id is derived, which is the same at each call.
     """
-    holders = {image: live.burst_id for live in theirs.standing.values() for image in live.images}
+    live_id_of_image = {image: burst.burst_id for burst in live.current.values() for image in burst.images}
     usable = []
-    for burst in ours.values():
-        burst_id = burst.burst_id
-        if burst_id in theirs.revisions and burst_id not in theirs.standing:
-            holder = holders.get(burst.frames[0].image_id, "") if burst.frames else ""
-            burst_id = holder if holder and holder not in ours else successor_burst_id(burst_id)
-            while burst_id in theirs.revisions and burst_id not in theirs.standing:
-                burst_id = successor_burst_id(burst_id)
-            renamed = burst.event.model_copy(update={"burst_id": burst_id})
-            burst = replace(burst, burst_id=burst_id, raw=renamed.to_bytes())
+    for burst in replay.values():
+        if live.is_superseded(burst.burst_id):
+            first_image = burst.frames[0].image_id if burst.frames else ""
+            burst = _renamed(burst, _usable_id(burst.burst_id, live_id_of_image.get(first_image, ""), replay, live))
         usable.append(burst)
     return usable
 
 
-def touching(
+def _usable_id(burst_id: str, live_id: str, replay: Container[str], live: BurstSnapshots) -> str:
+    candidate = live_id if live_id and live_id not in replay else successor_burst_id(burst_id)
+    while live.is_superseded(candidate):
+        candidate = successor_burst_id(candidate)
+    return candidate
+
+
+def _renamed(burst: BurstSnapshot, burst_id: str) -> BurstSnapshot:
+    event = burst.event.model_copy(update={"burst_id": burst_id})
+    return replace(burst, burst_id=burst_id, raw=event.to_bytes())
+
+
+def overlaps(
     images: Container[str], uploads: Container[str], burst_ids: Container[str]
 ) -> Callable[[BurstResolved], bool]:
-    """Live bursts that a replay of these photographs, which made these bursts, has to do with."""
+    """A filter for live bursts: true where one shares a photograph or the id with the replay's bursts."""
 
-    def keep(event: BurstResolved) -> bool:
+    def includes(event: BurstResolved) -> bool:
         return event.burst_id in burst_ids or any(
             frame.image_id in images or frame.upload_id in uploads for frame in event.frames
         )
 
-    return keep
+    return includes
 
 
-def _said(taxon: TaxonVerdict) -> tuple[str, str, str, bool]:
+def _verdict_key(taxon: TaxonVerdict) -> VerdictKey:
     return taxon.taxon, taxon.label, taxon.group, taxon.certain
 
 
-def _ref(frame: BurstFrame, camera: str) -> FrameRef:
+def _frame_ref(frame: BurstFrame, camera: str) -> FrameRef:
     reason = frame.rejection.reason if frame.rejection else None
     unread = (reason or "").startswith("object-") or frame.image_id == image_id(camera, frame.upload_id)
     return FrameRef(frame.image_id, frame.upload_id, reason, read=not unread)

@@ -1,43 +1,44 @@
-"""What a replay says differently; pure.
+"""Compares the bursts of a replay with those of the live system; pure.
 
-Bursts of both worlds are joined by their photographs (and ids): whatever is connected is one `Change`. Where both
-sides hold the same photographs in one burst each, the verdicts are compared; everything else was grouped differently.
-A burst that says the same with other scores is the same.
+Bursts of both sides are joined by their photographs and ids: each connected component is one `BurstChange`. Where both
+sides have the same photographs in one burst, the verdicts are compared; all other components were grouped differently.
+A burst with the same verdicts and other scores is unchanged.
 
-Some differences are no news of the replay's and are **held**: shown, never promoted. `Held` says which.
+Some differences have another cause than the replay's model or settings. They are **held**: shown, never promoted.
+`HoldReason` lists the causes.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
 from uncia.events import BurstStatus
-from uncia.producers.replay.burst_snapshot import Standing
+from uncia.producers.replay.burst_snapshot import BurstSnapshot, FrameRef
 
 
-class Kind(StrEnum):
-    """What became of a burst."""
+class ChangeKind(StrEnum):
+    """How the replay's bursts differ from the live ones."""
 
     SAME = "same"
     RELABELLED = "relabelled"
     """The same photographs, another verdict."""
     REREAD = "reread"
-    """The same photographs and verdict; other photographs of it could be read."""
+    """The same photographs and verdict; other photographs of the burst could be read."""
     SPLIT = "split"
     MERGED = "merged"
     REGROUPED = "regrouped"
-    """The same occasion, other photographs."""
+    """As many bursts, with other photographs or another id."""
     GAINED = "gained"
-    """No burst of live holds these photographs."""
+    """No live burst contains these photographs."""
     LOST = "lost"
-    """No burst of the replay does."""
+    """No burst of the replay contains them."""
 
 
-class Held(StrEnum):
-    """Why a difference cannot be promoted."""
+class HoldReason(StrEnum):
+    """Why a difference cannot be promoted. The values are printed, and are keys of the JSON output."""
 
     EDGE = "live's burst has photographs that were not selected"
     UNANSWERED = "the replay has no burst for some of its photographs"
@@ -50,72 +51,82 @@ class Held(StrEnum):
 
 
 @dataclass(frozen=True)
-class Change:
-    """Bursts of live and of the replay that share photographs."""
+class BurstChange:
+    """Live bursts and replay bursts that share photographs."""
 
-    live: tuple[Standing, ...]
-    replay: tuple[Standing, ...]
-    held: Held | None = None
+    live: tuple[BurstSnapshot, ...]
+    replay: tuple[BurstSnapshot, ...]
+    held: HoldReason | None = None
 
     @cached_property
-    def kind(self) -> Kind:
-        """What became of live's."""
+    def kind(self) -> ChangeKind:
+        """What the replay changes about the live bursts."""
         if not self.live or not self.replay:
-            return Kind.LOST if self.live else Kind.GAINED
+            return ChangeKind.LOST if self.live else ChangeKind.GAINED
         if len(self.live) > 1 or len(self.replay) > 1:
-            return Kind.SPLIT if len(self.live) == 1 else Kind.MERGED if len(self.replay) == 1 else Kind.REGROUPED
+            if len(self.live) == 1:
+                return ChangeKind.SPLIT
+            return ChangeKind.MERGED if len(self.replay) == 1 else ChangeKind.REGROUPED
         live, replay = self.live[0], self.replay[0]
         if live.images != replay.images or live.burst_id != replay.burst_id:
-            return Kind.REGROUPED
-        if live.says != replay.says:
-            return Kind.RELABELLED
-        return Kind.SAME if live.rejected == replay.rejected else Kind.REREAD
+            return ChangeKind.REGROUPED
+        if live.verdicts != replay.verdicts:
+            return ChangeKind.RELABELLED
+        return ChangeKind.SAME if live.rejected == replay.rejected else ChangeKind.REREAD
 
     @property
     def camera(self) -> str:
-        """Whose bursts these are."""
+        """The camera of all its bursts."""
         return (self.live or self.replay)[0].camera
 
-    def pairs(self) -> Iterable[tuple[Standing, Standing, int]]:
-        """Which burst became which, with the number of photographs that they share."""
+    def live_frames(self) -> Iterator[FrameRef]:
+        """The photographs of the live bursts."""
+        return (frame for burst in self.live for frame in burst.frames)
+
+    def replay_frames(self) -> Iterator[FrameRef]:
+        """The photographs of the replay's bursts."""
+        return (frame for burst in self.replay for frame in burst.frames)
+
+    def pairs(self) -> Iterable[tuple[BurstSnapshot, BurstSnapshot, int]]:
+        """Live burst, replay burst, number of shared photographs, for all that share any."""
         for live in self.live:
             for replay in self.replay:
-                if shared := live.shared_with(replay):
+                if shared := live.count_shared(replay):
                     yield live, replay, shared
 
 
 @dataclass
-class Comparison:
-    """All changes, those that are none included."""
+class ReplayComparison:
+    """All changes, unchanged bursts included, by camera and time."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[BurstChange] = field(default_factory=list)
 
-    def different(self) -> list[Change]:
-        """Changes that are some, by camera and time."""
-        return [change for change in self.changes if change.kind is not Kind.SAME]
+    def different(self) -> list[BurstChange]:
+        """Changes without the unchanged bursts."""
+        return [change for change in self.changes if change.kind is not ChangeKind.SAME]
 
-    def to_promote(self) -> list[Change]:
-        """What differs and is not held."""
+    def to_promote(self) -> list[BurstChange]:
+        """Differences that are not held."""
         return [change for change in self.different() if change.held is None]
 
-    def kinds(self) -> dict[Kind, int]:
-        """How many of each kind, all kinds."""
+    def kinds(self) -> dict[ChangeKind, int]:
+        """The number of changes of each kind, zeros included."""
         counted = Counter(change.kind for change in self.changes)
-        return {kind: counted[kind] for kind in Kind}
+        return {kind: counted[kind] for kind in ChangeKind}
 
-    def held_changes(self) -> list[Change]:
-        """What differs and is held, by camera and time."""
+    def held_changes(self) -> list[BurstChange]:
+        """Differences that are held."""
         return [change for change in self.different() if change.held is not None]
 
-    def held(self) -> dict[Held, int]:
-        """How many differences are held, and why."""
+    def held(self) -> dict[HoldReason, int]:
+        """The number of held differences by reason."""
         return dict(Counter(change.held for change in self.held_changes() if change.held))
 
     def confusion(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Live's verdict and the replay's, to bursts and photographs.
+        """Maps (live label, replay label) to the numbers of bursts and photographs.
 
-        Photographs are counted by the bursts that hold them. Each burst of live is counted once, with the burst that
-        has most of it.
+        A photograph counts for each pair of bursts that contain it. A live burst counts once, with the replay burst
+        that shares most of its photographs.
         """
         bursts: Counter[tuple[str, str]] = Counter()
         frames: Counter[tuple[str, str]] = Counter()
@@ -130,103 +141,110 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What decides whether a difference is held."""
+class HoldContext:
+    """What decides, besides the bursts themselves, whether a difference is held."""
 
     now: datetime
     """Log time."""
     lateness: timedelta
-    """How long after its close live may revise a burst."""
-    lateness_of: Mapping[str, timedelta] = field(default_factory=dict)
-    """The same where a camera's deployment has it longer."""
+    """How long after its close the live system may revise a burst."""
+    camera_lateness: Mapping[str, timedelta] = field(default_factory=dict)
+    """The same for cameras whose deployment sets a longer one."""
     copied: Collection[str] = frozenset()
-    """Upload ids that the replay was given."""
+    """Upload ids that were copied into the replay."""
     live_caught_up: bool = True
-    """Live has answered whatever was uploaded before the replay was made."""
+    """The live system has processed every upload from before the replay was created."""
     unread: Mapping[str, str] = field(default_factory=dict)
-    """Rejection reasons, by upload id, of what the replay could not read and put into no burst."""
+    """Rejection reasons, by upload id, of photographs that the replay could not read and put into no burst."""
 
 
-def compare(live: Iterable[Standing], replay: Iterable[Standing], around: Circumstances) -> Comparison:
-    """Join and judge."""
-    groups: defaultdict[str, tuple[list[Standing], list[Standing]]] = defaultdict(lambda: ([], []))
-    joined = _Joined()
+def compare_bursts(
+    live: Iterable[BurstSnapshot], replay: Iterable[BurstSnapshot], context: HoldContext
+) -> ReplayComparison:
+    """Join the bursts of both sides, and decide which differences are held."""
     sides = (list(live), list(replay))
+    components = _Components()
     for burst in (*sides[0], *sides[1]):
-        joined.join(f"burst {burst.burst_id}", *(f"image {frame.image_id}" for frame in burst.frames))
-        joined.join(f"burst {burst.burst_id}", *(f"upload {frame.upload_id}" for frame in burst.frames))
+        components.join(f"burst {burst.burst_id}", *(f"image {frame.image_id}" for frame in burst.frames))
+        components.join(f"burst {burst.burst_id}", *(f"upload {frame.upload_id}" for frame in burst.frames))
+    groups: defaultdict[str, tuple[list[BurstSnapshot], list[BurstSnapshot]]] = defaultdict(lambda: ([], []))
     for side, bursts in enumerate(sides):
         for burst in bursts:
-            groups[joined.root(f"burst {burst.burst_id}")][side].append(burst)
+            groups[components.root(f"burst {burst.burst_id}")][side].append(burst)
     changes = []
     for of_live, of_replay in groups.values():
-        change = Change(tuple(of_live), tuple(of_replay))
-        changes.append(Change(change.live, change.replay, _held(change, around)))
-    changes.sort(key=lambda each: (each.camera, min(burst.burst_id for burst in (*each.live, *each.replay))))
-    return Comparison(changes)
+        change = BurstChange(tuple(of_live), tuple(of_replay))
+        changes.append(BurstChange(change.live, change.replay, _hold_reason(change, context)))
+    changes.sort(key=lambda change: (change.camera, min(burst.burst_id for burst in (*change.live, *change.replay))))
+    return ReplayComparison(changes)
 
 
-def _held(change: Change, around: Circumstances) -> Held | None:
-    return _not_what_was_judged(change, around) or _not_settled(change, around)
+def _hold_reason(change: BurstChange, context: HoldContext) -> HoldReason | None:
+    return _content_differs(change, context) or _not_final(change, context)
 
 
-_UNREAD = {"object-missing": Held.OBJECT_GONE, "object-changed": Held.OBJECT_CHANGED, "object-moved": Held.OBJECT_GONE}
+_UNREAD = {
+    "object-missing": HoldReason.OBJECT_GONE,
+    "object-changed": HoldReason.OBJECT_CHANGED,
+    "object-moved": HoldReason.OBJECT_GONE,
+}
 
 
-def _not_what_was_judged(change: Change, around: Circumstances) -> Held | None:
-    """The replay did not see the photographs that live judged: a verdict without them says nothing about the past.
+def _content_differs(change: BurstChange, context: HoldContext) -> HoldReason | None:
+    """The replay did not read the content that the live verdict is about, so that its verdict does not replace that.
 
     Retention and overwriting change the store, not what was once photographed. One such photograph holds everything
     that shares a burst with it on either side.
     """
-    before = {frame.upload_id: frame for burst in change.live for frame in burst.frames}
-    found = set()
-    for frame in (frame for burst in change.replay for frame in burst.frames):
-        live = before.pop(frame.upload_id, None)
+    not_replayed = {frame.upload_id: frame for frame in change.live_frames()}
+    reasons = set()
+    for frame in change.replay_frames():
+        live = not_replayed.pop(frame.upload_id, None)
         if live is not None and not live.read and (frame.read or frame.rejection == live.rejection):
-            continue  # read at last, or as little known as before
+            continue  # readable now, or as unreadable as before
         if not frame.read:
-            found.add(_UNREAD.get(frame.rejection or "", Held.OBJECT_UNREAD))
+            reasons.add(_UNREAD.get(frame.rejection or "", HoldReason.OBJECT_UNREAD))
         elif live is not None and frame.image_id != live.image_id:
-            found.add(Held.OBJECT_CHANGED)
-    for live in before.values():
-        if live.read and live.upload_id in around.unread:
-            found.add(_UNREAD.get(around.unread[live.upload_id], Held.OBJECT_UNREAD))
-    return next((why for why in Held if why in found), None)
+            reasons.add(HoldReason.OBJECT_CHANGED)
+    for live in not_replayed.values():
+        if live.read and live.upload_id in context.unread:
+            reasons.add(_UNREAD.get(context.unread[live.upload_id], HoldReason.OBJECT_UNREAD))
+    return next((reason for reason in HoldReason if reason in reasons), None)
 
 
-def _not_settled(change: Change, around: Circumstances) -> Held | None:
+def _not_final(change: BurstChange, context: HoldContext) -> HoldReason | None:
+    """One side is incomplete, or may still change."""
     images = {image for burst in change.replay for image in burst.images}
-    uploads = {frame.upload_id for burst in change.replay for frame in burst.frames}
-    for frame in (frame for burst in change.live for frame in burst.frames):
+    uploads = {frame.upload_id for frame in change.replay_frames()}
+    for frame in change.live_frames():
         if frame.image_id in images or frame.upload_id in uploads:
             continue
-        return Held.UNANSWERED if frame.upload_id in around.copied else Held.EDGE
+        return HoldReason.UNANSWERED if frame.upload_id in context.copied else HoldReason.EDGE
     if any(burst.status is BurstStatus.PROVISIONAL for burst in (*change.live, *change.replay)):
-        return Held.OPEN
-    lateness = max(around.lateness, around.lateness_of.get(change.camera, around.lateness))
-    if any(burst.closed_at is not None and around.now - burst.closed_at <= lateness for burst in change.live):
-        return Held.RECENT
-    known = {image for burst in change.live for image in burst.images}
-    if not around.live_caught_up and not images <= known:
-        return Held.LIVE_BEHIND
+        return HoldReason.OPEN
+    lateness = max(context.lateness, context.camera_lateness.get(change.camera, context.lateness))
+    if any(burst.closed_at is not None and context.now - burst.closed_at <= lateness for burst in change.live):
+        return HoldReason.RECENT
+    live_images = {image for burst in change.live for image in burst.images}
+    if not context.live_caught_up and not images <= live_images:
+        return HoldReason.LIVE_BEHIND
     return None
 
 
-class _Joined:
-    """Union-find over names."""
+class _Components:
+    """Connected components of names (union-find with path halving)."""
 
     def __init__(self) -> None:
-        self._above: dict[str, str] = {}
+        self._parent: dict[str, str] = {}
 
     def root(self, name: str) -> str:
-        while (above := self._above.get(name, name)) != name:
-            self._above[name] = self._above.get(above, above)
-            name = above
+        while (parent := self._parent.get(name, name)) != name:
+            self._parent[name] = self._parent.get(parent, parent)
+            name = parent
         return name
 
     def join(self, first: str, *others: str) -> None:
         for other in others:
-            ours, theirs = self.root(first), self.root(other)
-            if ours != theirs:
-                self._above[theirs] = ours
+            first_root, other_root = self.root(first), self.root(other)
+            if first_root != other_root:
+                self._parent[other_root] = first_root

@@ -1,9 +1,7 @@
-"""What a replay is, and where that is written down."""
+"""The description of a replay: its plan and its state, stored in one folder."""
 
 import contextlib
-import fcntl
 import json
-import os
 import re
 import secrets
 import shutil
@@ -12,170 +10,165 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from uncia.child_processes import Mark
 from uncia.errors import SettingsError, UnciaError
 from uncia.ids import digest
 from uncia.producers.replay.selection import Selection
-from uncia.settings import Settings, read_settings, stack_dir
+from uncia.producers.replay.setting_overrides import settings_with, shown_value
+from uncia.producers.replay.worker_processes import MARK_VARIABLE
+from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 
-FIXED = {
-    "kafka",
-    "namespace",
-    "partitions",
-    "replication",
-    "model",
-    "model_version",
-    "data_dir",
-    "web_host",
-    "web_port",
-}
-"""Settings that a replay has from elsewhere, and that `--settings` may therefore not change."""
-
-WITHOUT_EFFECT = {
-    "backfill_after_s",
-    "bucket",
-    "event_gap_s",
-    "independence_gap_s",
-    "key_pattern",
-    "own_buckets",
-}
-"""Settings that no worker of a replay reads; all of reconcile are others."""
-
-GENTLE = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
-"""Small windows: live finds at most these few requests of a replay before its own."""
+LOW_PRIORITY = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
+"""Small windows: a live request waits for at most these few requests of a replay."""
 
 _FILE = "replay.json"
 _REASON = "reason"
 _REASON_BYTES = 4096
-_SECRET = re.compile(r"secret|password|passwd|token|credential|access_key")
-_USER_IN_URL = re.compile(r"//[^/@]*@")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-class Plan(BaseModel):
-    """What was asked for."""
+class ReplayPlan(BaseModel):
+    """What a user requested: photographs, model and settings."""
 
     model_config = ConfigDict(frozen=True)
 
     selection: Selection = Selection()
     model: str = ""
-    """Empty: the live one."""
+    """Empty: the live model."""
     model_version: str = ""
     settings: dict[str, str] = Field(default_factory=dict)
     """`UNCIA_...` variables of the workers."""
 
-    def words(self) -> str:
-        """For people."""
+    def describe(self) -> str:
+        """The plan for people: `photographs of ridge/*, with large@3`."""
+        return f"{self.selection.describe()}, with {self.describe_model()}"
+
+    def describe_model(self) -> str:
+        """The model and the overridden settings for people."""
         model = f"{self.model}@{self.model_version}" if self.model_version else self.model
-        changed = [f"{name}={_shown(name, value)}" for name, value in sorted(self.settings.items())]
-        return f"{self.selection.words()}, with {', '.join([model or 'the live model', *changed])}"
+        overrides = [f"{name}={shown_value(name, value)}" for name, value in sorted(self.settings.items())]
+        return ", ".join([model or "the live model", *overrides])
 
 
 class Replay(BaseModel):
-    """One replay."""
+    """One replay. The fields are the format of its file `replay.json`."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    plan: Plan
+    plan: ReplayPlan
     made_at: datetime
     mark: str
-    """In the environment of its processes."""
+    """The value of the mark that its processes carry."""
     ends: dict[str, dict[int, int]]
-    """Of each live upload topic, when the replay was made: partition to offset."""
+    """End offsets of the live upload topics when the replay was created: topic, partition, offset."""
     answer_ends: dict[str, dict[int, int]] = Field(default_factory=dict)
-    """The same of live's answers, whose capture times `since` and `until` go by."""
+    """The same for the live predictions, whose capture times `since` and `until` refer to."""
     topic_ids: dict[str, str] = Field(default_factory=dict)
-    """Full names of the topics that it reads and writes, and the ids that the broker gave them."""
+    """The ids that the broker has given to the topics that the replay reads and writes, by full name."""
     completed_at: datetime | None = None
     loaded_model: bool = False
-    """Triton served the model because of this replay."""
+    """True where Triton loaded the model for this replay."""
 
     @classmethod
-    def make(
+    def create(
         cls,
         name: str,
-        plan: Plan,
+        plan: ReplayPlan,
         ends: dict[str, dict[int, int]],
         answer_ends: dict[str, dict[int, int]] | None = None,
     ) -> Self:
-        """A new one."""
+        """A new replay with a mark of its own; it is not stored yet."""
         mark = secrets.token_hex(12)
         return cls(name=name, plan=plan, made_at=datetime.now(UTC), mark=mark, ends=ends, answer_ends=answer_ends or {})
 
     def variables(self, live: Settings) -> dict[str, str]:
-        """What the environment of its workers has beside, or instead of, that of live."""
+        """Environment variables of its workers, in addition to those of the live system or instead of them."""
         plan = self.plan
         pinned = {"UNCIA_MODEL": plan.model, "UNCIA_MODEL_VERSION": plan.model_version} if plan.model else {}
-        return {**GENTLE, **plan.settings, **pinned, "UNCIA_NAMESPACE": namespace_of(self.name, live)}
+        return {**LOW_PRIORITY, **plan.settings, **pinned, "UNCIA_NAMESPACE": namespace_of(self.name, live)}
 
     def settings(self, live: Settings) -> Settings:
         """The settings of its workers. Raises `SettingsError`."""
-        return _settings_with(self.variables(live))
+        return settings_with(self.variables(live))
 
     @property
-    def runs(self) -> bool:
-        """A command has it in its hands at this moment."""
+    def process_mark(self) -> Mark:
+        """The mark of its processes."""
+        return Mark(MARK_VARIABLE, self.mark)
+
+    @property
+    def is_locked(self) -> bool:
+        """True while a command starts, promotes or drops it."""
         if not self.folder.is_dir():
             return False
-        with (self.folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return True
+        lock = self._lock()
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        lock.release()
         return False
 
     @property
     def folder(self) -> Path:
-        """Description, logs, scratch."""
-        return home() / self.name
+        """The folder of its description and of its workers' logs and data."""
+        return replays_folder() / self.name
 
     def save(self) -> None:
-        """Write the description: whoever reads it finds the old one or the new one, also after a power cut."""
+        """Write the description atomically: a reader finds the old or the new one, after a power cut too."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_durably(self.folder / _FILE, self.model_dump_json(indent=2) + "\n")
         if not (self.folder / _REASON).exists():
-            self.note_reason("")
+            self.save_reason("")
 
     @property
     def reason(self) -> str:
-        """Why its last run could not go on; empty where it could, or was stopped."""
+        """Why its last run failed; empty where it did not, or was stopped."""
         try:
             return (self.folder / _REASON).read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
-    def note_reason(self, reason: str) -> None:
-        """Write down why it cannot go on, into blocks that the file has from the start: a full disk is a reason too."""
+    def save_reason(self, reason: str) -> None:
+        """Store why a run failed, in blocks that the file has owned from the start: a full disk is a reason too."""
         raw = " ".join(reason.split()).encode()[:_REASON_BYTES].ljust(_REASON_BYTES)
         path = self.folder / _REASON
         with path.open("r+b" if path.exists() else "wb") as file:
             file.write(raw)
 
     def remove(self) -> None:
-        """Remove its folder."""
+        """Remove its folder, and the folder of all replays if it was the last one."""
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
-            home().rmdir()  # the last one
+            replays_folder().rmdir()
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else starts, promotes or drops it meanwhile. Raises `UnciaError` when somebody does now."""
+    def locked(self) -> Iterator[None]:
+        """Excludes other commands that start, promote or drop it. Raises `UnciaError` while one does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UnciaError(
-                    f"the replay {self.name} is in another command's hands; wait for it or end it"
-                ) from error
+        lock = self._lock()
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise UnciaError(
+                f"another command is running, promoting or dropping the replay {self.name}: wait for it or stop it"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / "lock")
 
 
-def home() -> Path:
-    """Where the replays of this system are described: in the stack's folder where there is one."""
+def replays_folder() -> Path:
+    """The folder of all replays: in that of the embedded stack where there is one."""
     return (stack_dir() if stack_dir().is_dir() else Path(".local")) / "replays"
 
 
@@ -184,9 +177,9 @@ def namespace_of(name: str, live: Settings) -> str:
     return f"{live.namespace}-replay-{name}" if live.namespace else f"replay-{name}"
 
 
-def find(name: str) -> Replay | None:
-    """The replay of that name, if there is one. Raises `UnciaError` when its description cannot be read."""
-    path = home() / checked(name) / _FILE
+def find_replay(name: str) -> Replay | None:
+    """The replay of that name, or None. Raises `UnciaError` when its description cannot be read."""
+    path = replays_folder() / check_name(name) / _FILE
     try:
         return Replay.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -195,78 +188,28 @@ def find(name: str) -> Replay | None:
         raise UnciaError(f"{path} was not written by this version of Uncia: {error.errors()[0]['msg']}") from error
 
 
-def load(name: str) -> Replay:
-    """The replay of that name. Raises `UnciaError` with the names that there are."""
-    if found := find(name):
+def load_replay(name: str) -> Replay:
+    """The replay of that name. Raises `UnciaError` with the names that exist."""
+    if found := find_replay(name):
         return found
     known = ", ".join(replay.name for replay in all_replays()) or "none yet"
     raise UnciaError(f"no replay is called {name!r}; there are: {known}")
 
 
 def all_replays() -> list[Replay]:
-    """Every replay that is described here, oldest first."""
-    found = [load(path.parent.name) for path in home().glob(f"*/{_FILE}")]
+    """All stored replays, oldest first."""
+    found = [load_replay(path.parent.name) for path in replays_folder().glob(f"*/{_FILE}")]
     return sorted(found, key=lambda replay: replay.made_at)
 
 
-def checked(name: str) -> str:
-    """The name, if it may be one: it becomes part of topic names."""
+def check_name(name: str) -> str:
+    """The name itself. Raises `SettingsError` where it cannot become part of topic names."""
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{name!r} cannot name a replay: small letters, digits and hyphens, at most 40")
+        raise SettingsError(f"{name!r} cannot name a replay: use lower-case letters, digits and hyphens, at most 40")
     return name
 
 
-def drawn_name(plan: Plan) -> str:
-    """The name of a replay that was given none: the same for the same plan, so that it goes on."""
-    words = re.sub(r"[^a-z0-9]+", "-", f"{plan.model or 'live'}-{plan.model_version}".lower()).strip("-")[:30]
-    return f"{words}-{digest(json.dumps(plan.model_dump(mode='json'), sort_keys=True))[:6]}"
-
-
-def variables_of(assignments: list[str]) -> dict[str, str]:
-    """`NAME=value` as a mapping, for workers' settings that exist and may differ. Raises `SettingsError`."""
-    found: dict[str, str] = {}
-    for each in assignments:
-        name, equals, value = each.partition("=")
-        name = name.strip().upper()
-        name = name if name.startswith("UNCIA_") else f"UNCIA_{name}"
-        field = name.removeprefix("UNCIA_").lower()
-        # The value is repeated nowhere: with a slip in the name it may be a secret.
-        if is_secret(field) or _USER_IN_URL.search(value):
-            raise SettingsError(
-                f"--settings {name}: secrets are not taken here, where they would be written down with the replay; its "
-                "workers have those of the environment and of the stack"
-            )
-        if not equals or field not in Settings.model_fields:
-            raise SettingsError(f"--settings {name}: write NAME=value with a name from `uncia settings show`")
-        if field in FIXED:
-            raise SettingsError(f"--settings {name}: a replay has its own {name}; --model chooses the model")
-        if field in WITHOUT_EFFECT or field.startswith("reconcile_"):
-            raise SettingsError(f"--settings {name}: has no effect on a replay")
-        found[name] = value.strip()
-    _settings_with(found)
-    return found
-
-
-def is_secret(field: str) -> bool:
-    """The setting, by its name in `Settings`, must not be shown or stored."""
-    info = Settings.model_fields.get(field)
-    return bool(_SECRET.search(field)) or (info is not None and "SecretStr" in str(info.annotation))
-
-
-def _shown(name: str, value: str) -> str:
-    """A setting's value for people. Descriptions of earlier versions may hold secrets."""
-    return "(not shown)" if is_secret(name.removeprefix("UNCIA_").lower()) or _USER_IN_URL.search(value) else value
-
-
-def _settings_with(variables: dict[str, str]) -> Settings:
-    """Settings as a process with these variables reads them."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        return read_settings()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def default_name(plan: ReplayPlan) -> str:
+    """A name derived from the plan: the same plan gets the same name, so that starting it again resumes."""
+    prefix = re.sub(r"[^a-z0-9]+", "-", f"{plan.model or 'live'}-{plan.model_version}".lower()).strip("-")[:30]
+    return f"{prefix}-{digest(json.dumps(plan.model_dump(mode='json'), sort_keys=True))[:6]}"

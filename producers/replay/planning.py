@@ -1,62 +1,63 @@
-"""Describes a replay before anything of it is made: what it takes, and up to where."""
+"""Prepares a replay before anything of it is written: its selection, and the offsets up to which it reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from uncia.errors import UnciaError
-from uncia.producers.replay.description import Plan, Replay, find
-from uncia.producers.replay.log_offsets import Log, Place, asking
-from uncia.producers.replay.selection_check import must_select, times_read
+from uncia.producers.replay.description import Replay, ReplayPlan, find_replay
+from uncia.producers.replay.kafka_log import KafkaLog, Partition, connect_to_log
+from uncia.producers.replay.selection_check import check_selects, read_capture_times
 from uncia.settings import Settings
 from uncia.topics import IMAGE_PREDICTED, UPLOAD_TOPICS, Topic
 
 
 @dataclass(frozen=True)
-class Described:
-    """A replay, and what was learnt about live when it was described."""
+class PreparedReplay:
+    """A replay, and what its run needs to know besides its description."""
 
     replay: Replay
-    new: bool
-    """It was not there before, and is not written down yet."""
+    is_new: bool
+    """True where its description has not been written yet."""
     times: Mapping[str, datetime]
-    """Capture times that live read, by upload id, where the selection goes by them."""
+    """Capture times that the live system read, by upload id, where the selection has times."""
 
 
-def described(name: str, plan: Plan, live: Settings) -> Described:
-    """The replay of that name: the one that there is if the plan is the same, else a new one. Writes nothing.
+def prepare_replay(name: str, plan: ReplayPlan, live: Settings) -> PreparedReplay:
+    """The replay of that name: the existing one if its plan is the same, else a new one. Writes nothing.
 
-    Raises `UnciaError` when one of that name has another plan, and `SettingsError` when the plan selects nothing, or
-    its settings are wrong.
+    An empty plan stands for that of the existing replay. Raises `UnciaError` when one of that name has another plan,
+    and `SettingsError` when the plan selects nothing or its settings are wrong.
     """
-    plan.selection.possible()
-    if found := find(name):
-        if plan not in (Plan(), found.plan):
+    plan.selection.check_time_range()
+    if existing := find_replay(name):
+        if plan not in (ReplayPlan(), existing.plan):
             raise UnciaError(
-                f"the replay {name} is another one: {found.plan.words()}. Choose another name, or "
+                f"a replay {name} exists with another plan: {existing.plan.describe()}. Choose another name, or run "
                 f"`uncia replay drop {name}` first"
             )
-        return Described(found, False, times_read(live, found.plan.selection, _places(found.answer_ends)))
-    with asking(live) as log:
-        ends, answer_ends = _ends(log, UPLOAD_TOPICS), _ends(log, (IMAGE_PREDICTED,))
-    replay = Replay.make(name, plan, ends, answer_ends)
+        times = read_capture_times(live, existing.plan.selection, _flat(existing.answer_ends))
+        return PreparedReplay(existing, False, times)
+    with connect_to_log(live) as log:
+        ends, answer_ends = _nested_ends(log, UPLOAD_TOPICS), _nested_ends(log, (IMAGE_PREDICTED,))
+    replay = Replay.create(name, plan, ends, answer_ends)
     replay.settings(live)
-    times = times_read(live, plan.selection, _places(answer_ends))
-    must_select(live, plan.selection, _places(ends), times)
-    return Described(replay, True, times)
+    times = read_capture_times(live, plan.selection, _flat(answer_ends))
+    check_selects(live, plan.selection, _flat(ends), times)
+    return PreparedReplay(replay, True, times)
 
 
-def _ends(log: Log, topics: tuple[Topic, ...]) -> dict[str, dict[int, int]]:
+def upload_ends(replay: Replay) -> dict[Partition, int]:
+    """The offsets of the live upload topics up to which the replay reads."""
+    return _flat(replay.ends)
+
+
+def _nested_ends(log: KafkaLog, topics: tuple[Topic, ...]) -> dict[str, dict[int, int]]:
     ends: dict[str, dict[int, int]] = {}
     for (topic, partition), end in log.ends(topics).items():
         ends.setdefault(topic, {})[partition] = end
     return ends
 
 
-def _places(ends: Mapping[str, Mapping[int, int]]) -> dict[Place, int]:
+def _flat(ends: Mapping[str, Mapping[int, int]]) -> dict[Partition, int]:
     return {(topic, partition): end for topic, of_topic in ends.items() for partition, end in of_topic.items()}
-
-
-def ends_of(replay: Replay) -> dict[Place, int]:
-    """Where the selection ends, by place."""
-    return _places(replay.ends)

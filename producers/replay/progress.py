@@ -1,4 +1,4 @@
-"""How far a replay is, and whether it is done: asked of the log alone, whoever asks."""
+"""The progress of a replay, read from the log alone: any command computes the same numbers."""
 
 import contextlib
 from dataclasses import dataclass
@@ -6,75 +6,75 @@ from dataclasses import dataclass
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
 from uncia.kafka.broker import read_topics
-from uncia.producers.replay.log_offsets import Log, Place
+from uncia.producers.replay.kafka_log import KafkaLog, Partition
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 
 
 @dataclass(frozen=True)
-class Progress:
-    """The numbers of one moment."""
+class ReplayProgress:
+    """Counts at one moment. The field names are keys of the JSON output of `uncia replay start` and `status`."""
 
     copied: int
     """Upload events in the namespace."""
     unanswered: int
-    """Uploads that predict has not settled."""
+    """Uploads that the prediction worker has not committed."""
     answered: int
-    """Answers; a repetition after a crash counts twice."""
+    """Predictions; a repetition after a crash counts twice."""
     unplaced: int
-    """Answers that bursts has not settled."""
+    """Predictions that the bursts worker has not committed."""
     bursts: int
-    """That stand."""
+    """Bursts that are not superseded."""
     open: int
-    """Of them not closed yet."""
+    """Bursts that are not closed yet."""
     dead_letters: int
 
     @property
     def settled(self) -> bool:
-        """All that was copied is in closed bursts."""
+        """True where every copied upload is in a closed burst."""
         return not (self.unanswered or self.unplaced or self.open)
 
 
-class OpenBursts:
-    """Follows the bursts of a namespace, keeping the ids that stand and those that are open."""
+class BurstCounter:
+    """Counts the bursts of a namespace incrementally: the memory is one entry a burst, and no message is read twice."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._positions: dict[Place, int] = {}
-        self._open: dict[str, int] = {}
-        self._standing: dict[str, int] = {}
+        self._positions: dict[Partition, int] = {}
+        self._open: set[str] = set()
+        self._current: set[str] = set()
 
     def read(self) -> tuple[int, int]:
-        """How many stand, and how many of them are open, by now."""
+        """Read new messages. Returns the numbers of bursts that are not superseded and of open bursts."""
         for message in read_topics(self._settings, (BURST_RESOLVED,), until_end=True, from_positions=self._positions):
             self._positions[(message.topic, message.partition)] = message.offset + 1
             with contextlib.suppress(PermanentError):
                 if message.value is not None:
-                    self._take(BurstResolved.from_bytes(message.value))
-        return len(self._standing), len(self._open)
+                    self._add(BurstResolved.from_bytes(message.value))
+        return len(self._current), len(self._open)
 
-    def _take(self, burst: BurstResolved) -> None:
-        for held, holds in (
-            (self._standing, burst.status is not BurstStatus.SUPERSEDED),
+    def _add(self, burst: BurstResolved) -> None:
+        for members, is_member in (
+            (self._current, burst.status is not BurstStatus.SUPERSEDED),
             (self._open, burst.status is BurstStatus.PROVISIONAL),
         ):
-            if holds:
-                held[burst.burst_id] = burst.revision
+            if is_member:
+                members.add(burst.burst_id)
             else:
-                held.pop(burst.burst_id, None)
+                members.discard(burst.burst_id)
 
 
-def progress_of(log: Log, bursts: OpenBursts, upload_topics: tuple[Topic, ...]) -> Progress:
-    """Ask. The groups first and the bursts last: what was settled then is in the bursts that are read."""
-    unanswered = log.behind(upload_topics)
-    unplaced = log.behind((IMAGE_PREDICTED,))
-    standing, still_open = bursts.read()
-    return Progress(
+def read_progress(log: KafkaLog, bursts: BurstCounter, upload_topics: tuple[Topic, ...]) -> ReplayProgress:
+    """Count. Groups are read first and bursts last: what is committed by then is in the bursts that are read."""
+    unanswered = log.lag(upload_topics)
+    unplaced = log.lag((IMAGE_PREDICTED,))
+    current, still_open = bursts.read()
+    return ReplayProgress(
         copied=log.count(upload_topics),
         unanswered=unanswered,
         answered=log.count((IMAGE_PREDICTED,)),
         unplaced=unplaced,
-        bursts=standing,
+        bursts=current,
         open=still_open,
         dead_letters=log.count((DEAD_LETTER,)),
     )

@@ -1,63 +1,67 @@
-"""The events that make live say what the replay says; pure.
+"""Plans the events that give the live topic the verdicts of a replay; pure.
 
-For every difference that is not held: what both know by the same id is revised, ids that only the replay has are
-published, and ids that only live has are superseded by the burst that holds their first photograph. Revisions rise
-above everything that live ever said of an id. Heirs come before what they supersede: a reader that stops between two
-events has seen a photograph twice, not never.
+For every difference that is not held: a burst that both sides have under the same id is revised, an id that only the
+replay has is published, and an id that only the live system has is superseded by the burst that contains its first
+photograph. Revisions rise above every revision that was ever published for an id. Successors are sent before the bursts
+that they supersede: a subscriber that stops in between has a photograph twice, and never not at all.
 
-Once they are published, the comparison finds nothing more to promote.
+Once the events are published, a new comparison finds nothing to promote.
 """
 
 from collections.abc import Mapping
 
 from uncia.events import BurstResolved, BurstStatus
-from uncia.producers.replay.burst_snapshot import Standing
-from uncia.producers.replay.compare import Change, Comparison
+from uncia.producers.replay.burst_snapshot import BurstSnapshot
+from uncia.producers.replay.compare import BurstChange, ReplayComparison
 
 
-def plan(comparison: Comparison, said: Mapping[str, int], words: str) -> list[BurstResolved]:
-    """Events in the order in which they are to be sent.
+def plan_promotion(comparison: ReplayComparison, revisions: Mapping[str, int], cause: str) -> list[BurstResolved]:
+    """The events in the order in which they must be sent.
 
-    `said` has the highest revision of every burst id that live ever had, superseded ones too. `words` name the replay
-    and the model in the events' `changes`.
+    `revisions` maps every burst id that was ever published live to its highest revision, superseded ids included.
+    `cause` names the replay and its model in the events' `changes`.
     """
     events = []
     for change in comparison.to_promote():
-        heirs = [burst for burst in change.replay if not any(burst.agrees(live) for live in change.live)]
-        events += [_heir(burst, change, said, words) for burst in heirs]
-        kept = {burst.burst_id for burst in change.replay}
-        events += [_superseded(live, change, said, words) for live in change.live if live.burst_id not in kept]
+        new = [burst for burst in change.replay if not any(burst.is_equivalent(live) for live in change.live)]
+        events += [_revision(burst, change, revisions, cause) for burst in new]
+        replay_ids = {burst.burst_id for burst in change.replay}
+        events += [
+            _superseded(live, change, revisions, cause) for live in change.live if live.burst_id not in replay_ids
+        ]
     return events
 
 
-def _heir(burst: Standing, change: Change, said: Mapping[str, int], words: str) -> BurstResolved:
+def _revision(burst: BurstSnapshot, change: BurstChange, revisions: Mapping[str, int], cause: str) -> BurstResolved:
     before = next((live for live in change.live if live.burst_id == burst.burst_id), None)
-    kept = {each.burst_id for each in change.replay}
-    overlapping = [live for live in change.live if live.shared_with(burst)]
-    gone = tuple(live.burst_id for live in overlapping if live.burst_id not in kept)
+    replay_ids = {other.burst_id for other in change.replay}
+    overlapping = [live for live in change.live if live.count_shared(burst)]
+    superseded = tuple(live.burst_id for live in overlapping if live.burst_id not in replay_ids)
     closed = [live.closed_at for live in overlapping if live.closed_at is not None]
-    changes = [words]
+    changes = [cause]
     if before is not None and before.images != burst.images:
         changes.append(f"{len(before.frames)} frames became {len(burst.frames)}")
-    changes += [f"verdict: {live.label} became {burst.label}" for live in overlapping if live.says != burst.says]
+    changes += [
+        f"verdict: {live.label} became {burst.label}" for live in overlapping if live.verdicts != burst.verdicts
+    ]
     event = burst.event
     return event.model_copy(
         update={
-            "revision": said.get(burst.burst_id, 0) + 1,
-            "status": BurstStatus.REVISED if burst.burst_id in said else BurstStatus.FINAL,
-            # It closed when it closed: the replay's own times mean nothing in live's log.
+            "revision": revisions.get(burst.burst_id, 0) + 1,
+            "status": BurstStatus.REVISED if burst.burst_id in revisions else BurstStatus.FINAL,
+            # The time of the live close: the replay's log times mean nothing in the live log.
             "closed_at": max(closed, default=event.closed_at),
-            "supersedes": gone,
+            "supersedes": superseded,
             "changes": tuple(changes),
         }
     )
 
 
-def _superseded(live: Standing, change: Change, said: Mapping[str, int], words: str) -> BurstResolved:
+def _superseded(live: BurstSnapshot, change: BurstChange, revisions: Mapping[str, int], cause: str) -> BurstResolved:
     event = live.event
     return BurstResolved(
         burst_id=live.burst_id,
-        revision=said[live.burst_id] + 1,
+        revision=revisions[live.burst_id] + 1,
         status=BurstStatus.SUPERSEDED,
         station=event.station,
         camera=event.camera,
@@ -66,15 +70,15 @@ def _superseded(live: Standing, change: Change, said: Mapping[str, int], words: 
         ended_at=event.ended_at,
         rule=event.rule,
         settings=event.settings,
-        superseded_by=_heir_of(live, change).burst_id,
-        changes=(words,),
+        superseded_by=_successor(live, change).burst_id,
+        changes=(cause,),
     )
 
 
-def _heir_of(live: Standing, change: Change) -> Standing:
-    """The burst that holds the first of its photographs which any holds."""
+def _successor(live: BurstSnapshot, change: BurstChange) -> BurstSnapshot:
+    """The replay's burst with the first photograph of the live burst that any of them contains."""
     for frame in live.frames:
         for burst in change.replay:
-            if frame.image_id in burst.images or any(frame.upload_id == each.upload_id for each in burst.frames):
+            if frame.image_id in burst.images or frame.upload_id in burst.uploads:
                 return burst
-    raise AssertionError("a burst without an heir is held")
+    raise AssertionError("a burst without a successor is held")

@@ -1,4 +1,4 @@
-"""Runs a replay until it is done or told to stop; to run it again goes on."""
+"""Runs a replay until it is complete or stopped; running it again resumes."""
 
 import contextlib
 import threading
@@ -9,186 +9,188 @@ from datetime import UTC, datetime
 
 from uncia.errors import DependencyDown, SettingsError, UnciaError
 from uncia.kafka.broker import create_topics, topic_ids
-from uncia.producers.replay.description import Replay, load
-from uncia.producers.replay.feed import Fed, everything, feed, wanted
-from uncia.producers.replay.log_offsets import asking
-from uncia.producers.replay.model_check import NotServed, ensure_served
-from uncia.producers.replay.planning import Described, ends_of
-from uncia.producers.replay.progress import OpenBursts, Progress, progress_of
-from uncia.producers.replay.removal import remove
-from uncia.producers.replay.workers import Workers, end_left_behind
+from uncia.producers.replay.description import Replay, load_replay
+from uncia.producers.replay.feed import FeedProgress, feed, is_selected, select_all
+from uncia.producers.replay.kafka_log import connect_to_log
+from uncia.producers.replay.planning import PreparedReplay, upload_ends
+from uncia.producers.replay.progress import BurstCounter, ReplayProgress, read_progress
+from uncia.producers.replay.removal import remove_replay
+from uncia.producers.replay.replay_model import ModelNotServed, ensure_served
+from uncia.producers.replay.worker_processes import WorkerProcesses, end_processes
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_BACKFILLED, IMAGE_PREDICTED, UPLOAD_TOPICS
 
 TARGET = IMAGE_BACKFILLED
-"""Both live lanes are copied here: in the namespace everything waits for live."""
+"""Both live lanes are copied to this topic: in the namespace, every upload waits for live ones."""
 
 CONTEXT = DEPLOYMENT_CHANGED
-"""What the workers read beside photographs: copied whole, before they start."""
+"""What the workers read besides photographs: copied in full before they start."""
 
 OWN_TOPICS = (TARGET, IMAGE_PREDICTED, BURST_RESOLVED)
-"""Of the namespace: progress is read from these."""
+"""Topics of the namespace from which the progress is read."""
 
-_ASK_EVERY_S = 0.5
+_POLL_INTERVAL_S = 0.5
 
-_STUCK_S = 20
-"""Without an answer for so long, Triton is asked for the model again: one that was restarted serves live's alone."""
+_STALLED_S = 20
+"""Without progress for so long, Triton is asked for the model again: a restarted Triton serves the live one only."""
 
-_NOT_SERVED = 3
-"""So often in a row Triton may answer that it cannot serve the model; then the run ends."""
+_MAX_NOT_SERVED = 3
+"""After so many refusals by Triton in a row, the run fails."""
 
-_LOOK_EVERY_S = 5
-"""The topics are looked for so often: one that was deleted must not pass for one that was read to its end."""
+_TOPIC_CHECK_INTERVAL_S = 5
+"""How often the ids of the topics are checked: a deleted topic must not pass for one that was read to its end."""
 
-Report = Callable[[Fed, Progress | None], None]
+ReportProgress = Callable[[FeedProgress, ReplayProgress | None], None]
+"""Receives the progress twice a second; None for the second argument while Kafka is unavailable."""
 
 
-def run(what: Described, live: Settings, report: Report) -> Progress:
-    """Run it to its end. A `KeyboardInterrupt` ends its processes and leaves it where it is.
+def run_replay(prepared: PreparedReplay, live: Settings, report: ReportProgress) -> ReplayProgress:
+    """Run a replay until it is complete. A `KeyboardInterrupt` ends its processes and leaves its progress.
 
-    So does any error, and `Replay.reason` has it from then on; but a new replay that never began, because its model
-    is not served or its workers refuse their settings, is taken away again. Raises `UnciaError`.
+    So does any error, which `Replay.reason` then returns. A new replay that never began, because its model is not
+    served or its workers refuse their settings, is removed again. Raises `UnciaError`.
     """
-    replay = what.replay
-    running = _Run(what, live, report)
+    replay = prepared.replay
+    run = _Run(prepared, live, report)
     try:
-        with replay.alone():
+        with replay.locked():
             try:
-                return running.to_its_end()
+                return run.to_completion()
             except Exception as error:
-                if what.new and not running.began(error):
-                    _take_away(replay, live)
+                if prepared.is_new and not run.has_begun(error):
+                    _remove_refused(replay, live)
                 else:
                     with contextlib.suppress(OSError):
-                        replay.note_reason(_words(error))
+                        replay.save_reason(_message(error))
                 raise
     except OSError as error:
-        raise UnciaError(_words(error)) from error
+        raise UnciaError(_message(error)) from error
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"the replay cannot go on: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+        return (
+            f"the replay cannot continue: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+        )
     return str(error) if isinstance(error, UnciaError) else f"{type(error).__name__}: {error}"
 
 
-def _take_away(replay: Replay, live: Settings) -> None:
-    """A refused start leaves nothing."""
+def _remove_refused(replay: Replay, live: Settings) -> None:
+    """A start that was refused leaves nothing behind."""
     try:
-        remove(replay, live)
+        remove_replay(replay, live)
     except DependencyDown as error:
         with contextlib.suppress(OSError):
-            replay.note_reason(
-                f"it was refused, and {error}: `uncia replay drop {replay.name}` takes away what is left"
-            )
+            replay.save_reason(f"it was refused, and {error}: `uncia replay drop {replay.name}` removes what is left")
 
 
 class _Run:
     """One run of a replay."""
 
-    def __init__(self, what: Described, live: Settings, report: Report) -> None:
-        self._what = what
-        self._replay = what.replay
+    def __init__(self, prepared: PreparedReplay, live: Settings, report: ReportProgress) -> None:
+        self._prepared = prepared
+        self._replay = prepared.replay
         self._live = live
-        self._config = what.replay.settings(live)
+        self._config = prepared.replay.settings(live)
         self._report = report
-        self._fed = Fed()
+        self._feed_progress = FeedProgress()
         self._stop = threading.Event()
-        self._working = False
+        self._workers_started = False
         self._answered = 0
 
-    def began(self, error: Exception) -> bool:
-        """There is something to go on with: the error is more than a refusal to start."""
-        return self._working and (self._answered > 0 or not isinstance(error, SettingsError))
+    def has_begun(self, error: Exception) -> bool:
+        """True where there is progress to resume from: the error is more than a refusal to start."""
+        return self._workers_started and (self._answered > 0 or not isinstance(error, SettingsError))
 
-    def to_its_end(self) -> Progress:
-        """Start everything, and wait until it is done."""
-        end_left_behind(self._replay.mark)
-        if self._what.new:
+    def to_completion(self) -> ReplayProgress:
+        """Start everything, and wait until it is complete."""
+        end_processes(self._replay.process_mark)
+        if self._prepared.is_new:
             self._replay.save()
-        self._replay.note_reason("")
-        self._serve()
+        self._replay.save_reason("")
+        self._serve_model()
         create_topics(self._config)
-        self._know_topics()
+        self._save_topic_ids()
         self._copy_context()
         with (
-            Workers(self._replay.folder, self._replay.variables(self._live), self._replay.mark) as workers,
+            WorkerProcesses(
+                self._replay.folder, self._replay.variables(self._live), self._replay.process_mark
+            ) as workers,
             ThreadPoolExecutor(1, thread_name_prefix="feeder") as pool,
         ):
-            self._working = True
+            self._workers_started = True
             feeder = pool.submit(self._feed)
             try:
-                progress = self._until_done(workers, feeder)
+                progress = self._wait_until_complete(workers, feeder)
             finally:
                 self._stop.set()
-        load(self._replay.name).model_copy(update={"completed_at": datetime.now(UTC)}).save()
+        self._update(completed_at=datetime.now(UTC))
         return progress
 
-    def _serve(self) -> None:
-        """Have the model served; that it is loaded for us is written down first, so that `drop` unloads it anyhow."""
+    def _update(self, **changes: object) -> None:
+        load_replay(self._replay.name).model_copy(update=changes).save()
 
-        def note() -> None:
-            load(self._replay.name).model_copy(update={"loaded_model": True}).save()
+    def _serve_model(self) -> None:
+        """Have Triton serve the model. That it is loaded for this replay is stored first: `drop` always unloads it."""
+        ensure_served(self._config, self._live, lambda: self._update(loaded_model=True))
 
-        ensure_served(self._config, self._live, note)
-
-    def _know_topics(self) -> None:
-        """Write down which topics these are. Raises `UnciaError` where they are not those of the last run."""
-        known = load(self._replay.name)
+    def _save_topic_ids(self) -> None:
+        """Store the ids of the topics. Raises `UnciaError` where they are not those of the last run."""
+        stored = load_replay(self._replay.name).topic_ids
         found = self._topic_ids()
-        if not known.topic_ids:
-            known.model_copy(update={"topic_ids": found}).save()
-        _must_be_the_same(known.topic_ids or found, found, known.name)
+        if not stored:
+            self._update(topic_ids=found)
+        _check_topic_ids(stored or found, found, self._replay.name)
 
     def _topic_ids(self) -> dict[str, str]:
         return topic_ids(self._live, UPLOAD_TOPICS) | topic_ids(self._config, OWN_TOPICS)
 
-    def _until_done(self, workers: Workers, feeder: Future[None]) -> Progress:
-        topics = load(self._replay.name).topic_ids
-        bursts = OpenBursts(self._config)
+    def _wait_until_complete(self, workers: WorkerProcesses, feeder: Future[None]) -> ReplayProgress:
+        stored_ids = load_replay(self._replay.name).topic_ids
+        bursts = BurstCounter(self._config)
         unanswered, not_served = -1, 0
-        moved = looked = time.monotonic()
+        progressed_at = checked_at = time.monotonic()
         while True:
-            workers.look_after()
-            copied_all = self._fed.finished
+            workers.restart_exited()
+            copied_all = self._feed_progress.finished
             try:
-                if time.monotonic() - looked > _LOOK_EVERY_S or copied_all:
-                    _must_be_the_same(topics, self._topic_ids(), self._replay.name)
-                    looked = time.monotonic()
-                with asking(self._config) as log:
-                    progress = progress_of(log, bursts, (TARGET,))
+                if time.monotonic() - checked_at > _TOPIC_CHECK_INTERVAL_S or copied_all:
+                    _check_topic_ids(stored_ids, self._topic_ids(), self._replay.name)
+                    checked_at = time.monotonic()
+                with connect_to_log(self._config) as log:
+                    progress = read_progress(log, bursts, (TARGET,))
             except DependencyDown:
-                workers.forgive()
-                self._report(self._fed, None)
+                workers.reset_exits()
+                self._report(self._feed_progress, None)
             else:
-                self._note(progress, workers)
+                self._record(progress, workers)
                 if copied_all and progress.settled:
                     return progress
                 if progress.unanswered != unanswered or not unanswered:
-                    unanswered, moved, not_served = progress.unanswered, time.monotonic(), 0
-            if time.monotonic() - moved > _STUCK_S:
+                    unanswered, progressed_at, not_served = progress.unanswered, time.monotonic(), 0
+            if time.monotonic() - progressed_at > _STALLED_S:
                 not_served = self._serve_again(not_served)
-                moved = time.monotonic()
+                progressed_at = time.monotonic()
             if feeder.done():
                 feeder.result()
-            time.sleep(_ASK_EVERY_S)
+            time.sleep(_POLL_INTERVAL_S)
 
-    def _note(self, progress: Progress, workers: Workers) -> None:
+    def _record(self, progress: ReplayProgress, workers: WorkerProcesses) -> None:
         self._answered = progress.answered
-        workers.note_done(
+        workers.record_progress(
             {
                 "predict-backfill": progress.copied - progress.unanswered,
                 "bursts": progress.answered - progress.unplaced,
             }
         )
-        self._report(self._fed, progress)
+        self._report(self._feed_progress, progress)
 
     def _serve_again(self, not_served: int) -> int:
-        """How often in a row Triton has answered by now that it cannot. Raises `NotServed` when that is too often."""
+        """Ask Triton for the model again. Returns its refusals in a row; raises `ModelNotServed` at the third one."""
         try:
-            self._serve()
-        except NotServed:
-            if not_served + 1 >= _NOT_SERVED:
+            self._serve_model()
+        except ModelNotServed:
+            if not_served + 1 >= _MAX_NOT_SERVED:
                 raise
             return not_served + 1
         except DependencyDown:
@@ -196,26 +198,26 @@ class _Run:
         return 0
 
     def _feed(self) -> None:
-        def takes(value: bytes | None) -> bool:
-            return wanted(self._replay.plan.selection, value, self._what.times)
+        def selects(value: bytes | None) -> bool:
+            return is_selected(self._replay.plan.selection, value, self._prepared.times)
 
-        ends = ends_of(self._replay)
+        ends = upload_ends(self._replay)
         while not self._stop.is_set():
             try:
-                feed(self._live, self._config, UPLOAD_TOPICS, TARGET, ends, takes, self._fed, self._stop)
+                feed(self._live, self._config, UPLOAD_TOPICS, TARGET, ends, selects, self._feed_progress, self._stop)
                 return
             except DependencyDown:
                 self._stop.wait(1)
 
     def _copy_context(self) -> None:
-        """What changes there after that matters to the next replay."""
-        with asking(self._live) as log:
+        """Copy the deployments of this moment; later changes affect later replays only."""
+        with connect_to_log(self._live) as log:
             ends = log.ends((CONTEXT,))
-        feed(self._live, self._config, (CONTEXT,), CONTEXT, ends, everything, Fed(), threading.Event())
+        feed(self._live, self._config, (CONTEXT,), CONTEXT, ends, select_all, FeedProgress(), threading.Event())
 
 
-def _must_be_the_same(known: dict[str, str], found: dict[str, str], name: str) -> None:
-    for topic, topic_id in known.items():
+def _check_topic_ids(stored: dict[str, str], found: dict[str, str], name: str) -> None:
+    for topic, topic_id in stored.items():
         if found.get(topic) != topic_id:
-            became = "was deleted" if topic not in found else "was deleted and made anew"
-            raise UnciaError(f"the topic {topic} {became}: `uncia replay drop {name}`, then start it again")
+            change = "was deleted" if topic not in found else "was deleted and created again"
+            raise UnciaError(f"the topic {topic} {change}: run `uncia replay drop {name}`, then start the replay again")

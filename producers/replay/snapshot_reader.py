@@ -1,4 +1,4 @@
-"""Reads what a comparison needs from both worlds, and sends what a promotion decided."""
+"""Reads what a comparison needs from the live system and the replay, and publishes what a promotion plans."""
 
 import contextlib
 import time
@@ -13,107 +13,118 @@ from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, Image
 from uncia.ids import successor_burst_id
 from uncia.kafka.broker import existing_topics, read_topics
 from uncia.kafka.partitioning import partition_of
-from uncia.producers.replay.burst_snapshot import Bursts, touching, under_usable_ids
-from uncia.producers.replay.compare import Circumstances, Comparison, compare
+from uncia.producers.replay.burst_snapshot import BurstSnapshots, overlaps, with_usable_ids
+from uncia.producers.replay.compare import HoldContext, ReplayComparison, compare_bursts
 from uncia.producers.replay.description import Replay
-from uncia.producers.replay.log_offsets import asking
-from uncia.producers.replay.planning import ends_of
+from uncia.producers.replay.kafka_log import connect_to_log
+from uncia.producers.replay.planning import upload_ends
 from uncia.producers.replay.runner import TARGET
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
 
-MARGIN = timedelta(seconds=10)
-"""Beyond the lateness: clocks of two machines differ, and a revision may be on its way."""
+LATENESS_MARGIN = timedelta(seconds=10)
+"""Added to the lateness: the clocks of two machines differ, and a revision may be on its way."""
 
-_CATCH_UP_S = 15
-_SEND_S = 30
+_CATCH_UP_TIMEOUT_S = 15
+_SEND_TIMEOUT_S = 30
 
 
 @dataclass
-class Gathered:
-    """A comparison, and the highest revision of every burst id that live ever had."""
+class LiveComparison:
+    """A comparison, and the highest revision of every live burst id that it concerns."""
 
-    comparison: Comparison
-    said: dict[str, int]
+    comparison: ReplayComparison
+    revisions: dict[str, int]
 
 
-def gather(replay: Replay, live: Settings) -> Gathered:
-    """Compare as of now."""
+def compare_with_live(replay: Replay, live: Settings) -> LiveComparison:
+    """Compare the replay with the live topics as they are now. Raises `UnciaError` before its first run."""
     config = replay.settings(live)
     if TARGET.full_name(config) not in existing_topics(config):
-        raise UnciaError(f"the replay {replay.name} has not begun: `uncia replay start {replay.name}`")
-    copied = set()
-    for message in read_topics(config, (TARGET,), from_beginning=True, until_end=True):
-        try:
-            copied.add(ImageUploaded.from_bytes(message.value).upload_id)
-        except PermanentError:
-            continue
-    ours, theirs = Bursts(), Bursts()
-    ours.read(read_topics(config, (BURST_RESOLVED,), from_beginning=True, until_end=True), lambda _: True)
-    images = {image for burst in ours.standing.values() for image in burst.images}
-    # Before live's bursts are read: whatever it had answered by then is in them.
+        raise UnciaError(f"the replay {replay.name} has not begun: run `uncia replay start {replay.name}`")
+    copied = _copied_uploads(config)
+    of_replay, of_live = BurstSnapshots(), BurstSnapshots()
+    of_replay.read(read_topics(config, (BURST_RESOLVED,), from_beginning=True, until_end=True), lambda _: True)
+    images = {image for burst in of_replay.current.values() for image in burst.images}
+    # Before the live bursts are read: what the live system has processed by then is in them.
     caught_up = _live_caught_up(replay, live)
-    theirs.read(
+    of_live.read(
         read_topics(live, (BURST_RESOLVED,), from_beginning=True, until_end=True),
-        touching(images, copied, {*ours.standing, *map(successor_burst_id, ours.standing)}),
+        overlaps(images, copied, {*of_replay.current, *map(successor_burst_id, of_replay.current)}),
     )
-    placed = {upload for burst in ours.standing.values() for upload in burst.uploads}
-    unplaced = {upload for burst in theirs.standing.values() for upload in burst.uploads if upload in copied} - placed
-    around = Circumstances(
+    in_live_only = _uploads(of_live) & copied - _uploads(of_replay)
+    context = HoldContext(
         now=datetime.now(UTC),
-        lateness=timedelta(seconds=live.burst_lateness_s) + MARGIN,
-        lateness_of=_lateness(live),
+        lateness=timedelta(seconds=live.burst_lateness_s) + LATENESS_MARGIN,
+        camera_lateness=_camera_lateness(live),
         copied=copied,
         live_caught_up=caught_up,
-        unread=_unread(config, unplaced) if unplaced else {},
+        unread=_read_rejections(config, in_live_only) if in_live_only else {},
     )
-    bursts = under_usable_ids(ours.standing, theirs)
-    return Gathered(compare(theirs.standing.values(), bursts, around), theirs.revisions)
+    bursts = with_usable_ids(of_replay.current, of_live)
+    return LiveComparison(compare_bursts(of_live.current.values(), bursts, context), of_live.revisions)
 
 
-def _unread(config: Settings, uploads: set[str]) -> dict[str, str]:
-    """Why the replay could not read these, by upload id; those that it read are left out."""
-    found: dict[str, str] = {}
+def _copied_uploads(config: Settings) -> set[str]:
+    """Upload ids of the events that were copied into the namespace."""
+    copied = set()
+    for message in read_topics(config, (TARGET,), from_beginning=True, until_end=True):
+        with contextlib.suppress(PermanentError):
+            copied.add(ImageUploaded.from_bytes(message.value).upload_id)
+    return copied
+
+
+def _uploads(bursts: BurstSnapshots) -> set[str]:
+    return {upload for burst in bursts.current.values() for upload in burst.uploads}
+
+
+def _read_rejections(config: Settings, uploads: set[str]) -> dict[str, str]:
+    """Why the replay could not read these uploads, by id; those that it could read are left out."""
+    rejections: dict[str, str] = {}
     for message in read_topics(config, (IMAGE_PREDICTED,), from_beginning=True, until_end=True):
+        # Most predictions are of no interest: their bytes show it without parsing them.
         if b'"rejection":{"reason":"object-' not in (message.value or b""):
             continue
         with contextlib.suppress(PermanentError):
-            answer = ImagePredicted.from_bytes(message.value)
-            if answer.upload_id in uploads and answer.rejection is not None:
-                found[answer.upload_id] = answer.rejection.reason
-    return found
+            event = ImagePredicted.from_bytes(message.value)
+            if event.upload_id in uploads and event.rejection is not None:
+                rejections[event.upload_id] = event.rejection.reason
+    return rejections
 
 
-def _lateness(live: Settings) -> dict[str, timedelta]:
-    """The longest that any deployment of a camera sets, by camera."""
-    found: dict[str, timedelta] = {}
+def _camera_lateness(live: Settings) -> dict[str, timedelta]:
+    """The longest lateness that any deployment of a camera sets, by camera."""
+    longest: dict[str, timedelta] = {}
     for message in read_topics(live, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
         try:
             deployment = DeploymentChanged.from_bytes(message.value)
         except PermanentError:
             continue
         if deployment.burst_lateness_s is not None:
-            lateness = timedelta(seconds=deployment.burst_lateness_s) + MARGIN
-            found[deployment.camera] = max(lateness, found.get(deployment.camera, lateness))
-    return found
+            lateness = timedelta(seconds=deployment.burst_lateness_s) + LATENESS_MARGIN
+            longest[deployment.camera] = max(lateness, longest.get(deployment.camera, lateness))
+    return longest
 
 
 def _live_caught_up(replay: Replay, live: Settings) -> bool:
-    """Live has put every photograph that was uploaded before the replay was made into bursts."""
-    deadline = time.monotonic() + _CATCH_UP_S
-    with asking(live) as log:
-        if log.behind(UPLOAD_TOPICS, ends_of(replay)):
+    """True where the live system has put every upload from before the replay was created into a burst."""
+    deadline = time.monotonic() + _CATCH_UP_TIMEOUT_S
+    with connect_to_log(live) as log:
+        if log.lag(UPLOAD_TOPICS, upload_ends(replay)):
             return False
         ends = log.ends((IMAGE_PREDICTED,))
-        while log.behind((IMAGE_PREDICTED,), ends):
+        while log.lag((IMAGE_PREDICTED,), ends):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.3)
     return True
 
 
-def publish(events: list[BurstResolved], live: Settings) -> None:
-    """Send to live, each event in the partition of its camera, in order; returns when all are confirmed."""
+def publish_live(events: list[BurstResolved], live: Settings) -> None:
+    """Send events to the live topic in order, each to the partition of its camera. Returns when all are confirmed.
+
+    Raises `DependencyDown`; some events may be published then, and a new promotion sends the others.
+    """
     topic = BURST_RESOLVED.full_name(live)
     try:
         producer = KafkaProducer(
@@ -130,10 +141,10 @@ def publish(events: list[BurstResolved], live: Settings) -> None:
                 for event in events
             ]
             for future in sent:
-                future.get(timeout=_SEND_S)
+                future.get(timeout=_SEND_TIMEOUT_S)
         finally:
-            producer.close(timeout=_SEND_S)
+            producer.close(timeout=_SEND_TIMEOUT_S)
     except KafkaError as error:
         raise DependencyDown(
-            f"Kafka at {live.kafka} did not confirm everything ({error}); promote again: only what is missing is sent"
+            f"Kafka at {live.kafka} did not confirm every event ({error}); promote again: only what is missing is sent"
         ) from error

@@ -1,9 +1,9 @@
-"""A version of a model beside the live one, on the same uploads, saying what nobody reads but who compares.
+"""A shadow: another version of a model, run on the same uploads as the live one, without effect on any burst.
 
-A shadow is a namespace (`uncia.serving.shadows`) and one worker in it, `predict-shadow`, which reads live's upload
-topics in a group of its own from where they end when the shadow is first started. It is kept up by one process that
-runs on its own (`python -m uncia.producers.shadow run`), is marked like a replay's, and ends with the stack.
-To start it again goes on.
+A shadow is a namespace (`uncia.serving.shadows`) with one worker, `predict-shadow`. The worker reads the upload topics
+of the live system in a consumer group of its own, which starts at the topics' ends when the shadow is first started and
+continues from its committed offsets afterwards. A runner process restarts the worker. It outlives the command that
+starts it, carries a mark as the processes of a replay do, and ends with the embedded stack.
 
-`uncia models shadow` is how people run it: that command has Triton serve the version first.
+`uncia models shadow` manages shadows; it has Triton serve the version first.
 """

@@ -1,4 +1,4 @@
-"""The recipe, small: it tells what is drawn on a scene from the bare scene, and serves beside a model of kinds."""
+"""A small run of the recipe: it separates discs from empty scenes, and joins a model of kinds."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def _pictures(folder: Path) -> Dataset:
     """Bright discs on a noisy ground, in one half of the frame, and the ground alone."""
-    chance, told = np.random.default_rng(3), []
+    chance, result = np.random.default_rng(3), []
     for at in range(36):
         image = Image.fromarray(chance.integers(60, 110, (108, 128, 3), np.uint8))
         box = None
@@ -28,8 +28,8 @@ def _pictures(folder: Path) -> Dataset:
         path = folder / f"{at}.png"
         image.save(path)
         label, group = ("disc", "animal") if at % 2 else ("nothing", "nothing")
-        told.append(Sample(path, label, f"b{at}", f"c{at % 3}", box=box, group=group))
-    return Dataset(tuple(told), "discs that were drawn")
+        result.append(Sample(path, label, f"b{at}", f"c{at % 3}", box=box, group=group))
+    return Dataset(tuple(result), "discs that were drawn")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_one_package_knows_the_kinds_and_the_groups(made: GroupModel) -> None:
     assert made.package.card.frame == FRAME
 
 
-def test_what_was_never_seen_is_told_apart(made: GroupModel) -> None:
+def test_it_classifies_kinds_that_it_was_not_trained_on(made: GroupModel) -> None:
     answers = score_images(made.package, made.split.test)
     animal = np.array([picture.label == "animal" for picture in answers.samples])
     assert ((answers.window_scores[:, 2] > answers.window_scores[:, 3]) == animal).mean() > 0.8

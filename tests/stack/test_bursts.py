@@ -14,12 +14,12 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.stack.containers import ContainerStack
-from tests.unit.processors.bursts.burst_making import Shot, images, predicted, settled
+from tests.unit.processors.bursts.builders import Photo, images, predicted, settled
 from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
 from uncia.kafka.partitioning import partition_of
-from uncia.processors.bursts.state_store import CHANGELOG, VERSION, head_key
+from uncia.processors.bursts.state_store import CHANGELOG, VERSION, camera_key
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 
@@ -65,8 +65,8 @@ class Bench:
             self.worker.kill()
             self.worker.wait(30)
 
-    def frame(self, shot: Shot, camera: str = "ridge/north") -> None:
-        self.send(IMAGE_PREDICTED, predicted(shot, camera).to_bytes(), camera)
+    def frame(self, photo: Photo, camera: str = "ridge/north") -> None:
+        self.send(IMAGE_PREDICTED, predicted(photo, camera).to_bytes(), camera)
 
     def send(self, topic: Topic, value: bytes, camera: str, key: bytes | None = None) -> None:
         partition = partition_of(camera, self.settings.partitions)
@@ -126,8 +126,8 @@ def all_closed(frames: int) -> Callable[[Sequence[BurstResolved]], bool]:
 def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench: Bench) -> None:
     bench.start()
     for number in (1, 2, 3):
-        bench.frame(Shot(f"s{number}", number, sequence=number, length=3), "ridge/north")
-    bench.frame(Shot("lonely", 0), "valley/south")
+        bench.frame(Photo(f"s{number}", number, sequence=number, length=3), "ridge/north")
+    bench.frame(Photo("lonely", 0), "valley/south")
     events = bench.events(all_closed(4), "four frames in closed bursts")
     north = [event for event in events if event.camera == "ridge/north"]
     # What came within one batch is said at once; the revision tells how many there were.
@@ -140,20 +140,20 @@ def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench:
 
 def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench: Bench) -> None:
     cameras = [f"ridge/{number}" for number in range(5)]
-    shots = [Shot(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]
-    feed = itertools.product(shots, cameras)
+    photos = [Photo(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]
+    feed = itertools.product(photos, cameras)
     bench.start(idle_s=600)
     for fed in (40, 80):
-        for shot, camera in itertools.islice(feed, 40):
-            bench.frame(shot, camera)
+        for photo, camera in itertools.islice(feed, 40):
+            bench.frame(photo, camera)
         bench.events(
             lambda events, fed=fed: sum(len(each.frames) for each in settled(events).values()) >= fed - 30,
             "the first results",
         )
         bench.end(signal.SIGKILL)
         bench.start(idle_s=600)
-    for shot, camera in feed:
-        bench.frame(shot, camera)
+    for photo, camera in feed:
+        bench.frame(photo, camera)
         fed += 1
     events = bench.events(all_closed(fed), "all frames in closed bursts")
     final = settled(events)
@@ -171,7 +171,7 @@ def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(b
     bench.start()
     bench.send(IMAGE_PREDICTED, b"{nonsense", "ridge/north")
     bench.send(IMAGE_PREDICTED, b'{"event": "camera.image.predicted.v9"}', "ridge/north")
-    bench.frame(Shot("good", 0))
+    bench.frame(Photo("good", 0))
     bench.events(all_closed(1), "a closed burst")
     letters = bench.read(DEAD_LETTER, lambda seen: len(seen) == 2, "dead letters")
     assert {each.value for each in letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
@@ -181,8 +181,8 @@ def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(b
 
 def test_a_state_of_a_newer_version_stops_the_worker_and_stays_as_it_is(bench: Bench) -> None:
     newer = bytes([VERSION + 1]) + b"from the future"
-    bench.send(CHANGELOG, newer, "ridge/north", key=head_key("ridge/north"))
-    bench.frame(Shot("a", 0))
+    bench.send(CHANGELOG, newer, "ridge/north", key=camera_key("ridge/north"))
+    bench.frame(Photo("a", 0))
     bench.start()
     assert bench.worker is not None
     assert bench.worker.wait(LIMIT_S) == 78, "it must stay down: supervisord starts anything else again"

@@ -23,7 +23,8 @@ from tests.stack.conftest import KIND
 from tests.stack.photographs import fresh_photograph, photograph
 from tests.stack.witness import Witness
 from uncia import ids
-from uncia.dashboard.contact_sheet.thumbnails import GONE, REPLACED, JudgedContent, stored_pictures, thumbnail
+from uncia.dashboard.page_parts.assessed_content import AssessedContent
+from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url, thumbnails_from_store
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
@@ -291,11 +292,11 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
 def test_pictures_are_of_the_content_that_was_judged(
     versioned: ObjectStore, upload: Upload, answer_to: AnswerTo, settings: Settings, station: str
 ) -> None:
-    load, contents = stored_pictures(settings), [photograph(730), photograph(731)]
+    load, contents = thumbnails_from_store(settings), [photograph(730), photograph(731)]
     kept, lost, gone = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
-    judged: dict[str, JudgedContent] = {}
+    judged: dict[str, AssessedContent] = {}
     for key in (kept, lost, gone):
-        judged[key] = JudgedContent.of_prediction(answer_to(key, upload(key, contents[0])))
+        judged[key] = AssessedContent.of_prediction(answer_to(key, upload(key, contents[0])))
         if key != gone:
             upload(key, contents[1])
     for key in (lost, gone):
@@ -303,9 +304,9 @@ def test_pictures_are_of_the_content_that_was_judged(
         assert version_id is not None
         versioned.client.delete_object(Bucket=settings.bucket, Key=key, VersionId=version_id)
 
-    assert load(judged[kept]).url == thumbnail(contents[0])
+    assert load(judged[kept]).url == thumbnail_url(contents[0])
     without_version = dataclasses.replace(judged[kept], version_id=None)
-    assert load(without_version).url == thumbnail(contents[0])
+    assert load(without_version).url == thumbnail_url(contents[0])
     assert (load(judged[lost]).url, load(judged[lost]).missing) == (None, REPLACED)
     assert (load(judged[gone]).url, load(judged[gone]).missing) == (None, GONE)
 
@@ -335,7 +336,7 @@ def test_a_report_shows_no_other_picture_and_starts_no_program_for_a_rejected_fi
     assert done.returncode == 0, done.stderr
     html = page.read_text()
     assert not started.exists()
-    picture = thumbnail(second)
+    picture = thumbnail_url(second)
     assert picture is not None
     assert html.count(picture) == 1
     assert "image-not-jpeg" in html

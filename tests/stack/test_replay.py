@@ -23,9 +23,9 @@ from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics
-from uncia.producers.replay.compare import Held
-from uncia.producers.replay.log_offsets import asking
-from uncia.producers.replay.workers import MARK
+from uncia.producers.replay.compare import HoldReason
+from uncia.producers.replay.kafka_log import connect_to_log
+from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
@@ -150,7 +150,7 @@ def processes_of(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
+            if f"{MARK_VARIABLE}={mark}".encode() in (entry / "environ").read_bytes():
                 found.append(int(entry.name))
         except OSError:
             continue
@@ -197,7 +197,7 @@ def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
 
     replay("drop", name)
     assert not [topic for topic in existing_topics(settings) if name in topic]
-    with asking(namespaced(settings, name)) as log:
+    with connect_to_log(namespaced(settings, name)) as log:
         assert log.groups() == []
     assert name not in {row["replay"] for row in replay.json("list")}
 
@@ -218,7 +218,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
 
     process = replay.start(*arguments)
     deadline = time.monotonic() + LIMIT_S
-    with asking(namespaced(settings, name)) as log:
+    with connect_to_log(namespaced(settings, name)) as log:
         while not (log.groups() and log.count((IMAGE_PREDICTED,))):
             assert process.poll() is None, (replay.folder / "start.log").read_text()
             assert time.monotonic() < deadline, "the replay answered nothing"
@@ -268,16 +268,19 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
 
     replay.json("start", name, "--station", station)
-    wait_for(lambda: Held.RECENT not in replay.json("promote", name, "--dry-run")["held"], 120, "live lets go")
+    wait_for(lambda: HoldReason.RECENT not in replay.json("promote", name, "--dry-run")["held"], 120, "live lets go")
     before = of_station(settings, station)
     for _ in range(2):
         promoted = replay.json("promote", name)
         assert promoted["events"] == 0
-        assert {row["why"] for row in promoted["held_changes"]} == {str(Held.OBJECT_CHANGED), str(Held.OBJECT_GONE)}
+        assert {row["why"] for row in promoted["held_changes"]} == {
+            str(HoldReason.OBJECT_CHANGED),
+            str(HoldReason.OBJECT_GONE),
+        }
     assert of_station(settings, station) == before
     assert sum(burst.started_at.year == 2014 for burst in before.values()) >= 2
-    assert str(Held.OBJECT_CHANGED) in replay("status", name)
-    assert set(replay.json("status", name)["held"]) >= {str(Held.OBJECT_CHANGED), str(Held.OBJECT_GONE)}
+    assert str(HoldReason.OBJECT_CHANGED) in replay("status", name)
+    assert set(replay.json("status", name)["held"]) >= {str(HoldReason.OBJECT_CHANGED), str(HoldReason.OBJECT_GONE)}
 
 
 def load_deployment(replay: Commands, folder: Path, station: str, camera: str, **own: int) -> None:
@@ -330,7 +333,7 @@ def test_a_start_that_is_refused_leaves_nothing(
         assert "Traceback" not in said
         assert "hunter2" not in said
         assert not [topic for topic in existing_topics(settings) if name in topic]
-        with asking(namespaced(settings, name)) as log:
+        with connect_to_log(namespaced(settings, name)) as log:
             assert log.groups() == []
         assert set(home.glob("*")) == folders
         assert name not in {row["replay"] for row in replay.json("list")}
@@ -364,7 +367,7 @@ def test_a_run_whose_topic_is_deleted_ends_with_the_reason(
     settled(f"{station}/north", 2, 120)
     process = replay.start(name, "--station", station)
     deadline = time.monotonic() + LIMIT_S
-    with asking(namespaced(settings, name)) as log:
+    with connect_to_log(namespaced(settings, name)) as log:
         while not log.groups():
             assert process.poll() is None, (replay.folder / "start.log").read_text()
             assert time.monotonic() < deadline, "it does not begin"

@@ -1,11 +1,11 @@
-"""The smallest published backbone, and one head trained on drawn pictures, for all tests here."""
+"""The smallest published backbone, and one head trained on synthetic pictures, for all tests in this folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recipes.training.training_making import SPEC, data_set
+from tests.recipes.training.synthetic_data import SPEC, data_set
 
 if TYPE_CHECKING:
     from uncia.training.features.backbone import Backbone
@@ -21,7 +21,7 @@ def lite0() -> "Backbone":
 
 @pytest.fixture(scope="session")
 def features_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all: what is there is not computed again."""
+    """One feature cache for all tests, so that features are computed once."""
     return tmp_path_factory.mktemp("features")
 
 

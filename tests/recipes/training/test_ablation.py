@@ -1,11 +1,11 @@
-"""What each part is worth: every combination, on the same bursts, with intervals."""
+"""Ablation: every combination, evaluated on the same bursts, with intervals."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.recipes.training.training_making import SPEC
+from tests.recipes.training.synthetic_data import SPEC
 
 pytest.importorskip("torch")
 
@@ -59,19 +59,19 @@ def test_the_same_seed_gives_the_same_rows(
     assert again.effects == found.effects
 
 
-def test_it_is_told_to_scripts(found: AblationResult) -> None:
-    told = ablation.as_json(found)
+def test_the_json_has_all_rows_and_figures(found: AblationResult) -> None:
+    result = ablation.as_json(found)
 
-    assert told["bursts"] == 3 and told["photographs"] == 6
-    assert set(told["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
+    assert result["bursts"] == 3 and result["photographs"] == 6
+    assert set(result["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
 
 
 def test_a_burst_answers_with_one_voice() -> None:
-    told = burst_probabilities(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
+    result = burst_probabilities(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
 
-    np.testing.assert_allclose(told[0], told[1])
-    assert told[0].argmax() == 0
-    np.testing.assert_allclose(told[2], [0.2, 0.8], atol=1e-6)
+    np.testing.assert_allclose(result[0], result[1])
+    assert result[0].argmax() == 0
+    np.testing.assert_allclose(result[2], [0.2, 0.8], atol=1e-6)
 
 
 def test_cuts_are_spread_over_those_that_the_windows_meet(lite0: Backbone) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.recipes.training.training_making import SPEC
+from tests.recipes.training.synthetic_data import SPEC
 
 pytest.importorskip("torch")
 
@@ -60,7 +60,7 @@ def test_an_unknown_backbone_is_refused_with_what_there_is() -> None:
 
 
 def test_an_unknown_cut_is_refused_with_what_there_is(lite0: Backbone) -> None:
-    with pytest.raises(TrainingError, match=r"no cut 'layer4': block-0"):
+    with pytest.raises(TrainingError, match=r"no cut 'layer4': use one of block-0"):
         lite0.trunk("layer4", SPEC)
 
 
@@ -135,14 +135,14 @@ def test_a_network_of_other_classes_or_with_more_before_its_classifier_has_none(
 
 
 def test_weights_of_another_network_are_refused(resnet_file: Path) -> None:
-    with pytest.raises(TrainingError, match="does not hold the weights of resnet50"):
+    with pytest.raises(TrainingError, match="does not contain the weights of resnet50"):
         load_backbone("resnet50", resnet_file)
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(b"not weights")
 
-    with pytest.raises(TrainingError, match="no file of weights"):
+    with pytest.raises(TrainingError, match="not a weights file"):
         load_backbone("resnet18", tmp_path / "x.pth")
 
 
@@ -155,5 +155,5 @@ def test_a_refused_download_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", refuse)
 
-    with pytest.raises(TrainingError, match=r"cannot be downloaded \(connection refused\): give them as a file"):
+    with pytest.raises(TrainingError, match=r"cannot be downloaded \(connection refused\): pass a file"):
         load_backbone("resnet18")

@@ -1,4 +1,4 @@
-"""A head on frozen features: it learns, it says so, and what is served says what was judged."""
+"""A head on frozen features: training, its card, and the served graph's predictions."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.recipes.training.training_making import SPEC, data_set
+from tests.recipes.training.synthetic_data import SPEC, data_set
 
 pytest.importorskip("torch")
 
@@ -39,11 +39,12 @@ def test_it_learns_what_a_child_sees(trained: TrainedModel) -> None:
     assert (trained.test.logits.argmax(axis=1) == trained.test.truth).all()
 
 
-def test_the_graph_says_of_a_file_what_was_judged(
+def test_the_graph_gives_the_evaluated_predictions_for_the_files(
     trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
-    """No training-serving skew: features out of the cache against the served graph on the file itself."""
+    """No training-serving skew: cached features against the served graph on the file itself."""
     wanted = softmax(trained.test.logits, float(trained.network.temperature))
+    assert trained.test.windows is not None
     for picture, whole, best in zip(trained.test.samples, wanted, trained.test.windows, strict=True):
         frame = load_frame(picture.path, package.card.frame)
         answer = graph.run(None, {"FRAME": frame[np.newaxis]})
@@ -105,20 +106,20 @@ def test_every_look_becomes_a_package_of_the_streams_contract(
 def test_one_class_alone_is_refused(lite0: Backbone, tmp_path: Path) -> None:
     _, split = data_set(tmp_path / "photographs", kinds=("disc",))
 
-    with pytest.raises(TrainingError, match=r"only 'disc': at least two classes .* name it `empty`"):
+    with pytest.raises(TrainingError, match=r"only 'disc': at least two classes .* label them `empty`"):
         train_head(split, lite0, HeadSettings(spec=SPEC), tmp_path)
 
 
-def test_a_class_of_one_photograph_is_learnt_beside_one_of_many() -> None:
+def test_a_class_of_one_photograph_is_found_among_many_of_another() -> None:
     chance = np.random.default_rng(1)
     many, one = chance.normal(0, 1, (10_000, 8)), np.full((1, 8), 6.0)
     rows = np.concatenate([many, one]).astype(np.float32)
     truth = np.array([0] * 10_000 + [1])
     weights = class_weights(truth, 2)[truth]
     head = fit_logistic_regression(rows, TrainingRows(np.arange(10_001), truth, weights), 2, penalty=0.01)
-    told = head.logits(rows).argmax(axis=1)
+    result = head.logits(rows).argmax(axis=1)
 
-    assert told[-1] == 1 and (told[:-1] == 0).mean() > 0.999
+    assert result[-1] == 1 and (result[:-1] == 0).mean() > 0.999
 
 
 def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
@@ -137,10 +138,10 @@ def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"), [({"disc"}, "only those of 'bar' can be read"), ({"bar", "disc"}, "none can be read")]
+    ("broken", "result"), [({"disc"}, "only those of 'bar' can be read"), ({"bar", "disc"}, "none can be read")]
 )
 def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
-    broken: set[str], told: str, lite0: Backbone, features_folder: Path, tmp_path: Path
+    broken: set[str], result: str, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     _, split = data_set(tmp_path / "photographs", kinds=("bar", "disc"))
     for picture in split.train:
@@ -148,11 +149,11 @@ def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
             picture.path.write_bytes(b"no photograph")
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
 
-    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{told} \(.*\.jpg: .*\): `uncia data check`"):
+    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{result} \(.*\.jpg: .*\): `uncia data check`"):
         train_head(split, lite0, settings, features_folder)
 
 
-def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
+def test_labels_without_training_photographs_are_reported(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
     split = drawn[1]
     strange = dataclasses.replace(split.test[0], label="hare")
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
@@ -172,25 +173,25 @@ def test_a_full_disk_leaves_the_package_that_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("uncia.training.model_packages.package_writing.dense_pass.export", full)
-    with pytest.raises(TrainingError, match=r"No space left on device.*what was there stays"):
+    with pytest.raises(TrainingError, match=r"No space left on device.*an existing package is unchanged"):
         write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
 
     assert (package.folder / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
 
 
-def test_a_graph_that_answers_otherwise_is_not_written(
+def test_a_graph_that_differs_from_the_predictions_is_not_written(
     trained: TrainedModel, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
     with torch.no_grad():
-        trained.network.head.bias += 50 * torch.arange(3)
+        trained.network.head.bias.add_(50 * torch.arange(3))
     try:
-        with pytest.raises(TrainingError, match="than was judged"):
+        with pytest.raises(TrainingError, match="differs from the evaluated prediction"):
             write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
     finally:
         with torch.no_grad():
-            trained.network.head.bias -= 50 * torch.arange(3)
+            trained.network.head.bias.sub_(50 * torch.arange(3))
 
     assert not (tmp_path / "shapes").exists()

@@ -1,4 +1,4 @@
-"""The model, built once for all tests here; one that these very recipes built at the installation is taken as it is."""
+"""The model, built once for all tests here; an up-to-date one from the installation is used unchanged."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""A build is whole or absent, the same each time, and over at once when nothing changed."""
+"""A build is atomic, reproducible, and a no-op when nothing changed."""
 
 import shutil
 import sys

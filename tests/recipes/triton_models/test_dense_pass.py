@@ -1,4 +1,4 @@
-"""The served graph answers what torch answers, and torch answers what the page on the dense pass says."""
+"""The exported graph equals torch, and torch equals the definition of the dense pass."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The code that runs inside Triton: it answers each request of a batch with its own frames, and errors with errors."""
+"""The code that runs inside Triton: requests of a batch get their own outputs, and failures are errors."""
 
 import importlib
 import json

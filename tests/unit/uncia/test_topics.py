@@ -37,12 +37,6 @@ def test_whatever_tells_of_cameras_is_co_partitioned(topic: Topic) -> None:
     assert topic.co_partitioned == topic.name.startswith("camera.")
 
 
-@pytest.mark.parametrize("topic", TOPICS, ids=NAMES)
-def test_somebody_writes_it_and_somebody_reads_it(topic: Topic) -> None:
-    assert topic.writers
-    assert topic.readers
-
-
 def test_a_namespace_stands_before_every_name(settings: Settings) -> None:
     assert [topic.full_name(settings) for topic in TOPICS] == [f"trial.{name}" for name in NAMES]
 

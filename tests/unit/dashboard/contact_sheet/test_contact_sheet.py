@@ -1,4 +1,4 @@
-"""The page shows every burst and rejection, needs nothing from outside, and tells nobody where the camera stands."""
+"""The page shows every burst and rejection, is self-contained, and reveals no position."""
 
 import base64
 import io
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia.dashboard.contact_sheet.collect import RejectedFile, Results
-from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, render, view_of
-from uncia.dashboard.contact_sheet.thumbnails import Thumbnail, thumbnail
+from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, burst_view, render
+from uncia.dashboard.contact_sheet.results import RejectedFile, ResultSet
+from uncia.dashboard.page_parts.thumbnails import Thumbnail, thumbnail_url
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict, Trigger
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -56,46 +56,48 @@ def jpeg(exif: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-def page(results: Results) -> str:
-    return render(results, lambda judged: Thumbnail("data:image/jpeg;base64,AAAA"), title="T", summary={"uploaded": 3})
+def page(results: ResultSet) -> str:
+    return render(
+        results, lambda assessed: Thumbnail("data:image/jpeg;base64,AAAA"), title="T", summary={"uploaded": 3}
+    )
 
 
-def test_the_window_of_the_verdict_is_drawn_in() -> None:
-    results = Results(bursts={"bst-1": burst()})
+def test_the_box_of_the_verdict_is_drawn() -> None:
+    results = ResultSet(bursts={"bst-1": burst()})
     assert "left:10.0%;top:20.0%;width:30.0%;height:40.0%" in page(results)
 
 
-def test_rejected_files_stand_with_their_reason() -> None:
-    results = Results(rejected={"u": RejectedFile("s/c/x.jpg", "image-truncated", "ends after 10 of 90 rows")})
+def test_rejected_files_are_listed_with_their_reason() -> None:
+    results = ResultSet(rejected={"u": RejectedFile("s/c/x.jpg", "image-truncated", "ends after 10 of 90 rows")})
     assert "ends after 10 of 90 rows" in page(results)
 
 
-def test_names_from_outside_are_escaped() -> None:
-    results = Results(bursts={"bst-1": burst(label="<script>alert(1)</script>")})
+def test_labels_are_escaped() -> None:
+    results = ResultSet(bursts={"bst-1": burst(label="<script>alert(1)</script>")})
     assert "<script>" not in page(results)
 
 
-def test_the_page_asks_nothing_of_any_other_host() -> None:
-    assert "http" not in page(Results(bursts={"bst-1": burst()}))
+def test_the_page_loads_nothing() -> None:
+    assert "http" not in page(ResultSet(bursts={"bst-1": burst()}))
 
 
-def test_an_empty_system_gives_a_page_that_says_so() -> None:
-    assert "No burst yet" in page(Results())
+def test_a_page_without_bursts_says_so() -> None:
+    assert "No burst yet" in page(ResultSet())
 
 
 def test_a_long_burst_shows_its_deciding_frame_and_counts_the_hidden_ones() -> None:
-    view = view_of(burst(count=500, deciding=333), Results(), lambda judged: Thumbnail(None))
+    view = burst_view(burst(count=500, deciding=333), ResultSet(), lambda assessed: Thumbnail(None))
     assert (len(view.frames), view.hidden, sum(f.deciding for f in view.frames)) == (FRAMES_SHOWN, 476, 1)
 
 
-def test_a_thumbnail_carries_no_exif() -> None:
+def test_a_thumbnail_has_no_exif() -> None:
     exif = Image.Exif()
     exif[0x010F] = "SECRETMAKE"
-    url = thumbnail(jpeg(exif.tobytes()))
+    url = thumbnail_url(jpeg(exif.tobytes()))
     assert url is not None
     assert b"SECRETMAKE" not in base64.b64decode(url.split(",")[1])
 
 
 @pytest.mark.parametrize("data", [b"", b"text", jpeg()[:300]])
-def test_what_is_no_photograph_gives_no_thumbnail(data: bytes) -> None:
-    assert thumbnail(data) is None
+def test_bytes_that_are_not_a_photograph_give_no_thumbnail(data: bytes) -> None:
+    assert thumbnail_url(data) is None

@@ -12,7 +12,7 @@ from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, Site
 from uncia.infra.local.stack_identity import Drawn, draw, environment_of
-from uncia.infra.local.workers import Intake
+from uncia.infra.local.workers import worker_services
 from uncia.settings import Settings
 
 
@@ -93,6 +93,6 @@ def test_the_stores_keys_are_not_on_its_command_line(site: Site) -> None:
 
 
 def test_a_worker_begins_by_removing_the_ready_file_of_the_last_run(site: Site) -> None:
-    intake = Intake(site)
+    intake = worker_services()[0](site)
     ready = intake.environment()["UNCIA_READY_FILE"]
     assert intake.before() == [f"rm -f {shlex.quote(ready)}"]

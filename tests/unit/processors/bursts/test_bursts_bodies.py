@@ -5,19 +5,19 @@ from itertools import permutations
 
 import pytest
 
-from tests.unit.processors.bursts.burst_making import Camera, Shot, images
+from tests.unit.processors.bursts.builders import Camera, Photo, images
 from uncia.events import CaptureTimeSource, Trigger
 
-B1, B2 = (Shot(f"b{n}", 4 * n, make="BUSHNELL", camera_model="119636") for n in (1, 2))
-S1, S2 = (Shot(f"s{n}", 4 * n + 2, make="Stealth Cam", camera_model="STC-G42NG") for n in (1, 2))
+B1, B2 = (Photo(f"b{n}", 4 * n, make="BUSHNELL", camera_model="119636") for n in (1, 2))
+S1, S2 = (Photo(f"s{n}", 4 * n + 2, make="Stealth Cam", camera_model="STC-G42NG") for n in (1, 2))
 
 
-def settled(shots: list[Shot], every_s: float = 0) -> dict[tuple[str, ...], tuple[str, ...]]:
+def settled(photos: list[Photo], every_s: float = 0) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Photographs of each burst, and the flags of the newest."""
     camera = Camera()
-    for place, shot in enumerate(shots):
-        camera.take(shot, place * every_s)
-    camera.tick(len(shots) * every_s + 60)
+    for place, photo in enumerate(photos):
+        camera.apply(photo, place * every_s)
+    camera.tick(len(photos) * every_s + 60)
     return {tuple(images(event)): event.flags for event in camera.settled().values()}
 
 
@@ -53,7 +53,7 @@ def test_a_photograph_without_serial_number_is_of_the_camera_whose_model_it_name
 
 
 def test_an_unreadable_photograph_goes_with_the_camera_that_was_first_in_any_order() -> None:
-    lost = Shot("lost", 5, rejected=True, trigger=Trigger.UNKNOWN)
+    lost = Photo("lost", 5, rejected=True, trigger=Trigger.UNKNOWN)
     for order in permutations([replace(B1, serial="A"), replace(S1, serial="B"), lost]):
         assert set(settled(list(order))) == {("b1", "lost"), ("s1",)}
 
@@ -67,8 +67,8 @@ def test_placeholders_are_no_serial_numbers() -> None:
     assert settled([replace(B1, serial="00000000"), replace(B2, serial=None)]) == {("b1", "b2"): ()}
 
 
-def cuddeback(name: str, taken: float, make: str | None = "CUDDEBACK", **more: object) -> Shot:
-    return Shot(name, taken, make=make, camera_model="H-1453", **more)  # type: ignore[arg-type]
+def cuddeback(name: str, taken: float, make: str | None = "CUDDEBACK", **more: object) -> Photo:
+    return Photo(name, taken, make=make, camera_model="H-1453", **more)  # type: ignore[arg-type]
 
 
 def test_a_cuddeback_that_writes_seconds_is_divided_by_the_gap() -> None:
@@ -97,7 +97,7 @@ def test_a_time_of_the_key_or_the_upload_shows_no_seconds() -> None:
 
 
 def test_time_lapse_at_full_minutes_is_not_joined() -> None:
-    every = [Shot(f"{n}", 60 * n, trigger=trigger) for n in range(3) for trigger in (Trigger.TIME_LAPSE,)]
-    unknown = [Shot(f"u{n}", 60 * n, trigger=Trigger.UNKNOWN) for n in range(3)]
+    every = [Photo(f"{n}", 60 * n, trigger=trigger) for n in range(3) for trigger in (Trigger.TIME_LAPSE,)]
+    unknown = [Photo(f"u{n}", 60 * n, trigger=Trigger.UNKNOWN) for n in range(3)]
     assert len(settled(every)) == 3
     assert len(settled(unknown)) == 3

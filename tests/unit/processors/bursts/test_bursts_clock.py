@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from tests.unit.processors.bursts.burst_making import CAMERA, LOG, Shot, predicted
-from tests.unit.processors.bursts.burst_making import desk as desk_of
+from tests.unit.processors.bursts.builders import CAMERA, LOG, Photo, make_engine, predicted
 from uncia.events import ClockTicked
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.tick_order import PartitionClock
@@ -16,40 +15,40 @@ def tick(seconds: float, position: int) -> ClockTicked:
 
 
 def test_a_tick_takes_effect_when_everything_before_it_was_read() -> None:
-    assert PartitionClock(read=7).tick(tick(1, 7)) == LOG + timedelta(seconds=1)
+    assert PartitionClock(next_offset=7).receive_tick(tick(1, 7)) == LOG + timedelta(seconds=1)
 
 
 def test_a_tick_waits_for_the_frames_before_it() -> None:
-    clock = PartitionClock(read=5)
-    assert clock.tick(tick(1, 7)) is None
-    assert clock.frame_done(5) is None
-    assert clock.frame_done(6) == LOG + timedelta(seconds=1)
+    clock = PartitionClock(next_offset=5)
+    assert clock.receive_tick(tick(1, 7)) is None
+    assert clock.complete_frame(5) is None
+    assert clock.complete_frame(6) == LOG + timedelta(seconds=1)
 
 
 def test_the_first_waiting_tick_is_not_pushed_out_by_those_behind_it() -> None:
-    clock = PartitionClock(read=5)
+    clock = PartitionClock(next_offset=5)
     for seconds in (1, 2, 3):
-        assert clock.tick(tick(seconds, 5 + seconds)) is None
-    assert clock.frame_done(5) == LOG + timedelta(seconds=1)
+        assert clock.receive_tick(tick(seconds, 5 + seconds)) is None
+    assert clock.complete_frame(5) == LOG + timedelta(seconds=1)
 
 
 def test_a_tick_that_says_nothing_new_does_nothing() -> None:
-    clock = PartitionClock(read=0)
-    assert clock.tick(tick(9, 0)) is not None
-    assert clock.tick(tick(9, 0)) is None
-    assert clock.tick(tick(3, 0)) is None
+    clock = PartitionClock(next_offset=0)
+    assert clock.receive_tick(tick(9, 0)) is not None
+    assert clock.receive_tick(tick(9, 0)) is None
+    assert clock.receive_tick(tick(3, 0)) is None
 
 
 def test_ticks_are_wanted_only_where_somebody_waits() -> None:
-    desk = desk_of({})
-    desk.start({PARTITION: 0})
+    engine = make_engine({})
+    engine.start({PARTITION: 0})
     later = LOG + timedelta(seconds=20)
-    assert not desk.wants_tick(PARTITION, later)
-    desk.frame(PARTITION, 0, predicted(Shot("a", 0)), LOG)
-    desk.pages()
-    assert not desk.wants_tick(PARTITION, LOG + timedelta(seconds=19))
-    assert desk.wants_tick(PARTITION, later)
-    desk.tick(tick(20, 1))
-    (page,) = desk.pages()
-    assert b'"final"' in page.outbox[0][1]
-    assert not desk.wants_tick(PARTITION, later)
+    assert not engine.needs_tick(PARTITION, later)
+    engine.process_prediction(PARTITION, 0, predicted(Photo("a", 0)), LOG)
+    engine.take_updates()
+    assert not engine.needs_tick(PARTITION, LOG + timedelta(seconds=19))
+    assert engine.needs_tick(PARTITION, later)
+    engine.process_tick(tick(20, 1))
+    (update,) = engine.take_updates()
+    assert b'"final"' in update.outbox[0][1]
+    assert not engine.needs_tick(PARTITION, later)

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.unit.processors.bursts.burst_making import DAY, Camera, Shot
+from tests.unit.processors.bursts.builders import DAY, Camera, Photo
 from uncia.camtrap.deployments import Deployments
 from uncia.dashboard.bursts.independence import Detection, detections, places_of
 from uncia.events import BurstResolved, DeploymentChanged
@@ -18,7 +18,7 @@ def bursts() -> list[BurstResolved]:
     """Four bursts of one frame each."""
     camera = Camera()
     for name, taken in TAKEN.items():
-        camera.frame(Shot(name, taken, 1, 1), taken)
+        camera.arrive(Photo(name, taken, 1, 1), taken)
     return list(camera.settled().values())
 
 

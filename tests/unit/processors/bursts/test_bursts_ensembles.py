@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.processors.bursts.burst_making import Shot, frame, names, rules
+from tests.unit.processors.bursts.builders import Photo, class_names, frame_record, make_config
 from uncia.errors import SettingsError
 from uncia.processors.bursts.ensemble import RULES
-from uncia.processors.bursts.frames import Evidence
-from uncia.processors.bursts.stacked_ensemble import StackedModel, read_stacked, stacked_model
-from uncia.processors.bursts.verdict import Judgement, Verdicts
+from uncia.processors.bursts.frame_record import Evidence
+from uncia.processors.bursts.stacked_ensemble import StackedModel, configured_stacked_model, load_stacked_model
+from uncia.processors.bursts.verdict import Evaluation, VerdictBuilder
 from uncia.serving.labels import Calibration, LabelSet
 from uncia.settings import Settings
 
@@ -32,7 +32,7 @@ def find(name: str) -> LabelSet | None:
 
 
 FRAMES = [Evidence(np.array([0, 1]), np.array([0.8, 0.1])), Evidence(np.array([0]), np.array([0.2]))]
-CAT, GOAT = Shot("a", 0, scores=(0.8, 0.1, 0.0, 0.0)), Shot("b", 1, scores=(0.1, 0.7, 0.0, 0.0))
+CAT, GOAT = Photo("a", 0, scores=(0.8, 0.1, 0.0, 0.0)), Photo("b", 1, scores=(0.1, 0.7, 0.0, 0.0))
 
 
 def model(**changes: Any) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def written(folder: Path, content: dict[str, Any]) -> Path:
     return path
 
 
-def judged(*shots: Shot, **more: Any) -> Judgement:
-    return Verdicts(rules(), names, **more).judge([frame(shot) for shot in shots])
+def judged(*photos: Photo, **more: Any) -> Evaluation:
+    return VerdictBuilder(make_config(), class_names, **more).evaluate([frame_record(photo) for photo in photos])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_each_rule_over_two_frames(rule: str, cat: float) -> None:
 
 
 def test_learnt_weights_are_a_logistic_over_the_features(tmp_path: Path) -> None:
-    stacked = read_stacked(written(tmp_path, model()), find)
+    stacked = load_stacked_model(written(tmp_path, model()), find)
     scores = stacked.ensemble().rule(FRAMES, 4)
     assert scores[0] == pytest.approx(1 / (1 + np.exp(-(-2.0 + 0.5 + 2 * 0.8 + 0.5 * 1.0))))
     assert scores[1] == pytest.approx(1 / (1 + np.exp(-3.0)))
@@ -90,7 +90,7 @@ def test_frames_of_another_label_set_are_judged_by_log_odds_and_it_is_said() -> 
         ({"format": "uncia-stacked/9"}, "format"),
         ({"features": ["mean", "luck", "max"]}, "features"),
         ({"default": {"bias": 0, "weights": [1.0]}}, "3 features need as many weights, not 1"),
-        ({"label_set": "elsewhere@1"}, "learn it anew"),
+        ({"label_set": "elsewhere@1"}, "fit it again"),
         ({"classes": [{"index": 1, "label": "cat", "bias": 0, "weights": [0, 0, 0]}]}, "class 1 is 'goat', not 'cat'"),
         ({"classes": [{"index": 99, "label": "cat", "bias": 0, "weights": [0, 0, 0]}]}, "class 99 is None"),
         ({"wieghts": 1}, "wieghts"),
@@ -98,15 +98,15 @@ def test_frames_of_another_label_set_are_judged_by_log_odds_and_it_is_said() -> 
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match="UNCIA_ENSEMBLE_WEIGHTS") as error:
-        read_stacked(written(tmp_path, model(**changes)), find)
+        load_stacked_model(written(tmp_path, model(**changes)), find)
     assert said in str(error.value)
 
 
 def test_the_rule_without_a_file_is_refused() -> None:
     with pytest.raises(SettingsError, match="set UNCIA_ENSEMBLE_WEIGHTS"):
-        stacked_model(Settings(ensemble_rule="stacked"), find)
+        configured_stacked_model(Settings(ensemble_rule="stacked"), find)
     with pytest.raises(SettingsError, match="cannot be read"):
-        read_stacked(Path("nowhere.json"), find)
+        load_stacked_model(Path("nowhere.json"), find)
 
 
 def test_nothing_is_confident_without_a_calibration() -> None:

@@ -5,27 +5,27 @@ from datetime import timedelta
 
 from typer.testing import CliRunner
 
-from tests.unit.processors.bursts.burst_making import LOG, Camera, Shot, predicted
+from tests.unit.processors.bursts.builders import LOG, Camera, Photo, predicted
 from uncia.commands import bursts as explain_command
 from uncia.dashboard.bursts.explain import story
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
 
-SHOTS = [Shot("a", 0, 1, 3), Shot("b", 1, 2, 3), Shot("c", 2, rejected=True)]
+PHOTOS = [Photo("a", 0, 1, 3), Photo("b", 1, 2, 3), Photo("c", 2, rejected=True)]
 
 
 def played() -> Camera:
     camera = Camera()
-    for number, shot in enumerate(SHOTS):
-        camera.frame(shot, number)
-    camera.frame(Shot("d", 12), 60)
+    for number, photo in enumerate(PHOTOS):
+        camera.arrive(photo, number)
+    camera.arrive(Photo("d", 12), 60)
     return camera
 
 
 def test_each_frame_says_why_it_is_in_and_each_revision_what_it_changed() -> None:
     camera = played()
-    found = story(camera.events, {f"upl-{shot.name}": predicted(shot) for shot in SHOTS})
+    found = story(camera.events, {f"upl-{photo.name}": predicted(photo) for photo in PHOTOS})
     assert [(each.image_id, each.counted, each.joined, each.rejected) for each in found.frames] == [
         ("img-a", "1 of 3", "the earliest frame", ""),
         ("img-b", "2 of 3", "the camera's own sequence", ""),
@@ -51,7 +51,7 @@ def run(monkeypatch, *words: str):
             return []
         if topics == (BURST_RESOLVED,):
             return [Message("", 0, 0, 0, None, event.to_bytes(), []) for event in events]
-        return [Message("", 0, 0, 0, None, predicted(shot).to_bytes(), []) for shot in SHOTS]
+        return [Message("", 0, 0, 0, None, predicted(photo).to_bytes(), []) for photo in PHOTOS]
 
     monkeypatch.setattr(explain_command, "read_topics", read)
     return events[0].burst_id, CliRunner().invoke(explain_command.app, list(words) or ["explain", events[0].burst_id])
@@ -59,9 +59,9 @@ def run(monkeypatch, *words: str):
 
 def test_a_frame_is_explained_by_the_prediction_that_its_burst_has_used(monkeypatch) -> None:
     camera = played()
-    of_a_copy = predicted(SHOTS[0]).model_copy(update={"upload_id": "upl-copy", "etag": "of the copy"})
-    later = predicted(SHOTS[0]).model_copy(update={"predicted_at": LOG + timedelta(days=1), "etag": "later"})
-    messages = [predicted(SHOTS[0]), of_a_copy, later]
+    of_a_copy = predicted(PHOTOS[0]).model_copy(update={"upload_id": "upl-copy", "etag": "of the copy"})
+    later = predicted(PHOTOS[0]).model_copy(update={"predicted_at": LOG + timedelta(days=1), "etag": "later"})
+    messages = [predicted(PHOTOS[0]), of_a_copy, later]
 
     def read(_: Settings, topics: tuple[Topic, ...], **__: object):
         events = camera.events if topics == (BURST_RESOLVED,) else messages

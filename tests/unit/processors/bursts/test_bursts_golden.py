@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.processors.bursts.burst_making import LOG, Camera, Shot, images
+from tests.unit.processors.bursts.builders import LOG, Camera, Photo, images
 from uncia.events import BurstResolved, BurstStatus, Trigger
-from uncia.processors.bursts.config import Overrides
+from uncia.processors.bursts.config import BurstOverrides
 
 TABLES = sorted((Path(__file__).parent / "golden").glob("*.txt"))
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a case; without a shot, a tick."""
+    """One line of a case; without a photo, a tick."""
 
     at: float
-    shot: Shot | None
+    photo: Photo | None
     expected: str
 
 
@@ -33,16 +33,16 @@ def line(row: str) -> Line:
     at, name, taken, said, expected = (part.strip() for part in row.split("|"))
     expected = expected.removeprefix("->").strip()
     return Line(
-        float(at), None if name == "tick" else shot(name, taken, said), "" if expected == "nothing" else expected
+        float(at), None if name == "tick" else photo(name, taken, said), "" if expected == "nothing" else expected
     )
 
 
-def shot(name: str, taken: str, said: str) -> Shot:
+def photo(name: str, taken: str, said: str) -> Photo:
     words = said.split()
     values = dict(word.split("=") for word in words if "=" in word)
     counted = next((word.split("/") for word in words if "/" in word), None)
     own = {f"{key}_s": float(values[key]) for key in ("gap", "idle", "lateness") if key in values}
-    return Shot(
+    return Photo(
         name,
         float(taken),
         sequence=int(counted[0]) if counted else None,
@@ -52,7 +52,7 @@ def shot(name: str, taken: str, said: str) -> Shot:
         rejected="rejected" in words,
         serial=values.get("serial"),
         make="CUDDEBACK" if "minute" in words else None,
-        overrides=Overrides(**own) if own else None,
+        overrides=BurstOverrides(**own) if own else None,
     )
 
 
@@ -70,7 +70,7 @@ def played(lines: list[Line]) -> list[str]:
     camera, owners = Camera(), {}
     answers = []
     for each in lines:
-        events = camera.tick(each.at) if each.shot is None else camera.frame(each.shot, each.at)
+        events = camera.tick(each.at) if each.photo is None else camera.arrive(each.photo, each.at)
         answers.append("; ".join(written(event, owners) for event in events))
     return answers
 
@@ -82,5 +82,5 @@ def test_what_arrives_is_answered_as_written(lines: list[Line]) -> None:
 
 @pytest.mark.parametrize("lines", [pytest.param(lines, id=title) for title, lines in cases()])
 def test_without_its_ticks_a_log_gives_the_same_in_the_same_order(lines: list[Line]) -> None:
-    fewer = [line for line in lines[:-1] if line.shot is not None] + lines[-1:]
+    fewer = [line for line in lines[:-1] if line.photo is not None] + lines[-1:]
     assert "; ".join(filter(None, played(fewer))) == "; ".join(filter(None, played(lines)))

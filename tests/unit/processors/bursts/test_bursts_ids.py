@@ -2,17 +2,17 @@
 
 from itertools import permutations
 
-from tests.unit.processors.bursts.burst_making import Camera, Shot, images
+from tests.unit.processors.bursts.builders import Camera, Photo, images
 from uncia.events import BurstStatus, Trigger
 
 
 def test_a_superseded_id_never_comes_back() -> None:
     camera = Camera()
-    (lone,) = camera.frame(Shot("c", 2, trigger=Trigger.UNKNOWN), 0)
+    (lone,) = camera.arrive(Photo("c", 2, trigger=Trigger.UNKNOWN), 0)
     camera.tick(30)
-    camera.frame(Shot("a", 0, 1, 3, event=1), 31)
-    camera.frame(Shot("b", 1, 1, 3, event=2), 32)
-    camera.frame(Shot("d", 1.5, 1, 3, event=3), 33)
+    camera.arrive(Photo("a", 0, 1, 3, event=1), 31)
+    camera.arrive(Photo("b", 1, 1, 3, event=2), 32)
+    camera.arrive(Photo("d", 1.5, 1, 3, event=3), 33)
     retired: set[str] = set()
     for event in camera.events:
         assert event.burst_id not in retired
@@ -24,23 +24,23 @@ def test_a_superseded_id_never_comes_back() -> None:
 
 def test_a_piece_that_falls_apart_again_takes_a_new_id() -> None:
     camera = Camera()
-    (lone,) = camera.frame(Shot("c", 5), 0)
-    camera.frame(Shot("b", 4, file="B.JPG"), 1)
-    camera.frame(Shot("elsewhere", 5000, file="B.JPG", uploaded=9), 2)
+    (lone,) = camera.arrive(Photo("c", 5), 0)
+    camera.arrive(Photo("b", 4, file="B.JPG"), 1)
+    camera.arrive(Photo("elsewhere", 5000, file="B.JPG", uploaded=9), 2)
     (standing,) = [each for each in camera.settled().values() if images(each) == ["c"]]
     assert standing.burst_id != lone.burst_id
-    (later,) = camera.frame(Shot("d", 6), 3)
+    (later,) = camera.arrive(Photo("d", 6), 3)
     assert later.burst_id == standing.burst_id
 
 
 def test_pieces_of_a_split_name_their_origin() -> None:
     camera = Camera()
-    camera.frame(Shot("a", 0, 1, 3, event=1), 0)
-    (whole,) = camera.frame(Shot("c", 2, trigger=Trigger.UNKNOWN), 0)
-    kept, piece = camera.frame(Shot("b", 1, 1, 3, event=2), 0)
+    camera.arrive(Photo("a", 0, 1, 3, event=1), 0)
+    (whole,) = camera.arrive(Photo("c", 2, trigger=Trigger.UNKNOWN), 0)
+    kept, piece = camera.arrive(Photo("b", 1, 1, 3, event=2), 0)
     assert (kept.burst_id, kept.split_from) == (whole.burst_id, None)
     assert (images(piece), piece.split_from) == (["b", "c"], whole.burst_id)
-    (again,) = camera.frame(Shot("d", 3, trigger=Trigger.UNKNOWN), 1)
+    (again,) = camera.arrive(Photo("d", 3, trigger=Trigger.UNKNOWN), 1)
     assert again.split_from == whole.burst_id
     closed = camera.tick(60)
     assert {each.split_from for each in closed} == {None, whole.burst_id}
@@ -48,19 +48,19 @@ def test_pieces_of_a_split_name_their_origin() -> None:
 
 def test_a_merge_is_no_split() -> None:
     camera = Camera()
-    camera.frame(Shot("a", 0), 0)
-    camera.frame(Shot("c", 20), 0)
-    events = camera.frame(Shot("b", 10), 0)
+    camera.arrive(Photo("a", 0), 0)
+    camera.arrive(Photo("c", 20), 0)
+    events = camera.arrive(Photo("b", 10), 0)
     assert {event.split_from for event in events} == {None}
 
 
 def test_a_numbered_sequence_is_not_final_before_its_numbers_are_in_whatever_overtakes_it() -> None:
-    ours = [Shot(f"a{n}", n, n, 3, event=1) for n in (1, 2, 3)]
-    later = [Shot(f"b{n}", 500 + n, n, 3, event=2) for n in (1, 2, 3)]
+    ours = [Photo(f"a{n}", n, n, 3, event=1) for n in (1, 2, 3)]
+    later = [Photo(f"b{n}", 500 + n, n, 3, event=2) for n in (1, 2, 3)]
     for order in permutations([*ours, *later]):
         camera = Camera()
-        for place, shot in enumerate(order):
-            camera.frame(shot, place)
+        for place, photo in enumerate(order):
+            camera.arrive(photo, place)
         finals = [event for event in camera.events if event.status is BurstStatus.FINAL]
         assert sorted(map(images, finals)) == [["a1", "a2", "a3"], ["b1", "b2", "b3"]]
         assert not [event for event in camera.events if event.status is BurstStatus.REVISED]
@@ -68,7 +68,7 @@ def test_a_numbered_sequence_is_not_final_before_its_numbers_are_in_whatever_ove
 
 def test_a_numbered_sequence_whose_rest_never_comes_is_final_after_the_idle_time() -> None:
     camera = Camera()
-    camera.frame(Shot("a", 0, 1, 3), 0)
-    camera.frame(Shot("z", 5000), 1)
+    camera.arrive(Photo("a", 0, 1, 3), 0)
+    camera.arrive(Photo("z", 5000), 1)
     (event,) = camera.tick(20)
     assert (event.status, event.closed_by, images(event)) == (BurstStatus.FINAL, "idle", ["a"])

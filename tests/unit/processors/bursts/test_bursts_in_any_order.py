@@ -10,77 +10,77 @@ from math import prod
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.processors.bursts.burst_making import (
+from tests.unit.processors.bursts.builders import (
     LOG,
     Camera,
-    Shot,
-    frame,
+    Photo,
+    frame_record,
     images,
+    make_config,
     predicted,
-    rules,
-    sessions,
+    sessioniser,
     settled,
 )
 from uncia.events import BurstResolved, BurstStatus, Trigger
-from uncia.processors.bursts.camera_bodies import Source, merge_sources
-from uncia.processors.bursts.clock_jumps import placements
-from uncia.processors.bursts.config import BurstRules, Overrides
-from uncia.processors.bursts.frames import Frame
-from uncia.processors.bursts.grouping import divide
+from uncia.processors.bursts.camera_bodies import CameraSource, merge_sources
+from uncia.processors.bursts.clock_jumps import correct_times
+from uncia.processors.bursts.config import BurstConfig, BurstOverrides
+from uncia.processors.bursts.frame_record import FrameRecord
+from uncia.processors.bursts.grouping import split_into_bursts
 from uncia.processors.bursts.state import CameraState, track_of_body
-from uncia.processors.bursts.versions import at_or_before, merge, visible
+from uncia.processors.bursts.versions import merge_repeated, select_visible, stored_by
 
 EXAMPLES = settings(max_examples=int(os.environ.get("UNCIA_TEST_EXAMPLES", "500")))
-SHARP = rules(gap=timedelta(seconds=3), max_frames=4)
-ROOMY = rules(gap=timedelta(seconds=3))
+SHARP = make_config(gap=timedelta(seconds=3), max_frames=4)
+ROOMY = make_config(gap=timedelta(seconds=3))
 
 
 TAKEN = [*range(30), 100, 101, 5000, 40_000_000]
 SEQUENCES = [(None, None)] * 3 + [(1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3)]
 EVENTS = [None, None, 1, 2]
 TRIGGERS = [Trigger.MOTION, Trigger.MOTION, Trigger.UNKNOWN, Trigger.TIME_LAPSE]
-JUDGED = [
+RESULTS = [
     {"scores": (0.6, 0.2, 0.1, 0.0)},
     {"scores": (0.1, 0.7, 0.3, 0.02), "focus": 0.01},
     {"scores": (0.3, 0.31, 0.2, 0.0), "focus": 0.5},
     {"rejected": True},
 ]
-OWN = [{}, {}, {"make": "CUDDEBACK"}, {"overrides": Overrides(gap_s=8)}]
-EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, JUDGED, OWN]
+OWN = [{}, {}, {"make": "CUDDEBACK"}, {"overrides": BurstOverrides(gap_s=8)}]
+EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, RESULTS, OWN]
 
 
 @lru_cache(maxsize=10_000)
-def shot(code: int) -> Shot:
+def photo(code: int) -> Photo:
     """The photograph of a number: close to others in time, with and without sequence, event and trigger."""
     parts, left = [], code
     for choices in EVERY:
         left, place = divmod(left, len(choices))
         parts.append(choices[place])
     taken, (sequence, length), event, trigger, judged, own = parts
-    return Shot(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged, **own)
+    return Photo(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged, **own)
 
 
 CODES = st.integers(0, prod(len(choices) for choices in EVERY) - 1)
 
 
-def arrivals(most_s: int = 40) -> st.SearchStrategy[list[tuple[Shot, float]]]:
+def arrivals(most_s: int = 40) -> st.SearchStrategy[list[tuple[Photo, float]]]:
     """Photographs with the log time at which they come: in any order, some repeated, with silences between."""
 
-    def log(drawn: tuple[list[tuple[int, int]], list[int]]) -> list[tuple[Shot, float]]:
+    def log(drawn: tuple[list[tuple[int, int]], list[int]]) -> list[tuple[Photo, float]]:
         steps, repeats = drawn
         for repeat in repeats:
             steps = [*steps, steps[repeat % len(steps)]]
         waits = accumulate(wait for _, wait in steps)
-        return [(shot(code), float(at)) for (code, _), at in zip(steps, waits, strict=True)]
+        return [(photo(code), float(at)) for (code, _), at in zip(steps, waits, strict=True)]
 
     steps = st.lists(st.tuples(CODES, st.integers(0, most_s)), min_size=1, max_size=14)
     return st.tuples(steps, st.lists(st.integers(0, 13), max_size=4)).map(log)
 
 
-def played(log: list[tuple[Shot, float]], with_rules: BurstRules) -> Camera:
-    camera = Camera(with_rules)
-    for shot, at in log:
-        camera.take(shot, at)
+def played(log: list[tuple[Photo, float]], config: BurstConfig) -> Camera:
+    camera = Camera(config)
+    for photo, at in log:
+        camera.apply(photo, at)
     camera.tick(log[-1][1] + 100)
     return camera
 
@@ -93,21 +93,19 @@ def outcome(camera: Camera) -> dict[tuple[str, ...], tuple[object, ...]]:
     }
 
 
-def divided(
-    log: list[tuple[Shot, float]], with_rules: BurstRules, *, moved_show_minutes: bool = True
-) -> list[list[str]]:
+def divided(log: list[tuple[Photo, float]], config: BurstConfig, *, moved_show_minutes: bool = True) -> list[list[str]]:
     """What bursts there are, by the pure functions alone: of all photographs at once.
 
     `moved_show_minutes`: a photograph that moved away counts as one of two that share a full minute. Whether it does
     depends on which came first, the photograph or its move.
     """
-    versions: dict[str, Frame] = {}
-    sources: dict[str, Source] = {}
-    went = [shot for shot, _ in log if shot.reason == "object-moved"]
-    for shot in (shot for shot, _ in log if shot.reason == "image-truncated"):
-        new = frame(shot)
-        versions[new.upload_id] = merge(versions.get(new.upload_id, new), new)
-        source = sources.setdefault(new.source, Source(new.captured_at, new.captured_at))
+    versions: dict[str, FrameRecord] = {}
+    sources: dict[str, CameraSource] = {}
+    went = [photo for photo, _ in log if photo.reason == "object-moved"]
+    for photo in (photo for photo, _ in log if photo.reason == "image-truncated"):
+        new = frame_record(photo)
+        versions[new.upload_id] = merge_repeated(versions.get(new.upload_id, new), new)
+        source = sources.setdefault(new.source, CameraSource(new.captured_at, new.captured_at))
         source.first, source.last = min(source.first, new.captured_at), max(source.last, new.captured_at)
         source.seconds = source.seconds or not new.full_minute
         source.twins = source.twins or any(
@@ -121,29 +119,29 @@ def divided(
             and (moved_show_minutes or not went)
             for other in versions.values()
         )
-    gone = [predicted(shot) for shot in went]
-    counted = visible(
+    gone = [predicted(photo) for photo in went]
+    counted = select_visible(
         [
             each
             for each in versions.values()
-            if not any(each.key == moved.key and at_or_before(each, moved.uploaded_at) for moved in gone)
+            if not any(each.key == moved.key and stored_by(each, moved.uploaded_at) for moved in gone)
         ]
     )
-    placed: list[Frame] = []
-    for name in {each.numbered_as for each in counted}:
-        members = [each for each in counted if each.numbered_as == name]
-        at = placements(members) if name else {}
-        placed += [each.changed(placed_at=at.get(each.upload_id)) for each in members]
+    placed: list[FrameRecord] = []
+    for name in {each.sequence_link for each in counted}:
+        members = [each for each in counted if each.sequence_link == name]
+        at = correct_times(members) if name else {}
+        placed += [each.with_changes(placed_at=at.get(each.upload_id)) for each in members]
     bodies = merge_sources(sources)
-    tracks: dict[str, list[Frame]] = {}
+    tracks: dict[str, list[FrameRecord]] = {}
     for each in placed:
         body = bodies.body_of.get(each.source)
-        own = each.changed(to_the_minute=body in bodies.without_seconds)
+        own = each.with_changes(to_the_minute=body in bodies.without_seconds)
         tracks.setdefault(track_of_body(each.trigger, body, bodies.main), []).append(own)
     groups = [
         burst
         for track in tracks.values()
-        for burst in divide(sorted(track, key=lambda each: each.order), with_rules.gap, with_rules.max_frames)
+        for burst in split_into_bursts(sorted(track, key=lambda each: each.sort_key), config.gap, config.max_frames)
     ]
     return sorted([each.image_id.removeprefix("img-") for each in group] for group in groups)
 
@@ -151,25 +149,25 @@ def divided(
 @EXAMPLES
 @given(arrivals(), st.randoms(use_true_random=False), st.sampled_from([SHARP, ROOMY]))
 def test_arrival_order_and_repetition_do_not_matter(
-    log: list[tuple[Shot, float]], chance: random.Random, with_rules: BurstRules
+    log: list[tuple[Photo, float]], chance: random.Random, config: BurstConfig
 ) -> None:
     """Within lateness: whatever the way they came, the bursts are those that the frames alone make."""
-    quiet = list({shot.name: shot for shot, _ in log}.values())
-    found = outcome(played(log, with_rules))
-    assert sorted(map(list, found)) == divided(log, with_rules)
+    quiet = list({photo.name: photo for photo, _ in log}.values())
+    found = outcome(played(log, config))
+    assert sorted(map(list, found)) == divided(log, config)
 
     chance.shuffle(quiet)
-    assert found == outcome(played([(shot, 0.0) for shot in quiet], with_rules))
+    assert found == outcome(played([(photo, 0.0) for photo in quiet], config))
 
 
 @EXAMPLES
 @given(arrivals(most_s=1500), st.sampled_from([SHARP, ROOMY]))
 def test_however_late_every_frame_ends_in_one_closed_burst_and_revisions_only_rise(
-    log: list[tuple[Shot, float]], with_rules: BurstRules
+    log: list[tuple[Photo, float]], config: BurstConfig
 ) -> None:
-    camera = played(log, with_rules)
+    camera = played(log, config)
     held = [image for event in camera.settled().values() for image in images(event)]
-    assert sorted(held) == sorted({shot.name for shot, _ in log})
+    assert sorted(held) == sorted({photo.name for photo, _ in log})
     assert all(event.closed_at is not None for event in camera.settled().values())
     last: dict[str, int] = {}
     retired: set[str] = set()
@@ -186,16 +184,16 @@ def test_however_late_every_frame_ends_in_one_closed_burst_and_revisions_only_ri
 @EXAMPLES
 @given(arrivals(most_s=600), st.data())
 def test_ticks_show_earlier_what_the_frames_alone_would_show(
-    log: list[tuple[Shot, float]], data: st.DataObject
+    log: list[tuple[Photo, float]], data: st.DataObject
 ) -> None:
     end = log[-1][1] + 2000
     quiet, ticked = Camera(ROOMY), Camera(ROOMY)
-    for shot, at in log:
+    for photo, at in log:
         # Legal ticks: none is later than a frame that is yet to be read. They may themselves come in any order.
         for now in data.draw(st.lists(st.floats(0, at, allow_nan=False), max_size=3)):
             ticked.tick(now)
-        ticked.take(shot, at)
-        quiet.take(shot, at)
+        ticked.apply(photo, at)
+        quiet.apply(photo, at)
     for now in sorted(data.draw(st.lists(st.floats(0, end, allow_nan=False), max_size=3))):
         ticked.tick(now)
     ticked.tick(end)
@@ -204,8 +202,8 @@ def test_ticks_show_earlier_what_the_frames_alone_would_show(
 
 
 @EXAMPLES
-@given(st.lists(CODES.map(shot), min_size=3, max_size=10, unique=True), st.data())
-def test_merging_is_associative(every: list[Shot], data: st.DataObject) -> None:
+@given(st.lists(CODES.map(photo), min_size=3, max_size=10, unique=True), st.data())
+def test_merging_is_associative(every: list[Photo], data: st.DataObject) -> None:
     """Three sets of frames, joined as (one and two) and three, or one and (two and three)."""
     first, second = sorted(data.draw(st.tuples(st.integers(0, len(every)), st.integers(0, len(every)))))
     one, two, three = every[:first], every[first:second], every[second:]
@@ -215,24 +213,24 @@ def test_merging_is_associative(every: list[Shot], data: st.DataObject) -> None:
 
 
 def test_a_replay_gives_the_same_bytes() -> None:
-    log = [(Shot(f"{n}", (n * 7) % 40, sequence=1 + n % 3, length=3), n * 9.0) for n in range(40)]
+    log = [(Photo(f"{n}", (n * 7) % 40, sequence=1 + n % 3, length=3), n * 9.0) for n in range(40)]
     once, again = played(log, ROOMY), played(log, ROOMY)
     assert [event.to_bytes() for event in once.events] == [event.to_bytes() for event in again.events]
 
 
 def test_one_state_per_camera_is_all_that_a_sessioniser_uses() -> None:
-    shared = sessions(ROOMY)
+    shared = sessioniser(ROOMY)
     one, two = CameraState("a/1"), CameraState("a/2")
     events: list[BurstResolved] = []
     for state in (one, two):
-        events += shared.frame(state, "a", frame(Shot("x", 0)), LOG).events
+        events += shared.apply_frame(state, "a", frame_record(Photo("x", 0)), LOG).events
     assert len({event.burst_id for event in events}) == 2
     assert len(settled(events)) == 2
 
 
 NUMBERED = [None, (1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
 CHANGING = st.builds(
-    lambda content, key, uploaded, taken, number, serial, model, size, kind: Shot(
+    lambda content, key, uploaded, taken, number, serial, model, size, kind: Photo(
         f"{content}@{key}@{taken}@{number}@{serial}@{model}@{size}@{kind == 'half'}",
         taken,
         sequence=number[0] if number else None,
@@ -264,24 +262,24 @@ CHANGING = st.builds(
 @EXAMPLES
 @given(st.lists(CHANGING, min_size=1, max_size=9), st.randoms(use_true_random=False), st.sampled_from([SHARP, ROOMY]))
 def test_replaced_moved_renumbered_and_resized_photographs_end_the_same_in_any_order(
-    shots: list[Shot], chance: random.Random, with_rules: BurstRules
+    photos: list[Photo], chance: random.Random, config: BurstConfig
 ) -> None:
-    log = [(shot, 0.0) for shot in shots]
-    assume(divided(log, with_rules) == divided(log, with_rules, moved_show_minutes=False))
-    found = outcome(played(log, with_rules))
-    assert sorted(map(list, found)) == divided(log, with_rules)
+    log = [(photo, 0.0) for photo in photos]
+    assume(divided(log, config) == divided(log, config, moved_show_minutes=False))
+    found = outcome(played(log, config))
+    assert sorted(map(list, found)) == divided(log, config)
     shuffled = [*log, *chance.sample(log, len(log) // 2)]
     chance.shuffle(shuffled)
-    assert set(outcome(played(shuffled, with_rules))) == set(found)
+    assert set(outcome(played(shuffled, config))) == set(found)
 
 
 @EXAMPLES
 @given(st.lists(st.tuples(CHANGING, st.integers(0, 1500)), min_size=1, max_size=9))
 def test_replaced_photographs_leave_no_burst_open_and_bring_no_superseded_id_back(
-    steps: list[tuple[Shot, int]],
+    steps: list[tuple[Photo, int]],
 ) -> None:
     waits = accumulate(wait for _, wait in steps)
-    camera = played([(shot, float(at)) for (shot, _), at in zip(steps, waits, strict=True)], ROOMY)
+    camera = played([(photo, float(at)) for (photo, _), at in zip(steps, waits, strict=True)], ROOMY)
     retired: set[str] = set()
     for event in camera.events:
         assert event.burst_id not in retired

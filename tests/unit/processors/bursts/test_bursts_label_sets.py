@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages import label_set
-from uncia.processors.bursts.label_sets import LOOK_AGAIN_S, LabelSets
+from uncia.processors.bursts.label_sets import RESCAN_S, LabelSets
 
 
 def put(repository: Path, version: str, name: str) -> str:
@@ -26,8 +26,8 @@ def test_each_version_has_its_own_names(tmp_path: Path, clock: list[float]) -> N
     first, second = put(tmp_path, "1", "first"), put(tmp_path, "2", "second")
     known = LabelSets(tmp_path, lambda: clock[0])
 
-    assert [getattr(known.name(each, 1), "label", None) for each in (first, second)] == ["first 1", "second 1"]
-    assert known.name(first, 3) is None
+    assert [getattr(known.class_name(each, 1), "label", None) for each in (first, second)] == ["first 1", "second 1"]
+    assert known.class_name(first, 3) is None
     assert known.calibration(first, "Animal 1", "first 1") is None
 
 
@@ -38,7 +38,7 @@ def test_a_version_that_came_later_is_found(tmp_path: Path, clock: list[float]) 
     second = put(tmp_path, "2", "second")
 
     assert known.find(second) is None, "not for every frame"
-    clock[0] += LOOK_AGAIN_S
+    clock[0] += RESCAN_S
     assert known.find(second) is not None
 
 

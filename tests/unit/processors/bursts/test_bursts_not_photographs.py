@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.processors.bursts.burst_making import Camera, Shot, images
+from tests.unit.processors.bursts.builders import Camera, Photo, images
 from uncia.storage.photograph_names import is_unreadable_photograph
 
 
@@ -32,12 +32,12 @@ from uncia.storage.photograph_names import is_unreadable_photograph
 def test_these_are_no_photographs(name: str, reason: str) -> None:
     assert not is_unreadable_photograph(f"ridge/north/{name}", reason)
     camera = Camera()
-    camera.take(Shot("a", 0, 1, 3), 0)
-    camera.take(Shot("x", 1, file=name, rejected=True, reason=f"{reason}"), 0) if name else None
-    camera.take(Shot("b", 1, 2, 3), 0)
+    camera.apply(Photo("a", 0, 1, 3), 0)
+    camera.apply(Photo("x", 1, file=name, rejected=True, reason=f"{reason}"), 0) if name else None
+    camera.apply(Photo("b", 1, 2, 3), 0)
     (burst,) = camera.settled().values()
     assert (images(burst), burst.closed_at, burst.unreadable) == (["a", "b"], None, 0)
-    camera.take(Shot("c", 2, 3, 3), 0)
+    camera.apply(Photo("c", 2, 3, 3), 0)
     (burst,) = camera.settled().values()
     assert images(burst) == ["a", "b", "c"]
 
@@ -56,9 +56,9 @@ def test_these_are_no_photographs(name: str, reason: str) -> None:
 def test_these_are_photographs_that_could_not_be_read(name: str, reason: str) -> None:
     assert is_unreadable_photograph(f"ridge/north/{name}", reason)
     camera = Camera()
-    camera.take(Shot("a", 0, 1, 3), 0)
-    camera.take(Shot("x", 1, file=name, rejected=True, reason=reason), 0)
-    camera.take(Shot("b", 1, 2, 3), 0)
+    camera.apply(Photo("a", 0, 1, 3), 0)
+    camera.apply(Photo("x", 1, file=name, rejected=True, reason=reason), 0)
+    camera.apply(Photo("b", 1, 2, 3), 0)
     (burst,) = camera.settled().values()
     assert len(burst.frames) == 3
     assert burst.unreadable == 1
@@ -67,13 +67,13 @@ def test_these_are_photographs_that_could_not_be_read(name: str, reason: str) ->
 
 def test_a_readable_photograph_counts_whatever_its_name() -> None:
     camera = Camera()
-    camera.take(Shot("a", 0, file="._IMG_0001.MP4"), 0)
+    camera.apply(Photo("a", 0, file="._IMG_0001.MP4"), 0)
     (burst,) = camera.settled().values()
     assert images(burst) == ["a"]
 
 
 def test_sidecars_alone_make_no_burst_but_show_that_time_has_passed() -> None:
     camera = Camera()
-    camera.take(Shot("a", 0), 0)
-    events = camera.frame(Shot("x", 0, file="Thumbs.db", rejected=True, reason="image-not-jpeg"), 40)
+    camera.apply(Photo("a", 0), 0)
+    events = camera.arrive(Photo("x", 0, file="Thumbs.db", rejected=True, reason="image-not-jpeg"), 40)
     assert [(event.status, event.closed_by) for event in events] == [("final", "idle")]

@@ -6,15 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.processors.bursts.burst_making import CAMERA, LOG, Shot, predicted, settled
-from tests.unit.processors.bursts.burst_making import desk as desk_of
+from tests.unit.processors.bursts.builders import CAMERA, LOG, Photo, make_engine, predicted, settled
 from uncia.events import BurstResolved
 from uncia.kafka.partitioning import partition_of
-from uncia.processors.bursts.engine import Page
-from uncia.processors.bursts.state_store import VERSION, StateTooNew, head_key
+from uncia.processors.bursts.engine import CameraUpdate
+from uncia.processors.bursts.state_store import VERSION, StateTooNew, camera_key
 
 PARTITION = partition_of(CAMERA, 4)
-SHOTS = [Shot("c", 20), Shot("a", 0), Shot("b", 10), Shot("b", 10), Shot("d", 100, 1, 2), Shot("e", 101, 2, 2)]
+PHOTOS = [Photo("c", 20), Photo("a", 0), Photo("b", 10), Photo("b", 10), Photo("d", 100, 1, 2), Photo("e", 101, 2, 2)]
 
 
 class Crash(Exception):
@@ -41,17 +40,17 @@ class Log:
         else:
             self.records[key] = value
 
-    def carry_out(self, pages: list[Page]) -> None:
+    def carry_out(self, updates: list[CameraUpdate]) -> None:
         """As the worker does it."""
-        for page in pages:
-            self.write(*page.writes.intent)
-        for page in pages:
-            for _, event in page.outbox:
+        for update in updates:
+            self.write(*update.writes.intent)
+        for update in updates:
+            for _, event in update.outbox:
                 self._spend()
                 self.sent.append(BurstResolved.from_bytes(event))
-            for record in page.writes.settle.items():
+            for record in update.writes.apply.items():
                 self.write(*record)
-            self.write(*page.writes.clear)
+            self.write(*update.writes.clear)
 
 
 def played(log: Log, crash_after: int | None = None) -> bool:
@@ -59,13 +58,13 @@ def played(log: Log, crash_after: int | None = None) -> bool:
     offset, died = 0, False
     log.left = 10**9 if crash_after is None else crash_after
     while True:
-        desk = desk_of(log.records)
-        desk.start({PARTITION: offset})
+        engine = make_engine(log.records)
+        engine.start({PARTITION: offset})
         try:
-            log.carry_out(desk.pages())
-            while offset < len(SHOTS):
-                desk.frame(PARTITION, offset, predicted(SHOTS[offset]), LOG + timedelta(seconds=offset))
-                log.carry_out(desk.pages())
+            log.carry_out(engine.take_updates())
+            while offset < len(PHOTOS):
+                engine.process_prediction(PARTITION, offset, predicted(PHOTOS[offset]), LOG + timedelta(seconds=offset))
+                log.carry_out(engine.take_updates())
                 offset += 1
         except Crash:
             died, log.left = True, 10**9
@@ -101,59 +100,59 @@ def test_a_restarted_worker_knows_which_photographs_it_had() -> None:
 
 
 def test_a_newer_layout_is_refused_and_stays() -> None:
-    newer = {head_key(CAMERA): bytes([VERSION + 1]) + b"?"}
-    desk = desk_of(newer)
-    with pytest.raises(StateTooNew, match="start that one again"):
-        desk.start({PARTITION: 0})
-    assert newer == {head_key(CAMERA): bytes([VERSION + 1]) + b"?"}
+    newer = {camera_key(CAMERA): bytes([VERSION + 1]) + b"?"}
+    engine = make_engine(newer)
+    with pytest.raises(StateTooNew, match="start that version again"):
+        engine.start({PARTITION: 0})
+    assert newer == {camera_key(CAMERA): bytes([VERSION + 1]) + b"?"}
 
 
 def test_what_one_frame_writes_does_not_grow_with_the_bursts_that_are_kept() -> None:
     records: dict[bytes, bytes] = {}
-    desk, sizes = desk_of(records), []
-    desk.start({PARTITION: 0})
+    engine, sizes = make_engine(records), []
+    engine.start({PARTITION: 0})
     for number in range(300):
-        shot = Shot(f"{number:04}", number * 60.0, 1, 1)
-        desk.frame(PARTITION, number, predicted(shot), LOG + timedelta(seconds=number))
-        (page,) = desk.pages()
-        sizes.append(len(page.writes.intent[1]) + sum(len(value or b"") for value in page.writes.settle.values()))
-        records.update({key: value for key, value in page.writes.settle.items() if value is not None})
-        records[page.writes.clear[0]] = page.writes.clear[1]
+        photo = Photo(f"{number:04}", number * 60.0, 1, 1)
+        engine.process_prediction(PARTITION, number, predicted(photo), LOG + timedelta(seconds=number))
+        (update,) = engine.take_updates()
+        sizes.append(len(update.writes.intent[1]) + sum(len(value or b"") for value in update.writes.apply.values()))
+        records.update({key: value for key, value in update.writes.apply.items() if value is not None})
+        records[update.writes.clear[0]] = update.writes.clear[1]
     assert max(sizes) < 1.5 * sizes[0]
 
 
-def carried_out(records: dict[bytes, bytes], shots: list[Shot], offset: int) -> list[BurstResolved]:
+def carried_out(records: dict[bytes, bytes], photos: list[Photo], offset: int) -> list[BurstResolved]:
     """Another worker goes on from the records, frame by frame; returns what it sends."""
-    desk, sent = desk_of(records), []
-    desk.start({PARTITION: offset})
-    for place, shot in enumerate(shots, offset):
-        desk.frame(PARTITION, place, predicted(shot), LOG + timedelta(seconds=place))
-        for page in desk.pages():
-            for key, value in (page.writes.intent, *page.writes.settle.items(), page.writes.clear):
+    engine, sent = make_engine(records), []
+    engine.start({PARTITION: offset})
+    for place, photo in enumerate(photos, offset):
+        engine.process_prediction(PARTITION, place, predicted(photo), LOG + timedelta(seconds=place))
+        for update in engine.take_updates():
+            for key, value in (update.writes.intent, *update.writes.apply.items(), update.writes.clear):
                 if value is None:
                     records.pop(key, None)
                 else:
                     records[key] = value
-            sent += [BurstResolved.from_bytes(event) for _, event in page.outbox]
+            sent += [BurstResolved.from_bytes(event) for _, event in update.outbox]
     return sent
 
 
 def test_what_is_hidden_or_moved_or_superseded_outlives_a_restart_after_every_frame() -> None:
-    shots = [
-        Shot("a", 0),
-        Shot("half", 1, file="B.JPG", rejected=True),
-        Shot("whole", 1, file="B.JPG", uploaded=5),
-        Shot("whole", 1, file="B.JPG", uploaded=5, rejected=True, reason="object-moved"),
-        Shot("whole", 1, file="B.JPG", uploaded=5),
-        Shot("half", 1, file="B.JPG", rejected=True),
-        Shot("jump1", 2, 1, 2, event=5, serial="S", file="R0001.JPG"),
-        Shot("jump2", 2 - 3600, 2, 2, event=5, serial="S", file="R0002.JPG"),
-        Shot("small", 9, file="P1.JPG", size=(320, 240)),
-        Shot("large", 9, file="c/P1.JPG", size=(640, 480)),
+    photos = [
+        Photo("a", 0),
+        Photo("half", 1, file="B.JPG", rejected=True),
+        Photo("whole", 1, file="B.JPG", uploaded=5),
+        Photo("whole", 1, file="B.JPG", uploaded=5, rejected=True, reason="object-moved"),
+        Photo("whole", 1, file="B.JPG", uploaded=5),
+        Photo("half", 1, file="B.JPG", rejected=True),
+        Photo("jump1", 2, 1, 2, event=5, serial="S", file="R0001.JPG"),
+        Photo("jump2", 2 - 3600, 2, 2, event=5, serial="S", file="R0002.JPG"),
+        Photo("small", 9, file="P1.JPG", size=(320, 240)),
+        Photo("large", 9, file="c/P1.JPG", size=(640, 480)),
     ]
     once, again = dict[bytes, bytes](), dict[bytes, bytes]()
-    quiet = carried_out(once, shots, 0)
-    restarted = [event for place, shot in enumerate(shots) for event in carried_out(again, [shot], place)]
+    quiet = carried_out(once, photos, 0)
+    restarted = [event for place, photo in enumerate(photos) for event in carried_out(again, [photo], place)]
     assert [event.to_bytes() for event in restarted] == [event.to_bytes() for event in quiet]
     assert once == again
 
@@ -161,17 +160,17 @@ def test_what_is_hidden_or_moved_or_superseded_outlives_a_restart_after_every_fr
 def test_records_of_layout_2_are_read() -> None:
     """Frames without what layout 3 added, serial numbers in the head, superseded ids in the burst."""
     records: dict[bytes, bytes] = {}
-    carried_out(records, [Shot("a", 0, serial="A")], 0)
+    carried_out(records, [Photo("a", 0, serial="A")], 0)
     (name,) = [key for key in records if b"\0" in key]
     raw = json.loads(zlib.decompress(records[name][1:]))
     for added in ("source", "exif_time", "width", "height", "placed_at", "stored_again_at"):
         raw["burst"]["frames"][0].pop(added, None)
     raw["burst"]["former"] = {"bst-former": 3}
     records[name] = bytes([2]) + zlib.compress(json.dumps(raw).encode())
-    head = json.loads(zlib.decompress(records[head_key(CAMERA)][1:]))
+    head = json.loads(zlib.decompress(records[camera_key(CAMERA)][1:]))
     del head["sources"]
     head["serials"] = {"A": ["2026-03-01T00:00:00", "2026-03-01T00:00:00"]}
-    records[head_key(CAMERA)] = bytes([2]) + zlib.compress(json.dumps(head).encode())
-    (event,) = carried_out(records, [Shot("b", 1, serial="A", make="ACME", camera_model="TRAP 1")], 1)
+    records[camera_key(CAMERA)] = bytes([2]) + zlib.compress(json.dumps(head).encode())
+    (event,) = carried_out(records, [Photo("b", 1, serial="A", make="ACME", camera_model="TRAP 1")], 1)
     assert (len(event.frames), event.revision, event.flags) == (2, 2, ())
     assert records[name][0] == VERSION == 3

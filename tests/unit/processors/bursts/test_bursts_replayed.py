@@ -3,15 +3,14 @@
 import random
 from datetime import timedelta
 
-from tests.unit.processors.bursts.burst_making import CAMERA, LOG, Shot, predicted, rules
-from tests.unit.processors.bursts.burst_making import desk as desk_of
+from tests.unit.processors.bursts.builders import CAMERA, LOG, Photo, make_config, make_engine, predicted
 from uncia.events import BurstResolved, BurstStatus, ClockTicked, FrameLate
 from uncia.kafka.partitioning import partition_of
-from uncia.processors.bursts.seen_images import CHUNK, CHUNKS, Memory
-from uncia.processors.bursts.state_store import head_key
+from uncia.processors.bursts.seen_images import CHUNK, MAX_CHUNKS, SeenImages
+from uncia.processors.bursts.state_store import camera_key
 
 PARTITION = partition_of(CAMERA, 4)
-Entry = tuple[float, Shot | None]
+Entry = tuple[float, Photo | None]
 
 
 def log(seed: int = 3, length: int = 120) -> list[Entry]:
@@ -21,7 +20,7 @@ def log(seed: int = 3, length: int = 120) -> list[Entry]:
         at += chance.choice([0.1, 1, 4, 30, 400])
         taken = chance.choice([at, at - 10, at - 3000])
         sequence = chance.choice([(None, None), (1 + number % 3, 3)])
-        entries.append((at, Shot(f"{number // 2 * 2 if number % 7 == 0 else number}", round(taken), *sequence)))
+        entries.append((at, Photo(f"{number // 2 * 2 if number % 7 == 0 else number}", round(taken), *sequence)))
         if chance.random() < 0.5:
             entries.append((at + 0.05, None))
     return [*entries, (at + 100, None)]
@@ -29,19 +28,19 @@ def log(seed: int = 3, length: int = 120) -> list[Entry]:
 
 def replayed(entries: list[Entry], batch: int = 1) -> tuple[list[bytes], list[bytes]]:
     """What is said, and what is told of late frames."""
-    desk, said, late, offset = desk_of(), [], [], 0
-    desk.start({PARTITION: 0})
-    for place, (at, shot) in enumerate(entries, 1):
+    engine, said, late, offset = make_engine(), [], [], 0
+    engine.start({PARTITION: 0})
+    for place, (at, photo) in enumerate(entries, 1):
         now = LOG + timedelta(seconds=at)
-        if shot is None:
-            desk.tick(ClockTicked(partition=PARTITION, now=now, position=offset))
+        if photo is None:
+            engine.process_tick(ClockTicked(partition=PARTITION, now=now, position=offset))
         else:
-            desk.frame(PARTITION, offset, predicted(shot), now)
+            engine.process_prediction(PARTITION, offset, predicted(photo), now)
             offset += 1
         if place % batch == 0 or place == len(entries):
-            for page in desk.pages():
-                said += [event for _, event in page.outbox]
-                late += page.late
+            for update in engine.take_updates():
+                said += [event for _, event in update.outbox]
+                late += update.late_events
     return said, late
 
 
@@ -83,30 +82,30 @@ def test_late_frames_are_told_with_the_burst_that_holds_them_now() -> None:
 
 def test_a_late_frame_is_told_after_a_crash_too() -> None:
     records: dict[bytes, bytes] = {}
-    desk = desk_of(records, rules(lateness=timedelta(0)))
-    desk.start({PARTITION: 0})
-    for number, (at, shot) in enumerate([(0, Shot("a", 0)), (60, Shot("b", 1)), (120, Shot("c", 2))]):
-        desk.frame(PARTITION, number, predicted(shot), LOG + timedelta(seconds=at))
-        (page,) = desk.pages()
-        records[page.writes.intent[0]] = page.writes.intent[1]
-    assert page.late
-    again = desk_of(records, rules(lateness=timedelta(0)))
+    engine = make_engine(records, make_config(lateness=timedelta(0)))
+    engine.start({PARTITION: 0})
+    for number, (at, photo) in enumerate([(0, Photo("a", 0)), (60, Photo("b", 1)), (120, Photo("c", 2))]):
+        engine.process_prediction(PARTITION, number, predicted(photo), LOG + timedelta(seconds=at))
+        (update,) = engine.take_updates()
+        records[update.writes.intent[0]] = update.writes.intent[1]
+    assert update.late_events
+    again = make_engine(records, make_config(lateness=timedelta(0)))
     again.start({PARTITION: 3})
-    (resumed,) = again.pages()
-    assert (resumed.late, resumed.outbox) == (page.late, page.outbox)
-    assert head_key(CAMERA) in records
+    (resumed,) = again.take_updates()
+    assert (resumed.late_events, resumed.outbox) == (update.late_events, update.outbox)
+    assert camera_key(CAMERA) in records
 
 
-def test_the_memory_of_photographs_is_bounded_and_survives_writing() -> None:
-    memory = Memory()
-    many = [f"img-{number}" for number in range(CHUNK * (CHUNKS + 2))]
-    memory.add(many)
-    assert memory.knows(many[-1])
-    assert memory.knows(many[-CHUNK * (CHUNKS - 1)])
-    assert not memory.knows(many[0])
-    assert len(memory.names) == CHUNKS
-    again = Memory()
-    for name in memory.names:
-        again.load(name, memory.dump(name))
-    assert again.knows(many[-1])
-    assert not again.knows("img-else")
+def test_the_set_of_seen_images_is_bounded_and_survives_writing() -> None:
+    seen = SeenImages()
+    many = [f"img-{number}" for number in range(CHUNK * (MAX_CHUNKS + 2))]
+    seen.add(many)
+    assert many[-1] in seen
+    assert many[-CHUNK * (MAX_CHUNKS - 1)] in seen
+    assert many[0] not in seen
+    assert len(seen.record_names) == MAX_CHUNKS
+    again = SeenImages()
+    for name in seen.record_names:
+        again.load(name, seen.dump(name))
+    assert many[-1] in again
+    assert "img-else" not in again

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.paths import EVENT_SAMPLES
-from tests.unit.processors.bursts.burst_making import (
+from tests.unit.processors.bursts.builders import (
     CAMERA,
     LOG,
-    Shot,
-    desk,
+    Photo,
+    make_config,
+    make_engine,
     predicted,
-    rules,
 )
 from uncia.camtrap.deployments import Deployments
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, ClockTicked, ImagePredicted
 from uncia.kafka.partitioning import partition_of
-from uncia.processors.bursts.verdict import MOST_BYTES
+from uncia.processors.bursts.verdict import MAX_EVENT_BYTES
 from uncia.processors.clock_health.worker import Desk as ClockDesk
 
 PARTITION = partition_of(CAMERA, 4)
@@ -54,7 +54,7 @@ def altered(node: Any, data: st.DataObject) -> Any:
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.DataObject) -> None:
-    bursts, clocks = desk(), ClockDesk({}, Deployments())
+    bursts, clocks = make_engine(), ClockDesk({}, Deployments())
     bursts.start(dict.fromkeys(range(4), 0))
     for offset in range(data.draw(st.integers(1, 4))):
         body = {**data.draw(st.sampled_from(SAMPLES)), "camera": CAMERA, "image_id": f"img-{offset}"}
@@ -65,39 +65,39 @@ def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.Dat
         with contextlib.suppress(PermanentError):
             event = ImagePredicted.from_bytes(json.dumps(body).encode())
             clocks.take(event, offset, LOG.timestamp() + offset)
-            bursts.frame(PARTITION, offset, event, LOG + timedelta(seconds=offset))
-    bursts.tick(ClockTicked(partition=PARTITION, now=LOG + timedelta(days=1), position=0))
-    for page in bursts.pages():
-        for _, event in page.outbox:
+            bursts.process_prediction(PARTITION, offset, event, LOG + timedelta(seconds=offset))
+    bursts.process_tick(ClockTicked(partition=PARTITION, now=LOG + timedelta(days=1), position=0))
+    for update in bursts.take_updates():
+        for _, event in update.outbox:
             BurstResolved.from_bytes(event)
     clocks.close()
 
 
 @pytest.mark.parametrize("taken", [datetime.min, datetime.max])
 def test_a_clock_at_the_end_of_the_calendar_closes_late_frames_as_any_other(taken: datetime) -> None:
-    bursts = desk(rules=rules(lateness=timedelta(0), idle=timedelta(seconds=1)))
+    bursts = make_engine(config=make_config(lateness=timedelta(0), idle=timedelta(seconds=1)))
     bursts.start(dict.fromkeys(range(4), 0))
     for number in range(3):
-        event = predicted(Shot(f"a{number}", 0))
+        event = predicted(Photo(f"a{number}", 0))
         capture = event.capture.model_copy(update={"time": taken})
         raw = event.model_copy(update={"capture": capture}).to_bytes()
         at = LOG + timedelta(hours=number)
-        bursts.frame(PARTITION, number, ImagePredicted.from_bytes(raw), at)
-        bursts.tick(ClockTicked(partition=PARTITION, now=at + timedelta(minutes=30), position=0))
-    assert bursts.pages()
+        bursts.process_prediction(PARTITION, number, ImagePredicted.from_bytes(raw), at)
+        bursts.process_tick(ClockTicked(partition=PARTITION, now=at + timedelta(minutes=30), position=0))
+    assert bursts.take_updates()
 
 
 def test_a_burst_of_a_thousand_frames_with_the_longest_keys_fits_its_topic() -> None:
-    bursts = desk(rules=rules(max_frames=1000))
+    bursts = make_engine(config=make_config(max_frames=1000))
     bursts.start(dict.fromkeys(range(4), 0))
     for number in range(1000):
-        event = predicted(replace(Shot(f"n{number:04}", number / 10), focus=0.5 if number == 700 else None))
+        event = predicted(replace(Photo(f"n{number:04}", number / 10), focus=0.5 if number == 700 else None))
         event = event.model_copy(update={"key": f"ridge/north/{number:04}" + '"' * 1008})
-        bursts.frame(PARTITION, number, event, LOG + timedelta(seconds=number / 100))
-    bursts.tick(ClockTicked(partition=PARTITION, now=datetime(2027, 1, 1, tzinfo=UTC), position=0))
-    (page,) = bursts.pages()
-    events = [BurstResolved.from_bytes(raw) for _, raw in page.outbox]
-    assert max(len(raw) for _, raw in page.outbox) <= MOST_BYTES
+        bursts.process_prediction(PARTITION, number, event, LOG + timedelta(seconds=number / 100))
+    bursts.process_tick(ClockTicked(partition=PARTITION, now=datetime(2027, 1, 1, tzinfo=UTC), position=0))
+    (update,) = bursts.take_updates()
+    events = [BurstResolved.from_bytes(raw) for _, raw in update.outbox]
+    assert max(len(raw) for _, raw in update.outbox) <= MAX_EVENT_BYTES
     assert events[-1].frame_count == 1000
     assert events[-1].frames_left_out
     assert any(frame.deciding for frame in events[-1].frames)

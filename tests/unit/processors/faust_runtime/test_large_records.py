@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from uncia.processors.faust_runtime import state_table as table
 from uncia.processors.faust_runtime.record_parts import (
     PART_BYTES,
-    Assembled,
+    AssembledTable,
     PartsMissing,
-    divide,
     is_part,
-    parts_of,
+    part_keys,
+    split_record,
 )
-from uncia.processors.faust_runtime.state_table import Records
+from uncia.processors.faust_runtime.state_table import StateTable
 
 KEY = b"ridge/cam"
 LARGE = bytes(range(256)) * (3 * PART_BYTES // 256) + b"end"
@@ -28,15 +28,15 @@ class Changelog:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[tuple[bytes, bytes | None]] = []
         monkeypatch.setattr(table, "send", self.send)
-        self.records = Records.__new__(Records)
+        self.records = StateTable.__new__(StateTable)
         self.records._stored = {}
-        self.records.data = Assembled(self.records._stored)
+        self.records.data = AssembledTable(self.records._stored)
         self.records._table = type("Table", (), {"changelog_topic": None})()
 
     async def send(self, _topic: Any, *, key: bytes, value: bytes | None, partition: int) -> None:
         self.sent.append((key, value))
 
-    def restored(self) -> Assembled:
+    def restored(self) -> AssembledTable:
         """The table as a restart reads it from the log."""
         found: dict[bytes, bytes] = {}
         for key, value in self.sent:
@@ -44,7 +44,7 @@ class Changelog:
                 found.pop(key, None)
             else:
                 found[key] = value
-        return Assembled(found)
+        return AssembledTable(found)
 
     def write(self, value: bytes | None) -> None:
         asyncio.run(self.records.write(0, KEY, value))
@@ -78,7 +78,9 @@ def test_a_new_value_removes_the_parts_of_the_old_one_once_it_stands(changelog: 
     assert len(removed) == 4
     assert news.index(KEY) < min(news.index(key) for key in removed)
     assert dict(changelog.restored()) == ({} if last is None else {KEY: last})
-    assert len(changelog.records._stored) == len([key for key, _ in divide(KEY, last).items() if last is not None])
+    assert len(changelog.records._stored) == len(
+        [key for key, _ in split_record(KEY, last).items() if last is not None]
+    )
 
 
 def test_at_every_moment_between_two_writes_the_log_holds_one_of_the_two_values(changelog: Changelog) -> None:
@@ -92,16 +94,16 @@ def test_at_every_moment_between_two_writes_the_log_holds_one_of_the_two_values(
 
 
 def test_a_record_that_lost_a_part_is_named() -> None:
-    divided = {key: value for key, value in divide(KEY, LARGE).items() if value is not None}
+    divided = {key: value for key, value in split_record(KEY, LARGE).items() if value is not None}
     del divided[next(iter(divided))]
     with pytest.raises(PartsMissing, match="ridge/cam"):
-        Assembled(divided)[KEY]
+        AssembledTable(divided)[KEY]
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 3 * PART_BYTES))
 def test_every_value_comes_back(key: bytes, size: int) -> None:
     value = b"\x02" * size
-    divided = {name: piece for name, piece in divide(key, value).items() if piece is not None}
-    assert Assembled(divided)[key] == value
-    assert set(divided) == {key, *parts_of(key, divided[key])}
+    divided = {name: piece for name, piece in split_record(key, value).items() if piece is not None}
+    assert AssembledTable(divided)[key] == value
+    assert set(divided) == {key, *part_keys(key, divided[key])}

@@ -75,7 +75,7 @@ def test_a_lease_holds_for_a_session_from_the_sending_of_the_heartbeat_that_was_
 def test_who_is_unknown_to_the_coordinator_after_its_session_ends_at_once(lease: Lease, clock: Moment) -> None:
     coordinator = Coordinator()
     lease.renew(100)
-    lease._follow(coordinator)
+    lease._follow_heartbeats(coordinator)
     clock.now, coordinator.answer = 130, False
     with pytest.raises(Ended):
         asyncio.run(coordinator._do_heartbeat())
@@ -84,15 +84,15 @@ def test_who_is_unknown_to_the_coordinator_after_its_session_ends_at_once(lease:
 def test_who_is_unknown_while_its_lease_holds_just_joins_again(lease: Lease, clock: Moment) -> None:
     coordinator = Coordinator()
     lease.renew(100)
-    lease._follow(coordinator)
+    lease._follow_heartbeats(coordinator)
     clock.now, coordinator.answer = 102, False
     assert asyncio.run(coordinator._do_heartbeat()) is False
 
 
 def test_nothing_is_produced_after_the_session_until_a_heartbeat_is_answered(lease: Lease, clock: Moment) -> None:
     client, coordinator = Client(), Coordinator()
-    lease._follow(coordinator)
-    lease._fence(client)
+    lease._follow_heartbeats(coordinator)
+    lease._fence_producer(client)
 
     async def story() -> None:
         sending = asyncio.create_task(client.send(1, ProduceRequest()))
@@ -107,14 +107,14 @@ def test_nothing_is_produced_after_the_session_until_a_heartbeat_is_answered(lea
 
 def test_other_requests_go_out_whatever_the_lease_says(lease: Lease) -> None:
     client = Client()
-    lease._fence(client)
+    lease._fence_producer(client)
     asyncio.run(client.send(1, "metadata"))
     assert client.sent == ["metadata"]
 
 
 def test_following_twice_asks_once(lease: Lease) -> None:
     coordinator = Coordinator()
-    lease._follow(coordinator)
+    lease._follow_heartbeats(coordinator)
     once = coordinator._do_heartbeat
-    lease._follow(coordinator)
+    lease._follow_heartbeats(coordinator)
     assert coordinator._do_heartbeat is once

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from uncia.errors import DependencyDown
-from uncia.processors.faust_runtime.retry import until_it_answers
+from uncia.processors.faust_runtime.retry import retry_until_available
 
 
 def waiting(dependency: str) -> float:
@@ -21,7 +21,7 @@ def test_the_answer_comes_after_the_failures() -> None:
             raise failures.pop()
         return "answer"
 
-    assert asyncio.run(until_it_answers(call, waiting_for="test", first_s=0.001)) == "answer"
+    assert asyncio.run(retry_until_available(call, waiting_for="test", first_s=0.001)) == "answer"
 
 
 def test_other_errors_pass() -> None:
@@ -29,7 +29,7 @@ def test_other_errors_pass() -> None:
         raise ValueError("a bug is not an outage")
 
     with pytest.raises(ValueError, match="a bug"):
-        asyncio.run(until_it_answers(call, waiting_for="test"))
+        asyncio.run(retry_until_available(call, waiting_for="test"))
 
 
 def test_who_waits_is_counted_while_it_waits() -> None:
@@ -40,7 +40,7 @@ def test_who_waits_is_counted_while_it_waits() -> None:
         if len(seen) < 3:
             raise DependencyDown("down")
 
-    asyncio.run(until_it_answers(call, waiting_for="counted", first_s=0.001))
+    asyncio.run(retry_until_available(call, waiting_for="counted", first_s=0.001))
     assert seen == [0, 1, 1]
     assert waiting("counted") == 0
 
@@ -51,7 +51,7 @@ def test_who_gives_up_waiting_is_no_longer_counted() -> None:
 
     async def scene() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(until_it_answers(call, waiting_for="given up", first_s=0.001), 0.02)
+            await asyncio.wait_for(retry_until_available(call, waiting_for="given up", first_s=0.001), 0.02)
 
     asyncio.run(scene())
     assert waiting("given up") == 0

@@ -15,7 +15,7 @@ from mode import CrashingSupervisor
 from uncia.errors import PermanentError
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.faust_runtime.app import MAX_REQUEST_BYTES, Outcomes, WorkerApp, create_app, faust_topic
-from uncia.processors.faust_runtime.dead_letters import SEEN_AT_LEAST, DeadLetters, TooManyBadMessages
+from uncia.processors.faust_runtime.dead_letters import MIN_MESSAGES, DeadLetters, TooManyBadMessages
 from uncia.settings import Settings
 from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED
 
@@ -82,7 +82,7 @@ def test_a_request_holds_the_largest_dead_letter() -> None:
 def test_an_event_is_acknowledged_once(event: faust.Event, app: WorkerApp) -> None:
     assert event.ack()
     assert event.message.acked
-    assert app.outcomes.share_with_one_bad() == (0.5, 2)
+    assert app.outcomes.share_with_one_more_bad() == (0.5, 2)
 
 
 def test_an_event_of_an_earlier_assignment_is_never_acknowledged(event: faust.Event) -> None:
@@ -105,7 +105,7 @@ def test_only_the_last_messages_count() -> None:
     outcomes = Outcomes(4)
     for bad in (True, True, True, False, False, False):
         outcomes.add(bad=bad)
-    assert outcomes.share_with_one_bad() == (0.25, 4)
+    assert outcomes.share_with_one_more_bad() == (0.25, 4)
 
 
 class Sent:
@@ -175,11 +175,11 @@ def test_one_uploaders_bad_names_stop_no_worker(
 ) -> None:
     async def scene() -> None:
         letters = DeadLetters(app, settings)
-        for _ in range(3 * SEEN_AT_LEAST):
+        for _ in range(3 * MIN_MESSAGES):
             await letters.put(event, PermanentError("key-unusable", "control characters"), "intake")
 
     asyncio.run(scene())
-    assert len(sent.letters) == 3 * SEEN_AT_LEAST
+    assert len(sent.letters) == 3 * MIN_MESSAGES
 
 
 def test_a_dead_letter_counts_as_one_bad_message_and_no_good_one(
@@ -187,7 +187,7 @@ def test_a_dead_letter_counts_as_one_bad_message_and_no_good_one(
 ) -> None:
     asyncio.run(DeadLetters(app, settings).put(event, BAD, "intake"))
     event.ack()
-    assert app.outcomes.share_with_one_bad() == (1.0, 2)
+    assert app.outcomes.share_with_one_more_bad() == (1.0, 2)
 
 
 def test_when_most_messages_are_bad_the_worker_stops_before_it_sends_the_next(
@@ -202,13 +202,13 @@ def test_when_most_messages_are_bad_the_worker_stops_before_it_sends_the_next(
 
     async def scene() -> None:
         letters = DeadLetters(app, settings)
-        for _ in range(SEEN_AT_LEAST - 1):
+        for _ in range(MIN_MESSAGES - 1):
             await letters.put(event, BAD, "intake")
         with pytest.raises(TooManyBadMessages, match="UNCIA_MAX_BAD_SHARE"):
             await letters.put(event, BAD, "intake")
 
     asyncio.run(scene())
-    assert len(sent.letters) == SEEN_AT_LEAST - 1
+    assert len(sent.letters) == MIN_MESSAGES - 1
     assert len(halted) == 1
 
 
@@ -217,10 +217,10 @@ def test_a_bad_share_below_the_limit_stops_nothing(
 ) -> None:
     async def scene() -> None:
         letters = DeadLetters(app, settings)
-        for _ in range(3 * SEEN_AT_LEAST):
+        for _ in range(3 * MIN_MESSAGES):
             await letters.put(event, BAD, "intake")
             for _ in range(2):
                 app.outcomes.add(bad=False)
 
     asyncio.run(scene())
-    assert len(sent.letters) == 3 * SEEN_AT_LEAST
+    assert len(sent.letters) == 3 * MIN_MESSAGES

@@ -12,8 +12,8 @@ from PIL import Image
 from tests.unit.processors.predict.s3_double import BUCKET, Connection, Misbehaviour, S3Double, s3_double
 from uncia.events import ImageUploaded
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.processors.faust_runtime import object_errors as one_object
-from uncia.processors.predict.image_loading import Photograph, Photographs
+from uncia.processors.faust_runtime import object_errors
+from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
 from uncia.storage.object_store import ObjectStore
 
 BAD, GOOD = "ridge/cam/bad.jpg", "ridge/cam/good.jpg"
@@ -27,9 +27,9 @@ def photograph() -> bytes:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_object, "WITHIN_S", 0.1)
-    monkeypatch.setattr(one_object, "_KEPT_S", 0.05)
-    monkeypatch.setattr(one_object, "SETTLING_S", 0.0)
+    monkeypatch.setattr(object_errors, "PROBE_AFTER_S", 0.1)
+    monkeypatch.setattr(object_errors, "_NEGATIVE_RESULT_S", 0.05)
+    monkeypatch.setattr(object_errors, "SETTLING_S", 0.0)
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def upload(key: str, bucket: str = BUCKET) -> ImageUploaded:
     )
 
 
-def read(server: S3Double, store: ObjectStore, *uploads: ImageUploaded, limit_s: float = 30) -> list[Photograph]:
+def read(server: S3Double, store: ObjectStore, *uploads: ImageUploaded, limit_s: float = 30) -> list[LoadedPhotograph]:
     """All at once, as a worker does."""
 
-    async def scene() -> list[Photograph]:
-        photographs = Photographs(server.settings(), store)
+    async def scene() -> list[LoadedPhotograph]:
+        photographs = PhotographLoader(server.settings(), store)
         try:
-            reads = (photographs.read(each, FrameSpec()) for each in uploads)
+            reads = (photographs.load(each, FrameSpec()) for each in uploads)
             return await asyncio.wait_for(asyncio.gather(*reads), limit_s)
         finally:
             photographs.close()
@@ -157,7 +157,7 @@ def test_objects_that_all_fail_while_the_bucket_is_listed_are_waited_for(
 def test_a_store_that_has_just_started_may_hand_out_an_object_later_than_others(
     double: tuple[S3Double, ObjectStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_object, "SETTLING_S", 60.0)
+    monkeypatch.setattr(object_errors, "SETTLING_S", 60.0)
     server, store = double
     failures = 0
 
@@ -175,7 +175,7 @@ def test_a_store_that_has_just_started_may_hand_out_an_object_later_than_others(
 def test_the_only_object_of_a_bucket_is_given_up_after_a_while(
     double: tuple[S3Double, ObjectStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_object, "_LONE_PATIENCE_S", 0.5)
+    monkeypatch.setattr(object_errors, "_LISTING_COUNTS_AFTER_S", 0.5)
     server, store = double
     del server.objects[GOOD]
     server.faults[BAD] = lambda c, _: c.refuse(500, "InternalError")

@@ -14,9 +14,9 @@ from tests.packages import write_package
 from uncia.events import ImagePredicted, ImageUploaded, Lane
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, self_test_pattern
-from uncia.processors.predict import worker
+from uncia.processors.predict import inference
+from uncia.processors.predict.inference import Predictor
 from uncia.processors.predict.live_model import LiveModel
-from uncia.processors.predict.worker import Predict
 from uncia.serving.model_card import ModelCard
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
@@ -57,9 +57,9 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     )  # fmt: skip
 
     async def scene() -> ImagePredicted:
-        predict = Predict(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
-            return await asyncio.wait_for(predict.answer(upload), limit_s)
+            return await asyncio.wait_for(predict.predict(upload), limit_s)
         finally:
             await predict.close()
 
@@ -69,7 +69,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
 def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     answered = answer(tmp_path, 60)
     assert answered.prediction is None
     assert answered.rejection is not None
@@ -79,6 +79,6 @@ def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
 
 def test_a_broken_model_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Triton, "sound", False)
-    monkeypatch.setattr(worker, "Classifier", Triton)
+    monkeypatch.setattr(inference, "Classifier", Triton)
     with pytest.raises(TimeoutError):
         answer(tmp_path, 3)

@@ -1,4 +1,4 @@
-"""Ensembles as one graph: what it answers is what the rules say of the members, and it keeps the stream's contract."""
+"""Ensembles as one graph: its scores equal the rules in NumPy, and it meets the stream's contract."""
 
 import itertools
 from pathlib import Path
@@ -31,7 +31,7 @@ def ensemble(pair: list[OpenPackage]) -> Ensemble:
 
 
 def _by_hand(ensemble: Ensemble, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each part asked by itself: WHOLE and WINDOWS (M, B, C)."""
+    """The outputs of each part: WHOLE and WINDOWS (M, B, C)."""
     whole, windows = [], []
     for member, view in itertools.product(ensemble.members, ensemble.members[0].views):
         card = member.package.card
@@ -62,8 +62,8 @@ def test_the_whole_frame_still_sums_to_one(ensemble: Ensemble, rule: Rule, tmp_p
 def test_one_model_and_one_view_are_the_model(pair: list[OpenPackage], tmp_path: Path) -> None:
     package = build_package(tmp_path / "made", assemble(pair[:1], (View(),)), "mean", name="same")
     frames = some_frames(FRAME)
-    for ours, theirs in zip(package.predict(frames), pair[0].predict(frames), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for ours, reference in zip(package.predict(frames), pair[0].predict(frames), strict=True):
+        np.testing.assert_allclose(ours, reference, atol=1e-6)
 
 
 def test_a_package_is_read_back_as_it_was_written(ensemble: Ensemble, tmp_path: Path) -> None:
@@ -109,10 +109,8 @@ def test_weights_that_views_share_are_held_once(pair: list[OpenPackage]) -> None
     one = assemble(pair[:1], (View(),))
     many = assemble(pair[:1], parse_views("mirror,scale:0.75"))
     sizes = [
-        sum(
-            tensor.dims == [3, 3, 1, 1] for tensor in ensemble_graph(each.members, each.frame, "mean").graph.initializer
-        )
-        for each in (one, many)
+        sum(tensor.dims == [3, 3, 1, 1] for tensor in ensemble_graph(one.members, one.frame, "mean").graph.initializer)
+        for one in (one, many)
     ]
     assert sizes[0] == sizes[1]
 

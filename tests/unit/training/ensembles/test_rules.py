@@ -1,4 +1,4 @@
-"""Rules over members: worked out by hand, and what holds for any answers."""
+"""Rules over members: cases computed by hand, and properties of any scores."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Views: which there are, how large they are, and where their windows lie in the picture."""
+"""Views: parsing, sizes, and the mapping of their windows."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_another_size_keeps_the_window_in_pixels() -> None:
     assert (larger.width, larger.height, larger.window) == (672, 480, 224)
 
 
-def test_a_model_of_whole_frames_looks_at_whole_frames_of_any_size() -> None:
+def test_a_whole_frame_model_stays_one_at_any_scale() -> None:
     assert scale_spec(SPEC.model_copy(update={"window": 448}), 1.5).grid == (1, 1)
 
 

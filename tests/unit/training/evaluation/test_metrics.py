@@ -1,10 +1,11 @@
-"""Metrics: cases worked out by hand, and what holds for any answers."""
+"""Metrics: cases computed by hand, and properties of any predictions."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.calibration import calibration_curve
 
 from uncia.training.evaluation.metrics import (
     calibration_error,
@@ -22,7 +23,7 @@ TRUTH = np.array([0, 1, 0, 2])
 
 
 @st.composite
-def judged(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+def predictions_and_truth(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     items, classes = draw(st.integers(1, 30)), draw(st.integers(1, 8))
     raw = draw(hnp.arrays(np.float64, (items, classes), elements=st.floats(0.001, 1)))
     truth = draw(hnp.arrays(np.int64, items, elements=st.integers(0, classes - 1)))
@@ -57,15 +58,25 @@ def test_a_sure_and_wrong_answer_costs_a_bounded_loss() -> None:
     assert log_loss(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(16.118, abs=1e-3)
 
 
-def test_calibration_error_is_the_gap_between_said_and_happened() -> None:
-    # Said 0.9 twice and right once: off by 0.4. Said 0.6 once and right: off by 0.4.
-    said = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
-    assert calibration_error(said, np.array([0, 1, 0]), bins=10) == pytest.approx(0.4)
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    # Confidence 0.9 twice, correct once: off by 0.4. Confidence 0.6 once, correct: off by 0.4.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
+    assert calibration_error(probabilities, np.array([0, 1, 0]), bins=10) == pytest.approx(0.4)
 
 
 def test_a_border_belongs_to_the_bin_below() -> None:
     bins = reliability_bins(np.array([0.0, 0.5, 0.51, 1.0]), np.array([False, True, True, True]), bins=2)
-    assert [each.count for each in bins] == [2, 2]
+    assert [one.count for one in bins] == [2, 2]
+
+
+def test_bins_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(3)
+    confidence = random.random(500).round(2)
+    correct = random.random(500) < confidence
+    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=10)
+    filled = [one for one in reliability_bins(confidence, correct, 10) if one.count]
+    np.testing.assert_allclose([one.accuracy for one in filled], accuracy)
+    np.testing.assert_allclose([one.confidence for one in filled], mean_confidence)
 
 
 def test_no_answers_have_no_calibration_error() -> None:
@@ -93,7 +104,7 @@ def test_no_items_are_refused() -> None:
         log_loss(np.zeros((0, 3)), np.zeros(0, dtype=int))
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_top_k_rises_with_k_up_to_all(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     shares = [top_k(answers, truth, k) for k in range(1, answers.shape[1] + 1)]
@@ -101,12 +112,12 @@ def test_top_k_rises_with_k_up_to_all(case: tuple[np.ndarray, np.ndarray]) -> No
     assert shares[-1] == 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_mean_reciprocal_rank_lies_between_top_one_and_one(case: tuple[np.ndarray, np.ndarray]) -> None:
     assert top_k(*case, 1) <= mean_reciprocal_rank(*case) <= 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_the_order_of_the_classes_does_not_matter(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     order = np.random.default_rng(len(truth)).permutation(answers.shape[1])
@@ -115,12 +126,12 @@ def test_the_order_of_the_classes_does_not_matter(case: tuple[np.ndarray, np.nda
     assert log_loss(answers[:, order], place[truth]) == pytest.approx(log_loss(answers, truth))
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_calibration_error_is_a_share(case: tuple[np.ndarray, np.ndarray]) -> None:
     assert 0 <= calibration_error(*case) <= 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_the_diagonal_of_the_confusion_is_the_share_of_hits(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     predicted = answers.argmax(axis=1)

@@ -1,4 +1,6 @@
-"""Thresholds: they keep their promise on the bursts that they were chosen on, and find as many as that allows."""
+"""Thresholds: they meet their target on the bursts that they were chosen on, and find as many as that allows."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,14 +51,14 @@ def test_none_where_what_is_there_scores_nothing() -> None:
     assert choose_threshold(np.array([0.0, 0.0]), np.array([False, True]), at_most_false_alarms=1) is None
 
 
-def test_equals_are_never_told_apart() -> None:
+def test_equal_scores_are_never_separated() -> None:
     assert choose_threshold(np.array([0.5, 0.5]), np.array([False, True]), at_most_false_alarms=0) is None
 
 
-@pytest.mark.parametrize("promises", [{}, {"least_precision": 0.9, "at_most_false_alarms": 0}])
-def test_exactly_one_promise_is_made(promises: dict[str, float]) -> None:
+@pytest.mark.parametrize("targets", [{}, {"least_precision": 0.9, "at_most_false_alarms": 0}])
+def test_exactly_one_target_is_required(targets: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
-        choose_threshold(SCORES, PRESENT, **promises)
+        choose_threshold(SCORES, PRESENT, **targets)
 
 
 def test_scores_that_are_no_probabilities_are_refused() -> None:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tests.unit.uncia.events.event_strategies import events_of
 from uncia.errors import PermanentError
 from uncia.events import Event
-from uncia.reference import events_page as topics_docs
+from uncia.reference import events_page
 from uncia.topics import TOPICS
 
 GOLDEN = Path(__file__).parent / "golden"
-DOCUMENT = topics_docs.asyncapi()
+DOCUMENT = events_page.asyncapi()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 EVENTS: dict[str, type[Event]] = {topic.event.topic: topic.event for topic in TOPICS if topic.event is not None}
 SAMPLES = sorted(path for path in GOLDEN.glob("*.json") if not path.name.endswith(".headers.json"))

@@ -1,0 +1,103 @@
+"""Thumbnails as data URLs, of the content that a verdict is about and never of what has replaced it."""
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from PIL import Image
+
+from uncia import ids
+from uncia.dashboard.page_parts.assessed_content import AssessedContent
+from uncia.errors import PermanentError, RejectedImage, UnciaError
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
+from uncia.imaging.jpeg_header import read_jpeg_header
+from uncia.settings import Settings
+from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore
+
+THUMBNAIL_SIZE = (360, 270)
+"""Maximum width and height in pixels."""
+
+_JPEG_QUALITY = 68
+
+GONE = "no longer stored"
+REPLACED = "replaced by another photograph"
+UNREADABLE = "not readable"
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a data URL, or the reason why there is none."""
+
+    url: str | None
+    missing: str = ""
+
+
+LoadThumbnail = Callable[[AssessedContent], Thumbnail]
+
+
+def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
+    """A JPEG of at most `THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph.
+
+    Decodes as the prediction worker does. EXIF is not copied: a page must not reveal where the camera stands.
+    """
+    try:
+        header = read_jpeg_header(data, max_pixels=max_pixels)
+        scale = min(THUMBNAIL_SIZE[0] / header.width, THUMBNAIL_SIZE[1] / header.height)
+        width, height = (max(1, round(length * scale)) for length in (header.width, header.height))
+        uncropped = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
+        pixels = decode_frame(data, uncropped, max_pixels=max_pixels).pixels
+    except RejectedImage:
+        return None
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def thumbnails_from_store(settings: Settings) -> LoadThumbnail:
+    """Loads thumbnails from the object store of these settings."""
+    return ThumbnailLoader(
+        ObjectStore(settings),
+        max_bytes=settings.max_object_mb * 1_048_576,
+        max_pixels=settings.max_megapixels * 1_000_000,
+    )
+
+
+class ThumbnailLoader:
+    """Loads thumbnails of assessed content. Raises `DependencyDown` or `AccessRefused` as the store does."""
+
+    def __init__(self, store: ObjectStore, *, max_bytes: int, max_pixels: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+
+    def __call__(self, assessed: AssessedContent) -> Thumbnail:
+        """The thumbnail, or the reason why there is none."""
+        replaced = False
+        try:
+            for content in self._candidates(assessed):
+                if assessed.is_content(content):
+                    url = thumbnail_url(content.data, max_pixels=self._max_pixels)
+                    return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)
+                replaced = True
+        except PermanentError:
+            return Thumbnail(None, UNREADABLE)
+        return Thumbnail(None, REPLACED if replaced else GONE)
+
+    def _candidates(self, assessed: AssessedContent) -> Iterator[ObjectContent]:
+        """What the store holds under the key: the version of the event or the current one, then older versions."""
+        with suppress(ObjectMissing):
+            yield self._read(assessed, assessed.version_id)
+        # A store that keeps no versions, or does not let us list them, offers no older ones.
+        with suppress(UnciaError):
+            for version in self._store.versions(assessed.bucket, assessed.key):
+                # SeaweedFS 4.48 lists another ETag than it serves for a null version that was uploaded in parts.
+                expected = ids.upload_id(assessed.bucket, assessed.key, version.etag) == assessed.upload_id
+                if expected or "-" in version.etag:
+                    with suppress(ObjectMissing, ObjectChanged):
+                        yield self._read(assessed, version.version_id)
+
+    def _read(self, assessed: AssessedContent, version_id: str | None) -> ObjectContent:
+        return self._store.read(assessed.bucket, assessed.key, max_bytes=self._max_bytes, version_id=version_id)

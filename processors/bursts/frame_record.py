@@ -1,0 +1,247 @@
+"""One frame as a camera's state stores it: its ids, when it was taken, and what the model found in it.
+
+A class vector has 1,000 entries, of which a few dozen carry information. Scores below `SCORE_FLOOR` are noise: they
+are not stored, and every ensemble rule counts them as `SCORE_FLOOR` or as 0 (see `ensemble`). That is part of the
+rules' definition, not an approximation that depends on which frame came first: the same frames give the same evidence
+in any order.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia.errors import PermanentError
+from uncia.events import (
+    BurstFrame,
+    CaptureTimeSource,
+    ClassScore,
+    ClassVector,
+    FocusScore,
+    ImagePredicted,
+    JoinReason,
+    Rejection,
+    Trigger,
+)
+from uncia.events.base import UtcTime, WireModel
+from uncia.processors.bursts.camera_bodies import source_of
+from uncia.processors.bursts.config import MINUTE, BurstOverrides
+
+SCORE_FLOOR = 0.01
+
+SortKey = tuple[datetime, int, int, str]
+"""Capture order of the frames of one camera: capture time; where that is equal, event number, n of m, and image id."""
+
+Link = tuple[object, ...]
+"""A property that versions share which may replace each other, see `FrameRecord.links`."""
+
+_UNKNOWN = source_of(None, None, None)
+_ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The scores of at least `SCORE_FLOOR`: `scores[i]` is the best window's probability of class `indices[i]`."""
+
+    indices: NDArray[np.intp]
+    scores: NDArray[np.float64]
+
+
+def pack_evidence(windows: ClassVector) -> str:
+    """Pack the entries of at least `SCORE_FLOOR` as base64 of (uint16 index, float16 score).
+
+    Raises `ValueError` unless the vector holds probabilities, of at most 65,535 classes.
+    """
+    vector = windows.unpack()
+    if not np.isfinite(vector).all() or vector.min() < 0 or vector.max() > 1 or len(vector) > 0xFFFF:
+        raise ValueError("a class vector holds probabilities, of at most 65,535 classes")
+    indices = np.flatnonzero(vector >= SCORE_FLOOR)
+    entries = np.empty(len(indices), dtype=_ENTRY)
+    entries["index"], entries["score"] = indices, vector[indices]
+    return base64.b64encode(entries.tobytes()).decode()
+
+
+class FrameRecord(WireModel):
+    """A frame in a camera's state: about 0.6 KB of JSON. Its field names are the stored format."""
+
+    image_id: str
+    upload_id: str
+    bucket: str
+    key: str
+    captured_at: datetime
+    trigger: Trigger
+    sequence: int | None = None
+    sequence_length: int | None = None
+    event_number: int | None = None
+    serial: str | None = None
+    source: str = _UNKNOWN
+    """Serial number, make and model, as `camera_bodies.source_of` writes them."""
+    to_the_minute: bool = False
+    """Its camera writes no seconds, as far as is known by now; `camera_bodies` decides."""
+    exif_time: bool = False
+    """The capture time is from EXIF, not from the key or the upload."""
+    width: int | None = None
+    height: int | None = None
+    """Pixels of the stored photograph."""
+    placed_at: datetime | None = None
+    """Its corrected time if its camera's clock jumped within its sequence; `clock_jumps` decides."""
+    overrides: BurstOverrides | None = None
+    uploaded_at: UtcTime
+    stored_again_at: UtcTime | None = None
+    """The latest upload of this content under this key, where it was uploaded again."""
+    predicted_at: UtcTime
+    model: str = ""
+    label_set: str = ""
+    classes: int = 0
+    evidence: str = ""
+    top: tuple[ClassScore, ...] = ()
+    focus: tuple[FocusScore, ...] = ()
+    rejection: Rejection | None = None
+
+    @classmethod
+    def from_prediction(cls, event: ImagePredicted, overrides: BurstOverrides | None = None) -> "FrameRecord":
+        """What a burst needs of a prediction, and the overrides that apply to it.
+
+        A sequence that contradicts itself (5 of 3) is ignored. Raises `PermanentError`, reason `schema-invalid`, for a
+        class vector that holds no probabilities.
+        """
+        capture = event.capture
+        consistent = (
+            capture.sequence is not None
+            and capture.sequence_length is not None
+            and capture.sequence <= capture.sequence_length
+        )
+        return cls(
+            image_id=event.image_id,
+            upload_id=event.upload_id,
+            bucket=event.bucket,
+            key=event.key,
+            captured_at=capture.time.replace(tzinfo=None),
+            trigger=capture.trigger,
+            sequence=capture.sequence if consistent else None,
+            sequence_length=capture.sequence_length if consistent else None,
+            event_number=capture.event_number,
+            serial=capture.serial,
+            source=source_of(capture.serial, capture.make, capture.model),
+            exif_time=capture.time_source is CaptureTimeSource.EXIF,
+            width=capture.width,
+            height=capture.height,
+            overrides=overrides,
+            uploaded_at=event.uploaded_at,
+            predicted_at=event.predicted_at,
+            rejection=event.rejection,
+            **_prediction_fields(event),
+        )
+
+    @cached_property
+    def sort_key(self) -> SortKey:
+        """Its position in capture order."""
+        event = -1 if self.event_number is None else self.event_number
+        return (self.effective_time, event, self.sequence or 0, self.image_id)
+
+    @property
+    def effective_time(self) -> datetime:
+        """Its capture time, or its corrected time where its camera's clock jumped within its sequence."""
+        return self.placed_at or self.captured_at
+
+    @property
+    def stored_at(self) -> datetime:
+        """When this version was last uploaded."""
+        return self.stored_again_at or self.uploaded_at
+
+    @property
+    def size_group(self) -> Link | None:
+        """A link that all sizes of one photograph share: file name without extension, and EXIF capture time."""
+        if not (self.exif_time and self.readable and self.width and self.height):
+            return None
+        name = self.key.rpartition("/")[2]
+        return ("size", (name.rpartition(".")[0] or name).casefold(), self.captured_at)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Versions that share one of these may replace each other: key, content, photograph in another size."""
+        key, image, size = ("key", self.bucket, self.key), ("image", self.image_id), self.size_group
+        return (key, image) if size is None else (key, image, size)
+
+    @property
+    def sequence_link(self) -> Link | None:
+        """A link that the frames of one numbered sequence share, as far as serial and event number identify it."""
+        if not self.serial or self.event_number is None or self.sequence is None or (self.sequence_length or 0) < 2:
+            return None
+        return ("sequence", self.serial, self.event_number, self.sequence_length)
+
+    @property
+    def full_minute(self) -> bool:
+        """Whether its capture time is from EXIF and ends in :00."""
+        return self.exif_time and not self.captured_at.second and not self.captured_at.microsecond
+
+    def with_changes(self, **values: object) -> "FrameRecord":
+        """A copy with other values."""
+        copy = self.model_copy(update=values)
+        copy.__dict__.pop("sort_key", None)  # `model_copy` copies cached values that are outdated now.
+        return copy
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the camera wrote a sequence or event number."""
+        return self.sequence is not None or self.event_number is not None
+
+    def max_gap(self, default: timedelta) -> timedelta:
+        """How far apart a neighbour in the same burst may be; `default` is the general setting."""
+        overrides = self.overrides
+        gap = default if overrides is None or overrides.gap_s is None else timedelta(seconds=overrides.gap_s)
+        return max(gap, MINUTE) if self.to_the_minute and self.trigger is not Trigger.TIME_LAPSE else gap
+
+    @property
+    def readable(self) -> bool:
+        """Whether a model scored it."""
+        return bool(self.model)
+
+    @cached_property
+    def unpacked_evidence(self) -> Evidence:
+        """Its evidence as arrays."""
+        entries = np.frombuffer(base64.b64decode(self.evidence), dtype=_ENTRY)
+        return Evidence(entries["index"].astype(np.intp), entries["score"].astype(np.float64))
+
+    def to_event_frame(
+        self, *, joined: JoinReason, deciding: bool, found: ClassScore | FocusScore | None, score: float | None
+    ) -> BurstFrame:
+        """The frame in the burst's event. `found` and `score`: where and how strongly it shows the verdict's class."""
+        return BurstFrame(
+            image_id=self.image_id,
+            upload_id=self.upload_id,
+            key=self.key,
+            bucket=self.bucket,
+            captured_at=self.captured_at,
+            sequence=self.sequence,
+            joined=joined,
+            uploaded_at=self.uploaded_at,
+            predicted_at=self.predicted_at,
+            top=self.top[0] if self.top else None,
+            rejection=self.rejection,
+            deciding=deciding,
+            box=found.box if found else None,
+            score=score,
+        )
+
+
+def _prediction_fields(event: ImagePredicted) -> dict[str, Any]:
+    prediction = event.prediction
+    if prediction is None:
+        return {}
+    try:
+        evidence = pack_evidence(prediction.windows)
+    except ValueError as error:
+        raise PermanentError("schema-invalid", f"{event.topic}: prediction.windows: {error}") from error
+    return {
+        "model": f"{prediction.model}@{prediction.version}",
+        "label_set": prediction.label_set,
+        "classes": prediction.windows.length,
+        "evidence": evidence,
+        "top": prediction.top,
+        "focus": prediction.focus,
+    }

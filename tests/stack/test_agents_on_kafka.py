@@ -1,0 +1,47 @@
+"""The workers' agents on Kafka: the suites that tests/unit/processors/test_agents_in_memory.py runs in memory.
+
+The worker runs in the test's process; the stack's own workers have other groups and topics.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agents.doubles import doubles
+from tests.agents.harness import KafkaTopics, Topics, closing_deployment_readers
+from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
+from uncia.processors.bursts.state_store import CHANGELOG as BURSTS_CHANGELOG
+from uncia.processors.clock_health.state_store import CHANGELOG as CLOCKS_CHANGELOG
+from uncia.settings import Settings
+from uncia.topics import TOPICS
+
+
+@pytest.fixture
+def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
+    """All topics under a namespace of this test."""
+    namespace = f"agents-{uuid.uuid4().hex[:10]}"
+    with doubles(tmp_path) as addresses:
+        topics = KafkaTopics(settings.model_copy(update={**addresses, "namespace": namespace}))
+        # Topics are removed when nothing reads them any more.
+        with contextlib.closing(topics), closing_deployment_readers(monkeypatch):
+            topics.create((*TOPICS, BURSTS_CHANGELOG, CLOCKS_CHANGELOG))
+            yield topics
+
+
+class TestIntake(IntakeSuite):
+    pass
+
+
+class TestPredict(PredictSuite):
+    pass
+
+
+class TestBursts(BurstsSuite):
+    pass
+
+
+class TestClocks(ClocksSuite):
+    pass

@@ -1,0 +1,61 @@
+"""What `faust_runtime` relies on inside Faust and aiokafka: these tests fail when an upgrade changes it.
+
+The workarounds were written for the versions below. After an upgrade, read the modules named in a failing test, adapt
+them, and only then change the versions here.
+"""
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.producer import AIOKafkaProducer
+from faust.events import Event
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Producer
+
+from uncia.processors.faust_runtime.consumer import RewindingConsumer, start_positions
+from uncia.processors.faust_runtime.lease import Lease
+
+
+@pytest.mark.parametrize(
+    ("distribution", "written_for"),
+    [("faust-streaming", "0.15.3"), ("mode-streaming", "0.7.1"), ("aiokafka", "0.14.0")],
+)
+def test_the_workarounds_are_used_with_the_versions_that_they_were_written_for(
+    distribution: str, written_for: str
+) -> None:
+    assert version(distribution) == written_for
+
+
+def test_the_consumer_stores_the_committed_offsets_of_an_assignment() -> None:
+    """`consumer.start_positions` and `RewindingConsumer` read `_committed_offset`."""
+    assert "self._committed_offset.update(committed_offsets)" in inspect.getsource(Consumer.perform_seek)
+    assert "_committed_offset" in inspect.getsource(start_positions)
+
+
+def test_the_consumer_seeks_in_a_method_that_a_subclass_can_extend() -> None:
+    assert inspect.iscoroutinefunction(Consumer.perform_seek)
+    assert RewindingConsumer.perform_seek is not Consumer.perform_seek
+    assert callable(Consumer._get_active_partitions)
+
+
+def test_an_event_is_acknowledged_through_a_method_that_a_subclass_can_refuse() -> None:
+    """`app._Event.ack`; Faust itself calls it for events that it skips during a rebalance."""
+    assert list(inspect.signature(Event.ack).parameters) == ["self"]
+    assert not inspect.iscoroutinefunction(Event.ack)
+
+
+def test_heartbeats_and_requests_pass_through_the_methods_that_the_lease_wraps() -> None:
+    """`lease.Lease.guard` replaces them on the instances of the worker's consumer and producer."""
+    assert callable(AIOKafkaConsumerThread._ensure_consumer)
+    assert callable(Producer._ensure_producer)
+    assert "self._coordinator" in inspect.getsource(
+        AIOKafkaConsumerThread._ensure_consumer.__globals__["aiokafka"].AIOKafkaConsumer
+    )
+    assert list(inspect.signature(GroupCoordinator._do_heartbeat).parameters) == ["self"]
+    assert "self._do_heartbeat()" in inspect.getsource(GroupCoordinator._heartbeat_routine)
+    assert "self.client" in inspect.getsource(AIOKafkaProducer)
+    assert list(inspect.signature(AIOKafkaClient.send).parameters)[:3] == ["self", "node_id", "request"]
+    assert callable(Lease.guard)

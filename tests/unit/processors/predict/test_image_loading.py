@@ -1,0 +1,168 @@
+"""From the store to a frame, with a store that the test plays."""
+
+import asyncio
+import io
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from uncia.errors import DependencyDown, PermanentError
+from uncia.events import ImageUploaded
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
+from uncia.settings import Settings
+from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectContent, ObjectMissing, ObjectTooLarge
+
+
+def photograph() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((900, 660), 40).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
+
+
+def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUploaded:
+    now = datetime.now(UTC)
+    return ImageUploaded(
+        upload_id="upl-1",
+        station="ridge",
+        camera="ridge/cam-1",
+        bucket="b",
+        key="ridge/cam-1/x.jpg",
+        etag="e",
+        size=1,
+        uploaded_at=now,
+        announced_at=now - timedelta(seconds=announced_ago_s),
+        moved_to=moved_to,
+    )
+
+
+def read(
+    *answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
+) -> tuple[LoadedPhotograph, int]:
+    """What comes out, and how often the store was asked; its last answer repeats."""
+    asked = 0
+
+    def get(bucket: str, key: str, **announced: object) -> ObjectContent:
+        nonlocal asked
+        answer = answers[min(asked, len(answers) - 1)]
+        asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return ObjectContent(answer, "e")
+
+    async def scene() -> LoadedPhotograph:
+        photographs = PhotographLoader(
+            Settings(missing_grace_s=grace_s),
+            SimpleNamespace(read=get),  # type: ignore[arg-type]
+        )
+        try:
+            return await photographs.load(upload(announced_ago_s, moved_to), FrameSpec())
+        finally:
+            photographs.close()
+
+    return asyncio.run(scene()), asked
+
+
+MISSING = ObjectMissing("object-missing", "gone")
+
+
+def test_a_photograph_is_read_once_and_decoded() -> None:
+    result, asked = read(photograph())
+    assert asked == 1
+    assert result.frame is not None
+    assert result.frame.pixels.shape == (320, 448, 3)
+    assert (result.capture.width, result.capture.height) == (900, 660)
+    assert result.rejection is None
+
+
+def test_a_photograph_that_cannot_be_judged_keeps_its_hash_and_its_metadata() -> None:
+    result, _ = read(photograph()[:5000])
+    assert result.frame is None
+    assert result.rejection is not None
+    assert result.rejection.reason == "image-truncated"
+    assert result.sha256 is not None
+
+
+@pytest.mark.parametrize(
+    "down", [DependencyDown("restarting"), AccessRefused("wrong key")], ids=["down", "access refused"]
+)
+def test_a_store_in_trouble_is_waited_for(down: Exception) -> None:
+    result, asked = read(down, down, photograph())
+    assert (result.rejection, asked) == (None, 3)
+
+
+def test_an_object_that_shows_late_is_found() -> None:
+    result, asked = read(MISSING, photograph(), grace_s=5)
+    assert (result.rejection, asked) == (None, 2)
+
+
+def test_an_object_that_is_gone_is_rejected_after_the_grace() -> None:
+    result, asked = read(MISSING, grace_s=0.3)
+    assert result.rejection is MISSING
+    assert asked >= 2
+
+
+def test_an_object_announced_long_ago_is_looked_for_twice_only() -> None:
+    assert read(MISSING, grace_s=60, announced_ago_s=3600)[1] == 2
+
+
+def test_an_object_that_is_too_large_is_rejected_unread() -> None:
+    result, asked = read(ObjectTooLarge("object-too-large", "70 MB"))
+    assert isinstance(result.rejection, PermanentError)
+    assert (result.rejection.reason, result.sha256, asked) == ("object-too-large", None, 1)
+
+
+def test_nothing_else_is_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        read(ZeroDivisionError())
+
+
+def changed(stored_ago_s: float) -> ObjectChanged:
+    return ObjectChanged("another picture", datetime.now(UTC) - timedelta(seconds=stored_ago_s))
+
+
+def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_its_new_content() -> None:
+    result, asked = read(changed(0), grace_s=60)
+    assert asked == 1
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-changed"
+    assert (result.sha256, result.frame, result.etag, result.size) == (None, None, "", 0)
+    assert result.capture.time_source == "upload"
+
+
+def test_a_store_that_still_shows_the_content_before_is_looked_at_again() -> None:
+    result, asked = read(changed(3600), photograph(), grace_s=5)
+    assert (result.rejection, asked) == (None, 2)
+
+
+@pytest.mark.parametrize("stored_ago_s", [3600, -3600], ids=["older content", "newer content"])
+def test_another_content_that_stays_is_rejected(stored_ago_s: float) -> None:
+    result, _ = read(changed(stored_ago_s), grace_s=0.3)
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-changed"
+
+
+def test_a_store_that_tells_no_time_of_the_new_content_is_looked_at_again() -> None:
+    result, asked = read(ObjectChanged("another picture"), photograph(), grace_s=5)
+    assert (result.rejection, asked) == (None, 2)
+
+
+def test_what_was_read_is_told_with_its_etag_and_size() -> None:
+    data = photograph()
+    result, _ = read(data)
+    assert (result.etag, result.size) == ("e", len(data))
+
+
+def test_an_object_that_moved_away_is_withdrawn_without_waiting() -> None:
+    result, asked = read(MISSING, grace_s=60, moved_to="ridge/cam-2/x.jpg")
+    assert asked == 1
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-moved"
+    assert "ridge/cam-2/x.jpg" in str(result.rejection)
+
+
+def test_an_object_that_is_there_after_all_is_judged() -> None:
+    result, _ = read(photograph(), moved_to="ridge/cam-2/x.jpg")
+    assert result.frame is not None

@@ -1,0 +1,82 @@
+"""Predict moves to the version that became live, by itself; a pinned one stays."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.packages import write_package
+from uncia.errors import SettingsError
+from uncia.processors.predict.live_model import CHECK_INTERVAL_S, LiveModel
+from uncia.serving.model_versions import read_version_state, write_version_state
+from uncia.settings import Settings
+from uncia.triton_models.releases.installation import install
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for seed in (1, 2):
+        write_package(tmp_path / f"package{seed}", seed=seed)
+        install(tmp_path / f"package{seed}", tmp_path / "repository")
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def move(repository: Path) -> Callable[[str], None]:
+    folder = repository / "tiny"
+    return lambda version: write_version_state(folder, read_version_state(folder).model_copy(update={"live": version}))
+
+
+def asks(repository: Path, clock: Clock, version: str = "") -> LiveModel:
+    return LiveModel(Settings(model="tiny", model_repository=repository, model_version=version), clock)
+
+
+def test_it_asks_the_live_version_with_its_own_labels(repository: Path, move: Callable[[str], None]) -> None:
+    clock = Clock()
+    model = asks(repository, clock)
+    before = model.current().card
+    move("2")
+    clock.now = CHECK_INTERVAL_S
+    after = model.current().card
+
+    assert (before.version, before.labels.name) == ("1", "set1")
+    assert (after.version, after.labels.name) == ("2", "set2")
+
+
+def test_it_looks_no_oftener_than_twice_a_second(repository: Path, move: Callable[[str], None]) -> None:
+    clock = Clock()
+    model = asks(repository, clock)
+    move("2")
+    clock.now = CHECK_INTERVAL_S - 0.01
+
+    assert model.current().card.version == "1"
+
+
+def test_a_pinned_version_stays(repository: Path, move: Callable[[str], None]) -> None:
+    clock = Clock()
+    model = asks(repository, clock, "1")
+    move("2")
+    clock.now = 60
+
+    assert model.current().card.version == "1"
+
+
+def test_a_pointer_that_cannot_be_read_leaves_the_version_that_was_asked(repository: Path) -> None:
+    clock = Clock()
+    model = asks(repository, clock)
+    (repository / "tiny" / "live.json").write_text("half")
+    clock.now = 60
+
+    assert model.current().card.version == "1"
+
+
+def test_a_repository_without_the_model_stops_the_worker_at_its_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="uncia models build"):
+        asks(tmp_path, Clock())

@@ -1,0 +1,43 @@
+"""The workers' agents on an in-memory broker; tests/stack/test_agents_on_kafka.py runs the same suites on Kafka."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agents.doubles import doubles
+from tests.agents.harness import MemoryTopics, Topics, closing_deployment_readers
+from tests.agents.memory_broker import MemoryBroker
+from tests.agents.memory_clients import install
+from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
+from uncia.processors.bursts.state_store import CHANGELOG as BURSTS_CHANGELOG
+from uncia.processors.clock_health.state_store import CHANGELOG as CLOCKS_CHANGELOG
+from uncia.settings import Settings
+from uncia.topics import TOPICS
+
+
+@pytest.fixture
+def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
+    """All topics, in memory."""
+    broker = MemoryBroker()
+    install(monkeypatch, broker)
+    with doubles(tmp_path) as addresses, closing_deployment_readers(monkeypatch):
+        topics = MemoryTopics(Settings(_env_file=None, **addresses), broker)
+        topics.create((*TOPICS, BURSTS_CHANGELOG, CLOCKS_CHANGELOG))
+        yield topics
+
+
+class TestIntake(IntakeSuite):
+    pass
+
+
+class TestPredict(PredictSuite):
+    pass
+
+
+class TestBursts(BurstsSuite):
+    pass
+
+
+class TestClocks(ClocksSuite):
+    pass

@@ -1,0 +1,267 @@
+"""The data flow in one table: every part of the system, the topics that it reads and writes, and what it needs to run.
+
+A part is a worker (one Faust process and one consumer group), a service or a command of ours, or somebody else's
+system: the object store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics
+list`, `docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; no other list of workers
+or of their topics exists.
+
+A worker cannot leave its row: `processors/faust_runtime` raises `TopologyError` when a worker subscribes to or writes a
+topic that its row does not list, and a test compares each worker's row with the topics that its code uses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uncia.errors import UnciaError
+from uncia.topics import (
+    BURST_RESOLVED,
+    CAMERA_STATE,
+    CLOCK_JUDGED,
+    CLOCK_STATE,
+    CLOCK_TICKED,
+    DEAD_LETTER,
+    DEAD_LETTER_SETTLED,
+    DEPLOYMENT_CHANGED,
+    FRAME_LATE,
+    IMAGE_BACKFILLED,
+    IMAGE_PREDICTED,
+    IMAGE_UPLOADED,
+    STORAGE_CHANGED,
+    UPLOAD_TOPICS,
+    Topic,
+)
+
+
+class TopologyError(UnciaError):
+    """A worker used a topic that its row of the topology does not list."""
+
+
+class Kind(StrEnum):
+    """What runs a part."""
+
+    WORKER = "worker"
+    """A Faust process, started by `uncia worker NAME`, with a consumer group of its own."""
+    SERVICE = "service"
+    """A long-running command that reads and writes without a consumer group."""
+    COMMAND = "command"
+    """A command that a person runs."""
+    EXTERNAL = "external"
+    """Another system."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row: a part of the system and its topics."""
+
+    name: str
+    kind: Kind
+    description: str
+    reads: tuple[Topic, ...] = ()
+    """Topics that it consumes; a worker commits its offsets in its consumer group, so that they have a lag."""
+    follows: tuple[Topic, ...] = ()
+    """Topics that it reads from the beginning and then follows, outside any group: reference data, without a lag."""
+    writes: tuple[Topic, ...] = ()
+    changelogs: tuple[Topic, ...] = ()
+    """Topics that hold its state: it alone creates, writes and reads them."""
+    module: str = ""
+    """Of a worker: the module with `create(settings)`."""
+    needs: tuple[str, ...] = ()
+    """Parts of the embedded stack that must answer before it starts."""
+    embedded: bool = False
+    """Whether `uncia up` starts it."""
+    scales: str = ""
+    """How far it can be scaled out."""
+    extra: str = ""
+    """The extra of the installation that it needs; empty for the base."""
+
+    @property
+    def inputs(self) -> tuple[Topic, ...]:
+        """All topics that it may read, its own state excepted."""
+        return self.reads + self.follows
+
+    @property
+    def display_name(self) -> str:
+        """The name in tables; commands as they are typed."""
+        return f"`uncia {self.name}`" if self.kind in (Kind.COMMAND, Kind.SERVICE) else self.name
+
+    @property
+    def group(self) -> str:
+        """The consumer group, without a namespace; empty for all but workers."""
+        return f"uncia-{self.name}" if self.kind is Kind.WORKER else ""
+
+
+_BY_PARTITIONS = "one process per partition of the camera topics (UNCIA_PARTITIONS)"
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        "object store",
+        Kind.EXTERNAL,
+        "Stores the uploads, and announces each on a topic.",
+        writes=(STORAGE_CHANGED,),
+    ),
+    Part(
+        "intake",
+        Kind.WORKER,
+        "Turns the store's notifications into uploads of cameras, live or backfill.",
+        reads=(STORAGE_CHANGED,),
+        writes=(IMAGE_UPLOADED, IMAGE_BACKFILLED, DEAD_LETTER),
+        module="uncia.processors.intake.worker",
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        scales="one process per partition of the notification topic",
+        extra="processors",
+    ),
+    Part(
+        "predict",
+        Kind.WORKER,
+        "Answers every live upload with a prediction or a rejection.",
+        reads=(IMAGE_UPLOADED,),
+        writes=(IMAGE_PREDICTED, DEAD_LETTER),
+        module="uncia.processors.predict.worker",
+        needs=("kafka", "seaweedfs", "triton"),
+        embedded=True,
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "predict-backfill",
+        Kind.WORKER,
+        "Answers every backfill upload in the same way, at a lower priority than live ones.",
+        reads=(IMAGE_BACKFILLED,),
+        writes=(IMAGE_PREDICTED, DEAD_LETTER),
+        module="uncia.processors.predict.backfill",
+        needs=("kafka", "seaweedfs", "triton"),
+        embedded=True,
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "predict-shadow",
+        Kind.WORKER,
+        "Answers all uploads with another model version, in the namespace of that version.",
+        reads=UPLOAD_TOPICS,
+        writes=(IMAGE_PREDICTED, DEAD_LETTER),
+        module="uncia.processors.predict.shadow",
+        needs=("kafka", "seaweedfs", "triton"),
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "bursts",
+        Kind.WORKER,
+        "Groups predictions into bursts and resolves each burst.",
+        reads=(IMAGE_PREDICTED, CLOCK_TICKED),
+        follows=(DEPLOYMENT_CHANGED,),
+        writes=(BURST_RESOLVED, FRAME_LATE, CLOCK_TICKED, DEAD_LETTER),
+        changelogs=(CAMERA_STATE,),
+        module="uncia.processors.bursts.worker",
+        needs=("kafka",),
+        embedded=True,
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "clocks",
+        Kind.WORKER,
+        "Assesses whether each camera's clock can be trusted.",
+        reads=(IMAGE_PREDICTED,),
+        follows=(DEPLOYMENT_CHANGED,),
+        writes=(CLOCK_JUDGED,),
+        changelogs=(CLOCK_STATE,),
+        module="uncia.processors.clock_health.worker",
+        needs=("kafka",),
+        embedded=True,
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "reconcile",
+        Kind.SERVICE,
+        "Compares the bucket with the topics; announces objects whose notification was lost.",
+        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, DEAD_LETTER),
+        writes=(STORAGE_CHANGED,),
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        scales="one process",
+    ),
+    Part(
+        "deployments load",
+        Kind.COMMAND,
+        "Loads Camtrap DP deployments.",
+        follows=(DEPLOYMENT_CHANGED,),
+        writes=(DEPLOYMENT_CHANGED,),
+    ),
+    Part(
+        "replay",
+        Kind.COMMAND,
+        "Runs past uploads through another model, in a namespace of its own; `promote` publishes the results.",
+        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, DEPLOYMENT_CHANGED),
+        writes=(IMAGE_BACKFILLED, BURST_RESOLVED),
+    ),
+    Part(
+        "dead-letters",
+        Kind.COMMAND,
+        "Lists dead letters; sends them back or drops them.",
+        follows=(DEAD_LETTER, DEAD_LETTER_SETTLED),
+        writes=(STORAGE_CHANGED, *UPLOAD_TOPICS, IMAGE_PREDICTED, CLOCK_TICKED, DEAD_LETTER_SETTLED),
+    ),
+    Part("watch", Kind.COMMAND, "Prints verdicts live.", follows=(BURST_RESOLVED,)),
+    Part(
+        "bursts list",
+        Kind.COMMAND,
+        "Lists and explains bursts.",
+        follows=(BURST_RESOLVED, IMAGE_PREDICTED, DEPLOYMENT_CHANGED),
+    ),
+    Part("clocks", Kind.COMMAND, "Lists the assessments of the cameras' clocks.", follows=(CLOCK_JUDGED,)),
+    Part(
+        "report",
+        Kind.COMMAND,
+        "Renders a contact sheet of the bursts.",
+        follows=(IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER),
+        extra="dashboard",
+    ),
+    Part(
+        "models compare",
+        Kind.COMMAND,
+        "Compares the predictions of two model versions.",
+        follows=(IMAGE_PREDICTED,),
+        extra="models",
+    ),
+    Part(
+        "status",
+        Kind.COMMAND,
+        "Shows lag, latency, late frames, dead letters and doubtful clocks.",
+        follows=(IMAGE_PREDICTED, CLOCK_JUDGED, DEAD_LETTER_SETTLED, FRAME_LATE, DEAD_LETTER),
+        extra="local",
+    ),
+    Part(
+        "subscribers",
+        Kind.EXTERNAL,
+        "Dashboards, alerts, catalogues: anything that subscribes.",
+        reads=(IMAGE_PREDICTED, BURST_RESOLVED, CLOCK_JUDGED),
+    ),
+)
+
+WORKERS: dict[str, Part] = {part.name: part for part in PARTS if part.kind is Kind.WORKER}
+"""The workers by name, in the order of the flow."""
+
+
+def writers(topic: Topic) -> tuple[Part, ...]:
+    """The parts that write a topic."""
+    return tuple(part for part in PARTS if topic in part.writes)
+
+
+def readers(topic: Topic) -> tuple[Part, ...]:
+    """The parts that read a topic, in a consumer group or outside one."""
+    return tuple(part for part in PARTS if topic in part.inputs)
+
+
+def consumers(topic: Topic) -> tuple[Part, ...]:
+    """The workers that consume a topic in a group, and can lag behind its end."""
+    return tuple(part for part in WORKERS.values() if topic in part.reads)
+
+
+def registered_name(full_name: str, topics: Iterable[Topic]) -> bool:
+    """Whether a topic's full name is that of one of `topics`, in any namespace."""
+    return any(full_name == topic.name or full_name.endswith(f".{topic.name}") for topic in topics)
