@@ -33,7 +33,7 @@ from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import By, find_leaks, split
 from uncia.training.feature_store.cache import Rows
 from uncia.training.features import extraction as features
-from uncia.training.features.trunk_extractor import TrunkRows
+from uncia.training.features.trunk_extractor import TrunkExtractor
 
 _NAMES = 50_000
 _BY: tuple[By, ...] = ("burst", "camera")
@@ -129,14 +129,14 @@ def cached_network() -> Iterator[None]:
     """Cache the network's output by frame."""
     known: dict[bytes, list[Rows]] = {}
 
-    class CachedTrunk(TrunkRows):
+    class CachedTrunk(TrunkExtractor):
         def __call__(self, frames: Pixels) -> list[Rows]:
             key = hashlib.blake2b(frames.tobytes(), digest_size=16).digest()
             if key not in known:
                 known[key] = super().__call__(frames)
             return known[key]
 
-    with mock.patch.object(features, "TrunkRows", CachedTrunk):
+    with mock.patch.object(features, "TrunkExtractor", CachedTrunk):
         yield
 
 

@@ -24,13 +24,13 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
-from uncia.training.features.backbones import backbone
+from uncia.training.features.backbone_registry import load_backbone
 from uncia.training.features.extraction import extract
-from uncia.training.features.inputs import Sight
-from uncia.training.features.trunk_extractor import TrunkRows
-from uncia.training.heads.head import HeadSettings, train_head
+from uncia.training.features.inputs import ImageRegion
+from uncia.training.features.trunk_extractor import TrunkExtractor
+from uncia.training.heads.training import HeadSettings, train_head
 from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
-from uncia.training.networks.small import SmallSettings, train_small
+from uncia.training.networks.small_network import SmallSettings, train_small
 
 _SIZE = (2048, 1536)
 _NAMES = 50_000
@@ -79,9 +79,9 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
     """Images per second: plain ONNX Runtime, extraction from files, and extraction with cached features."""
     import onnxruntime
 
-    own, spec = backbone(network), FrameSpec()
+    own, spec = load_backbone(network), FrameSpec()
     cut = own.deepest
-    trunk = TrunkRows(own, (cut,), spec, base / "cache")
+    trunk = TrunkExtractor(own, (cut,), spec, base / "cache")
     graph = next((base / "cache").glob("trunk-*.onnx"))
     frames = np.stack([load_frame(file, spec) for file in files])
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
@@ -96,7 +96,7 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(lambda index: trunk(frames[index : index + 1]), range(len(frames))))
 
-    sights = [Sight(file) for file in files]
+    sights = [ImageRegion(file) for file in files]
 
     def extract_files() -> None:
         with tempfile.TemporaryDirectory(dir=base) as fresh:
@@ -137,7 +137,7 @@ def training(files: list[Path], network: str, base: Path) -> dict[str, Any]:
         for number, file in enumerate(files)
     ]
     split = Split(tuple(pictures[: len(files) // 2]), tuple(pictures[len(files) // 2 : -8]), tuple(pictures[-8:]))
-    own, cache = backbone(network), base / "cache"
+    own, cache = load_backbone(network), base / "cache"
     head = HeadSettings(augmentations=("plain",), penalty=0.1)
     train_head(split, own, head, cache)
     began = time.perf_counter()
@@ -168,8 +168,8 @@ def memory(file: Path, names: int, network: str, base: Path) -> dict[str, Any]:
         pictures.append(Sample(path, "a" if number % 2 else "b", f"b{number // 4}", "c"))
     third = names // 3
     split = Split(tuple(pictures[:third]), tuple(pictures[third : 2 * third]), tuple(pictures[2 * third :]))
-    own = backbone(network)
-    head = HeadSettings(look="whole", augmentations=("plain",), penalty=0.1)
+    own = load_backbone(network)
+    head = HeadSettings(input_mode="whole", augmentations=("plain",), penalty=0.1)
     train_head(Split(split.train[:8], split.held_out[:8], split.test[:8]), own, head, base / "cache")
     before = peak = anonymous_memory()
 

@@ -16,14 +16,14 @@ BackendName = Annotated[
 ]
 
 
-def settings_of(repository: Path | None) -> Settings:
-    """The settings, with this repository instead of theirs."""
+def settings_with(repository: Path | None) -> Settings:
+    """The settings, with this model repository where one is given."""
     return read_settings(model_repository=repository) if repository else read_settings()
 
 
 def chosen_backend(name: str) -> Backend:
-    """One of Triton's backends by its name. Raises `SettingsError`."""
+    """One of Triton's backends by name. Raises `SettingsError`."""
     for backend in BACKENDS:
         if backend == name:
             return backend
-    raise SettingsError(f"no backend {name!r}: {' or '.join(BACKENDS)}")
+    raise SettingsError(f"no backend {name!r}: use {' or '.join(BACKENDS)}")

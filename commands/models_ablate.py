@@ -1,4 +1,4 @@
-"""`uncia models ablate`: what each part of the way is worth on one's own photographs."""
+"""`uncia models ablate`: measure the effect of each part of training on the user's photographs."""
 
 import tempfile
 from pathlib import Path
@@ -13,40 +13,40 @@ from uncia.commands.train import (
     BackboneName,
     By,
     Cache,
+    InputModeName,
     Json,
     Kind,
-    Look,
     Seed,
     Source,
     Weights,
 )
-from uncia.commands.training_runs import progress_bars, read
+from uncia.commands.training_runs import progress_bars, read_and_split
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.storage.durable import replace_durably
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training import TrainingError
 
 if TYPE_CHECKING:
-    from uncia.training.ablation import Ablation
+    from uncia.training.ablation import AblationResult
 
 Name = TypeVar("Name", bound=str)
 
 _LOG_WIDTH = 130
 
-LOOKS: tuple[Look, ...] = ("whole", "windows", "crops")
+INPUT_MODES: tuple[InputModeName, ...] = ("whole", "windows", "crops")
 
 
 def ablate_command(
     source: Source,
     cuts: Annotated[
-        str, typer.Option(help="Layers, with commas between.", show_default="three, from early to the deepest")
+        str, typer.Option(help="Layers, comma-separated.", show_default="three, from early to the deepest")
     ] = "",
-    look: Annotated[str, typer.Option(help="whole, windows, crops; with commas between.")] = "whole,windows",
+    look: Annotated[str, typer.Option(help="whole, windows, crops; comma-separated.")] = "whole,windows",
     augment: Annotated[
-        str, typer.Option(help="none, mirror, mirror+colour; with commas.")
+        str, typer.Option(help="none, mirror, mirror+colour; comma-separated.")
     ] = "none,mirror,mirror+colour",
-    keep: Annotated[Path | None, typer.Option(help="Write each model here as a package that can be served.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write the plot here, as SVG.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder for a package of each model.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a plot of the top-1 accuracies to this SVG file.")] = None,
     backbone: BackboneName = "efficientnet-lite0",
     weights: Weights = None,
     kind: Kind = "auto",
@@ -55,16 +55,16 @@ def ablate_command(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Measure what cuts, windows, augmentation and bursts are worth on this data, with intervals."""
-    looks, augmentations = _chosen(look, LOOKS), _chosen(augment, tuple(AUGMENTS))
+    """Measure the effect of cuts, windows, augmentation and bursts on this data, with 95 % intervals."""
+    input_modes, augmentations = _chosen(look, INPUT_MODES), _chosen(augment, tuple(AUGMENTS))
     with progress_bars(shown=not as_json) as tell:
-        data, split = read(source, kind, split_by, seed, tell)
+        data, split = read_and_split(source, kind, split_by, seed, tell)
         from uncia.training import ablation
-        from uncia.training.features import backbones
+        from uncia.training.features.backbone_registry import load_backbone
 
-        network = backbones.backbone(backbone, weights)
+        network = load_backbone(backbone, weights)
         chosen = tuple(cuts.split(",")) if cuts else ablation.spread_cuts(network, FrameSpec())
-        settings = ablation.AblationSettings(chosen, looks, augmentations, seed=seed)
+        settings = ablation.AblationSettings(chosen, input_modes, augmentations, seed=seed)
         found = ablation.ablate(data, split, network, settings, cache, keep, tell)
     if plot is not None:
         from uncia.training.model_packages.plots import interval_plot
@@ -81,43 +81,43 @@ def ablate_command(
     console.print(_effects(found))
     echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
     if keep is not None:
-        echo(f"{keep} holds a package of each model; `bursts` is the stream's part, its rule geometric-mean.")
+        echo(f"{keep} contains a package of each model; `bursts` is done by the stream, with the rule geometric-mean.")
 
 
-def _rows(found: "Ablation") -> Table:
+def _rows(found: "AblationResult") -> Table:
     figures = ("top-1", "mean reciprocal rank", "log loss")
     table = Table("cut", "look", "augmentation", "bursts", *figures)
     for row in found.rows:
-        told = [str(row.figures[name]) for name in figures]
-        table.add_row(row.cut, row.look, row.augmentation, "yes" if row.bursts else "no", *told)
+        cells = [str(row.figures[name]) for name in figures]
+        table.add_row(row.cut, row.input_mode, row.augmentation, "yes" if row.bursts else "no", *cells)
     return table
 
 
-def _effects(found: "Ablation") -> Table:
-    table = Table("part", "difference of top-1", "does it help?", "difference of log loss", "does it help?")
+def _effects(found: "AblationResult") -> Table:
+    table = Table("part", "difference in top-1", "does it help?", "difference in log loss", "does it help?")
     for name, own in found.effects.items():
         loss = found.loss_effects[name]
-        cells = [f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in (own, loss)]
+        cells = [f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in (own, loss)]
         table.add_row(name, cells[0], _verdict(own.low, own.high), cells[1], _verdict(-loss.high, -loss.low))
     return table
 
 
 def _verdict(low: float, high: float) -> str:
-    return "yes" if low > 0 else "no, it harms" if high < 0 else "nobody can tell"
+    return "yes" if low > 0 else "no, it harms" if high < 0 else "undecided"
 
 
 def _chosen(text: str, known: tuple[Name, ...]) -> tuple[Name, ...]:
-    """Those of the known names that a text lists, in its order."""
+    """The known names in a comma-separated list, in its order. Raises `TrainingError` for others."""
     found: dict[Name, None] = {}
     for name in text.split(","):
         if name.strip() not in known:
-            raise TrainingError(f"there is no {name.strip()!r}: {', '.join(known)}")
+            raise TrainingError(f"there is no {name.strip()!r}: use {', '.join(known)}")
         found[known[known.index(name.strip())]] = None
     return tuple(found)
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write a file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:

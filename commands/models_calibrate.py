@@ -17,26 +17,24 @@ app = typer.Typer()
 @app.command()
 def calibrate(
     package: Annotated[Path, typer.Argument(help="A model package, or a version's folder in the repository.")],
-    source: Annotated[Path, typer.Argument(help="Data whose truth is known.")],
+    source: Annotated[Path, typer.Argument(help="Labelled data.")],
     out: Annotated[Path, typer.Option(help="Folder of the new package.")],
-    false_alarms: Annotated[int | None, typer.Option(help="Bursts that a class may be wrong about.")] = None,
-    precision: Annotated[float | None, typer.Option(help="Share of calls that must be right.")] = None,
+    false_alarms: Annotated[int | None, typer.Option(help="Target: at most this many false alarms per class.")] = None,
+    precision: Annotated[float | None, typer.Option(help="Target: minimum precision of each class, 0 to 1.")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Learn on all of it: nothing of it was trained on.")
+        bool, typer.Option("--all", help="Use all of the data: the model was trained on none of it.")
     ] = False,
-    kind: Annotated[str, typer.Option(help="auto, folders, camtrap-dp, coco or table.")] = "auto",
-    seed: Annotated[
-        int, typer.Option(help="Draws the split: that of the training, so that the sides are the same.")
-    ] = 1,
+    kind: Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the split: use that of the training to get the same subsets.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Learn thresholds and calibration of each class on held-out bursts, and write a package that has them.
+    """Fit thresholds and a calibration of each class on held-out bursts, and write a package with them.
 
-    By default a threshold allows no false alarm on the held-out bursts. Classes that fewer than three bursts show keep
-    what they have.
+    By default a threshold allows no false alarm on the held-out bursts. Classes that fewer than three bursts show
+    remain unchanged.
     """
-    from uncia.training.calibration.label_sets import Promise
-    from uncia.training.calibration.packages import write_calibrated
+    from uncia.training.calibration.calibrated_package import write_calibrated_package
+    from uncia.training.calibration.label_set_calibration import ThresholdTarget
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import split
     from uncia.training.offline_inference.inference import score_images
@@ -44,24 +42,26 @@ def calibrate(
     from uncia.triton_models.packages.loading import open_package
 
     if false_alarms is not None and precision is not None:
-        raise SettingsError("promise either --false-alarms or --precision, not both")
+        raise SettingsError("use either --false-alarms or --precision, not both")
     if precision is not None and not 0 < precision <= 1:
-        raise SettingsError(f"--precision {precision}: a share above 0, at most 1")
-    promise = Promise(precision) if precision is not None else Promise(at_most_false_alarms=false_alarms or 0)
+        raise SettingsError(f"--precision {precision}: must be above 0 and at most 1")
+    target = (
+        ThresholdTarget(precision) if precision is not None else ThresholdTarget(at_most_false_alarms=false_alarms or 0)
+    )
     opened = open_package(package)
     data = read_dataset(source, kind)
     pictures = data.samples if everything else split(data, seed=seed).held_out
-    with progress_bar(f"asking about {len(pictures)} pictures", shown=not as_json) as progress:
-        answers = score_images(opened, pictures, progress)
-    made, learnt = write_calibrated(out, opened, answers, promise, data.source)
+    with progress_bar(f"running the model on {len(pictures)} pictures", shown=not as_json) as progress:
+        scores = score_images(opened, pictures, progress)
+    written, calibrations = write_calibrated_package(out, opened, scores, target, data.source)
     if as_json:
-        facts = {"folder": str(out), "label_set": made.card.label_set, "unreadable": len(answers.unreadable)}
-        echo_json({**facts, "classes": [asdict(each) for each in learnt]})
+        result = {"folder": str(out), "label_set": written.card.label_set, "unreadable": len(scores.unreadable)}
+        echo_json({**result, "classes": [asdict(entry) for entry in calibrations]})
         return
     table = Table("class", "threshold", "found", "false alarms", "calibrated")
-    for each in learnt:
-        threshold = "none keeps the promise" if each.threshold is None else f"{each.threshold:g}"
-        found, alarms = f"{each.found} of {each.present}", f"{each.false_alarms} of {each.absent}"
-        table.add_row(each.label, threshold, found, alarms, "yes" if each.calibrated else "no")
+    for entry in calibrations:
+        threshold = "none meets the target" if entry.threshold is None else f"{entry.threshold:g}"
+        found, alarms = f"{entry.found} of {entry.present}", f"{entry.false_alarms} of {entry.absent}"
+        table.add_row(entry.label, threshold, found, alarms, "yes" if entry.calibrated else "no")
     plain_console().print(table)
-    echo(f"{made.card.model} with the label set {made.card.label_set}: {out}")
+    echo(f"{written.card.model} with the label set {written.card.label_set}: {out}")

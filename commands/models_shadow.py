@@ -17,7 +17,7 @@ from uncia.serving.model_versions import read_version_state
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings, read_settings, settings
 from uncia.terminal import echo, echo_json, plain_console
-from uncia.triton_models.releases.promotion import named, serve_beside, serve_no_longer
+from uncia.triton_models.releases.promotion import parse_version_name, start_serving, stop_serving
 
 app = typer.Typer()
 shadow = typer.Typer(
@@ -32,11 +32,11 @@ Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="A version
 def start(version: Version) -> None:
     """Serve a version next to the live one and run it on every upload from now on. Resumes a stopped shadow."""
     config = read_settings()
-    model, number = named(version, config.model_repository)
+    model, number = parse_version_name(version, config.model_repository)
     if model == config.model and number == read_version_state(config.model_repository / model).live:
         raise SettingsError(f"{version} is live: a shadow is another version")
     with ModelControl(config) as control:
-        serve_beside(control, config.model_repository, model, number)
+        start_serving(control, config.model_repository, model, number)
     runner = [sys.executable, "-m", "uncia.commands.shadow_runner", model, number]
     started = Shadow(model, number, settings()).start(runner)
     echo(
@@ -68,7 +68,7 @@ def stop(
 ) -> None:
     """Stop a shadow. Triton unloads its version unless it is live. Its predictions can still be compared."""
     config = read_settings()
-    model, number = named(version, config.model_repository)
+    model, number = parse_version_name(version, config.model_repository)
     running = Shadow(model, number, settings())
     stopped = running.stop()
     if drop:
@@ -77,7 +77,7 @@ def stop(
     echo(f"the shadow of {version} {'is stopped' if stopped else 'was not running'}; {predictions}")
     if number in read_version_state(config.model_repository / model).beside:
         with ModelControl(config) as control:
-            serve_no_longer(control, config.model_repository, model, number)
+            stop_serving(control, config.model_repository, model, number)
 
 
 @app.command("compare")

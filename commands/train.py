@@ -6,28 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uncia.commands.train_animal_or_not import animal_or_not
-from uncia.commands.training_runs import Tell, train_package, work_folder
+from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
 from uncia.training import TrainingError
 
 if TYPE_CHECKING:
     from uncia.training.datasets.splits import Split
-    from uncia.training.model_packages.trained_model import Trained
+    from uncia.training.model_packages.trained_model import TrainedModel
 
-app = typer.Typer(help="Learn a model from your photographs.", no_args_is_help=True)
+app = typer.Typer(help="Train a model on your photographs.", no_args_is_help=True)
 app.command()(animal_or_not)
 
 CACHE = Path(".local/features")
 
 Source = Annotated[Path, typer.Argument(help="Folders named by class, Camtrap DP, COCO Camera Traps, or a table.")]
-Out = Annotated[Path, typer.Option("--out", help="The folder of the model package; its name is the model's.")]
-Kind = Annotated[str, typer.Option(help="auto, folders, camtrap-dp, coco or table.")]
-By = Annotated[str, typer.Option("--split-by", help="burst or camera: what is never on two sides of the split.")]
-Seed = Annotated[int, typer.Option(help="Decides the split and everything that is drawn.")]
-Precision = Annotated[float, typer.Option(help="Thresholds: so many of the held-out bursts called a class show it.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the model package; its name becomes the model's.")]
+Kind = Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")]
+By = Annotated[str, typer.Option("--split-by", help="burst or camera: the unit that the split keeps in one subset.")]
+Seed = Annotated[int, typer.Option(help="Seed of the split and of everything random.")]
+Precision = Annotated[
+    float, typer.Option(help="Target of the thresholds: minimum precision on the held-out bursts, 0 to 1.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Look = Literal["whole", "windows", "crops"]
+InputModeName = Literal["whole", "windows", "crops"]
 Augment = Literal["none", "mirror", "mirror+colour"]
-AugmentOption = Annotated[Augment, typer.Option(help="Learn from mirrored and recoloured frames too.")]
+AugmentOption = Annotated[Augment, typer.Option(help="Also train on mirrored and recoloured frames.")]
 BackboneName = Annotated[
     str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, or a torchvision network such as resnet50.")
 ]
@@ -35,16 +37,16 @@ Weights = Annotated[Path | None, typer.Option(help="File with a torchvision netw
 Keep = Annotated[
     list[str],
     typer.Option(
-        help="A class of the published network, by label or taxon, that the head knows too, with or without "
-        "photographs of it; may be given again.",
+        help="Class of the published network, by label or taxon, that the head retains, with or without "
+        "photographs of it; repeatable.",
         show_default="none",
     ),
 ]
-Cut = Annotated[str, typer.Option(help="Layer to take the features of.", show_default="the deepest")]
-Epochs = Annotated[int, typer.Option(min=1, help="At most so many.")]
-Patience = Annotated[int, typer.Option(min=1, help="End after so many epochs that were no better.")]
-Batch = Annotated[int, typer.Option(min=1, help="Photographs at once.")]
-Cache = Annotated[Path, typer.Option(help="Where features are kept, for the next time.")]
+Cut = Annotated[str, typer.Option(help="Layer whose features are used.", show_default="the deepest")]
+Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
+Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a lower held-out loss.")]
+Batch = Annotated[int, typer.Option(min=1, help="Photographs per batch.")]
+Cache = Annotated[Path, typer.Option(help="Folder that caches features between runs.")]
 
 
 @app.command()
@@ -54,12 +56,19 @@ def head(
     backbone: BackboneName = "efficientnet-lite0",
     weights: Weights = None,
     cut: Cut = "",
-    look: Annotated[Look, typer.Option(help="whole frames, the dense pass's best windows, or crops too.")] = "windows",
+    look: Annotated[
+        InputModeName,
+        typer.Option(help="whole: the whole frame; windows: the dense pass's best windows; crops: windows and crops."),
+    ] = "windows",
     augment: AugmentOption = "mirror",
-    keep: Keep = [],  # noqa: B006, typer reads it and nobody changes it
+    keep: Keep = [],  # noqa: B006, typer reads it and never changes it
     penalty: Annotated[
         float | None,
-        typer.Option(min=0, help="Of the regression: higher is simpler.", show_default="found on held-out photographs"),
+        typer.Option(
+            min=0,
+            help="Regularisation of the regression; higher is simpler.",
+            show_default="chosen on held-out photographs",
+        ),
     ] = None,
     kind: Kind = "auto",
     split_by: By = "burst",
@@ -68,16 +77,18 @@ def head(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Deep features of a published network, and logistic regression on them. Needs the fewest photographs."""
+    """Train a logistic regression on deep features of a published network. Needs the fewest photographs."""
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.features import backbones
-        from uncia.training.heads.head import HeadSettings, train_head
+    def train(split: "Split", progress: ProgressReporter) -> "TrainedModel":
+        from uncia.training.features.backbone_registry import load_backbone
+        from uncia.training.heads.training import HeadSettings, train_head
 
-        settings = HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment], keep=tuple(keep), penalty=penalty)
-        return train_head(split, backbones.backbone(backbone, weights), settings, cache, tell)
+        settings = HeadSettings(
+            cut=cut, input_mode=look, augmentations=AUGMENTS[augment], keep=tuple(keep), penalty=penalty
+        )
+        return train_head(split, load_backbone(backbone, weights), settings, cache, progress)
 
-    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
+    train_package(source, out, train, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 @app.command("fine-tune")
@@ -88,14 +99,15 @@ def fine_tune_command(
     weights: Weights = None,
     cut: Cut = "",
     look: Annotated[
-        Literal["whole", "windows"], typer.Option(help="Whole frames, or the dense pass's best windows.")
+        Literal["whole", "windows"],
+        typer.Option(help="whole: the whole frame; windows: the dense pass's best windows."),
     ] = "windows",
     augment: AugmentOption = "mirror",
-    blocks: Annotated[str, typer.Option(help="How many of the last blocks learn, or `all`.")] = "3",
+    blocks: Annotated[str, typer.Option(help="Number of last blocks that are trained, or `all`.")] = "3",
     epochs: Epochs = 20,
     patience: Patience = 4,
     batch: Batch = 16,
-    rate: Annotated[float, typer.Option(min=0, help="Of learning, in the unfrozen blocks.")] = 1e-4,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate of the trained blocks.")] = 1e-4,
     kind: Kind = "auto",
     split_by: By = "burst",
     seed: Seed = 0,
@@ -103,55 +115,55 @@ def fine_tune_command(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Start from a head, then let the network's last blocks learn too. Wants more photographs, and time or a GPU."""
+    """Train a head, then the network's last blocks with it. Needs more photographs, and time or a GPU."""
     if not (blocks == "all" or (blocks.isdigit() and int(blocks) > 0)):
-        raise TrainingError(f"--blocks {blocks}: a number, or all")
+        raise TrainingError(f"--blocks {blocks}: must be a number, or all")
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.features import backbones
-        from uncia.training.heads.head import HeadSettings
+    def train(split: "Split", progress: ProgressReporter) -> "TrainedModel":
+        from uncia.training.features.backbone_registry import load_backbone
+        from uncia.training.heads.training import HeadSettings
         from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
 
         settings = FineTuneSettings(
-            head=HeadSettings(cut=cut, look=look, augmentations=AUGMENTS[augment]),
+            head=HeadSettings(cut=cut, input_mode=look, augmentations=AUGMENTS[augment]),
             blocks=None if blocks == "all" else int(blocks),
             epochs=epochs,
             patience=patience,
             batch=batch,
             trunk_rate=rate,
         )
-        network = backbones.backbone(backbone, weights)
-        return fine_tune(split, network, settings, seed, cache, work_folder(out), tell)
+        network = load_backbone(backbone, weights)
+        return fine_tune(split, network, settings, seed, cache, work_folder(out), progress)
 
-    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
+    train_package(source, out, train, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 @app.command()
 def small(
     source: Source,
     out: Out,
-    width: Annotated[int, typer.Option(help="Pixels that the network sees across.")] = 64,
-    height: Annotated[int, typer.Option(help="Pixels that the network sees down.")] = 48,
+    width: Annotated[int, typer.Option(help="Width of the network's frame, in pixels.")] = 64,
+    height: Annotated[int, typer.Option(help="Height of the network's frame, in pixels.")] = 48,
     augment: AugmentOption = "mirror",
     epochs: Epochs = 40,
     patience: Patience = 8,
     batch: Batch = 32,
-    rate: Annotated[float, typer.Option(min=0, help="Of learning.")] = 1e-3,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate.")] = 1e-3,
     kind: Kind = "auto",
     split_by: By = "burst",
     seed: Seed = 0,
     precision: Precision = 0.9,
     as_json: Json = False,
 ) -> None:
-    """A small network from scratch, on whole frames: to see how learning goes, with its curves."""
+    """Train a small network from scratch, on whole frames, to see how training works, with its curves."""
 
-    def learn(split: "Split", tell: Tell) -> "Trained":
-        from uncia.training.networks.small import SmallSettings, train_small
+    def train(split: "Split", progress: ProgressReporter) -> "TrainedModel":
+        from uncia.training.networks.small_network import SmallSettings, train_small
 
         settings = SmallSettings(width, height, epochs, patience, batch, rate, AUGMENTS[augment])
-        return train_small(split, settings, seed, work_folder(out), tell)
+        return train_small(split, settings, seed, work_folder(out), progress)
 
-    train_package(source, out, learn, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
+    train_package(source, out, train, kind=kind, split_by=split_by, seed=seed, precision=precision, as_json=as_json)
 
 
 AUGMENTS: dict[Augment, tuple[Literal["plain", "mirror", "colour"], ...]] = {

@@ -1,4 +1,4 @@
-"""What all commands that train share: bars, the data and its split, the package, and what is said of it."""
+"""What all commands that train share: progress bars, the data and its split, the package, and the report."""
 
 import os
 import shutil
@@ -12,50 +12,52 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 
 from uncia.terminal import description_column, echo, echo_json, plain_console
 from uncia.training import TrainingError
-from uncia.triton_models.packages.loading import model_name_of, taken
+from uncia.triton_models.packages.loading import model_name_for, overwrite_problem
 
 if TYPE_CHECKING:
     from uncia.training.datasets.dataset import Dataset
     from uncia.training.datasets.splits import Split
-    from uncia.training.model_packages.package import Package
-    from uncia.training.model_packages.trained_model import Trained
+    from uncia.training.model_packages.package_writing import TrainedPackage
+    from uncia.training.model_packages.trained_model import TrainedModel
+
+_UNREADABLE_SHOWN = 10
 
 
-class Tell:
-    """Told what is being done, how many of how many; shows it."""
+class ProgressReporter:
+    """A callback that shows the current step with the number of finished units and the total."""
 
     def __init__(self, bars: Progress | None, console: Console) -> None:
         self._bars = bars
         self._console = console
         self._task: tuple[str, int] | None = None
 
-    def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
-        if self._task is None or self._task[0] != what:
+    def __call__(self, step: str, done: int = 0, total: int = 0) -> None:
+        if self._task is None or self._task[0] != step:
             if self._bars is None:
-                self._console.print(what)
-            task = 0 if self._bars is None else int(self._bars.add_task(what, total=total or None))
-            self._task = (what, task)
+                self._console.print(step)
+            task = 0 if self._bars is None else int(self._bars.add_task(step, total=total or None))
+            self._task = (step, task)
         if self._bars is not None:
             self._bars.update(TaskID(self._task[1]), completed=done, total=total or None)
 
 
 @contextmanager
-def progress_bars(*, shown: bool) -> Iterator[Tell]:
-    """Bars on standard error, a line each in a log."""
+def progress_bars(*, shown: bool) -> Iterator[ProgressReporter]:
+    """Progress bars on standard error; in a log, one line per step."""
     console = plain_console(stderr=True, quiet=not shown, highlight=False)
     if not console.is_terminal:
-        yield Tell(None, console)
+        yield ProgressReporter(None, console)
         return
     with Progress(
         description_column(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as bars:
-        yield Tell(bars, console)
+        yield ProgressReporter(bars, console)
 
 
 def train_package(
     source: Path,
     out: Path,
-    learn: "Callable[[Split, Tell], Trained]",
+    train: "Callable[[Split, ProgressReporter], TrainedModel]",
     *,
     kind: str,
     split_by: str,
@@ -63,65 +65,78 @@ def train_package(
     precision: float,
     as_json: bool,
 ) -> None:
-    """What every way to learn one model has in common: read and split, learn, write the package, say what it is worth.
+    """Read and split the data, train, write the package, and report its metrics.
 
-    `learn` imports what it needs itself: what is wrong with folders and options is told before torch is loaded.
+    `train` imports what it needs itself, so that errors in folders and options are reported before torch is loaded.
     """
-    with progress_bars(shown=not as_json) as tell:
-        check_out(out)
-        data, split = read(source, kind, split_by, seed, tell)
-        trained = learn(split, tell)
-        package = finish(trained, data, split, out, seed, precision, tell)
-    report(package, trained, as_json)
+    with progress_bars(shown=not as_json) as progress:
+        check_output_folder(out)
+        data, split = read_and_split(source, kind, split_by, seed, progress)
+        trained = train(split, progress)
+        package = write_result(trained, data, split, out, seed, precision, progress)
+    report_training(package, trained, as_json)
 
 
-def read(source: Path, kind: str, by: str, seed: int, tell: Tell) -> "tuple[Dataset, Split]":
-    """The data and its split, checked for leaks."""
+def read_and_split(source: Path, kind: str, by: str, seed: int, progress: ProgressReporter) -> "tuple[Dataset, Split]":
+    """The data and its split. Raises `TrainingError` where the split leaks."""
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import find_leaks, split
 
-    data = read_dataset(source, kind, progress=lambda done, total: tell("reading the data", done, total))
+    data = read_dataset(source, kind, progress=lambda done, total: progress("reading the data", done, total))
     if by not in ("burst", "camera"):
-        raise TrainingError(f"no split by {by!r}: burst or camera")
+        raise TrainingError(f"no split by {by!r}: use burst or camera")
     parts = split(data, seed=seed, by="camera" if by == "camera" else "burst")
     if found := find_leaks(parts):
         raise TrainingError(f"the split leaks: {found[0]}")
     return data, parts
 
 
-def check_out(out: Path) -> str:
-    """The model's name, after its folder, before an hour is spent. Raises `TrainingError`."""
-    if sentence := taken(out):
-        raise TrainingError(sentence)
+def check_output_folder(out: Path) -> str:
+    """The model's name for this folder. Raises `TrainingError` before training where it cannot be written."""
+    if problem := overwrite_problem(out):
+        raise TrainingError(problem)
     parent = next(folder for folder in out.resolve().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise TrainingError(f"nothing can be written in {parent}: name another folder with --out")
-    return model_name_of(out.resolve())
+        raise TrainingError(f"{parent} is not writable: choose another folder with --out")
+    return model_name_for(out.resolve())
 
 
-def finish(
-    trained: "Trained", data: "Dataset", split: "Split", out: Path, seed: int, precision: float, tell: Tell
-) -> "Package":
-    """Write the package; what a stopped run would have gone on from is not needed any more."""
-    from uncia.training.model_packages.package import write_package
+def write_result(
+    trained: "TrainedModel",
+    data: "Dataset",
+    split: "Split",
+    out: Path,
+    seed: int,
+    precision: float,
+    progress: ProgressReporter,
+) -> "TrainedPackage":
+    """Write the package, and remove the checkpoint, which is not needed any more."""
+    from uncia.training.model_packages.package_writing import write_trained_package
 
     folder = out.resolve()
-    package = write_package(
-        trained, data, split, folder, name=check_out(out), seed=seed, least_precision=precision, progress=tell
+    package = write_trained_package(
+        trained,
+        data,
+        split,
+        folder,
+        name=check_output_folder(out),
+        seed=seed,
+        least_precision=precision,
+        progress=progress,
     )
     shutil.rmtree(work_folder(out), ignore_errors=True)
     return package
 
 
 def work_folder(out: Path) -> Path:
-    """Where a run keeps its checkpoint: beside the package, which is replaced as a whole."""
+    """The folder of a run's checkpoint: next to the package's folder, which is replaced as a whole."""
     return out.resolve().parent / f".{out.resolve().name}.training"
 
 
-def report(package: "Package", trained: "Trained", as_json: bool) -> None:
-    """What came of it, on standard output."""
+def report_training(package: "TrainedPackage", trained: "TrainedModel", as_json: bool) -> None:
+    """Print the metrics and what was skipped."""
     if as_json:
-        facts = {
+        result = {
             "folder": str(package.folder),
             "model": package.card.model,
             "label_set": package.card.label_set,
@@ -132,12 +147,12 @@ def report(package: "Package", trained: "Trained", as_json: bool) -> None:
             "unreadable": {str(path): reason for path, reason in sorted(trained.unreadable.items())},
             "notes": trained.notes,
         }
-        echo_json(facts)
+        echo_json(result)
         return
     for name, own in package.figures.items():
         echo(f"{name:<22} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})")
-    for path, reason in sorted(trained.unreadable.items())[:10]:
-        echo(f"left out: {path}: {reason}", err=True)
-    if len(trained.unreadable) > 10:
-        echo(f"left out: {len(trained.unreadable) - 10} more; the card lists them", err=True)
-    echo(f"{package.folder} holds the model; card.html in it tells what it is worth.")
+    for path, reason in sorted(trained.unreadable.items())[:_UNREADABLE_SHOWN]:
+        echo(f"skipped: {path}: {reason}", err=True)
+    if len(trained.unreadable) > _UNREADABLE_SHOWN:
+        echo(f"skipped: {len(trained.unreadable) - _UNREADABLE_SHOWN} more; the card lists them", err=True)
+    echo(f"{package.folder} contains the model; its card.html shows the evaluation.")

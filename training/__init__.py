@@ -2,6 +2,8 @@
 
 from uncia.errors import UnciaError
 
+__all__ = ["TrainingError"]
+
 
 class TrainingError(UnciaError):
-    """Nothing can be trained from this, or with these settings; nothing that was there was touched."""
+    """Training is impossible with these data or settings; existing files are unchanged."""

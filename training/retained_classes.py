@@ -1,8 +1,8 @@
-"""Classes that a head keeps of the published network: known before any photograph of them, and without one.
+"""Classes of the published network that a head retains, with or without photographs of them.
 
 A hundred labels rarely show the rare animal that the station is there for, while the published network may have
-learnt it from a thousand portraits. Its row of the classifier becomes the row that the head's is drawn to, where some
-photographs show the class, and stays nearly as it is where none does.
+learnt it from a thousand portraits. The class's weights in the published classifier become the weights towards which
+the head's are regularised; without any photograph of the class they stay nearly unchanged.
 """
 
 import difflib
@@ -13,29 +13,32 @@ from numpy.typing import NDArray
 
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
-from uncia.training.features.backbone import Backbone, Published
+from uncia.training.features.backbone import Backbone, PublishedClassifier
 from uncia.training.features.window_sampling import log_softmax
-from uncia.training.linear.logistic import Floats, Prior
+from uncia.training.linear.logistic_regression import ClassPrior, Floats
 
 
-def published_at(backbone: Backbone, cut: str) -> Published:
-    """The published classifier over the rows of this cut. Raises `TrainingError` where it does not read them."""
+def published_classifier(backbone: Backbone, cut: str) -> PublishedClassifier:
+    """The published classifier for the features of this cut. Raises `TrainingError` where it has another input."""
     if cut != backbone.deepest:
-        raise TrainingError(f"what {backbone.name} knows is kept at its deepest cut only: leave --cut {cut} out")
+        raise TrainingError(
+            f"classes of {backbone.name} can be retained at its deepest cut only: leave --cut {cut} out"
+        )
     if backbone.published is None:
         raise TrainingError(
-            f"the classifier of {backbone.name} is none of ImageNet's 1,000 classes over the mean of its features, so "
-            "none of its classes can be kept: take efficientnet-lite0"
+            f"none of the classes of {backbone.name} can be retained: its classifier is not over ImageNet's 1,000 "
+            "classes and the mean of its features; use efficientnet-lite0"
         )
     return backbone.published
 
 
-def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
-    """The published classes of these names: a label, or a taxon that is one class's. Raises `TrainingError`.
+def find_published(published: PublishedClassifier, names: Sequence[str]) -> tuple[LabelClass, ...]:
+    """The published classes with these names: a label, or a taxon that only one class has.
 
-    Things are refused: of a label set with a class for nothing they would count as empty frames.
+    Raises `TrainingError` for an unknown or ambiguous name, and for a class of things: in a label set with a class for
+    nothing it would count as an empty frame.
     """
-    found = tuple(dict.fromkeys(_one(published, name) for name in names))
+    found = tuple(dict.fromkeys(_find_one(published, name) for name in names))
     for entry in found:
         if entry.group == "nothing":
             raise TrainingError(
@@ -45,11 +48,11 @@ def find(published: Published, names: Sequence[str]) -> tuple[LabelClass, ...]:
     return found
 
 
-def _one(published: Published, name: str) -> LabelClass:
-    told = plain(name)
-    every = published.labels.classes
-    found = [entry for entry in every if plain(entry.label) == told] or [
-        entry for entry in every if entry.taxon and plain(entry.taxon) == told
+def _find_one(published: PublishedClassifier, name: str) -> LabelClass:
+    wanted = normalize_name(name)
+    classes = published.labels.classes
+    found = [entry for entry in classes if normalize_name(entry.label) == wanted] or [
+        entry for entry in classes if entry.taxon and normalize_name(entry.taxon) == wanted
     ]
     if len(found) == 1:
         return found[0]
@@ -57,41 +60,44 @@ def _one(published: Published, name: str) -> LabelClass:
         some = ", ".join(entry.label for entry in found[:4])
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         raise TrainingError(f"{len(found)} published classes are {name!r}: name one of {some}{more}")
-    known = {plain(word): word for entry in every for word in (entry.label, entry.taxon) if word}
-    close = [known[each] for each in difflib.get_close_matches(told, known, n=3)]
+    known = {normalize_name(text): text for entry in classes for text in (entry.label, entry.taxon) if text}
+    close = [known[match] for match in difflib.get_close_matches(wanted, known, n=3)]
     hint = f"; is it {' or '.join(close)}?" if close else "."
-    raise TrainingError(f"the published network knows no {name!r}{hint} Its classes are those of ImageNet 2012")
+    raise TrainingError(f"the published network has no class {name!r}{hint} Its classes are those of ImageNet 2012")
 
 
-def plain(name: str) -> str:
-    """A label as it is compared: `Snow_Leopard` is `snow leopard`."""
+def normalize_name(name: str) -> str:
+    """A label for comparison: `Snow_Leopard` becomes `snow leopard`."""
     return " ".join(name.replace("_", " ").lower().split())
 
 
-def published_of(label: str, taxon: str, kept: Sequence[LabelClass]) -> LabelClass | None:
-    """Which of the kept classes a class of this label and taxon is. A label goes before a taxon, which several have."""
-    by_label = (own for own in kept if plain(own.label) == plain(label))
-    by_taxon = (own for own in kept if own.taxon and plain(own.taxon) == plain(taxon))
+def matching_published(label: str, taxon: str, retained: Sequence[LabelClass]) -> LabelClass | None:
+    """The retained class with this label or else this taxon. A label has precedence: several classes share a taxon."""
+    by_label = (entry for entry in retained if normalize_name(entry.label) == normalize_name(label))
+    by_taxon = (entry for entry in retained if entry.taxon and normalize_name(entry.taxon) == normalize_name(taxon))
     return next(by_label, None) or next(by_taxon, None)
 
 
-def prior_of(
-    published: Published, kept: Sequence[LabelClass], classes: Sequence[LabelClass], unseen: Sequence[int]
-) -> Prior:
-    """What the regression knows before its examples; `unseen`: the classes that none of them shows."""
+def class_prior(
+    published: PublishedClassifier,
+    retained: Sequence[LabelClass],
+    classes: Sequence[LabelClass],
+    unseen: Sequence[int],
+) -> ClassPrior:
+    """The prior of the regression over `classes`; `unseen` are the indices of those without any example."""
     source = published.head
     weight = np.zeros((len(classes), source.weight.shape[1]), np.float32)
     columns: dict[int, int] = {}
     for entry in classes:
-        if own := published_of(entry.label, entry.taxon, kept):
-            weight[entry.index] = source.weight[own.index]
-            columns[entry.index] = own.index
-    told = [columns[index] for index in unseen]
+        if match := matching_published(entry.label, entry.taxon, retained):
+            weight[entry.index] = source.weight[match.index]
+            columns[entry.index] = match.index
+    unseen_columns = [columns[index] for index in unseen]
 
     def shares(rows: NDArray[np.float32]) -> Floats:
-        found: Floats = np.exp(log_softmax(source.logits(rows))[:, told].astype(np.float64))
-        # They are of one softmax and sum to less than one, but for rounding.
-        found /= np.maximum(found.sum(axis=1, keepdims=True), 1)
-        return found
+        probabilities: Floats = np.exp(log_softmax(source.logits(rows))[:, unseen_columns].astype(np.float64))
+        # Shares of one softmax sum to less than one, except for rounding.
+        probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1)
+        return probabilities
 
-    return Prior(weight, tuple(unseen), shares)
+    return ClassPrior(weight, tuple(unseen), shares)

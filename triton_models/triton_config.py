@@ -1,4 +1,4 @@
-"""`config.pbtxt`: how Triton serves a model."""
+"""Render `config.pbtxt`: how Triton serves a model."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -22,13 +22,13 @@ output [
   {{ name: "{places}" data_type: TYPE_INT32 dims: [ {classes} ] }}
 ]
 
-# The live version, the one before it, and a shadow's. Clients name the version that they ask.
+# The live version, the previous one, and a shadow's. Clients request a version by number.
 version_policy: {{ specific: {{ versions: [ {versions} ] }} }}
 
-# No queue delay: batches form by themselves while the model works, and waiting only cost. A request that its
-# client has long given up is not worth computing.
+# No queue delay: batches form by themselves while the model computes, and a delay only adds latency. Requests
+# whose clients have timed out are not computed.
 #
-# Two priorities, each with a queue of its own: what was photographed just now overtakes what was long ago.
+# Two priorities, each with its own queue: new photographs overtake old ones.
 dynamic_batching {{
   priority_levels: {priorities}
   default_priority_level: {default_priority}
@@ -42,8 +42,8 @@ dynamic_batching {{
 instance_group [ {{ kind: KIND_AUTO count: 1 }} ]
 """
 
-# It has one shape for all versions. Where they differ there is none: a version that becomes live was asked its
-# self-test before.
+# One shape for all versions. Where their frames differ there is no warm-up: a version runs its self-test before it
+# becomes live.
 _WARM_UP = """
 model_warmup [
   {{ name: "one" batch_size: 1 inputs {{ key: "{input}" value {{ {zeros} }} }} }},
@@ -56,7 +56,7 @@ _BESIDE = """
 parameters {{ key: "beside" value: {{ string_value: "{beside}" }} }}
 """
 
-# Used on a GPU only; the first load builds engines, which takes minutes, and keeps them beside the graph's cache.
+# Used on a GPU only; the first load builds engines, which takes minutes, and caches them in /tmp.
 _TENSORRT = """
 optimization {
   execution_accelerators {
@@ -70,44 +70,45 @@ optimization {
 }
 """
 
-# A request holds up to 14 MB, so that the queue is bounded in memory as well.
+# A request holds up to 14 MB, so the queue's length bounds its memory too.
 _QUEUE = 64
 
 
 def config_pbtxt(cards: Sequence[ModelCard], backend: str = "", beside: Sequence[str] = ()) -> str:
-    """The configuration of a model whose served versions have these cards; `backend` instead of the cards' own.
+    """The configuration of a model whose served versions have these cards; `backend` replaces the cards' own.
 
-    Versions `beside` give way to the others on a CPU: the python backend lowers the priority of their process.
+    Versions in `beside` yield to the others on a CPU: the python backend lowers the priority of their process.
 
-    Where versions differ in frame or classes, Triton is told that the size varies (-1). Nothing is lost by that:
-    each version has a queue of its own, so that a batch holds frames of one size in any case.
+    Where versions differ in frame or classes, the configured size is variable (-1). This costs nothing: each version
+    has its own queue, so a batch contains frames of one size in any case. Raises `ValueError` where tensor names
+    differ.
     """
     card = cards[0]
-    spoken = {(each.model, each.input, each.whole, each.windows, each.places) for each in cards}
-    if len(spoken) > 1:
-        raise ValueError(f"versions of one model must agree in its tensors' names: {sorted(spoken)}")
-    sizes = {(each.frame.height, each.frame.width) for each in cards}
-    classes = {len(each.labels.classes) for each in cards}
+    names = {(one.model, one.input, one.whole, one.windows, one.places) for one in cards}
+    if len(names) > 1:
+        raise ValueError(f"versions of one model must have equal tensor names: {sorted(names)}")
+    sizes = {(one.frame.height, one.frame.width) for one in cards}
+    classes = {len(one.labels.classes) for one in cards}
     frame = ", ".join(map(str, (*(sizes.pop() if len(sizes) == 1 else (-1, -1)), 3)))
-    words = {
+    values = {
         "model": card.model,
         "backend": backend or card.backend,
-        "max_batch": max(each.max_batch for each in cards),
+        "max_batch": max(one.max_batch for one in cards),
         "input": card.input,
         "whole": card.whole,
         "windows": card.windows,
         "places": card.places,
         "frame": frame,
         "classes": classes.pop() if len(classes) == 1 else -1,
-        "versions": ", ".join(each.version for each in cards),
+        "versions": ", ".join(one.version for one in cards),
         "queue": _QUEUE,
         "priorities": max(LANE_PRIORITIES.values()),
         "default_priority": LANE_PRIORITIES[Lane.LIVE],
         "zeros": f"data_type: TYPE_UINT8 dims: [ {frame} ] zero_data: true",
     }
-    text = _TEMPLATE.format(**words)
+    text = _TEMPLATE.format(**values)
     if "-1" not in frame:
-        text += _WARM_UP.format(**words)
+        text += _WARM_UP.format(**values)
     if beside:
         text += _BESIDE.format(beside=",".join(beside))
-    return text + _TENSORRT if words["backend"] == "onnxruntime" else text
+    return text + _TENSORRT if values["backend"] == "onnxruntime" else text

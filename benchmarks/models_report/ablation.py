@@ -11,11 +11,11 @@ def ablation_step(report: Report) -> Facts:
     """Run every combination, as `uncia models ablate` does, and write the plot."""
     from uncia.imaging.frame_spec import FrameSpec
     from uncia.training.ablation import AblationSettings, ablate, as_json, spread_cuts
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.model_packages.plots import interval_plot
 
     data, parts = split_data(report)
-    network = backbone("efficientnet-lite0")
+    network = load_backbone("efficientnet-lite0")
     settings = AblationSettings(spread_cuts(network, FrameSpec()), augmentations=AUGMENTATIONS, seed=report.seed)
     found = ablate(data, parts, network, settings, report.cache, None, progress_printer(report))
     title = f"Top-1 on {found.photographs} composites of {found.bursts} bursts, 95 % intervals over bursts"

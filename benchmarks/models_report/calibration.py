@@ -5,14 +5,14 @@ import numpy as np
 from benchmarks.models_report.data import split_data
 from benchmarks.models_report.steps import Facts, Report
 from uncia.serving.labels import LabelSet
-from uncia.training.calibration.label_sets import Promise
-from uncia.training.calibration.packages import CalibrationError, write_calibrated
-from uncia.training.evaluation.bootstrap import interval
+from uncia.training.calibration.calibrated_package import CalibrationError, write_calibrated_package
+from uncia.training.calibration.label_set_calibration import ThresholdTarget
+from uncia.training.evaluation.bootstrap import bootstrap_interval
 from uncia.training.offline_inference.inference import ImageScores, max_by_burst, score_images
 from uncia.training.offline_inference.presence import class_presence
 from uncia.triton_models.packages.loading import open_package
 
-PROMISES = (Promise(at_most_false_alarms=0), Promise(least_precision=0.9))
+PROMISES = (ThresholdTarget(at_most_false_alarms=0), ThresholdTarget(least_precision=0.9))
 
 
 def calibration_step(report: Report) -> Facts:
@@ -23,7 +23,7 @@ def calibration_step(report: Report) -> Facts:
     evaluated = []
     for promise in PROMISES:
         try:
-            made, _ = write_calibrated(report.package("calibrated"), package, held_out, promise, data.source)
+            made, _ = write_calibrated_package(report.package("calibrated"), package, held_out, promise, data.source)
         except CalibrationError as error:
             return {"promises": [], "why": str(error)}
         evaluated.append({"promise": str(promise), **_evaluate(report, made.card.labels, test)})
@@ -54,5 +54,5 @@ def share_of(report: Report, called: np.ndarray, among: np.ndarray, names: np.nd
     if not among.any():
         return {"bursts": 0}
     groups = [str(index) for index in range(int(among.sum()))] if names is None else names[among]
-    found = interval(called[among], groups, seed=report.seed, resamples=report.sizes.resamples)
+    found = bootstrap_interval(called[among], groups, seed=report.seed, resamples=report.sizes.resamples)
     return {"bursts": int(among.sum()), "low": found.low, "value": found.value, "high": found.high}

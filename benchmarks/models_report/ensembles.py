@@ -9,15 +9,15 @@ from benchmarks.models_report.data import split_data
 from benchmarks.models_report.steps import Facts, Report
 from uncia.serving.labels import LabelSet
 from uncia.training.datasets.dataset import Sample
-from uncia.training.ensembles.building import Ensemble, ask_members, build, gather
-from uncia.training.ensembles.bursts import BurstScores, as_file, learn_from, stacked_scores
-from uncia.training.ensembles.comparing import Line, compare_parts, compare_rules
-from uncia.training.ensembles.evaluation import judged
-from uncia.training.ensembles.rules import RULES, Rule, shares
-from uncia.training.ensembles.stacking import learn
+from uncia.training.ensembles.burst_stacking import BurstEvidence, fit_from_predictions, score_bursts, to_json
+from uncia.training.ensembles.comparison import ComparisonRow, compare_parts, compare_rules
+from uncia.training.ensembles.ensemble import Ensemble, assemble, build_package, predict_members
+from uncia.training.ensembles.evaluation import member_scores
+from uncia.training.ensembles.rules import RULES, Rule, normalize_rows
+from uncia.training.ensembles.stacking import fit_stacking
 from uncia.training.ensembles.views import View, parse_views
-from uncia.training.evaluation.bootstrap import Interval, difference
-from uncia.training.evaluation.measures import measured
+from uncia.training.evaluation.bootstrap import Interval, bootstrap_difference
+from uncia.training.evaluation.metric_set import compute_metrics
 from uncia.training.evaluation.metrics import ranks
 from uncia.training.offline_inference.inference import ImageScores, score_images
 from uncia.training.offline_inference.presence import class_presence
@@ -29,26 +29,26 @@ FRAME_RULES = ("mean", "geometric-mean", "log-odds", "max", "vote")
 
 def views_step(report: Report) -> Facts:
     """Combine six views of every frame (mirrored and at other sizes) with the head."""
-    ensemble = gather([open_package(report.package("head"))], parse_views("mirror,scale"))
+    ensemble = assemble([open_package(report.package("head"))], parse_views("mirror,scale"))
     return _combined(report, ensemble, "log-odds", report.sizes.view_bursts)
 
 
 def models_step(report: Report) -> Facts:
     """Stack four models that were trained by different recipes."""
     packages = [open_package(report.package(name)) for name in MODELS]
-    ensemble = gather(packages, (View(),))
+    ensemble = assemble(packages, (View(),))
     return _combined(report, ensemble, "stacked", 10**6)
 
 
 def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Facts:
     _, parts = split_data(report)
-    held_out = ask_members(ensemble, _some(parts.held_out, bursts))
-    test = ask_members(ensemble, _some(parts.test, bursts))
-    mine, theirs = (judged(answers, ensemble.labels) for answers in (test, held_out))
+    held_out = predict_members(ensemble, _some(parts.held_out, bursts))
+    test = predict_members(ensemble, _some(parts.test, bursts))
+    mine, theirs = (member_scores(answers, ensemble.labels) for answers in (test, held_out))
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
     name = "views" if len(ensemble.members) == 1 else "models"
-    learnt = learn(theirs.known().members, theirs.known().truth)
-    package = build(report.package(name), ensemble, rule, name=name, learnt=learnt)
+    learnt = fit_stacking(theirs.without_unknown().members, theirs.without_unknown().truth)
+    package = build_package(report.package(name), ensemble, rule, name=name, learnt=learnt)
     same = _serves_the_same(package, test, rule, ensemble, learnt)
     return {
         "parts": list(ensemble.parts),
@@ -64,12 +64,12 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
 
 def _serves_the_same(package: OpenPackage, test: ImageScores, rule: Rule, ensemble: Ensemble, learnt: Any) -> float:
     """Largest difference between the scores of the package's graph and the evaluated ones, over eight images."""
-    from uncia.training.ensembles.building import by_member
-    from uncia.training.ensembles.rules import combined
+    from uncia.training.ensembles.ensemble import members_first
+    from uncia.training.ensembles.rules import combine
 
     pictures = test.samples[:8]
     served = score_images(package, pictures).window_scores.astype(np.float64)
-    wanted = combined(rule, by_member(test.window_scores[:8]), np.array(learnt.weights), learnt.bias)
+    wanted = combine(rule, members_first(test.window_scores[:8]), np.array(learnt.weights), learnt.bias)
     return float(np.abs(served - wanted).max())
 
 
@@ -79,9 +79,9 @@ def bursts_step(report: Report) -> Facts:
     package = open_package(report.package("head"))
     labels = package.card.labels
     held_out, test = score_images(package, parts.held_out), score_images(package, parts.test)
-    model = learn_from(held_out, labels, name="models-report", source="composites")
-    (report.folder / "stacked.json").write_text(as_file(model), encoding="utf-8")
-    scores = BurstScores.of(test.window_scores, test.bursts)
+    model = fit_from_predictions(held_out, labels, name="models-report", source="composites")
+    (report.folder / "stacked.json").write_text(to_json(model), encoding="utf-8")
+    scores = BurstEvidence.of(test.window_scores, test.bursts)
     truth = burst_truth(test, labels, scores.names)
     names = np.array(scores.names)
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
@@ -90,10 +90,10 @@ def bursts_step(report: Report) -> Facts:
         {"what": "each frame alone", "measures": {"top-1": _interval(alone, names, report)}, "gain": None}
     ]
     for rule in (*FRAME_RULES, "stacked"):
-        values = shares(stacked_scores(model, scores) if rule == "stacked" else scores.feature(rule))  # type: ignore[arg-type]
+        values = normalize_rows(score_bursts(model, scores) if rule == "stacked" else scores.feature(rule))  # type: ignore[arg-type]
         hits = (ranks(values, truth) <= 1).astype(np.float64)
-        found = measured(values, truth, names, **how)
-        gain = difference(hits, alone, names, seed=report.seed, resamples=report.sizes.resamples)
+        found = compute_metrics(values, truth, names, **how)
+        gain = bootstrap_difference(hits, alone, names, seed=report.seed, resamples=report.sizes.resamples)
         lines.append({"what": rule, "measures": _measures(found), "gain": _rounded(gain)})
     return {"bursts": len(names), "lines": lines, "features": model["features"], "classes": len(model["classes"])}
 
@@ -125,13 +125,13 @@ def _some(pictures: Sequence[Sample], bursts: int) -> list[Sample]:
 
 
 def _interval(values: np.ndarray, names: np.ndarray, report: Report) -> list[float]:
-    from uncia.training.evaluation.bootstrap import interval
+    from uncia.training.evaluation.bootstrap import bootstrap_interval
 
-    return _rounded(interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
+    return _rounded(bootstrap_interval(values, names, seed=report.seed, resamples=report.sizes.resamples))
 
 
-def _line(line: Line) -> Facts:
-    return {"what": line.what, "measures": _measures(line.measures), "gain": _rounded(line.gain) if line.gain else None}
+def _line(line: ComparisonRow) -> Facts:
+    return {"what": line.what, "measures": _measures(line.metrics), "gain": _rounded(line.gain) if line.gain else None}
 
 
 def _measures(found: Any) -> Facts:

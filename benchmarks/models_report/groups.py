@@ -7,7 +7,7 @@ from benchmarks.models_report.data import LEOPARD, groups, real_photographs
 from benchmarks.models_report.steps import Facts, Report
 from benchmarks.models_report.training_steps import progress_printer
 from uncia.serving.labels import LabelClass
-from uncia.training.animal_or_not.recipe import train_groups
+from uncia.training.animal_or_not.recipe import train_group_model
 from uncia.training.offline_inference.inference import ImageScores, max_by_burst, score_images
 from uncia.triton_models.packages.loading import open_package
 from uncia.triton_models.recipes import species_classifier
@@ -17,11 +17,11 @@ def groups_step(report: Report) -> Facts:
     """Train the head in addition to the stock model. Returns the figures of the combined package."""
     repository = report.folder / "repository"
     built = species_classifier.build(repository)
-    made = train_groups(
+    made = train_group_model(
         groups(report.folder),
         report.package("species_and_groups"),
-        beside=open_package(built.folder),
-        keep_head=report.package("animal_or_not"),
+        kinds=open_package(built.folder),
+        head_folder=report.package("animal_or_not"),
         seed=report.seed,
         cache=report.cache,
         progress=progress_printer(report),

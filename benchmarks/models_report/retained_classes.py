@@ -12,13 +12,13 @@ from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample
 from uncia.training.datasets.splits import Split
-from uncia.training.features.backbone import Backbone, Published
-from uncia.training.features.backbones import backbone
-from uncia.training.heads.head import HeadSettings, train_head
-from uncia.training.model_packages.evaluation import calibrated
-from uncia.training.model_packages.package import write_package
+from uncia.training.features.backbone import Backbone, PublishedClassifier
+from uncia.training.features.backbone_registry import load_backbone
+from uncia.training.heads.training import HeadSettings, train_head
+from uncia.training.model_packages.evaluation import calibrate_classes
+from uncia.training.model_packages.package_writing import write_trained_package
 from uncia.training.offline_inference.inference import max_by_burst, score_images
-from uncia.training.retained_classes import find
+from uncia.training.retained_classes import find_published
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
 _PRECISION = 0.9
@@ -26,11 +26,11 @@ _PRECISION = 0.9
 
 def retained_classes_step(report: Report) -> Facts:
     """Train the head with the snow leopard retained, and again for every known class with that class only retained."""
-    network = backbone("efficientnet-lite0")
+    network = load_backbone("efficientnet-lite0")
     data, parts = split_data(report)
     trained = train_head(parts, network, HeadSettings(keep=(LEOPARD,)), report.cache, progress_printer(report))
     folder = report.package("head_and_leopard")
-    made = write_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
+    made = write_trained_package(trained, data, parts, folder, name="head_and_leopard", seed=report.seed)
     return {
         "figures": made.figures,
         "genuine": _genuine(open_package(folder)),
@@ -87,12 +87,12 @@ def _left_out(report: Report, network: Backbone, parts: Split) -> list[Facts]:
     return kinds
 
 
-def _published(published: Published, entry: LabelClass) -> LabelClass | None:
+def _published(published: PublishedClassifier, entry: LabelClass) -> LabelClass | None:
     """The published class of the same taxon, else of the same label; None when there is none or several."""
     for name in (entry.taxon, entry.label):
         try:
             if name:
-                return find(published, [name])[0]
+                return find_published(published, [name])[0]
         except TrainingError:
             continue
     return None
@@ -108,10 +108,10 @@ def _without(report: Report, network: Backbone, parts: Split, label: str, own: L
     less = replace(parts, train=others(parts.train), held_out=others(parts.held_out), test=test)
     trained = train_head(less, network, HeadSettings(keep=(own.label,)), report.cache, progress_printer(report))
     assert trained.held_out.windows is not None and trained.test.windows is not None
-    classes = calibrated(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
+    classes = calibrate_classes(trained.classes, trained.held_out, trained.held_out.windows, _PRECISION, trained.unseen)
     (kept,) = (entry for entry in classes if entry.label == own.label)
-    labels = [picture.label for picture in trained.test.pictures]
-    bursts = [picture.burst for picture in trained.test.pictures]
+    labels = [picture.label for picture in trained.test.samples]
+    bursts = [picture.burst for picture in trained.test.samples]
     return _found(report, trained.test.windows[:, kept.index], kept.threshold, labels, bursts, own.label)
 
 

@@ -10,41 +10,41 @@ from uncia.training.datasets.splits import Split
 
 def train_head_step(report: Report) -> Facts:
     """Train a head on the frozen backbone with the windows of the dense pass."""
-    from uncia.training.features.backbones import backbone
-    from uncia.training.heads.head import HeadSettings, train_head
+    from uncia.training.features.backbone_registry import load_backbone
+    from uncia.training.heads.training import HeadSettings, train_head
 
     return _trained(
         report,
         "head",
         lambda split: train_head(
-            split, backbone("efficientnet-lite0"), HeadSettings(), report.cache, progress_printer(report)
+            split, load_backbone("efficientnet-lite0"), HeadSettings(), report.cache, progress_printer(report)
         ),
     )
 
 
 def train_whole_step(report: Report) -> Facts:
     """Train a head on whole frames, as another member of the ensembles."""
-    from uncia.training.features.backbones import backbone
-    from uncia.training.heads.head import HeadSettings, train_head
+    from uncia.training.features.backbone_registry import load_backbone
+    from uncia.training.heads.training import HeadSettings, train_head
 
-    settings = HeadSettings(look="whole", augmentations=("plain", "mirror"))
+    settings = HeadSettings(input_mode="whole", augmentations=("plain", "mirror"))
     return _trained(
         report,
         "head_whole",
         lambda split: train_head(
-            split, backbone("efficientnet-lite0"), settings, report.cache, progress_printer(report)
+            split, load_backbone("efficientnet-lite0"), settings, report.cache, progress_printer(report)
         ),
     )
 
 
 def fine_tune_step(report: Report) -> Facts:
     """Fine-tune the last block together with the head."""
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.networks.fine_tune import FineTuneSettings, fine_tune
 
     settings = FineTuneSettings(blocks=1, epochs=report.sizes.epochs, patience=2, batch=8)
     work = report.folder / "checkpoints" / "fine_tuned"
-    network = backbone("efficientnet-lite0")
+    network = load_backbone("efficientnet-lite0")
     return _trained(
         report,
         "fine_tuned",
@@ -54,7 +54,7 @@ def fine_tune_step(report: Report) -> Facts:
 
 def train_small_step(report: Report) -> Facts:
     """Train a network of LeNet's size from scratch."""
-    from uncia.training.networks.small import SmallSettings, train_small
+    from uncia.training.networks.small_network import SmallSettings, train_small
 
     settings = SmallSettings(epochs=report.sizes.small_epochs)
     work = report.folder / "checkpoints" / "small"
@@ -77,13 +77,13 @@ def progress_printer(report: Report) -> Callable[[str, int, int], None]:
 
 
 def _trained(report: Report, name: str, train: Callable[[Split], Any]) -> Facts:
-    from uncia.training.model_packages.package import write_package
+    from uncia.training.model_packages.package_writing import write_trained_package
 
     data, split = split_data(report)
     trained = train(split)
     folder = report.package(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = write_package(trained, data, split, folder, name=name, seed=report.seed)
+    made = write_trained_package(trained, data, split, folder, name=name, seed=report.seed)
     return {
         "figures": made.figures,
         "settings": trained.settings,

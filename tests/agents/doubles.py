@@ -11,7 +11,7 @@ from tests.stack.photographs import photograph
 from tests.unit.processors.predict.s3_double import s3_double
 from tests.unit.uncia.serving.fake_triton import CLASSES, FakeTriton, serving
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 PHOTOGRAPHS = 3
 

@@ -1,4 +1,4 @@
-"""Networks are trained and exported here: seconds each, minutes on a machine that does much else."""
+"""These tests train and export networks: seconds per test, minutes on a busy machine."""
 
 from pathlib import Path
 

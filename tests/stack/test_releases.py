@@ -179,9 +179,9 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
 ) -> None:
     write_package(tmp_path / "package", seed=4)
     killed = (
-        "import os, signal, sys, pathlib; from uncia.triton_models.releases import installing\n"
-        "installing.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "installing.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), name=sys.argv[3])"
+        "import os, signal, sys, pathlib; from uncia.triton_models.releases import installation\n"
+        "installation.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "installation.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), name=sys.argv[3])"
     )
     line = [sys.executable, "-c", killed, str(tmp_path / "package"), str(settings.model_repository), settings.model]
     assert subprocess.run(line, check=False, timeout=LIMIT_S).returncode == -9
@@ -322,7 +322,7 @@ def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
     write_package(tmp_path / "package", seed=5)
     told = models("install", str(tmp_path / "package"), "--name", name).stdout
-    assert f"The stream asks {settings.model}@1 (UNCIA_MODEL)." in told
+    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)." in told
     told = models("promote", f"{name}@1").stdout
     assert "is live" not in told
     assert f"--name {settings.model}" in told

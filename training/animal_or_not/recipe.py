@@ -1,15 +1,15 @@
-"""The recipe: learn the head, write its package, and put it beside a model of kinds."""
+"""Train the head, write its package, and join it with a model of kinds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.storage.atomic_dir import STAGING_PREFIX, staging_directory
-from uncia.training.animal_or_not.dataset import in_groups, split_groups
+from uncia.training.animal_or_not.dataset import label_by_group, split_by_kind
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
-from uncia.training.ensembles.concatenate import join
-from uncia.triton_models.packages.loading import OpenPackage, model_name_of, open_package
+from uncia.training.ensembles.concatenate import concatenate_models
+from uncia.triton_models.packages.loading import OpenPackage, model_name_for, open_package
 
 NAME = "animal_or_not"
 
@@ -17,58 +17,59 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Groups:
-    """What came of it."""
+class GroupModel:
+    """The trained packages and what they were evaluated on."""
 
     package: OpenPackage
-    """The head alone, or beside the kinds."""
+    """The head alone, or joined with the kinds."""
     head: OpenPackage | None
-    """The head alone, where it was kept."""
+    """The head alone, where it was written separately."""
     split: Split
     figures: dict[str, dict[str, float]]
-    """Of the test side: name to low, value, high."""
+    """Metrics on the test bursts: name to `low`, `value`, `high`."""
 
 
-def train_groups(
+def train_group_model(
     data: Dataset,
     out: Path,
     *,
-    beside: OpenPackage | None = None,
-    keep_head: Path | None = None,
+    kinds: OpenPackage | None = None,
+    head_folder: Path | None = None,
     backbone: str = "efficientnet-lite0",
     precision: float = 0.95,
     seed: int = 1,
     cache: Path,
     progress: Progress = lambda what, done, total: None,
-) -> Groups:
-    """Train on the frozen backbone with the windows of `beside`, and write the package `out`.
+) -> GroupModel:
+    """Train on the frozen backbone and write the package `out`, joined with the model `kinds` where one is given.
 
-    Thresholds: of the held-out bursts called an animal, at least `precision` show one; likewise the other groups.
-    Raises `GroupsError`, `TrainingError` or `PackageError`; `out` is then as it was.
+    The windows are then those of `kinds`; `head_folder` receives a package of the head alone. Each group's threshold
+    is chosen so that at least a share of `precision` of the held-out bursts above it show the group. Raises
+    `GroupsError`, `TrainingError` or `PackageError`; `out` is then unchanged.
     """
-    from uncia.training.features.backbones import backbone as backbone_of
-    from uncia.training.heads.head import HeadSettings, train_head
-    from uncia.training.model_packages.package import write_package
+    from uncia.training.features.backbone_registry import load_backbone
+    from uncia.training.heads.training import HeadSettings, train_head
+    from uncia.training.model_packages.package_writing import write_trained_package
 
-    grouped = in_groups(data)
-    parts = split_groups(grouped, seed=seed)
-    settings = HeadSettings(look="windows", augmentations=("plain", "mirror", "colour"))
-    if beside is not None:
-        settings = HeadSettings(look="windows", augmentations=settings.augmentations, spec=beside.card.frame)
-    trained = train_head(parts, backbone_of(backbone), settings, cache, progress)
+    grouped = label_by_group(data)
+    parts = split_by_kind(grouped, seed=seed)
+    settings = HeadSettings(input_mode="windows", augmentations=("plain", "mirror", "colour"))
+    if kinds is not None:
+        settings = HeadSettings(input_mode="windows", augmentations=settings.augmentations, spec=kinds.card.frame)
+    trained = train_head(parts, load_backbone(backbone), settings, cache, progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     with staging_directory(out.parent, f"{STAGING_PREFIX}{out.name}-") as scratch:
-        alone = keep_head or (out if beside is None else scratch / NAME)
-        told = write_package(
+        folder = head_folder or (out if kinds is None else scratch / NAME)
+        written = write_trained_package(
             trained,
             grouped,
             parts,
-            alone,
+            folder,
             name=NAME,
             seed=seed,
             least_precision=precision,
             progress=lambda step: progress(step, 0, 0),
         )
-        head = open_package(alone)
-        package = head if beside is None else join(out, [beside, head], name=model_name_of(out))
-        return Groups(package, head if keep_head else None, parts, told.figures)
+        head = open_package(folder)
+        package = head if kinds is None else concatenate_models(out, [kinds, head], name=model_name_for(out))
+        return GroupModel(package, head if head_folder else None, parts, written.figures)

@@ -1,1 +1,1 @@
-"""Thresholds and calibration of a package's classes, learnt on bursts that its model was not trained on."""
+"""Thresholds and calibration of a package's classes, fitted on bursts that its model was not trained on."""

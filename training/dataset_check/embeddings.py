@@ -25,37 +25,37 @@ def embed_images(
     of images. Raises `TrainingError` where the cache cannot be written.
     """
     # Imported here: torch takes seconds to load, and a check without the network does not need it.
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
     from uncia.training.features.extraction import cache_file, extract
-    from uncia.training.features.inputs import Sight
+    from uncia.training.features.inputs import ImageRegion
 
-    network, spec = backbone(BACKBONE), FrameSpec()
+    network, spec = load_backbone(BACKBONE), FrameSpec()
     cut = network.deepest
-    sights = [Sight(path) for path in paths]
-    result = extract(sights, ("plain",), network, (cut,), spec, cache, progress or no_progress)
+    regions = [ImageRegion(path) for path in paths]
+    result = extract(regions, ("plain",), network, (cut,), spec, cache, progress or no_progress)
     file = cache_file(cache, network, cut, spec)
-    readable = [(sight, content) for sight, content in zip(sights, result.contents, strict=True) if content is not None]
+    readable = [(region, digest) for region, digest in zip(regions, result.digests, strict=True) if digest is not None]
     if not readable:
         return [], np.zeros((0, 1), np.float32)
     try:
-        features = _max_over_windows([(file, sight.key(content, "plain")) for sight, content in readable], cache)
+        features = _max_over_windows([(file, region.key(digest, "plain")) for region, digest in readable], cache)
     except OSError as error:
         raise TrainingError(
             f"no space for the features in {cache} ({error.strerror}): free some, or name another folder with --cache"
         ) from error
-    return [sight.path for sight, _ in readable], features
+    return [region.path for region, _ in readable], features
 
 
 def _max_over_windows(items: Sequence[tuple[Path, str]], cache: Path) -> NDArray[np.float32]:
     """Maximum of each feature over the windows of each `(cache file, key)`; (N, D), mapped from an unlinked file."""
-    from uncia.training.feature_store.row_file import gather
+    from uncia.training.feature_store.feature_table import gather_rows
 
     maxima: list[NDArray[np.float32]] = []
     with tempfile.TemporaryDirectory(dir=cache) as folder, tempfile.TemporaryFile(dir=cache) as out:
         for begin in range(0, len(items), _ROWS_IN_MEMORY):
-            table = gather(items[begin : begin + _ROWS_IN_MEMORY], Path(folder) / "rows")
+            table = gather_rows(items[begin : begin + _ROWS_IN_MEMORY], Path(folder) / "rows")
             # The first row is the entire frame, the others are its windows.
-            maxima = [table.of(row)[1:].max(axis=0) for row in range(len(table))]
+            maxima = [table.rows_of(row)[1:].max(axis=0) for row in range(len(table))]
             out.write(np.stack(maxima).tobytes())
         out.flush()
         return np.memmap(out, np.float32, "r", shape=(len(items), len(maxima[0])))

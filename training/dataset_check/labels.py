@@ -92,7 +92,7 @@ def held_out_probabilities(
     Zero for samples whose class occurs in no other burst. `rows` (N,) are the rows of `features`, `truth` (N,) the
     classes.
     """
-    from uncia.training.linear.logistic import Examples, class_weights, fit
+    from uncia.training.linear.logistic_regression import TrainingRows, class_weights, fit_logistic_regression
 
     folds = _folds(bursts, truth, seed)
     probabilities = np.zeros((len(truth), classes))
@@ -102,7 +102,8 @@ def held_out_probabilities(
         if len(known) < 2 or not len(assessed):
             continue
         weights = class_weights(truth[fitted], classes)[truth[fitted]]
-        head = fit(features, Examples(rows[fitted], truth[fitted], weights), classes, penalty=_PENALTY, steps=_STEPS)
+        training_rows = TrainingRows(rows[fitted], truth[fitted], weights)
+        head = fit_logistic_regression(features, training_rows, classes, penalty=_PENALTY, steps=_STEPS)
         logits = features[rows[assessed]] @ head.weight.T + head.bias
         logits[:, np.setdiff1d(np.arange(classes), known)] = -np.inf
         logits = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,1 +1,1 @@
-"""Several answers to one question, combined: of views of a frame, of models, of the frames of a burst."""
+"""Ensembles: several models and views in one ONNX graph, and stacking over the frames of a burst."""

@@ -1,1 +1,1 @@
-"""How good a model is, and how sure one may be of that. Plain numpy: nothing here knows where an answer came from."""
+"""How good a model is, and how certain that figure is. NumPy arrays in, numbers out: independent of any model."""

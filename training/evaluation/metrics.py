@@ -1,30 +1,33 @@
-"""What is counted of a model's answers whose truth is known.
+"""Metrics of predictions whose truth is known.
 
-Everywhere `probabilities` is (N, C), a row for each item, and `truth` (N,) the index of the class that it is. Each
-measure has a form for each item, (N,), so that intervals can be taken over bursts (`bootstrap.interval`), and the mean
-over all. They raise `ValueError` for shapes that do not fit, and for no items at all.
+Everywhere `probabilities` is (N, C), one row per item, and `truth` (N,) the index of the true class. Each metric has a
+form per item, (N,), from which intervals over bursts are computed (`bootstrap_interval`), and a mean over all items.
+They raise `ValueError` for shapes that do not fit, and without items.
+
+scikit-learn's `log_loss` and `top_k_accuracy_score` return means only, and count a tie in favour of the true class.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 
-from uncia.training.evaluation.reliability import expected_error, reliability
+from uncia.training.evaluation.reliability import expected_calibration_error, reliability_bins
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
-LEAST_PROBABILITY = 1e-7
-"""The logarithm of 0 is bounded so: one sure and wrong answer costs 16.1, not everything."""
+MIN_PROBABILITY = 1e-7
+"""Bounds the logarithm of 0: one certain and wrong answer costs 16.1, not infinity."""
 
 
 def ranks(probabilities: Floats, truth: Integers) -> NDArray[np.intp]:
-    """The place of the true class among all, 1 is best, int (N,).
+    """The rank of the true class among all, 1 is best, int (N,).
 
-    Of equals the true one counts as the last: a model that says the same of everything has found nothing.
+    Of equal scores the true class ranks last: a model that scores all classes alike has found nothing.
     """
     _check(probabilities, truth)
     own = probabilities[np.arange(len(truth)), truth]
-    # Counted by those that are less, so that what is not a number never passes for a hit.
+    # Counted by the scores that are lower, so that NaN never ranks first.
     return np.asarray(probabilities.shape[1] - (probabilities < own[:, None]).sum(axis=1))
 
 
@@ -38,41 +41,43 @@ def mean_reciprocal_rank(probabilities: Floats, truth: Integers) -> float:
     return float((1 / ranks(probabilities, truth)).mean())
 
 
-def log_losses(probabilities: Floats, truth: Integers) -> NDArray[np.float64]:
+def log_loss_per_item(probabilities: Floats, truth: Integers) -> NDArray[np.float64]:
     """Minus the natural logarithm of the true class's probability, (N,); at most 16.1."""
     _check(probabilities, truth)
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    losses: NDArray[np.float64] = -np.log(np.clip(own, LEAST_PROBABILITY, 1))
+    losses: NDArray[np.float64] = -np.log(np.clip(own, MIN_PROBABILITY, 1))
     return losses
 
 
 def log_loss(probabilities: Floats, truth: Integers) -> float:
-    """Mean of `log_losses`."""
-    return float(log_losses(probabilities, truth).mean())
+    """Mean of `log_loss_per_item`."""
+    return float(log_loss_per_item(probabilities, truth).mean())
 
 
 def calibration_error(probabilities: Floats, truth: Integers, bins: int = 15) -> float:
-    """Expected calibration error of the best class: how far what is said lies from what happens, on average."""
+    """Expected calibration error of the best class: mean distance between confidence and accuracy."""
     _check(probabilities, truth)
-    said, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    return expected_error(reliability(np.clip(said, 0, 1), correct, bins))
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    return expected_calibration_error(reliability_bins(np.clip(confidence, 0, 1), correct, bins))
 
 
-def confusion(predicted: Integers, truth: Integers, classes: int) -> NDArray[np.int64]:
-    """How often which class (row) was called which (column), int (C, C). `predicted` and `truth` are (N,)."""
+def confusion_counts(predicted: Integers, truth: Integers, classes: int) -> NDArray[np.int64]:
+    """How often a class (row) was predicted as which class (column), int (C, C). `predicted` and `truth` are (N,)."""
     if predicted.shape != truth.shape or predicted.ndim != 1:
         raise ValueError(f"predicted {predicted.shape} and truth {truth.shape} must be vectors of one length")
     for name, values in (("predicted", predicted), ("truth", truth)):
         if len(values) and not (values.min() >= 0 and values.max() < classes):
-            raise ValueError(f"{name} names a class that is not among 0 to {classes - 1}")
-    cells = truth.astype(np.int64) * classes + predicted
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+            raise ValueError(f"{name} has a class outside 0 to {classes - 1}")
+    if not len(truth) or classes == 1:
+        # scikit-learn raises without items, and warns of a single class.
+        return np.full((classes, classes), len(truth), np.int64)
+    return np.asarray(confusion_matrix(truth, predicted, labels=np.arange(classes)), dtype=np.int64)
 
 
 def _check(probabilities: Floats, truth: Integers) -> None:
     if probabilities.ndim != 2 or truth.shape != probabilities.shape[:1]:
-        raise ValueError(f"probabilities {probabilities.shape} need a truth for each row, not {truth.shape}")
+        raise ValueError(f"probabilities {probabilities.shape} need one true class per row; truth is {truth.shape}")
     if not len(truth):
-        raise ValueError("nothing was judged: no items")
+        raise ValueError("no items to evaluate")
     if not (truth.min() >= 0 and truth.max() < probabilities.shape[1]):
-        raise ValueError(f"the truth names a class that is not among 0 to {probabilities.shape[1] - 1}")
+        raise ValueError(f"truth has a class outside 0 to {probabilities.shape[1] - 1}")

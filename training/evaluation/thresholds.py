@@ -1,16 +1,18 @@
-"""Thresholds: from which score a class counts as seen, chosen on bursts whose truth is known."""
+"""Thresholds: from which score a class counts as found, chosen on bursts whose truth is known."""
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import confusion_matrix_at_thresholds
 
 from uncia.training.evaluation.calibration import log_odds
 
 Floats = NDArray[np.floating]
 
-FEWEST_OTHERS = 10
-"""Of fewer bursts the greatest says little about the next."""
-_LEAST_CLEAR = 0.01
-"""However little these others score, those of the next camera may score more."""
+MIN_OTHER_BURSTS = 10
+"""The maximum of fewer bursts says little about the next one."""
+_MIN_ABOVE_OTHERS = 0.01
+"""However low these bursts score, those of the next camera may score higher."""
 
 
 def choose_threshold(
@@ -20,63 +22,61 @@ def choose_threshold(
     least_precision: float | None = None,
     at_most_false_alarms: int | None = None,
 ) -> float | None:
-    """The threshold that finds most bursts while it keeps the promise: `score >= threshold` counts as seen.
+    """The threshold that finds most bursts while it meets the target: `score >= threshold` counts as found.
 
-    `scores` (N,) of 0 to 1, one for each burst; `present` (N,), whether the class was there. Exactly one promise:
-    `least_precision`, the share of what it calls so that is so; or `at_most_false_alarms`, a count. It lies halfway, in
-    log-odds, between the least score that it lets pass and the greatest that it does not, so that it hangs on neither.
-    None where no threshold keeps the promise and finds anything, and where either side is missing: without any burst
-    that is something else nothing is known of false alarms. Raises `ValueError`.
+    `scores` (N,) from 0 to 1, one per burst; `present` (N,), whether the class was there. Exactly one target:
+    `least_precision`, the minimum share of found bursts that do show the class; or `at_most_false_alarms`, a count. The
+    threshold lies halfway, in log-odds, between the lowest score that passes and the highest that does not, so that it
+    depends on neither alone.
+
+    None where no threshold meets the target and finds anything, and where all or no bursts show the class: without
+    other bursts nothing is known about false alarms. Raises `ValueError` for arguments that do not fit.
     """
     if (least_precision is None) == (at_most_false_alarms is None):
         raise ValueError("exactly one of least_precision and at_most_false_alarms")
     if scores.shape != present.shape or scores.ndim != 1:
         raise ValueError(f"scores {scores.shape} and present {present.shape} must be vectors of one length")
     if len(scores) and not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError("scores lie between 0 and 1")
+        raise ValueError("scores must lie between 0 and 1")
     if not present.any() or present.all():
         return None
-    order = np.argsort(-scores, kind="stable")
-    ranked, there = scores[order].astype(np.float64), present[order]
-    # A cut is possible only where the score changes: after the last of equals.
-    last = np.append(ranked[1:] < ranked[:-1], True)
-    hits, alarms = np.cumsum(there), np.cumsum(~there)
+    # One entry per distinct score, from the highest: what `score >= candidate` would count.
+    _, false_alarms, _, hits, candidates = confusion_matrix_at_thresholds(present, scores.astype(np.float64))
     if at_most_false_alarms is not None:
-        kept = alarms <= at_most_false_alarms
+        meets_target = false_alarms <= at_most_false_alarms
     else:
-        kept = hits >= (least_precision or 0.0) * (hits + alarms)
-    possible = np.flatnonzero(last & kept & (hits > 0) & (ranked > 0))
+        meets_target = hits >= (least_precision or 0.0) * (hits + false_alarms)
+    possible = np.flatnonzero(meets_target & (hits > 0) & (candidates > 0))
     if not len(possible):
         return None
-    # Of those that find as many, the highest: to let in a false alarm for nothing would be odd.
-    cut = int(possible[np.argmax(hits[possible])])
-    least = ranked[cut]
-    below = ranked[cut + 1] if cut + 1 < len(ranked) else 0.0
-    return _between(float(below), float(least))
+    # `argmax` returns the highest of those that find as many: a lower one would only admit false alarms.
+    chosen = int(possible[np.argmax(hits[possible])])
+    below = candidates[chosen + 1] if chosen + 1 < len(candidates) else 0.0
+    return _between(float(below), float(candidates[chosen]))
 
 
-def clear_of_others(scores: Floats) -> float | None:
-    """A threshold for a class that no burst shows: above all of them, by one standard deviation of their log-odds.
+def threshold_above_others(scores: Floats) -> float | None:
+    """A threshold for a class that no burst shows: above all bursts, by one standard deviation of their log-odds.
 
-    `scores` (N,) of 0 to 1, one for each burst of other things. It promises few false alarms, and nothing about what it
-    finds. At least 0.01. None where there are fewer than `FEWEST_OTHERS`, and where one of them scores 1.
+    `scores` (N,) from 0 to 1, one per burst of other classes. It limits false alarms and says nothing about what it
+    finds. At least 0.01. None for fewer than `MIN_OTHER_BURSTS` bursts, and where one of them scores 1.
     """
-    if len(scores) < FEWEST_OTHERS:
+    if len(scores) < MIN_OTHER_BURSTS:
         return None
     odds, greatest = log_odds(scores), float(scores.max())
-    far = max(float(1 / (1 + np.exp(-(odds.max() + odds.std())))), _LEAST_CLEAR)
-    # Rounded, as a person reads it; where all score the same nothing but the next number lies above.
-    for number in (float(f"{far:.3g}"), far, float(np.nextafter(greatest, 1))):
-        if greatest < number < 1:
-            return number
+    wanted = max(float(expit(odds.max() + odds.std())), _MIN_ABOVE_OTHERS)
+    # Rounded for readers. Where all bursts score the same, only the next floating-point number is above them.
+    for threshold in (float(f"{wanted:.3g}"), wanted, float(np.nextafter(greatest, 1))):
+        if greatest < threshold < 1:
+            return threshold
     return None
 
 
-def _between(below: float, least: float) -> float:
-    """A number of (below, least], halfway in log-odds as far as floats go."""
-    middle = float(1 / (1 + np.exp(-log_odds(np.array([below, least])).mean())))
-    # Rounded, as a person reads it; where rounding would leave the gap the least score itself is the threshold.
-    for number in (float(f"{middle:.3g}"), middle):
-        if below < number <= least:
-            return number
-    return least
+def _between(below: float, lowest: float) -> float:
+    """A number in (below, lowest], halfway in log-odds as far as floating point allows."""
+    middle = float(expit(log_odds(np.array([below, lowest])).mean()))
+    # Rounded for readers, unless rounding leaves the gap; failing both, the lowest score itself.
+    for threshold in (float(f"{middle:.3g}"), middle):
+        if below < threshold <= lowest:
+            return threshold
+    return lowest

@@ -1,1 +1,1 @@
-"""Rows of features on disk: a cache by content, and the mapped file of one training run."""
+"""Rows of features on disk: a cache by content, and the memory-mapped table of one training run."""

@@ -1,7 +1,7 @@
-"""What was computed once is not computed again: rows of features on disk, by what they were computed of.
+"""A cache of features on disk, keyed by the content that they were computed from.
 
-One SQLite file for each backbone, cut and frame. Each batch is one transaction: a kill or a full disk in the middle
-leaves what was there before, whole, and the next run goes on from it.
+One SQLite file per backbone, cut and frame. Each batch is one transaction: after a kill or a full disk in the middle,
+the file contains the batches before it, and the next run resumes from there.
 """
 
 import sqlite3
@@ -17,11 +17,14 @@ from uncia.training import TrainingError
 
 Rows = NDArray[np.float32]
 
-_ASK_AT_ONCE = 500
+_KEYS_PER_QUERY = 500
 
 
 class FeatureCache:
-    """Rows float32 (R, D) by key. One process writes at a time; R and D are the same for all keys of a file."""
+    """Rows float32 (R, D) by key; R and D are equal for all keys of a file.
+
+    One process writes at a time. Not thread-safe. Every method raises `TrainingError` where the file cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,7 +32,7 @@ class FeatureCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=60)
         except (OSError, sqlite3.Error) as error:
-            raise self._trouble(error) from error
+            raise self._error(error) from error
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -39,29 +42,29 @@ class FeatureCache:
                 )
         except sqlite3.Error as error:
             self._database.close()
-            raise self._trouble(error) from error
+            raise self._error(error) from error
 
     def missing(self, keys: Sequence[str]) -> list[str]:
-        """Those that are not there, in their order, each once."""
-        there: set[str] = set()
-        for begin in range(0, len(keys), _ASK_AT_ONCE):
-            some = keys[begin : begin + _ASK_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            there.update(key for (key,) in self._ask(f"SELECT key FROM features WHERE key IN ({marks})", some))
-        return [key for key in dict.fromkeys(keys) if key not in there]
+        """The keys that are not in the cache, in their order, without duplicates."""
+        present: set[str] = set()
+        for begin in range(0, len(keys), _KEYS_PER_QUERY):
+            batch = keys[begin : begin + _KEYS_PER_QUERY]
+            marks = ",".join("?" * len(batch))
+            present.update(key for (key,) in self._query(f"SELECT key FROM features WHERE key IN ({marks})", batch))
+        return [key for key in dict.fromkeys(keys) if key not in present]
 
     def put(self, computed: Iterable[tuple[str, Rows]]) -> None:
-        """All of them or none. Raises `TrainingError` when the disk is full."""
-        lines = [(key, len(rows), np.ascontiguousarray(rows, np.float32).tobytes()) for key, rows in computed]
+        """Store all of them or none."""
+        records = [(key, len(rows), np.ascontiguousarray(rows, np.float32).tobytes()) for key, rows in computed]
         try:
             with self._database:
-                self._database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", lines)
+                self._database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", records)
         except sqlite3.Error as error:
-            raise self._trouble(error) from error
+            raise self._error(error) from error
 
     def get(self, key: str) -> Rows:
-        """Raises `KeyError` where it is not there."""
-        found = self._ask("SELECT many, rows FROM features WHERE key = ?", (key,))
+        """The rows of a key. Raises `KeyError` for a key that is not in the cache."""
+        found = self._query("SELECT many, rows FROM features WHERE key = ?", (key,))
         if not found:
             raise KeyError(key)
         many, rows = found[0]
@@ -78,20 +81,20 @@ class FeatureCache:
     ) -> None:
         self.close()
 
-    def _ask(self, question: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _query(self, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
         try:
-            return self._database.execute(question, values).fetchall()
+            return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise self._trouble(error) from error
+            raise self._error(error) from error
 
-    def _trouble(self, error: sqlite3.Error | OSError) -> TrainingError:
+    def _error(self, error: sqlite3.Error | OSError) -> TrainingError:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return TrainingError(
-                f"the feature cache {self._path} is damaged ({error}): remove that file, and its features are computed "
-                "again"
+                f"the feature cache {self._path} is damaged ({error}): remove the file; the next run computes its "
+                "features again"
             )
         why = error.strerror if isinstance(error, OSError) else error
         return TrainingError(
-            f"the feature cache {self._path} cannot be written ({why}): make room or name another folder with "
-            "--cache; what was computed before is kept"
+            f"the feature cache {self._path} cannot be written ({why}): free some space or choose another folder "
+            "with --cache; features that were computed before are still there"
         )

@@ -1,1 +1,1 @@
-"""Features of photographs: backbones, the inputs that they see, and rows of features on disk."""
+"""Features of photographs: backbones, what a network sees of a photograph, and rows of features on disk."""

@@ -1,7 +1,7 @@
-"""The photographs of one side of a split, with their features: computed where they are missing, then gathered."""
+"""The photographs of one subset of a split with their features: computed where missing, then gathered."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,122 +10,130 @@ from uncia.events.images import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample
-from uncia.training.feature_store.row_file import Indices, RowTable, gather
+from uncia.training.feature_store.feature_table import FeatureTable, Indices, gather_rows
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
-from uncia.training.features.inputs import Augmentation, Sight
-from uncia.training.features.window_sampling import Item, Look
+from uncia.training.features.inputs import Augmentation, ImageRegion
+from uncia.training.features.window_sampling import FeatureItem, InputMode
 
 CROP = FrameSpec(width=224, height=224, crop_top=0, crop_bottom=0, window=224)
-"""What a crop is scaled to."""
+"""The frame that a crop is scaled to."""
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """How photographs are looked at."""
+class FeatureSource:
+    """How photographs become features, and the folder that caches them."""
 
     backbone: Backbone
     spec: FrameSpec
-    look: Look
+    input_mode: InputMode
     augmentations: tuple[Augmentation, ...]
     cache: Path
 
-    def as_is(self) -> "Sighting":
-        """The same for photographs that nothing is learnt from: their frames, not augmented."""
-        look: Look = "whole" if self.look == "whole" else "windows"
-        return Sighting(self.backbone, self.spec, look, ("plain",), self.cache)
+    def for_evaluation(self) -> "FeatureSource":
+        """The same for photographs that are not trained on: whole frames or windows, not augmented."""
+        input_mode: InputMode = "whole" if self.input_mode == "whole" else "windows"
+        return replace(self, input_mode=input_mode, augmentations=("plain",))
 
-    def shown(self, picture: Sample) -> list[tuple[Sight, FrameSpec]]:
-        """What of a photograph is looked at, and at which size."""
-        frame = (Sight(picture.path), self.spec)
-        if self.look == "crops" and picture.box is not None:
-            return [frame, (Sight(picture.path, picture.box), CROP)]
+    def regions(self, sample: Sample) -> list[tuple[ImageRegion, FrameSpec]]:
+        """The regions of a photograph that are used, and the frame that each is scaled to."""
+        frame = (ImageRegion(sample.path), self.spec)
+        if self.input_mode == "crops" and sample.box is not None:
+            return [frame, (ImageRegion(sample.path, sample.box), CROP)]
         return [frame]
 
 
 @dataclass
-class Contents:
-    """What was read of the files of one run."""
+class FileStatus:
+    """What is known of the files of one run."""
 
     digests: dict[Path, str] = field(default_factory=dict)
+    """SHA-256 of the content."""
     unreadable: dict[Path, str] = field(default_factory=dict)
+    """The reason."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """Items and their rows. `pictures` and `items` are in the order of `table`."""
+class SplitFeatures:
+    """Items and their rows. `samples` and `items` are in the order of `table`."""
 
-    pictures: tuple[Sample, ...]
-    items: tuple[Item, ...]
-    table: RowTable
+    samples: tuple[Sample, ...]
+    items: tuple[FeatureItem, ...]
+    table: FeatureTable
 
-    def checked(self) -> "Side":
-        """Raises `TrainingError` where the features are no numbers: the weights are broken."""
-        for begin, end in self.table.stretches():
+    @property
+    def truth(self) -> Indices:
+        """The class of each item, (N,)."""
+        return np.array([item.truth for item in self.items], np.int64)
+
+    def check_finite(self) -> None:
+        """Raises `TrainingError` where features are NaN or infinite: the weights are broken."""
+        for begin, end in self.table.chunks():
             if not np.isfinite(self.table.rows[self.table.first[begin] : self.table.first[end]]).all():
-                raise TrainingError("the backbone answers with numbers that are none: its weights are broken")
-        return self
+                raise TrainingError("the backbone returned NaN or infinite features: its weights are broken")
 
 
-def compute(
-    pictures: Sequence[Sample],
-    sighting: Sighting,
+def compute_features(
+    samples: Sequence[Sample],
+    source: FeatureSource,
     cuts: tuple[str, ...],
-    contents: Contents,
+    files: FileStatus,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Have the rows of these photographs in the cache, for all cuts."""
-    shown = [each for picture in pictures for each in sighting.shown(picture)]
+    """Compute the rows of these photographs that the cache lacks, for all cuts. Adds what it learns to `files`."""
+    wanted = [entry for sample in samples for entry in source.regions(sample)]
     done = 0
-    for spec in dict.fromkeys(spec for _, spec in shown):
-        sights = list(dict.fromkeys(sight for sight, own in shown if own == spec))
+    for spec in dict.fromkeys(spec for _, spec in wanted):
+        regions = list(dict.fromkeys(region for region, own in wanted if own == spec))
         before = done
 
-        def tell(part: int, _: int, before: int = before) -> None:
-            progress(before + part, len(shown))
+        def report(part: int, _: int, before: int = before) -> None:
+            progress(before + part, len(wanted))
 
-        found = extract(sights, sighting.augmentations, sighting.backbone, cuts, spec, sighting.cache, tell)
-        contents.unreadable.update(found.unreadable)
-        for sight, content in zip(sights, found.contents, strict=True):
-            if content is not None:
-                contents.digests[sight.path] = content
-        done += len(sights)
+        result = extract(regions, source.augmentations, source.backbone, cuts, spec, source.cache, report)
+        files.unreadable.update(result.unreadable)
+        for region, digest in zip(regions, result.digests, strict=True):
+            if digest is not None:
+                files.digests[region.path] = digest
+        done += len(regions)
 
 
-def readable(pictures: Sequence[Sample], contents: Contents) -> list[Sample]:
-    """Those that could be read. Raises `TrainingError` where there were two classes before, and are no longer."""
-    kept = [picture for picture in pictures if picture.path not in contents.unreadable]
-    labels = {picture.label for picture in kept}
-    if len(labels) < 2 <= len({picture.label for picture in pictures}):
-        path, why = next(
-            (one.path, contents.unreadable[one.path]) for one in pictures if one.path in contents.unreadable
+def readable_samples(samples: Sequence[Sample], files: FileStatus) -> list[Sample]:
+    """The samples whose files could be read. Raises `TrainingError` where fewer than two classes remain of several."""
+    readable = [sample for sample in samples if sample.path not in files.unreadable]
+    labels = {sample.label for sample in readable}
+    if len(labels) < 2 <= len({sample.label for sample in samples}):
+        path, reason = next(
+            (sample.path, files.unreadable[sample.path]) for sample in samples if sample.path in files.unreadable
         )
-        what = f"only those of {labels.pop()!r}" if labels else "none"
+        which = f"only those of {labels.pop()!r}" if labels else "none"
         raise TrainingError(
-            f"of the {len(pictures):,} photographs to learn from, {what} can be read ({path}: {why}): "
-            "`uncia data check` tells of each file what is wrong with it"
+            f"of the {len(samples):,} training photographs {which} can be read ({path}: {reason}): "
+            "`uncia data check` reports what is wrong with each file"
         )
-    return kept
+    return readable
 
 
-def side(
-    pictures: Sequence[Sample], truth: Indices, sighting: Sighting, cut: str, contents: Contents, file: Path
-) -> Side:
-    """Gather the rows of those photographs that could be read. Each augmentation is an item of its own."""
-    kept, items, keys = [], [], []
-    for picture, label in zip(pictures, truth, strict=True):
-        if picture.path in contents.unreadable:
+def load_features(
+    samples: Sequence[Sample], truth: Indices, source: FeatureSource, cut: str, files: FileStatus, table_file: Path
+) -> SplitFeatures:
+    """Gather the cached rows of the readable photographs in `table_file`. Each augmentation is an item of its own."""
+    used, items, keys = [], [], []
+    for sample, label in zip(samples, truth, strict=True):
+        if sample.path in files.unreadable:
             continue
-        for sight, spec in sighting.shown(picture):
-            path = cache_file(sighting.cache, sighting.backbone, cut, spec)
-            for augmentation in sighting.augmentations:
-                kept.append(picture)
-                box = mirrored(picture.box) if augmentation == "mirror" and picture.box else picture.box
-                items.append(Item(int(label), box, crop=sight.box is not None))
-                keys.append((path, sight.key(contents.digests[picture.path], augmentation)))
-    return Side(tuple(kept), tuple(items), gather(keys, file, whole=sighting.look == "whole"))
+        for region, spec in source.regions(sample):
+            path = cache_file(source.cache, source.backbone, cut, spec)
+            for augmentation in source.augmentations:
+                used.append(sample)
+                box = mirror_box(sample.box) if augmentation == "mirror" and sample.box else sample.box
+                items.append(FeatureItem(int(label), box, crop=region.box is not None))
+                keys.append((path, region.key(files.digests[sample.path], augmentation)))
+    table = gather_rows(keys, table_file, frame_only=source.input_mode == "whole")
+    return SplitFeatures(tuple(used), tuple(items), table)
 
 
-def mirrored(box: Box) -> Box:
+def mirror_box(box: Box) -> Box:
+    """The box in the mirrored photograph."""
     x, y, width, height = box
     return (1 - x - width, y, width, height)

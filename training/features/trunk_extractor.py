@@ -1,6 +1,6 @@
 """A frozen trunk with its pooling: frames in, rows of features out. ONNX Runtime on a CPU, torch on a GPU.
 
-ONNX Runtime is five to six times as fast as torch on a CPU. It works in the threads that ask it, one frame on each,
+On a CPU, ONNX Runtime is five to six times as fast as torch. It computes in the calling threads, one frame per thread,
 as in the stream: threads that share the layers of one frame wait for each other.
 """
 
@@ -22,14 +22,15 @@ from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError
 from uncia.training.feature_store.cache import Rows
 from uncia.training.features.backbone import Backbone
+from uncia.triton_models.packages.loading import open_session
 from uncia.triton_models.recipes.dense_pass import export_graph
 
 
-class PooledRows(nn.Module):
+class PooledFeatures(nn.Module):
     """In: FRAME uint8 (B, height, width, 3). Out, for each cut, float32 (B, R, D).
 
-    Row 0 is the mean over the whole frame. Where there are windows smaller than the frame, one row for each follows,
-    row-major in `FrameSpec.grid`. Pooled as `DensePass` pools.
+    Row 0 is the mean over the whole frame. Where windows are smaller than the frame, one row per window follows,
+    row-major in `FrameSpec.grid`. The pooling is that of `DensePass`.
     """
 
     mean: Tensor
@@ -38,63 +39,59 @@ class PooledRows(nn.Module):
     def __init__(self, backbone: Backbone, cuts: tuple[str, ...], spec: FrameSpec) -> None:
         super().__init__()
         self.maps = backbone.maps(cuts, spec)
-        self.steps = [backbone.steps[cut] for cut in cuts]
+        self.strides = [backbone.strides[cut] for cut in cuts]
         self.spec = spec
         self.register_buffer("mean", torch.tensor(backbone.mean)[None, :, None, None])
         self.register_buffer("std", torch.tensor(backbone.std)[None, :, None, None])
 
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
         maps = self.maps((frame.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.std)
-        return tuple(self._rows(found, step) for found, step in zip(maps, self.steps, strict=True))
+        return tuple(self._rows(features, stride) for features, stride in zip(maps, self.strides, strict=True))
 
-    def _rows(self, features: Tensor, step: int) -> Tensor:
+    def _rows(self, features: Tensor, stride: int) -> Tensor:
         whole = features.mean(dim=(2, 3)).unsqueeze(1)
         spec = self.spec
         if spec.grid == (1, 1):
             return whole
-        window = (min(spec.window, spec.height) // step, min(spec.window, spec.width) // step)
-        pooled = functional.avg_pool2d(features, window, stride=spec.stride // step)
+        window = (min(spec.window, spec.height) // stride, min(spec.window, spec.width) // stride)
+        pooled = functional.avg_pool2d(features, window, stride=spec.stride // stride)
         return torch.cat([whole, pooled.flatten(2).transpose(1, 2)], dim=1)
 
 
-class TrunkRows:
-    """Ask it with frames; thread-safe. Graphs are exported once into `folder`, whole or not at all."""
+class TrunkExtractor:
+    """Computes rows of features; thread-safe. Its ONNX graph is exported once into `folder`, atomically."""
 
     def __init__(self, backbone: Backbone, cuts: tuple[str, ...], spec: FrameSpec, folder: Path) -> None:
         self.on_gpu = torch.cuda.is_available()
         self._lock = threading.Lock()
         if self.on_gpu:
-            self._network = PooledRows(backbone, cuts, spec).cuda().eval()
+            self._network = PooledFeatures(backbone, cuts, spec).cuda().eval()
             return
-        import onnxruntime
-
-        path = folder / f"trunk-{rows_digest(backbone, '+'.join(cuts), spec)}.onnx"
+        path = folder / f"trunk-{features_digest(backbone, '+'.join(cuts), spec)}.onnx"
         if not path.exists():
-            outputs = [f"ROWS_{place}" for place in range(len(cuts))]
-            write_graph(PooledRows(backbone, cuts, spec).eval(), spec, path, outputs)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            outputs = [f"ROWS_{number}" for number in range(len(cuts))]
+            write_graph(PooledFeatures(backbone, cuts, spec).eval(), spec, path, outputs)
+        self._session = open_session(path)
 
     def __call__(self, frames: Pixels) -> list[Rows]:
-        """Rows (B, R, D) for each cut, of uint8 (B, height, width, 3)."""
+        """Rows (B, R, D) for each cut, of frames uint8 (B, height, width, 3)."""
         if not self.on_gpu:
-            answers: list[Rows] = self._session.run(None, {"FRAME": frames})
-            return answers
+            rows: list[Rows] = self._session.run(None, {"FRAME": frames})
+            return rows
         with self._lock, torch.inference_mode():
-            found: Any = self._network(torch.from_numpy(np.ascontiguousarray(frames)).cuda(non_blocking=True))
-            return [rows.cpu().numpy() for rows in found]
+            outputs: Any = self._network(torch.from_numpy(np.ascontiguousarray(frames)).cuda(non_blocking=True))
+            return [output.cpu().numpy() for output in outputs]
 
 
-def rows_digest(backbone: Backbone, cut: str, spec: FrameSpec) -> str:
-    """Of all that shapes a row beside the photograph: weights, cut, frame, and the code that prepares frames."""
+def features_digest(backbone: Backbone, cut: str, spec: FrameSpec) -> str:
+    """Digest of all that determines a row besides the photograph: weights, cut, frame, and the code up to the frame."""
     hasher = hashlib.sha256(f"{backbone.name} {backbone.digest} {cut} {spec.model_dump_json()}".encode())
-    hasher.update(_code().encode())
+    hasher.update(_code_digest().encode())
     return hasher.hexdigest()[:24]
 
 
 @cache
-def _code() -> str:
+def _code_digest() -> str:
     import uncia.imaging.frame_spec
     import uncia.imaging.frames
     import uncia.training.datasets.image_decoding
@@ -111,14 +108,14 @@ def _code() -> str:
 
 
 def write_graph(network: nn.Module, spec: FrameSpec, path: Path, outputs: list[str]) -> None:
-    """Whole or not at all. Raises `TrainingError` where there is no room for it."""
+    """Export the network as an ONNX file, atomically. Raises `TrainingError` where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as draft:
-            export_graph(network, spec, Path(draft) / path.name, outputs)
-            replace_durably(Path(draft) / path.name, path)
+        with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as folder:
+            export_graph(network, spec, Path(folder) / path.name, outputs)
+            replace_durably(Path(folder) / path.name, path)
     except OSError as error:
         raise TrainingError(
-            f"{path} cannot be written ({error.strerror}): make room, then give the same command again, or name "
+            f"{path} cannot be written ({error.strerror}): free some space and run the same command again, or choose "
             "another folder with --cache"
         ) from error

@@ -1,129 +1,160 @@
-"""How a head reads a frame, and which rows of a photograph teach it.
+"""How a head sees a frame, and which rows of a photograph it is trained on.
 
 - `whole`: one row, the mean over the whole frame. The served window is the frame.
-- `windows`: the dense pass. Where a box is known, the windows that hold it teach its class, and those far from it teach
-  "nothing" where there is such a class. Without a box, the window that the last round's head finds best for the label
-  (multiple-instance learning: the label is of the bag, not of the window). A photograph of nothing is nothing in each
-  of its windows; the one that fooled the last round counts as much as all the others together.
-- `crops`: as `windows`, and where a box is known a crop of it teaches as well.
+- `windows`: the dense pass. Where a box is known, the windows that contain it are examples of its class, and those far
+  from it are examples of "nothing" where there is such a class. Without a box, the example is the window that the head
+  of the previous round scores best for the label (multiple-instance learning: the label belongs to the bag, not to the
+  window). A photograph of nothing is an example of nothing in each of its windows; the one that the previous round
+  scored worst weighs as much as all others together.
+- `crops`: as `windows`, and where a box is known, a crop of it is an example as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax as scipy_log_softmax
 
 from uncia.events.images import Box
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.training.feature_store.row_file import RowTable
-from uncia.training.linear.logistic import Examples, Linear, class_weights
+from uncia.training.feature_store.feature_table import FeatureTable
+from uncia.training.linear.logistic_regression import LinearClassifier, TrainingRows, class_weights
 
-Look = Literal["whole", "windows", "crops"]
-LOOKS: tuple[Look, ...] = get_args(Look)
+InputMode = Literal["whole", "windows", "crops"]
+INPUT_MODES: tuple[InputMode, ...] = get_args(InputMode)
 
-_HOLDS = 0.6
-"""A window holds a box when this share of the box lies in it, or none holds more."""
+_CONTAINS = 0.6
+"""A window contains a box when this share of the box lies in it, or no window has more."""
 _FAR = 0.02
-"""A window is far from a box when no more of the box than this lies in it."""
+"""A window is far from a box when at most this share of the box lies in it."""
 _FAR_WEIGHT = 0.5
-"""What all far windows of a photograph count together; the animal's own counts 1."""
+"""Total weight of all far windows of a photograph; the animal's own window has weight 1."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """One photograph, or its crop or its mirror image, as it stands in the table."""
+class FeatureItem:
+    """One photograph, or its crop or mirror image, as an entry of a `FeatureTable`."""
 
     truth: int
+    """The class."""
     box: Box | None = None
     crop: bool = False
-    """It has one row, of the crop."""
+    """The item has one row, of the crop."""
 
 
-def examples(
-    table: RowTable,
-    items: Sequence[Item],
+@dataclass
+class _RowCollector:
+    """Training rows while they are collected."""
+
+    indices: list[int] = field(default_factory=list)
+    truth: list[int] = field(default_factory=list)
+    weight: list[float] = field(default_factory=list)
+
+    def add(self, index: int, truth: int, weight: float) -> None:
+        self.indices.append(index)
+        self.truth.append(truth)
+        self.weight.append(weight)
+
+    def rows(self) -> TrainingRows:
+        return TrainingRows(np.array(self.indices, np.int64), np.array(self.truth, np.int64), np.array(self.weight))
+
+
+def window_training_rows(
+    table: FeatureTable,
+    items: Sequence[FeatureItem],
     spec: FrameSpec,
     classes: int,
-    lasting: Sequence[int],
-    head: Linear | None,
-) -> Examples:
-    """What teaches the next round of `windows` or `crops`; `head` is the last round's, None in the first."""
+    frame_wide: Sequence[int],
+    head: LinearClassifier | None,
+) -> TrainingRows:
+    """The training rows of the next round of `windows` or `crops`.
+
+    `frame_wide` are the classes that are true of a frame only where they are true of all of it; `head` is the
+    classifier of the previous round, None in the first.
+    """
     weights = class_weights(np.array([item.truth for item in items]), classes)
-    places: list[int] = []
-    truths: list[int] = []
-    counts: list[float] = []
-
-    def teach(row: int, truth: int, weight: float) -> None:
-        places.append(row)
-        truths.append(truth)
-        counts.append(weight)
-
-    for at, item in enumerate(items):
-        first, weight = int(table.first[at]), float(weights[item.truth])
-        windows = range(first + 1, int(table.first[at + 1]))
+    collector = _RowCollector()
+    for number, item in enumerate(items):
+        first, weight = int(table.first[number]), float(weights[item.truth])
+        windows = range(first + 1, int(table.first[number + 1]))
         if item.crop or not windows:
-            teach(first, item.truth, weight)
+            collector.add(first, item.truth, weight)
             continue
-        told = None if head is None else log_softmax(head.logits(table.of(at)[1:]))[:, item.truth]
-        if item.truth in lasting:
-            share = weight / len(windows) * (1 if told is None else 0.5)
-            for row in windows:
-                teach(row, item.truth, share)
-            if told is not None:
-                teach(windows[int(told.argmin())], item.truth, weight / 2)
-            continue
-        if item.box is None:
-            teach(first if told is None else windows[int(told.argmax())], item.truth, weight)
-            continue
-        held = coverage(item.box, spec)
-        fits = np.flatnonzero(held >= min(_HOLDS, float(held.max())))
-        best = held[fits] if told is None else told[fits]
-        teach(windows[int(fits[int(best.argmax())])], item.truth, weight)
-        far = np.flatnonzero(held <= _FAR)
-        if lasting and len(far):
-            for place in far:
-                teach(windows[int(place)], lasting[0], float(weights[lasting[0]]) * _FAR_WEIGHT / len(far))
-    return Examples(np.array(places, np.int64), np.array(truths, np.int64), np.array(counts))
+        scores = None if head is None else log_softmax(head.logits(table.rows_of(number)[1:]))[:, item.truth]
+        if item.truth in frame_wide:
+            _add_all_windows(collector, windows, item.truth, weight, scores)
+        elif item.box is None:
+            best = first if scores is None else windows[int(scores.argmax())]
+            collector.add(best, item.truth, weight)
+        else:
+            covered = window_coverage(item.box, spec)
+            collector.add(windows[_window_of_box(covered, scores)], item.truth, weight)
+            far = np.flatnonzero(covered <= _FAR)
+            if frame_wide:
+                for window in far:
+                    share = float(weights[frame_wide[0]]) * _FAR_WEIGHT / len(far)
+                    collector.add(windows[int(window)], frame_wide[0], share)
+    return collector.rows()
 
 
-def whole_examples(table: RowTable, items: Sequence[Item], classes: int) -> Examples:
-    """What teaches `whole`: row 0 of each."""
+def _add_all_windows(
+    collector: _RowCollector, windows: range, truth: int, weight: float, scores: NDArray[np.float32] | None
+) -> None:
+    """Every window is an example; with scores, half of the weight goes to the window that scores lowest."""
+    share = weight / len(windows) * (1 if scores is None else 0.5)
+    for window in windows:
+        collector.add(window, truth, share)
+    if scores is not None:
+        collector.add(windows[int(scores.argmin())], truth, weight / 2)
+
+
+def _window_of_box(covered: NDArray[np.float64], scores: NDArray[np.float32] | None) -> int:
+    """Of the windows that contain a box, the one that scores best; without scores, the one that covers most of it."""
+    containing = np.flatnonzero(covered >= min(_CONTAINS, float(covered.max())))
+    best = covered[containing] if scores is None else scores[containing]
+    return int(containing[int(best.argmax())])
+
+
+def frame_training_rows(table: FeatureTable, items: Sequence[FeatureItem], classes: int) -> TrainingRows:
+    """The training rows of `whole`: row 0 of each item."""
     truth = np.array([item.truth for item in items], np.int64)
-    return Examples(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth])
+    return TrainingRows(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth])
 
 
-def picture_scores(
-    table: RowTable, head: Linear, look: Look, lasting: Sequence[int]
+def score_items(
+    table: FeatureTable, head: LinearClassifier, input_mode: InputMode, frame_wide: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """What `DensePass.scores` says of each item: logits (N, C) and WINDOWS (N, C); None: the same as the whole."""
+    """What `DensePass.scores` returns for each item: logits (N, C) and WINDOWS (N, C); None where WINDOWS is WHOLE."""
     if not len(table):
         return np.zeros((0, len(head.bias)), np.float32), None
-    if look == "whole":
-        return np.concatenate([head.logits(table.rows[table.first[a:b]]) for a, b in table.stretches()]), None
-    found = []
-    for begin, end in table.stretches():
-        low = table.first[begin]
-        told = log_softmax(head.logits(table.rows[low : table.first[end]]))
-        for at in range(begin, end):
-            own = told[table.first[at] - low : table.first[at + 1] - low]
+    if input_mode == "whole":
+        chunks = [head.logits(table.rows[table.first[begin:end]]) for begin, end in table.chunks()]
+        return np.concatenate(chunks), None
+    best_scores = []
+    wide = list(frame_wide)
+    for begin, end in table.chunks():
+        offset = table.first[begin]
+        scores = log_softmax(head.logits(table.rows[offset : table.first[end]]))
+        for number in range(begin, end):
+            own = scores[table.first[number] - offset : table.first[number + 1] - offset]
             # A crop is its own and only window.
             windows = own[1:] if len(own) > 1 else own
             best = windows.max(axis=0)
-            best[list(lasting)] = windows.min(axis=0)[list(lasting)]
-            found.append(best)
-    logits = np.array(found, np.float32)
+            best[wide] = windows.min(axis=0)[wide]
+            best_scores.append(best)
+    logits = np.array(best_scores, np.float32)
     return logits, np.exp(logits)
 
 
-def coverage(box: Box, spec: FrameSpec) -> NDArray[np.float64]:
-    """Which share of a box lies in each window of the grid, (windows,)."""
+def window_coverage(box: Box, spec: FrameSpec) -> NDArray[np.float64]:
+    """The share of a box that lies in each window of the grid, (windows,)."""
     rows, columns = spec.grid
     x, y, width, height = box
     shares = []
-    for place in range(rows * columns):
-        left, top, wide, high = spec.window_box(place)
+    for number in range(rows * columns):
+        left, top, wide, high = spec.window_box(number)
         across = max(0.0, min(x + width, left + wide) - max(x, left)) / max(width, 1e-9)
         down = max(0.0, min(y + height, top + high) - max(y, top)) / max(height, 1e-9)
         shares.append(across * down)
@@ -131,6 +162,6 @@ def coverage(box: Box, spec: FrameSpec) -> NDArray[np.float64]:
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    told: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return told
+    """Log-probabilities over the last axis."""
+    scores: NDArray[np.float32] = scipy_log_softmax(logits, axis=-1)
+    return scores

@@ -1,1 +1,1 @@
-"""Heads: classifiers on the features of a frozen backbone."""
+"""Heads: linear classifiers on the features of a frozen backbone."""

@@ -1,1 +1,1 @@
-"""What a training run produces: a model package with its evaluation and its card."""
+"""From a trained network to a model package: calibration, evaluation, export, and the HTML card."""

@@ -1,9 +1,10 @@
-"""The page of a model package: what it learnt from, what it is worth, where it errs. One file, nothing outside it."""
+"""The HTML card of a model package: what it was trained on, its metrics, its mistakes. One self-contained file."""
 
 import base64
 import io
 from collections import Counter
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -17,138 +18,144 @@ from uncia.terminal import printable_in_html
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
-from uncia.training.model_packages.evaluation import Judged
-from uncia.training.model_packages.plots import lines, reliability_plot
-from uncia.training.model_packages.trained_model import Trained
+from uncia.training.model_packages.evaluation import EvaluationResult
+from uncia.training.model_packages.plots import line_plot, reliability_plot
+from uncia.training.model_packages.trained_model import CurvePoint, TrainedModel
 
 _TEMPLATE = "card.html.j2"
-_MISTAKES = 12
+_MAX_MISTAKES = 12
 _THUMBNAIL = FrameSpec(width=320, height=240, crop_top=0, crop_bottom=0, window=320)
-_MOST_CLASSES = 40
-"""A larger confusion matrix cannot be read; the most confused classes are shown."""
-_MOST_UNREADABLE = 50
+_MAX_CLASSES = 40
+"""A larger confusion matrix is unreadable; it shows the most confused classes."""
+_MAX_UNREADABLE = 50
 
 _MEANINGS = {
-    "top-1": "share of photographs whose best class is right",
-    "top-5": "share of photographs with the right class among the best five",
-    "mean reciprocal rank": "1 when the right class is always first, 0.5 when always second",
-    "log loss": "0 is perfect; sure and wrong costs most",
-    "calibration error": "how far what is said lies from what happens",
+    "top-1": "share of photographs whose best class is correct",
+    "top-5": "share of photographs with the correct class among the best five",
+    "mean reciprocal rank": "1 when the correct class is always first, 0.5 when always second",
+    "log loss": "0 is perfect; confident mistakes cost most",
+    "calibration error": "mean distance between confidence and accuracy",
 }
 
 
-def card_page(
-    trained: Trained, data: Dataset, split: Split, card: ModelCard, judged: Judged | None, temperature: float, seed: int
+def render_card(
+    trained: TrainedModel,
+    data: Dataset,
+    split: Split,
+    card: ModelCard,
+    evaluation: EvaluationResult | None,
+    temperature: float,
+    seed: int,
 ) -> str:
-    """HTML, with all pictures inside."""
+    """The page as HTML, with plots and pictures inside. `evaluation` is None without test photographs."""
     template = jinja2.Environment(
         autoescape=True, finalize=printable_in_html, undefined=jinja2.StrictUndefined
     ).from_string(files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    curve, step = trained.curve, trained.curve_step
+    figures = {} if evaluation is None else evaluation.figures
     return template.render(
         card=card,
         source=data.source,
         settings={**trained.settings, "seed": str(seed)},
         by=split.by,
-        sides=_sides(trained, split),
-        classes=_classes(trained, split, card, judged),
-        figures=[] if judged is None else [(name, _MEANINGS[name], own) for name, own in judged.figures.items()],
+        subsets=_subsets(trained, split),
+        classes=_classes(trained, split, card, evaluation),
+        figures=[(name, _MEANINGS[name], interval) for name, interval in figures.items()],
         bursts=len(set(trained.test.bursts)),
-        photographs=len(trained.test.pictures),
+        photographs=len(trained.test.samples),
         temperature=temperature,
-        plots=[
-            lines(
-                "Loss",
-                step,
-                {
-                    "training": [(point.step, point.train_loss) for point in curve],
-                    "held-out": [(point.step, point.held_out_loss) for point in curve],
-                },
-                low=0,
-            ),
-            lines(
-                "Accuracy",
-                step,
-                {
-                    "training": [(point.step, point.train_accuracy) for point in curve],
-                    "held-out": [(point.step, point.held_out_accuracy) for point in curve],
-                },
-                low=0,
-                high=1,
-            ),
-            ""
-            if judged is None
-            else reliability_plot("Reliability on the test bursts: right against said", judged.bins),
-        ],
-        confusion=None if judged is None else _confusion(judged, [entry.label for entry in trained.classes]),
-        mistakes=[] if judged is None else _mistakes(trained, judged),
-        unreadable=[(str(path), reason) for path, reason in sorted(trained.unreadable.items())[:_MOST_UNREADABLE]],
+        plots=_plots(trained.curve, trained.curve_step, evaluation),
+        confusion=None if evaluation is None else _confusion(evaluation, [entry.label for entry in trained.classes]),
+        mistakes=[] if evaluation is None else _mistakes(trained, evaluation),
+        unreadable=[(str(path), reason) for path, reason in sorted(trained.unreadable.items())[:_MAX_UNREADABLE]],
         unreadable_count=len(trained.unreadable),
         notes=trained.notes,
     )
 
 
-def _sides(trained: Trained, split: Split) -> list[tuple[str, int, int, int]]:
-    """Name, photographs, bursts, cameras."""
-    told = []
-    for name, pictures in zip(("training", "held-out", "test"), split.subsets, strict=True):
-        kept = [picture for picture in pictures if picture.path not in trained.unreadable]
-        cameras = {picture.camera for picture in kept if picture.camera}
-        told.append((name, len(kept), len({picture.burst for picture in kept}), len(cameras)))
-    return told
+def _plots(curve: list[CurvePoint], step: str, evaluation: EvaluationResult | None) -> list[str]:
+    losses = {
+        "training": [(point.step, point.train_loss) for point in curve],
+        "held-out": [(point.step, point.held_out_loss) for point in curve],
+    }
+    accuracies = {
+        "training": [(point.step, point.train_accuracy) for point in curve],
+        "held-out": [(point.step, point.held_out_accuracy) for point in curve],
+    }
+    plots = [line_plot("Loss", step, losses, low=0), line_plot("Accuracy", step, accuracies, low=0, high=1)]
+    if evaluation is not None:
+        plots.append(reliability_plot("Reliability on the test bursts: accuracy by confidence", evaluation.bins))
+    return plots
 
 
-def _classes(trained: Trained, split: Split, card: ModelCard, judged: Judged | None) -> list[dict[str, Any]]:
-    counts = [Counter(p.label for p in side if p.path not in trained.unreadable) for side in split.subsets]
-    told = []
+def _subsets(trained: TrainedModel, split: Split) -> list[tuple[str, int, int, int]]:
+    """Name, photographs, bursts and cameras of each subset."""
+    rows = []
+    for name, samples in zip(("training", "held-out", "test"), split.subsets, strict=True):
+        readable = [sample for sample in samples if sample.path not in trained.unreadable]
+        cameras = {sample.camera for sample in readable if sample.camera}
+        rows.append((name, len(readable), len({sample.burst for sample in readable}), len(cameras)))
+    return rows
+
+
+def _classes(
+    trained: TrainedModel, split: Split, card: ModelCard, evaluation: EvaluationResult | None
+) -> list[dict[str, Any]]:
+    """Each class with its photographs by subset, and how many of its test photographs were predicted correctly."""
+    counts = [
+        Counter(sample.label for sample in samples if sample.path not in trained.unreadable)
+        for samples in split.subsets
+    ]
+    rows = []
     for entry in card.labels.classes:
-        found, many = 0, 0
-        if judged is not None:
-            row = judged.confusion[entry.index]
-            found, many = int(row[entry.index]), int(row.sum())
-        told.append({"entry": entry, "counts": [count[entry.label] for count in counts], "found": found, "many": many})
-    return told
+        correct, total = 0, 0
+        if evaluation is not None:
+            row = evaluation.confusion[entry.index]
+            correct, total = int(row[entry.index]), int(row.sum())
+        rows.append(
+            {"entry": entry, "counts": [count[entry.label] for count in counts], "correct": correct, "total": total}
+        )
+    return rows
 
 
-def _confusion(judged: Judged, labels: list[str]) -> dict[str, Any]:
-    table = judged.confusion
+def _confusion(evaluation: EvaluationResult, labels: list[str]) -> dict[str, Any]:
+    table = evaluation.confusion
     errors = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diag(table)
-    shown = np.sort(np.argsort(-errors, kind="stable")[:_MOST_CLASSES])
+    shown = np.sort(np.argsort(-errors, kind="stable")[:_MAX_CLASSES])
     rows = []
     for truth in shown:
         total = max(1, int(table[truth].sum()))
-        cells = [(int(table[truth, said]), int(table[truth, said]) / total, truth == said) for said in shown]
+        cells = [(int(table[truth, other]), int(table[truth, other]) / total, truth == other) for other in shown]
         rows.append((labels[truth], cells))
-    return {"labels": [labels[said] for said in shown], "rows": rows, "of": len(labels)}
+    return {"labels": [labels[index] for index in shown], "rows": rows, "total": len(labels)}
 
 
-def _mistakes(trained: Trained, judged: Judged) -> list[dict[str, Any]]:
-    """The wrong answers that were surest, one of each burst."""
-    said, truth = judged.probabilities.argmax(axis=1), trained.test.truth
-    order = np.argsort(-judged.probabilities.max(axis=1), kind="stable")
-    found: list[dict[str, Any]] = []
+def _mistakes(trained: TrainedModel, evaluation: EvaluationResult) -> list[dict[str, Any]]:
+    """The most confident mistakes, at most one of each burst."""
+    predicted, truth = evaluation.probabilities.argmax(axis=1), trained.test.truth
+    order = np.argsort(-evaluation.probabilities.max(axis=1), kind="stable")
+    mistakes: list[dict[str, Any]] = []
     bursts: set[str] = set()
-    for at in order:
-        picture = trained.test.pictures[at]
-        if said[at] == truth[at] or picture.burst in bursts:
+    for index in order:
+        sample = trained.test.samples[index]
+        if predicted[index] == truth[index] or sample.burst in bursts:
             continue
-        bursts.add(picture.burst)
-        found.append(
+        bursts.add(sample.burst)
+        mistakes.append(
             {
-                "file": picture.path.name,
-                "truth": picture.label,
-                "said": trained.classes[said[at]].label,
-                "sure": float(judged.probabilities[at, said[at]]),
-                "picture": _inlined(picture.path),
+                "file": sample.path.name,
+                "truth": sample.label,
+                "predicted": trained.classes[predicted[index]].label,
+                "probability": float(evaluation.probabilities[index, predicted[index]]),
+                "picture": _data_url(sample.path),
             }
         )
-        if len(found) == _MISTAKES:
+        if len(mistakes) == _MAX_MISTAKES:
             break
-    return found
+    return mistakes
 
 
-def _inlined(path: Any) -> str:
-    """A small JPEG as a data address; empty where the file went away. Nothing of the file's metadata comes along."""
+def _data_url(path: Path) -> str:
+    """A small JPEG without the file's metadata, as a data URL; empty where the file cannot be read any more."""
     try:
         pixels = load_frame(path, _THUMBNAIL)
     except (UnciaError, OSError):

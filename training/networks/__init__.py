@@ -1,1 +1,1 @@
-"""Networks trained by epochs in torch: fine-tuning, and a small network from scratch."""
+"""Networks trained by epochs with torch: fine-tuning, and a small network from scratch."""

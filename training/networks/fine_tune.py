@@ -1,4 +1,4 @@
-"""Fine-tuning: a head first, then the network's last blocks, or all of them, learn along with it."""
+"""Fine-tuning: train a head first, then the network's last blocks, or all of them, together with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,16 @@ from torch import nn
 from uncia.training import TrainingError
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings, served_spec, train_head
-from uncia.training.model_packages.trained_model import Trained, known
-from uncia.training.networks.frozen_part import split_network
-from uncia.training.networks.loop import LoopSettings, answers, epochs_told, learn
+from uncia.training.heads.training import HeadSettings, served_spec, train_head
+from uncia.training.model_packages.trained_model import TrainedModel, with_known_labels
+from uncia.training.networks.frozen_prefix import split_network
+from uncia.training.networks.training_loop import (
+    LoopSettings,
+    TrainingData,
+    describe_epochs,
+    predict_samples,
+    train_epochs,
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -24,14 +30,16 @@ class FineTuneSettings:
     """How to fine-tune."""
 
     head: HeadSettings = field(default_factory=HeadSettings)
-    """The head that it starts from. Its look, cut and frame are kept."""
+    """The head to start from. Its input mode, cut and frame are those of the result."""
     blocks: int | None = 3
-    """How many of the last blocks learn; None: all."""
+    """How many of the last blocks are trained; None: all."""
     epochs: int = 20
     patience: int = 4
     batch: int = 16
     rate: float = 1e-3
+    """Learning rate of the head."""
     trunk_rate: float = 1e-4
+    """Learning rate of the blocks."""
 
 
 def fine_tune(
@@ -41,54 +49,56 @@ def fine_tune(
     seed: int,
     cache: Path,
     work: Path,
-    progress: Progress = lambda what, done, total: None,
-) -> Trained:
-    """Checkpoints lie in `work`; the same call goes on from there. Raises `TrainingError`."""
+    progress: Progress = lambda step, done, total: None,
+) -> TrainedModel:
+    """Train. Checkpoints are in the folder `work`, from which the same call resumes. Raises `TrainingError`."""
     trained = train_head(split, backbone, settings.head, cache, progress)
-    network, spec, classes = trained.network, served_spec(settings.head), trained.classes
-    groups = blocks_of(network.trunk)
-    count = len(groups) if settings.blocks is None else settings.blocks
-    if not 1 <= count <= len(groups):
-        raise TrainingError(f"this cut of {backbone.name} has {len(groups)} blocks: 1 to {len(groups)} can learn")
-    learning = [parameter for group in groups[-count:] for parameter in group]
+    spec, classes = served_spec(settings.head), trained.classes
+    blocks = parameter_blocks(trained.network.trunk)
+    count = len(blocks) if settings.blocks is None else settings.blocks
+    if not 1 <= count <= len(blocks):
+        raise TrainingError(
+            f"this cut of {backbone.name} has {len(blocks)} blocks: choose 1 to {len(blocks)} with --blocks"
+        )
+    train, held_out, test = (
+        [sample for sample in with_known_labels(subset, classes) if sample.path not in trained.unreadable]
+        for subset in split.subsets
+    )
+    network, transform = split_network(trained.network, backbone, spec, count, cache)
     loop = LoopSettings(
         epochs=settings.epochs,
         patience=settings.patience,
         batch=settings.batch,
         rate=settings.rate,
         trunk_rate=settings.trunk_rate,
-        # Drawn anew in each epoch; "plain" is what is left when nothing is drawn.
-        augmentations=tuple(each for each in settings.head.augmentations if each != "plain"),
+        # Drawn again in each epoch; a frame for which none is drawn stays plain.
+        augmentations=tuple(name for name in settings.head.augmentations if name != "plain"),
         seed=seed,
     )
-    train, held_out, test = (
-        [picture for picture in known(side, classes) if picture.path not in trained.unreadable]
-        for side in split.subsets
-    )
-    part, prepare = split_network(network, backbone, spec, count, cache)
-    curve, unreadable = learn(
-        part, learning, spec, classes, train, held_out, loop, work / CHECKPOINT, progress, prepare
-    )
+    data = TrainingData(spec, classes, train, held_out, transform)
+    trained_blocks = [parameter for block in blocks[-count:] for parameter in block]
+    curve, unreadable = train_epochs(network, trained_blocks, data, loop, work / CHECKPOINT, progress)
     unreadable.update(trained.unreadable)
     trained.curve, trained.curve_step = curve, "epoch"
-    trained.held_out = answers(part, spec, classes, held_out, settings.batch, unreadable, prepare)
-    trained.test = answers(part, spec, classes, test, settings.batch, unreadable, prepare)
+    trained.held_out = predict_samples(network, data, held_out, settings.batch, unreadable)
+    trained.test = predict_samples(network, data, test, settings.batch, unreadable)
     trained.unreadable = unreadable
+    # The keys are part of the JSON output of `uncia train`.
     trained.settings |= {
         "way": "fine-tuning, from a head on the frozen backbone",
-        "blocks that learn": f"the last {count} of {len(groups)}",
+        "blocks that learn": f"the last {count} of {len(blocks)}",
         "learning rate": f"{settings.rate:g}, in the blocks {settings.trunk_rate:g}",
         "batch": str(settings.batch),
-        "epochs": epochs_told(curve, settings.epochs),
+        "epochs": describe_epochs(curve, settings.epochs),
     }
     return trained
 
 
-def blocks_of(trunk: nn.Module) -> list[list[nn.Parameter]]:
+def parameter_blocks(trunk: nn.Module) -> list[list[nn.Parameter]]:
     """The trunk's parameters, block by block, from the frame to the head."""
-    groups: dict[str, list[nn.Parameter]] = {}
+    blocks: dict[str, list[nn.Parameter]] = {}
     for name, parameter in trunk.named_parameters():
         parts = [part for part in name.split(".") if part not in ("maps", "extract")]
         numbered = len(parts) > 1 and parts[1].isdigit() and parts[0] not in ("stem", "head")
-        groups.setdefault(".".join(parts[: 2 if numbered else 1]), []).append(parameter)
-    return list(groups.values())
+        blocks.setdefault(".".join(parts[: 2 if numbered else 1]), []).append(parameter)
+    return list(blocks.values())

@@ -60,7 +60,7 @@ def score_images(
         frame = try_load_frame(sample.path, spec)
         if isinstance(frame, str):
             return frame
-        whole, windows, _ = package.answer(frame[np.newaxis])
+        whole, windows, _ = package.predict(frame[np.newaxis])
         return whole[0].astype(np.float16), windows[0].astype(np.float16)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

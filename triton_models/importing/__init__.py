@@ -1,6 +1,6 @@
-"""A user's ONNX classifier becomes a package: his graph inside ours, which speaks the stream's contract.
+"""Import a user's ONNX classifier as a package: the user's graph inside a graph that meets the stream's contract.
 
-What the graph wants (kind, layout, scale, frame) stands in a small file beside it (`description`); what its classes
-mean in a labels file (`class_list`). `wrapping` puts the preparation in front of the graph and the stream's three
-answers behind it, as ONNX nodes: nothing that serves knows that the model came from elsewhere.
+A small description file (`description`) says what the graph expects: data type, layout, scale, frame. A labels file
+(`class_list`) says what its classes mean. `wrapping` adds the preparation before the graph and the stream's three
+outputs after it as ONNX nodes: nothing that serves the model depends on where it comes from.
 """

@@ -1,11 +1,11 @@
-"""What a user says of his graph: a small TOML, YAML or JSON file.
+"""Read the description of a user's graph: a small TOML, YAML or JSON file.
 
 name = "forest_cams"            the model's name in the repository
-labels = "labels.txt"           beside this file; see `class_list`
-source = "where it comes from"  and licence = "…": told on its card
+labels = "labels.txt"           relative to this file; see `class_list`
+source = "where it comes from"  and licence = "…": shown on its card
 
 [frame]
-width = 480                     what the photograph is scaled to; the strips that cameras print are cut off first
+width = 480                     size that the photograph is scaled to, after the camera's info strips are cut off
 height = 480
 crop_top = 0.04
 crop_bottom = 0.07
@@ -13,7 +13,7 @@ crop_bottom = 0.07
 [input]
 layout = "NCHW"                 or "NHWC"
 channels = "RGB"                or "BGR"
-scale = 0.00392156862745098     each pixel times this, then minus mean, then divided by std; leave out for bytes
+scale = 0.00392156862745098     each pixel times this, then minus mean, then divided by std; omit for bytes
 mean = [0.485, 0.456, 0.406]
 std = [0.229, 0.224, 0.225]
 tensor = "images"               only where the graph has several inputs
@@ -32,7 +32,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.triton_models.packages.validation import Refused
+from uncia.triton_models.packages.validation import ModelRefused
 
 _MOST_BYTES = 1 << 20
 
@@ -41,8 +41,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FrameWanted(_Strict):
-    """What the photograph is scaled to. There is one window, the whole frame."""
+class FrameDescription(_Strict):
+    """The frame that the photograph is scaled to. Its only window is the whole frame."""
 
     width: PositiveInt = Field(le=4096)
     height: PositiveInt = Field(le=4096)
@@ -51,12 +51,12 @@ class FrameWanted(_Strict):
 
     @property
     def spec(self) -> FrameSpec:
-        """As the stream says it."""
+        """The same as the stream's type."""
         return FrameSpec(**self.model_dump(), window=max(self.width, self.height))
 
 
-class InputWanted(_Strict):
-    """How the graph wants its pixels."""
+class InputDescription(_Strict):
+    """The pixels that the graph expects."""
 
     layout: Literal["NCHW", "NHWC"]
     channels: Literal["RGB", "BGR"] = "RGB"
@@ -66,52 +66,52 @@ class InputWanted(_Strict):
     tensor: str = ""
 
     @property
-    def plain(self) -> bool:
-        """The bytes are wanted as they are."""
+    def raw_bytes(self) -> bool:
+        """The graph expects unscaled bytes."""
         return (self.scale, self.mean, self.std) == (1.0, (0.0,) * 3, (1.0,) * 3)
 
 
-class OutputGiven(_Strict):
-    """What the graph answers."""
+class OutputDescription(_Strict):
+    """The output of the graph."""
 
     kind: Literal["logits", "probabilities"]
     tensor: str = ""
 
 
-class Description(_Strict):
-    """The file."""
+class GraphDescription(_Strict):
+    """The content of the file."""
 
     name: str
     labels: Path
-    frame: FrameWanted
-    input: InputWanted
-    output: OutputGiven
+    frame: FrameDescription
+    input: InputDescription
+    output: OutputDescription
     source: str = ""
     licence: str = ""
 
 
-def read_description(path: Path) -> Description:
-    """Read it; the labels' path is then one that can be opened. Raises `Refused` with the line to mend."""
+def read_description(path: Path) -> GraphDescription:
+    """The content of the file, with the path of the labels resolved. Raises `ModelRefused` with the faulty entry."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise Refused(f"{path} is no description: its name must end in {', '.join(_READERS)}")
+        raise ModelRefused(f"{path} is not a description: its name must end in {', '.join(_READERS)}")
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise Refused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
-        told = Description.model_validate(reader(path.read_text(encoding="utf-8-sig")))
+            raise ModelRefused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
+        description = GraphDescription.model_validate(reader(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
-        raise Refused(f"the description {path} cannot be read ({error.strerror})") from error
+        raise ModelRefused(f"the description {path} cannot be read ({error.strerror})") from error
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "file"
-        raise Refused(f"{path}: {where}: {problem['msg']}") from error
+        raise ModelRefused(f"{path}: {where}: {problem['msg']}") from error
     except (ValueError, OverflowError) as error:
-        raise Refused(f"{path} cannot be understood: {error}") from error
+        raise ModelRefused(f"{path} cannot be parsed: {error}") from error
     except RecursionError as error:
-        raise Refused(f"{path} cannot be understood: it is nested too deeply") from error
-    if 0.0 in told.input.std:
-        raise Refused(f"{path}: input.std: a standard deviation of 0 divides by nothing")
-    return told.model_copy(update={"labels": path.parent / told.labels})
+        raise ModelRefused(f"{path} cannot be parsed: it is nested too deeply") from error
+    if 0.0 in description.input.std:
+        raise ModelRefused(f"{path}: input.std: a standard deviation must not be 0")
+    return description.model_copy(update={"labels": path.parent / description.labels})
 
 
 def _yaml(text: str) -> Any:

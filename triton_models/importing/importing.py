@@ -1,65 +1,70 @@
-"""From a user's ONNX file and its description to a package."""
+"""Make a package from a user's ONNX file and its description."""
 
 from pathlib import Path
 
 from uncia.triton_models.importing.class_list import read_labels
-from uncia.triton_models.importing.description import Description, read_description
+from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.packages.loading import PackageError
-from uncia.triton_models.packages.validation import Package, Refused, read_package
-from uncia.triton_models.packages.writing import page, write_package
-from uncia.triton_models.releases.installing import checked
+from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, validate_package
+from uncia.triton_models.packages.writing import render_page, write_package
+from uncia.triton_models.releases.installation import validate_model_name
 from uncia.triton_models.repository import sha256
 
 
-def make_package(graph: Path, description: Path, out: Path) -> Package:
-    """Wrap the graph and write it as a package into `out`. Raises `Refused` in one sentence."""
+def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
+    """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` with the problem in one sentence."""
     from uncia.triton_models.importing.wrapping import wrap
 
-    told = read_description(description)
-    name = checked(told.name)
-    labels = read_labels(told.labels, name, told.source)
-    whole = wrap(graph, told, len(labels.classes))
+    described = read_description(description)
+    name = validate_model_name(described.name)
+    labels = read_labels(described.labels, name, described.source)
+    wrapped = wrap(graph, described, len(labels.classes))
     try:
         write_package(
             out,
-            whole,
+            wrapped,
             model=name,
-            frame=told.frame.spec,
+            frame=described.frame.spec,
             labels=labels,
-            weights=f"{graph.name} (sha256 {sha256(graph)})" + (f", {told.source}" if told.source else ""),
-            licence=told.licence,
-            page=_page(told, graph, len(labels.classes)),
+            weights=f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else ""),
+            licence=described.licence,
+            page=_page(described, graph, len(labels.classes)),
         )
     except PackageError as error:
-        raise Refused(f"{graph}: {error}") from error
+        raise ModelRefused(f"{graph}: {error}") from error
     try:
-        return read_package(out)
-    except Refused as error:
+        return validate_package(out)
+    except ModelRefused as error:
         hint = ""
-        if "no probability" in str(error) and told.output.kind == "probabilities":
-            hint = '; its answers are no probabilities, so output.kind = "logits" may be what the description must say'
+        if "no probability" in str(error) and described.output.kind == "probabilities":
+            hint = '; if its outputs are logits, set output.kind = "logits" in the description'
         elif "2 frames" in str(error):
-            hint = "; it takes one picture at a time: export it with a batch of any size"
-        raise Refused(f"{graph}: {_after(str(error), str(out))}{hint}") from error
+            hint = "; it takes a batch of one only: export it with a dynamic batch size"
+        raise ModelRefused(f"{graph}: {_without_path(str(error), str(out))}{hint}") from error
 
 
-def _after(message: str, place: str) -> str:
-    """Without the path of the draft, which says nothing to anybody."""
-    return message.replace(f"{place}/model.onnx", "wrapped").replace("wrapped: ", "")
+def _without_path(message: str, folder: str) -> str:
+    """The message without the path of the temporary package, which the user does not know."""
+    return message.replace(f"{folder}/model.onnx", "wrapped").replace("wrapped: ", "")
 
 
-def _page(told: Description, graph: Path, classes: int) -> str:
+def _page(described: GraphDescription, graph: Path, classes: int) -> str:
+    frame, pixels = described.frame, described.input
     rows = [
-        ("what", "value"),
+        ("field", "value"),
         ("file", graph.name),
-        ("source", told.source or "not told"),
-        ("licence", told.licence or "not told"),
+        ("source", described.source or "not given"),
+        ("licence", described.licence or "not given"),
         ("classes", f"{classes:,}"),
-        ("frame", f"{told.frame.width} x {told.frame.height}, without {told.frame.crop_top:.0%} above and "
-                  f"{told.frame.crop_bottom:.0%} below"),
-        ("pixels", f"{told.input.channels}, {told.input.layout}, times {told.input.scale:g}, minus {told.input.mean}, "
-                   f"divided by {told.input.std}"),
-        ("answers", told.output.kind),
-    ]  # fmt: skip
-    words = ["Imported: somebody else trained it, and nothing here says how well it does on your cameras."]
-    return page(told.name, words, {"As it was described": rows})
+        (
+            "frame",
+            f"{frame.width} x {frame.height}, without {frame.crop_top:.0%} above and {frame.crop_bottom:.0%} below",
+        ),
+        (
+            "pixels",
+            f"{pixels.channels}, {pixels.layout}, times {pixels.scale:g}, minus {pixels.mean}, divided by {pixels.std}",
+        ),
+        ("output", described.output.kind),
+    ]
+    text = ["Imported from an ONNX file: it has not been evaluated on your cameras."]
+    return render_page(described.name, text, {"Description": rows})

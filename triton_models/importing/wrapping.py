@@ -1,7 +1,7 @@
-"""Our nodes around a user's graph: FRAME in; WHOLE, WINDOWS and PLACES out.
+"""Add nodes around a user's graph: FRAME in; WHOLE, WINDOWS and PLACES out.
 
-In front: bytes as he wants them (channels, scale, mean, deviation, kind of number, layout). Behind: probabilities, as
-the whole frame's and, since there is but one window, as each class's best window too, whose place is 0.
+Before it: the pixels that it expects (channels, scale, mean, deviation, data type, layout). After it: probabilities, as
+WHOLE and, since there is only one window, also as WINDOWS, whose index is 0.
 """
 
 from pathlib import Path
@@ -11,9 +11,9 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
-from uncia.triton_models.importing.description import Description
-from uncia.triton_models.packages.graph_errors import MOST_BYTES, told
-from uncia.triton_models.packages.validation import Refused, open_graph
+from uncia.triton_models.importing.description import GraphDescription
+from uncia.triton_models.packages.graph_errors import MAX_ONNX_BYTES, describe_error
+from uncia.triton_models.packages.validation import ModelRefused, open_graph
 
 _NUMBERS = {
     "tensor(float)": TensorProto.FLOAT,
@@ -21,85 +21,87 @@ _NUMBERS = {
     "tensor(double)": TensorProto.DOUBLE,
     "tensor(uint8)": TensorProto.UINT8,
 }
-_INSIDE = "theirs/"
-_LEAST_OPSET = 11
+_PREFIX = "imported/"
+_MIN_OPSET = 11
 
 
-def wrap(path: Path, description: Description, classes: int) -> bytes:
-    """The graph in the stream's contract, serialised. Raises `Refused` in one sentence."""
+def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
+    """The serialised graph that meets the stream's contract. Raises `ModelRefused` with the problem in one sentence."""
     if not path.is_file():
-        raise Refused(f"there is no ONNX file at {path}")
+        raise ModelRefused(f"there is no ONNX file at {path}")
     session = open_graph(path)
-    taken = _one(session.get_inputs(), description.input.tensor, "input", path)
-    given = _one(session.get_outputs(), description.output.tensor, "output", path)
-    _check_input(taken, description, path)
-    _check_output(given, classes, path)
-    theirs = _load(path)
-    opset = {entry.domain or "": entry.version for entry in theirs.opset_import}.get("", 0)
-    if opset < _LEAST_OPSET:
-        raise Refused(f"{path} speaks ONNX opset {opset}; export it with {_LEAST_OPSET} or later")
-    _any_batch(theirs)
+    input_tensor = _one(session.get_inputs(), description.input.tensor, "input", path)
+    output_tensor = _one(session.get_outputs(), description.output.tensor, "output", path)
+    _check_input(input_tensor, description, path)
+    _check_output(output_tensor, classes, path)
+    imported = _load(path)
+    opset = {entry.domain or "": entry.version for entry in imported.opset_import}.get("", 0)
+    if opset < _MIN_OPSET:
+        raise ModelRefused(f"{path} has ONNX opset {opset}; export it with {_MIN_OPSET} or later")
+    _allow_any_batch(imported)
     try:
-        inner = compose.add_prefix(theirs, _INSIDE)
-        before = _before(taken, description, inner)
-        behind = _behind(given, description, inner, classes)
-        joined = compose.merge_models(before, inner, io_map=[("ready", _INSIDE + taken.name)])
-        whole = compose.merge_models(
-            joined, behind, io_map=[(_INSIDE + given.name, "raw")], outputs=["WHOLE", "WINDOWS", "PLACES"]
+        inner = compose.add_prefix(imported, _PREFIX)
+        before = _preparation(input_tensor, description, inner)
+        after = _outputs(output_tensor, description, inner, classes)
+        joined = compose.merge_models(before, inner, io_map=[("ready", _PREFIX + input_tensor.name)])
+        wrapped = compose.merge_models(
+            joined, after, io_map=[(_PREFIX + output_tensor.name, "raw")], outputs=["WHOLE", "WINDOWS", "PLACES"]
         )
-        whole.producer_name = "uncia"
-        return bytes(whole.SerializeToString())
+        wrapped.producer_name = "uncia"
+        return bytes(wrapped.SerializeToString())
     except (ValueError, checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise Refused(f"{path} cannot be wrapped: {told(error)}") from error
+        raise ModelRefused(f"{path} cannot be wrapped: {describe_error(error)}") from error
 
 
 def _one(tensors: list[Any], name: str, what: str, path: Path) -> Any:
-    """The tensor that is meant."""
+    """The only tensor, or the one with this name."""
     found = [tensor for tensor in tensors if not name or tensor.name == name]
     if len(found) == 1 and (what == "output" or len(tensors) == 1):
         return found[0]
     names = ", ".join(tensor.name for tensor in tensors)
     if what == "input" and len(tensors) > 1:
-        raise Refused(f"{path} takes {len(tensors)} inputs ({names}); a classifier takes one, the picture")
-    raise Refused(f"{path} has the {what}s {names}: let {what}.tensor in the description name one of them")
+        raise ModelRefused(f"{path} takes {len(tensors)} inputs ({names}); a classifier must have one, the picture")
+    raise ModelRefused(f"{path} has the {what}s {names}: set {what}.tensor in the description to one of them")
 
 
-def _check_input(tensor: Any, description: Description, path: Path) -> None:
+def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None:
     frame, layout = description.frame, description.input.layout
     if tensor.type not in _NUMBERS:
-        raise Refused(f"{path}: {tensor.name} is {tensor.type}; float and uint8 pictures can be made for it")
-    if tensor.type == "tensor(uint8)" and not description.input.plain:
-        raise Refused(f"{path}: {tensor.name} takes bytes, so scale, mean and std must be left out of the description")
+        raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}; only float and uint8 inputs are supported")
+    if tensor.type == "tensor(uint8)" and not description.input.raw_bytes:
+        raise ModelRefused(f"{path}: {tensor.name} takes bytes, so remove scale, mean and std from the description")
     wanted = {"NCHW": (3, frame.height, frame.width), "NHWC": (frame.height, frame.width, 3)}[layout]
     shape = list(tensor.shape)
     fits = len(shape) == 4 and all(
-        size == ours or not isinstance(size, int) for size, ours in zip(shape[1:], wanted, strict=True)
+        size == expected or not isinstance(size, int) for size, expected in zip(shape[1:], wanted, strict=True)
     )
     if not fits:
-        raise Refused(f"{path}: {tensor.name} is {shape}, and the description says {layout}: [batch, {_words(wanted)}]")
+        raise ModelRefused(
+            f"{path}: {tensor.name} is {shape}, and the description says {layout}: [batch, {_join(wanted)}]"
+        )
 
 
 def _check_output(tensor: Any, classes: int, path: Path) -> None:
     if tensor.type not in _NUMBERS or tensor.type == "tensor(uint8)":
-        raise Refused(f"{path}: {tensor.name} is {tensor.type}, and scores are floating point")
+        raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and must be floating point")
     shape = list(tensor.shape)
     if len(shape) < 2 or any(size != 1 for size in shape[2:] if isinstance(size, int)):
-        raise Refused(f"{path}: {tensor.name} is {shape}, and must be [batch, classes]")
+        raise ModelRefused(f"{path}: {tensor.name} is {shape}, and must be [batch, classes]")
     if isinstance(shape[1], int) and shape[1] != classes:
-        raise Refused(f"{path} answers {shape[1]:,} classes, and the labels name {classes:,}")
+        raise ModelRefused(f"{path} has {shape[1]:,} classes, and the labels file has {classes:,}")
 
 
 def _load(path: Path) -> ModelProto:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except DecodeError as error:
-        raise Refused(f"{path} is no ONNX file, or not all of one: copy or export it again") from error
+        raise ModelRefused(f"{path} is not ONNX, or incomplete: copy or export it again") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise Refused(
-            f"{path} keeps its weights in files beside it: save it as one file, of less than "
-            f"{MOST_BYTES / 2**30:.0f} GiB"
+        raise ModelRefused(
+            f"{path} stores its weights in separate files: save it as one file of less than "
+            f"{MAX_ONNX_BYTES / 2**30:.0f} GiB"
         )
-    # Older files name their weights among the inputs, and merging would take them for such.
+    # Older files list their weights among the inputs, where merging would treat them as such.
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
     del model.graph.input[:]
@@ -107,29 +109,29 @@ def _load(path: Path) -> ModelProto:
     return model
 
 
-def _any_batch(model: ModelProto) -> None:
-    """A graph that was exported for one picture mostly takes any number; whether it does is tried afterwards."""
+def _allow_any_batch(model: ModelProto) -> None:
+    """Most graphs that were exported for one picture accept any number; the package's validation tests that."""
     for tensor in (*model.graph.input, *model.graph.output):
         if tensor.type.tensor_type.shape.dim:
             tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
-    # Shapes that were inferred inside say the old batch.
+    # Inferred inner shapes contain the old batch size.
     del model.graph.value_info[:]
 
 
-def _before(taken: Any, description: Description, inner: ModelProto) -> ModelProto:
+def _preparation(tensor: Any, description: GraphDescription, inner: ModelProto) -> ModelProto:
     wants, frame = description.input, description.frame
-    number, kind = _NUMBERS[taken.type], "FRAME"
+    number, current = _NUMBERS[tensor.type], "FRAME"
     nodes, weights = [], []
 
     def then(operator: str, result: str, *more: str, **attributes: Any) -> None:
-        nonlocal kind
-        nodes.append(helper.make_node(operator, [kind, *more], [result], **attributes))
-        kind = result
+        nonlocal current
+        nodes.append(helper.make_node(operator, [current, *more], [result], **attributes))
+        current = result
 
     if wants.channels == "BGR":
         weights.append(helper.make_tensor("reversed", TensorProto.INT64, [3], [2, 1, 0]))
         then("Gather", "bgr", "reversed", axis=3)
-    if not wants.plain:
+    if not wants.raw_bytes:
         # (pixel * scale - mean) / std as one product and one sum.
         factors = [wants.scale / std for std in wants.std]
         offsets = [-mean / std for mean, std in zip(wants.mean, wants.std, strict=True)]
@@ -154,7 +156,7 @@ def _before(taken: Any, description: Description, inner: ModelProto) -> ModelPro
     )
 
 
-def _behind(given: Any, description: Description, inner: ModelProto, classes: int) -> ModelProto:
+def _outputs(tensor: Any, description: GraphDescription, inner: ModelProto, classes: int) -> ModelProto:
     nodes = [
         helper.make_node("Cast", ["raw"], ["scores"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["scores"], ["flat"], axis=1),
@@ -162,14 +164,14 @@ def _behind(given: Any, description: Description, inner: ModelProto, classes: in
         if description.output.kind == "logits"
         else helper.make_node("Identity", ["flat"], ["WHOLE"]),
         helper.make_node("Identity", ["WHOLE"], ["WINDOWS"]),
-        # No probability is below -1: a zero for each.
+        # No probability is below -1, so this is 0 for every class.
         helper.make_node("Less", ["WHOLE", "least"], ["never"]),
         helper.make_node("Cast", ["never"], ["PLACES"], to=TensorProto.INT32),
     ]
     kinds = (("WHOLE", TensorProto.FLOAT), ("WINDOWS", TensorProto.FLOAT), ("PLACES", TensorProto.INT32))
     return _model(
         nodes,
-        [helper.make_tensor_value_info("raw", _NUMBERS[given.type], ["batch", *given.shape[1:]])],
+        [helper.make_tensor_value_info("raw", _NUMBERS[tensor.type], ["batch", *tensor.shape[1:]])],
         [helper.make_tensor_value_info(name, kind, ["batch", classes]) for name, kind in kinds],
         [helper.make_tensor("least", TensorProto.FLOAT, [1], [-1.0])],
         inner,
@@ -179,12 +181,12 @@ def _behind(given: Any, description: Description, inner: ModelProto, classes: in
 def _model(
     nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: list[Any], inner: ModelProto
 ) -> ModelProto:
-    """A model that can be merged with theirs: it speaks the same opsets."""
+    """A model that can be merged with the imported one: it has the same opsets."""
     graph = helper.make_graph(nodes, "uncia", inputs, outputs, weights)
     model = helper.make_model(graph, opset_imports=list(inner.opset_import))
     model.ir_version = inner.ir_version
     return model
 
 
-def _words(shape: tuple[int, ...]) -> str:
+def _join(shape: tuple[int, ...]) -> str:
     return ", ".join(map(str, shape))

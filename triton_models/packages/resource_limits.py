@@ -1,4 +1,4 @@
-"""Bounds for trying a graph that somebody else made: a file of a kilobyte may ask for a terabyte, or never end."""
+"""Resource limits for running a graph from an unknown source: a kilobyte may allocate a terabyte, or never end."""
 
 import contextlib
 import resource
@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-MOST_MEMORY = 8 << 30
-"""Bytes that trying a graph may take, besides three times its file: weights, their optimised copy, and the file."""
+MAX_MEMORY_BYTES = 8 << 30
+"""Bytes that a graph may use in addition to three times its file: weights, their optimised copy, and the file."""
 
-MOST_SECONDS = 300.0
-"""For one answer to two frames."""
+MAX_SECONDS = 300.0
+"""Time limit for two frames."""
 
 
 @contextlib.contextmanager
 def bounded_memory(file_bytes: int) -> Iterator[None]:
-    """Within it the process can take so much more memory and no further: what asks for more fails as on a full machine.
+    """Limit the additional memory of the process; larger allocations fail as on a machine without free memory.
 
-    The whole process is meant, so nothing else may run in it meanwhile. Does nothing where the system has no limits.
+    The limit applies to the whole process, so nothing else may run in it meanwhile. Has no effect on systems without
+    resource limits.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = _taken() + MOST_MEMORY + 3 * file_bytes
+    wanted = _address_space_bytes() + MAX_MEMORY_BYTES + 3 * file_bytes
     limit = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -35,11 +36,11 @@ def bounded_memory(file_bytes: int) -> Iterator[None]:
 
 
 def run_in_time(session: Any, outputs: list[str], inputs: dict[str, Any]) -> Any:
-    """`session.run`, ended by ONNX Runtime's own exception when it takes longer than `MOST_SECONDS`."""
+    """`session.run`, which raises ONNX Runtime's own exception after `MAX_SECONDS`."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
-    timer = threading.Timer(MOST_SECONDS, lambda: setattr(options, "terminate", True))
+    timer = threading.Timer(MAX_SECONDS, lambda: setattr(options, "terminate", True))
     timer.daemon = True
     timer.start()
     try:
@@ -48,8 +49,8 @@ def run_in_time(session: Any, outputs: list[str], inputs: dict[str, Any]) -> Any
         timer.cancel()
 
 
-def _taken() -> int:
-    """Bytes of address space that the process has now."""
+def _address_space_bytes() -> int:
+    """Address space of the process, in bytes; 0 where it is unknown."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except (OSError, ValueError, IndexError):

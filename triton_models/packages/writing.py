@@ -1,4 +1,4 @@
-"""A model package, written whole or not at all."""
+"""Write a model package atomically."""
 
 import errno
 import hashlib
@@ -16,10 +16,10 @@ from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import printable
-from uncia.triton_models.packages.graph_errors import told
-from uncia.triton_models.packages.loading import OpenPackage, PackageError, session_of, taken
+from uncia.triton_models.packages.graph_errors import describe_error
+from uncia.triton_models.packages.loading import OpenPackage, PackageError, open_session, overwrite_problem
 
-PAGE = "card.html"
+PAGE_FILE = "card.html"
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -46,18 +46,19 @@ def write_package(
     page: str,
     built_from: str = "",
 ) -> OpenPackage:
-    """Write `model.onnx`, its card with the self-test's answers, `labels.json` and `card.html`; a package that was
-    there is replaced. Raises `PackageError` when something else is there, the graph does not answer, or the disk is
-    full; `out` is then as it was.
+    """Write `model.onnx`, its card with the self-test's scores, `labels.json` and `card.html` to the folder `out`.
+
+    An existing package is replaced. Raises `PackageError` where something else is there, the graph fails, or the disk
+    is full; `out` is then unchanged.
     """
-    if sentence := taken(out):
-        raise PackageError(sentence)
-    session = session_of(graph)
+    if problem := overwrite_problem(out):
+        raise PackageError(problem)
+    session = open_session(graph)
     pattern = self_test_pattern(frame)[np.newaxis]
     try:
         whole, windows, _ = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": pattern})
-    except Exception as error:  # ONNX Runtime's errors have no common class but this
-        raise PackageError(f"the graph does not answer its self-test: {told(error)}") from error
+    except Exception as error:  # ONNX Runtime's errors have no narrower common class
+        raise PackageError(f"the graph fails its self-test: {describe_error(error)}") from error
     card = ModelCard(
         model=model,
         versions=("1",),
@@ -71,19 +72,19 @@ def write_package(
         built_from=built_from,
     )
     try:
-        with atomic_directory(out) as made:
-            (made / GRAPH_FILE).write_bytes(graph)
-            (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (made / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (made / PAGE).write_text(page, encoding="utf-8")
+        with atomic_directory(out) as staging:
+            (staging / GRAPH_FILE).write_bytes(graph)
+            (staging / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (staging / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise PackageError(f"{out} could not be written ({full}); what was there is untouched") from error
+        raise PackageError(f"{out} could not be written ({full}); an existing package is unchanged") from error
     return OpenPackage(out, card, out / GRAPH_FILE, session)
 
 
-def page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
-    """A page for people: paragraphs, then tables by heading, the first row of each its head. Escaped here."""
+def render_page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:
+    """An HTML page: paragraphs, then tables by heading, the first row of each being its header. Escapes all text."""
     body = [f"<p>{html.escape(printable(text))}</p>" for text in paragraphs]
     for heading, (head, *rows) in tables.items():
         lines = [_row(head, "th"), *(_row(row, "td") for row in rows)]

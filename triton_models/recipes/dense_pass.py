@@ -1,11 +1,11 @@
-"""The dense pass: a classifier run once over a whole camera-trap frame, and read at every window of it.
+"""The dense pass: a classifier that runs once over a whole camera-trap frame and scores every window of it.
 
-An animal fills a few per cent of a camera trap's frame, so a classifier that is shown the whole of it sees nothing.
-Cutting tiles finds the animal at dozens of calls a frame. A convolutional network does the same in one call: its
+An animal fills a few per cent of a camera trap's frame, so a classifier that receives the whole frame does not detect
+it. Cutting tiles finds the animal at dozens of calls per frame. A convolutional network does the same in one call: its
 features are pooled over windows as large as its training images (7 x 7 features, 224 pixels) and the classifier is
 applied to each as a 1 x 1 convolution. That costs 2.9 times a plain 224 x 224 pass, whatever the number of windows.
 
-Needs the extra `models` (torch); nothing that serves imports this module.
+Needs the extra `models` (torch); no code that serves imports this module.
 """
 
 import warnings
@@ -25,33 +25,33 @@ from uncia.triton_models.recipes import efficientnet
 
 _OPSET = 17
 
-Whole = Literal["mean", "windows"]
+WholeFrameMode = Literal["mean", "windows"]
 
 
 class DensePass(nn.Module):
-    """Any convolutional network with a linear head, with everything but decoding inside, so that clients send bytes
-    and read answers.
+    """Any convolutional network with a linear head, with everything but decoding inside: clients send pixels and
+    receive scores.
 
     In: FRAME uint8 (B, height, width, 3), RGB. Out, for each of C classes:
 
-    - WHOLE float32 (B, C): what the frame as a whole looks like; sums to one. With `whole="mean"` the softmax of the
-      head over the mean of **all** features, as a stock network answers; with `"windows"` the windows' log-scores
-      below, put together by one softmax.
-    - WINDOWS float32 (B, C): softmax within each window first, then the class's best window. It does not sum to one:
-      two animals in two windows can both be near one. For a class that is true of a frame only where it is true of
-      all of it (`everywhere`: nothing is there), the window where it scores **least**.
-    - PLACES int32 (B, C): that window, row-major in `FrameSpec.grid`; the first of equals.
+    - WHOLE float32 (B, C): scores of the frame as a whole, which sum to one. With `whole="mean"` the softmax of the
+      head over the mean of **all** features, as in a stock network; with `"windows"` one softmax over the log-scores
+      of the windows below.
+    - WINDOWS float32 (B, C): softmax within each window, then the score of the class's best window. The scores do not
+      sum to one: two animals in two windows can both be near one. For a class that is true of a frame only where it
+      is true of all of it (`frame_wide`: nothing is there), the window where it scores **lowest**.
+    - PLACES int32 (B, C): the index of that window, row-major in `FrameSpec.grid`; the first of equal scores.
 
     Where the window is the whole frame, WINDOWS equals WHOLE and PLACES is 0. `temperature` divides the logits (the
     log-scores for `"windows"`) before the softmax of WHOLE.
 
-    `trunk` takes float32 (B, 3, height, width), `(pixel - mean) / std`, and gives (B, D, rows, columns), one feature
-    each `step` pixels. Raises `ValueError` where windows and features do not meet.
+    `trunk` takes float32 (B, 3, height, width), `(pixel - mean) / std`, and returns (B, D, rows, columns), one feature
+    every `feature_stride` pixels. Raises `ValueError` where windows do not align with features.
     """
 
     mean: Tensor
     std: Tensor
-    lasting: Tensor
+    frame_wide: Tensor
     temperature: Tensor
 
     def __init__(
@@ -60,29 +60,29 @@ class DensePass(nn.Module):
         head: nn.Linear,
         spec: FrameSpec,
         *,
-        step: int,
+        feature_stride: int,
         mean: Sequence[float],
         std: Sequence[float],
-        whole: Whole = "mean",
-        everywhere: Sequence[int] = (),
+        whole: WholeFrameMode = "mean",
+        frame_wide: Sequence[int] = (),
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.one_window = spec.window >= spec.width and spec.window >= spec.height
         sizes = (spec.width, spec.height, min(spec.window, spec.width), min(spec.window, spec.height), spec.stride)
-        if not self.one_window and any(size % step for size in sizes):
-            raise ValueError(f"width, height, window and stride must be multiples of {step}")
+        if not self.one_window and any(size % feature_stride for size in sizes):
+            raise ValueError(f"width, height, window and stride must be multiples of {feature_stride}")
         self.trunk = trunk
         self.head = head
-        self.whole: Whole = whole
-        self.step = step
-        self.window = (min(spec.window, spec.height) // step, min(spec.window, spec.width) // step)
-        self.stride = spec.stride // step
+        self.whole: WholeFrameMode = whole
+        self.feature_stride = feature_stride
+        self.window = (min(spec.window, spec.height) // feature_stride, min(spec.window, spec.width) // feature_stride)
+        self.stride = spec.stride // feature_stride
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[None, :, None, None])
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[None, :, None, None])
-        lasting = torch.zeros(1, head.out_features, dtype=torch.bool)
-        lasting[0, list(everywhere)] = True
-        self.register_buffer("lasting", lasting)
+        wide = torch.zeros(1, head.out_features, dtype=torch.bool)
+        wide[0, list(frame_wide)] = True
+        self.register_buffer("frame_wide", wide)
         self.register_buffer("temperature", torch.tensor(float(temperature)))
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,9 +91,9 @@ class DensePass(nn.Module):
         return whole, whole + 0.0 if windows is None else windows, places
 
     def scores(self, frame: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Logits of the whole (B, C) before the temperature, WINDOWS (None: the same as WHOLE), PLACES."""
+        """Logits of WHOLE (B, C) before the temperature, WINDOWS (None where it equals WHOLE), PLACES."""
         features = self.trunk((frame.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.std)
-        # One convolution serves both answers, so that the graph holds the head once.
+        # One convolution computes both outputs, so that the graph contains the head once.
         kernel = self.head.weight[:, :, None, None]
         mean = features.mean(dim=(2, 3), keepdim=True)
         if self.one_window:
@@ -104,14 +104,14 @@ class DensePass(nn.Module):
             logits = functional.conv2d(mean, kernel, self.head.bias).flatten(1)
             windows = torch.softmax(functional.conv2d(pooled, kernel, self.head.bias), dim=1).flatten(2)
             return logits, windows.amax(dim=2), windows.argmax(dim=2).to(torch.int32)
-        told = torch.log_softmax(functional.conv2d(pooled, kernel, self.head.bias), dim=1).flatten(2)
-        best = torch.where(self.lasting, told.amin(dim=2), told.amax(dim=2))
-        places = torch.where(self.lasting, told.argmin(dim=2), told.argmax(dim=2))
+        scores = torch.log_softmax(functional.conv2d(pooled, kernel, self.head.bias), dim=1).flatten(2)
+        best = torch.where(self.frame_wide, scores.amin(dim=2), scores.amax(dim=2))
+        places = torch.where(self.frame_wide, scores.argmin(dim=2), scores.argmax(dim=2))
         return best, best.exp(), places.to(torch.int32)
 
 
-class OneMap(nn.Module):
-    """A trunk out of a module that answers with a tuple of feature maps: the first."""
+class FirstFeatureMap(nn.Module):
+    """A trunk from a module that returns a tuple of feature maps: the first of them."""
 
     def __init__(self, maps: nn.Module) -> None:
         super().__init__()
@@ -123,31 +123,31 @@ class OneMap(nn.Module):
 
 
 def load(spec: FrameSpec) -> DensePass:
-    """EfficientNet-lite0 with its published weights and its 1,000 ImageNet classes, ready to answer."""
-    network = efficientnet.network(efficientnet.VARIANTS[0], spec.height, spec.width)
-    trunk = OneMap(efficientnet.EfficientNetMaps(network, (efficientnet.FEATURES,)))
+    """EfficientNet-lite0 with its published weights and its 1,000 ImageNet classes, in evaluation mode."""
+    network = efficientnet.load_network(efficientnet.VARIANTS[0], spec.height, spec.width)
+    trunk = FirstFeatureMap(efficientnet.EfficientNetMaps(network, (efficientnet.FEATURES,)))
     return DensePass(
-        trunk, network._fc, spec, step=efficientnet.STRIDE, mean=efficientnet.MEAN, std=efficientnet.STD
+        trunk, network._fc, spec, feature_stride=efficientnet.STRIDE, mean=efficientnet.MEAN, std=efficientnet.STD
     ).eval()
 
 
-def answer(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """What torch answers: WHOLE, WINDOWS, PLACES for uint8 (B, height, width, 3)."""
+def run_network(model: DensePass, pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """WHOLE, WINDOWS and PLACES, computed by torch, for frames uint8 (B, height, width, 3)."""
     with torch.inference_mode():
         whole, windows, places = model(torch.from_numpy(pixels))
     return whole.numpy(), windows.numpy(), places.numpy()
 
 
 def export(model: DensePass, spec: FrameSpec, path: Path) -> None:
-    """Write the ONNX graph; any batch, this frame. The same versions of torch write the same bytes."""
+    """Write the ONNX graph, for any batch size and this frame. Equal versions of torch write equal bytes."""
     export_graph(model, spec, path, ["WHOLE", "WINDOWS", "PLACES"])
 
 
 def export_graph(model: nn.Module, spec: FrameSpec, path: Path, outputs: list[str]) -> None:
-    """Write any module that takes FRAME as an ONNX graph with these outputs."""
+    """Write a module whose input is FRAME as an ONNX graph with these outputs."""
     with warnings.catch_warnings():
-        # The older exporter is asked for on purpose (its graphs suit every ONNX Runtime and TensorRT), and it warns
-        # of that and of its own folding. Whether the graph is right is compared afterwards.
+        # The older exporter is used on purpose (its graphs run in every ONNX Runtime and TensorRT), and it warns
+        # about that and about its constant folding. Callers compare the graph with torch afterwards.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,

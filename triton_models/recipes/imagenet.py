@@ -20,10 +20,10 @@ _SOURCE = (
 
 
 def label_set() -> LabelSet:
-    """The label set, from the table beside this module.
+    """The label set, read from the table in this package.
 
-    `nothing` is every class that is no animal, person or vehicle: stock classes cannot tell an empty frame, so
-    neither does it say that a frame is empty, nor do the others say that it is not.
+    The group `nothing` contains every class that is no animal, person or vehicle. Stock classes cannot recognise an
+    empty frame, so a high score of such a class does not mean that the frame is empty.
     """
     table = files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
     classes: list[dict[str, Any]] = [

@@ -1,8 +1,8 @@
 """`species_classifier`: EfficientNet-lite0 as a dense pass, from the weights published in its package.
 
-It is the model's version 1. Its folder is built beside the repository and moved into it whole, so that neither
-Triton nor a worker ever sees half a model. What is there and was made by the same recipe, from the same packages, is
-left as it is; so are the other versions, and which of them is live.
+It is version 1 of the model. Its folder is built in a staging folder and moved into the repository atomically, so that
+neither Triton nor a worker ever reads half a model. A version that the same recipe built from the same packages stays
+unchanged; so do the other versions, and which of them is live.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
 from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, initial_state, read_version_state, write_version_state
 from uncia.storage.atomic_dir import replace_directory
 from uncia.triton_models.recipes.imagenet import label_set
-from uncia.triton_models.repository import alone, draft, sha256, write_config, write_version
+from uncia.triton_models.repository import exclusive_access, sha256, staging_folder, write_config, write_version
 from uncia.triton_models.triton_config import Backend
 
 NAME = "species_classifier"
@@ -44,43 +44,43 @@ Progress = Callable[[str], None]
 
 
 class BuildError(UnciaError):
-    """The model could not be built; what was there before is untouched."""
+    """The model could not be built; an existing one is unchanged."""
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build came to."""
+class BuildResult:
+    """The built model."""
 
     folder: Path
-    """The model's, with all its versions."""
+    """The model's folder, with all its versions."""
     card: ModelCard
-    """Of the version that was built."""
+    """The card of the version that was built."""
     fresh: bool
-    """False: what was there was up to date."""
+    """False: the existing version was up to date."""
 
 
 def build(
     repository: Path, *, backend: Backend = "python", force: bool = False, progress: Progress = lambda step: None
-) -> Built:
-    """Make `<repository>/species_classifier`, unless it is up to date. Raises `BuildError`."""
+) -> BuildResult:
+    """Build `<repository>/species_classifier`, unless it is up to date. Raises `BuildError`."""
     folder = repository / NAME
     try:
         made_of = fingerprint(backend)
     except PackageNotFoundError as error:
         raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
-    with alone(repository):
+    with exclusive_access(repository):
         if not force and (card := up_to_date(folder, made_of)) is not None:
-            return Built(folder, card, fresh=False)
-        with draft(repository, NAME) as made:
-            card = _make(made, backend, made_of, progress)
-            _place(made, folder)
-    return Built(folder, card, fresh=True)
+            return BuildResult(folder, card, fresh=False)
+        with staging_folder(repository, NAME) as made:
+            card = _build_version(made, backend, made_of, progress)
+            _move_into_place(made, folder)
+    return BuildResult(folder, card, fresh=True)
 
 
-def _place(made: Path, folder: Path) -> None:
-    """Move the version that was made into the model's folder; a folder of an older layout gives way to a new one."""
+def _move_into_place(made: Path, folder: Path) -> None:
+    """Move the built version into the model's folder; a folder of an older layout is replaced."""
     try:
-        standing = read_version_state(folder)
+        state = read_version_state(folder)
     except SettingsError:
         (made / NAME).mkdir()
         (made / VERSION).rename(made / NAME / VERSION)
@@ -90,12 +90,12 @@ def _place(made: Path, folder: Path) -> None:
         return
     replace_directory(made / VERSION, folder / VERSION, made)
     write_config(folder.parent, NAME)
-    # The same words anew: whoever asks the model reads its card again.
-    write_version_state(folder, standing)
+    # Rewritten unchanged, so that workers notice and read the card again.
+    write_version_state(folder, state)
 
 
 def fingerprint(backend: Backend) -> str:
-    """Digest of everything that shapes the folder: recipes, serving code, the kernel's frames, package versions."""
+    """Digest of everything that determines the folder: recipes, serving code, frames and cards, package versions."""
     hasher = hashlib.sha256(backend.encode())
     for package in ("uncia.triton_models.recipes", "uncia.triton_models.serving"):
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
@@ -115,7 +115,7 @@ def fingerprint(backend: Backend) -> str:
 
 
 def up_to_date(folder: Path, made_of: str) -> ModelCard | None:
-    """The card of the version that this recipe made; None where anything of it is missing, changed or older."""
+    """The card of the version that this recipe built; None where any file of it is missing, changed or outdated."""
     try:
         read_version_state(folder)
         card = read_model_card(folder / VERSION)
@@ -129,7 +129,7 @@ def up_to_date(folder: Path, made_of: str) -> ModelCard | None:
         return None
 
 
-def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> ModelCard:
+def _build_version(staging: Path, backend: Backend, made_of: str, progress: Progress) -> ModelCard:
     # Imported here: torch takes seconds, and a build that is up to date does not need it.
     try:
         import onnxruntime
@@ -137,7 +137,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
         from uncia.triton_models.recipes import dense_pass, efficientnet
     except ImportError as error:
         raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
-    graph = made / VERSION / GRAPH_FILE
+    graph = staging / VERSION / GRAPH_FILE
     graph.parent.mkdir()
     spec, labels = FrameSpec(), label_set()
     progress(STEPS[0])
@@ -145,15 +145,15 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
     progress(STEPS[1])
     dense_pass.export(model, spec, graph)
     progress(STEPS[2])
-    # Two frames that differ, so that an axis that got mixed up cannot hide.
+    # Two different frames, so that swapped axes are noticed.
     pattern = self_test_pattern(spec)
     pixels = np.stack([pattern, 255 - pattern[:, ::-1]])
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     whole, windows, _ = session.run(None, {"FRAME": pixels})
-    expected = dense_pass.answer(model, pixels)
+    expected = dense_pass.run_network(model, pixels)
     difference = max(float(np.abs(whole - expected[0]).max()), float(np.abs(windows - expected[1]).max()))
     if not difference <= _TOLERANCE:
-        raise BuildError(f"ONNX Runtime and torch disagree by {difference:.2g}: this pair of versions cannot be used")
+        raise BuildError(f"ONNX Runtime and torch differ by {difference:.2g}: this pair of versions cannot be used")
     progress(STEPS[3])
     card = ModelCard(
         model=NAME,
@@ -164,7 +164,7 @@ def _make(made: Path, backend: Backend, made_of: str, progress: Progress) -> Mod
         labels=labels,
         self_test=SelfTest(whole=ClassVector.pack(expected[0][0]), windows=ClassVector.pack(expected[1][0])),
         onnx_sha256=sha256(graph),
-        weights=efficientnet.weights_story(efficientnet.VARIANTS[0]),
+        weights=efficientnet.describe_weights(efficientnet.VARIANTS[0]),
         licence="Apache-2.0",
         built_from=made_of,
     )

@@ -1,10 +1,11 @@
-"""Versions of a model, from a package to the one that answers, and back.
+"""Versions of a model: from a package to the live version, and back.
 
-**Installing** (`installing`) checks a package (`package`), copies it beside the repository's folders and moves it into
-place whole: the next version, which nobody asks yet. **Promoting** (`promotion`) has Triton load it beside the live
-one, asks it its self-test there, and only then moves the pointer (`live.json`, see `uncia.serving.model_versions`) that
-everybody who asks the model looks at. The version before stays loaded, so that rolling back is a pointer's move.
+**Installing** (`installation`) checks a package (`packages.validation`), copies it into a staging folder and moves it
+into the repository atomically: the next version, which receives no requests yet. **Promoting** (`promotion`) has Triton
+load it in addition to the live one, runs its self-test there, and only then moves the pointer (`live.json`, see
+`uncia.serving.model_versions`) that every client of the model reads. The previous version stays loaded, so that rolling
+back only moves the pointer.
 
-At every moment Triton serves what the pointer names: what fails or is killed on the way leaves the live version as
-it is, and the next command tidies up.
+At every moment Triton serves the version that the pointer names: after a failure or a kill the live version is
+unchanged, and the next command cleans up.
 """

@@ -1,9 +1,9 @@
-"""Which version answers: promote, roll back, serve one beside, remove. Requests flow meanwhile, and none fails.
+"""Change which version is live: promote, roll back, serve an additional one, remove. No request fails meanwhile.
 
-Triton reloads **all** versions of a model whose configuration changed, each in the background, and takes the new
-ones when they are ready; requests in flight end where they began (server 2.51). So every change here is: say the
-served versions in `config.pbtxt`, have Triton load the model, ask each new version its self-test, and only then
-move the pointer. Rolling back changes no configuration: the version before is still loaded.
+Triton reloads **all** versions of a model whose configuration changed, each in the background, and switches to the new
+instances when they are ready; requests in flight end where they began (server 2.51). So every change here writes the
+served versions to `config.pbtxt`, has Triton load the model, runs the self-test of the new version, and only then moves
+the pointer. Rolling back changes no configuration: the previous version is still loaded.
 """
 
 import contextlib
@@ -21,41 +21,41 @@ from uncia.serving.model_versions import (
     write_version_state,
 )
 from uncia.serving.triton_client import ModelControl
-from uncia.triton_models.packages.validation import Refused
-from uncia.triton_models.repository import alone, draft, write_config
+from uncia.triton_models.packages.validation import ModelRefused
+from uncia.triton_models.repository import exclusive_access, staging_folder, write_config
 
-WORKERS_MOVE_S = 5.0
-"""Within this time of a move nobody asks the version before the previous one any more: workers look twice a second,
-and answer what they have in hand."""
+WORKERS_SWITCH_S = 5.0
+"""This long after a move no worker uses the version before the previous one any more: workers check twice a second, and
+finish the requests in flight."""
 
 
-def named(text: str, repository: Path) -> tuple[str, str]:
-    """Model and version of `model@version`. Raises `SettingsError` for what is not installed."""
+def parse_version_name(text: str, repository: Path) -> tuple[str, str]:
+    """Model and version of `MODEL@VERSION`. Raises `SettingsError` for one that is not installed."""
     model, at, version = text.partition("@")
     if not at or not version:
-        raise SettingsError(f"{text}: write MODEL@VERSION; `uncia models list` shows what there is")
+        raise SettingsError(f"{text}: write MODEL@VERSION; `uncia models list` lists the installed ones")
     read_installed_card(repository, model, version)
     return model, version
 
 
 def promote(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
-    """Make a version the one that answers; the live one becomes the previous one, and stays loaded.
+    """Make a version live; the one that was live becomes the previous one and stays loaded.
 
-    Raises `Refused` when Triton does not answer, cannot load it, or its answer there is not that of its self-test; the
+    Raises `ModelRefused` when Triton does not respond, cannot load it, or the self-test fails there; the
     live version then stays.
     """
-    with alone(repository):
-        standing = read_version_state(repository / model)
-        if version not in (standing.live, standing.previous):
-            # The version before the previous one goes: nobody may be on the way from it any more.
-            _let_workers_move(standing)
-        beside = tuple(each for each in standing.beside if each != version)
-        served = set(standing.served) if version == standing.live else {standing.live, version, *beside}
-        _serve(control, repository, model, standing, served, beside, version)
-        if version == standing.live:
-            return standing
-        moved = standing.model_copy(
-            update={"live": version, "previous": standing.live, "beside": beside, "moved_at": datetime.now(UTC)}
+    with exclusive_access(repository):
+        state = read_version_state(repository / model)
+        if version not in (state.live, state.previous):
+            # The version before the previous one is unloaded: no worker may still use it.
+            _wait_for_workers(state)
+        beside = tuple(other for other in state.beside if other != version)
+        served = set(state.served) if version == state.live else {state.live, version, *beside}
+        _serve(control, repository, model, state, served, beside, version)
+        if version == state.live:
+            return state
+        moved = state.model_copy(
+            update={"live": version, "previous": state.live, "beside": beside, "moved_at": datetime.now(UTC)}
         )
         write_version_state(repository / model, moved)
     return moved
@@ -65,53 +65,57 @@ def roll_back(control: ModelControl, repository: Path, model: str) -> VersionSta
     """Make the previous version live again; the one that was live becomes the previous one."""
     previous = read_version_state(repository / model).previous
     if previous is None:
-        raise SettingsError(f"no version of {model} was live before {read_version_state(repository / model).live}")
+        raise SettingsError(
+            f"there is no previous version of {model} before {read_version_state(repository / model).live}"
+        )
     return promote(control, repository, model, previous)
 
 
-def serve_beside(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
-    """Have Triton serve a version beside the live one, and behind it. Raises as `promote` does."""
-    with alone(repository):
-        standing = read_version_state(repository / model)
-        # The live one is served, and gives way to nobody.
-        beside = tuple({*standing.beside, version} - {standing.live})
-        _serve(control, repository, model, standing, {*standing.served, version}, beside, version)
-        more = standing.model_copy(update={"beside": sort_versions(set(beside))})
+def start_serving(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
+    """Have Triton serve a version in addition to the live one, at lower priority. Raises as `promote` does."""
+    with exclusive_access(repository):
+        state = read_version_state(repository / model)
+        # The live version is served in any case, and at full priority.
+        beside = tuple({*state.beside, version} - {state.live})
+        _serve(control, repository, model, state, {*state.served, version}, beside, version)
+        more = state.model_copy(update={"beside": sort_versions(set(beside))})
         write_version_state(repository / model, more)
         return more
 
 
-def serve_no_longer(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
-    """Take a version away that was served beside. The live and the previous one stay in any case."""
-    with alone(repository):
-        standing = read_version_state(repository / model)
-        if version not in standing.beside:
-            return standing
-        less = standing.model_copy(update={"beside": tuple(each for each in standing.beside if each != version)})
+def stop_serving(control: ModelControl, repository: Path, model: str, version: str) -> VersionState:
+    """Stop serving an additional version. The live and the previous one stay in any case."""
+    with exclusive_access(repository):
+        state = read_version_state(repository / model)
+        if version not in state.beside:
+            return state
+        less = state.model_copy(update={"beside": tuple(other for other in state.beside if other != version)})
         write_version_state(repository / model, less)
         write_config(repository, model)
         control.load(model)
         return less
 
 
-def remove(control: ModelControl, repository: Path, model: str, version: str) -> None:
-    """Remove a version: its folder, with its labels. Raises `Refused` for one that is live or served beside."""
-    with alone(repository):
+def remove_version(control: ModelControl, repository: Path, model: str, version: str) -> None:
+    """Remove a version: its folder, with its labels. Raises `ModelRefused` for one that is live or still served."""
+    with exclusive_access(repository):
         folder = repository / model
-        standing = read_version_state(folder)
-        if version == standing.live:
-            raise Refused(f"{model}@{version} is live: `uncia models promote` another version first")
-        if version in standing.beside:
-            raise Refused(f"{model}@{version} is served beside as a shadow: `uncia models shadow stop` first")
+        state = read_version_state(folder)
+        if version == state.live:
+            raise ModelRefused(
+                f"{model}@{version} is live: make another version live with `uncia models promote` first"
+            )
+        if version in state.beside:
+            raise ModelRefused(f"{model}@{version} is served as a shadow: run `uncia models shadow stop` first")
         if version not in installed_versions(folder):
             raise SettingsError(f"{model} has no version {version}")
-        if version == standing.previous:
-            _let_workers_move(standing)
-            write_version_state(folder, standing.model_copy(update={"previous": None}))
+        if version == state.previous:
+            _wait_for_workers(state)
+            write_version_state(folder, state.model_copy(update={"previous": None}))
             write_config(repository, model)
             control.load(model)
-        with draft(repository, model) as grave:
-            (folder / version).rename(grave / version)
+        with staging_folder(repository, model) as staging:
+            (folder / version).rename(staging / version)
 
 
 def _serve(
@@ -123,14 +127,14 @@ def _serve(
     beside: tuple[str, ...],
     version: str,
 ) -> None:
-    """Have Triton serve these versions, and ask one of them its self-test; where that fails, all is as before."""
-    as_now = served <= set(before.served) and set(beside) == set(before.beside)
-    if as_now and control.probe(model, version).healthy:
+    """Have Triton serve these versions, and run the self-test of `version`; restores the configuration on failure."""
+    unchanged = served <= set(before.served) and set(beside) == set(before.beside)
+    if unchanged and control.probe(model, version).healthy:
         return
     try:
         write_config(repository, model, served, beside)
-        if as_now:
-            # Its process died, or Triton lost it: a configuration that says the same makes Triton load nothing.
+        if unchanged:
+            # Its process died, or Triton lost it: Triton loads nothing for an unchanged configuration.
             control.reload_version(model, version)
         else:
             control.load(model)
@@ -142,11 +146,11 @@ def _serve(
         with contextlib.suppress(DependencyDown):
             control.load(model)
         if isinstance(error, DependencyDown):
-            raise Refused(f"{model}@{version} was not taken, and {before.live} stays live: {error}") from error
+            raise ModelRefused(f"{model}@{version} was not promoted, and {before.live} stays live: {error}") from error
         raise
 
 
-def _let_workers_move(standing: VersionState) -> None:
-    since = (datetime.now(UTC) - standing.moved_at).total_seconds()
-    if standing.previous is not None and 0 <= since < WORKERS_MOVE_S:
-        time.sleep(WORKERS_MOVE_S - since)
+def _wait_for_workers(state: VersionState) -> None:
+    since = (datetime.now(UTC) - state.moved_at).total_seconds()
+    if state.previous is not None and 0 <= since < WORKERS_SWITCH_S:
+        time.sleep(WORKERS_SWITCH_S - since)

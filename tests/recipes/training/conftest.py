@@ -1,11 +1,11 @@
-"""The smallest published backbone, and one head trained on drawn pictures, for all tests here."""
+"""The smallest published backbone, and one head trained on synthetic pictures, for all tests in this folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recipes.training.training_making import SPEC, data_set
+from tests.recipes.training.synthetic_data import SPEC, data_set
 
 if TYPE_CHECKING:
     from uncia.training.features.backbone import Backbone
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def lite0() -> "Backbone":
     pytest.importorskip("torch")
-    from uncia.training.features.backbones import backbone
+    from uncia.training.features.backbone_registry import load_backbone
 
-    return backbone("efficientnet-lite0")
+    return load_backbone("efficientnet-lite0")
 
 
 @pytest.fixture(scope="session")
 def features_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all: what is there is not computed again."""
+    """One feature cache for all tests, so that features are computed once."""
     return tmp_path_factory.mktemp("features")
 
 
@@ -33,7 +33,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 @pytest.fixture(scope="session")
 def trained(drawn, lite0, features_folder):  # type: ignore[no-untyped-def]
-    from uncia.training.heads.head import HeadSettings, train_head
+    from uncia.training.heads.training import HeadSettings, train_head
 
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
     return train_head(drawn[1], lite0, settings, features_folder)

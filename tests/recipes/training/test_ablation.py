@@ -1,18 +1,18 @@
-"""What each part is worth: every combination, on the same bursts, with intervals."""
+"""Ablation: every combination, evaluated on the same bursts, with intervals."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.recipes.training.training_making import SPEC
+from tests.recipes.training.synthetic_data import SPEC
 
 pytest.importorskip("torch")
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import read_model_card
 from uncia.training import ablation
-from uncia.training.ablation import Ablation, AblationSettings, ablate, of_bursts, spread_cuts
+from uncia.training.ablation import AblationResult, AblationSettings, ablate, burst_probabilities, spread_cuts
 from uncia.training.datasets.dataset import Dataset
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import Backbone
@@ -21,16 +21,16 @@ SETTINGS = AblationSettings(cuts=("block-2", "block-5"), augmentations=("none", 
 
 
 @pytest.fixture(scope="module")
-def found(drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path) -> Ablation:
+def found(drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path) -> AblationResult:
     return ablate(*drawn, lite0, SETTINGS, features_folder)
 
 
-def test_every_combination_has_a_row(found: Ablation) -> None:
+def test_every_combination_has_a_row(found: AblationResult) -> None:
     assert len({row.name for row in found.rows}) == len(found.rows) == 2 * 2 * 2 * 2
     assert all(own.low <= own.value <= own.high for row in found.rows for own in row.figures.values())
 
 
-def test_every_part_has_an_effect_with_an_interval(found: Ablation) -> None:
+def test_every_part_has_an_effect_with_an_interval(found: AblationResult) -> None:
     assert set(found.effects) == {
         "cut block-5 instead of block-2",
         "windows instead of whole",
@@ -51,7 +51,7 @@ def test_every_kept_model_is_a_package(
 
 
 def test_the_same_seed_gives_the_same_rows(
-    found: Ablation, drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path
+    found: AblationResult, drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path
 ) -> None:
     again = ablate(*drawn, lite0, SETTINGS, features_folder)
 
@@ -59,19 +59,19 @@ def test_the_same_seed_gives_the_same_rows(
     assert again.effects == found.effects
 
 
-def test_it_is_told_to_scripts(found: Ablation) -> None:
-    told = ablation.as_json(found)
+def test_the_json_has_all_rows_and_figures(found: AblationResult) -> None:
+    result = ablation.as_json(found)
 
-    assert told["bursts"] == 3 and told["photographs"] == 6
-    assert set(told["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
+    assert result["bursts"] == 3 and result["photographs"] == 6
+    assert set(result["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
 
 
 def test_a_burst_answers_with_one_voice() -> None:
-    told = of_bursts(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
+    result = burst_probabilities(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
 
-    np.testing.assert_allclose(told[0], told[1])
-    assert told[0].argmax() == 0
-    np.testing.assert_allclose(told[2], [0.2, 0.8], atol=1e-6)
+    np.testing.assert_allclose(result[0], result[1])
+    assert result[0].argmax() == 0
+    np.testing.assert_allclose(result[2], [0.2, 0.8], atol=1e-6)
 
 
 def test_cuts_are_spread_over_those_that_the_windows_meet(lite0: Backbone) -> None:

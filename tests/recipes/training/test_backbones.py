@@ -6,26 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.recipes.training.training_making import SPEC
+from tests.recipes.training.synthetic_data import SPEC
 
 pytest.importorskip("torch")
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.features.backbone import Backbone
-from uncia.training.features.backbones import backbone
+from uncia.training.features.backbone_registry import load_backbone
 from uncia.triton_models.recipes import dense_pass, efficientnet
 
 
 def test_the_cuts_of_efficientnet_are_its_blocks_and_what_its_classifier_sees(lite0: Backbone) -> None:
     assert lite0.cuts[0] == "block-0" and lite0.deepest == "features"
-    assert lite0.steps["block-0"] == 2 and lite0.steps["block-10"] == 16 and lite0.steps["features"] == 32
+    assert lite0.strides["block-0"] == 2 and lite0.strides["block-10"] == 16 and lite0.strides["features"] == 32
 
 
 def test_the_deeper_ones_have_features_where_the_frame_has_them() -> None:
     import torch
 
-    deeper = backbone("efficientnet-lite2")
+    deeper = load_backbone("efficientnet-lite2")
     found = deeper.trunk(deeper.deepest, SPEC)(torch.zeros(1, 3, SPEC.height, SPEC.width))
 
     assert found.shape == (1, 1280, SPEC.height // 32, SPEC.width // 32)
@@ -35,7 +35,7 @@ def test_published_accuracy_comes_from_published_weights(lite0: Backbone) -> Non
     """The trunk under its own classifier is the stock network."""
     import torch
 
-    network = efficientnet.network("efficientnet-lite0", 64, 64)
+    network = efficientnet.load_network("efficientnet-lite0", 64, 64)
     pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         features = lite0.trunk("features", FrameSpec(width=64, height=64, window=64))(pixels)
@@ -48,7 +48,7 @@ def test_the_published_classifier_says_what_the_network_says(lite0: Backbone) ->
     pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         features = lite0.trunk("features", FrameSpec(width=64, height=64, window=64))(pixels).mean((2, 3))
-        wanted = efficientnet.network("efficientnet-lite0", 64, 64)(pixels)
+        wanted = efficientnet.load_network("efficientnet-lite0", 64, 64)(pixels)
 
     assert lite0.published is not None
     np.testing.assert_allclose(lite0.published.head.logits(features.numpy()), wanted, atol=1e-4)
@@ -56,11 +56,11 @@ def test_the_published_classifier_says_what_the_network_says(lite0: Backbone) ->
 
 def test_an_unknown_backbone_is_refused_with_what_there_is() -> None:
     with pytest.raises(TrainingError, match=r"no backbone 'resnet51'.*efficientnet-lite0"):
-        backbone("resnet51")
+        load_backbone("resnet51")
 
 
 def test_an_unknown_cut_is_refused_with_what_there_is(lite0: Backbone) -> None:
-    with pytest.raises(TrainingError, match=r"no cut 'layer4': block-0"):
+    with pytest.raises(TrainingError, match=r"no cut 'layer4': use one of block-0"):
         lite0.trunk("layer4", SPEC)
 
 
@@ -78,10 +78,10 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_torchvision_network_is_cut_at_its_modules(resnet_file: Path) -> None:
     import torch
 
-    resnet = backbone("resnet18", resnet_file)
+    resnet = load_backbone("resnet18", resnet_file)
 
     assert {"layer1", "layer3.1", "layer4"} <= set(resnet.cuts)
-    assert resnet.steps["layer3"] == 16
+    assert resnet.strides["layer3"] == 16
     assert resnet.trunk("layer3", SPEC)(torch.zeros(1, 3, 96, 128)).shape == (1, 256, 6, 8)
 
 
@@ -89,15 +89,21 @@ def test_a_torchvision_network_becomes_a_dense_pass_that_onnx_answers_alike(resn
     import onnxruntime
     from torch import nn
 
-    resnet = backbone("resnet18", resnet_file)
+    resnet = load_backbone("resnet18", resnet_file)
     model = dense_pass.DensePass(
-        resnet.trunk("layer2", SPEC), nn.Linear(128, 3), SPEC, step=8, mean=resnet.mean, std=resnet.std, whole="windows"
+        resnet.trunk("layer2", SPEC),
+        nn.Linear(128, 3),
+        SPEC,
+        feature_stride=8,
+        mean=resnet.mean,
+        std=resnet.std,
+        whole="windows",
     ).eval()
     dense_pass.export(model, SPEC, tmp_path / "model.onnx")
     frames = np.random.default_rng(1).integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
 
-    for ours, torchs in zip(session.run(None, {"FRAME": frames}), dense_pass.answer(model, frames), strict=True):
+    for ours, torchs in zip(session.run(None, {"FRAME": frames}), dense_pass.run_network(model, frames), strict=True):
         np.testing.assert_allclose(ours, torchs, atol=1e-4)
 
 
@@ -106,7 +112,7 @@ def test_a_torchvision_network_that_reads_the_mean_of_its_features_has_a_publish
 ) -> None:
     import torch
 
-    resnet = backbone("resnet18", resnet_file)
+    resnet = load_backbone("resnet18", resnet_file)
     state = torch.load(resnet_file, weights_only=True)
 
     assert resnet.published is not None
@@ -125,19 +131,19 @@ def test_a_network_of_other_classes_or_with_more_before_its_classifier_has_none(
     made = torchvision.models.get_model(name, weights=None, **other)
     torch.save(made.state_dict(), tmp_path / "made.pth")
 
-    assert backbone(name, tmp_path / "made.pth").published is None
+    assert load_backbone(name, tmp_path / "made.pth").published is None
 
 
 def test_weights_of_another_network_are_refused(resnet_file: Path) -> None:
-    with pytest.raises(TrainingError, match="does not hold the weights of resnet50"):
-        backbone("resnet50", resnet_file)
+    with pytest.raises(TrainingError, match="does not contain the weights of resnet50"):
+        load_backbone("resnet50", resnet_file)
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(b"not weights")
 
-    with pytest.raises(TrainingError, match="no file of weights"):
-        backbone("resnet18", tmp_path / "x.pth")
+    with pytest.raises(TrainingError, match="not a weights file"):
+        load_backbone("resnet18", tmp_path / "x.pth")
 
 
 def test_a_refused_download_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -149,5 +155,5 @@ def test_a_refused_download_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", refuse)
 
-    with pytest.raises(TrainingError, match=r"cannot be downloaded \(connection refused\): give them as a file"):
-        backbone("resnet18")
+    with pytest.raises(TrainingError, match=r"cannot be downloaded \(connection refused\): pass a file"):
+        load_backbone("resnet18")

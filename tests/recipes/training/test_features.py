@@ -1,4 +1,4 @@
-"""Features: computed once, kept by content, whatever happens in between."""
+"""Features: computed once and cached by content, also after kills and full disks."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.recipes.training.training_making import SPEC, draw, pictures
+from tests.recipes.training.synthetic_data import SPEC, draw, pictures
 
 pytest.importorskip("torch")
 
@@ -21,49 +21,52 @@ from uncia.training import TrainingError
 from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.feature_store.cache import FeatureCache, Rows
 from uncia.training.features import extraction as features
+from uncia.training.features import inputs
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.extraction import cache_file, extract
-from uncia.training.features.inputs import Sight, augmented
-from uncia.training.features.trunk_extractor import PooledRows, TrunkRows
+from uncia.training.features.inputs import ImageRegion, augment
+from uncia.training.features.trunk_extractor import PooledFeatures, TrunkExtractor
 
 CUT = "block-5"
 
 
 @pytest.fixture
-def sights(tmp_path: Path) -> list[Sight]:
-    return [Sight(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
+def regions(tmp_path: Path) -> list[ImageRegion]:
+    return [ImageRegion(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
 
 
 def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backbone, tmp_path: Path) -> None:
     frames = np.stack([draw("disc", 1)[0][:96, :128], draw("bar", 2)[0][:96, :128]])
-    (rows,) = TrunkRows(lite0, (CUT,), SPEC, tmp_path)(frames)
+    (rows,) = TrunkExtractor(lite0, (CUT,), SPEC, tmp_path)(frames)
     with torch.inference_mode():
-        (wanted,) = PooledRows(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
+        (wanted,) = PooledFeatures(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
 
     assert rows.shape == (2, 1 + 2 * 3, 80)
     np.testing.assert_allclose(rows, wanted, atol=1e-4)
 
 
-def test_a_second_run_computes_nothing(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    first = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
-    second = extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+def test_a_second_run_computes_nothing(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+    first = extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    second = extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
-    assert (first.computed, second.computed) == (len(sights), 0)
-
-
-def test_rows_belong_to_the_content_and_not_to_the_name(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
-    moved = sights[0].path.rename(tmp_path / "moved.jpg")
-
-    assert extract([Sight(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+    assert (first.computed, second.computed) == (len(regions), 0)
 
 
-def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    found = extract(sights[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
-    content = found.contents[0]
+def test_rows_belong_to_the_content_and_not_to_the_name(
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
+) -> None:
+    extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    moved = regions[0].path.rename(tmp_path / "moved.jpg")
+
+    assert extract([ImageRegion(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+
+
+def test_augmentations_are_rows_of_their_own(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+    found = extract(regions[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
+    content = found.digests[0]
     assert content
     with FeatureCache(cache_file(tmp_path, lite0, CUT, SPEC)) as cache:
-        plain, mirror, colour = (cache.get(sights[0].key(content, each)) for each in ("plain", "mirror", "colour"))
+        plain, mirror, colour = (cache.get(regions[0].key(content, entry)) for entry in ("plain", "mirror", "colour"))
 
     assert not np.allclose(plain, mirror) and not np.allclose(plain, colour)
 
@@ -71,25 +74,27 @@ def test_augmentations_are_rows_of_their_own(lite0: Backbone, sights: list[Sight
 def test_the_light_of_a_photograph_is_drawn_by_its_content() -> None:
     pixels = draw("disc", 1)[0]
 
-    np.testing.assert_array_equal(augmented(pixels, "colour", "a"), augmented(pixels, "colour", "a"))
-    assert (augmented(pixels, "colour", "a") != augmented(pixels, "colour", "b")).any()
+    np.testing.assert_array_equal(augment(pixels, "colour", "a"), augment(pixels, "colour", "a"))
+    assert (augment(pixels, "colour", "a") != augment(pixels, "colour", "b")).any()
 
 
-def test_several_cuts_come_out_of_one_pass(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    extract(sights, ("plain",), lite0, ("block-2", CUT), SPEC, tmp_path)
+def test_several_cuts_come_out_of_one_pass(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+    extract(regions, ("plain",), lite0, ("block-2", CUT), SPEC, tmp_path)
 
-    assert extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
-    assert extract(sights, ("plain",), lite0, ("block-2",), SPEC, tmp_path).computed == 0
+    assert extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+    assert extract(regions, ("plain",), lite0, ("block-2",), SPEC, tmp_path).computed == 0
 
 
-def test_an_unreadable_photograph_is_told_and_fails_alone(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
+def test_an_unreadable_photograph_is_reported_and_fails_alone(
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
+) -> None:
     broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
-    broken.write_bytes(sights[0].path.read_bytes()[:200])
-    found = extract([Sight(broken), *sights, Sight(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    broken.write_bytes(regions[0].path.read_bytes()[:200])
+    found = extract([ImageRegion(broken), *regions, ImageRegion(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
     assert set(found.unreadable) == {broken, missing}
-    assert found.contents[0] is None and found.contents[-1] is None
-    assert found.computed == len(sights)
+    assert found.digests[0] is None and found.digests[-1] is None
+    assert found.computed == len(regions)
 
 
 @pytest.mark.parametrize("kind", ["I;16", "CMYK", "L", "RGBA"])
@@ -102,11 +107,11 @@ def test_files_of_any_kind_have_features(lite0: Backbone, tmp_path: Path, kind: 
     path = tmp_path / ("x.jpg" if kind == "CMYK" else "x.png")
     image.save(path)
 
-    assert extract([Sight(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
+    assert extract([ImageRegion(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
 
 
 def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -121,15 +126,15 @@ def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
     with monkeypatch.context() as patched:
         patched.setattr(FeatureCache, "put", once)
         with pytest.raises(Killed):
-            extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+            extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
-    assert extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == len(sights) - 2
+    assert extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == len(regions) - 2
 
 
-def test_a_full_disk_is_told_and_what_was_there_is_kept(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_is_reported_and_cached_rows_remain(
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    extract(regions[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path)
     connected = FeatureCache.__init__
 
     def tiny(self: FeatureCache, path: Path) -> None:
@@ -139,7 +144,7 @@ def test_a_full_disk_is_told_and_what_was_there_is_kept(
     monkeypatch.setattr(FeatureCache, "__init__", tiny)
     with pytest.raises(TrainingError, match=r"cannot be written .*full"):
         extract(
-            [*sights, *(dataclasses.replace(sight, box=(0, 0, 1, 1)) for sight in sights)] * 4,
+            [*regions, *(dataclasses.replace(region, box=(0, 0, 1, 1)) for region in regions)] * 4,
             ("plain", "mirror", "colour"),
             lite0,
             (CUT,),
@@ -148,42 +153,42 @@ def test_a_full_disk_is_told_and_what_was_there_is_kept(
         )
     monkeypatch.undo()
 
-    assert extract(sights[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
+    assert extract(regions[:1], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
 
 
-def test_a_cache_that_is_no_folder_is_told_with_what_to_do(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path
+def test_a_cache_path_that_is_a_file_is_reported_with_advice(
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(TrainingError, match=r"cannot be written \(File exists\): .* another folder with --cache"):
-        extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path / "file")
+        extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path / "file")
 
 
 @pytest.mark.parametrize("begin", [0, 4096], ids=["no database", "torn pages"])
-def test_a_damaged_cache_is_told_with_what_to_do(
-    begin: int, lite0: Backbone, sights: list[Sight], tmp_path: Path
+def test_a_damaged_cache_is_reported_with_advice(
+    begin: int, lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
 ) -> None:
-    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
     file = cache_file(tmp_path, lite0, CUT, SPEC)
     data = file.read_bytes()
     file.write_bytes(data[:begin] + b"\xa5" * (len(data) - begin))
 
-    with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove that file"):
-        extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove the file"):
+        extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
 
 def test_no_more_frames_are_in_flight_than_a_chunk_has(
-    lite0: Backbone, sights: list[Sight], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: Backbone, regions: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[Sight] = []
+    begun: list[ImageRegion] = []
     away: list[int] = []
     most: list[int] = []
-    look, put = features.look, FeatureCache.put
+    load_pixels, put = inputs.load_pixels, FeatureCache.put
 
-    def looking(sight: Sight, spec: FrameSpec) -> Pixels:
-        begun.append(sight)
-        return look(sight, spec)
+    def looking(region: ImageRegion, spec: FrameSpec) -> Pixels:
+        begun.append(region)
+        return load_pixels(region, spec)
 
     def putting(cache: FeatureCache, computed: Iterable[tuple[str, Rows]]) -> None:
         most.append(len(begun) - sum(away))
@@ -192,19 +197,19 @@ def test_no_more_frames_are_in_flight_than_a_chunk_has(
         away.append(len(rows))
 
     monkeypatch.setattr(features, "_CHUNK", 2)
-    monkeypatch.setattr(features, "look", looking)
+    monkeypatch.setattr(features, "load_pixels", looking)
     monkeypatch.setattr(FeatureCache, "put", putting)
-    extract(sights, ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
-    assert sum(away) == len(sights)
+    assert sum(away) == len(regions)
     assert max(most) == 2
 
 
-def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, sights: list[Sight], tmp_path: Path) -> None:
-    from uncia.training.features.inputs import look
+def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+    from uncia.training.features.inputs import load_pixels
 
-    whole = look(sights[0], SPEC)
-    crop = look(dataclasses.replace(sights[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
+    whole = load_pixels(regions[0], SPEC)
+    crop = load_pixels(dataclasses.replace(regions[0], box=(0.2, 0.2, 0.3, 0.3)), SPEC)
 
-    np.testing.assert_array_equal(whole, load_frame(sights[0].path, SPEC))
+    np.testing.assert_array_equal(whole, load_frame(regions[0].path, SPEC))
     assert (crop != whole).any()

@@ -1,4 +1,4 @@
-"""`uncia train` where there is no room left: one sentence that says what to do, and what was there stays whole."""
+"""`uncia train` on a full disk: one sentence with advice, and existing files stay intact."""
 
 import re
 import shutil
@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.packages import write_package
-from tests.recipes.training.killing import Command, content
-from tests.recipes.training.training_making import table_beside
+from tests.recipes.training.killed_process import Command, content
+from tests.recipes.training.synthetic_data import write_table
 
 pytest.importorskip("torch")
 
 KB = 1024
 SHALLOW = ("--cut", "block-2", "--penalty", "0.1", "--augment", "none")
-"""Its graphs have some 80 KB."""
+"""Its graphs have about 80 KB."""
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return table_beside(tmp_path_factory.mktemp("source") / "photographs", bursts=12)
+    return write_table(tmp_path_factory.mktemp("source") / "photographs", bursts=12)
 
 
 def train(how: str, source: Path, folder: Path, *options: str) -> list[str]:
@@ -29,23 +29,23 @@ def train(how: str, source: Path, folder: Path, *options: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def with_features(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that holds all features, and the graph that computed them."""
+    """A cache with all features, and the graph that computed them."""
     folder = tmp_path_factory.mktemp("with-features")
     Command(train("head", source, folder, *SHALLOW), folder / "log").finish()
     return folder / "features"
 
 
 def refusal(arguments: list[str], folder: Path, most_bytes: int) -> str:
-    """What the command says in the end, where no file may become larger than that."""
-    told = Command(arguments, folder / "log", most_bytes=most_bytes).fail()
-    assert "Traceback" not in told
-    return told.splitlines()[-1]
+    """The command's last line, where no file may become larger than this."""
+    result = Command(arguments, folder / "log", most_bytes=most_bytes).fail()
+    assert "Traceback" not in result
+    return result.splitlines()[-1]
 
 
 def test_no_room_for_the_graph_that_computes_features(source: Path, tmp_path: Path) -> None:
-    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 48 * KB)
+    result = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 48 * KB)
 
-    assert re.search(r"^uncia: .*\.onnx cannot be written .*: make room, then give the same command again", told)
+    assert re.search(r"^uncia: .*\.onnx cannot be written .*: free some space and run the same command again", result)
     assert list((tmp_path / "features").glob("*.onnx")) == list((tmp_path / "features").glob(".exporting-*")) == []
 
 
@@ -53,9 +53,11 @@ def test_no_room_for_features(source: Path, with_features: Path, tmp_path: Path)
     (tmp_path / "features").mkdir()
     for graph in with_features.glob("*.onnx"):
         shutil.copy(graph, tmp_path / "features")
-    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 36 * KB)
+    result = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 36 * KB)
 
-    assert re.search(r"^uncia: the feature cache .* cannot be written .*: make room or name another folder", told)
+    assert re.search(
+        r"^uncia: the feature cache .* cannot be written .*: free some space or choose another folder", result
+    )
 
 
 def test_no_room_for_the_package(source: Path, with_features: Path, tmp_path: Path) -> None:
@@ -63,15 +65,19 @@ def test_no_room_for_the_package(source: Path, with_features: Path, tmp_path: Pa
     out = tmp_path / "models" / "shapes"
     write_package(out)
     before = content(out)
-    told = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 64 * KB)
+    result = refusal(train("head", source, tmp_path, *SHALLOW), tmp_path, 64 * KB)
 
-    assert re.search(r"^uncia: the package .* cannot be written .*: make room, .* what was there stays$", told)
+    assert re.search(
+        r"^uncia: the package .* cannot be written .*: free some space .* an existing package is unchanged$", result
+    )
     assert content(out) == before
     assert list(out.parent.iterdir()) == [out]
 
 
 def test_no_room_for_a_checkpoint(source: Path, tmp_path: Path) -> None:
     arguments = ["train", "small", str(source), "--out", str(tmp_path / "tiny"), "--width", "32", "--height", "24"]
-    told = refusal(arguments, tmp_path, 16 * KB)
+    result = refusal(arguments, tmp_path, 16 * KB)
 
-    assert re.search(r"^uncia: the checkpoint .* cannot be written .*: make room, then give the same command", told)
+    assert re.search(
+        r"^uncia: the checkpoint .* cannot be written .*: free some space and run the same command", result
+    )

@@ -1,4 +1,4 @@
-"""A head on frozen features: it learns, it says so, and what is served says what was judged."""
+"""A head on frozen features: training, its card, and the served graph's predictions."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.recipes.training.training_making import SPEC, data_set
+from tests.recipes.training.synthetic_data import SPEC, data_set
 
 pytest.importorskip("torch")
 
@@ -17,34 +17,35 @@ from uncia.training.datasets.image_decoding import load_frame
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
-from uncia.training.heads.head import HeadSettings, train_head
-from uncia.training.linear.logistic import Examples, class_weights, fit
-from uncia.training.model_packages.package import Package, write_package
-from uncia.training.model_packages.trained_model import Trained
+from uncia.training.heads.training import HeadSettings, train_head
+from uncia.training.linear.logistic_regression import TrainingRows, class_weights, fit_logistic_regression
+from uncia.training.model_packages.package_writing import TrainedPackage, write_trained_package
+from uncia.training.model_packages.trained_model import TrainedModel
 
 Drawn = tuple[Dataset, Split]
 
 
 @pytest.fixture(scope="module")
-def package(trained: Trained, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return write_package(trained, *drawn, tmp_path_factory.mktemp("models") / "shapes", name="shapes", seed=1)
+def package(trained: TrainedModel, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> TrainedPackage:
+    return write_trained_package(trained, *drawn, tmp_path_factory.mktemp("models") / "shapes", name="shapes", seed=1)
 
 
 @pytest.fixture(scope="module")
-def graph(package: Package) -> onnxruntime.InferenceSession:
+def graph(package: TrainedPackage) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
 
 
-def test_it_learns_what_a_child_sees(trained: Trained) -> None:
+def test_it_learns_what_a_child_sees(trained: TrainedModel) -> None:
     assert (trained.test.logits.argmax(axis=1) == trained.test.truth).all()
 
 
-def test_the_graph_says_of_a_file_what_was_judged(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+def test_the_graph_gives_the_evaluated_predictions_for_the_files(
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
-    """No training-serving skew: features out of the cache against the served graph on the file itself."""
+    """No training-serving skew: cached features against the served graph on the file itself."""
     wanted = softmax(trained.test.logits, float(trained.network.temperature))
-    for picture, whole, best in zip(trained.test.pictures, wanted, trained.test.windows, strict=True):
+    assert trained.test.windows is not None
+    for picture, whole, best in zip(trained.test.samples, wanted, trained.test.windows, strict=True):
         frame = load_frame(picture.path, package.card.frame)
         answer = graph.run(None, {"FRAME": frame[np.newaxis]})
 
@@ -53,9 +54,9 @@ def test_the_graph_says_of_a_file_what_was_judged(
 
 
 def test_the_place_is_the_window_of_the_thing(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
-    for picture, truth in zip(trained.test.pictures, trained.test.truth, strict=True):
+    for picture, truth in zip(trained.test.samples, trained.test.truth, strict=True):
         if picture.box is not None:
             places = graph.run(["PLACES"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
             x, y, width, height = package.card.frame.window_box(int(places[0, truth]))
@@ -65,20 +66,20 @@ def test_the_place_is_the_window_of_the_thing(
 
 
 def test_nothing_is_there_only_where_nothing_is_anywhere(
-    trained: Trained, graph: onnxruntime.InferenceSession, package: Package
+    trained: TrainedModel, graph: onnxruntime.InferenceSession, package: TrainedPackage
 ) -> None:
     nothing = next(entry.index for entry in package.card.labels.classes if entry.group == "nothing")
-    for picture in trained.test.pictures:
+    for picture in trained.test.samples:
         windows = graph.run(["WINDOWS"], {"FRAME": load_frame(picture.path, SPEC)[np.newaxis]})[0]
 
         assert (windows[0, nothing] > 0.5) == (picture.label == "empty")
 
 
 def test_the_same_seed_gives_the_same_bytes(
-    trained: Trained, drawn: Drawn, package: Package, lite0: Backbone, features_folder: Path, tmp_path: Path
+    trained: TrainedModel, drawn: Drawn, package: TrainedPackage, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     again = train_head(drawn[1], lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
-    second = write_package(again, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    second = write_trained_package(again, *drawn, tmp_path / "shapes", name="shapes", seed=1)
 
     for name in ("model.onnx", "model.json", "labels.json", "card.html"):
         assert (second.folder / name).read_bytes() == (package.folder / name).read_bytes(), name
@@ -88,11 +89,11 @@ def test_the_same_seed_gives_the_same_bytes(
 def test_every_look_becomes_a_package_of_the_streams_contract(
     look: str, drawn: Drawn, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
-    settings = HeadSettings(cut="block-5", look=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
+    settings = HeadSettings(cut="block-5", input_mode=look, spec=SPEC, penalty=0.1, augmentations=("plain",))  # type: ignore[arg-type]
     made = train_head(drawn[1], lite0, settings, features_folder)
-    package = write_package(made, *drawn, tmp_path / "one", name="one", seed=1)
+    package = write_trained_package(made, *drawn, tmp_path / "one", name="one", seed=1)
     session = onnxruntime.InferenceSession(str(package.folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    frame = load_frame(made.test.pictures[0].path, package.card.frame)
+    frame = load_frame(made.test.samples[0].path, package.card.frame)
     whole, windows, places = session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": np.stack([frame, frame])})
 
     assert whole.shape == windows.shape == places.shape == (2, 3)
@@ -105,20 +106,20 @@ def test_every_look_becomes_a_package_of_the_streams_contract(
 def test_one_class_alone_is_refused(lite0: Backbone, tmp_path: Path) -> None:
     _, split = data_set(tmp_path / "photographs", kinds=("disc",))
 
-    with pytest.raises(TrainingError, match=r"only 'disc': at least two classes .* name it `empty`"):
+    with pytest.raises(TrainingError, match=r"only 'disc': at least two classes .* label them `empty`"):
         train_head(split, lite0, HeadSettings(spec=SPEC), tmp_path)
 
 
-def test_a_class_of_one_photograph_is_learnt_beside_one_of_many() -> None:
+def test_a_class_of_one_photograph_is_found_among_many_of_another() -> None:
     chance = np.random.default_rng(1)
     many, one = chance.normal(0, 1, (10_000, 8)), np.full((1, 8), 6.0)
     rows = np.concatenate([many, one]).astype(np.float32)
     truth = np.array([0] * 10_000 + [1])
     weights = class_weights(truth, 2)[truth]
-    head = fit(rows, Examples(np.arange(10_001), truth, weights), 2, penalty=0.01)
-    told = head.logits(rows).argmax(axis=1)
+    head = fit_logistic_regression(rows, TrainingRows(np.arange(10_001), truth, weights), 2, penalty=0.01)
+    result = head.logits(rows).argmax(axis=1)
 
-    assert told[-1] == 1 and (told[:-1] == 0).mean() > 0.999
+    assert result[-1] == 1 and (result[:-1] == 0).mean() > 0.999
 
 
 def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
@@ -130,17 +131,17 @@ def test_an_unreadable_photograph_is_left_out_and_stands_on_the_card(
     extra = dataclasses.replace(split.train[0], path=broken)
     more = Split((*split.train, extra), split.held_out, split.test)
     made = train_head(more, lite0, HeadSettings(cut="block-5", spec=SPEC, penalty=0.1), features_folder)
-    package = write_package(made, data, more, tmp_path / "one", name="one", seed=1)
+    package = write_trained_package(made, data, more, tmp_path / "one", name="one", seed=1)
 
     assert set(made.unreadable) == {broken}
     assert "broken.jpg" in (package.folder / "card.html").read_text()
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"), [({"disc"}, "only those of 'bar' can be read"), ({"bar", "disc"}, "none can be read")]
+    ("broken", "result"), [({"disc"}, "only those of 'bar' can be read"), ({"bar", "disc"}, "none can be read")]
 )
 def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
-    broken: set[str], told: str, lite0: Backbone, features_folder: Path, tmp_path: Path
+    broken: set[str], result: str, lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     _, split = data_set(tmp_path / "photographs", kinds=("bar", "disc"))
     for picture in split.train:
@@ -148,49 +149,49 @@ def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
             picture.path.write_bytes(b"no photograph")
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
 
-    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{told} \(.*\.jpg: .*\): `uncia data check`"):
+    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{result} \(.*\.jpg: .*\): `uncia data check`"):
         train_head(split, lite0, settings, features_folder)
 
 
-def test_labels_without_training_photographs_are_told(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
+def test_labels_without_training_photographs_are_reported(drawn: Drawn, lite0: Backbone, features_folder: Path) -> None:
     split = drawn[1]
     strange = dataclasses.replace(split.test[0], label="hare")
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
     made = train_head(Split(split.train, split.held_out, (*split.test, strange)), lite0, settings, features_folder)
 
     assert any("hare" in note for note in made.notes)
-    assert len(made.test.pictures) == len(split.test)
+    assert len(made.test.samples) == len(split.test)
 
 
 def test_a_full_disk_leaves_the_package_that_was_there(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+    package = write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
     before = (package.folder / "model.json").read_bytes()
 
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("uncia.training.model_packages.package.dense_pass.export", full)
-    with pytest.raises(TrainingError, match=r"No space left on device.*what was there stays"):
-        write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
+    monkeypatch.setattr("uncia.training.model_packages.package_writing.dense_pass.export", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*an existing package is unchanged"):
+        write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=2)
 
     assert (package.folder / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
 
 
-def test_a_graph_that_answers_otherwise_is_not_written(
-    trained: Trained, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_graph_that_differs_from_the_predictions_is_not_written(
+    trained: TrainedModel, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
     with torch.no_grad():
-        trained.network.head.bias += 50 * torch.arange(3)
+        trained.network.head.bias.add_(50 * torch.arange(3))
     try:
-        with pytest.raises(TrainingError, match="than was judged"):
-            write_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
+        with pytest.raises(TrainingError, match="differs from the evaluated prediction"):
+            write_trained_package(trained, *drawn, tmp_path / "shapes", name="shapes", seed=1)
     finally:
         with torch.no_grad():
-            trained.network.head.bias -= 50 * torch.arange(3)
+            trained.network.head.bias.sub_(50 * torch.arange(3))
 
     assert not (tmp_path / "shapes").exists()

@@ -1,5 +1,6 @@
-"""`uncia train head` and `fine-tune`, killed for good (-9) and given again: nothing is lost, nothing is done twice."""
+"""`uncia train head` and `fine-tune`, killed (-9) and run again: nothing is lost, and nothing is computed twice."""
 
+import functools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.packages import write_package
-from tests.recipes.training.killing import Command, cached, content, held_at
-from tests.recipes.training.training_making import table_beside
+from tests.recipes.training.killed_process import Command, cached, content, has_printed, has_rows, held_at
+from tests.recipes.training.synthetic_data import write_table
 from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import Split, split
 
@@ -17,12 +18,12 @@ pytest.importorskip("torch")
 
 FAST = ("--cut", "block-5", "--penalty", "0.1", "--augment", "none")
 FAST_TUNING = ("--cut", "block-2", "--blocks", "1", "--augment", "none", "--epochs", "3", "--patience", "9")
-"""The last of three blocks learns."""
+"""The last of three blocks is trained."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run has everything of its own but the photographs."""
+    """The folders of one run; the photographs are shared."""
 
     folder: Path
     source: Path
@@ -48,18 +49,18 @@ class Place:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough of them for two chunks of the training side."""
-    return table_beside(tmp_path_factory.mktemp("source") / "photographs", bursts=16)
+    """Enough for two chunks of training photographs."""
+    return write_table(tmp_path_factory.mktemp("source") / "photographs", bursts=16)
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return table_beside(tmp_path_factory.mktemp("few") / "photographs", bursts=5)
+    return write_table(tmp_path_factory.mktemp("few") / "photographs", bursts=5)
 
 
 @pytest.fixture(scope="module")
 def parts(source: Path) -> Split:
-    """As the command parts them."""
+    """The command's own split."""
     return split(read_dataset(source), seed=0)
 
 
@@ -70,7 +71,7 @@ def place(tmp_path: Path, source: Path) -> Place:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Place:
-    """A head that nobody killed."""
+    """A head whose training was not killed."""
     place = Place(tmp_path_factory.mktemp("undisturbed"), source)
     place.head().finish()
     return place
@@ -78,7 +79,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Place
 
 @dataclass(frozen=True)
 class Ending:
-    """What was in the cache after each kill and in the end, and what became of it."""
+    """What was in the cache after each kill and in the end, and the result."""
 
     cached: list[dict[str, int]]
     place: Place
@@ -95,7 +96,7 @@ def killed_over_features(tmp_path_factory: pytest.TempPathFactory, source: Path,
         (parts.test[-1], len(parts.train) + len(parts.held_out)),
     ):
         with held_at(picture.path):
-            place.head().kill_when(lambda rows=before: len(cached(place.cache)) >= rows, f"{before} rows are cached")
+            place.head().kill_when(functools.partial(has_rows, place.cache, before), f"{before} rows are cached")
         after.append(cached(place.cache))
     place.head().finish()
     return Ending([*after, cached(place.cache)], place)
@@ -124,7 +125,7 @@ def test_a_head_after_three_kills_is_byte_for_byte_the_undisturbed_one(
     assert content(killed_over_features.place.out) == content(undisturbed.out)
 
 
-def test_nothing_lies_beside_a_head_that_was_killed(killed_over_features: Ending) -> None:
+def test_a_killed_run_leaves_no_files(killed_over_features: Ending) -> None:
     assert [path.name for path in killed_over_features.place.out.parent.iterdir()] == ["shapes"]
 
 
@@ -168,9 +169,9 @@ def undisturbed_tuning(tmp_path_factory: pytest.TempPathFactory, few: Path) -> P
 
 @dataclass(frozen=True)
 class Tuning:
-    """Fine-tuning that was killed three times: what its last run said, and what became of it."""
+    """Fine-tuning that was killed three times: the last run's output, and the result."""
 
-    last_told: str
+    last_output: str
     place: Place
     rows: tuple[dict[str, int], dict[str, int]]
     """In the cache after the first kill, and in the end."""
@@ -185,13 +186,13 @@ def killed_over_epochs(tmp_path_factory: pytest.TempPathFactory, few: Path) -> T
     rows = cached(place.cache)
     for epoch in (2, 3):
         going_on = place.fine_tune()
-        going_on.kill_when(lambda run=going_on, n=epoch: f"epoch {n} of" in run.told, f"epoch {epoch}")
+        going_on.kill_when(functools.partial(has_printed, going_on, f"epoch {epoch} of"), f"epoch {epoch}")
     last = place.fine_tune().finish()
     return Tuning(last, place, (rows, cached(place.cache)))
 
 
 def test_fine_tuning_goes_on_from_the_epoch_in_which_it_was_killed(killed_over_epochs: Tuning) -> None:
-    assert [line[:7] for line in killed_over_epochs.last_told.splitlines() if line.startswith("epoch")] == ["epoch 3"]
+    assert [line[:7] for line in killed_over_epochs.last_output.splitlines() if line.startswith("epoch")] == ["epoch 3"]
 
 
 def test_fine_tuning_computes_no_features_again_after_a_kill(killed_over_epochs: Tuning) -> None:
@@ -206,5 +207,5 @@ def test_fine_tuning_after_three_kills_is_byte_for_byte_the_undisturbed_one(
     assert content(killed_over_epochs.place.out) == content(undisturbed_tuning.out)
 
 
-def test_no_checkpoint_lies_beside_a_tuned_package(killed_over_epochs: Tuning) -> None:
+def test_a_finished_run_leaves_no_checkpoint(killed_over_epochs: Tuning) -> None:
     assert [path.name for path in killed_over_epochs.place.out.parent.iterdir()] == ["shapes"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.recipes.training.training_making import table_beside
+from tests.recipes.training.synthetic_data import write_table
 from uncia.commands.models_ablate import ablate_command
 from uncia.commands.train import app
 from uncia.serving.model_card import read_model_card
@@ -18,7 +18,7 @@ from uncia.training import TrainingError
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     pytest.importorskip("torch")
-    return table_beside(tmp_path / "photographs", bursts=6)
+    return write_table(tmp_path / "photographs", bursts=6)
 
 
 def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path) -> None:
@@ -26,10 +26,10 @@ def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path
     sizes = ["--width", "32", "--height", "24", "--epochs", "1"]
     done = CliRunner().invoke(app, ["small", str(folders), "--out", str(out), *sizes, "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
 
-    assert told["classes"] == ["bar", "disc", "empty"]
-    assert told["label_set"] == read_model_card(out).label_set
+    assert result["classes"] == ["bar", "disc", "empty"]
+    assert result["label_set"] == read_model_card(out).label_set
     assert {path.name for path in out.iterdir()} == {"model.onnx", "model.json", "labels.json", "card.html"}
     assert [path.name for path in out.parent.iterdir()] == ["tiny"], "no checkpoint is left behind"
 
@@ -55,11 +55,11 @@ def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis" / "chapter.txt").write_text("x")
     done = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / "thesis")])
 
-    assert isinstance(done.exception, TrainingError) and "is no model package" in str(done.exception)
+    assert isinstance(done.exception, TrainingError) and "is not a model package" in str(done.exception)
 
 
 def test_what_the_ablation_does_not_know_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no 'sideways': whole, windows, crops"):
+    with pytest.raises(TrainingError, match=r"no 'sideways': use whole, windows, crops"):
         ablate_command(tmp_path, look="whole,sideways", augment="none")
 
 

@@ -1,4 +1,4 @@
-"""A build is whole or absent, the same each time, and over at once when nothing changed."""
+"""A build is atomic, reproducible, and a no-op when nothing changed."""
 
 import shutil
 import sys
@@ -12,13 +12,13 @@ from tritonclient.grpc import model_config_pb2
 from uncia.serving.model_card import read_model_card
 from uncia.serving.model_versions import read_version_state
 from uncia.triton_models.recipes import species_classifier
-from uncia.triton_models.recipes.species_classifier import BuildError, Built, build, up_to_date
-from uncia.triton_models.repository import draft, sha256
+from uncia.triton_models.recipes.species_classifier import BuildError, BuildResult, build, up_to_date
+from uncia.triton_models.repository import sha256, staging_folder
 from uncia.triton_models.triton_config import config_pbtxt
 
 
 @pytest.fixture
-def copy(built: Built, tmp_path: Path) -> Path:
+def copy(built: BuildResult, tmp_path: Path) -> Path:
     """A repository of this test's own."""
     shutil.copytree(built.folder, tmp_path / "repository" / built.folder.name)
     return tmp_path / "repository"
@@ -28,7 +28,7 @@ def no_torch(*_: object) -> None:
     raise AssertionError("nothing was to be built")
 
 
-def test_the_folder_is_what_triton_and_the_workers_need(built: Built) -> None:
+def test_the_folder_is_what_triton_and_the_workers_need(built: BuildResult) -> None:
     files = {str(path.relative_to(built.folder)) for path in built.folder.rglob("*") if path.is_file()}
 
     assert files == {
@@ -40,7 +40,7 @@ def test_the_folder_is_what_triton_and_the_workers_need(built: Built) -> None:
     assert read_version_state(built.folder).live == "1"
 
 
-def test_nothing_else_is_left_in_the_repository(built: Built) -> None:
+def test_nothing_else_is_left_in_the_repository(built: BuildResult) -> None:
     assert [path.name for path in built.folder.parent.iterdir() if path.is_dir()] == [built.folder.name]
 
 
@@ -73,19 +73,19 @@ def _cut(folder: Path) -> None:
         "card of another version",
     ],
 )
-def test_what_is_damaged_is_not_up_to_date(built: Built, copy: Path, harm: Callable[[Path], object]) -> None:
+def test_what_is_damaged_is_not_up_to_date(built: BuildResult, copy: Path, harm: Callable[[Path], object]) -> None:
     harm(copy / built.folder.name)
 
     assert up_to_date(copy / built.folder.name, built.card.built_from) is None
 
 
-def test_another_backend_is_another_build(built: Built) -> None:
+def test_another_backend_is_another_build(built: BuildResult) -> None:
     assert species_classifier.fingerprint("onnxruntime") != species_classifier.fingerprint("python")
 
 
 def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(draft: Path, *_: object) -> None:
-        (draft / species_classifier.VERSION).mkdir()
+    def fail(staging_folder: Path, *_: object) -> None:
+        (staging_folder / species_classifier.VERSION).mkdir()
         raise BuildError("disk full")
 
     monkeypatch.setattr(species_classifier, "_make", fail)
@@ -98,8 +98,8 @@ def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytes
 
 
 def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(copy: Path) -> None:
-    with draft(copy, species_classifier.NAME) as made, pytest.raises(FileNotFoundError):
-        species_classifier._place(made, copy / species_classifier.NAME)
+    with staging_folder(copy, species_classifier.NAME) as made, pytest.raises(FileNotFoundError):
+        species_classifier._move_into_place(made, copy / species_classifier.NAME)
 
     assert not build(copy).fresh
 
@@ -120,7 +120,7 @@ def test_torch_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         build(tmp_path)
 
 
-def test_the_same_versions_export_the_same_bytes(built: Built, tmp_path: Path) -> None:
+def test_the_same_versions_export_the_same_bytes(built: BuildResult, tmp_path: Path) -> None:
     from uncia.triton_models.recipes import dense_pass
 
     dense_pass.export(dense_pass.load(built.card.frame), built.card.frame, tmp_path / "again.onnx")
@@ -129,7 +129,7 @@ def test_the_same_versions_export_the_same_bytes(built: Built, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("backend", ["python", "onnxruntime"])
-def test_triton_understands_the_configuration(built: Built, backend: str) -> None:
+def test_triton_understands_the_configuration(built: BuildResult, backend: str) -> None:
     card = built.card.model_copy(update={"backend": backend})
     config = text_format.Parse(config_pbtxt([card]), model_config_pb2.ModelConfig())
 
@@ -142,7 +142,7 @@ def test_triton_understands_the_configuration(built: Built, backend: str) -> Non
     assert [warmup.batch_size for warmup in config.model_warmup] == [1, 8]
 
 
-def test_tensorrt_is_for_tritons_own_backend(built: Built) -> None:
+def test_tensorrt_is_for_tritons_own_backend(built: BuildResult) -> None:
     native = built.card.model_copy(update={"backend": "onnxruntime"})
 
     assert "tensorrt" in config_pbtxt([native])

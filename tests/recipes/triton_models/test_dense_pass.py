@@ -1,4 +1,4 @@
-"""The served graph answers what torch answers, and torch answers what the page on the dense pass says."""
+"""The exported graph equals torch, and torch equals the definition of the dense pass."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, self_test_pattern
-from uncia.triton_models.recipes.species_classifier import Built
+from uncia.triton_models.recipes.species_classifier import BuildResult
 
 SPEC = FrameSpec()
 
@@ -21,7 +21,7 @@ def frames() -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def graph(built: Built) -> onnxruntime.InferenceSession:
+def graph(built: BuildResult) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(built.folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
 
 
@@ -35,7 +35,7 @@ def network() -> Any:
 def test_onnx_equals_torch(graph: onnxruntime.InferenceSession, network: Any, frames: Pixels) -> None:
     from uncia.triton_models.recipes import dense_pass
 
-    for ours, torchs in zip(graph.run(None, {"FRAME": frames}), dense_pass.answer(network, frames), strict=True):
+    for ours, torchs in zip(graph.run(None, {"FRAME": frames}), dense_pass.run_network(network, frames), strict=True):
         if ours.dtype == np.float32:
             np.testing.assert_allclose(ours, torchs, atol=1e-4)
         else:
@@ -56,11 +56,11 @@ def test_whole_is_what_the_stock_network_says_of_the_frame(network: Any, frames:
     from uncia.triton_models.recipes import dense_pass, efficientnet
 
     pixels = (torch.from_numpy(frames[:1]).permute(0, 3, 1, 2).float() - 127) / 128
-    published = efficientnet.network("efficientnet-lite0", SPEC.height, SPEC.width)
+    published = efficientnet.load_network("efficientnet-lite0", SPEC.height, SPEC.width)
     with torch.inference_mode():
         stock = torch.softmax(published(pixels), dim=1).numpy()
 
-    np.testing.assert_allclose(dense_pass.answer(network, frames[:1])[0], stock, atol=1e-5)
+    np.testing.assert_allclose(dense_pass.run_network(network, frames[:1])[0], stock, atol=1e-5)
 
 
 def test_whole_sums_to_one_and_windows_do_not(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:

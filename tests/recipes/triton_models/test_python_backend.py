@@ -1,4 +1,4 @@
-"""The code that runs inside Triton: it answers each request of a batch with its own frames, and errors with errors."""
+"""The code that runs inside Triton: requests of a batch get their own outputs, and failures are errors."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
-from uncia.triton_models.recipes.species_classifier import Built
+from uncia.triton_models.recipes.species_classifier import BuildResult
 
 
 @dataclass
@@ -46,7 +46,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     sys.modules.pop(name, None)
 
 
-def arguments(built: Built, outputs: tuple[str, ...] = ("WHOLE", "WINDOWS", "PLACES")) -> dict[str, str]:
+def arguments(built: BuildResult, outputs: tuple[str, ...] = ("WHOLE", "WINDOWS", "PLACES")) -> dict[str, str]:
     config = {"input": [{"name": "FRAME"}], "output": [{"name": name} for name in outputs]}
     return {
         "model_config": json.dumps(config),
@@ -64,7 +64,7 @@ def windows(response: Response) -> Any:
     return next(tensor.array for tensor in response.output_tensors if tensor.name == "WINDOWS")
 
 
-def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleType, built: Built) -> None:
+def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleType, built: BuildResult) -> None:
     model = backend.TritonPythonModel()
     model.initialize(arguments(built))
     pattern = self_test_pattern(FrameSpec())
@@ -78,7 +78,7 @@ def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleTy
     np.testing.assert_allclose(windows(first)[1], windows(second)[0], atol=1e-4)
 
 
-def test_it_answers_the_self_test_of_its_card(backend: types.ModuleType, built: Built) -> None:
+def test_it_answers_the_self_test_of_its_card(backend: types.ModuleType, built: BuildResult) -> None:
     model = backend.TritonPythonModel()
     model.initialize(arguments(built))
     answer = windows(model.execute([request(self_test_pattern(built.card.frame))])[0])[0]
@@ -87,7 +87,7 @@ def test_it_answers_the_self_test_of_its_card(backend: types.ModuleType, built: 
 
 
 def test_a_failed_batch_is_an_error_for_each_request_and_the_process_lives(
-    backend: types.ModuleType, built: Built
+    backend: types.ModuleType, built: BuildResult
 ) -> None:
     model = backend.TritonPythonModel()
     model.initialize(arguments(built))
@@ -97,6 +97,6 @@ def test_a_failed_batch_is_an_error_for_each_request_and_the_process_lives(
     assert not model.execute([request(self_test_pattern(FrameSpec()))])[0].error
 
 
-def test_names_that_the_graph_lacks_are_reported_at_the_load(backend: types.ModuleType, built: Built) -> None:
+def test_names_that_the_graph_lacks_are_reported_at_the_load(backend: types.ModuleType, built: BuildResult) -> None:
     with pytest.raises(ValueError, match=r"no tensors \['BOXES'\]"):
         backend.TritonPythonModel().initialize(arguments(built, ("WHOLE", "BOXES")))

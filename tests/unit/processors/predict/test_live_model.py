@@ -10,7 +10,7 @@ from uncia.errors import SettingsError
 from uncia.processors.predict.live_model import CHECK_INTERVAL_S, LiveModel
 from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.settings import Settings
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 
 class Clock:

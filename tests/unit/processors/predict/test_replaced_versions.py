@@ -23,7 +23,7 @@ from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectContent
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 WIDE = FrameSpec(width=128, height=64, window=128)

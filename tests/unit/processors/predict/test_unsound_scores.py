@@ -21,7 +21,7 @@ from uncia.serving.model_card import ModelCard
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectContent
-from uncia.triton_models.releases.installing import install
+from uncia.triton_models.releases.installation import install
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FRAME = FrameSpec(width=96, height=64, window=96)

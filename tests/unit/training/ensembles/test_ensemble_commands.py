@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,46 +37,47 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(*words: object) -> dict:
-    result = CliRunner().invoke(app, [*map(str, words), "--json"], catch_exceptions=False)
+def run_json(*arguments: object) -> dict[str, Any]:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    parsed: dict[str, Any] = json.loads(result.stdout)
+    return parsed
 
 
 def test_an_ensemble_is_a_package(home: Path, tmp_path: Path) -> None:
-    facts = told(
+    facts = run_json(
         "ensemble", home / "one", home / "two", "--views", "mirror", "--rule", "mean", "--out", tmp_path / "made"
     )
     assert facts["parts"] == ["one: plain", "one: plain, mirrored", "two: plain", "two: plain, mirrored"]
     assert open_package(tmp_path / "made").card.model == "made"
 
 
-def test_what_each_part_is_worth_is_told(home: Path, tmp_path: Path) -> None:
+def test_the_command_compares_the_parts(home: Path, tmp_path: Path) -> None:
     rule = ("--rule", "stacked", "--learn-on", home / "pictures.csv")
-    facts = told("ensemble", home / "one", home / "two", *rule, "--out", tmp_path / "made")
+    facts = run_json("ensemble", home / "one", home / "two", *rule, "--out", tmp_path / "made")
     assert [line["what"] for line in facts["lines"]] == ["all 2, stacked", "one alone", "two alone"]
 
 
 def test_a_rule_that_there_is_not_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="log-odds"):
-        told("ensemble", home / "one", "--rule", "median", "--out", tmp_path / "made")
+        run_json("ensemble", home / "one", "--rule", "median", "--out", tmp_path / "made")
 
 
 def test_models_are_joined(home: Path, tmp_path: Path) -> None:
     tiny_package(tmp_path / "groups", 3, labels=("animal", "nothing"))
-    told("join", home / "one", tmp_path / "groups", "--out", tmp_path / "made")
+    run_json("join", home / "one", tmp_path / "groups", "--out", tmp_path / "made")
     assert len(open_package(tmp_path / "made").card.labels.classes) == 5
 
 
 def test_what_is_learnt_over_bursts_is_what_the_worker_reads(home: Path, tmp_path: Path) -> None:
-    told("stack-bursts", home / "one", home / "pictures.csv", "--all", "--out", tmp_path / "weights.json")
+    run_json("stack-bursts", home / "one", home / "pictures.csv", "--all", "--out", tmp_path / "weights.json")
     labels = open_package(home / "one").card.labels
     model = load_stacked_model(tmp_path / "weights.json", {labels.id: labels}.get)
-    assert [each.label for each in model.classes] == ["fox", "lynx", "empty"]
+    assert [entry.label for entry in model.classes] == ["fox", "lynx", "empty"]
 
 
 def test_a_package_is_calibrated_on_the_held_out_bursts(home: Path, tmp_path: Path) -> None:
-    facts = told("calibrate", home / "one", home / "pictures.csv", "--all", "--out", tmp_path / "made")
+    facts = run_json("calibrate", home / "one", home / "pictures.csv", "--all", "--out", tmp_path / "made")
     labels = open_package(tmp_path / "made").card.labels
     assert facts["label_set"] == labels.id != open_package(home / "one").card.label_set
     assert "30 held-out bursts" in labels.source
@@ -83,4 +85,6 @@ def test_a_package_is_calibrated_on_the_held_out_bursts(home: Path, tmp_path: Pa
 
 def test_two_promises_at_once_are_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not both"):
-        told("calibrate", home / "one", home, "--precision", "0.9", "--false-alarms", "1", "--out", tmp_path / "made")
+        run_json(
+            "calibrate", home / "one", home, "--precision", "0.9", "--false-alarms", "1", "--out", tmp_path / "made"
+        )

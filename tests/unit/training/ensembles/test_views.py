@@ -1,4 +1,4 @@
-"""Views: which there are, how large they are, and where their windows lie in the picture."""
+"""Views: parsing, sizes, and the mapping of their windows."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,10 @@ from uncia.training.ensembles.views import (
     ViewError,
     area_matrix,
     common_frame,
+    map_windows,
     parse_views,
-    places_in,
-    resized,
-    sized,
+    resize_frames,
+    scale_spec,
 )
 
 SPEC = FrameSpec()
@@ -38,16 +38,16 @@ def test_what_is_no_view_is_refused(text: str) -> None:
 
 
 def test_another_size_keeps_the_window_in_pixels() -> None:
-    larger = sized(SPEC, 1.5)
+    larger = scale_spec(SPEC, 1.5)
     assert (larger.width, larger.height, larger.window) == (672, 480, 224)
 
 
-def test_a_model_of_whole_frames_looks_at_whole_frames_of_any_size() -> None:
-    assert sized(SPEC.model_copy(update={"window": 448}), 1.5).grid == (1, 1)
+def test_a_whole_frame_model_stays_one_at_any_scale() -> None:
+    assert scale_spec(SPEC.model_copy(update={"window": 448}), 1.5).grid == (1, 1)
 
 
 def test_the_common_frame_is_the_largest_with_the_windows_of_the_plain_view() -> None:
-    common = common_frame([SPEC, sized(SPEC, 1.5)], [SPEC])
+    common = common_frame([SPEC, scale_spec(SPEC, 1.5)], [SPEC])
     assert (common.width, common.height) == (672, 480)
     assert common.grid == SPEC.grid
     assert common.window_box(3) == pytest.approx(SPEC.window_box(3))
@@ -63,22 +63,22 @@ def test_an_area_is_the_mean_of_what_it_covers() -> None:
 
 
 def test_a_flat_picture_stays_flat_at_any_size() -> None:
-    small = resized(np.full((1, 96, 128, 3), 77, np.uint8), FrameSpec(width=80, height=36))
+    small = resize_frames(np.full((1, 96, 128, 3), 77, np.uint8), FrameSpec(width=80, height=36))
     assert small.shape == (1, 36, 80, 3)
     assert (small == 77).all()
 
 
 def test_the_windows_of_the_plain_view_are_their_own_places() -> None:
-    assert places_in(SPEC, False, SPEC).tolist() == list(range(8))
+    assert map_windows(SPEC, False, SPEC).tolist() == list(range(8))
 
 
 def test_a_mirrored_window_is_on_the_other_side() -> None:
     # Four columns: what a mirrored frame shows first on the left is at the right.
-    assert places_in(SPEC, True, SPEC)[0] == 3
+    assert map_windows(SPEC, True, SPEC)[0] == 3
 
 
 def test_a_window_of_a_larger_view_lies_where_it_shows() -> None:
-    larger = sized(SPEC, 1.5)
-    table = places_in(larger, False, SPEC)
+    larger = scale_spec(SPEC, 1.5)
+    table = map_windows(larger, False, SPEC)
     last = larger.grid[0] * larger.grid[1] - 1
     assert (table[0], table[last]) == (0, 7)

@@ -1,4 +1,4 @@
-"""Model packages of a few hundred bytes that speak the stream's contract, each with a mind of its own."""
+"""Model packages of a few hundred bytes that meet the stream's contract, each with other weights."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def label_set(labels: tuple[str, ...] = LABELS) -> LabelSet:
 
 
 def tiny_graph(frame: FrameSpec, classes: int, seed: int, opset: int = 17) -> bytes:
-    """Features: the mean of 32 x 32 pixels. Windows: their mean over 2 x 2. A class: a weighing of red, green, blue."""
+    """Features: the mean of 32 x 32 pixels. Windows: their mean over 2 x 2. A class weights red, green, blue."""
     weights = np.random.default_rng(seed).normal(size=(classes, 3, 1, 1)).astype(np.float32) * 8
     whole_only = frame.grid == (1, 1)
     constants = {

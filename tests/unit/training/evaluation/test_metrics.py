@@ -1,20 +1,21 @@
-"""Metrics: cases worked out by hand, and what holds for any answers."""
+"""Metrics: cases computed by hand, and properties of any predictions."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.calibration import calibration_curve
 
 from uncia.training.evaluation.metrics import (
     calibration_error,
-    confusion,
+    confusion_counts,
     log_loss,
     mean_reciprocal_rank,
     ranks,
     top_k,
 )
-from uncia.training.evaluation.reliability import expected_error, reliability
+from uncia.training.evaluation.reliability import expected_calibration_error, reliability_bins
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.4, 0.35, 0.25]])
 TRUTH = np.array([0, 1, 0, 2])
@@ -22,7 +23,7 @@ TRUTH = np.array([0, 1, 0, 2])
 
 
 @st.composite
-def judged(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+def predictions_and_truth(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     items, classes = draw(st.integers(1, 30)), draw(st.integers(1, 8))
     raw = draw(hnp.arrays(np.float64, (items, classes), elements=st.floats(0.001, 1)))
     truth = draw(hnp.arrays(np.int64, items, elements=st.integers(0, classes - 1)))
@@ -57,29 +58,39 @@ def test_a_sure_and_wrong_answer_costs_a_bounded_loss() -> None:
     assert log_loss(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(16.118, abs=1e-3)
 
 
-def test_calibration_error_is_the_gap_between_said_and_happened() -> None:
-    # Said 0.9 twice and right once: off by 0.4. Said 0.6 once and right: off by 0.4.
-    said = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
-    assert calibration_error(said, np.array([0, 1, 0]), bins=10) == pytest.approx(0.4)
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    # Confidence 0.9 twice, correct once: off by 0.4. Confidence 0.6 once, correct: off by 0.4.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
+    assert calibration_error(probabilities, np.array([0, 1, 0]), bins=10) == pytest.approx(0.4)
 
 
 def test_a_border_belongs_to_the_bin_below() -> None:
-    bins = reliability(np.array([0.0, 0.5, 0.51, 1.0]), np.array([False, True, True, True]), bins=2)
-    assert [each.count for each in bins] == [2, 2]
+    bins = reliability_bins(np.array([0.0, 0.5, 0.51, 1.0]), np.array([False, True, True, True]), bins=2)
+    assert [one.count for one in bins] == [2, 2]
+
+
+def test_bins_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(3)
+    confidence = random.random(500).round(2)
+    correct = random.random(500) < confidence
+    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=10)
+    filled = [one for one in reliability_bins(confidence, correct, 10) if one.count]
+    np.testing.assert_allclose([one.accuracy for one in filled], accuracy)
+    np.testing.assert_allclose([one.confidence for one in filled], mean_confidence)
 
 
 def test_no_answers_have_no_calibration_error() -> None:
-    assert expected_error(reliability(np.zeros(0), np.zeros(0, dtype=bool))) == 0
+    assert expected_calibration_error(reliability_bins(np.zeros(0), np.zeros(0, dtype=bool))) == 0
 
 
 def test_confusion_counts_truth_in_rows() -> None:
-    found = confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3)
+    found = confusion_counts(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3)
     assert found.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_confusion_refuses_a_class_that_is_none() -> None:
-    with pytest.raises(ValueError, match="predicted names a class"):
-        confusion(np.array([3]), np.array([0]), 3)
+    with pytest.raises(ValueError, match="predicted has a class"):
+        confusion_counts(np.array([3]), np.array([0]), 3)
 
 
 @pytest.mark.parametrize("truth", [np.array([0]), np.array([0, 1, 2, 3])])
@@ -93,7 +104,7 @@ def test_no_items_are_refused() -> None:
         log_loss(np.zeros((0, 3)), np.zeros(0, dtype=int))
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_top_k_rises_with_k_up_to_all(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     shares = [top_k(answers, truth, k) for k in range(1, answers.shape[1] + 1)]
@@ -101,12 +112,12 @@ def test_top_k_rises_with_k_up_to_all(case: tuple[np.ndarray, np.ndarray]) -> No
     assert shares[-1] == 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_mean_reciprocal_rank_lies_between_top_one_and_one(case: tuple[np.ndarray, np.ndarray]) -> None:
     assert top_k(*case, 1) <= mean_reciprocal_rank(*case) <= 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_the_order_of_the_classes_does_not_matter(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     order = np.random.default_rng(len(truth)).permutation(answers.shape[1])
@@ -115,15 +126,15 @@ def test_the_order_of_the_classes_does_not_matter(case: tuple[np.ndarray, np.nda
     assert log_loss(answers[:, order], place[truth]) == pytest.approx(log_loss(answers, truth))
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_calibration_error_is_a_share(case: tuple[np.ndarray, np.ndarray]) -> None:
     assert 0 <= calibration_error(*case) <= 1
 
 
-@given(judged())
+@given(predictions_and_truth())
 def test_the_diagonal_of_the_confusion_is_the_share_of_hits(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = case
     predicted = answers.argmax(axis=1)
-    table = confusion(predicted, truth, answers.shape[1])
+    table = confusion_counts(predicted, truth, answers.shape[1])
     assert table.sum() == len(truth)
     assert np.trace(table) == (predicted == truth).sum()

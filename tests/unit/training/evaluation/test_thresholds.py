@@ -1,11 +1,13 @@
-"""Thresholds: they keep their promise on the bursts that they were chosen on, and find as many as that allows."""
+"""Thresholds: they meet their target on the bursts that they were chosen on, and find as many as that allows."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia.training.evaluation.thresholds import FEWEST_OTHERS, choose_threshold, clear_of_others
+from uncia.training.evaluation.thresholds import MIN_OTHER_BURSTS, choose_threshold, threshold_above_others
 
 SCORES = np.array([0.001, 0.02, 0.3, 0.004, 0.5, 0.9])
 PRESENT = np.array([False, False, False, True, True, True])
@@ -49,14 +51,14 @@ def test_none_where_what_is_there_scores_nothing() -> None:
     assert choose_threshold(np.array([0.0, 0.0]), np.array([False, True]), at_most_false_alarms=1) is None
 
 
-def test_equals_are_never_told_apart() -> None:
+def test_equal_scores_are_never_separated() -> None:
     assert choose_threshold(np.array([0.5, 0.5]), np.array([False, True]), at_most_false_alarms=0) is None
 
 
-@pytest.mark.parametrize("promises", [{}, {"least_precision": 0.9, "at_most_false_alarms": 0}])
-def test_exactly_one_promise_is_made(promises: dict[str, float]) -> None:
+@pytest.mark.parametrize("targets", [{}, {"least_precision": 0.9, "at_most_false_alarms": 0}])
+def test_exactly_one_target_is_required(targets: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
-        choose_threshold(SCORES, PRESENT, **promises)
+        choose_threshold(SCORES, PRESENT, **targets)
 
 
 def test_scores_that_are_no_probabilities_are_refused() -> None:
@@ -91,9 +93,9 @@ def test_the_precision_is_kept(items: list[tuple[float, bool]], least: float) ->
         assert (present & called).any()
 
 
-@given(st.lists(st.floats(0, 1, width=32), min_size=FEWEST_OTHERS, max_size=30))
+@given(st.lists(st.floats(0, 1, width=32), min_size=MIN_OTHER_BURSTS, max_size=30))
 def test_a_class_that_no_burst_shows_is_called_in_none_of_them(scores: list[float]) -> None:
-    threshold = clear_of_others(np.array(scores))
+    threshold = threshold_above_others(np.array(scores))
 
     assert threshold is not None or max(scores) == 1
     assert threshold is None or max(scores) < threshold < 1
@@ -101,19 +103,19 @@ def test_a_class_that_no_burst_shows_is_called_in_none_of_them(scores: list[floa
 
 @pytest.mark.parametrize("scores", [[0.12345] * 12, [0.9994] * 11 + [0.99939], [0.9999] * 11 + [0.9]])
 def test_rounding_brings_it_neither_down_to_them_nor_up_to_what_no_score_reaches(scores: list[float]) -> None:
-    assert max(scores) < (clear_of_others(np.array(scores)) or 1) < 1
+    assert max(scores) < (threshold_above_others(np.array(scores)) or 1) < 1
 
 
 def test_the_wider_the_others_scatter_the_further_off_it_lies() -> None:
     alike, scattered = np.full(20, 0.1), np.append(np.full(19, 0.001), 0.1)
 
-    assert clear_of_others(alike) == pytest.approx(0.1)
-    assert (clear_of_others(scattered) or 0) > 0.2
+    assert threshold_above_others(alike) == pytest.approx(0.1)
+    assert (threshold_above_others(scattered) or 0) > 0.2
 
 
 def test_others_that_score_next_to_nothing_do_not_make_a_threshold_of_next_to_nothing() -> None:
-    assert clear_of_others(np.full(20, 1e-7)) == pytest.approx(0.01)
+    assert threshold_above_others(np.full(20, 1e-7)) == pytest.approx(0.01)
 
 
 def test_of_a_few_others_nothing_is_concluded() -> None:
-    assert clear_of_others(np.full(FEWEST_OTHERS - 1, 0.1)) is None
+    assert threshold_above_others(np.full(MIN_OTHER_BURSTS - 1, 0.1)) is None
