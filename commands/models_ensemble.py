@@ -56,7 +56,7 @@ def ensemble(
         from uncia.training.ensembles.evaluation import evaluate_ensemble
 
         weights, rows = evaluate_ensemble(assembled, chosen, learn_on, kind=kind, seed=seed, shown=not as_json)
-    package = ensembles.build_package(out, assembled, chosen, name=name or model_name_for(out), learnt=weights)
+    package = ensembles.build_package(out, assembled, chosen, name=name or model_name_for(out), stacking=weights)
     if as_json:
         lines = [{"what": row.what, "top_1": row.metrics.top_1.value} for row in rows]
         result = {"folder": str(out), "model": package.card.model, "label_set": package.card.label_set}

@@ -48,7 +48,7 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
     name = "views" if len(ensemble.members) == 1 else "models"
     learnt = fit_stacking(theirs.without_unknown().members, theirs.without_unknown().truth)
-    package = build_package(report.package(name), ensemble, rule, name=name, learnt=learnt)
+    package = build_package(report.package(name), ensemble, rule, name=name, stacking=learnt)
     same = _serves_the_same(package, test, rule, ensemble, learnt)
     return {
         "parts": list(ensemble.parts),

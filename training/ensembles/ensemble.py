@@ -78,17 +78,17 @@ def fit_member_weights(ensemble: Ensemble, predictions: ImageScores) -> Stacking
 
 
 def build_package(
-    out: Path, ensemble: Ensemble, rule: Rule, *, name: str, learnt: StackingWeights | None = None
+    out: Path, ensemble: Ensemble, rule: Rule, *, name: str, stacking: StackingWeights | None = None
 ) -> OpenPackage:
-    """Write the package of an ensemble; `learnt` are the weights of the rule `stacked`.
+    """Write the package of an ensemble; `stacking` are the weights of the rule `stacked`.
 
     Raises `StackingError` where they are missing, and `PackageError` where the graph and the rules in NumPy disagree.
     """
-    if rule == "stacked" and learnt is None:
+    if rule == "stacked" and stacking is None:
         raise StackingError("the rule stacked is fitted on held-out bursts: name a folder of them with --learn-on")
-    weights, bias = _parameters(learnt)
+    weights, bias = _parameters(stacking)
     graph = ensemble_graph(ensemble.members, ensemble.frame, rule, weights, bias).SerializeToString()
-    _check_graph(ensemble, graph, rule, learnt)
+    _check_graph(ensemble, graph, rule, stacking)
     cards = [member.package.card for member in ensemble.members]
     sources = "; ".join(dict.fromkeys(card.weights for card in cards if card.weights))
     return write_package(
@@ -99,12 +99,12 @@ def build_package(
         labels=ensemble.labels,
         weights=f"ensemble ({rule}) of {', '.join(ensemble.parts)}. {sources}".strip(),
         licence="; ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
-        page=_page(ensemble, rule, name, learnt),
+        page=_page(ensemble, rule, name, stacking),
     )
 
 
-def _parameters(learnt: StackingWeights | None) -> tuple[Floats | None, float]:
-    return (np.array(learnt.weights), learnt.bias) if learnt else (None, 0.0)
+def _parameters(stacking: StackingWeights | None) -> tuple[Floats | None, float]:
+    return (np.array(stacking.weights), stacking.bias) if stacking else (None, 0.0)
 
 
 def _class_order(first: OpenPackage, other: OpenPackage) -> tuple[int, ...]:
@@ -126,7 +126,7 @@ def _member_outputs(ensemble: Ensemble) -> OpenPackage:
     """A package whose predictions are those of all members, uncombined."""
     graph = member_outputs_graph(ensemble.members, ensemble.frame).SerializeToString()
     first = ensemble.members[0].package
-    # Tensor names are those of the contract, whatever the members call theirs.
+    # Tensor names are those of the contract, whatever names the members use.
     card = first.card.model_copy(
         update={"frame": ensemble.frame, "input": "FRAME", "whole": "WHOLE", "windows": "WINDOWS", "places": "PLACES"}
     )
@@ -144,23 +144,23 @@ class _BatchFirstSession:
         return [np.moveaxis(output, 0, 1) if output.ndim == 3 else output for output in outputs]
 
 
-def _check_graph(ensemble: Ensemble, graph: bytes, rule: Rule, learnt: StackingWeights | None) -> None:
+def _check_graph(ensemble: Ensemble, graph: bytes, rule: Rule, stacking: StackingWeights | None) -> None:
     """Raises `PackageError` where the graph differs from the rule in NumPy."""
     pattern = self_test_pattern(ensemble.frame)
     frames = np.stack([pattern, 255 - pattern[:, ::-1]])
     _, windows, _ = open_session(graph).run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": frames})
     _, by_member, _ = _member_outputs(ensemble).predict(frames)
-    difference = float(np.abs(combine(rule, members_first(by_member), *_parameters(learnt)) - windows).max())
+    difference = float(np.abs(combine(rule, members_first(by_member), *_parameters(stacking)) - windows).max())
     if not difference <= _TOLERANCE:
         raise PackageError(
             f"the graph of the ensemble differs from its rule by {difference:.2g}: this version of ONNX cannot be used"
         )
 
 
-def _page(ensemble: Ensemble, rule: Rule, name: str, learnt: StackingWeights | None) -> str:
-    rows: list[tuple[object, ...]] = [("part", "weight") if learnt else ("part",)]
+def _page(ensemble: Ensemble, rule: Rule, name: str, stacking: StackingWeights | None) -> str:
+    rows: list[tuple[object, ...]] = [("part", "weight") if stacking else ("part",)]
     for index, part in enumerate(ensemble.parts):
-        rows.append((part, f"{learnt.weights[index]:.3f}") if learnt else (part,))
+        rows.append((part, f"{stacking.weights[index]:.3f}") if stacking else (part,))
     return render_page(
         name,
         [

@@ -231,8 +231,8 @@ def _combine_scores(
     if weights is None or len(weights) != len(values):
         raise ViewError(f"stacking needs a weight for each of {len(values)} views of models")
     heavy = [
-        builder.add("Mul", each, builder.constant(np.float32(weight)))
-        for each, weight in zip(odds, weights, strict=True)
+        builder.add("Mul", value, builder.constant(np.float32(weight)))
+        for value, weight in zip(odds, weights, strict=True)
     ]
     return builder.add("Sigmoid", builder.add("Sum", *heavy, builder.constant(np.float32(bias))))
 

@@ -46,7 +46,7 @@ def _by_hand(ensemble: Ensemble, frames: np.ndarray) -> tuple[np.ndarray, np.nda
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_graph_answers_what_the_rule_makes_of_its_parts(ensemble: Ensemble, rule: Rule, tmp_path: Path) -> None:
-    package = build_package(tmp_path / "made", ensemble, rule, name="both", learnt=LEARNT)
+    package = build_package(tmp_path / "made", ensemble, rule, name="both", stacking=LEARNT)
     frames = some_frames(ensemble.frame)
     _, windows = _by_hand(ensemble, frames)
     expected = combine(rule, windows, np.array(LEARNT.weights), LEARNT.bias)
@@ -55,7 +55,7 @@ def test_a_graph_answers_what_the_rule_makes_of_its_parts(ensemble: Ensemble, ru
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_whole_frame_still_sums_to_one(ensemble: Ensemble, rule: Rule, tmp_path: Path) -> None:
-    package = build_package(tmp_path / "made", ensemble, rule, name="both", learnt=LEARNT)
+    package = build_package(tmp_path / "made", ensemble, rule, name="both", stacking=LEARNT)
     np.testing.assert_allclose(package.predict(some_frames(ensemble.frame))[0].sum(axis=1), 1, atol=1e-5)
 
 
