@@ -16,7 +16,7 @@ from uncia.storage.object_store import ObjectStore
 
 Reconcile = Callable[..., list[dict[str, Any]]]
 
-pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
 
 def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(

@@ -96,7 +96,7 @@ def stream(
 def failed_requests(stack: Stack, model: str, version: str = "") -> float:
     """What Triton counts as failed, of one version of a model or over all of them."""
     url = f"http://127.0.0.1:{stack.require_identity().ports['triton_metrics']}/metrics"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as answer:
         lines = answer.read().decode().splitlines()
     mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
     if version:
@@ -149,13 +149,15 @@ def test_a_previous_version_whose_process_died_is_revived_and_no_live_request_fa
         os.kill(pid, signal.SIGKILL)
 
     with ModelControl(settings) as control:
-        witness.wait_for(lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the keeper's cure")
+        witness.wait_for(
+            lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the watchdog to reload the version"
+        )
     stream(installed.version)
     assert failed_requests(stack, settings.model, installed.version) == before
 
 
 def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
-    """What the stream said of a file is what a recipe says of it: its frame, the version's graph, float16."""
+    """The stream's scores equal those of offline inference: same frame, same graph, float16."""
     assert answer.prediction is not None
     version = answer.prediction.version
     card = read_installed_card(settings.model_repository, settings.model, version)
@@ -196,7 +198,7 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
     assert prediction is not None and prediction.version == "1"
 
 
-def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
+def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     stack: Stack,
     models: Models,
     installed: ModelCard,
@@ -233,8 +235,8 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
 
 
 @pytest.fixture
-def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Callable[..., str]:
-    """Runs an example of docs/predict-service.md, as it stands there, beside `photograph.jpg`; what it prints."""
+def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
+    """Run an example of docs/predict-service.md unchanged, next to `photograph.jpg`; returns its output."""
     page = (ROOT / "docs" / "predict-service.md").read_text(encoding="utf-8")
     (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
     front = tmp_path / "bin" / "uncia"
