@@ -18,16 +18,16 @@ EXAMPLES ?= 20000
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
-setup: $(VENV_DONE) ## Install all that is missing: packages, Kafka, Triton, the model.
+setup: $(VENV_DONE) ## Install everything that is missing: packages, Kafka, Triton, the model.
 	@$(PY) -m uncia.infra.local.install
 
-demo: setup ## Play three camera stations into the whole system (IMAGES=folder: your own photographs).
+demo: setup ## Run three simulated camera stations against the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
-test: setup check ## All tests: style, types, unit, the recipes for models, and the real stack.
+test: setup check ## Run all tests: style, types, unit, model recipes, and the real stack.
 	@$(PY) -m pytest tests/recipes tests/stack tests/recovery $(ARGS)
 
-check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
+check: $(VENV_DONE) ## Check style, types, minimum versions, unit tests and generated pages.
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
@@ -36,24 +36,24 @@ check: $(VENV_DONE) ## Style, types, floors, unit tests, generated pages.
 	@$(PY) -m uncia settings docs --check
 	@$(PY) -m pytest -n auto tests/unit
 
-unit: $(VENV_DONE) ## Unit tests alone.
+unit: $(VENV_DONE) ## Run only the unit tests.
 	@$(PY) -m pytest -q -n auto tests/unit $(ARGS)
 
-bench: setup ## Measure speed, into .local/bench/results.json; then the properties of bursts with many examples.
+bench: setup ## Measure performance into .local/bench/results.json; then run the property tests of bursts with many examples.
 	@$(PY) -m benchmarks $(ARGS)
 	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/processors/bursts/test_bursts_in_any_order.py
 
-soak: setup ## Play 20 rounds of 300 photographs with a fault in each; prints what became of them.
+soak: setup ## Run 20 rounds of 300 photographs with a fault in each, and print the results.
 	@$(PY) -m benchmarks.recovery $(ARGS)
 
-endurance: setup ## Play 10,000 photographs and watch the memory.
+endurance: setup ## Upload 10,000 photographs and record memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
-models-report: setup ## Run the recipes for models end to end, under half an hour (ARGS=--quick: a few minutes).
+models-report: setup ## Run all model recipes end to end, in under half an hour (ARGS=--quick: a few minutes).
 	@$(PY) -m uncia.infra.local.install_stamps
 	@$(PY) -m benchmarks.models_report $(ARGS)
 
-clean: ## Stop the stack; remove what was installed, built and stored.
+clean: ## Stop the stack and remove everything that was installed, built and stored.
 	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
