@@ -295,7 +295,7 @@ def remembered(stack: Stack) -> None:
 
 
 def kill_all(mark: str) -> None:
-    """As the power does: all at once, and nobody starts anything again."""
+    """End all processes at once, as a power cut does, so that nothing is restarted."""
     while living := list(processes.of_stack(mark)):
         for process in sorted(living, key=lambda process: process.part != "supervisord"):
             with contextlib.suppress(ProcessLookupError):

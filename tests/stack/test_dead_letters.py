@@ -26,7 +26,7 @@ Command = Callable[..., list[dict[str, Any]]]
 
 MALFORMED = 300
 
-pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
 
 @pytest.fixture

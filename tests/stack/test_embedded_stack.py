@@ -21,7 +21,8 @@ from botocore import UNSIGNED
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-from uncia.errors import StackError
+from tests.waiting import wait_until
+from uncia.errors import DependencyDown, StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.part_order import PART_NAMES
@@ -41,7 +42,7 @@ pytestmark = [
 
 @pytest.fixture
 def small_stack() -> Iterator[Stack]:
-    """A second stack, beside the session's: Kafka and the store, in a folder whose name is hard to quote."""
+    """A second stack in addition to the session's: Kafka and the store, in a folder whose name is hard to quote."""
     with tempfile.TemporaryDirectory(prefix="uncia 100% 'odd'; ") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
@@ -105,11 +106,11 @@ def test_status_as_json_is_for_scripts(stack: Stack) -> None:
         text=True,
         check=True,
     )
-    told = json.loads(shown.stdout)
-    assert all(part["ready"] for part in told["parts"])
-    assert {"intake", "predict", "predict-backfill", "bursts"} <= {lag["worker"] for lag in told["stream"]["lag"]}
-    assert told["stream"]["problem"] is None
-    assert any("data" in disk["holds"] and disk["free_gb"] > 0 for disk in told["disks"])
+    output = json.loads(shown.stdout)
+    assert all(part["ready"] for part in output["parts"])
+    assert {"intake", "predict", "predict-backfill", "bursts"} <= {lag["worker"] for lag in output["stream"]["lag"]}
+    assert output["stream"]["problem"] is None
+    assert any("data" in disk["holds"] and disk["free_gb"] > 0 for disk in output["disks"])
 
 
 def test_only_the_owner_reads_the_credentials(stack: Stack) -> None:
@@ -178,7 +179,15 @@ def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(s
     assert before is not None
     assert after is not None
     assert (after.ports, after.access_key) == (before.ports, before.access_key)
-    assert ObjectStore(small_stack.settings()).get(bucket, "s/c/kept.jpg", max_bytes=10) == b"kept"
+    store = ObjectStore(small_stack.settings())
+
+    def stored() -> bytes | None:
+        # On a busy machine the volume server may register with the master only after the bucket can be listed.
+        with contextlib.suppress(DependencyDown):
+            return store.get(bucket, "s/c/kept.jpg", max_bytes=10)
+        return None
+
+    assert wait_until(stored, 30, "the stored object") == b"kept"
 
 
 @pytest.mark.timeout(1200)

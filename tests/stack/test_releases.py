@@ -52,10 +52,10 @@ def models(stack: Stack | ContainerStack) -> Models:
 def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[ModelCard]:
     """A second version of the live model: another frame, four classes. Taken away again at the end."""
     write_package(tmp_path / "package", seed=3)
-    told = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
-    name = f"{settings.model}@{told['version']}"
+    output = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
+    name = f"{settings.model}@{output['version']}"
     try:
-        yield read_installed_card(settings.model_repository, settings.model, told["version"])
+        yield read_installed_card(settings.model_repository, settings.model, output["version"])
     finally:
         models("promote", f"{settings.model}@1")
         models("remove", name)
@@ -300,18 +300,18 @@ def test_an_imported_model_of_2498_labels_answers_in_the_stream(
         'name = "theirs"\nlabels = "labels.txt"\nframe = {width = 64, height = 48}\n'
         'input = {layout = "NCHW", scale = 0.00392156862745098}\noutput = {kind = "logits"}\n'
     )
-    told = json.loads(
+    output = json.loads(
         models(
             "import", str(tmp_path / "theirs.onnx"), "--description", str(tmp_path / "theirs.toml"),
             "--name", settings.model, "--json",
         ).stdout
     )  # fmt: skip
-    name = f"{settings.model}@{told['version']}"
+    name = f"{settings.model}@{output['version']}"
     try:
         models("promote", name)
-        prediction = stream(told["version"]).prediction
+        prediction = stream(output["version"]).prediction
         assert prediction is not None
-        assert (prediction.label_set, prediction.windows.length) == (told["label_set"], 2498)
+        assert (prediction.label_set, prediction.windows.length) == (output["label_set"], 2498)
         assert prediction.top[0].box == pytest.approx((0, 0.04, 1, 0.89))
     finally:
         models("promote", f"{settings.model}@1")
@@ -323,11 +323,11 @@ def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
 ) -> None:
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
     write_package(tmp_path / "package", seed=5)
-    told = models("install", str(tmp_path / "package"), "--name", name).stdout
-    assert f"The stream asks {settings.model}@1 (UNCIA_MODEL)." in told
-    told = models("promote", f"{name}@1").stdout
-    assert "is live" not in told
-    assert f"--name {settings.model}" in told
+    output = models("install", str(tmp_path / "package"), "--name", name).stdout
+    assert f"The stream asks {settings.model}@1 (UNCIA_MODEL)." in output
+    output = models("promote", f"{name}@1").stdout
+    assert "is live" not in output
+    assert f"--name {settings.model}" in output
     answer = stream("1")
     assert answer.prediction is not None
     assert answer.prediction.model == settings.model
