@@ -1,5 +1,5 @@
-# Everything that one does with a clone. `make help` lists it.
-# All paths are relative, so that the clone may lie in a folder with a space in its name.
+# Targets for development and for the demo; `make help` lists them.
+# All paths are relative, so that a clone works in a folder with a space in its name.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,48 +8,53 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 VENV_DONE := .venv/complete
 
-# Arguments: `make demo IMAGES=folder`, `make bench ARGS='...'`.
+# Arguments, for example: `make demo IMAGES=folder`, `make bench ARGS='...'`.
 IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
 
-.PHONY: help setup demo test check unit bench soak endurance models-report clean
+.PHONY: help setup demo test check unit docs bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
-setup: $(VENV_DONE) ## Install everything that is missing: packages, Kafka, Triton, the model.
+setup: $(VENV_DONE) ## Install what is missing: packages, Kafka, Triton, the model.
 	@$(PY) -m uncia.infra.local.install
 
 demo: setup ## Run three simulated camera stations against the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
-test: setup check ## Run all tests: style, types, unit, model recipes, and the real stack.
+test: setup check ## All tests: style, types, unit tests, model recipes, and the real stack.
 	@$(PY) -m pytest tests/recipes tests/stack tests/recovery $(ARGS)
 
-check: $(VENV_DONE) ## Check style, types, minimum versions, unit tests and generated pages.
+check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with branch coverage.
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PY) -m uncia topics docs --check
+	@$(PY) -m uncia topology docs --check
 	@$(PY) -m uncia settings docs --check
-	@$(PY) -m pytest -n auto tests/unit
+	@$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered tests/unit
 
-unit: $(VENV_DONE) ## Run only the unit tests.
+unit: $(VENV_DONE) ## Unit tests alone, without coverage.
 	@$(PY) -m pytest -q -n auto tests/unit $(ARGS)
 
-bench: setup ## Measure performance into .local/bench/results.json; then run the property tests of bursts with many examples.
+docs: $(VENV_DONE) ## Build the documentation as a site, into .local/site.
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+	@echo "open .local/site/index.html, or serve it: $(PY) -m http.server -d .local/site 8080"
+
+bench: setup ## Measure speed, into .local/bench/results.json; then test bursts with many more examples.
 	@$(PY) -m benchmarks $(ARGS)
 	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/processors/bursts/test_bursts_in_any_order.py
 
-soak: setup ## Run 20 rounds of 300 photographs with a fault in each, and print the results.
+soak: setup ## Play 20 rounds of 300 photographs with one fault in each, and account for every photograph.
 	@$(PY) -m benchmarks.recovery $(ARGS)
 
 endurance: setup ## Upload 10,000 photographs and record memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
-models-report: setup ## Run all model recipes end to end, in under half an hour (ARGS=--quick: a few minutes).
+models-report: setup ## Run the model recipes end to end in under half an hour (ARGS=--quick: a few minutes).
 	@$(PY) -m uncia.infra.local.install_stamps
 	@$(PY) -m benchmarks.models_report $(ARGS)
 

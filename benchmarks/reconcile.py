@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import typer
 
-from uncia.producers.reconcile.ledger import Fact, Ledger, Place
-from uncia.producers.reconcile.rounds import Asked, Comparison
+from uncia.producers.reconcile.comparison import BucketComparison, Scope
+from uncia.producers.reconcile.ledger import Ledger, UploadFact, UploadLocation
 from uncia.producers.reconcile.upload_facts import object_keys
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore, StoredObject
@@ -76,23 +76,23 @@ def _serve(objects: int, pipe: Connection) -> None:
     server.serve_forever()
 
 
-def _facts(objects: int) -> Iterator[Fact]:
+def _facts(objects: int) -> Iterator[UploadFact]:
     for number in range(objects):
         if number % _MISSED_EVERY:
             upload, path = object_keys(BUCKET, key_of(number), etag_of(number))
-            place = Place(path, "station/camera", key_of(number), etag_of(number), 1, 0.0)
-            yield Fact(upload, announced=1.0, place=place)
-            yield Fact(upload, answered=1.0, content=number.to_bytes(12, "big"))
+            place = UploadLocation(path, "station/camera", key_of(number), etag_of(number), 1, 0.0)
+            yield UploadFact(upload, announced=1.0, location=place)
+            yield UploadFact(upload, answered=1.0, content=number.to_bytes(12, "big"))
 
 
 def _fill_ledger(ledger: Ledger, objects: int) -> None:
-    batch: list[Fact] = []
+    batch: list[UploadFact] = []
     for place, fact in enumerate(_facts(objects)):
         batch.append(fact)
         if len(batch) == _BATCH:
-            ledger.learn(batch, {("topic", 0): place + 1})
+            ledger.apply(batch, {("topic", 0): place + 1})
             batch.clear()
-    ledger.learn(batch, {})
+    ledger.apply(batch, {})
 
 
 def _memory_mb() -> float:
@@ -117,7 +117,7 @@ def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket
             _fill_ledger(ledger, objects)
             learnt = time.monotonic() - began
             announced: list[StoredObject] = []
-            comparison = Comparison(
+            comparison = BucketComparison(
                 ledger=ledger,
                 bucket=BUCKET,
                 catch_up=lambda: None,
@@ -130,7 +130,7 @@ def bench(objects: int = typer.Option(1_000_000, min=1, help="Keys in the bucket
                 again_after_s=600,
             )
             began, used = time.monotonic(), time.process_time()
-            progress = comparison.run(Asked(), "bench", lambda state, key: None)
+            progress = comparison.run(Scope(), "bench", lambda state, key: None)
             compared, cpu = time.monotonic() - began, time.process_time() - used
             files = sum(entry.stat().st_size for entry in Path(folder).iterdir())
             result = {

@@ -1,4 +1,4 @@
-"""`uncia bursts`: which bursts there are, and how one of them came about."""
+"""`uncia bursts`: list bursts, and explain how one of them came about."""
 
 import sys
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from rich.text import Text
 
 from uncia.camtrap.deployments import Deployments
 from uncia.camtrap.names import camera_matches
-from uncia.dashboard.bursts.explain import Story, story
-from uncia.dashboard.bursts.independence import detections, places_of
+from uncia.dashboard.bursts.explain import BurstExplanation, explain_burst
+from uncia.dashboard.bursts.independence import count_detections, rules_lookup
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ImagePredicted
 from uncia.kafka.broker import read_topics
@@ -20,7 +20,7 @@ from uncia.settings import settings
 from uncia.terminal import echo_json, plain_console
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
-app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one came about.")
+app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one of them came about.")
 
 _ID_WIDTH = len("bst-") + 24
 _PIPE_WIDTH = 200
@@ -28,7 +28,7 @@ _TO_THE_SECOND = len("2026-05-14T21:36:00")
 
 
 class NoSuchBurst(UnciaError):
-    """Nothing on the topic has this id."""
+    """No event on the topic has this id."""
 
 
 def _bursts() -> Iterator[BurstResolved]:
@@ -41,13 +41,14 @@ def _bursts() -> Iterator[BurstResolved]:
 
 
 def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:
-    """Of the uploads of these frames, as far as their topic still has them, by upload id.
+    """Predictions for the uploads of these frames (both by upload id) that are still on their topic.
 
-    Of several about one upload the one that the burst has used: a later one may be of another version, or withdraw it.
+    Of several for one upload, the one that the burst used: a later one may be by another model version, or withdraw
+    the upload.
     """
     found: dict[str, ImagePredicted] = {}
     for message in read_topics(settings(), (IMAGE_PREDICTED,), from_beginning=True, until_end=True):
-        # Most messages are of others: the id is looked for before anything is parsed.
+        # Most messages are about other uploads: search the id before parsing.
         if message.value is None or not any(upload.encode() in message.value for upload in frames):
             continue
         try:
@@ -61,7 +62,7 @@ def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:
 
 
 def _deployments() -> Deployments:
-    """As they stand now."""
+    """The present deployments."""
     known = Deployments()
     for message in read_topics(settings(), (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
         known.apply(message.key, message.value)
@@ -70,21 +71,23 @@ def _deployments() -> Deployments:
 
 @app.command("list")
 def list_bursts(
-    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or this station."),
+    camera: str = typer.Option(
+        "", help="List only this camera, `<station>/<camera>`, or the cameras of this station. Default: all."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print each burst as one line of JSON."),
 ) -> None:
-    """List the bursts as they stand, with the event each belongs to and whether it is an independent detection."""
+    """List the present bursts, each with its event and whether it is an independent detection."""
     newest: dict[str, BurstResolved] = {}
     for burst in _bursts():
-        ours = camera_matches(camera, burst.camera)
-        if ours and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
+        matches = camera_matches(camera, burst.camera)
+        if matches and (burst.burst_id not in newest or burst.revision >= newest[burst.burst_id].revision):
             newest[burst.burst_id] = burst
-    held = [each for each in newest.values() if each.status is not BurstStatus.SUPERSEDED]
-    counted = detections(held, places_of(settings(), _deployments()))
+    present = [burst for burst in newest.values() if burst.status is not BurstStatus.SUPERSEDED]
+    counted = count_detections(present, rules_lookup(settings(), _deployments()))
     table = Table(
         _id("burst"), "camera", "started (camera's clock)", "frames", "verdict", "status", "event", "independent"
     )
-    for burst in sorted(held, key=lambda each: (each.camera, each.started_at, each.burst_id)):
+    for burst in sorted(present, key=lambda burst: (burst.camera, burst.started_at, burst.burst_id)):
         detection = counted.get(burst.burst_id)
         verdict = burst.verdict
         row = {
@@ -103,48 +106,67 @@ def list_bursts(
             table.add_row(*("" if value is None else str(value) for value in row.values()))
     if not as_json:
         nothing = f"no bursts of {camera} yet" if camera else "no bursts yet"
-        _console().print(table if held else f"{nothing}: `uncia status` shows whether photographs arrive")
+        _console().print(table if present else f"{nothing}: check with `uncia status` whether photographs arrive")
 
 
 @app.command()
 def explain(
-    burst: str = typer.Argument(help="The burst's id, `bst-…`; `uncia bursts list` names them."),
-    as_json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+    burst: str = typer.Argument(help="Id of the burst, `bst-…`; see `uncia bursts list`."),
+    as_json: bool = typer.Option(False, "--json", help="Print the explanation as one line of JSON."),
 ) -> None:
     """Explain a burst, frame by frame and revision by revision."""
-    events = [each for each in _bursts() if each.burst_id == burst]
+    events = [event for event in _bursts() if event.burst_id == burst]
     if not events:
         raise NoSuchBurst(f"no burst {burst!r} on {BURST_RESOLVED.full_name(settings())}: see `uncia bursts list`")
     frames = {frame.upload_id: frame for event in events for frame in event.frames}
-    told = story(events, _predictions(frames))
+    explanation = explain_burst(events, _predictions(frames))
     if as_json:
-        echo_json(asdict(told))
+        echo_json(asdict(explanation))
     else:
-        _show(told, _console())
+        _print(explanation, _console())
 
 
 def _id(title: str) -> Column:
-    """Ids are there to be copied: whatever else has to give way, they are shown whole."""
+    """A column of ids, which are meant to be copied: never shortened, however narrow the terminal."""
     return Column(title, no_wrap=True, min_width=_ID_WIDTH)
 
 
 def _console() -> Console:
-    # A pipe has no width of its own.
+    # A pipe has no width.
     return plain_console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
-def _show(told: Story, console: Console) -> None:
-    heir = f", superseded by {told.superseded_by}" if told.superseded_by else ""
-    console.print(Text(told.burst_id, style="bold"), f" {told.camera}  {told.trigger.value}  {told.status}{heir}")
-    console.print(f"closed: {told.closed_because}" + (f", at {told.closed_at}" if told.closed_at else ""))
-    console.print(f"rule {told.rule}, models {', '.join(told.models) or 'none'}, settings {told.settings}")
-    if told.flags or told.supersedes:
-        console.print(f"flags: {', '.join(told.flags) or 'none'}; supersedes: {', '.join(told.supersedes) or 'none'}")
-    frames = Table("", _id("frame"), "captured (camera's clock)", "answered (UTC)", "n of m", "joined by", "scores")
-    for frame in told.frames:
+def _print(burst: BurstExplanation, console: Console) -> None:
+    successor = f", superseded by {burst.superseded_by}" if burst.superseded_by else ""
+    console.print(
+        Text(burst.burst_id, style="bold"), f" {burst.camera}  {burst.trigger.value}  {burst.status}{successor}"
+    )
+    console.print(f"closed: {burst.closed_because}" + (f", at {burst.closed_at}" if burst.closed_at else ""))
+    console.print(f"rule {burst.rule}, models {', '.join(burst.models) or 'none'}, settings {burst.settings}")
+    if burst.flags or burst.supersedes:
+        console.print(f"flags: {', '.join(burst.flags) or 'none'}; supersedes: {', '.join(burst.supersedes) or 'none'}")
+    console.print(_frames_table(burst))
+    console.print("* the verdict is based on these frames. Revisions that were compacted away are not listed:")
+    console.print(_revisions_table(burst))
+
+
+def _revisions_table(burst: BurstExplanation) -> Table:
+    table = Table("revision", "status", "frames", "verdict", "changes")
+    for revision in burst.revisions:
+        changes = [*revision.changes, *([f"{len(revision.gained)} more"] if revision.gained else [])]
+        changes += [f"{len(revision.lost)} removed"] if revision.lost else []
+        table.add_row(
+            str(revision.revision), revision.status, str(revision.frames), revision.verdict, "; ".join(changes)
+        )
+    return table
+
+
+def _frames_table(burst: BurstExplanation) -> Table:
+    table = Table("", _id("frame"), "captured (camera's clock)", "predicted (UTC)", "n of m", "joined by", "scores")
+    for frame in burst.frames:
         scores = ", ".join(f"{label} {score:.3f}" for label, score in frame.scores.items())
         mark = "*" if frame.deciding else ""
-        frames.add_row(
+        table.add_row(
             mark,
             frame.image_id,
             frame.captured_at.replace("T", " "),
@@ -153,11 +175,4 @@ def _show(told: Story, console: Console) -> None:
             frame.joined,
             frame.rejected or scores,
         )
-    console.print(frames)
-    console.print("* the verdict rests on these. Revisions that the topic has compacted away are not listed:")
-    revisions = Table("revision", "status", "frames", "verdict", "what changed")
-    for each in told.revisions:
-        changed = [*each.changes, *([f"{len(each.gained)} more"] if each.gained else [])]
-        changed += [f"{len(each.lost)} gone"] if each.lost else []
-        revisions.add_row(str(each.revision), each.status, str(each.frames), each.verdict, "; ".join(changed))
-    console.print(revisions)
+    return table

@@ -1,4 +1,4 @@
-"""`uncia clocks`: can the cameras' clocks be believed?"""
+"""`uncia clocks`: show whether the clock of each camera is right."""
 
 import sys
 
@@ -23,7 +23,7 @@ def clocks(
     bad: bool = typer.Option(False, "--bad", help="Only clocks that are wrong or suspicious."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show whether each camera's clock can be trusted, and why; the worst first."""
+    """Show whether the clock of each camera is right, and why not; the worst first."""
     shown = [
         judged
         for judged in judged_clocks(settings())
@@ -36,7 +36,7 @@ def clocks(
     if not shown:
         echo("no clock was judged wrong or suspicious" if bad else "no clock was judged yet")
         return
-    # A pipe has no width of its own.
+    # A pipe has no width.
     plain_console(width=None if sys.stdout.isatty() else 160).print(table_of(shown))
 
 
@@ -53,7 +53,7 @@ def judged_clocks(config: Settings) -> list[ClockJudged]:
 
 
 def table_of(judged: list[ClockJudged]) -> Table:
-    """One row a camera."""
+    """The table, one row per camera."""
     headings = ("camera", "clock", "ahead by", "since", "why")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for each in judged:
@@ -68,14 +68,14 @@ def table_of(judged: list[ClockJudged]) -> Table:
 
 
 def why(judged: ClockJudged) -> str:
-    """The reasons, or what the verdict rests on where there are none."""
+    """The reasons of a verdict; without reasons, the checks on which it is based."""
     if judged.reasons:
         return "; ".join(f"{each.text} ({each.occasions} of {each.of} occasions)" for each in judged.reasons)
     if judged.verdict is ClockVerdict.UNKNOWN:
         return "too few occasions yet"
     seen = judged.evidence
     unchecked = [name for name, count in (("the sun", seen.sun), ("its own numbers", seen.order)) if not count]
-    return "nothing speaks against it" + (f" ({' and '.join(unchecked)} not checked)" if unchecked else "")
+    return "no contradiction found" + (f" ({' and '.join(unchecked)} not checked)" if unchecked else "")
 
 
 def offset_in_words(seconds: float) -> str:

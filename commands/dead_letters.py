@@ -1,4 +1,4 @@
-"""`uncia dead-letters list | show | retry | drop`."""
+"""`uncia dead-letters`: list, show, retry and drop messages that could not be processed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -7,22 +7,30 @@ from datetime import UTC, datetime
 import typer
 
 from uncia.errors import UnciaError
-from uncia.producers.dead_letters.reading import Letter, Wanted, ids_of, read_letters, read_settled
-from uncia.producers.dead_letters.rendering import SHOWN_BYTES, line_of, page_of, record_of
-from uncia.producers.dead_letters.settling import Outcome, Settler
+from uncia.producers.dead_letters.reading import (
+    DeadLetterFilter,
+    DeadLetterRecord,
+    parse_ids,
+    read_dead_letters,
+    read_settlements,
+)
+from uncia.producers.dead_letters.rendering import MAX_SHOWN_BYTES, render_details, render_line, to_json_object
+from uncia.producers.dead_letters.settlement import DeadLetterSettler, SettlementResult
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json
 
-app = typer.Typer(help="Messages that could not be processed: list, show, send back, put away.", no_args_is_help=True)
+app = typer.Typer(help="List, show, retry and drop messages that could not be processed.", no_args_is_help=True)
 
-How = Callable[[Iterable[Letter]], Iterator[Outcome]]
+Action = Callable[[Iterable[DeadLetterRecord]], Iterator[SettlementResult]]
 
-_IDS = typer.Argument(None, metavar="ID...", help="As `list` shows them: 0:17.")
-_REASON = typer.Option("", "--reason", help="Only with this reason.")
-_STAGE = typer.Option("", "--stage", help="Only of this worker: intake, predict, bursts.")
-_SINCE = typer.Option(None, "--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only newer ones; UTC.")
-_ALL = typer.Option(False, "--all", help="All that are open.")
-_JSON = typer.Option(False, "--json", help="Print one JSON object a line.")
+_IDS = typer.Argument(None, metavar="ID...", help="Ids as `list` shows them: 0:17.")
+_REASON = typer.Option("", "--reason", help="Only letters with this reason.")
+_STAGE = typer.Option("", "--stage", help="Only letters of this worker: intake, predict, bursts.")
+_SINCE = typer.Option(
+    None, "--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only letters written at this time or later; UTC."
+)
+_ALL = typer.Option(False, "--all", help="All open letters.")
+_JSON = typer.Option(False, "--json", help="Print one JSON object per line.")
 
 
 @app.command("list")
@@ -30,37 +38,37 @@ def list_letters(
     reason: str = _REASON,
     stage: str = _STAGE,
     since: datetime | None = _SINCE,
-    all_states: bool = typer.Option(False, "--all-states", help="Also those that were sent back or dropped."),
+    all_states: bool = typer.Option(False, "--all-states", help="Also show letters that were retried or dropped."),
     as_json: bool = _JSON,
 ) -> None:
-    """Show the open dead letters, one a line."""
-    settled = read_settled(settings())
+    """List the open dead letters, one per line."""
+    settlements = read_settlements(settings())
     shown = 0
-    for letter in read_letters(settings(), _wanted([], reason, stage, since)):
-        mark = settled.of(letter)
-        if mark is None or all_states:
+    for letter in read_dead_letters(settings(), _filter([], reason, stage, since)):
+        settlement = settlements.of(letter)
+        if settlement is None or all_states:
             shown += 1
-            echo(json.dumps(record_of(letter, mark)) if as_json else line_of(letter, mark))
+            echo(json.dumps(to_json_object(letter, settlement)) if as_json else render_line(letter, settlement))
     if not as_json:
         echo(f"dead letters={shown}")
 
 
 @app.command()
 def show(
-    letter: str = typer.Argument(help="The letter's id, as 0:17."),
-    size: int = typer.Option(SHOWN_BYTES, "--bytes", min=0, help="At most so many bytes of its value."),
-    raw: bool = typer.Option(False, "--raw", help="Write the value's bytes alone, unchanged, for another program."),
+    letter: str = typer.Argument(help="The id of the letter, as 0:17."),
+    size: int = typer.Option(MAX_SHOWN_BYTES, "--bytes", min=0, help="Show at most this many bytes of its value."),
+    raw: bool = typer.Option(False, "--raw", help="Write only the bytes of the value, unchanged, for another program."),
 ) -> None:
-    """Show one letter: why, its headers, and its value, text as text and anything else as a hex dump."""
-    (found,) = _exactly(frozenset(ids_of([letter])))
+    """Show one letter: the reason, its headers, and its value as text or as a hex dump."""
+    (found,) = _by_ids(frozenset(parse_ids([letter])))
     if raw:
-        typer.echo(found.message.value or b"", nl=False)  # the very bytes, for whoever asks for them
+        typer.echo(found.message.value or b"", nl=False)  # unescaped, as requested
         return
-    echo(page_of(found, read_settled(settings()).of(found), size), lines=True)
+    echo(render_details(found, read_settlements(settings()).of(found), size), lines=True)
 
 
-def _settling(name: str, says: str, how: Callable[[Settler], How]) -> None:
-    @app.command(name, help=says)
+def _add_command(name: str, help_text: str, action: Callable[[DeadLetterSettler], Action]) -> None:
+    @app.command(name, help=help_text)
     def settle(
         ids: list[str] = _IDS,
         reason: str = _REASON,
@@ -69,65 +77,73 @@ def _settling(name: str, says: str, how: Callable[[Settler], How]) -> None:
         everything: bool = _ALL,
         as_json: bool = _JSON,
     ) -> None:
-        with Settler(settings()) as settler:
-            _settle(how(settler), _some(ids, reason, stage, since, everything), as_json)
+        with DeadLetterSettler(settings()) as settler:
+            _settle(action(settler), _checked_filter(ids, reason, stage, since, everything), as_json)
 
 
-_settling(
+_add_command(
     "retry",
-    "Send letters back to the topic they came from, with the original bytes, key and headers.",
+    "Send letters to the topic that they came from, with the original bytes, key and headers.",
     lambda settler: settler.retry,
 )
-_settling(
+_add_command(
     "drop",
-    "Put letters away: `list` shows them no more. Their bytes stay in the topic for as long as it keeps them.",
+    "Drop letters: `list` does not show them any more. Their bytes stay in the topic until its retention removes them.",
     lambda settler: settler.drop,
 )
 
 
-def _settle(how: How, wanted: Wanted, as_json: bool) -> None:
-    settled = read_settled(settings())
-    letters = _exactly(wanted.ids) if wanted.ids is not None else read_letters(settings(), wanted)
-    done = refused = before = 0
+def _settle(action: Action, letter_filter: DeadLetterFilter, as_json: bool) -> None:
+    """Apply an action to the open letters that match and print the results. Status 1 where one is refused."""
+    settlements = read_settlements(settings())
+    ids = letter_filter.ids
+    letters = _by_ids(ids) if ids is not None else read_dead_letters(settings(), letter_filter)
+    done = refused = settled_before = 0
 
-    def still_open() -> Iterator[Letter]:
-        nonlocal before
+    def open_letters() -> Iterator[DeadLetterRecord]:
+        nonlocal settled_before
         for letter in letters:
-            if (mark := settled.of(letter)) is None:
+            if (settled := settlements.of(letter)) is None:
                 yield letter
                 continue
-            before += 1
-            if wanted.ids is not None and not as_json:
-                echo(f"{letter.id} was {mark.settlement.value} before, at {mark.settled_at:%Y-%m-%d %H:%M:%S}")
+            settled_before += 1
+            if ids is not None and not as_json:
+                echo(f"{letter.id} was {settled.settlement.value} before, at {settled.settled_at:%Y-%m-%d %H:%M:%S}")
 
-    for outcome in how(still_open()):
-        done, refused = done + (outcome.mark is not None), refused + (outcome.mark is None)
+    for result in action(open_letters()):
+        letter, settled = result.letter, result.settled
+        done, refused = done + (settled is not None), refused + (settled is None)
         if as_json:
-            echo_json({**record_of(outcome.letter, outcome.mark), "refused": outcome.refused or None})
-        elif outcome.mark is None:
-            echo(f"{outcome.letter.id} stays: {outcome.refused}")
+            echo_json({**to_json_object(letter, settled), "refused": result.refused or None})
+        elif settled is None:
+            echo(f"{letter.id} stays open: {result.refused}")
         else:
-            where = f" to {outcome.mark.sent_to}" if outcome.mark.sent_to else ""
-            echo(f"{outcome.letter.id} {outcome.mark.settlement.value}{where}")
+            sent_to = f" to {settled.sent_to}" if settled.sent_to else ""
+            echo(f"{letter.id} {settled.settlement.value}{sent_to}")
     if not as_json:
-        echo(f"done={done} refused={refused} done before={before}")
+        echo(f"done={done} refused={refused} done before={settled_before}")
     if refused:
         raise typer.Exit(1)
 
 
-def _some(ids: list[str] | None, reason: str, stage: str, since: datetime | None, everything: bool) -> Wanted:
+def _checked_filter(
+    ids: list[str] | None, reason: str, stage: str, since: datetime | None, everything: bool
+) -> DeadLetterFilter:
+    """The filter for an action. Raises `UnciaError` without any condition, so that nothing is settled by accident."""
     if not (ids or reason or stage or since or everything):
-        raise UnciaError("say which: ids as `uncia dead-letters list` shows them, --reason, --stage, --since or --all")
-    return _wanted(ids or [], reason, stage, since)
+        raise UnciaError("name letters by their ids as `uncia dead-letters list` shows them, or by --reason, --stage, "
+                         "--since or --all")  # fmt: skip
+    return _filter(ids or [], reason, stage, since)
 
 
-def _wanted(ids: list[str], reason: str, stage: str, since: datetime | None) -> Wanted:
-    return Wanted(ids_of(ids) if ids else None, reason, stage, since.replace(tzinfo=UTC) if since else None)
+def _filter(ids: list[str], reason: str, stage: str, since: datetime | None) -> DeadLetterFilter:
+    since_utc = since.replace(tzinfo=UTC) if since else None
+    return DeadLetterFilter(parse_ids(ids) if ids else None, reason, stage, since_utc)
 
 
-def _exactly(ids: frozenset[str]) -> list[Letter]:
-    """These letters. Raises `UnciaError` when one is not there."""
-    found = list(read_letters(settings(), Wanted(ids)))
+def _by_ids(ids: frozenset[str]) -> list[DeadLetterRecord]:
+    """The letters with these ids. Raises `UnciaError` when one does not exist."""
+    found = list(read_dead_letters(settings(), DeadLetterFilter(ids)))
     if missing := sorted(ids - {letter.id for letter in found}):
         raise UnciaError(f"no dead letter {', '.join(missing)}: `uncia dead-letters list --all-states` shows all")
     return found

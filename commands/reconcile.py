@@ -1,6 +1,5 @@
-"""`uncia reconcile`: bucket against announced against answered; announces what nobody announced."""
+"""`uncia reconcile`: compare the bucket with the topics, and announce photographs that were never announced."""
 
-import fcntl
 import threading
 import time
 from collections import Counter
@@ -10,61 +9,64 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
+from filelock import FileLock, Timeout
 from kafka.errors import KafkaError
 
 from uncia.errors import UnciaError
 from uncia.producers.reconcile.announce import announce, announce_moves
-from uncia.producers.reconcile.compare import State
+from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, ReportState, Scope
 from uncia.producers.reconcile.ledger_sync import catch_up, open_ledger
-from uncia.producers.reconcile.rounds import Asked, Comparison, Progress, Tell
+from uncia.producers.reconcile.object_state import ObjectState
 from uncia.settings import Settings, settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 from uncia.telemetry import configure_logging, mark_ready
 from uncia.terminal import echo, echo_json
 
 _NAMES_SHOWN = 20
-_REST = 4
-"""Of the time, at most one part in five goes into comparing, however large the bucket is."""
+_PAUSE_FACTOR = 4
+"""A pause lasts at least this many times as long as the comparison: at most a fifth of the time is spent comparing."""
 
-_SAID = {
-    State.MISSED: "announced now",
-    State.WAITING: "announced before, not seen yet",
-    State.UNANSWERED: "announced, not answered",
-    State.MOVED: "gone, and its content stands under another camera: withdrawn now",
+_MESSAGES = {
+    ObjectState.MISSED: "announced now",
+    ObjectState.WAITING: "announced before, no event yet",
+    ObjectState.UNANSWERED: "announced, not predicted",
+    ObjectState.MOVED: "removed, and its content is stored under another camera: withdrawn now",
 }
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def reconcile(
-    prefix: str = typer.Option("", help="Only keys that begin so."),
+    prefix: str = typer.Option("", help="Compare only keys with this prefix."),
     since: datetime | None = typer.Option(
-        None, formats=_DATES, help="Only stored from then on (the store's clock, UTC)."
+        None, formats=_DATES, help="Compare only objects stored at this time or later (store's clock, UTC)."
     ),
-    until: datetime | None = typer.Option(None, formats=_DATES, help="Only stored before then."),
-    again: bool = typer.Option(False, "--again", help="Announce again what was announced and never answered."),
-    every: bool = typer.Option(False, "--every", help="Go on for ever, every UNCIA_RECONCILE_EVERY_S seconds."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object a line: every name, then the counts."),
+    until: datetime | None = typer.Option(None, formats=_DATES, help="Compare only objects stored before this time."),
+    again: bool = typer.Option(False, "--again", help="Announce again what was announced and never predicted."),
+    every: bool = typer.Option(False, "--every", help="Repeat every UNCIA_RECONCILE_EVERY_S seconds until stopped."),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object per line: every missing object, then the counts."
+    ),
 ) -> None:
     """Find stored photographs that were never announced and announce them.
 
-    Stopped half-way, the same command goes on where it was.
+    The same command resumes an interrupted comparison.
     """
-    asked = Asked(prefix, _utc(since), _utc(until), again)
+    scope = Scope(prefix, _utc(since), _utc(until), again)
     if every:
-        _for_ever(settings(), asked)
+        _repeat(settings(), scope)
         return
-    named: Counter[State] = Counter()
+    reported: Counter[ObjectState] = Counter()
 
-    def tell(state: State, key: str) -> None:
-        named[state] += 1
+    def report(state: ObjectState, key: str) -> None:
+        reported[state] += 1
         if as_json:
             echo_json({"state": state.value, "key": key})
-        elif named[state] <= _NAMES_SHOWN:
-            echo(f"{_SAID[state]}: {key}")
-        elif named[state] == _NAMES_SHOWN + 1:
-            echo(f"{_SAID[state]}: more; --json names all")
+        elif reported[state] <= _NAMES_SHOWN:
+            echo(f"{_MESSAGES[state]}: {key}")
+        elif reported[state] == _NAMES_SHOWN + 1:
+            echo(f"{_MESSAGES[state]}: more; --json lists all")
 
-    progress = _once(settings(), asked, tell)
+    progress = _run_once(settings(), scope, report)
     if as_json:
         echo_json({"zero": progress.is_zero, **_counts(progress)})
     else:
@@ -72,50 +74,58 @@ def reconcile(
         echo("zero: nothing is missing" if progress.is_zero else "not zero: see above")
 
 
-def _counts(progress: Progress) -> dict[str, int]:
-    counts = {state.value.replace("-", "_"): progress.count(state) for state in State}
-    stored = sum(progress.counts.values()) - progress.count(State.MOVED)
+def _counts(progress: ComparisonProgress) -> dict[str, int]:
+    counts = {state.value.replace("-", "_"): progress.count(state) for state in ObjectState}
+    stored = sum(progress.counts.values()) - progress.count(ObjectState.MOVED)
     return {"missed": counts.pop("missed"), **counts, "stored": stored}
 
 
-def _once(config: Settings, asked: Asked, tell: Tell) -> Progress:
+def _run_once(config: Settings, scope: Scope, report: ReportState) -> ComparisonProgress:
     comparison = _comparison(config, ObjectStore(config))
-    with _alone(comparison.ledger.path.with_suffix(".once.lock")):
-        return comparison.run(asked, "once", tell)
+    with _exclusive(comparison.ledger.path.with_suffix(".once.lock")):
+        return comparison.run(scope, "once", report)
 
 
-def _for_ever(config: Settings, asked: Asked) -> None:
+def _repeat(config: Settings, scope: Scope) -> None:
     log = configure_logging(config, "reconcile")
     pause, store = threading.Event(), ObjectStore(config)
-    comparison: Comparison | None = None
+    comparison: BucketComparison | None = None
     while True:
         began = time.monotonic()
-        named: Counter[State] = Counter()
-        some: list[str] = []
-
-        def tell(state: State, key: str, named: Counter[State] = named, some: list[str] = some) -> None:
-            named[state] += 1
-            if len(some) < 5:
-                some.append(key)
+        report = _UnresolvedCounter()
 
         try:
-            # Opened anew each time: topics that were made anew meanwhile begin another ledger.
+            # Opened each time: topics that were recreated in between need a cleared ledger.
             comparison = _comparison(config, store)
-            comparison.run(asked, "every", tell, on_page=mark_ready)
-            if named:
-                log.warning("not all are answered", keys=some, **{state.name.lower(): n for state, n in named.items()})
+            comparison.run(scope, "every", report, on_progress=mark_ready)
+            if report.counts:
+                counts = {state.name.lower(): count for state, count in report.counts.items()}
+                log.warning("objects_unresolved", keys=report.first_keys, **counts)
         except (UnciaError, KafkaError) as error:
-            log.warning("could not compare; trying again", error=str(error))
+            log.warning("comparison_failed", error=str(error))
         finally:
             if comparison is not None:
                 comparison.ledger.close()
                 comparison = None
-        pause.wait(max(config.reconcile_every_s, _REST * (time.monotonic() - began)))
+        pause.wait(max(config.reconcile_every_s, _PAUSE_FACTOR * (time.monotonic() - began)))
 
 
-def _comparison(config: Settings, store: ObjectStore) -> Comparison:
+class _UnresolvedCounter:
+    """Counts unresolved objects by state, and collects their first five keys for the log."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[ObjectState] = Counter()
+        self.first_keys: list[str] = []
+
+    def __call__(self, state: ObjectState, key: str) -> None:
+        self.counts[state] += 1
+        if len(self.first_keys) < 5:
+            self.first_keys.append(key)
+
+
+def _comparison(config: Settings, store: ObjectStore) -> BucketComparison:
     ledger = open_ledger(config)
-    return Comparison(
+    return BucketComparison(
         ledger=ledger,
         bucket=config.bucket,
         catch_up=lambda: catch_up(config, ledger),
@@ -137,14 +147,17 @@ def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Two comparisons by hand at once would take each other's place in the listing."""
-    with path.open("w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UnciaError("another `uncia reconcile` is at work: wait for it") from error
+def _exclusive(path: Path) -> Iterator[None]:
+    """Two comparisons at once would overwrite each other's progress. Raises `UnciaError` while another one runs."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UnciaError("another `uncia reconcile` is running: wait until it ends") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -185,11 +185,11 @@ def _kept_genuine(facts: Facts) -> list[str]:
     threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:g}"
     return [
         "",
-        f"That head on {facts['photographs']} real photographs, none of which, like any other snow leopard, is in the "
-        f"training data: of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} "
-        f"reach its threshold ({threshold}; the least {facts['least']:.2f}), and in {facts['leopards_first']} it is the "
-        f"first of all classes. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach "
-        f"it (the greatest, {facts['greatest_other_is']}, {facts['greatest_other']:.2f}), and in {facts['others_first']} "
+        f"That head on {facts['photographs']} real photographs; none of them, and no other snow leopard, is in the "
+        f"training data. Of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} reach "
+        f"its threshold ({threshold}; lowest score {facts['least']:.2f}), and in {facts['leopards_first']} it is the "
+        f"top class. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach it "
+        f"(highest score {facts['greatest_other']:.2f}, {facts['greatest_other_is']}), and in {facts['others_first']} "
         "it is first.",
     ]
 
@@ -247,7 +247,7 @@ def _samples(done: dict[str, Facts]) -> list[str]:
         "",
         *table(("photograph", *groups, "called so"), rows),
         "",
-        f"{len(lines)} photographs are too few for a measurement. Where it calls an empty frame or a vehicle an animal, "
+        f"{len(lines)} photographs are too few to measure. Where it calls an empty frame or a vehicle an animal, "
         "cut-outs did not teach it what such a place or such a vehicle looks like: train and calibrate on your own "
         "cameras.",
     ]

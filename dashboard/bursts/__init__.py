@@ -1,1 +1,1 @@
-"""Bursts as reports: how one came about, and which count as events and independent detections."""
+"""Reports on bursts: how one came about, and which count as events and independent detections."""

@@ -1,4 +1,7 @@
-"""How a burst came about, from what stands on the topics. Pure: events in, a story out."""
+"""Explains how a burst came about, from the events on the topics. Pure: events in, an explanation out.
+
+Field names are keys in the output of `uncia bursts explain --json`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ JOINED = {
     JoinReason.FIRST: "the earliest frame",
     JoinReason.SEQUENCE: "the camera's own sequence",
     JoinReason.GAP: "within the gap of the frame before",
-    None: "not noted",
+    None: "not recorded",
 }
 
 CLOSED = {
@@ -21,14 +24,14 @@ CLOSED = {
 
 
 @dataclass(frozen=True)
-class FrameStory:
-    """One frame."""
+class FrameExplanation:
+    """One frame of the burst."""
 
     image_id: str
     upload_id: str
     key: str
     etag: str
-    """Of the content that was judged; empty where the prediction is no longer on its topic."""
+    """ETag of the content that was predicted on; empty where the prediction is no longer on its topic."""
     version_id: str
     captured_at: str
     predicted_at: str
@@ -36,13 +39,13 @@ class FrameStory:
     """`n of m`, or empty."""
     joined: str
     scores: dict[str, float]
-    """Best window of the burst's taxa by label, as far as the prediction is still on its topic."""
+    """Best window's score of the burst's taxa, by label, where the prediction is still on its topic."""
     deciding: bool
     rejected: str
 
 
 @dataclass(frozen=True)
-class RevisionStory:
+class RevisionExplanation:
     """One event of the burst."""
 
     revision: int
@@ -55,8 +58,8 @@ class RevisionStory:
 
 
 @dataclass(frozen=True)
-class Story:
-    """The whole of it, as the newest event has it."""
+class BurstExplanation:
+    """The burst by its newest event, its frames, and its revisions."""
 
     burst_id: str
     camera: str
@@ -71,38 +74,38 @@ class Story:
     models: list[str]
     flags: list[str]
     taxa: list[dict[str, object]]
-    frames: list[FrameStory]
-    revisions: list[RevisionStory]
+    frames: list[FrameExplanation]
+    revisions: list[RevisionExplanation]
 
 
-def story(events: Sequence[BurstResolved], predictions: Mapping[str, ImagePredicted]) -> Story:
-    """Of all events of one burst id that stand on the topic, in any order; predictions by upload id."""
-    history = sorted({event.revision: event for event in events}.values(), key=lambda each: each.revision)
+def explain_burst(events: Sequence[BurstResolved], predictions: Mapping[str, ImagePredicted]) -> BurstExplanation:
+    """Explain a burst by all its events on the topic, in any order, at least one; `predictions` are by upload id."""
+    history = sorted({event.revision: event for event in events}.values(), key=lambda event: event.revision)
     newest = history[-1]
-    # A superseded burst has no frames any more; what it held last tells how it came about.
-    told = next((each for each in reversed(history) if each.status is not BurstStatus.SUPERSEDED), newest)
-    return Story(
+    # A superseded burst has no frames any more: its last event with frames shows how it came about.
+    shown = next((event for event in reversed(history) if event.status is not BurstStatus.SUPERSEDED), newest)
+    return BurstExplanation(
         burst_id=newest.burst_id,
         camera=newest.camera,
         trigger=newest.trigger,
         status=newest.status.value,
-        closed_because=CLOSED[told.closed_by],
-        closed_at=told.closed_at.isoformat() if told.closed_at else "",
+        closed_because=CLOSED[shown.closed_by],
+        closed_at=shown.closed_at.isoformat() if shown.closed_at else "",
         superseded_by=newest.superseded_by or "",
-        supersedes=list(told.supersedes),
-        rule=told.rule,
-        settings=told.settings,
-        models=list(told.models),
-        flags=list(told.flags),
-        taxa=[each.model_dump(mode="json") for each in told.taxa],
-        frames=[_frame(frame, told, predictions.get(frame.upload_id)) for frame in told.frames],
+        supersedes=list(shown.supersedes),
+        rule=shown.rule,
+        settings=shown.settings,
+        models=list(shown.models),
+        flags=list(shown.flags),
+        taxa=[taxon.model_dump(mode="json") for taxon in shown.taxa],
+        frames=[_frame(frame, shown, predictions.get(frame.upload_id)) for frame in shown.frames],
         revisions=list(_revisions(history)),
     )
 
 
-def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted | None) -> FrameStory:
+def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted | None) -> FrameExplanation:
     length = prediction.capture.sequence_length if prediction else burst.expected_frames
-    return FrameStory(
+    return FrameExplanation(
         image_id=frame.image_id,
         upload_id=frame.upload_id,
         key=frame.key,
@@ -119,26 +122,26 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
 
 
 def _scores(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted | None) -> dict[str, float]:
-    """By label: of the verdict as the burst says, of its other taxa as far as the frame spells them out."""
+    """Scores by label: of the verdict by the burst's event, of other taxa where the prediction lists them."""
     found: dict[str, float] = {}
-    judged = prediction.prediction if prediction else None
-    spelled: dict[str, float] = {}
-    if judged:
-        spelled = {each.label: each.score for each in judged.top} | {each.label: each.score for each in judged.focus}
+    scored = prediction.prediction if prediction else None
+    listed: dict[str, float] = {}
+    if scored:
+        listed = {top.label: top.score for top in scored.top} | {focus.label: focus.score for focus in scored.focus}
     for taxon in burst.taxa:
-        if taxon.label in spelled:
-            found[taxon.label] = spelled[taxon.label]
+        if taxon.label in listed:
+            found[taxon.label] = listed[taxon.label]
     if burst.verdict and frame.score is not None:
         found[burst.verdict.label] = frame.score
     return found
 
 
-def _revisions(history: Sequence[BurstResolved]) -> Iterable[RevisionStory]:
+def _revisions(history: Sequence[BurstResolved]) -> Iterable[RevisionExplanation]:
     before: list[str] = []
     for event in history:
         held = [frame.image_id for frame in event.frames]
         verdict = event.verdict
-        yield RevisionStory(
+        yield RevisionExplanation(
             revision=event.revision,
             status=event.status.value,
             frames=len(held),

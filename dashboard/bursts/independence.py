@@ -1,9 +1,8 @@
-"""Events and independent detections, for catalogues: which bursts are one visit, and which count on their own.
+"""Events and independent detections, for catalogues: which bursts belong to one event, and which count separately.
 
-A function of settled bursts and of where the cameras stood, and of nothing else, so the order in which they came does
-not matter. It is no part of a verdict: a burst that comes three weeks late can join two events, and every verdict of
-both would have to be said again long after it was final. So whoever counts computes it over the bursts as they stand
-then.
+A function of the latest bursts and the cameras' deployments only, so arrival order does not matter. It is not part of
+a verdict: a burst that arrives three weeks late can join two events, and every verdict of both would have to be
+published again long after it was final. So it is computed over the bursts that exist when they are counted.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from uncia.settings import Settings
 
 @dataclass(frozen=True)
 class Detection:
-    """What one burst counts as."""
+    """How one burst counts."""
 
     event_id: str
     """Shared by the bursts of one camera and taxon that follow each other within the event gap."""
@@ -28,58 +27,58 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Place:
-    """What holds for a camera at a time."""
+class CountingRules:
+    """The gaps that apply to a camera at a time."""
 
     event_gap: timedelta
     independence_gap: timedelta
     deployment: str | None = None
-    """Where it stood; None where nothing is known. A camera that was moved sees another visit."""
+    """Its deployment id; None where unknown. A camera that was moved starts another event."""
 
 
-PlaceOf = Callable[[str, datetime], Place]
-"""Camera and capture time (its own clock) to what holds there."""
+RulesLookup = Callable[[str, datetime], CountingRules]
+"""From camera and capture time (by its own clock) to the gaps that apply."""
 
 
-def places_of(settings: Settings, deployments: Deployments) -> PlaceOf:
-    """The general gaps, and those of a deployment where it sets its own."""
+def rules_lookup(settings: Settings, deployments: Deployments) -> RulesLookup:
+    """The gaps of the settings, or of a deployment where it overrides them."""
 
     def seconds(own: float | None, general: float) -> timedelta:
         return timedelta(seconds=general if own is None else own)
 
-    def at(camera: str, taken: datetime) -> Place:
-        stood = deployments.at(camera, taken.replace(tzinfo=None))
-        if stood is None:
-            return Place(seconds(None, settings.event_gap_s), seconds(None, settings.independence_gap_s))
-        return Place(
-            seconds(stood.event_gap_s, settings.event_gap_s),
-            seconds(stood.independence_gap_s, settings.independence_gap_s),
-            stood.deployment_id,
+    def rules_at(camera: str, captured_at: datetime) -> CountingRules:
+        deployment = deployments.at(camera, captured_at.replace(tzinfo=None))
+        if deployment is None:
+            return CountingRules(seconds(None, settings.event_gap_s), seconds(None, settings.independence_gap_s))
+        return CountingRules(
+            seconds(deployment.event_gap_s, settings.event_gap_s),
+            seconds(deployment.independence_gap_s, settings.independence_gap_s),
+            deployment.deployment_id,
         )
 
-    return at
+    return rules_at
 
 
-def detections(bursts: Iterable[BurstResolved], place_of: PlaceOf) -> dict[str, Detection]:
-    """By burst id: those with a verdict, one for each.
+def count_detections(bursts: Iterable[BurstResolved], rules_at: RulesLookup) -> dict[str, Detection]:
+    """The detection of each burst with a verdict, by burst id.
 
-    Gaps run from the end of what came before to the start of the next burst, at the place where that stands.
+    A gap lasts from the end of the bursts before to the start of the next burst, whose rules apply.
     """
     found: dict[str, Detection] = {}
-    ordered = sorted((each for each in bursts if each.verdict), key=lambda each: (*_subject(each), *_order(each)))
+    ordered = sorted((burst for burst in bursts if burst.verdict), key=lambda burst: (*_subject(burst), *_order(burst)))
     for subject, own in groupby(ordered, key=_subject):
-        event_id, stood = "", None
+        event_id, deployment = "", None
         ended: datetime | None = None
         for burst in own:
-            place = place_of(burst.camera, burst.started_at)
-            if ended is not None and place.deployment != stood:
+            rules = rules_at(burst.camera, burst.started_at)
+            if ended is not None and rules.deployment != deployment:
                 ended = None
-            apart = None if ended is None else burst.started_at - ended
-            if apart is None or apart > place.event_gap:
+            gap = None if ended is None else burst.started_at - ended
+            if gap is None or gap > rules.event_gap:
                 event_id = f"evt-{digest(*subject, burst.burst_id)}"
-            found[burst.burst_id] = Detection(event_id, apart is None or apart > place.independence_gap)
+            found[burst.burst_id] = Detection(event_id, gap is None or gap > rules.independence_gap)
             ended = burst.ended_at if ended is None else max(ended, burst.ended_at)
-            stood = place.deployment
+            deployment = rules.deployment
     return found
 
 

@@ -1,4 +1,4 @@
-"""A burst verdict in the words of one line; pure."""
+"""A burst verdict as one line of text or one row of a table; pure."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from uncia.events import BurstResolved, BurstStatus
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table."""
+class VerdictRow:
+    """One row of the table of `uncia watch`."""
 
     started: str
     camera: str
@@ -18,9 +18,9 @@ class Row:
     style: str
 
 
-def row_of(burst: BurstResolved) -> Row:
-    """The line that stands for the newest revision of a burst."""
-    return Row(
+def to_row(burst: BurstResolved) -> VerdictRow:
+    """The row of the newest revision of a burst."""
+    return VerdictRow(
         started=f"{burst.started_at:%Y-%m-%d %H:%M:%S}",
         camera=burst.camera,
         frames=_frames(burst),
@@ -31,9 +31,9 @@ def row_of(burst: BurstResolved) -> Row:
     )
 
 
-def line_of(burst: BurstResolved) -> str:
-    """The same as plain text, for output that is no terminal."""
-    row = row_of(burst)
+def render_line(burst: BurstResolved) -> str:
+    """The row as plain text, for output that is not a terminal."""
+    row = to_row(burst)
     frames = f"{row.frames} frame{'' if row.frames == '1' else 's'}" if row.frames else ""
     parts = (row.started, row.camera, frames, row.verdict, row.score, row.status)
     return "  ".join(part for part in parts if part)

@@ -31,7 +31,7 @@ from uncia.processors.bursts.tick_order import PartitionClock
 from uncia.processors.bursts.verdict import VerdictBuilder
 
 CACHED_CAMERAS = 1000
-"""Cameras whose decoded state stays in memory; the others are decoded again when a frame of theirs arrives."""
+"""Cameras whose decoded state stays in memory; the others are decoded again when one of their frames arrives."""
 
 log = structlog.get_logger("uncia")
 

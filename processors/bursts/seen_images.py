@@ -5,7 +5,7 @@ burst that contradicts the burst it already has. Bursts themselves are stored fo
 eight bytes each stay, for the last `CAPACITY` photographs of a camera. They are stored in chunks, of which only the
 one being filled is written: what was seen costs a new frame nothing.
 
-A repetition older than that cannot be told from a new photograph; it becomes a burst of its own.
+A repetition older than that cannot be distinguished from a new photograph; it becomes a burst of its own.
 """
 
 import base64

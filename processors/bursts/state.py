@@ -100,7 +100,7 @@ class Burst:
     def complete(self) -> bool:
         """Whether every number of `1 of m` to `m of m` has arrived, unreadable photographs counted.
 
-        Two triggers within a minute of a camera without seconds cannot be told apart and are one burst; then there
+        Two triggers within a minute of a camera without seconds are indistinguishable and form one burst; then there
         are as many sequences as its most frequent n.
         """
         if self.expected is None:

@@ -10,7 +10,7 @@
 3. Rejected frames are counted, but do not contribute; a burst of rejected frames only has no verdict.
 
 Models are not mixed: classes are scored over the frames of one model version and label set, the one that scored
-most frames (then the maximum by name); the flag `mixed-models` marks that there were others. Focus scores of all
+most frames (ties: the greatest by name); the flag `mixed-models` marks that there were others. Focus scores of all
 frames count, since each carries the threshold of its own model.
 """
 
@@ -266,9 +266,7 @@ class VerdictBuilder:
             )
             for score, frame in best.values()
         ]
-        return sorted(
-            verdicts, key=lambda taxon: (not taxon.certain, taxon.label in GROUP_LABELS, -taxon.score, taxon.taxon)
-        )
+        return sorted(verdicts, key=_focus_order)
 
     def _confidence(self, label_set: str, name: ClassName | FocusScore, score: float) -> float | None:
         calibration = self._calibrations(label_set, name.taxon, name.label)

@@ -1,4 +1,4 @@
-"""What one kind of evidence says, and when enough of it is enough."""
+"""The result of one kind of evidence, and how much of it raises a finding."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,12 +6,15 @@ from datetime import timedelta
 from uncia.events import ClockVerdict
 
 RAISE_AT, WITHIN = 3, 8
-"""A fault stands from three bad ones among the last eight occasions until eight in a row are good."""
+"""A finding is raised by three bad occasions among the last eight, and cleared when eight in a row are good."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault as it stands now. `offset_s`: the clock is so far ahead, where this evidence can tell."""
+    """One fault of a clock.
+
+    `bad` of `of` occasions show it. `offset_s`: how far the clock is ahead, in seconds, where this evidence shows that.
+    """
 
     code: str
     weight: ClockVerdict
@@ -21,18 +24,18 @@ class Finding:
     offset_s: float | None = None
 
 
-def stands(bad: list[bool], raised: bool) -> bool:
-    """Whether a fault stands, given each occasion's word on it in order of arrival, and whether it stood before.
+def is_raised(bad: list[bool], raised_before: bool) -> bool:
+    """Whether a finding is raised. `bad`: whether each occasion shows the fault, in order of arrival.
 
     Two thresholds, so that one odd frame neither raises nor clears anything.
     """
-    if raised:
+    if raised_before:
         return any(bad[-WITHIN:])
     return sum(bad[-WITHIN:]) >= RAISE_AT
 
 
-def in_words(seconds: float) -> str:
-    """`44 years`, `6 hours`, `5 h 45 min`: about as long as that, without sign."""
+def format_duration(seconds: float) -> str:
+    """An approximate duration without sign: `44 years`, `6 hours`, `5 h 45 min`."""
     length = timedelta(seconds=abs(round(seconds)))
     if length >= timedelta(days=730):
         return f"{length.days / 365.2425:.0f} years"

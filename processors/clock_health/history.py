@@ -1,7 +1,7 @@
-"""What is kept of one camera: a few hundred numbers, whatever arrives.
+"""What is stored of one camera's clock: a few hundred numbers, whatever arrives.
 
-Frames of one trigger are one occasion: ten wrong frames of a burst are one piece of evidence. `recent` follows quickly
-(occasions at least a minute apart), `spread` reaches far (ten minutes apart), for what needs a view of days.
+Frames of one trigger are one occasion: ten wrong frames of a burst are one piece of evidence. `recent` reacts quickly
+(occasions at least a minute apart), `spread` covers days (ten minutes apart). Field names are the stored format.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,9 +15,9 @@ RECENT, RECENT_APART_S = 32, 60
 SPREAD, SPREAD_APART_S = 96, 600
 
 NUMBERED, NEAR, NEIGHBOURS = 10, 20, 3
-"""Numbered triggers that are kept; how far apart two numbers may be to be compared; how many comparisons are needed.
+"""Numbered triggers that are stored; how far apart two compared numbers may be; how many comparisons are needed.
 
-Only near numbers are compared, since a camera begins to count anew when its card is formatted.
+Only near numbers are compared, since a camera restarts its count when its card is formatted.
 """
 BACK_S, BACK_WITHIN_S = 60, 2
 """Running backwards by less than this between triggers, or within one, is rounding."""
@@ -37,14 +37,14 @@ class Occasion:
     infrared: bool | None = None
     serial: str | None = None
     back: bool | None = None
-    """The camera's numbers say that it ran backwards; None where there was nothing to compare with."""
+    """Whether the clock ran backwards by the camera's numbers; None where there was nothing to compare with."""
     stated_minutes: int | None = None
-    """Ahead of UTC, as EXIF states the clock's zone."""
+    """UTC offset of the clock that EXIF states, in minutes."""
 
 
 @dataclass
 class Numbered:
-    """The last frame that was seen of a numbered trigger."""
+    """The last frame of a numbered trigger."""
 
     number: int
     sequence: int
@@ -54,7 +54,7 @@ class Numbered:
 
 @dataclass
 class History:
-    """One camera."""
+    """The clock history of one camera."""
 
     frames: int = 0
     without_clock: int = 0
@@ -62,27 +62,26 @@ class History:
     spread: list[Occasion] = field(default_factory=list)
     numbered: list[Numbered] = field(default_factory=list)
     days: dict[str, list[int]] = field(default_factory=dict)
-    """By serial number the last days on which it took photographs (days since 1970); the one heard last at the end."""
+    """By serial number, the last days with photographs (days since 1970); the most recent serial number is last."""
     jump: Jump | None = None
-    """A jump back that was not put right since."""
+    """A jump back that was not corrected since."""
     lowest: int | None = None
     """The earliest time before any jump, seconds since 1970."""
     factory: FactoryTime | None = None
-    """Times that begin where a clock begins that was never set."""
+    """Times that start at the factory default of a clock that was never set."""
     last_capture: int | None = None
     last_upload: int | None = None
 
-    def take(self, event: ImagePredicted) -> bool:
-        """Learn from one frame; whether it is an occasion of its own, so that there is something new to judge."""
+    def add(self, event: ImagePredicted) -> bool:
+        """Add one frame. Returns whether it is an occasion of its own, so that the clock must be assessed again."""
         if event.rejection is not None and event.rejection.reason in WITHDRAWN_REASONS:
-            return (
-                False  # Nothing of the photograph was read; the time in its key was learnt from already, or is wrong.
-            )
+            # Nothing of the photograph was read; the time in its key was added already, or is wrong.
+            return False
         self.frames += 1
         self.last_upload = int(event.uploaded_at.timestamp())
         capture = event.capture
         if capture.time_source is CaptureTimeSource.UPLOAD or capture.time_origin == TimeOrigin.FILE_TIME:
-            # The time is the store's, or of whatever wrote the file: it says nothing of the camera's clock.
+            # The time is from the store, or from whatever wrote the file: no evidence about the camera's clock.
             self.without_clock += 1
             return self.without_clock == 1
         captured = int((capture.time.replace(tzinfo=None) - _EPOCH).total_seconds())
@@ -97,26 +96,26 @@ class History:
         if capture.event_number is not None:
             frame = Numbered(capture.event_number, capture.sequence or 0, captured, occasion.serial)
             occasion.back = self._ran_backwards(frame)
-            self._keep_numbered(frame)
+            self._add_numbered(frame)
         if occasion.serial is not None:
-            self._keep_day(occasion.serial, captured // DAY_S)
-        recent = _keep(self.recent, occasion, RECENT, RECENT_APART_S)
+            self._add_day(occasion.serial, captured // DAY_S)
+        recent = _add_occasion(self.recent, occasion, RECENT, RECENT_APART_S)
         if recent:
-            self._look_for_resets(occasion)
-        return _keep(self.spread, occasion, SPREAD, SPREAD_APART_S) or recent
+            self._detect_resets(occasion)
+        return _add_occasion(self.spread, occasion, SPREAD, SPREAD_APART_S) or recent
 
-    def _look_for_resets(self, occasion: Occasion) -> None:
+    def _detect_resets(self, occasion: Occasion) -> None:
         self.jump = find_jump(self.recent, self.lowest) if self.jump is None else self.jump.after(occasion)
         if self.jump is None and len(self.recent) > NEW:
-            # Of what is before every jump that may still be found.
+            # The earliest time before every jump that may still be detected.
             settled = self.recent[-NEW - 1].captured
             self.lowest = settled if self.lowest is None else min(self.lowest, settled)
         self.factory = find_factory_time(self.recent) if self.factory is None else self.factory.after(occasion)
 
     def _ran_backwards(self, frame: Numbered) -> bool | None:
-        """Whether it was taken before triggers that the camera counted before it.
+        """Whether it was taken before triggers with lower numbers; None with too few neighbours.
 
-        The majority of the neighbours decides, so that one odd frame does not make all that follow look odd.
+        The majority of the neighbours decides, so that one odd frame does not affect all that follow.
         """
         before, backwards = 0, 0
         for other in self.numbered:
@@ -130,32 +129,32 @@ class History:
                 backwards += frame.captured < other.captured - BACK_S
         return 2 * backwards >= before if before >= NEIGHBOURS else None
 
-    def _keep_numbered(self, frame: Numbered) -> None:
+    def _add_numbered(self, frame: Numbered) -> None:
         same = (frame.number, frame.serial)
-        self.numbered = [each for each in self.numbered if (each.number, each.serial) != same][1 - NUMBERED :]
+        self.numbered = [other for other in self.numbered if (other.number, other.serial) != same][1 - NUMBERED :]
         self.numbered.append(frame)
 
-    def _keep_day(self, serial: str, day: int) -> None:
+    def _add_day(self, serial: str, day: int) -> None:
         days = self.days.pop(serial, [])
-        self.days[serial] = [*(each for each in days if each != day), day][-DAYS:]
+        self.days[serial] = [*(other for other in days if other != day), day][-DAYS:]
         while len(self.days) > SERIALS:
             del self.days[next(iter(self.days))]
 
 
 def camera_time(seconds: int) -> datetime:
-    """What the camera's clock showed, without offset."""
+    """The time on the camera's clock, without UTC offset."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def _keep(kept: list[Occasion], occasion: Occasion, most: int, apart_s: int) -> bool:
-    """Add it, unless it is one with the last: then the last learns what it did not know. Whether it was added."""
-    if kept:
-        last = kept[-1]
+def _add_occasion(occasions: list[Occasion], occasion: Occasion, most: int, apart_s: int) -> bool:
+    """Add an occasion, or merge it into the last one if they are close. Returns whether it was added."""
+    if occasions:
+        last = occasions[-1]
         if last.serial == occasion.serial and abs(last.captured - occasion.captured) < apart_s:
             last.back = occasion.back if last.back is None else last.back or bool(occasion.back)
             last.infrared = occasion.infrared if last.infrared is None else last.infrared
             return False
-    # Its own object in each list: what one list learns of it is not told to the other.
-    kept.append(replace(occasion))
-    del kept[:-most]
+    # A copy in each list: merging into one must not change the other.
+    occasions.append(replace(occasion))
+    del occasions[:-most]
     return True

@@ -1,8 +1,8 @@
-"""A clock that began anew or was set wrongly, seen without the camera's own numbers.
+"""A clock that was reset or set wrongly, detected without the camera's own numbers.
 
-Two kinds of evidence. A jump: within one upload, or live, three occasions and more show times weeks before those that
-came in just before them. A factory time: a camera's times begin in the first hour of a year, long before the upload,
-and nothing precedes them. A card that holds an old season shows neither: its times are in order, and begin anywhere.
+Two kinds of evidence. A jump: within one upload, or live, three or more occasions show times weeks before those that
+arrived just before them. A factory time: a camera's times start in the first hour of a year, long before the upload,
+and nothing precedes them. A card with an old season shows neither: its times are in order, and start anywhere.
 """
 
 from dataclasses import dataclass, replace
@@ -13,51 +13,54 @@ from typing import Protocol, TypeVar
 
 DAY_S = 86400
 LEAST_DROP_S = 20 * DAY_S
-"""A month is the least by which a clock is set wrongly; triggers of one card may come in disorder by some days."""
+"""Clocks are set wrongly by a month at least; triggers of one card may arrive out of order by some days."""
 
 AROUND = 3
-"""Occasions that must agree on either side of a jump."""
+"""Occasions that must agree on each side of a jump."""
 GOOD_AGAIN = 8
-"""Occasions in a row that must be back at the old level."""
+"""Occasions in a row that must be back at the old level to clear a jump."""
 DISORDER, MOST_FALLS = 4, 2
-"""Places by which parallel uploads may change the order, and falls of a clock after its jump."""
+"""Positions by which parallel uploads may change the order, and tolerated falls of a clock after its jump."""
 NEW = AROUND + DISORDER
-"""Occasions among which a jump is looked for each time."""
+"""The last occasions, among which a jump is searched each time."""
 
 SAME_UPLOAD_S, SAME_UPLOAD_TIMES = 2, 5
-"""Two occasions belong to one upload when they came in within 2 s, or five times the usual distance."""
+"""Two occasions belong to one upload when they arrived within 2 s, or within five times the median interval."""
 AT_ONCE = 0.2
-"""Share of the time that passed by the camera's clock within which a card is uploaded; live takes all of it."""
+"""A card is uploaded within this share of the time that it covers; live uploads take all of that time."""
 
 AHEAD_S = 26 * 3600
-"""No clock that is this far ahead of the upload is the right one to compare with."""
+"""A clock that is this far ahead of the upload cannot serve as the reference."""
 
 FACTORY_AT = 3
-"""Occasions that make it a fault."""
+"""Occasions that make it a finding."""
 FACTORY_WITHIN_S = 3600
 FACTORY_DAYS = frozenset({(2002, 12, 8)})
-"""Dates other than 1 January that cameras begin with."""
+"""Factory default dates of cameras other than 1 January."""
 LATE_S = 30 * DAY_S
 CHAIN_S = 60 * DAY_S
 FIRST_FACTORY_YEAR = 2001
-"""Earlier ones are `year-reset`."""
+"""Earlier years are reported as `year-reset`."""
 
 _EPOCH = datetime(1970, 1, 1)
 
 
-class Seen(Protocol):
-    """An occasion: when by the camera's clock, and when uploaded; seconds since 1970."""
+class TimedOccasion(Protocol):
+    """An occasion: capture time by the camera's clock, and upload time; seconds since 1970."""
 
     captured: int
     uploaded: int
 
 
-AnySeen = TypeVar("AnySeen", bound=Seen)
+AnyOccasion = TypeVar("AnyOccasion", bound=TimedOccasion)
 
 
 @dataclass
 class Jump:
-    """A clock that jumped back and was not seen to be put right. All but the counts are seconds since 1970."""
+    """A clock that jumped back and was not corrected; field names are stored.
+
+    All fields but the counts are seconds since 1970.
+    """
 
     high: int
     """The clock before it jumped."""
@@ -72,15 +75,15 @@ class Jump:
     good: int = 0
     """Occasions in a row that are back at the old level."""
     falls: int = 0
-    """Further falls: with some, there is no order in what is uploaded."""
+    """Further falls: with several, the uploads are in no order at all."""
 
     @property
-    def stands(self) -> bool:
-        """Not while its times lead up to the earliest ones before: those are the first half of a card, read last."""
+    def confirmed(self) -> bool:
+        """False while its times lead up to the earliest times before: a card whose first half was read last."""
         return not 0 <= self.floor - self.top < LEAST_DROP_S
 
-    def after(self, occasion: Seen) -> "Jump | None":
-        """What is left of it after one more occasion; None when the clock is right again, or there is no order."""
+    def after(self, occasion: TimedOccasion) -> "Jump | None":
+        """The jump after one more occasion; None when the clock is correct again, or the uploads are in no order."""
         shown = occasion.captured
         if shown >= (self.high - LEAST_DROP_S if self.good else max(self.high - LEAST_DROP_S, self._rise())):
             return replace(self, good=self.good + 1) if self.good + 1 < GOOD_AGAIN else None
@@ -90,69 +93,70 @@ class Jump:
         return replace(self, good=0, falls=falls, last=shown, top=max(self.top, shown))
 
     def _rise(self) -> int:
-        """A clock that is a month behind reaches its old level by itself; put right, it jumps up."""
+        """The time from which a clock counts as corrected: a month behind, it reaches its old level by itself."""
         return self.last + (self.high - self.low) // 2
 
 
 @dataclass
 class FactoryTime:
-    """Times that begin where a clock begins that was never set."""
+    """Times that start at the factory default of a clock that was never set. Field names are stored."""
 
     begin: int
     """Midnight of that day."""
     end: int
-    """The last time that goes on from there without a gap of two months."""
+    """The last time that continues from there without a gap of two months."""
     bad: int
-    """Occasions from there on."""
+    """Occasions in that time."""
     good: int = 0
-    """Others in a row since."""
+    """Other occasions in a row since."""
 
-    def after(self, occasion: Seen) -> "FactoryTime | None":
-        """What is known after one more occasion; None when the camera was running before, or its clock was set."""
+    def after(self, occasion: TimedOccasion) -> "FactoryTime | None":
+        """The factory time after one more occasion; None when the camera was running before, or its clock was set."""
         if self.begin - LEAST_DROP_S <= occasion.captured < self.begin:
-            return None  # it was a New Year's night
+            return None  # It was a real New Year's night.
         if self.begin <= occasion.captured <= self.end + CHAIN_S:
             return replace(self, end=max(self.end, occasion.captured), bad=self.bad + 1, good=0)
         return replace(self, good=self.good + 1) if self.good + 1 < GOOD_AGAIN else None
 
 
-def find_jump(recent: list[AnySeen], lowest: int | None) -> Jump | None:
+def find_jump(recent: list[AnyOccasion], lowest: int | None) -> Jump | None:
     """A jump back among the `NEW` last occasions, in order of arrival; `lowest` is the earliest time before these."""
-    order = sorted(recent, key=lambda each: each.uploaded)
+    order = sorted(recent, key=lambda occasion: occasion.uploaded)
     falls = [
         at for at, (one, two) in enumerate(pairwise(order), start=1) if one.captured - two.captured >= LEAST_DROP_S
     ]
     if not falls or falls[-1] - falls[0] > DISORDER:
-        return None  # no order at all: nothing can be said of it
+        return None  # No order at all: no evidence.
     for at in reversed(falls):
         before, after = order[max(0, at - AROUND) : at], order[at : at + AROUND]
         if at >= len(order) - NEW and len(before) == len(after) == AROUND and _is_jump(order, at, before, after):
-            times = [each.captured for each in order[at:]]
-            floor = min(each.captured for each in order[:at])
+            times = [occasion.captured for occasion in order[at:]]
+            floor = min(occasion.captured for occasion in order[:at])
             floor = floor if lowest is None else min(floor, lowest)
-            return Jump(max(each.captured for each in before), min(times), floor, max(times), times[-1])
+            return Jump(max(occasion.captured for occasion in before), min(times), floor, max(times), times[-1])
     return None
 
 
-def _is_jump(order: list[AnySeen], at: int, before: list[AnySeen], after: list[AnySeen]) -> bool:
-    if min(each.captured for each in before) - max(each.captured for each in after) < LEAST_DROP_S:
+def _is_jump(order: list[AnyOccasion], at: int, before: list[AnyOccasion], after: list[AnyOccasion]) -> bool:
+    if min(occasion.captured for occasion in before) - max(occasion.captured for occasion in after) < LEAST_DROP_S:
         return False
-    if any(each.captured > each.uploaded + AHEAD_S for each in before):
-        return False  # it was ahead, and is right now
+    if any(occasion.captured > occasion.uploaded + AHEAD_S for occasion in before):
+        return False  # It was ahead, and is correct now.
     old = order[at:]
     uploading = old[-1].uploaded - old[0].uploaded
-    live = uploading > AT_ONCE * (max(each.captured for each in old) - min(each.captured for each in old))
+    captures = [occasion.captured for occasion in old]
+    live = uploading > AT_ONCE * (max(captures) - min(captures))
     return live or _one_upload(order, at)
 
 
-def _one_upload(order: list[AnySeen], at: int) -> bool:
-    """Whether the occasions on either side were uploaded in one go, so that they are not of two cards."""
+def _one_upload(order: list[AnyOccasion], at: int) -> bool:
+    """Whether the occasions on both sides were uploaded together, so that they are not from two cards."""
     steps = [two.uploaded - one.uploaded for one, two in pairwise(order[at:])]
     return order[at].uploaded - order[at - 1].uploaded <= max(SAME_UPLOAD_S, SAME_UPLOAD_TIMES * median(steps))
 
 
-def find_factory_time(recent: list[AnySeen]) -> FactoryTime | None:
-    """Whether the newest occasion is of a clock that was never set, and which others are of the same."""
+def find_factory_time(recent: list[AnyOccasion]) -> FactoryTime | None:
+    """The factory time at which the newest occasion starts; None where its clock was set."""
     newest = recent[-1]
     begin = newest.captured - newest.captured % DAY_S
     shown = _EPOCH + timedelta(seconds=newest.captured)

@@ -1,8 +1,8 @@
-"""A camera's state as bytes: what is kept of it, and how far it was read.
+"""A camera's state as bytes: its clock history, and its position in the log.
 
-Frames of a camera are in one partition. A state knows the last message it has taken in, so that reading it again after
-a crash counts nothing twice. It is written after what it led to was published, so a crash between the two leads to
-the same being said again.
+Frames of a camera are in one partition. A state holds the position of the last message that it includes, so that
+reading it again after a crash counts nothing twice. It is written after the verdict that follows from it was
+published, so a crash between the two publishes the same verdict again.
 """
 
 import zlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from uncia.errors import UnciaError
-from uncia.processors.clock_health.assessment import Said
+from uncia.processors.clock_health.assessment import PublishedVerdict
 from uncia.processors.clock_health.history import History
 from uncia.topics import CLOCK_STATE
 
@@ -33,25 +33,26 @@ class CameraClock:
     """One camera's state."""
 
     history: History = field(default_factory=History)
-    said: Said | None = None
+    said: PublishedVerdict | None = None
+    """The last published verdict; the field names of this class are stored."""
     offset: int = -1
     logged_ms: int = -1
 
-    def has_seen(self, offset: int, logged_ms: int) -> bool:
-        """Whether this message was taken in before. A topic that was made anew counts from 0, at later times."""
+    def includes(self, offset: int, logged_ms: int) -> bool:
+        """Whether the state includes this message. A topic that was created again counts from 0, at later times."""
         return offset <= self.offset and logged_ms <= self.logged_ms
 
     def to_bytes(self) -> bytes:
-        """About 2 KB at most."""
+        """Encode the state: about 2 KB at most."""
         return bytes([VERSION]) + zlib.compress(_STATE.dump_json(self), 1)
 
     @classmethod
     def from_bytes(cls, camera: str, raw: bytes) -> "CameraClock":
-        """Read a state. Raises `ClockStateTooNew`; one that cannot be read at all begins anew: it is statistics."""
+        """Decode a state. Raises `ClockStateTooNew`; one that cannot be decoded at all is replaced by an empty one."""
         if raw[:1] and raw[0] > VERSION:
             raise ClockStateTooNew(
                 f"the clock state of camera {camera!r} has layout {raw[0]} and this worker reads up to {VERSION}: "
-                "a newer Uncia wrote it, start that one again; nothing was overwritten"
+                "a newer Uncia wrote it; start that version again. Nothing was overwritten"
             )
         try:
             return _STATE.validate_json(zlib.decompress(raw[1:]))

@@ -1,7 +1,7 @@
-"""Where the sun stands: the low-precision formulas of NOAA's Global Monitoring Laboratory.
+"""The sun's position, by the low-precision formulas of NOAA's Global Monitoring Laboratory.
 
 Source: "General Solar Position Calculations", https://gml.noaa.gov/grad/solcalc/solareqns.PDF (after Spencer, 1971).
-Good to about half a degree between the years 1950 and 2050 and a little beyond; judging an infrared lamp needs ten.
+Accurate to about half a degree from 1950 to 2050 and a little beyond; assessing an infrared lamp needs ten degrees.
 """
 
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ _NEW_YEAR = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
 
 
 def elevation(moments: Floats, latitude: Floats, longitude: Floats) -> Floats:
-    """The sun's elevation above the horizon in degrees, refraction left out; arrays broadcast.
+    """The sun's elevation above the horizon in degrees, without refraction; arrays broadcast.
 
-    `moments` in seconds since 1970 (UTC); `latitude` and `longitude` in degrees, north and east above 0.
+    `moments` in seconds since 1970 (UTC); `latitude` and `longitude` in degrees, north and east positive.
     """
     year = 2 * np.pi * (((moments - _NEW_YEAR) / _YEAR_S) % 1)
     declination = (

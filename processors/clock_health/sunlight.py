@@ -1,8 +1,8 @@
-"""The infrared lamp against the sun: it shines by night and not by day. Needs to know where the camera stands.
+"""The infrared lamp compared with the sun: it is on by night and off by day. Needs the camera's position.
 
-Cameras switch about sunset, sooner under trees; so only broad day and full night count as contradictions, and a clock
-that is an hour off is mostly not found. A camera that never used its lamp (white flash, or by day only) says nothing
-by not using it.
+Cameras switch around sunset, earlier under trees; so only broad daylight and full night count as contradictions, and
+a clock that is an hour off is mostly not detected. For a camera that never used its lamp (white flash, or daylight
+only), an unused lamp is no evidence.
 """
 
 from collections.abc import Sequence
@@ -11,28 +11,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from uncia.events import ClockVerdict
-from uncia.processors.clock_health.findings import Finding, in_words
+from uncia.processors.clock_health.findings import Finding, format_duration
 from uncia.processors.clock_health.sun import Floats, elevation
 
 DAY, NIGHT = 10.0, -10.0
-"""Degrees: above it is broad day also in a wood, below it is night."""
+"""Elevations in degrees: above the first it is broad daylight even in a forest, below the second it is night."""
 
 TWILIGHT = -1.0
-"""Degrees at which a lamp typically comes on; only chooses the best of the shifts that contradict nothing."""
+"""Elevation in degrees at which a lamp typically switches on; only decides among shifts without contradiction."""
 
 HOURS = np.arange(-11, 13)
-"""A whole day around: another day's sun is the same."""
+"""Shifts around one day, in hours: the sun of another day is the same."""
 
 RAISE_AT, RAISE_SHARE = 4, 0.2
 CLEAR_AT, CLEAR_SHARE = 1, 0.05
 USED_AT = 3
 WIDEST_H = 6
-"""Where shifts over more hours fit equally well, the offset cannot be told."""
+"""Where shifts over more hours than this fit equally well, the offset is unknown."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """One occasion: what the clock says in UTC (seconds since 1970), where (degrees), and whether the lamp was on."""
+    """One occasion: the clock in UTC (seconds since 1970), the position (degrees), and whether the lamp was on."""
 
     moment: int
     latitude: float
@@ -41,11 +41,11 @@ class Light:
 
 
 def sunlight(lights: Sequence[Light], raised: bool) -> Finding | None:
-    """`zone` where a shift by whole hours puts it right, else `sun`; None while nothing stands against the clock."""
+    """A finding `zone` where a shift by whole hours explains it, else `sun`; None without enough contradictions."""
     if len(lights) < RAISE_AT:
         return None
     on = np.array([light.infrared for light in lights])
-    # Shape (hours, occasions): a clock that is h hours ahead shows h hours more than it is.
+    # Shape (hours, occasions): a clock that is h hours ahead shows h hours too many.
     true = np.array([light.moment for light in lights], dtype=np.float64) - 3600.0 * HOURS[:, None]
     heights = elevation(
         true, np.array([light.latitude for light in lights]), np.array([light.longitude for light in lights])
@@ -62,17 +62,19 @@ def sunlight(lights: Sequence[Light], raised: bool) -> Finding | None:
         return Finding("sun", ClockVerdict.SUSPICIOUS, text, now, len(lights))
     side = "ahead: a wrong zone?" if shift > 0 else "behind: a wrong zone?"
     side = "off: morning for evening?" if shift == 12 else side
-    text = f"the infrared light fits the sun if the clock is about {in_words(3600 * shift)} {side}"
+    text = f"the infrared light fits the sun if the clock is about {format_duration(3600 * shift)} {side}"
     return Finding("zone", ClockVerdict.WRONG, text, now, len(lights), 3600.0 * shift)
 
 
 def _best_shift(heights: Floats, on: np.ndarray, bad: np.ndarray) -> int | None:
-    """Hours that the clock is ahead; None where too many shifts do as well as the best."""
+    """Hours that the clock is ahead; None where too many shifts fit as well as the best."""
     fits = np.flatnonzero(bad == bad.min())
-    # The widest gap between shifts that fit, around the clock; what is left of the day is how far they spread.
+    # The widest gap between fitting shifts, around the clock; the rest of the day is how far they spread.
     gaps = np.diff(np.append(fits, fits[0] + len(HOURS)))
     if len(HOURS) - int(gaps.max()) >= WIDEST_H:
         return None
-    doubt = np.where(on, np.clip((heights - TWILIGHT) / 10, 0, 1), np.clip((TWILIGHT - heights) / 10, 0, 1)).sum(axis=1)
-    doubt[bad > bad.min()] = np.inf
-    return int(HOURS[int(doubt.argmin())])
+    misfit = np.where(on, np.clip((heights - TWILIGHT) / 10, 0, 1), np.clip((TWILIGHT - heights) / 10, 0, 1)).sum(
+        axis=1
+    )
+    misfit[bad > bad.min()] = np.inf
+    return int(HOURS[int(misfit.argmin())])

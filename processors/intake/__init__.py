@@ -1,1 +1,1 @@
-"""From what the store says to `camera.image.uploaded.v1`, or `camera.image.backfilled.v1`."""
+"""From notifications of the store to `camera.image.uploaded.v1`, or `camera.image.backfilled.v1`."""

@@ -1,4 +1,4 @@
-"""Which camera an object belongs to: its key tells."""
+"""Which station and camera an object belongs to, by its key."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ from uncia.storage.object_keys import displayable_key, key_problem
 
 
 @dataclass(frozen=True)
-class Place:
+class CameraIdentity:
     """The station and the camera, whose id is unique in the whole system."""
 
     station: str
@@ -21,15 +21,18 @@ class Place:
 class KeyPattern:
     """A regular expression over whole object keys with the groups `station` and `camera`.
 
-    The names that it finds are in their canonical spelling (`uncia.camtrap.names`); the key itself stays as it is
-    stored, since an object can be read by its very key only.
+    The names that it returns are in their canonical spelling (`uncia.camtrap.names`); the key itself is not changed,
+    since an object can be read by its exact key only.
     """
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(unicodedata.normalize("NFC", pattern))
 
-    def place_of(self, key: str) -> Place:
-        """Raises `PermanentError` with reason `key-unusable` or `key-outside-pattern`."""
+    def identify(self, key: str) -> CameraIdentity:
+        """The station and camera of a key.
+
+        Raises `PermanentError` with reason `key-unusable` or `key-outside-pattern`.
+        """
         if problem := key_problem(key):
             raise PermanentError(
                 "key-unusable", f"the key {displayable_key(key)} {problem}: upload it under another name"
@@ -42,4 +45,4 @@ class KeyPattern:
                 f"the key {displayable_key(key)} names no station and camera by {self._pattern.pattern!r}: "
                 "upload to <station>/<camera>/..., or set UNCIA_KEY_PATTERN",
             )
-        return Place(station, f"{station}/{camera}")
+        return CameraIdentity(station, f"{station}/{camera}")

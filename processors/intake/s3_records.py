@@ -9,15 +9,15 @@ from urllib.parse import unquote_plus
 from pydantic import AliasChoices, AwareDatetime, BaseModel, BeforeValidator, Field, NonNegativeInt, ValidationError
 
 from uncia.errors import PermanentError
-from uncia.processors.intake.store_time import believable
+from uncia.processors.intake.store_time import plausible_time
 
 _MAJOR = "2"
 
 MAX_RECORDS = 1_000
-"""Stores write one record a message. Each costs time in the one thread that also answers the broker."""
+"""Stores write one record per message. Each costs time in the thread that also serves the broker connection."""
 
 MAX_SIZE = 2**63 - 1
-"""Bytes of an object; what a size is kept in everywhere."""
+"""Largest object size in bytes: sizes are signed 64-bit numbers everywhere."""
 
 _LEAP_SECOND = re.compile(r"(?<=T\d\d:\d\d):60")
 
@@ -36,7 +36,7 @@ class _Object(BaseModel):
     size: NonNegativeInt = Field(default=0, le=MAX_SIZE)
     etag: str | None = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
     version_id: str | None = Field(default=None, max_length=1024, validation_alias="versionId")
-    moved_to: Any = Field(default=None, validation_alias="movedTo", description="in our own: URL-encoded, as the key")
+    moved_to: Any = Field(default=None, validation_alias="movedTo", description="URL-encoded; reconcile only")
 
 
 class _S3(BaseModel):
@@ -48,7 +48,7 @@ class _Record(BaseModel):
     version: str = Field(validation_alias="eventVersion")
     name: str = Field(validation_alias="eventName")
     time: Annotated[AwareDatetime, BeforeValidator(_without_leap_second)] = Field(validation_alias="eventTime")
-    source: Any = Field(default=None, validation_alias="eventSource", description="whatever it is, it spoils nothing")
+    source: Any = Field(default=None, validation_alias="eventSource", description="any value is accepted")
     s3: _S3
 
 
@@ -63,15 +63,15 @@ class S3Record:
         self.etag = stored.etag
         self.version_id = stored.version_id or None
         self.moved_to = unquote_plus(stored.moved_to) if isinstance(stored.moved_to, str) else None
-        self.time: datetime | None = believable(record.time)
-        """None: no store's clock says that."""
+        self.time: datetime | None = plausible_time(record.time)
+        """None: an implausible time."""
         self.source = record.source
         # AWS writes `ObjectCreated:Put`, MinIO and older Cephs `s3:ObjectCreated:Put`.
         self.created = record.name.removeprefix("s3:").startswith("ObjectCreated:")
 
 
 def decode(raw: bytes) -> list[S3Record | PermanentError]:
-    """The records of one notification, the unreadable ones as errors; empty for AWS's test message.
+    """The records of one notification, invalid ones as errors; empty for AWS's test message.
 
     Raises `PermanentError` with reason `notification-malformed` where there are no records at all. Each record's
     error has that reason, or `notification-unknown-version`.
@@ -86,16 +86,16 @@ def decode(raw: bytes) -> list[S3Record | PermanentError]:
         return []
     records = body.get("Records")
     if not isinstance(records, list) or not records:
-        raise PermanentError("notification-malformed", "no `Records`: this is no S3 event notification")
+        raise PermanentError("notification-malformed", "no `Records`: this is not an S3 event notification")
     if len(records) > MAX_RECORDS:
-        raise PermanentError("notification-malformed", f"{len(records):,} records; at most {MAX_RECORDS:,} are read")
+        raise PermanentError("notification-malformed", f"{len(records):,} records; the limit is {MAX_RECORDS:,}")
     return [_record(record) for record in records]
 
 
 def _record(record: Any) -> S3Record | PermanentError:
     version = record.get("eventVersion") if isinstance(record, dict) else None
     if isinstance(version, str) and version and version.partition(".")[0] != _MAJOR:
-        # Within a major version fields are only added; another one may mean something else by the same names.
+        # Within a major version fields are only added; another one may use the same names with another meaning.
         return PermanentError("notification-unknown-version", f"S3 event version {version[:40]}; known is 2.x")
     try:
         return S3Record(_Record.model_validate(record))

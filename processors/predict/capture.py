@@ -73,7 +73,7 @@ def _maker_fields(note: MakerNote, exif: Exif) -> dict[str, object]:
 
 
 def _capture_time(exif: Exif, note: MakerNote | None, upload: ImageUploaded) -> CaptureTime:
-    """The time by the order of `uncia.imaging.capture_time`; after the file name, the time in a gateway key."""
+    """The time by the order of `uncia.imaging.capture_time`; after the file's name, the time in a gateway's key."""
     named, origin = capture_time_in_key(upload.key), time_origin_in_key(upload.key)
     # Keys of our gateway contain a time that is not part of a file's name.
     taken = find_capture_time(exif, note, upload.key if origin is None else "")

@@ -1,1 +1,1 @@
-"""`uncia dead-letters`: look at what could not be processed, send it back, or put it away."""
+"""Dead letters: messages that could not be processed; read them, retry them, or drop them."""

@@ -1,4 +1,4 @@
-"""Dead letters and what became of them, read from their two topics."""
+"""Reads dead letters and their settlements from the two topics."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from uncia.topics import DEAD_LETTER, DEAD_LETTER_SETTLED
 
 
 @dataclass(frozen=True)
-class Letter:
-    """One dead letter as it lies in its topic."""
+class DeadLetterRecord:
+    """One message of the dead-letter topic."""
 
     message: Message
 
@@ -26,93 +26,95 @@ class Letter:
         return f"{self.message.partition}:{self.message.offset}"
 
     @cached_property
-    def why(self) -> DeadLetter:
-        """What its headers say."""
+    def details(self) -> DeadLetter:
+        """Reason, stage and origin, from its headers."""
         return DeadLetter.from_headers(self.message.headers)
 
     @property
     def written_at(self) -> datetime:
-        """When the worker gave up."""
+        """When the worker wrote it."""
         return datetime.fromtimestamp(self.message.timestamp_ms / 1000, UTC)
 
     @property
     def own_headers(self) -> list[tuple[str, bytes]]:
-        """The original message's headers, without the count of its retries."""
+        """The headers of the original message, without the count of its retries."""
         return [header for header in original_headers(self.message.headers) if header[0] != RETRIES]
 
     @property
     def retries(self) -> int:
-        """How often the message had been sent back when this letter was written."""
+        """How many retries of the message preceded this letter."""
         return header_number(self.message.headers, RETRIES) or 0
 
     @property
     def truncated_from(self) -> int | None:
-        """How many bytes the original had, where this holds only its beginning."""
+        """The size of the original in bytes, where this letter holds only its beginning."""
         return header_number(self.message.headers, TRUNCATED_FROM)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which letters. `ids` None: all; `reason`, `stage` empty: any."""
+class DeadLetterFilter:
+    """Selects dead letters. `ids` None: all; `reason` and `stage` empty: any."""
 
     ids: frozenset[str] | None = None
     reason: str = ""
     stage: str = ""
     since: datetime | None = None
 
-    def takes(self, letter: Letter) -> bool:
-        """True for a letter that is asked for."""
+    def matches(self, letter: DeadLetterRecord) -> bool:
+        """True for a letter that fulfils all conditions."""
         return (
             (self.ids is None or letter.id in self.ids)
-            and self.reason in ("", letter.why.reason)
-            and self.stage in ("", letter.why.stage)
+            and self.reason in ("", letter.details.reason)
+            and self.stage in ("", letter.details.stage)
             and (self.since is None or letter.written_at >= self.since)
         )
 
 
-class Settled:
-    """What became of which letter."""
+class Settlements:
+    """The settlements of dead letters: retried, dropped."""
 
     def __init__(self) -> None:
-        self._marks: dict[str, DeadLetterSettled] = {}
+        self._settlements: dict[str, DeadLetterSettled] = {}
 
-    def add(self, mark: DeadLetterSettled) -> None:
-        """The newest mark counts."""
-        self._marks[mark.letter] = mark
+    def add(self, settled: DeadLetterSettled) -> None:
+        """Add a settlement; the last one of a letter counts."""
+        self._settlements[settled.letter] = settled
 
-    def of(self, letter: Letter) -> DeadLetterSettled | None:
-        """The mark on this very letter; one on a letter of the same id in an earlier topic is none."""
-        mark = self._marks.get(letter.id)
-        return mark if mark is not None and mark.written_at == letter.written_at else None
+    def of(self, letter: DeadLetterRecord) -> DeadLetterSettled | None:
+        """The settlement of this letter; that of the same id in an earlier topic has another time and is ignored."""
+        settled = self._settlements.get(letter.id)
+        return settled if settled is not None and settled.written_at == letter.written_at else None
 
 
-def ids_of(given: list[str]) -> frozenset[str]:
-    """Checked ids. Raises `UnciaError` for what is none."""
-    for one in given:
-        if not re.fullmatch(r"\d{1,5}:\d{1,18}", one):
-            raise UnciaError(f"{one!r} is no dead letter's id: `uncia dead-letters list` shows them, as 0:17")
+def parse_ids(given: list[str]) -> frozenset[str]:
+    """Check ids of the form `<partition>:<offset>`. Raises `UnciaError`."""
+    for letter_id in given:
+        if not re.fullmatch(r"\d{1,5}:\d{1,18}", letter_id):
+            raise UnciaError(
+                f"{letter_id!r} is not the id of a dead letter, such as 0:17: `uncia dead-letters list` shows the ids"
+            )
     return frozenset(given)
 
 
-def read_settled(settings: Settings) -> Settled:
-    """All marks up to now."""
-    settled = Settled()
+def read_settlements(settings: Settings) -> Settlements:
+    """All settlements up to now."""
+    settlements = Settlements()
     for message in read_topics(settings, (DEAD_LETTER_SETTLED,), from_beginning=True, until_end=True):
         try:
-            settled.add(DeadLetterSettled.from_bytes(message.value))
+            settlements.add(DeadLetterSettled.from_bytes(message.value))
         except PermanentError:
-            continue  # from a newer version, or not ours: the letter counts as open
-    return settled
+            continue  # of a newer version, or not a settlement: the letter counts as open
+    return settlements
 
 
-def read_letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
-    """The letters up to now that are wanted, each partition's in order; one at a time in memory."""
+def read_dead_letters(settings: Settings, letter_filter: DeadLetterFilter) -> Iterator[DeadLetterRecord]:
+    """Yield the matching letters up to now, those of each partition in order; one at a time in memory."""
     topic = DEAD_LETTER.full_name(settings)
-    positions = _first_positions(topic, wanted.ids)
-    left = set(wanted.ids) if wanted.ids is not None else None
+    positions = _first_positions(topic, letter_filter.ids)
+    left = set(letter_filter.ids) if letter_filter.ids is not None else None
     for message in read_topics(settings, (DEAD_LETTER,), until_end=True, from_positions=positions):
-        letter = Letter(message)
-        if wanted.takes(letter):
+        letter = DeadLetterRecord(message)
+        if letter_filter.matches(letter):
             yield letter
         if left is not None:
             left.discard(letter.id)
@@ -121,12 +123,12 @@ def read_letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
 
 
 def _first_positions(topic: str, ids: frozenset[str] | None) -> dict[tuple[str, int], int]:
-    """Where each partition's reading may begin when only these letters are wanted."""
+    """The offset from which to read each partition when only these letters are requested."""
     if not ids:
         return {}
     first: dict[tuple[str, int], int] = {}
-    for one in ids:
-        partition, offset = (int(part) for part in one.split(":"))
-        place = (topic, partition)
-        first[place] = min(offset, first.get(place, offset))
+    for letter_id in ids:
+        partition, offset = (int(part) for part in letter_id.split(":"))
+        key = (topic, partition)
+        first[key] = min(offset, first.get(key, offset))
     return first

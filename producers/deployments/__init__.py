@@ -1,1 +1,1 @@
-"""Deployments: where and when cameras stand, from a Camtrap DP `deployments.csv` onto their topic."""
+"""Reads deployments, the places and times of cameras, from a Camtrap DP `deployments.csv` and publishes them."""

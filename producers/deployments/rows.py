@@ -1,8 +1,8 @@
-"""One row of a Camtrap DP `deployments.csv` becomes one deployment, or sentences that say what is wrong with it.
+"""Parses one row of a Camtrap DP `deployments.csv` into a deployment, or into error messages.
 
-Terms and their meaning: https://camtrap-dp.tdwg.org/data/#deployments (1.0). Columns of ours, all optional:
-`utcOffset` (`+05:45`, where the camera's clock is set to another zone than the times are written in), `sensitivity`,
-`captureMethod` and the overrides in seconds of `OVERRIDES`.
+Terms and their meaning: https://camtrap-dp.tdwg.org/data/#deployments (1.0). Additional columns, all optional:
+`utcOffset` (`+05:45`, where the camera's clock has another zone than the times in the table), `sensitivity`,
+`captureMethod`, and the overrides of settings in `OVERRIDES`, in seconds.
 """
 
 import re
@@ -27,20 +27,20 @@ OVERRIDES = {
 CAPTURE_METHODS = {"activityDetection": Trigger.MOTION, "timeLapse": Trigger.TIME_LAPSE}
 
 _OFFSET = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
-_MOST_MINUTES = 14 * 60
+_MAX_OFFSET_MINUTES = 14 * 60
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns name the station and the camera: of each, the first that is there and not empty."""
+class ColumnNames:
+    """The columns that name the station and the camera: of each, the first one that exists and is not empty."""
 
     station: tuple[str, ...] = ("locationID", "locationName")
     camera: tuple[str, ...] = ("cameraID", "deploymentID")
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """What counts where a row does not say it."""
+class RowDefaults:
+    """Values for rows that do not set them."""
 
     sensitivity: Sensitivity = Sensitivity.HIGH
     utc_offset_minutes: int | None = None
@@ -48,25 +48,25 @@ class Defaults:
 
 @dataclass
 class _Row:
-    """The cells of a row, and what was found wrong while they were read."""
+    """The cells of a row, and the errors found while parsing them."""
 
     cells: Mapping[str, str]
     decimal_comma: bool = False
-    wrong: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def text(self, *columns: str) -> str:
         return next((text for column in columns if (text := table_format.clean_cell(self.cells.get(column)))), "")
 
     def name(self, what: str, columns: tuple[str, ...]) -> str:
         if not (text := self.text(*columns)):
-            nothing = {each for column in columns if (each := self.cells.get(column, "").strip())}
-            hint = f" ({' and '.join(sorted(nothing))} counts as empty)" if nothing else ""
-            self.wrong.append(f"the {what} has no name: {' and '.join(columns)} are empty or absent{hint}")
+            placeholders = {text for column in columns if (text := self.cells.get(column, "").strip())}
+            hint = f" ({' and '.join(sorted(placeholders))} counts as empty)" if placeholders else ""
+            self.errors.append(f"the {what} has no name: {' and '.join(columns)} are empty or absent{hint}")
             return ""
         try:
             return checked_name(text, what)
         except SettingsError as error:
-            self.wrong.append(str(error))
+            self.errors.append(str(error))
             return ""
 
     def moment(self, column: str) -> datetime | None:
@@ -75,10 +75,10 @@ class _Row:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.wrong.append(f"{column} {text!r} is no time: write it like 2026-05-14T07:31:00+02:00")
+            self.errors.append(f"{column} {text!r} is not a time: write it like 2026-05-14T07:31:00+02:00")
             return None
         if moment.tzinfo is None:
-            self.wrong.append(
+            self.errors.append(
                 f"{column} {text!r} lacks its offset from UTC: write it like 2026-05-14T07:31:00+02:00, or Z for UTC"
             )
             return None
@@ -94,21 +94,23 @@ class _Row:
             # No number of degrees has thousands in it: a comma is a decimal one, whatever divides the columns.
             value = table_format.parse_number(text, decimal_comma=self.decimal_comma or degrees)
         except ValueError:
-            self.wrong.append(f"{column} is no number (a point divides the decimals)")
+            self.errors.append(f"{column} is not a number (the decimal separator is a point)")
             return None
         if not (low < value if open_low else low <= value) or not value <= high:
-            bounds = f"above {low:g}" if high == _ANY else f"between {low:g} and {high:g}"
+            bounds = f"above {low:g}" if high == _NO_LIMIT else f"between {low:g} and {high:g}"
             hint = (
-                "; metres of a projection such as UTM are no degrees" if degrees and abs(value) > _MOST_DEGREES else ""
+                "; coordinates of a projection such as UTM are not degrees"
+                if degrees and abs(value) > _MAX_DEGREES
+                else ""
             )
-            self.wrong.append(f"{column} is out of range: it has to be {bounds}{hint}")
+            self.errors.append(f"{column} is out of range: it must be {bounds}{hint}")
             return None
         return value
 
     def choice(self, column: str, among: tuple[str, ...]) -> str:
         text = self.text(column)
         if text and text not in among:
-            self.wrong.append(f"{column} {text!r} is none of {', '.join(among)}")
+            self.errors.append(f"{column} {text!r} is not one of {', '.join(among)}")
             return ""
         return text
 
@@ -116,49 +118,51 @@ class _Row:
         if not (text := self.text(column)):
             return None
         try:
-            return read_offset(text)
+            return parse_utc_offset(text)
         except ValueError as error:
-            self.wrong.append(f"{column} {error}")
+            self.errors.append(f"{column} {error}")
             return None
 
 
-_ANY = 1e9
-_MOST_DEGREES = 180
+_NO_LIMIT = 1e9
+_MAX_DEGREES = 180
 
 
-def read_offset(text: str) -> int:
-    """Minutes ahead of UTC of `+05:45`, `-0300` or `Z`. Raises ValueError with the rest of a sentence."""
+def parse_utc_offset(text: str) -> int:
+    """Minutes ahead of UTC from `+05:45`, `-0300` or `Z`. Raises `ValueError` with a message about the text."""
     if text == "Z":
         return 0
     found = _OFFSET.fullmatch(text)
-    minutes = (1 if found[1] == "+" else -1) * (60 * int(found[2]) + int(found[3])) if found else _MOST_MINUTES + 1
-    if abs(minutes) > _MOST_MINUTES:
-        raise ValueError(f"{text!r} is no offset from UTC: write it like +05:45, at most 14 hours")
+    minutes = (
+        (1 if found[1] == "+" else -1) * (60 * int(found[2]) + int(found[3])) if found else _MAX_OFFSET_MINUTES + 1
+    )
+    if abs(minutes) > _MAX_OFFSET_MINUTES:
+        raise ValueError(f"{text!r} is not an offset from UTC: write it like +05:45, at most 14 hours")
     return minutes
 
 
 def read_row(
-    cells: Mapping[str, str], columns: Columns, defaults: Defaults, *, decimal_comma: bool = False
+    cells: Mapping[str, str], columns: ColumnNames, defaults: RowDefaults, *, decimal_comma: bool = False
 ) -> tuple[DeploymentChanged | None, list[str]]:
-    """The deployment, or None and why not, one sentence for each thing that is wrong."""
+    """Parse a row. Returns the deployment and no errors, or None and one message for each error."""
     row = _Row(cells, decimal_comma)
     deployment_id = row.text("deploymentID")
     if not deployment_id:
-        row.wrong.append("deploymentID is empty")
+        row.errors.append("deploymentID is empty")
     station, camera = row.name("station", columns.station), row.name("camera", columns.camera)
     start, end = row.moment("deploymentStart"), row.moment("deploymentEnd")
     if start is None and not row.text("deploymentStart"):
-        row.wrong.append("deploymentStart is empty")
+        row.errors.append("deploymentStart is empty")
     if start is not None and end is not None and end <= start:
-        row.wrong.append("the deployment ends before it starts" if end < start else "the deployment ends as it starts")
+        row.errors.append("the deployment ends before it starts" if end < start else "the deployment ends as it starts")
     latitude, longitude = _position(row)
-    uncertainty = row.number("coordinateUncertainty", 0, _ANY, open_low=True)
+    uncertainty = row.number("coordinateUncertainty", 0, _NO_LIMIT, open_low=True)
     sensitivity = row.choice("sensitivity", tuple(Sensitivity)) or defaults.sensitivity
     method = row.choice("captureMethod", tuple(CAPTURE_METHODS))
     offset = row.offset("utcOffset")
-    overrides = {name: row.number(column, 0, _ANY, open_low=True) for column, name in OVERRIDES.items()}
-    if row.wrong or start is None or latitude is None or longitude is None:
-        return None, row.wrong
+    overrides = {name: row.number(column, 0, _NO_LIMIT, open_low=True) for column, name in OVERRIDES.items()}
+    if row.errors or start is None or latitude is None or longitude is None:
+        return None, row.errors
     if offset is None:
         offset = defaults.utc_offset_minutes
     try:
@@ -168,7 +172,7 @@ def read_row(
                 camera=f"{station}/{camera}",
                 start=start,
                 end=end,
-                utc_offset_minutes=_minutes(start) if offset is None else offset,
+                utc_offset_minutes=_offset_minutes(start) if offset is None else offset,
                 latitude=latitude,
                 longitude=longitude,
                 coordinate_uncertainty_m=uncertainty,
@@ -179,27 +183,27 @@ def read_row(
             [],
         )
     except ValidationError as error:
-        # Nothing that is left to fail is known; were there something, it fails by line and not by traceback.
+        # No known row gets here; one that does is reported by its line instead of by a traceback.
         problems = error.errors(include_url=False, include_input=False)
-        return None, [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems]
+        return None, [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems]
 
 
 def _position(row: _Row) -> tuple[float | None, float | None]:
-    """Latitude and longitude. What is wrong with them is said without repeating them: they may be a secret."""
+    """Latitude and longitude. Error messages do not repeat them: positions may be secret."""
     latitude = row.number("latitude", -90, 90, degrees=True)
     longitude = row.number("longitude", -180, 180, degrees=True)
     for column in ("latitude", "longitude"):
         if not row.text(column):
-            row.wrong.append(f"{column} is empty")
+            row.errors.append(f"{column} is empty")
     if latitude == 0 and longitude == 0:
-        row.wrong.append(
-            "latitude and longitude are both 0, in the sea off Africa, and what many programs write where nothing is "
-            "known: write where the camera stands"
+        row.errors.append(
+            "latitude and longitude are both 0, in the sea off Africa, which programs write for an unknown position: "
+            "write the position of the camera"
         )
     if latitude is None and longitude is not None and abs(longitude) <= 90 and _within(row, "latitude", 180):
-        row.wrong = [
-            f"{each}; are latitude and longitude exchanged?" if each.startswith("latitude is out") else each
-            for each in row.wrong
+        row.errors = [
+            f"{error}; are latitude and longitude exchanged?" if error.startswith("latitude is out") else error
+            for error in row.errors
         ]
     return latitude, longitude
 
@@ -211,6 +215,6 @@ def _within(row: _Row, column: str, most: float) -> bool:
         return False
 
 
-def _minutes(moment: datetime) -> int:
-    """What the time was written ahead of UTC: the camera's clock stays in the zone in which it was set up."""
+def _offset_minutes(moment: datetime) -> int:
+    """Minutes ahead of UTC in which a time is written: the camera's clock keeps the zone of its set-up."""
     return int((moment.utcoffset() or timedelta()).total_seconds() // 60)

@@ -1,4 +1,4 @@
-"""The deployments that stand on the topic, and putting others there."""
+"""Reads deployments from their topic, and publishes others."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ _SEND_TIMEOUT_S = 30
 
 
 def known_deployments(settings: Settings) -> dict[bytes, DeploymentChanged]:
-    """The last word on each deployment, by its key. What cannot be read counts as not there."""
+    """The newest version of deployment deployment, by its key. Events that cannot be read count as absent."""
     known: dict[bytes, DeploymentChanged] = {}
     for message in read_topics(settings, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
         if message.key is None:
@@ -30,20 +30,24 @@ def known_deployments(settings: Settings) -> dict[bytes, DeploymentChanged]:
     return known
 
 
-def changed(wanted: Iterable[DeploymentChanged], known: dict[bytes, DeploymentChanged]) -> list[DeploymentChanged]:
-    """Those of which the topic says something else, or nothing. Compared as written: an offset is part of a time."""
+def changed_deployments(
+    deployments: Iterable[DeploymentChanged], known: dict[bytes, DeploymentChanged]
+) -> list[DeploymentChanged]:
+    """The deployments that are new or differ from the topic. Compared as bytes: an offset is part of a time."""
     return [
-        each for each in wanted if (old := known.get(each.message_key)) is None or old.to_bytes() != each.to_bytes()
+        deployment
+        for deployment in deployments
+        if (old := known.get(deployment.message_key)) is None or old.to_bytes() != deployment.to_bytes()
     ]
 
 
-def publish(settings: Settings, deployments: Iterable[DeploymentChanged]) -> None:
-    """Send and wait for the broker's confirmation of each. Raises `DependencyDown`; then some may be there."""
-    _send(settings, [(each.camera, each.message_key, each.to_bytes()) for each in deployments])
+def publish_deployments(settings: Settings, deployments: Iterable[DeploymentChanged]) -> None:
+    """Publish, confirmed by the broker. Raises `DependencyDown`; some may be published then."""
+    _send(settings, [(deployment.camera, deployment.message_key, deployment.to_bytes()) for deployment in deployments])
 
 
-def take_out(settings: Settings, camera: str, deployment_id: str) -> None:
-    """Say that there is no such deployment."""
+def publish_removal(settings: Settings, camera: str, deployment_id: str) -> None:
+    """Publish a tombstone for a deployment."""
     _send(settings, [(camera, deployment_key(camera, deployment_id), None)])
 
 
@@ -65,5 +69,5 @@ def _send(settings: Settings, messages: list[tuple[str, bytes, bytes | None]]) -
     except KafkaError as error:
         raise DependencyDown(
             f"Kafka at {settings.kafka} did not confirm ({type(error).__name__}): run the command again, "
-            "what is there already is not published twice"
+            "published deployments are not published twice"
         ) from error

@@ -1,1 +1,1 @@
-"""From a camera's card or a folder into object storage, losing nothing on the way."""
+"""Uploads photographs from a folder or a memory card to object storage, and loses none on the way."""

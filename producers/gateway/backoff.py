@@ -1,20 +1,22 @@
-"""How long to wait before the next try."""
+"""How long to wait before the next attempt."""
 
 import random
 
-STORE_DOWN = (1.0, 60.0)
-"""Seconds before the second try and at most, when the store or the way to it is down."""
-REFUSED = (15.0, 300.0)
-"""The same when the store refuses us: only a person can cure that."""
+STORE_UNAVAILABLE = (1.0, 60.0)
+"""First and longest wait in seconds while the store, or the network to it, is unavailable."""
+
+ACCESS_REFUSED = (15.0, 300.0)
+"""The same while the store refuses access: only a person can correct that."""
+
 ONE_FILE = (5.0, 600.0)
-"""The same when it is this one file that cannot be read or stored."""
+"""The same for a single file that cannot be read or stored."""
 
 
 def wait_s(attempts: int, limits: tuple[float, float], rng: random.Random) -> float:
-    """Seconds to wait after so many failed attempts (1 or more): doubling up to the limit, with jitter.
+    """Seconds to wait after `attempts` failures (1 or more): doubles up to the limit, with jitter.
 
-    The jitter takes away up to half, so that many gateways do not come back in step after an outage.
+    The jitter takes away up to half, so that many gateways do not return at the same moment after an outage.
     """
-    first, most = limits
-    doubled = min(most, first * 2.0 ** min(attempts - 1, 30))
+    first, longest = limits
+    doubled = min(longest, first * 2.0 ** min(attempts - 1, 30))
     return doubled * rng.uniform(0.5, 1)

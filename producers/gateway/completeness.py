@@ -1,8 +1,8 @@
-"""Whether a file holds a whole photograph, by its bytes alone; pure.
+"""Decides by its bytes alone whether a file is a complete photograph; pure.
 
-Size and time say little: FTP and SMB transfers rest for seconds and go on, and SMB, `rsync --preallocate` and
-downloaders set a file's size and time before its bytes, which are zeros until they arrive. A JPEG says more: it ends
-with an end-of-image marker behind its last scan, and its compressed data hold no long runs of zeros.
+Size and time are no evidence: FTP and SMB transfers pause for seconds and continue, and SMB, `rsync --preallocate` and
+downloaders set the size and time of a file before its bytes, which are zeros until they arrive. A JPEG is evidence: it
+ends with an end-of-image marker after its last scan, and its compressed data contain no long runs of zeros.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 HOLE = 4096
-"""Zeros in a row that count as bytes which have not arrived: one page, the unit in which room is reserved."""
+"""So many zeros in a row count as bytes that have not arrived: one page, the unit in which space is reserved."""
 
 _IN_HEADER = re.compile(rb"\xff[^\x00\xff]")
 _IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -20,77 +20,77 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 class Shape(StrEnum):
-    """What the bytes look like."""
+    """What the bytes of a file are."""
 
     WHOLE = "whole"
     """A JPEG from its first marker to its last."""
     PARTIAL = "partial"
-    """Empty, a JPEG without its end, or a file with room for bytes that are not there."""
+    """Empty, a JPEG without its end, or a file with reserved space instead of bytes."""
     OTHER = "other"
-    """No JPEG: nothing tells where it ends."""
+    """Not a JPEG: nothing shows where it ends."""
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """The shape, why, and how many of the first bytes are certain: what follows them may be filled in later."""
+    """The shape, the reason why it is not whole, and the size of the stable prefix: later bytes may be filled in."""
 
     shape: Shape
     reason: str
-    certain: int
+    stable_size: int
 
 
 class CompletenessReader:
-    """Follows a file's bytes in pieces of any size, once, and keeps none but the last few of them.
+    """Receives the bytes of a file once, in chunks of any size, and buffers only the last few of them.
 
-    Holes are looked for in compressed data and in files that are no JPEG; cameras fill up their metadata with zeros.
+    Holes are searched in compressed data and in files that are not JPEG; cameras pad their metadata with zeros.
     """
 
     def __init__(self) -> None:
         self._size = 0
-        self._rest = b""
+        self._unparsed = b""
         self._skip = 0
         self._jpeg: bool | None = None
         self._in_scan = False
         self._ended = False
         self._zeros = 0
-        """Zeros in a row just before the bytes that come next."""
+        """Zeros in a row just before the next bytes."""
         self._hole_at: int | None = None
         self._content_end = self._content_end_before = 0
-        """Behind the last byte that is not zero; and the same before the latest piece."""
+        """Offset after the last byte that is not zero, and the same before the latest chunk."""
 
     def feed(self, data: bytes) -> None:
-        """The next bytes."""
+        """Receive the next bytes."""
         self._content_end_before = self._content_end
         if last := len(data.rstrip(b"\0")):
             self._content_end = self._size + last
         self._size += len(data)
         if self._ended:
             return
-        data = self._rest + data
+        data = self._unparsed + data
         if self._jpeg is None and len(data) >= 3:
             self._jpeg = data.startswith(b"\xff\xd8\xff")
         if self._jpeg:
-            self._rest = data[self._parse(data) :]
+            self._unparsed = data[self._parse(data) :]
         elif self._jpeg is None:
-            self._rest = data
+            self._unparsed = data
         else:
-            self._look_for_hole(data, 0, len(data))
-            self._rest = b""
+            self._find_hole(data, 0, len(data))
+            self._unparsed = b""
 
     def result(self) -> Completeness:
-        """What all the bytes so far say."""
+        """The completeness of the bytes so far."""
         if self._content_end == 0:
-            return Completeness(Shape.PARTIAL, "it holds zeros alone" if self._size else "it is empty", 0)
+            return Completeness(Shape.PARTIAL, "it contains only zeros" if self._size else "it is empty", 0)
         if self._hole_at is not None:
             return Completeness(Shape.PARTIAL, "it has a hole of zeros", self._hole_at)
         if self._ended:
             return Completeness(Shape.WHOLE, "", self._content_end)
-        if self._jpeg or b"\xff\xd8\xff".startswith(self._rest or b"?"):
+        if self._jpeg or b"\xff\xd8\xff".startswith(self._unparsed or b"?"):
             return Completeness(Shape.PARTIAL, "the JPEG has no end yet", self._content_end)
         return Completeness(Shape.OTHER, "", self._content_end)
 
     def _parse(self, data: bytes) -> int:
-        """Walk over segments and scans; returns where the bytes begin that are looked at again with the next piece."""
+        """Walk over segments and scans. Returns the offset of the bytes that are parsed again with the next chunk."""
         at = 0
         while True:
             step = min(self._skip, len(data) - at)
@@ -100,7 +100,7 @@ class CompletenessReader:
             found = (_IN_SCAN if self._in_scan else _IN_HEADER).search(data, at)
             end = found.start() if found else max(at, len(data) - data.endswith(b"\xff"))
             if self._in_scan:
-                self._look_for_hole(data, at, end)
+                self._find_hole(data, at, end)
             at = end
             if found is None:
                 return at
@@ -118,18 +118,18 @@ class CompletenessReader:
             self._skip = max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
             at += 2
 
-    def _look_for_hole(self, data: bytes, start: int, end: int) -> None:
+    def _find_hole(self, data: bytes, start: int, end: int) -> None:
         if self._hole_at is not None or start >= end:
             return
         part = data[start:end]
         lead = len(part) - len(part.lstrip(b"\0"))
         if self._zeros + lead >= HOLE:
-            self._hole_at = self._zeros_before(data, start)
+            self._hole_at = self._start_of_zeros(data, start)
         elif (at := part.find(_HOLE)) >= 0:
-            self._hole_at = self._zeros_before(data, start + at)
+            self._hole_at = self._start_of_zeros(data, start + at)
         self._zeros = self._zeros + lead if lead == len(part) else len(part) - len(part.rstrip(b"\0"))
 
-    def _zeros_before(self, data: bytes, at: int) -> int:
-        """Where the zeros began that reach up to this place: a segment before a scan may have begun with them."""
+    def _start_of_zeros(self, data: bytes, at: int) -> int:
+        """The file offset at which the zeros before `at` begin: they may begin in a segment before the scan."""
         content = data[:at].rstrip(b"\0")
         return self._size - len(data) + len(content) if content else min(self._content_end_before, self._size)

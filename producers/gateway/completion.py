@@ -1,132 +1,123 @@
-"""What follows once the store has a file: a line about it, its copy dropped, the card's file removed on demand."""
+"""What follows once the store has a file: an event about it, its copy removed, the file on the card removed."""
 
-import threading
 from collections import deque
 from datetime import UTC, datetime
 from typing import Protocol
 
-from uncia.producers.gateway import content
-from uncia.producers.gateway.report import Report
-from uncia.producers.gateway.run import Options, Summary
-from uncia.producers.gateway.spool import Entry, Spool, State
-from uncia.producers.gateway.upload_pool import Outcome
-from uncia.producers.gateway.uploader import Receipt, StoreDisagrees, Upload
+from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped, read_content
+from uncia.producers.gateway.run_context import RunContext
+from uncia.producers.gateway.spool_entry import FileState, SpoolEntry
+from uncia.producers.gateway.upload_pool import UploadOutcome
+from uncia.producers.gateway.uploader import Receipt, StoreMismatch, Upload
 
 
 class Destination(Protocol):
-    """Where photographs go."""
+    """Where photographs are uploaded. Called by several threads."""
 
     @property
     def bucket(self) -> str:
-        """The bucket's name."""
+        """The name of the bucket."""
 
     def send(self, upload: Upload) -> Receipt:
-        """Send the bytes and have them confirmed."""
+        """Upload the bytes and have them confirmed."""
 
-    def look_up(self, upload: Upload) -> Receipt | None:
-        """The receipt of bytes that are stored already, else None."""
+    def find_stored(self, upload: Upload) -> Receipt | None:
+        """The receipt of bytes that are already stored, else None."""
 
 
-class Endings:
-    """Keeps track of what is still to be told and removed."""
+class Completion:
+    """Reports stored files, and removes their copies and, on request, the files on the card.
 
-    def __init__(
-        self,
-        options: Options,
-        spool: Spool,
-        destination: Destination,
-        report: Report,
-        stop: threading.Event,
-        summary: Summary,
-    ) -> None:
-        self._options = options
-        self._spool = spool
+    Reports and removals that a crash interrupted are repeated by `resume`.
+    """
+
+    def __init__(self, run: RunContext, destination: Destination) -> None:
+        self._run = run
+        self._spool = run.spool
         self._destination = destination
-        self._report = report
-        self._stop = stop
-        self._summary = summary
-        self._told: list[Entry] = []
-        self._to_remove: deque[Entry] = deque()
+        self._reported: list[SpoolEntry] = []
+        self._to_remove: deque[SpoolEntry] = deque()
 
     @property
     def pending(self) -> bool:
-        """Something is still to be noted or removed."""
-        return bool(self._told or self._to_remove)
+        """True where reports are to be stored, or files to be removed."""
+        return bool(self._reported or self._to_remove)
 
-    def catch_up(self) -> None:
-        """What an earlier run was cut off before it could tell, remove or tidy."""
+    def resume(self) -> None:
+        """Report, remove and tidy up what an earlier run could not."""
         for entry in self._spool.unreported():
-            self._tell(entry, None)
-        if self._options.remove:
+            self._report(entry, None)
+        if self._run.options.remove:
             self._to_remove.extend(self._spool.removable())
         for copy in self._spool.folder.iterdir():
-            if copy.name.endswith(".part") or not self._spool.is_unfinished(copy.name):
+            if copy.name.endswith(".part") or not self._spool.is_copy_needed(copy.name):
                 copy.unlink(missing_ok=True)
 
-    def take(self, entry: Entry, receipt: Receipt | None) -> None:
-        """This file is confirmed or a duplicate now."""
-        if entry.state is State.DUPLICATE:
-            self._summary.duplicates += 1
+    def complete(self, entry: SpoolEntry, receipt: Receipt | None) -> None:
+        """A file became confirmed, or a duplicate (then without a receipt)."""
+        summary = self._run.summary
+        if entry.state is FileState.DUPLICATE:
+            summary.duplicates += 1
         else:
-            self._summary.uploaded += 1
-            self._summary.partial += entry.partial is not None
-            self._summary.bytes += entry.size
-        self._tell(entry, receipt)
-        self.drop_copy(entry)
-        if self._options.remove and entry.partial is None:
+            summary.uploaded += 1
+            summary.partial += entry.partial is not None
+            summary.bytes += entry.size
+        self._report(entry, receipt)
+        self.remove_copy(entry)
+        if self._run.options.remove and entry.partial is None:
             self._to_remove.append(entry)
 
-    def note(self) -> None:
-        """Write down what was told: it is told again after a crash before this, and not after."""
-        if self._told:
-            self._spool.reported(self._told)
-            self._told.clear()
+    def save_reported(self) -> None:
+        """Store what was reported: a crash before this repeats the reports, one after it does not."""
+        if self._reported:
+            self._spool.mark_reported(self._reported)
+            self._reported.clear()
 
-    def drop_copy(self, entry: Entry) -> None:
+    def remove_copy(self, entry: SpoolEntry) -> None:
         """Remove the copy in the spool, if there is one."""
         if entry.copy:
             (self._spool.folder / entry.copy).unlink(missing_ok=True)
 
-    def next_removal(self) -> Entry | None:
-        """A stored file that may go from the card once both sides were read again."""
+    def next_removal(self) -> SpoolEntry | None:
+        """The next stored file that is to be removed from the card, after both sides were read again."""
         while self._to_remove:
             entry = self._to_remove.popleft()
-            if entry.source.is_relative_to(self._options.folder):
+            if entry.source.is_relative_to(self._run.options.folder):
                 return entry
         return None
 
-    def check_both_sides(self, entry: Entry, upload: Upload) -> Outcome:
-        """Read the card's bytes again and ask the store again; the receipt says that both are as they were."""
+    def verify_both_sides(self, entry: SpoolEntry, upload: Upload) -> UploadOutcome:
+        """Read the file on the card again and have the store confirm it again. A receipt: both have the same bytes."""
         try:
-            told = content.read(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._stop)
-            if told.sha256 != entry.sha256:
-                raise content.SourceUnreadable("its bytes on the card are not those that were uploaded")
-            receipt = self._destination.look_up(upload)
+            content = read_content(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._run.stop)
+            if content.sha256 != entry.sha256:
+                raise SourceUnreadable("its bytes on the card are not those that were uploaded")
+            receipt = self._destination.find_stored(upload)
             if receipt is None:
-                raise StoreDisagrees("the store does not show it")
-            return Outcome(entry, receipt, None, removing=True)
-        except Exception as error:  # then the file stays where it is
-            return Outcome(entry, None, error, removing=True)
+                raise StoreMismatch("the store does not confirm it")
+            return UploadOutcome(entry, receipt, None, is_removal_check=True)
+        except Exception as error:  # whatever it is, the file stays on the card
+            return UploadOutcome(entry, None, error, is_removal_check=True)
 
-    def remove(self, outcome: Outcome) -> None:
-        """Take the file from the card, or say why not."""
+    def remove_source(self, outcome: UploadOutcome) -> None:
+        """Remove the file from the card where both sides were verified and it is unchanged; else report why not."""
         entry, error = outcome.entry, outcome.error
         if error is None:
             try:
                 now = entry.source.stat()
                 if (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns):
                     entry.source.unlink()
-                    self._spool.removed(entry, datetime.now(UTC).isoformat(timespec="seconds"))
-                    self._summary.removed += 1
+                    self._spool.mark_removed(entry, datetime.now(UTC).isoformat(timespec="seconds"))
+                    self._run.summary.removed += 1
                 return
             except OSError as problem:
                 error = problem
-        if not isinstance(error, content.SourceMissing | content.SourceChanged | content.Stopped):
-            why = str(error)
-            self._report.tell("kept", f"{entry.source} stays: {why}", path=str(entry.source), error=why)
+        if not isinstance(error, SourceMissing | SourceChanged | Stopped):
+            message = f"{entry.source} stays on the card: {error}"
+            self._run.reporter.emit("kept", message, path=str(entry.source), error=str(error))
 
-    def _tell(self, entry: Entry, receipt: Receipt | None) -> None:
-        stored = self._spool.stored(entry)
+    def _report(self, entry: SpoolEntry, receipt: Receipt | None) -> None:
+        stored = self._spool.stored_entry(entry)
         fields = {
             "path": str(entry.source),
             "station": entry.station,
@@ -138,15 +129,20 @@ class Endings:
             "sha256": entry.sha256,
             "confirmed_at": stored.confirmed_at,
         }
-        if entry.state is State.DUPLICATE:
-            text = f"{entry.source} repeats {stored.source.name}, which is stored"
-            self._report.tell("duplicate", text, **fields, duplicate_of=str(stored.source))
+        emit = self._run.reporter.emit
+        if entry.state is FileState.DUPLICATE:
+            message = f"{entry.source} repeats {stored.source.name}, which is stored"
+            emit("duplicate", message, **fields, duplicate_of=str(stored.source))
         else:
-            began = receipt.began_at if receipt else stored.confirmed_at
-            text = f"{entry.source} -> {stored.key}" + (
-                f" (no whole photograph: {entry.partial})" if entry.partial else ""
+            message = f"{entry.source} -> {stored.key}" + (f" (incomplete: {entry.partial})" if entry.partial else "")
+            optional: dict[str, str | None] = {"partial": entry.partial} if entry.partial else {}
+            if entry.replaces:
+                optional["replaces"] = self._spool.entry(entry.replaces).etag
+            emit(
+                "uploaded",
+                message,
+                **fields,
+                **optional,
+                started_at=receipt.began_at if receipt else stored.confirmed_at,
             )
-            more: dict[str, str | None] = {"partial": entry.partial} if entry.partial else {}
-            more |= {"replaces": self._spool.entry(entry.replaces).etag} if entry.replaces else {}
-            self._report.tell("uploaded", text, **fields, **more, started_at=began)
-        self._told.append(entry)
+        self._reported.append(entry)

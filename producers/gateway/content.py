@@ -1,4 +1,4 @@
-"""Reading a file once, in a stream: hashes, EXIF for the capture time, and a copy where one is wanted."""
+"""Reads a file once, as a stream: hashes, completeness, EXIF for the capture time, and a copy where requested."""
 
 import contextlib
 import hashlib
@@ -15,64 +15,66 @@ from uncia.imaging.capture_time import CaptureTime, TimeOrigin, find_capture_tim
 from uncia.imaging.exif import Exif, read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Completeness, CompletenessReader
-from uncia.producers.gateway.spool_file import made_folder
+from uncia.producers.gateway.spool_database import create_folder_durably
 from uncia.storage.durable import sync_folder
 
 _CHUNK = 1 << 20
 
 RESERVE = 256 << 20
-"""Bytes that copying leaves free on the spool's disk."""
+"""Bytes that must stay free on the disk of the spool."""
 
 
 class SourceMissing(Exception):
-    """The file is not there."""
+    """The file does not exist."""
 
 
 class SourceChanged(Exception):
-    """The file is not as it was when it was found."""
+    """The file has changed since it was found."""
 
 
 class SourceUnreadable(Exception):
-    """The file is there and cannot be read (now)."""
+    """The file exists and cannot be read (now)."""
 
 
 class Stopped(Exception):
-    """The gateway was asked to end."""
+    """The gateway is ending."""
 
 
 class NoRoom(Exception):
-    """The copy does not fit on the spool's disk."""
+    """The copy does not fit on the disk of the spool."""
 
 
 @dataclass(frozen=True)
-class Content:
-    """What one reading of a file told."""
+class FileContent:
+    """What was read from a file."""
 
     sha256: str
     md5: str
     exif: Exif
     completeness: Completeness
     ctime_ns: int
-    """When the file was last changed in any way, as the file system had it before the first byte was read."""
+    """The change time of the file before its first byte was read."""
 
 
-def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop: threading.Event) -> Content:
-    """Read the whole file; `copy` names a file that will hold its bytes, on the disk, when this returns.
+def read_content(
+    path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop: threading.Event
+) -> FileContent:
+    """Read a file completely. `copy` is written with its bytes, on disk when this returns.
 
-    Raises `SourceMissing`, `SourceUnreadable`, `NoRoom`, `Stopped`, or `SourceChanged` when size or modification time
-    (None: not looked at) are not these before and after, or when anything about the file changed in between.
+    Raises `SourceMissing`, `SourceUnreadable`, `NoRoom`, `Stopped`, or `SourceChanged` where the file has not this size
+    and modification time (None: any) before and after reading, or where anything about it changed in between.
     """
     part = copy.with_name(copy.name + ".part") if copy else None
     try:
-        with _source(path) as file, contextlib.ExitStack() as stack:
-            before = _same(file, size, mtime_ns)
-            target = stack.enter_context(_target(part, size)) if part else None
+        with _open_source(path) as file, contextlib.ExitStack() as stack:
+            ctime_ns = _check_unchanged(file, size, mtime_ns)
+            target = stack.enter_context(_open_target(part, size)) if part else None
             sha256, md5, completeness = _stream(file, target, stop)
             exif = _exif(file)
-            if _same(file, size, mtime_ns) != before:
+            if _check_unchanged(file, size, mtime_ns) != ctime_ns:
                 raise SourceChanged("it changed while it was read")
             if target:
-                with _room():
+                with _disk_errors_as_no_room():
                     target.flush()
                     os.fsync(target.fileno())
         if part and copy:
@@ -83,11 +85,11 @@ def read(path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
         raise
-    return Content(sha256, md5, exif, completeness, before)
+    return FileContent(sha256, md5, exif, completeness, ctime_ns)
 
 
-def digest_of_first(path: Path, size: int) -> str | None:
-    """The SHA-256 of so many first bytes; None where there are fewer, or they cannot be read."""
+def prefix_sha256(path: Path, size: int) -> str | None:
+    """The SHA-256 of the first `size` bytes; None where there are fewer, or they cannot be read."""
     digest, left = hashlib.sha256(), size
     try:
         with path.open("rb") as file:
@@ -99,35 +101,35 @@ def digest_of_first(path: Path, size: int) -> str | None:
     return None if left else digest.hexdigest()
 
 
-def time_of_capture(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
-    """When the photograph was taken, by the camera's clock, in the order of `uncia.imaging.capture_time`.
+def gateway_capture_time(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
+    """The capture time by the camera's clock, from the sources in the order of `uncia.imaging.capture_time`.
 
-    The last resort is the file's time in this machine's zone: FAT cards hold it without any zone.
+    The last resort is the modification time in the zone of this machine: FAT cards store it without a zone.
     """
     found = find_capture_time(exif, read_maker_note(exif.maker_note), name)
     if found is not None:
         return found
     try:
         written = datetime.fromtimestamp(mtime_ns // 1_000_000_000)
-    except (ValueError, OverflowError, OSError):  # a file system may hold times that no calendar has
+    except (ValueError, OverflowError, OSError):  # a file system may hold times outside of the calendar
         written = datetime(1970, 1, 1)
     return CaptureTime(written, TimeOrigin.FILE_TIME)
 
 
 @contextlib.contextmanager
-def _source(path: Path) -> Iterator[BinaryIO]:
+def _open_source(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceMissing(f"{path.name} is not there any more") from error
+        raise SourceMissing(f"{path.name} does not exist any more") from error
     except OSError as error:
         raise SourceUnreadable(f"cannot read {path.name}: {error.strerror}") from error
     with file:
         yield file
 
 
-def _same(file: BinaryIO, size: int, mtime_ns: int | None) -> int:
-    """The file's ctime: unlike its modification time no program can set it back."""
+def _check_unchanged(file: BinaryIO, size: int, mtime_ns: int | None) -> int:
+    """The change time, which unlike the modification time no program can set back. Raises `SourceChanged`."""
     now = os.fstat(file.fileno())
     if now.st_size != size or (mtime_ns is not None and now.st_mtime_ns != mtime_ns):
         raise SourceChanged("it changed after it was found")
@@ -135,9 +137,9 @@ def _same(file: BinaryIO, size: int, mtime_ns: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _target(part: Path, size: int) -> Iterator[BinaryIO]:
-    with _room():
-        made_folder(part.parent)
+def _open_target(part: Path, size: int) -> Iterator[BinaryIO]:
+    with _disk_errors_as_no_room():
+        create_folder_durably(part.parent)
         if shutil.disk_usage(part.parent).free < size + RESERVE:
             raise NoRoom
         file = part.open("wb")
@@ -146,7 +148,7 @@ def _target(part: Path, size: int) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[None]:
+def _disk_errors_as_no_room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -161,7 +163,7 @@ def _exif(file: BinaryIO) -> Exif:
 
 
 def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> tuple[str, str, Completeness]:
-    """SHA-256 and MD5 of the whole file, and whether it is whole; written to `target` where there is one."""
+    """SHA-256, MD5 and completeness of the file, which is copied to `target` where there is one."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     completeness = CompletenessReader()
     while True:
@@ -177,5 +179,5 @@ def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> t
         md5.update(chunk)
         completeness.feed(chunk)
         if target:
-            with _room():
+            with _disk_errors_as_no_room():
                 target.write(chunk)

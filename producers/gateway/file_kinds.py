@@ -1,4 +1,4 @@
-"""Which of a folder's files are photographs for the stream, which are left where they are, and what those are."""
+"""Which files of a folder are uploaded, which are skipped, and of which kind those are; by name alone."""
 
 import re
 from collections import Counter
@@ -31,29 +31,29 @@ _TEMPORARY = re.compile(r"~|.*\.(?:te?mp|part(?:ial)?|filepart|crdownload)\.[^.]
 
 
 def is_photograph(name: str, extensions: frozenset[str] = PHOTOGRAPHS) -> bool:
-    """By its name alone; hidden files are none."""
+    """True for the name of a photograph with one of the extensions; hidden files are skipped."""
     stem, dot, extension = name.rpartition(".")
     return bool(stem and dot) and extension.lower() in extensions and not name.startswith(".")
 
 
 def is_system_file(name: str) -> bool:
-    """What operating systems leave behind everywhere, macOS's `._` twins among it."""
+    """True for files that operating systems create everywhere, such as the `._` companions of macOS."""
     return name.startswith("._") or name.lower() in _SYSTEM_FILES or name == ".DS_Store"
 
 
-def looks_temporary(name: str) -> bool:
-    """Names that programs give a file while they are writing it, though it ends as a photograph's does."""
+def is_temporary_name(name: str) -> bool:
+    """True for a name that a program gives a file while writing it, although it has the extension of a photograph."""
     return _TEMPORARY.match(name) is not None
 
 
 def kind_of(name: str) -> str:
-    """What a file that is left is, by its extension: a noun in the singular."""
+    """The kind of a skipped file by its extension: a noun in the singular."""
     if name.startswith("."):
         return "hidden file"
     return _KIND_OF.get(name.rpartition(".")[2].lower() if "." in name else "", "other file")
 
 
-def sentence(left: Mapping[str, int]) -> str:
-    """`2 films, 1 HEIC`: the most frequent first."""
-    ordered = sorted(Counter(left).items(), key=lambda each: (-each[1], each[0]))
+def count_sentence(counts: Mapping[str, int]) -> str:
+    """`2 films, 1 HEIC`: counts by kind for people, the most frequent first."""
+    ordered = sorted(Counter(counts).items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count:,} {kind if count == 1 else _PLURALS.get(kind, f'{kind}s')}" for kind, count in ordered)

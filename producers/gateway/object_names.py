@@ -1,4 +1,4 @@
-"""Names of stations and cameras, and the object key of a photograph."""
+"""Names of stations and cameras, and the object keys of photographs."""
 
 import hashlib
 import os
@@ -9,36 +9,38 @@ from uncia.camtrap.names import canonical_name, is_card_folder
 from uncia.errors import SettingsError
 from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime
 
-LONGEST_NAME = 100
-"""Letters in a station's or camera's name: two of them and the rest stay far under S3's 1,024 bytes for a key."""
+MAX_NAME_LENGTH = 100
+"""Characters in the name of a station or camera: keys stay far below the 1,024 bytes of S3."""
 
 
 def checked_name(name: str, what: str) -> str:
-    """The name in its canonical spelling (`uncia.camtrap.names`).
+    """The name in its canonical spelling (`uncia.camtrap.names`); `what` is "station" or "camera".
 
-    Raises `SettingsError` that names what is wrong: the name becomes one level of the object key.
+    Raises `SettingsError` where the name cannot be one level of an object key.
     """
     name = canonical_name(name)
     if not name:
         raise SettingsError(f"the {what} needs a name")
     if "/" in name:
         raise SettingsError(
-            f"the {what} {name!r} has a slash in it: slashes separate station, camera and date in the key"
+            f"the {what} {name!r} contains a slash: slashes separate station, camera and date in the key"
         )
     if name in {".", ".."} or name.startswith("."):
         raise SettingsError(f"the {what} {name!r} starts with a dot: stores and listings hide or refuse such names")
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in name):
-        raise SettingsError(f"the {what} {name!r} has a letter in it that cannot be printed")
-    if len(name) > LONGEST_NAME:
-        raise SettingsError(f"the {what} {name[:20]!r}… has {len(name)} letters; at most {LONGEST_NAME} are allowed")
+        raise SettingsError(f"the {what} {name!r} contains a character that cannot be printed")
+    if len(name) > MAX_NAME_LENGTH:
+        raise SettingsError(
+            f"the {what} {name[:20]!r}… has {len(name)} characters; at most {MAX_NAME_LENGTH} are allowed"
+        )
     return name
 
 
 def camera_of(file: Path, folder: Path, camera: str | None) -> str:
-    """Whose photograph this is: the camera that was named, else the sub-folder, else the folder itself.
+    """The camera of a file: `camera` where it is given, else the name of the sub-folder, else that of the folder.
 
-    A memory card's own `DCIM` is no camera's name: its files belong to the folder around it. Raises `SettingsError`
-    where the name would be one that a camera gives to folders by itself, as `DCIM` or `100RECNX`.
+    Files in `DCIM` belong to the folder that contains it. Raises `SettingsError` where the name would be one that
+    cameras give to folders by themselves, such as `DCIM` or `100RECNX`.
     """
     if camera is not None:
         return checked_name(camera, "camera")
@@ -46,7 +48,7 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
     name = levels[0] if len(levels) > 1 and levels[0].upper() != "DCIM" else folder.resolve().name
     if is_card_folder(name):
         raise SettingsError(
-            f"{name} is a folder of a camera's card and not its name: say with --camera which camera it was"
+            f"{name} is a folder of a memory card and not the name of a camera: name the camera with --camera"
         )
     return checked_name(name, "camera")
 
@@ -54,9 +56,9 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
 def object_key(station: str, camera: str, capture: CaptureTime, digest: str, extension: str) -> str:
     """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>[-<origin>]-<16 digits of a digest>.<ext>`.
 
-    The time is the capture time by the camera's own clock; the milliseconds stand there when they are known. Where
-    the photograph itself holds no time, `file-name` or `file-time` says where it is from. The digest is the content's
-    SHA-256, or `digest_of_partial`.
+    The time is the capture time by the camera's own clock, with milliseconds where they are known. Where the
+    photograph itself contains no time, the origin is `file-name` or `file-time`. The digest is the SHA-256 of the
+    content, or `partial_digest`.
     """
     captured = capture.time
     time = captured.strftime("%Y%m%dT%H%M%S")
@@ -67,8 +69,9 @@ def object_key(station: str, camera: str, capture: CaptureTime, digest: str, ext
     return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
 
 
-def digest_of_partial(sha256: str, path: Path) -> str:
-    """For the key of a content that is no whole photograph, where another may take its place later: two files of one
-    camera that hold nothing but zeros yet must not share a key.
+def partial_digest(sha256: str, path: Path) -> str:
+    """The digest for the key of an incomplete content, which a later one may replace.
+
+    It depends on the path: two files of one camera that contain only zeros so far must not share a key.
     """
     return hashlib.sha256(f"{sha256} ".encode() + os.fsencode(path)).hexdigest()

@@ -1,4 +1,4 @@
-"""Uploads at the same time: a few threads that may be left behind when the gateway ends."""
+"""Runs upload attempts concurrently, on threads that may be abandoned when the gateway ends."""
 
 import queue
 import threading
@@ -6,58 +6,58 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from uncia.producers.gateway.spool import Entry
+from uncia.producers.gateway.spool_entry import SpoolEntry
 from uncia.producers.gateway.uploader import Receipt
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one attempt ended: with a receipt, or with an error."""
+class UploadOutcome:
+    """The end of one attempt: a receipt or an error."""
 
-    entry: Entry
+    entry: SpoolEntry
     receipt: Receipt | None
     error: Exception | None
-    removing: bool = False
-    """It was the check before a file is removed from the card, not an upload."""
+    is_removal_check: bool = False
+    """True for the check before a file is removed from the card, which is not an upload."""
 
 
-class Hands(Protocol):
-    """Something that makes attempts and hands back their outcomes."""
+class UploadPool(Protocol):
+    """Runs attempts and returns their outcomes. Called by one thread only."""
 
     @property
     def busy(self) -> int:
-        """Attempts that were started and whose outcome was not handed back yet."""
+        """The number of attempts that were started and whose outcomes were not returned yet."""
 
     @property
-    def number(self) -> int:
-        """Most attempts at the same time."""
+    def size(self) -> int:
+        """The maximum number of concurrent attempts; the caller enforces it."""
 
-    def start(self, attempt: Callable[[], Outcome]) -> None:
-        """Begin one more attempt; it must not raise."""
+    def start(self, attempt: Callable[[], UploadOutcome]) -> None:
+        """Start an attempt, which must not raise."""
 
-    def finished(self, wait_s: float) -> list[Outcome]:
-        """Outcomes since the last call; waits so long for the first one."""
+    def finished(self, wait_s: float) -> list[UploadOutcome]:
+        """The outcomes since the last call; waits up to `wait_s` seconds for the first one."""
 
 
-class Threads:
-    """Daemon threads: one that hangs in the network cannot keep the program from ending, and need not.
+class ThreadUploadPool:
+    """An `UploadPool` of daemon threads: one that hangs in the network does not keep the program from ending.
 
-    What it was doing stands in the spool as `uploading` and is done again by the next run.
+    Its file is `uploading` in the spool, and the next run repeats the attempt.
     """
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.busy = 0
-        self._outcomes: queue.Queue[Outcome] = queue.Queue()
+        self._outcomes: queue.Queue[UploadOutcome] = queue.Queue()
 
-    def start(self, attempt: Callable[[], Outcome]) -> None:
-        """See `Hands`."""
+    def start(self, attempt: Callable[[], UploadOutcome]) -> None:
+        """See `UploadPool`."""
         self.busy += 1
         threading.Thread(target=lambda: self._outcomes.put(attempt()), daemon=True).start()
 
-    def finished(self, wait_s: float) -> list[Outcome]:
-        """See `Hands`."""
-        outcomes: list[Outcome] = []
+    def finished(self, wait_s: float) -> list[UploadOutcome]:
+        """See `UploadPool`."""
+        outcomes: list[UploadOutcome] = []
         try:
             outcomes.append(self._outcomes.get(timeout=wait_s) if wait_s > 0 else self._outcomes.get_nowait())
             while True:

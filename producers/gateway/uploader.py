@@ -1,8 +1,8 @@
-"""One file into the store, and the store's word that it has it.
+"""Uploads one file and has the store confirm it.
 
-The bytes are checked four times: against the spool's MD5 before anything is sent (the file may have changed since),
-by the store itself (Content-MD5 and x-amz-checksum-sha256, which make it refuse what it did not receive whole), against
-the ETag in its answer, and by asking it once more with HEAD.
+The bytes are verified four times: against the MD5 of the spool before anything is sent (the file may have changed),
+by the store (Content-MD5 and x-amz-checksum-sha256 make it reject what it did not receive completely), against the ETag
+in its response, and by a HEAD request.
 """
 
 import base64
@@ -27,32 +27,32 @@ from uncia.lanes import LANE_METADATA
 from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
 from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
 
-PART = 8 << 20
-"""Larger files go up in parts of this size, each confirmed by itself, and go on there after a break."""
+PART_BYTES = 8 << 20
+"""Larger files are uploaded in parts of this size. Each part is confirmed, and the next attempt resumes after it."""
 
-SLOWEST = 4 << 10
-"""Bytes a second below which an attempt is given up: 300 KB may take two minutes."""
+MIN_BYTES_PER_S = 4 << 10
+"""Below this rate an attempt is given up: 300 KB may take two minutes."""
 
-PATIENCE_S = 30.0
-"""Seconds that every attempt gets besides."""
+MIN_ATTEMPT_S = 30.0
+"""Seconds that every attempt gets in addition."""
 
 _CHECKSUM_UNKNOWN = {"NotImplemented", "InvalidRequest", "InvalidArgument"}
-_TROUBLE = (BotoCoreError, ClientError, HTTPClientError, ResponseParserError, OSError)
+_CLIENT_ERRORS = (BotoCoreError, ClientError, HTTPClientError, ResponseParserError, OSError)
 _NO_BUCKET = {"NoSuchBucket"}
 _NO_UPLOAD = {"NoSuchUpload", "404"}
 
 
-class BucketMissing(AccessRefused):
-    """The bucket is not there; only a person can make it."""
+class BucketNotFound(AccessRefused):
+    """The bucket does not exist; only a person can create it."""
 
 
-class StoreDisagrees(UnciaError):
-    """The store has other bytes than we sent; this file is sent again."""
+class StoreMismatch(UnciaError):
+    """The store has other bytes than were sent; this file is sent again."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What to send, and where to. `path` holds the bytes: the copy in the spool, or the file itself."""
+    """What to upload, and to which key. `path` holds the bytes: the copy in the spool, or the file itself."""
 
     path: Path
     name: str
@@ -65,13 +65,13 @@ class Upload:
     multipart: str | None = None
     lane: Lane | None = None
     partial: str | None = None
-    """Why the content is no whole photograph, if it is none."""
-    remember: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
+    """Why the content is incomplete; None where it is complete."""
+    save_multipart_id: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The store's confirmation."""
+    """The confirmation of the store."""
 
     bucket: str
     key: str
@@ -83,7 +83,7 @@ class Receipt:
 
 
 class S3Destination:
-    """One bucket of any S3. May be used by several threads."""
+    """One bucket of any S3 store. Safe for use by several threads."""
 
     def __init__(self, store: ObjectStore, bucket: str, stop: threading.Event) -> None:
         self._store = store
@@ -93,34 +93,36 @@ class S3Destination:
         self._checksum = True
 
     def send(self, upload: Upload) -> Receipt:
-        """Send and confirm. Raises `DependencyDown`, `AccessRefused` (nothing will work until that is cured),
-        `StoreDisagrees`, `SourceMissing`, `SourceChanged`, `SourceUnreadable` (this file) or `Stopped`.
+        """Upload the bytes and have them confirmed.
+
+        Raises `DependencyDown` and `AccessRefused`, which affect all files; `StoreMismatch`, `SourceMissing`,
+        `SourceChanged` and `SourceUnreadable`, which affect this file; and `Stopped`.
         """
         began = _now()
         try:
-            etag = self._send_parts(upload) if upload.size > PART else self._send_whole(upload)
-        except _TROUBLE as error:
-            raise self._translated(error, upload.key) from error
+            etag = self._send_parts(upload) if upload.size > PART_BYTES else self._send_single(upload)
+        except _CLIENT_ERRORS as error:
+            raise self._translate(error, upload.key) from error
         try:
-            return self._confirmed(upload, etag, began)
+            return self._confirm(upload, etag, began)
         except ObjectMissing as error:
-            raise StoreDisagrees(f"the store took {upload.key} and does not show it") from error
+            raise StoreMismatch(f"the store accepted {upload.key} and does not list it") from error
 
-    def look_up(self, upload: Upload) -> Receipt | None:
-        """The receipt when the store has exactly these bytes under this key already, else None.
+    def find_stored(self, upload: Upload) -> Receipt | None:
+        """The receipt where the store already has exactly these bytes under this key, else None.
 
-        None too when we may not ask: the next upload tells what is wrong with our credentials, if anything is.
+        None also where the credentials do not permit the request: the upload reports what is wrong with them.
         """
         try:
-            return self._confirmed(upload, None, _now())
-        except (ObjectMissing, StoreDisagrees, AccessRefused):
+            return self._confirm(upload, None, _now())
+        except (ObjectMissing, StoreMismatch, AccessRefused):
             return None
 
-    def _send_whole(self, upload: Upload) -> str:
+    def _send_single(self, upload: Upload) -> str:
         data = _read(upload.path, 0, upload.size + 1)
         if len(data) != upload.size or hashlib.md5(data, usedforsecurity=False).hexdigest() != upload.md5:
             raise SourceChanged("it changed before it was sent")
-        answer = self._checked(
+        response = self._call_with_checksum(
             lambda extra: self._client.put_object(
                 Bucket=self.bucket,
                 Key=upload.key,
@@ -132,134 +134,142 @@ class S3Destination:
             ),
             {"ChecksumSHA256": _base64(upload.sha256)},
         )
-        return self._etag(answer)
+        return self._etag(response)
 
     def _send_parts(self, upload: Upload) -> str:
-        number = upload.multipart
-        done = self._parts(upload.key, number) if number is not None else None
+        upload_id = upload.multipart
+        done = self._parts(upload.key, upload_id) if upload_id is not None else None
         if done is None:
-            number = self._client.create_multipart_upload(
+            upload_id = self._client.create_multipart_upload(
                 Bucket=self.bucket, Key=upload.key, ContentType="image/jpeg", Metadata=_metadata(upload)
             )["UploadId"]
-            upload.remember(number)
+            upload.save_multipart_id(upload_id)
             done = {}
-        parts, whole = [], hashlib.md5(usedforsecurity=False)
-        for place, start in enumerate(range(0, upload.size, PART), start=1):
-            data = _read(upload.path, start, min(PART, upload.size - start))
-            whole.update(data)
+        parts, digest_of_all = [], hashlib.md5(usedforsecurity=False)
+        for part_number, start in enumerate(range(0, upload.size, PART_BYTES), start=1):
+            data = _read(upload.path, start, min(PART_BYTES, upload.size - start))
+            digest_of_all.update(data)
             digest = hashlib.md5(data, usedforsecurity=False)
-            etag = done.get(place)
+            etag = done.get(part_number)
             if etag != digest.hexdigest():
-                answer = self._client.upload_part(
+                response = self._client.upload_part(
                     Bucket=self.bucket,
                     Key=upload.key,
-                    UploadId=number,
-                    PartNumber=place,
+                    UploadId=upload_id,
+                    PartNumber=part_number,
                     Body=_Body(data, self._stop),
                     ContentMD5=_base64(digest.hexdigest()),
                 )
-                etag = self._etag(answer)
-            parts.append({"PartNumber": place, "ETag": etag})
-        if whole.hexdigest() != upload.md5:
-            self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=number)
-            upload.remember(None)
+                etag = self._etag(response)
+            parts.append({"PartNumber": part_number, "ETag": etag})
+        if digest_of_all.hexdigest() != upload.md5:
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload_id)
+            upload.save_multipart_id(None)
             raise SourceChanged("it changed before it was sent")
-        answer = self._client.complete_multipart_upload(
-            Bucket=self.bucket, Key=upload.key, UploadId=number, MultipartUpload={"Parts": parts}
+        response = self._client.complete_multipart_upload(
+            Bucket=self.bucket, Key=upload.key, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )
-        return self._etag(answer)
+        return self._etag(response)
 
-    def _parts(self, key: str, number: str) -> dict[int, str] | None:
-        """ETags by place of what the store already has of an upload; None when it forgot the upload."""
+    def _parts(self, key: str, upload_id: str) -> dict[int, str] | None:
+        """ETags, by part number, of the parts that the store already has; None where it does not know the upload."""
         try:
-            pages = self._client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=number)
-            return {part["PartNumber"]: part["ETag"].strip('"') for page in pages for part in page.get("Parts", ())}
+            responses = self._client.get_paginator("list_parts").paginate(
+                Bucket=self.bucket, Key=key, UploadId=upload_id
+            )
+            return {
+                part["PartNumber"]: part["ETag"].strip('"')
+                for response in responses
+                for part in response.get("Parts", ())
+            }
         except ClientError as error:
             if error.response["Error"]["Code"] in _NO_UPLOAD:
                 return None
             raise
 
-    def _confirmed(self, upload: Upload, sent: str | None, began: str) -> Receipt:
-        """Ask the store what it has. `sent`: the ETag of its answer to our upload, None when nothing was sent now."""
+    def _confirm(self, upload: Upload, sent: str | None, began: str) -> Receipt:
+        """Request what the store has. `sent`: the ETag in the response to the upload; None where nothing was sent."""
         try:
             extra = {"ChecksumMode": "ENABLED"} if self._checksum else {}
             head = self._client.head_object(Bucket=self.bucket, Key=upload.key, **extra)
             etag = self._etag(head)
-        except _TROUBLE as error:
-            ours = self._store.translate(error, f"the bucket {self.bucket}")
-            # A key that may only write cannot ask; an MD5 in the answer to our upload is the store's word too.
-            if sent == upload.md5 and isinstance(ours, AccessRefused):
+        except _CLIENT_ERRORS as error:
+            translated = self._store.translate(error, f"the bucket {self.bucket}")
+            # Credentials that may only write permit no HEAD; an MD5 in the response to the upload confirms it too.
+            if sent == upload.md5 and isinstance(translated, AccessRefused):
                 return Receipt(self.bucket, upload.key, sent, upload.size, upload.sha256, began, _now())
-            raise (ours if isinstance(ours, ObjectMissing) else self._translated(error, upload.key)) from error
+            raise (
+                translated if isinstance(translated, ObjectMissing) else self._translate(error, upload.key)
+            ) from error
         proofs = (
             head.get("ChecksumSHA256") == _base64(upload.sha256),
             etag == upload.md5,
-            # Uploads in parts and encrypting stores: no MD5, so their ETag must be the one of our upload.
+            # Multipart uploads and encrypting stores have ETags that are no MD5: it must be that of this upload.
             sent is not None and etag == sent,
             sent is None and "-" in etag and head.get("Metadata", {}).get("sha256") == upload.sha256,
         )
         if head["ContentLength"] != upload.size or not any(proofs):
-            raise StoreDisagrees(
+            raise StoreMismatch(
                 f"the store has {head['ContentLength']:,} bytes with ETag {etag} under {upload.key}; "
-                f"sent were {upload.size:,} bytes with MD5 {upload.md5}"
+                f"{upload.size:,} bytes with MD5 {upload.md5} were sent"
             )
         return Receipt(self.bucket, upload.key, etag, upload.size, upload.sha256, began, _now())
 
-    def _checked(self, call: Callable[[dict[str, str]], Any], checksum: dict[str, str]) -> dict[str, Any]:
-        """The call with a SHA-256, or without where the store does not know that header."""
+    def _call_with_checksum(self, call: Callable[[dict[str, str]], Any], checksum: dict[str, str]) -> dict[str, Any]:
+        """Call with a SHA-256 checksum, or without where the store does not support that header."""
         try:
             return cast(dict[str, Any], call(checksum if self._checksum else {}))
         except ClientError as error:
             if not self._checksum or error.response["Error"]["Code"] not in _CHECKSUM_UNKNOWN:
                 raise
-            answer = cast(dict[str, Any], call({}))
+            response = cast(dict[str, Any], call({}))
             self._checksum = False
-            return answer
+            return response
 
-    def _etag(self, answer: dict[str, Any]) -> str:
-        """A portal or proxy on the way may say yes to everything; only a store knows an ETag."""
-        etag = str(answer.get("ETag", "")).strip('"')
+    def _etag(self, response: dict[str, Any]) -> str:
+        """The ETag of a response. A captive portal or proxy may accept every request; only a store returns an ETag."""
+        etag = str(response.get("ETag", "")).strip('"')
         if not etag:
-            raise DependencyDown(f"what answers at {self._store.endpoint} is not an object store (no ETag)")
+            raise DependencyDown(f"the server at {self._store.endpoint} is not an object store (no ETag)")
         return etag
 
-    def _translated(self, error: Exception, key: str) -> Exception:
-        """Our error for one of boto3's while sending; without the key where it is not this file's trouble."""
+    def _translate(self, error: Exception, key: str) -> Exception:
+        """The exception for one of boto3; it names the key only where the error concerns this file."""
         endpoint = self._store.endpoint
         if isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "")
             if code in _NO_BUCKET:
-                return BucketMissing(f"{endpoint} has no bucket {self.bucket}: make it, or set UNCIA_BUCKET")
+                return BucketNotFound(f"{endpoint} has no bucket {self.bucket}: create it, or set UNCIA_BUCKET")
             if code == "BadDigest":
-                return StoreDisagrees(f"{key} did not arrive as it was sent")
-            ours = self._store.translate(error, f"the bucket {self.bucket}")
-            if isinstance(ours, ObjectMissing):
+                return StoreMismatch(f"{key} did not arrive as it was sent")
+            translated = self._store.translate(error, f"the bucket {self.bucket}")
+            if isinstance(translated, ObjectMissing):
                 return DependencyDown(
-                    f"what answers at {endpoint} knows no uploads ({code}) and may be no object store"
+                    f"the server at {endpoint} does not support uploads ({code}) and may not be an object store"
                 )
-            return ours
+            return translated
         if isinstance(error, ParamValidationError):
-            return StoreDisagrees(f"{key!r} is no name that S3 takes")
-        return DependencyDown(f"{endpoint} does not answer ({type(error).__name__})")
+            return StoreMismatch(f"S3 does not accept the key {key!r}")
+        return DependencyDown(f"{endpoint} does not response ({type(error).__name__})")
 
 
 class _Body(io.BytesIO):
-    """A request body that stops when the gateway ends, or when the way is too slow to be waited for.
+    """A request body that ends the request when the gateway ends, or when the network is too slow.
 
-    As a file it goes out in small pieces, each under the client's own time limit; as bytes it would have to go out as
-    one piece within that limit, which a satellite link does not do.
+    As a file it is sent in small chunks, and the timeout of the client applies to each; bytes are sent in one chunk
+    within that timeout, which a satellite link does not achieve.
     """
 
     def __init__(self, data: bytes, stop: threading.Event) -> None:
         super().__init__(data)
-        self._until = time.monotonic() + PATIENCE_S + len(data) / SLOWEST
+        self._deadline = time.monotonic() + MIN_ATTEMPT_S + len(data) / MIN_BYTES_PER_S
         self._stop = stop
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self._stop.is_set():
             raise Stopped
-        if time.monotonic() > self._until:
-            raise TimeoutError("the way to the store is too slow")
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("the network to the store is too slow")
         return super().read(size)
 
 
@@ -269,7 +279,7 @@ def _read(path: Path, start: int, size: int) -> bytes:
             file.seek(start)
             return file.read(size)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceMissing(f"{path.name} is not there any more") from error
+        raise SourceMissing(f"{path.name} does not exist any more") from error
     except OSError as error:
         raise SourceUnreadable(f"cannot read {path.name}: {error.strerror}") from error
 
@@ -279,7 +289,7 @@ def _now() -> str:
 
 
 def _metadata(upload: Upload) -> dict[str, str]:
-    """What travels with the object; ASCII, because metadata are HTTP headers."""
+    """Metadata of the object; ASCII, because they are HTTP headers."""
     return {
         "sha256": upload.sha256,
         "name": urllib.parse.quote(upload.name.encode("utf-8", "surrogateescape"), safe="")[:512],

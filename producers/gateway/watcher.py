@@ -1,7 +1,7 @@
-"""Which files of a folder are ready to be read.
+"""Finds the files of a folder that are ready to be read.
 
-A simple poll, no kernel notifications: it works the same on a card reader, a network share and a disk, and it sees
-what was there before the gateway started.
+Polls instead of using kernel notifications: polling works the same on a card reader, a network share and a disk, and
+finds what was there before the gateway started.
 """
 
 import os
@@ -16,38 +16,42 @@ from uncia.producers.gateway.file_kinds import (
     SYSTEM_FOLDERS,
     is_photograph,
     is_system_file,
+    is_temporary_name,
     kind_of,
-    looks_temporary,
 )
 
-_EMPTY_WAITS = 5
-"""An empty file is most often one that is about to be written: it must rest this many times longer."""
+_EMPTY_FACTOR = 5
+"""An empty file is usually about to be written: it must be unchanged this many times longer."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One file as a look found it."""
+class FoundFile:
+    """One file as a scan found it."""
 
     path: Path
     size: int
     mtime_ns: int
     ctime_ns: int = 0
-    """Changes with every write and rename, and no program can set it back. 0: not known."""
+    """Changes with every write and rename, and no program can set it back. 0: unknown."""
 
 
 @dataclass
-class Left:
-    """What a look passed over."""
+class SkippedFiles:
+    """What a scan skipped."""
 
     kinds: Counter[str] = field(default_factory=Counter)
-    """Files that are no JPEG by their name, by `kinds.kind_of`; files of the operating system are not among them."""
+    """Files that are not JPEG by their name, by `file_kinds.kind_of`; without files of operating systems."""
     unreadable: dict[Path, str] = field(default_factory=dict)
-    """Folders and photographs that could not be looked at, and why."""
+    """Folders and photographs that could not be read, and why."""
 
 
-def photographs(folder: Path, left: Left, extensions: frozenset[str] = PHOTOGRAPHS) -> Iterator[Seen]:
-    """Every photograph below the folder, in the order of names. Hidden folders and those of operating systems are
-    passed over; files that are none, and links, go into `left`. Raises `OSError` when the folder cannot be read.
+def find_photographs(
+    folder: Path, skipped: SkippedFiles, extensions: frozenset[str] = PHOTOGRAPHS
+) -> Iterator[FoundFile]:
+    """Yield every photograph below the folder, in the order of names.
+
+    Hidden folders and those of operating systems are skipped; other files and links are added to `skipped`. Raises
+    `OSError` when the folder cannot be read.
     """
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
@@ -55,85 +59,87 @@ def photographs(folder: Path, left: Left, extensions: frozenset[str] = PHOTOGRAP
         try:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith(".") and entry.name.lower() not in SYSTEM_FOLDERS:
-                    yield from photographs(Path(entry.path), left, extensions)
+                    yield from find_photographs(Path(entry.path), skipped, extensions)
             elif is_system_file(entry.name):
                 continue
             elif not is_photograph(entry.name, extensions):
-                left.kinds[kind_of(entry.name)] += 1
+                skipped.kinds[kind_of(entry.name)] += 1
             else:
                 found = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode):
-                    yield Seen(Path(entry.path), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                    yield FoundFile(Path(entry.path), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
                 else:
-                    left.kinds["link or device"] += 1
+                    skipped.kinds["link or device"] += 1
         except FileNotFoundError:
-            continue  # gone between the two calls
+            continue  # removed between the two calls
         except OSError as error:
-            left.unreadable[Path(entry.path)] = error.strerror or str(error)
+            skipped.unreadable[Path(entry.path)] = error.strerror or str(error)
 
 
 class Watcher:
-    """Takes a file only when it is stable: the same size and times in two looks at least `settle_s` apart.
+    """Polls one folder and returns each file once it has been unchanged for some time, and again after it changed.
 
-    With `settle_s` = 0 one look is enough (a card whose camera is not writing). A name that programs give to files
-    which they are still writing must rest for `temporary_s`. A file that changes after it was taken, be it by its
-    change time alone, is taken again.
+    Not safe for use by several threads.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        settle_s: float = 2,
+        settle_s: float,
         temporary_s: float = 0,
         extensions: frozenset[str] = PHOTOGRAPHS,
     ) -> None:
+        """`settle_s`: seconds that a file must be unchanged; `temporary_s`: the same for temporary names, if longer."""
         self.folder = folder
-        self.left = Left()
-        """What the last look passed over."""
+        self.skipped = SkippedFiles()
+        """What the last scan skipped."""
         self.trusts_change_times = True
-        """False where every look finds another change time."""
+        """False on file systems that return another change time at every scan."""
         self._settle_s = settle_s
         self._temporary_s = temporary_s
         self._extensions = extensions
-        self._restless: dict[Path, tuple[Seen, float]] = {}
-        self._taken: dict[Path, tuple[int, int, int]] = {}
+        self._unsettled: dict[Path, tuple[FoundFile, float]] = {}
+        self._returned: dict[Path, FoundFile] = {}
 
     @property
     def unsettled(self) -> int:
-        """Files that were seen and are not stable yet."""
-        return len(self._restless)
+        """The number of files that were found and still change, or changed too recently."""
+        return len(self._unsettled)
 
-    def look(self, now: float) -> list[Seen]:
-        """Files that became ready since the last look. `now`: seconds of a clock that never goes back."""
+    def scan(self, now: float) -> list[FoundFile]:
+        """The files that became ready since the last scan. `now`: seconds of a monotonic clock."""
         ready = []
-        restless: dict[Path, tuple[Seen, float]] = {}
-        left = Left()
-        for seen in photographs(self.folder, left, self._extensions):
+        unsettled: dict[Path, tuple[FoundFile, float]] = {}
+        skipped = SkippedFiles()
+        for file in find_photographs(self.folder, skipped, self._extensions):
             if not self.trusts_change_times:
-                seen = replace(seen, ctime_ns=0)
-            taken = self._taken.get(seen.path)
-            if taken == (seen.size, seen.mtime_ns, seen.ctime_ns):
+                file = replace(file, ctime_ns=0)
+            if self._was_returned(file):
                 continue
-            if taken is not None and not self.trusts_change_times and taken[:2] == (seen.size, seen.mtime_ns):
-                continue
-            before, since = self._restless.get(seen.path, (None, now))
-            if before != seen:
+            before, since = self._unsettled.get(file.path, (None, now))
+            if before != file:
                 since = now
-            needed = self._needed(seen)
-            if now - since >= needed and (before == seen or not needed):
-                ready.append(seen)
-                self._taken[seen.path] = (seen.size, seen.mtime_ns, seen.ctime_ns)
+            needed = self._settle_time(file)
+            if now - since >= needed and (before == file or not needed):
+                ready.append(file)
+                self._returned[file.path] = file
             else:
-                restless[seen.path] = (seen, since)
-        self._restless = restless
-        self.left = left
+                unsettled[file.path] = (file, since)
+        self._unsettled = unsettled
+        self.skipped = skipped
         return ready
 
-    def forget(self, path: Path) -> None:
-        """Look at this file anew: it was taken, and then it changed or could not be taken after all."""
-        self._taken.pop(path, None)
+    def return_again(self, path: Path) -> None:
+        """Return this file again as soon as it is ready: it changed, or could not be added to the spool."""
+        self._returned.pop(path, None)
 
-    def _needed(self, seen: Seen) -> float:
-        needed = self._settle_s * (1 if seen.size else _EMPTY_WAITS)
-        return max(needed, self._temporary_s) if looks_temporary(seen.path.name) else needed
+    def _was_returned(self, file: FoundFile) -> bool:
+        returned = self._returned.get(file.path)
+        if returned is None or (returned.size, returned.mtime_ns) != (file.size, file.mtime_ns):
+            return False
+        return not self.trusts_change_times or returned.ctime_ns == file.ctime_ns
+
+    def _settle_time(self, file: FoundFile) -> float:
+        needed = self._settle_s * (1 if file.size else _EMPTY_FACTOR)
+        return max(needed, self._temporary_s) if is_temporary_name(file.path.name) else needed

@@ -1,1 +1,1 @@
-"""Finds stored photographs that nobody announced, and announces them."""
+"""Finds stored photographs whose notification was lost, and announces them."""

@@ -1,9 +1,12 @@
-"""What the topics have said so far, in a SQLite file: each comparison reads only what is new, in flat memory.
+"""The contents of the topics in a SQLite file: each comparison reads only new messages, with constant memory.
 
-Two rows per upload: the 12 bytes of its id, when it was announced, when it was answered, and when we announced it
-ourselves; where it was stored, and the hash of what was read. A million take some 250 MB on disk. The file also
-remembers how far the topics were read, in the same transaction as what was read there, and how far a comparison had
-come. Several processes may use it at once.
+Two rows per upload: the 12 bytes of its id, when it was announced, predicted and announced by reconcile; where it was
+stored, and the hash of its content. A million uploads take some 250 MB on disk. The file also holds the offsets up to
+which the topics were read, in the same transaction as the facts read there, and the progress of a comparison. Several
+processes may use it at once.
+
+SQL by hand, without an ORM: one comparison writes up to a million rows, and the statements with their conflict rules
+are the logic.
 """
 
 import sqlite3
@@ -17,9 +20,9 @@ from uncia.errors import UnciaError
 _VERSION = "2"
 
 _EARLIER_VERSIONS = {"1"}
-"""Did not know which content was uploaded: the topics are read anew."""
+"""These did not store the content of uploads: the topics are read again."""
 
-_TABLES = """
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS positions(topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY(topic, part)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads(
@@ -36,22 +39,22 @@ CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WI
 """
 
 _CACHE_KIB = 16 * 1024
-_AT_ONCE = 500
-"""Ids in one question."""
+_IDS_PER_QUERY = 500
+"""Ids in one query."""
 
 
-_LISTING = """
+_TEMP_SCHEMA = """
 CREATE TEMP TABLE IF NOT EXISTS listed(id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, etag TEXT NOT NULL) WITHOUT ROWID;
 """
-"""Of one comparison: uploads with copies under other cameras that were listed, and those copies."""
+"""Of one comparison: listed uploads with the content of other cameras' uploads, and those uploads."""
 
 _TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "latest", "hashes", "rounds")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an upload was stored, and as what."""
+class UploadLocation:
+    """Where an upload was stored, and its properties."""
 
     path: bytes
     """12 bytes of the hash of bucket and key."""
@@ -60,53 +63,53 @@ class Place:
     etag: str
     size: int
     uploaded_at: float
-    """When the store took it last, by the store's clock, in seconds since the epoch."""
+    """When it was stored last, by the store's clock, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
-class Move:
-    """An upload whose object is no longer listed, and the key under which the same content is."""
+class MovedUpload:
+    """An upload whose object is no longer listed, and the key under which the same content is stored."""
 
     id: bytes
-    place: Place
-    heir: str
-    heir_etag: str
+    location: UploadLocation
+    new_key: str
+    new_etag: str
 
 
 @dataclass(frozen=True)
-class Known:
+class UploadRecord:
     """What is known of one upload. Times in seconds since the epoch, 0 for never."""
 
     announced: float = 0.0
     answered_at: float = 0.0
     by_us: float = 0.0
     withdrawn: float = 0.0
-    """It was said last that the object does not hold this content (any more)."""
+    """When the newest rejection reported that the object does not hold this content (any more)."""
     replaced: float = 0.0
-    """When the store took the content that was announced as the last one of its key, where that is another; else 0."""
+    """When the newest announced content of the key was stored, where that is another content; else 0."""
 
     @property
     def answered(self) -> bool:
-        """Answered, and not withdrawn since."""
+        """True where it has a prediction that was not withdrawn since."""
         return self.answered_at > 0 and self.answered_at >= self.withdrawn
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One thing that a message told of an upload: when it was announced, answered, refused or withdrawn."""
+class UploadFact:
+    """What one message states about an upload: when it was announced, predicted, refused or withdrawn."""
 
     id: bytes
     announced: float = 0.0
     answered: float = 0.0
     refused: float = 0.0
     withdrawn: float = 0.0
-    place: Place | None = None
+    location: UploadLocation | None = None
     content: bytes = b""
-    """The first 12 bytes of the SHA-256 of what was read."""
+    """The first 12 bytes of the SHA-256 of its content."""
 
 
 class Ledger:
-    """The file. `identity` names what it is about; a file about something else is begun anew.
+    """The file. `identity` names its topics; a file about other topics is cleared.
 
     Raises `UnciaError` when the file cannot be used, or a newer version has written it.
     """
@@ -118,26 +121,26 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-{_CACHE_KIB}")
             self._open(identity)
-            self._db.executescript(_LISTING)
+            self._db.executescript(_TEMP_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read anew") from error
+            raise UnciaError(f"{path} cannot be used ({error}): remove it, and the topics are read again") from error
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def forget(self) -> None:
-        """Begin anew: what was learnt is not what the topics hold any more."""
-        with self._writing():
+    def clear(self) -> None:
+        """Remove all facts and offsets: they are not those of the topics any more."""
+        with self._transaction():
             self._clear()
 
     def positions(self) -> dict[tuple[str, int], int]:
         """The next offset to read, by topic and partition."""
         return {(topic, part): following for topic, part, following in self._db.execute("SELECT * FROM positions")}
 
-    def learn(self, facts: Iterable[Fact], positions: Mapping[tuple[str, int], int]) -> None:
-        """Facts, and how far the topics were read for them: both or neither. Repetition does no harm."""
-        with self._writing():
+    def apply(self, facts: Iterable[UploadFact], positions: Mapping[tuple[str, int], int]) -> None:
+        """Store facts and the offsets up to which they were read, in one transaction. Idempotent."""
+        with self._transaction():
             for fact in facts:
                 if fact.refused or fact.withdrawn:
                     table = "refused" if fact.refused else "withdrawn"
@@ -146,7 +149,7 @@ class Ledger:
                         (fact.id, fact.refused or fact.withdrawn),
                     )
                     continue
-                self._identify(fact)
+                self._add_identity(fact)
                 self._db.execute(
                     "INSERT INTO uploads VALUES(?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET "
                     "announced=max(announced, excluded.announced), answered=max(answered, excluded.answered)",
@@ -158,9 +161,9 @@ class Ledger:
                 [(topic, part, following) for (topic, part), following in positions.items()],
             )
 
-    def known(self, ids: Sequence[bytes]) -> dict[bytes, Known]:
-        """What is known of these uploads; unknown ones are absent."""
-        found: dict[bytes, Known] = {}
+    def records(self, ids: Sequence[bytes]) -> dict[bytes, UploadRecord]:
+        """The records of these uploads; unknown ones are absent."""
+        found: dict[bytes, UploadRecord] = {}
         for chunk in _chunks(ids):
             rows = self._db.execute(
                 "SELECT uploads.*, withdrawn.at, latest.at FROM uploads "
@@ -169,77 +172,89 @@ class Ledger:
                 f"WHERE uploads.id IN ({_marks(chunk)})",
                 chunk,
             )
-            found.update((row[0], Known(row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)) for row in rows)
+            found.update((row[0], UploadRecord(row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)) for row in rows)
         return found
 
     def refused(self, ids: Sequence[bytes]) -> dict[bytes, float]:
-        """When the newest dead letter about these paths or uploads was written."""
+        """When the newest dead letter about each of these paths or uploads was written."""
         found: dict[bytes, float] = {}
         for chunk in _chunks(ids):
             found.update(self._db.execute(f"SELECT * FROM refused WHERE id IN ({_marks(chunk)})", chunk))
         return found
 
     def claim(self, ids: Iterable[bytes], now: float, again_after_s: float) -> set[bytes]:
-        """Those that we may announce now: nobody has claimed them for so long. Written down before it is done."""
-        with self._writing():
+        """Claim these uploads for announcement. Returns those that no process has claimed for `again_after_s` seconds.
+
+        The claims are stored before the caller announces anything.
+        """
+        with self._transaction():
             return {one for one in ids if self._claim(one, now, again_after_s)}
 
     def round_state(self, name: str) -> str | None:
-        """Where a comparison that did not end had come to."""
+        """The stored progress of an interrupted comparison."""
         row = self._db.execute("SELECT state FROM rounds WHERE name=?", (name,)).fetchone()
         return str(row[0]) if row else None
 
-    def keep_round(self, name: str, state: str | None) -> None:
-        """Remember it; None when it has ended."""
+    def save_round(self, name: str, state: str | None) -> None:
+        """Store the progress of a comparison; None once it is complete."""
         if state is None:
             self._db.execute("DELETE FROM rounds WHERE name=?", (name,))
         else:
             self._db.execute("INSERT OR REPLACE INTO rounds VALUES(?, ?)", (name, state))
 
     def begin_listing(self) -> None:
-        """Forget what an earlier comparison has listed."""
+        """Clear the listing of an earlier comparison."""
         self._db.executescript("DELETE FROM listed; DELETE FROM twins")
 
-    def note_listed(self, ids: Sequence[bytes]) -> None:
-        """These uploads' objects stand in the bucket. Remembers those whose content other cameras have had, too."""
+    def add_listed(self, ids: Sequence[bytes]) -> None:
+        """Add uploads whose objects are in the bucket, where other cameras have uploads of the same content."""
         for chunk in _chunks(ids):
-            twin = (
-                "FROM hashes ours JOIN hashes theirs ON theirs.content=ours.content AND theirs.id<>ours.id "
-                "JOIN places mine ON mine.id=ours.id JOIN places other ON other.id=theirs.id "
-                f"WHERE ours.id IN ({_marks(chunk)}) AND other.camera<>mine.camera"
+            same_content = (
+                "FROM hashes listed_hash JOIN hashes other_hash "
+                "ON other_hash.content=listed_hash.content AND other_hash.id<>listed_hash.id "
+                "JOIN places mine ON mine.id=listed_hash.id JOIN places other ON other.id=other_hash.id "
+                f"WHERE listed_hash.id IN ({_marks(chunk)}) AND other.camera<>mine.camera"
             )
-            self._db.execute(f"INSERT OR IGNORE INTO listed SELECT mine.id {twin}", chunk)
-            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key, mine.etag {twin}", chunk)
+            self._db.execute(f"INSERT OR IGNORE INTO listed SELECT mine.id {same_content}", chunk)
+            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key, mine.etag {same_content}", chunk)
 
-    def moves(self) -> list[Move]:
-        """Answered uploads that were not listed, while another camera's of the same content was."""
+    def moves(self) -> list[MovedUpload]:
+        """Predicted uploads that were not listed, while an upload of another camera with the same content was."""
         rows = self._db.execute(
             "SELECT places.*, twins.heir, twins.etag, uploads.announced, uploads.answered, uploads.by_us, withdrawn.at "
             "FROM twins JOIN places USING(id) JOIN uploads USING(id) LEFT JOIN withdrawn USING(id) "
             "WHERE id NOT IN (SELECT id FROM listed) ORDER BY places.key"
         )
         return [
-            Move(row[0], Place(*row[1:7]), row[7], row[8])
+            MovedUpload(row[0], UploadLocation(*row[1:7]), row[7], row[8])
             for row in rows
-            if Known(row[9], row[10], row[11], row[12] or 0.0).answered
+            if UploadRecord(row[9], row[10], row[11], row[12] or 0.0).answered
         ]
 
-    def _identify(self, fact: Fact) -> None:
+    def _add_identity(self, fact: UploadFact) -> None:
         if fact.content:
             self._db.execute("INSERT OR REPLACE INTO hashes VALUES(?, ?)", (fact.id, fact.content))
-        one = fact.place
-        if one is not None:
+        location = fact.location
+        if location is not None:
             self._db.execute(
                 "INSERT INTO places VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
-                (fact.id, one.path, one.camera, one.key, one.etag, one.size, one.uploaded_at),
+                (
+                    fact.id,
+                    location.path,
+                    location.camera,
+                    location.key,
+                    location.etag,
+                    location.size,
+                    location.uploaded_at,
+                ),
             )
-            # By the store's clock; the versions of an object may be announced in another order. Listings tell whole
-            # seconds, so an upload with one, which reconcile announced, comes after the others of its second.
+            # By the store's clock; the versions of an object may be announced in another order. Listings have whole
+            # seconds: an upload with such a time, which reconcile announced, comes after the others of that second.
             self._db.execute(
                 "INSERT INTO latest VALUES(?, ?, ?) ON CONFLICT(path) DO UPDATE SET id=excluded.id, at=excluded.at "
                 "WHERE excluded.at>=at "
                 "OR (excluded.at=CAST(excluded.at AS INTEGER) AND excluded.at>=CAST(at AS INTEGER))",
-                (one.path, fact.id, one.uploaded_at),
+                (location.path, fact.id, location.uploaded_at),
             )
 
     def _claim(self, one: bytes, now: float, again_after_s: float) -> bool:
@@ -251,28 +266,28 @@ class Ledger:
         return changed.rowcount == 1
 
     def _open(self, identity: str) -> None:
-        with self._writing():
-            for statement in _TABLES.strip().split(";"):
+        with self._transaction():
+            for statement in _SCHEMA.strip().split(";"):
                 self._db.execute(statement)
             found = dict(self._db.execute("SELECT name, value FROM meta"))
             earlier = found.get("version") in _EARLIER_VERSIONS
             if not earlier and found.get("version", _VERSION) != _VERSION:
                 raise UnciaError(
-                    f"{self.path} was written by a newer version of Uncia and is left as it is: upgrade this one, "
-                    "or remove the file, and the topics are read anew"
+                    f"{self.path} was written by a newer version of Uncia and was not changed: upgrade this one, "
+                    "or remove the file, and the topics are read again"
                 )
             if earlier or found.get("identity", identity) != identity:
                 self._clear()
-            told = {"version": _VERSION, "identity": identity}
-            if told != found:
-                self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", told.items())
+            expected = {"version": _VERSION, "identity": identity}
+            if expected != found:
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", expected.items())
 
     def _clear(self) -> None:
         for table in _TABLE_NAMES:
             self._db.execute(f"DELETE FROM {table}")
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -283,8 +298,8 @@ class Ledger:
 
 
 def _chunks(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for at in range(0, len(ids), _AT_ONCE):
-        yield ids[at : at + _AT_ONCE]
+    for at in range(0, len(ids), _IDS_PER_QUERY):
+        yield ids[at : at + _IDS_PER_QUERY]
 
 
 def _marks(ids: Sequence[bytes]) -> str:

@@ -1,12 +1,12 @@
-"""Brings the ledger up to date with the topics: uploads, predictions, dead letters."""
+"""Applies new messages of the topics to the ledger: uploads, predictions, dead letters."""
 
 from pathlib import Path
 
 from uncia.errors import LogTruncated
 from uncia.ids import digest
 from uncia.kafka.broker import Message, read_topics, topic_ids
-from uncia.producers.reconcile.ledger import Fact, Ledger
-from uncia.producers.reconcile.upload_facts import announcement, answer, refusal
+from uncia.producers.reconcile.ledger import Ledger, UploadFact
+from uncia.producers.reconcile.upload_facts import fact_of_prediction, fact_of_refusal, fact_of_upload
 from uncia.settings import Settings, stack_dir
 from uncia.topics import DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED, UPLOAD_TOPICS
 
@@ -15,27 +15,27 @@ _BATCH = 2000
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of this bucket and namespace; begun anew when a topic or the store is another one."""
-    place = digest(settings.namespace, settings.bucket, settings.s3_endpoint or "")
+    """The ledger of this bucket and namespace; it is cleared where a topic was recreated."""
+    name = digest(settings.namespace, settings.bucket, settings.s3_endpoint or "")
     found = topic_ids(settings, TOPICS)
     identity = " ".join(found.get(topic.full_name(settings), "") for topic in TOPICS)
-    return Ledger(_folder(settings) / f"{place}.sqlite", identity)
+    return Ledger(_folder(settings) / f"{name}.sqlite", identity)
 
 
 def catch_up(settings: Settings, ledger: Ledger) -> None:
-    """Read what is new on the topics up to now.
+    """Read the new messages of the topics up to now.
 
-    A broker that lost its newest messages in a power cut has lost answers that the ledger counts: it is begun anew.
+    A broker that lost its newest messages in a power cut has lost predictions that the ledger counts: it is cleared.
     """
     try:
-        _read_on(settings, ledger)
+        _read_new(settings, ledger)
     except LogTruncated:
-        ledger.forget()
-        _read_on(settings, ledger)
+        ledger.clear()
+        _read_new(settings, ledger)
 
 
-def _read_on(settings: Settings, ledger: Ledger) -> None:
-    facts: list[Fact] = []
+def _read_new(settings: Settings, ledger: Ledger) -> None:
+    facts: list[UploadFact] = []
     positions: dict[tuple[str, int], int] = {}
     for message in read_topics(settings, TOPICS, until_end=True, from_positions=ledger.positions()):
         fact = _fact(settings, message)
@@ -43,21 +43,21 @@ def _read_on(settings: Settings, ledger: Ledger) -> None:
             facts.append(fact)
         positions[(message.topic, message.partition)] = message.offset + 1
         if len(facts) >= _BATCH:
-            ledger.learn(facts, positions)
+            ledger.apply(facts, positions)
             facts.clear()
     if positions:
-        ledger.learn(facts, positions)
+        ledger.apply(facts, positions)
 
 
-def _fact(settings: Settings, message: Message) -> Fact | None:
+def _fact(settings: Settings, message: Message) -> UploadFact | None:
     if message.topic == IMAGE_PREDICTED.full_name(settings):
-        return answer(message)
+        return fact_of_prediction(message)
     if message.topic == DEAD_LETTER.full_name(settings):
-        return refusal(message, STORAGE_CHANGED.full_name(settings))
-    return announcement(message)
+        return fact_of_refusal(message, STORAGE_CHANGED.full_name(settings))
+    return fact_of_upload(message)
 
 
 def _folder(settings: Settings) -> Path:
-    """In a stack the command at the terminal and the part that runs for ever share one."""
+    """In an embedded stack, the command on a terminal and the running part share one folder."""
     stack = stack_dir()
     return (stack / "data" if (stack / "stack.env").exists() else settings.data_dir) / "reconcile"

@@ -1,4 +1,7 @@
-"""What one message tells of an upload; pure. A million of them pass here, so that none is read further than needed."""
+"""Extracts from one message what it states about an upload; pure.
+
+A million messages pass through here: none is parsed further than necessary.
+"""
 
 import hashlib
 import json
@@ -9,25 +12,25 @@ from typing import Any
 from uncia.events import DeadLetter
 from uncia.ids import upload_id
 from uncia.kafka.broker import Message
-from uncia.producers.reconcile.ledger import Fact, Place
+from uncia.producers.reconcile.ledger import UploadFact, UploadLocation
 
 _UPLOAD_ID = re.compile(rb'\{"event":"[^"\\]+","upload_id":"([^"\\]+)"')
-"""How `Event.to_bytes` begins; other writers' messages are parsed."""
+"""The beginning of `Event.to_bytes`; messages of other writers are parsed as JSON."""
 
-_NOT_THERE = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved)"')
-"""Rejections that say nothing of the content, but that it does not stand there (any more)."""
+_NOT_STORED = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved)"')
+"""Rejections that do not concern the content: the object does not hold it (any more)."""
 
 _UNREADABLE = b'"reason":"object-unreadable"'
-_LONGEST_REJECTION = 4096
+_MAX_REJECTION_BYTES = 4096
 _SHA256 = re.compile(rb'"sha256":"([0-9a-f]{24})[0-9a-f]{40}"')
-_HEAD = 8192
-"""Bytes of a prediction within which its hash is: only names come before it."""
+_HEAD_BYTES = 8192
+"""The hash is within so many bytes of a prediction: only names precede it."""
 
 _BUCKETS = "/buckets/"
 
 
 def upload_key(identity: str) -> bytes:
-    """An upload id's own 12 bytes; 12 bytes of its hash where somebody else has made it."""
+    """The 12 bytes of an upload id; 12 bytes of its SHA-256 for an id of another form."""
     try:
         raw = bytes.fromhex(identity.removeprefix("upl-"))
     except ValueError:
@@ -36,31 +39,31 @@ def upload_key(identity: str) -> bytes:
 
 
 def object_keys(bucket: str, key: str, etag: str) -> tuple[bytes, bytes]:
-    """Under which an object's upload and its path are known."""
+    """The keys of an object's upload and of its path in the ledger."""
     return upload_key(upload_id(bucket, key, etag)), path_key(f"{bucket}/{key}")
 
 
 def path_key(path: str) -> bytes:
-    """Of `<bucket>/<key>`."""
+    """The ledger key of a path `<bucket>/<key>`."""
     return hashlib.sha256(b"path:" + path.encode(errors="replace")).digest()[:12]
 
 
-def announcement(message: Message) -> Fact | None:
-    """Of a message on an upload topic."""
-    body = _parsed(message.value)
+def fact_of_upload(message: Message) -> UploadFact | None:
+    """From a message of an upload topic; None where it is not an upload event."""
+    body = _json_object(message.value)
     upload = body.get("upload_id")
     if not upload or not isinstance(upload, str):
         return None
-    return Fact(upload_key(upload), announced=message.timestamp_ms / 1000, place=_place(body))
+    return UploadFact(upload_key(upload), announced=message.timestamp_ms / 1000, location=_location(body))
 
 
-def _place(body: dict[str, Any]) -> Place | None:
-    """None where the announcement does not tell it."""
-    words = [body.get(name) for name in ("bucket", "camera", "key", "etag", "uploaded_at")]
+def _location(body: dict[str, Any]) -> UploadLocation | None:
+    """None where the event does not state it."""
+    texts = [body.get(name) for name in ("bucket", "camera", "key", "etag", "uploaded_at")]
     size = body.get("size")
-    if not all(isinstance(word, str) and word for word in words) or not isinstance(size, int) or not 0 < size < 2**63:
+    if not all(isinstance(text, str) and text for text in texts) or not isinstance(size, int) or not 0 < size < 2**63:
         return None
-    bucket, camera, key, etag, uploaded_at = map(str, words)
+    bucket, camera, key, etag, uploaded_at = map(str, texts)
     try:
         stored = datetime.fromisoformat(uploaded_at)
         if stored.tzinfo is None:
@@ -68,45 +71,48 @@ def _place(body: dict[str, Any]) -> Place | None:
         at = stored.timestamp()
     except (ValueError, OverflowError):
         return None
-    return Place(path_key(f"{bucket}/{key}"), camera, key, etag, size, at)
+    return UploadLocation(path_key(f"{bucket}/{key}"), camera, key, etag, size, at)
 
 
-def answer(message: Message) -> Fact | None:
-    """Of a message on the prediction topic. That a content does not stand there answers nothing while it does."""
+def fact_of_prediction(message: Message) -> UploadFact | None:
+    """From a message of the prediction topic; None where it has no upload id.
+
+    A rejection because the object does not hold the content is no result: reconcile compares with what it holds now.
+    """
     value = message.value or b""
-    identity, at = _identity(value), message.timestamp_ms / 1000
+    identity, at = _upload_id(value), message.timestamp_ms / 1000
     if not identity:
         return None
-    if len(value) < _LONGEST_REJECTION:
-        if _NOT_THERE.search(value):
-            return Fact(upload_key(identity), withdrawn=at)
+    if len(value) < _MAX_REJECTION_BYTES:
+        if _NOT_STORED.search(value):
+            return UploadFact(upload_key(identity), withdrawn=at)
         if _UNREADABLE in value:
-            # An answer for now: what the store did not hand out may come back, with a volume or a rule of access.
-            return Fact(upload_key(identity), refused=at)
-    found = _SHA256.search(value, 0, _HEAD)
-    return Fact(upload_key(identity), answered=at, content=bytes.fromhex(found[1].decode()) if found else b"")
+            # Not final: an object that the store did not return may come back, with a volume or an access rule.
+            return UploadFact(upload_key(identity), refused=at)
+    found = _SHA256.search(value, 0, _HEAD_BYTES)
+    return UploadFact(upload_key(identity), answered=at, content=bytes.fromhex(found[1].decode()) if found else b"")
 
 
-def refusal(message: Message, storage_topic: str) -> Fact | None:
-    """Of a dead letter: about an object's path where a notification was refused, else about an upload."""
+def fact_of_refusal(message: Message, storage_topic: str) -> UploadFact | None:
+    """From a dead letter: about the path of an object where a notification was refused, else about an upload."""
     at = message.timestamp_ms / 1000
     if DeadLetter.from_headers(message.headers).topic == storage_topic:
         path = (message.key or b"").decode(errors="replace").removeprefix(_BUCKETS)
-        return Fact(path_key(path), refused=at) if path else None
-    identity = _identity(message.value)
-    return Fact(upload_key(identity), refused=at) if identity else None
+        return UploadFact(path_key(path), refused=at) if path else None
+    identity = _upload_id(message.value)
+    return UploadFact(upload_key(identity), refused=at) if identity else None
 
 
-def _identity(value: bytes | None) -> str | None:
+def _upload_id(value: bytes | None) -> str | None:
     found = _UPLOAD_ID.match(value or b"")
     if found:
         return found[1].decode(errors="replace")
-    identity = _parsed(value).get("upload_id")
+    identity = _json_object(value).get("upload_id")
     return identity if isinstance(identity, str) else None
 
 
-def _parsed(value: bytes | None) -> dict[str, Any]:
-    """Empty for what is no JSON object."""
+def _json_object(value: bytes | None) -> dict[str, Any]:
+    """The JSON object, or an empty one for anything else."""
     try:
         body = json.loads(value or b"")
     except (ValueError, RecursionError):

@@ -79,7 +79,7 @@ class Outage:
         log = self._field.stack.folder / "logs" / f"{part}.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         last = max((at for at, line in enumerate(lines) if '"ready"' in line or "ready " in line), default=0)
-        return any("waiting" in line and dependency in line for line in lines[last:])
+        return any("dependency_down" in line and dependency in line for line in lines[last:])
 
     def reconcile(self) -> list[dict[str, Any]]:
         done = subprocess.run(

@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
 from tests.stack.witness import Witness
-from tests.unit.processors.clock_health.clock_making import live
+from tests.unit.processors.clock_health.builders import live
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.partitioning import partition_of

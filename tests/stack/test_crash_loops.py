@@ -1,5 +1,4 @@
-"""A part that dies after every start is reported as a crash loop, by the real supervisord. A stack of its own: what dies here is
-remembered for minutes."""
+"""The real supervisord: a part that exits after every start is reported as a crash loop. Uses its own stack."""
 
 import json
 import os

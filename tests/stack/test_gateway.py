@@ -16,7 +16,7 @@ import pytest
 
 from tests.stack.containers import ContainerStack
 from uncia.infra.local.stack import Stack
-from uncia.producers.gateway.uploader import PART, S3Destination, Upload
+from uncia.producers.gateway.uploader import PART_BYTES, S3Destination, Upload
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 
@@ -129,7 +129,7 @@ def test_an_exact_copy_is_stored_once(hand: Hand, store: ObjectStore, settings: 
 
 
 def test_a_large_file_goes_up_in_parts(hand: Hand, store: ObjectStore, settings: Settings) -> None:
-    made = hand.fill(1, size=2 * PART + 12345)
+    made = hand.fill(1, size=2 * PART_BYTES + 12345)
     assert hand.run("card", "--remove-after-upload")[-1]["removed"] == 1
     assert list(stored(store, settings, hand.station).values()) == list(made.values())
 
@@ -137,13 +137,13 @@ def test_a_large_file_goes_up_in_parts(hand: Hand, store: ObjectStore, settings:
 def test_a_large_upload_goes_on_after_its_last_whole_part(
     store: ObjectStore, settings: Settings, station: str, tmp_path: Path
 ) -> None:
-    data = random.Random(station).randbytes(PART + 1000)
+    data = random.Random(station).randbytes(PART_BYTES + 1000)
     path = tmp_path / "large.JPG"
     path.write_bytes(data)
     key = f"{station}/north/large.jpg"
     sent: list[int] = []
     begun = store.client.create_multipart_upload(Bucket=settings.bucket, Key=key)["UploadId"]
-    store.client.upload_part(Bucket=settings.bucket, Key=key, UploadId=begun, PartNumber=1, Body=data[:PART])
+    store.client.upload_part(Bucket=settings.bucket, Key=key, UploadId=begun, PartNumber=1, Body=data[:PART_BYTES])
     mine = ObjectStore(settings)
 
     def count(params: dict[str, Any], **_: object) -> None:

@@ -28,7 +28,7 @@ from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url,
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
-from uncia.producers.reconcile.notification import notification_of, path_of
+from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectStore, StoredObject
 from uncia.topics import STORAGE_CHANGED, TOPICS

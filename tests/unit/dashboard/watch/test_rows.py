@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from uncia.commands import watch as command
-from uncia.commands.watch import table_of, watch
-from uncia.dashboard.watch.rows import line_of, row_of
+from uncia.commands.watch import build_table, watch
+from uncia.dashboard.watch.rows import render_line, to_row
 from uncia.events import BurstResolved, BurstStatus, CloseReason, TaxonVerdict, Trigger
 from uncia.kafka.broker import Message
 
@@ -38,23 +38,23 @@ def burst(**changes: Any) -> BurstResolved:
 
 
 def test_a_line_names_time_camera_verdict_score_and_state() -> None:
-    line = line_of(burst(expected_frames=3))
+    line = render_line(burst(expected_frames=3))
     assert line == (
         "2026-05-01 04:05:06  ridge/north  0 of 3 frames  snow leopard  0.50  final by sequence, revision 3"
     )
 
 
 def test_an_uncertain_verdict_carries_a_question_mark() -> None:
-    assert row_of(burst(verdict=MARMOT)).verdict == "marmot?"
+    assert to_row(burst(verdict=MARMOT)).verdict == "marmot?"
 
 
 def test_a_burst_without_a_readable_frame_says_so() -> None:
-    assert row_of(burst(verdict=None, unreadable=1)).verdict == "nothing could be read"
+    assert to_row(burst(verdict=None, unreadable=1)).verdict == "nothing could be read"
 
 
 def test_a_superseded_burst_names_its_successor() -> None:
     superseded = burst(status=BurstStatus.SUPERSEDED, superseded_by="bst-2")
-    assert line_of(superseded).split("  ")[2] == "superseded by bst-2"
+    assert render_line(superseded).split("  ")[2] == "superseded by bst-2"
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_a_superseded_burst_names_its_successor() -> None:
     ],
 )
 def test_each_kind_of_verdict_has_a_style(change: dict[str, Any], style: str) -> None:
-    assert row_of(burst(**change)).style == style
+    assert to_row(burst(**change)).style == style
 
 
 def test_the_table_has_one_row_per_burst() -> None:
-    assert table_of((burst(), burst(burst_id="bst-2"))).row_count == 2
+    assert build_table((burst(), burst(burst_id="bst-2"))).row_count == 2
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def predicted(photo: Photo, camera: str = CAMERA) -> ImagePredicted:
     if not photo.rejected:
         vector = ClassVector.pack(np.array(photo.scores, dtype=np.float32))
         best = int(np.argmax(photo.scores))
-        focus = ()
+        focus: tuple[FocusScore, ...] = ()
         if photo.focus is not None:
             box = (0.1, 0.2, 0.3, 0.4)
             focus = (

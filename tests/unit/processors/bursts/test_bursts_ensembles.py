@@ -1,4 +1,4 @@
-"""Ensemble rules, a learnt one from a file, and confidence that is only told where it was calibrated."""
+"""Ensemble rules, a fitted one from a file, and confidence, which is reported only where it was calibrated."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def written(folder: Path, content: dict[str, Any]) -> Path:
     return path
 
 
-def judged(*photos: Photo, **more: Any) -> Evaluation:
+def evaluate(*photos: Photo, **more: Any) -> Evaluation:
     return VerdictBuilder(make_config(), class_names, **more).evaluate([frame_record(photo) for photo in photos])
 
 
@@ -65,27 +65,27 @@ def test_each_rule_over_two_frames(rule: str, cat: float) -> None:
     assert RULES[rule].name == f"{rule}/1"  # type: ignore[index]
 
 
-def test_learnt_weights_are_a_logistic_over_the_features(tmp_path: Path) -> None:
+def test_fitted_weights_are_a_logistic_over_the_features(tmp_path: Path) -> None:
     stacked = load_stacked_model(written(tmp_path, model()), find)
     scores = stacked.ensemble().rule(FRAMES, 4)
     assert scores[0] == pytest.approx(1 / (1 + np.exp(-(-2.0 + 0.5 + 2 * 0.8 + 0.5 * 1.0))))
     assert scores[1] == pytest.approx(1 / (1 + np.exp(-3.0)))
-    assert scores[2] == scores[3] == 0, "a class that no frame saw"
+    assert scores[2] == scores[3] == 0, "a class without evidence in any frame"
 
 
 def test_the_verdict_names_the_model_file_and_its_digest() -> None:
     stacked = StackedModel.model_validate(model(label_set="test@1"))
-    found = judged(CAT, GOAT, ensemble=stacked.ensemble())
+    found = evaluate(CAT, GOAT, ensemble=stacked.ensemble())
     assert (found.taxa[0].label, found.rule) == ("goat", f"stacked/1:trial@{stacked.digest}")
 
 
-def test_frames_of_another_label_set_are_judged_by_log_odds_and_it_is_said() -> None:
-    found = judged(CAT, ensemble=StackedModel.model_validate(model(label_set="other@1")).ensemble())
+def test_frames_of_another_label_set_are_evaluated_by_log_odds_which_the_verdict_names() -> None:
+    found = evaluate(CAT, ensemble=StackedModel.model_validate(model(label_set="other@1")).ensemble())
     assert found.rule == "log-odds/1"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"format": "uncia-stacked/9"}, "format"),
         ({"features": ["mean", "luck", "max"]}, "features"),
@@ -96,10 +96,10 @@ def test_frames_of_another_label_set_are_judged_by_log_odds_and_it_is_said() -> 
         ({"wieghts": 1}, "wieghts"),
     ],
 )
-def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match="UNCIA_ENSEMBLE_WEIGHTS") as error:
         load_stacked_model(written(tmp_path, model(**changes)), find)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_the_rule_without_a_file_is_refused() -> None:
@@ -110,20 +110,20 @@ def test_the_rule_without_a_file_is_refused() -> None:
 
 
 def test_nothing_is_confident_without_a_calibration() -> None:
-    assert [each.confidence for each in judged(CAT, GOAT).taxa] == [None, None]
+    assert [taxon.confidence for taxon in evaluate(CAT, GOAT).taxa] == [None, None]
 
 
-def test_a_calibrated_class_tells_its_probability() -> None:
+def test_a_calibrated_class_reports_its_probability() -> None:
     curve = Calibration(slope=2.0, intercept=-1.0)
-    found = judged(CAT, calibrations=lambda _set, _taxon, label: curve if label == "cat" else None)
-    by_label = {each.label: each.confidence for each in found.taxa}
+    found = evaluate(CAT, calibrations=lambda _set, _taxon, label: curve if label == "cat" else None)
+    by_label = {taxon.label: taxon.confidence for taxon in found.taxa}
     assert by_label["cat"] == pytest.approx(1 / (1 + np.exp(-(2 * np.log(0.8 / 0.2) - 1))), abs=1e-3)
     assert by_label["goat"] is None
 
 
 def test_a_calibrated_model_file_makes_its_score_the_confidence() -> None:
     stacked = StackedModel.model_validate(model(label_set="test@1", calibrated_on="412 bursts"))
-    best = judged(CAT, GOAT, ensemble=stacked.ensemble()).taxa[0]
+    best = evaluate(CAT, GOAT, ensemble=stacked.ensemble()).taxa[0]
     assert best.confidence == best.score
 
 
@@ -133,5 +133,5 @@ def test_a_calibration_changes_the_label_set_and_none_does_not() -> None:
 
 
 def test_two_species_in_one_burst_are_both_reported() -> None:
-    found = judged(CAT, GOAT)
-    assert {each.label for each in found.taxa} >= {"cat", "goat"}
+    found = evaluate(CAT, GOAT)
+    assert {taxon.label for taxon in found.taxa} >= {"cat", "goat"}

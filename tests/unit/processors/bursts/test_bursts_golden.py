@@ -30,15 +30,15 @@ def cases() -> Iterator[tuple[str, list[Line]]]:
 
 
 def line(row: str) -> Line:
-    at, name, taken, said, expected = (part.strip() for part in row.split("|"))
+    at, name, taken, attributes, expected = (part.strip() for part in row.split("|"))
     expected = expected.removeprefix("->").strip()
     return Line(
-        float(at), None if name == "tick" else photo(name, taken, said), "" if expected == "nothing" else expected
+        float(at), None if name == "tick" else photo(name, taken, attributes), "" if expected == "nothing" else expected
     )
 
 
-def photo(name: str, taken: str, said: str) -> Photo:
-    words = said.split()
+def photo(name: str, taken: str, attributes: str) -> Photo:
+    words = attributes.split()
     values = dict(word.split("=") for word in words if "=" in word)
     counted = next((word.split("/") for word in words if "/" in word), None)
     own = {f"{key}_s": float(values[key]) for key in ("gap", "idle", "lateness") if key in values}
@@ -48,7 +48,7 @@ def photo(name: str, taken: str, said: str) -> Photo:
         sequence=int(counted[0]) if counted else None,
         length=int(counted[1]) if counted else None,
         event=int(values["event"]) if "event" in values else None,
-        trigger=next((each for each in Trigger if each.value in words), Trigger.MOTION),
+        trigger=next((trigger for trigger in Trigger if trigger.value in words), Trigger.MOTION),
         rejected="rejected" in words,
         serial=values.get("serial"),
         make="CUDDEBACK" if "minute" in words else None,
@@ -56,27 +56,28 @@ def photo(name: str, taken: str, said: str) -> Photo:
     )
 
 
-def written(event: BurstResolved, owners: dict[str, str]) -> str:
+def format_event(event: BurstResolved, owners: dict[str, str]) -> str:
     if event.status is BurstStatus.SUPERSEDED:
         return f"superseded {owners[event.burst_id]}"
-    owners[event.burst_id] = min(event.frames, key=lambda each: (each.captured_at, each.image_id)).image_id[4:]
+    owners[event.burst_id] = min(event.frames, key=lambda frame: (frame.captured_at, frame.image_id)).image_id[4:]
     closed = f" {event.closed_by}@{(event.closed_at - LOG).total_seconds():g}" if event.closed_at else ""
     flags = f" [{', '.join(event.flags)}]" if event.flags else ""
     return f"{event.status}{closed} {' '.join(images(event))}{flags}"
 
 
 def played(lines: list[Line]) -> list[str]:
-    """What is answered to each line."""
-    camera, owners = Camera(), {}
-    answers = []
-    for each in lines:
-        events = camera.tick(each.at) if each.photo is None else camera.arrive(each.photo, each.at)
-        answers.append("; ".join(written(event, owners) for event in events))
-    return answers
+    """The events that follow from each line."""
+    camera = Camera()
+    owners: dict[str, str] = {}
+    results = []
+    for line in lines:
+        events = camera.tick(line.at) if line.photo is None else camera.arrive(line.photo, line.at)
+        results.append("; ".join(format_event(event, owners) for event in events))
+    return results
 
 
 @pytest.mark.parametrize("lines", [pytest.param(lines, id=title) for title, lines in cases()])
-def test_what_arrives_is_answered_as_written(lines: list[Line]) -> None:
+def test_each_line_gives_the_expected_events(lines: list[Line]) -> None:
     assert played(lines) == [line.expected for line in lines]
 
 

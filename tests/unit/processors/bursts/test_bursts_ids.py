@@ -1,4 +1,4 @@
-"""What happens to a burst id: superseded for good; pieces name their origin; final not before the numbers are in."""
+"""Burst ids: superseded for good, parts name their origin, and no final event before all numbers are in."""
 
 from itertools import permutations
 
@@ -19,7 +19,7 @@ def test_a_superseded_id_never_comes_back() -> None:
         if event.status is BurstStatus.SUPERSEDED:
             retired.add(event.burst_id)
     assert lone.burst_id in retired
-    assert [images(each) for each in camera.settled().values()] == [["a"], ["b"], ["d", "c"]]
+    assert [images(event) for event in camera.settled().values()] == [["a"], ["b"], ["d", "c"]]
 
 
 def test_a_piece_that_falls_apart_again_takes_a_new_id() -> None:
@@ -27,10 +27,10 @@ def test_a_piece_that_falls_apart_again_takes_a_new_id() -> None:
     (lone,) = camera.arrive(Photo("c", 5), 0)
     camera.arrive(Photo("b", 4, file="B.JPG"), 1)
     camera.arrive(Photo("elsewhere", 5000, file="B.JPG", uploaded=9), 2)
-    (standing,) = [each for each in camera.settled().values() if images(each) == ["c"]]
-    assert standing.burst_id != lone.burst_id
+    (present,) = [event for event in camera.settled().values() if images(event) == ["c"]]
+    assert present.burst_id != lone.burst_id
     (later,) = camera.arrive(Photo("d", 6), 3)
-    assert later.burst_id == standing.burst_id
+    assert later.burst_id == present.burst_id
 
 
 def test_pieces_of_a_split_name_their_origin() -> None:
@@ -43,7 +43,7 @@ def test_pieces_of_a_split_name_their_origin() -> None:
     (again,) = camera.arrive(Photo("d", 3, trigger=Trigger.UNKNOWN), 1)
     assert again.split_from == whole.burst_id
     closed = camera.tick(60)
-    assert {each.split_from for each in closed} == {None, whole.burst_id}
+    assert {event.split_from for event in closed} == {None, whole.burst_id}
 
 
 def test_a_merge_is_no_split() -> None:

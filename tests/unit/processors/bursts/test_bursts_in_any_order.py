@@ -1,4 +1,4 @@
-"""What must hold for every set of frames, every order of arrival and every repetition."""
+"""Invariants over all sets of frames, orders of arrival and repetitions."""
 
 import os
 import random
@@ -56,8 +56,8 @@ def photo(code: int) -> Photo:
     for choices in EVERY:
         left, place = divmod(left, len(choices))
         parts.append(choices[place])
-    taken, (sequence, length), event, trigger, judged, own = parts
-    return Photo(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **judged, **own)
+    taken, (sequence, length), event, trigger, result, own = parts
+    return Photo(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **result, **own)
 
 
 CODES = st.integers(0, prod(len(choices) for choices in EVERY) - 1)
@@ -93,8 +93,10 @@ def outcome(camera: Camera) -> dict[tuple[str, ...], tuple[object, ...]]:
     }
 
 
-def divided(log: list[tuple[Photo, float]], config: BurstConfig, *, moved_show_minutes: bool = True) -> list[list[str]]:
-    """What bursts there are, by the pure functions alone: of all photographs at once.
+def expected_bursts(
+    log: list[tuple[Photo, float]], config: BurstConfig, *, moved_show_minutes: bool = True
+) -> list[list[str]]:
+    """The bursts that the pure functions give for all photographs at once.
 
     `moved_show_minutes`: a photograph that moved away counts as one of two that share a full minute. Whether it does
     depends on which came first, the photograph or its move.
@@ -122,28 +124,28 @@ def divided(log: list[tuple[Photo, float]], config: BurstConfig, *, moved_show_m
     gone = [predicted(photo) for photo in went]
     counted = select_visible(
         [
-            each
-            for each in versions.values()
-            if not any(each.key == moved.key and stored_by(each, moved.uploaded_at) for moved in gone)
+            version
+            for version in versions.values()
+            if not any(version.key == moved.key and stored_by(version, moved.uploaded_at) for moved in gone)
         ]
     )
     placed: list[FrameRecord] = []
-    for name in {each.sequence_link for each in counted}:
-        members = [each for each in counted if each.sequence_link == name]
+    for name in {frame.sequence_link for frame in counted}:
+        members = [frame for frame in counted if frame.sequence_link == name]
         at = correct_times(members) if name else {}
-        placed += [each.with_changes(placed_at=at.get(each.upload_id)) for each in members]
+        placed += [frame.with_changes(placed_at=at.get(frame.upload_id)) for frame in members]
     bodies = merge_sources(sources)
     tracks: dict[str, list[FrameRecord]] = {}
-    for each in placed:
-        body = bodies.body_of.get(each.source)
-        own = each.with_changes(to_the_minute=body in bodies.without_seconds)
-        tracks.setdefault(track_of_body(each.trigger, body, bodies.main), []).append(own)
+    for frame in placed:
+        body = bodies.body_of.get(frame.source)
+        own = frame.with_changes(to_the_minute=body in bodies.without_seconds)
+        tracks.setdefault(track_of_body(frame.trigger, body, bodies.main), []).append(own)
     groups = [
         burst
         for track in tracks.values()
-        for burst in split_into_bursts(sorted(track, key=lambda each: each.sort_key), config.gap, config.max_frames)
+        for burst in split_into_bursts(sorted(track, key=lambda frame: frame.sort_key), config.gap, config.max_frames)
     ]
-    return sorted([each.image_id.removeprefix("img-") for each in group] for group in groups)
+    return sorted([frame.image_id.removeprefix("img-") for frame in group] for group in groups)
 
 
 @EXAMPLES
@@ -151,10 +153,10 @@ def divided(log: list[tuple[Photo, float]], config: BurstConfig, *, moved_show_m
 def test_arrival_order_and_repetition_do_not_matter(
     log: list[tuple[Photo, float]], chance: random.Random, config: BurstConfig
 ) -> None:
-    """Within lateness: whatever the way they came, the bursts are those that the frames alone make."""
+    """Within lateness the bursts are those that follow from the frames alone, in any order of arrival."""
     quiet = list({photo.name: photo for photo, _ in log}.values())
     found = outcome(played(log, config))
-    assert sorted(map(list, found)) == divided(log, config)
+    assert sorted(map(list, found)) == expected_bursts(log, config)
 
     chance.shuffle(quiet)
     assert found == outcome(played([(photo, 0.0) for photo in quiet], config))
@@ -203,12 +205,12 @@ def test_ticks_show_earlier_what_the_frames_alone_would_show(
 
 @EXAMPLES
 @given(st.lists(CODES.map(photo), min_size=3, max_size=10, unique=True), st.data())
-def test_merging_is_associative(every: list[Photo], data: st.DataObject) -> None:
+def test_merging_is_associative(photos: list[Photo], data: st.DataObject) -> None:
     """Three sets of frames, joined as (one and two) and three, or one and (two and three)."""
-    first, second = sorted(data.draw(st.tuples(st.integers(0, len(every)), st.integers(0, len(every)))))
-    one, two, three = every[:first], every[first:second], every[second:]
-    left = played([(each, 0.0) for each in [*one, *two, *three]], ROOMY)
-    right = played([(each, 0.0) for each in [*two, *three, *one]], ROOMY)
+    first, second = sorted(data.draw(st.tuples(st.integers(0, len(photos)), st.integers(0, len(photos)))))
+    one, two, three = photos[:first], photos[first:second], photos[second:]
+    left = played([(photo, 0.0) for photo in [*one, *two, *three]], ROOMY)
+    right = played([(photo, 0.0) for photo in [*two, *three, *one]], ROOMY)
     assert outcome(left) == outcome(right)
 
 
@@ -265,9 +267,9 @@ def test_replaced_moved_renumbered_and_resized_photographs_end_the_same_in_any_o
     photos: list[Photo], chance: random.Random, config: BurstConfig
 ) -> None:
     log = [(photo, 0.0) for photo in photos]
-    assume(divided(log, config) == divided(log, config, moved_show_minutes=False))
+    assume(expected_bursts(log, config) == expected_bursts(log, config, moved_show_minutes=False))
     found = outcome(played(log, config))
-    assert sorted(map(list, found)) == divided(log, config)
+    assert sorted(map(list, found)) == expected_bursts(log, config)
     shuffled = [*log, *chance.sample(log, len(log) // 2)]
     chance.shuffle(shuffled)
     assert set(outcome(played(shuffled, config))) == set(found)

@@ -1,4 +1,4 @@
-"""The bursts worker knows the classes of every installed version, also of one that came later."""
+"""The bursts worker knows the classes of every installed version, also of one that is installed later."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_each_version_has_its_own_names(tmp_path: Path, clock: list[float]) -> N
     first, second = put(tmp_path, "1", "first"), put(tmp_path, "2", "second")
     known = LabelSets(tmp_path, lambda: clock[0])
 
-    assert [getattr(known.class_name(each, 1), "label", None) for each in (first, second)] == ["first 1", "second 1"]
+    assert [getattr(known.class_name(name, 1), "label", None) for name in (first, second)] == ["first 1", "second 1"]
     assert known.class_name(first, 3) is None
     assert known.calibration(first, "Animal 1", "first 1") is None
 

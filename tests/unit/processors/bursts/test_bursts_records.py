@@ -1,4 +1,4 @@
-"""A crash between any two writes loses nothing, and a newer layout is left alone."""
+"""A crash between any two writes loses nothing, and records of a newer layout are not changed."""
 
 import json
 import zlib
@@ -72,7 +72,7 @@ def played(log: Log, crash_after: int | None = None) -> bool:
             return died
 
 
-def told(log: Log) -> dict[tuple[str, int], bytes]:
+def sent_events(log: Log) -> dict[tuple[str, int], bytes]:
     return {(event.burst_id, event.revision): event.to_bytes() for event in log.sent}
 
 
@@ -85,7 +85,7 @@ def test_a_crash_after_any_write_ends_in_the_same_results_and_the_same_state() -
         log = Log()
         if not played(log, crashes):
             break
-        assert told(log) == told(quiet), f"crash after {crashes} writes"
+        assert sent_events(log) == sent_events(quiet), f"crash after {crashes} writes"
         assert log.records == quiet.records, f"crash after {crashes} writes"
         crashes += 1
     assert crashes > 20

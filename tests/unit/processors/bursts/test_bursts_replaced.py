@@ -17,7 +17,7 @@ LATER = Photo("later", -9000, file="IMG_0009.JPG", uploaded=9)
 
 
 def settled(photos: list[Photo], every_s: float = 0) -> list[BurstResolved]:
-    """Bursts that stand once these have come, one after the other, and silence after them."""
+    """The bursts that exist after these have arrived one after the other, followed by silence."""
     camera = Camera()
     for place, photo in enumerate(photos):
         camera.apply(photo, place * every_s)
@@ -27,7 +27,7 @@ def settled(photos: list[Photo], every_s: float = 0) -> list[BurstResolved]:
 
 
 def check(camera: Camera) -> None:
-    """What every reader relies on: revisions rise by one, and a superseded id stays superseded."""
+    """What every subscriber relies on: revisions rise by one, and a superseded id stays superseded."""
     last: dict[str, int] = {}
     retired: set[str] = set()
     for event in camera.events:
@@ -69,7 +69,7 @@ def test_an_empty_file_then_the_whole_one_leaves_no_burst_of_nothing(order: tupl
     assert burst.unreadable == 0
 
 
-def test_a_burst_that_loses_its_only_frame_names_its_heir() -> None:
+def test_a_burst_that_loses_its_only_frame_names_its_successor() -> None:
     camera = Camera()
     (before,) = camera.arrive(EMPTY, 0)
     camera.tick(30)
@@ -109,7 +109,7 @@ def test_a_copy_under_another_key_stays_when_the_first_key_is_overwritten() -> N
     for order in permutations([first, copy, other]):
         bursts = settled(list(order))
         assert sorted(map(images, bursts)) == [["other"], ["same"]]
-        (kept,) = [each for each in bursts if images(each) == ["same"]]
+        (kept,) = [burst for burst in bursts if images(burst) == ["same"]]
         assert kept.frames[0].upload_id == "upl-copy"
 
 

@@ -1,4 +1,4 @@
-"""Replaying the log, ticks or none, gives the same bytes; batches leave out only what nobody would read."""
+"""Replaying the log, with or without ticks, gives the same bytes; batches omit only overtaken provisional verdicts."""
 
 import random
 from datetime import timedelta
@@ -15,7 +15,8 @@ Entry = tuple[float, Photo | None]
 
 def log(seed: int = 3, length: int = 120) -> list[Entry]:
     """Frames and ticks with their log times; some frames repeated, some far too late."""
-    chance, entries, at = random.Random(seed), [], 0.0
+    chance, at = random.Random(seed), 0.0
+    entries: list[Entry] = []
     for number in range(length):
         at += chance.choice([0.1, 1, 4, 30, 400])
         taken = chance.choice([at, at - 10, at - 3000])
@@ -27,8 +28,10 @@ def log(seed: int = 3, length: int = 120) -> list[Entry]:
 
 
 def replayed(entries: list[Entry], batch: int = 1) -> tuple[list[bytes], list[bytes]]:
-    """What is said, and what is told of late frames."""
-    engine, said, late, offset = make_engine(), [], [], 0
+    """The events about bursts, and those about late frames."""
+    engine, offset = make_engine(), 0
+    events: list[bytes] = []
+    late: list[bytes] = []
     engine.start({PARTITION: 0})
     for place, (at, photo) in enumerate(entries, 1):
         now = LOG + timedelta(seconds=at)
@@ -39,9 +42,9 @@ def replayed(entries: list[Entry], batch: int = 1) -> tuple[list[bytes], list[by
             offset += 1
         if place % batch == 0 or place == len(entries):
             for update in engine.take_updates():
-                said += [event for _, event in update.outbox]
+                events += [event for _, event in update.outbox]
                 late += update.late_events
-    return said, late
+    return events, late
 
 
 def test_a_replayed_log_gives_the_same_bytes() -> None:
@@ -53,7 +56,7 @@ def test_a_log_without_its_ticks_gives_the_same_bytes_once_it_has_come_as_far() 
     fewer = [entry for entry in entries[:-1] if entry[1] is not None]
     once, again = replayed(entries), replayed([*fewer, entries[-1]])
     assert once[1] == again[1]
-    # One tick closes what many closed; only what stood between two frames may be said in one batch with the next.
+    # One tick closes what many closed; only what stood between two frames may be published in one batch with the next.
     assert set(again[0]) <= set(once[0])
     settled = [raw for raw in once[0] if BurstResolved.from_bytes(raw).status is not BurstStatus.PROVISIONAL]
     assert settled == [raw for raw in again[0] if BurstResolved.from_bytes(raw).status is not BurstStatus.PROVISIONAL]
@@ -66,21 +69,21 @@ def test_a_batch_leaves_out_provisional_verdicts_that_are_overtaken_and_nothing_
         assert late_together == late
         left_out = [BurstResolved.from_bytes(raw) for raw in singly if raw not in set(together)]
         assert left_out
-        assert {each.status for each in left_out} == {BurstStatus.PROVISIONAL}
-        assert together == [raw for raw in singly if raw in set(together)], "order and revisions as ever"
+        assert {event.status for event in left_out} == {BurstStatus.PROVISIONAL}
+        assert together == [raw for raw in singly if raw in set(together)], "same order and revisions"
 
 
-def test_late_frames_are_told_with_the_burst_that_holds_them_now() -> None:
-    said, late = replayed(log())
-    told = [FrameLate.from_bytes(raw) for raw in late]
-    assert told
-    holders = {(event.burst_id, frame.image_id) for raw in said for event in [BurstResolved.from_bytes(raw)]
+def test_late_frames_are_published_with_the_burst_that_holds_them_now() -> None:
+    events, late = replayed(log())
+    published = [FrameLate.from_bytes(raw) for raw in late]
+    assert published
+    holders = {(event.burst_id, frame.image_id) for raw in events for event in [BurstResolved.from_bytes(raw)]
                for frame in event.frames}  # fmt: skip
-    assert all((each.burst_id, each.image_id) in holders for each in told)
-    assert all(each.late_s > 900 or each.late_s == 0 for each in told)
+    assert all((frame.burst_id, frame.image_id) in holders for frame in published)
+    assert all(frame.late_s > 900 or frame.late_s == 0 for frame in published)
 
 
-def test_a_late_frame_is_told_after_a_crash_too() -> None:
+def test_a_late_frame_is_published_after_a_crash_too() -> None:
     records: dict[bytes, bytes] = {}
     engine = make_engine(records, make_config(lateness=timedelta(0)))
     engine.start({PARTITION: 0})

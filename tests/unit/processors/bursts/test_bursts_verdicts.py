@@ -17,14 +17,14 @@ from uncia.processors.bursts.verdict import Evaluation, VerdictBuilder
 CAT, GOAT, EMPTY = (0.8, 0.1, 0.0, 0.0), (0.1, 0.9, 0.0, 0.0), (0.02, 0.02, 0.3, 0.0)
 
 
-def judged(*photos: Photo, rule: str = "log-odds", certain_from: float = 0.7) -> Evaluation:
+def evaluate(*photos: Photo, rule: str = "log-odds", certain_from: float = 0.7) -> Evaluation:
     return VerdictBuilder(make_config(ensemble=rule, certain_from=certain_from), class_names).evaluate(
         [frame_record(photo) for photo in photos]
     )
 
 
 def test_one_frame_above_the_threshold_decides_against_nine_without() -> None:
-    found = judged(Photo("a", 0, scores=CAT, focus=0.01), Photo("b", 1, scores=CAT, focus=0.03))
+    found = evaluate(Photo("a", 0, scores=CAT, focus=0.01), Photo("b", 1, scores=CAT, focus=0.03))
     assert (found.taxa[0].label, found.taxa[0].certain, found.taxa[0].focus) == ("snow leopard", True, True)
     assert (found.taxa[0].score, found.taxa[0].threshold) == (0.03, 0.02)
     assert found.deciding == {"img-b"}
@@ -34,18 +34,18 @@ def test_one_frame_above_the_threshold_decides_against_nine_without() -> None:
 
 
 def test_the_threshold_itself_is_present() -> None:
-    assert judged(Photo("a", 0, focus=0.02)).taxa[0].focus
+    assert evaluate(Photo("a", 0, focus=0.02)).taxa[0].focus
 
 
-def test_a_kind_that_is_there_is_the_verdict_before_its_whole_group() -> None:
+def test_a_species_that_is_present_is_the_verdict_before_its_group() -> None:
     seen = frame_record(Photo("a", 0, scores=CAT, focus=0.03))
     whole = FocusScore(taxon="Animalia", label="animal", score=0.99, threshold=0.5)
     both = seen.model_copy(update={"focus": (whole, *seen.focus)})
     found = VerdictBuilder(make_config(), class_names).evaluate([both])
-    assert [each.taxon for each in found.taxa[:2]] == ["snow leopard taxon", "Animalia"]
+    assert [taxon.taxon for taxon in found.taxa[:2]] == ["snow leopard taxon", "Animalia"]
 
 
-def test_a_whole_group_is_the_verdict_where_no_kind_is_there() -> None:
+def test_a_group_is_the_verdict_where_no_species_is_present() -> None:
     seen = frame_record(Photo("a", 0, scores=CAT, focus=0.001))
     whole = FocusScore(taxon="Animalia", label="animal", score=0.99, threshold=0.5)
     both = seen.model_copy(update={"focus": (*seen.focus, whole)})
@@ -53,13 +53,13 @@ def test_a_whole_group_is_the_verdict_where_no_kind_is_there() -> None:
 
 
 def test_a_focus_taxon_below_its_threshold_is_never_certain() -> None:
-    leopard = judged(Photo("a", 0, scores=(0.0, 0.0, 0.0, 0.9), focus=0.019)).taxa[0]
+    leopard = evaluate(Photo("a", 0, scores=(0.0, 0.0, 0.0, 0.9), focus=0.019)).taxa[0]
     assert (leopard.label, leopard.focus, leopard.certain) == ("snow leopard", True, False)
 
 
 @pytest.mark.parametrize(("rule", "score"), [("mean", 0.8), ("vote", 1.0), ("log-odds", 0.8)])
 def test_one_frame_alone_keeps_its_score(rule: str, score: float) -> None:
-    assert judged(Photo("a", 0, scores=CAT), rule=rule).taxa[0].score == pytest.approx(score, abs=1e-3)
+    assert evaluate(Photo("a", 0, scores=CAT), rule=rule).taxa[0].score == pytest.approx(score, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_one_frame_alone_keeps_its_score(rule: str, score: float) -> None:
     [("mean", "cat", 0.5667), ("vote", "cat", 0.6667), ("log-odds", "cat", 0.5478)],
 )
 def test_rules_over_three_frames(rule: str, label: str, score: float) -> None:
-    found = judged(Photo("a", 0, scores=CAT), Photo("b", 1, scores=CAT), Photo("c", 2, scores=GOAT), rule=rule)
+    found = evaluate(Photo("a", 0, scores=CAT), Photo("b", 1, scores=CAT), Photo("c", 2, scores=GOAT), rule=rule)
     assert (found.taxa[0].label, found.taxa[0].certain) == (label, False)
     assert found.taxa[0].score == pytest.approx(score, abs=1e-3)
     assert found.deciding == {"img-a", "img-b"}
 
 
 def test_empty_frames_lower_the_score_and_stay_in_the_burst() -> None:
-    alone, among = judged(Photo("a", 0, scores=CAT)), judged(Photo("a", 0, scores=CAT), Photo("b", 1, scores=EMPTY))
+    alone, among = evaluate(Photo("a", 0, scores=CAT)), evaluate(Photo("a", 0, scores=CAT), Photo("b", 1, scores=EMPTY))
     assert among.taxa[0].score < alone.taxa[0].score
 
 
@@ -93,7 +93,7 @@ def test_without_a_readable_frame_there_is_no_verdict() -> None:
     assert (event.verdict, event.taxa, event.models) == (None, (), ())
 
 
-def test_models_are_not_mixed_and_it_is_said() -> None:
+def test_models_are_not_mixed_and_the_event_is_flagged() -> None:
     camera = Camera()
     camera.arrive(Photo("a", 0, scores=CAT), 0)
     camera.arrive(Photo("b", 1, scores=GOAT, model="other", label_set="unknown@2"), 1)
@@ -103,7 +103,7 @@ def test_models_are_not_mixed_and_it_is_said() -> None:
 
 
 def test_an_unknown_label_set_is_named_by_the_frames_themselves() -> None:
-    assert judged(Photo("a", 0, scores=GOAT, label_set="unknown@2")).taxa[0].label == "goat"
+    assert evaluate(Photo("a", 0, scores=GOAT, label_set="unknown@2")).taxa[0].label == "goat"
 
 
 def test_the_event_survives_the_wire_and_names_its_rule() -> None:

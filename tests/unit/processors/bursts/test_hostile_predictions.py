@@ -1,4 +1,4 @@
-"""Whatever stands on the prediction topic: bursts and clocks take it in, or refuse it with a reason."""
+"""Any message on the prediction topic: bursts and clocks apply it, or refuse it with a reason."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from uncia.errors import PermanentError
 from uncia.events import BurstResolved, ClockTicked, ImagePredicted
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.verdict import MAX_EVENT_BYTES
-from uncia.processors.clock_health.worker import Desk as ClockDesk
+from uncia.processors.clock_health.tracker import ClockTracker
 
 PARTITION = partition_of(CAMERA, 4)
 GOLDEN = EVENT_SAMPLES
@@ -44,7 +44,7 @@ odd = st.one_of(
 
 
 def altered(node: Any, data: st.DataObject) -> Any:
-    """One value somewhere is another."""
+    """The same value with one part replaced at random."""
     if isinstance(node, dict) and node and data.draw(st.integers(0, 5)):
         name = data.draw(st.sampled_from(sorted(node)))
         return {**node, name: altered(node[name], data)}
@@ -53,8 +53,8 @@ def altered(node: Any, data: st.DataObject) -> Any:
 
 @settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.DataObject) -> None:
-    bursts, clocks = make_engine(), ClockDesk({}, Deployments())
+def test_any_prediction_is_applied_or_refused_by_bursts_and_clocks(data: st.DataObject) -> None:
+    bursts, clocks = make_engine(), ClockTracker({}, Deployments())
     bursts.start(dict.fromkeys(range(4), 0))
     for offset in range(data.draw(st.integers(1, 4))):
         body = {**data.draw(st.sampled_from(SAMPLES)), "camera": CAMERA, "image_id": f"img-{offset}"}
@@ -64,13 +64,13 @@ def test_any_prediction_is_taken_in_or_refused_by_bursts_and_clocks(data: st.Dat
                 break
         with contextlib.suppress(PermanentError):
             event = ImagePredicted.from_bytes(json.dumps(body).encode())
-            clocks.take(event, offset, LOG.timestamp() + offset)
+            clocks.add(event, offset, LOG.timestamp() + offset)
             bursts.process_prediction(PARTITION, offset, event, LOG + timedelta(seconds=offset))
     bursts.process_tick(ClockTicked(partition=PARTITION, now=LOG + timedelta(days=1), position=0))
     for update in bursts.take_updates():
-        for _, event in update.outbox:
-            BurstResolved.from_bytes(event)
-    clocks.close()
+        for _, raw in update.outbox:
+            BurstResolved.from_bytes(raw)
+    clocks.take_updates()
 
 
 @pytest.mark.parametrize("taken", [datetime.min, datetime.max])

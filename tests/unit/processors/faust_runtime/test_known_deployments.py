@@ -1,4 +1,4 @@
-"""What a worker knows of its cameras' deployments, message by message."""
+"""What a worker knows of its cameras' deployments after each message."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from uncia.settings import Settings
 
 
 def deployment(name: str, start: int, end: int | None, camera: str = "ridge/north", **more: Any) -> DeploymentChanged:
-    """One that stood from one day of May 2026 to another."""
+    """A deployment from one day of May 2026 to another."""
     return DeploymentChanged(
         deployment_id=name,
         camera=camera,
@@ -28,8 +28,8 @@ def deployment(name: str, start: int, end: int | None, camera: str = "ridge/nort
 
 def known(*loaded: DeploymentChanged) -> Deployments:
     deployments = Deployments()
-    for each in loaded:
-        deployments.apply(each.message_key, each.to_bytes())
+    for deployment in loaded:
+        deployments.apply(deployment.message_key, deployment.to_bytes())
     return deployments
 
 
@@ -89,18 +89,18 @@ def test_what_is_no_deployment_changes_nothing() -> None:
 def test_memory_is_bounded_however_often_a_camera_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PER_CAMERA", 3)
     deployments = known(*(deployment(f"d{day}", day, day + 1) for day in range(1, 20)))
-    assert [each.deployment_id for each in deployments.of("ridge/north")] == ["d19", "d18", "d17"]
+    assert [found.deployment_id for found in deployments.of("ridge/north")] == ["d19", "d18", "d17"]
 
 
-def test_a_worker_begins_with_all_that_stands_on_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    standing = [
-        Message("t", 0, offset, 0, each.message_key, each.to_bytes(), [])
-        for offset, each in enumerate((deployment("a", 1, 10), deployment("b", 10, None)))
+def test_a_worker_starts_with_all_deployments_on_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = [
+        Message("t", 0, offset, 0, event.message_key, event.to_bytes(), [])
+        for offset, event in enumerate((deployment("a", 1, 10), deployment("b", 10, None)))
     ]
 
     def read_topics(*_: Any, until_end: bool, stop: Any, **__: Any) -> Any:
         if until_end:
-            yield from standing
+            yield from messages
         else:
             stop.wait(10)
 
@@ -113,9 +113,9 @@ def test_a_worker_begins_with_all_that_stands_on_the_topic(monkeypatch: pytest.M
         reader.close()
 
 
-def test_a_broker_that_does_not_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_does_not_answer_in_time_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def read_topics(*_: Any, **__: Any) -> Any:
-        raise DependencyDown("nobody there")
+        raise DependencyDown("no broker")
 
     monkeypatch.setattr(module, "read_topics", read_topics)
     reader = DeploymentReader(Settings())

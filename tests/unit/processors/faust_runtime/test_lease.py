@@ -1,4 +1,4 @@
-"""What a worker may write after it slept."""
+"""What a worker may write after it was suspended."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ def end() -> None:
 
 
 class Coordinator:
-    """Answers heartbeats as it is told to."""
+    """Accepts or refuses heartbeats, as the test sets it."""
 
     def __init__(self) -> None:
         self.member_id = "me"
@@ -39,11 +39,11 @@ class Coordinator:
 
 
 class ProduceRequest:
-    """Stands for aiokafka's."""
+    """A double of aiokafka's class."""
 
 
 class Client:
-    """Remembers what went out."""
+    """Records what was sent."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
@@ -72,7 +72,7 @@ def test_a_lease_holds_for_a_session_from_the_sending_of_the_heartbeat_that_was_
     assert not lease.holds
 
 
-def test_who_is_unknown_to_the_coordinator_after_its_session_ends_at_once(lease: Lease, clock: Moment) -> None:
+def test_a_member_that_is_unknown_after_its_session_ends_at_once(lease: Lease, clock: Moment) -> None:
     coordinator = Coordinator()
     lease.renew(100)
     lease._follow_heartbeats(coordinator)
@@ -81,7 +81,7 @@ def test_who_is_unknown_to_the_coordinator_after_its_session_ends_at_once(lease:
         asyncio.run(coordinator._do_heartbeat())
 
 
-def test_who_is_unknown_while_its_lease_holds_just_joins_again(lease: Lease, clock: Moment) -> None:
+def test_a_member_that_is_unknown_while_its_lease_holds_joins_again(lease: Lease, clock: Moment) -> None:
     coordinator = Coordinator()
     lease.renew(100)
     lease._follow_heartbeats(coordinator)
@@ -105,14 +105,14 @@ def test_nothing_is_produced_after_the_session_until_a_heartbeat_is_answered(lea
     assert len(client.sent) == 1
 
 
-def test_other_requests_go_out_whatever_the_lease_says(lease: Lease) -> None:
+def test_other_requests_are_sent_regardless_of_the_lease(lease: Lease) -> None:
     client = Client()
     lease._fence_producer(client)
     asyncio.run(client.send(1, "metadata"))
     assert client.sent == ["metadata"]
 
 
-def test_following_twice_asks_once(lease: Lease) -> None:
+def test_following_twice_wraps_once(lease: Lease) -> None:
     coordinator = Coordinator()
     lease._follow_heartbeats(coordinator)
     once = coordinator._do_heartbeat

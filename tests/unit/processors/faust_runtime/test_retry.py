@@ -13,7 +13,7 @@ def waiting(dependency: str) -> float:
     return REGISTRY.get_sample_value("uncia_waiting", {"dependency": dependency}) or 0.0
 
 
-def test_the_answer_comes_after_the_failures() -> None:
+def test_the_result_is_returned_after_the_failures() -> None:
     failures = [DependencyDown("1"), DependencyDown("2")]
 
     async def call() -> str:
@@ -24,7 +24,7 @@ def test_the_answer_comes_after_the_failures() -> None:
     assert asyncio.run(retry_until_available(call, waiting_for="test", first_s=0.001)) == "answer"
 
 
-def test_other_errors_pass() -> None:
+def test_other_errors_are_raised() -> None:
     async def call() -> None:
         raise ValueError("a bug is not an outage")
 
@@ -32,7 +32,7 @@ def test_other_errors_pass() -> None:
         asyncio.run(retry_until_available(call, waiting_for="test"))
 
 
-def test_who_waits_is_counted_while_it_waits() -> None:
+def test_a_waiting_call_is_counted_while_it_waits() -> None:
     seen: list[float] = []
 
     async def call() -> None:
@@ -45,7 +45,7 @@ def test_who_waits_is_counted_while_it_waits() -> None:
     assert waiting("counted") == 0
 
 
-def test_who_gives_up_waiting_is_no_longer_counted() -> None:
+def test_a_cancelled_call_is_no_longer_counted() -> None:
     async def call() -> None:
         raise DependencyDown("down")
 

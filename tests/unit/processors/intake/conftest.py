@@ -1,4 +1,4 @@
-"""Intake itself, with a store that must not be asked."""
+"""Intake with a store that must not receive requests."""
 
 import pytest
 
@@ -10,5 +10,5 @@ from uncia.storage.object_store import ObjectStore
 @pytest.fixture
 def intake() -> Intake:
     """Intake of a bucket `camera-uploads`."""
-    settings = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")  # type: ignore[arg-type]
+    settings = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")
     return Intake(settings, ObjectStore(settings, attempts=1))

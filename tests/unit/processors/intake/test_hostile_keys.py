@@ -30,7 +30,7 @@ LOGGED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 )
 def test_a_key_that_not_everything_can_carry_is_refused_with_its_reason(key: str, words: str) -> None:
     with pytest.raises(PermanentError, match=words) as refused:
-        DEFAULT.place_of(key)
+        DEFAULT.identify(key)
     assert refused.value.reason == "key-unusable"
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 2000
@@ -39,17 +39,17 @@ def test_a_key_that_not_everything_can_carry_is_refused_with_its_reason(key: str
 @pytest.mark.parametrize("key", ["./cam/a.jpg", "ridge/./a.jpg"])
 def test_a_level_that_names_nothing_is_no_station_and_no_camera(key: str) -> None:
     with pytest.raises(PermanentError) as refused:
-        DEFAULT.place_of(key)
+        DEFAULT.identify(key)
     assert refused.value.reason == "key-outside-pattern"
 
 
 @pytest.mark.parametrize("key", ["ridge/cam/a..b.jpg", "ridge/cam/..a/x.jpg", "ridge/cam/[/x]‮.jpg"])
 def test_a_key_that_is_only_odd_is_taken(key: str) -> None:
-    assert DEFAULT.place_of(key).camera == "ridge/cam"
+    assert DEFAULT.identify(key).camera == "ridge/cam"
 
 
 def test_an_upload_whose_store_tells_no_time_has_that_of_its_notification(intake: Intake) -> None:
     raw = event(new=entry("x.jpg", mtime=2**64 - 1, s3_etag="00"))
-    announced, problem = asyncio.run(intake.announcements(raw, b"/buckets/camera-uploads/ridge/cam-1/x", LOGGED_AT))
+    announced, problem = asyncio.run(intake.uploads(raw, b"/buckets/camera-uploads/ridge/cam-1/x", LOGGED_AT))
     assert problem is None
     assert announced[0].uploaded_at == LOGGED_AT

@@ -15,7 +15,7 @@ NEW = "20260102T030000-0123456789abcdef.jpg"
 def lane(intake: Intake, name: str, **metadata: str) -> Lane:
     headers = {f"X-Amz-Meta-{key.replace('_', '-').title()}": value for key, value in metadata.items()}
     raw = event(new=entry(name, s3_etag="00", mtime=int(UPLOADED_AT.timestamp()), metadata=headers))
-    announced, problem = asyncio.run(intake.announcements(raw, b"/buckets/camera-uploads/ridge/cam-1/x"))
+    announced, problem = asyncio.run(intake.uploads(raw, b"/buckets/camera-uploads/ridge/cam-1/x"))
     assert problem is None
     return announced[0].lane
 
@@ -32,6 +32,6 @@ def test_a_photograph_of_unknown_age_is_live(intake: Intake) -> None:
     assert lane(intake, "IMG_0001.JPG") is Lane.LIVE
 
 
-def test_the_uploaders_word_decides(intake: Intake) -> None:
+def test_the_requested_lane_decides(intake: Intake) -> None:
     assert lane(intake, OLD, uncia_lane="live") is Lane.LIVE
     assert lane(intake, NEW, uncia_lane="backfill") is Lane.BACKFILL

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.processors.intake.filer_events import entry, event
 from uncia import ids
 from uncia.events import ImageUploaded
-from uncia.processors.intake.notifications import Ignored, Stored, read
+from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 from uncia.processors.intake.worker import Intake
 
 ETAG = "b4daca084ad9eabfc8de231929477ed6"
@@ -23,7 +23,7 @@ def renamed(old: str, new: str, *, old_etag: str = ETAG) -> tuple[bytes, bytes]:
 
 
 def announced(intake: Intake, raw: bytes, key: bytes) -> list[ImageUploaded]:
-    uploads, problem = asyncio.run(intake.announcements(raw, key))
+    uploads, problem = asyncio.run(intake.uploads(raw, key))
     assert problem is None
     return uploads
 
@@ -49,14 +49,14 @@ def test_what_is_renamed_over_another_picture_withdraws_only_its_own_old_place(i
     assert [one.moved_to for one in announced(intake, *renamed(WRONG, RIGHT, old_etag="other"))] == [None]
 
 
-def test_a_rename_out_of_the_bucket_is_none_of_our_business() -> None:
+def test_a_rename_out_of_the_bucket_is_ignored_by_camera() -> None:
     parent = "/buckets/archive/ridge/wrong"
     raw = event(old=entry("x.jpg", s3_etag=ETAG), new=entry("x.jpg", s3_etag=ETAG), parent=parent)
-    changes = read(raw, f"{ROOT}/ridge/wrong/x.jpg".encode())
-    assert [isinstance(one, Stored) and one.bucket for one in changes] == ["archive"]
+    changes = parse_notification(raw, f"{ROOT}/ridge/wrong/x.jpg".encode())
+    assert [isinstance(one, StoredObjectChange) and one.bucket for one in changes] == ["archive"]
 
 
-def told(source: str, name: str, moved_to: object) -> bytes:
+def reconcile_record(source: str, name: str, moved_to: object) -> bytes:
     record = {
         "eventVersion": "2.1",
         "eventSource": source,
@@ -70,8 +70,9 @@ def told(source: str, name: str, moved_to: object) -> bytes:
     return json.dumps({"Records": [record]}).encode()
 
 
-def test_reconciles_word_of_a_move_withdraws_the_upload(intake: Intake) -> None:
-    (old,) = announced(intake, told("uncia:reconcile", "ObjectRemoved:Delete", "ridge%2Fright%2Fa+1.jpg"), b"")
+def test_a_move_that_reconcile_announces_withdraws_the_upload(intake: Intake) -> None:
+    raw = reconcile_record("uncia:reconcile", "ObjectRemoved:Delete", "ridge%2Fright%2Fa+1.jpg")
+    (old,) = announced(intake, raw, b"")
     assert (old.key, old.moved_to, old.announced_by) == ("ridge/wrong/a.jpg", "ridge/right/a 1.jpg", "reconcile")
 
 
@@ -79,9 +80,10 @@ def test_reconciles_word_of_a_move_withdraws_the_upload(intake: Intake) -> None:
     ("source", "moved_to"), [("aws:s3", "ridge%2Fright%2Fa.jpg"), ("uncia:reconcile", None), ("uncia:reconcile", 7)]
 )
 def test_every_other_deletion_is_a_deletion(source: str, moved_to: object) -> None:
-    assert read(told(source, "ObjectRemoved:Delete", moved_to), None) == [Ignored("deleted")]
+    raw = reconcile_record(source, "ObjectRemoved:Delete", moved_to)
+    assert parse_notification(raw, None) == [IgnoredChange("deleted")]
 
 
 @pytest.mark.parametrize("moved_to", ["ridge%2Fwrong%2Fb.jpg", "nowhere", ""])
 def test_a_move_that_leads_to_no_other_camera_withdraws_nothing(intake: Intake, moved_to: str) -> None:
-    assert announced(intake, told("uncia:reconcile", "ObjectRemoved:Delete", moved_to), b"") == []
+    assert announced(intake, reconcile_record("uncia:reconcile", "ObjectRemoved:Delete", moved_to), b"") == []

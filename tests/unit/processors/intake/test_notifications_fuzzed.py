@@ -1,4 +1,4 @@
-"""Whatever bytes somebody puts on the store's topic: changes, or an error with a reason, in little time and memory."""
+"""Any bytes on the store's topic give changes, or an error with a reason, within bounds of time and memory."""
 
 import asyncio
 import json
@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from tests.unit.processors.intake.filer_events import entry, event
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded
-from uncia.processors.intake.notifications import MAX_BYTES, Change, Ignored, Stored, read
+from uncia.processors.intake.notifications import (
+    MAX_BYTES,
+    Change,
+    IgnoredChange,
+    StoredObjectChange,
+    parse_notification,
+)
 from uncia.processors.intake.worker import Intake
 from uncia.settings import Settings
 from uncia.storage.object_keys import key_problem
@@ -24,7 +30,7 @@ GENEROUS_S = 120
 GENEROUS_BYTES = 400 * 1_048_576
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
-CONFIG = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")  # type: ignore[arg-type]
+CONFIG = Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")
 INTAKE = Intake(CONFIG, ObjectStore(CONFIG, attempts=1))
 
 numbers = st.one_of(st.integers(), st.integers(-(2**70), 2**70), st.floats())
@@ -64,33 +70,33 @@ records = st.fixed_dictionaries(
 )
 
 
-def told(value: bytes | None, key: bytes | None = None) -> list[Change]:
-    """What is read; an error counts."""
+def parse(value: bytes | None, key: bytes | None = None) -> list[Change]:
+    """The changes in a message; an error of the whole message counts as one."""
     try:
-        return read(value, key)
+        return parse_notification(value, key)
     except PermanentError as error:
         return [error]
 
 
-def sound(changes: list[Change]) -> None:
+def check(changes: list[Change]) -> None:
     assert changes
     for change in changes:
-        assert isinstance(change, Stored | Ignored | PermanentError)
-        if isinstance(change, Stored) and change.stored_at is not None:
+        assert isinstance(change, StoredObjectChange | IgnoredChange | PermanentError)
+        if isinstance(change, StoredObjectChange) and change.stored_at is not None:
             assert 1970 <= change.stored_at.year < 2200
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400), st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(value: bytes, key: bytes) -> None:
-    sound(told(value, key))
+    check(parse(value, key))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(records, max_size=3), st.booleans())
 def test_any_records_are_read_or_refused(found: list[Any], ascii_only: bool) -> None:
     raw = json.dumps({"Records": found}, ensure_ascii=ascii_only).encode(errors="surrogatepass")
-    sound(told(raw))
+    check(parse(raw))
 
 
 @settings(max_examples=100, deadline=None)
@@ -104,16 +110,16 @@ def test_an_entry_that_is_cut_and_altered_is_read_or_refused(data: st.DataObject
     raw = bytearray(whole[: data.draw(st.integers(1, len(whole)))])
     for _ in range(data.draw(st.integers(0, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    sound(told(bytes(raw), b"/buckets/camera-uploads/ridge/cam/x.jpg"))
+    check(parse(bytes(raw), b"/buckets/camera-uploads/ridge/cam/x.jpg"))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(records, max_size=2))
-def test_what_intake_makes_of_any_records_is_an_upload_that_everybody_can_read(found: list[Any]) -> None:
+def test_uploads_from_any_records_are_valid_events(found: list[Any]) -> None:
     for record in found:
         if isinstance(record["s3"], dict) and isinstance(record["s3"].get("object"), dict):
-            record["s3"]["object"]["eTag"] = "e"  # else the store is asked
-    announced, problem = asyncio.run(INTAKE.announcements(json.dumps({"Records": found}).encode(), None, AT))
+            record["s3"]["object"]["eTag"] = "e"  # Otherwise intake requests it from the store.
+    announced, problem = asyncio.run(INTAKE.uploads(json.dumps({"Records": found}).encode(), None, AT))
     assert problem is None or problem.reason
     for upload in announced:
         assert key_problem(upload.key) is None
@@ -160,7 +166,7 @@ def test_a_bomb_costs_little(name: str) -> None:
     raw = BOMBS[name][:MAX_BYTES]
     tracemalloc.start()
     began = time.monotonic()
-    sound(told(raw, b"/buckets/camera-uploads/ridge/cam/x.jpg"))
+    check(parse(raw, b"/buckets/camera-uploads/ridge/cam/x.jpg"))
     taken, (_, peak) = time.monotonic() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken < GENEROUS_S

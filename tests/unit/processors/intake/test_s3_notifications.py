@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from uncia.errors import PermanentError
-from uncia.processors.intake.notifications import MAX_BYTES, Ignored, Stored, read
+from uncia.processors.intake.notifications import (
+    MAX_BYTES,
+    IgnoredChange,
+    StoredObjectChange,
+    parse_notification,
+)
 
 AWS: dict[str, Any] = {
     "eventVersion": "2.1",
@@ -29,7 +34,7 @@ AWS: dict[str, Any] = {
     },
 }
 
-STORED = Stored(
+STORED = StoredObjectChange(
     bucket="camera-uploads",
     key="ridge/cam 1/IMG 0019+x%20ü.JPG",
     etag="33d7ac42e3aa0f3146843833c23e4365",
@@ -73,60 +78,60 @@ def _message(*records: Any, **outer: Any) -> bytes:
     ],
 )
 def test_every_stores_dialect_tells_the_same(raw: bytes) -> None:
-    assert read(raw, b"whatever") == [STORED]
+    assert parse_notification(raw, b"whatever") == [STORED]
 
 
-def test_several_records_are_told_in_their_order() -> None:
+def test_several_records_are_parsed_in_their_order() -> None:
     raw = _message(AWS, _record(eventName="ObjectRemoved:Delete"), _record(object={"key": "ridge/cam+1/"}))
-    assert read(raw, None) == [STORED, Ignored("deleted"), Ignored("folder")]
+    assert parse_notification(raw, None) == [STORED, IgnoredChange("deleted"), IgnoredChange("folder")]
 
 
 def test_a_bad_record_spares_the_others() -> None:
-    bad, good = read(_message(_record(eventTime="yesterday"), AWS), None)
+    bad, good = parse_notification(_message(_record(eventTime="yesterday"), AWS), None)
     assert isinstance(bad, PermanentError)
     assert good == STORED
 
 
 def test_the_test_message_of_a_new_subscription_is_ignored() -> None:
     raw = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "camera-uploads"}).encode()
-    assert read(raw, None) == [Ignored("test")]
+    assert parse_notification(raw, None) == [IgnoredChange("test")]
 
 
-def test_an_etag_that_is_not_told_is_left_open() -> None:
+def test_an_etag_that_is_missing_is_none() -> None:
     record = _record()
     del record["s3"]["object"]["eTag"]
-    (change,) = read(_message(record), None)
-    assert isinstance(change, Stored)
+    (change,) = parse_notification(_message(record), None)
+    assert isinstance(change, StoredObjectChange)
     assert change.etag is None
 
 
 @pytest.mark.parametrize(
     "time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31T00:00:00Z", "1969-12-31T23:59:59Z"]
 )
-def test_a_time_that_no_clock_shows_is_left_open_and_the_photograph_is_told(time: str) -> None:
-    assert read(_message(_record(eventTime=time)), None) == [replace(STORED, stored_at=None)]
+def test_a_time_that_no_clock_shows_is_none_and_the_photograph_is_announced(time: str) -> None:
+    assert parse_notification(_message(_record(eventTime=time)), None) == [replace(STORED, stored_at=None)]
 
 
 def test_a_leap_second_is_the_second_before() -> None:
-    (change,) = read(_message(_record(eventTime="2016-12-31T23:59:60Z")), None)
-    assert isinstance(change, Stored)
+    (change,) = parse_notification(_message(_record(eventTime="2016-12-31T23:59:60Z")), None)
+    assert isinstance(change, StoredObjectChange)
     assert change.stored_at == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("etag", ["", "a\r\nX-Evil: 1", "ü", "e" * 1000])
 def test_an_etag_that_no_header_carries_is_left_open(etag: str) -> None:
-    (change,) = read(_message(_record(object={"eTag": etag})), None)
+    (change,) = parse_notification(_message(_record(object={"eTag": etag})), None)
     assert change == replace(STORED, etag=None)
 
 
 def test_a_flood_of_records_is_refused_as_a_whole() -> None:
     with pytest.raises(PermanentError, match="1,001 records"):
-        read(_message(*[{}] * 1001), None)
+        parse_notification(_message(*[{}] * 1001), None)
 
 
 @pytest.mark.parametrize("version", ["1.0", "3.0", "20.1"])
 def test_another_major_version_is_refused_by_name(version: str) -> None:
-    (change,) = read(_message(_record(eventVersion=version)), None)
+    (change,) = parse_notification(_message(_record(eventVersion=version)), None)
     assert isinstance(change, PermanentError)
     assert change.reason == "notification-unknown-version"
     assert version in str(change)
@@ -145,18 +150,18 @@ def test_another_major_version_is_refused_by_name(version: str) -> None:
 )
 def test_what_is_no_notification_is_refused_by_name(raw: bytes) -> None:
     with pytest.raises(PermanentError) as refused:
-        read(raw, None)
+        parse_notification(raw, None)
     assert refused.value.reason == "notification-malformed"
 
 
 @pytest.mark.parametrize("record", [None, 7, "text", {}, {"eventVersion": "2.1"}, {**AWS, "s3": None}])
-def test_a_record_that_is_none_is_told_as_an_error(record: Any) -> None:
-    (change,) = read(_message(record), None)
+def test_an_invalid_record_is_an_error(record: Any) -> None:
+    (change,) = parse_notification(_message(record), None)
     assert isinstance(change, PermanentError)
     assert change.reason == "notification-malformed"
 
 
 def test_a_message_of_two_megabytes_is_refused_unread() -> None:
     with pytest.raises(PermanentError, match="2,097,152 bytes") as refused:
-        read(b"{" * 2 * MAX_BYTES, None)
+        parse_notification(b"{" * 2 * MAX_BYTES, None)
     assert refused.value.reason == "notification-too-large"

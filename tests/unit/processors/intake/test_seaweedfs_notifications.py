@@ -6,17 +6,17 @@ import pytest
 
 from tests.unit.processors.intake.filer_events import entry, event
 from uncia.errors import PermanentError
-from uncia.processors.intake.notifications import Ignored, Stored, read
+from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 
 PATH = b"/buckets/camera-uploads/ridge/cam-1/IMG 0019+x%20\xc3\xbc.JPG"
 PARENT = "/buckets/camera-uploads/ridge/cam-1"
 
 
-def test_a_stored_object_is_told_with_its_raw_key_size_and_etag() -> None:
+def test_a_stored_object_has_its_raw_key_size_and_etag() -> None:
     raw = event(new=entry("IMG 0019+x%20ü.JPG", size=3000, md5=bytes.fromhex("33d7ac42e3aa0f3146843833c23e4365")))
 
-    assert read(raw, PATH) == [
-        Stored(
+    assert parse_notification(raw, PATH) == [
+        StoredObjectChange(
             bucket="camera-uploads",
             key="ridge/cam-1/IMG 0019+x%20ü.JPG",
             etag="33d7ac42e3aa0f3146843833c23e4365",
@@ -37,41 +37,41 @@ def test_a_file_of_one_chunk_has_the_chunks_md5_as_its_etag() -> None:
 
 
 @pytest.mark.parametrize("etags", [["M9esQuOqDzFGhDgzwj5DZQ==", "M9esQuOqDzFGhDgzwj5DZQ=="], ["no base64!"], []])
-def test_an_etag_that_the_notification_does_not_tell_is_left_open(etags: list[str]) -> None:
+def test_an_etag_that_the_notification_lacks_is_none(etags: list[str]) -> None:
     assert _stored(event(new=entry("x.jpg", chunk_etags=etags))).etag is None
 
 
-def test_the_lane_that_the_uploader_asked_for_is_told() -> None:
+def test_the_lane_that_the_uploader_requested_is_parsed() -> None:
     raw = event(new=entry("x.jpg", metadata={"X-Amz-Meta-Uncia-Lane": "backfill", "X-Amz-Storage-Class": "STANDARD"}))
     assert _stored(raw).lane == "backfill"
 
 
-def test_an_uploader_that_asks_for_no_lane_gets_none() -> None:
+def test_without_a_requested_lane_there_is_none() -> None:
     assert _stored(event(new=entry("x.jpg", metadata={"X-Amz-Meta-Sha256": "00"}))).lane is None
 
 
-def test_the_last_chunk_tells_the_milliseconds() -> None:
+def test_the_last_chunk_has_the_milliseconds() -> None:
     second = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
     raw = event(new=entry("x.jpg", chunk_etags=[""], chunk_ns=second * 10**9 + 250_000_000))
     assert _stored(raw).stored_at == datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
 
 
-def test_a_chunk_of_another_second_is_not_believed() -> None:
+def test_a_chunk_of_another_second_is_ignored() -> None:
     raw = event(new=entry("x.jpg", chunk_etags=[""], chunk_ns=10**9))
     assert _stored(raw).stored_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def test_an_object_stored_anew_is_told_as_it_is_now() -> None:
+def test_an_object_that_is_stored_again_has_its_present_size() -> None:
     raw = event(old=entry("x.jpg", size=1), new=entry("x.jpg", size=2))
     assert _stored(raw).size == 2
 
 
-def test_a_renamed_object_is_told_at_its_new_place() -> None:
+def test_a_renamed_object_has_its_new_key() -> None:
     raw = event(old=entry("x.jpg"), new=entry("y.jpg"), parent="/buckets/camera-uploads/ridge/cam-2")
     assert _stored(raw).key == "ridge/cam-2/y.jpg"
 
 
-def test_without_a_parent_the_messages_key_tells_the_folder() -> None:
+def test_without_a_parent_the_messages_key_has_the_folder() -> None:
     assert _stored(event(new=entry("x.jpg"), parent="")).key == "ridge/cam-1/x.jpg"
 
 
@@ -86,7 +86,7 @@ def test_without_a_parent_the_messages_key_tells_the_folder() -> None:
     ],
 )
 def test_what_is_no_upload_is_ignored(raw: bytes, why: str) -> None:
-    assert read(raw, PATH) == [Ignored(why)]
+    assert parse_notification(raw, PATH) == [IgnoredChange(why)]
 
 
 def test_fields_of_newer_releases_are_skipped() -> None:
@@ -108,16 +108,16 @@ def test_fields_of_newer_releases_are_skipped() -> None:
 )
 def test_bytes_that_are_no_notification_are_refused_by_name(raw: bytes) -> None:
     with pytest.raises(PermanentError) as refused:
-        read(raw, PATH)
+        parse_notification(raw, PATH)
     assert refused.value.reason == "notification-malformed"
 
 
 @pytest.mark.parametrize("mtime", [2**62, 2**64 - 5, 253402300800])
-def test_a_time_that_no_clock_shows_is_left_open_and_the_photograph_is_told(mtime: int) -> None:
+def test_a_time_that_no_clock_shows_is_none_and_the_photograph_is_announced(mtime: int) -> None:
     assert _stored(event(new=entry("x.jpg", mtime=mtime))).stored_at is None
 
 
-def _stored(raw: bytes) -> Stored:
-    (change,) = read(raw, PATH)
-    assert isinstance(change, Stored)
+def _stored(raw: bytes) -> StoredObjectChange:
+    (change,) = parse_notification(raw, PATH)
+    assert isinstance(change, StoredObjectChange)
     return change

@@ -33,7 +33,7 @@ class S3Double(ThreadingHTTPServer):
         return Settings(
             s3_endpoint=f"http://127.0.0.1:{self.server_port}",
             s3_access_key="a",
-            s3_secret_key="b",  # type: ignore[arg-type]
+            s3_secret_key="b",
             bucket=BUCKET,
             missing_grace_s=0,
         )

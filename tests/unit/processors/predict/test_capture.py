@@ -51,7 +51,7 @@ def test_a_name_that_is_not_our_gateways_tells_no_time(name: str) -> None:
     assert read_capture(Exif(), upload(f"ridge/cam-1/{name}")).time_source is CaptureTimeSource.UPLOAD
 
 
-def test_the_files_time_in_the_key_is_told_from_a_time_of_the_camera() -> None:
+def test_the_files_time_in_the_key_is_distinguished_from_a_time_of_the_camera() -> None:
     capture = read_capture(Exif(), upload(GATEWAY_KEY.replace("123-", "-file-time-")))
     assert (capture.time, capture.time_source) == (datetime(2026, 5, 31, 22, 15), CaptureTimeSource.KEY)
     assert capture.time_origin == "file-time"

@@ -39,18 +39,18 @@ def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUplo
 
 
 def read(
-    *answers: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
+    *responses: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
 ) -> tuple[LoadedPhotograph, int]:
-    """What comes out, and how often the store was asked; its last answer repeats."""
-    asked = 0
+    """The result, and the number of requests to the store, which repeats its last response."""
+    requests = 0
 
     def get(bucket: str, key: str, **announced: object) -> ObjectContent:
-        nonlocal asked
-        answer = answers[min(asked, len(answers) - 1)]
-        asked += 1
-        if isinstance(answer, Exception):
-            raise answer
-        return ObjectContent(answer, "e")
+        nonlocal requests
+        response = responses[min(requests, len(responses) - 1)]
+        requests += 1
+        if isinstance(response, Exception):
+            raise response
+        return ObjectContent(response, "e")
 
     async def scene() -> LoadedPhotograph:
         photographs = PhotographLoader(
@@ -62,22 +62,22 @@ def read(
         finally:
             photographs.close()
 
-    return asyncio.run(scene()), asked
+    return asyncio.run(scene()), requests
 
 
 MISSING = ObjectMissing("object-missing", "gone")
 
 
 def test_a_photograph_is_read_once_and_decoded() -> None:
-    result, asked = read(photograph())
-    assert asked == 1
+    result, requests = read(photograph())
+    assert requests == 1
     assert result.frame is not None
     assert result.frame.pixels.shape == (320, 448, 3)
     assert (result.capture.width, result.capture.height) == (900, 660)
     assert result.rejection is None
 
 
-def test_a_photograph_that_cannot_be_judged_keeps_its_hash_and_its_metadata() -> None:
+def test_a_photograph_that_cannot_be_decoded_keeps_its_hash_and_its_metadata() -> None:
     result, _ = read(photograph()[:5000])
     assert result.frame is None
     assert result.rejection is not None
@@ -89,19 +89,19 @@ def test_a_photograph_that_cannot_be_judged_keeps_its_hash_and_its_metadata() ->
     "down", [DependencyDown("restarting"), AccessRefused("wrong key")], ids=["down", "access refused"]
 )
 def test_a_store_in_trouble_is_waited_for(down: Exception) -> None:
-    result, asked = read(down, down, photograph())
-    assert (result.rejection, asked) == (None, 3)
+    result, requests = read(down, down, photograph())
+    assert (result.rejection, requests) == (None, 3)
 
 
 def test_an_object_that_shows_late_is_found() -> None:
-    result, asked = read(MISSING, photograph(), grace_s=5)
-    assert (result.rejection, asked) == (None, 2)
+    result, requests = read(MISSING, photograph(), grace_s=5)
+    assert (result.rejection, requests) == (None, 2)
 
 
 def test_an_object_that_is_gone_is_rejected_after_the_grace() -> None:
-    result, asked = read(MISSING, grace_s=0.3)
+    result, requests = read(MISSING, grace_s=0.3)
     assert result.rejection is MISSING
-    assert asked >= 2
+    assert requests >= 2
 
 
 def test_an_object_announced_long_ago_is_looked_for_twice_only() -> None:
@@ -109,9 +109,9 @@ def test_an_object_announced_long_ago_is_looked_for_twice_only() -> None:
 
 
 def test_an_object_that_is_too_large_is_rejected_unread() -> None:
-    result, asked = read(ObjectTooLarge("object-too-large", "70 MB"))
+    result, requests = read(ObjectTooLarge("object-too-large", "70 MB"))
     assert isinstance(result.rejection, PermanentError)
-    assert (result.rejection.reason, result.sha256, asked) == ("object-too-large", None, 1)
+    assert (result.rejection.reason, result.sha256, requests) == ("object-too-large", None, 1)
 
 
 def test_nothing_else_is_swallowed() -> None:
@@ -124,8 +124,8 @@ def changed(stored_ago_s: float) -> ObjectChanged:
 
 
 def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_its_new_content() -> None:
-    result, asked = read(changed(0), grace_s=60)
-    assert asked == 1
+    result, requests = read(changed(0), grace_s=60)
+    assert requests == 1
     assert result.rejection is not None
     assert result.rejection.reason == "object-changed"
     assert (result.sha256, result.frame, result.etag, result.size) == (None, None, "", 0)
@@ -133,8 +133,8 @@ def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_
 
 
 def test_a_store_that_still_shows_the_content_before_is_looked_at_again() -> None:
-    result, asked = read(changed(3600), photograph(), grace_s=5)
-    assert (result.rejection, asked) == (None, 2)
+    result, requests = read(changed(3600), photograph(), grace_s=5)
+    assert (result.rejection, requests) == (None, 2)
 
 
 @pytest.mark.parametrize("stored_ago_s", [3600, -3600], ids=["older content", "newer content"])
@@ -145,24 +145,24 @@ def test_another_content_that_stays_is_rejected(stored_ago_s: float) -> None:
 
 
 def test_a_store_that_tells_no_time_of_the_new_content_is_looked_at_again() -> None:
-    result, asked = read(ObjectChanged("another picture"), photograph(), grace_s=5)
-    assert (result.rejection, asked) == (None, 2)
+    result, requests = read(ObjectChanged("another picture"), photograph(), grace_s=5)
+    assert (result.rejection, requests) == (None, 2)
 
 
-def test_what_was_read_is_told_with_its_etag_and_size() -> None:
+def test_what_was_read_has_its_etag_and_size() -> None:
     data = photograph()
     result, _ = read(data)
     assert (result.etag, result.size) == ("e", len(data))
 
 
 def test_an_object_that_moved_away_is_withdrawn_without_waiting() -> None:
-    result, asked = read(MISSING, grace_s=60, moved_to="ridge/cam-2/x.jpg")
-    assert asked == 1
+    result, requests = read(MISSING, grace_s=60, moved_to="ridge/cam-2/x.jpg")
+    assert requests == 1
     assert result.rejection is not None
     assert result.rejection.reason == "object-moved"
     assert "ridge/cam-2/x.jpg" in str(result.rejection)
 
 
-def test_an_object_that_is_there_after_all_is_judged() -> None:
+def test_an_object_that_appears_later_is_loaded() -> None:
     result, _ = read(photograph(), moved_to="ridge/cam-2/x.jpg")
     assert result.frame is not None

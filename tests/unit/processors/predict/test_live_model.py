@@ -1,4 +1,4 @@
-"""Predict moves to the version that became live, by itself; a pinned one stays."""
+"""Predict follows the live version; a pinned one stays."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,13 +34,13 @@ def move(repository: Path) -> Callable[[str], None]:
     return lambda version: write_version_state(folder, read_version_state(folder).model_copy(update={"live": version}))
 
 
-def asks(repository: Path, clock: Clock, version: str = "") -> LiveModel:
+def live_model(repository: Path, clock: Clock, version: str = "") -> LiveModel:
     return LiveModel(Settings(model="tiny", model_repository=repository, model_version=version), clock)
 
 
-def test_it_asks_the_live_version_with_its_own_labels(repository: Path, move: Callable[[str], None]) -> None:
+def test_the_live_version_is_used_with_its_own_labels(repository: Path, move: Callable[[str], None]) -> None:
     clock = Clock()
-    model = asks(repository, clock)
+    model = live_model(repository, clock)
     before = model.current().card
     move("2")
     clock.now = CHECK_INTERVAL_S
@@ -50,9 +50,9 @@ def test_it_asks_the_live_version_with_its_own_labels(repository: Path, move: Ca
     assert (after.version, after.labels.name) == ("2", "set2")
 
 
-def test_it_looks_no_oftener_than_twice_a_second(repository: Path, move: Callable[[str], None]) -> None:
+def test_the_pointer_is_checked_at_most_twice_a_second(repository: Path, move: Callable[[str], None]) -> None:
     clock = Clock()
-    model = asks(repository, clock)
+    model = live_model(repository, clock)
     move("2")
     clock.now = CHECK_INTERVAL_S - 0.01
 
@@ -61,16 +61,16 @@ def test_it_looks_no_oftener_than_twice_a_second(repository: Path, move: Callabl
 
 def test_a_pinned_version_stays(repository: Path, move: Callable[[str], None]) -> None:
     clock = Clock()
-    model = asks(repository, clock, "1")
+    model = live_model(repository, clock, "1")
     move("2")
     clock.now = 60
 
     assert model.current().card.version == "1"
 
 
-def test_a_pointer_that_cannot_be_read_leaves_the_version_that_was_asked(repository: Path) -> None:
+def test_a_pointer_that_cannot_be_read_leaves_the_previous_version(repository: Path) -> None:
     clock = Clock()
-    model = asks(repository, clock)
+    model = live_model(repository, clock)
     (repository / "tiny" / "live.json").write_text("half")
     clock.now = 60
 
@@ -79,4 +79,4 @@ def test_a_pointer_that_cannot_be_read_leaves_the_version_that_was_asked(reposit
 
 def test_a_repository_without_the_model_stops_the_worker_at_its_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="uncia models build"):
-        asks(tmp_path, Clock())
+        live_model(tmp_path, Clock())

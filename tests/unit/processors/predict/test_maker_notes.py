@@ -64,7 +64,7 @@ def test_the_trigger_is_a_letter(make: Callable[..., bytes], letter: bytes, trig
 
 @every
 @pytest.mark.parametrize("sequence", [(0, 0), (0, 3), (4, 3), (1, 0)])
-def test_a_sequence_that_cannot_be_is_not_told(make: Callable[..., bytes], sequence: tuple[int, int]) -> None:
+def test_a_sequence_that_is_impossible_is_ignored(make: Callable[..., bytes], sequence: tuple[int, int]) -> None:
     note = read_maker_note(make(sequence=sequence))
     assert note is not None
     assert (note.sequence, note.sequence_length) == (None, None)
@@ -85,7 +85,7 @@ def test_event_numbers_go_beyond_16_bits(make: Callable[..., bytes]) -> None:
 
 
 @every
-def test_values_that_cannot_be_are_not_told(make: Callable[..., bytes]) -> None:
+def test_values_that_are_impossible_are_ignored(make: Callable[..., bytes]) -> None:
     note = read_maker_note(make(celsius=9999, infrared=7, time=(99, 0, 0, 0, 0, 0), serial="\u4e2d"))
     assert note is not None
     assert (note.temperature_c, note.infrared, note.time, note.serial) == (None, None, None, None)

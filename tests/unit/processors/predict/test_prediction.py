@@ -1,6 +1,7 @@
 """From the model's numbers to a prediction."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,12 +38,12 @@ CARD = ModelCard(
 )
 
 
-def predict(windows: dict[int, float], station: str = "ridge", *, place: int = 5, **settings: object) -> Prediction:
+def predict(windows: dict[int, float], station: str = "ridge", *, place: int = 5, **settings: Any) -> Prediction:
     scores = np.zeros((1, CLASSES), dtype=np.float32)
     for index, score in windows.items():
         scores[0, index] = score
-    answer = InferenceResult(scores / 2, scores, np.full((1, CLASSES), place, dtype=np.int32), "3", 12.5)
-    return PredictionBuilder(Settings(**settings), CARD).build(answer, station, NOW)  # type: ignore[arg-type]
+    result = InferenceResult(scores / np.float32(2), scores, np.full((1, CLASSES), place, dtype=np.int32), "3", 12.5)
+    return PredictionBuilder(Settings(**settings), CARD).build(result, station, NOW)
 
 
 def test_the_best_classes_come_first_by_their_best_window() -> None:
@@ -51,7 +52,7 @@ def test_the_best_classes_come_first_by_their_best_window() -> None:
     assert len(top) == TOP
 
 
-def test_equal_scores_are_told_in_the_order_of_the_classes() -> None:
+def test_equal_scores_are_listed_in_the_order_of_the_classes() -> None:
     assert [entry.index for entry in predict(dict.fromkeys((7, 3, 5, 2, 8), 0.1)).top] == [2, 3, 5, 7, 8]
 
 
@@ -69,7 +70,7 @@ def test_a_focus_taxon_is_decided_by_its_own_threshold() -> None:
     )
 
 
-def test_an_absent_focus_taxon_is_told_with_its_score() -> None:
+def test_an_absent_focus_taxon_is_listed_with_its_score() -> None:
     (focus,) = predict({0: 0.09}).focus
     assert (round(focus.score, 2), focus.present) == (0.09, False)
 
@@ -80,7 +81,7 @@ def test_of_a_taxons_classes_the_one_furthest_above_its_threshold_counts() -> No
 
 
 def test_a_station_may_name_other_focus_taxa() -> None:
-    named = {"station_focus_taxa": {"river": ("Ursus arctos",)}}
+    named: dict[str, Any] = {"station_focus_taxa": {"river": ("Ursus arctos",)}}
     assert [f.taxon for f in predict({}, "river", **named).focus] == ["Ursus arctos"]
     assert [f.taxon for f in predict({}, "ridge", **named).focus] == ["Panthera uncia"]
 

@@ -1,4 +1,4 @@
-"""A photograph whose version was taken away while it waited is answered by the live one, from its bytes on."""
+"""A photograph whose model version was removed while it waited is decoded again for the live version."""
 
 import asyncio
 import io
@@ -30,14 +30,14 @@ WIDE = FrameSpec(width=128, height=64, window=128)
 
 
 class Triton:
-    """Serves version 2 alone; that 1 is gone is told to whoever asks for it."""
+    """Serves version 2 only; requests for version 1 fail as after its removal."""
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self.folder = settings.model_repository / settings.model
-        self.asked: list[tuple[str, tuple[int, ...]]] = []
+        self.requests: list[tuple[str, tuple[int, ...]]] = []
 
     async def classify(self, pixels: Pixels, lane: Lane, card: ModelCard) -> InferenceResult:
-        self.asked.append((card.version, pixels.shape))
+        self.requests.append((card.version, pixels.shape))
         if card.version == "1":
             write_version_state(self.folder, read_version_state(self.folder).model_copy(update={"live": "2"}))
             raise DependencyDown("version 1 is not at ready state")
@@ -76,7 +76,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(model="tiny", model_repository=tmp_path / "repository")
 
 
-def test_it_is_decoded_and_asked_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_decoded_and_sent_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "Classifier", Triton)
     seconds = iter(range(1000))
     store = SimpleNamespace(read=lambda *_, **__: ObjectContent(picture(), "e"))
@@ -90,6 +90,6 @@ def test_it_is_decoded_and_asked_anew(settings: Settings, monkeypatch: pytest.Mo
             await predict.close()
 
     answer, triton = asyncio.run(scene())
-    assert triton.asked == [("1", (1, 64, 96, 3)), ("2", (1, 64, 128, 3))]
+    assert triton.requests == [("1", (1, 64, 96, 3)), ("2", (1, 64, 128, 3))]
     assert answer.prediction is not None
     assert (answer.prediction.version, answer.prediction.top[0].label[:4]) == ("2", "set2")

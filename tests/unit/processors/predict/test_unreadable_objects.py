@@ -60,7 +60,7 @@ def read(server: S3Double, store: ObjectStore, *uploads: ImageUploaded, limit_s:
     async def scene() -> list[LoadedPhotograph]:
         photographs = PhotographLoader(server.settings(), store)
         try:
-            reads = (photographs.load(each, FrameSpec()) for each in uploads)
+            reads = (photographs.load(upload, FrameSpec()) for upload in uploads)
             return await asyncio.wait_for(asyncio.gather(*reads), limit_s)
         finally:
             photographs.close()
@@ -141,13 +141,13 @@ def test_a_store_that_answers_for_nothing_is_waited_for(
     with pytest.raises(TimeoutError):
         read(server, store, upload(BAD), upload(GOOD), limit_s=2)
     server.down = None
-    assert all(each.frame is not None for each in read(server, store, upload(BAD), upload(GOOD)))
+    assert all(photograph.frame is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
 
 
 def test_objects_that_all_fail_while_the_bucket_is_listed_are_waited_for(
     double: tuple[S3Double, ObjectStore],
 ) -> None:
-    # Volume servers are down, and whoever knows the names is up.
+    # Volume servers are down, and the filer is up.
     server, store = double
     server.faults = {key: lambda c, _: c.refuse(500, "InternalError") for key in server.objects}
     with pytest.raises(TimeoutError):
@@ -169,7 +169,7 @@ def test_a_store_that_has_just_started_may_hand_out_an_object_later_than_others(
         connection.refuse(500, "InternalError")
 
     server.faults[BAD] = refuse_six_times
-    assert all(each.frame is not None for each in read(server, store, upload(BAD), upload(GOOD)))
+    assert all(photograph.frame is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
 
 
 def test_the_only_object_of_a_bucket_is_given_up_after_a_while(

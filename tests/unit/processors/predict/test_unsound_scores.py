@@ -1,4 +1,4 @@
-"""NaN for one photograph is that photograph's; NaN for the self-test too is a model to be cured, and is waited for."""
+"""NaN for one photograph rejects it; NaN for the self-test too is a broken model, for which predict waits."""
 
 import asyncio
 import io
@@ -66,7 +66,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     return asyncio.run(scene())
 
 
-def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
+def test_a_photograph_on_which_a_working_model_fails_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "Classifier", Triton)
@@ -77,7 +77,7 @@ def test_a_photograph_on_which_a_sound_model_breaks_is_rejected(
     assert answered.sha256 is not None
 
 
-def test_a_broken_model_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predict_waits_for_a_broken_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Triton, "sound", False)
     monkeypatch.setattr(inference, "Classifier", Triton)
     with pytest.raises(TimeoutError):

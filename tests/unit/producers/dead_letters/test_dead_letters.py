@@ -11,9 +11,9 @@ from uncia.errors import PermanentError, UnciaError
 from uncia.events import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.dead_letter import RETRIES, TRUNCATED_FROM
 from uncia.kafka.broker import Message
-from uncia.producers.dead_letters.reading import Letter, Settled, Wanted, ids_of
-from uncia.producers.dead_letters.rendering import hex_dump, line_of, page_of, value_text
-from uncia.producers.dead_letters.settling import sendable_topics, why_not
+from uncia.producers.dead_letters.reading import DeadLetterFilter, DeadLetterRecord, Settlements, parse_ids
+from uncia.producers.dead_letters.rendering import hex_dump, render_details, render_line, render_value
+from uncia.producers.dead_letters.settlement import retry_refusal, retry_topics
 from uncia.settings import Settings
 from uncia.terminal import printable
 
@@ -28,12 +28,12 @@ def letter(
     reason: str = "notification-malformed",
     own: tuple[tuple[str, bytes], ...] = (),
     at: str = "0:17",
-) -> Letter:
+) -> DeadLetterRecord:
     partition, offset = (int(part) for part in at.split(":"))
     why = DeadLetter.of(PermanentError(reason, "why"), topic=topic, partition=1, offset=5, stage="intake", worker="w")
     headers = [*own, *why.headers()]
     moment = int(WRITTEN.timestamp() * 1000)
-    return Letter(Message("uncia.dead-letter.v1", partition, offset, moment, b"/buckets/b/k", value, headers))
+    return DeadLetterRecord(Message("uncia.dead-letter.v1", partition, offset, moment, b"/buckets/b/k", value, headers))
 
 
 def mark(**changes: Any) -> DeadLetterSettled:
@@ -41,73 +41,73 @@ def mark(**changes: Any) -> DeadLetterSettled:
     return DeadLetterSettled.model_validate({**told, **changes})
 
 
-def test_a_marked_letter_is_settled() -> None:
-    settled = Settled()
+def test_a_letter_with_a_settlement_is_settled() -> None:
+    settled = Settlements()
     settled.add(mark())
     assert settled.of(letter()) is not None
 
 
-def test_a_mark_on_a_letter_of_an_earlier_topic_settles_none_of_the_same_id() -> None:
-    settled = Settled()
+def test_a_settlement_from_an_earlier_topic_is_ignored() -> None:
+    settled = Settlements()
     settled.add(mark(written_at=WRITTEN - timedelta(days=1)))
     assert settled.of(letter()) is None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "takes"),
+    ("wanted", "expected"),
     [
-        (Wanted(), True),
-        (Wanted(ids=frozenset({"0:17"})), True),
-        (Wanted(ids=frozenset({"0:18"})), False),
-        (Wanted(reason="notification-malformed", stage="intake"), True),
-        (Wanted(reason="key-outside-pattern"), False),
-        (Wanted(stage="predict"), False),
-        (Wanted(since=WRITTEN), True),
-        (Wanted(since=WRITTEN + timedelta(seconds=1)), False),
+        (DeadLetterFilter(), True),
+        (DeadLetterFilter(ids=frozenset({"0:17"})), True),
+        (DeadLetterFilter(ids=frozenset({"0:18"})), False),
+        (DeadLetterFilter(reason="notification-malformed", stage="intake"), True),
+        (DeadLetterFilter(reason="key-outside-pattern"), False),
+        (DeadLetterFilter(stage="predict"), False),
+        (DeadLetterFilter(since=WRITTEN), True),
+        (DeadLetterFilter(since=WRITTEN + timedelta(seconds=1)), False),
     ],
 )
-def test_letters_are_chosen_by_id_reason_stage_and_time(wanted: Wanted, takes: bool) -> None:
-    assert wanted.takes(letter()) is takes
+def test_letters_are_filtered_by_id_reason_stage_and_time(wanted: DeadLetterFilter, expected: bool) -> None:
+    assert wanted.matches(letter()) is expected
 
 
 @pytest.mark.parametrize("wrong", ["17", "0:x", "-1:2", "0:1:2", ""])
-def test_what_is_no_id_is_refused_by_name(wrong: str) -> None:
-    with pytest.raises(UnciaError, match="no dead letter's id"):
-        ids_of([wrong])
+def test_an_invalid_id_is_refused(wrong: str) -> None:
+    with pytest.raises(UnciaError, match="not the id of a dead letter"):
+        parse_ids([wrong])
 
 
-def test_a_letter_goes_back_with_the_originals_own_headers_alone() -> None:
+def test_a_retried_letter_has_only_the_original_headers() -> None:
     sent = letter(own=(("trace", b"1"), (RETRIES, b"2")))
     assert sent.own_headers == [("trace", b"1")]
     assert sent.retries == 2
 
 
-def test_half_a_message_is_not_sent_back() -> None:
+def test_a_truncated_message_is_not_retried() -> None:
     truncated = letter(own=((TRUNCATED_FROM, b"9000000"),))
-    assert "9,000,000" in why_not(truncated, sendable_topics(SETTINGS))
+    assert "9,000,000" in retry_refusal(truncated, retry_topics(SETTINGS))
 
 
 @pytest.mark.parametrize("topic", ["", "secrets", "uncia.dead-letter.v1", "other.storage.object.changed"])
-def test_a_letter_cannot_choose_another_topic_than_the_workers_read(topic: str) -> None:
-    assert why_not(letter(topic=topic), sendable_topics(SETTINGS))
+def test_a_letter_cannot_be_sent_to_a_topic_that_no_worker_reads(topic: str) -> None:
+    assert retry_refusal(letter(topic=topic), retry_topics(SETTINGS))
 
 
-def test_a_whole_letter_of_a_known_topic_may_go_back() -> None:
-    assert why_not(letter(), sendable_topics(SETTINGS)) == ""
+def test_a_complete_letter_of_a_known_topic_may_be_retried() -> None:
+    assert retry_refusal(letter(), retry_topics(SETTINGS)) == ""
 
 
 def test_text_is_shown_as_text() -> None:
-    assert value_text('{"Records": [}, "é"'.encode()) == '{"Records": [}, "é"'
+    assert render_value('{"Records": [}, "é"'.encode()) == '{"Records": [}, "é"'
 
 
 def test_a_text_that_is_cut_within_a_character_is_still_text() -> None:
-    shown = value_text("é".encode() * 10, most=5)
+    shown = render_value("é".encode() * 10, max_bytes=5)
     assert shown.startswith("éé")
-    assert "20 bytes in all, 5 shown" in shown
+    assert "20 bytes in total, 5 shown" in shown
 
 
 def test_binary_is_a_hex_dump() -> None:
-    assert value_text(b"\xff\xd8A").startswith("00000000  ff d8 41")
+    assert render_value(b"\xff\xd8A").startswith("00000000  ff d8 41")
 
 
 def test_a_hex_dump_has_sixteen_bytes_a_line() -> None:
@@ -115,12 +115,12 @@ def test_a_hex_dump_has_sixteen_bytes_a_line() -> None:
 
 
 @given(value=st.binary(max_size=300), name=st.text(max_size=20), header=st.binary(max_size=30))
-def test_nothing_that_a_stranger_sent_commands_the_terminal(value: bytes, name: str, header: bytes) -> None:
-    shown = page_of(letter(value, own=((name, header),)), None) + line_of(letter(value), None)
+def test_arbitrary_bytes_are_escaped_for_the_terminal(value: bytes, name: str, header: bytes) -> None:
+    shown = render_details(letter(value, own=((name, header),)), None) + render_line(letter(value), None)
     assert printable(shown, lines=True) == shown
 
 
-def test_the_page_tells_where_why_and_what_became_of_it() -> None:
-    page = page_of(letter(), mark(settlement=Settlement.RETRIED, sent_to="storage.object.changed:1:9"))
+def test_the_details_contain_origin_reason_and_state() -> None:
+    page = render_details(letter(), mark(settlement=Settlement.RETRIED, sent_to="storage.object.changed:1:9"))
     for told in ("0:17", "notification-malformed", "retried", "storage.object.changed:1:9", "garbage"):
         assert told in page

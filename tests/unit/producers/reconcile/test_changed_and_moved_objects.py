@@ -19,11 +19,11 @@ from uncia.events import (
 )
 from uncia.ids import upload_id
 from uncia.kafka.broker import Message
-from uncia.producers.reconcile.compare import State
-from uncia.producers.reconcile.ledger import Ledger, Move
-from uncia.producers.reconcile.notification import notification_of
-from uncia.producers.reconcile.rounds import Asked, Comparison, Progress
-from uncia.producers.reconcile.upload_facts import announcement, answer, object_keys
+from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, Scope
+from uncia.producers.reconcile.ledger import Ledger, MovedUpload
+from uncia.producers.reconcile.notifications import notification_of
+from uncia.producers.reconcile.object_state import ObjectState
+from uncia.producers.reconcile.upload_facts import fact_of_prediction, fact_of_upload, object_keys
 from uncia.storage.object_store import StoredObject
 
 BUCKET, WRONG, RIGHT = "b", "ridge/wrong/IMG_0001.JPG", "ridge/right/IMG_0001.JPG"
@@ -42,8 +42,8 @@ class World:
         self.objects: dict[str, StoredObject] = {}
         self.log: list[tuple[str, Message]] = []
         self.announced: list[str] = []
-        self.moved: list[Move] = []
-        self.told: list[tuple[State, str]] = []
+        self.moved: list[MovedUpload] = []
+        self.told: list[tuple[ObjectState, str]] = []
         self.bytes_of: dict[str, str] = {}
         """By ETag, where several are of the same bytes."""
 
@@ -55,7 +55,7 @@ class World:
         self.objects[key] = StoredObject(key, etag, size, self.now)
         if not lost:
             self.announce(self.objects[key])
-            self.answer(self.objects[key], answered)
+            self.fact_of_prediction(self.objects[key], answered)
 
     def move(self, key: str, to: str, **options: str) -> None:
         self.put(to, self.objects[key].etag, **options)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ class World:
         )  # fmt: skip
         self._log("upload", event.to_bytes())
 
-    def answer(self, stored: StoredObject, reason: str) -> None:
+    def fact_of_prediction(self, stored: StoredObject, reason: str) -> None:
         event = ImagePredicted(
             upload_id=upload_id(BUCKET, stored.key, stored.etag), image_id="img-1", station="ridge", camera="c",
             bucket=BUCKET, key=stored.key, etag=stored.etag, size=stored.size, uploaded_at=stored.modified,
@@ -77,17 +77,17 @@ class World:
             predicted_at=self.now, capture=Capture(time=datetime(2026, 5, 14), time_source=CaptureTimeSource.KEY),
             rejection=None if reason == "predicted" else Rejection(reason=reason, message=""),
         )  # fmt: skip
-        self._log("answer", event.to_bytes())
+        self._log("fact_of_prediction", event.to_bytes())
 
-    def reconcile(self, prefix: str = "") -> Progress:
+    def reconcile(self, prefix: str = "") -> ComparisonProgress:
         self.later(3600)
         self.announced, self.moved, self.told = [], [], []
         ledger = Ledger(self.path, "same")
         try:
-            return Comparison(
+            return BucketComparison(
                 ledger, BUCKET, lambda: self._catch_up(ledger), self._list, self._announce, self._move, self._etag_at,
                 fresh_s=30, unanswered_after_s=900, again_after_s=600, clock=lambda: self.now.timestamp(),
-            ).run(Asked(prefix), "test", lambda state, key: self.told.append((state, key)))  # fmt: skip
+            ).run(Scope(prefix), "test", lambda state, key: self.told.append((state, key)))  # fmt: skip
         finally:
             ledger.close()
 
@@ -98,14 +98,14 @@ class World:
         self.announced += [one.key for one in objects]
         for one in objects:
             self.announce(one)
-            self.answer(one, "predicted")
+            self.fact_of_prediction(one, "predicted")
 
-    def _move(self, moves: list[Move]) -> None:
+    def _move(self, moves: list[MovedUpload]) -> None:
         """As predict answers."""
         self.moved += moves
         for move in moves:
-            one = move.place
-            self.answer(StoredObject(one.key, one.etag, one.size, START), OBJECT_MOVED)
+            one = move.location
+            self.fact_of_prediction(StoredObject(one.key, one.etag, one.size, START), OBJECT_MOVED)
 
     def _etag_at(self, key: str) -> str | None:
         return self.objects[key].etag if key in self.objects else None
@@ -115,8 +115,10 @@ class World:
 
     def _catch_up(self, ledger: Ledger) -> None:
         start = ledger.positions().get(("t", 0), 0)
-        facts = [(announcement if kind == "upload" else answer)(message) for kind, message in self.log[start:]]
-        ledger.learn([fact for fact in facts if fact], {("t", 0): len(self.log)})
+        facts = [
+            (fact_of_upload if kind == "upload" else fact_of_prediction)(message) for kind, message in self.log[start:]
+        ]
+        ledger.apply([fact for fact in facts if fact], {("t", 0): len(self.log)})
 
     def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
         yield from (one for key, one in sorted(self.objects.items()) if key.startswith(prefix) and key > after)
@@ -187,9 +189,9 @@ def test_a_store_whose_listing_and_reading_disagree_is_named_and_not_asked_for_e
     world.put(WRONG, "aaa", lost=True)
     world.later(5)
     world.announce(world.objects[WRONG])
-    world.answer(world.objects[WRONG], OBJECT_CHANGED)
+    world.fact_of_prediction(world.objects[WRONG], OBJECT_CHANGED)
     for _ in range(3):
-        assert world.reconcile().count(State.UNANSWERED) == 1
+        assert world.reconcile().count(ObjectState.UNANSWERED) == 1
         assert world.announced == []
 
 
@@ -197,8 +199,8 @@ def test_a_photograph_that_was_moved_to_another_camera_is_withdrawn_once(world: 
     world.put(WRONG)
     world.move(WRONG, RIGHT)
     progress = world.reconcile()
-    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
-    assert world.told == [(State.MOVED, WRONG)]
+    assert [(move.location.key, move.new_key) for move in world.moved] == [(WRONG, RIGHT)]
+    assert world.told == [(ObjectState.MOVED, WRONG)]
     assert progress.is_zero
     for _ in range(2):
         assert world.reconcile().is_zero
@@ -211,7 +213,7 @@ def test_a_move_whose_notification_was_lost_is_announced_first_and_then_withdraw
     world.reconcile()
     assert (world.announced, world.moved) == ([RIGHT], [])
     world.reconcile()
-    assert [move.place.key for move in world.moved] == [WRONG]
+    assert [move.location.key for move in world.moved] == [WRONG]
 
 
 def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) -> None:
@@ -219,7 +221,7 @@ def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) 
     world.move(WRONG, "ridge/other/IMG_0001.JPG")
     world.move("ridge/other/IMG_0001.JPG", RIGHT)
     world.reconcile()
-    assert [move.place.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
+    assert [move.location.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
 
 
 def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
@@ -228,7 +230,7 @@ def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
     world.reconcile()
     world.move(RIGHT, WRONG)
     world.reconcile()
-    assert [move.place.key for move in world.moved] == [RIGHT]
+    assert [move.location.key for move in world.moved] == [RIGHT]
     assert world.reconcile().is_zero
 
 
@@ -253,7 +255,7 @@ def test_a_copy_to_which_the_store_gives_another_etag_is_a_move_all_the_same(wor
     world.put(RIGHT, "encrypted anew")
     del world.objects[WRONG]
     world.reconcile()
-    assert [(move.place.key, move.heir) for move in world.moved] == [(WRONG, RIGHT)]
+    assert [(move.location.key, move.new_key) for move in world.moved] == [(WRONG, RIGHT)]
 
 
 def test_nothing_is_withdrawn_before_the_copy_was_judged(world: World) -> None:
@@ -294,7 +296,7 @@ def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> Non
     world.reconcile("ridge/right")
     assert world.moved == []
     world.reconcile()
-    assert [move.place.key for move in world.moved] == [WRONG]
+    assert [move.location.key for move in world.moved] == [WRONG]
 
 
 @pytest.mark.parametrize(
@@ -318,17 +320,17 @@ def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(f
         "size": 1,
         "uploaded_at": "2026-01-01T00:00:00Z",
     }
-    whole = announcement(Message("t", 0, 0, 5000, None, json.dumps(body).encode(), []))
-    odd = announcement(Message("t", 0, 0, 5000, None, json.dumps({**body, **fields}).encode(), []))
+    whole = fact_of_upload(Message("t", 0, 0, 5000, None, json.dumps(body).encode(), []))
+    odd = fact_of_upload(Message("t", 0, 0, 5000, None, json.dumps({**body, **fields}).encode(), []))
     assert whole is not None and odd is not None
-    assert whole.place is not None
-    assert odd.place is None
+    assert whole.location is not None
+    assert odd.location is None
     assert odd.announced == whole.announced == 5.0
 
 
 def test_a_ledger_of_the_version_before_is_read_anew(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
-    ledger.learn([], {("t", 0): 9})
+    ledger.apply([], {("t", 0): 9})
     ledger._db.execute("UPDATE meta SET value='1' WHERE name='version'")
     ledger.close()
     assert Ledger(tmp_path / "l", "one").positions() == {}

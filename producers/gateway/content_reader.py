@@ -1,0 +1,209 @@
+"""Reads the files of the spool and decides under which key each content is uploaded."""
+
+from collections import Counter
+from pathlib import Path
+
+from uncia.producers.gateway import content as contents
+from uncia.producers.gateway.completeness import Shape
+from uncia.producers.gateway.completion import Completion
+from uncia.producers.gateway.content import FileContent, prefix_sha256, read_content
+from uncia.producers.gateway.file_failures import FileFailures
+from uncia.producers.gateway.incomplete_files import FileStamp, IncompleteFiles, is_open_for_writing
+from uncia.producers.gateway.object_names import object_key, partial_digest
+from uncia.producers.gateway.run_context import RunContext
+from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry, StablePrefix
+from uncia.producers.gateway.watcher import Watcher
+
+_PARTIAL_CHECK_INTERVAL_S = 3600.0
+"""How often the bytes of a stored partial file are read again."""
+
+_MAX_UNCHANGED_CONTENTS = 5
+"""After so many changes of a file's change time without a change of its content, change times are ignored."""
+
+
+class ContentReader:
+    """Moves rows of the spool from `found` to `spooled`. Reads one file a call, so that uploads go on in between."""
+
+    def __init__(
+        self,
+        run: RunContext,
+        watcher: Watcher,
+        incomplete: IncompleteFiles,
+        completion: Completion,
+        failures: FileFailures,
+    ) -> None:
+        self._run = run
+        self._spool = run.spool
+        self._watcher = watcher
+        self._incomplete = incomplete
+        self._completion = completion
+        self._failures = failures
+        self._unchanged: Counter[Path] = Counter()
+
+    def read_next(self) -> bool:
+        """Read the next file. False when no file is due."""
+        entry = self._spool.next_to_read(self._run.clock())
+        if entry is None:
+            return False
+        stamp = FileStamp.of(entry.source)
+        reason = self._incomplete.reason_if_unchanged(entry.id, stamp)
+        if stamp is not None and reason is not None and self._wait(entry, stamp, reason):
+            return True  # unchanged since it was read as incomplete: no need to read it again
+        try:
+            content, copy = self._read_with_copy(entry)
+        except contents.SourceMissing as error:
+            self._failures.drop(entry, str(error), vanished=True)
+        except contents.SourceChanged as error:
+            self._failures.drop(entry, str(error), vanished=False)
+        except contents.SourceUnreadable as error:
+            self._failures.retry_later(entry, error)
+        else:
+            if not self._is_awaited(entry, content):
+                self._accept(entry, content, copy)
+            elif copy is not None:
+                copy.unlink(missing_ok=True)  # of an incomplete file
+        return True
+
+    def check_partial(self) -> bool:
+        """Read a stored partial file again: some file systems show no change but that of the size.
+
+        False when none is due.
+        """
+        now = self._run.clock()
+        entry = self._spool.next_partial_check(now)
+        if entry is None:
+            return False
+        try:
+            content = read_content(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._run.stop)
+            if content.sha256 != entry.sha256:
+                self._spool.add_changed_content(entry)
+        except (contents.SourceMissing, contents.SourceChanged, contents.SourceUnreadable):
+            pass  # a scan finds changes of size and time
+        self._spool.schedule_check(entry, now + _PARTIAL_CHECK_INTERVAL_S)
+        return True
+
+    def _read_with_copy(self, entry: SpoolEntry) -> tuple[FileContent, Path | None]:
+        """The content and its copy; without a copy where none was requested, or the disk has no space for it."""
+        copy = self._copy_path(entry) if self._run.options.copy else None
+        try:
+            return self._read(entry, copy), copy
+        except contents.NoRoom:
+            message = (
+                f"{entry.source.name} is not copied: no space on the disk of {self._spool.path.name}; "
+                "do not pull the card out"
+            )
+            self._run.reporter.emit("kept", message, path=str(entry.source))
+            return self._read(entry, None), None
+
+    def _read(self, entry: SpoolEntry, copy: Path | None) -> FileContent:
+        stop = self._run.stop
+        try:
+            return read_content(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=stop)
+        except (contents.SourceMissing, contents.SourceUnreadable):
+            if copy and copy.exists() and copy.stat().st_size == entry.size:
+                # A run ended between the copy and its transaction, and then the card was pulled out.
+                return read_content(copy, entry.size, None, copy=None, stop=stop)
+            raise
+
+    def _copy_path(self, entry: SpoolEntry) -> Path:
+        return self._spool.folder / f"{entry.id}-{entry.size}-{entry.mtime_ns}"
+
+    # Incomplete files.
+
+    def _is_awaited(self, entry: SpoolEntry, content: FileContent) -> bool:
+        """True where the rest of the file may still arrive and its grace period is not over."""
+        shape = content.completeness.shape
+        if shape is Shape.WHOLE or not self._run.options.grace.grace_s:
+            return False
+        if shape is Shape.OTHER and not is_open_for_writing(entry.source):
+            return False
+        reason = content.completeness.reason or "a program has it open for writing"
+        return self._wait(entry, FileStamp(entry.size, entry.mtime_ns, content.ctime_ns), reason)
+
+    def _wait(self, entry: SpoolEntry, stamp: FileStamp, reason: str) -> bool:
+        """Schedule the next check of an incomplete file. False when its grace period is over."""
+        now, is_known = self._run.clock(), entry.id in self._incomplete
+        seconds = self._incomplete.seconds_to_wait(entry.id, stamp, reason, now)
+        if seconds is None and is_open_for_writing(entry.source):
+            seconds = self._incomplete.seconds_to_wait(entry.id, stamp, reason, now, is_open=True)
+        if seconds is None:
+            return False
+        if not is_known:
+            self._run.reporter.emit("incomplete", "", path=str(entry.source), camera=entry.camera, error=reason)
+        self._spool.schedule_retry(entry, error=f"waiting for the rest of the file: {reason}", next_try=now + seconds)
+        return True
+
+    # The key of a content.
+
+    def _accept(self, entry: SpoolEntry, content: FileContent, copy: Path | None) -> None:
+        """Spool a content: under a key of its own, or under the key of an earlier content that it continues."""
+        data = copy or entry.source
+        stable_size, stable_prefix = content.completeness.stable_size, None
+        if stable_size < entry.size:
+            sha256 = prefix_sha256(data, stable_size)
+            if sha256 is None:
+                self._failures.drop(entry, "it changed after it was read", vanished=False)
+                return
+            stable_prefix = StablePrefix(stable_size, sha256)
+        earlier_contents = self._spool.earlier_contents(entry)
+        replaces = None
+        for earlier in earlier_contents:
+            if earlier.state is FileState.UPLOADING:
+                next_try = self._run.clock() + 1
+                self._spool.schedule_retry(entry, error="waiting for its earlier content", next_try=next_try)
+                return
+            if _is_unchanged(entry, content, earlier):
+                self._drop_unchanged(entry, content, earlier, copy)
+                return
+            if not _continues(content, data, earlier):
+                continue
+            if earlier.state in UNFINISHED:
+                self._spool.mark_gone(earlier, "a later content of the file replaces it")
+                self._completion.remove_copy(earlier)
+            else:
+                replaces = earlier
+        self._incomplete.discard(entry.id)
+        partial = content.completeness.reason if content.completeness.shape is Shape.PARTIAL else None
+        self._spool.mark_spooled(
+            entry,
+            content,
+            key=(replaces.key if replaces else None) or _key(entry, content, partial),
+            copy=copy.name if copy is not None else None,
+            partial=partial,
+            stable_prefix=stable_prefix,
+            replaces=replaces,
+        )
+
+    def _drop_unchanged(self, entry: SpoolEntry, content: FileContent, stored: SpoolEntry, copy: Path | None) -> None:
+        self._spool.mark_unchanged(entry, stored, content.ctime_ns)
+        self._incomplete.discard(entry.id)
+        self._unchanged[entry.source] += 1
+        if self._unchanged[entry.source] >= _MAX_UNCHANGED_CONTENTS:
+            self._watcher.trusts_change_times = False  # some mounts return another one at every scan
+        if copy is not None:
+            copy.unlink(missing_ok=True)
+
+
+def _is_unchanged(entry: SpoolEntry, content: FileContent, earlier: SpoolEntry) -> bool:
+    """True where the earlier content is stored and identical, and the file has the same size and time."""
+    return (
+        earlier.state not in UNFINISHED
+        and earlier.sha256 == content.sha256
+        and (earlier.size, earlier.mtime_ns) == (entry.size, entry.mtime_ns)
+    )
+
+
+def _continues(content: FileContent, data: Path, earlier: SpoolEntry) -> bool:
+    """True where the content begins with the stable prefix of the earlier one, and takes its place."""
+    if earlier.state is FileState.DUPLICATE:
+        return False  # it has no object of its own
+    if earlier.state not in UNFINISHED and earlier.sha256 == content.sha256 and earlier.partial is None:
+        return False  # the store has these very bytes
+    prefix = earlier.stable_prefix
+    return prefix_sha256(data, prefix.size) == prefix.sha256
+
+
+def _key(entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+    capture = contents.gateway_capture_time(content.exif, entry.source.name, entry.mtime_ns)
+    digest = partial_digest(content.sha256, entry.source) if partial else content.sha256
+    return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)

@@ -1,0 +1,32 @@
+"""The options of one gateway run."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uncia.events import Lane
+from uncia.producers.gateway.incomplete_files import GracePeriod
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """What the user requested on the command line."""
+
+    folder: Path
+    station: str
+    camera: str | None = None
+    """None: each sub-folder is a camera."""
+    copy: bool = False
+    """Copy files next to the spool before they are uploaded."""
+    once: bool = False
+    """End when everything is stored."""
+    remove: bool = False
+    """Remove each file from the folder once it is stored and verified."""
+    give_up_after_s: float | None = None
+    poll_s: float = 1
+    """Seconds between two scans of the folder."""
+    lane: Lane | None = None
+    """The lane that the uploads request; None leaves the choice to their age."""
+    grace: GracePeriod = field(default_factory=GracePeriod)
+    """How long incomplete files are waited for."""
+    location: str = "in the folder"
+    """Where skipped files are left, for the summary sentence."""

@@ -1,0 +1,40 @@
+"""The result of one gateway run."""
+
+from dataclasses import dataclass, field
+
+from uncia.producers.gateway import file_kinds
+
+
+@dataclass
+class RunSummary:
+    """What one run did, and what remains. The field names are keys of the JSON event `summary`."""
+
+    uploaded: int = 0
+    duplicates: int = 0
+    removed: int = 0
+    vanished: int = 0
+    ignored: int = 0
+    unreadable: int = 0
+    """Folders and photographs that could not be read."""
+    partial: int = 0
+    """Uploaded files that are incomplete."""
+    remaining: int = 0
+    bytes: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    """Skipped files, which are not photographs for the stream, by kind."""
+
+    @property
+    def complete(self) -> bool:
+        """True where every photograph of the folder is in the store."""
+        return not (self.remaining or self.vanished or self.ignored or self.unreadable)
+
+    def sentence(self, location: str = "in the folder") -> str:
+        """The summary for people; `location` is where skipped files are left."""
+        names = ("partial", "removed", "vanished", "ignored", "unreadable")
+        nonzero = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        done = ", ".join(
+            [f"{self.uploaded:,} uploaded", f"{self.duplicates:,} duplicate{'s' * (self.duplicates != 1)}", *nonzero]
+        )
+        if self.left:
+            done += f"; left {location}: {file_kinds.count_sentence(self.left)}"
+        return done + (f"; {self.remaining:,} remain for the next run" if self.remaining else "")

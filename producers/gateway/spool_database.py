@@ -1,0 +1,147 @@
+"""The file of the spool: its tables, its lock, and the checks before it is used.
+
+SQL by hand, without an ORM: the guarantees of the gateway are a few statements in transactions of their own, which
+have to be read as they are executed, and on a small board an ORM would multiply start-up time and memory.
+"""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import TextIO
+
+from uncia.errors import UnciaError
+from uncia.storage.durable import sync_folder
+
+APPLICATION_ID = 0x554E4341  # "UNCA"
+SCHEMA_VERSION = 2
+
+_SCHEMA = """
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    station TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    source BLOB NOT NULL,             -- path in bytes: it need not be Unicode
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    sha256 TEXT, md5 TEXT, key TEXT,
+    copy TEXT,                        -- name in the folder of the spool, if the bytes were copied
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try REAL NOT NULL DEFAULT 0, -- Unix time
+    last_error TEXT,
+    multipart TEXT,                   -- the store's id of a multipart upload in progress
+    etag TEXT,
+    confirmed_at TEXT,
+    duplicate_of INTEGER REFERENCES files (id),
+    removed_at TEXT,
+    reported INTEGER NOT NULL DEFAULT 0, -- 1: the event about its end was printed
+    edition INTEGER NOT NULL DEFAULT 0,  -- counts contents of one path with the same size and modification time
+    ctime_ns INTEGER,                    -- change time before the content was read, if known
+    partial TEXT,                        -- why this content is incomplete, if it is
+    certain INTEGER, certain_sha256 TEXT, -- size and hash of the stable prefix of a partial content
+    replaces INTEGER REFERENCES files (id), -- the row whose object this content replaces
+    UNIQUE (station, camera, source, size, mtime_ns, edition)
+);
+CREATE INDEX files_by_state ON files (state, id);
+CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
+CREATE INDEX files_by_content ON files (sha256, station, camera);
+CREATE INDEX files_by_path ON files (source, id);
+CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
+"""
+_FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+
+# SQLite cannot change a UNIQUE constraint: a new table is created and filled from the old one.
+_COLUMNS_1 = (
+    "id, station, camera, source, size, mtime_ns, state, sha256, md5, key, copy, attempts, next_try, last_error, "
+    "multipart, etag, confirmed_at, duplicate_of, removed_at, reported"
+)
+_FROM_1 = f"""
+ALTER TABLE files RENAME TO files_1;
+DROP INDEX files_by_state; DROP INDEX files_unreported; DROP INDEX files_by_content;
+{_SCHEMA}
+INSERT INTO files ({_COLUMNS_1}) SELECT {_COLUMNS_1} FROM files_1;
+DROP TABLE files_1;
+"""
+
+
+class SpoolError(UnciaError):
+    """The spool cannot be used. Nothing in it was changed."""
+
+
+class SpoolFull(UnciaError):
+    """The disk of the spool is full: files stay where they are until there is space again."""
+
+
+def lock_spool(path: Path) -> TextIO:
+    """Lock the spool until the returned file is closed. Raises `SpoolError` while another process has it locked.
+
+    `flock` by hand: the kernel releases it at a kill -9, while `filelock` falls back, on file systems without `flock`,
+    to a file that survives. The lock file names the process, for the message to a second one.
+    """
+    file = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise SpoolError(
+            f"another gateway (process {holder}) uses {path}: stop it, or give this one another file with --spool"
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the database, creating or upgrading it. Raises `SpoolError` for a file that is not a spool."""
+    try:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    except sqlite3.Error as error:
+        raise SpoolError(f"cannot open {path} ({error}): give another file with --spool") from error
+    try:
+        check_schema(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA_VERSION:
+            database.executescript(
+                f"BEGIN IMMEDIATE; {_FROM_1 if version else _SCHEMA + _FACTS}"
+                f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+            sync_folder(path.parent)
+    except sqlite3.Error as error:
+        database.close()
+        raise SpoolError(f"cannot use {path} ({error}): give another file with --spool") from error
+    except SpoolError:
+        database.close()
+        raise
+    database.row_factory = sqlite3.Row
+    return database
+
+
+def create_folder_durably(folder: Path) -> None:
+    """Create a folder and its parents, all of them on disk when this returns. Raises `OSError`."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for parent in reversed(missing):
+        parent.mkdir(exist_ok=True)
+        sync_folder(parent.parent)
+
+
+def check_schema(database: sqlite3.Connection, path: Path) -> None:
+    """Raises `SpoolError` unless the file is empty or a spool that this version can read."""
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise SpoolError(f"{path} is the database of another program: give another file with --spool")
+    if version > SCHEMA_VERSION:
+        raise SpoolError(
+            f"{path} was written by a newer Uncia (schema {version}; this one reads {SCHEMA_VERSION}): update Uncia, "
+            "or give another file with --spool. Nothing in it was changed"
+        )

@@ -1,0 +1,242 @@
+"""Whatever is stored, announced, answered, lost or stopped, in whatever order: nothing is forgotten for ever."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
+
+from uncia.errors import UnciaError
+from uncia.producers.reconcile import comparison as comparison_module
+from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, Scope
+from uncia.producers.reconcile.ledger import Ledger, MovedUpload, UploadFact
+from uncia.producers.reconcile.object_state import ObjectState
+from uncia.producers.reconcile.upload_facts import object_keys
+from uncia.storage.object_store import StoredObject
+
+AGAIN_S, FRESH_S, UNANSWERED_S = 100.0, 10.0, 50.0
+START = 1_800_000_000.0
+
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Thousands of small files are written and forgotten."""
+
+
+class Stopped(Exception):
+    """The power went."""
+
+
+class World:
+    """A bucket and its topics, a clock, and a comparison that may be stopped anywhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.sqlite"
+        self.now = START
+        self.objects: dict[str, StoredObject] = {}
+        self.log: list[UploadFact] = []
+        self.announced: dict[str, list[float]] = {}
+        self.listed = 0
+        self.stop_after: int | None = None
+        self.lose_announcements = False
+        self.told: list[tuple[ObjectState, str]] = []
+        self.moved: list[MovedUpload] = []
+
+    def store(self, *keys: str) -> None:
+        for key in keys:
+            self.objects[key] = StoredObject(key, f"etag-{key}", 1, datetime.fromtimestamp(self.now, UTC))
+
+    def upload(self, key: str) -> bytes:
+        return object_keys("b", key, f"etag-{key}")[0]
+
+    def announce(self, key: str) -> None:
+        self.log.append(UploadFact(self.upload(key), announced=self.now))
+
+    def fact_of_prediction(self, key: str) -> None:
+        self.log.append(UploadFact(self.upload(key), answered=self.now))
+
+    def run(self, asked: Scope | None = None) -> ComparisonProgress:
+        """With a ledger opened anew, as after a restart."""
+        ledger = Ledger(self.path, "same")
+        try:
+            comparison = BucketComparison(
+                ledger, "b", lambda: self._catch_up(ledger), self._list, self._announce,
+                self.moved.extend, self._etag_at, FRESH_S, UNANSWERED_S, AGAIN_S, lambda: self.now,
+            )  # fmt: skip
+            return comparison.run(asked or Scope(), "test", lambda state, key: self.told.append((state, key)))
+        finally:
+            ledger.close()
+
+    def _catch_up(self, ledger: Ledger) -> None:
+        start = ledger.positions().get(("t", 0), 0)
+        ledger.apply(self.log[start:], {("t", 0): len(self.log)})
+
+    def _etag_at(self, key: str) -> str | None:
+        return self.objects[key].etag if key in self.objects else None
+
+    def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
+        for key in sorted(self.objects):
+            if key.startswith(prefix) and key > after:
+                if self.stop_after is not None and self.listed >= self.stop_after:
+                    raise Stopped
+                self.listed += 1
+                yield self.objects[key]
+
+    def _announce(self, objects: list[StoredObject]) -> None:
+        for stored in objects:
+            self.announced.setdefault(stored.key, []).append(self.now)
+            if not self.lose_announcements:
+                self.announce(stored.key)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison_module, "PAGE_SIZE", 2)
+    monkeypatch.setattr(comparison_module, "_MAX_PENDING", 3)
+
+
+def test_what_could_not_be_read_counts_as_zero_and_is_tried_again_ever_more_rarely(world: World) -> None:
+    world.store("a.jpg")
+    world.announce("a.jpg")
+    world.log.append(UploadFact(world.upload("a.jpg"), refused=world.now))
+    for _ in range(24 * 6):
+        world.now += 600
+        assert world.run().is_zero
+        if world.announced.get("a.jpg", [0])[-1] == world.now:
+            world.log.append(UploadFact(world.upload("a.jpg"), refused=world.now))
+    assert 3 <= len(world.announced["a.jpg"]) <= 10
+    gaps = [later - earlier for earlier, later in pairwise(world.announced["a.jpg"])]
+    assert gaps == sorted(gaps)
+    world.fact_of_prediction("a.jpg")
+    world.now += 30 * 24 * 3600
+    assert world.run().count(ObjectState.ANSWERED) == 1
+
+
+KEYS = st.sampled_from([f"s/c/{number}.jpg" for number in range(6)])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["store", "announce", "fact_of_prediction"]), KEYS),
+        st.tuples(st.just("pass"), st.integers(1, 150)),
+        st.tuples(st.just("round"), st.one_of(st.none(), st.integers(0, 6))),
+        st.tuples(st.just("lossy round"), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@example_settings(max_examples=40)
+@given(steps=STEPS)
+def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(steps: list[tuple[str, object]]) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        world = World(Path(folder))
+        for kind, what in steps:
+            if kind == "store":
+                if str(what) not in world.objects:
+                    world.store(str(what))
+            elif kind in ("announce", "fact_of_prediction"):
+                if str(what) in world.objects:
+                    getattr(world, kind)(str(what))
+            elif kind == "pass":
+                world.now += float(str(what))
+            else:
+                world.listed, world.stop_after = 0, None if what is None else int(str(what))
+                world.lose_announcements = kind == "lossy round"
+                with contextlib.suppress(Stopped):
+                    world.run()
+
+        world.stop_after, world.lose_announcements = None, False
+        for _ in range(3):  # what a stopped round had passed over comes with the next one
+            world.now += AGAIN_S + 1
+            world.run()
+        told = {fact.id for fact in world.log}
+        assert all(world.upload(key) in told for key in world.objects)
+        for times in world.announced.values():
+            assert all(later - earlier >= AGAIN_S for earlier, later in pairwise(times))
+
+
+def test_a_stopped_comparison_goes_on_behind_what_it_has_dealt_with(world: World) -> None:
+    world.store(*(f"k{number}" for number in range(8)))
+    for number in range(8):
+        world.fact_of_prediction(f"k{number}")
+    world.stop_after = 5
+    with pytest.raises(Stopped):
+        world.run()
+    world.listed, world.stop_after = 0, None
+
+    progress = world.run()
+
+    assert world.listed == 4
+    assert progress.count(ObjectState.ANSWERED) == 8
+
+
+def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) -> None:
+    world.store("a1", "a2", "a3", "b1")
+    world.stop_after = 3
+    with pytest.raises(Stopped):
+        world.run()
+    world.stop_after = None
+    assert sum(world.run(Scope(prefix="a")).counts.values()) == 3
+
+
+def test_a_prefix_takes_keys_in_every_unicode_form(world: World) -> None:
+    world.store("ho\u0308he/1", "h\u00f6he/2", "hohe/3", "hut/4", "ridge/5")
+    assert sum(world.run(Scope(prefix="h\u00f6he/")).counts.values()) == 2
+    assert sum(world.run(Scope(prefix="ho\u0308he/")).counts.values()) == 2
+    assert world.listed == 8  # what begins with an h, twice
+
+
+def test_the_unanswered_are_named_and_announced_again_only_on_demand(world: World) -> None:
+    world.store("k")
+    world.announce("k")
+    world.now += UNANSWERED_S + 1
+    assert world.run().count(ObjectState.UNANSWERED) == 1
+    assert world.announced == {}
+
+    world.run(Scope(again=True))
+
+    assert list(world.announced) == ["k"]
+    assert world.told == [(ObjectState.UNANSWERED, "k")] * 2
+    assert world.run().is_zero
+
+
+def test_dates_are_those_of_the_store(world: World) -> None:
+    world.store("old")
+    world.now += 3600
+    world.store("new")
+    world.now += 60
+    moment = datetime.fromtimestamp(START + 1800, UTC)
+    world.run(Scope(since=moment))
+    world.run(Scope(until=moment))
+    assert world.told == [(ObjectState.MISSED, "new"), (ObjectState.MISSED, "old")]
+
+
+def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l", "one")
+    ledger.apply([UploadFact(b"x" * 12, answered=1.0)], {("t", 0): 9})
+    ledger.close()
+    assert Ledger(tmp_path / "l", "one").positions() == {("t", 0): 9}
+    assert Ledger(tmp_path / "l", "two").positions() == {}
+
+
+def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l", "one")
+    ledger._db.execute("UPDATE meta SET value='99' WHERE name='version'")
+    ledger.close()
+    with pytest.raises(UnciaError, match="newer version"):
+        Ledger(tmp_path / "l", "two")
+
+
+def test_a_file_that_is_no_ledger_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "l").write_bytes(b"not a database" * 100)
+    with pytest.raises(UnciaError, match="remove it"):
+        Ledger(tmp_path / "l", "one")

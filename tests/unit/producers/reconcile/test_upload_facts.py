@@ -1,0 +1,85 @@
+"""What each kind of message tells of an upload, whoever wrote it."""
+
+import json
+
+import pytest
+
+from tests.paths import EVENT_SAMPLES
+from uncia.errors import PermanentError
+from uncia.events import DeadLetter, ImageUploaded
+from uncia.kafka.broker import Message
+from uncia.producers.reconcile.upload_facts import (
+    fact_of_prediction,
+    fact_of_refusal,
+    fact_of_upload,
+    path_key,
+    upload_key,
+)
+
+GOLDEN = EVENT_SAMPLES
+STORAGE = "storage.object.changed"
+
+
+def message(value: bytes | None, key: bytes | None = None, origin: str = "") -> Message:
+    why = DeadLetter.of(PermanentError("bad", "bad"), topic=origin, partition=0, offset=1, stage="s")
+    return Message("t", 0, 7, 5_000, key, value, why.headers() if origin else [])
+
+
+def golden(name: str) -> tuple[str, bytes]:
+    raw = (GOLDEN / name).read_bytes()
+    return json.loads(raw)["upload_id"], raw
+
+
+def test_our_own_announcement_is_read_without_parsing_it() -> None:
+    identity, raw = golden("camera.image.uploaded.v1.json")
+    fact = fact_of_upload(message(ImageUploaded.from_bytes(raw).to_bytes()))
+    assert fact is not None
+    assert (fact.id, fact.announced) == (upload_key(identity), 5.0)
+
+
+def test_an_announcement_in_any_other_layout_is_read_too() -> None:
+    identity, raw = golden("camera.image.uploaded.v1.json")
+    fact = fact_of_upload(message(raw))
+    assert fact is not None
+    assert fact.id == upload_key(identity)
+
+
+@pytest.mark.parametrize("name", ["camera.image.predicted.v1.json", "camera.image.predicted.v1.rejected.json"])
+def test_a_prediction_and_a_rejection_are_answers(name: str) -> None:
+    identity, raw = golden(name)
+    fact = fact_of_prediction(message(raw))
+    assert fact is not None
+    assert (fact.id, fact.answered, fact.withdrawn) == (upload_key(identity), 5.0, 0.0)
+
+
+@pytest.mark.parametrize("reason", ["object-missing", "object-changed", "object-moved"])
+def test_that_a_content_does_not_stand_there_answers_nothing_while_it_does(reason: str) -> None:
+    raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"%s","message":""}}' % reason.encode()
+    fact = fact_of_prediction(message(raw))
+    assert fact is not None
+    assert (fact.id, fact.answered, fact.withdrawn) == (upload_key("upl-1"), 0.0, 5.0)
+
+
+def test_that_an_object_could_not_be_read_is_a_refusal_that_may_be_tried_again() -> None:
+    raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"object-unreadable","message":""}}'
+    fact = fact_of_prediction(message(raw))
+    assert fact is not None
+    assert (fact.id, fact.answered, fact.refused) == (upload_key("upl-1"), False, 5.0)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"upload_id":7}', b"\xff"])
+def test_what_is_no_event_tells_nothing(value: bytes | None) -> None:
+    assert fact_of_upload(message(value)) is None
+    assert fact_of_prediction(message(value)) is None
+
+
+def test_a_refused_notification_is_about_its_path() -> None:
+    fact = fact_of_refusal(message(b"\x00", b"/buckets/b/k.jpg", STORAGE), STORAGE)
+    assert fact is not None
+    assert (fact.id, fact.refused) == (path_key("b/k.jpg"), 5.0)
+
+
+def test_a_refused_announcement_is_about_its_upload_not_about_a_path() -> None:
+    fact = fact_of_refusal(message(b'{"upload_id":"upl-1"}', b"s/c", "camera.image.uploaded.v1"), STORAGE)
+    assert fact is not None
+    assert fact.id == upload_key("upl-1")
