@@ -185,10 +185,10 @@ def _kept_genuine(facts: Facts) -> list[str]:
     threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:g}"
     return [
         "",
-        f"That head on {facts['photographs']} real photographs; none of them, and no other snow leopard, is in the "
-        f"training data. Of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} reach "
-        f"its threshold ({threshold}; lowest score {facts['least']:.2f}), and in {facts['leopards_first']} it is the "
-        f"top class. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach it "
+        f"That head on {facts['photographs']} real photographs; neither they nor other snow leopards are in the "
+        f"training data. Of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} "
+        f"reach its threshold ({threshold}; lowest score {facts['least']:.2f}), and in {facts['leopards_first']} it is "
+        f"the top class. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach it "
         f"(highest score {facts['greatest_other']:.2f}, {facts['greatest_other_is']}), and in {facts['others_first']} "
         "it is first.",
     ]
