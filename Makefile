@@ -21,7 +21,7 @@ help: ## List the targets.
 setup: $(VENV_DONE) ## Install what is missing: packages, Kafka, Triton, the model.
 	@$(PY) -m uncia.infra.local.install
 
-demo: setup ## Play three camera stations into the whole system (IMAGES=folder: your own photographs).
+demo: setup ## Run three simulated camera stations against the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
 test: setup check ## All tests: style, types, unit tests, model recipes, and the real stack.
@@ -51,14 +51,14 @@ bench: setup ## Measure speed, into .local/bench/results.json; then test bursts 
 soak: setup ## Play 20 rounds of 300 photographs with one fault in each, and account for every photograph.
 	@$(PY) -m benchmarks.recovery $(ARGS)
 
-endurance: setup ## Play 10,000 photographs and watch the memory.
+endurance: setup ## Upload 10,000 photographs and record memory.
 	@$(PY) -m benchmarks --soak 10000 $(ARGS)
 
 models-report: setup ## Run the model recipes end to end in under half an hour (ARGS=--quick: a few minutes).
 	@$(PY) -m uncia.infra.local.install_stamps
 	@$(PY) -m benchmarks.models_report $(ARGS)
 
-clean: ## Stop the stack; remove what was installed, built and stored.
+clean: ## Stop the stack and remove everything that was installed, built and stored.
 	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 

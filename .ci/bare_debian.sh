@@ -99,7 +99,7 @@ mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount --rbind /sys "$root/sys" || true
 # Not `exec`: this shell is the namespace's first process, and buries what is orphaned.
-# The shell that started this in the background has it ignore Ctrl-C; tests send that to programs of theirs.
+# A shell that starts this in the background makes it ignore SIGINT, which tests send to their own child processes.
 chroot "$root" /usr/bin/env -i --default-signal=INT,QUIT PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DEFAULT_TIMEOUT=60 "$@" /bin/bash /run.sh

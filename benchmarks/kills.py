@@ -25,8 +25,8 @@ from benchmarks.machine import describe
 from benchmarks.markdown_section import replace_section
 from benchmarks.markdown_section import table as markdown_table
 from benchmarks.photographs import Photographs, exif_block
-from tests.recovery.faults import BESIDE, KILLED, Fault, Field, Kill, KillModel
-from tests.recovery.standing import standing
+from tests.recovery.faults import LIVE_PATH, OFF_LIVE_PATH, Fault, FaultContext, Kill, KillModel
+from tests.recovery.running_stack import running_stack
 from uncia.errors import DependencyDown, UnciaError
 from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
@@ -112,9 +112,11 @@ class ProbeStream(BackgroundThreads):
                 stop.wait(0.2)
 
 
-def measure(field: Field, photographs: Path, times: int, progress: Callable[[str], None]) -> dict[str, list[float]]:
+def measure(
+    field: FaultContext, photographs: Path, times: int, progress: Callable[[str], None]
+) -> dict[str, list[float]]:
     """Kill every part `times` times. Returns the recovery times in seconds by part."""
-    faults: list[Fault] = [*(Kill(part) for part in (*KILLED, *BESIDE)), KillModel()]
+    faults: list[Fault] = [*(Kill(part) for part in (*LIVE_PATH, *OFF_LIVE_PATH)), KillModel()]
     recovery_s: dict[str, list[float]] = {}
     with ProbeStream(field.stack.settings(), Photographs(photographs, 8, _SMALLER)) as stream:
         for _ in range(times):
@@ -123,7 +125,7 @@ def measure(field: Field, photographs: Path, times: int, progress: Callable[[str
                 stream.first_after(time.time(), outcome)
                 time.sleep(_SETTLE_S)
                 killed_at = time.time()
-                fault.strike(field)
+                fault.inject(field)
                 seconds = stream.first_after(killed_at, outcome) - killed_at
                 name = fault.name.removeprefix("kill -9 ")
                 recovery_s.setdefault(name, []).append(round(seconds, 1))
@@ -155,7 +157,7 @@ def kills(
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     began = datetime.now()
-    with standing(keep=folder / "logs") as (field, _):
+    with running_stack(keep=folder / "logs") as (field, _):
         recovery_s = measure(field, folder / "photographs", times, lambda line: console.print(line, markup=False))
     machine = describe()
     result = {**machine, "goes_on_after_s": recovery_s}

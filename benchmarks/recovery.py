@@ -12,10 +12,10 @@ from pathlib import Path
 import typer
 
 from benchmarks.recovery_table import line, write_table
-from tests.recovery.faults import catalogue, drawn
-from tests.recovery.field_day import FieldDay
+from tests.recovery.faults import catalogue, random_faults
 from tests.recovery.rounds import Outcome, Round
-from tests.recovery.standing import standing
+from tests.recovery.running_stack import running_stack
+from tests.recovery.scenario import Scenario
 from uncia.errors import UnciaError
 
 DOCS = Path("docs/recovery.md")
@@ -34,14 +34,14 @@ def soak(
     """Run rounds with faults; every round must give the same result as the round without a fault."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [part.strip() for part in only.split(",") if part.strip()]
-    every = catalogue() if wanted else list(drawn(rounds, seed))
+    every = catalogue() if wanted else list(random_faults(rounds, seed))
     faults = [fault for fault in every if not wanted or any(part in fault.name for part in wanted)]
     begun = datetime.now(UTC)
     outcomes: list[Outcome] = []
-    day = FieldDay(series)
-    with standing(keep=folder / "logs") as (field, observer):
+    day = Scenario(series)
+    with running_stack(keep=folder / "logs") as (field, observer):
         for number, fault in enumerate((None, *faults[:rounds])):
-            if fault is not None and (reason := fault.why_not()):
+            if fault is not None and (reason := fault.skip_reason()):
                 print(f"{number:3}  {fault.name}: skipped, {reason}", flush=True)
                 continue
             if (datetime.now(UTC) - begun).total_seconds() > 60 * minutes:

@@ -1,4 +1,4 @@
-"""What the page says of ensembles."""
+"""Renders the results of the ensembles."""
 
 from collections.abc import Sequence
 
@@ -6,50 +6,50 @@ from benchmarks.models_report.markdown import MEASURES, cell, signed, table, ver
 from benchmarks.models_report.steps import Facts
 
 PLOTS = "models"
-"""Folder of the plots, beside the page."""
+"""Folder of the plots, next to the page."""
 
 
 def views(done: dict[str, Facts]) -> list[str]:
-    told = done["views"]
+    facts = done["views"]
     return [
         "### Ensembles",
         "",
-        f"**Views of one model** (the head; one graph, frame {told['frame']}, {told['graph_mb']} MB), by "
-        f"{told['rule']}. "
-        f'"Gain" is what the whole ensemble adds to the row, paired. {_items(told)}',
+        f"**Views of one model** (the head; one graph, frame {facts['frame']}, {facts['graph_mb']} MB), by "
+        f"{facts['rule']}. "
+        f'"Gain" is what the whole ensemble adds to the row, paired. {_items(facts)}',
         "",
-        *_lines(told["lines"]),
+        *_lines(facts["lines"]),
         "",
-        *_rules(told),
+        *_rules(facts),
     ]
 
 
 def models(done: dict[str, Facts]) -> list[str]:
-    told = done["models"]
-    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in told["weights"].items())
+    facts = done["models"]
+    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in facts["weights"].items())
     return [
-        f"**Several models**, stacked by logistic regression on held-out bursts (weights: {weights}). {_items(told)}",
+        f"**Several models**, stacked by logistic regression on held-out bursts (weights: {weights}). {_items(facts)}",
         "",
-        *_lines(told["lines"]),
+        *_lines(facts["lines"]),
         "",
-        *_rules(told),
+        *_rules(facts),
         "",
         f"What the served graph says of a file differs from what was judged of it by at most "
-        f"{max(told['off_by'], done.get('views', told)['off_by']):.1g} (float16 beside float32).",
+        f"{max(facts['off_by'], done.get('views', facts)['off_by']):.1g} (float16 beside float32).",
     ]
 
 
 def bursts(done: dict[str, Facts]) -> list[str]:
-    told = done["bursts"]
-    first, *others = told["lines"]
+    facts = done["bursts"]
+    first, *others = facts["lines"]
     gained = [f"- {line['what']}: {verdict(line['gain'])}." for line in others]
     return [
-        f"**Frames of a burst** (the head's answers, {told['bursts']} test bursts, the rules of the worker `bursts`; "
-        f"`stacked` is learnt on held-out bursts over {', '.join(told['features'])}):",
+        f"**Frames of a burst** (the head's answers, {facts['bursts']} test bursts, the rules of the worker `bursts`; "
+        f"`stacked` is learnt on held-out bursts over {', '.join(facts['features'])}):",
         "",
         *_lines([first, *others], gain=False),
         "",
-        "Against each frame alone:",
+        "Compared with single frames:",
         "",
         *gained,
         "",
@@ -57,9 +57,9 @@ def bursts(done: dict[str, Facts]) -> list[str]:
     ]
 
 
-def _rules(told: Facts) -> list[str]:
-    rows = [(line["what"], *_cells(line)) for line in told["rules"]]
-    return ["All parts, by each rule:", "", *table(("rule", *MEASURES), rows)]
+def _rules(facts: Facts) -> list[str]:
+    rows = [(line["what"], *_cells(line)) for line in facts["rules"]]
+    return ["All members, by rule:", "", *table(("rule", *MEASURES), rows)]
 
 
 def _lines(lines: Sequence[Facts], *, gain: bool = True) -> list[str]:
@@ -72,9 +72,9 @@ def _lines(lines: Sequence[Facts], *, gain: bool = True) -> list[str]:
 
 
 def _cells(line: Facts) -> list[str]:
-    return [cell(line["measures"][each]) if each in line["measures"] else "-" for each in MEASURES]
+    return [cell(line["measures"][measure]) if measure in line["measures"] else "-" for measure in MEASURES]
 
 
-def _items(told: Facts) -> str:
-    found = told["lines"][0]["measures"]
-    return f"{found['items']} test pictures of {found['bursts']} bursts, each frame alone."
+def _items(facts: Facts) -> str:
+    found = facts["lines"][0]["measures"]
+    return f"{found['items']} test pictures of {found['bursts']} bursts, single frames."

@@ -1,4 +1,4 @@
-"""`docs/models.md`: what stands between its markers, written from the steps' results."""
+"""Renders the generated section of `docs/models.md` from the results of the steps."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -12,27 +12,26 @@ from benchmarks.models_report.steps import Facts, Report
 from uncia.training.evaluation.bootstrap import Interval
 
 BEGIN, END = "<!-- results: written by `make models-report ARGS=--docs` -->", "<!-- end of results -->"
-STRATEGIES = {
+RECIPES = {
     "head": "head, dense windows",
     "head_whole": "head, whole frames",
     "fine_tuned": "fine-tuned, last block",
     "small": "small, from scratch",
 }
 
-WAYS_TO_KNOW, TOLD = ("taught", "kept"), ("found", "false")
+TRAINING_MODES, RATES = ("taught", "kept"), ("found", "false")
 
 NOT_THE_FIELD = (
     "**These are composites, not photographs from the field: no figure here is an accuracy in the field.** The same "
-    "few cut-outs of a kind stand in the pictures that were learnt from and in those of the test, before other places, "
-    "in other light, at other sizes. What the figures can tell is which recipe is better than which, on the same "
-    "pictures."
+    "few cut-outs of a class are in the training and the test images, with other backgrounds, light and sizes. The "
+    "figures can only show which recipe is better than another on the same images."
 )
 
 
 def write_page(source: Path, target: Path, report: Report, machine: Mapping[str, Any]) -> None:
-    """The page `source` with its results replaced, as `target`; plots go into a folder beside it.
+    """Write `source` with its results replaced to `target`, and the plots to a folder next to it.
 
-    Raises `ValueError` when the markers are not there.
+    Raises `ValueError` when the markers are missing.
     """
     plots = report.folder / "plots"
     write_plots(plots, report.done)
@@ -41,7 +40,7 @@ def write_page(source: Path, target: Path, report: Report, machine: Mapping[str,
 
 
 def results(report: Report, machine: Mapping[str, Any]) -> str:
-    """All that is told, Markdown."""
+    """All results as Markdown."""
     parts: dict[str, Callable[[dict[str, Facts]], list[str]]] = {
         "data": _data,
         "head": _learners,
@@ -71,7 +70,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
 
 
 def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
-    """One picture of the ensembles; the ablation's lies there already."""
+    """Write the plot of the ensembles; the ablation step has written its own."""
     from uncia.training.model_packages.plots import interval_plot
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,17 +104,17 @@ def _data(done: dict[str, Facts]) -> list[str]:
 
 def _learners(done: dict[str, Facts]) -> list[str]:
     rows = []
-    for name, called in STRATEGIES.items():
+    for name, called in RECIPES.items():
         if name in done:
             figures = done[name]["figures"]
-            told = [cell_of(figures[each]) if each in figures else "-" for each in MEASURES]
-            rows.append((called, *told, f"{done[name]['seconds']:.0f} s"))
+            facts = [cell_of(figures[entry]) if entry in figures else "-" for entry in MEASURES]
+            rows.append((called, *facts, f"{done[name]['seconds']:.0f} s"))
     return [
         "### Ways to learn",
         "",
         *table(("way", *MEASURES, "time"), rows),
         "",
-        f"Test bursts, each frame alone.{_tuned(done)}",
+        f"On the test bursts, single frames.{_tuned(done)}",
     ]
 
 
@@ -127,17 +126,18 @@ def _tuned(done: dict[str, Facts]) -> str:
 
 
 def _ablation(done: dict[str, Facts]) -> list[str]:
-    told = done["ablation"]
+    facts = done["ablation"]
     cells: dict[tuple[str, str, str], dict[bool, str]] = {}
-    for row in told["rows"]:
+    for row in facts["rows"]:
         place = (row["cut"], row["look"], row["augmentation"])
         cells.setdefault(place, {})[row["bursts"]] = cell_of(row["figures"]["top-1"])
     shown = table(
-        ("cut", "looks at", "augmentation", "top-1, each frame", "top-1, bursts together"),
+        ("cut", "input", "augmentation", "top-1, single frames", "top-1, combined bursts"),
         [(*place, both.get(False, "-"), both.get(True, "-")) for place, both in cells.items()],
     )
     effects = [
-        f"- {name}: {verdict([each['low'], each['value'], each['high']])}." for name, each in told["effects"].items()
+        f"- {name}: {verdict([entry['low'], entry['value'], entry['high']])}."
+        for name, entry in facts["effects"].items()
     ]
     return [
         "### Ablation",
@@ -146,7 +146,7 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         "",
         f"![Ablation]({PLOTS}/ablation.svg)",
         "",
-        f"Does each part help? Paired differences on the same {told['photographs']} test pictures of {told['bursts']} "
+        f"Effects: paired differences on the same {facts['photographs']} test pictures of {facts['bursts']} "
         "bursts, on the average of all rows that differ in nothing else:",
         "",
         *effects,
@@ -154,17 +154,20 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
 
 
 def _kept(done: dict[str, Facts]) -> list[str]:
-    told = done["kept"]
+    facts = done["kept"]
     rows = [
-        (f"{each['kind']} ({each['published']})", *(share(each[way][what]) for way in WAYS_TO_KNOW for what in TOLD))
-        for each in told["kinds"]
+        (
+            f"{entry['kind']} ({entry['published']})",
+            *(share(entry[way][what]) for way in TRAINING_MODES for what in RATES),
+        )
+        for entry in facts["kinds"]
     ]
     own, before = (done[name]["figures"]["top-1"] for name in ("kept", "head"))
     shown = table(("kind (published class)", "taught: found", "false", "untaught, kept: found", "false"), rows)
     return [
         "### Kept of the published network",
         "",
-        "`uncia train head --keep`: each of the kinds that the published network knows, once taught by its photographs "
+        "`uncia train head --keep`: the classes that the published network knows, once trained on their photographs "
         "and once without a single one of them. Test bursts that reach the kind's threshold, and those of other things "
         "that do:",
         "",
@@ -172,41 +175,41 @@ def _kept(done: dict[str, Facts]) -> list[str]:
         "",
         f"The head with the snow leopard kept beside what it was taught: top-1 {cell_of(own)}, without it "
         f"{cell_of(before)}.",
-        *_kept_genuine(told["genuine"]),
+        *_kept_genuine(facts["genuine"]),
     ]
 
 
-def _kept_genuine(told: Facts) -> list[str]:
-    if not told["photographs"]:
+def _kept_genuine(facts: Facts) -> list[str]:
+    if not facts["photographs"]:
         return []
-    threshold = "none" if told["threshold"] is None else f"{told['threshold']:g}"
+    threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:g}"
     return [
         "",
-        f"That head on {told['photographs']} genuine photographs, of which nothing was learnt, no more than of any "
-        f"other snow leopard: of the {told['leopards']} frames of the snow leopard's burst {told['leopards_called']} "
-        f"reach its threshold ({threshold}; the least {told['least']:.2f}), and in {told['leopards_first']} it is the "
-        f"first of all classes. Of the {told['photographs'] - told['leopards']} others {told['others_called']} reach "
-        f"it (the greatest, {told['greatest_other_is']}, {told['greatest_other']:.2f}), and in {told['others_first']} "
+        f"That head on {facts['photographs']} real photographs; neither they nor other snow leopards are in the "
+        f"training data. Of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} "
+        f"reach its threshold ({threshold}; lowest score {facts['least']:.2f}), and in {facts['leopards_first']} it is "
+        f"the top class. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach it "
+        f"(highest score {facts['greatest_other']:.2f}, {facts['greatest_other_is']}), and in {facts['others_first']} "
         "it is first.",
     ]
 
 
 def _groups(done: dict[str, Facts]) -> list[str]:
-    told = done["groups"]
+    facts = done["groups"]
     rows = [
         (
-            each["group"],
-            "none" if each["threshold"] is None else f"{each['threshold']:g}",
-            share(each["found"]),
-            share(each["false"]),
+            entry["group"],
+            "none" if entry["threshold"] is None else f"{entry['threshold']:g}",
+            share(entry["found"]),
+            share(entry["false"]),
         )
-        for each in told["groups"]
+        for entry in facts["groups"]
     ]
-    stock = told["stock"]
+    stock = facts["stock"]
     return [
         "### Any animal at all",
         "",
-        f"The head and the stock classes in one graph, {told['classes']} classes. Animals of the test are kinds that "
+        f"The head and the stock classes in one graph, {facts['classes']} classes. Animals of the test are kinds that "
         "the head never saw; persons and vehicles have too few cut-outs for that. Thresholds are from held-out bursts.",
         "",
         *table(("group", "threshold", "bursts found", "bursts called so that are not"), rows),
@@ -217,51 +220,51 @@ def _groups(done: dict[str, Facts]) -> list[str]:
 
 
 def _samples(done: dict[str, Facts]) -> list[str]:
-    told = done["samples"]
-    if not told["photographs"]:
-        return ["Genuine photographs were not at hand: nothing is told of them."]
-    threshold = told["leopard_threshold"]
-    lines = told["lines"]
+    facts = done["samples"]
+    if not facts["photographs"]:
+        return ["Real photographs were not available, so there are no figures for them."]
+    threshold = facts["leopard_threshold"]
+    lines = facts["lines"]
     burst = [line for line in lines if line["photograph"].startswith("snow_leopard_burst/")]
     others = [line for line in lines if line not in burst]
     found = sum(line["leopard"] >= threshold for line in burst)
     wrong = sum(line["leopard"] >= threshold for line in others)
-    groups, cuts = ("animal", "person", "vehicle", "nothing"), told["thresholds"]
+    groups, cuts = ("animal", "person", "vehicle", "nothing"), facts["thresholds"]
     rows = []
     for line in lines:
         if line["photograph"].startswith("single_frames/"):
-            called = [each for each in groups if cuts[each] is not None and line[each] >= cuts[each]]
-            scores = [f"{line[each]:.2f}" for each in groups]
+            called = [entry for entry in groups if cuts[entry] is not None and line[entry] >= cuts[entry]]
+            scores = [f"{line[entry]:.2f}" for entry in groups]
             rows.append((line["photograph"].split("/")[1], *scores, ", ".join(called) or "-"))
-    cut = told["thresholds"]["animal"]
+    cut = facts["thresholds"]["animal"]
     animals = [line for line in lines if "burst/" in line["photograph"]]
     seen = sum(line["animal"] >= cut for line in animals)
     return [
-        f"The same package on {told['photographs']} genuine photographs, of which nothing was learnt: the snow "
+        f"The same package on {facts['photographs']} genuine photographs, of which nothing was learnt: the snow "
         f"leopard's threshold ({threshold:g}) is reached by {found} of the {len(burst)} frames of its burst and by "
         f"{wrong} of the {len(others)} others. The head calls {seen} of the {len(animals)} "
         f"frames of the two bursts of animals an animal (threshold {cut:g}). The single frames:",
         "",
         *table(("photograph", *groups, "called so"), rows),
         "",
-        f"{len(lines)} photographs are a trial, no measure. Where it calls an empty frame or a vehicle an animal, "
+        f"{len(lines)} photographs are too few to measure. Where it calls an empty frame or a vehicle an animal, "
         "cut-outs did not teach it what such a place or such a vehicle looks like: train and calibrate on your own "
         "cameras.",
     ]
 
 
 def _calibration(done: dict[str, Facts]) -> list[str]:
-    told = done["calibration"]
-    if not told["promises"]:
-        return ["### Thresholds", "", f"Not learnt: {told['why']}."]
+    facts = done["calibration"]
+    if not facts["promises"]:
+        return ["### Thresholds", "", f"Not learnt: {facts['why']}."]
     rows = [
-        (each["promise"], f"{each['thresholds']} of {each['classes']}", share(each["found"]), share(each["false"]))
-        for each in told["promises"]
+        (entry["promise"], f"{entry['thresholds']} of {entry['classes']}", share(entry["found"]), share(entry["false"]))
+        for entry in facts["promises"]
     ]
     return [
         "### Thresholds",
         "",
-        "`uncia models calibrate` on the held-out bursts of the head's data; what became of each promise on the test "
+        "`uncia models calibrate` on the held-out bursts of the head's data; the result of every target on the test "
         "bursts, which it did not see (pairs of a burst and a class that has a threshold):",
         "",
         *table(("promise", "classes with a threshold", "found", "called so that are not"), rows),
@@ -269,23 +272,23 @@ def _calibration(done: dict[str, Facts]) -> list[str]:
 
 
 def _serving(done: dict[str, Facts]) -> list[str]:
-    told = done["serving"]
-    first, second = told["versions"]
+    facts = done["serving"]
+    first, second = facts["versions"]
     return [
         "### Served",
         "",
-        f"The package of kinds and groups on a running stack, {told['uploads']} photographs, of which "
-        f"{told['answered']} were answered with a prediction ({told['versions'][first]} by version {first}, "
-        f"{told['versions'][second]} by version {second}):",
+        f"The package of kinds and groups on a running stack, {facts['uploads']} photographs, of which "
+        f"{facts['answered']} were answered with a prediction ({facts['versions'][first]} by version {first}, "
+        f"{facts['versions'][second]} by version {second}):",
         "",
-        f"- as a shadow it answered the same uploads; both answered {told['shadow']['both']}, and differ on "
-        f"{told['shadow']['differ']}: the new classes stand first;",
-        f"- promoting took {told['promote']['command_s']} s, the first answer by it came "
-        f"{told['promote']['first_answer_s']} s after the command was typed; rolling back "
-        f"{told['roll_back']['command_s']} s and {told['roll_back']['first_answer_s']} s;",
-        f"- requests that failed meanwhile: {told['failed_requests']:.0f};",
-        f"- median of one inference in the stream: {told['inference_ms'][first]} ms before, "
-        f"{told['inference_ms'][second]} ms with the head beside;",
-        f"- the stream's answers for {told['skew']['photographs']} files are those of the recipe within "
-        f"{told['skew']['off_by']:.1g}.",
+        f"- as a shadow it answered the same uploads; both answered {facts['shadow']['both']}, and differ on "
+        f"{facts['shadow']['differ']}: the new classes stand first;",
+        f"- promoting took {facts['promote']['command_s']} s, the first answer by it came "
+        f"{facts['promote']['first_answer_s']} s after the command was typed; rolling back "
+        f"{facts['roll_back']['command_s']} s and {facts['roll_back']['first_answer_s']} s;",
+        f"- requests that failed meanwhile: {facts['failed_requests']:.0f};",
+        f"- median of one inference in the stream: {facts['inference_ms'][first]} ms before, "
+        f"{facts['inference_ms'][second]} ms with the head beside;",
+        f"- the stream's answers for {facts['skew']['photographs']} files are those of the recipe within "
+        f"{facts['skew']['off_by']:.1g}.",
     ]

@@ -1,36 +1,36 @@
-"""A stack of its own for the tests that make its parts fail, and the quiet day that they are compared with."""
+"""A separate stack for the failure tests, and the round without a fault that they are compared with."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.recovery.faults import Fault, Field
-from tests.recovery.field_day import FieldDay
+from tests.recovery.faults import Fault, FaultContext
 from tests.recovery.observer import Observer
 from tests.recovery.rounds import Outcome, Round
-from tests.recovery.standing import standing
+from tests.recovery.running_stack import running_stack
+from tests.recovery.scenario import Scenario
 
 Play = Callable[[Fault | None], Outcome]
 
 
 @pytest.fixture(scope="session")
-def mortal_stack() -> Iterator[tuple[Field, Observer]]:
-    """All parts; a test may make any of them fail."""
-    with standing() as (field, observer):
+def recovery_stack() -> Iterator[tuple[FaultContext, Observer]]:
+    """A stack with all parts, any of which a test may make fail."""
+    with running_stack() as (field, observer):
         yield field, observer
 
 
 @pytest.fixture(scope="session")
-def play(mortal_stack: tuple[Field, Observer]) -> Play:
-    """Plays a day of 39 photographs with one fault, and compares it with a quiet one."""
-    field, observer = mortal_stack
-    day = FieldDay(series=1)
-    quiet = Round(field, observer, day, seed=0).play(None)
-    assert not quiet.problems, quiet.problems
+def play(recovery_stack: tuple[FaultContext, Observer]) -> Play:
+    """Runs a round of 39 photographs with one fault and compares it with a round without a fault."""
+    field, observer = recovery_stack
+    scenario = Scenario(series=1)
+    reference = Round(field, observer, scenario, seed=0).play(None)
+    assert not reference.problems, reference.problems
 
     def round_of(fault: Fault | None) -> Outcome:
-        if fault is not None and (reason := fault.why_not()):
+        if fault is not None and (reason := fault.skip_reason()):
             pytest.skip(reason)
-        return Round(field, observer, day, seed=1).play(fault, quiet.verdicts)
+        return Round(field, observer, scenario, seed=1).play(fault, reference.verdicts)
 
     return round_of

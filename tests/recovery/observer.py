@@ -1,4 +1,4 @@
-"""Watches the topics from outside, through every failure, and remembers little of each message."""
+"""Consumes the topics through every failure and records the essentials of every message."""
 
 import contextlib
 import threading
@@ -19,28 +19,28 @@ _BY_RECONCILE = RECONCILE_SOURCE.encode()
 
 @dataclass
 class Station:
-    """What was said of one station."""
+    """The events of one station."""
 
     answers: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Upload id to image id and reason of the rejection."""
     answered_at: list[float] = field(default_factory=list)
-    """When an answer was written, by the broker's clock, seconds since 1970; repetitions too."""
+    """Times of all predictions and rejections, with repetitions, by the broker's clock in seconds since the epoch."""
     resolved_at: list[float] = field(default_factory=list)
-    """When a verdict was sent."""
+    """Times of all burst events."""
     bursts: dict[str, BurstResolved] = field(default_factory=dict)
     """By burst id, the highest revision."""
-    said: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    revisions: dict[tuple[str, int], bytes] = field(default_factory=dict)
     contradictions: set[tuple[str, int]] = field(default_factory=set)
-    """Burst id and revision of which two different things were said."""
+    """Burst id and revision of events that were published twice with different contents."""
     announced_by_reconcile: int = 0
 
-    def standing(self) -> list[BurstResolved]:
-        """Bursts in use."""
+    def current_bursts(self) -> list[BurstResolved]:
+        """Bursts that are not superseded."""
         return [burst for burst in self.bursts.values() if burst.status is not BurstStatus.SUPERSEDED]
 
 
 class Observer:
-    """Follows the topics in a thread; `station` may be asked at any time."""
+    """Consumes the topics in a thread. Hold `lock` while reading a `Station`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -51,12 +51,12 @@ class Observer:
         self.dead_letters: list[str] = []
 
     def station(self, name: str) -> Station:
-        """Everything about one station; hold `lock` while reading it."""
+        """The events of one station; hold `lock` while reading it."""
         return self._stations.setdefault(name, Station())
 
     @contextlib.contextmanager
     def watching(self) -> Iterator["Observer"]:
-        """Follow for as long as the context lasts."""
+        """Consume while the context is entered."""
         thread = threading.Thread(target=self._follow, daemon=True)
         thread.start()
         try:
@@ -71,13 +71,13 @@ class Observer:
             try:
                 for message in read_topics(self._settings, topics, from_positions=self._positions, stop=self._stop):
                     with self.lock:
-                        self._take(message)
+                        self._record(message)
                     self._positions[(message.topic, message.partition)] = message.offset + 1
             except (DependencyDown, KafkaError, ValueError):
-                # ValueError: kafka-python, when the broker ends while the client is being closed.
+                # ValueError comes from kafka-python when the broker exits while the client is being closed.
                 self._stop.wait(0.3)
 
-    def _take(self, message: Message) -> None:
+    def _record(self, message: Message) -> None:
         value = message.value or b""
         if message.topic == IMAGE_PREDICTED.full_name(self._settings):
             answer = ImagePredicted.from_bytes(value)
@@ -89,7 +89,7 @@ class Observer:
             station.answered_at.append(message.timestamp_ms / 1000)
         elif message.topic == BURST_RESOLVED.full_name(self._settings):
             if message.value is not None:
-                self._take_burst(BurstResolved.from_bytes(value), value, message.timestamp_ms / 1000)
+                self._record_burst(BurstResolved.from_bytes(value), value, message.timestamp_ms / 1000)
         elif message.topic == DEAD_LETTER.full_name(self._settings):
             self.dead_letters.append(f"{message.key!r}")
         elif _BY_RECONCILE in value and message.key is not None:
@@ -97,10 +97,10 @@ class Observer:
             if len(parts) > 3:
                 self.station(parts[3]).announced_by_reconcile += 1
 
-    def _take_burst(self, burst: BurstResolved, value: bytes, at: float) -> None:
+    def _record_burst(self, burst: BurstResolved, value: bytes, at: float) -> None:
         station = self.station(burst.station)
         station.resolved_at.append(at)
-        if station.said.setdefault((burst.burst_id, burst.revision), value) != value:
+        if station.revisions.setdefault((burst.burst_id, burst.revision), value) != value:
             station.contradictions.add((burst.burst_id, burst.revision))
         known = station.bursts.get(burst.burst_id)
         if known is None or burst.revision >= known.revision:

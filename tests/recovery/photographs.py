@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 640, 480
 
 @dataclass(frozen=True)
 class Trigger:
-    """What a Reconyx camera notes: frame n of m of one event, and M for motion or T for time-lapse."""
+    """Contents of a Reconyx maker note: frame n of m of one event, and M for motion or T for time-lapse."""
 
     number: int
     of: int
@@ -26,13 +26,13 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Photograph:
-    """One file of a field day. `name` is the same in every round, whatever the station."""
+    """One file of a scenario. `name` is the same in every round, for any station."""
 
     camera: str
     taken: datetime
     data: bytes
     rejection: str | None = None
-    """The reason with which it must be answered."""
+    """The expected reason of its rejection."""
 
     @cached_property
     def sha256(self) -> str:
@@ -47,12 +47,12 @@ class Photograph:
         return f"{self.taken:%Y%m%dT%H%M%S}-{self.sha256[:16]}.jpg"
 
     def key(self, station: str, before: str = "") -> str:
-        """As a gateway names it; with something put before the file's name, an exact copy under another."""
+        """Object key like the gateway's. With the prefix `before`, the key of an exact copy."""
         return f"{station}/{self.camera}/{self.taken:%Y/%m/%d}/{before}{self.file}"
 
 
 def picture(taken: datetime, noise: np.random.Generator, trigger: Trigger | None = None) -> bytes:
-    """A JPEG of its own content."""
+    """A JPEG with random content."""
     small = noise.integers(40, 220, (12, 16, 3), dtype=np.uint8)
     block = Image.Exif()
     inner = block.get_ifd(ExifTags.IFD.Exif)
@@ -66,7 +66,7 @@ def picture(taken: datetime, noise: np.random.Generator, trigger: Trigger | None
 
 
 def cut_off(data: bytes) -> bytes:
-    """The first two thirds: the card was pulled out."""
+    """The first two thirds of the file, as when a card is removed while the camera writes."""
     return data[: len(data) * 2 // 3]
 
 

@@ -1,4 +1,4 @@
-"""One round: photographs pour in, something fails, everything must be as on a quiet day."""
+"""One round: photographs are uploaded, a fault is injected, and the result must equal that of a round without one."""
 
 import json
 import random
@@ -11,26 +11,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.recovery.faults import BESIDE, Fault, Field
-from tests.recovery.field_day import FieldDay
+from tests.recovery.faults import OFF_LIVE_PATH, Fault, FaultContext
 from tests.recovery.observer import Observer, Station
 from tests.recovery.photographs import Photograph
+from tests.recovery.scenario import Scenario
 from tests.recovery.uploaders import Uploader, uploading
+from tests.waiting import SCALE
 from uncia.errors import UnciaError
 from uncia.events import BurstStatus
 from uncia.ids import image_id, upload_id
 from uncia.storage.object_store import ObjectStore
 
 SETTLES_S = 150
-"""How long after the last upload everything may take."""
+"""Limit on settling all bursts after the last upload, in seconds on an idle machine."""
 
 Verdicts = dict[frozenset[str], str]
-"""The bursts of a round: their frames by name, and what they are said to show."""
+"""The bursts of a round: label of the verdict by the names of the frames."""
 
 
 @dataclass
 class Outcome:
-    """What a round showed."""
+    """Result of a round; part of `results.json`."""
 
     fault: str
     uploads: int = 0
@@ -40,9 +41,9 @@ class Outcome:
     by_reconcile: int = 0
     """Uploads that reconcile announced."""
     silence_s: float | None = None
-    """From the strike to the first new answer (of the worker `bursts`: verdict), where one can say so."""
+    """Seconds from the injection of a kill to the first new prediction (for `bursts`: verdict), if measurable."""
     after_heal_s: float | None = None
-    """The same from the end of the fault on."""
+    """The same from the end of the fault."""
     seconds: float = 0
     missed: int = -1
     verdicts: Verdicts = field(default_factory=dict)
@@ -50,97 +51,101 @@ class Outcome:
 
 
 class Round:
-    """Plays `day` under a station of its own, with one fault amid it (None: a quiet day)."""
+    """Runs the scenario `day` under a new station, with one fault, or none."""
 
-    def __init__(self, place: Field, observer: Observer, day: FieldDay, *, seed: int, per_s: float = 16) -> None:
-        self._place = place
+    def __init__(self, place: FaultContext, observer: Observer, day: Scenario, *, seed: int, per_s: float = 16) -> None:
+        self._context = place
         self._observer = observer
         self._day = day
         self._order = random.Random(seed)
         self._per_s = per_s
-        self._struck = self._healed = 0.0
+        self._injected_at = self._reverted_at = 0.0
         self._station = f"st-{uuid.uuid4().hex[:8]}"
-        self._names = {image_id(f"{self._station}/{each.camera}", each.sha256): each.name for each in day.photographs}
+        self._names = {
+            image_id(f"{self._station}/{photo.camera}", photo.sha256): photo.name for photo in day.photographs
+        }
 
     def play(self, fault: Fault | None, reference: Verdicts | None = None) -> Outcome:
-        """The whole round. `reference`: what a quiet round ended in."""
+        """Run the round. `reference` is the result of a round without a fault."""
         outcome, began = Outcome(fault.name if fault else "none"), time.monotonic()
         arrivals = list(self._day.arrivals(self._order))
         outcome.photographs = len(self._day.photographs)
-        outcome.uploads = len(arrivals) + len(self._day.stragglers)
-        spool = fault.prepare(self._place) if fault else None
+        outcome.uploads = len(arrivals) + len(self._day.late_frames)
+        spool = fault.prepare(self._context) if fault else None
         try:
-            with uploading(self._place, self._station, spool) as uploader:
+            with uploading(self._context, self._station, spool) as uploader:
                 self._stream(fault, arrivals, uploader, outcome)
         except (TimeoutError, UnciaError) as error:
-            outcome.problems.append(f"the round broke off: {error}")
+            outcome.problems.append(f"the round was aborted: {error}")
         finally:
             if fault is not None:
-                fault.tidy(self._place)
-        self._judge(outcome, reference)
+                fault.clean_up(self._context)
+        self._check(outcome, reference)
         outcome.seconds = time.monotonic() - began
         return outcome
 
     def _stream(
         self, fault: Fault | None, arrivals: list[tuple[Photograph, str]], uploader: Uploader, outcome: Outcome
     ) -> None:
-        trouble = threading.Thread(target=self._trouble, args=(fault, uploader, len(arrivals) // 3, outcome))
+        trouble = threading.Thread(target=self._inject_fault, args=(fault, uploader, len(arrivals) // 3, outcome))
         trouble.start()
-        # The last third comes when the fault is over: somebody has to notice that the stream goes on.
+        # The last third is uploaded after the fault, to show that the stream continues.
         until_then = len(arrivals) * 2 // 3
         uploader.upload(arrivals[:until_then], self._per_s)
         trouble.join()
         uploader.upload(arrivals[until_then:], self._per_s)
-        self._wait_for(self._day.groups_before_stragglers, "before the stragglers", outcome)
-        if fault is not None and self._healed:
+        self._wait_for(self._day.groups_before_late_frames, "before the late_frames", outcome)
+        if fault is not None and self._reverted_at:
             self._measure(fault, outcome)
         if fault is not None and fault.part == "bursts":
-            # What it knows must stand in the log, not only in its memory.
-            self._place.stack.kill("bursts", 9)
-        uploader.upload([(each, "") for each in self._day.stragglers], self._per_s)
+            # Its state must be in the changelog, not only in memory.
+            self._context.stack.kill("bursts", 9)
+        uploader.upload([(photo, "") for photo in self._day.late_frames], self._per_s)
         self._wait_for(self._day.groups, "at the end", outcome)
 
-    def _trouble(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
+    def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         if fault is None:
             return
         _until(lambda: uploader.confirmed >= after, 120)
-        struck = time.time()
+        injected_at = time.time()
         try:
-            fault.strike(self._place)
+            fault.inject(self._context)
             time.sleep(fault.lasts_s)
-            healed = time.time()
-            fault.heal(self._place)
-        except Exception as error:  # the round goes on, and fails by this
+            reverted_at = time.time()
+            fault.revert(self._context)
+        except Exception as error:  # the round continues and fails because of this
             outcome.problems.append(f"the fault itself failed: {error!r}")
             return
-        self._struck, self._healed = struck, healed
+        self._injected_at, self._reverted_at = injected_at, reverted_at
 
     def _measure(self, fault: Fault, outcome: Outcome) -> None:
-        """How long it took until the stream went on. Without the parts `BESIDE` it never stands still."""
-        if fault.part in BESIDE:
+        """Measure the recovery time. Faults of parts in `OFF_LIVE_PATH` never stop the live stream."""
+        if fault.part in OFF_LIVE_PATH:
             return
         verdicts = fault.part == "bursts"
         if fault.kill:
-            outcome.silence_s = self._silence(self._struck, verdicts)
+            outcome.silence_s = self._silence(self._injected_at, verdicts)
         else:
-            outcome.after_heal_s = self._first_after(self._healed, verdicts)
+            outcome.after_heal_s = self._first_after(self._reverted_at, verdicts)
 
     def _moments(self, verdicts: bool) -> list[float]:
         with self._observer.lock:
             station = self._observer.station(self._station)
             return sorted(station.resolved_at if verdicts else station.answered_at)
 
-    def _silence(self, struck: float, verdicts: bool) -> float | None:
-        """Seconds from the strike to the end of the longest silence that began about then."""
+    def _silence(self, injected_at: float, verdicts: bool) -> float | None:
+        """Seconds from the injection to the end of the longest gap between events that began at about that time."""
         moments = self._moments(verdicts)
         gaps = [
-            (after - before, after) for before, after in pairwise(moments) if after >= struck and before <= struck + 2
+            (after - before, after)
+            for before, after in pairwise(moments)
+            if after >= injected_at and before <= injected_at + 2
         ]
-        # Answers that were under way may still arrive within a moment of the strike.
-        return max(gaps)[1] - struck if gaps else None
+        # Predictions that were in flight may still arrive shortly after the injection.
+        return max(gaps)[1] - injected_at if gaps else None
 
-    def _first_after(self, healed: float, verdicts: bool) -> float | None:
-        return next((moment - healed for moment in self._moments(verdicts) if moment > healed), None)
+    def _first_after(self, reverted_at: float, verdicts: bool) -> float | None:
+        return next((moment - reverted_at for moment in self._moments(verdicts) if moment > reverted_at), None)
 
     def _wait_for(self, groups: set[frozenset[str]], when: str, outcome: Outcome) -> None:
         if _until(lambda: set(self._settled()) == groups, SETTLES_S):
@@ -152,32 +157,34 @@ class Round:
         )
 
     def _settled(self) -> Verdicts:
-        """Bursts that stand, none of them open; empty while one is."""
+        """The current bursts; empty while any of them is provisional."""
         with self._observer.lock:
-            standing = self._observer.station(self._station).standing()
-            if any(burst.status is BurstStatus.PROVISIONAL for burst in standing):
+            current = self._observer.station(self._station).current_bursts()
+            if any(burst.status is BurstStatus.PROVISIONAL for burst in current):
                 return {}
             return {
                 frozenset(self._names.get(frame.image_id, frame.key) for frame in burst.frames): (
                     burst.verdict.label if burst.verdict else "none"
                 )
-                for burst in standing
+                for burst in current
             }
 
-    def _judge(self, outcome: Outcome, reference: Verdicts | None) -> None:
-        """Everything that must hold after a round."""
+    def _check(self, outcome: Outcome, reference: Verdicts | None) -> None:
+        """Check everything that must hold after a round."""
         outcome.missed = self._reconcile()
         if outcome.missed:
-            outcome.problems.append(f"reconcile found {outcome.missed} that nobody announced")
+            outcome.problems.append(f"reconcile found {outcome.missed} uploads that were never announced")
         with self._observer.lock:
-            said = self._observer.station(self._station)
-            outcome.by_reconcile = said.announced_by_reconcile
-            self._judge_answers(said, outcome)
-            frames = [frame.image_id for burst in said.standing() for frame in burst.frames]
+            station = self._observer.station(self._station)
+            outcome.by_reconcile = station.announced_by_reconcile
+            self._check_predictions(station, outcome)
+            frames = [frame.image_id for burst in station.current_bursts() for frame in burst.frames]
             if len(frames) != len(set(frames)):
-                outcome.problems.append(f"{len(frames) - len(set(frames))} photographs stand in two bursts")
-            if said.contradictions:
-                outcome.problems.append(f"{len(said.contradictions)} revisions were said twice, differently")
+                outcome.problems.append(f"{len(frames) - len(set(frames))} photographs are in two bursts")
+            if station.contradictions:
+                outcome.problems.append(
+                    f"{len(station.contradictions)} revisions were published twice with different contents"
+                )
             if self._observer.dead_letters:
                 outcome.problems.append(f"{len(self._observer.dead_letters)} dead letters")
                 self._observer.dead_letters.clear()
@@ -185,37 +192,38 @@ class Round:
         outcome.bursts = len(outcome.verdicts)
         if reference is not None and outcome.verdicts != reference:
             other = [group for group in reference if outcome.verdicts.get(group) != reference[group]]
-            outcome.problems.append(f"{len(other)} bursts are not those of a quiet day, e.g. {_some(set(other))}")
+            outcome.problems.append(f"{len(other)} bursts differ from those without a fault, e.g. {_some(set(other))}")
 
-    def _judge_answers(self, said: Station, outcome: Outcome) -> None:
-        settings = self._place.stack.settings()
+    def _check_predictions(self, station: Station, outcome: Outcome) -> None:
+        settings = self._context.stack.settings()
         store = ObjectStore(settings)
         stored = list(store.list(settings.bucket, f"{self._station}/"))
         store.client.close()
-        ids = {upload_id(settings.bucket, each.key, each.etag) for each in stored}
-        outcome.answered = len(ids & set(said.answers))
-        if ids - set(said.answers):
-            outcome.problems.append(f"{len(ids - set(said.answers))} stored photographs were never answered")
-        if set(said.answers) - ids:
-            outcome.problems.append(f"{len(set(said.answers) - ids)} answers to what is not stored")
-        reasons = {self._names.get(image, image): reason for image, reason in said.answers.values()}
-        wrong = [each.name for each in self._day.photographs if reasons.get(each.name, "never seen") != each.rejection]
+        ids = {upload_id(settings.bucket, found.key, found.etag) for found in stored}
+        outcome.answered = len(ids & set(station.answers))
+        if ids - set(station.answers):
+            outcome.problems.append(f"{len(ids - set(station.answers))} stored photographs have no prediction")
+        if set(station.answers) - ids:
+            outcome.problems.append(f"{len(set(station.answers) - ids)} predictions of objects that are not stored")
+        reasons = {self._names.get(image, image): reason for image, reason in station.answers.values()}
+        photographs = self._day.photographs
+        wrong = [photo.name for photo in photographs if reasons.get(photo.name, "missing") != photo.rejection]
         if wrong:
-            outcome.problems.append(f"{len(wrong)} photographs were not answered as they should be, e.g. {wrong[0]}")
+            outcome.problems.append(f"{len(wrong)} photographs have a wrong result, e.g. {wrong[0]}")
 
     def _reconcile(self) -> int:
-        """How many photographs `uncia reconcile` still has to announce."""
+        """Number of uploads that `uncia reconcile` still finds and announces."""
         command = [sys.executable, "-m", "uncia", "reconcile", "--json", "--prefix", f"{self._station}/"]
-        environment = {**self._place.environment(), "UNCIA_RECONCILE_AFTER_S": "0"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        environment = {**self._context.environment(), "UNCIA_RECONCILE_AFTER_S": "0"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
         try:
             return int(json.loads(done.stdout.strip().splitlines()[-1])["missed"])
         except (ValueError, KeyError, IndexError):
-            raise RuntimeError(f"reconcile said {done.stdout!r} {done.stderr[-2000:]!r}") from None
+            raise RuntimeError(f"reconcile printed {done.stdout!r} {done.stderr[-2000:]!r}") from None
 
 
 def _until(condition: Callable[[], bool], limit_s: float) -> bool:
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + SCALE * limit_s
     while time.monotonic() < deadline:
         if condition():
             return True

@@ -1,19 +1,19 @@
-"""What is down makes everybody wait and nobody fail; what the store could not tell is told by reconcile."""
+"""Outages of dependencies: workers wait and nothing fails; lost notifications are found by reconcile."""
 
 import json
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.recovery.faults import Field
+from tests.recovery.faults import FaultContext
 from tests.recovery.observer import Observer, Station
-from tests.recovery.standing import QUICK
+from tests.recovery.running_stack import QUICK
 from tests.stack.photographs import photograph
+from tests.waiting import wait_until
 from uncia.events import ImageUploaded
 from uncia.ids import upload_id
 from uncia.infra.local.stream import stream_status
@@ -23,8 +23,8 @@ from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
 
 pytestmark = [
     pytest.mark.recovery,
-    pytest.mark.timeout(240),
-    # The clients leave the sockets of a server that was stopped to the garbage collector.
+    pytest.mark.timeout(1200),
+    # Clients leave the sockets of a stopped server to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -32,15 +32,15 @@ PHOTOGRAPHS = 5
 
 
 class Outage:
-    """Uploads to a station of its own amid a stack whose parts can be stopped."""
+    """Uploads to a new station while parts of the stack are stopped."""
 
-    def __init__(self, field: Field, observer: Observer) -> None:
+    def __init__(self, field: FaultContext, observer: Observer) -> None:
         self._field, self._observer = field, observer
         self._settings = field.stack.settings()
         self._store = ObjectStore(self._settings)
         self.station = f"st-{uuid.uuid4().hex[:8]}"
         self.ids: dict[str, str] = {}
-        self._letters = len(observer.dead_letters)
+        self._dead_letters = len(observer.dead_letters)
 
     def stop(self, *parts: str) -> None:
         self._field.supervisor.stop_parts(list(parts), 60)
@@ -60,22 +60,22 @@ class Outage:
             self.ids[upload_id(self._settings.bucket, key, str(answer["ETag"]).strip('"'))] = key
 
     def announced(self) -> list[ImageUploaded]:
-        """Announcements of this station so far."""
+        """Upload events of this station so far."""
         messages = read_topics(self._settings, (IMAGE_UPLOADED,), from_beginning=True, until_end=True)
         events = [ImageUploaded.from_bytes(message.value) for message in messages]
         return [event for event in events if event.station == self.station]
 
     def notifications(self) -> int:
-        """What stands on the store's topic about this station."""
+        """Number of the store's notifications for this station."""
         messages = read_topics(self._settings, (STORAGE_CHANGED,), from_beginning=True, until_end=True)
         return sum(self.station.encode() in (message.key or b"") for message in messages)
 
-    def said(self) -> Station:
+    def observed(self) -> Station:
         with self._observer.lock:
             return self._observer.station(self.station)
 
-    def waits_for(self, dependency: str, part: str = "predict") -> bool:
-        """The worker's log says so, of the process that runs now."""
+    def is_waiting_for(self, dependency: str, part: str = "predict") -> bool:
+        """True when the worker's log since its latest start reports that it is waiting for the dependency."""
         log = self._field.stack.folder / "logs" / f"{part}.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         last = max((at for at, line in enumerate(lines) if '"ready"' in line or "ready " in line), default=0)
@@ -87,15 +87,15 @@ class Outage:
             env={**self._field.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def assert_all_predicted_and_nothing_refused(self) -> None:
-        until(lambda: self.said().answers.keys() == self.ids.keys(), 60, "answers to all")
-        assert {reason for _, reason in self.said().answers.values()} == {None}
-        assert len(self._observer.dead_letters) == self._letters
+    def assert_all_predicted_without_dead_letters(self) -> None:
+        wait_until(lambda: self.observed().answers.keys() == self.ids.keys(), 60, "a result for every upload")
+        assert {reason for _, reason in self.observed().answers.values()} == {None}
+        assert len(self._observer.dead_letters) == self._dead_letters
         assert stream_status(self._settings).dead_letters == 0
 
     def close(self) -> None:
@@ -103,46 +103,39 @@ class Outage:
         self.start(*(part.name for part in self._field.stack.status() if not part.ready))
 
 
-def until(condition: Callable[[], object], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
-        time.sleep(0.1)
-
-
 @pytest.fixture
-def outage(mortal_stack: tuple[Field, Observer]) -> Iterator[Outage]:
-    """Afterwards all parts run again."""
-    outage = Outage(*mortal_stack)
+def outage(recovery_stack: tuple[FaultContext, Observer]) -> Iterator[Outage]:
+    """An outage; afterwards all parts are started again."""
+    outage = Outage(*recovery_stack)
     yield outage
     outage.close()
 
 
-def test_while_triton_is_down_predict_waits_and_then_answers_all(outage: Outage) -> None:
+def test_while_triton_is_down_predict_waits_and_then_predicts_all(outage: Outage) -> None:
     outage.stop("triton-keeper", "triton")
     outage.upload()
-    until(lambda: outage.waits_for("triton"), 30, "predict to wait for Triton")
-    assert outage.said().answers == {}
+    wait_until(lambda: outage.is_waiting_for("triton"), 30, "predict to wait for Triton")
+    assert outage.observed().answers == {}
 
     outage.start("triton", "triton-keeper")
-    outage.assert_all_predicted_and_nothing_refused()
+    outage.assert_all_predicted_without_dead_letters()
 
 
-def test_while_the_store_is_down_predict_waits_and_then_answers_all(outage: Outage) -> None:
+def test_while_the_store_is_down_predict_waits_and_then_predicts_all(outage: Outage) -> None:
     outage.stop("predict")
     outage.upload()
-    until(lambda: len(outage.announced()) >= PHOTOGRAPHS, 30, "all uploads to be announced")
+    wait_until(lambda: len(outage.announced()) >= PHOTOGRAPHS, 30, "all uploads to be announced")
     outage.stop("reconcile", "seaweedfs")
     outage.start_without_waiting("predict")
-    until(lambda: outage.waits_for("object store"), 60, "predict to wait for the store")
-    assert outage.said().answers == {}
+    wait_until(lambda: outage.is_waiting_for("object store"), 60, "predict to wait for the store")
+    assert outage.observed().answers == {}
 
     outage.start("seaweedfs", "predict", "reconcile")
-    outage.assert_all_predicted_and_nothing_refused()
+    outage.assert_all_predicted_without_dead_letters()
 
 
-def test_uploads_that_the_store_could_not_tell_are_named_announced_once_and_answered(outage: Outage) -> None:
-    # Without a broker the store accepts, tries to tell, logs the failure, and forgets.
+def test_uploads_without_a_notification_are_found_announced_once_and_predicted(outage: Outage) -> None:
+    # Without a broker the store accepts uploads and drops the notification after logging the failure.
     outage.stop("reconcile", "intake", "kafka")
     outage.upload()
     outage.stop("seaweedfs")
@@ -153,7 +146,7 @@ def test_uploads_that_the_store_could_not_tell_are_named_announced_once_and_answ
 
     assert [(one["state"], one["key"]) for one in named] == [("missed", key) for key in sorted(outage.ids.values())]
     assert (counts["missed"], counts["zero"]) == (PHOTOGRAPHS, False)
-    outage.assert_all_predicted_and_nothing_refused()
+    outage.assert_all_predicted_without_dead_letters()
     assert [event.announced_by for event in outage.announced()] == ["reconcile"] * PHOTOGRAPHS
     counts = outage.reconcile()[-1]
     assert (counts["zero"], counts["answered"], counts["stored"]) == (True, PHOTOGRAPHS, PHOTOGRAPHS)

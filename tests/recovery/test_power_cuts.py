@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.recovery.power import disk as power
 from tests.recovery.power import trace
-from tests.recovery.standing import QUICK
+from tests.recovery.running_stack import QUICK
 from tests.stack.photographs import photograph
 from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
@@ -32,7 +32,7 @@ from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED, TOPICS
 
 pytestmark = [
     pytest.mark.recovery,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1200),
     # The clients leave the sockets of a server that was killed to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -47,7 +47,7 @@ SPOOLED = 60
 @pytest.fixture(scope="module")
 def disk() -> Iterator[power.Disk]:
     """The disk of the station."""
-    if reason := power.why_not():
+    if reason := power.skip_reason():
         pytest.skip(reason)
     with power.disk() as made:
         yield made
@@ -109,7 +109,7 @@ def reconciled(stack: Stack) -> bool:
         env={**os.environ, **QUICK, **stack.environment()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     lines = done.stdout.splitlines()
@@ -295,7 +295,7 @@ def remembered(stack: Stack) -> None:
 
 
 def kill_all(mark: str) -> None:
-    """As the power does: all at once, and nobody starts anything again."""
+    """End all processes at once, as a power cut does, so that nothing is restarted."""
     while living := list(processes.of_stack(mark)):
         for process in sorted(living, key=lambda process: process.part != "supervisord"):
             with contextlib.suppress(ProcessLookupError):

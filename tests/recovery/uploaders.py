@@ -1,4 +1,4 @@
-"""Two ways into the store: a plain S3 client that insists, and `uncia gateway` on a folder."""
+"""Two ways to upload: a plain S3 client that retries, and `uncia gateway` on a folder."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from tests.recovery.faults import Field
+from tests.recovery.faults import FaultContext
 from tests.recovery.photographs import Photograph
 from uncia.storage.object_store import ObjectStore
 
-INSISTS_S = 180
+UPLOAD_TIMEOUT_S = 600
 _AT_ONCE = 4
 
 
 class Uploader(ABC):
-    """Brings photographs into the store, whatever is down."""
+    """Uploads photographs through any outage."""
 
     def __init__(self) -> None:
         self.confirmed = 0
@@ -36,17 +36,20 @@ class Uploader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop whatever was started."""
+        """Stop the processes and connections of this uploader."""
 
     @abstractmethod
     def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
-        """At a steady rate; returns when the store has confirmed all. Raises when it does not for three minutes."""
+        """Upload at a steady rate and return when the store has confirmed all.
+
+        Raises when an upload is not confirmed within `UPLOAD_TIMEOUT_S`.
+        """
 
 
-class Client(Uploader):
-    """Any S3 client: PUT, again and again until it is confirmed."""
+class S3Client(Uploader):
+    """Uploads with any S3 client: repeats every PUT until it is confirmed."""
 
-    def __init__(self, field: Field, station: str) -> None:
+    def __init__(self, field: FaultContext, station: str) -> None:
         super().__init__()
         settings = field.stack.settings()
         self._bucket, self._station = settings.bucket, station
@@ -58,11 +61,11 @@ class Client(Uploader):
         def work() -> None:
             while True:
                 with lock:
-                    place, (photograph, before) = next(waiting, (0, (None, "")))
+                    index, (photograph, prefix) = next(waiting, (0, (None, "")))
                 if photograph is None:
                     return
-                time.sleep(max(0.0, began + place / per_s - time.monotonic()))
-                self._put(photograph.key(self._station, before), photograph.data)
+                time.sleep(max(0.0, began + index / per_s - time.monotonic()))
+                self._put(photograph.key(self._station, prefix), photograph.data)
                 self._count()
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -70,7 +73,7 @@ class Client(Uploader):
                 future.result()
 
     def _put(self, key: str, data: bytes) -> None:
-        give_up = time.monotonic() + INSISTS_S
+        give_up = time.monotonic() + UPLOAD_TIMEOUT_S
         while True:
             try:
                 self._store.client.put_object(Bucket=self._bucket, Key=key, Body=data)
@@ -84,10 +87,10 @@ class Client(Uploader):
         self._store.client.close()
 
 
-class Gateway(Uploader):
+class GatewayUploader(Uploader):
     """`uncia gateway watch` on a folder into which a camera drops its photographs."""
 
-    def __init__(self, field: Field, station: str, spool: Path) -> None:
+    def __init__(self, field: FaultContext, station: str, spool: Path) -> None:
         super().__init__()
         self._folder = field.scratch / f"{station}-photographs"
         self._folder.mkdir(parents=True)
@@ -110,26 +113,26 @@ class Gateway(Uploader):
                     self._count()
 
     def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
-        wanted = self.confirmed + len({photograph for photograph, _ in arrivals})
-        began, give_up = time.monotonic(), time.monotonic() + len(arrivals) / per_s + INSISTS_S
-        for place, photograph in enumerate(dict.fromkeys(photograph for photograph, _ in arrivals)):
-            time.sleep(max(0.0, began + place / per_s - time.monotonic()))
+        expected = self.confirmed + len({photograph for photograph, _ in arrivals})
+        began, give_up = time.monotonic(), time.monotonic() + len(arrivals) / per_s + UPLOAD_TIMEOUT_S
+        for index, photograph in enumerate(dict.fromkeys(photograph for photograph, _ in arrivals)):
+            time.sleep(max(0.0, began + index / per_s - time.monotonic()))
             file = self._folder / photograph.camera / photograph.file
             file.parent.mkdir(exist_ok=True)
             unfinished = file.with_suffix(".part")
             unfinished.write_bytes(photograph.data)
             os.utime(unfinished, (photograph.taken.timestamp(),) * 2)
             unfinished.rename(file)
-        while self.confirmed < wanted:
+        while self.confirmed < expected:
             if time.monotonic() > give_up or self._process.poll() is not None:
-                said = Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-600:]
-                raise TimeoutError(f"the gateway confirmed {self.confirmed} of {wanted} and said {said}")
+                log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-600:]
+                raise TimeoutError(f"the gateway confirmed {self.confirmed} of {expected}; its log ends with {log}")
             time.sleep(0.1)
 
     def close(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -140,9 +143,9 @@ class Gateway(Uploader):
 
 
 @contextlib.contextmanager
-def uploading(field: Field, station: str, spool: Path | None) -> Iterator[Uploader]:
-    """By a gateway when there is a place for its spool, else by a client."""
-    uploader: Uploader = Client(field, station) if spool is None else Gateway(field, station, spool)
+def uploading(field: FaultContext, station: str, spool: Path | None) -> Iterator[Uploader]:
+    """A gateway when `spool` names a folder for its spool, else an S3 client."""
+    uploader: Uploader = S3Client(field, station) if spool is None else GatewayUploader(field, station, spool)
     try:
         yield uploader
     finally:

@@ -1,4 +1,4 @@
-"""The running stack, once for the whole session, and the hands and eyes that tests need on it."""
+"""The running stack, once per session, and fixtures to upload to it and to observe its results."""
 
 import json
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
-from tests.stack.witness import Witness
+from tests.stack.witness import NOT_OURS, Refused, Witness
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
@@ -28,29 +29,30 @@ QUICK = {
     "UNCIA_RECONCILE_EVERY_S": "3",
     "UNCIA_RECONCILE_AFTER_S": "3",
 }
-"""Bursts close soon, so that no test waits long."""
+"""Settings with which bursts close within seconds."""
 
 STACKS: dict[str, Callable[[Path], Stack | ContainerStack]] = {"embedded": Stack, "containers": ContainerStack}
+Send = Callable[..., None]
 KIND = os.environ.get("UNCIA_TEST_STACK", "embedded")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs the stack, and may have to wait for it to start."""
+    """Mark all tests of this folder, with a time limit that includes the start of the stack on a busy machine."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.stack)
             if item.get_closest_marker("timeout") is None:
-                # Containers are built and pulled within the first test's time.
-                item.add_marker(pytest.mark.timeout(240 if KIND == "embedded" else 3600))
+                # Containers are built and pulled within the time of the first test.
+                item.add_marker(pytest.mark.timeout(1200 if KIND == "embedded" else 3600))
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack | ContainerStack]:
-    """All parts, in a folder of their own; UNCIA_TEST_STACK says of which kind."""
+    """A stack with all parts in a temporary folder; UNCIA_TEST_STACK selects its kind."""
     folder = Path(tempfile.mkdtemp(prefix="uncia stack test "))
     models = None
     if KIND == "embedded":
-        # Of its own, because tests install versions and promote them.
+        # A copy, because tests install and promote versions.
         models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
     running = STACKS[KIND](folder / "stack")
     try:
@@ -63,7 +65,7 @@ def stack() -> Iterator[Stack | ContainerStack]:
 
 @pytest.fixture(scope="session")
 def settings(stack: Stack | ContainerStack) -> Settings:
-    """Settings that lead to this stack."""
+    """Settings that connect to this stack."""
     return stack.settings()
 
 
@@ -77,20 +79,20 @@ def store(settings: Settings) -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="session")
 def witness(settings: Settings) -> Iterator[Witness]:
-    """Has seen all that was said on the result topics since the stack came up."""
+    """Everything on the result topics since the stack was started."""
     with Witness(settings).watching() as witness:
         yield witness
 
 
 @pytest.fixture
 def station() -> str:
-    """A station that no other test knows."""
+    """A station that no other test uses."""
     return f"station-{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture
 def upload(store: ObjectStore, settings: Settings) -> Callable[[str, bytes], str]:
-    """Put an object under a key, as any S3 client does; returns its etag."""
+    """Upload an object with any S3 client's PUT; returns its etag."""
 
     def put(key: str, data: bytes) -> str:
         return str(store.client.put_object(Bucket=settings.bucket, Key=key, Body=data)["ETag"]).strip('"')
@@ -100,17 +102,17 @@ def upload(store: ObjectStore, settings: Settings) -> Callable[[str, bytes], str
 
 @pytest.fixture
 def predicted(witness: Witness) -> Callable[..., ImagePredicted]:
-    """The first answer to the upload under a key; waits for it."""
+    """Wait for the first prediction or rejection of the upload with this key, and return it."""
 
     def wait(key: str, limit_s: float = 30) -> ImagePredicted:
-        return witness.wait_for(lambda: witness.predictions(key), limit_s, f"an answer to {key}")[0]
+        return witness.wait_for(lambda: witness.predictions(key), limit_s, f"a prediction of {key}")[0]
 
     return wait
 
 
 @pytest.fixture
 def settled(witness: Witness) -> Callable[..., list[BurstResolved]]:
-    """The bursts of a camera, once there are so many and none of them is open; waits for that."""
+    """Wait until a camera has exactly `count` bursts, none of them provisional, and return them."""
 
     def wait(camera: str, count: int = 1, limit_s: float = 45) -> list[BurstResolved]:
         def all_closed() -> list[BurstResolved]:
@@ -125,13 +127,13 @@ def settled(witness: Witness) -> Callable[..., list[BurstResolved]]:
 
 @pytest.fixture
 def wait_for(witness: Witness) -> Callable[..., object]:
-    """Wait until a condition holds, and return its value."""
+    """Wait until a condition is true, and return its value."""
     return witness.wait_for
 
 
 @pytest.fixture
 def reconcile(stack: Stack) -> Callable[..., list[dict[str, Any]]]:
-    """Run `uncia reconcile --json`; returns its lines, the counts last."""
+    """Run `uncia reconcile --json` and return its decoded lines; the counts are last."""
 
     def run(*arguments: str) -> list[dict[str, Any]]:
         done = subprocess.run(
@@ -139,9 +141,33 @@ def reconcile(stack: Stack) -> Callable[..., list[dict[str, Any]]]:
             env={**os.environ, **stack.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def send(settings: Settings) -> Send:
+    """Produce a message to a topic, marked as one that the witness must ignore."""
+
+    def put(topic: str, value: bytes | None, key: bytes | None = None, **headers: bytes | None) -> None:
+        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
+        try:
+            producer.send(topic, key=key, value=value, headers=[*headers.items(), (NOT_OURS, b"1")]).get(600)
+        finally:
+            producer.close()
+
+    return put
+
+
+@pytest.fixture
+def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
+    """Wait for the dead letter that matches, and return it."""
+
+    def wait(matching: Callable[[Refused], bool]) -> Refused:
+        return witness.wait_for(lambda: witness.refused(matching), 60, "a dead letter")[0]
+
+    return wait

@@ -1,4 +1,4 @@
-"""Photographs, and what only claims to be one."""
+"""Generates photographs, and files that only look like photographs."""
 
 import io
 import secrets
@@ -15,7 +15,10 @@ def photograph(
     size: tuple[int, int] = (1024, 768),
     note: bytes = b"",
 ) -> bytes:
-    """A JPEG with its own content per seed; `time` is DateTimeOriginal, None for no EXIF at all; `note` a maker's."""
+    """A JPEG whose content depends on the seed.
+
+    `time` is its DateTimeOriginal, None for a file without EXIF; `note` is its maker note.
+    """
     picture = Image.linear_gradient("L").rotate(seed % 360).resize(size).convert("RGB")
     picture.putpixel((0, 0), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     tags = Image.Exif()
@@ -29,12 +32,12 @@ def photograph(
 
 
 def fresh_photograph() -> bytes:
-    """A JPEG whose content no other test stores, for tests in which equal content means the same photograph."""
+    """A JPEG whose content no other test uploads, for tests in which equal content means the same photograph."""
     return photograph(secrets.randbits(62))
 
 
 def bomb(side: int = 20_000) -> bytes:
-    """A whole, genuine JPEG of `side` x `side` pixels in few bytes."""
+    """A valid JPEG of `side` x `side` pixels in few bytes (a decompression bomb)."""
     file = io.BytesIO()
     Image.new("L", (side, side), 128).save(file, "JPEG", quality=30)
     return file.getvalue()
@@ -56,7 +59,7 @@ def boxed(brand: bytes) -> bytes:
 
 
 def with_broken_exif(seed: int = 0) -> bytes:
-    """A good picture whose EXIF directory is garbage."""
-    whole = photograph(seed)
-    at = whole.index(b"Exif\0\0") + 6 + 8
-    return whole[:at] + b"\xff" * 24 + whole[at + 24 :]
+    """A valid JPEG whose EXIF directory is garbage."""
+    data = photograph(seed)
+    at = data.index(b"Exif\0\0") + 6 + 8
+    return data[:at] + b"\xff" * 24 + data[at + 24 :]

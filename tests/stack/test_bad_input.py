@@ -1,4 +1,4 @@
-"""Bad input of every kind: named, answered, and without harm to anything else."""
+"""Bad input of every kind gets a rejection or dead letter that names the reason, and affects nothing else."""
 
 import json
 import os
@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from tests.stack.conftest import Send
 from tests.stack.photographs import bomb, boxed, photograph, png, with_broken_exif
-from tests.stack.witness import NOT_OURS, Refused, Witness
+from tests.stack.witness import Refused, Witness
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
 from uncia.kafka.broker import create_topics, read_topics
 from uncia.settings import Settings
@@ -28,27 +29,13 @@ MEMORY_MB = 500
 
 
 @pytest.fixture
-def announce(settings: Settings) -> Announce:
-    """Put a message on the store's topic."""
+def announce(settings: Settings, send: Send) -> Announce:
+    """Produce a message to the store's topic."""
 
     def put(value: bytes, topic: str = STORAGE_CHANGED.full_name(settings)) -> None:
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
-        try:
-            producer.send(topic, value=value, headers=[(NOT_OURS, b"1")]).get(20)
-        finally:
-            producer.close()
+        send(topic, value)
 
     return put
-
-
-@pytest.fixture
-def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
-    """The dead letter that matches; waits for it."""
-
-    def wait(matching: Callable[[Refused], bool]) -> Refused:
-        return witness.wait_for(lambda: witness.refused(matching), 30, "a dead letter")[0]
-
-    return wait
 
 
 def s3_notification(settings: Settings, key: str, etag: str, **changes: Any) -> bytes:
@@ -73,7 +60,7 @@ def s3_notification(settings: Settings, key: str, etag: str, **changes: Any) -> 
         pytest.param(boxed(b"isom"), "image-not-jpeg", "MP4", id="MP4"),
     ],
 )
-def test_a_file_that_is_no_photograph_is_rejected_by_name_and_the_next_is_judged(
+def test_a_file_that_is_no_photograph_is_rejected_with_a_reason_and_the_next_is_predicted(
     data: bytes, reason: str, names: str, upload: Upload, predicted: Predicted, station: str
 ) -> None:
     upload(f"{station}/cam/bad.jpg", data)
@@ -277,7 +264,7 @@ def test_a_topic_full_of_garbage_stops_the_worker_instead_of_emptying_into_the_d
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
     assert worker.returncode == 78

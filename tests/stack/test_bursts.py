@@ -8,7 +8,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -72,16 +74,18 @@ class Bench:
         partition = partition_of(camera, self.settings.partitions)
         self.producer.send(
             topic.full_name(self.settings), key=key or camera.encode(), value=value, partition=partition
-        ).get(timeout=30)
+        ).get(timeout=600)
 
-    def read(self, topic: Topic, until: Callable[[list], bool], what: str) -> list:
+    def read(self, topic: Topic, until: Callable[[list[Any]], bool], what: str) -> list[Any]:
         """All records of a topic, as soon as they satisfy the condition."""
         consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka.split(","), enable_auto_commit=False)
         try:
-            parts = [TopicPartition(topic.full_name(self.settings), each) for each in range(self.settings.partitions)]
+            parts = [
+                TopicPartition(topic.full_name(self.settings), number) for number in range(self.settings.partitions)
+            ]
             consumer.assign(parts)
             consumer.seek_to_beginning(*parts)
-            seen: list = []
+            seen: list[Any] = []
             deadline = time.monotonic() + LIMIT_S
             while not until(seen):
                 assert time.monotonic() < deadline, f"no {what}; the worker's log:\n{self.log.read_text()[-4000:]}"
@@ -138,7 +142,12 @@ def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench:
     assert (south.status, south.closed_by, south.revision) == (BurstStatus.FINAL, CloseReason.IDLE, 2)
 
 
-def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench: Bench) -> None:
+def has_frames(count: int, events: list[BurstResolved]) -> bool:
+    """True when the settled bursts have at least `count` frames."""
+    return sum(len(burst.frames) for burst in settled(events).values()) >= count
+
+
+def test_after_kills_at_any_time_every_revision_is_published_once(bench: Bench) -> None:
     cameras = [f"ridge/{number}" for number in range(5)]
     photos = [Photo(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]
     feed = itertools.product(photos, cameras)
@@ -146,10 +155,7 @@ def test_the_worker_may_be_killed_at_any_time_and_everything_is_said_once(bench:
     for fed in (40, 80):
         for photo, camera in itertools.islice(feed, 40):
             bench.frame(photo, camera)
-        bench.events(
-            lambda events, fed=fed: sum(len(each.frames) for each in settled(events).values()) >= fed - 30,
-            "the first results",
-        )
+        bench.events(partial(has_frames, fed - 30), "the first results")
         bench.end(signal.SIGKILL)
         bench.start(idle_s=600)
     for photo, camera in feed:

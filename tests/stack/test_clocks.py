@@ -54,7 +54,7 @@ def uncia(stack: Stack | ContainerStack) -> Run:
             env={**os.environ, **stack.environment()},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert done.returncode == ends, done.stderr
         return done.stdout

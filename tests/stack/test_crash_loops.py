@@ -1,5 +1,4 @@
-"""A part that dies after every start is told as that, by the real supervisord. A stack of its own: what dies here is
-remembered for minutes."""
+"""The real supervisord: a part that exits after every start is reported as a crash loop. Uses its own stack."""
 
 import json
 import os
@@ -51,12 +50,12 @@ def test_status_tells_a_crash_loop_though_the_part_runs_and_answers(small: Stack
     for _ in range(3):
         pid = small.kill("kafka", signal.SIGKILL)
         until(lambda pid=pid: kafka(small).ready and kafka(small).pid not in (None, pid))  # type: ignore[misc]
-    asked = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
         env={**os.environ, **small.environment()}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert asked.returncode == 1
-    (part,) = [part for part in json.loads(asked.stdout)["parts"] if part["name"] == "kafka"]
+    assert done.returncode == 1
+    (part,) = [part for part in json.loads(done.stdout)["parts"] if part["name"] == "kafka"]
     assert (part["state"], part["restarts"], part["ready"]) == ("crash-loop", 3, True)
     assert "crash loop: 3 restarts" in part["detail"]
     assert "terminated by SIGKILL" in part["detail"]

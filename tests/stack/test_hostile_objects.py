@@ -1,4 +1,4 @@
-"""What nobody should send: each is answered or refused with a reason, and the next good photograph is answered."""
+"""Hostile objects and messages: each is rejected or dead-lettered with a reason, and good photographs still work."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from kafka import KafkaProducer
 
+from tests.stack.conftest import Send
 from tests.stack.photographs import photograph
-from tests.stack.witness import NOT_OURS, Refused, Witness
+from tests.stack.witness import Refused, Witness
 from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
 from uncia.ids import upload_id
 from uncia.infra.local.stack import Stack
@@ -34,32 +34,6 @@ from uncia.topics import (
 
 Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
-Send = Callable[..., None]
-
-
-@pytest.fixture
-def send(settings: Settings) -> Send:
-    """Put a message on a topic, marked as none that the witness should understand."""
-
-    def put(topic: str, value: bytes | None, key: bytes | None = None, **headers: bytes | None) -> None:
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
-        try:
-            marked = [*headers.items(), (NOT_OURS, b"1")]
-            producer.send(topic, key=key, value=value, headers=marked).get(20)
-        finally:
-            producer.close()
-
-    return put
-
-
-@pytest.fixture
-def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
-    """The dead letter that matches; waits for it."""
-
-    def wait(matching: Callable[[Refused], bool]) -> Refused:
-        return witness.wait_for(lambda: witness.refused(matching), 60, "a dead letter")[0]
-
-    return wait
 
 
 def is_answered(upload: Upload, predicted: Predicted, station: str, seed: int) -> None:
@@ -206,13 +180,13 @@ def spoil(stack: Stack, data: bytes) -> None:
 
 def status_of(stack: Stack) -> dict[str, Any]:
     """What `uncia status` says."""
-    asked = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
         env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    told: dict[str, Any] = json.loads(asked.stdout)
-    assert asked.returncode == (not all(part["ready"] and not part["restarts"] for part in told["parts"]))
-    return told
+    status: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (not all(part["ready"] and not part["restarts"] for part in status["parts"]))
+    return status
 
 
 JUNK = [
@@ -253,9 +227,9 @@ def test_junk_on_every_topic_stops_nothing(
         assert burst.frame_count == 1
     after = {part.name: part.pid for part in stack.status()}
     assert after == before
-    told = status_of(stack)
-    assert told["stream"]["problem"] is None
-    assert all(part["ready"] for part in told["parts"])
+    status = status_of(stack)
+    assert status["stream"]["problem"] is None
+    assert all(part["ready"] for part in status["parts"])
     for command in (["watch", "--until-end"], ["bursts", "list"], ["clocks"], ["dead-letters", "list"]):
         done = subprocess.run(
             [sys.executable, "-m", "uncia", *command],

@@ -79,7 +79,7 @@ def test_every_frame_of_the_largest_batch_is_answered_alike(settings: Settings) 
 def test_what_the_repository_holds_is_what_triton_serves(stack: Stack | ContainerStack, settings: Settings) -> None:
     command = [sys.executable, "-m", "uncia", "models", "list", "--json"]
     environment = {**os.environ, **stack.environment(), "UNCIA_MODEL_REPOSITORY": str(settings.model_repository)}
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600, env=environment)
 
     lines = {(line["model"], line["version"]): line["state"] for line in json.loads(answer.stdout)}
     assert lines[settings.model, "1"] == "READY"
@@ -99,5 +99,5 @@ def test_a_dead_process_behind_the_model_is_noticed_and_cured(
     live = read_active_card(settings).version
     assert [line.state for line in control.list_served(settings.model) if line.version == live] == ["READY"]
     assert control.probe(settings.model).health is not ModelHealth.HEALTHY
-    wait_for(lambda: control.probe(settings.model).healthy, 60, "the keeper's cure")
+    wait_for(lambda: control.probe(settings.model).healthy, 60, "the watchdog to reload the model")
     assert not set(stubs(stack)) & set(doomed)

@@ -21,7 +21,7 @@ SAMPLES = SHARED / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
 
 
-def test_an_answer_says_what_was_asked_of_whom(
+def test_a_prediction_names_its_model_version_and_settings(
     upload: Upload, predicted: Predicted, settings: Settings, station: str
 ) -> None:
     data = photograph(200)
@@ -51,7 +51,7 @@ def test_the_whole_vectors_travel_along(upload: Upload, predicted: Predicted, st
     assert all(entry.box is not None for entry in prediction.top)
 
 
-def test_the_focus_taxon_is_told_also_where_it_is_absent(upload: Upload, predicted: Predicted, station: str) -> None:
+def test_the_focus_taxon_is_reported_even_when_it_is_absent(upload: Upload, predicted: Predicted, station: str) -> None:
     upload(f"{station}/cam/x.jpg", photograph(202))
 
     prediction = predicted(f"{station}/cam/x.jpg").prediction

@@ -16,10 +16,10 @@ from uncia.storage.object_store import ObjectStore
 
 Reconcile = Callable[..., list[dict[str, Any]]]
 
-pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
 
-def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(
+def test_the_command_and_the_supervised_part_share_one_ledger(
     stack: Stack, upload: Callable[[str, bytes], str], predicted: Callable[..., ImagePredicted], reconcile: Reconcile,
     monkeypatch: pytest.MonkeyPatch, station: str
 ) -> None:  # fmt: skip
@@ -29,7 +29,7 @@ def test_the_command_and_the_part_that_runs_for_ever_share_what_they_know(
     monkeypatch.setenv("UNCIA_STACK_DIR", str(stack.folder))
     ledger = open_ledger(stack.settings())
     assert ledger.path.is_relative_to(stack.folder)
-    assert ledger.known([upload_key(answer.upload_id)])[upload_key(answer.upload_id)].answered
+    assert ledger.records([upload_key(answer.upload_id)])[upload_key(answer.upload_id)].answered
     ledger.close()
 
 

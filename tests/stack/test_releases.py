@@ -52,10 +52,10 @@ def models(stack: Stack | ContainerStack) -> Models:
 def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[ModelCard]:
     """A second version of the live model: another frame, four classes. Taken away again at the end."""
     write_package(tmp_path / "package", seed=3)
-    told = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
-    name = f"{settings.model}@{told['version']}"
+    output = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
+    name = f"{settings.model}@{output['version']}"
     try:
-        yield read_installed_card(settings.model_repository, settings.model, told["version"])
+        yield read_installed_card(settings.model_repository, settings.model, output["version"])
     finally:
         models("promote", f"{settings.model}@1")
         models("remove", name)
@@ -96,7 +96,7 @@ def stream(
 def failed_requests(stack: Stack, model: str, version: str = "") -> float:
     """What Triton counts as failed, of one version of a model or over all of them."""
     url = f"http://127.0.0.1:{stack.require_identity().ports['triton_metrics']}/metrics"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as answer:
         lines = answer.read().decode().splitlines()
     mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
     if version:
@@ -149,13 +149,15 @@ def test_a_previous_version_whose_process_died_is_revived_and_no_live_request_fa
         os.kill(pid, signal.SIGKILL)
 
     with ModelControl(settings) as control:
-        witness.wait_for(lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the keeper's cure")
+        witness.wait_for(
+            lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the watchdog to reload the version"
+        )
     stream(installed.version)
     assert failed_requests(stack, settings.model, installed.version) == before
 
 
 def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
-    """What the stream said of a file is what a recipe says of it: its frame, the version's graph, float16."""
+    """The stream's scores equal those of offline inference: same frame, same graph, float16."""
     assert answer.prediction is not None
     version = answer.prediction.version
     card = read_installed_card(settings.model_repository, settings.model, version)
@@ -196,7 +198,7 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
     assert prediction is not None and prediction.version == "1"
 
 
-def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
+def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     stack: Stack,
     models: Models,
     installed: ModelCard,
@@ -233,8 +235,8 @@ def test_a_shadow_is_asked_about_the_same_uploads_and_compared(
 
 
 @pytest.fixture
-def example(stack: Stack | ContainerStack, models: Models, tmp_path: Path) -> Callable[..., str]:
-    """Runs an example of docs/predict-service.md, as it stands there, beside `photograph.jpg`; what it prints."""
+def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
+    """Run an example of docs/predict-service.md unchanged, next to `photograph.jpg`; returns its output."""
     page = (ROOT / "docs" / "predict-service.md").read_text(encoding="utf-8")
     (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
     front = tmp_path / "bin" / "uncia"
@@ -298,18 +300,18 @@ def test_an_imported_model_of_2498_labels_answers_in_the_stream(
         'name = "theirs"\nlabels = "labels.txt"\nframe = {width = 64, height = 48}\n'
         'input = {layout = "NCHW", scale = 0.00392156862745098}\noutput = {kind = "logits"}\n'
     )
-    told = json.loads(
+    output = json.loads(
         models(
             "import", str(tmp_path / "theirs.onnx"), "--description", str(tmp_path / "theirs.toml"),
             "--name", settings.model, "--json",
         ).stdout
     )  # fmt: skip
-    name = f"{settings.model}@{told['version']}"
+    name = f"{settings.model}@{output['version']}"
     try:
         models("promote", name)
-        prediction = stream(told["version"]).prediction
+        prediction = stream(output["version"]).prediction
         assert prediction is not None
-        assert (prediction.label_set, prediction.windows.length) == (told["label_set"], 2498)
+        assert (prediction.label_set, prediction.windows.length) == (output["label_set"], 2498)
         assert prediction.top[0].box == pytest.approx((0, 0.04, 1, 0.89))
     finally:
         models("promote", f"{settings.model}@1")
@@ -321,11 +323,11 @@ def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
 ) -> None:
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
     write_package(tmp_path / "package", seed=5)
-    told = models("install", str(tmp_path / "package"), "--name", name).stdout
-    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)." in told
-    told = models("promote", f"{name}@1").stdout
-    assert "is live" not in told
-    assert f"--name {settings.model}" in told
+    output = models("install", str(tmp_path / "package"), "--name", name).stdout
+    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)." in output
+    output = models("promote", f"{name}@1").stdout
+    assert "is live" not in output
+    assert f"--name {settings.model}" in output
     answer = stream("1")
     assert answer.prediction is not None
     assert answer.prediction.model == settings.model

@@ -1,4 +1,4 @@
-"""Replays on the real stack: beside live, going on after a kill, promoted once, dropped without a trace."""
+"""Replays on the real stack: parallel to live, resumed after a kill, promoted once, dropped without a trace."""
 
 import json
 import os
@@ -17,6 +17,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from tests.stack.containers import ContainerStack
+from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.witness import is_junk
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
@@ -240,7 +241,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     replay: Commands,
     name: str,
@@ -255,7 +256,7 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     camera = f"{station}/north"
     # A second after a close live revises nothing any more; until then the new content would take the place of the
     # old one by itself.
-    load_deployment(replay, tmp_path, station, "north", burstLateness=1)
+    load_deployment(replay.environment, tmp_path, station, "north", burstLateness=1, since=2010)
     keys = [f"{camera}/IMG_{number:04}.JPG" for number in range(8)]
     for number, key in enumerate(keys):
         taken = datetime(2014, 5, 1, 10 + number // 4, 0, number % 4)
@@ -283,27 +284,13 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
     assert set(replay.json("status", name)["held"]) >= {str(HoldReason.OBJECT_CHANGED), str(HoldReason.OBJECT_GONE)}
 
 
-def load_deployment(replay: Commands, folder: Path, station: str, camera: str, **own: int) -> None:
-    """A deployment of this camera from 2010 on, with settings of its own."""
-    file = folder / "deployments.csv"
-    columns = ["deploymentID", "locationID", "cameraID", "latitude", "longitude", "deploymentStart", *own]
-    values = [f"{station}-{camera}", station, camera, "28.2", "83.9", "2010-01-01T00:00:00Z", *map(str, own.values())]
-    file.write_text(f"{','.join(columns)}\n{','.join(values)}\n", encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "uncia", "deployments", "load", str(file)],
-        env=replay.environment,
-        check=True,
-        timeout=60,
-    )
-
-
 def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
     """The newest revision of each burst of a station that stands."""
     found = bursts_in(settings).items()
     return {name: b for name, b in found if b.station == station and b.status is not BurstStatus.SUPERSEDED}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_start_that_is_refused_leaves_nothing(
     replay: Commands,
     name: str,
@@ -328,10 +315,10 @@ def test_a_start_that_is_refused_leaves_nothing(
         ("--station", station, "--settings", "ensemble_rule=stacked",
          "--settings", "ensemble_weights=/no/file"): "the worker bursts does not start",
     }.items():  # fmt: skip
-        said = replay.refused("start", name, *arguments)
-        assert why in said, said
-        assert "Traceback" not in said
-        assert "hunter2" not in said
+        output = replay.refused("start", name, *arguments)
+        assert why in output, output
+        assert "Traceback" not in output
+        assert "hunter2" not in output
         assert not [topic for topic in existing_topics(settings) if name in topic]
         with connect_to_log(namespaced(settings, name)) as log:
             assert log.groups() == []

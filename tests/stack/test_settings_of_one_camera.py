@@ -1,4 +1,4 @@
-"""What a deployment sets for its camera alone holds from upload to verdict; late frames are told; bursts explained."""
+"""Settings of one deployment apply from upload to verdict; late frames are reported; bursts are explained."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.stack.containers import ContainerStack
+from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.witness import Witness
 from uncia.events import BurstResolved, BurstStatus, FrameLate, ImagePredicted
@@ -29,16 +30,22 @@ TAKEN = datetime(2026, 5, 1, 10, 0, 0)
 
 
 @pytest.fixture
-def uncia(stack: Stack | ContainerStack) -> Run:
-    """Runs a command and returns what it prints."""
+def environment(stack: Stack | ContainerStack) -> dict[str, str]:
+    """Environment of commands that use this stack."""
+    return {**os.environ, **stack.environment(), "COLUMNS": "240"}
+
+
+@pytest.fixture
+def uncia(environment: dict[str, str]) -> Run:
+    """Run a command and return its output."""
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "uncia", *arguments],
-            env={**os.environ, **stack.environment(), "COLUMNS": "240"},
+            env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -58,22 +65,19 @@ def shoot(upload: Upload, predicted: Predicted, station: str) -> Callable[..., I
     return shoot
 
 
-def load(uncia: Run, folder: Path, station: str, camera: str, **own: int) -> None:
-    file = folder / "deployments.csv"
-    columns = ["deploymentID", "locationID", "cameraID", "latitude", "longitude", "deploymentStart", *own]
-    values = [f"{station}-{camera}", station, camera, "28.2", "83.9", "2020-01-01T00:00:00Z", *map(str, own.values())]
-    file.write_text(f"{','.join(columns)}\n{','.join(values)}\n", encoding="utf-8")
-    assert "published=1" in uncia("deployments", "load", str(file))
-
-
 def listed(uncia: Run, camera: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in uncia("bursts", "list", "--camera", camera, "--json").splitlines()]
 
 
 def test_the_gaps_of_a_deployment_make_one_burst_and_one_event_where_others_have_two(
-    uncia: Run, shoot: Callable[..., ImagePredicted], settled: Settled, station: str, tmp_path: Path
+    uncia: Run,
+    environment: dict[str, str],
+    shoot: Callable[..., ImagePredicted],
+    settled: Settled,
+    station: str,
+    tmp_path: Path,
 ) -> None:
-    load(uncia, tmp_path, station, "patient", burstGap=120, eventGap=7200, independenceGap=7200)
+    load_deployment(environment, tmp_path, station, "patient", burstGap=120, eventGap=7200, independenceGap=7200)
     # All but the same picture, so that all show the same.
     seeds = iter(range(1500, 1500 + 6 * 360, 360))
     for camera in ("patient", "usual"):
@@ -95,21 +99,22 @@ def test_the_gaps_of_a_deployment_make_one_burst_and_one_event_where_others_have
 def test_a_burst_is_explained_frame_by_frame_and_revision_by_revision(
     uncia: Run, shoot: Callable[..., ImagePredicted], settled: Settled, station: str
 ) -> None:
-    answers = [shoot("told", after_s, 1600 + after_s) for after_s in (0, 2, 4)]
-    (burst,) = settled(f"{station}/told")
+    answers = [shoot("explained", after_s, 1600 + after_s) for after_s in (0, 2, 4)]
+    (burst,) = settled(f"{station}/explained")
 
-    (row,) = listed(uncia, f"{station}/told")
+    (row,) = listed(uncia, f"{station}/explained")
     assert (row["burst_id"], row["frames"], row["status"]) == (burst.burst_id, 3, "final")
-    told = json.loads(uncia("bursts", "explain", burst.burst_id, "--json"))
-    assert [frame["image_id"] for frame in told["frames"]] == [answer.image_id for answer in answers]
-    assert told["frames"][1]["joined"] == "within the gap of the frame before"
-    assert told["revisions"][-1]["status"] == "final"
-    assert any(frame["deciding"] for frame in told["frames"])
+    explanation = json.loads(uncia("bursts", "explain", burst.burst_id, "--json"))
+    assert [frame["image_id"] for frame in explanation["frames"]] == [answer.image_id for answer in answers]
+    assert explanation["frames"][1]["joined"] == "within the gap of the frame before"
+    assert explanation["revisions"][-1]["status"] == "final"
+    assert any(frame["deciding"] for frame in explanation["frames"])
     assert burst.burst_id in uncia("bursts", "explain", burst.burst_id)
 
 
-def test_a_frame_beyond_lateness_is_told_on_the_late_topic_and_in_status(
+def test_a_frame_beyond_the_allowed_lateness_is_on_the_late_topic_and_in_the_status(
     uncia: Run,
+    environment: dict[str, str],
     shoot: Callable[..., ImagePredicted],
     settled: Settled,
     witness: Witness,
@@ -117,7 +122,7 @@ def test_a_frame_beyond_lateness_is_told_on_the_late_topic_and_in_status(
     station: str,
     tmp_path: Path,
 ) -> None:
-    load(uncia, tmp_path, station, "slow", burstLateness=1)
+    load_deployment(environment, tmp_path, station, "slow", burstLateness=1)
     shoot("slow", 0, 1700)
     (missed,) = settled(f"{station}/slow")
     closed = missed.closed_at
@@ -128,12 +133,12 @@ def test_a_frame_beyond_lateness_is_told_on_the_late_topic_and_in_status(
     both = settled(f"{station}/slow", 2)
     assert [burst.flags for burst in both] == [(), ("late",)]
     assert (both[0].burst_id, both[0].status) == (missed.burst_id, BurstStatus.FINAL)
-    told = [
+    late_events = [
         FrameLate.from_bytes(message.value)
         for message in read_topics(settings, (FRAME_LATE,), from_beginning=True, until_end=True)
         if message.key == f"{station}/slow".encode() and message.value is not None
     ]
-    assert [(each.image_id, each.missed_burst_id, each.burst_id) for each in told] == [
+    assert [(frame.image_id, frame.missed_burst_id, frame.burst_id) for frame in late_events] == [
         (late.image_id, missed.burst_id, both[1].burst_id)
     ]
-    assert "came too late for their burst" in uncia("status")
+    assert "late frames" in uncia("status")

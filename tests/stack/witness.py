@@ -1,4 +1,4 @@
-"""Reads the result topics for as long as the tests run, so that a test can wait for what it caused."""
+"""Consumes the result topics while the tests run, so that a test can wait for the results of its uploads."""
 
 import threading
 import time
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from kafka.errors import KafkaError
 
+from tests.waiting import SCALE
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, DeadLetter, ImagePredicted
 from uncia.kafka.broker import Message, read_topics
@@ -19,17 +20,17 @@ from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
 T = TypeVar("T")
 
 NOT_OURS = "uncia-test-junk"
-"""Header of messages that a test puts on a topic and nobody is to understand."""
+"""Header of the invalid messages that tests produce to result topics; the witness ignores them."""
 
 
 def is_junk(message: Message) -> bool:
-    """The message was put there by a test of what is no event."""
+    """True for an invalid message that a test produced."""
     return any(name == NOT_OURS for name, _ in message.headers)
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A dead letter: why, and the original message."""
+    """A dead letter: its cause and the original message."""
 
     why: DeadLetter
     key: bytes | None
@@ -37,7 +38,7 @@ class Refused:
 
 
 class Witness:
-    """Everything seen since the stack came up, by object key, by camera, by dead letter."""
+    """All results since the stack was started, by object key, camera and dead letter."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -51,7 +52,7 @@ class Witness:
 
     @contextmanager
     def watching(self) -> Iterator["Witness"]:
-        """Read in a thread until the block ends. A broker that goes away is read again from the start."""
+        """Consume in a thread until the block ends. After a broker failure, start over at the earliest offset."""
         stop = threading.Event()
         thread = threading.Thread(target=self._watch, args=(stop,), name="witness")
         thread.start()
@@ -62,22 +63,22 @@ class Witness:
             thread.join(20)
 
     def predictions(self, key: str) -> list[ImagePredicted]:
-        """All answers to uploads under this key, in order."""
+        """All predictions and rejections of uploads with this key, in order."""
         with self._news:
             return list(self._predicted[key])
 
     def of_camera(self, camera: str) -> list[ImagePredicted]:
-        """All answers to uploads of a camera."""
+        """All predictions and rejections of a camera."""
         with self._news:
-            return [each for answers in self._predicted.values() for each in answers if each.camera == camera]
+            return [image for images in self._predicted.values() for image in images if image.camera == camera]
 
     def bursts(self, camera: str) -> list[BurstResolved]:
-        """The newest revision of each burst of a camera, earliest burst first."""
+        """The latest revision of every burst of a camera, in order of time."""
         with self._news:
             return sorted(self._bursts[camera].values(), key=lambda burst: burst.started_at)
 
     def revisions(self, burst_id: str) -> list[BurstResolved]:
-        """Everything said about one burst, in order."""
+        """All revisions of one burst, in order."""
         with self._news:
             return list(self._revisions[burst_id])
 
@@ -86,14 +87,14 @@ class Witness:
         with self._news:
             return [letter for letter in self._refused if matching(letter)]
 
-    def wait_for(self, condition: Callable[[], T], limit_s: float = 30, what: str = "") -> T:
-        """The condition's value as soon as it is true. Fails the test when it is not within the limit."""
-        deadline = time.monotonic() + limit_s
+    def wait_for(self, condition: Callable[[], T | None], limit_s: float = 30, what: str = "") -> T:
+        """The condition's value as soon as it is true. Fails the test when it is not within the scaled limit."""
+        deadline = time.monotonic() + SCALE * limit_s
         while not (value := condition()):
             if self.failure is not None:
                 raise AssertionError("an event on the topics cannot be read") from self.failure
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {limit_s:g} s: {what or condition}")
+                raise AssertionError(f"not within {SCALE * limit_s:g} s: {what or condition}")
             with self._news:
                 self._news.wait(0.1)
         return value

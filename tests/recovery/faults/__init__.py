@@ -1,40 +1,40 @@
-"""All that is made to go wrong, one class each: what it does (`strike`), how it ends (`heal`), what is promised."""
+"""The faults, one class each: how it starts (`inject`), how it ends (`revert`), and what Uncia promises for it."""
 
 import random
 import signal
 from collections.abc import Iterator
 
-from tests.recovery.faults.fault import Fault, Field
-from tests.recovery.faults.processes import Company, Freeze, Kill, KillModel, Usurped
-from tests.recovery.faults.surroundings import DiskFull, NotificationsLost
+from tests.recovery.faults.environment import DiskFull, NotificationsLost
+from tests.recovery.faults.fault import Fault, FaultContext
+from tests.recovery.faults.processes import Freeze, Kill, KillModel, ReplacedWhileFrozen, SecondWorkerJoins
 
-__all__ = ["BESIDE", "KILLED", "Fault", "Field", "Kill", "KillModel", "catalogue", "drawn"]
+__all__ = ["LIVE_PATH", "OFF_LIVE_PATH", "Fault", "FaultContext", "Kill", "KillModel", "catalogue", "random_faults"]
 
-KILLED = ("intake", "predict", "bursts", "kafka", "seaweedfs", "triton")
-"""Parts through which every live photograph goes."""
+LIVE_PATH = ("intake", "predict", "bursts", "kafka", "seaweedfs", "triton")
+"""Parts that process every live photograph."""
 
-BESIDE = ("predict-backfill", "clocks")
-"""Parts that live photographs do not wait for."""
+OFF_LIVE_PATH = ("predict-backfill", "clocks")
+"""Parts that live photographs do not pass through."""
 
 
 def catalogue() -> list[Fault]:
-    """Every fault once, fresh."""
+    """A new instance of every fault."""
     return [
-        *(Kill(part) for part in (*KILLED, *BESIDE)),
+        *(Kill(part) for part in (*LIVE_PATH, *OFF_LIVE_PATH)),
         KillModel(),
-        *(Freeze(part) for part in (*KILLED, *BESIDE)),
-        Company("intake"),
-        Company("predict"),
-        Company("bursts"),
-        Company("bursts", leaves=signal.SIGKILL),
-        Usurped("bursts"),
+        *(Freeze(part) for part in (*LIVE_PATH, *OFF_LIVE_PATH)),
+        SecondWorkerJoins("intake"),
+        SecondWorkerJoins("predict"),
+        SecondWorkerJoins("bursts"),
+        SecondWorkerJoins("bursts", leaves=signal.SIGKILL),
+        ReplacedWhileFrozen("bursts"),
         DiskFull(),
         NotificationsLost(),
     ]
 
 
-def drawn(rounds: int, seed: int) -> Iterator[Fault]:
-    """Faults for so many rounds: all of them in a drawn order, then all again in another."""
+def random_faults(rounds: int, seed: int) -> Iterator[Fault]:
+    """Faults for `rounds` rounds: all in random order, then all again in another order."""
     chance = random.Random(seed)
     waiting: list[Fault] = []
     for _ in range(rounds):

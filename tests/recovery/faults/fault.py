@@ -1,4 +1,4 @@
-"""What a fault is, and what it may do to."""
+"""Base class of the faults, and the stack that they act on."""
 
 import os
 import signal
@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from tests.waiting import SCALE
 from uncia.errors import StackError
 from uncia.infra.local.layout import Layout
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
 
 
-class Field:
-    """The running stack as faults see it."""
+class FaultContext:
+    """The running stack that faults act on."""
 
     def __init__(self, stack: Stack, settings: Mapping[str, str], scratch: Path) -> None:
         self.stack = stack
@@ -26,31 +27,31 @@ class Field:
 
     @property
     def supervisor(self) -> Supervisor:
-        """To stop and start parts."""
+        """supervisord's client, to stop and start parts."""
         identity = self.stack.require_identity()
         return Supervisor(Layout(self.stack.folder, Path(identity.runtime_dir)))
 
     def environment(self) -> dict[str, str]:
-        """For another process of this stack."""
+        """Environment of another process of this stack."""
         return {**os.environ, **self._settings, **self.stack.environment()}
 
     def wait_ready(self, part: str, limit_s: float = 60) -> None:
-        """Until a part answers."""
-        deadline = time.monotonic() + limit_s
+        """Wait until a part is ready."""
+        deadline = time.monotonic() + SCALE * limit_s
         while not any(status.name == part and status.ready for status in self.stack.status()):
             if time.monotonic() > deadline:
-                raise StackError(f"{part} did not come back within {limit_s:.0f} s")
+                raise StackError(f"{part} did not come back within {SCALE * limit_s:.0f} s")
             time.sleep(0.2)
 
 
 class Fault(ABC):
-    """Something that goes wrong at one moment and ends at another. One class, one way to fail."""
+    """A failure with a start and an end; one class per kind of failure."""
 
-    promise: ClassVar[str] = "it starts again by itself; nothing is lost, no burst changes"
+    promise: ClassVar[str] = "supervisord restarts it; nothing is lost, no burst changes"
     by_gateway: ClassVar[bool] = False
-    """The photographs come through `uncia gateway`, not from a plain S3 client."""
+    """The photographs are uploaded by `uncia gateway`, not by a plain S3 client."""
     kill: ClassVar[bool] = False
-    """Ends at once and is cured by the stack itself: the time to recover counts from the strike."""
+    """A kill, from which the stack recovers by itself: the recovery time counts from the injection."""
 
     def __init__(self, part: str = "", lasts_s: float = 0) -> None:
         self.part = part
@@ -59,31 +60,31 @@ class Fault(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """As the table shows it."""
+        """Name in the results table."""
 
     @abstractmethod
-    def strike(self, field: Field) -> None:
-        """Make it go wrong."""
+    def inject(self, field: FaultContext) -> None:
+        """Start the fault."""
 
-    def heal(self, field: Field) -> None:  # noqa: B027
-        """End it, `lasts_s` after the strike."""
+    def revert(self, field: FaultContext) -> None:  # noqa: B027
+        """End the fault, `lasts_s` after the injection."""
 
-    def prepare(self, field: Field) -> Path | None:
-        """Before the first upload. A path is the folder in which the gateway shall keep its spool."""
+    def prepare(self, field: FaultContext) -> Path | None:
+        """Prepare before the first upload. May return the folder for the gateway's spool."""
         return None
 
-    def tidy(self, field: Field) -> None:  # noqa: B027
-        """After the round, whatever came of it."""
+    def clean_up(self, field: FaultContext) -> None:  # noqa: B027
+        """Clean up after the round, also after a failure."""
 
-    def why_not(self) -> str | None:
-        """Why it cannot be done on this machine."""
+    def skip_reason(self) -> str | None:
+        """Why the fault cannot be injected on this machine; None when it can."""
         return None
 
 
 class SecondWorker:
-    """Another process of one worker's group, beside the one that supervisord keeps."""
+    """A second process in a worker's consumer group, in addition to the one that supervisord runs."""
 
-    def __init__(self, field: Field, worker: str) -> None:
+    def __init__(self, field: FaultContext, worker: str) -> None:
         folder = field.scratch / f"second-{worker}-{time.monotonic_ns()}"
         folder.mkdir(parents=True)
         self.ready = folder / "ready"
@@ -94,19 +95,19 @@ class SecondWorker:
             )
 
     def wait_ready(self, limit_s: float = 60) -> None:
-        """Until it has its partitions."""
-        deadline = time.monotonic() + limit_s
+        """Wait until it has its partitions."""
+        deadline = time.monotonic() + SCALE * limit_s
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise StackError(f"the second worker did not become ready: {self.ready.parent / 'log'}")
             time.sleep(0.1)
 
     def end(self, how: signal.Signals) -> None:
-        """End it, so or so."""
+        """End the process with the signal `how`."""
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(how)
         try:
-            self.process.wait(30)
+            self.process.wait(SCALE * 30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -1,18 +1,19 @@
-"""Parts that die, freeze, or get company."""
+"""Faults of processes: killed, frozen, or joined by a second worker."""
 
 import contextlib
 import os
 import signal
 import time
-from pathlib import Path
 
-from tests.recovery.faults.fault import Fault, Field, SecondWorker
+import psutil
+
+from tests.recovery.faults.fault import Fault, FaultContext, SecondWorker
 from uncia.errors import StackError
 from uncia.infra.local import processes
 
 
 class Kill(Fault):
-    """`kill -9` of one part; supervisord starts it again."""
+    """`kill -9` of one part; supervisord restarts it."""
 
     kill = True
 
@@ -20,26 +21,26 @@ class Kill(Fault):
     def name(self) -> str:
         return f"kill -9 {self.part}"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         field.stack.kill(self.part, signal.SIGKILL)
 
 
 class KillModel(Fault):
-    """`kill -9` of the process behind Triton's model, which Triton does not notice; the keeper does."""
+    """`kill -9` of the process behind Triton's model, which Triton does not notice but its watchdog does."""
 
-    promise = "the keeper sees that no inference succeeds and loads the model again"
+    promise = "the watchdog notices that inference fails and reloads the model"
     kill = True
 
     @property
     def name(self) -> str:
         return "kill -9 model process"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         identity = field.stack.require_identity()
         stubs = [
             process.pid
             for process in processes.of_stack(identity.stack_id)
-            if b"triton_python_backend_stub" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            if any("triton_python_backend_stub" in argument for argument in psutil.Process(process.pid).cmdline())
         ]
         if not stubs:
             raise StackError("Triton has no model process")
@@ -48,9 +49,9 @@ class KillModel(Fault):
 
 
 class Freeze(Fault):
-    """SIGSTOP: the part is there and does not answer; its sessions run out and it does not know."""
+    """SIGSTOP: the part exists but does not respond, and its sessions expire without its noticing."""
 
-    promise = "who wakes up finds what changed meanwhile, and does nothing twice"
+    promise = "after it continues, it notices what has changed and repeats nothing"
 
     def __init__(self, part: str, lasts_s: float = 30) -> None:
         super().__init__(part, lasts_s)
@@ -60,19 +61,19 @@ class Freeze(Fault):
     def name(self) -> str:
         return f"SIGSTOP {self.part} {self.lasts_s:.0f} s"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         self._pid = field.stack.kill(self.part, signal.SIGSTOP)
 
-    def heal(self, field: Field) -> None:
-        # The keeper may have ended a Triton that did not answer.
+    def revert(self, field: FaultContext) -> None:
+        # The watchdog may have ended a Triton that did not respond.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
 
 
-class Company(Fault):
-    """A second worker joins the group and leaves it again: partitions move there and back."""
+class SecondWorkerJoins(Fault):
+    """A second worker joins the consumer group and leaves it: partitions move there and back."""
 
-    promise = "partitions move there and back; what was in hand is done again by the new owner"
+    promise = "partitions move there and back; the new owner repeats unfinished work"
 
     def __init__(self, part: str, lasts_s: float = 8, leaves: signal.Signals = signal.SIGTERM) -> None:
         super().__init__(part, lasts_s)
@@ -83,26 +84,26 @@ class Company(Fault):
     def name(self) -> str:
         return f"second {self.part}, leaves by {self._leaves.name}"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         self._second = SecondWorker(field, self.part)
         self._second.wait_ready()
 
-    def heal(self, field: Field) -> None:
+    def revert(self, field: FaultContext) -> None:
         if self._second is not None:
             self._second.end(self._leaves)
             self._second = None
 
-    tidy = heal
+    clean_up = revert
 
 
-class Usurped(Fault):
-    """One worker freezes, another takes its partitions over, the first wakes up and believes that they are its own.
+class ReplacedWhileFrozen(Fault):
+    """One worker freezes, another takes over its partitions, and the first continues as if it still owned them.
 
-    When both have been awake for a moment the second is killed, so that the first has to go on from what stands in
-    the log: had it overwritten anything when it awoke, that would be gone now.
+    After both have run for a moment, the second is killed, so that the first must continue from the log. Anything that
+    it had overwritten when it continued would be lost now.
     """
 
-    promise = "a worker that wakes up after its partitions were given away writes nothing into them"
+    promise = "a worker that continues after losing its partitions writes nothing to them"
 
     def __init__(self, part: str, lasts_s: float = 20) -> None:
         super().__init__(part, lasts_s)
@@ -113,18 +114,18 @@ class Usurped(Fault):
     def name(self) -> str:
         return f"{self.part} frozen {self.lasts_s:.0f} s and replaced"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         self._second = SecondWorker(field, self.part)
         self._second.wait_ready()
         self._pid = field.stack.kill(self.part, signal.SIGSTOP)
 
-    def heal(self, field: Field) -> None:
+    def revert(self, field: FaultContext) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
         time.sleep(4)
-        self.tidy(field)
+        self.clean_up(field)
 
-    def tidy(self, field: Field) -> None:
+    def clean_up(self, field: FaultContext) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
         if self._second is not None:

@@ -1,1 +1,1 @@
-"""Power cuts: a disk that forgets what was not synced, and the trace of what is synced before an answer."""
+"""Power cuts: a disk that loses unsynced data, and a trace of what is synced before a response."""

@@ -1,8 +1,8 @@
-"""A disk whose power can be cut: an ext4 file system in a file, which the kernel shuts down on the spot.
+"""A disk whose power can be cut: an ext4 file system in a file, which the kernel shuts down immediately.
 
-`EXT4_IOC_SHUTDOWN` without a flush of the journal is what xfstests uses for it: from that moment nothing reaches the
-disk any more. Mounted again, it holds what was synced, and of the rest what had been written out by then, which the
-long commit interval keeps little.
+Like xfstests, this uses `EXT4_IOC_SHUTDOWN` without a flush of the journal: from then on nothing reaches the disk.
+Mounted again, the disk has everything that was synced, and of the rest only what had been written back by then; the
+long commit interval keeps that small.
 """
 
 import fcntl
@@ -32,8 +32,8 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 class Disk:
     """The mounted file system. `folder` is its root."""
 
-    def __init__(self, place: Path) -> None:
-        self._image, self.folder = place / "disk.img", place / "disk"
+    def __init__(self, folder: Path) -> None:
+        self._image, self.folder = folder / "disk.img", folder / "disk"
         self.folder.mkdir()
         with self._image.open("wb") as file:
             file.truncate(_SIZE)
@@ -41,11 +41,11 @@ class Disk:
         self.mount()
 
     def mount(self) -> None:
-        """Mount it; the journal of a cut one is replayed."""
+        """Mount it; after a power cut the journal is replayed."""
         _run("mount", "-o", f"loop,commit={_COMMIT_S}", str(self._image), str(self.folder))
 
     def cut(self) -> None:
-        """Cut the power: reads and writes fail from here on."""
+        """Cut the power: reads and writes fail from now on."""
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(handle, _SHUTDOWN, struct.pack("I", _WITHOUT_FLUSH))
@@ -53,12 +53,12 @@ class Disk:
             os.close(handle)
 
     def restore(self) -> None:
-        """Power comes back. Whoever used the disk must have ended."""
+        """Restore the power. Processes that used the disk must have exited."""
         self.unmount()
         self.mount()
 
-    def unmount(self, limit_s: float = 20) -> None:
-        """Unmount it, once the last process that was killed has let go of it."""
+    def unmount(self, limit_s: float = 120) -> None:
+        """Unmount it as soon as the last killed process has released it."""
         deadline = time.monotonic() + limit_s
         while self.folder.is_mount():
             try:
@@ -71,7 +71,7 @@ class Disk:
 
 @contextmanager
 def disk() -> Iterator[Disk]:
-    """A disk for one test; nothing stays mounted. In a folder whose path is short and plain."""
+    """A disk for one test, in a folder with a short and plain path; it is always unmounted."""
     place = Path(tempfile.mkdtemp(prefix="uncia-power-"))
     made: Disk | None = None
     try:
@@ -86,8 +86,8 @@ def disk() -> Iterator[Disk]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def why_not() -> str | None:
-    """Why power cannot be cut on this machine; None where it can."""
+def skip_reason() -> str | None:
+    """Why power cuts cannot be simulated on this machine; None when they can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "cutting the power of a disk needs root on Linux"
     if missing := [tool for tool in _TOOLS if not shutil.which(tool, path=_PATH)]:
@@ -96,10 +96,10 @@ def why_not() -> str | None:
         with disk() as tried:
             tried.cut()
     except (OSError, subprocess.CalledProcessError) as error:
-        told = getattr(error, "stderr", "") or str(error)
-        return f"no disk can be mounted here, or its power not cut: {told.strip()}"
+        reason = getattr(error, "stderr", "") or str(error)
+        return f"this machine cannot mount a disk or cut its power: {reason.strip()}"
     return None
 
 
-def _run(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": _PATH})
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=600, env={**os.environ, "PATH": _PATH})

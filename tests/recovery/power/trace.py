@@ -1,7 +1,7 @@
-"""What a program had on disk when it answered, read from the system calls that strace saw.
+"""Determines which data a program had on disk when it responded, from the system calls that strace recorded.
 
-The model of a disk that forgets: a write makes a file dirty, a sync of that file makes it clean, and what is dirty at
-the moment of the answer would be lost. Files that are written through (`chattr +S`) never become dirty.
+Model of a power cut: a write makes a file dirty, a sync of that file makes it clean, and files that are dirty at the
+time of the response would be lost. Files with the sync attribute (`chattr +S`) never become dirty.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ def parse(lines: Iterable[str]) -> Iterator[Call]:
 
 
 def dirty_at_answer(calls: Iterable[Call], port: int, answer: str = "HTTP/1.1 200", below: str = "/") -> list[set[str]]:
-    """For each answer that is sent from `port`: the files `below` a folder that were written and not synced by then."""
+    """For every response sent from `port`: the files `below` a folder that are written but not synced at that time."""
     dirty: set[str] = set()
     found = []
     for call in calls:
@@ -77,39 +77,39 @@ def dirty_at_answer(calls: Iterable[Call], port: int, answer: str = "HTTP/1.1 20
 
 @contextlib.contextmanager
 def traced(pid: int, out: Path) -> Iterator[None]:
-    """Trace a running process with all its threads; `out` holds the trace when the block ends."""
+    """Trace a running process with all its threads; the trace is in `out` when the block ends."""
     command = ["strace", "-f", "-yy", "-s", "64", "-o", str(out), "-e", f"trace={','.join(sorted(WRITES | SYNCS))}"]
     tracer = subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
     try:
-        # It says so once it is attached to all threads.
-        said = tracer.stderr.readline()
-        if "attached" not in said:
-            raise RuntimeError(f"strace cannot attach: {said.strip()}")
+        # strace prints this line once it is attached to all threads.
+        message = tracer.stderr.readline()
+        if "attached" not in message:
+            raise RuntimeError(f"strace cannot attach: {message.strip()}")
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.stderr.close()
-        tracer.wait(20)
+        tracer.wait(120)
 
 
 def why_no_trace() -> str | None:
-    """Why nothing can be traced here; None where it can."""
+    """Why processes cannot be traced on this machine; None when they can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
     with subprocess.Popen(["sleep", "30"]) as other:
         tracer = subprocess.Popen(["strace", "-p", str(other.pid)], stderr=subprocess.PIPE, text=True)
         assert tracer.stderr is not None
-        said = tracer.stderr.readline()
+        message = tracer.stderr.readline()
         tracer.kill()
         tracer.wait()
         tracer.stderr.close()
         other.kill()
-    return None if "attached" in said else f"strace cannot attach here: {said.strip()}"
+    return None if "attached" in message else f"strace cannot attach here: {message.strip()}"
 
 
-def wait_until_written(out: Path, text: str, limit_s: float = 10) -> None:
-    """Until the trace holds a text: strace writes it a moment later."""
+def wait_until_written(out: Path, text: str, limit_s: float = 120) -> None:
+    """Wait until the trace contains `text`, which strace writes with a delay."""
     deadline = time.monotonic() + limit_s
     while text not in out.read_text(encoding="utf-8", errors="replace"):
         if time.monotonic() > deadline:
@@ -118,5 +118,5 @@ def wait_until_written(out: Path, text: str, limit_s: float = 10) -> None:
 
 
 def paths_of(files: Iterable[str]) -> set[Path]:
-    """The files as paths; those that were deleted meanwhile are left out."""
+    """The files as paths, without those that were deleted meanwhile."""
     return {Path(os.fsdecode(file)) for file in files if Path(file).exists()}

@@ -78,7 +78,7 @@ def test_the_last_error_is_found_in_every_log_format(log: str, error: str) -> No
 
 def test_a_ready_part_in_a_crash_loop_is_not_healthy() -> None:
     loop = find_loops([exited(30)] * 3, NOW)["bursts"]
-    part = PartStatus("bursts", "running", 7, True, "has its partitions").with_crash_loop(loop)
+    part = PartStatus("bursts", "running", 7, True, "partitions assigned").with_crash_loop(loop)
     assert not part.healthy
     assert part.ready
     assert (part.state, part.restarts) == ("crash-loop", 3)

@@ -10,7 +10,7 @@ from uncia.infra.local.lifetime import stop_on_exit
 
 
 class FakeStack:
-    """Counts calls of `down`; raises the signal `during` in each."""
+    """Counts calls of `down`; raises the signal `during` in every call."""
 
     def __init__(self, during: signal.Signals | None = None) -> None:
         self.count, self._during = 0, during

@@ -1,6 +1,6 @@
-"""A day in the field in small: photographs of several cameras whose bursts are known beforehand.
+"""Photographs of several cameras with known bursts, uploaded in realistic disorder.
 
-The same seed gives the same bytes, so that rounds can be compared with each other; only the station's name is new.
+The same seed gives the same bytes, so that rounds can be compared; only the station's name is new in every round.
 """
 
 import random
@@ -13,31 +13,31 @@ import numpy as np
 from tests.recovery.photographs import Photograph, Trigger, cut_off, picture
 
 PER_SERIES = 39
-"""Photographs of one series, all cameras together."""
+"""Photographs per series, over all cameras."""
 
-Noted = Callable[[int], Trigger | None]
-"""From a frame's place in its burst to what the camera notes."""
+TriggerOf = Callable[[int], Trigger | None]
+"""From a frame's number in its burst to the camera's maker note."""
 
 _APART = timedelta(minutes=10)
 _LONG_AGO = timedelta(days=180)
 _WINDOW = 30
-"""How far photographs overtake each other on their way to the store."""
+"""Largest distance, in photographs, by which one overtakes another on its way to the store."""
 
 
-def _of_five(event: int) -> Noted:
+def _of_five(event: int) -> TriggerOf:
     return lambda number: Trigger(number, 5, event)
 
 
-class FieldDay:
+class Scenario:
     """`series` visits of animals to every camera.
 
     - `sequence-a`, `sequence-b`: two triggers of five frames (n of 5), the second begins a second after the first ends;
-    - `gap-a`, `gap-b`: four frames and no word from the camera: the gap decides;
-    - `short`: three frames of five, the others never come;
-    - `lapse`: three of three by motion, and a time-lapse frame amid them;
-    - `broken`: a frame in the middle breaks off; and a text file with a photograph's name, alone.
+    - `gap-a`, `gap-b`: four frames without a maker note: the gap ends the burst;
+    - `short`: three frames of five; the others never arrive;
+    - `lapse`: three of three by motion, and a time-lapse frame between them;
+    - `broken`: a truncated frame in the middle; and a separate text file with a photograph's name.
 
-    All were taken from `began` on, by default within the last hours, but for `gap-b`: half a year earlier.
+    All were captured from `began` on, by default within the last hours; those of `gap-b` half a year earlier.
     """
 
     def __init__(self, series: int, seed: int = 1, began: datetime | None = None) -> None:
@@ -50,35 +50,35 @@ class FieldDay:
 
     @cached_property
     def photographs(self) -> list[Photograph]:
-        """All of them, in capture order."""
+        """All photographs in capture order."""
         every = [photograph for burst in self.bursts for photograph in burst]
         return sorted(every, key=lambda photograph: (photograph.taken, photograph.name))
 
     @cached_property
-    def stragglers(self) -> list[Photograph]:
-        """The last frame of every fifth burst that has several: uploaded when everything else has been settled."""
+    def late_frames(self) -> list[Photograph]:
+        """The last frame of every fifth burst with several frames: uploaded when everything else is settled."""
         return [burst[-1] for burst in self.bursts if len(burst) > 2][::5]
 
     @property
     def groups(self) -> set[frozenset[str]]:
-        """The bursts, as sets of names; a file that is no photograph is in none."""
-        frames = ([each.name for each in burst if each.rejection != "image-not-jpeg"] for burst in self.bursts)
+        """The expected bursts as sets of names; files that are no photographs are in none."""
+        frames = ([photo.name for photo in burst if photo.rejection != "image-not-jpeg"] for burst in self.bursts)
         return {frozenset(names) for names in frames if names}
 
     @property
-    def groups_before_stragglers(self) -> set[frozenset[str]]:
-        """The bursts, as far as they can be known before the stragglers come."""
-        late = {photograph.name for photograph in self.stragglers}
+    def groups_before_late_frames(self) -> set[frozenset[str]]:
+        """The bursts, as far as they can be known before the late_frames come."""
+        late = {photograph.name for photograph in self.late_frames}
         return {group - late for group in self.groups}
 
     def arrivals(self, order: random.Random) -> Iterator[tuple[Photograph, str]]:
-        """What is uploaded and with which addition to its name: out of order, some again, some again as a copy."""
-        late = set(self.stragglers)
+        """The uploads as (photograph, prefix of its name): out of order, some repeated, some again as a copy."""
+        late = set(self.late_frames)
         places = {
             photograph: place + order.uniform(0, _WINDOW)
-            for place, photograph in enumerate(each for each in self._as_they_come() if each not in late)
+            for place, photograph in enumerate(photo for photo in self._upload_order() if photo not in late)
         }
-        for photograph in sorted(places, key=lambda each: places[each]):
+        for photograph in sorted(places, key=lambda photo: places[photo]):
             yield photograph, ""
             chance = order.random()
             if chance < 0.04:
@@ -86,9 +86,9 @@ class FieldDay:
             elif chance < 0.06 and photograph.rejection is None:
                 yield photograph, "copy-"
 
-    def _as_they_come(self) -> list[Photograph]:
-        """By visit, and within one in capture order: an old card is read while others send live."""
-        return sorted(self.photographs, key=lambda each: (self._visits[each], each.taken, each.name))
+    def _upload_order(self) -> list[Photograph]:
+        """By visit, and within a visit in capture order: an old card is read while other cameras upload live."""
+        return sorted(self.photographs, key=lambda photo: (self._visits[photo], photo.taken, photo.name))
 
     def _visit(self, number: int, at: datetime) -> None:
         for camera in ("sequence-a", "sequence-b"):
@@ -105,10 +105,10 @@ class FieldDay:
         self.bursts[-1][1] = Photograph(whole.camera, whole.taken, cut_off(whole.data), "image-truncated")
         text = f"no photograph, number {number}\n".encode() * 40
         self.bursts.append([Photograph("broken", at + timedelta(minutes=3), text, "image-not-jpeg")])
-        for photograph in (each for burst in self.bursts for each in burst):
+        for photograph in (photo for burst in self.bursts for photo in burst):
             self._visits.setdefault(photograph, number)
 
-    def _burst(self, camera: str, at: datetime, seconds: list[int], trigger: Noted = lambda _: None) -> None:
+    def _burst(self, camera: str, at: datetime, seconds: list[int], trigger: TriggerOf = lambda _: None) -> None:
         self.bursts.append(
             [
                 Photograph(camera, taken, picture(taken, self._noise, trigger(place)))

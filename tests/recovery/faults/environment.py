@@ -1,4 +1,4 @@
-"""What fails around the parts: the disk under a spool, the word of the store."""
+"""Faults of the environment: a full disk under the spool, lost notifications of the store."""
 
 import contextlib
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from tests.recovery.faults.fault import Fault, Field
+from tests.recovery.faults.fault import Fault, FaultContext
 from uncia.topics import STORAGE_CHANGED
 
 
 class NotificationsLost(Fault):
-    """Photographs are stored and nobody ever hears of it: their notifications are removed before intake reads them."""
+    """Notifications of stored photographs are deleted from the topic before intake reads them."""
 
     promise = "reconcile finds what is stored and was never announced"
 
@@ -24,10 +24,10 @@ class NotificationsLost(Fault):
     def name(self) -> str:
         return f"notifications of {self.lasts_s:.0f} s lost"
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         field.supervisor.stop_parts(["intake"], 20)
 
-    def heal(self, field: Field) -> None:
+    def revert(self, field: FaultContext) -> None:
         settings = field.stack.settings()
         servers, topic = settings.kafka.split(","), STORAGE_CHANGED.full_name(settings)
         consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
@@ -43,14 +43,14 @@ class NotificationsLost(Fault):
             admin.close()
         field.supervisor.start_part("intake")
 
-    def tidy(self, field: Field) -> None:
+    def clean_up(self, field: FaultContext) -> None:
         field.supervisor.start_part("intake")
 
 
 class DiskFull(Fault):
-    """No byte is free under the gateway's spool, for a while."""
+    """The disk of the gateway's spool is full for some time."""
 
-    promise = "files stay where they are until there is room again; what was confirmed is not forgotten"
+    promise = "files are kept until there is space again; confirmations are not lost"
     by_gateway = True
 
     def __init__(self, lasts_s: float = 10) -> None:
@@ -61,7 +61,7 @@ class DiskFull(Fault):
     def name(self) -> str:
         return f"disk under the spool full {self.lasts_s:.0f} s"
 
-    def why_not(self) -> str | None:
+    def skip_reason(self) -> str | None:
         if os.geteuid() != 0:
             return "only root may mount a small disk"
         with tempfile.TemporaryDirectory() as folder:
@@ -70,27 +70,27 @@ class DiskFull(Fault):
             subprocess.run(["umount", folder], check=True)
         return None
 
-    def prepare(self, field: Field) -> Path:
+    def prepare(self, field: FaultContext) -> Path:
         self._disk = Path(tempfile.mkdtemp(dir=field.scratch, prefix="disk-"))
         subprocess.run(_mount(self._disk), check=True)
         return self._disk
 
-    def strike(self, field: Field) -> None:
+    def inject(self, field: FaultContext) -> None:
         assert self._disk is not None
         with (self._disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(4096))
 
-    def heal(self, field: Field) -> None:
+    def revert(self, field: FaultContext) -> None:
         if self._disk is not None:
             (self._disk / "ballast").unlink(missing_ok=True)
 
-    def tidy(self, field: Field) -> None:
+    def clean_up(self, field: FaultContext) -> None:
         if self._disk is not None:
             subprocess.run(["umount", "--lazy", str(self._disk)], check=False)
             self._disk = None
 
 
-# SQLite writes its changes back once its log has 4 MB: a disk must hold that and the spool.
+# SQLite checkpoints its write-ahead log at 4 MB: the disk must hold that and the spool.
 def _mount(folder: Path) -> list[str]:
     return ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]

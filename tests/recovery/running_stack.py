@@ -1,4 +1,4 @@
-"""A stack of its own with an observer, for as long as a suite lasts."""
+"""A stack with an observer, for one test session or benchmark."""
 
 import contextlib
 import shutil
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.recovery.faults import Field
+from tests.recovery.faults import FaultContext
 from tests.recovery.observer import Observer
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
@@ -17,19 +17,19 @@ QUICK = {
     "UNCIA_RECONCILE_EVERY_S": "3",
     "UNCIA_RECONCILE_AFTER_S": "3",
 }
-"""Bursts close soon, and what is missed is soon noticed."""
+"""Settings with which bursts close, and missed uploads are found, within seconds."""
 
 
 @contextlib.contextmanager
-def standing(keep: Path | None = None) -> Iterator[tuple[Field, Observer]]:
-    """All parts; any of them may be killed, supervisord brings it back. `keep`: a folder for the logs."""
+def running_stack(keep: Path | None = None) -> Iterator[tuple[FaultContext, Observer]]:
+    """A stack with all parts, any of which may be killed. The logs are copied to `keep`, if given."""
     folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
     stack = Stack(folder / "stack")
     try:
         with stop_on_exit(stack):
             stack.up(extra_env=QUICK)
             with Observer(stack.settings()).watching() as observer:
-                yield Field(stack, QUICK, folder), observer
+                yield FaultContext(stack, QUICK, folder), observer
     finally:
         if keep is not None:
             shutil.rmtree(keep, ignore_errors=True)

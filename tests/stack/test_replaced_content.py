@@ -39,10 +39,10 @@ Settled = Callable[..., list[BurstResolved]]
 Reconcile = Callable[..., list[dict[str, Any]]]
 AnswerTo = Callable[[str, str], ImagePredicted]
 
-pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands beside the embedded stack")
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
 
-def standing(witness: Witness, camera: str) -> list[BurstResolved]:
+def current_bursts(witness: Witness, camera: str) -> list[BurstResolved]:
     """A camera's bursts that are in use."""
     return [burst for burst in witness.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
 
@@ -98,7 +98,7 @@ def uncia(stack: Stack) -> Callable[..., subprocess.CompletedProcess[str]]:
             env={**os.environ, **stack.environment(), **env},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=600,
         )
 
     return run
@@ -147,10 +147,10 @@ def test_a_photograph_that_was_stored_in_part_and_then_whole_is_one_readable_fra
     etag = upload(key, whole)
     answer_to(key, etag)
 
-    def judged() -> list[BurstResolved]:
+    def assessed() -> list[BurstResolved]:
         return [burst for burst in settled(f"{station}/cam") if burst.verdict is not None]
 
-    (burst,) = witness.wait_for(judged, 45, "the burst of the whole photograph")
+    (burst,) = witness.wait_for(assessed, 45, "the burst of the whole photograph")
     assert (len(burst.frames), burst.unreadable) == (1, 0)
     assert burst.frames[0].upload_id == ids.upload_id(burst.frames[0].bucket, key, etag)
 
@@ -250,9 +250,11 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     witness.wait_for(withdrawn, 60, "the withdrawal of the wrong camera's upload")
     assert right in str(witness.predictions(wrong)[-1].rejection)
     assert witness.predictions(kept)[-1].prediction is not None
-    witness.wait_for(lambda: not standing(witness, f"{station}/wrong"), 40, "the wrong camera's burst to be withdrawn")
-    assert standing(witness, f"{station}/right")
-    assert standing(witness, f"{station}/kept")
+    witness.wait_for(
+        lambda: not current_bursts(witness, f"{station}/wrong"), 40, "the wrong camera's burst to be withdrawn"
+    )
+    assert current_bursts(witness, f"{station}/right")
+    assert current_bursts(witness, f"{station}/kept")
     assert reconcile("--prefix", station)[-1]["zero"]
 
 
@@ -272,7 +274,7 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
         cwd=stack.folder / "run",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
 
@@ -284,30 +286,32 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
             return rejection is not None and rejection.reason == "object-moved"
 
         witness.wait_for(moved, 40, f"the withdrawal of {name}")
-    witness.wait_for(lambda: not standing(witness, f"{station}/wrong"), 40, "the old camera's burst to be withdrawn")
-    assert standing(witness, f"{station}/right")
+    witness.wait_for(
+        lambda: not current_bursts(witness, f"{station}/wrong"), 40, "the old camera's burst to be withdrawn"
+    )
+    assert current_bursts(witness, f"{station}/right")
 
 
-def test_pictures_are_of_the_content_that_was_judged(
+def test_thumbnails_show_the_content_that_was_predicted(
     versioned: ObjectStore, upload: Upload, answer_to: AnswerTo, settings: Settings, station: str
 ) -> None:
     load, contents = thumbnails_from_store(settings), [photograph(730), photograph(731)]
     kept, lost, gone = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
-    judged: dict[str, AssessedContent] = {}
+    assessed: dict[str, AssessedContent] = {}
     for key in (kept, lost, gone):
-        judged[key] = AssessedContent.of_prediction(answer_to(key, upload(key, contents[0])))
+        assessed[key] = AssessedContent.of_prediction(answer_to(key, upload(key, contents[0])))
         if key != gone:
             upload(key, contents[1])
     for key in (lost, gone):
-        version_id = judged[key].version_id
+        version_id = assessed[key].version_id
         assert version_id is not None
         versioned.client.delete_object(Bucket=settings.bucket, Key=key, VersionId=version_id)
 
-    assert load(judged[kept]).url == thumbnail_url(contents[0])
-    without_version = dataclasses.replace(judged[kept], version_id=None)
+    assert load(assessed[kept]).url == thumbnail_url(contents[0])
+    without_version = dataclasses.replace(assessed[kept], version_id=None)
     assert load(without_version).url == thumbnail_url(contents[0])
-    assert (load(judged[lost]).url, load(judged[lost]).missing) == (None, REPLACED)
-    assert (load(judged[gone]).url, load(judged[gone]).missing) == (None, GONE)
+    assert (load(assessed[lost]).url, load(assessed[lost]).missing) == (None, REPLACED)
+    assert (load(assessed[gone]).url, load(assessed[gone]).missing) == (None, GONE)
 
 
 def test_a_report_shows_no_other_picture_and_starts_no_program_for_a_rejected_file(
