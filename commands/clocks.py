@@ -24,61 +24,62 @@ def clocks(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show whether the clock of each camera is right, and why not; the worst first."""
-    shown = [
-        judged
-        for judged in judged_clocks(settings())
-        if camera_matches(camera or "", judged.camera)
-        and (not bad or judged.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
+    verdicts = [
+        event
+        for event in read_clock_verdicts(settings())
+        if camera_matches(camera or "", event.camera)
+        and (not bad or event.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
     ]
     if as_json:
-        echo_json([each.model_dump(mode="json", exclude_none=True) for each in shown])
+        echo_json([event.model_dump(mode="json", exclude_none=True) for event in verdicts])
         return
-    if not shown:
-        echo("no clock was judged wrong or suspicious" if bad else "no clock was judged yet")
+    if not verdicts:
+        echo("no clock is wrong or suspicious" if bad else "no clock has been assessed yet")
         return
     # A pipe has no width.
-    plain_console(width=None if sys.stdout.isatty() else 160).print(table_of(shown))
+    plain_console(width=None if sys.stdout.isatty() else 160).print(build_table(verdicts))
 
 
-def judged_clocks(config: Settings) -> list[ClockJudged]:
-    """The last word on each camera, the worst first. What cannot be read is left out."""
-    last: dict[str, ClockJudged] = {}
+def read_clock_verdicts(config: Settings) -> list[ClockJudged]:
+    """The newest verdict of each camera, the worst first. Events that cannot be read are skipped."""
+    newest: dict[str, ClockJudged] = {}
     for message in read_topics(config, (CLOCK_JUDGED,), from_beginning=True, until_end=True):
         try:
-            judged = ClockJudged.from_bytes(message.value)
+            event = ClockJudged.from_bytes(message.value)
         except PermanentError:
             continue
-        last[judged.camera] = judged
-    return sorted(last.values(), key=lambda each: (_ORDER.index(each.verdict), each.camera))
+        newest[event.camera] = event
+    return sorted(newest.values(), key=lambda event: (_ORDER.index(event.verdict), event.camera))
 
 
-def table_of(judged: list[ClockJudged]) -> Table:
+def build_table(verdicts: list[ClockJudged]) -> Table:
     """The table, one row per camera."""
     headings = ("camera", "clock", "ahead by", "since", "why")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
-    for each in judged:
+    for event in verdicts:
         table.add_row(
-            Text(each.camera),
-            Text(each.verdict, style=_STYLES.get(each.verdict, "")),
-            "" if each.offset_s is None else offset_in_words(each.offset_s),
-            f"{each.judged_at:%Y-%m-%d %H:%M}Z",
-            Text(why(each)),
+            Text(event.camera),
+            Text(event.verdict, style=_STYLES.get(event.verdict, "")),
+            "" if event.offset_s is None else format_offset(event.offset_s),
+            f"{event.judged_at:%Y-%m-%d %H:%M}Z",
+            Text(explain_verdict(event)),
         )
     return table
 
 
-def why(judged: ClockJudged) -> str:
+def explain_verdict(event: ClockJudged) -> str:
     """The reasons of a verdict; without reasons, the checks on which it is based."""
-    if judged.reasons:
-        return "; ".join(f"{each.text} ({each.occasions} of {each.of} occasions)" for each in judged.reasons)
-    if judged.verdict is ClockVerdict.UNKNOWN:
+    if event.reasons:
+        return "; ".join(f"{reason.text} ({reason.occasions} of {reason.of} occasions)" for reason in event.reasons)
+    if event.verdict is ClockVerdict.UNKNOWN:
         return "too few occasions yet"
-    seen = judged.evidence
-    unchecked = [name for name, count in (("the sun", seen.sun), ("its own numbers", seen.order)) if not count]
+    evidence = event.evidence
+    checks = (("the sun", evidence.sun), ("its own numbers", evidence.order))
+    unchecked = [name for name, count in checks if not count]
     return "no contradiction found" + (f" ({' and '.join(unchecked)} not checked)" if unchecked else "")
 
 
-def offset_in_words(seconds: float) -> str:
+def format_offset(seconds: float) -> str:
     """`+5:45:00`, `-100 days`: how far the clock is ahead."""
     sign, length = "-" if seconds < 0 else "+", abs(round(seconds))
     if length >= 2 * 86400:

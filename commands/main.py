@@ -1,4 +1,4 @@
-"""The front door: `uncia <command>`. Commands are entry points of the group `uncia.commands`."""
+"""The command line of Uncia. Commands are entry points of the group `uncia.commands`."""
 
 import logging
 import re
@@ -22,24 +22,24 @@ _SMALLEST_FIRST = ("processors", "dashboard", "local", "models", "dev")
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """The command tree, with only the asked-for command loaded where one is named: the door opens fast."""
+    """The command tree. Only the named command is loaded, which keeps the start fast; all of them without a name."""
     app = typer.Typer(
         help="Uncia: camera traps as a live, replayable stream.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    app.callback(invoke_without_command=True)(_front)
+    app.callback(invoke_without_command=True)(_root)
     if arguments[:1] == ["--version"]:
         return app
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    asked = [point for point in points if arguments[:1] == [point.name]]
-    for point in asked or points:
+    named = [point for point in points if arguments[:1] == [point.name]]
+    for point in named or points:
         _add(app, point)
     return app
 
 
-def _front(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     if version:
         echo(__version__)
         raise typer.Exit
@@ -81,7 +81,10 @@ def _refusal(sentence: str) -> Callable[[], None]:
 
 
 def _log_to_stderr() -> None:
-    """Warnings of a command are lines on standard error: standard output is the result's. Workers log in their way."""
+    """Warnings of a command are lines on standard error: standard output is for results.
+
+    Workers configure their own logging.
+    """
 
     def line(_logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
         words = [f"{level}: {event.pop('event', '')}", *(f"{name}={value}" for name, value in event.items())]
@@ -95,7 +98,7 @@ def _log_to_stderr() -> None:
 
 
 def main() -> None:
-    """Run a command; our own errors become one line and an exit status, not a traceback."""
+    """Run a command. An `UnciaError` becomes one line and its exit status, not a traceback."""
     sys.excepthook = print_traceback
     _log_to_stderr()
     try:
@@ -103,8 +106,8 @@ def main() -> None:
         _join_lines(command)
         command()
     except ModuleNotFoundError as error:
-        # Some commands of the base load what an extra brings only when they need it.
-        if (sentence := _brought_by(error)) is None:
+        # Some commands of the base import packages of an extra only when they need them.
+        if (sentence := _missing_extra(error)) is None:
             raise
         _end(sentence, 1)
     except UnciaError as error:
@@ -124,21 +127,21 @@ def _end(sentence: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _brought_by(error: ModuleNotFoundError) -> str | None:
-    """Which extra brings a module, and how to install it; None for a module that none brings."""
+def _missing_extra(error: ModuleNotFoundError) -> str | None:
+    """The message for a missing module that an extra installs; None for any other module."""
     module = (error.name or "").partition(".")[0]
     package = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "google": "protobuf"}.get(module, module)
     extras = set()
     for requirement in requires("uncia") or ():
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", requirement)
-        if name and extra and _plain(name[0]) == _plain(package):
+        if name and extra and _normalized(name[0]) == _normalized(package):
             extras.add(extra[1])
     own = [_extra(point) for point in entry_points(group=GROUP) if sys.argv[1:2] == [point.name]]
     smallest = next((extra for extra in (*own, *_SMALLEST_FIRST) if extra in extras), None)
     return f"this needs the package {package}: {how_to_install(smallest)}" if smallest else None
 
 
-def _plain(name: str) -> str:
-    """A package's name as indexes compare it."""
+def _normalized(name: str) -> str:
+    """A distribution's normalized name."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -71,9 +71,6 @@ def start(
 ) -> None:
     """Run a replay until it is complete. Ctrl-C stops it, the same command resumes it. Live bursts do not change."""
     config = settings()
-    model_name, _, version = model.partition("@")
-    if model and not model_name:
-        raise UnciaError(f"--model {model}: write name@version, or the name alone")
     plan = ReplayPlan(
         selection=Selection(
             since=parse_camera_time(since) if since else None,
@@ -81,8 +78,7 @@ def start(
             cameras=tuple(camera),
             stations=tuple(station),
         ),
-        model=model_name,
-        model_version=version,
+        **_model_fields(model),
         settings=parse_overrides(overrides),
     )
     prepared = prepare_replay(check_name(name or default_name(plan)), plan, config)
@@ -233,6 +229,14 @@ def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
         )
         return
     echo(f"dropped {name}: {len(removed.topics)} topics, {len(removed.groups)} groups, {removed.processes} processes")
+
+
+def _model_fields(text: str) -> dict[str, Any]:
+    """`name@version` or `name` as fields of a plan. Raises `UnciaError` without a name."""
+    model, _, version = text.partition("@")
+    if text and not model:
+        raise UnciaError(f"--model {text}: write name@version, or the name alone")
+    return {"model": model, "model_version": version}
 
 
 def _row(replay: Replay) -> dict[str, Any]:

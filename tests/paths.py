@@ -1,4 +1,4 @@
-"""Paths that tests share."""
+"""Paths that the tests use."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ ROOT = Path(__file__).parents[1]
 """The checkout."""
 
 SHARED = ROOT.parent / "shared"
-"""Sample photographs beside the checkout; tests that need them skip where they are absent."""
+"""Sample photographs next to the checkout; tests that need them are skipped without them."""
 
 EVENT_SAMPLES = ROOT / "tests" / "unit" / "uncia" / "events" / "golden"
 """A golden sample of each event, per version."""

@@ -1,3 +1,3 @@
-"""What every part of Uncia shares: events, topics, ids, settings, object store, telemetry, the front door."""
+"""Uncia's kernel, which every package shares: events, topics, topology, ids, settings, object store, telemetry."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m uncia`: the front door for programs that know their Python and not where its scripts are."""
+"""`python -m uncia`: the command line, for programs that know the interpreter but not the path of its scripts."""
 
 from uncia.commands.main import main
 

@@ -25,11 +25,11 @@ class PermanentError(UnciaError):
 
 
 class RejectedImage(PermanentError):
-    """A photograph was read and cannot be judged; answered by a prediction event with this rejection."""
+    """A photograph was read and cannot be classified: the prediction event carries this rejection."""
 
 
 class DependencyDown(UnciaError):
-    """Kafka, the object store or Triton does not answer: wait, back off, go on. Never a dead letter."""
+    """Kafka, the object store or Triton does not answer: the caller retries with backoff. Never a dead letter."""
 
 
 class LogTruncated(DependencyDown):

@@ -1,7 +1,7 @@
-"""Ids are derived, never drawn: the same input and models give the same ids on every run.
+"""Ids are derived from content, never random: the same input and models give the same ids on every run.
 
-Writers can therefore upsert, and repetition and replay are harmless. Every id is a short prefix that tells
-its kind and 96 bits of SHA-256 over length-prefixed parts (so that no two different lists of parts collide).
+Writers can therefore upsert, and repetition and replay are harmless. Every id is a short prefix for its kind and
+ 96 bits of SHA-256 over length-prefixed parts (so that no two different lists of parts collide).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Live or backfill: which lane a stored photograph takes. Pure: a key, two moments and a word in, a lane out."""
+"""Live or backfill: the lane of a stored photograph, from its key, its upload time and the uploader's choice. Pure."""
 
 import contextlib
 import re
@@ -8,7 +8,7 @@ from uncia.events import Lane
 from uncia.imaging.capture_time import TimeOrigin
 
 LANE_METADATA = "uncia-lane"
-"""S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader says the lane itself: `live` or `backfill`."""
+"""S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader chooses the lane: `live` or `backfill`."""
 
 LANE_PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
 """Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
@@ -19,7 +19,7 @@ the content's hash."""
 
 
 def choose_lane(key: str, uploaded_at: datetime, *, backfill_after_s: float, declared: str | None = None) -> Lane:
-    """The uploader's word; else by how long before its upload it was taken; live where nothing tells.
+    """The uploader's choice; else by the time between capture and upload; live where neither is known.
 
     `declared` is the value of `LANE_METADATA`; anything but a lane's name is ignored. A name's time is by the camera's
     clock, which has no offset: an age of less than a day may be a time zone. A clock ahead of the upload is live.
@@ -47,7 +47,7 @@ def capture_time_in_key(key: str) -> datetime | None:
 def time_origin_in_key(key: str) -> TimeOrigin | None:
     """Where our gateway read the time that it wrote into this key: None where the key is not the gateway's.
 
-    `KEY` where the key does not say: the time was in the photograph, or the gateway was one that did not say it.
+    `KEY` where the key does not say: the time was in the photograph, or the gateway's version did not record it.
     """
     found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
     if found is None:

@@ -17,13 +17,13 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 from uncia.errors import SettingsError
 
 TEN_YEARS_S = 10 * 366 * 86400
-"""The longest that anything is waited for; times with more than that added may leave the calendar."""
+"""The longest duration of a setting; longer ones added to a time may exceed the calendar."""
 
 EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "stacked"]
 
 
 def stack_dir() -> Path:
-    """Where the embedded stack keeps its data, logs and credentials."""
+    """Folder of the embedded stack's data, logs and credentials."""
     return Path(os.environ.get("UNCIA_STACK_DIR", ".local/stack"))
 
 
@@ -33,7 +33,7 @@ def _split(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """One process's settings. Wrong ones stop it at the start with a sentence that names the variable."""
+    """One process's settings. Invalid ones stop it at startup with a message that names the variable."""
 
     model_config = SettingsConfigDict(
         env_prefix="UNCIA_", extra="ignore", frozen=True, env_file_encoding="utf-8", hide_input_in_errors=True
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     namespace: str = Field(
         default="",
         pattern=r"^[a-z0-9-]*$",
-        description="put before every topic and group name (`<namespace>.`), so that systems can share a broker",
+        description="prefix of every topic and group name (`<namespace>.`), so that systems can share a broker",
     )
     partitions: int = Field(default=4, ge=1, le=1000, description="partitions of every camera topic; fixed for life")
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
@@ -75,14 +75,14 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=256,
-        description="photographs of the backfill lane that Triton has at once, per worker; a live one waits for about "
+        description="concurrent inference requests of the backfill lane, per worker; a live photograph waits for about "
         "twice as many",
     )
 
     # Triton
     triton: str = Field(default="127.0.0.1:8001", description="Triton's gRPC address")
     triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")
-    model: str = Field(default="species_classifier", description="the model that predict asks")
+    model: str = Field(default="species_classifier", description="the model that predict uses")
     model_version: str = Field(default="", description="pin one version; empty for the one that is served")
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
@@ -90,14 +90,14 @@ class Settings(BaseSettings):
     )
     triton_timeout_s: float = Field(default=10, gt=0, description="deadline of one inference, in seconds")
     focus_taxa: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("Panthera uncia",), description="taxa that are decided by their own calibrated threshold"
+        default=("Panthera uncia",), description="taxa that are reported by their own calibrated thresholds"
     )
     station_focus_taxa: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description='other focus taxa by station, JSON: `{"ridge": ["Ursus arctos"]}`'
     )
 
     # Predict
-    predict_batch: int = Field(default=16, ge=1, le=256, description="photographs in work at once, per worker")
+    predict_batch: int = Field(default=16, ge=1, le=256, description="photographs processed concurrently, per worker")
     decode_threads: int = Field(default=2, ge=1, le=64, description="threads that read and decode")
     max_object_mb: int = Field(default=64, ge=1, description="larger objects are rejected unread")
     max_megapixels: int = Field(default=150, ge=1, description="larger photographs are rejected before decoding")
@@ -105,27 +105,28 @@ class Settings(BaseSettings):
         default=5,
         ge=0,
         le=TEN_YEARS_S,
-        description="an announced object may be invisible for so long before it counts as gone",
+        description="seconds for which an announced object may be invisible before it counts as missing",
     )
 
     # Bursts
     burst_gap_s: float = Field(
-        default=15, gt=0, le=TEN_YEARS_S, description="frames further apart belong to two bursts"
+        default=15, gt=0, le=TEN_YEARS_S, description="seconds between frames of one burst, at most"
     )
     burst_idle_s: float = Field(
-        default=20, gt=0, le=TEN_YEARS_S, description="a burst without news for so long is closed"
+        default=20, gt=0, le=TEN_YEARS_S, description="seconds without a new frame after which a burst closes"
     )
     burst_lateness_s: float = Field(
         default=900,
         ge=0,
         le=TEN_YEARS_S,
-        description="how long after its close a late frame still revises a burst, in log time",
+        description="seconds of log time after its close in which a late frame still revises a burst",
     )
     burst_max_frames: int = Field(
         default=200,
         ge=1,
         le=1000,
-        description="a burst is cut at so many frames; each revision repeats them all, so cost grows with the square",
+        description="frames of a burst, at most; longer bursts are split, because each revision repeats "
+        "all frames, so that the cost grows with the square",
     )
     event_gap_s: float = Field(
         default=120,
@@ -158,13 +159,16 @@ class Settings(BaseSettings):
     # Reconcile
     reconcile_every_s: float = Field(default=60, gt=0, description="seconds between two comparisons with the bucket")
     reconcile_after_s: float = Field(
-        default=30, ge=0, description="an object must be this old before its missing notification counts as lost"
+        default=30, ge=0, description="age in seconds from which an object without a notification counts as unannounced"
     )
     reconcile_unanswered_after_s: float = Field(
-        default=600, ge=0, description="an announced photograph without an answer for so long counts as unanswered"
+        default=600,
+        ge=0,
+        description="seconds without a prediction or rejection after which an announced photograph "
+        "counts as unanswered",
     )
     reconcile_per_s: float = Field(
-        default=200, gt=0, description="announces so many photographs a second at most, so that live ones get between"
+        default=200, gt=0, description="photographs announced a second, at most, so that live ones are not delayed"
     )
 
     # Workers
@@ -182,12 +186,12 @@ class Settings(BaseSettings):
     # Embedded stack
     sync_writes: bool = Field(
         default=True,
-        description="the embedded store and broker answer when what they were sent is on disk, so that a power cut "
-        "takes nothing back that was confirmed; `false` where several machines hold copies",
+        description="the embedded store and broker confirm a write when it is on disk, so that a power cut "
+        "loses nothing that was confirmed; `false` where replicas hold copies",
     )
 
     # Telemetry
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="lowest level logged")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto: console on a terminal, JSON lines elsewhere"
     )
@@ -242,11 +246,11 @@ class Settings(BaseSettings):
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Settings of this process, read anew. Raises `SettingsError` with one line per wrong variable."""
+    """Read the settings of this process, without the cache. Raises `SettingsError` with one line per wrong variable."""
     try:
         return Settings(_env_file=stack_dir() / "stack.env", **overrides)
     except ValidationError as error:
-        lines = [_problem(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
+        lines = [_problem(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_url=False, include_input=False)]
         raise SettingsError("wrong settings: " + "; ".join(lines)) from error
     except PydanticSettingsError as error:
         # What should be JSON and is none: the error names the field, and its text holds no value.

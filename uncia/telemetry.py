@@ -1,4 +1,4 @@
-"""Logs: one line per event, to standard error, with the ids in every line. And the sign that a process is ready."""
+"""Logging: one line per event, to standard error, with the ids in every line. And the readiness file."""
 
 import logging
 import os
@@ -63,16 +63,16 @@ def _printable_line(_logger: Any, _name: str, line: str) -> str:
 
 
 READY_FILE = "UNCIA_READY_FILE"
-"""Environment variable: a file that exists from the moment the process does its work."""
+"""Environment variable: path of a file that exists while the process is ready."""
 
 
 def ready_file() -> Path | None:
-    """The file that tells a supervisor that this process is ready, where the supervisor asked for one."""
+    """The file by which this process reports its readiness to a supervisor; None without `READY_FILE`."""
     name = os.environ.get(READY_FILE)
     return Path(name) if name else None
 
 
 def mark_ready() -> None:
-    """Tell the supervisor, if there is one, that this process does its work from now on."""
+    """Report to the supervisor, if there is one, that this process is ready."""
     if (file := ready_file()) is not None:
         file.touch()

@@ -1,7 +1,7 @@
-"""Everything that is printed goes through here, so that no name that comes from outside commands the terminal.
+"""All output goes through here, so that no name from outside controls the terminal.
 
 Object keys, file names, EXIF fields, labels, error messages of stores and lines of logs may hold escape sequences,
-text direction overrides, line breaks and rich's own markup (`[/x]`). None of them is obeyed: control characters are
+text direction overrides, line breaks and rich's own markup (`[/x]`). None of them takes effect: control characters are
 printed as escapes, and strings are never read as markup; what is meant to be styled is a `rich.text.Text`.
 """
 
@@ -28,7 +28,7 @@ def _is_shown(character: str) -> bool:
 
 
 def printable(value: object, *, lines: bool = False) -> str:
-    """The value as text of which a terminal obeys nothing; with `lines`, line breaks stay.
+    """The value as text without control sequences; with `lines`, line breaks stay.
 
     What the encoding of standard output lacks is written as an escape too.
     """
@@ -48,7 +48,7 @@ def _is_unicode(encoding: str) -> bool:
 
 
 def printable_json(text: str) -> str:
-    """JSON in which everything that a terminal obeys is written as JSON's own escapes: the value stays the same."""
+    """JSON in which control characters are JSON escapes: the value stays the same."""
     if text.isprintable():
         return text
     return "".join(c if c == "\n" or _is_shown(c) else json.dumps(c)[1:-1] for c in text)
@@ -66,7 +66,7 @@ def echo_json(value: Any, *, indent: int | None = None) -> None:
 
 
 def plain_console(**options: Any) -> Console:
-    """A console that takes every string as it is: no markup, no emoji, nothing that the terminal obeys."""
+    """A console that prints every string literally: no markup, no emoji, no control sequences."""
     return _PlainConsole(**{"highlight": False, **options})
 
 
@@ -89,10 +89,10 @@ class _PlainConsole(Console):
 
 
 def printable_in_html(value: Any) -> Any:
-    """For Jinja's `finalize`: what an HTML page shows of a string from outside. Escaping HTML is `autoescape`'s."""
+    """For Jinja's `finalize`: a string from outside without control characters. `autoescape` escapes the HTML."""
     return printable(value, lines=True) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """Takes the place of `sys.excepthook`: messages of exceptions hold names from outside."""
+    """For `sys.excepthook`: print a traceback without control characters, since messages contain names from outside."""
     print(printable("".join(traceback.format_exception(kind, error, at)), lines=True), end="", file=sys.stderr)

@@ -61,7 +61,7 @@ LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
 
 STORAGE_CHANGED = Topic(
     name="storage.object.changed",
-    description="What the object store says, as it says it.",
+    description="The object store's notifications, unchanged.",
     key="the object's path",
     format="SeaweedFS protobuf `filer_pb.EventNotification`, or an S3 event notification (JSON 2.1 to 2.6)",
     retention_days=30,
@@ -77,13 +77,13 @@ IMAGE_UPLOADED = Topic(
 IMAGE_BACKFILLED = Topic(
     name="camera.image.backfilled.v1",
     description="One stored photograph that was taken long before it was uploaded: the same event as on "
-    "`camera.image.uploaded.v1`, answered when live photographs leave time for it.",
+    "`camera.image.uploaded.v1`, predicted with lower priority than live photographs.",
     key="camera",
     event=ImageUploaded,
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,
-    description="The verdict on one photograph, or why there is none.",
+    description="The prediction of one photograph, or the reason of its rejection.",
     key="camera",
     event=ImagePredicted,
     broker_config=LOG_TIME,
@@ -103,7 +103,7 @@ FRAME_LATE = Topic(
 )
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
-    description="Time passing, as an event, so that closing a burst can be replayed.",
+    description="The passage of time as an event, so that the closing of bursts can be replayed.",
     key="none (one per partition)",
     event=ClockTicked,
     retention_days=7,
@@ -111,15 +111,15 @@ CLOCK_TICKED = Topic(
 )
 DEPLOYMENT_CHANGED = Topic(
     name=DeploymentChanged.topic,
-    description="Where and when a camera stands, its UTC offset, and what is set for it alone. Holds exact positions: "
-    "for internal readers only, never for the public.",
+    description="Where and when a camera is deployed, its UTC offset and its own settings. Holds exact positions: for "
+    " internal readers only, never for the public.",
     key="`camera|deployment` (in the partition of its camera)",
     event=DeploymentChanged,
     compacted=True,
 )
 CLOCK_JUDGED = Topic(
     name=ClockJudged.topic,
-    description="Whether a camera's clock can be believed, and why not. Said again when that changes.",
+    description="Whether a camera's clock can be trusted, and why not. Published again when that changes.",
     key="camera",
     event=ClockJudged,
     compacted=True,
@@ -185,5 +185,5 @@ UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
 """Every upload is on one of these, by its lane. A consumer of all uploads reads both."""
 
 CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE)
-"""State of one worker each, read and written by that worker alone, which also creates it. Not part of `TOPICS`: their
+"""The state of a worker, which alone creates, reads and writes it. Not part of `TOPICS`: their
 records may change with any version."""

@@ -1,6 +1,6 @@
 """The data flow in one table: every part of the system, the topics that it reads and writes, and what it needs to run.
 
-A part is a worker (one Faust process and one consumer group), a service or a command of ours, or somebody else's
+A part is a worker (one Faust process and one consumer group), a service or a command, or an external
 system: the object store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics
 list`, `docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; no other list of workers
 or of their topics exists.

@@ -1,13 +1,13 @@
 """Retries while a dependency is down: in place, with backoff, and logged every half minute, not at every attempt."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
+from uncia.backoff import Backoff
 from uncia.errors import DependencyDown
 from uncia.processors.faust_runtime import metrics
 
@@ -31,15 +31,15 @@ async def retry_until_available(
     Waits `first_s`, then twice as long each time up to `most_s` seconds, each with a jitter of one half so that
     workers do not retry at the same moment. Logs the first failure, again every 30 s, and the recovery.
     """
-    began, logged, wait = time.monotonic(), float("-inf"), first_s
-    failed = False
+    began, logged, failures = time.monotonic(), float("-inf"), 0
+    backoff = Backoff(first_s, most_s)
     try:
         while True:
             try:
                 result = await call()
             except on as error:
-                if not failed:
-                    failed = True
+                failures += 1
+                if failures == 1:
                     metrics.WAITING.labels(waiting_for).inc()
                 now = time.monotonic()
                 if now - logged >= _LOG_INTERVAL_S:
@@ -47,12 +47,11 @@ async def retry_until_available(
                     log.warning(
                         "dependency_down", dependency=waiting_for, error=str(error), since_s=round(now - began, 1)
                     )
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-                wait = min(most_s, wait * 2)
+                await asyncio.sleep(backoff.delay_s(failures))
             else:
-                if failed:
+                if failures:
                     log.info("dependency_recovered", dependency=waiting_for, after_s=round(time.monotonic() - began, 1))
                 return result
     finally:
-        if failed:
+        if failures:
             metrics.WAITING.labels(waiting_for).dec()

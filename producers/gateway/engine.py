@@ -199,8 +199,8 @@ class Gateway:
         if now < self._uploads_paused_until:
             return  # one of several that were running when the store became unavailable
         self._store_failures += 1
-        limits = backoff.ACCESS_REFUSED if isinstance(error, AccessRefused) else backoff.STORE_UNAVAILABLE
-        seconds = backoff.wait_s(self._store_failures, limits, self._run.rng)
+        delays = backoff.ACCESS_REFUSED if isinstance(error, AccessRefused) else backoff.STORE_UNAVAILABLE
+        seconds = delays.delay_s(self._store_failures, self._run.rng)
         self._uploads_paused_until = now + seconds
         remaining = self._spool.count_unfinished()
         self._run.reporter.emit(

@@ -29,7 +29,7 @@ class FileFailures:
     def retry_later(self, entry: SpoolEntry, error: Exception) -> None:
         """This file cannot be read or stored: retry it with its own backoff."""
         reason = str(error) or type(error).__name__
-        seconds = backoff.wait_s(max(entry.attempts, 1), backoff.ONE_FILE, self._run.rng)
+        seconds = backoff.ONE_FILE.delay_s(max(entry.attempts, 1), self._run.rng)
         self._run.spool.schedule_retry(entry, error=reason, next_try=self._run.clock() + seconds)
         message = f"{entry.source}: {reason}; next attempt in {seconds:.0f} s"
         self._run.reporter.emit("failed", message, path=str(entry.source), error=reason, seconds=round(seconds, 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia.camtrap.vocabulary import CATEGORIES, category_of
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import Group, LabelClass
 from uncia.training import TrainingError
@@ -15,10 +16,6 @@ from uncia.training.datasets.splits import Split
 from uncia.training.evaluation.thresholds import FEWEST_OTHERS
 from uncia.training.retained_classes import published_of
 from uncia.triton_models.recipes.dense_pass import DensePass
-
-_NOTHING = {"empty", "blank", "nothing", "none", "background", "no animal"}
-_PERSON = {"person", "human", "homo sapiens", "people"}
-_VEHICLE = {"vehicle", "car", "truck", "motorbike", "bicycle"}
 
 
 @dataclass(frozen=True)
@@ -171,10 +168,7 @@ def _class(picture: Sample | None, known: LabelClass | None) -> LabelClass:
 def _group(picture: Sample) -> Group:
     """As the data says, else by what such folders are usually called."""
     told = picture.group.lower()
-    for group in ("animal", "person", "vehicle", "nothing"):
+    for group in CATEGORIES:
         if told == group:
             return group
-    label = picture.label.lower().replace("_", " ")
-    if label in _NOTHING:
-        return "nothing"
-    return "person" if label in _PERSON else "vehicle" if label in _VEHICLE else "animal"
+    return category_of(picture.label) or "animal"

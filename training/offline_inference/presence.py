@@ -1,18 +1,13 @@
 """The truth of a dataset in terms of a model's classes."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.serving.labels import Group, LabelClass, LabelSet
+from uncia.camtrap.vocabulary import category_of
+from uncia.serving.labels import LabelClass, LabelSet
 from uncia.training.datasets.dataset import Sample
-
-GROUPS: tuple[Group, ...] = get_args(Group)
-
-_EMPTY = {"nothing", "blank", "empty", "none"}
-"""Labels that people give to an empty image."""
 
 
 def is_group_class(entry: LabelClass) -> bool:
@@ -24,10 +19,7 @@ def sample_group(sample: Sample) -> str:
     """animal, person, vehicle or nothing; empty where neither group nor label states it."""
     if sample.group:
         return sample.group
-    label = sample.label.strip().casefold()
-    if label in _EMPTY:
-        return "nothing"
-    return label if label in GROUPS else ""
+    return category_of(sample.label) or ""
 
 
 def shows_class(sample: Sample, entry: LabelClass) -> bool | None:

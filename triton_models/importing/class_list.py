@@ -17,15 +17,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from uncia.camtrap import table_format
+from uncia.camtrap.vocabulary import NO_CV_RESULT, category_of, normalized_label
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.labels import Group, LabelSet, load_label_set
 from uncia.triton_models.packages.validation import Refused
 
-_GROUPS: dict[str, Group] = {
-    **dict.fromkeys(("blank", "empty", "nothing", "none", "background", "no animal", "no cv result"), "nothing"),
-    **dict.fromkeys(("human", "person", "people", "homo sapiens", "hiker", "ranger"), "person"),
-    **dict.fromkeys(("vehicle", "car", "truck", "motorcycle", "bicycle"), "vehicle"),
-}
 _PARTS = 7
 _MOST_BYTES = 16 * 2**20
 
@@ -98,7 +94,12 @@ def _table(text: str, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _category(name: str) -> Group | None:
+    """As the vocabulary has it; a class that says "no CV result" is nothing that a model could find."""
+    return "nothing" if normalized_label(name) == NO_CV_RESULT else category_of(name)
+
+
 def _named(label: str, taxon: str, group: str) -> dict[str, Any]:
-    found = group or _GROUPS.get(label.lower()) or _GROUPS.get(taxon.lower()) or "animal"
+    found = group or _category(label) or _category(taxon) or "animal"
     # What is no living thing has no taxon.
     return {"label": label, "taxon": taxon if found in ("animal", "person") else "", "group": found}

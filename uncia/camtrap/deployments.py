@@ -1,8 +1,7 @@
-"""What a worker knows of the cameras' deployments: offset, position, sensitivity, and what is set for one alone.
+"""The cameras' deployments as a worker sees them: UTC offset, position, sensitivity, settings of one camera.
 
-The topic is compacted and small. It is read to its end before the worker takes its first photograph, and followed in
-a thread from then on. A camera of which nothing was ever loaded has no deployment, and every setting keeps its
-general value.
+The topic is compacted and small. It is read to its end before the worker takes its first photograph, and a thread
+follows it from then on. A camera without a loaded deployment uses the general value of every setting.
 """
 
 import threading
@@ -20,25 +19,25 @@ from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
 
 MAX_PER_CAMERA = 500
-"""Deployments kept of one camera, those that began last. A camera is moved a few times a year."""
+"""Deployments held per camera, the latest by start. A camera is moved a few times a year."""
 
-_AGAIN_S = 1.0
+_RETRY_INTERVAL_S = 1.0
 
 log = structlog.get_logger("uncia")
 
 
 class Deployments:
-    """The newest word on each deployment. Reading is safe from any thread, costs no lock and never waits."""
+    """The latest state of each deployment. Reads are safe from any thread, lock nothing and never wait."""
 
     def __init__(self) -> None:
         self._by_key: dict[bytes, DeploymentChanged] = {}
-        # A camera's tuple is replaced as a whole: whoever reads meanwhile sees the old one or the new one.
+        # A camera's tuple is replaced as a whole: a concurrent reader sees the old one or the new one.
         self._by_camera: dict[str, tuple[DeploymentChanged, ...]] = {}
 
     def at(self, camera: str, time: datetime) -> DeploymentChanged | None:
-        """Where the camera stood then; a time without offset is read on its own clock.
+        """The camera's deployment at this time; a time without offset is by the camera's own clock.
 
-        None where nothing was loaded for it. Where deployments overlap after all, the one that began last.
+        None when none was loaded. When deployments overlap, the one that began last.
         """
         for deployment in self._by_camera.get(canonical_camera(camera), ()):
             if deployment.covers(time):
@@ -50,7 +49,7 @@ class Deployments:
         return self._by_camera.get(canonical_camera(camera), ())
 
     def apply(self, key: bytes | None, value: bytes | None) -> None:
-        """Take one message of the topic; one without value takes its deployment out. One writer at a time."""
+        """Apply one message of the topic; a tombstone removes its deployment. One writer at a time."""
         if key is None:
             return
         deployment: DeploymentChanged | None = None
@@ -58,24 +57,24 @@ class Deployments:
             try:
                 deployment = DeploymentChanged.from_bytes(value)
             except PermanentError as error:
-                # The last good word on this deployment stays.
-                log.warning("not a deployment", reason=error.reason, key=key.decode(errors="replace"))
+                # The last valid state of this deployment stays.
+                log.warning("deployment_invalid", reason=error.reason, key=key.decode(errors="replace"))
                 return
         before = self._by_key.pop(key, None)
         if deployment is not None:
             self._by_key[key] = deployment
-        for camera in {canonical_camera(each.camera) for each in (before, deployment) if each is not None}:
+        for camera in {canonical_camera(known.camera) for known in (before, deployment) if known is not None}:
             self._sort(camera, before, deployment)
 
-    def _sort(self, camera: str, gone: DeploymentChanged | None, new: DeploymentChanged | None) -> None:
-        kept = [each for each in self._by_camera.get(camera, ()) if each is not gone]
-        if new is not None and canonical_camera(new.camera) == camera:
-            kept.append(new)
-        kept.sort(key=lambda each: (each.start, each.deployment_id), reverse=True)
-        for forgotten in kept[MAX_PER_CAMERA:]:
-            self._by_key.pop(forgotten.message_key, None)
-        if kept:
-            self._by_camera[camera] = tuple(kept[:MAX_PER_CAMERA])
+    def _sort(self, camera: str, removed: DeploymentChanged | None, added: DeploymentChanged | None) -> None:
+        deployments = [known for known in self._by_camera.get(camera, ()) if known is not removed]
+        if added is not None and canonical_camera(added.camera) == camera:
+            deployments.append(added)
+        deployments.sort(key=lambda known: (known.start, known.deployment_id), reverse=True)
+        for dropped in deployments[MAX_PER_CAMERA:]:
+            self._by_key.pop(dropped.message_key, None)
+        if deployments:
+            self._by_camera[camera] = tuple(deployments[:MAX_PER_CAMERA])
         else:
             self._by_camera.pop(camera, None)
 
@@ -88,11 +87,11 @@ class DeploymentReader:
         self._settings = settings
         self._positions: dict[tuple[str, int], int] = {}
         self._loaded, self._stop = threading.Event(), threading.Event()
-        # A daemon: a worker that is told to stop does not wait for it.
+        # A daemon: a worker that stops does not wait for it.
         self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
 
     def start(self, timeout_s: float = 60) -> Deployments:
-        """Return when all that stands on the topic was read. Raises `DependencyDown` when that takes longer."""
+        """Return when the topic was read to its end. Raises `DependencyDown` after `timeout_s` seconds."""
         self._thread.start()
         if not self._loaded.wait(timeout_s):
             self._stop.set()
@@ -116,9 +115,9 @@ class DeploymentReader:
                 if isinstance(error, LogTruncated):
                     self._positions.clear()
                 if not failed:
-                    log.warning("deployments cannot be read; trying again", error=str(error))
+                    log.warning("deployments_unavailable", error=str(error))
                 failed = True
-                self._stop.wait(_AGAIN_S)
+                self._stop.wait(_RETRY_INTERVAL_S)
 
     def _messages(self) -> Iterator[Message]:
         return read_topics(

@@ -1,4 +1,4 @@
-"""Names of stations and cameras: one spelling for what looks the same, wherever a name is read or compared.
+"""Names of stations and cameras: one canonical spelling for names that cannot be distinguished by eye.
 
 An `ü` is one code point on Linux and two on macOS (Unicode's forms NFC and NFD); a name that was pasted may end in a
 blank, or hold a no-break space or a character of no width. None of that can be seen, so none of it makes another
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_CARDS_OWN = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z_][A-Z0-9_]{4}", re.IGNORECASE)
+_CARD_FOLDER = re.compile(r"DCIM|[1-9][0-9]{2}[A-Z_][A-Z0-9_]{4}", re.IGNORECASE)
 
 
 def canonical_name(name: str) -> str:
@@ -44,18 +44,18 @@ def camera_matches(wanted: str, camera: str) -> bool:
     """
     if not wanted:
         return True
-    ours, theirs = canonical_camera(wanted), canonical_camera(camera)
-    return theirs == ours or theirs.startswith(f"{ours.removesuffix('/')}/")
+    prefix, name = canonical_camera(wanted), canonical_camera(camera)
+    return name == prefix or name.startswith(f"{prefix.removesuffix('/')}/")
 
 
 def is_card_folder(name: str) -> bool:
-    """Whether cameras make a folder of this name on their cards, so that it names no camera.
+    """Whether a folder has a name that cameras give to folders on their cards, and so does not name a camera.
 
     `DCIM`, and within it three digits and five letters as `100RECNX` (DCF 2.0).
 
     Serial numbers and dates of eight digits are none: of the five, cameras write a letter or a line first.
     """
-    return _CARDS_OWN.fullmatch(name) is not None
+    return _CARD_FOLDER.fullmatch(name) is not None
 
 
 def _is_selector(letter: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets, R and Python write them: encoding, separators, cells that mean nothing, decimal commas."""
+"""Tables as spreadsheets, R and Python write them: encoding, separators, empty cells, decimal commas."""
 
 import codecs
 import re
@@ -17,7 +17,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How a table is written."""
+    """The dialect of a table: its separator and the lines before its heading."""
 
     separator: str
     skipped_lines: int
@@ -30,7 +30,7 @@ class TableFormat:
 
 
 def clean_cell(text: str | None) -> str:
-    """A cell's text without blanks around it; empty where it means nothing."""
+    """A cell's text, stripped; empty for a cell that stands for a missing value (`MISSING_CELLS`)."""
     stripped = (text or "").strip()
     return "" if stripped in MISSING_CELLS else stripped
 
@@ -48,15 +48,15 @@ def detect_encoding(head: bytes) -> str:
 
 
 def encoding_problem(line: int) -> str:
-    """What to say of a table with this line: older encodings cannot be told from one another, so none is guessed."""
+    """The message for a table that is not UTF-8 in this line. Older encodings are ambiguous: none is guessed."""
     return (
         f"line {line} is not UTF-8: it may be the Windows-1252 or Mac encoding of Excel's plain CSV, in which accents "
-        "cannot be told for sure; save the table as CSV in UTF-8"
+        "are ambiguous; save the table as CSV in UTF-8"
     )
 
 
 def detect_format(first: str, second: str = "") -> TableFormat:
-    """By the first two lines of a table."""
+    """The dialect, from the first two lines of a table."""
     if found := _SEPARATOR_LINE.fullmatch(first.strip('\r\n\ufeff "')):
         return TableFormat(found[1], 1)
     return (

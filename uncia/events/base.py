@@ -39,7 +39,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
 """A moment with the offset that was written."""
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""A moment; given with any offset, kept and written as UTC."""
+"""A moment; given with any offset, converted to UTC."""
 
 Name = Annotated[str, Field(max_length=1024)]
 """An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""

@@ -10,7 +10,7 @@ from uncia.events.images import Box, ClassScore, Rejection, Trigger
 
 
 class BurstStatus(StrEnum):
-    """How settled a verdict is. `superseded` takes a burst id out of use for good and names its heir, if it has one."""
+    """How settled a verdict is. `superseded` retires a burst id for good and names its successor, if it has one."""
 
     PROVISIONAL = "provisional"
     FINAL = "final"
@@ -69,7 +69,7 @@ class TaxonVerdict(WireModel):
         description="calibrated probability that it is there; None where no calibration is known",
     )
     threshold: float | None = Field(default=None, description="the calibrated threshold that decided; focus taxa only")
-    certain: bool = Field(description="False: reported with its score, decided by nobody")
+    certain: bool = Field(description="False: uncertain, below the calibrated threshold or without one")
     focus: bool = False
 
 
@@ -92,7 +92,7 @@ class BurstResolved(Event):
     )
     expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
-    verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be judged")
+    verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be classified")
     taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
     rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
     models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")

@@ -10,9 +10,8 @@ from uncia.events.base import Event, UtcTime
 class ClockTicked(Event):
     """Log time has reached `now` in this partition, once everything before `position` was read.
 
-    A tick reveals that time passed; it never decides anything by when it happens to be read. Whoever closes a
-    burst does so at the burst's own deadline, so that replaying the log, with other ticks or none, gives the
-    same closes.
+    A tick only reveals that time passed; the moment at which it is read decides nothing. A burst closes at its own
+    deadline, so that a replay of the log, with other ticks or none, closes the same bursts at the same times.
     """
 
     topic: ClassVar[str] = "camera.clock.ticked.v1"

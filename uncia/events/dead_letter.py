@@ -49,7 +49,7 @@ class DeadLetter:
         return cls(topic, partition, offset, stage, error.reason, str(error), worker, _step(error), trace)
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """As they are sent, beside the original's own headers. What is unknown is left out."""
+        """The headers to send in addition to the original's own; unknown values are left out."""
         named = {
             "topic": self.topic,
             "partition": str(self.partition),
@@ -66,7 +66,7 @@ class DeadLetter:
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> "DeadLetter":
         """Read them back; what is absent is empty."""
-        # The last one wins: before ours there may be some of an earlier failure, from whoever sent the original.
+        # The last one wins: the original may already carry headers of an earlier failure.
         found = {
             name.removeprefix(_PREFIX): (value or b"").decode(errors="replace")
             for name, value in headers

@@ -11,7 +11,7 @@ from uncia.events.images import Trigger
 
 
 class Sensitivity(StrEnum):
-    """How coarsely a position may be told to somebody who need not know it exactly.
+    """How coarsely a position may be shown to readers without a need for the exact one.
 
     The steps are those of Chapman, "Current Best Practices for Generalizing Sensitive Species Occurrence Data" (GBIF,
     2020): about 1 km, about 10 km, withheld.
@@ -45,7 +45,7 @@ class DeploymentChanged(Event):
     latitude: float = Field(ge=-90, le=90, repr=False, description="degrees, WGS 84; exact, hence secret")
     longitude: float = Field(ge=-180, le=180, repr=False, description="degrees, WGS 84; exact, hence secret")
     coordinate_uncertainty_m: float | None = Field(default=None, gt=0, description="metres")
-    sensitivity: Sensitivity = Field(default=Sensitivity.HIGH, description="how coarsely the position may be told")
+    sensitivity: Sensitivity = Field(default=Sensitivity.HIGH, description="how coarsely the position may be shown")
     capture_method: Trigger | None = Field(default=None, description="the only way in which the camera fires, if so")
     burst_gap_s: Seconds | None = Field(default=None, gt=0, description="overrides UNCIA_BURST_GAP_S here")
     burst_idle_s: Seconds | None = Field(default=None, gt=0, description="overrides UNCIA_BURST_IDLE_S here")
@@ -77,7 +77,7 @@ class DeploymentChanged(Event):
         return self.start <= moment and (self.end is None or moment < self.end)
 
     def public_position(self) -> tuple[float, float] | None:
-        """Latitude and longitude as coarsely as the sensitivity asks; None where it may not be told at all."""
+        """Latitude and longitude, rounded as the sensitivity requires; None where it must be withheld."""
         if self.sensitivity is Sensitivity.HIGH:
             return None
         if self.sensitivity is Sensitivity.NONE:
@@ -87,7 +87,7 @@ class DeploymentChanged(Event):
 
 
 def deployment_key(camera: str, deployment_id: str) -> bytes:
-    """`camera|deployment`: a camera has several deployments over time, and compaction keeps the last word on each.
+    """`camera|deployment`: a camera has several deployments over time, and compaction keeps the last message of each.
 
     A bar within the deployment's id is escaped, so that the last bar always divides.
     """

@@ -1,4 +1,4 @@
-"""Events about one photograph: it was stored; it was judged, or could not be."""
+"""Events about one photograph: it was stored; it was classified or rejected."""
 
 import base64
 from enum import StrEnum
@@ -54,9 +54,9 @@ class Lane(StrEnum):
 
 
 class ImageUploaded(Event):
-    """One stored photograph, as its notification told: nothing of it was read yet. Key: `camera`.
+    """One stored photograph, from its notification: no byte of it has been read yet. Key: `camera`.
 
-    The same event stands on two topics, one for each lane; `uncia.topics.UPLOAD_TOPICS` names them.
+    The event has two topics, one per lane: `uncia.topics.UPLOAD_TOPICS`.
     """
 
     topic: ClassVar[str] = "camera.image.uploaded.v1"
@@ -113,7 +113,7 @@ class Capture(WireModel):
     )
     utc_offset_minutes: int | None = Field(
         default=None,
-        description="minutes ahead of UTC that EXIF states beside the time (`OffsetTimeOriginal`); never applied to "
+        description="minutes ahead of UTC that EXIF states with the time (`OffsetTimeOriginal`); never applied to "
         "`time`",
     )
     trigger: Trigger = Trigger.UNKNOWN
@@ -179,7 +179,7 @@ class FocusScore(WireModel):
 
 
 class Prediction(WireModel):
-    """What one model version said of one photograph."""
+    """The output of one model version for one photograph."""
 
     model: str
     version: str = Field(description="the version that Triton says answered")

@@ -1,8 +1,9 @@
 """Times as cameras and file names write them. Pure text in, a naive `datetime` of the camera's own clock out.
 
 EXIF asks for `YYYY:MM:DD HH:MM:SS`; cameras and the software between them and us write other separators, ISO 8601,
-12-hour clocks, the day or the month in the other's place. What can be known is read and said to be odd; what cannot be
-known is refused, because a time that is wrong in silence puts animals into the wrong night.
+12-hour clocks, the day or the month in the other's place. Unambiguous forms are read and
+reported as unusual; ambiguous ones are refused, because a wrong time that goes unnoticed puts animals into the wrong
+night.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 _LONGEST = 80
-"""Characters that are looked at; the standard's form has 19."""
+"""Characters that are read; the standard's form has 19."""
 
 _EARLIEST_YEAR = 1970
 

@@ -56,7 +56,7 @@ class CaptureTime:
     time: datetime
     origin: TimeOrigin
     utc_offset_minutes: int | None = None
-    """What EXIF states beside it; `time` is not shifted by it."""
+    """The offset that EXIF states with the time; `time` is not shifted by it."""
     warnings: tuple[str, ...] = ()
 
 
@@ -86,11 +86,11 @@ def _in_photograph(exif: Exif, note: MakerNote | None) -> CaptureTime | None:
     warnings = []
     if origin is TimeOrigin.MAKER_NOTE:
         why = "EXIF has none" if not exif.times else "EXIF's cannot be right"
-        if TimeOrigin.DATE_TIME in (each for each, _ in candidates) and len(candidates) == 2:
+        if TimeOrigin.DATE_TIME in (origin for origin, _ in candidates) and len(candidates) == 2:
             why = "EXIF has only DateTime, which is the file's last change"
         warnings.append(f"the time is the maker note's: {why}")
     elif origin is not TimeOrigin.DATE_TIME_ORIGINAL:
-        passed_over = [stated for each, stated in candidates if each is TimeOrigin.DATE_TIME_ORIGINAL]
+        passed_over = [stated for source, stated in candidates if source is TimeOrigin.DATE_TIME_ORIGINAL]
         why = (
             f"{TimeTag.ORIGINAL} is {passed_over[0].time}, which is less likely"
             if passed_over

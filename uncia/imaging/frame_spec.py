@@ -6,11 +6,11 @@ from uncia.events.images import Box
 
 
 class FrameSpec(BaseModel):
-    """What a model wants to see, and where its windows lie. Part of the model card, and so of the model.
+    """Size, cropped strips and window grid of a model's input. Part of the model card, and so of the model.
 
     The strips that cameras print at the top and bottom are cut off before scaling, or the network reads the print.
-    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so does a
-    model say that it looks at nothing smaller.
+    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so a
+    model states that it uses no smaller window.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

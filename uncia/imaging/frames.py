@@ -1,7 +1,7 @@
-"""A photograph becomes the array that a model sees, for the stream and for the recipes alike.
+"""Decodes a photograph into the array that a model takes, for the stream and for training alike.
 
-Nothing but JPEG is accepted, because nothing else comes out of camera traps. A file is judged by its own header
-before any decoder sees it: its kind, its size in pixels, whether it is whole. Pixels are taken as they are stored:
+Only JPEG is accepted, because camera traps write nothing else. The file's own header is checked
+before any decoder reads it: its kind, its size in pixels, whether it is whole. Pixels are taken as they are stored:
 EXIF orientation is ignored, because traps are bolted to trees, and what the tag claims is then mostly wrong, while
 boxes must point into the stored photograph.
 """
@@ -21,13 +21,13 @@ from uncia.imaging.jpeg_header import JpegHeader, read_jpeg_header
 
 Pixels = NDArray[np.uint8]
 
-# Decoded at most so many pixels, whatever the shape of the photograph: 4 bytes each, per thread.
+# Pixels decoded at most, whatever the shape of the photograph: 4 bytes a pixel, per thread.
 _MAX_DECODED = 24_000_000
 
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """One photograph as the model sees it."""
+    """One decoded photograph: a model's input."""
 
     pixels: Pixels
     """uint8, shape (height, width, 3), RGB."""

@@ -57,7 +57,7 @@ class MonitoredJpeg(JpegImageFile):
         return super().load_read(read_bytes if stop is None else min(read_bytes, stop - at))
 
     def load_end(self) -> None:
-        """Looks back, once the picture is decoded."""
+        """Determines `damage` once the picture is decoded."""
         super().load_end()
         if self._end_at is not None and not self._needed_tail and not self._padded:
             self.damage = (LEFT_OVER,)

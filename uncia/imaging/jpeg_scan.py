@@ -52,10 +52,10 @@ class ScanLayout:
     def of(cls, frame: bytes, process: str, *, scanned: int, restart_interval: int) -> "ScanLayout":
         """From a frame header (length first), and the number of components in the first scan."""
         height, width = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[5:7], "big")
-        factors = [(each >> 4, each & 15) for each in frame[9 : 8 + 3 * frame[7] : 3]]
+        factors = [(factor >> 4, factor & 15) for factor in frame[9 : 8 + 3 * frame[7] : 3]]
         if len(factors) < 2 or any(not 1 <= factor <= 4 for pair in factors for factor in pair):
             factors = [(1, 1)]  # one component is never interleaved; nonsense is the decoder's to refuse
-        wide, high = 8 * max(each for each, _ in factors), 8 * max(each for _, each in factors)
+        wide, high = 8 * max(across for across, _ in factors), 8 * max(down for _, down in factors)
         return cls(
             wide,
             high,

@@ -61,7 +61,7 @@ _NAMED: dict[bytes, _Layout] = {
 
 @dataclass(frozen=True)
 class MakerNote:
-    """What a Reconyx camera notes beside EXIF. None: not noted, or not believable."""
+    """The fields of a Reconyx maker note. None: absent, or not plausible."""
 
     trigger: Trigger = Trigger.UNKNOWN
     sequence: int | None = None

@@ -1,4 +1,4 @@
-"""Kafka for everybody who is not a Faust worker: create topics, read them, send a few messages."""
+"""Kafka for clients other than Faust workers: create topics and read them."""
 
 import contextlib
 import threading
@@ -18,7 +18,7 @@ _ALREADY_EXISTS = 36
 
 @dataclass(frozen=True)
 class Message:
-    """One message as it stands in the log."""
+    """One record of a topic."""
 
     topic: str
     partition: int
@@ -74,7 +74,7 @@ def existing_topics(settings: Settings) -> set[str]:
 
 
 def topic_ids(settings: Settings, topics: tuple[Topic, ...]) -> dict[str, str]:
-    """The id that the broker drew for each topic that exists: a topic that was deleted and made anew has another."""
+    """The broker's id of each topic that exists; a topic that was deleted and created again has another."""
     with _admin(settings) as admin:
         found = admin.describe_topics([topic.full_name(settings) for topic in topics])
     return {topic["name"]: str(topic["topic_id"]) for topic in found if not topic["error_code"]}
@@ -104,8 +104,8 @@ def read_topics(
     """Messages of these topics, outside any consumer group, until `stop` is set.
 
     With `from_positions` (full topic name and partition to offset), from there; partitions that it does not name
-    are read from the beginning. With `until_end`, until everything was read that stood there at the start; raises
-    `LogTruncated` where a partition ends before its position: what was read of it is not what it holds any more.
+    are read from the beginning. With `until_end`, until the end offsets at the start are reached; raises
+    `LogTruncated` where a partition ends before its position, that is, lost messages that had been read.
     `ready` is set once the starting positions are fixed: what is sent after that will be seen. The broker may go
     away and come back meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Which partition a camera's story is in: murmur2 of the camera id, as Kafka's own clients do it."""
+"""The partition of a camera: murmur2 of the camera id, as in Kafka's own clients."""
 
 from kafka.partitioner.default import murmur2
 

@@ -1,21 +1,22 @@
-"""What a model's classes mean: label, taxon, group, and the threshold where one was calibrated."""
+"""A model's classes: label, taxon, group, and the threshold where one was calibrated."""
 
 import json
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
+from uncia.camtrap.vocabulary import Category
 from uncia.errors import SettingsError
 from uncia.ids import digest
 
-Group = Literal["animal", "person", "vehicle", "nothing"]
+Group = Category
+"""The category of a class; label sets and events store it as `group`."""
 
 
 class Calibration(BaseModel):
-    """What a burst's best window tells of a class, as a probability: a logistic curve over its log-odds."""
+    """Maps a burst's best score of a class to a probability: a logistic curve over the score's log-odds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -69,9 +70,9 @@ class LabelSet(BaseModel):
         """`<name>@<digest>`: changes with any label, taxon, group or threshold."""
         content = [entry.model_dump(mode="json", exclude={"calibration"}) for entry in self.classes]
         # Only where there is one, so that sets without keep the ids that they had.
-        for entry, told in zip(self.classes, content, strict=True):
+        for entry, fields in zip(self.classes, content, strict=True):
             if entry.calibration is not None:
-                told["calibration"] = entry.calibration.model_dump(mode="json")
+                fields["calibration"] = entry.calibration.model_dump(mode="json")
         return f"{self.name}@{digest(json.dumps(content, sort_keys=True, ensure_ascii=False))[:12]}"
 
     @cached_property
@@ -96,5 +97,5 @@ def load_label_set(path: Path) -> LabelSet:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
-        told = f"{where}: {problem['msg']}" if where else problem["msg"]
-        raise SettingsError(f"{path} is no label set ({told}): build the model anew") from error
+        detail = f"{where}: {problem['msg']}" if where else problem["msg"]
+        raise SettingsError(f"{path} is not a valid label set ({detail}): rebuild the model") from error

@@ -1,4 +1,4 @@
-"""What a model of Triton's repository is: tensors, frame, labels, and what it must answer to its self-test."""
+"""The card of a model in Triton's repository: tensors, frame, labels, and the expected output of its self-test."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class SelfTest(BaseModel):
-    """What the model must answer to `uncia.imaging.frames.self_test_pattern` of its frame."""
+    """Expected output for `uncia.imaging.frames.self_test_pattern` of its frame."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,7 +37,7 @@ class SelfTest(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """One version of a model: written by the recipe that built it, read by everybody who asks it."""
+    """One version of a model: written by the recipe that built it, read by every client."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -80,10 +80,10 @@ def read_model_card(folder: Path) -> ModelCard:
     except OSError as error:
         raise SettingsError(f"no model card at {path}: `uncia models build` makes it") from error
     except (ValidationError, ValueError, TypeError) as error:
-        raise SettingsError(f"{path} is no model card of this version: `uncia models build` makes it anew") from error
+        raise SettingsError(f"{path} is not a valid model card: `uncia models build` rebuilds it") from error
     if card.label_set != labels.id:
         raise SettingsError(
-            f"{path} belongs to the label set {card.label_set}, but {LABELS_FILE} beside it is {labels.id}: "
+            f"{path} belongs to the label set {card.label_set}, but {LABELS_FILE} next to it is {labels.id}: "
             "copy or make the package again as a whole (the default model: `uncia models build`)"
         )
     return card
@@ -92,7 +92,7 @@ def read_model_card(folder: Path) -> ModelCard:
 def read_installed_card(repository: Path, model: str, version: str = "") -> ModelCard:
     """The card of one version of a model in a repository; without a version, of the live one.
 
-    Names and numbers are the folders': those are what Triton is asked by. Raises `SettingsError` with what to do.
+    Name and version are those of the folders, which Triton uses. Raises `SettingsError` with what to do.
     """
     folder = repository / model
     there = installed_versions(folder)
@@ -111,5 +111,5 @@ def pinned_version(settings: Settings, model: str) -> str:
 
 
 def read_active_card(settings: Settings) -> ModelCard:
-    """The card of the version that this process asks: the pinned one, else the live one. Raises `SettingsError`."""
+    """The card of the version that this process uses: the pinned one, else the live one. Raises `SettingsError`."""
     return read_installed_card(settings.model_repository, settings.model, settings.model_version)

@@ -1,4 +1,4 @@
-"""What an answer, or an error, of Triton says about a model, and our sentence for it."""
+"""The health of a model, from Triton's response or error, and the message for people."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ModelHealth(StrEnum):
-    """What a real inference found."""
+    """The outcome of a real inference."""
 
     HEALTHY = "healthy"
     UNREACHABLE = "unreachable"
@@ -22,7 +22,7 @@ class ModelHealth(StrEnum):
     DEAD = "dead"
     """Triton calls the model ready, and its python stub is gone."""
     WRONG = "wrong"
-    """It answers, but not what it must answer to its self-test."""
+    """It answers its self-test wrongly."""
     FAILING = "failing"
     """It refuses, fails or takes too long."""
 
@@ -45,12 +45,12 @@ class ProbeResult:
 
     @property
     def reload_may_help(self) -> bool:
-        """True when unloading and loading the model is the cure to try."""
+        """True when unloading and loading the model may repair it."""
         return self.health in (ModelHealth.DEAD, ModelHealth.NOT_LOADED, ModelHealth.WRONG, ModelHealth.FAILING)
 
 
 def classify_error(error: "InferenceServerException") -> ModelHealth:
-    """Triton has few status codes; what happened is in its words (server 2.51)."""
+    """The health that an error of Triton shows. Its status codes are ambiguous; the message decides (server 2.51)."""
     message = (error.message() or "").lower()
     if "stub process" in message:
         return ModelHealth.DEAD
@@ -62,7 +62,7 @@ def classify_error(error: "InferenceServerException") -> ModelHealth:
 
 
 def dependency_error(error: "InferenceServerException", settings: Settings, model: str) -> DependencyDown:
-    """Our sentence for one of Triton's errors."""
+    """The exception for one of Triton's errors, with what to do."""
     lines = (error.message() or str(error.status())).strip().splitlines()
     message = lines[0][:300] if lines else "no reason given"
     reload = "`uncia models check --reload` loads it anew"

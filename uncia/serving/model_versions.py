@@ -1,12 +1,12 @@
-"""The versions of a model in Triton's repository: which are installed, which one is live, which was before.
+"""The versions of a model in Triton's repository: which are installed, which one is live, which was live before.
 
     <repository>/<model>/config.pbtxt       how Triton serves it, and which versions
     <repository>/<model>/live.json          which version is live, and which was live before
     <repository>/<model>/<version>/         model.onnx, model.json, labels.json, and model.py for the python backend
 
-A version's folder never changes once it is there; it comes and goes whole. What moves is `live.json`, a few bytes
-that are replaced at once: whoever asks the model looks at it again and again, and moves when it has moved. A file,
-because it reaches every machine that the repository reaches.
+A version's folder is immutable: it is added and removed as a whole. Only `live.json` changes, a few bytes that are
+replaced atomically: clients of the model poll it and switch when it has changed. A file, because it reaches every
+machine that the repository reaches.
 """
 
 import contextlib
@@ -30,15 +30,15 @@ _NUMBER = r"^[1-9][0-9]{0,8}$"
 
 
 class VersionState(BaseModel):
-    """What is said of a model's versions."""
+    """The content of `live.json`: which versions of a model are served. Field names are a stored format."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    live: str = Field(pattern=_NUMBER, description="the version that answers")
+    live: str = Field(pattern=_NUMBER, description="the version that clients use")
     previous: str | None = Field(
-        default=None, pattern=_NUMBER, description="the one that answered before; stays loaded, for roll-back"
+        default=None, pattern=_NUMBER, description="the version that was live before; stays loaded, for roll-back"
     )
-    beside: tuple[str, ...] = Field(default=(), description="served beside: a shadow's version")
+    beside: tuple[str, ...] = Field(default=(), description="served in addition: the version of a shadow")
     newest: int = Field(default=1, ge=1, description="the highest number given so far; none is given twice")
     moved_at: datetime = Field(description="when another version became live")
 
@@ -49,36 +49,37 @@ class VersionState(BaseModel):
 
 
 def initial_state(version: str = "1") -> VersionState:
-    """The standing of a model that has one version."""
+    """The state of a model with one version."""
     return VersionState(live=version, newest=int(version), moved_at=datetime.now(UTC))
 
 
 def sort_versions(versions: set[str]) -> tuple[str, ...]:
-    """Version numbers as numbers."""
+    """Versions in the order of their numbers."""
     return tuple(sorted(versions, key=int))
 
 
 def read_version_state(folder: Path) -> VersionState:
-    """What is said in a model's folder. Raises `SettingsError` with what to do."""
+    """Read a model's `live.json`. Raises `SettingsError` with what to do."""
     path = folder / LIVE_FILE
     try:
         return VersionState.model_validate_json(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"no {LIVE_FILE} in {folder}: `uncia models build` makes it") from error
     except ValidationError as error:
-        raise SettingsError(f"{path} does not say which version is live: `uncia models build` makes it anew") from error
+        raise SettingsError(f"{path} does not say which version is live: `uncia models build` rebuilds it") from error
 
 
-def write_version_state(folder: Path, standing: VersionState) -> None:
-    """Say it: a reader finds the old words or the new ones."""
-    write_durably(folder / LIVE_FILE, standing.model_dump_json(indent=1) + "\n")
+def write_version_state(folder: Path, state: VersionState) -> None:
+    """Replace a model's `live.json`: readers find the old content or the new."""
+    write_durably(folder / LIVE_FILE, state.model_dump_json(indent=1) + "\n")
 
 
 @contextlib.contextmanager
 def repository_lock(repository: Path, *, wait: bool = True) -> Iterator[None]:
-    """For who changes what a repository holds, or what Triton serves of it: one at a time.
+    """Lock the repository for a change of its content, or of what Triton serves from it.
 
-    Raises `BlockingIOError` when another one is at work and `wait` is False.
+    Raises `BlockingIOError` when another process has the lock and `wait` is False. `flock` as in earlier versions of
+    Uncia, which may lock the same repository at the same time.
     """
     with (repository / ".building.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -86,7 +87,7 @@ def repository_lock(repository: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def state_stamp(folder: Path) -> tuple[int, int]:
-    """Changes whenever somebody has written `live.json`; cheap to ask. (0, 0) while there is none."""
+    """Modification time and inode of `live.json`, different after every change; (0, 0) without a file."""
     try:
         found = (folder / LIVE_FILE).stat()
     except OSError:

@@ -1,7 +1,7 @@
-"""A shadow: a version of a model that is asked about the same uploads as the live one, and whose word counts nothing.
+"""Shadows: a model version that classifies the same uploads as the live one, and whose results are not used.
 
-It is a namespace of its own, named after the version, so that its answers stand on topics and under groups that nobody
-else has. The name leads both ways: whoever works in it finds live's uploads, and whoever compares finds its answers.
+A shadow has a namespace of its own, named after the version, and with it its own topics and consumer groups. The name
+works in both directions: the shadow's worker derives the live namespace from it, and a comparison derives the shadow's.
 """
 
 import re
@@ -20,14 +20,14 @@ def shadow_namespace(model: str, version: str, live: Settings) -> str:
 
 
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
-    """Live's settings, in the namespace of a version's shadow, asking that version."""
+    """The live settings, with the namespace and the model version of a shadow."""
     changes = {"namespace": shadow_namespace(model, version, live), "model": model, "model_version": version}
     return live.model_copy(update=changes)
 
 
 def live_settings(settings: Settings) -> Settings:
-    """The settings of the live system whose shadow these are. Raises `ValueError` where they are none's."""
+    """The settings of the live system whose shadow these are. Raises `ValueError` for settings of no shadow."""
     found = _SHADOW.fullmatch(settings.namespace)
     if found is None:
-        raise ValueError(f"the namespace {settings.namespace!r} is no shadow's")
+        raise ValueError(f"the namespace {settings.namespace!r} is not that of a shadow")
     return settings.model_copy(update={"namespace": found["live"] or ""})

@@ -1,4 +1,4 @@
-"""Asking Triton: the classifier that a worker holds, and the control that asks whether a model really answers."""
+"""Clients of Triton: the classifier of a worker, and the control that loads models and tests whether they answer."""
 
 import os
 import time
@@ -53,7 +53,7 @@ _CHANNEL: list[tuple[str, int]] = [
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """What one version of a model said of B frames."""
+    """The output of one model version for B frames."""
 
     whole: NDArray[np.float32]
     """(B, classes): the whole frame."""
@@ -62,7 +62,7 @@ class InferenceResult:
     places: NDArray[np.int32]
     """(B, classes): which window that was; `FrameSpec.window_box` says where it lies."""
     version: str
-    """The version that answered, as Triton says."""
+    """The version that answered, as Triton reports it."""
     inference_ms: float
     """From request to answer, waiting included."""
 
@@ -70,8 +70,8 @@ class InferenceResult:
 class Classifier:
     """One long-lived client of one model. Make it in the event loop that uses it; many calls may be in flight.
 
-    It asks for the very version that a card is of, so that no answer is read with another version's labels. Whatever
-    goes wrong is `DependencyDown`: the frames are good, so the caller waits, backs off and asks again.
+    It requests the version of the card, so that no output is read with another version's labels. Every failure is
+    `DependencyDown`: the frames are valid, so the caller retries with backoff.
     """
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
@@ -80,7 +80,7 @@ class Classifier:
         self._client: triton_aio.InferenceServerClient | None = None
 
     async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> InferenceResult:
-        """Ask for B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
+        """Classify B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
         backfill in the queue. `card` is of another version, or model, than the one that this was made for.
 
         Raises `DependencyDown`, and `ValueError` for an array of another kind.
@@ -103,7 +103,7 @@ class Classifier:
         return _answer(result, card, pixels.shape[0], began)
 
     async def close(self) -> None:
-        """Close the connection; asking again opens a new one."""
+        """Close the connection; the next call opens a new one."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
@@ -111,7 +111,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """One line of Triton's own list."""
+    """One entry of Triton's repository index."""
 
     model: str
     version: str
@@ -121,7 +121,7 @@ class ServedVersion:
 
 
 class ModelControl:
-    """Asks and tells Triton about its models, synchronously: for commands and for whoever keeps Triton well."""
+    """Inspects, loads and unloads Triton's models, synchronously: for commands and the watchdog."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -139,7 +139,7 @@ class ModelControl:
         self._client.close()
 
     def probe(self, model: str, version: str = "") -> ProbeResult:
-        """A real inference on the model's self-test, compared with the answer in its card. Never raises for Triton.
+        """Run the model's self-test and compare the output with its card. Errors of Triton are part of the result.
 
         Without a version it is the pinned or the live one. Triton's own readiness is no evidence: it stays true when
         the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
@@ -170,24 +170,24 @@ class ModelControl:
             health = ModelHealth.WRONG
             detail = (
                 f"version {answer.version} answers its self-test wrongly (off by {difference:.3f}): "
-                "`uncia models build`, then load it anew"
+                "`uncia models build`, then reload it"
             )
         return ProbeResult(health, detail, answer.version, answer.inference_ms, difference)
 
     def reload(self, model: str, *, timeout_s: float = 60) -> None:
-        """Unload and load: cures a dead stub, and takes up a model that was built anew. Raises `DependencyDown`.
+        """Unload and load: restarts a dead stub process, and picks up a rebuilt model. Raises `DependencyDown`.
 
-        Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail and are asked again.
+        Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail; clients retry them.
         """
-        # Nobody waits for the unloading: with a dead stub it never ends, and loading does not need its end.
+        # Not waited for: with a dead stub unloading never ends, and loading does not need its end.
         self.unload(model, timeout_s=timeout_s)
         self.load(model, timeout_s=timeout_s)
 
     def reload_version(self, model: str, version: str, *, timeout_s: float = 60) -> None:
-        """Load one version anew whose process died, or that Triton lost; the others go on answering meanwhile.
+        """Reload one version whose process died or that Triton lost; the other versions keep answering.
 
         Triton loads those versions whose folder is newer than when it looked last (all, where another one became live
-        since), each beside the one that it replaces; no request of another version fails (server 2.51). So the
+        since), each in parallel to the one that it replaces; no request of another version fails (server 2.51). So the
         folder is given the present as its time, and nothing else. Raises `DependencyDown`.
         """
         folder = self._settings.model_repository / model / version
@@ -198,7 +198,9 @@ class ModelControl:
         self.load(model, timeout_s=timeout_s)
 
     def load(self, model: str, *, timeout_s: float = 60) -> None:
-        """Have Triton look at a model's folder again, and serve what its `config.pbtxt` says. Raises `DependencyDown`.
+        """Have Triton read a model's folder again and serve the versions of its `config.pbtxt`.
+
+        Raises `DependencyDown`.
 
         What was served goes on answering until the new is ready, requests in flight included; a version that cannot
         be loaded leaves the others as they are (server 2.51: no request failed, the slowest waited for a second).
@@ -209,14 +211,14 @@ class ModelControl:
             raise dependency_error(error, self._settings, model) from error
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
-        """Have Triton let go of a model; one that is gone already is no error. Raises `DependencyDown`."""
+        """Unload a model; a model that is not loaded is no error. Raises `DependencyDown`."""
         try:
             self._client.unload_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
 
     def list_served(self, model: str | None = None) -> list[ServedVersion]:
-        """What Triton says it has, all models or one. Raises `DependencyDown`."""
+        """Triton's repository index, for all models or one. Raises `DependencyDown`."""
         try:
             index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
         except InferenceServerException as error:

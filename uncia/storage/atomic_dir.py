@@ -1,8 +1,9 @@
-"""Folders that are there whole or not at all: filled beside their place, then moved there.
+"""Atomic replacement of directories: a reader sees the complete old directory or the complete new one, never a mixture.
 
-A draft lies beside the place, on its file system, and the two are exchanged in one step. Where the system cannot, what
-stood in the place goes into the draft for the moment of the move, and comes back when that fails; where a kill came in
-that very moment, it is still in the draft: who writes next to it calls `tidy` first, which puts it back.
+The new content is written to a staging directory next to the target, on the same file system, and the two are exchanged
+in one system call (`renameat2`). Where the system has no such call, the old directory is moved into the staging
+directory, then the new one to the target; a failure in between moves the old one back. After a kill in between, the old
+directory is still in the staging directory: every writer first calls `remove_stale_staging`, which restores it.
 """
 
 import contextlib
@@ -17,22 +18,22 @@ from pathlib import Path
 from uncia.storage.durable import sync_folder, sync_tree
 
 STAGING_PREFIX = ".writing-"
-"""How the names of drafts begin that `atomic_directory` makes."""
+"""Prefix of the staging directories of `atomic_directory`."""
 
-# Names that no content of a draft has.
+# Names within a staging directory that no content has.
 _REPLACED = ".replaced"
 _PLACE = ".place"
 
-_WHERE_WE_ARE = -100
-_EXCHANGE = 2
-"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""Constants of Linux: `fcntl.h`, `linux/fs.h`."""
 
 
 @contextlib.contextmanager
 def atomic_directory(place: Path) -> Iterator[Path]:
-    """An empty folder that takes `place`'s when the block ends well, and is gone when it does not.
+    """Yield an empty directory that replaces `place` when the block succeeds and is deleted when the block raises.
 
-    What killed runs left for the same place is tidied first. Raises `OSError`; what was there is then as it was.
+    Leftovers of killed runs for the same place are removed first. Raises `OSError`; `place` is then unchanged.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_staging(place.parent, f"{STAGING_PREFIX}{place.name}-")
@@ -40,13 +41,13 @@ def atomic_directory(place: Path) -> Iterator[Path]:
         made = folder / "made"
         made.mkdir()
         yield made
-        made.chmod(0o755)  # for all to read, whoever wrote it
+        made.chmod(0o755)  # mkdtemp's mode lets only its owner read
         replace_directory(made, place, folder)
 
 
 @contextlib.contextmanager
 def staging_directory(parent: Path, prefix: str) -> Iterator[Path]:
-    """A folder in `parent` to make something in; gone afterwards, with all that is still in it."""
+    """Yield a new directory in `parent`; it is deleted at the end of the block, with everything still in it."""
     folder, held = _new(parent, prefix)
     try:
         yield folder
@@ -56,9 +57,11 @@ def staging_directory(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def replace_directory(made: Path, place: Path, draft: Path) -> None:
-    """Move a finished folder out of its draft to its place. What was there goes into the draft, and back when that
-    fails."""
-    # Its bytes first: a name that is on disk before them leads to empty files after a power cut.
+    """Move the directory `made` out of the staging directory `draft` to `place`, replacing what is there.
+
+    Raises `OSError`; `place` is then unchanged.
+    """
+    # The bytes first: a name that reaches the disk before them leaves empty files after a power cut.
     sync_tree(made)
     if place.exists() and exchange(made, place):
         sync_folder(place.parent)
@@ -66,7 +69,7 @@ def replace_directory(made: Path, place: Path, draft: Path) -> None:
     replaced = draft / _REPLACED
     try:
         if place.exists():
-            # Said before it is done, for `tidy`.
+            # Recorded before the move, for `remove_stale_staging`.
             (draft / _PLACE).write_text(os.path.relpath(place, draft.parent), encoding="utf-8")
             place.rename(replaced)
         made.rename(place)
@@ -77,23 +80,23 @@ def replace_directory(made: Path, place: Path, draft: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step, so that there is no moment without either; False where the system cannot."""
+    """Exchange two directories atomically. Returns False where the system or the file system cannot."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False
-    done: int = rename(_WHERE_WE_ARE, os.fsencode(one), _WHERE_WE_ARE, os.fsencode(other), _EXCHANGE)
+    done: int = rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
     return done == 0
 
 
 def remove_stale_staging(parent: Path, prefix: str = STAGING_PREFIX) -> None:
-    """Take away the drafts that killed runs left; what one had moved aside and not replaced yet is put back.
+    """Delete the staging directories that killed runs left in `parent`; restore a directory that was moved into one.
 
-    Drafts of runs that live are left alone, and so are those that may not be touched, or cannot be put back.
+    Staging directories of running processes are locked and are skipped, as are those without permission.
     """
     if not parent.is_dir():
         return
-    for folder in [each for each in parent.iterdir() if each.name.startswith(prefix) and each.is_dir()]:
-        # Somebody else may be tidying, too; and another user's drafts are no business of ours.
+    for folder in [path for path in parent.iterdir() if path.name.startswith(prefix) and path.is_dir()]:
+        # Another process may be removing it at the same time, or it belongs to another user.
         with contextlib.suppress(OSError):
             if (held := _hold(folder)) is None:
                 continue
@@ -113,7 +116,7 @@ def _put_back(draft: Path) -> None:
 
 
 def _new(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A folder, and the descriptor that holds it. One that somebody tidied away before it was held is made again."""
+    """A new directory and the descriptor that locks it; another one when it was removed before the lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with contextlib.suppress(FileNotFoundError):
@@ -125,8 +128,11 @@ def _new(parent: Path, prefix: str) -> tuple[Path, int]:
 
 
 def _hold(folder: Path) -> int | None:
-    """A descriptor that holds the folder until it is closed or the process ends; None where another one is holding
-    it."""
+    """A descriptor that locks the directory until it is closed or the process ends; None while another one locks it.
+
+    `flock` on the directory itself rather than a lock file (filelock): the lock must disappear with the directory, and
+    must be released when its process is killed.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,5 +140,5 @@ def _hold(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     except OSError:
-        pass  # a file system without locks: nobody can be seen holding anything there
+        pass  # a file system without locks: no other process can be seen holding one
     return descriptor

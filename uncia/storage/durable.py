@@ -10,16 +10,16 @@ import os
 from pathlib import Path
 
 _NOT_HERE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS, errno.EBADF, errno.EACCES, errno.EPERM})
-"""What file systems answer that cannot sync a folder, or need not."""
+"""Errors of file systems that cannot sync a directory, or need not."""
 
 _MANY = 200
-"""Files."""
+"""Files, above which one `sync` of everything is faster than an `fsync` of each."""
 
 
 def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
     """Replace `path` by a file with this text: a reader, a kill and a power cut find the old text or the new one.
 
-    `mode` is that of a new file, less the umask. Raises `OSError`, and leaves what was there.
+    `mode` is that of a new file, less the umask. Raises `OSError`; the old file is then unchanged.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -36,7 +36,7 @@ def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
 
 
 def replace_durably(new: Path, path: Path) -> None:
-    """Move a finished file to its place, on disk when this returns. Raises `OSError`."""
+    """Move a finished file to `path`; it is on disk when this returns. Raises `OSError`."""
     sync_file(new)
     new.replace(path)
     sync_folder(path.parent)
@@ -69,10 +69,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring a folder with all that it holds to disk. Links are left alone. Raises `OSError`."""
+    """Bring a folder with all that it holds to disk. Symbolic links are skipped. Raises `OSError`."""
     folders = [(Path(place), names) for place, _, names in os.walk(folder, topdown=False)]
     if sum(len(names) for _, names in folders) > _MANY:
-        # An installed environment has thousands of files: one sync of everything is faster than one each.
+        # An installed environment has thousands of files.
         os.sync()
         return
     for place, names in folders:

@@ -36,14 +36,14 @@ _SIGNED_FOR_S = 900
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
-"""405: the version that was asked for is a delete marker."""
+"""405: the requested version is a delete marker."""
 _CHANGED = {"PreconditionFailed", "412"}
 _VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
 """Answers to a request with a version id that a request without one may still satisfy: the version was removed, or the
 bucket keeps none (any more)."""
 
 _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
-# The store's last word on this one key or object; waiting would not change it.
+# Final errors about this one key or object; a retry cannot change them.
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
@@ -73,7 +73,7 @@ class AccessRefused(UnciaError):
 
 
 class BucketMissing(DependencyDown):
-    """The store answers and has no such bucket: waited for, since a person has to create it or to name another."""
+    """The store answers and has no such bucket: workers wait, because a person has to create it or name another."""
 
 
 class ObjectTooLarge(PermanentError):
@@ -82,7 +82,7 @@ class ObjectTooLarge(PermanentError):
 
 class ObjectUnreadable(PermanentError):
     """The store does not hand this object out: a name that it does not take, an object in an archive, or one that
-    fails again and again while others are read."""
+    fails repeatedly while others can be read."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class ObjectStore:
             return ObjectContent(cast(bytes, body.read()), normalized_etag(headers.get("ETag")))
 
     def _read_unconditionally(self, target: "_Target", max_bytes: int) -> ObjectContent:
-        """After a failed precondition. The store's own word on what it holds decides: a store that cannot compare ETags
+        """After a failed precondition. A HEAD request decides: a store that cannot compare ETags
         must not turn every photograph into a changed one. Raises `ObjectChanged` with the time of the present content.
         """
         now = self.head(target.bucket, target.key, version_id=target.version_id)
@@ -359,7 +359,7 @@ class _Target:
         return {name: f'"{self.etag}"'} if sendable else {}
 
     def check(self, etag: str | None, size: int, modified: datetime | str | None) -> None:
-        """Compare what came back: not every store minds a condition. Raises `ObjectChanged`."""
+        """Compare what came back: not every store honours a condition. Raises `ObjectChanged`."""
         found = normalized_etag(etag)
         same = found == self.etag if found and self.etag else self.size in (0, size)
         if not same:

@@ -1,10 +1,10 @@
-"""Which uploads may be photographs, judged by the object's name and by why it was rejected.
+"""Which uploads may be photographs, by the object's name and the reason of its rejection.
 
 A camera's card and the computers that touched it leave more than photographs in a bucket: films, `Thumbs.db`,
 `.DS_Store`, AppleDouble twins (`._IMG_0001.JPG`), text files, folders. Each of them is answered by a rejection, and
 none of them is a frame of a burst. A rejected photograph is one: it may stand for a missing number of a sequence.
 
-What a model could judge is a photograph, whatever its name; this module is about rejected uploads only.
+An upload that a model classified is a photograph, whatever its name; this module is about rejected uploads only.
 """
 
 from uncia.events import WITHDRAWN_REASONS
@@ -13,10 +13,10 @@ PHOTOGRAPH_EXTENSIONS = frozenset({"jpg", "jpeg", "jpe", "jfif"})
 """File name extensions of photographs, in lower case."""
 
 _NO_PHOTOGRAPH = frozenset({"image-not-jpeg", "image-unknown-kind"}) | WITHDRAWN_REASONS
-"""Reasons that say that the content is something else, or that nothing of this upload is left to be judged."""
+"""Reasons that say that the content is something else, or that nothing of this upload is left to classify."""
 
 _BEGINS_AS_JPEG = frozenset({"image-truncated", "image-corrupt", "image-too-large"})
-"""Reasons that are found in what begins as a JPEG: these need no extension to be believed."""
+"""Reasons that are found in what begins as a JPEG: these count without an extension."""
 
 
 def is_unreadable_photograph(key: str, reason: str) -> bool:

@@ -14,9 +14,9 @@ from uncia.commands import main as cli
 from uncia.errors import SettingsError, UnciaError
 
 
-def app_with(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint, asked: str = "") -> typer.Typer:
+def app_with(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint, named: str = "") -> typer.Typer:
     monkeypatch.setattr(cli, "entry_points", lambda group: points)
-    return cli.build([asked] if asked else [])
+    return cli.build([named] if named else [])
 
 
 def point(name: str, value: str) -> EntryPoint:
@@ -25,7 +25,7 @@ def point(name: str, value: str) -> EntryPoint:
 
 @pytest.mark.parametrize("extra", ["processors", "models", "local"])
 def test_an_absent_extra_gives_one_sentence_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
-    app = app_with(monkeypatch, point("thing", f"uncia.absent:app [{extra}]"), asked="thing")
+    app = app_with(monkeypatch, point("thing", f"uncia.absent:app [{extra}]"), named="thing")
     with pytest.raises(UnciaError) as caught:
         CliRunner().invoke(app, ["thing", "--any", "option"], catch_exceptions=False)
     assert f"pip install '.[{extra}]'" in str(caught.value)
@@ -35,8 +35,8 @@ def test_an_absent_extra_gives_one_sentence_with_the_way_to_get_it(monkeypatch: 
 def test_the_help_of_a_base_installation_names_the_extra_in_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     points = (point("absent", "uncia.absent:app [local]"), point("settings", "uncia.commands.settings:app"))
     for arguments in (["--help"], ["absent", "--help"]):
-        asked = arguments[0] if arguments[0] == "absent" else ""
-        output = CliRunner().invoke(app_with(monkeypatch, *points, asked=asked), arguments).output
+        named = arguments[0] if arguments[0] == "absent" else ""
+        output = CliRunner().invoke(app_with(monkeypatch, *points, named=named), arguments).output
         assert "'.[local]'" in " ".join(output.replace("│", " ").split())
 
 
@@ -48,9 +48,9 @@ def test_an_absent_extra_leaves_the_other_commands_alone(monkeypatch: pytest.Mon
     assert "settings" in result.output
 
 
-def test_only_the_command_that_is_asked_for_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     points = (point("broken", "json:no_such_thing"), point("settings", "uncia.commands.settings:app"))
-    app_with(monkeypatch, *points, asked="settings")
+    app_with(monkeypatch, *points, named="settings")
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_what_an_extra_brings_and_is_missed_later_is_one_line_too(
     monkeypatch.setattr(cli, "build", miss)
     with pytest.raises(SystemExit):
         cli.main()
-    told = capsys.readouterr().err
-    assert f"pip install '.[{extra}]'" in told
-    assert told.count("\n") == 1
+    shown = capsys.readouterr().err
+    assert f"pip install '.[{extra}]'" in shown
+    assert shown.count("\n") == 1
 
 
 def test_a_module_of_our_own_that_is_missing_is_a_bug_and_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +113,8 @@ def test_a_wrong_setting_stops_a_command_and_names_the_variable() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_the_version_is_told_without_loading_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = app_with(monkeypatch, point("broken", "json:no_such_thing"), asked="--version")
+def test_the_version_is_printed_without_loading_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_with(monkeypatch, point("broken", "json:no_such_thing"), named="--version")
     assert CliRunner().invoke(app, ["--version"]).output.strip() == __version__
 
 

@@ -25,7 +25,7 @@ _END_OF_COMMAND = {"|", ">", ">>", "&&", ";", "#", "<"}
 
 @cache
 def tree() -> Any:
-    """Every command, as the front door has them. Typer may bring a click of its own: nothing is asked of its types."""
+    """Every command of the command line. Typer may bring a click of its own, so types are not checked."""
     return typer.main.get_command(cli.build([]))
 
 
@@ -44,7 +44,7 @@ def named_in_page(text: str) -> list[str]:
     found = _INLINE.findall(text)
     for block in _BLOCK.findall(text):
         found += _LINE.findall("".join(block).replace("\\\n", " "))
-    return [" ".join(each.split()) for each in found]
+    return [" ".join(entry.split()) for entry in found]
 
 
 def wrong_with(words: str) -> str | None:
@@ -62,7 +62,7 @@ def wrong_with(words: str) -> str | None:
             if token == "--help":
                 continue
             name, _, value = token.partition("=")
-            option = next((each for each in command.params if name in (*each.opts, *each.secondary_opts)), None)
+            option = next((entry for entry in command.params if name in (*entry.opts, *entry.secondary_opts)), None)
             if option is None or option.param_type_name != "option":
                 return f"{command.name} has no option {name}"
             if not option.is_flag and not value and tokens:
@@ -75,8 +75,8 @@ def wrong_with(words: str) -> str | None:
             command = command.commands[token]
         else:
             arguments += 1
-    taken = [each for each in command.params if each.param_type_name == "argument"]
-    if not is_group(command) and all(each.nargs == 1 for each in taken) and arguments > len(taken):
+    taken = [entry for entry in command.params if entry.param_type_name == "argument"]
+    if not is_group(command) and all(entry.nargs == 1 for entry in taken) and arguments > len(taken):
         return f"{command.name} takes {len(taken)} arguments, not {arguments}"
     return None
 
@@ -84,7 +84,7 @@ def wrong_with(words: str) -> str | None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_command_on_a_page_exists(page: Path) -> None:
     named = named_in_page(page.read_text(encoding="utf-8"))
-    assert {each: why for each in named if (why := wrong_with(each))} == {}
+    assert {entry: why for entry in named if (why := wrong_with(entry))} == {}
 
 
 def test_the_pages_name_commands_at_all() -> None:
@@ -97,10 +97,10 @@ def test_every_command_that_a_message_or_docstring_names_exists() -> None:
         # Strings that go on in the next line, and values that are put in.
         text = re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
         text = re.sub(r"\{[^{}`]*\}", "X", text)
-        for each in _INLINE.findall(text):
-            why = wrong_with(" ".join(each.split()))
+        for entry in _INLINE.findall(text):
+            why = wrong_with(" ".join(entry.split()))
             if why:
-                wrong[f"{path.relative_to(ROOT)}: {each}"] = why
+                wrong[f"{path.relative_to(ROOT)}: {entry}"] = why
     assert wrong == {}
 
 
@@ -121,8 +121,8 @@ def test_no_help_loses_what_stands_in_brackets() -> None:
     helps = {"uncia": tree().help or ""}
     for path, command in commands_of(tree()):
         helps[path] = f"{command.help or ''} {command.short_help or ''} {command.epilog or ''}"
-        for each in command.params:
-            helps[f"{path} {each.name}"] = str(getattr(each, "help", "") or "")
+        for entry in command.params:
+            helps[f"{path} {entry.name}"] = str(getattr(entry, "help", "") or "")
     assert {path: text for path, text in helps.items() if Text.from_markup(text).plain != text} == {}
 
 
@@ -135,8 +135,8 @@ def test_no_option_is_cut_off_at_80_columns(
         if is_group(command):
             continue
         tree()(args=[*path.split()[1:], "--help"], standalone_mode=False)
-        told = capsys.readouterr().out
-        gone = [name for each in command.params for name in each.opts if name.startswith("--") and name not in told]
+        shown = capsys.readouterr().out
+        gone = [name for entry in command.params for name in entry.opts if name.startswith("--") and name not in shown]
         if gone:
             cut[path] = gone
     assert cut == {}

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from uncia.commands import clocks as command
-from uncia.commands.clocks import offset_in_words
+from uncia.commands.clocks import format_offset
 from uncia.events import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
@@ -28,7 +28,7 @@ def judged(camera: str, verdict: ClockVerdict, text: str | None = None, **more: 
 
 
 @pytest.fixture(autouse=True)
-def said(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
+def published(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
     """What stands on the topic."""
     values: list[bytes | None] = []
     monkeypatch.setattr(command, "settings", Settings)
@@ -46,12 +46,12 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_nothing_was_said_yet() -> None:
-    assert run() == "no clock was judged yet\n"
+def test_without_verdicts_it_says_so() -> None:
+    assert run() == "no clock has been assessed yet\n"
 
 
-def test_the_worst_clock_stands_first_with_its_reason(said: list[bytes | None]) -> None:
-    said += [
+def test_the_worst_clock_is_first_with_its_reason(published: list[bytes | None]) -> None:
+    published += [
         judged("a/good", ClockVerdict.OK).to_bytes(),
         judged("b/bad", ClockVerdict.WRONG, "it is 1970", offset_s=-60.0).to_bytes(),
     ]
@@ -59,28 +59,28 @@ def test_the_worst_clock_stands_first_with_its_reason(said: list[bytes | None]) 
     assert "b/bad" in rows[0]
     assert "it is 1970 (3 of 8 occasions)" in rows[0]
     assert "-0:01:00" in rows[0]
-    assert "nothing speaks against it (the sun not checked)" in rows[1]
+    assert "no contradiction found (the sun not checked)" in rows[1]
 
 
-def test_the_last_word_counts_and_nonsense_does_not(said: list[bytes | None]) -> None:
-    said += [judged("a/a", ClockVerdict.WRONG).to_bytes(), judged("a/a", ClockVerdict.OK).to_bytes(), b"{", None]
-    assert [each["verdict"] for each in json.loads(run("--json"))] == ["ok"]
+def test_the_last_message_counts_and_invalid_ones_are_skipped(published: list[bytes | None]) -> None:
+    published += [judged("a/a", ClockVerdict.WRONG).to_bytes(), judged("a/a", ClockVerdict.OK).to_bytes(), b"{", None]
+    assert [row["verdict"] for row in json.loads(run("--json"))] == ["ok"]
 
 
-def test_only_bad_ones_or_one_camera(said: list[bytes | None]) -> None:
-    said += [judged("a/a", ClockVerdict.SUSPICIOUS, "odd").to_bytes(), judged("a/b", ClockVerdict.OK).to_bytes()]
-    assert [each["camera"] for each in json.loads(run("--json", "--bad"))] == ["a/a"]
-    assert [each["camera"] for each in json.loads(run("--json", "--camera", "a/b"))] == ["a/b"]
+def test_filters_by_bad_clocks_and_by_camera(published: list[bytes | None]) -> None:
+    published += [judged("a/a", ClockVerdict.SUSPICIOUS, "odd").to_bytes(), judged("a/b", ClockVerdict.OK).to_bytes()]
+    assert [row["camera"] for row in json.loads(run("--json", "--bad"))] == ["a/a"]
+    assert [row["camera"] for row in json.loads(run("--json", "--camera", "a/b"))] == ["a/b"]
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(20700.0, "+5:45:00"), (-8640000.0, "-100 days"), (61.4, "+0:01:01"), (-5.0, "-0:00:05")]
 )
 def test_offsets(seconds: float, words: str) -> None:
-    assert offset_in_words(seconds) == words
+    assert format_offset(seconds) == words
 
 
-def test_a_camera_or_a_station_is_shown_in_every_unicode_form(said: list[bytes | None]) -> None:
-    said += [judged("ho\u0308he/n", ClockVerdict.OK).to_bytes(), judged("hut/n", ClockVerdict.OK).to_bytes()]
+def test_a_camera_or_a_station_is_shown_in_every_unicode_form(published: list[bytes | None]) -> None:
+    published += [judged("ho\u0308he/n", ClockVerdict.OK).to_bytes(), judged("hut/n", ClockVerdict.OK).to_bytes()]
     assert "hut" not in run("--camera", "h\u00f6he/n")
     assert json.loads(run("--camera", "h\u00f6he", "--json"))[0]["camera"] == "ho\u0308he/n"

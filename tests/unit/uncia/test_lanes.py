@@ -15,8 +15,8 @@ def key(taken: datetime) -> str:
     return f"ridge/north/{taken:%Y/%m/%d/%Y%m%dT%H%M%S}-0123456789abcdef.jpg"
 
 
-def lane(name: str, *, said: str | None = None, uploaded_at: datetime = UPLOADED) -> Lane:
-    return choose_lane(name, uploaded_at, backfill_after_s=DAY_S, declared=said)
+def lane(name: str, *, declared: str | None = None, uploaded_at: datetime = UPLOADED) -> Lane:
+    return choose_lane(name, uploaded_at, backfill_after_s=DAY_S, declared=declared)
 
 
 def test_what_was_taken_just_now_is_live() -> None:
@@ -49,9 +49,9 @@ def test_a_name_that_tells_no_time_is_live(name: str) -> None:
 
 
 def test_the_uploaders_word_goes_before_the_age() -> None:
-    assert lane(key(datetime(2001, 1, 1)), said="live") is Lane.LIVE
-    assert lane(key(datetime(2026, 5, 14, 11, 59)), said=" Backfill ") is Lane.BACKFILL
+    assert lane(key(datetime(2001, 1, 1)), declared="live") is Lane.LIVE
+    assert lane(key(datetime(2026, 5, 14, 11, 59)), declared=" Backfill ") is Lane.BACKFILL
 
 
 def test_a_word_that_is_no_lane_is_no_word() -> None:
-    assert lane(key(datetime(2001, 1, 1)), said="express") is Lane.BACKFILL
+    assert lane(key(datetime(2001, 1, 1)), declared="express") is Lane.BACKFILL

@@ -10,7 +10,7 @@ from uncia.settings import Settings, read_settings, stack_dir
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of whoever runs the tests."""
+    """No settings from the environment of the test run."""
     for field in Settings.model_fields:
         monkeypatch.delenv(f"UNCIA_{field.upper()}", raising=False)
     monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
@@ -23,7 +23,7 @@ def test_the_environment_wins_over_the_stacks_file(monkeypatch: pytest.MonkeyPat
     assert read_settings().bucket == "of-the-file"
 
 
-def test_what_nobody_says_has_its_default() -> None:
+def test_an_unset_variable_has_its_default() -> None:
     assert read_settings() == Settings(_env_file=None)
 
 
@@ -44,7 +44,7 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, varia
         read_settings()
 
 
-def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_wrong_values_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNCIA_PARTITIONS", "0")
     monkeypatch.setenv("UNCIA_BURST_GAP_S", "-1")
     with pytest.raises(SettingsError, match=r"UNCIA_PARTITIONS.*UNCIA_BURST_GAP_S"):

@@ -16,14 +16,13 @@ from typing import NamedTuple
 
 from uncia.camtrap import table_format
 from uncia.camtrap.camtrap_dp import CamtrapPackage, unix_time
+from uncia.camtrap.vocabulary import OBSERVATION_TYPES
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.table import box_area, clip_box, parse_time, read_rows
 from uncia.training.datasets.readers.vocabulary import existing_path, intern_name, require_samples
-
-_GROUPS = {"animal": "animal", "human": "person", "vehicle": "vehicle", "blank": "nothing"}
 
 _FILMS = "that are films"
 _ON_THE_WEB = "that are web addresses"
@@ -158,7 +157,7 @@ def _read_observations(path: Path, english: dict[str, str]) -> tuple[dict[str, l
     by_medium: dict[str, list[_Observation]] = defaultdict(list)
     events = _Events()
     for line, row in read_rows(path):
-        group = _GROUPS.get(row.get("observationType", ""))
+        group = OBSERVATION_TYPES.get(row.get("observationType", ""))
         taxon = row.get("scientificName", "")
         if group is None or (group == "animal" and not taxon):
             continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from uncia.camtrap import table_format
 from uncia.camtrap.names import is_card_folder
 from uncia.camtrap.table_reader import open_table
+from uncia.camtrap.vocabulary import CATEGORIES
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
@@ -25,7 +26,6 @@ from uncia.training.datasets.readers.vocabulary import (
 
 COMPOSITES_FILE = "drawn.json"
 """Written into the folder of rendered composites, next to the table: the recipe, and a description of the source."""
-GROUPS = ("animal", "person", "vehicle", "nothing")
 COLUMNS = {
     "path": ("path", "file", "filename", "file name", "filepath", "file path", "image", "picture"),
     "folder": ("relativepath", "relative path", "directory", "folder"),
@@ -161,8 +161,8 @@ def _taxon_from_ranks(row: dict[str, str], fields: dict[str, str]) -> dict[str, 
 def _parse_sample(folder: Path, label: str, fields: dict[str, str]) -> Sample:
     path = _resolve_path(folder, fields.get("path", ""), fields.get("folder", ""))
     group = fields.get("group") or group_of(label)
-    if group not in GROUPS:
-        raise ValueError(f"group {group!r} is none of {', '.join(GROUPS)}")
+    if group not in CATEGORIES:
+        raise ValueError(f"group {group!r} is none of {', '.join(CATEGORIES)}")
     return Sample(
         path=existing_path(path),
         label=intern_name(label),

@@ -1,44 +1,30 @@
 """Labels for empty images, people, vehicles and the unknown; names of image files."""
 
-import re
 import sys
 import unicodedata
 from pathlib import Path
 
 from uncia.camtrap.names import canonical_name
+from uncia.camtrap.vocabulary import category_of, is_unknown, normalized_label
 from uncia.training.datasets import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
 """Suffixes of image files. Other files are notes, films or thumbnail databases."""
 
-_GROUPS = {
-    "nothing": ("nothing", "none", "blank", "blanks", "empty", "no animal", "background", "ghost"),
-    "person": ("person", "persons", "people", "human", "humans", "homo", "homo sapiens", "hiker", "man", "woman"),
-    "vehicle": (
-        *("vehicle", "vehicles", "car", "cars", "truck", "bus", "van", "motorcycle", "motorbike", "bicycle", "bike"),
-        *("boat", "train", "tractor", "quad", "atv"),
-    ),
-}
-_GROUP_OF = {word: group for group, words in _GROUPS.items() for word in words}
-# "No CV result" is Wildlife Insights' for a picture of which its model was not sure enough: it may show anything.
-_UNKNOWN = frozenset(
-    {"", "unknown", "unclassified", "unidentified", "unlabeled", "unlabelled", "undetermined", "no cv result"}
-)
-
 
 def group_of(label: str) -> str:
     """The group of a label: person, vehicle or nothing for the known labels of these, else animal."""
-    return _GROUP_OF.get(normalize_label(label), "animal")
+    return category_of(label) or "animal"
 
 
 def is_unknown_label(label: str) -> bool:
     """Whether the label is one of those of unclassified images, such as `unknown`."""
-    return normalize_label(label) in _UNKNOWN
+    return is_unknown(label)
 
 
 def normalize_label(name: str) -> str:
     """Lower case, with a single space for every run of other characters than letters and digits."""
-    return re.sub(r"[\W_]+", " ", name).strip().lower()
+    return normalized_label(name)
 
 
 def is_image_file(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Dead letters: shown safely, sent back as they came, and told apart from others of the same id."""
+"""Dead letters are shown safely, retried unchanged, and distinguished from those of earlier topics."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,8 +37,8 @@ def letter(
 
 
 def mark(**changes: Any) -> DeadLetterSettled:
-    told = {"letter": "0:17", "written_at": WRITTEN, "settlement": Settlement.DROPPED, "settled_at": WRITTEN}
-    return DeadLetterSettled.model_validate({**told, **changes})
+    values = {"letter": "0:17", "written_at": WRITTEN, "settlement": Settlement.DROPPED, "settled_at": WRITTEN}
+    return DeadLetterSettled.model_validate({**values, **changes})
 
 
 def test_a_letter_with_a_settlement_is_settled() -> None:
@@ -121,6 +121,6 @@ def test_arbitrary_bytes_are_escaped_for_the_terminal(value: bytes, name: str, h
 
 
 def test_the_details_contain_origin_reason_and_state() -> None:
-    page = render_details(letter(), mark(settlement=Settlement.RETRIED, sent_to="storage.object.changed:1:9"))
-    for told in ("0:17", "notification-malformed", "retried", "storage.object.changed:1:9", "garbage"):
-        assert told in page
+    details = render_details(letter(), mark(settlement=Settlement.RETRIED, sent_to="storage.object.changed:1:9"))
+    for detail in ("0:17", "notification-malformed", "retried", "storage.object.changed:1:9", "garbage"):
+        assert detail in details

@@ -1,4 +1,4 @@
-"""`uncia deployments` on a topic of plain values."""
+"""`uncia deployments` on a topic in memory."""
 
 import json
 from collections.abc import Iterable
@@ -20,16 +20,16 @@ BAD = "d3,ridge,east,28.2,83.9,2026-03-01T09:00:00,,\n"
 
 
 class Log:
-    """The topic, as far as a loader can tell."""
+    """A topic in memory."""
 
     def __init__(self) -> None:
         self.known: dict[bytes, DeploymentChanged] = {}
         self.sent: list[str] = []
 
     def publish(self, _: object, deployments: Iterable[DeploymentChanged]) -> None:
-        for each in deployments:
-            self.known[each.message_key] = each
-            self.sent.append(each.deployment_id)
+        for item in deployments:
+            self.known[item.message_key] = item
+            self.sent.append(item.deployment_id)
 
     def publish_removal(self, _: object, camera: str, deployment_id: str) -> None:
         del self.known[deployment_key(camera, deployment_id)]
@@ -52,17 +52,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(command.app, [str(each) for each in arguments])
+    result = CliRunner().invoke(command.app, [str(item) for item in arguments])
     return result.exit_code, result.output + (str(result.exception) if result.exception else "")
 
 
-def test_a_file_is_published_once_however_often_it_is_loaded(log: Log, file: Path) -> None:
+def test_loading_a_file_repeatedly_publishes_it_once(log: Log, file: Path) -> None:
     assert "published=2 unchanged=0" in run("load", file)[1]
     assert "published=0 unchanged=2" in run("load", file)[1]
     assert log.sent == ["d1", "d2"]
 
 
-def test_what_changed_is_published_again(log: Log, file: Path) -> None:
+def test_changed_rows_are_published_again(log: Log, file: Path) -> None:
     run("load", file)
     file.write_text(ROWS.replace(",low", ",medium"), encoding="utf-8")
     run("load", file)
@@ -76,7 +76,7 @@ def test_the_same_moment_in_another_offset_is_a_change(log: Log, file: Path) -> 
     assert log.sent == ["d1", "d2", "d1"]
 
 
-def test_when_a_row_is_bad_nothing_is_published(log: Log, file: Path) -> None:
+def test_an_invalid_row_prevents_publishing(log: Log, file: Path) -> None:
     file.write_text(ROWS + BAD, encoding="utf-8")
     status, output = run("load", file)
     assert status != 0
@@ -85,7 +85,7 @@ def test_when_a_row_is_bad_nothing_is_published(log: Log, file: Path) -> None:
     assert log.sent == []
 
 
-def test_bad_rows_can_be_left_out(log: Log, file: Path) -> None:
+def test_invalid_rows_can_be_skipped(log: Log, file: Path) -> None:
     file.write_text(ROWS + BAD, encoding="utf-8")
     assert run("load", file, "--skip-bad")[0] == 0
     assert log.sent == ["d1", "d2"]
@@ -100,11 +100,11 @@ def test_a_script_gets_the_problems_as_json(log: Log, file: Path) -> None:
     file.write_text(ROWS + BAD, encoding="utf-8")
     status, output = run("load", file, "--json")
     problems = json.loads(output.splitlines()[0])["problems"]
-    assert [(each["line"], each["deployment_id"]) for each in problems] == [(4, "d3")]
+    assert [(item["line"], item["deployment_id"]) for item in problems] == [(4, "d3")]
     assert status != 0
 
 
-def test_the_list_tells_positions_as_coarsely_as_they_are_sensitive(log: Log, file: Path) -> None:
+def test_the_list_rounds_positions_by_sensitivity(log: Log, file: Path) -> None:
     run("load", file)
     output = run("list")[1]
     assert "28.21, 83.99" in output
@@ -113,30 +113,30 @@ def test_the_list_tells_positions_as_coarsely_as_they_are_sensitive(log: Log, fi
     assert "28.3" not in output
 
 
-def test_the_json_list_is_as_coarse(log: Log, file: Path) -> None:
+def test_the_json_list_rounds_positions_too(log: Log, file: Path) -> None:
     run("load", file)
-    listed = {each["deployment_id"]: each for each in json.loads(run("list", "--json")[1])}
+    listed = {item["deployment_id"]: item for item in json.loads(run("list", "--json")[1])}
     assert listed["d1"]["latitude"] == 28.21
     assert listed["d2"]["latitude"] is None
 
 
-def test_exact_positions_are_shown_to_who_asks_for_them(log: Log, file: Path) -> None:
+def test_exact_positions_are_shown_on_request(log: Log, file: Path) -> None:
     run("load", file)
     assert "28.31347" in run("list", "--exact")[1]
 
 
-def test_a_deployment_that_was_a_mistake_is_removed(log: Log, file: Path) -> None:
+def test_a_deployment_is_removed(log: Log, file: Path) -> None:
     run("load", file)
     run("remove", "ridge/north", "d1")
-    assert [each.deployment_id for each in log.known.values()] == ["d2"]
+    assert [item.deployment_id for item in log.known.values()] == ["d2"]
     assert "no deployment 'd1'" in run("remove", "ridge/north", "d1")[1]
 
 
-def test_a_row_whose_camera_was_put_right_is_pointed_at(log: Log, file: Path) -> None:
+def test_a_corrected_camera_gives_a_hint(log: Log, file: Path) -> None:
     run("load", file)
     file.write_text(ROWS.replace("north", "top"), encoding="utf-8")
     assert "uncia deployments remove 'ridge/north' 'd1'" in run("load", file)[1]
 
 
-def test_nothing_to_send_asks_no_broker() -> None:
+def test_publishing_nothing_needs_no_broker() -> None:
     topic.publish_deployments(None, [])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A `deployments.csv`, row by row: what it becomes, and what is said of a wrong one."""
+"""Rows of a `deployments.csv` are parsed into deployments or reported with a reason."""
 
 import contextlib
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ GOOD = {
 def sheet(
     *rows: dict[str, str], columns: ColumnNames | None = None, defaults: RowDefaults | None = None
 ) -> DeploymentSheet:
-    """The rows, each GOOD but for what is said of it, as a file that was read."""
+    """Reads a table whose rows are GOOD except for the given cells."""
     full = [{**GOOD, **row} for row in rows]
     header = list(dict.fromkeys(name for row in full for name in row))
     lines = [",".join(header), *(",".join(row.get(name, "") for name in header) for row in full)]
@@ -46,7 +46,7 @@ def sentences(read: DeploymentSheet) -> list[tuple[int, str]]:
     return [(problem.line, problem.sentence) for problem in read.problems]
 
 
-def test_a_row_becomes_a_deployment() -> None:
+def test_a_row_is_parsed_into_a_deployment() -> None:
     deployment = only(sheet({"coordinateUncertainty": "12"}))
     assert (deployment.camera, deployment.deployment_id) == ("ridge/north", "d1")
     assert deployment.start.isoformat() == "2026-03-01T09:00:00+05:45"
@@ -61,7 +61,7 @@ def test_a_row_becomes_a_deployment() -> None:
         ({"cameraID": ""}, "ridge/d1"),
     ],
 )
-def test_where_an_id_is_empty_the_next_column_names_it(row: dict[str, str], camera: str) -> None:
+def test_an_empty_id_is_taken_from_the_next_column(row: dict[str, str], camera: str) -> None:
     assert only(sheet(row)).camera == camera
 
 
@@ -76,13 +76,13 @@ def test_the_clock_is_in_the_zone_of_the_start() -> None:
     assert only(read).utc_offset_minutes == 60
 
 
-def test_the_zone_of_the_clock_can_be_said_for_a_row_or_for_all() -> None:
+def test_the_zone_of_the_clock_can_be_set_for_a_row_or_for_all() -> None:
     utc = {"deploymentStart": "2026-03-01T03:15:00Z", "deploymentEnd": ""}
     assert only(sheet({**utc, "utcOffset": "+05:45"})).utc_offset_minutes == 345
     assert only(sheet(utc, defaults=RowDefaults(utc_offset_minutes=-180))).utc_offset_minutes == -180
 
 
-def test_positions_are_withheld_unless_somebody_says_otherwise() -> None:
+def test_positions_are_withheld_by_default() -> None:
     assert only(sheet({})).sensitivity is Sensitivity.HIGH
     assert only(sheet({"sensitivity": "low"})).sensitivity is Sensitivity.LOW
 
@@ -94,11 +94,11 @@ def test_further_columns_override_settings_for_one_camera() -> None:
     assert deployment.capture_method is Trigger.TIME_LAPSE
 
 
-def test_a_camera_that_still_stands_has_no_end() -> None:
+def test_an_open_deployment_has_no_end() -> None:
     assert only(sheet({"deploymentEnd": ""})).end is None
 
 
-def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
+def test_unknown_columns_and_empty_lines_are_ignored() -> None:
     raw = (",".join(GOOD) + ",habitat\r\n\r\n" + ",".join(GOOD.values()) + ',"grass,\nreed"\r\n,,,,\r\n').encode()
     assert only(read_sheet(b"\xef\xbb\xbf" + raw, ColumnNames(), RowDefaults())).camera == "ridge/north"
 
@@ -128,23 +128,23 @@ def test_columns_of_others_and_empty_lines_do_not_matter() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_wrong_row_is_named_by_its_line_with_a_sentence(row: dict[str, str], sentence: str) -> None:
+def test_an_invalid_row_is_reported_with_line_and_reason(row: dict[str, str], sentence: str) -> None:
     read = sheet({"deploymentID": "fine", "cameraID": "other"}, row)
     assert [line for line, _ in sentences(read)] == [3]
     assert sentence in sentences(read)[0][1]
-    assert [each.deployment_id for each in read.deployments.values()] == ["fine"]
+    assert [item.deployment_id for item in read.deployments.values()] == ["fine"]
 
 
-def test_everything_that_is_wrong_with_a_row_is_said_at_once() -> None:
+def test_all_errors_of_a_row_are_reported_at_once() -> None:
     assert len(sheet({"latitude": "91", "deploymentStart": "2026-03-01", "burstGap": "x"}).problems) == 3
 
 
-def test_no_sentence_tells_a_position() -> None:
+def test_no_message_reveals_a_position() -> None:
     read = sheet({"latitude": "128.21347"}, {"longitude": "83,98712"}, {"latitude": "N 28.21347"})
     assert all("28.21" not in text and "98712" not in text for _, text in sentences(read))
 
 
-def test_of_two_deployments_that_overlap_both_are_named() -> None:
+def test_both_overlapping_deployments_are_reported() -> None:
     read = sheet({"deploymentID": "a"}, {"deploymentID": "b", "deploymentStart": "2026-05-31T09:00:00+05:45"})
     assert [line for line, _ in sentences(read)] == [2, 3]
     assert read.deployments == {}
@@ -157,7 +157,7 @@ def test_of_two_deployments_that_overlap_both_are_named() -> None:
         ("2026-04-01T09:00:00+05:45", "2026-04-01T03:14:59Z", True),
         ("", "2026-05-01T09:00:00+05:45", True),
     ],
-    ids=["one begins as the other ends", "offsets are minded", "one never ended"],
+    ids=["one begins as the other ends", "offsets are considered", "one never ended"],
 )
 def test_when_deployments_overlap(end: str, start: str, overlap: bool) -> None:
     read = sheet(
@@ -167,7 +167,7 @@ def test_when_deployments_overlap(end: str, start: str, overlap: bool) -> None:
     assert bool(read.problems) is overlap
 
 
-def test_two_cameras_may_stand_at_the_same_time() -> None:
+def test_two_cameras_may_be_deployed_at_the_same_time() -> None:
     assert sheet({"deploymentID": "a"}, {"deploymentID": "b", "cameraID": "south"}).problems == []
 
 
@@ -180,7 +180,7 @@ def loaded(*rows: dict[str, str]) -> Iterable[DeploymentChanged]:
     return sheet(*rows).deployments.values()
 
 
-def test_what_was_loaded_before_may_not_be_overlapped() -> None:
+def test_a_loaded_deployment_may_not_be_overlapped() -> None:
     read = sheet({"deploymentID": "new"})
     check_overlaps_with(read, loaded({"deploymentID": "old"}))
     assert [line for line, _ in sentences(read)] == [2]
@@ -206,13 +206,13 @@ def test_a_deployment_that_is_loaded_again_replaces_itself() -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_such_table_is_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
+def test_other_tables_are_refused_with_a_reason(raw: bytes, sentence: str) -> None:
     with pytest.raises(UnciaError, match=sentence):
         read_sheet(raw, ColumnNames(), RowDefaults())
 
 
 @pytest.mark.parametrize("nothing", ["NA", "N/A", "NaN", "NULL", "-", " NA ", "#N/A"])
-def test_cells_that_mean_nothing_count_as_empty(nothing: str) -> None:
+def test_placeholders_count_as_empty(nothing: str) -> None:
     row = {"cameraID": nothing, "deploymentEnd": nothing, "coordinateUncertainty": nothing, "utcOffset": nothing}
     deployment = only(sheet(row))
     assert (deployment.camera, deployment.end, deployment.coordinate_uncertainty_m) == ("ridge/d1", None, None)
@@ -222,11 +222,11 @@ def test_cells_that_mean_nothing_count_as_empty(nothing: str) -> None:
     )
 
 
-def test_names_that_only_resemble_nothing_are_names() -> None:
+def test_names_that_resemble_placeholders_are_names() -> None:
     assert only(sheet({"locationID": "Na", "cameraID": "NA-1"})).camera == "Na/NA-1"
 
 
-def test_a_position_of_zeros_is_questioned_and_one_zero_is_not() -> None:
+def test_a_position_of_two_zeros_is_refused_and_one_zero_is_not() -> None:
     for zeros in ({"latitude": "0", "longitude": "0.000"}, {"latitude": "-0", "longitude": "0"}):
         ((line, sentence),) = sentences(sheet(zeros))
         assert line == 2
@@ -241,12 +241,12 @@ def test_a_position_of_zeros_is_questioned_and_one_zero_is_not() -> None:
         ({"latitude": "540123", "longitude": "36.1"}, "coordinates of a projection such as UTM"),
     ],
 )
-def test_what_may_be_wrong_with_a_position_is_said(row: dict[str, str], sentence: str) -> None:
+def test_an_invalid_position_gives_a_hint(row: dict[str, str], sentence: str) -> None:
     ((_, found),) = sentences(sheet(row))
     assert sentence in found
 
 
-def test_a_position_that_is_among_the_others_only_when_exchanged_is_questioned() -> None:
+def test_a_position_with_exchanged_coordinates_is_reported() -> None:
     rows = [{"deploymentID": f"d{n}", "cameraID": f"c{n}", "latitude": f"28.{n}"} for n in range(4)]
     read = sheet(*rows, {"deploymentID": "x", "cameraID": "x", "latitude": "83.98", "longitude": "28.21"})
     ((line, sentence),) = sentences(read)
@@ -261,14 +261,14 @@ def test_semicolons_tabs_and_decimal_commas_are_read() -> None:
         assert (deployment.latitude, deployment.longitude, deployment.coordinate_uncertainty_m) == (28.21, 83.98, 12.5)
 
 
-def test_a_quoted_comma_is_a_decimal_one_in_degrees_alone() -> None:
+def test_a_quoted_decimal_comma_is_accepted_in_degrees_only() -> None:
     assert only(sheet({"latitude": '"28,21"'})).latitude == 28.21
     ((_, sentence),) = sentences(sheet({"coordinateUncertainty": '"1,234"'}))
     assert "the decimal separator is a point" in sentence
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_table_is_read_in_the_encodings_that_tell_what_they_are(encoding: str) -> None:
+def test_a_table_is_read_in_self_describing_encodings(encoding: str) -> None:
     raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
     assert only(read_sheet(raw, ColumnNames(), RowDefaults())).camera == "Höhe/north"
 
@@ -276,13 +276,13 @@ def test_a_table_is_read_in_the_encodings_that_tell_what_they_are(encoding: str)
 @pytest.mark.parametrize(
     ("encoding", "sentence"), [("cp1252", "Windows-1252"), ("mac-roman", "Windows-1252"), ("utf-16-le", "zero bytes")]
 )
-def test_a_table_whose_accents_cannot_be_found_is_refused(encoding: str, sentence: str) -> None:
+def test_a_table_in_an_ambiguous_encoding_is_refused(encoding: str, sentence: str) -> None:
     raw = "\n".join([",".join(GOOD), ",".join({**GOOD, "locationID": "Höhe"}.values())]).encode(encoding)
     with pytest.raises(UnciaError, match=sentence):
         read_sheet(raw, ColumnNames(), RowDefaults())
 
 
-def test_another_programs_table_is_named() -> None:
+def test_a_table_of_another_program_is_recognised() -> None:
     raw = b"project_id,deployment_id,placename,longitude,latitude,start_date,end_date\n"
     with pytest.raises(UnciaError, match="Wildlife Insights"):
         read_sheet(raw, ColumnNames(), RowDefaults())
@@ -295,7 +295,7 @@ CELLS = st.sampled_from(
 
 @settings(max_examples=200)
 @given(st.lists(st.lists(CELLS | st.text(max_size=5), max_size=9), max_size=5), st.sampled_from(",;\t"))
-def test_no_cells_break_the_reader(lines: list[list[str]], separator: str) -> None:
+def test_arbitrary_cells_are_accepted(lines: list[list[str]], separator: str) -> None:
     rows = [separator.join(GOOD), *(separator.join(cells) for cells in lines)]
     with contextlib.suppress(UnciaError):
         read_sheet("\n".join(rows).encode("utf-8", "surrogatepass"), ColumnNames(), RowDefaults())
@@ -303,16 +303,16 @@ def test_no_cells_break_the_reader(lines: list[list[str]], separator: str) -> No
 
 @settings(max_examples=200)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\xff\xfe", b"\xef\xbb\xbf", b"sep=;\n"]))
-def test_no_bytes_break_the_reader(raw: bytes, mark: bytes) -> None:
+def test_arbitrary_bytes_are_accepted(raw: bytes, mark: bytes) -> None:
     with contextlib.suppress(UnciaError):
         read_sheet(mark + raw, ColumnNames(), RowDefaults())
 
 
-@pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data package is not beside the repository")
-def test_a_genuine_data_package_reads_whole() -> None:
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the sample data package is not next to the repository")
+def test_a_published_data_package_is_read_completely() -> None:
     read = read_sheet(SAMPLE.read_bytes(), ColumnNames(), RowDefaults())
     assert read.problems == []
-    assert {each.camera: each.utc_offset_minutes for each in read.deployments.values()} == {
+    assert {item.camera: item.utc_offset_minutes for item in read.deployments.values()} == {
         "e254a13c/320": 120,
         "2df5259b/250": 120,
         "ff1535c0/303": 120,

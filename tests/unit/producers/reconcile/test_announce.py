@@ -38,7 +38,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     return broker
 
 
-def test_so_many_a_second_and_no_more(broker: Broker) -> None:
+def test_the_rate_is_limited(broker: Broker) -> None:
     settings = Settings(_env_file=None, reconcile_per_s=400)  # type: ignore[call-arg]
     after: list[tuple[int, float]] = []
     announce(settings, MISSED, pause=lambda seconds: after.append((len(broker.sent), seconds)))
@@ -47,14 +47,14 @@ def test_so_many_a_second_and_no_more(broker: Broker) -> None:
     assert all(0 < seconds <= 0.1 for _, seconds in after)
 
 
-def test_all_are_announced_in_their_order_and_the_connection_is_closed(broker: Broker) -> None:
+def test_all_are_announced_in_order_and_the_connection_is_closed(broker: Broker) -> None:
     settings = Settings(_env_file=None, reconcile_per_s=400)  # type: ignore[call-arg]
     announce(settings, MISSED, pause=lambda _: None)
     assert broker.sent == [f"/buckets/camera-uploads/{stored.key}".encode() for stored in MISSED]
     assert broker.closed
 
 
-def test_one_in_many_seconds_is_slow_too(broker: Broker) -> None:
+def test_a_rate_below_one_a_second_is_kept(broker: Broker) -> None:
     settings = Settings(_env_file=None, reconcile_per_s=0.5)  # type: ignore[call-arg]
     pauses: list[float] = []
     announce(settings, MISSED[:2], pause=pauses.append)

@@ -43,7 +43,7 @@ class World:
         self.log: list[tuple[str, Message]] = []
         self.announced: list[str] = []
         self.moved: list[MovedUpload] = []
-        self.told: list[tuple[ObjectState, str]] = []
+        self.reported: list[tuple[ObjectState, str]] = []
         self.bytes_of: dict[str, str] = {}
         """By ETag, where several are of the same bytes."""
 
@@ -81,13 +81,13 @@ class World:
 
     def reconcile(self, prefix: str = "") -> ComparisonProgress:
         self.later(3600)
-        self.announced, self.moved, self.told = [], [], []
+        self.announced, self.moved, self.reported = [], [], []
         ledger = Ledger(self.path, "same")
         try:
             return BucketComparison(
                 ledger, BUCKET, lambda: self._catch_up(ledger), self._list, self._announce, self._move, self._etag_at,
                 fresh_s=30, unanswered_after_s=900, again_after_s=600, clock=lambda: self.now.timestamp(),
-            ).run(Scope(prefix), "test", lambda state, key: self.told.append((state, key)))  # fmt: skip
+            ).run(Scope(prefix), "test", lambda state, key: self.reported.append((state, key)))  # fmt: skip
         finally:
             ledger.close()
 
@@ -129,7 +129,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_a_photograph_that_was_replaced_is_announced_though_its_notification_was_lost(world: World) -> None:
+def test_a_replaced_photograph_with_a_lost_notification_is_announced(world: World) -> None:
     world.put(WRONG, "aaa", answered=OBJECT_CHANGED)
     world.put(WRONG, "bbb", lost=True)
     assert not world.reconcile().is_zero
@@ -138,7 +138,7 @@ def test_a_photograph_that_was_replaced_is_announced_though_its_notification_was
     assert world.announced == []
 
 
-def test_a_photograph_that_was_put_back_is_announced_though_its_notification_was_lost(world: World) -> None:
+def test_a_restored_photograph_with_a_lost_notification_is_announced(world: World) -> None:
     world.put(WRONG, "aaa", answered=OBJECT_CHANGED)
     world.put(WRONG, "bbb")
     world.put(WRONG, "aaa", lost=True)
@@ -148,7 +148,7 @@ def test_a_photograph_that_was_put_back_is_announced_though_its_notification_was
 
 
 @pytest.mark.parametrize("between", ["predicted", OBJECT_CHANGED])
-def test_what_was_predicted_and_is_put_back_is_the_last_content_again(world: World, between: str) -> None:
+def test_a_restored_predicted_content_is_the_newest_again(world: World, between: str) -> None:
     world.put(WRONG, "aaa")
     world.put(WRONG, "bbb", answered=between)
     world.put(WRONG, "aaa", lost=True)
@@ -159,7 +159,7 @@ def test_what_was_predicted_and_is_put_back_is_the_last_content_again(world: Wor
         assert world.announced == []
 
 
-def test_a_bucket_that_was_restored_from_a_backup_is_not_announced_anew(world: World) -> None:
+def test_a_bucket_restored_from_a_backup_is_not_announced_again(world: World) -> None:
     world.put(WRONG, "aaa")
     world.put(WRONG, "bbb")
     world.put(RIGHT, "ccc")
@@ -169,7 +169,7 @@ def test_a_bucket_that_was_restored_from_a_backup_is_not_announced_anew(world: W
     assert world.announced == []
 
 
-def test_a_newer_version_that_was_deleted_brings_no_older_one_back(world: World) -> None:
+def test_deleting_a_newer_version_does_not_restore_an_older_one(world: World) -> None:
     world.put(WRONG, "aaa")
     before = world.objects[WRONG]
     world.put(WRONG, "bbb")
@@ -178,14 +178,14 @@ def test_a_newer_version_that_was_deleted_brings_no_older_one_back(world: World)
     assert world.announced == []
 
 
-def test_an_object_from_the_future_is_not_announced_for_ever(world: World) -> None:
+def test_an_object_with_a_future_time_is_not_announced_repeatedly(world: World) -> None:
     world.put(WRONG)
     world.objects[WRONG] = StoredObject(WRONG, "aaa", 7, START + timedelta(days=3650))
     assert world.reconcile().is_zero
     assert world.announced == []
 
 
-def test_a_store_whose_listing_and_reading_disagree_is_named_and_not_asked_for_ever(world: World) -> None:
+def test_a_store_whose_listing_and_content_disagree_is_reported_and_not_retried_endlessly(world: World) -> None:
     world.put(WRONG, "aaa", lost=True)
     world.later(5)
     world.announce(world.objects[WRONG])
@@ -200,7 +200,7 @@ def test_a_photograph_that_was_moved_to_another_camera_is_withdrawn_once(world: 
     world.move(WRONG, RIGHT)
     progress = world.reconcile()
     assert [(move.location.key, move.new_key) for move in world.moved] == [(WRONG, RIGHT)]
-    assert world.told == [(ObjectState.MOVED, WRONG)]
+    assert world.reported == [(ObjectState.MOVED, WRONG)]
     assert progress.is_zero
     for _ in range(2):
         assert world.reconcile().is_zero
@@ -216,7 +216,7 @@ def test_a_move_whose_notification_was_lost_is_announced_first_and_then_withdraw
     assert [move.location.key for move in world.moved] == [WRONG]
 
 
-def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) -> None:
+def test_a_photograph_that_is_moved_repeatedly_is_withdrawn_each_time(world: World) -> None:
     world.put(WRONG)
     world.move(WRONG, "ridge/other/IMG_0001.JPG")
     world.move("ridge/other/IMG_0001.JPG", RIGHT)
@@ -224,7 +224,7 @@ def test_a_photograph_that_is_moved_on_is_withdrawn_at_every_stop(world: World) 
     assert [move.location.key for move in world.moved] == ["ridge/other/IMG_0001.JPG", WRONG]
 
 
-def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
+def test_a_photograph_that_is_moved_back_is_valid_again(world: World) -> None:
     world.put(WRONG)
     world.move(WRONG, RIGHT)
     world.reconcile()
@@ -234,14 +234,14 @@ def test_a_photograph_that_is_moved_back_stands_again(world: World) -> None:
     assert world.reconcile().is_zero
 
 
-def test_a_deletion_erases_no_history(world: World) -> None:
+def test_a_deletion_withdraws_nothing(world: World) -> None:
     world.put(WRONG)
     del world.objects[WRONG]
     assert world.reconcile().is_zero
-    assert (world.moved, world.told) == ([], [])
+    assert (world.moved, world.reported) == ([], [])
 
 
-def test_a_deletion_of_one_photograph_while_others_stand_erases_no_history(world: World) -> None:
+def test_a_deletion_of_one_of_several_photographs_withdraws_nothing(world: World) -> None:
     world.put(WRONG, "aaa")
     world.put(RIGHT, "bbb")
     del world.objects[WRONG]
@@ -249,7 +249,7 @@ def test_a_deletion_of_one_photograph_while_others_stand_erases_no_history(world
     assert world.moved == []
 
 
-def test_a_copy_to_which_the_store_gives_another_etag_is_a_move_all_the_same(world: World) -> None:
+def test_a_copy_with_another_etag_is_a_move(world: World) -> None:
     world.bytes_of = {"aaa": "the same", "encrypted anew": "the same"}
     world.put(WRONG, "aaa")
     world.put(RIGHT, "encrypted anew")
@@ -258,28 +258,28 @@ def test_a_copy_to_which_the_store_gives_another_etag_is_a_move_all_the_same(wor
     assert [(move.location.key, move.new_key) for move in world.moved] == [(WRONG, RIGHT)]
 
 
-def test_nothing_is_withdrawn_before_the_copy_was_judged(world: World) -> None:
+def test_nothing_is_withdrawn_before_the_copy_is_predicted(world: World) -> None:
     world.put(WRONG)
     world.move(WRONG, RIGHT, answered=OBJECT_CHANGED)
     world.reconcile()
     assert world.moved == []
 
 
-def test_copies_that_stand_under_two_cameras_are_left_alone(world: World) -> None:
+def test_copies_under_two_cameras_are_not_a_move(world: World) -> None:
     world.put(WRONG)
     world.put(RIGHT)
     world.reconcile()
     assert world.moved == []
 
 
-def test_a_renamed_file_of_the_same_camera_is_left_alone(world: World) -> None:
+def test_a_renamed_file_of_the_same_camera_is_not_a_move(world: World) -> None:
     world.put(WRONG)
     world.move(WRONG, "ridge/wrong/a.jpg")
     world.reconcile()
     assert world.moved == []
 
 
-def test_a_key_that_holds_another_picture_by_now_was_replaced_and_not_moved(world: World) -> None:
+def test_a_key_with_another_photograph_was_replaced_and_not_moved(world: World) -> None:
     world.put(WRONG, "aaa")
     world.move(WRONG, RIGHT)
     world.put(WRONG, "bbb")
@@ -287,7 +287,7 @@ def test_a_key_that_holds_another_picture_by_now_was_replaced_and_not_moved(worl
     assert world.moved == []
 
 
-def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> None:
+def test_a_comparison_of_one_prefix_checks_the_store_for_moves(world: World) -> None:
     world.put(WRONG)
     world.put(RIGHT)
     world.reconcile("ridge/wrong")
@@ -310,7 +310,7 @@ def test_a_comparison_of_one_prefix_looks_where_the_rest_is(world: World) -> Non
         {"key": None},
     ],
 )
-def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(fields: dict[str, object]) -> None:
+def test_an_announcement_without_an_etag_counts(fields: dict[str, object]) -> None:
     body = {
         "upload_id": "upl-1",
         "bucket": "b",
@@ -328,7 +328,7 @@ def test_an_announcement_that_names_no_content_is_an_announcement_all_the_same(f
     assert odd.announced == whole.announced == 5.0
 
 
-def test_a_ledger_of_the_version_before_is_read_anew(tmp_path: Path) -> None:
+def test_a_ledger_of_an_earlier_version_is_cleared(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
     ledger.apply([], {("t", 0): 9})
     ledger._db.execute("UPDATE meta SET value='1' WHERE name='version'")
@@ -337,7 +337,7 @@ def test_a_ledger_of_the_version_before_is_read_anew(tmp_path: Path) -> None:
     assert Ledger(tmp_path / "l", "one").positions() == {}
 
 
-def test_the_announcement_of_a_move_is_a_deletion_to_every_other_reader() -> None:
+def test_the_announcement_of_a_move_is_a_deletion_for_other_readers() -> None:
     stored = StoredObject(WRONG, "aaa", 7, START)
     record = json.loads(notification_of(BUCKET, stored, moved_to="ridge/right/a b+c.JPG"))["Records"][0]
     assert record["eventName"] == "ObjectRemoved:Delete"

@@ -44,7 +44,7 @@ class World:
         self.listed = 0
         self.stop_after: int | None = None
         self.lose_announcements = False
-        self.told: list[tuple[ObjectState, str]] = []
+        self.reported: list[tuple[ObjectState, str]] = []
         self.moved: list[MovedUpload] = []
 
     def store(self, *keys: str) -> None:
@@ -60,7 +60,7 @@ class World:
     def fact_of_prediction(self, key: str) -> None:
         self.log.append(UploadFact(self.upload(key), answered=self.now))
 
-    def run(self, asked: Scope | None = None) -> ComparisonProgress:
+    def run(self, scope: Scope | None = None) -> ComparisonProgress:
         """With a ledger opened anew, as after a restart."""
         ledger = Ledger(self.path, "same")
         try:
@@ -68,7 +68,7 @@ class World:
                 ledger, "b", lambda: self._catch_up(ledger), self._list, self._announce,
                 self.moved.extend, self._etag_at, FRESH_S, UNANSWERED_S, AGAIN_S, lambda: self.now,
             )  # fmt: skip
-            return comparison.run(asked or Scope(), "test", lambda state, key: self.told.append((state, key)))
+            return comparison.run(scope or Scope(), "test", lambda state, key: self.reported.append((state, key)))
         finally:
             ledger.close()
 
@@ -105,7 +105,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison_module, "_MAX_PENDING", 3)
 
 
-def test_what_could_not_be_read_counts_as_zero_and_is_tried_again_ever_more_rarely(world: World) -> None:
+def test_an_unreadable_object_is_not_missing_and_retried_ever_more_rarely(world: World) -> None:
     world.store("a.jpg")
     world.announce("a.jpg")
     world.log.append(UploadFact(world.upload("a.jpg"), refused=world.now))
@@ -136,7 +136,7 @@ STEPS = st.lists(
 
 @example_settings(max_examples=40)
 @given(steps=STEPS)
-def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(steps: list[tuple[str, object]]) -> None:
+def test_every_object_is_announced_and_none_twice_within_the_wait(steps: list[tuple[str, object]]) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         world = World(Path(folder))
         for kind, what in steps:
@@ -158,13 +158,13 @@ def test_nothing_is_forgotten_and_nothing_is_announced_twice_within_the_wait(ste
         for _ in range(3):  # what a stopped round had passed over comes with the next one
             world.now += AGAIN_S + 1
             world.run()
-        told = {fact.id for fact in world.log}
-        assert all(world.upload(key) in told for key in world.objects)
+        ids = {fact.id for fact in world.log}
+        assert all(world.upload(key) in ids for key in world.objects)
         for times in world.announced.values():
             assert all(later - earlier >= AGAIN_S for earlier, later in pairwise(times))
 
 
-def test_a_stopped_comparison_goes_on_behind_what_it_has_dealt_with(world: World) -> None:
+def test_an_interrupted_comparison_resumes(world: World) -> None:
     world.store(*(f"k{number}" for number in range(8)))
     for number in range(8):
         world.fact_of_prediction(f"k{number}")
@@ -179,7 +179,7 @@ def test_a_stopped_comparison_goes_on_behind_what_it_has_dealt_with(world: World
     assert progress.count(ObjectState.ANSWERED) == 8
 
 
-def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) -> None:
+def test_a_comparison_of_another_scope_starts_at_the_beginning(world: World) -> None:
     world.store("a1", "a2", "a3", "b1")
     world.stop_after = 3
     with pytest.raises(Stopped):
@@ -188,14 +188,14 @@ def test_one_that_is_about_something_else_begins_at_the_beginning(world: World) 
     assert sum(world.run(Scope(prefix="a")).counts.values()) == 3
 
 
-def test_a_prefix_takes_keys_in_every_unicode_form(world: World) -> None:
+def test_a_prefix_matches_keys_in_every_unicode_form(world: World) -> None:
     world.store("ho\u0308he/1", "h\u00f6he/2", "hohe/3", "hut/4", "ridge/5")
     assert sum(world.run(Scope(prefix="h\u00f6he/")).counts.values()) == 2
     assert sum(world.run(Scope(prefix="ho\u0308he/")).counts.values()) == 2
     assert world.listed == 8  # what begins with an h, twice
 
 
-def test_the_unanswered_are_named_and_announced_again_only_on_demand(world: World) -> None:
+def test_unanswered_objects_are_reported_and_announced_again_only_on_request(world: World) -> None:
     world.store("k")
     world.announce("k")
     world.now += UNANSWERED_S + 1
@@ -205,11 +205,11 @@ def test_the_unanswered_are_named_and_announced_again_only_on_demand(world: Worl
     world.run(Scope(again=True))
 
     assert list(world.announced) == ["k"]
-    assert world.told == [(ObjectState.UNANSWERED, "k")] * 2
+    assert world.reported == [(ObjectState.UNANSWERED, "k")] * 2
     assert world.run().is_zero
 
 
-def test_dates_are_those_of_the_store(world: World) -> None:
+def test_dates_refer_to_the_clock_of_the_store(world: World) -> None:
     world.store("old")
     world.now += 3600
     world.store("new")
@@ -217,10 +217,10 @@ def test_dates_are_those_of_the_store(world: World) -> None:
     moment = datetime.fromtimestamp(START + 1800, UTC)
     world.run(Scope(since=moment))
     world.run(Scope(until=moment))
-    assert world.told == [(ObjectState.MISSED, "new"), (ObjectState.MISSED, "old")]
+    assert world.reported == [(ObjectState.MISSED, "new"), (ObjectState.MISSED, "old")]
 
 
-def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> None:
+def test_recreated_topics_clear_the_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
     ledger.apply([UploadFact(b"x" * 12, answered=1.0)], {("t", 0): 9})
     ledger.close()
@@ -228,7 +228,7 @@ def test_topics_that_were_made_anew_begin_the_ledger_anew(tmp_path: Path) -> Non
     assert Ledger(tmp_path / "l", "two").positions() == {}
 
 
-def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_ledger_of_a_newer_version_is_refused_unchanged(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "one")
     ledger._db.execute("UPDATE meta SET value='99' WHERE name='version'")
     ledger.close()
@@ -236,7 +236,7 @@ def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path
         Ledger(tmp_path / "l", "two")
 
 
-def test_a_file_that_is_no_ledger_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "l").write_bytes(b"not a database" * 100)
     with pytest.raises(UnciaError, match="remove it"):
         Ledger(tmp_path / "l", "one")

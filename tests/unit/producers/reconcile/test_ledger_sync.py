@@ -1,4 +1,4 @@
-"""A broker that lost its newest messages in a power cut: the ledger does not go on counting what they told."""
+"""A broker that lost its newest messages in a power cut: the ledger is cleared and read again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_partition_that_ends_before_its_position_was_truncated() -> None:
         check_not_truncated({PART: 10}, {(PART.topic, PART.partition): 11})
 
 
-def test_answers_that_the_broker_lost_do_not_count_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_that_the_broker_lost_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", "same")
     lost, kept = b"lost", b"kept"
     ledger.apply([UploadFact(lost, 1, True), UploadFact(kept, 1, True)], {(PART.topic, PART.partition): 11})
@@ -40,7 +40,7 @@ def test_answers_that_the_broker_lost_do_not_count_any_more(tmp_path: Path, monk
     ledger.close()
 
 
-def test_what_the_ledger_learnt_survives_a_power_cut(tmp_path: Path) -> None:
+def test_the_ledger_is_durable(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", "same")
     assert ledger._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     ledger.close()

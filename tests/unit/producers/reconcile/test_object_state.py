@@ -1,4 +1,4 @@
-"""What nobody announced is found; what was announced, answered, refused or is too fresh is told apart."""
+"""The state of a stored object: missed, waiting, in work, predicted, refused or fresh."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What each kind of message tells of an upload, whoever wrote it."""
+"""The facts that each kind of message states about an upload."""
 
 import json
 
@@ -30,14 +30,14 @@ def golden(name: str) -> tuple[str, bytes]:
     return json.loads(raw)["upload_id"], raw
 
 
-def test_our_own_announcement_is_read_without_parsing_it() -> None:
+def test_an_event_of_this_version_is_read_without_parsing() -> None:
     identity, raw = golden("camera.image.uploaded.v1.json")
     fact = fact_of_upload(message(ImageUploaded.from_bytes(raw).to_bytes()))
     assert fact is not None
     assert (fact.id, fact.announced) == (upload_key(identity), 5.0)
 
 
-def test_an_announcement_in_any_other_layout_is_read_too() -> None:
+def test_an_event_in_another_layout_is_parsed() -> None:
     identity, raw = golden("camera.image.uploaded.v1.json")
     fact = fact_of_upload(message(raw))
     assert fact is not None
@@ -45,7 +45,7 @@ def test_an_announcement_in_any_other_layout_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["camera.image.predicted.v1.json", "camera.image.predicted.v1.rejected.json"])
-def test_a_prediction_and_a_rejection_are_answers(name: str) -> None:
+def test_predictions_and_rejections_count_as_answers(name: str) -> None:
     identity, raw = golden(name)
     fact = fact_of_prediction(message(raw))
     assert fact is not None
@@ -53,14 +53,14 @@ def test_a_prediction_and_a_rejection_are_answers(name: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["object-missing", "object-changed", "object-moved"])
-def test_that_a_content_does_not_stand_there_answers_nothing_while_it_does(reason: str) -> None:
+def test_a_rejection_for_a_missing_content_withdraws(reason: str) -> None:
     raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"%s","message":""}}' % reason.encode()
     fact = fact_of_prediction(message(raw))
     assert fact is not None
     assert (fact.id, fact.answered, fact.withdrawn) == (upload_key("upl-1"), 0.0, 5.0)
 
 
-def test_that_an_object_could_not_be_read_is_a_refusal_that_may_be_tried_again() -> None:
+def test_a_rejection_for_an_unreadable_object_is_a_refusal() -> None:
     raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"object-unreadable","message":""}}'
     fact = fact_of_prediction(message(raw))
     assert fact is not None
@@ -68,18 +68,18 @@ def test_that_an_object_could_not_be_read_is_a_refusal_that_may_be_tried_again()
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"upload_id":7}', b"\xff"])
-def test_what_is_no_event_tells_nothing(value: bytes | None) -> None:
+def test_other_messages_give_no_fact(value: bytes | None) -> None:
     assert fact_of_upload(message(value)) is None
     assert fact_of_prediction(message(value)) is None
 
 
-def test_a_refused_notification_is_about_its_path() -> None:
+def test_a_refused_notification_concerns_its_path() -> None:
     fact = fact_of_refusal(message(b"\x00", b"/buckets/b/k.jpg", STORAGE), STORAGE)
     assert fact is not None
     assert (fact.id, fact.refused) == (path_key("b/k.jpg"), 5.0)
 
 
-def test_a_refused_announcement_is_about_its_upload_not_about_a_path() -> None:
+def test_a_refused_upload_event_concerns_its_upload() -> None:
     fact = fact_of_refusal(message(b'{"upload_id":"upl-1"}', b"s/c", "camera.image.uploaded.v1"), STORAGE)
     assert fact is not None
     assert fact.id == upload_key("upl-1")

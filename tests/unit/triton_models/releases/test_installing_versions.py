@@ -130,8 +130,8 @@ def _other_answers(package: Path) -> None:
     ("harm", "reason"),
     [
         (lambda package: (package / "labels.json").unlink(), "no labels.json"),
-        (lambda package: (package / "labels.json").write_text("{}"), "is no label set"),
-        (lambda package: (package / "model.json").write_text("{}"), "is no model card"),
+        (lambda package: (package / "labels.json").write_text("{}"), "is not a valid label set"),
+        (lambda package: (package / "model.json").write_text("{}"), "is not a valid model card"),
         (lambda package: (package / "model.onnx").write_bytes(b"half"), "not the graph that the card was written for"),
         (_labels_of(5), "answers 4 classes, and the label set names 5"),
         (lambda package: new_graph(package, frame=FrameSpec(width=32, height=64)), r"must be \[batch, 64, 96, 3\]"),

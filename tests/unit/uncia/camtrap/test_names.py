@@ -1,4 +1,4 @@
-"""What looks the same is one name."""
+"""Names that cannot be distinguished by eye have one canonical spelling."""
 
 import unicodedata
 

@@ -42,14 +42,14 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         # A `Field(le=...)` within an annotation holds the limits that pydantic takes out of it elsewhere.
-        limits = [each for own in arguments[1:] for each in getattr(own, "metadata", [own])]
+        limits = [item for own in arguments[1:] for item in getattr(own, "metadata", [own])]
         return _values(arguments[0], [*limits, *metadata])
     if origin in (Union, types.UnionType):
-        return st.one_of(*(_values(each, metadata) for each in arguments))
+        return st.one_of(*(_values(item, metadata) for item in arguments))
     if origin is tuple:
         if arguments[-1] is Ellipsis:
             return st.lists(_values(arguments[0], []), max_size=3).map(tuple)
-        return st.tuples(*(_values(each, []) for each in arguments))
+        return st.tuples(*(_values(item, []) for item in arguments))
     if annotation in (None, type(None)):
         return st.none()
     if annotation in (datetime, AwareDatetime):
@@ -59,7 +59,7 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if issubclass(annotation, Enum):
         return st.sampled_from(annotation)
     if annotation is str:
-        shortest = max([each.min_length for each in metadata if isinstance(each, annotated_types.MinLen)], default=0)
+        shortest = max([item.min_length for item in metadata if isinstance(item, annotated_types.MinLen)], default=0)
         return TEXTS.filter(lambda text: len(text) >= shortest)
     return _numbers(annotation, metadata)
 
@@ -67,9 +67,9 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
 def _numbers(kind: type, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if kind is bool:
         return st.booleans()
-    least: float = max((each.ge for each in metadata if isinstance(each, annotated_types.Ge)), default=-(10**9))
-    above = [each.gt for each in metadata if isinstance(each, annotated_types.Gt)]
-    most: float = min((each.le for each in metadata if isinstance(each, annotated_types.Le)), default=10**9)
+    least: float = max((item.ge for item in metadata if isinstance(item, annotated_types.Ge)), default=-(10**9))
+    above = [item.gt for item in metadata if isinstance(item, annotated_types.Gt)]
+    most: float = min((item.le for item in metadata if isinstance(item, annotated_types.Le)), default=10**9)
     if kind is int:
         return st.integers(int(max([least, *(limit + 1 for limit in above)])), int(most))
     return st.floats(max([least, *above]), most, allow_nan=False, exclude_min=bool(above))

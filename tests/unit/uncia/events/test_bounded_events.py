@@ -60,7 +60,7 @@ def test_a_burst_of_frames_with_long_keys_fits_its_topic_and_says_how_many_are_n
     assert len(event.to_bytes()) <= MOST
     assert event.frames_left_out == 200 - len(event.frames)
     assert event.frame_count == 200
-    listed = [each.image_id for each in event.frames]
+    listed = [frame.image_id for frame in event.frames]
     assert listed[0] == "img-0"
     assert {"img-150", "img-199"} <= set(listed)
     assert listed == sorted(listed, key=lambda name: int(name[4:]))

@@ -47,14 +47,14 @@ def test_without_an_end_it_still_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sensitivity", "told"),
+    ("sensitivity", "shown"),
     [("none", (28.21347, 83.98712)), ("low", (28.21, 83.99)), ("medium", (28.2, 84.0)), ("high", None)],
 )
-def test_the_more_sensitive_the_coarser(sensitivity: str, told: tuple[float, float] | None) -> None:
-    assert deployment(sensitivity=Sensitivity(sensitivity)).public_position() == told
+def test_a_higher_sensitivity_gives_a_coarser_position(sensitivity: str, shown: tuple[float, float] | None) -> None:
+    assert deployment(sensitivity=Sensitivity(sensitivity)).public_position() == shown
 
 
-def test_a_position_may_not_be_told_unless_somebody_said_so() -> None:
+def test_a_position_is_withheld_by_default() -> None:
     assert deployment().public_position() is None
 
 

@@ -1,4 +1,4 @@
-"""Whatever bytes somebody puts on an event topic: the event, or an error with a reason."""
+"""Any bytes on an event topic give the event or an error with a reason."""
 
 import json
 import time

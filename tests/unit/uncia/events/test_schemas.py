@@ -60,7 +60,7 @@ def test_golden_events_validate_under_either_draft(path: Path, validator: Any) -
 @given(st.data())
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 def test_whatever_can_be_written_validates_and_reads_back_the_same(data: st.DataObject) -> None:
-    event = data.draw(events_of(data.draw(st.sampled_from(sorted(EVENTS.values(), key=lambda each: each.__name__)))))
+    event = data.draw(events_of(data.draw(st.sampled_from(sorted(EVENTS.values(), key=lambda event: event.__name__)))))
     raw = event.to_bytes()
     validate(json.loads(raw))
     assert type(event).from_bytes(raw).to_bytes() == raw

@@ -69,7 +69,7 @@ def test_twelve_in_the_12_hour_clock_begins_the_half_day(text: str, hour: int) -
         ("05/27/2026 21:36:00", "month is written first"),
     ],
 )
-def test_day_and_month_are_told_apart_where_one_of_them_cannot_be_a_month(text: str, oddity: str) -> None:
+def test_day_and_month_are_distinguished_where_one_of_them_cannot_be_a_month(text: str, oddity: str) -> None:
     found = parse_camera_time(text)
     assert found.moment == datetime(2026, 5, 27, 21, 36)
     assert found.oddity is not None
@@ -183,7 +183,7 @@ def test_whatever_the_text_it_is_a_time_or_refused(text: str) -> None:
         r"[0-9]{4}[:./ -][0-9]{1,2}[:./ -][0-9]{1,2}[ T][0-9]{1,2}[:.-][0-9]{2}([:.-][0-9]{2})? ?[aApP]?[mM]?"
     )
 )
-def test_whatever_looks_like_a_time_is_one_or_refused(text: str) -> None:
+def test_any_text_is_a_time_or_refused(text: str) -> None:
     try:
         found = parse_camera_time(text)
     except InvalidTimeError:

@@ -73,7 +73,7 @@ def test_date_time_alone_counts_with_a_warning(order: str) -> None:
     ],
 )
 @pytest.mark.parametrize("tag", [DATE_TIME, DATE_TIME_DIGITIZED])
-def test_a_good_time_counts_beside_an_original_time_that_is_none(unset: str, tag: int) -> None:
+def test_a_valid_time_is_preferred_to_an_unset_original_time(unset: str, tag: int) -> None:
     image, exif = ({tag: TEXT}, {}) if tag == DATE_TIME else ({}, {tag: TEXT})
     found = dated(image, {DATE_TIME_ORIGINAL: unset, **exif})
     assert found.time == EVENING

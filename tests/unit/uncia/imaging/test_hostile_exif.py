@@ -139,8 +139,8 @@ def test_text_from_outside_is_printable() -> None:
 
 @given(st.binary(max_size=3000))
 def test_any_bytes_are_read(data: bytes) -> None:
-    for each in (data, b"\xff\xd8" + data, jpeg(segment(0xE1, b"Exif\0\0" + data))):
-        assert isinstance(read_exif(each), Exif)
+    for file in (data, b"\xff\xd8" + data, jpeg(segment(0xE1, b"Exif\0\0" + data))):
+        assert isinstance(read_exif(file), Exif)
     tiff = b"\xff\xd8" + segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0" + data)
     assert isinstance(read_exif(tiff), Exif)
     read_maker_note(data)
@@ -179,4 +179,4 @@ def test_whatever_directories_claim_they_are_read(made: list[tuple[int, int, int
 
 def test_segments_end_where_the_picture_begins() -> None:
     assert next(iterate_segments(MemorySource(GOOD))).marker == 0xE1
-    assert 0xDA not in [each.marker for each in iterate_segments(MemorySource(GOOD))]
+    assert 0xDA not in [segment.marker for segment in iterate_segments(MemorySource(GOOD))]

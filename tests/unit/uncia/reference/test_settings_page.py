@@ -40,7 +40,7 @@ def test_no_cell_breaks_its_table() -> None:
     assert {line.replace("\\|", "").count("|") for line in rows} == {5}
 
 
-def test_a_secret_is_only_said_to_be_set() -> None:
+def test_a_secret_is_not_shown() -> None:
     shown = settings_page.settings_in_force(
         Settings(_env_file=None, s3_access_key="ali-baba", s3_secret_key="open-sesame")
     )  # type: ignore[arg-type]

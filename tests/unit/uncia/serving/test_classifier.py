@@ -57,7 +57,7 @@ def test_reports_the_version_that_answered(settings: Settings, triton: FakeTrito
     assert classify(settings).version == "12"
 
 
-def test_live_frames_are_asked_for_before_backfill(settings: Settings, triton: FakeTriton) -> None:
+def test_live_frames_have_priority_over_backfill(settings: Settings, triton: FakeTriton) -> None:
     async def work(classifier: Classifier) -> None:
         await classifier.classify(FRAMES, Lane.BACKFILL)
         await classifier.classify(FRAMES)
@@ -114,10 +114,10 @@ def test_waits_no_longer_than_the_deadline(settings: Settings, triton: FakeTrito
 
 
 def test_says_where_nothing_listens(settings: Settings) -> None:
-    nobody = settings.model_copy(update={"triton": "127.0.0.1:1"})
+    unreachable = settings.model_copy(update={"triton": "127.0.0.1:1"})
 
     with pytest.raises(DependencyDown, match=r"127\.0\.0\.1:1 does not answer .*`uncia up`"):
-        classify(nobody)
+        classify(unreachable)
 
 
 def test_the_same_client_goes_on_after_triton_restarted(settings: Settings, triton: FakeTriton) -> None:

@@ -53,5 +53,5 @@ def test_a_file_that_is_no_label_set_says_what_to_do(tmp_path: Path, content: st
     path = tmp_path / "labels.json"
     path.write_text(content)
 
-    with pytest.raises(SettingsError, match="build the model anew"):
+    with pytest.raises(SettingsError, match="rebuild the model"):
         load_label_set(path)

@@ -26,7 +26,7 @@ def test_a_model_that_answers_its_self_test_is_healthy(settings: Settings) -> No
     assert answer.version == "7"
 
 
-def test_a_dead_stub_is_told_from_a_triton_that_is_not_there(settings: Settings, triton: FakeTriton) -> None:
+def test_a_dead_stub_is_distinguished_from_an_unreachable_triton(settings: Settings, triton: FakeTriton) -> None:
     triton.behaviour = fails(grpc.StatusCode.INTERNAL, "Failed to process: Stub process 'x_0_0' is not healthy.")
     dead = probe(settings)
     absent = probe(settings.model_copy(update={"triton": "127.0.0.1:1"}))

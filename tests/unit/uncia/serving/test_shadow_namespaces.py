@@ -17,5 +17,5 @@ def test_it_leads_back_to_the_live_system(live: str) -> None:
 
 @pytest.mark.parametrize("namespace", ["", "pamir", "replay-x", "shadow-"])
 def test_what_is_no_shadows_is_refused(namespace: str) -> None:
-    with pytest.raises(ValueError, match="no shadow's"):
+    with pytest.raises(ValueError, match="not that of a shadow"):
         live_settings(Settings(namespace=namespace))

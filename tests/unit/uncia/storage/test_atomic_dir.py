@@ -62,7 +62,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
-def test_a_folder_takes_the_place_of_the_former_one_and_leaves_nothing_beside(
+def test_a_directory_replaces_the_old_one_and_leaves_nothing_next_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
@@ -136,7 +136,7 @@ def test_a_draft_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "place" / "text").read_text() == NEW
 
 
-def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
+def test_a_staging_directory_that_is_removed_before_it_is_locked_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold, seen = atomic_dir._hold, []
@@ -153,21 +153,19 @@ def test_a_draft_that_somebody_tidies_away_before_it_is_held_is_made_again(
     assert len(seen) == 2
 
 
-def test_a_draft_of_another_user_is_left_alone_and_stops_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    theirs = tmp_path / ".writing-place-theirs"
-    theirs.mkdir()
+def test_a_staging_directory_of_another_user_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = tmp_path / ".writing-place-foreign"
+    foreign.mkdir()
     hold = atomic_dir._hold
 
-    def not_theirs(folder: Path) -> int | None:
-        if folder == theirs:
+    def refuse_foreign(folder: Path) -> int | None:
+        if folder == foreign:
             raise PermissionError
         return hold(folder)
 
-    monkeypatch.setattr(atomic_dir, "_hold", not_theirs)
+    monkeypatch.setattr(atomic_dir, "_hold", refuse_foreign)
     write(tmp_path / "place", NEW)
-    assert names(tmp_path) == [theirs.name, "place"]
+    assert names(tmp_path) == [foreign.name, "place"]
 
 
 def test_what_was_moved_aside_and_cannot_be_put_back_is_not_taken_away(tmp_path: Path) -> None:

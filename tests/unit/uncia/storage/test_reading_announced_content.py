@@ -40,10 +40,10 @@ class Request(BaseHTTPRequestHandler):
     server: Bucket
 
     def do_GET(self) -> None:
-        asked, condition = urlsplit(self.path), self.headers.get("If-Match")
-        assert unquote(asked.path) == "/b/s/c/1.jpg"
+        url, condition = urlsplit(self.path), self.headers.get("If-Match")
+        assert unquote(url.path) == "/b/s/c/1.jpg"
         self.server.requests.append((self.command, condition))
-        version = parse_qs(asked.query).get("versionId", [""])[0]
+        version = parse_qs(url.query).get("versionId", [""])[0]
         held = self.server.versions.get(version) if version else self.server.now
         if held is None:
             self.refuse(404, "NoSuchVersion" if version else "NoSuchKey")
@@ -134,7 +134,7 @@ def test_an_object_that_breaks_off_and_stays_is_read_again(bucket: Bucket, store
     assert read(store) == OLD
 
 
-def test_a_store_that_refuses_the_right_etag_is_asked_what_it_holds(bucket: Bucket, store: ObjectStore) -> None:
+def test_a_refused_matching_etag_is_checked_by_a_head_request(bucket: Bucket, store: ObjectStore) -> None:
     bucket.quotes_matter = True
     assert read(store) == OLD
 
@@ -154,7 +154,7 @@ def test_a_store_without_etags_is_compared_by_size(bucket: Bucket, store: Object
         read(store, size=len(OLD[0]))
 
 
-def test_an_announcement_without_an_etag_is_compared_by_size_and_told_what_was_read(
+def test_an_announcement_without_an_etag_is_compared_by_size_and_returns_the_etag(
     bucket: Bucket, store: ObjectStore
 ) -> None:
     assert read(store, "", size=len(OLD[0])) == OLD

@@ -1,4 +1,4 @@
-"""Reading objects from a store that answers as it is told: bytes, or the error that says what happened."""
+"""Reading objects from a fake store: bytes, or the error that says what happened."""
 
 import threading
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def test_an_object_that_is_too_large_is_not_read(store: ObjectStore) -> None:
         get(store, max_bytes=len(DATA) - 1)
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(shop: Shop, store: ObjectStore) -> None:
+def test_a_truncated_response_is_requested_again(shop: Shop, store: ObjectStore) -> None:
     shop.say((200, DATA, 3), (200, DATA, 0))
     assert get(store) == DATA
 
@@ -130,7 +130,7 @@ def test_answers_that_always_break_off_are_never_half_an_object(shop: Shop, stor
         (503, "SlowDown", DependencyDown),
     ],
 )
-def test_a_refusal_says_what_the_store_said(
+def test_a_refusal_names_the_error_of_the_store(
     shop: Shop, store: ObjectStore, status: int, code: str, error: type[Exception]
 ) -> None:
     shop.say((status, refusal(code), 0))
