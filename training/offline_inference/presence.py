@@ -1,16 +1,13 @@
 """The truth of a dataset in terms of a model's classes."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uncia.camtrap.vocabulary import category_of
-from uncia.serving.labels import Group, LabelClass, LabelSet
+from uncia.serving.labels import LabelClass, LabelSet
 from uncia.training.datasets.dataset import Sample
-
-GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 def is_group_class(entry: LabelClass) -> bool:

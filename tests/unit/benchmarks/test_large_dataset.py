@@ -25,6 +25,6 @@ def test_no_two_files_have_the_same_bytes(folder: Path) -> None:
 @pytest.mark.parametrize("write", [write_table, write_coco, write_camtrap_dp])
 def test_every_format_has_the_label_and_camera_of_every_file(write: Callable[[Path, int], Path], folder: Path) -> None:
     source = write(folder, NAMES)
-    found = {image.path.name: (image.label, image.camera) for image in read_dataset(source).pictures}
+    found = {image.path.name: (image.label, image.camera) for image in read_dataset(source).samples}
 
     assert found == {Path(file.path).name: (file.label, file.camera) for file in dataset_files(NAMES)}
