@@ -149,7 +149,7 @@ def test_classes_of_which_nothing_can_be_read_are_refused_with_the_reason(
             picture.path.write_bytes(b"no photograph")
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
 
-    with pytest.raises(TrainingError, match=rf"of the 8 photographs .*{result} \(.*\.jpg: .*\): `uncia data check`"):
+    with pytest.raises(TrainingError, match=rf"of the 8 training .*{result} \(.*\.jpg: .*\): `uncia data check`"):
         train_head(split, lite0, settings, features_folder)
 
 
