@@ -87,7 +87,7 @@ def test_a_log_shows_any_name(name: str, log_format: str, capsys: pytest.Capture
     root = logging.getLogger()
     before, level = root.handlers, root.level
     try:
-        log = telemetry.configure_logging(Settings(_env_file=None, log_format=log_format), "predict")  # type: ignore[arg-type]
+        log = telemetry.configure_logging(Settings(_env_file=None, log_format=log_format), "predict")
         log.warning("rejected", key=name)
         logging.getLogger("other").warning("no such thing: %s", name)
     finally:

@@ -5,9 +5,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from uncia.producers.reconcile.notification import notification_of, path_of
 
 from uncia.processors.intake.worker import Intake
+from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.storage.object_store import StoredObject
 
 LOST = StoredObject("ridge/cam 1/a+b.jpg", "33d7ac42e3aa0f3146843833c23e4365", 3000, datetime(2026, 1, 2, tzinfo=UTC))

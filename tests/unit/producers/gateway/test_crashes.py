@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from uncia.producers.gateway.content import SourceUnreadable
 from uncia.producers.gateway.uploader import StoreMismatch
 from uncia.storage.object_store import AccessRefused
 
-FAILURES = {
+FAILURES: dict[str, Callable[[], Exception | None]] = {
     "none": lambda: None,
     "down": lambda: DependencyDown("the store does not answer"),
     "refused": lambda: AccessRefused("wrong key"),

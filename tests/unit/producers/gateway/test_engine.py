@@ -127,7 +127,12 @@ def test_a_vanished_file_is_reported_and_makes_the_run_incomplete(card: Path, sp
     path = photograph(card / "1.JPG")
     store, reporter = FakeStore(DependencyDown("down")), RecordingReporter()
     send = store.send
-    store.send = lambda upload: (path.unlink(missing_ok=True), send(upload))[1]  # type: ignore[method-assign]
+
+    def send_after_removal(upload: Any) -> Any:
+        path.unlink(missing_ok=True)
+        return send(upload)
+
+    store.send = send_after_removal  # type: ignore[method-assign]
     store.failures = [DependencyDown("down"), content.SourceMissing("1.JPG is not there any more")]
     assert not run(card, spool, store, reporter).complete
     assert reporter.of("vanished")[0]["path"] == str(path)
@@ -137,7 +142,13 @@ def test_a_file_that_vanished_and_came_back_is_uploaded(card: Path, spool: Path)
     path = photograph(card / "1.JPG")
     store = FakeStore(content.SourceMissing("gone"))
     path_saved = shutil.copy2(path, card.parent / "elsewhere")
-    store_send, store.send = store.send, lambda upload: (path.unlink(), store_send(upload))[1]  # type: ignore[method-assign]
+    store_send = store.send
+
+    def send_after_removal(upload: Any) -> Any:
+        path.unlink()
+        return store_send(upload)
+
+    store.send = send_after_removal  # type: ignore[method-assign]
     run(card, spool, store)
     store.send = store_send  # type: ignore[method-assign]
     shutil.copy2(path_saved, path)
@@ -268,7 +279,8 @@ def test_files_found_while_the_disk_of_the_spool_was_full_are_found_again(
     card: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photograph(card / "1.JPG")
-    add, refused = Spool.add_found, []
+    add = Spool.add_found
+    refused: list[Any] = []
 
     def full_once(self: Spool, *reporter: Any) -> int:
         if not refused:

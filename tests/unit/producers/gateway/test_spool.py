@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from uncia.imaging.exif import Exif
 from uncia.producers.gateway.completeness import Completeness, Shape
 from uncia.producers.gateway.content import FileContent
 from uncia.producers.gateway.spool import Spool
@@ -23,7 +24,7 @@ def spooled(spool: Spool, name: str, sha256: str = "s1") -> None:
     spool.add_found("ridge", "north", [FoundFile(Path(name), 10, 1)])
     entry = spool.next_to_read(0)
     assert entry
-    content = FileContent(sha256, "m", b"", Completeness(Shape.OTHER, "", 10), 7)
+    content = FileContent(sha256, "m", Exif(), Completeness(Shape.OTHER, "", 10), 7)
     spool.mark_spooled(entry, content, key=f"k/{sha256}", copy=None, partial=None, stable_prefix=None, replaces=None)
 
 

@@ -29,7 +29,7 @@ class StubbedStore:
     """A destination whose S3 client returns prepared responses, in order."""
 
     def __init__(self) -> None:
-        settings = Settings(s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")  # type: ignore[arg-type]
+        settings = Settings(s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b")
         store = ObjectStore(settings, attempts=1)
         self.stubber = Stubber(store.client)
         self.stop = threading.Event()

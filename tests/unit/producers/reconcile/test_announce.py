@@ -39,7 +39,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 
 def test_the_rate_is_limited(broker: Broker) -> None:
-    settings = Settings(_env_file=None, reconcile_per_s=400)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, reconcile_per_s=400)
     after: list[tuple[int, float]] = []
     announce(settings, MISSED, pause=lambda seconds: after.append((len(broker.sent), seconds)))
 
@@ -48,14 +48,14 @@ def test_the_rate_is_limited(broker: Broker) -> None:
 
 
 def test_all_are_announced_in_order_and_the_connection_is_closed(broker: Broker) -> None:
-    settings = Settings(_env_file=None, reconcile_per_s=400)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, reconcile_per_s=400)
     announce(settings, MISSED, pause=lambda _: None)
     assert broker.sent == [f"/buckets/camera-uploads/{stored.key}".encode() for stored in MISSED]
     assert broker.closed
 
 
 def test_a_rate_below_one_a_second_is_kept(broker: Broker) -> None:
-    settings = Settings(_env_file=None, reconcile_per_s=0.5)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, reconcile_per_s=0.5)
     pauses: list[float] = []
     announce(settings, MISSED[:2], pause=pauses.append)
     assert [round(pause) for pause in pauses] == [2, 2]

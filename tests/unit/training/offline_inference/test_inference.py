@@ -10,8 +10,8 @@ from tests.unit.training.ensembles.tiny_packages import some_frames, tiny_packag
 from uncia.imaging.frames import decode_frame
 from uncia.training.datasets.dataset import Sample
 from uncia.training.offline_inference.inference import score_images
-from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_of, open_package
-from uncia.triton_models.packages.writing import page, write_package
+from uncia.triton_models.packages.loading import OpenPackage, PackageError, model_name_for, open_package
+from uncia.triton_models.packages.writing import render_page, write_package
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def samples(package: OpenPackage, tmp_path: Path) -> list[Sample]:
 def test_scores_are_those_of_the_stream(package: OpenPackage, samples: list[Sample]) -> None:
     scores = score_images(package, samples)
     frame = decode_frame(samples[1].path.read_bytes(), package.card.frame, max_pixels=10**6)
-    expected = package.answer(frame.pixels[np.newaxis])[1][0].astype(np.float16)
+    expected = package.predict(frame.pixels[np.newaxis])[1][0].astype(np.float16)
     assert scores.window_scores[1].tolist() == expected.tolist()
 
 
@@ -55,7 +55,7 @@ def test_progress_reaches_the_total(package: OpenPackage, samples: list[Sample])
 
 
 def test_a_folder_without_a_graph_is_no_package(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="is no model package"):
+    with pytest.raises(PackageError, match="is not a model package"):
         open_package(tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_only_a_package_is_replaced_by_a_package(there: str, tmp_path: Path) -> 
     ]
     existing.parent.mkdir(parents=True, exist_ok=True)
     existing.write_bytes(b"precious")
-    with pytest.raises(PackageError, match="is there and is no model package: name another folder"):
+    with pytest.raises(PackageError, match="exists and is not a model package: choose another folder"):
         tiny_package(out, 1)
     assert existing.read_bytes() == b"precious"
 
@@ -88,7 +88,7 @@ def test_no_other_files_remain_next_to_a_package(tmp_path: Path) -> None:
 
 
 def test_a_page_escapes_what_it_shows() -> None:
-    assert "<b>" not in page("<b>", ["<b>"], {"<b>": [("<b>",), ("<b>",)]})
+    assert "<b>" not in render_page("<b>", ["<b>"], {"<b>": [("<b>",), ("<b>",)]})
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_a_page_escapes_what_it_shows() -> None:
     [("pamir_2026", "pamir_2026"), ("my-first model", "my_first_model"), ("2026", "m_2026"), ("Ounce", "ounce")],
 )
 def test_a_package_s_folder_names_its_model(folder: str, name: str) -> None:
-    assert model_name_of(Path(folder)) == name
+    assert model_name_for(Path(folder)) == name

@@ -67,9 +67,13 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
 def _numbers(kind: type, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if kind is bool:
         return st.booleans()
-    least: float = max((item.ge for item in metadata if isinstance(item, annotated_types.Ge)), default=-(10**9))
-    above = [item.gt for item in metadata if isinstance(item, annotated_types.Gt)]
-    most: float = min((item.le for item in metadata if isinstance(item, annotated_types.Le)), default=10**9)
+
+    def limits(constraint: type, name: str) -> list[float]:
+        return [getattr(item, name) for item in metadata if isinstance(item, constraint)]
+
+    least = max(limits(annotated_types.Ge, "ge"), default=-(10**9))
+    above = limits(annotated_types.Gt, "gt")
+    most = min(limits(annotated_types.Le, "le"), default=10**9)
     if kind is int:
         return st.integers(int(max([least, *(limit + 1 for limit in above)])), int(most))
     return st.floats(max([least, *above]), most, allow_nan=False, exclude_min=bool(above))

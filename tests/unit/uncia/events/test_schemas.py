@@ -28,13 +28,15 @@ FORMATS = jsonschema.FormatChecker(formats=())
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-@FORMATS.checks("date-time", raises=ValueError)
 def is_date_time(value: object) -> bool:
     """RFC 3339: jsonschema leaves the format out, silently, where another package is not installed."""
     if not isinstance(value, str):
         return True
     datetime.fromisoformat(value)
     return _RFC_3339.fullmatch(value) is not None
+
+
+FORMATS.checks("date-time", raises=ValueError)(is_date_time)
 
 
 def validate(body: dict[str, Any], validator: Any = jsonschema.Draft202012Validator, topic: str = "") -> None:

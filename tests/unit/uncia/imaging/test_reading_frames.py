@@ -1,5 +1,7 @@
 """Every JPEG that a camera may write becomes a frame of the model's shape, in the right colours and places."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,7 @@ def test_a_frame_is_uint8_of_the_models_shape_and_knows_the_photographs_size() -
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 100, "optimize": True}])
 @pytest.mark.parametrize("size", [(100, 80), (449, 361), (1046, 802), (2048, 1440), (3264, 2448)])
-def test_any_size_and_coding_keeps_colours_and_places(size: tuple[int, int], options: dict[str, bool]) -> None:
+def test_any_size_and_coding_keeps_colours_and_places(size: tuple[int, int], options: dict[str, Any]) -> None:
     np.testing.assert_allclose(corners(read(photograph(*size, **options))), [RED, GREEN, BLUE, WHITE], atol=6)
 
 

@@ -43,7 +43,7 @@ def test_no_cell_breaks_its_table() -> None:
 def test_a_secret_is_not_shown() -> None:
     shown = settings_page.settings_in_force(
         Settings(_env_file=None, s3_access_key="ali-baba", s3_secret_key="open-sesame")
-    )  # type: ignore[arg-type]
+    )
     assert shown["UNCIA_S3_SECRET_KEY"] == "(set, not shown)"
     assert "open-sesame" not in json.dumps(shown)
 

@@ -96,7 +96,7 @@ def store(bucket: Bucket) -> Iterator[ObjectStore]:
     settings = Settings(
         s3_endpoint=f"http://127.0.0.1:{bucket.server_port}",
         s3_access_key="a",
-        s3_secret_key="b",  # type: ignore[arg-type]
+        s3_secret_key="b",
     )
     store = ObjectStore(settings, attempts=1)
     yield store

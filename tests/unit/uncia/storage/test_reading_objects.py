@@ -71,7 +71,7 @@ def store(shop: Shop) -> Iterator[ObjectStore]:
     settings = Settings(
         s3_endpoint=f"http://127.0.0.1:{shop.server_port}",
         s3_access_key="a",
-        s3_secret_key="b",  # type: ignore[arg-type]
+        s3_secret_key="b",
     )
     store = ObjectStore(settings, attempts=1)
     yield store
@@ -145,7 +145,7 @@ def test_a_name_that_s3_does_not_take_is_unreadable(store: ObjectStore) -> None:
 
 def test_a_store_that_is_not_there_is_down() -> None:
     # Nothing listens on the discard port.
-    gone = ObjectStore(Settings(s3_endpoint="http://127.0.0.1:9", s3_access_key="a", s3_secret_key="b"), attempts=1)  # type: ignore[arg-type]
+    gone = ObjectStore(Settings(s3_endpoint="http://127.0.0.1:9", s3_access_key="a", s3_secret_key="b"), attempts=1)
     with pytest.raises(DependencyDown, match="does not answer"):
         get(gone)
     gone.close()
