@@ -22,7 +22,10 @@ from uncia.camtrap.deployments import DeploymentReader
 from uncia.kafka.broker import Message, create_topics, read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
-from uncia.topics import Topic
+from uncia.topics import CHANGELOGS, TOPICS, Topic
+
+ALL_TOPICS = (*TOPICS, *CHANGELOGS)
+"""Every topic that a worker may use."""
 
 T = TypeVar("T")
 LIMIT_S = 60.0

@@ -11,12 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.agents.doubles import doubles
-from tests.agents.harness import KafkaTopics, Topics, closing_deployment_readers
+from tests.agents.harness import ALL_TOPICS, KafkaTopics, Topics, closing_deployment_readers
 from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
-from uncia.processors.bursts.state_store import CHANGELOG as BURSTS_CHANGELOG
-from uncia.processors.clock_health.state_store import CHANGELOG as CLOCKS_CHANGELOG
 from uncia.settings import Settings
-from uncia.topics import TOPICS
 
 
 @pytest.fixture
@@ -27,21 +24,8 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         topics = KafkaTopics(settings.model_copy(update={**addresses, "namespace": namespace}))
         # Topics are removed when nothing reads them any more.
         with contextlib.closing(topics), closing_deployment_readers(monkeypatch):
-            topics.create((*TOPICS, BURSTS_CHANGELOG, CLOCKS_CHANGELOG))
+            topics.create(ALL_TOPICS)
             yield topics
 
 
-class TestIntake(IntakeSuite):
-    pass
-
-
-class TestPredict(PredictSuite):
-    pass
-
-
-class TestBursts(BurstsSuite):
-    pass
-
-
-class TestClocks(ClocksSuite):
-    pass
+TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite

@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.agents.doubles import doubles
-from tests.agents.harness import MemoryTopics, Topics, closing_deployment_readers
+from tests.agents.harness import ALL_TOPICS, MemoryTopics, Topics, closing_deployment_readers
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
 from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
-from uncia.processors.bursts.state_store import CHANGELOG as BURSTS_CHANGELOG
-from uncia.processors.clock_health.state_store import CHANGELOG as CLOCKS_CHANGELOG
 from uncia.settings import Settings
-from uncia.topics import TOPICS
 
 
 @pytest.fixture
@@ -23,21 +20,8 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
     install(monkeypatch, broker)
     with doubles(tmp_path) as addresses, closing_deployment_readers(monkeypatch):
         topics = MemoryTopics(Settings(_env_file=None, **addresses), broker)
-        topics.create((*TOPICS, BURSTS_CHANGELOG, CLOCKS_CHANGELOG))
+        topics.create(ALL_TOPICS)
         yield topics
 
 
-class TestIntake(IntakeSuite):
-    pass
-
-
-class TestPredict(PredictSuite):
-    pass
-
-
-class TestBursts(BurstsSuite):
-    pass
-
-
-class TestClocks(ClocksSuite):
-    pass
+TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite
