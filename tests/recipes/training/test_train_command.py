@@ -47,7 +47,7 @@ def test_a_place_where_nothing_can_be_written_is_refused_before_anything_is_read
     done = CliRunner().invoke(app, ["small", str(tmp_path / "gone"), "--out", str(tmp_path / "file" / "tiny")])
 
     assert isinstance(done.exception, TrainingError)
-    assert str(done.exception) == f"nothing can be written in {tmp_path / 'file'}: name another folder with --out"
+    assert str(done.exception) == f"{tmp_path / 'file'} is not writable: choose another folder with --out"
 
 
 def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:

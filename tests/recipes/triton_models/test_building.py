@@ -45,7 +45,7 @@ def test_nothing_else_is_left_in_the_repository(built: BuildResult) -> None:
 
 
 def test_what_is_up_to_date_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(species_classifier, "_make", no_torch)
+    monkeypatch.setattr(species_classifier, "_build_version", no_torch)
 
     assert not build(copy).fresh
 
@@ -88,10 +88,10 @@ def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytes
         (staging_folder / species_classifier.VERSION).mkdir()
         raise BuildError("disk full")
 
-    monkeypatch.setattr(species_classifier, "_make", fail)
+    monkeypatch.setattr(species_classifier, "_build_version", fail)
     with pytest.raises(BuildError):
         build(copy, force=True)
-    monkeypatch.setattr(species_classifier, "_make", no_torch)
+    monkeypatch.setattr(species_classifier, "_build_version", no_torch)
 
     assert not build(copy).fresh
     assert [path.name for path in copy.iterdir() if path.is_dir()] == [species_classifier.NAME]
