@@ -31,6 +31,7 @@ check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with br
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) -m mypy examples/*.py
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PY) -m uncia topics docs --check
 	@$(PY) -m uncia topology docs --check

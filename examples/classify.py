@@ -10,11 +10,11 @@ import numpy as np
 import tritonclient.grpc as triton
 
 from uncia.imaging.frames import decode_frame
-from uncia.serving.model_card import load_model_card
+from uncia.serving.model_card import read_active_card
 from uncia.settings import read_settings
 
 settings = read_settings()
-card = load_model_card(settings)  # the live version, with its frame size and its labels
+card = read_active_card(settings)  # the live version, with its frame size and its labels
 pixels = decode_frame(Path(sys.argv[1]).read_bytes(), card.frame, max_pixels=150_000_000).pixels[np.newaxis]
 tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
 tensor.set_data_from_numpy(pixels)

@@ -247,7 +247,7 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
 
 
 def test_two_starts_at_once_in_one_folder_do_not_mix(stack: Stack) -> None:
-    with stack._locked(), pytest.raises(StackError, match="at work"):
+    with stack._locked(), pytest.raises(StackError, match="is running for"):
         Stack(stack.folder).up()
 
 

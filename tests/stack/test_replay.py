@@ -310,7 +310,7 @@ def test_a_start_that_is_refused_leaves_nothing(
         ("--station", station, "--since", "2026-05-01T12:00:00"): "from 2026-05-01 10:00:00",
         ("--station", station, "--since", "2026-05-01T00:00:00Z"): "time zone",
         ("--station", station, "--model", "no_such_model@1"): "no_such_model",
-        ("--station", station, "--settings", "s3_secret_key=hunter2"): "secrets are not taken",
+        ("--station", station, "--settings", "s3_secret_key=hunter2"): "secrets are refused",
         # Only the worker itself finds out; it says so before it has answered anything.
         ("--station", station, "--settings", "ensemble_rule=stacked",
          "--settings", "ensemble_weights=/no/file"): "the worker bursts does not start",
