@@ -30,13 +30,12 @@ from uncia.imaging.frames import self_test_pattern
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import read_installed_card
-from uncia.serving.model_versions import GRAPH_FILE, write_version_state
-from uncia.serving.model_versions import initial_state as first_standing
+from uncia.serving.model_versions import GRAPH_FILE, initial_state, write_version_state
 from uncia.settings import Settings
 
 _CLIENTS = 4
 _POINTER_POLL_S = 0.5
-_THEIRS = "user_graph"
+_USER_GRAPH = "user_graph"
 
 _NO_OP = """\
 import numpy as np
@@ -92,15 +91,15 @@ def latency(settings: Settings, times: int) -> Results:
 
 def overhead(stack: Stack, settings: Settings, folder: Path, times: int) -> Results:
     """A user's graph: run by ONNX Runtime in this process, and imported and served by Triton, in turns."""
-    graph, description = export_classifier(folder, _THEIRS)
+    graph, description = export_classifier(folder, _USER_GRAPH)
     _models(stack, "import", str(graph), "--description", str(description))
-    _models(stack, "promote", f"{_THEIRS}@1")
-    card = read_installed_card(settings.model_repository, _THEIRS)
+    _models(stack, "promote", f"{_USER_GRAPH}@1")
+    card = read_installed_card(settings.model_repository, _USER_GRAPH)
     frame = self_test_pattern(card.frame)[np.newaxis]
     ready = preprocess(frame)
     user_graph = create_session(graph)
-    wrapped_graph = create_session(settings.model_repository / _THEIRS / "1" / GRAPH_FILE)
-    target = InferenceTarget(_THEIRS, "1", (card.whole, card.windows, card.places), frame)
+    wrapped_graph = create_session(settings.model_repository / _USER_GRAPH / "1" / GRAPH_FILE)
+    target = InferenceTarget(_USER_GRAPH, "1", (card.whole, card.windows, card.places), frame)
     with grpc_requests(settings, target) as served:
         ways: dict[str, Callable[[], object]] = {
             "graph": lambda: user_graph.run(None, {"picture": ready}),
@@ -207,7 +206,7 @@ def measure(folder: Path, times: int, seconds: float, progress: Callable[[str], 
     repository = folder / "repository"
     shutil.copytree(real.model_repository / real.model / "1", repository / real.model / "1")
     shutil.copy(real.model_repository / real.model / "config.pbtxt", repository / real.model)
-    write_version_state(repository / real.model, first_standing())
+    write_version_state(repository / real.model, initial_state())
     stack = Stack(folder / "stack")
     results: Results = {}
     try:

@@ -96,17 +96,17 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(lambda index: trunk(frames[index : index + 1]), range(len(frames))))
 
-    sights = [ImageRegion(file) for file in files]
+    regions = [ImageRegion(file) for file in files]
 
     def extract_files() -> None:
         with tempfile.TemporaryDirectory(dir=base) as fresh:
             (Path(fresh) / graph.name).symlink_to(graph)
-            assert extract(sights, ("plain",), own, (cut,), spec, Path(fresh)).computed == len(files)
+            assert extract(regions, ("plain",), own, (cut,), spec, Path(fresh)).computed == len(files)
 
     def extract_mirrored() -> None:
         with tempfile.TemporaryDirectory(dir=base) as fresh:
             (Path(fresh) / graph.name).symlink_to(graph)
-            extract(sights, ("plain", "mirror"), own, (cut,), spec, Path(fresh))
+            extract(regions, ("plain", "mirror"), own, (cut,), spec, Path(fresh))
 
     # In turns, so that other load on the machine affects all of them.
     found: dict[str, list[float]] = {"batches": [], "per_core": [], "files": [], "mirrored": []}
@@ -115,8 +115,8 @@ def features(files: list[Path], network: str, base: Path) -> dict[str, Any]:
         found["per_core"].append(rate(run_per_core, len(files)))
         found["files"].append(rate(extract_files, len(files)))
         found["mirrored"].append(rate(extract_mirrored, 2 * len(files)))
-    extract(sights, ("plain",), own, (cut,), spec, base / "cache")
-    cached = rate(lambda: extract(sights, ("plain",), own, (cut,), spec, base / "cache"), len(files))
+    extract(regions, ("plain",), own, (cut,), spec, base / "cache")
+    cached = rate(lambda: extract(regions, ("plain",), own, (cut,), spec, base / "cache"), len(files))
     best = {name: max(rates) for name, rates in found.items()}
     plain = max(best["batches"], best["per_core"])
     return {

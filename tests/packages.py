@@ -72,7 +72,7 @@ def write_package(
     return card
 
 
-def write_theirs(
+def write_user_classifier(
     path: Path,
     *,
     layout: str = "NCHW",
@@ -84,7 +84,7 @@ def write_theirs(
     batch: Any = "n",
     inputs: int = 1,
 ) -> None:
-    """A classifier of somebody else's, over the mean of each channel of a picture of 64 x 48."""
+    """A classifier as users export it, over the mean of each channel of a picture of 64 x 48."""
     size = [3, 48, 64] if layout == "NCHW" else [48, 64, 3]
     weights = np.random.default_rng(1).normal(size=(3, classes)).astype(np.float32)
     nodes = [
@@ -96,7 +96,7 @@ def write_theirs(
         nodes.append(helper.make_node("Softmax", ["logits"], ["scores"], axis=1))
     graph = helper.make_graph(
         nodes,
-        "theirs",
+        "user",
         [helper.make_tensor_value_info("picture", kind, shape or [batch, *size])]
         + [helper.make_tensor_value_info(f"more{i}", TensorProto.FLOAT, [1]) for i in range(inputs - 1)],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, classes])],

@@ -44,17 +44,17 @@ def _combined(report: Report, ensemble: Ensemble, rule: Rule, bursts: int) -> Fa
     _, parts = split_data(report)
     held_out = predict_members(ensemble, _some(parts.held_out, bursts))
     test = predict_members(ensemble, _some(parts.test, bursts))
-    mine, theirs = (member_scores(answers, ensemble.labels) for answers in (test, held_out))
+    test_scores, held_out_scores = (member_scores(answers, ensemble.labels) for answers in (test, held_out))
     how: dict[str, Any] = {"seed": report.seed, "resamples": report.sizes.resamples}
     name = "views" if len(ensemble.members) == 1 else "models"
-    learnt = fit_stacking(theirs.without_unknown().members, theirs.without_unknown().truth)
+    learnt = fit_stacking(held_out_scores.without_unknown().members, held_out_scores.without_unknown().truth)
     package = build_package(report.package(name), ensemble, rule, name=name, stacking=learnt)
     same = _serves_the_same(package, test, rule, ensemble, learnt)
     return {
         "parts": list(ensemble.parts),
         "rule": rule,
-        "lines": [_line(line) for line in compare_parts(rule, ensemble.parts, mine, theirs, **how)],
-        "rules": [_line(line) for line in compare_rules(RULES, mine, theirs, **how)],
+        "lines": [_line(line) for line in compare_parts(rule, ensemble.parts, test_scores, held_out_scores, **how)],
+        "rules": [_line(line) for line in compare_rules(RULES, test_scores, held_out_scores, **how)],
         "weights": dict(zip(ensemble.parts, learnt.weights, strict=True)),
         "frame": f"{ensemble.frame.width} x {ensemble.frame.height}",
         "graph_mb": round(package.graph.stat().st_size / 1e6, 1),

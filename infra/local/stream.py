@@ -217,8 +217,8 @@ def _doubted_clocks(consumer: KafkaConsumer, settings: Settings, begins: Offsets
 
     def take(record: ConsumerRecord) -> None:
         with contextlib.suppress(PermanentError):
-            judged = ClockJudged.from_bytes(record.value)
-            verdicts[judged.camera] = judged.verdict.value
+            clock = ClockJudged.from_bytes(record.value)
+            verdicts[clock.camera] = clock.verdict.value
 
     _read(consumer, {part: begins.get(part, 0) for part in ends if part.topic == name}, ends, take)
     doubted = {ClockVerdict.SUSPICIOUS.value, ClockVerdict.WRONG.value}

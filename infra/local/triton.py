@@ -100,11 +100,11 @@ def other_served_versions(settings: Settings) -> tuple[str, ...]:
     Empty when they cannot be read; the probe of the live version reports that error.
     """
     try:
-        standing = read_version_state(settings.model_repository / settings.model)
+        state = read_version_state(settings.model_repository / settings.model)
     except SettingsError:
         return ()
-    live = settings.model_version or standing.live
-    return tuple(version for version in standing.served if version != live)
+    live = settings.model_version or state.live
+    return tuple(version for version in state.served if version != live)
 
 
 def probe_other_version(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":

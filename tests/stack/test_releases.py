@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.packages import write_package, write_theirs
+from tests.packages import write_package, write_user_classifier
 from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
@@ -294,15 +294,15 @@ def test_an_imported_model_of_2498_labels_answers_in_the_stream(
     settings: Settings,
     tmp_path: Path,
 ) -> None:
-    write_theirs(tmp_path / "theirs.onnx", classes=2498)
+    write_user_classifier(tmp_path / "user.onnx", classes=2498)
     (tmp_path / "labels.txt").write_text("".join(f"id{i};;;;genus;species{i};animal {i}\n" for i in range(2498)))
-    (tmp_path / "theirs.toml").write_text(
-        'name = "theirs"\nlabels = "labels.txt"\nframe = {width = 64, height = 48}\n'
+    (tmp_path / "user.toml").write_text(
+        'name = "user_model"\nlabels = "labels.txt"\nframe = {width = 64, height = 48}\n'
         'input = {layout = "NCHW", scale = 0.00392156862745098}\noutput = {kind = "logits"}\n'
     )
     output = json.loads(
         models(
-            "import", str(tmp_path / "theirs.onnx"), "--description", str(tmp_path / "theirs.toml"),
+            "import", str(tmp_path / "user.onnx"), "--description", str(tmp_path / "user.toml"),
             "--name", settings.model, "--json",
         ).stdout
     )  # fmt: skip

@@ -15,7 +15,7 @@ from uncia.kafka.broker import Message
 from uncia.settings import Settings
 
 
-def judged(camera: str, verdict: ClockVerdict, text: str | None = None, **more: Any) -> ClockJudged:
+def clock_of(camera: str, verdict: ClockVerdict, text: str | None = None, **more: Any) -> ClockJudged:
     reason = ClockReason(code="ahead", weight=verdict, text=text or "", occasions=3, of=8)
     return ClockJudged(
         camera=camera,
@@ -52,8 +52,8 @@ def test_without_verdicts_it_says_so() -> None:
 
 def test_the_worst_clock_is_first_with_its_reason(published: list[bytes | None]) -> None:
     published += [
-        judged("a/good", ClockVerdict.OK).to_bytes(),
-        judged("b/bad", ClockVerdict.WRONG, "it is 1970", offset_s=-60.0).to_bytes(),
+        clock_of("a/good", ClockVerdict.OK).to_bytes(),
+        clock_of("b/bad", ClockVerdict.WRONG, "it is 1970", offset_s=-60.0).to_bytes(),
     ]
     rows = [line for line in run().splitlines() if "/" in line]
     assert "b/bad" in rows[0]
@@ -63,12 +63,20 @@ def test_the_worst_clock_is_first_with_its_reason(published: list[bytes | None])
 
 
 def test_the_last_message_counts_and_invalid_ones_are_skipped(published: list[bytes | None]) -> None:
-    published += [judged("a/a", ClockVerdict.WRONG).to_bytes(), judged("a/a", ClockVerdict.OK).to_bytes(), b"{", None]
+    published += [
+        clock_of("a/a", ClockVerdict.WRONG).to_bytes(),
+        clock_of("a/a", ClockVerdict.OK).to_bytes(),
+        b"{",
+        None,
+    ]
     assert [row["verdict"] for row in json.loads(run("--json"))] == ["ok"]
 
 
 def test_filters_by_bad_clocks_and_by_camera(published: list[bytes | None]) -> None:
-    published += [judged("a/a", ClockVerdict.SUSPICIOUS, "odd").to_bytes(), judged("a/b", ClockVerdict.OK).to_bytes()]
+    published += [
+        clock_of("a/a", ClockVerdict.SUSPICIOUS, "odd").to_bytes(),
+        clock_of("a/b", ClockVerdict.OK).to_bytes(),
+    ]
     assert [row["camera"] for row in json.loads(run("--json", "--bad"))] == ["a/a"]
     assert [row["camera"] for row in json.loads(run("--json", "--camera", "a/b"))] == ["a/b"]
 
@@ -81,6 +89,6 @@ def test_offsets(seconds: float, words: str) -> None:
 
 
 def test_a_camera_or_a_station_is_shown_in_every_unicode_form(published: list[bytes | None]) -> None:
-    published += [judged("ho\u0308he/n", ClockVerdict.OK).to_bytes(), judged("hut/n", ClockVerdict.OK).to_bytes()]
+    published += [clock_of("ho\u0308he/n", ClockVerdict.OK).to_bytes(), clock_of("hut/n", ClockVerdict.OK).to_bytes()]
     assert "hut" not in run("--camera", "h\u00f6he/n")
     assert json.loads(run("--camera", "h\u00f6he", "--json"))[0]["camera"] == "ho\u0308he/n"

@@ -82,5 +82,5 @@ def test_a_worker_cannot_write_a_topic_outside_its_row(tmp_path: Path) -> None:
 
 
 def test_a_worker_without_a_row_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(TopologyError, match="no worker 'nobody'"):
-        create_app("nobody", settings_of("intake", tmp_path))
+    with pytest.raises(TopologyError, match="no worker 'unknown'"):
+        create_app("unknown", settings_of("intake", tmp_path))

@@ -120,7 +120,7 @@ def test_a_page_shows_any_name() -> None:
 
 
 ALLOWED = {
-    # Bytes that were asked for, HTTP for Triton, and installers that print their own words before anything is there.
+    # Raw bytes on request, HTTP for Triton, and installers that run before the packages are installed.
     "commands/dead_letters.py": {"typer.echo"},
     "commands/watch.py": {"typer.echo"},
     "commands/models_frame.py": {"sys.stdout.write"},

@@ -1,4 +1,4 @@
-"""Two cameras under one id, and cameras that write no seconds: told by what their frames say, in any order."""
+"""Two cameras under one id, and cameras that write no seconds: recognised by their frames, in any order."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -78,7 +78,7 @@ def test_a_cuddeback_that_writes_seconds_is_divided_by_the_gap() -> None:
 
 
 @pytest.mark.parametrize("make", ["CUDDEBACK", "ACME"])
-def test_seconds_that_are_always_00_join_neighbouring_minutes_whoever_made_the_camera(make: str) -> None:
+def test_seconds_that_are_always_00_join_neighbouring_minutes_for_any_make(make: str) -> None:
     every = [cuddeback("a", 0, make), cuddeback("b", 0, make), cuddeback("c", 60, make), cuddeback("d", 60, make)]
     for order in permutations(every):
         assert set(settled(list(order))) == {("a", "b", "c", "d")}

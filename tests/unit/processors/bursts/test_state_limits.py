@@ -78,9 +78,13 @@ def test_a_frame_that_is_too_late_is_counted_and_named() -> None:
     (burst,) = camera.arrive(Photo("c", 9), 0)
     camera.tick(5000)
     (late,) = camera.arrive(Photo("b", 5), 5000)
-    (told,) = camera.changes[-1].late
-    assert (told.missed_burst_id, told.burst_id, told.image_id) == (burst.burst_id, late.burst_id, "img-b")
-    assert told.late_s == 5000 - 20
+    (event,) = camera.changes[-1].late
+    assert (event.missed_burst_id, event.burst_id, event.image_id) == (
+        burst.burst_id,
+        late.burst_id,
+        "img-b",
+    )
+    assert event.late_s == 5000 - 20
     assert late.flags == ("late",)
     assert camera.state.late_count == 1
     assert late.changes == (f"img-b arrived too late for {burst.burst_id}",)

@@ -39,7 +39,7 @@ def test_a_tick_that_says_nothing_new_does_nothing() -> None:
     assert clock.receive_tick(tick(3, 0)) is None
 
 
-def test_ticks_are_wanted_only_where_somebody_waits() -> None:
+def test_ticks_are_wanted_only_where_a_burst_waits() -> None:
     engine = make_engine({})
     engine.start({PARTITION: 0})
     later = LOG + timedelta(seconds=20)

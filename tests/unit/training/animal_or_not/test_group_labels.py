@@ -63,7 +63,7 @@ def test_no_burst_is_on_two_sides() -> None:
 
 
 def test_kinds_without_a_group_are_animals() -> None:
-    data = Dataset((*burst("a", ("irbis", "")), *burst("b", ("blank", ""))), "told by folders")
+    data = Dataset((*burst("a", ("irbis", "")), *burst("b", ("blank", ""))), "from folders")
     assert [picture.group for picture in label_by_group(data).samples] == ["animal", "nothing"]
 
 

@@ -41,8 +41,8 @@ def tiny_graph(frame: FrameSpec, classes: int, seed: int, opset: int = 17) -> by
         helper.make_node("Mul", ["planes", "scale"], ["pixels"]),
         helper.make_node("AveragePool", ["pixels"], ["features"], kernel_shape=[32, 32], strides=[32, 32]),
         helper.make_node("GlobalAveragePool", ["features"], ["mean"]),
-        helper.make_node("Conv", ["mean", "weights"], ["said"]),
-        helper.make_node("Softmax", ["said"], ["chance"], axis=1),
+        helper.make_node("Conv", ["mean", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["chance"], axis=1),
         helper.make_node("Flatten", ["chance"], ["WHOLE"]),
         helper.make_node("GlobalAveragePool" if whole_only else "AveragePool", ["features"], ["pooled"])
         if whole_only

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from tests.packages import write_theirs
+from tests.packages import write_user_classifier
 from uncia.imaging.frames import self_test_pattern
 from uncia.triton_models.importing.importing import make_package
 from uncia.triton_models.packages import graph_errors
@@ -27,7 +27,7 @@ class Mine:
     """A folder with a graph, its description and its labels, changed by a test before it is imported."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.graph = folder, folder / "theirs.onnx"
+        self.folder, self.graph = folder, folder / "user.onnx"
         self.result: dict[str, Any] = {
             "name": "forest_cams",
             "labels": "labels.txt",
@@ -50,7 +50,7 @@ class Mine:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Mine:
-    write_theirs(tmp_path / "theirs.onnx")
+    write_user_classifier(tmp_path / "user.onnx")
     return Mine(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_the_wrapped_graph_equals_the_original_on_the_prepared_picture(mine: Min
 @pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16], ids=["u8", "f32", "f16"])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_every_kind_of_picture_can_be_made(mine: Mine, layout: str, kind: int) -> None:
-    write_theirs(mine.graph, layout=layout, kind=kind, classes=7, softmax=True)
+    write_user_classifier(mine.graph, layout=layout, kind=kind, classes=7, softmax=True)
     mine.label(7)
     mine.result |= {"input": {"layout": layout, "channels": "BGR"}, "output": {"kind": "probabilities"}}
     imported = mine.imported()
@@ -99,7 +99,7 @@ def test_every_kind_of_picture_can_be_made(mine: Mine, layout: str, kind: int) -
 
 
 def test_a_graph_that_was_exported_for_one_picture_takes_many(mine: Mine) -> None:
-    write_theirs(mine.graph, batch=1)
+    write_user_classifier(mine.graph, batch=1)
 
     frames = np.zeros((5, HEIGHT, WIDTH, 3), dtype=np.uint8)
     assert run(mine.imported().folder / "model.onnx", "FRAME", frames)[0].shape == (5, CLASSES)
@@ -107,7 +107,7 @@ def test_a_graph_that_was_exported_for_one_picture_takes_many(mine: Mine) -> Non
 
 @pytest.mark.parametrize("classes", [1, 10_000])
 def test_one_class_and_ten_thousand_are_taken(mine: Mine, classes: int) -> None:
-    write_theirs(mine.graph, classes=classes)
+    write_user_classifier(mine.graph, classes=classes)
     mine.label(classes)
 
     assert mine.imported().card.self_test.whole.length == classes
@@ -125,7 +125,7 @@ def test_the_labels_of_speciesnet_tell_taxon_and_group(mine: Mine) -> None:
 
 
 def test_labels_may_be_a_table(mine: Mine) -> None:
-    write_theirs(mine.graph, classes=2)
+    write_user_classifier(mine.graph, classes=2)
     (mine.folder / "labels.csv").write_text("label,taxon,threshold\nsnow leopard,Panthera uncia,0.1\nempty,,\n")
     mine.result["labels"] = "labels.csv"
 
@@ -149,7 +149,7 @@ def test_a_description_may_be_toml_or_yaml(tmp_path: Path, name: str, text: str)
 
 
 def _with_graph(**changes: Any) -> Callable[[Mine, pytest.MonkeyPatch], None]:
-    return lambda mine, _: write_theirs(mine.graph, **changes)
+    return lambda mine, _: write_user_classifier(mine.graph, **changes)
 
 
 def _with_description(**changes: Any) -> Callable[[Mine, pytest.MonkeyPatch], None]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests.packages import write_theirs
+from tests.packages import write_user_classifier
 from uncia.triton_models.importing.class_list import read_labels
 from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.importing.wrapping import wrap
@@ -40,8 +40,8 @@ DESCRIPTION = GraphDescription.model_validate(
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("theirs") / "theirs.onnx"
-    write_theirs(path)
+    path = tmp_path_factory.mktemp("user") / "user.onnx"
+    write_user_classifier(path)
     return path.read_bytes()
 
 
@@ -121,7 +121,7 @@ def test_a_damaged_graph_is_refused_or_runs(tmp_path: Path, graph: bytes, seed: 
         # A length of 2 GB, where something else stood.
         "claim": graph[:at] + b"\x3a\xff\xff\xff\xff\x07" + graph[at + 6 :],
     }[damage]
-    path = tmp_path / "theirs.onnx"
+    path = tmp_path / "user.onnx"
     path.write_bytes(data)
     with contextlib.suppress(ModelRefused):
         wrap(path, DESCRIPTION, 10)
@@ -130,7 +130,7 @@ def test_a_damaged_graph_is_refused_or_runs(tmp_path: Path, graph: bytes, seed: 
 @FUZZ
 @given(st.binary(max_size=400))
 def test_no_bytes_are_a_graph(tmp_path: Path, raw: bytes) -> None:
-    path = tmp_path / "theirs.onnx"
+    path = tmp_path / "user.onnx"
     path.write_bytes(raw)
     with pytest.raises(ModelRefused):
         wrap(path, DESCRIPTION, 10)
