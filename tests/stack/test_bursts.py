@@ -98,7 +98,7 @@ class Bench:
     def events(self, until: Callable[[Sequence[BurstResolved]], bool], what: str) -> list[BurstResolved]:
         """All burst events, as soon as they satisfy the condition."""
         records = self.read(
-            BURST_RESOLVED, lambda seen: until([BurstResolved.from_bytes(record.value) for record in seen]), what
+            BURST_RESOLVED, lambda seen: until([BurstResolved.from_bytes(each.value) for each in seen]), what
         )
         for record in records:
             event = BurstResolved.from_bytes(record.value)
@@ -122,7 +122,7 @@ def all_closed(frames: int) -> Callable[[Sequence[BurstResolved]], bool]:
 
     def condition(events: Sequence[BurstResolved]) -> bool:
         held = settled(events).values()
-        return sum(len(record.frames) for record in held) == frames and all(record.closed_at for record in held)
+        return sum(len(each.frames) for each in held) == frames and all(each.closed_at for each in held)
 
     return condition
 
@@ -134,7 +134,7 @@ def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench:
     bench.frame(Photo("lonely", 0), "valley/south")
     events = bench.events(all_closed(4), "four frames in closed bursts")
     north = [event for event in events if event.camera == "ridge/north"]
-    # The verdicts of one batch are published once; the revision counts them.
+    # What came within one batch is said at once; the revision tells how many there were.
     assert [images(event) for event in north] == [["s1", "s2", "s3"][: event.revision] for event in north]
     assert (north[-1].revision, north[-1].status) == (3, BurstStatus.FINAL)
     assert north[-1].closed_by is CloseReason.SEQUENCE
@@ -166,11 +166,11 @@ def test_after_kills_at_any_time_every_revision_is_published_once(bench: Bench) 
     assert len(final) == 6 * len(cameras)
     assert all(event.closed_by is CloseReason.SEQUENCE and len(event.frames) == 4 for event in final.values())
     for name in final:
-        published = {event.revision: event.to_bytes() for event in events if event.burst_id == name}
-        assert published.keys() <= {1, 2, 3, 4}
-        assert 4 in published
-        # A crash may repeat a message, but one revision never has two contents.
-        assert {event.to_bytes() for event in events if event.burst_id == name} == set(published.values())
+        said = {event.revision: event.to_bytes() for event in events if event.burst_id == name}
+        assert said.keys() <= {1, 2, 3, 4}
+        assert 4 in said
+        # Said again after a crash, perhaps; but never something else under the same revision.
+        assert {event.to_bytes() for event in events if event.burst_id == name} == set(said.values())
 
 
 def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(bench: Bench) -> None:
@@ -180,8 +180,8 @@ def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(b
     bench.frame(Photo("good", 0))
     bench.events(all_closed(1), "a closed burst")
     letters = bench.read(DEAD_LETTER, lambda seen: len(seen) == 2, "dead letters")
-    assert {record.value for record in letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
-    reasons = {DeadLetter.from_headers(list(record.headers)).reason for record in letters}
+    assert {each.value for each in letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
+    reasons = {DeadLetter.from_headers(list(each.headers)).reason for each in letters}
     assert reasons == {"schema-invalid", "schema-unknown"}
 
 
@@ -194,4 +194,4 @@ def test_a_state_of_a_newer_version_stops_the_worker_and_stays_as_it_is(bench: B
     assert bench.worker.wait(LIMIT_S) == 78, "it must stay down: supervisord starts anything else again"
     bench.worker = None
     assert "a newer Uncia wrote it" in bench.log.read_text()
-    assert [record.value for record in bench.read(CHANGELOG, lambda seen: len(seen) > 0, "a state")] == [newer]
+    assert [each.value for each in bench.read(CHANGELOG, lambda seen: len(seen) > 0, "a state")] == [newer]

@@ -90,7 +90,7 @@ def answers(witness: Witness, station: str) -> Answers:
             return ours if len(ours) >= count else []
 
         found = witness.wait_for(all_there, 60, f"{count} answers of {camera}")
-        return sorted(found, key=lambda image: image.capture.time)
+        return sorted(found, key=lambda each: each.capture.time)
 
     return of
 
@@ -106,9 +106,9 @@ def test_date_time_stands_in_where_the_original_time_is_missing_or_zeros(
         (START, 3),
         (START + timedelta(hours=1), 3),
     ]
-    for image in answers("cam", 6):
-        assert (image.capture.time_source, image.capture.time_origin) == (CaptureTimeSource.EXIF, "date-time")
-        assert any("the time is EXIF's DateTime" in warning for warning in image.capture.warnings)
+    for each in answers("cam", 6):
+        assert (each.capture.time_source, each.capture.time_origin) == (CaptureTimeSource.EXIF, "date-time")
+        assert any("the time is EXIF's DateTime" in warning for warning in each.capture.warnings)
 
 
 def test_the_order_of_sources_is_one_for_gateway_and_stream(card: Card, answers: Answers) -> None:
@@ -126,14 +126,14 @@ def test_the_order_of_sources_is_one_for_gateway_and_stream(card: Card, answers:
         },
     )
     found = answers("cam", 6)
-    assert [image.capture.time for image in found][1:] == [
+    assert [each.capture.time for each in found][1:] == [
         datetime(2026, 5, 14, 0, 5),
         datetime(2026, 5, 14, 21, 36),
         datetime(2026, 5, 14, 21, 36, 4),
         datetime(2026, 5, 14, 21, 37, 30),
         datetime(2026, 5, 14, 21, 38),
     ]
-    assert [image.capture.time_origin for image in found] == ["file-time", *["date-time-original"] * 4, "file-name"]
+    assert [each.capture.time_origin for each in found] == ["file-time", *["date-time-original"] * 4, "file-name"]
     assert "last resort" in found[0].capture.warnings[-1]
     assert found[0].capture.time_source is found[5].capture.time_source is CaptureTimeSource.KEY
     assert found[4].capture.make == "ACME"
@@ -148,8 +148,8 @@ def test_sub_seconds_order_a_burst_and_offsets_shift_nothing(
         {f"IMG_000{n}.JPG": shot(30 + n, {}, {**more, SUB_SECOND_ORIGINAL: f"{(3 - n) * 2}50"}) for n in range(3)},
     )
     found = answers("cam", 3)
-    assert [image.capture.time.microsecond // 1000 for image in found] == [250, 450, 650]
-    assert {image.capture.utc_offset_minutes for image in found} == {345}
+    assert [each.capture.time.microsecond // 1000 for each in found] == [250, 450, 650]
+    assert {each.capture.utc_offset_minutes for each in found} == {345}
     assert [len(burst.frames) for burst in settled(f"{station}/cam")] == [3]
 
 
@@ -208,8 +208,8 @@ def test_whole_but_odd_files_are_predicted(card: Card, answers: Answers) -> None
         },
     )
     found = answers("cam", 5)
-    assert [image.capture.time for image in found] == [START + timedelta(minutes=5 * n) for n in range(5)]
-    assert [(image.rejection, image.capture.warnings) for image in found] == [(None, ())] * 5
+    assert [each.capture.time for each in found] == [START + timedelta(minutes=5 * n) for n in range(5)]
+    assert [(each.rejection, each.capture.warnings) for each in found] == [(None, ())] * 5
 
 
 def test_damaged_pictures_are_predicted_with_a_warning(card: Card, answers: Answers) -> None:
@@ -222,9 +222,9 @@ def test_damaged_pictures_are_predicted_with_a_warning(card: Card, answers: Answ
             "IMG_0002.JPG": other[: len(other) // 2] + one[len(one) // 2 + 3000 :],
         },
     )
-    for image in answers("cam", 2):
-        assert image.prediction is not None
-        assert [warning for warning in image.capture.warnings if warning.startswith("image-damaged: ")]
+    for each in answers("cam", 2):
+        assert each.prediction is not None
+        assert [warning for warning in each.capture.warnings if warning.startswith("image-damaged: ")]
 
 
 def test_metadata_bombs_stop_neither_gateway_nor_stream(card: Card, answers: Answers) -> None:
@@ -238,7 +238,7 @@ def test_metadata_bombs_stop_neither_gateway_nor_stream(card: Card, answers: Ans
         },
     )
     found = answers("cam", 3)
-    assert sorted(image.rejection.reason if image.rejection else "" for image in found) == ["", "", "image-corrupt"]
+    assert sorted(each.rejection.reason if each.rejection else "" for each in found) == ["", "", "image-corrupt"]
 
 
 def test_a_clock_that_was_reset_amid_a_card_is_suspicious_and_an_old_card_is_not(

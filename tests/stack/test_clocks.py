@@ -1,4 +1,4 @@
-"""Deployments and clock health on the real Kafka: a table is loaded, and clocks are assessed with it despite kills."""
+"""Deployments and clock health on the real Kafka: a table is loaded, clocks are judged by it, whatever is killed."""
 
 import json
 import os
@@ -83,17 +83,17 @@ def test_a_table_is_published_once_and_a_wrong_one_not_at_all(uncia: Run, statio
     refused = uncia("deployments", "load", bad, ends=1)
     assert "line 2" in refused and "line 3" in refused and "line 4" in refused
     listed = json.loads(uncia("deployments", "list", "--json"))
-    ours = [row for row in listed if row["camera"].startswith(station)]
-    assert [(row["camera"], row["latitude"], row["burst_gap_s"]) for each in ours] == [
+    ours = [each for each in listed if each["camera"].startswith(station)]
+    assert [(each["camera"], each["latitude"], each["burst_gap_s"]) for each in ours] == [
         (f"{station}/north", None, 30.0),
         (f"{station}/south", None, 30.0),
     ]
     uncia("deployments", "remove", f"{station}/north", f"{station}-0")
-    left = [row["camera"] for row in json.loads(uncia("deployments", "list", "--json"))]
+    left = [each["camera"] for each in json.loads(uncia("deployments", "list", "--json"))]
     assert f"{station}/north" not in left and f"{station}/south" in left
 
 
-def test_a_wrong_clock_is_assessed_by_its_deployment_and_harms_only_its_own_camera(
+def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera(
     stack: Stack | ContainerStack,
     witness: Witness,
     send: Send,
@@ -109,27 +109,27 @@ def test_a_wrong_clock_is_assessed_by_its_deployment_and_harms_only_its_own_came
         shown = json.loads(uncia("clocks", "--json", "--camera", camera))
         return ClockJudged.model_validate(shown[0]) if shown else None
 
-    def has_verdict(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
+    def judged(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
         return lambda: (known := now(camera)) is not None and known.verdict is verdict
 
-    # The zone is not known yet: the clock may well show Nepal's time.
+    # Nobody knows the zone yet: the clock may well show Nepal's time.
     send(nepal[:6] + utc[:6])
     for camera in (wrong, right):
-        witness.wait_for(has_verdict(camera, ClockVerdict.OK), 60, f"{camera} is ok")
+        witness.wait_for(judged(camera, ClockVerdict.OK), 60, f"{camera} is ok")
 
     uncia("deployments", "load", table(tmp_path, station, row("wrong"), row("right")))
     if isinstance(stack, Stack):
         stack.kill("clocks", signal.SIGKILL)
     send(nepal[6:] + utc[6:])
-    witness.wait_for(lambda: [reason.code for reason in now(wrong).reasons] == ["zone"], 60, "the wrong zone is found")  # type: ignore[union-attr]
-    found, healthy = now(wrong), now(right)
-    assert found is not None and healthy is not None
+    witness.wait_for(lambda: [each.code for each in now(wrong).reasons] == ["zone"], 60, "the wrong zone is found")  # type: ignore[union-attr]
+    found, beside = now(wrong), now(right)
+    assert found is not None and beside is not None
     assert found.verdict is ClockVerdict.WRONG
     assert found.offset_s == pytest.approx(345 * 60, abs=30)
     assert found.evidence.frames <= 12
-    assert healthy.verdict is ClockVerdict.OK
-    shown = [row for row in json.loads(uncia("clocks", "--json", "--bad")) if row["camera"].startswith(station)]
-    assert [row["camera"] for each in shown] == [wrong]
+    assert beside.verdict is ClockVerdict.OK
+    shown = [each for each in json.loads(uncia("clocks", "--json", "--bad")) if each["camera"].startswith(station)]
+    assert [each["camera"] for each in shown] == [wrong]
     if isinstance(stack, Stack):
         logs = [file.read_text(errors="replace") for file in (stack.folder / "logs").glob("*.log")]
         assert not any(LATITUDE[:7] in text or LONGITUDE[:7] in text for text in logs)
