@@ -1,4 +1,4 @@
-"""The datasets of the report: rendered composites, whose ground truth is known to the pixel."""
+"""The datasets of the report: rendered composites with ground truth for every pixel."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +16,16 @@ SAMPLES = Path("../shared/samples")
 LEOPARD = "Panthera uncia"
 
 _SEVERAL = 2
-"""Classes with this many cut-outs are preferred: one with a single cut-out can be recognized by that picture."""
+"""Classes with at least this many cut-outs are preferred: a single cut-out is recognized by its very pixels."""
 
 _AREA, _AREA_OF_THINGS = (0.02, 0.3), (0.02, 0.45)
 """Range of the subject's share of the frame in the groups dataset; vehicles often fill half of it."""
 _LITTER = 0.5
-"""Share of bursts in the groups dataset that contain an object that is no animal."""
+"""Share of bursts in the groups dataset that contain an object that is not an animal, person or vehicle."""
 
 
 def render_data(report: Report) -> Facts:
-    """Render the datasets; one that was rendered by the same recipe is reused."""
+    """Render the datasets, unless the same recipe rendered them before. Returns their sizes, classes and split."""
     sizes, every = report.sizes, load_cut_outs()
     animals = [name for name, kinds in every.by_label.items() if kinds[0].group == "animal"]
     animals.sort(key=lambda name: (-min(len(every.by_label[name]), _SEVERAL), name))
@@ -62,36 +62,35 @@ def render_data(report: Report) -> Facts:
     facts["species"]["variants"] = {name: len(every.by_label[name]) for name in chosen}
     parts = split(species(report.folder), seed=report.seed)
     facts["sides"] = {
-        name: {"pictures": len(side), "bursts": len({picture.burst for picture in side})}
-        for name, side in zip(("train", "held_out", "test"), parts.subsets, strict=True)
+        name: {"pictures": len(subset), "bursts": len({sample.burst for sample in subset})}
+        for name, subset in zip(("train", "held_out", "test"), parts.subsets, strict=True)
     }
     facts["leaks"] = find_leaks(parts)
     return facts
 
 
 def real_photographs() -> list[Sample]:
-    """Real camera-trap photographs, labelled by their folder; empty when they are not available."""
+    """Real camera-trap photographs, with their folder's name as label and burst; empty when they are not available."""
     paths = [path for path in sorted(SAMPLES.glob("*/*")) if path.suffix.lower() in (".jpg", ".jpeg")]
     return [Sample(path, path.parent.name, path.parent.name, "genuine") for path in paths]
 
 
 def species(folder: Path) -> Dataset:
-    """The species dataset: some classes of animals, and empty frames."""
+    """The species dataset: animals of a few classes, and empty frames."""
     return read_dataset(folder / "data" / "species")
 
 
 def groups(folder: Path) -> Dataset:
-    """The groups dataset: all cut-outs and empty frames, with additional persons and vehicles."""
+    """The groups dataset: cut-outs of all classes and empty frames, plus additional bursts of persons and vehicles."""
     first, second = (read_dataset(folder / "data" / name) for name in ("groups", "things"))
-    # Both renderings use the same names for cameras and bursts.
+    # Both datasets use the same names for their cameras and bursts.
     renamed = [
-        replace(picture, burst=f"things/{picture.burst}", camera=f"things/{picture.camera}")
-        for picture in second.samples
+        replace(sample, burst=f"things/{sample.burst}", camera=f"things/{sample.camera}") for sample in second.samples
     ]
     return first.with_samples([*first.samples, *renamed], "with more persons and vehicles")
 
 
 def split_data(report: Report) -> tuple[Dataset, Split]:
-    """The species dataset and its split, which is the same in every step."""
+    """The species dataset and its split by burst; the seed makes it the same in every step."""
     data = species(report.folder)
     return data, split(data, seed=report.seed)

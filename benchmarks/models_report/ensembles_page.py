@@ -1,4 +1,4 @@
-"""Renders the results of the ensembles."""
+"""Renders the results of the ensembles of views, of models, and of the frames of a burst."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ def views(done: dict[str, Facts]) -> list[str]:
     return [
         "### Ensembles",
         "",
-        f"**Views of one model** (the head; one graph, frame {facts['frame']}, {facts['graph_mb']} MB), by "
-        f"{facts['rule']}. "
-        f'"Gain" is what the whole ensemble adds to the row, paired. {_items(facts)}',
+        f"**Views of one model**: the head, combined by {facts['rule']} in one graph (frame {facts['frame']}, "
+        f"{facts['graph_mb']} MB). The gain is the top-1 accuracy of the whole ensemble minus that of the row, as a "
+        f"paired difference. {_items(facts)}",
         "",
-        *_lines(facts["lines"]),
+        *_lines("members", facts["lines"]),
         "",
         *_rules(facts),
     ]
@@ -28,26 +28,28 @@ def models(done: dict[str, Facts]) -> list[str]:
     facts = done["models"]
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in facts["weights"].items())
     return [
-        f"**Several models**, stacked by logistic regression on held-out bursts (weights: {weights}). {_items(facts)}",
+        f"**Several models**: stacked by a logistic regression on held-out bursts (weights: {weights}). "
+        f"{_items(facts)}",
         "",
-        *_lines(facts["lines"]),
+        *_lines("members", facts["lines"]),
         "",
         *_rules(facts),
         "",
-        f"What the served graph says of a file differs from what was judged of it by at most "
-        f"{max(facts['off_by'], done.get('views', facts)['off_by']):.1g} (float16 beside float32).",
+        "The scores of the exported graphs differ from the evaluated scores by at most "
+        f"{max(facts['off_by'], done.get('views', facts)['off_by']):.1g} (float16 instead of float32).",
     ]
 
 
 def bursts(done: dict[str, Facts]) -> list[str]:
     facts = done["bursts"]
-    first, *others = facts["lines"]
-    gained = [f"- {line['what']}: {verdict(line['gain'])}." for line in others]
+    single, *combined = facts["lines"]
+    gained = [f"- {line['what']}: {verdict(line['gain'])}." for line in combined]
     return [
-        f"**Frames of a burst** (the head's answers, {facts['bursts']} test bursts, the rules of the worker `bursts`; "
-        f"`stacked` is learnt on held-out bursts over {', '.join(facts['features'])}):",
+        f"**Frames of a burst**: predictions of the head on {facts['bursts']} test bursts, combined by the rules of "
+        "the worker `bursts`. `stacked` is fitted on held-out bursts; its features are "
+        f"{', '.join(facts['features'])}.",
         "",
-        *_lines([first, *others], gain=False),
+        *_lines("rule", [{**single, "what": "single frames"}, *combined], gain=False),
         "",
         "Compared with single frames:",
         "",
@@ -62,13 +64,13 @@ def _rules(facts: Facts) -> list[str]:
     return ["All members, by rule:", "", *table(("rule", *MEASURES), rows)]
 
 
-def _lines(lines: Sequence[Facts], *, gain: bool = True) -> list[str]:
-    head = ("part", *MEASURES, *(["gain in top-1"] if gain else []))
+def _lines(first_column: str, lines: Sequence[Facts], *, gain: bool = True) -> list[str]:
+    header = (first_column, *MEASURES, *(["gain in top-1"] if gain else []))
     rows = []
     for line in lines:
         more = [signed(line["gain"]) if line["gain"] else "-"] if gain else []
         rows.append((line["what"], *_cells(line), *more))
-    return table(head, rows)
+    return table(header, rows)
 
 
 def _cells(line: Facts) -> list[str]:
@@ -77,4 +79,4 @@ def _cells(line: Facts) -> list[str]:
 
 def _items(facts: Facts) -> str:
     found = facts["lines"][0]["measures"]
-    return f"{found['items']} test pictures of {found['bursts']} bursts, single frames."
+    return f"{found['items']} test images of {found['bursts']} bursts, single frames."

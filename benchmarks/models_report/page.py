@@ -20,11 +20,12 @@ RECIPES = {
 }
 
 TRAINING_MODES, RATES = ("taught", "kept"), ("found", "false")
+"""Result keys: trained on the class's images, or retained without any; recall and false-positive rate."""
 
 NOT_THE_FIELD = (
     "**These are composites, not photographs from the field: no figure here is an accuracy in the field.** The same "
     "few cut-outs of a class are in the training and the test images, with other backgrounds, light and sizes. The "
-    "figures can only show which recipe is better than another on the same images."
+    "figures only show which training method is better than another on the same images."
 )
 
 
@@ -43,9 +44,9 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
     """All results as Markdown."""
     parts: dict[str, Callable[[dict[str, Facts]], list[str]]] = {
         "data": _data,
-        "head": _learners,
+        "head": _training_methods,
         "ablation": _ablation,
-        "kept": _kept,
+        "kept": _retained_classes,
         "groups": _groups,
         "samples": _samples,
         "calibration": _calibration,
@@ -58,7 +59,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
     lines = [
         f"Measured {machine['measured_at']} at {machine['commit']} by `{machine['command']}` on "
         f"{machine['machine_cpu']}, {machine['machine_cores']} cores, {machine['machine_memory_gb']} GB: "
-        f"{seconds / 60:.0f} minutes in all. Intervals are 95 %, by bootstrap over bursts.",
+        f"{seconds / 60:.0f} minutes in total. All intervals are 95 % bootstrap intervals, resampled by burst.",
         "",
         NOT_THE_FIELD,
         "",
@@ -70,7 +71,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
 
 
 def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
-    """Write the plot of the ensembles; the ablation step has written its own."""
+    """Write the plot of the ensembles. The plot of the ablation is written by its step."""
     from uncia.training.model_packages.plots import interval_plot
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,49 +81,53 @@ def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
         for line in done.get(name, {}).get("lines", ())
     ]
     if rows:
-        plot = interval_plot("Ensembles and their parts, 95 % intervals over bursts", "top-1", rows)
+        plot = interval_plot("Ensembles and their members, 95 % intervals over bursts", "top-1", rows)
         (folder / "ensembles.svg").write_text(plot, encoding="utf-8")
 
 
 def _data(done: dict[str, Facts]) -> list[str]:
     data = done["data"]
     several = sum(count > 1 for count in data["species"]["variants"].values())
-    sides = ", ".join(
-        f"{name.replace('_', '-')} {side['bursts']} bursts ({side['pictures']} pictures)"
-        for name, side in data["sides"].items()
+    subsets = ", ".join(
+        f"{name.replace('_', '-')} {subset['bursts']} bursts ({subset['pictures']} images)"
+        for name, subset in data["sides"].items()
     )
     return [
         "### Data",
         "",
-        f"- Kinds: {data['species']['source']}; {', '.join(data['classes'])} and nothing ({several} of the kinds with "
-        f"more than one cut-out). {data['species']['pictures']} pictures of {data['species']['bursts']} bursts: "
-        f"{sides}. Leaks between the sides: {len(data['leaks'])}.",
-        f"- Groups: all {data['kinds']} kinds of cut-outs, {data['groups']['pictures'] + data['things']['pictures']} "
-        f"pictures of {data['groups']['bursts'] + data['things']['bursts']} bursts.",
+        f"- Species dataset: {data['species']['source']}. Classes: {', '.join(data['classes'])} and nothing; {several} "
+        f"of the animal classes have more than one cut-out. {data['species']['pictures']} images of "
+        f"{data['species']['bursts']} bursts: {subsets}. Leaks between the subsets: {len(data['leaks'])}.",
+        f"- Groups dataset: cut-outs of all {data['kinds']} classes; "
+        f"{data['groups']['pictures'] + data['things']['pictures']} images of "
+        f"{data['groups']['bursts'] + data['things']['bursts']} bursts.",
     ]
 
 
-def _learners(done: dict[str, Facts]) -> list[str]:
+def _training_methods(done: dict[str, Facts]) -> list[str]:
     rows = []
-    for name, called in RECIPES.items():
+    for name, title in RECIPES.items():
         if name in done:
             figures = done[name]["figures"]
             facts = [cell_of(figures[entry]) if entry in figures else "-" for entry in MEASURES]
-            rows.append((called, *facts, f"{done[name]['seconds']:.0f} s"))
+            rows.append((title, *facts, f"{done[name]['seconds']:.0f} s"))
     return [
-        "### Ways to learn",
+        "### Training methods",
         "",
-        *table(("way", *MEASURES, "time"), rows),
+        *table(("method", *MEASURES, "time"), rows),
         "",
-        f"On the test bursts, single frames.{_tuned(done)}",
+        f"Metrics are of single frames of the test bursts.{_fine_tuning(done)}",
     ]
 
 
-def _tuned(done: dict[str, Facts]) -> str:
+def _fine_tuning(done: dict[str, Facts]) -> str:
     if "fine_tuned" not in done:
         return ""
     settings = done["fine_tuned"]["settings"]
-    return f" Fine-tuning began from the head: {settings['blocks that learn']} blocks; epochs: {settings['epochs']}."
+    return (
+        f" Fine-tuning starts from the head; it trained {settings['blocks that learn']} blocks. "
+        f"Epochs: {settings['epochs']}."
+    )
 
 
 def _ablation(done: dict[str, Facts]) -> list[str]:
@@ -146,51 +151,57 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         "",
         f"![Ablation]({PLOTS}/ablation.svg)",
         "",
-        f"Effects: paired differences on the same {facts['photographs']} test pictures of {facts['bursts']} "
-        "bursts, on the average of all rows that differ in nothing else:",
+        f"Effect of each part: paired differences on the same {facts['photographs']} test images of "
+        f"{facts['bursts']} bursts, averaged over all pairs of rows that differ in this part only:",
         "",
         *effects,
     ]
 
 
-def _kept(done: dict[str, Facts]) -> list[str]:
+def _retained_classes(done: dict[str, Facts]) -> list[str]:
     facts = done["kept"]
     rows = [
         (
             f"{entry['kind']} ({entry['published']})",
-            *(share(entry[way][what]) for way in TRAINING_MODES for what in RATES),
+            *(share(entry[mode][rate]) for mode in TRAINING_MODES for rate in RATES),
         )
         for entry in facts["kinds"]
     ]
-    own, before = (done[name]["figures"]["top-1"] for name in ("kept", "head"))
-    shown = table(("kind (published class)", "taught: found", "false", "untaught, kept: found", "false"), rows)
+    with_leopard, without = (done[name]["figures"]["top-1"] for name in ("kept", "head"))
+    header = (
+        "class (published class)",
+        "trained: recall",
+        "trained: false-positive rate",
+        "retained: recall",
+        "retained: false-positive rate",
+    )
     return [
-        "### Kept of the published network",
+        "### Retained classes of the published network",
         "",
-        "`uncia train head --keep`: the classes that the published network knows, once trained on their photographs "
-        "and once without a single one of them. Test bursts that reach the kind's threshold, and those of other things "
-        "that do:",
+        "`uncia train head --keep` retains classes of the published network. Each class that the network knows was "
+        "trained with its images (trained), and again without any of them (retained). Recall is the share of the "
+        "class's test bursts that reach its threshold; the false-positive rate is that of all other test bursts.",
         "",
-        *(shown if rows else ["None of the kinds is one that the published network knows."]),
+        *(table(header, rows) if rows else ["The published network knows none of the classes."]),
         "",
-        f"The head with the snow leopard kept beside what it was taught: top-1 {cell_of(own)}, without it "
-        f"{cell_of(before)}.",
-        *_kept_genuine(facts["genuine"]),
+        f"Top-1 of the head that also retains the snow leopard: {cell_of(with_leopard)}; of the head without it: "
+        f"{cell_of(without)}.",
+        *_retained_on_real_photographs(facts["genuine"]),
     ]
 
 
-def _kept_genuine(facts: Facts) -> list[str]:
+def _retained_on_real_photographs(facts: Facts) -> list[str]:
     if not facts["photographs"]:
         return []
     threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:g}"
     return [
         "",
-        f"That head on {facts['photographs']} real photographs; neither they nor other snow leopards are in the "
-        f"training data. Of the {facts['leopards']} frames of the snow leopard's burst {facts['leopards_called']} "
-        f"reach its threshold ({threshold}; lowest score {facts['least']:.2f}), and in {facts['leopards_first']} it is "
-        f"the top class. Of the {facts['photographs'] - facts['leopards']} others {facts['others_called']} reach it "
-        f"(highest score {facts['greatest_other']:.2f}, {facts['greatest_other_is']}), and in {facts['others_first']} "
-        "it is first.",
+        f"The head that retains the snow leopard, on {facts['photographs']} real photographs; the training data "
+        f"contain neither these nor other snow leopards. Of the {facts['leopards']} frames of the snow leopard's "
+        f"burst, {facts['leopards_called']} reach its threshold ({threshold}; lowest score {facts['least']:.2f}), and "
+        f"it is the top class in {facts['leopards_first']}. Of the {facts['photographs'] - facts['leopards']} other "
+        f"photographs, {facts['others_called']} reach the threshold (highest score {facts['greatest_other']:.2f}, "
+        f"{facts['greatest_other_is']}), and it is the top class in {facts['others_first']}.",
     ]
 
 
@@ -207,15 +218,17 @@ def _groups(done: dict[str, Facts]) -> list[str]:
     ]
     stock = facts["stock"]
     return [
-        "### Any animal at all",
+        "### Animal or not",
         "",
-        f"The head and the stock classes in one graph, {facts['classes']} classes. Animals of the test are kinds that "
-        "the head never saw; persons and vehicles have too few cut-outs for that. Thresholds are from held-out bursts.",
+        f"The head and the stock classes in one graph with {facts['classes']} classes. The animals of the test bursts "
+        "are of classes that the head was not trained on; persons and vehicles have too few cut-outs for such a split. "
+        "Thresholds are fitted on held-out bursts.",
         "",
-        *table(("group", "threshold", "bursts found", "bursts called so that are not"), rows),
+        *table(("group", "threshold", "recall", "false-positive rate"), rows),
         "",
-        f"Where nine of ten animal bursts are found, {share(stock['stock'])} of the empty bursts pass for one by the "
-        f"best stock class of any animal, and {share(stock['head'])} by the head.",
+        "At the threshold with a recall of 90 % for animal bursts, the false-positive rate on empty bursts is "
+        f"{share(stock['stock'])} for the highest score of any stock animal class, and {share(stock['head'])} for the "
+        "head.",
     ]
 
 
@@ -233,30 +246,30 @@ def _samples(done: dict[str, Facts]) -> list[str]:
     rows = []
     for line in lines:
         if line["photograph"].startswith("single_frames/"):
-            called = [entry for entry in groups if cuts[entry] is not None and line[entry] >= cuts[entry]]
+            present = [entry for entry in groups if cuts[entry] is not None and line[entry] >= cuts[entry]]
             scores = [f"{line[entry]:.2f}" for entry in groups]
-            rows.append((line["photograph"].split("/")[1], *scores, ", ".join(called) or "-"))
+            rows.append((line["photograph"].split("/")[1], *scores, ", ".join(present) or "-"))
     cut = facts["thresholds"]["animal"]
     animals = [line for line in lines if "burst/" in line["photograph"]]
-    seen = sum(line["animal"] >= cut for line in animals)
+    detected = sum(line["animal"] >= cut for line in animals)
     return [
-        f"The same package on {facts['photographs']} genuine photographs, of which nothing was learnt: the snow "
+        f"The same package on {facts['photographs']} real photographs, none of which is in the training data: the snow "
         f"leopard's threshold ({threshold:g}) is reached by {found} of the {len(burst)} frames of its burst and by "
-        f"{wrong} of the {len(others)} others. The head calls {seen} of the {len(animals)} "
-        f"frames of the two bursts of animals an animal (threshold {cut:g}). The single frames:",
+        f"{wrong} of the {len(others)} others. The head's score for animal reaches its threshold ({cut:g}) in "
+        f"{detected} of the {len(animals)} frames of the two animal bursts. The single frames:",
         "",
-        *table(("photograph", *groups, "called so"), rows),
+        *table(("photograph", *groups, "groups above threshold"), rows),
         "",
-        f"{len(lines)} photographs are too few to measure. Where it calls an empty frame or a vehicle an animal, "
-        "cut-outs did not teach it what such a place or such a vehicle looks like: train and calibrate on your own "
-        "cameras.",
+        f"{len(lines)} photographs are too few for an estimate of accuracy. Composites do not contain every scene or "
+        "vehicle: if the head classifies an empty frame or a vehicle as an animal, train and calibrate on photographs "
+        "of your own cameras.",
     ]
 
 
 def _calibration(done: dict[str, Facts]) -> list[str]:
     facts = done["calibration"]
     if not facts["promises"]:
-        return ["### Thresholds", "", f"Not learnt: {facts['why']}."]
+        return ["### Thresholds", "", f"Not calibrated: {facts['why']}."]
     rows = [
         (entry["promise"], f"{entry['thresholds']} of {entry['classes']}", share(entry["found"]), share(entry["false"]))
         for entry in facts["promises"]
@@ -264,10 +277,11 @@ def _calibration(done: dict[str, Facts]) -> list[str]:
     return [
         "### Thresholds",
         "",
-        "`uncia models calibrate` on the held-out bursts of the head's data; the result of every target on the test "
-        "bursts, which it did not see (pairs of a burst and a class that has a threshold):",
+        "`uncia models calibrate` fits thresholds on the held-out bursts of the head's data, for each target. Recall "
+        "and false-positive rate are measured on the test bursts; they count pairs of a burst and a class that has a "
+        "threshold.",
         "",
-        *table(("promise", "classes with a threshold", "found", "called so that are not"), rows),
+        *table(("target", "classes with a threshold", "recall", "false-positive rate"), rows),
     ]
 
 
@@ -275,20 +289,22 @@ def _serving(done: dict[str, Facts]) -> list[str]:
     facts = done["serving"]
     first, second = facts["versions"]
     return [
-        "### Served",
+        "### Serving",
         "",
-        f"The package of kinds and groups on a running stack, {facts['uploads']} photographs, of which "
-        f"{facts['answered']} were answered with a prediction ({facts['versions'][first]} by version {first}, "
-        f"{facts['versions'][second]} by version {second}):",
+        f"The package with the stock classes and the groups was installed on a running stack as version {second}. "
+        f"Of {facts['uploads']} uploaded photographs, {facts['answered']} got a prediction; the log contains "
+        f"{facts['versions'][first]} predictions of version {first} and {facts['versions'][second]} of version "
+        f"{second}.",
         "",
-        f"- as a shadow it answered the same uploads; both answered {facts['shadow']['both']}, and differ on "
-        f"{facts['shadow']['differ']}: the new classes stand first;",
-        f"- promoting took {facts['promote']['command_s']} s, the first answer by it came "
-        f"{facts['promote']['first_answer_s']} s after the command was typed; rolling back "
-        f"{facts['roll_back']['command_s']} s and {facts['roll_back']['first_answer_s']} s;",
-        f"- requests that failed meanwhile: {facts['failed_requests']:.0f};",
-        f"- median of one inference in the stream: {facts['inference_ms'][first]} ms before, "
-        f"{facts['inference_ms'][second]} ms with the head beside;",
-        f"- the stream's answers for {facts['skew']['photographs']} files are those of the recipe within "
-        f"{facts['skew']['off_by']:.1g}.",
+        f"- Shadow: both versions predicted {facts['shadow']['both']} photographs; they differ in "
+        f"{facts['shadow']['differ']}, since the new classes score highest.",
+        f"- Promotion: the command took {facts['promote']['command_s']} s; the first prediction of version {second} "
+        f"arrived {facts['promote']['first_answer_s']} s after its start.",
+        f"- Roll-back: the command took {facts['roll_back']['command_s']} s; the first prediction of version {first} "
+        f"arrived {facts['roll_back']['first_answer_s']} s after its start.",
+        f"- Failed inference requests during both switches: {facts['failed_requests']:.0f}.",
+        f"- Median inference time in the stream: {facts['inference_ms'][first]} ms with version {first}, "
+        f"{facts['inference_ms'][second]} ms with version {second}.",
+        f"- Largest difference between the scores in the stream and those of offline inference, over "
+        f"{facts['skew']['photographs']} photographs: {facts['skew']['off_by']:.1g}.",
     ]

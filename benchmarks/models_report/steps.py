@@ -1,4 +1,4 @@
-"""Runs steps and stores their results, so that an interrupted report resumes where it stopped."""
+"""Runs the report's steps and stores each result, so that an interrupted report resumes at the first missing one."""
 
 import hashlib
 import json
@@ -11,23 +11,23 @@ from typing import Any
 from uncia.storage.durable import write_durably
 
 Facts = dict[str, Any]
-"""Result of a step, as JSON values."""
+"""Result of a step: a JSON object."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the steps."""
+    """Sizes of the datasets and the training runs; a change of any size repeats all steps."""
 
     classes: int = 10
     """Animal classes in the species dataset, in addition to empty frames."""
     bursts: int = 250
     """Bursts in the species dataset."""
     group_bursts: int = 420
-    """Bursts in the dataset of animal, person, vehicle and nothing, over all cut-outs."""
+    """Bursts in the groups dataset (animal, person, vehicle and nothing), which uses cut-outs of all classes."""
     thing_bursts: int = 140
-    """Additional bursts with persons and vehicles, of which there are few cut-outs."""
+    """Additional bursts of persons and vehicles, whose classes have few cut-outs."""
     view_bursts: int = 40
-    """Held-out bursts, and test bursts, on which all views of an ensemble are evaluated."""
+    """Number of held-out bursts, and of test bursts, for the ensemble of views: six inferences per image."""
     epochs: int = 2
     """Epochs of fine-tuning."""
     small_epochs: int = 30
@@ -35,16 +35,16 @@ class Sizes:
     resamples: int = 1000
     """Bootstrap resamples."""
     served_s: float = 20
-    """Seconds of uploads before and after a version changes."""
+    """Seconds of uploads after the promotion; half as many follow the roll-back."""
 
 
 QUICK_SIZES = Sizes(4, 28, 30, 14, 4, 1, 3, 200, 4)
-"""Sizes of a smoke test of a few minutes."""
+"""Sizes of a smoke test that takes a few minutes; its figures mean nothing."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Context of the steps."""
+    """What the steps share: the output folder, the sizes and the results so far."""
 
     folder: Path
     sizes: Sizes
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def cache(self) -> Path:
-        """Feature cache, which is reused by later runs."""
+        """Folder of cached features; later runs reuse them."""
         return self.folder / "features"
 
     def package(self, name: str) -> Path:
@@ -71,13 +71,14 @@ class Step:
     what: str
     run: Callable[[Report], Facts]
     needs: tuple[str, ...] = ()
-    """Steps whose results it uses; when they change, this step is repeated."""
+    """Names of the steps whose results it uses; when one of these changes, this step is repeated."""
 
 
 def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, only: Sequence[str] = ()) -> None:
-    """Run the steps without a valid stored result; all results and times are then in `report.done`.
+    """Run every step that has no valid stored result, and put all results with their durations into `report.done`.
 
-    `only` restricts the steps that may run; `force` repeats them even with a stored result.
+    A stored result is valid when sizes, seed and the results of the steps in `needs` are unchanged. `only` restricts
+    the steps that may run, by name; `force` repeats these even when they have a valid result.
     """
     for number, step in enumerate(steps, 1):
         path = report.folder / "steps" / f"{step.name}.json"
@@ -102,7 +103,7 @@ def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, onl
 
 
 def _input_digest(report: Report, step: Step, folder: Path) -> str:
-    """Digest of the sizes, the seed and the results of the steps that this one uses."""
+    """Digest of the step's inputs: sizes, seed, and the stored results of the steps that it needs."""
     before: Mapping[str, str] = {
         name: hashlib.sha256((folder / f"{name}.json").read_bytes()).hexdigest()
         for name in step.needs
@@ -113,6 +114,7 @@ def _input_digest(report: Report, step: Step, folder: Path) -> str:
 
 
 def _read(path: Path, inputs: str) -> Facts | None:
+    """The stored result; None when it is missing, unreadable or has other inputs."""
     try:
         stored = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -250,7 +250,7 @@ class S3Destination:
             return translated
         if isinstance(error, ParamValidationError):
             return StoreMismatch(f"S3 does not accept the key {key!r}")
-        return DependencyDown(f"{endpoint} does not response ({type(error).__name__})")
+        return DependencyDown(f"{endpoint} does not answer ({type(error).__name__})")
 
 
 class _Body(io.BytesIO):

@@ -1,4 +1,4 @@
-"""The report's page: figures between the markers, and words that progress no more than the figures do."""
+"""The report's page: results are written between the markers, and the stated effects follow from the intervals."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def test_real_photographs_are_listed_with_their_groups(tmp_path: Path) -> None:
 
 
 def test_steps_without_results_are_omitted(tmp_path: Path) -> None:
-    assert "### Served" not in results(report(tmp_path), MACHINE)
+    assert "### Serving" not in results(report(tmp_path), MACHINE)
 
 
 def test_only_the_section_between_the_markers_is_replaced(tmp_path: Path) -> None:
