@@ -2,21 +2,17 @@
 
 from collections.abc import Iterable
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import DeploymentChanged, deployment_key
-from uncia.kafka.broker import read_topics
-from uncia.kafka.partitioning import partition_of
+from uncia.kafka.broker import read_topics, send_to_cameras
 from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
 
-_SEND_TIMEOUT_S = 30
-
 
 def known_deployments(settings: Settings) -> dict[bytes, DeploymentChanged]:
-    """The newest version of deployment deployment, by its key. Events that cannot be read count as absent."""
+    """The newest version of each deployment, by its key. Events that cannot be read count as absent."""
     known: dict[bytes, DeploymentChanged] = {}
     for message in read_topics(settings, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
         if message.key is None:
@@ -55,17 +51,7 @@ def _send(settings: Settings, messages: list[tuple[str, bytes, bytes | None]]) -
     if not messages:
         return
     try:
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all", linger_ms=20)
-        try:
-            topic = DEPLOYMENT_CHANGED.full_name(settings)
-            sent = [
-                producer.send(topic, key=key, value=value, partition=partition_of(camera, settings.partitions))
-                for camera, key, value in messages
-            ]
-            for future in sent:
-                future.get(timeout=_SEND_TIMEOUT_S)
-        finally:
-            producer.close(timeout=_SEND_TIMEOUT_S)
+        send_to_cameras(settings, DEPLOYMENT_CHANGED, messages)
     except KafkaError as error:
         raise DependencyDown(
             f"Kafka at {settings.kafka} did not confirm ({type(error).__name__}): run the command again, "

@@ -5,14 +5,12 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ImagePredicted, ImageUploaded
 from uncia.ids import successor_burst_id
-from uncia.kafka.broker import existing_topics, read_topics
-from uncia.kafka.partitioning import partition_of
+from uncia.kafka.broker import existing_topics, read_topics, send_to_cameras
 from uncia.producers.replay.burst_snapshot import BurstSnapshots, overlaps, with_usable_ids
 from uncia.producers.replay.compare import HoldContext, ReplayComparison, compare_bursts
 from uncia.producers.replay.description import Replay
@@ -26,7 +24,6 @@ LATENESS_MARGIN = timedelta(seconds=10)
 """Added to the lateness: the clocks of two machines differ, and a revision may be on its way."""
 
 _CATCH_UP_TIMEOUT_S = 15
-_SEND_TIMEOUT_S = 30
 
 
 @dataclass
@@ -125,25 +122,9 @@ def publish_live(events: list[BurstResolved], live: Settings) -> None:
 
     Raises `DependencyDown`; some events may be published then, and a new promotion sends the others.
     """
-    topic = BURST_RESOLVED.full_name(live)
     try:
-        producer = KafkaProducer(
-            bootstrap_servers=live.kafka.split(","), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1
-        )
-        try:
-            sent = [
-                producer.send(
-                    topic,
-                    key=event.burst_id.encode(),
-                    value=event.to_bytes(),
-                    partition=partition_of(event.camera, live.partitions),
-                )
-                for event in events
-            ]
-            for future in sent:
-                future.get(timeout=_SEND_TIMEOUT_S)
-        finally:
-            producer.close(timeout=_SEND_TIMEOUT_S)
+        messages = ((event.camera, event.burst_id.encode(), event.to_bytes()) for event in events)
+        send_to_cameras(live, BURST_RESOLVED, messages)
     except KafkaError as error:
         raise DependencyDown(
             f"Kafka at {live.kafka} did not confirm every event ({error}); promote again: only what is missing is sent"

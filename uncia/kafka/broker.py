@@ -1,19 +1,21 @@
-"""Kafka for clients other than Faust workers: create topics and read them."""
+"""Kafka for clients other than Faust workers: create topics, read them, send a few messages."""
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, LogTruncated
+from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import TOPICS, Topic
 
 _ALREADY_EXISTS = 36
+_SEND_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -155,3 +157,23 @@ def read_topics(
                     )
     finally:
         consumer.close()
+
+
+def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+    """Send `(camera, key, value)` in order, each to the partition of its camera; returns when all are confirmed.
+
+    Without a value a message is a tombstone. Raises `KafkaError`; some messages may be on the topic then.
+    """
+    producer = KafkaProducer(
+        bootstrap_servers=_servers(settings), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1
+    )
+    try:
+        name = topic.full_name(settings)
+        sent = [
+            producer.send(name, key=key, value=value, partition=partition_of(camera, settings.partitions))
+            for camera, key, value in messages
+        ]
+        for future in sent:
+            future.get(timeout=_SEND_TIMEOUT_S)
+    finally:
+        producer.close(timeout=_SEND_TIMEOUT_S)
