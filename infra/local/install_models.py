@@ -10,15 +10,9 @@ from uncia.infra.local.install_tools import digest, run
 from uncia.infra.local.layout import write_private
 from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
+from uncia.triton_models.recipes import SHARED_MODULES
 
 _STAMP = "uncia-recipes.json"
-_SHARED_MODULES = (
-    "imaging/frame_spec.py",
-    "imaging/frames.py",
-    "serving/labels.py",
-    "serving/model_card.py",
-    "serving/model_versions.py",
-)
 
 
 def complete() -> bool:
@@ -51,7 +45,7 @@ def _fingerprint() -> str:
     files = sorted(
         file for root in _package_dirs("uncia.triton_models") for file in root.rglob("*") if _is_source(file)
     )
-    files += [root / name for root in _package_dirs("uncia") for name in _SHARED_MODULES if (root / name).is_file()]
+    files += [root / name for root in _package_dirs("uncia") for name in SHARED_MODULES if (root / name).is_file()]
     return digest(*(part for file in files for part in (file.name, file.read_bytes())))
 
 

@@ -21,6 +21,7 @@ from uncia.imaging.frames import self_test_pattern
 from uncia.serving.model_card import ModelCard, SelfTest, read_model_card
 from uncia.serving.model_versions import CONFIG_FILE, GRAPH_FILE, initial_state, read_version_state, write_version_state
 from uncia.storage.atomic_dir import replace_directory
+from uncia.triton_models.recipes import SHARED_MODULES
 from uncia.triton_models.recipes.imagenet import label_set
 from uncia.triton_models.repository import exclusive_access, sha256, staging_folder, write_config, write_version
 from uncia.triton_models.triton_config import Backend
@@ -95,19 +96,13 @@ def _move_into_place(made: Path, folder: Path) -> None:
 
 
 def fingerprint(backend: Backend) -> str:
-    """Digest of everything that determines the folder: recipes, serving code, frames and cards, package versions."""
+    """Digest of everything that determines the folder: recipes, serving code, shared modules, package versions."""
     hasher = hashlib.sha256(backend.encode())
     for package in ("uncia.triton_models.recipes", "uncia.triton_models.serving"):
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.endswith((".py", ".csv")):
                 hasher.update(entry.name.encode() + entry.read_bytes())
-    for module in (
-        "imaging/frame_spec.py",
-        "imaging/frames.py",
-        "serving/labels.py",
-        "serving/model_card.py",
-        "serving/model_versions.py",
-    ):
+    for module in SHARED_MODULES:
         hasher.update(files("uncia").joinpath(module).read_bytes())
     for package in _PACKAGES:
         hasher.update(f"{package}=={version(package)}\n".encode())
