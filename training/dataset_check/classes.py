@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uncia.camtrap.vocabulary import normalized_label
 from uncia.training.datasets.dataset import Sample
-from uncia.training.datasets.readers.vocabulary import normalize_label
 
 FEW_BURSTS = 5
 """A label with fewer bursts is missing from a subset of a split, or is evaluated on one or two bursts."""
@@ -63,7 +63,7 @@ def class_warnings(counts: Sequence[ClassCount], cameras: int) -> list[str]:
         warnings.append("no empty frames: a model of these classes reports an animal in every moving branch")
     names: dict[str, list[str]] = defaultdict(list)
     for count in counts:
-        names[normalize_label(count.label)].append(count.label)
+        names[normalized_label(count.label)].append(count.label)
     warnings += [
         f"{' and '.join(sorted(labels))} appear to be one class under several names"
         for labels in names.values()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from uncia.camtrap.vocabulary import CATEGORIES, category_of
+from uncia.camtrap.vocabulary import CATEGORIES, group_of
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import Group, LabelClass
 from uncia.training import TrainingError
@@ -172,4 +172,4 @@ def _group(sample: Sample) -> Group:
     for group in CATEGORIES:
         if declared == group:
             return group
-    return category_of(sample.label) or "animal"
+    return group_of(sample.label)

@@ -46,6 +46,11 @@ def category_of(label: str) -> Category | None:
     return _CATEGORY_OF.get(normalized_label(label))
 
 
+def group_of(label: str) -> Category:
+    """The category of a label; a label that names a kind counts as an animal."""
+    return category_of(label) or "animal"
+
+
 def is_unknown(label: str) -> bool:
     """Whether a label states nothing, as `unknown` does: what the photograph shows was not determined."""
     return normalized_label(label) in _UNKNOWN

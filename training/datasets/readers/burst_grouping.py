@@ -17,7 +17,7 @@ from uncia.imaging.capture_time import find_capture_time
 from uncia.imaging.exif import read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.training.datasets.dataset import Sample
-from uncia.training.datasets.readers.vocabulary import intern_name
+from uncia.training.datasets.readers.reading_tools import intern_name
 from uncia.training.progress import ProgressCallback
 
 GAP_S = 60.0

@@ -21,8 +21,8 @@ from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples
 from uncia.training.datasets.readers.table import box_area, clip_box, parse_time, read_rows
-from uncia.training.datasets.readers.vocabulary import existing_path, intern_name, require_samples
 
 _FILMS = "that are films"
 _ON_THE_WEB = "that are web addresses"

@@ -5,15 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from uncia.camtrap.names import is_card_folder
+from uncia.camtrap.vocabulary import group_of, is_unknown
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
-from uncia.training.datasets.readers.vocabulary import (
-    group_of,
-    intern_name,
-    is_image_file,
-    is_unknown_label,
-    require_samples,
-)
+from uncia.training.datasets.readers.reading_tools import intern_name, is_image_file, require_samples
 
 _HINT = "one folder per class with its images in it is needed, as `animals/fox/0001.jpg`"
 
@@ -33,7 +28,7 @@ def read_folders(source: Path) -> Dataset:
         for path in _files(folder):
             if not is_image_file(path):
                 others += 1
-            elif is_unknown_label(label):
+            elif is_unknown(label):
                 unknown += 1
             else:
                 samples.append(Sample(path, label, "", _camera(path.parent.relative_to(folder)), group=group))

@@ -10,17 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from uncia.camtrap.vocabulary import group_of, is_unknown
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples
 from uncia.training.datasets.readers.table import box_area, clip_box, parse_time
-from uncia.training.datasets.readers.vocabulary import (
-    existing_path,
-    group_of,
-    intern_name,
-    is_unknown_label,
-    require_samples,
-)
 
 _REQUIRED = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
 
@@ -142,7 +137,7 @@ def _box_by_label(
             raise DataError(
                 f"{source}: image {image['id']} has the category {annotation['category_id']}, which is not listed"
             )
-        if is_unknown_label(label):
+        if is_unknown(label):
             continue
         box = _parse_box(annotation.get("bbox"), image)
         if label not in found or box_area(box) > box_area(found[label]):

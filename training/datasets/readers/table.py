@@ -9,20 +9,12 @@ from pathlib import Path
 from uncia.camtrap import table_format
 from uncia.camtrap.names import is_card_folder
 from uncia.camtrap.table_reader import open_table
-from uncia.camtrap.vocabulary import CATEGORIES
+from uncia.camtrap.vocabulary import CATEGORIES, group_of, is_unknown, normalized_label
 from uncia.errors import UnciaError
 from uncia.events.images import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
-from uncia.training.datasets.readers.vocabulary import (
-    existing_path,
-    group_of,
-    intern_name,
-    is_image_file,
-    is_unknown_label,
-    normalize_label,
-    require_samples,
-)
+from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, is_image_file, require_samples
 
 COMPOSITES_FILE = "drawn.json"
 """Written into the folder of rendered composites, next to the table: the recipe, and a description of the source."""
@@ -59,7 +51,7 @@ def read_table(source: Path) -> Dataset:
         if fields.get("deleted", "").lower() in _YES:
             deleted += 1
             continue
-        if is_unknown_label(label):
+        if is_unknown(label):
             unknown += 1
             continue
         try:
@@ -124,7 +116,7 @@ def _read_fields(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _has_ranks(row: dict[str, str]) -> bool:
-    return bool(_RANKS & {normalize_label(name) for name in row})
+    return bool(_RANKS & {normalized_label(name) for name in row})
 
 
 def _match_columns(path: Path, row: dict[str, str]) -> dict[str, str]:
@@ -132,12 +124,12 @@ def _match_columns(path: Path, row: dict[str, str]) -> dict[str, str]:
     ranked = _has_ranks(row)
     found = {}
     for field, names in COLUMNS.items():
-        columns = [name for name in row if normalize_label(name) in names]
-        columns = [name for name in columns if not (ranked and normalize_label(name) == "class")]
+        columns = [name for name in row if normalized_label(name) in names]
+        columns = [name for name in columns if not (ranked and normalized_label(name) == "class")]
         if columns:
-            found[field] = min(columns, key=lambda name: names.index(normalize_label(name)))
+            found[field] = min(columns, key=lambda name: names.index(normalized_label(name)))
     if ranked:
-        common = [name for name in row if normalize_label(name) in ("common name", "vernacular name")]
+        common = [name for name in row if normalized_label(name) in ("common name", "vernacular name")]
         found["label"] = common[0] if common else found.get("label", "")
         if not found["label"]:
             del found["label"]
@@ -149,7 +141,7 @@ def _match_columns(path: Path, row: dict[str, str]) -> dict[str, str]:
 
 def _taxon_from_ranks(row: dict[str, str], fields: dict[str, str]) -> dict[str, str]:
     """Taxon and label of a table with a column per rank, in which `species` is the specific epithet alone."""
-    ranks = {normalize_label(name): text for name, text in row.items()}
+    ranks = {normalized_label(name): text for name, text in row.items()}
     genus, species = ranks.get("genus", ""), ranks.get("species", "")
     taxon = fields.get("taxon") or (
         species if " " in species or not genus else f"{genus} {species}".strip().capitalize()

@@ -8,16 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from uncia.camtrap.vocabulary import group_of, is_unknown
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
+from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples
 from uncia.training.datasets.readers.table import parse_time, read_rows
-from uncia.training.datasets.readers.vocabulary import (
-    existing_path,
-    group_of,
-    intern_name,
-    is_unknown_label,
-    require_samples,
-)
 
 COLUMNS = frozenset({"deployment_id", "image_id", "filename", "is_blank", "common_name", "timestamp"})
 _YES = frozenset({"1", "true", "t"})
@@ -50,7 +45,7 @@ def read_wildlife_insights(source: Path) -> Dataset:
             left_out[_BY_MODEL] += 1
             continue
         label, taxon, group = _identification(row)
-        if is_unknown_label(label):
+        if is_unknown(label):
             left_out[_UNKNOWN] += 1
             continue
         try:

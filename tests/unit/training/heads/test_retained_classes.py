@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from uncia.camtrap.vocabulary import group_of
 from uncia.serving.labels import LabelClass
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample
-from uncia.training.datasets.readers.vocabulary import group_of
 from uncia.training.datasets.splits import Split
 from uncia.training.features.backbone import PublishedClassifier
 from uncia.training.linear.logistic_regression import LinearClassifier

@@ -1,30 +1,14 @@
-"""Labels for empty images, people, vehicles and the unknown; names of image files."""
+"""What the readers share: names of image files, names kept once, and the refusal of an empty source."""
 
 import sys
 import unicodedata
 from pathlib import Path
 
 from uncia.camtrap.names import canonical_name
-from uncia.camtrap.vocabulary import category_of, is_unknown, normalized_label
 from uncia.training.datasets import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
 """Suffixes of image files. Other files are notes, films or thumbnail databases."""
-
-
-def group_of(label: str) -> str:
-    """The group of a label: person, vehicle or nothing for the known labels of these, else animal."""
-    return category_of(label) or "animal"
-
-
-def is_unknown_label(label: str) -> bool:
-    """Whether the label is one of those of unclassified images, such as `unknown`."""
-    return is_unknown(label)
-
-
-def normalize_label(name: str) -> str:
-    """Lower case, with a single space for every run of other characters than letters and digits."""
-    return normalized_label(name)
 
 
 def is_image_file(path: Path) -> bool:
