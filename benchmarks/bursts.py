@@ -38,11 +38,10 @@ from uncia.infra.local.supervisor import Supervisor
 from uncia.kafka.broker import read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.label_sets import LabelSets
-from uncia.processors.bursts.state_store import CHANGELOG
 from uncia.processors.bursts.worker import BATCH, make_engine
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, CAMERA_STATE, IMAGE_PREDICTED
 
 CAMERAS = 24
 _FRAMES_IN_TABLE = 3
@@ -143,7 +142,7 @@ class StreamedWorker:
         killed = self._killed(cameras)
         return {
             "bursts_table_cameras": cameras,
-            "bursts_changelog_messages": sum(end_offsets(self._settings, CHANGELOG).values()),
+            "bursts_changelog_messages": sum(end_offsets(self._settings, CAMERA_STATE).values()),
             "bursts_start_small_table_s": round(before, 1),
             "bursts_start_full_table_s": round(filled, 1),
             "bursts_kill_to_verdict_full_table_s": round(killed, 1),

@@ -28,13 +28,10 @@ from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.seen_images import is_chunk
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
-from uncia.topics import CAMERA_STATE
 
 VERSION = 3
 
 TABLE = "cameras"
-
-CHANGELOG = CAMERA_STATE
 
 _SEPARATOR = b"\0"
 _HIDDEN = "hidden-"

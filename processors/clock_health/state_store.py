@@ -13,13 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from uncia.errors import UnciaError
 from uncia.processors.clock_health.assessment import PublishedVerdict
 from uncia.processors.clock_health.history import History
-from uncia.topics import CLOCK_STATE
 
 VERSION = 1
 
 TABLE = "clocks"
-
-CHANGELOG = CLOCK_STATE
 
 
 class ClockStateTooNew(UnciaError):

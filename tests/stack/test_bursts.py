@@ -21,9 +21,9 @@ from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
 from uncia.kafka.partitioning import partition_of
-from uncia.processors.bursts.state_store import CHANGELOG, VERSION, camera_key
+from uncia.processors.bursts.state_store import VERSION, camera_key
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
+from uncia.topics import BURST_RESOLVED, CAMERA_STATE, DEAD_LETTER, IMAGE_PREDICTED, Topic
 
 LIMIT_S = 120
 
@@ -44,7 +44,7 @@ class Bench:
         self.log = folder / "worker.log"
         self.worker: subprocess.Popen[bytes] | None = None
         create_topics(self.settings)
-        create_topics(self.settings, (CHANGELOG,))
+        create_topics(self.settings, (CAMERA_STATE,))
         self.producer = KafkaProducer(bootstrap_servers=self.settings.kafka.split(","))
 
     def start(self, idle_s: float = 2) -> None:
@@ -187,11 +187,11 @@ def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(b
 
 def test_a_state_of_a_newer_version_stops_the_worker_and_stays_as_it_is(bench: Bench) -> None:
     newer = bytes([VERSION + 1]) + b"from the future"
-    bench.send(CHANGELOG, newer, "ridge/north", key=camera_key("ridge/north"))
+    bench.send(CAMERA_STATE, newer, "ridge/north", key=camera_key("ridge/north"))
     bench.frame(Photo("a", 0))
     bench.start()
     assert bench.worker is not None
     assert bench.worker.wait(LIMIT_S) == 78, "it must stay down: supervisord starts anything else again"
     bench.worker = None
     assert "a newer Uncia wrote it" in bench.log.read_text()
-    assert [each.value for each in bench.read(CHANGELOG, lambda seen: len(seen) > 0, "a state")] == [newer]
+    assert [each.value for each in bench.read(CAMERA_STATE, lambda seen: len(seen) > 0, "a state")] == [newer]
