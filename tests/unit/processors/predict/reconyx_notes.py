@@ -3,6 +3,38 @@
 import struct
 
 
+def _write_in_words(
+    note: bytearray,
+    at: int,
+    trigger: bytes,
+    sequence: tuple[int, int],
+    event: int,
+    time: tuple[int, ...],
+    celsius: int,
+) -> None:
+    """The block from the trigger on, as HyperFire, HyperFire 2 and MicroFire have it: 16-bit numbers."""
+    note[at : at + len(trigger)] = trigger
+    struct.pack_into("<HHHH", note, at + 2, *sequence, event >> 16, event & 0xFFFF)
+    struct.pack_into("<6H", note, at + 10, *time)
+    struct.pack_into("<hh", note, at + 26, celsius * 9 // 5 + 32, celsius)
+
+
+def _write_in_bytes(
+    note: bytearray,
+    at: int,
+    trigger: bytes,
+    sequence: tuple[int, int],
+    event: int,
+    time: tuple[int, ...],
+    celsius: int,
+) -> None:
+    """The same block as UltraFire and HyperFire 4K have it: mostly bytes."""
+    note[at : at + len(trigger)] = trigger
+    struct.pack_into("<2BI", note, at + 1, *sequence, event)
+    struct.pack_into("<5BH", note, at + 7, *time)
+    struct.pack_into("<hh", note, at + 16, celsius * 9 // 5 + 32, celsius)
+
+
 def hyperfire(
     trigger: bytes = b"M",
     sequence: tuple[int, int] = (2, 3),
@@ -15,10 +47,7 @@ def hyperfire(
     """`time` is second, minute, hour, month, day, year."""
     note = bytearray(160)
     struct.pack_into("<H", note, 0, 0xF101)
-    note[0x0C : 0x0C + len(trigger)] = trigger
-    struct.pack_into("<HHHH", note, 0x0E, *sequence, event >> 16, event & 0xFFFF)
-    struct.pack_into("<6H", note, 0x16, *time)
-    struct.pack_into("<hh", note, 0x26, celsius * 9 // 5 + 32, celsius)
+    _write_in_words(note, 0x0C, trigger, sequence, event, time, celsius)
     note[0x2A : 0x2A + 2 * len(serial)] = serial.encode("utf-16-le")
     struct.pack_into("<H", note, 0x50, infrared)
     return bytes(note)
@@ -36,10 +65,7 @@ def hyperfire_2(
     """`time` is second, minute, hour, day, month, year."""
     note = bytearray(200)
     note[:10] = b"RECONYXH2\0"
-    note[0x34 : 0x34 + len(trigger)] = trigger
-    struct.pack_into("<HHHH", note, 0x36, *sequence, event >> 16, event & 0xFFFF)
-    struct.pack_into("<6H", note, 0x3E, *time)
-    struct.pack_into("<hh", note, 0x4E, celsius * 9 // 5 + 32, celsius)
+    _write_in_words(note, 0x34, trigger, sequence, event, time, celsius)
     struct.pack_into("<H", note, 0x5A, infrared)
     note[0x7E : 0x7E + 2 * len(serial)] = serial.encode("utf-16-le")
     return bytes(note)
@@ -57,10 +83,7 @@ def micro_fire(
     """`time` is second, minute, hour, month, day, year."""
     note = bytearray(200)
     note[:10] = b"RECONYXMF\0"
-    note[0x44 : 0x44 + len(trigger)] = trigger
-    struct.pack_into("<HHHH", note, 0x46, *sequence, event >> 16, event & 0xFFFF)
-    struct.pack_into("<6H", note, 0x4E, *time)
-    struct.pack_into("<hh", note, 0x5E, celsius * 9 // 5 + 32, celsius)
+    _write_in_words(note, 0x44, trigger, sequence, event, time, celsius)
     note[0x6A] = infrared
     note[0x8C : 0x8C + 2 * len(serial)] = serial.encode("utf-16-le")
     return bytes(note)
@@ -78,10 +101,8 @@ def ultra_fire(
     """`time` is second, minute, hour, day, month, year; of 15 bytes, the serial number has no end of its own."""
     note = bytearray(0x70)
     note[:10] = b"RECONYXUF\0"
-    note[0x34 : 0x34 + len(trigger)] = trigger
-    struct.pack_into("<2BI", note, 0x35, *sequence, event)
-    struct.pack_into("<5BH", note, 0x3B, *time)
-    struct.pack_into("<hhB", note, 0x44, celsius * 9 // 5 + 32, celsius, infrared)
+    _write_in_bytes(note, 0x34, trigger, sequence, event, time, celsius)
+    note[0x48] = infrared
     note[0x4B : 0x4B + len(serial)] = serial.encode()[:15]
     return bytes(note)
 
@@ -98,10 +119,7 @@ def hyperfire_4k(
     """`time` is second, minute, hour, day, month, year."""
     note = bytearray(0xC0)
     note[:12] = b"RECONYXHF4K\0"
-    note[0x28 : 0x28 + len(trigger)] = trigger
-    struct.pack_into("<2BI", note, 0x29, *sequence, event)
-    struct.pack_into("<5BH", note, 0x2F, *time)
-    struct.pack_into("<hh", note, 0x38, celsius * 9 // 5 + 32, celsius)
+    _write_in_bytes(note, 0x28, trigger, sequence, event, time, celsius)
     note[0x44] = infrared
     note[0x84 : 0x84 + len(serial)] = serial.encode()[:15]
     return bytes(note)

@@ -1,6 +1,5 @@
 """Only the content that was announced is read, from stores that compare ETags, that do not, and that keep versions."""
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -9,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from uncia.settings import Settings
+from tests.unit.uncia.storage.servers import serving, store_at
 from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore, normalized_etag
 
 OLD, NEW = (b"a snow leopard", "aaa"), (b"a red fox, later", "bbb-2")
@@ -82,25 +81,14 @@ class Request(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
-    bucket = Bucket()
-    thread = threading.Thread(target=bucket.serve_forever, args=(0.01,))
-    thread.start()
-    yield bucket
-    bucket.shutdown()
-    thread.join()
-    bucket.server_close()
+    with serving(Bucket()) as bucket:
+        yield bucket
 
 
 @pytest.fixture
 def store(bucket: Bucket) -> Iterator[ObjectStore]:
-    settings = Settings(
-        s3_endpoint=f"http://127.0.0.1:{bucket.server_port}",
-        s3_access_key="a",
-        s3_secret_key="b",
-    )
-    store = ObjectStore(settings, attempts=1)
-    yield store
-    store.close()
+    with store_at(bucket) as store:
+        yield store
 
 
 def read(store: ObjectStore, etag: str = "aaa", *, size: int = 0, version_id: str | None = None) -> tuple[bytes, str]:

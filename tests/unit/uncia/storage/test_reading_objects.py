@@ -1,6 +1,5 @@
 """Reading objects from a fake store: bytes, or the error that says what happened."""
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.unit.uncia.storage.servers import serving, store_at
 from uncia.errors import DependencyDown, SettingsError
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore, ObjectTooLarge, ObjectUnreadable
@@ -57,25 +57,14 @@ class Counter(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    shop = Shop()
-    thread = threading.Thread(target=shop.serve_forever, args=(0.01,))
-    thread.start()
-    yield shop
-    shop.shutdown()
-    thread.join()
-    shop.server_close()
+    with serving(Shop()) as shop:
+        yield shop
 
 
 @pytest.fixture
 def store(shop: Shop) -> Iterator[ObjectStore]:
-    settings = Settings(
-        s3_endpoint=f"http://127.0.0.1:{shop.server_port}",
-        s3_access_key="a",
-        s3_secret_key="b",
-    )
-    store = ObjectStore(settings, attempts=1)
-    yield store
-    store.close()
+    with store_at(shop) as store:
+        yield store
 
 
 def get(store: ObjectStore, key: str = "s/c/1.jpg", max_bytes: int = 100) -> bytes:
