@@ -97,7 +97,7 @@ def _wait_or_kill(process: subprocess.Popen[bytes], grace_s: float) -> int:
 
 
 def find_marked(mark: Mark) -> list[MarkedProcess]:
-    """All running processes that carry the mark, whoever started them; this process is never among them."""
+    """All running processes that carry the mark, of any parent; this process is never among them."""
     return [MarkedProcess(process.pid, environment) for process, environment in _marked(mark)]
 
 

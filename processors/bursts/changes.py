@@ -51,7 +51,7 @@ class StateChanges:
     changed: dict[str, Burst] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     touched: bool = False
-    """Something of the camera changed that must be stored although no event tells of it."""
+    """The state of the camera changed without an event, and must be stored."""
 
     @property
     def empty(self) -> bool:

@@ -33,7 +33,7 @@ log = structlog.get_logger("uncia")
 
 
 class Intake:
-    """Turns notifications of the store into upload events. Asks the store only for ETags that a message lacks."""
+    """Turns notifications of the store into upload events. Requests ETags from the store where a message lacks them."""
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._bucket = settings.bucket

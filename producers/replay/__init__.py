@@ -9,7 +9,7 @@ A replay is identified by its name. Everything else follows from it:
   was created. These offsets make the selection a fixed set: resuming tomorrow selects the same photographs as today.
 - **The feeder** (`feed`) copies the selected upload events (`selection`) of both live lanes into the backfill topic of
   the namespace, partition by partition, with keys and in order. Each copy carries a header that names its source. The
-  copies in a partition are always a gapless prefix of all that have to be copied, so the last copy tells where to
+  copies in a partition are always a gapless prefix of all that have to be copied, so the last copy shows where to
   resume: a kill -9 loses nothing, and an event that was copied twice has the same ids and changes nothing.
 - **The workers** predict-backfill and bursts run as child processes (`worker_processes`) with a low priority and small
   windows, behind live requests in Triton's queue. A mark in their environment lets the next command end those that a

@@ -2,7 +2,7 @@
 
 Topic by topic, partition by partition, in order, and never a message before its predecessor is confirmed: one request
 is in flight at a time, and none is given up. The copies in a partition are therefore always a gapless prefix of all
-that have to be copied, and the source that the last one names tells where to resume.
+that have to be copied, and the source that the last one names shows where to resume.
 """
 
 import threading

@@ -32,7 +32,7 @@ OWN_TOPICS = (TARGET, IMAGE_PREDICTED, BURST_RESOLVED)
 _POLL_INTERVAL_S = 0.5
 
 _STALLED_S = 20
-"""Without progress for so long, Triton is asked for the model again: a restarted Triton serves the live one only."""
+"""Seconds without progress after which the model is loaded again: a restarted Triton serves the live one only."""
 
 _MAX_NOT_SERVED = 3
 """After so many refusals by Triton in a row, the run fails."""

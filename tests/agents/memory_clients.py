@@ -27,7 +27,7 @@ _generations = itertools.count(1)
 
 
 class _Cluster:
-    """What an assignor asks of the cluster's metadata."""
+    """The cluster metadata that an assignor reads."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker

@@ -22,7 +22,7 @@ def stored(key: str) -> StoredObject:
 @pytest.mark.parametrize(
     ("known", "refused_ago", "age", "state"),
     [
-        pytest.param(None, None, 600, ObjectState.MISSED, id="nothing tells of it"),
+        pytest.param(None, None, 600, ObjectState.MISSED, id="never announced"),
         pytest.param(None, None, 5, ObjectState.FRESH, id="its notification may be under way"),
         pytest.param(UploadRecord(announced=NOW - 60), None, 600, ObjectState.IN_WORK, id="announced lately"),
         pytest.param(UploadRecord(announced=NOW - 601), None, 900, ObjectState.UNANSWERED, id="announced long ago"),
