@@ -19,7 +19,7 @@ SMALL = FrameSpec(width=96, height=64, window=96)
 
 
 def label_set(name: str, classes: int) -> LabelSet:
-    """So many animals that there are not."""
+    """A label set of `classes` fictitious animals."""
     entries = [{"index": i, "label": f"{name} {i}", "taxon": f"Animal {i}", "group": "animal"} for i in range(classes)]
     return LabelSet.model_validate({"name": name, "classes": entries})
 
@@ -51,7 +51,7 @@ def write_graph(path: Path, frame: FrameSpec, classes: int, *, seed: int = 0) ->
 def write_package(
     folder: Path, *, model: str = "tiny", frame: FrameSpec = SMALL, classes: int = 4, seed: int = 0
 ) -> ModelCard:
-    """A whole package; its labels are called after the seed. Returns its card."""
+    """Write a complete package whose labels are named after the seed. Returns its card."""
     folder.mkdir(parents=True)
     graph = folder / "model.onnx"
     write_graph(graph, frame, classes, seed=seed)
@@ -84,7 +84,7 @@ def write_user_classifier(
     batch: Any = "n",
     inputs: int = 1,
 ) -> None:
-    """A classifier as users export it, over the mean of each channel of a picture of 64 x 48."""
+    """A classifier as users export it, over the mean of each channel of an image of 64 x 48."""
     size = [3, 48, 64] if layout == "NCHW" else [48, 64, 3]
     weights = np.random.default_rng(1).normal(size=(3, classes)).astype(np.float32)
     nodes = [

@@ -113,7 +113,7 @@ class KafkaTopics:
 
 
 class Outage:
-    """While it lasts, nothing can be published on one topic; the worker's own sends fail as if the broker were away."""
+    """While active, sends of the worker to one topic fail as if the broker were unavailable."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
@@ -128,7 +128,7 @@ class Outage:
         async def failing(producer: Any, name: str, *arguments: Any, **options: Any) -> Any:
             if outage.active and name == topic:
                 outage.refused += 1
-                raise KafkaConnectionError("the broker is away")
+                raise KafkaConnectionError("the broker is unavailable")
             return await send(producer, name, *arguments, **options)
 
         monkeypatch.setattr(Producer, "send", failing)

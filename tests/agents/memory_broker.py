@@ -66,24 +66,24 @@ class MemoryBroker:
         """Append a message and return it with its offset. Raises the errors that aiokafka's producer raises."""
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(data) for name, data in headers)
         with self._lock:
-            found = self._topics.get(topic)
-            if found is None or partition >= len(found.logs):
+            partitions = self._topics.get(topic)
+            if partitions is None or partition >= len(partitions.logs):
                 raise UnknownTopicOrPartitionError(f"{topic}, partition {partition}")
-            if size > found.max_message_bytes:
-                raise MessageSizeTooLargeError(f"{size} bytes on {topic}, which takes {found.max_message_bytes}")
+            if size > partitions.max_message_bytes:
+                raise MessageSizeTooLargeError(f"{size} bytes on {topic}, which takes {partitions.max_message_bytes}")
             now_ms = round(1000 * time.time())
-            stamp = now_ms if found.append_time or timestamp_ms is None else timestamp_ms
-            log = found.logs[partition]
-            message = Message(topic, partition, len(log), stamp, key, value, list(headers))
+            timestamp = now_ms if partitions.append_time or timestamp_ms is None else timestamp_ms
+            log = partitions.logs[partition]
+            message = Message(topic, partition, len(log), timestamp, key, value, list(headers))
             log.append(message)
             self._lock.notify_all()
             return message
 
-    def read(self, tp: TopicPartition, offset: int, most: int = 1_000_000) -> list[Message]:
+    def read(self, tp: TopicPartition, offset: int, limit: int = 1_000_000) -> list[Message]:
         """Messages of a partition from an offset on."""
         with self._lock:
-            found = self._topics.get(tp.topic)
-            return list(found.logs[tp.partition][offset : offset + most]) if found else []
+            partitions = self._topics.get(tp.topic)
+            return list(partitions.logs[tp.partition][offset : offset + limit]) if partitions else []
 
     def wait_for_append(self, timeout_s: float) -> None:
         """Return after the next append, or after this time."""
@@ -93,8 +93,8 @@ class MemoryBroker:
     def end(self, tp: TopicPartition) -> int:
         """The offset that the next message will get."""
         with self._lock:
-            found = self._topics.get(tp.topic)
-            return len(found.logs[tp.partition]) if found else 0
+            partitions = self._topics.get(tp.topic)
+            return len(partitions.logs[tp.partition]) if partitions else 0
 
     def commit(self, group: str, offsets: dict[TopicPartition, int]) -> None:
         """Store a group's offsets."""

@@ -89,25 +89,25 @@ class _Fetcher:
         """Records of these partitions, or nothing after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (timeout or 0)
-        while not (found := self._read(partitions, max_records or 500)):
+        while not (records := self._read(partitions, max_records or 500)):
             if self._closed:
                 raise ConsumerStoppedError()
             if loop.time() >= deadline:
                 break
             await asyncio.sleep(_POLL_S)
-        return found
+        return records
 
-    def _read(self, partitions: Iterable[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
-        found: dict[TopicPartition, list[Any]] = {}
+    def _read(self, partitions: Iterable[TopicPartition], limit: int) -> dict[TopicPartition, list[Any]]:
+        records: dict[TopicPartition, list[Any]] = {}
         for tp in {TopicPartition(*tp) for tp in partitions or ()} & self._subscriptions.assigned_partitions():
             state = self._subscriptions.subscription.assignment.state_value(tp)
             state.highwater = self._broker.end(tp)
             if not state.has_valid_position:
                 continue
-            if messages := self._broker.read(tp, state.position, most):
+            if messages := self._broker.read(tp, state.position, limit):
                 state.consumed_to(messages[-1].offset + 1)
-                found[tp] = [_record(message) for message in messages]
-        return found
+                records[tp] = [_record(message) for message in messages]
+        return records
 
 
 def _record(message: Message) -> Any:
@@ -227,22 +227,22 @@ class MemoryProducer:
         headers: Headers | None,
     ) -> asyncio.Future[RecordMetadata]:
         """Append at once; the future holds the metadata, or the broker's error."""
-        done: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         if partition is None:
-            everyone = sorted(self._broker.partitions(topic)) or [0]
-            partition = self._partitioner(key, everyone, everyone)
+            partitions = sorted(self._broker.partitions(topic)) or [0]
+            partition = self._partitioner(key, partitions, partitions)
         try:
             message = self._broker.append(
                 topic, partition, key=key, value=value, headers=headers or (), timestamp_ms=timestamp_ms
             )
         except KafkaError as error:
-            done.set_exception(error)
+            future.set_exception(error)
         else:
             tp = TopicPartition(topic, partition)
-            done.set_result(
+            future.set_result(
                 RecordMetadata(topic, partition, tp, message.offset, message.timestamp_ms, _LOG_APPEND_TIME, 0)
             )
-        return done
+        return future
 
 
 class MemoryTopicReader:
@@ -275,16 +275,16 @@ class MemoryTopicReader:
 
     def poll(self, timeout_ms: int) -> dict[Any, list[Any]]:
         """New messages; after `timeout_ms` without any, nothing."""
-        found = {}
+        records = {}
         for tp, offset in self._positions.items():
             if messages := self._broker.read(TopicPartition(tp.topic, tp.partition), offset):
                 self._positions[tp] = offset + len(messages)
-                found[tp] = [
+                records[tp] = [
                     SimpleNamespace(**{**vars(message), "timestamp": message.timestamp_ms}) for message in messages
                 ]
-        if not found:
+        if not records:
             self._broker.wait_for_append(timeout_ms / 1000)
-        return found
+        return records
 
     def close(self) -> None:
         """Nothing is open."""
@@ -294,8 +294,8 @@ def install(monkeypatch: pytest.MonkeyPatch, broker: MemoryBroker) -> None:
     """From now on, clients that Faust's driver and `read_topics` create belong to this broker."""
 
     def consumer(**options: Any) -> MemoryConsumer:
-        used = ("group_id", "partition_assignment_strategy", "max_poll_records")
-        return MemoryConsumer(broker, **{name: options[name] for name in used})
+        names = ("group_id", "partition_assignment_strategy", "max_poll_records")
+        return MemoryConsumer(broker, **{name: options[name] for name in names})
 
     monkeypatch.setattr(aiokafka, "AIOKafkaConsumer", consumer)
     monkeypatch.setattr(aiokafka, "AIOKafkaProducer", lambda **_: MemoryProducer(broker))

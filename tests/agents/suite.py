@@ -1,4 +1,4 @@
-"""What every worker's agent guarantees, on any broker. A subclass says which worker it is and what it reads and writes.
+"""What every worker's agent guarantees, on any broker. A subclass names its worker and the topics of it.
 
 The classes are collected where they are subclassed: in tests/unit/processors/test_agents_in_memory.py, and in
 tests/stack/test_agents_on_kafka.py. Each of these modules has the fixture `topics`.
@@ -23,7 +23,7 @@ def camera(number: int) -> str:
 
 
 class AgentSuite:
-    """The tests. Photographs are numbered, and each is of another camera."""
+    """The tests. Photographs are numbered, and each belongs to another camera."""
 
     worker: ModuleType
     """The module with `create(settings)`."""
@@ -34,19 +34,19 @@ class AgentSuite:
     """False for a worker that reads a topic together with another one, which writes the dead letters of it."""
 
     def input(self, number: int) -> bytes:
-        """A good message."""
+        """A valid input message."""
         raise NotImplementedError
 
-    def output_of(self, number: int, message: Message) -> bool:
-        """Whether an output message is about the input of that number."""
+    def is_output_of(self, number: int, message: Message) -> bool:
+        """Whether a message is an output for the input with this number."""
         raise NotImplementedError
 
     def outputs(self, topics: Topics, number: int) -> list[Message]:
-        """What was published about an input so far."""
-        return [message for message in topics.read(self.writes) if self.output_of(number, message)]
+        """The output messages for an input so far."""
+        return [message for message in topics.read(self.writes) if self.is_output_of(number, message)]
 
     def send(self, topics: Topics, number: int) -> Message:
-        """Put a good message on the input topic."""
+        """Send a valid message to the input topic."""
         return topics.send(self.reads, camera(number).encode(), self.input(number))
 
     def commits(self, topics: Topics, message: Message) -> Callable[[], bool]:
@@ -54,8 +54,8 @@ class AgentSuite:
         group = group_name(self.name, topics.settings)
         return lambda: topics.committed(group, self.reads, message.partition) > message.offset
 
-    def test_a_message_is_answered_in_the_partition_of_its_camera_and_committed(self, topics: Topics) -> None:
-        async def scene() -> None:
+    def test_the_output_is_in_the_partition_of_its_camera_and_the_input_is_committed(self, topics: Topics) -> None:
+        async def scenario() -> None:
             async with running(self.worker.create, topics.settings) as worker:
                 sent = self.send(topics, 1)
                 await worker.wait_until(self.commits(topics, sent), "a commit")
@@ -64,25 +64,25 @@ class AgentSuite:
             assert published
             assert {message.partition for message in published} == {partition_of(camera(1), topics.settings.partitions)}
 
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
-    def test_a_bad_message_stops_nothing_and_is_committed(self, topics: Topics) -> None:
-        async def scene() -> None:
+    def test_an_invalid_message_is_skipped_and_committed(self, topics: Topics) -> None:
+        async def scenario() -> None:
             async with running(self.worker.create, topics.settings) as worker:
                 topics.send(self.reads, camera(1).encode(), b"not an event", [("trace", b"17")])
                 sent = self.send(topics, 1)
                 await worker.wait_until(self.commits(topics, sent), "a commit")
                 assert self.outputs(topics, 1)
-            letters = topics.read(DEAD_LETTER)
-            assert len(letters) == (1 if self.dead_letters else 0)
-            for letter in letters:
-                assert (letter.key, letter.value) == (camera(1).encode(), b"not an event")
-                assert dict(letter.headers)["trace"] == b"17"
+            dead_letters = topics.read(DEAD_LETTER)
+            assert len(dead_letters) == (1 if self.dead_letters else 0)
+            for dead_letter in dead_letters:
+                assert (dead_letter.key, dead_letter.value) == (camera(1).encode(), b"not an event")
+                assert dict(dead_letter.headers)["trace"] == b"17"
 
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
-    def test_a_restarted_worker_goes_on_at_the_committed_offset(self, topics: Topics) -> None:
-        async def scene() -> None:
+    def test_a_restarted_worker_resumes_at_the_committed_offset(self, topics: Topics) -> None:
+        async def scenario() -> None:
             async with running(self.worker.create, topics.settings) as worker:
                 await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
                 before = len(self.outputs(topics, 1))
@@ -92,10 +92,12 @@ class AgentSuite:
             assert self.outputs(topics, 2)
             assert len(self.outputs(topics, 1)) == before
 
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
-    def test_nothing_is_committed_that_was_not_published(self, topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def scene() -> None:
+    def test_an_input_is_committed_only_after_its_output_is_published(
+        self, topics: Topics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def scenario() -> None:
             outage = Outage.of(self.writes.full_name(topics.settings), monkeypatch)
             async with running(self.worker.create, topics.settings) as worker:
                 sent = self.send(topics, 1)
@@ -109,4 +111,4 @@ class AgentSuite:
                 await worker.wait_until(self.commits(topics, sent), "a commit of the second run")
             assert self.outputs(topics, 1)
 
-        asyncio.run(scene())
+        asyncio.run(scenario())

@@ -71,7 +71,7 @@ class IntakeSuite(AgentSuite):
         }
         return json.dumps({"Records": [record]}).encode()
 
-    def output_of(self, number: int, message: Message) -> bool:
+    def is_output_of(self, number: int, message: Message) -> bool:
         return ImageUploaded.from_bytes(message.value).key == key(number)
 
 
@@ -97,9 +97,9 @@ class PredictSuite(AgentSuite):
         )
         return upload.to_bytes()
 
-    def output_of(self, number: int, message: Message) -> bool:
-        answer = ImagePredicted.from_bytes(message.value)
-        return answer.key == key(number) and answer.prediction is not None
+    def is_output_of(self, number: int, message: Message) -> bool:
+        image = ImagePredicted.from_bytes(message.value)
+        return image.key == key(number) and image.prediction is not None
 
 
 class BurstsSuite(AgentSuite):
@@ -113,12 +113,12 @@ class BurstsSuite(AgentSuite):
     def input(self, number: int) -> bytes:
         return predicted(number).to_bytes()
 
-    def output_of(self, number: int, message: Message) -> bool:
+    def is_output_of(self, number: int, message: Message) -> bool:
         burst = BurstResolved.from_bytes(message.value)
         return burst.camera == camera(number) and burst.status is BurstStatus.PROVISIONAL
 
-    def test_a_restarted_worker_adds_frames_to_the_bursts_of_the_run_before(self, topics: Topics) -> None:
-        async def scene() -> None:
+    def test_a_restarted_worker_adds_frames_to_the_bursts_of_the_previous_run(self, topics: Topics) -> None:
+        async def scenario() -> None:
             for frame in (1, 2, 3):
                 async with running(self.worker.create, topics.settings) as worker:
                     event = predicted(1, frame=frame)
@@ -130,7 +130,7 @@ class BurstsSuite(AgentSuite):
             assert [frame.image_id for frame in last.frames] == ["img-1-1", "img-1-2", "img-1-3"]
             assert last.status is BurstStatus.FINAL
 
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
     def test_a_burst_without_further_frames_is_closed_by_ticks(self, topics: Topics) -> None:
         quick = topics.settings.model_copy(update={"burst_idle_s": 0.5, "tick_s": 0.1})
@@ -139,7 +139,7 @@ class BurstsSuite(AgentSuite):
             bursts = [BurstResolved.from_bytes(message.value) for message in topics.read(BURST_RESOLVED)]
             return [burst for burst in bursts if burst.status is BurstStatus.FINAL]
 
-        async def scene() -> None:
+        async def scenario() -> None:
             async with running(self.worker.create, quick) as worker:
                 self.send(topics, 1)
                 (burst,) = await worker.wait_until(final, "a final verdict")
@@ -147,7 +147,7 @@ class BurstsSuite(AgentSuite):
             assert burst.closed_at is not None
             assert burst.closed_at > datetime.now(UTC) - timedelta(minutes=5)
 
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
 
 class ClocksSuite(AgentSuite):
@@ -162,5 +162,5 @@ class ClocksSuite(AgentSuite):
     def input(self, number: int) -> bytes:
         return predicted(number).to_bytes()
 
-    def output_of(self, number: int, message: Message) -> bool:
+    def is_output_of(self, number: int, message: Message) -> bool:
         return ClockJudged.from_bytes(message.value).camera == camera(number)

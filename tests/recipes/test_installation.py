@@ -1,4 +1,4 @@
-"""The wheel, and real installations of the base and of each extra alone: minutes, and it needs the package index.
+"""The wheel, and real installations of the base and of each extra alone. Takes minutes and needs the package index.
 
 `models` is not installed here: torch alone is gigabytes. `tests/unit/test_extras.py` checks its imports with all other
 distributions hidden, as it does for every extra.
@@ -20,9 +20,9 @@ INSTALLED = ("", *(extra for extra in EXTRAS if extra != "models"))
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    ended = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    completed = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def test_the_wheel_has_every_module_and_data_file_once(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", INSTALLED, ids=[extra or "base" for extra in INSTALLED])
-def test_a_new_environment_imports_what_it_promises(extra: str, wheel: Path, tmp_path: Path) -> None:
+def test_a_new_environment_imports_every_promised_module(extra: str, wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    what = f"{wheel}[{extra}]" if extra else str(wheel)
+    requirement = f"{wheel}[{extra}]" if extra else str(wheel)
     constraints = ROOT / "constraints.txt"
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", constraints, what, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", "--constraint", constraints, requirement, cwd=tmp_path)
     run(python, "-c", IMPORT_ALL, "", *promised(extra), cwd=tmp_path)
     assert run(tmp_path / "venv" / "bin" / "uncia", "--version", cwd=tmp_path).strip()
 

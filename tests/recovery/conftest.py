@@ -16,21 +16,21 @@ Play = Callable[[Fault | None], Outcome]
 @pytest.fixture(scope="session")
 def recovery_stack() -> Iterator[tuple[FaultContext, Observer]]:
     """A stack with all parts, any of which a test may make fail."""
-    with running_stack() as (field, observer):
-        yield field, observer
+    with running_stack() as (context, observer):
+        yield context, observer
 
 
 @pytest.fixture(scope="session")
 def play(recovery_stack: tuple[FaultContext, Observer]) -> Play:
     """Runs a round of 39 photographs with one fault and compares it with a round without a fault."""
-    field, observer = recovery_stack
+    context, observer = recovery_stack
     scenario = Scenario(series=1)
-    reference = Round(field, observer, scenario, seed=0).play(None)
+    reference = Round(context, observer, scenario, seed=0).play(None)
     assert not reference.problems, reference.problems
 
     def round_of(fault: Fault | None) -> Outcome:
         if fault is not None and (reason := fault.skip_reason()):
             pytest.skip(reason)
-        return Round(field, observer, scenario, seed=1).play(fault, reference.verdicts)
+        return Round(context, observer, scenario, seed=1).play(fault, reference.verdicts)
 
     return round_of

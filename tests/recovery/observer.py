@@ -1,4 +1,4 @@
-"""Consumes the topics through every failure and records the essentials of every message."""
+"""Consumes the topics through every failure and records what the checks need from every message."""
 
 import contextlib
 import threading
@@ -21,14 +21,14 @@ _BY_RECONCILE = RECONCILE_SOURCE.encode()
 class Station:
     """The events of one station."""
 
-    answers: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    results: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Upload id to image id and reason of the rejection."""
-    answered_at: list[float] = field(default_factory=list)
+    predicted_at: list[float] = field(default_factory=list)
     """Times of all predictions and rejections, with repetitions, by the broker's clock in seconds since the epoch."""
     resolved_at: list[float] = field(default_factory=list)
     """Times of all burst events."""
     bursts: dict[str, BurstResolved] = field(default_factory=dict)
-    """By burst id, the highest revision."""
+    """The highest revision by burst id."""
     revisions: dict[tuple[str, int], bytes] = field(default_factory=dict)
     contradictions: set[tuple[str, int]] = field(default_factory=set)
     """Burst id and revision of events that were published twice with different contents."""
@@ -80,13 +80,13 @@ class Observer:
     def _record(self, message: Message) -> None:
         value = message.value or b""
         if message.topic == IMAGE_PREDICTED.full_name(self._settings):
-            answer = ImagePredicted.from_bytes(value)
-            station = self.station(answer.station)
-            station.answers[answer.upload_id] = (
-                answer.image_id,
-                answer.rejection.reason if answer.rejection else None,
+            image = ImagePredicted.from_bytes(value)
+            station = self.station(image.station)
+            station.results[image.upload_id] = (
+                image.image_id,
+                image.rejection.reason if image.rejection else None,
             )
-            station.answered_at.append(message.timestamp_ms / 1000)
+            station.predicted_at.append(message.timestamp_ms / 1000)
         elif message.topic == BURST_RESOLVED.full_name(self._settings):
             if message.value is not None:
                 self._record_burst(BurstResolved.from_bytes(value), value, message.timestamp_ms / 1000)
@@ -97,11 +97,11 @@ class Observer:
             if len(parts) > 3:
                 self.station(parts[3]).announced_by_reconcile += 1
 
-    def _record_burst(self, burst: BurstResolved, value: bytes, at: float) -> None:
+    def _record_burst(self, burst: BurstResolved, value: bytes, time_s: float) -> None:
         station = self.station(burst.station)
-        station.resolved_at.append(at)
+        station.resolved_at.append(time_s)
         if station.revisions.setdefault((burst.burst_id, burst.revision), value) != value:
             station.contradictions.add((burst.burst_id, burst.revision))
-        known = station.bursts.get(burst.burst_id)
-        if known is None or burst.revision >= known.revision:
+        previous = station.bursts.get(burst.burst_id)
+        if previous is None or burst.revision >= previous.revision:
             station.bursts[burst.burst_id] = burst

@@ -51,18 +51,18 @@ class Photograph:
         return f"{station}/{self.camera}/{self.taken:%Y/%m/%d}/{before}{self.file}"
 
 
-def picture(taken: datetime, noise: np.random.Generator, trigger: Trigger | None = None) -> bytes:
+def camera_jpeg(taken: datetime, rng: np.random.Generator, trigger: Trigger | None = None) -> bytes:
     """A JPEG with random content."""
-    small = noise.integers(40, 220, (12, 16, 3), dtype=np.uint8)
-    block = Image.Exif()
-    inner = block.get_ifd(ExifTags.IFD.Exif)
+    pixels = rng.integers(40, 220, (12, 16, 3), dtype=np.uint8)
+    tags = Image.Exif()
+    exif_ifd = tags.get_ifd(ExifTags.IFD.Exif)
     if trigger is not None:
-        block[ExifTags.Base.Make], block[ExifTags.Base.Model] = "RECONYX", "HYPERFIRE 2 COVERT"
-        inner[exif.MAKER_NOTE] = _note(taken, trigger)
-    inner[ExifTags.Base.DateTimeOriginal] = f"{taken:%Y:%m:%d %H:%M:%S}"
-    out = io.BytesIO()
-    Image.fromarray(small).resize((WIDTH, HEIGHT)).save(out, "JPEG", quality=80, exif=block)
-    return out.getvalue()
+        tags[ExifTags.Base.Make], tags[ExifTags.Base.Model] = "RECONYX", "HYPERFIRE 2 COVERT"
+        exif_ifd[exif.MAKER_NOTE] = _note(taken, trigger)
+    exif_ifd[ExifTags.Base.DateTimeOriginal] = f"{taken:%Y:%m:%d %H:%M:%S}"
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((WIDTH, HEIGHT)).save(buffer, "JPEG", quality=80, exif=tags)
+    return buffer.getvalue()
 
 
 def cut_off(data: bytes) -> bytes:
@@ -71,7 +71,7 @@ def cut_off(data: bytes) -> bytes:
 
 
 def _note(taken: datetime, trigger: Trigger) -> bytes:
-    shot = exif.ExifValues(
+    values = exif.ExifValues(
         time=taken,
         make="RECONYX",
         model="HYPERFIRE 2 COVERT",
@@ -84,6 +84,6 @@ def _note(taken: datetime, trigger: Trigger) -> bytes:
         label="",
         reconyx=True,
     )
-    note = bytearray(exif.maker_note(shot))
+    note = bytearray(exif.maker_note(values))
     note[0x34:0x35] = trigger.kind
     return bytes(note)

@@ -51,26 +51,28 @@ class Outcome:
 
 
 class Round:
-    """Runs the scenario `day` under a new station, with one fault, or none."""
+    """Runs a scenario under a new station, with one fault, or none."""
 
-    def __init__(self, place: FaultContext, observer: Observer, day: Scenario, *, seed: int, per_s: float = 16) -> None:
-        self._context = place
+    def __init__(
+        self, context: FaultContext, observer: Observer, scenario: Scenario, *, seed: int, per_s: float = 16
+    ) -> None:
+        self._context = context
         self._observer = observer
-        self._day = day
+        self._scenario = scenario
         self._order = random.Random(seed)
         self._per_s = per_s
         self._injected_at = self._reverted_at = 0.0
         self._station = f"st-{uuid.uuid4().hex[:8]}"
         self._names = {
-            image_id(f"{self._station}/{photo.camera}", photo.sha256): photo.name for photo in day.photographs
+            image_id(f"{self._station}/{photo.camera}", photo.sha256): photo.name for photo in scenario.photographs
         }
 
     def play(self, fault: Fault | None, reference: Verdicts | None = None) -> Outcome:
         """Run the round. `reference` is the result of a round without a fault."""
-        outcome, began = Outcome(fault.name if fault else "none"), time.monotonic()
-        arrivals = list(self._day.arrivals(self._order))
-        outcome.photographs = len(self._day.photographs)
-        outcome.uploads = len(arrivals) + len(self._day.late_frames)
+        outcome, started = Outcome(fault.name if fault else "none"), time.monotonic()
+        arrivals = list(self._scenario.arrivals(self._order))
+        outcome.photographs = len(self._scenario.photographs)
+        outcome.uploads = len(arrivals) + len(self._scenario.late_frames)
         spool = fault.prepare(self._context) if fault else None
         try:
             with uploading(self._context, self._station, spool) as uploader:
@@ -81,27 +83,27 @@ class Round:
             if fault is not None:
                 fault.clean_up(self._context)
         self._check(outcome, reference)
-        outcome.seconds = time.monotonic() - began
+        outcome.seconds = time.monotonic() - started
         return outcome
 
     def _stream(
         self, fault: Fault | None, arrivals: list[tuple[Photograph, str]], uploader: Uploader, outcome: Outcome
     ) -> None:
-        trouble = threading.Thread(target=self._inject_fault, args=(fault, uploader, len(arrivals) // 3, outcome))
-        trouble.start()
+        fault_thread = threading.Thread(target=self._inject_fault, args=(fault, uploader, len(arrivals) // 3, outcome))
+        fault_thread.start()
         # The last third is uploaded after the fault, to show that the stream continues.
-        until_then = len(arrivals) * 2 // 3
-        uploader.upload(arrivals[:until_then], self._per_s)
-        trouble.join()
-        uploader.upload(arrivals[until_then:], self._per_s)
-        self._wait_for(self._day.groups_before_late_frames, "before the late_frames", outcome)
+        first_part = len(arrivals) * 2 // 3
+        uploader.upload(arrivals[:first_part], self._per_s)
+        fault_thread.join()
+        uploader.upload(arrivals[first_part:], self._per_s)
+        self._wait_for(self._scenario.groups_before_late_frames, "before the late frames", outcome)
         if fault is not None and self._reverted_at:
             self._measure(fault, outcome)
         if fault is not None and fault.part == "bursts":
             # Its state must be in the changelog, not only in memory.
             self._context.stack.kill("bursts", 9)
-        uploader.upload([(photo, "") for photo in self._day.late_frames], self._per_s)
-        self._wait_for(self._day.groups, "at the end", outcome)
+        uploader.upload([(photo, "") for photo in self._scenario.late_frames], self._per_s)
+        self._wait_for(self._scenario.groups, "at the end", outcome)
 
     def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         if fault is None:
@@ -131,7 +133,7 @@ class Round:
     def _moments(self, verdicts: bool) -> list[float]:
         with self._observer.lock:
             station = self._observer.station(self._station)
-            return sorted(station.resolved_at if verdicts else station.answered_at)
+            return sorted(station.resolved_at if verdicts else station.predicted_at)
 
     def _silence(self, injected_at: float, verdicts: bool) -> float | None:
         """Seconds from the injection to the end of the longest gap between events that began at about that time."""
@@ -191,22 +193,24 @@ class Round:
         outcome.verdicts = self._settled()
         outcome.bursts = len(outcome.verdicts)
         if reference is not None and outcome.verdicts != reference:
-            other = [group for group in reference if outcome.verdicts.get(group) != reference[group]]
-            outcome.problems.append(f"{len(other)} bursts differ from those without a fault, e.g. {_some(set(other))}")
+            different = [group for group in reference if outcome.verdicts.get(group) != reference[group]]
+            outcome.problems.append(
+                f"{len(different)} bursts differ from those without a fault, e.g. {_some(set(different))}"
+            )
 
     def _check_predictions(self, station: Station, outcome: Outcome) -> None:
         settings = self._context.stack.settings()
         store = ObjectStore(settings)
         stored = list(store.list(settings.bucket, f"{self._station}/"))
         store.client.close()
-        ids = {upload_id(settings.bucket, found.key, found.etag) for found in stored}
-        outcome.answered = len(ids & set(station.answers))
-        if ids - set(station.answers):
-            outcome.problems.append(f"{len(ids - set(station.answers))} stored photographs have no prediction")
-        if set(station.answers) - ids:
-            outcome.problems.append(f"{len(set(station.answers) - ids)} predictions of objects that are not stored")
-        reasons = {self._names.get(image, image): reason for image, reason in station.answers.values()}
-        photographs = self._day.photographs
+        ids = {upload_id(settings.bucket, entry.key, entry.etag) for entry in stored}
+        outcome.answered = len(ids & set(station.results))
+        if ids - set(station.results):
+            outcome.problems.append(f"{len(ids - set(station.results))} stored photographs have no prediction")
+        if set(station.results) - ids:
+            outcome.problems.append(f"{len(set(station.results) - ids)} predictions of objects that are not stored")
+        reasons = {self._names.get(image, image): reason for image, reason in station.results.values()}
+        photographs = self._scenario.photographs
         wrong = [photo.name for photo in photographs if reasons.get(photo.name, "missing") != photo.rejection]
         if wrong:
             outcome.problems.append(f"{len(wrong)} photographs have a wrong result, e.g. {wrong[0]}")

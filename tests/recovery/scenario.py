@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tests.recovery.photographs import Photograph, Trigger, cut_off, picture
+from tests.recovery.photographs import Photograph, Trigger, camera_jpeg, cut_off
 
 PER_SERIES = 39
 """Photographs per series, over all cameras."""
@@ -21,7 +21,7 @@ TriggerOf = Callable[[int], Trigger | None]
 _APART = timedelta(minutes=10)
 _LONG_AGO = timedelta(days=180)
 _WINDOW = 30
-"""Largest distance, in photographs, by which one overtakes another on its way to the store."""
+"""Largest number of photographs by which an upload may be out of order."""
 
 
 def _of_five(event: int) -> TriggerOf:
@@ -67,18 +67,18 @@ class Scenario:
 
     @property
     def groups_before_late_frames(self) -> set[frozenset[str]]:
-        """The bursts, as far as they can be known before the late_frames come."""
+        """The bursts, as far as they can be known before the late frames are uploaded."""
         late = {photograph.name for photograph in self.late_frames}
         return {group - late for group in self.groups}
 
     def arrivals(self, order: random.Random) -> Iterator[tuple[Photograph, str]]:
         """The uploads as (photograph, prefix of its name): out of order, some repeated, some again as a copy."""
         late = set(self.late_frames)
-        places = {
-            photograph: place + order.uniform(0, _WINDOW)
-            for place, photograph in enumerate(photo for photo in self._upload_order() if photo not in late)
+        order_keys = {
+            photograph: position + order.uniform(0, _WINDOW)
+            for position, photograph in enumerate(photo for photo in self._upload_order() if photo not in late)
         }
-        for photograph in sorted(places, key=lambda photo: places[photo]):
+        for photograph in sorted(order_keys, key=lambda photo: order_keys[photo]):
             yield photograph, ""
             chance = order.random()
             if chance < 0.04:
@@ -90,28 +90,28 @@ class Scenario:
         """By visit, and within a visit in capture order: an old card is read while other cameras upload live."""
         return sorted(self.photographs, key=lambda photo: (self._visits[photo], photo.taken, photo.name))
 
-    def _visit(self, number: int, at: datetime) -> None:
+    def _visit(self, number: int, start: datetime) -> None:
         for camera in ("sequence-a", "sequence-b"):
-            for half, begin in enumerate((0, 6)):
+            for half, offset_s in enumerate((0, 6)):
                 event = 1 + 2 * number + half
-                self._burst(camera, at, [begin + n for n in range(5)], _of_five(event))
-        self._burst("gap-a", at, [0, 3, 6, 9])
-        self._burst("gap-b", at - _LONG_AGO, [0, 3, 6, 9])
-        self._burst("short", at, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number))
-        self._burst("lapse", at, [0, 2, 4], lambda n: Trigger(n, 3, 1 + 2 * number))
-        self._burst("lapse", at, [3], lambda n: Trigger(n, 1, 2 + 2 * number, b"T"))
-        self._burst("broken", at, [0, 3, 6])
-        whole = self.bursts[-1][1]
-        self.bursts[-1][1] = Photograph(whole.camera, whole.taken, cut_off(whole.data), "image-truncated")
+                self._burst(camera, start, [offset_s + n for n in range(5)], _of_five(event))
+        self._burst("gap-a", start, [0, 3, 6, 9])
+        self._burst("gap-b", start - _LONG_AGO, [0, 3, 6, 9])
+        self._burst("short", start, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number))
+        self._burst("lapse", start, [0, 2, 4], lambda n: Trigger(n, 3, 1 + 2 * number))
+        self._burst("lapse", start, [3], lambda n: Trigger(n, 1, 2 + 2 * number, b"T"))
+        self._burst("broken", start, [0, 3, 6])
+        complete = self.bursts[-1][1]
+        self.bursts[-1][1] = Photograph(complete.camera, complete.taken, cut_off(complete.data), "image-truncated")
         text = f"no photograph, number {number}\n".encode() * 40
-        self.bursts.append([Photograph("broken", at + timedelta(minutes=3), text, "image-not-jpeg")])
+        self.bursts.append([Photograph("broken", start + timedelta(minutes=3), text, "image-not-jpeg")])
         for photograph in (photo for burst in self.bursts for photo in burst):
             self._visits.setdefault(photograph, number)
 
-    def _burst(self, camera: str, at: datetime, seconds: list[int], trigger: TriggerOf = lambda _: None) -> None:
+    def _burst(self, camera: str, start: datetime, seconds: list[int], trigger: TriggerOf = lambda _: None) -> None:
         self.bursts.append(
             [
-                Photograph(camera, taken, picture(taken, self._noise, trigger(place)))
-                for place, taken in enumerate((at + timedelta(seconds=second) for second in seconds), 1)
+                Photograph(camera, taken, camera_jpeg(taken, self._noise, trigger(number)))
+                for number, taken in enumerate((start + timedelta(seconds=second) for second in seconds), 1)
             ]
         )

@@ -34,30 +34,30 @@ PHOTOGRAPHS = 5
 class Outage:
     """Uploads to a new station while parts of the stack are stopped."""
 
-    def __init__(self, field: FaultContext, observer: Observer) -> None:
-        self._field, self._observer = field, observer
-        self._settings = field.stack.settings()
+    def __init__(self, context: FaultContext, observer: Observer) -> None:
+        self._context, self._observer = context, observer
+        self._settings = context.stack.settings()
         self._store = ObjectStore(self._settings)
         self.station = f"st-{uuid.uuid4().hex[:8]}"
         self.ids: dict[str, str] = {}
         self._dead_letters = len(observer.dead_letters)
 
     def stop(self, *parts: str) -> None:
-        self._field.supervisor.stop_parts(list(parts), 60)
+        self._context.supervisor.stop_parts(list(parts), 60)
 
     def start(self, *parts: str) -> None:
-        self._field.stack.up(parts, extra_env=QUICK)
+        self._context.stack.up(parts, extra_env=QUICK)
 
     def start_without_waiting(self, part: str) -> None:
-        self._field.supervisor.start_part(part)
+        self._context.supervisor.start_part(part)
 
     def upload(self) -> None:
         for number in range(PHOTOGRAPHS):
             key = f"{self.station}/cam/{number}.jpg"
-            answer = self._store.client.put_object(
+            response = self._store.client.put_object(
                 Bucket=self._settings.bucket, Key=key, Body=photograph(3000 + number)
             )
-            self.ids[upload_id(self._settings.bucket, key, str(answer["ETag"]).strip('"'))] = key
+            self.ids[upload_id(self._settings.bucket, key, str(response["ETag"]).strip('"'))] = key
 
     def announced(self) -> list[ImageUploaded]:
         """Upload events of this station so far."""
@@ -76,15 +76,17 @@ class Outage:
 
     def is_waiting_for(self, dependency: str, part: str = "predict") -> bool:
         """True when the worker's log since its latest start reports that it is waiting for the dependency."""
-        log = self._field.stack.folder / "logs" / f"{part}.log"
+        log = self._context.stack.folder / "logs" / f"{part}.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        last = max((at for at, line in enumerate(lines) if '"ready"' in line or "ready " in line), default=0)
-        return any("dependency_down" in line and dependency in line for line in lines[last:])
+        latest_start = max(
+            (number for number, line in enumerate(lines) if '"ready"' in line or "ready " in line), default=0
+        )
+        return any("dependency_down" in line and dependency in line for line in lines[latest_start:])
 
     def reconcile(self) -> list[dict[str, Any]]:
         done = subprocess.run(
             [sys.executable, "-m", "uncia", "reconcile", "--json", "--prefix", f"{self.station}/"],
-            env={**self._field.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
+            env={**self._context.environment(), "UNCIA_RECONCILE_AFTER_S": "0"},
             capture_output=True,
             text=True,
             timeout=600,
@@ -93,14 +95,14 @@ class Outage:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def assert_all_predicted_without_dead_letters(self) -> None:
-        wait_until(lambda: self.observed().answers.keys() == self.ids.keys(), 60, "a result for every upload")
-        assert {reason for _, reason in self.observed().answers.values()} == {None}
+        wait_until(lambda: self.observed().results.keys() == self.ids.keys(), 60, "a result for every upload")
+        assert {reason for _, reason in self.observed().results.values()} == {None}
         assert len(self._observer.dead_letters) == self._dead_letters
         assert stream_status(self._settings).dead_letters == 0
 
     def close(self) -> None:
         self._store.client.close()
-        self.start(*(part.name for part in self._field.stack.status() if not part.ready))
+        self.start(*(part.name for part in self._context.stack.status() if not part.ready))
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_while_triton_is_down_predict_waits_and_then_predicts_all(outage: Outage
     outage.stop("triton-keeper", "triton")
     outage.upload()
     wait_until(lambda: outage.is_waiting_for("triton"), 30, "predict to wait for Triton")
-    assert outage.observed().answers == {}
+    assert outage.observed().results == {}
 
     outage.start("triton", "triton-keeper")
     outage.assert_all_predicted_without_dead_letters()
@@ -128,7 +130,7 @@ def test_while_the_store_is_down_predict_waits_and_then_predicts_all(outage: Out
     outage.stop("reconcile", "seaweedfs")
     outage.start_without_waiting("predict")
     wait_until(lambda: outage.is_waiting_for("object store"), 60, "predict to wait for the store")
-    assert outage.observed().answers == {}
+    assert outage.observed().results == {}
 
     outage.start("seaweedfs", "predict", "reconcile")
     outage.assert_all_predicted_without_dead_letters()
@@ -142,9 +144,11 @@ def test_uploads_without_a_notification_are_found_announced_once_and_predicted(o
     outage.start("kafka", "seaweedfs", "intake")
     assert outage.notifications() == 0
 
-    *named, counts = outage.reconcile()
+    *missed, counts = outage.reconcile()
 
-    assert [(one["state"], one["key"]) for one in named] == [("missed", key) for key in sorted(outage.ids.values())]
+    assert [(upload["state"], upload["key"]) for upload in missed] == [
+        ("missed", key) for key in sorted(outage.ids.values())
+    ]
     assert (counts["missed"], counts["zero"]) == (PHOTOGRAPHS, False)
     outage.assert_all_predicted_without_dead_letters()
     assert [event.announced_by for event in outage.announced()] == ["reconcile"] * PHOTOGRAPHS

@@ -25,8 +25,8 @@ pytestmark = [
 
 def burst_of_ten(recovery_stack: tuple[FaultContext, Observer], order: list[Path]) -> BurstResolved:
     """Upload the ten frames in this order as a new camera. Returns its only burst once it is settled."""
-    field, observer = recovery_stack
-    settings, station = field.stack.settings(), f"st-{uuid.uuid4().hex[:8]}"
+    context, observer = recovery_stack
+    settings, station = context.stack.settings(), f"st-{uuid.uuid4().hex[:8]}"
     store = ObjectStore(settings)
     for frame in order:
         store.client.put_object(Bucket=settings.bucket, Key=f"{station}/pond/{frame.name}", Body=frame.read_bytes())
@@ -56,5 +56,5 @@ def test_in_any_order_the_frames_are_one_burst_closed_by_its_sequence(
     # Closed at the time at which the prediction of its last frame was written, without waiting for a watermark.
     assert burst.closed_at is not None
     with recovery_stack[1].lock:
-        written = recovery_stack[1].station(burst.station).answered_at
+        written = recovery_stack[1].station(burst.station).predicted_at
     assert any(abs(burst.closed_at.timestamp() - moment) < 0.002 for moment in written)

@@ -1,4 +1,4 @@
-"""A station's power goes and its temporary directory is emptied: what was confirmed is there, and all goes on."""
+"""Power cuts and an emptied temporary directory: confirmed data survives, and the station continues."""
 
 import contextlib
 import json
@@ -46,11 +46,11 @@ SPOOLED = 60
 
 @pytest.fixture(scope="module")
 def disk() -> Iterator[power.Disk]:
-    """The disk of the station."""
+    """The disk of the station, whose power can be cut."""
     if reason := power.skip_reason():
         pytest.skip(reason)
-    with power.disk() as made:
-        yield made
+    with power.disk() as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def temporary() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(disk: power.Disk, temporary: Path) -> Iterator[Stack]:
-    """All parts, on that disk, in a folder whose name no socket and no class path may have."""
+    """All parts on that disk, in a folder whose name is not valid in socket paths and class paths."""
     stack = Stack(disk.folder / "a station, 100% 'odd'" / "stack")
     with stop_on_exit(stack):
         stack.up(extra_env=QUICK)
@@ -74,19 +74,19 @@ def stack(disk: power.Disk, temporary: Path) -> Iterator[Stack]:
 
 
 def part(stack: Stack, name: str) -> int:
-    """The process of a part."""
+    """The process id of a part."""
     return next(status.pid for status in stack.status() if status.name == name and status.pid)
 
 
-def until(condition: object, limit_s: float, what: str) -> None:
+def wait_until(condition: object, limit_s: float, what: str) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, f"{what}: not within {limit_s:.0f} s"
         time.sleep(0.2)
 
 
-def answered(stack: Stack) -> set[str]:
-    """Keys of all photographs that were answered."""
+def predicted_keys(stack: Stack) -> set[str]:
+    """Keys of all photographs that have a prediction or a rejection."""
     settings = stack.settings()
     return {
         ImagePredicted.from_bytes(message.value).key
@@ -96,14 +96,14 @@ def answered(stack: Stack) -> set[str]:
 
 
 def log_of(stack: Stack) -> dict[tuple[str, int, int], bytes | None]:
-    """All messages of all topics, by place. What compaction may take away is in none of them yet."""
+    """All messages of all topics by topic, partition and offset. Compaction has not yet removed any of them."""
     return {
         (message.topic, message.partition, message.offset): message.value
         for message in read_topics(stack.settings(), TOPICS, from_beginning=True, until_end=True)
     }
 
 
-def reconciled(stack: Stack) -> bool:
+def is_reconciled(stack: Stack) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "reconcile", "--json"],
         env={**os.environ, **QUICK, **stack.environment()},
@@ -116,26 +116,24 @@ def reconciled(stack: Stack) -> bool:
     return bool(lines) and bool(json.loads(lines[-1])["zero"])
 
 
-def test_a_temporary_directory_that_is_emptied_takes_nothing_that_kafka_needs_to_come_back(
-    stack: Stack, temporary: Path
-) -> None:
+def test_kafka_restarts_after_the_temporary_directory_was_emptied(stack: Stack, temporary: Path) -> None:
     subprocess.run(["find", str(temporary), "-mindepth", "1", "-delete"], check=True)
-    killed = stack.kill("kafka", signal.SIGKILL)
+    old_pid = stack.kill("kafka", signal.SIGKILL)
 
-    def back() -> bool:
+    def is_restarted() -> bool:
         now = next(status for status in stack.status() if status.name == "kafka")
-        return now.ready and now.pid != killed
+        return now.ready and now.pid != old_pid
 
-    until(back, 60, "Kafka is back")
+    wait_until(is_restarted, 60, "Kafka is back")
     settings = stack.settings()
     store = ObjectStore(settings)
     store.client.put_object(Bucket=settings.bucket, Key="cleaned/cam/after.jpg", Body=photograph(81_000))
     store.close()
-    until(lambda: "cleaned/cam/after.jpg" in answered(stack), 60, "an answer")
+    wait_until(lambda: "cleaned/cam/after.jpg" in predicted_keys(stack), 60, "a prediction")
 
 
-def test_an_upload_is_answered_when_its_bytes_its_index_and_its_name_are_on_disk(stack: Stack, tmp_path: Path) -> None:
-    if reason := trace.why_no_trace():
+def test_the_store_confirms_an_upload_when_its_data_index_and_name_are_on_disk(stack: Stack, tmp_path: Path) -> None:
+    if reason := trace.skip_reason():
         pytest.skip(reason)
     identity, settings = stack.require_identity(), stack.settings()
     data = (stack.folder / "data" / "seaweedfs").resolve()
@@ -148,18 +146,18 @@ def test_an_upload_is_answered_when_its_bytes_its_index_and_its_name_are_on_disk
         trace.wait_until_written(out, "HTTP/1.1 200")
     store.close()
     calls = list(trace.parse(out.read_text(encoding="utf-8", errors="replace").splitlines()))
-    answers = trace.dirty_at_answer(calls, identity.ports["s3"], below=str(data))
+    dirty_by_response = trace.dirty_at_answer(calls, identity.ports["s3"], below=str(data))
     written = {call.file for call in calls if call.name in trace.WRITES and call.file.startswith(str(data))}
 
-    assert len(answers) >= 3
+    assert len(dirty_by_response) >= 3
     assert {Path(file).suffix for file in written} >= {".dat", ".idx", ".log"}
-    # Objects are synced by call, on every file system; the rest is written through, which no call shows.
-    assert [file for dirty in answers for file in dirty if file.endswith(".dat")] == []
+    # Objects are synced by a system call on every file system; the rest has the sync attribute, which needs no call.
+    assert [file for dirty in dirty_by_response for file in dirty if file.endswith(".dat")] == []
     assert [str(path) for path in trace.paths_of(written) if not has_sync_attribute(path)] == []
 
 
-def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -> None:
-    if reason := trace.why_no_trace():
+def test_kafka_acknowledges_a_message_when_it_is_on_disk(stack: Stack, tmp_path: Path) -> None:
+    if reason := trace.skip_reason():
         pytest.skip(reason)
     from kafka import KafkaProducer
 
@@ -168,7 +166,7 @@ def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -
     producer = KafkaProducer(bootstrap_servers=settings.kafka, acks="all")
     out = tmp_path / "trace"
     with trace.traced(part(stack, "kafka"), out):
-        # No notification: a dead letter, which is a message in a second topic.
+        # An invalid notification becomes a dead letter, which is a message in a second topic.
         producer.send(topic, key=b"/buckets/nothing", value=b"none").get(30)
         trace.wait_until_written(out, "fsync(")
     producer.close()
@@ -176,8 +174,8 @@ def test_kafka_answers_when_a_message_is_on_disk(stack: Stack, tmp_path: Path) -
     log = [call for call in calls if f"/{topic}-" in call.file and call.file.endswith(".log")]
     assert log[0].name in trace.WRITES
     assert log[1].name in trace.SYNCS
-    answers = [at for at, call in enumerate(calls) if f":{identity.ports['kafka']}->" in call.file]
-    assert any(at > calls.index(log[1]) for at in answers)
+    response_indices = [index for index, call in enumerate(calls) if f":{identity.ports['kafka']}->" in call.file]
+    assert any(index > calls.index(log[1]) for index in response_indices)
 
 
 def gateway(stack: Stack, folder: Path, spool: Path, *, once: bool) -> subprocess.Popen[str]:
@@ -194,29 +192,27 @@ def gateway(stack: Stack, folder: Path, spool: Path, *, once: bool) -> subproces
     )
 
 
-def uploaded(process: subprocess.Popen[str], until_key: threading.Event | None = None) -> dict[str, str]:
+def uploaded(process: subprocess.Popen[str], enough_uploaded: threading.Event | None = None) -> dict[str, str]:
     """Path to key of all that the gateway reported as uploaded, until it ends."""
     assert process.stdout is not None
-    found = {}
+    keys = {}
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] in ("uploaded", "duplicate"):
-            found[event["path"]] = event["key"]
-            if until_key is not None and len(found) >= SPOOLED // 3:
-                until_key.set()
-    return found
+            keys[event["path"]] = event["key"]
+            if enough_uploaded is not None and len(keys) >= SPOOLED // 3:
+                enough_uploaded.set()
+    return keys
 
 
-def test_what_was_confirmed_is_there_after_a_power_cut_and_all_that_was_in_the_log(
-    stack: Stack, disk: power.Disk, tmp_path: Path
-) -> None:
+def test_confirmed_uploads_and_the_log_survive_a_power_cut(stack: Stack, disk: power.Disk, tmp_path: Path) -> None:
     card = tmp_path / "photographs" / "cam"
     card.mkdir(parents=True)
     for number in range(SPOOLED):
         (card / f"{number}.jpg").write_bytes(photograph(83_000 + number, size=(320, 240)))
     spool = disk.folder / "spool.sqlite"
-    watching = gateway(stack, card.parent, spool, once=False)
-    some = threading.Event()
+    first_run = gateway(stack, card.parent, spool, once=False)
+    enough_uploaded = threading.Event()
     confirmed: dict[str, bytes] = {}
     stop, cutting = threading.Event(), threading.Event()
     settings = stack.settings()
@@ -228,54 +224,58 @@ def test_what_was_confirmed_is_there_after_a_power_cut_and_all_that_was_in_the_l
             key, data = f"cut/cam{number}/{seed}.jpg", photograph(seed, size=(320, 240))
             with contextlib.suppress(BotoCoreError, ClientError, OSError):
                 store.client.put_object(Bucket=settings.bucket, Key=key, Body=data)
-                # An answer that comes after the cut comes from a machine that would be off.
+                # A response after the cut would not have been sent: the machine would be off.
                 if not cutting.is_set():
                     confirmed[key] = data
         store.close()
 
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         try:
-            reported = pool.submit(uploaded, watching, some)
+            reported = pool.submit(uploaded, first_run, enough_uploaded)
             uploads = [pool.submit(upload, number) for number in range(AT_ONCE)]
-            until(lambda: len(confirmed) >= BEFORE_THE_CUT, 60, "uploads")
-            assert some.wait(60)
-            seen = log_of(stack)
+            wait_until(lambda: len(confirmed) >= BEFORE_THE_CUT, 60, "uploads")
+            assert enough_uploaded.wait(60)
+            log_before = log_of(stack)
             cutting.set()
             disk.cut()
         finally:
             stop.set()
-            watching.kill()
-            watching.wait()
+            first_run.kill()
+            first_run.wait()
         kill_all(stack_id(stack))
-        for done in uploads:
-            done.result()
-    known = dict(confirmed)
+        for future in uploads:
+            future.result()
+    confirmed_at_cut = dict(confirmed)
     disk.restore()
     stack.up(extra_env=QUICK)
 
     store = ObjectStore(stack.settings())
-    # The store refuses what it has for some seconds, until its volumes have registered.
-    lost = dict(known)
+    # For some seconds, until its volumes have registered, the store refuses objects that it has.
+    unread = dict(confirmed_at_cut)
 
-    def found_again() -> bool:
-        for key, data in list(lost.items()):
+    def all_readable() -> bool:
+        for key, data in list(unread.items()):
             if content(store, settings.bucket, key) == data:
-                del lost[key]
-        return not lost
+                del unread[key]
+        return not unread
 
-    until(found_again, 60, "every confirmed photograph")
-    rest = gateway(stack, card.parent, spool, once=True)
-    again = uploaded(rest)
-    assert rest.wait(60) == 0
+    wait_until(all_readable, 60, "every confirmed photograph")
+    second_run = gateway(stack, card.parent, spool, once=True)
+    uploaded_again = uploaded(second_run)
+    assert second_run.wait(60) == 0
     confirmed_before = reported.result()
-    assert len({**confirmed_before, **again}) == SPOOLED
-    missing = [key for key in {**confirmed_before, **again}.values() if content(store, settings.bucket, key) is None]
+    assert len({**confirmed_before, **uploaded_again}) == SPOOLED
+    missing = [
+        key for key in {**confirmed_before, **uploaded_again}.values() if content(store, settings.bucket, key) is None
+    ]
     store.close()
     assert missing == []
-    now = log_of(stack)
-    assert [place for place, value in seen.items() if place not in now or now[place] != value] == []
-    until(lambda: set(known) <= answered(stack), 90, "an answer to each confirmed photograph")
-    until(lambda: reconciled(stack), 60, "reconcile says zero")
+    log_after = log_of(stack)
+    assert [
+        position for position, value in log_before.items() if position not in log_after or log_after[position] != value
+    ] == []
+    wait_until(lambda: set(confirmed_at_cut) <= predicted_keys(stack), 90, "a prediction of each confirmed photograph")
+    wait_until(lambda: is_reconciled(stack), 60, "reconcile says zero")
     assert all(status.ready for status in stack.status())
 
 
@@ -283,28 +283,28 @@ _ids: dict[Path, str] = {}
 
 
 def stack_id(stack: Stack) -> str:
-    """Known from before the cut: its file cannot be read any more."""
+    """The id that was read before the cut; its file cannot be read afterwards."""
     return _ids[stack.folder]
 
 
 @pytest.fixture(autouse=True)
-def remembered(stack: Stack) -> None:
-    """Whose processes they are."""
+def stack_id_recorded(stack: Stack) -> None:
+    """Remember the id of the stack, to kill its processes after a cut."""
     identity = stack.require_identity()
     _ids[stack.folder] = identity.stack_id
 
 
-def kill_all(mark: str) -> None:
-    """End all processes at once, as a power cut does, so that nothing is restarted."""
-    while living := list(processes.of_stack(mark)):
-        for process in sorted(living, key=lambda process: process.part != "supervisord"):
+def kill_all(stack_id: str) -> None:
+    """Kill all processes, as a power cut does; supervisord is first, so that nothing is restarted."""
+    while running := list(processes.of_stack(stack_id)):
+        for process in sorted(running, key=lambda process: process.part != "supervisord"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         time.sleep(0.1)
 
 
 def content(store: ObjectStore, bucket: str, key: str) -> bytes | None:
-    """None where the store does not have it, or not whole."""
+    """The object; None where the store does not have it completely."""
     try:
         return store.get(bucket, key, max_bytes=10_000_000)
     except UnciaError:

@@ -49,14 +49,14 @@ class Uploader(ABC):
 class S3Client(Uploader):
     """Uploads with any S3 client: repeats every PUT until it is confirmed."""
 
-    def __init__(self, field: FaultContext, station: str) -> None:
+    def __init__(self, context: FaultContext, station: str) -> None:
         super().__init__()
-        settings = field.stack.settings()
+        settings = context.stack.settings()
         self._bucket, self._station = settings.bucket, station
         self._store = ObjectStore(settings, max_connections=_AT_ONCE, timeout_s=10, attempts=1)
 
     def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
-        began, waiting, lock = time.monotonic(), enumerate(arrivals), threading.Lock()
+        started, waiting, lock = time.monotonic(), enumerate(arrivals), threading.Lock()
 
         def work() -> None:
             while True:
@@ -64,7 +64,7 @@ class S3Client(Uploader):
                     index, (photograph, prefix) = next(waiting, (0, (None, "")))
                 if photograph is None:
                     return
-                time.sleep(max(0.0, began + index / per_s - time.monotonic()))
+                time.sleep(max(0.0, started + index / per_s - time.monotonic()))
                 self._put(photograph.key(self._station, prefix), photograph.data)
                 self._count()
 
@@ -73,13 +73,13 @@ class S3Client(Uploader):
                 future.result()
 
     def _put(self, key: str, data: bytes) -> None:
-        give_up = time.monotonic() + UPLOAD_TIMEOUT_S
+        deadline = time.monotonic() + UPLOAD_TIMEOUT_S
         while True:
             try:
                 self._store.client.put_object(Bucket=self._bucket, Key=key, Body=data)
                 return
             except (BotoCoreError, ClientError, HTTPClientError, OSError):
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.3)
 
@@ -90,15 +90,15 @@ class S3Client(Uploader):
 class GatewayUploader(Uploader):
     """`uncia gateway watch` on a folder into which a camera drops its photographs."""
 
-    def __init__(self, field: FaultContext, station: str, spool: Path) -> None:
+    def __init__(self, context: FaultContext, station: str, spool: Path) -> None:
         super().__init__()
-        self._folder = field.scratch / f"{station}-photographs"
+        self._folder = context.scratch / f"{station}-photographs"
         self._folder.mkdir(parents=True)
         command = [sys.executable, "-m", "uncia", "gateway", "watch", str(self._folder), "--station", station]
         command += ["--spool", str(spool / "spool.sqlite"), "--json", "--settle", "0", "--poll", "0.1", "--grace", "1"]
-        self._log = (field.scratch / f"{station}-gateway.log").open("wb")
+        self._log = (context.scratch / f"{station}-gateway.log").open("wb")
         self._process = subprocess.Popen(
-            command, env=field.environment(), stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+            command, env=context.environment(), stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -114,9 +114,9 @@ class GatewayUploader(Uploader):
 
     def upload(self, arrivals: Sequence[tuple[Photograph, str]], per_s: float) -> None:
         expected = self.confirmed + len({photograph for photograph, _ in arrivals})
-        began, give_up = time.monotonic(), time.monotonic() + len(arrivals) / per_s + UPLOAD_TIMEOUT_S
+        started, deadline = time.monotonic(), time.monotonic() + len(arrivals) / per_s + UPLOAD_TIMEOUT_S
         for index, photograph in enumerate(dict.fromkeys(photograph for photograph, _ in arrivals)):
-            time.sleep(max(0.0, began + index / per_s - time.monotonic()))
+            time.sleep(max(0.0, started + index / per_s - time.monotonic()))
             file = self._folder / photograph.camera / photograph.file
             file.parent.mkdir(exist_ok=True)
             unfinished = file.with_suffix(".part")
@@ -124,7 +124,7 @@ class GatewayUploader(Uploader):
             os.utime(unfinished, (photograph.taken.timestamp(),) * 2)
             unfinished.rename(file)
         while self.confirmed < expected:
-            if time.monotonic() > give_up or self._process.poll() is not None:
+            if time.monotonic() > deadline or self._process.poll() is not None:
                 log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-600:]
                 raise TimeoutError(f"the gateway confirmed {self.confirmed} of {expected}; its log ends with {log}")
             time.sleep(0.1)
@@ -143,9 +143,9 @@ class GatewayUploader(Uploader):
 
 
 @contextlib.contextmanager
-def uploading(field: FaultContext, station: str, spool: Path | None) -> Iterator[Uploader]:
+def uploading(context: FaultContext, station: str, spool: Path | None) -> Iterator[Uploader]:
     """A gateway when `spool` names a folder for its spool, else an S3 client."""
-    uploader: Uploader = S3Client(field, station) if spool is None else GatewayUploader(field, station, spool)
+    uploader: Uploader = S3Client(context, station) if spool is None else GatewayUploader(context, station, spool)
     try:
         yield uploader
     finally:

@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
-from tests.stack.witness import NOT_OURS, Refused, Witness
+from tests.stack.result_consumer import JUNK_HEADER, RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
@@ -78,10 +78,10 @@ def store(settings: Settings) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="session")
-def witness(settings: Settings) -> Iterator[Witness]:
+def results(settings: Settings) -> Iterator[ResultConsumer]:
     """Everything on the result topics since the stack was started."""
-    with Witness(settings).watching() as witness:
-        yield witness
+    with ResultConsumer(settings).consuming() as results:
+        yield results
 
 
 @pytest.fixture
@@ -101,34 +101,34 @@ def upload(store: ObjectStore, settings: Settings) -> Callable[[str, bytes], str
 
 
 @pytest.fixture
-def predicted(witness: Witness) -> Callable[..., ImagePredicted]:
+def predicted(results: ResultConsumer) -> Callable[..., ImagePredicted]:
     """Wait for the first prediction or rejection of the upload with this key, and return it."""
 
     def wait(key: str, limit_s: float = 30) -> ImagePredicted:
-        return witness.wait_for(lambda: witness.predictions(key), limit_s, f"a prediction of {key}")[0]
+        return results.wait_for(lambda: results.predictions(key), limit_s, f"a prediction of {key}")[0]
 
     return wait
 
 
 @pytest.fixture
-def settled(witness: Witness) -> Callable[..., list[BurstResolved]]:
+def settled(results: ResultConsumer) -> Callable[..., list[BurstResolved]]:
     """Wait until a camera has exactly `count` bursts, none of them provisional, and return them."""
 
     def wait(camera: str, count: int = 1, limit_s: float = 45) -> list[BurstResolved]:
         def all_closed() -> list[BurstResolved]:
-            bursts = [burst for burst in witness.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
+            bursts = [burst for burst in results.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
             closed = [burst for burst in bursts if burst.status is not BurstStatus.PROVISIONAL]
             return closed if len(closed) == len(bursts) == count else []
 
-        return witness.wait_for(all_closed, limit_s, f"{count} settled bursts of {camera}")
+        return results.wait_for(all_closed, limit_s, f"{count} settled bursts of {camera}")
 
     return wait
 
 
 @pytest.fixture
-def wait_for(witness: Witness) -> Callable[..., object]:
+def wait_for(results: ResultConsumer) -> Callable[..., object]:
     """Wait until a condition is true, and return its value."""
-    return witness.wait_for
+    return results.wait_for
 
 
 @pytest.fixture
@@ -151,12 +151,12 @@ def reconcile(stack: Stack) -> Callable[..., list[dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def send(settings: Settings) -> Send:
-    """Produce a message to a topic, marked as one that the witness must ignore."""
+    """Produce a message to a topic, marked as one that `results` must ignore."""
 
     def put(topic: str, value: bytes | None, key: bytes | None = None, **headers: bytes | None) -> None:
         producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
         try:
-            producer.send(topic, key=key, value=value, headers=[*headers.items(), (NOT_OURS, b"1")]).get(600)
+            producer.send(topic, key=key, value=value, headers=[*headers.items(), (JUNK_HEADER, b"1")]).get(600)
         finally:
             producer.close()
 
@@ -164,10 +164,10 @@ def send(settings: Settings) -> Send:
 
 
 @pytest.fixture
-def refusal(witness: Witness) -> Callable[[Callable[[Refused], bool]], Refused]:
+def dead_letter(results: ResultConsumer) -> Callable[[Callable[[RefusedMessage], bool]], RefusedMessage]:
     """Wait for the dead letter that matches, and return it."""
 
-    def wait(matching: Callable[[Refused], bool]) -> Refused:
-        return witness.wait_for(lambda: witness.refused(matching), 60, "a dead letter")[0]
+    def wait(matching: Callable[[RefusedMessage], bool]) -> RefusedMessage:
+        return results.wait_for(lambda: results.dead_letters(matching), 60, "a dead letter")[0]
 
     return wait

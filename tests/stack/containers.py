@@ -31,28 +31,28 @@ from uncia.infra.local.part_health import PartStatus
 from uncia.settings import Settings
 
 PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
-OURS = ("intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
+UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""
 
 
 def require_engine() -> None:
-    """Raise `StackError`, with what to do, unless a Docker engine answers and its client has `compose`."""
-    way_out = "or unset UNCIA_TEST_STACK to test on the embedded stack"
+    """Raise `StackError`, with advice, unless a Docker engine responds and its client has `compose`."""
+    alternative = "or unset UNCIA_TEST_STACK to test on the embedded stack"
     if reason := _engine_problem():
         raise StackError(
-            f"UNCIA_TEST_STACK=containers needs a Docker engine, and none answers ({reason}): start one, {way_out}"
+            f"UNCIA_TEST_STACK=containers needs a Docker engine, and none answers ({reason}): start one, {alternative}"
         )
     program = shutil.which("docker")
     if program is None or subprocess.run([program, "compose", "version"], capture_output=True, check=False).returncode:
-        raise StackError(f"UNCIA_TEST_STACK=containers needs the `docker compose` plugin: install it, {way_out}")
+        raise StackError(f"UNCIA_TEST_STACK=containers needs the `docker compose` plugin: install it, {alternative}")
 
 
 def _engine_problem() -> str | None:
-    """Why no engine answers; None when one does."""
+    """Why no engine responds; None when one does."""
     with warnings.catch_warnings():
-        # Without an answer the client leaves its socket to the garbage collector.
+        # Without a response the client leaves its socket to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         reason = None
         try:
@@ -82,17 +82,17 @@ class ContainerStack:
         services = [_check_name(name) for name in parts or PARTS if name not in WITHOUT_CONTAINER]
         self._write(extra_env or {})
         command = [*self._compose().docker_compose_command(), "up", "--detach", "--wait", "--build"]
-        ended = subprocess.run(
+        completed = subprocess.run(
             [*command, f"--wait-timeout={timeout_s:.0f}", *services],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
         )
-        if ended.returncode:
+        if completed.returncode:
             self._save_logs()
             self.down()
-            raise StackError(f"the containers did not start (logs in {self.folder}):\n{ended.stderr[-3000:]}")
+            raise StackError(f"the containers did not start (logs in {self.folder}):\n{completed.stderr[-3000:]}")
 
     def down(self) -> None:
         """Remove this project's containers, networks and volumes. The logs are kept."""
@@ -160,7 +160,7 @@ class ContainerStack:
         # A unique project name, because the developer may run the same compose file.
         override = {
             "name": self._values()["PROJECT"],
-            "services": {name: {"environment": dict(extra_env)} for name in OURS},
+            "services": {name: {"environment": dict(extra_env)} for name in UNCIA_SERVICES},
         }
         (self.folder / "override.yml").write_text(yaml.safe_dump(override), encoding="utf-8")
 

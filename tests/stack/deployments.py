@@ -1,4 +1,4 @@
-"""Loads deployments with settings of their own."""
+"""Loads deployments with their own settings."""
 
 import subprocess
 import sys

@@ -19,15 +19,15 @@ def photograph(
 
     `time` is its DateTimeOriginal, None for a file without EXIF; `note` is its maker note.
     """
-    picture = Image.linear_gradient("L").rotate(seed % 360).resize(size).convert("RGB")
-    picture.putpixel((0, 0), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+    image = Image.linear_gradient("L").rotate(seed % 360).resize(size).convert("RGB")
+    image.putpixel((0, 0), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     tags = Image.Exif()
     tags[271] = make
     tags.get_ifd(0x8769)[36867] = time or ""
     if note:
         tags.get_ifd(0x8769)[37500] = note
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90, exif=tags if time is not None else b"")
+    image.save(file, "JPEG", quality=90, exif=tags if time is not None else b"")
     return file.getvalue() + seed.to_bytes(8, "big")
 
 
@@ -53,7 +53,7 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
 
 
-def boxed(brand: bytes) -> bytes:
+def iso_media(brand: bytes) -> bytes:
     """The beginning of an ISO media file: HEIC, MP4."""
     return struct.pack(">I4s4sI4s", 20, b"ftyp", brand, 0, brand) + bytes(4000)
 
@@ -61,5 +61,5 @@ def boxed(brand: bytes) -> bytes:
 def with_broken_exif(seed: int = 0) -> bytes:
     """A valid JPEG whose EXIF directory is garbage."""
     data = photograph(seed)
-    at = data.index(b"Exif\0\0") + 6 + 8
-    return data[:at] + b"\xff" * 24 + data[at + 24 :]
+    start = data.index(b"Exif\0\0") + 6 + 8
+    return data[:start] + b"\xff" * 24 + data[start + 24 :]

@@ -1,4 +1,4 @@
-"""The bursts worker on the real Kafka, in a namespace of its own: predictions in, verdicts out, whatever kills it."""
+"""The bursts worker on the real Kafka, in a separate namespace: results, repeated kills, invalid input, newer state."""
 
 import itertools
 import os
@@ -29,7 +29,7 @@ LIMIT_S = 120
 
 
 class Bench:
-    """A namespace on the stack's Kafka with one bursts worker, fed by hand."""
+    """A namespace on the stack's Kafka with one bursts worker, which gets its predictions from the test."""
 
     def __init__(self, stack: Stack | ContainerStack, folder: Path) -> None:
         self.settings: Settings = stack.settings().model_copy(update={"namespace": f"t-{uuid.uuid4().hex[:10]}"})
@@ -54,9 +54,9 @@ class Bench:
                 [sys.executable, "-m", "uncia", "worker", "bursts"], env=environment, stdout=log, stderr=log
             )
 
-    def end(self, how: signal.Signals) -> int:
+    def end(self, signal_number: signal.Signals) -> int:
         assert self.worker is not None
-        self.worker.send_signal(how)
+        self.worker.send_signal(signal_number)
         status = self.worker.wait(30)
         self.worker = None
         return status
@@ -98,7 +98,7 @@ class Bench:
     def events(self, until: Callable[[Sequence[BurstResolved]], bool], what: str) -> list[BurstResolved]:
         """All burst events, as soon as they satisfy the condition."""
         records = self.read(
-            BURST_RESOLVED, lambda seen: until([BurstResolved.from_bytes(each.value) for each in seen]), what
+            BURST_RESOLVED, lambda seen: until([BurstResolved.from_bytes(record.value) for record in seen]), what
         )
         for record in records:
             event = BurstResolved.from_bytes(record.value)
@@ -121,13 +121,13 @@ def all_closed(frames: int) -> Callable[[Sequence[BurstResolved]], bool]:
     """So many frames are in bursts, and no burst is open."""
 
     def condition(events: Sequence[BurstResolved]) -> bool:
-        held = settled(events).values()
-        return sum(len(each.frames) for each in held) == frames and all(each.closed_at for each in held)
+        bursts = settled(events).values()
+        return sum(len(burst.frames) for burst in bursts) == frames and all(burst.closed_at for burst in bursts)
 
     return condition
 
 
-def test_a_sequence_closes_its_burst_at_once_and_silence_closes_the_other(bench: Bench) -> None:
+def test_a_complete_sequence_closes_its_burst_immediately_and_the_idle_timeout_closes_the_other(bench: Bench) -> None:
     bench.start()
     for number in (1, 2, 3):
         bench.frame(Photo(f"s{number}", number, sequence=number, length=3), "ridge/north")
@@ -150,48 +150,48 @@ def has_frames(count: int, events: list[BurstResolved]) -> bool:
 def test_after_kills_at_any_time_every_revision_is_published_once(bench: Bench) -> None:
     cameras = [f"ridge/{number}" for number in range(5)]
     photos = [Photo(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]
-    feed = itertools.product(photos, cameras)
+    pending = itertools.product(photos, cameras)
     bench.start(idle_s=600)
-    for fed in (40, 80):
-        for photo, camera in itertools.islice(feed, 40):
+    for sent in (40, 80):
+        for photo, camera in itertools.islice(pending, 40):
             bench.frame(photo, camera)
-        bench.events(partial(has_frames, fed - 30), "the first results")
+        bench.events(partial(has_frames, sent - 30), "the first results")
         bench.end(signal.SIGKILL)
         bench.start(idle_s=600)
-    for photo, camera in feed:
+    for photo, camera in pending:
         bench.frame(photo, camera)
-        fed += 1
-    events = bench.events(all_closed(fed), "all frames in closed bursts")
+        sent += 1
+    events = bench.events(all_closed(sent), "all frames in closed bursts")
     final = settled(events)
     assert len(final) == 6 * len(cameras)
     assert all(event.closed_by is CloseReason.SEQUENCE and len(event.frames) == 4 for event in final.values())
-    for name in final:
-        said = {event.revision: event.to_bytes() for event in events if event.burst_id == name}
-        assert said.keys() <= {1, 2, 3, 4}
-        assert 4 in said
-        # Said again after a crash, perhaps; but never something else under the same revision.
-        assert {event.to_bytes() for event in events if event.burst_id == name} == set(said.values())
+    for burst_id in final:
+        published = {event.revision: event.to_bytes() for event in events if event.burst_id == burst_id}
+        assert published.keys() <= {1, 2, 3, 4}
+        assert 4 in published
+        # A crash may repeat a message, but one revision never has two contents.
+        assert {event.to_bytes() for event in events if event.burst_id == burst_id} == set(published.values())
 
 
-def test_what_is_no_prediction_goes_to_the_dead_letters_and_the_stream_goes_on(bench: Bench) -> None:
+def test_invalid_predictions_go_to_the_dead_letters_and_the_stream_continues(bench: Bench) -> None:
     bench.start()
     bench.send(IMAGE_PREDICTED, b"{nonsense", "ridge/north")
     bench.send(IMAGE_PREDICTED, b'{"event": "camera.image.predicted.v9"}', "ridge/north")
     bench.frame(Photo("good", 0))
     bench.events(all_closed(1), "a closed burst")
-    letters = bench.read(DEAD_LETTER, lambda seen: len(seen) == 2, "dead letters")
-    assert {each.value for each in letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
-    reasons = {DeadLetter.from_headers(list(each.headers)).reason for each in letters}
+    dead_letters = bench.read(DEAD_LETTER, lambda records: len(records) == 2, "dead letters")
+    assert {record.value for record in dead_letters} == {b"{nonsense", b'{"event": "camera.image.predicted.v9"}'}
+    reasons = {DeadLetter.from_headers(list(record.headers)).reason for record in dead_letters}
     assert reasons == {"schema-invalid", "schema-unknown"}
 
 
-def test_a_state_of_a_newer_version_stops_the_worker_and_stays_as_it_is(bench: Bench) -> None:
+def test_state_of_a_newer_version_stops_the_worker_and_is_not_changed(bench: Bench) -> None:
     newer = bytes([VERSION + 1]) + b"from the future"
     bench.send(CAMERA_STATE, newer, "ridge/north", key=camera_key("ridge/north"))
     bench.frame(Photo("a", 0))
     bench.start()
     assert bench.worker is not None
-    assert bench.worker.wait(LIMIT_S) == 78, "it must stay down: supervisord starts anything else again"
+    assert bench.worker.wait(LIMIT_S) == 78, "supervisord restarts the worker after any other exit status"
     bench.worker = None
     assert "a newer Uncia wrote it" in bench.log.read_text()
-    assert [each.value for each in bench.read(CAMERA_STATE, lambda seen: len(seen) > 0, "a state")] == [newer]
+    assert [record.value for record in bench.read(CAMERA_STATE, lambda seen: len(seen) > 0, "a state")] == [newer]

@@ -1,4 +1,4 @@
-"""Deployments and clock health on the real Kafka: a table is loaded, clocks are judged by it, whatever is killed."""
+"""Deployments and clock health on the real Kafka: a table is loaded, clocks are assessed by it, whatever is killed."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from tests.unit.processors.clock_health.builders import live
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.infra.local.stack import Stack
@@ -30,7 +30,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def send(settings: Settings) -> Iterator[Send]:
-    """Puts predictions on their topic."""
+    """Publishes predictions on their topic."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
 
     def send(events: list[ImagePredicted]) -> None:
@@ -63,10 +63,10 @@ def uncia(stack: Stack | ContainerStack) -> Run:
 
 
 def table(folder: Path, station: str, *rows: str) -> str:
-    """A deployments.csv: cameras of a station whose clocks show UTC, so their table says."""
+    """Write a deployments.csv with cameras of a station whose clocks are on UTC. Returns its path."""
     file = folder / "deployments.csv"
     header = "deploymentID,locationID,cameraID,latitude,longitude,deploymentStart,deploymentEnd,burstGap"
-    lines = [f"{station}-{at},{station},{row}" for at, row in enumerate(rows)]
+    lines = [f"{station}-{number},{station},{row}" for number, row in enumerate(rows)]
     file.write_text("\n".join([header, *lines]), encoding="utf-8")
     return str(file)
 
@@ -75,7 +75,9 @@ def row(camera: str, start: str = "2020-01-01T00:00:00Z") -> str:
     return f"{camera},{LATITUDE},{LONGITUDE},{start},,30"
 
 
-def test_a_table_is_published_once_and_a_wrong_one_not_at_all(uncia: Run, station: str, tmp_path: Path) -> None:
+def test_a_valid_table_is_published_once_and_an_invalid_one_not_at_all(
+    uncia: Run, station: str, tmp_path: Path
+) -> None:
     good = table(tmp_path, station, row("north"), row("south"))
     assert "published=2 unchanged=0" in uncia("deployments", "load", good)
     assert "published=0 unchanged=2" in uncia("deployments", "load", good)
@@ -83,19 +85,19 @@ def test_a_table_is_published_once_and_a_wrong_one_not_at_all(uncia: Run, statio
     refused = uncia("deployments", "load", bad, ends=1)
     assert "line 2" in refused and "line 3" in refused and "line 4" in refused
     listed = json.loads(uncia("deployments", "list", "--json"))
-    ours = [each for each in listed if each["camera"].startswith(station)]
-    assert [(each["camera"], each["latitude"], each["burst_gap_s"]) for each in ours] == [
+    of_station = [row for row in listed if row["camera"].startswith(station)]
+    assert [(row["camera"], row["latitude"], row["burst_gap_s"]) for row in of_station] == [
         (f"{station}/north", None, 30.0),
         (f"{station}/south", None, 30.0),
     ]
     uncia("deployments", "remove", f"{station}/north", f"{station}-0")
-    left = [each["camera"] for each in json.loads(uncia("deployments", "list", "--json"))]
+    left = [row["camera"] for row in json.loads(uncia("deployments", "list", "--json"))]
     assert f"{station}/north" not in left and f"{station}/south" in left
 
 
-def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera(
+def test_a_wrong_clock_is_assessed_by_its_deployment_and_affects_only_its_own_camera(
     stack: Stack | ContainerStack,
-    witness: Witness,
+    results: ResultConsumer,
     send: Send,
     uncia: Run,
     station: str,
@@ -105,31 +107,35 @@ def test_a_wrong_clock_is_judged_by_its_deployment_and_harms_only_its_own_camera
     nepal = live(12, camera=wrong, begin=START, zone_minutes=345)
     utc = live(12, camera=right, begin=START)
 
-    def now(camera: str) -> ClockJudged | None:
+    def latest(camera: str) -> ClockJudged | None:
         shown = json.loads(uncia("clocks", "--json", "--camera", camera))
         return ClockJudged.model_validate(shown[0]) if shown else None
 
-    def judged(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
-        return lambda: (known := now(camera)) is not None and known.verdict is verdict
+    def has_verdict(camera: str, verdict: ClockVerdict) -> Callable[[], bool]:
+        return lambda: (known := latest(camera)) is not None and known.verdict is verdict
 
-    # Nobody knows the zone yet: the clock may well show Nepal's time.
+    # The zone is not known yet: the clock may well show Nepal's time.
     send(nepal[:6] + utc[:6])
     for camera in (wrong, right):
-        witness.wait_for(judged(camera, ClockVerdict.OK), 60, f"{camera} is ok")
+        results.wait_for(has_verdict(camera, ClockVerdict.OK), 60, f"{camera} is ok")
 
     uncia("deployments", "load", table(tmp_path, station, row("wrong"), row("right")))
     if isinstance(stack, Stack):
         stack.kill("clocks", signal.SIGKILL)
     send(nepal[6:] + utc[6:])
-    witness.wait_for(lambda: [each.code for each in now(wrong).reasons] == ["zone"], 60, "the wrong zone is found")  # type: ignore[union-attr]
-    found, beside = now(wrong), now(right)
-    assert found is not None and beside is not None
-    assert found.verdict is ClockVerdict.WRONG
-    assert found.offset_s == pytest.approx(345 * 60, abs=30)
-    assert found.evidence.frames <= 12
-    assert beside.verdict is ClockVerdict.OK
-    shown = [each for each in json.loads(uncia("clocks", "--json", "--bad")) if each["camera"].startswith(station)]
-    assert [each["camera"] for each in shown] == [wrong]
+    results.wait_for(
+        lambda: [reason.code for reason in latest(wrong).reasons] == ["zone"],  # type: ignore[union-attr]
+        60,
+        "the wrong zone is found",
+    )
+    wrong_assessment, right_assessment = latest(wrong), latest(right)
+    assert wrong_assessment is not None and right_assessment is not None
+    assert wrong_assessment.verdict is ClockVerdict.WRONG
+    assert wrong_assessment.offset_s == pytest.approx(345 * 60, abs=30)
+    assert wrong_assessment.evidence.frames <= 12
+    assert right_assessment.verdict is ClockVerdict.OK
+    shown = [row for row in json.loads(uncia("clocks", "--json", "--bad")) if row["camera"].startswith(station)]
+    assert [row["camera"] for row in shown] == [wrong]
     if isinstance(stack, Stack):
         logs = [file.read_text(errors="replace") for file in (stack.folder / "logs").glob("*.log")]
         assert not any(LATITUDE[:7] in text or LONGITUDE[:7] in text for text in logs)

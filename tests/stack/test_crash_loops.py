@@ -21,8 +21,8 @@ KIND = os.environ.get("UNCIA_TEST_STACK", "embedded")
 
 
 @pytest.fixture
-def small() -> Iterator[Stack]:
-    """Kafka alone."""
+def kafka_stack() -> Iterator[Stack]:
+    """A stack with Kafka only."""
     if KIND != "embedded":
         pytest.skip("containers have restart policies of their own")
     folder = Path(tempfile.mkdtemp(prefix="uncia crash loop "))
@@ -46,13 +46,13 @@ def kafka(stack: Stack) -> PartStatus:
     return next(part for part in stack.status() if part.name == "kafka")
 
 
-def test_status_tells_a_crash_loop_though_the_part_runs_and_answers(small: Stack) -> None:
+def test_status_reports_a_crash_loop_although_the_part_is_running_and_ready(kafka_stack: Stack) -> None:
     for _ in range(3):
-        pid = small.kill("kafka", signal.SIGKILL)
-        until(lambda pid=pid: kafka(small).ready and kafka(small).pid not in (None, pid))  # type: ignore[misc]
+        pid = kafka_stack.kill("kafka", signal.SIGKILL)
+        until(lambda pid=pid: kafka(kafka_stack).ready and kafka(kafka_stack).pid not in (None, pid))  # type: ignore[misc]
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
-        env={**os.environ, **small.environment()}, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, **kafka_stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     (part,) = [part for part in json.loads(done.stdout)["parts"] if part["name"] == "kafka"]

@@ -1,4 +1,4 @@
-"""Dead letters on the real stack: listed, sent back once, put away; a flood stops the worker and loses no good one."""
+"""Dead letters on the real stack: list, show, retry and drop; a flood stops intake and loses no good photograph."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.photographs import photograph
-from tests.stack.witness import Refused, Witness
+from tests.stack.result_consumer import RefusedMessage, ResultConsumer
 from uncia.events import ImagePredicted
 from uncia.events.dead_letter import RETRIES
 from uncia.infra.local.part_health import PartStatus
@@ -49,7 +49,7 @@ def dead_letters(stack: Stack) -> Command:
 
 @pytest.fixture
 def announce(settings: Settings) -> Callable[..., None]:
-    """Put messages on the store's topic, some of them with a key and headers."""
+    """Produce messages to the store's topic, with a key and headers if given."""
 
     def put(*values: bytes, key: bytes | None = None, headers: list[tuple[str, bytes]] | None = None) -> None:
         producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","))
@@ -64,8 +64,8 @@ def announce(settings: Settings) -> Callable[..., None]:
 
 
 @pytest.fixture
-def restored(stack: Stack) -> Iterator[None]:
-    """Afterwards intake runs with the settings of all other tests."""
+def intake_restored(stack: Stack) -> Iterator[None]:
+    """Restart intake after the test with the settings of all other tests."""
     yield
     restart_intake(stack, {})
 
@@ -81,44 +81,46 @@ def intake(stack: Stack) -> PartStatus:
     return next(part for part in stack.status() if part.name == "intake")
 
 
-def test_a_letter_goes_back_as_it_came_once_and_fails_as_a_new_one(
-    announce: Callable[..., None], dead_letters: Command, witness: Witness, station: str
+def test_a_dead_letter_is_retried_once_unchanged_and_fails_as_a_new_one(
+    announce: Callable[..., None], dead_letters: Command, results: ResultConsumer, station: str
 ) -> None:
     raw = f"garbage of {station}".encode()
     announce(raw, key=station.encode(), headers=[("trace", b"\x00\xff")])
-    witness.wait_for(lambda: witness.refused(lambda one: one.value == raw), 30, "a dead letter")
-    mine = [one for one in dead_letters("list", "--reason", "notification-malformed") if one["key"] == station]
-    assert [one["state"] for one in mine] == ["open"]
+    results.wait_for(lambda: results.dead_letters(lambda letter: letter.value == raw), 30, "a dead letter")
+    open_letters = [
+        letter for letter in dead_letters("list", "--reason", "notification-malformed") if letter["key"] == station
+    ]
+    assert [letter["state"] for letter in open_letters] == ["open"]
 
-    (sent,) = dead_letters("retry", mine[0]["id"])
-    assert sent["state"] == "retried"
-    assert dead_letters("retry", mine[0]["id"]) == []
+    (retried,) = dead_letters("retry", open_letters[0]["id"])
+    assert retried["state"] == "retried"
+    assert dead_letters("retry", open_letters[0]["id"]) == []
 
-    def again() -> list[Refused]:
-        return found if len(found := witness.refused(lambda one: one.value == raw)) == 2 else []
+    def both_letters() -> list[RefusedMessage]:
+        return matching if len(matching := results.dead_letters(lambda letter: letter.value == raw)) == 2 else []
 
-    first, second = witness.wait_for(again, 30, "the second dead letter")
+    first, second = results.wait_for(both_letters, 30, "the second dead letter")
     assert (second.key, second.value) == (first.key, first.value)
-    assert f"{second.why.topic}:{second.why.partition}:{second.why.offset}" == sent["sent_to"]
-    (anew,) = [one for one in dead_letters("list") if one["key"] == station]
-    assert (anew["id"] != mine[0]["id"], anew["retries"]) == (True, 1)
+    assert f"{second.cause.topic}:{second.cause.partition}:{second.cause.offset}" == retried["sent_to"]
+    (new_letter,) = [letter for letter in dead_letters("list") if letter["key"] == station]
+    assert (new_letter["id"] != open_letters[0]["id"], new_letter["retries"]) == (True, 1)
 
-    dead_letters("drop", anew["id"])
-    assert [one for one in dead_letters("list") if one["key"] == station] == []
-    states = {one["state"] for one in dead_letters("list", "--all-states") if one["key"] == station}
+    dead_letters("drop", new_letter["id"])
+    assert [letter for letter in dead_letters("list") if letter["key"] == station] == []
+    states = {letter["state"] for letter in dead_letters("list", "--all-states") if letter["key"] == station}
     assert states == {"retried", "dropped"}
 
 
-def test_a_letter_is_shown_with_its_cause_and_its_bytes(
-    announce: Callable[..., None], dead_letters: Command, witness: Witness, stack: Stack, station: str
+def test_a_dead_letter_is_shown_with_its_cause_and_its_bytes(
+    announce: Callable[..., None], dead_letters: Command, results: ResultConsumer, stack: Stack, station: str
 ) -> None:
     raw = b"\x12\x7f\x1b[31m" + station.encode()
     announce(raw, key=station.encode(), headers=[(RETRIES, b"3")])
-    witness.wait_for(lambda: witness.refused(lambda one: one.value == raw), 30, "a dead letter")
-    (mine,) = [one for one in dead_letters("list") if one["key"] == station]
+    results.wait_for(lambda: results.dead_letters(lambda letter: letter.value == raw), 30, "a dead letter")
+    (listed,) = [letter for letter in dead_letters("list") if letter["key"] == station]
 
     shown = subprocess.run(
-        [sys.executable, "-m", "uncia", "dead-letters", "show", mine["id"]],
+        [sys.executable, "-m", "uncia", "dead-letters", "show", listed["id"]],
         env={**os.environ, **stack.environment()},
         capture_output=True,
         text=True,
@@ -131,67 +133,67 @@ def test_a_letter_is_shown_with_its_cause_and_its_bytes(
     assert "\x1b" not in shown
 
 
-def test_letters_are_chosen_by_reason_by_time_or_all_at_once(
-    announce: Callable[..., None], dead_letters: Command, witness: Witness, station: str
+def test_dead_letters_are_selected_by_reason_by_time_or_all_at_once(
+    announce: Callable[..., None], dead_letters: Command, results: ResultConsumer, station: str
 ) -> None:
     since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-    raws = {f"garbage {number} of {station}".encode() for number in range(2)}
-    announce(*raws, key=station.encode())
+    messages = {f"garbage {number} of {station}".encode() for number in range(2)}
+    announce(*messages, key=station.encode())
 
     def refused(times: int) -> Callable[[], bool]:
-        return lambda: len(witness.refused(lambda one: one.value in raws)) == times * len(raws)
+        return lambda: len(results.dead_letters(lambda letter: letter.value in messages)) == times * len(messages)
 
-    def ours(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [one for one in lines if one["key"] == station]
+    def of_station(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [letter for letter in lines if letter["key"] == station]
 
-    witness.wait_for(refused(1), 30, "two dead letters")
-    assert ours(dead_letters("retry", "--reason", "object-missing", "--since", since)) == []
-    assert ours(dead_letters("retry", "--all", "--since", "2199-01-01")) == []
+    results.wait_for(refused(1), 30, "two dead letters")
+    assert of_station(dead_letters("retry", "--reason", "object-missing", "--since", since)) == []
+    assert of_station(dead_letters("retry", "--all", "--since", "2199-01-01")) == []
 
-    assert len(ours(dead_letters("retry", "--reason", "notification-malformed", "--since", since))) == 2
-    witness.wait_for(refused(2), 30, "two more")
-    assert len(ours(dead_letters("retry", "--all", "--since", since))) == 2
-    witness.wait_for(refused(3), 30, "two more still")
-    assert {one["retries"] for one in ours(dead_letters("list"))} == {2}
-    assert len(ours(dead_letters("drop", "--all", "--since", since))) == 2
-    assert ours(dead_letters("list", "--since", since)) == []
+    assert len(of_station(dead_letters("retry", "--reason", "notification-malformed", "--since", since))) == 2
+    results.wait_for(refused(2), 30, "two more")
+    assert len(of_station(dead_letters("retry", "--all", "--since", since))) == 2
+    results.wait_for(refused(3), 30, "two more still")
+    assert {letter["retries"] for letter in of_station(dead_letters("list"))} == {2}
+    assert len(of_station(dead_letters("drop", "--all", "--since", since))) == 2
+    assert of_station(dead_letters("list", "--since", since)) == []
 
 
 @pytest.mark.timeout(1200)
-def test_a_flood_stops_intake_with_the_reason_in_status_and_loses_no_good_photograph(
+def test_a_flood_of_bad_messages_stops_intake_with_the_reason_in_status_and_loses_no_photograph(
     announce: Callable[..., None],
     upload: Callable[[str, bytes], str],
     predicted: Callable[..., ImagePredicted],
-    witness: Witness,
+    results: ResultConsumer,
     dead_letters: Command,
     stack: Stack,
     station: str,
-    restored: None,
+    intake_restored: None,
 ) -> None:
     keys = [f"{station}/cam/{number}.jpg" for number in range(3)]
     for number, key in enumerate(keys):
-        announce(*(f"flood of {station} {number} {one}".encode() for one in range(MALFORMED // len(keys))))
+        announce(*(f"flood of {station} {number} {index}".encode() for index in range(MALFORMED // len(keys))))
         upload(key, photograph(700 + number))
 
     def stopped() -> PartStatus | None:
         return part if (part := intake(stack)).state == "exited" else None
 
-    seen = witness.wait_for(stopped, 60, "intake to stop")
-    assert "messages are bad" in seen.detail
-    assert "UNCIA_MAX_BAD_SHARE" in seen.detail
-    assert not seen.ready
-    letters = witness.refused(lambda one: station.encode() in (one.value or b""))
+    stopped_part = results.wait_for(stopped, 60, "intake to stop")
+    assert "messages are bad" in stopped_part.detail
+    assert "UNCIA_MAX_BAD_SHARE" in stopped_part.detail
+    assert not stopped_part.ready
+    letters = results.dead_letters(lambda letter: station.encode() in (letter.value or b""))
     assert len(letters) < MALFORMED
 
     restart_intake(stack, {"UNCIA_MAX_BAD_SHARE": "1"})
 
     for key in keys:
         assert predicted(key, 60).prediction is not None
-    values = {f"flood of {station} {number} {one}".encode() for number in range(len(keys)) for one in range(100)}
+    values = {f"flood of {station} {number} {index}".encode() for number in range(len(keys)) for index in range(100)}
 
-    def all_of_them() -> bool:
-        return {one.value for one in witness.refused(lambda one: one.value in values)} == values
+    def all_dead_lettered() -> bool:
+        return {letter.value for letter in results.dead_letters(lambda letter: letter.value in values)} == values
 
-    witness.wait_for(all_of_them, 60, "a dead letter for each malformed one")
+    results.wait_for(all_dead_lettered, 60, "a dead letter for each malformed one")
     dead_letters("drop", "--reason", "notification-malformed")
     assert dead_letters("list", "--reason", "notification-malformed") == []

@@ -1,4 +1,4 @@
-"""The embedded stack: up means answered, dead parts come back, down leaves nothing, strangers are refused."""
+"""The embedded stack: readiness, restarts of killed parts, a complete `down`, access only with credentials."""
 
 import contextlib
 import http.client
@@ -51,7 +51,7 @@ def small_stack() -> Iterator[Stack]:
             stack.down()
 
 
-def living(stack: Stack) -> list[processes.Process]:
+def running_processes(stack: Stack) -> list[processes.Process]:
     identity = stack.identity()
     return list(processes.of_stack(identity.stack_id)) if identity else []
 
@@ -60,7 +60,7 @@ def part(stack: Stack, name: str) -> PartStatus:
     return next(status for status in stack.status() if status.name == name)
 
 
-def until_back(stack: Stack, name: str, old_pid: int, limit_s: float = 60) -> PartStatus:
+def wait_until_restarted(stack: Stack, name: str, old_pid: int, limit_s: float = 60) -> PartStatus:
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         now = {status.name: status for status in stack.status() if status.pid}
@@ -86,11 +86,11 @@ def listening_addresses(pids: list[int]) -> set[str]:
     return {line[1].partition(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
 
 
-def s3(stack: Stack, **how: Any) -> Any:
-    return boto3.client("s3", endpoint_url=stack.settings().s3_endpoint, region_name="us-east-1", **how)
+def s3(stack: Stack, **options: Any) -> Any:
+    return boto3.client("s3", endpoint_url=stack.settings().s3_endpoint, region_name="us-east-1", **options)
 
 
-def test_every_part_answers(stack: Stack) -> None:
+def test_every_part_is_ready(stack: Stack) -> None:
     assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(PART_NAMES, True)
 
 
@@ -98,7 +98,7 @@ def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
     assert 0 < sum(status.memory_mb for status in stack.status()) < 3000
 
 
-def test_status_as_json_is_for_scripts(stack: Stack) -> None:
+def test_status_as_json_has_parts_lag_and_disks(stack: Stack) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
         env={**os.environ, **stack.environment()},
@@ -120,7 +120,7 @@ def test_only_the_owner_reads_the_credentials(stack: Stack) -> None:
 
 
 def test_every_port_is_on_loopback_alone(stack: Stack) -> None:
-    addresses = listening_addresses([process.pid for process in living(stack)])
+    addresses = listening_addresses([process.pid for process in running_processes(stack)])
     assert addresses
     assert addresses <= LOOPBACK
 
@@ -140,7 +140,7 @@ def test_the_store_refuses_requests_without_valid_credentials(stack: Stack, wron
 @pytest.mark.parametrize(
     ("inner", "path"), [("filer", "buckets/camera-uploads/stranger.txt"), ("volume", "1,0123456789")]
 )
-def test_the_stores_inner_servers_refuse_strangers_too(stack: Stack, inner: str, path: str) -> None:
+def test_the_stores_internal_servers_refuse_requests_without_credentials(stack: Stack, inner: str, path: str) -> None:
     identity = stack.require_identity()
     connection = http.client.HTTPConnection("127.0.0.1", identity.ports[inner], timeout=600)
     connection.request("POST", f"/{path}", body=b"x")
@@ -152,21 +152,21 @@ def test_the_stores_inner_servers_refuse_strangers_too(stack: Stack, inner: str,
 @pytest.mark.timeout(1200)
 def test_two_stacks_run_at_the_same_time_and_one_leaves_nothing_behind(stack: Stack, small_stack: Stack) -> None:
     small_stack.up(STORAGE)
-    mine, others = small_stack.identity(), stack.identity()
-    assert mine is not None
-    assert others is not None
-    assert not set(mine.ports.values()) & set(others.ports.values())
+    small_identity, session_identity = small_stack.identity(), stack.identity()
+    assert small_identity is not None
+    assert session_identity is not None
+    assert not set(small_identity.ports.values()) & set(session_identity.ports.values())
 
     small_stack.down()
 
-    assert living(small_stack) == []
-    assert [name for name, port in mine.ports.items() if not is_free(port)] == []
-    assert not Path(mine.runtime_dir).exists()
+    assert running_processes(small_stack) == []
+    assert [name for name, port in small_identity.ports.items() if not is_free(port)] == []
+    assert not Path(small_identity.runtime_dir).exists()
     assert all(status.ready for status in stack.status())
 
 
 @pytest.mark.timeout(1200)
-def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(small_stack: Stack) -> None:
+def test_stored_objects_ports_and_keys_are_the_same_after_down_and_up(small_stack: Stack) -> None:
     from uncia.storage.object_store import ObjectStore
 
     small_stack.up(STORAGE)
@@ -191,15 +191,15 @@ def test_what_was_stored_is_there_after_down_and_up_on_the_same_ports_and_keys(s
 
 
 @pytest.mark.timeout(1200)
-def test_parts_left_alone_by_a_killed_supervisor_are_cleaned_up(small_stack: Stack) -> None:
+def test_down_stops_the_parts_that_a_killed_supervisor_left_running(small_stack: Stack) -> None:
     small_stack.up(STORAGE)
-    supervisor = next(process.pid for process in living(small_stack) if process.part == "supervisord")
+    supervisor = next(process.pid for process in running_processes(small_stack) if process.part == "supervisord")
     os.kill(supervisor, signal.SIGKILL)
     while Path(f"/proc/{supervisor}").exists():
         time.sleep(0.02)
     assert part(small_stack, "kafka").state == "orphaned"
     small_stack.down()
-    assert living(small_stack) == []
+    assert running_processes(small_stack) == []
 
 
 @pytest.mark.timeout(1200)
@@ -210,14 +210,14 @@ def test_an_interrupted_start_leaves_nothing_running(small_stack: Stack) -> None
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not any(process.part == "kafka" for process in living(small_stack)):
+    while not any(process.part == "kafka" for process in running_processes(small_stack)):
         assert starting.poll() is None
         time.sleep(0.05)
     starting.send_signal(signal.SIGINT)
     _, output = starting.communicate(timeout=600)
     assert starting.returncode == 130
     assert "stopped again" in output
-    assert living(small_stack) == []
+    assert running_processes(small_stack) == []
 
 
 @pytest.mark.timeout(1200)
@@ -235,7 +235,7 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
         return process
 
     unit = start()
-    supervisor = next(process.pid for process in living(small_stack) if process.part == "supervisord")
+    supervisor = next(process.pid for process in running_processes(small_stack) if process.part == "supervisord")
     os.kill(supervisor, signal.SIGKILL)
     assert unit.wait(60) == 1
 
@@ -243,34 +243,34 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
     assert {part(small_stack, name).ready for name in STORAGE} == {True}
     unit.send_signal(signal.SIGTERM)
     assert unit.wait(60) == 0
-    assert living(small_stack) == []
+    assert running_processes(small_stack) == []
 
 
-def test_two_starts_at_once_in_one_folder_do_not_mix(stack: Stack) -> None:
+def test_a_second_start_in_the_same_folder_is_refused(stack: Stack) -> None:
     with stack._locked(), pytest.raises(StackError, match="is running for"):
         Stack(stack.folder).up()
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", PART_NAMES)
-def test_a_killed_part_comes_back_and_answers(stack: Stack, name: str) -> None:
-    until_back(stack, name, stack.kill(name, signal.SIGKILL))
+def test_a_killed_part_is_restarted_and_becomes_ready(stack: Stack, name: str) -> None:
+    wait_until_restarted(stack, name, stack.kill(name, signal.SIGKILL))
 
 
 @pytest.mark.timeout(1200)
-def test_a_model_whose_process_died_is_noticed_and_cured(stack: Stack) -> None:
-    stubs = [process.pid for process in living(stack) if process.part == "triton" and _is_stub(process.pid)]
+def test_a_model_whose_process_died_is_detected_and_reloaded(stack: Stack) -> None:
+    stubs = [process.pid for process in running_processes(stack) if process.part == "triton" and _is_stub(process.pid)]
     triton = part(stack, "triton").pid
     assert len(stubs) == 1
     os.kill(stubs[0], signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while not (cured := [p.pid for p in living(stack) if _is_stub(p.pid) and p.pid != stubs[0]]):
+    while not (new_stubs := [p.pid for p in running_processes(stack) if _is_stub(p.pid) and p.pid != stubs[0]]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     while not part(stack, "triton").ready:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert len(cured) == 1
+    assert len(new_stubs) == 1
     assert part(stack, "triton").pid == triton
 
 

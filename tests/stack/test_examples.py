@@ -27,7 +27,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def environment(stack: Stack | ContainerStack, settings: Settings) -> dict[str, str]:
-    """The variables that examples/README.md has its reader set."""
+    """The environment variables that examples/README.md asks for."""
     repository = {"UNCIA_MODEL_REPOSITORY": str(settings.model_repository.resolve())}
     return {**os.environ, **repository, **stack.environment(), "PYTHONPATH": str(ROOT)}
 
@@ -48,7 +48,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def photograph_file(tmp_path: Path) -> Path:
     """A photograph in a file."""
     path = tmp_path / "photograph.jpg"
     path.write_bytes(photograph(73_000))
@@ -92,9 +92,9 @@ def running(command: list[str], environment: dict[str, str], folder: Path) -> It
 
 
 def test_an_upload_by_the_example_is_predicted(
-    run: Run, picture: Path, predicted: Callable[..., ImagePredicted], station: str
+    run: Run, photograph_file: Path, predicted: Callable[..., ImagePredicted], station: str
 ) -> None:
-    key = run("upload.py", str(picture), station, "north-slope").strip()
+    key = run("upload.py", str(photograph_file), station, "north-slope").strip()
 
     assert key == f"{station}/north-slope/photograph.jpg"
     assert predicted(key).prediction is not None
@@ -102,13 +102,13 @@ def test_an_upload_by_the_example_is_predicted(
 
 def test_the_example_client_gets_the_scores_that_the_stream_publishes(
     run: Run,
-    picture: Path,
+    photograph_file: Path,
     upload: Callable[[str, bytes], str],
     predicted: Callable[..., ImagePredicted],
     station: str,
 ) -> None:
-    rows = [line.split("\t") for line in run("classify.py", str(picture)).splitlines()]
-    upload(f"{station}/cam/x.jpg", picture.read_bytes())
+    rows = [line.split("\t") for line in run("classify.py", str(photograph_file)).splitlines()]
+    upload(f"{station}/cam/x.jpg", photograph_file.read_bytes())
     prediction = predicted(f"{station}/cam/x.jpg").prediction
 
     assert prediction is not None

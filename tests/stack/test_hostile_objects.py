@@ -1,4 +1,4 @@
-"""Hostile objects and messages: each is rejected or dead-lettered with a reason, and good photographs still work."""
+"""Hostile objects and messages: each is rejected or dead-lettered with a reason, and good photographs are predicted."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.stack.conftest import Send
 from tests.stack.photographs import photograph
-from tests.stack.witness import Refused, Witness
+from tests.stack.result_consumer import RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
 from uncia.ids import upload_id
 from uncia.infra.local.stack import Stack
@@ -36,8 +36,8 @@ Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
 
 
-def is_answered(upload: Upload, predicted: Predicted, station: str, seed: int) -> None:
-    """The stream answers a good photograph within its usual time."""
+def assert_predicted(upload: Upload, predicted: Predicted, station: str, seed: int) -> None:
+    """Upload a good photograph, which must be predicted within the usual time."""
     key = f"{station}/good/{seed}.jpg"
     upload(key, photograph(seed))
     assert predicted(key, limit_s=60).prediction is not None
@@ -54,8 +54,8 @@ def notification(bucket: str, key: str, etag: str, event_time: str) -> bytes:
     return json.dumps({"Records": [record]}).encode()
 
 
-def reconciled(stack: Stack, settings: Settings, prefix: str) -> dict[str, Any]:
-    """The counts of a comparison."""
+def reconcile_counts(stack: Stack, settings: Settings, prefix: str) -> dict[str, Any]:
+    """Run `uncia reconcile` and return its counts."""
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "reconcile", "--json", "--prefix", prefix],
         env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
@@ -76,43 +76,43 @@ def reconciled(stack: Stack, settings: Settings, prefix: str) -> dict[str, Any]:
         pytest.param("a/../../b.jpg", "resolve", id="dots"),
     ],
 )
-def test_a_key_that_not_everything_can_carry_is_refused_and_reconcile_says_zero(
-    name: str, words: str, upload: Upload, predicted: Predicted, refusal: Callable[..., Refused],
-    witness: Witness, stack: Stack, settings: Settings, station: str,
+def test_a_key_with_unusable_characters_is_dead_lettered_and_reconcile_reports_zero(
+    name: str, words: str, upload: Upload, predicted: Predicted, dead_letter: Callable[..., RefusedMessage],
+    results: ResultConsumer, stack: Stack, settings: Settings, station: str,
 ) -> None:  # fmt: skip
     key = f"{station}/cam/{name}"
     try:
         upload(key, photograph(700))
     except ClientError:
-        # The store itself does not take it.
-        is_answered(upload, predicted, station, 701)
+        # The store itself refuses the key.
+        assert_predicted(upload, predicted, station, 701)
         return
-    is_answered(upload, predicted, station, 702)
+    assert_predicted(upload, predicted, station, 702)
     if name == "a/../../b.jpg":
-        # Some stores resolve it, and announce the object where it is then.
-        def came() -> bool:
-            letters = witness.refused(lambda letter: station.encode() in (letter.value or b""))
-            return bool(letters or witness.predictions(f"{station}/b.jpg"))
+        # Some stores resolve the key and announce the object under the resolved one.
+        def has_result() -> bool:
+            letters = results.dead_letters(lambda letter: station.encode() in (letter.value or b""))
+            return bool(letters or results.predictions(f"{station}/b.jpg"))
 
-        witness.wait_for(came, 60, "an answer")
+        results.wait_for(has_result, 60, "a result")
     else:
-        letter = refusal(lambda letter: station.encode() in (letter.value or b""))
-        assert letter.why.reason == "key-unusable"
-        assert words in letter.why.message
-    witness.wait_for(lambda: reconciled(stack, settings, station)["zero"], 60, "reconcile says zero")
+        letter = dead_letter(lambda letter: station.encode() in (letter.value or b""))
+        assert letter.cause.reason == "key-unusable"
+        assert words in letter.cause.message
+    results.wait_for(lambda: reconcile_counts(stack, settings, station)["zero"], 60, "reconcile says zero")
 
 
-def test_many_keys_of_control_characters_end_no_worker(
-    upload: Upload, predicted: Predicted, witness: Witness, stack: Stack, station: str
+def test_many_keys_with_control_characters_crash_no_worker(
+    upload: Upload, predicted: Predicted, results: ResultConsumer, stack: Stack, station: str
 ) -> None:
     restarts = {part.name: part.pid for part in stack.status()}
     data = photograph(703)
     for number in range(60):
         levels = "/".join([chr(1 + number % 8) * 230] * 4)
         upload(f"{station}/cam/{levels}-{number}.jpg", data)
-    is_answered(upload, predicted, station, 704)
-    witness.wait_for(
-        lambda: len(witness.refused(lambda letter: station.encode() in (letter.value or b""))) >= 60, 90, "letters"
+    assert_predicted(upload, predicted, station, 704)
+    results.wait_for(
+        lambda: len(results.dead_letters(lambda letter: station.encode() in (letter.value or b""))) >= 60, 90, "letters"
     )
     assert {part.name: part.pid for part in stack.status()} == restarts
 
@@ -121,16 +121,16 @@ def test_many_keys_of_control_characters_end_no_worker(
     "event_time",
     ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2016-12-31T23:59:60Z"],
 )
-def test_a_time_that_no_clock_shows_costs_nothing_but_the_time(
+def test_an_impossible_event_time_is_replaced_and_the_stream_continues(
     event_time: str, upload: Upload, predicted: Predicted, settings: Settings, send: Send, station: str
 ) -> None:
     key = f"{station}/cam/odd-time.jpg"
     send(STORAGE_CHANGED.full_name(settings), notification(settings.bucket, key, "0" * 32, event_time))
-    is_answered(upload, predicted, station, 705)
+    assert_predicted(upload, predicted, station, 705)
     assert predicted(key).uploaded_at.year < 2200
 
 
-def test_an_unknown_bucket_holds_nothing_up(
+def test_an_upload_in_an_unknown_bucket_is_rejected_and_the_next_is_predicted(
     upload: Upload, predicted: Predicted, settings: Settings, send: Send, station: str
 ) -> None:
     now, key = datetime.now(UTC), f"{station}/cam/stray.jpg"
@@ -140,46 +140,46 @@ def test_an_unknown_bucket_holds_nothing_up(
         bucket="no-such-bucket", key=key, etag="0", size=1, uploaded_at=now, announced_at=now,
     )  # fmt: skip
     send(IMAGE_UPLOADED.full_name(settings), stray.to_bytes(), stray.camera.encode())
-    is_answered(upload, predicted, station, 706)
-    answer = predicted(key, limit_s=60)
-    assert answer.rejection is not None
-    assert answer.rejection.reason in ("bucket-unknown", "object-missing", "object-unreadable")
+    assert_predicted(upload, predicted, station, 706)
+    image = predicted(key, limit_s=60)
+    assert image.rejection is not None
+    assert image.rejection.reason in ("bucket-unknown", "object-missing", "object-unreadable")
 
 
-def test_an_object_whose_data_the_store_has_lost_is_rejected_and_the_next_is_answered(
+def test_an_object_whose_data_the_store_has_lost_is_rejected_and_the_next_is_predicted(
     upload: Upload, predicted: Predicted, stack: Stack, station: str
 ) -> None:
     if not isinstance(stack, Stack):
         pytest.skip("the containers' volume server is not reached from here")
-    is_answered(upload, predicted, station, 707)
+    assert_predicted(upload, predicted, station, 707)
     key = f"{station}/cam/lost.jpg"
-    # While predict stands still the object is stored and loses its data.
+    # While predict is frozen, the object is stored and loses its data.
     stack.kill("predict", signal.SIGSTOP)
     try:
         upload(key, photograph(708))
-        spoil(stack, photograph(708))
+        corrupt_object(stack, photograph(708))
     finally:
         stack.kill("predict", signal.SIGCONT)
-    is_answered(upload, predicted, station, 709)
-    answer = predicted(key, limit_s=90)
-    assert answer.rejection is not None
-    assert answer.rejection.reason == "object-unreadable"
+    assert_predicted(upload, predicted, station, 709)
+    image = predicted(key, limit_s=90)
+    assert image.rejection is not None
+    assert image.rejection.reason == "object-unreadable"
 
 
-def spoil(stack: Stack, data: bytes) -> None:
+def corrupt_object(stack: Stack, data: bytes) -> None:
     """Overwrite an object's bytes in the store's volume, as a bad disk does: its checksum is wrong from then on."""
     for volume in sorted((stack.folder / "data" / "seaweedfs").rglob("*.dat")):
-        at = volume.read_bytes().find(data[:4096])
-        if at >= 0:
+        offset = volume.read_bytes().find(data[:4096])
+        if offset >= 0:
             with volume.open("r+b") as file:
-                file.seek(at + 100)
+                file.seek(offset + 100)
                 file.write(bytes(1000))
             return
     raise AssertionError("no volume holds the object")
 
 
 def status_of(stack: Stack) -> dict[str, Any]:
-    """What `uncia status` says."""
+    """The output of `uncia status --json`; its exit status must match it."""
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
         env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
@@ -200,8 +200,8 @@ JUNK = [
 ]
 
 
-def test_junk_on_every_topic_stops_nothing(
-    upload: Upload, predicted: Predicted, settled: Callable[..., list[BurstResolved]], witness: Witness,
+def test_invalid_messages_on_every_topic_stop_no_worker(
+    upload: Upload, predicted: Predicted, settled: Callable[..., list[BurstResolved]], results: ResultConsumer,
     settings: Settings, send: Send, stack: Stack, station: str,
 ) -> None:  # fmt: skip
     before = {part.name: part.pid for part in stack.status()}
@@ -210,19 +210,19 @@ def test_junk_on_every_topic_stops_nothing(
         name = topic.full_name(settings)
         keys = (None, b"\xff\x00", b"k" * 5000, b"[/x]|\x1b", uuid.uuid4().bytes, b"", b"0:0")
         for key, value in zip(keys, JUNK, strict=True):
-            # A compacted topic takes nothing without a key.
+            # A compacted topic accepts no message without a key.
             send(name, value, key if key is not None or not topic.compacted else b"k", h=b"\xff" * 3000, none=b"")
         if topic.event is not None:
             body = {"event": topic.event.topic, "camera": "[/x]/\x1b", "captured_at": future}
             send(name, json.dumps(body).encode(), b"k")
     now = datetime.now(UTC)
-    for at, position in ((future, 0), (now.isoformat(), 2**60), ((now + timedelta(days=9)).isoformat(), 0)):
-        tick = {"event": CLOCK_TICKED.name, "partition": 0, "now": at, "position": position}
+    for tick_time, position in ((future, 0), (now.isoformat(), 2**60), ((now + timedelta(days=9)).isoformat(), 0)):
+        tick = {"event": CLOCK_TICKED.name, "partition": 0, "now": tick_time, "position": position}
         send(CLOCK_TICKED.full_name(settings), json.dumps(tick).encode(), b"k")
     assert {DEAD_LETTER, BURST_RESOLVED, IMAGE_PREDICTED, CLOCK_JUDGED, DEPLOYMENT_CHANGED} <= set(TOPICS)
 
     for number in range(4):  # cameras of all partitions
-        is_answered(upload, predicted, f"{station}-{number}", 710 + number)
+        assert_predicted(upload, predicted, f"{station}-{number}", 710 + number)
         (burst,) = settled(f"{station}-{number}/good")
         assert burst.frame_count == 1
     after = {part.name: part.pid for part in stack.status()}
@@ -240,15 +240,15 @@ def test_junk_on_every_topic_stops_nothing(
         assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
 
 
-def test_a_key_of_markup_and_overrides_is_answered_and_shown_as_it_is(
+def test_a_key_with_markup_and_bidi_overrides_is_predicted_and_shown_literally(
     upload: Upload, predicted: Predicted, settled: Callable[..., list[BurstResolved]], stack: Stack, station: str
 ) -> None:
-    # Its levels are `<station>[`, `x]`, `[red]...`: as markup, a closing tag that nothing opened.
+    # Its levels are `<station>[`, `x]`, `[red]...`: as markup, a closing tag without an opening one.
     camera = f"{station}[/x]"
     key = f"{station}[/x\u202e]/[red][/x]a.jpg"
     upload(key, photograph(720))
     assert predicted(key).prediction is not None
-    # A name is compared and shown without what cannot be seen in it.
+    # Names are compared and shown without invisible characters.
     settled(camera)
     for command in (["watch", "--until-end"], ["bursts", "list", "--camera", camera]):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the store says becomes announcements: any S3 client may upload."""
+"""The store's notifications become upload events, whichever S3 client uploaded the object."""
 
 import io
 import time
@@ -9,7 +9,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from tests.stack.photographs import photograph
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from uncia import ids
 from uncia.events import ImagePredicted, ImageUploaded
 from uncia.kafka.broker import read_topics
@@ -23,8 +23,8 @@ Predicted = Callable[..., ImagePredicted]
 
 
 @pytest.fixture
-def announced(settings: Settings, witness: Witness) -> Callable[[str], list[tuple[int, ImageUploaded]]]:
-    """All announcements of a station so far, with their partitions; waits for the first."""
+def announced(settings: Settings, results: ResultConsumer) -> Callable[[str], list[tuple[int, ImageUploaded]]]:
+    """Upload events of a station so far, with their partitions; waits for the first."""
 
     def read(station: str) -> list[tuple[int, ImageUploaded]]:
         messages = read_topics(settings, (IMAGE_UPLOADED,), from_beginning=True, until_end=True)
@@ -35,7 +35,7 @@ def announced(settings: Settings, witness: Witness) -> Callable[[str], list[tupl
         ]
         return [(partition, event) for partition, event in events if event.station == station]
 
-    return lambda station: witness.wait_for(lambda: read(station), 30, f"an announcement of {station}")
+    return lambda station: results.wait_for(lambda: read(station), 30, f"an announcement of {station}")
 
 
 def test_an_upload_is_announced_as_the_store_holds_it(
@@ -69,37 +69,37 @@ def test_a_multipart_upload_is_announced_once_with_the_etag_that_s3_gives(
     parts = TransferConfig(multipart_threshold=5 * 1_048_576, multipart_chunksize=5 * 1_048_576)
     store.client.upload_fileobj(io.BytesIO(data), settings.bucket, key, Config=parts)
 
-    answer = predicted(key)
-    assert answer.etag == store.etag(settings.bucket, key)
-    assert answer.etag.endswith("-3")
+    image = predicted(key)
+    assert image.etag == store.etag(settings.bucket, key)
+    assert image.etag.endswith("-3")
     assert {event.key for _, event in announced(station)} == {key}
 
 
-def test_an_object_stored_anew_is_another_upload(upload: Upload, witness: Witness, station: str) -> None:
+def test_an_overwritten_object_is_another_upload(upload: Upload, results: ResultConsumer, station: str) -> None:
     key = f"{station}/cam/x.jpg"
     upload(key, photograph(102))
-    witness.wait_for(lambda: witness.predictions(key), 30, "the first answer")
+    results.wait_for(lambda: results.predictions(key), 30, "the first prediction")
     upload(key, photograph(103))
 
-    answers = witness.wait_for(
-        lambda: found if len(found := {a.upload_id: a for a in witness.predictions(key)}) == 2 else None,
+    images_by_upload = results.wait_for(
+        lambda: images if len(images := {a.upload_id: a for a in results.predictions(key)}) == 2 else None,
         30,
-        "the second answer",
+        "the second prediction",
     )
-    assert len({answer.image_id for answer in answers.values()}) == 2
+    assert len({image.image_id for image in images_by_upload.values()}) == 2
 
 
 def test_an_exact_copy_under_another_name_is_the_same_image(upload: Upload, predicted: Predicted, station: str) -> None:
     for name in ("one.jpg", "two.jpg"):
         upload(f"{station}/cam/{name}", photograph(104))
 
-    one, two = predicted(f"{station}/cam/one.jpg"), predicted(f"{station}/cam/two.jpg")
-    assert one.image_id == two.image_id
-    assert one.upload_id != two.upload_id
+    first, second = predicted(f"{station}/cam/one.jpg"), predicted(f"{station}/cam/two.jpg")
+    assert first.image_id == second.image_id
+    assert first.upload_id != second.upload_id
 
 
-def test_our_own_buckets_and_others_are_left_alone(
-    store: ObjectStore, upload: Upload, predicted: Predicted, witness: Witness, settings: Settings, station: str
+def test_objects_in_other_buckets_are_not_predicted(
+    store: ObjectStore, upload: Upload, predicted: Predicted, results: ResultConsumer, settings: Settings, station: str
 ) -> None:
     for bucket in (settings.own_buckets[0], f"other-{station}"):
         store.ensure_bucket(bucket)
@@ -107,11 +107,11 @@ def test_our_own_buckets_and_others_are_left_alone(
     upload(f"{station}/cam/marker.jpg", photograph(106))
 
     predicted(f"{station}/cam/marker.jpg")
-    assert witness.predictions(f"{station}/cam/ours.jpg") == []
+    assert results.predictions(f"{station}/cam/ours.jpg") == []
 
 
-def test_deleting_is_no_upload(
-    store: ObjectStore, upload: Upload, predicted: Predicted, witness: Witness, settings: Settings, station: str
+def test_a_deletion_is_not_an_upload(
+    store: ObjectStore, upload: Upload, predicted: Predicted, results: ResultConsumer, settings: Settings, station: str
 ) -> None:
     key = f"{station}/cam/short-lived.jpg"
     upload(key, photograph(107))
@@ -120,11 +120,11 @@ def test_deleting_is_no_upload(
     upload(f"{station}/cam/marker.jpg", photograph(108))
 
     predicted(f"{station}/cam/marker.jpg")
-    assert len({answer.upload_id for answer in witness.predictions(key)}) == 1
+    assert len({image.upload_id for image in results.predictions(key)}) == 1
 
 
-def test_an_upload_is_answered_within_seconds(upload: Upload, predicted: Predicted, station: str) -> None:
-    began = time.monotonic()
+def test_an_upload_is_predicted_within_seconds(upload: Upload, predicted: Predicted, station: str) -> None:
+    started = time.monotonic()
     upload(f"{station}/cam/quick.jpg", photograph(109))
     predicted(f"{station}/cam/quick.jpg")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - started < 15

@@ -1,4 +1,4 @@
-"""Live before backfill: a card of old photographs does not hold up what was photographed just now."""
+"""Live before backfill: a card of old photographs does not delay new ones."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from uncia.events import ImagePredicted, Lane
 from uncia.infra.local.stack import Stack
 
@@ -25,30 +25,30 @@ def key(camera: str, taken: datetime, number: int) -> str:
 
 
 def test_live_photographs_overtake_a_card_of_old_ones(
-    upload: Upload, predicted: Predicted, witness: Witness, station: str
+    upload: Upload, predicted: Predicted, results: ResultConsumer, station: str
 ) -> None:
     old = [key(f"{station}/card", datetime(2024, 3, 1, 6, number // 60, number % 60), number) for number in range(CARD)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: upload(name, photograph(len(name) + int(name[-20:-4], 16))), old))
-    witness.wait_for(lambda: witness.predictions(old[0]), 60, "the card's first answer")
-    before = sum(bool(witness.predictions(name)) for name in old)
+    results.wait_for(lambda: results.predictions(old[0]), 60, "the first prediction of the card")
+    predicted_before = sum(bool(results.predictions(name)) for name in old)
     live = [key(f"{station}/live", datetime.now(UTC), number) for number in range(3)]
     for number, name in enumerate(live):
         upload(name, photograph(500 + number))
         assert predicted(name, 60).lane is Lane.LIVE
-    overtaken = CARD - sum(bool(witness.predictions(name)) for name in old)
+    remaining = CARD - sum(bool(results.predictions(name)) for name in old)
 
-    assert before < CARD
-    assert overtaken > 0, "the card was answered before three live photographs"
-    answers = witness.wait_for(
-        lambda: found if len(found := [a for name in old for a in witness.predictions(name)]) >= CARD else None,
+    assert predicted_before < CARD
+    assert remaining > 0, "the whole card was predicted before three live photographs"
+    predictions = results.wait_for(
+        lambda: images if len(images := [a for name in old for a in results.predictions(name)]) >= CARD else None,
         180,
-        "answers to the whole card",
+        "predictions of the whole card",
     )
-    assert {answer.lane for answer in answers} == {Lane.BACKFILL}
+    assert {image.lane for image in predictions} == {Lane.BACKFILL}
 
 
-def test_status_tells_both_lanes(
+def test_status_reports_both_lanes(
     stack: Stack | ContainerStack, upload: Upload, predicted: Predicted, station: str
 ) -> None:
     for camera, taken in (("card", datetime(2024, 3, 1)), ("live", datetime.now(UTC))):

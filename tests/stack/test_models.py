@@ -1,4 +1,4 @@
-"""The model that Triton serves: it answers, it finds what it must, and a dead process behind it is cured."""
+"""The model that Triton serves: its self-test and scores, and the replacement of its process after a crash."""
 
 import asyncio
 import json
@@ -26,24 +26,24 @@ def control(settings: Settings) -> Iterator[ModelControl]:
 
 
 def classify(settings: Settings, batch: int) -> InferenceResult:
-    """The self-test's frame, so many times at once."""
+    """Classify a batch of `batch` copies of the self-test's frame."""
     card = read_active_card(settings)
 
-    async def ask() -> InferenceResult:
+    async def classify_batch() -> InferenceResult:
         classifier = Classifier(settings, card)
         try:
             return await classifier.classify(np.repeat(self_test_pattern(card.frame)[np.newaxis], batch, axis=0))
         finally:
             await classifier.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(classify_batch())
 
 
 def stubs(stack: Stack, version: str = "") -> list[int]:
     """The processes that run this stack's python models, all or those of one version."""
-    family = {part.pid for part in stack.status() if part.name == "triton" and part.pid}
-    assert family, "Triton is not running"
-    found = []
+    tree_pids = {part.pid for part in stack.status() if part.name == "triton" and part.pid}
+    assert tree_pids, "Triton is not running"
+    pids = []
     # Children have higher numbers than their parents, except when the numbers wrapped round; twice finds those too.
     for _ in range(2):
         for entry in sorted(
@@ -54,50 +54,50 @@ def stubs(stack: Stack, version: str = "") -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if parent in family:
-                family.add(int(entry.name))
+            if parent in tree_pids:
+                tree_pids.add(int(entry.name))
                 if b"triton_python_backend_stub" in command and (f"/{version}/" if version else "").encode() in command:
-                    found.append(int(entry.name))
-    return sorted(set(found))
+                    pids.append(int(entry.name))
+    return sorted(set(pids))
 
 
-def test_the_model_answers_its_self_test(settings: Settings, control: ModelControl) -> None:
+def test_the_model_passes_its_self_test(settings: Settings, control: ModelControl) -> None:
     probe = control.probe(settings.model)
 
     assert probe.healthy, probe.detail
 
 
-def test_every_frame_of_the_largest_batch_is_answered_alike(settings: Settings) -> None:
+def test_every_frame_of_the_largest_batch_gets_the_scores_of_the_self_test(settings: Settings) -> None:
     card = read_active_card(settings)
-    answer = classify(settings, card.max_batch)
+    result = classify(settings, card.max_batch)
 
-    assert answer.whole.shape == (card.max_batch, len(card.labels.classes))
-    assert np.abs(answer.windows - card.self_test.windows.unpack()).max() <= card.self_test.tolerance
-    assert answer.version in card.versions
+    assert result.whole.shape == (card.max_batch, len(card.labels.classes))
+    assert np.abs(result.windows - card.self_test.windows.unpack()).max() <= card.self_test.tolerance
+    assert result.version in card.versions
 
 
-def test_what_the_repository_holds_is_what_triton_serves(stack: Stack | ContainerStack, settings: Settings) -> None:
+def test_the_installed_version_is_served_by_triton(stack: Stack | ContainerStack, settings: Settings) -> None:
     command = [sys.executable, "-m", "uncia", "models", "list", "--json"]
     environment = {**os.environ, **stack.environment(), "UNCIA_MODEL_REPOSITORY": str(settings.model_repository)}
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600, env=environment)
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600, env=environment)
 
-    lines = {(line["model"], line["version"]): line["state"] for line in json.loads(answer.stdout)}
+    lines = {(line["model"], line["version"]): line["state"] for line in json.loads(completed.stdout)}
     assert lines[settings.model, "1"] == "READY"
 
 
-def test_a_dead_process_behind_the_model_is_noticed_and_cured(
+def test_a_dead_process_behind_the_model_is_detected_and_replaced(
     stack: Stack | ContainerStack, settings: Settings, control: ModelControl, wait_for: Callable[..., object]
 ) -> None:
     if not isinstance(stack, Stack):
         pytest.skip("the process is inside a container")
-    doomed = stubs(stack)
-    assert doomed
-    for pid in doomed:
+    killed = stubs(stack)
+    assert killed
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
 
-    # Triton goes on calling it ready; only a question shows that it is dead.
+    # Triton still reports it as ready; only an inference request shows that it is dead.
     live = read_active_card(settings).version
     assert [line.state for line in control.list_served(settings.model) if line.version == live] == ["READY"]
     assert control.probe(settings.model).health is not ModelHealth.HEALTHY
     wait_for(lambda: control.probe(settings.model).healthy, 60, "the watchdog to reload the model")
-    assert not set(stubs(stack)) & set(doomed)
+    assert not set(stubs(stack)) & set(killed)

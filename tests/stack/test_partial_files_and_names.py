@@ -20,7 +20,7 @@ from uncia.storage.object_store import ObjectStore
 
 UNCIA = str(Path(sys.executable).with_name("uncia"))
 
-# An FTP server with a bad uplink: a piece, a rest longer than the gateway's settling, and the next piece in its place.
+# Like an FTP server with a bad uplink: writes a piece, pauses for longer than the gateway's settle time, and continues.
 WRITER = """
 import os, sys, time
 source, target, reserve = sys.argv[1:]
@@ -43,8 +43,8 @@ def environment(stack: Stack | ContainerStack) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def watching(environment: dict[str, str], station: str, folder: Path) -> Iterator[None]:
-    """A gateway over the folder."""
+def running_gateway(environment: dict[str, str], station: str, folder: Path) -> Iterator[None]:
+    """Run `uncia gateway watch` on the folder."""
     folder.mkdir(exist_ok=True)
     arguments = [UNCIA, "gateway", "watch", str(folder), "--station", station, "--spool", str(folder) + ".sqlite"]
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) as gateway:
@@ -72,7 +72,7 @@ def test_a_photograph_that_is_written_in_pieces_is_predicted_once_when_complete(
 ) -> None:
     source, folder = tmp_path / "source", tmp_path / "photos"
     source.write_bytes(photograph(4711))
-    with watching(environment, station, folder):
+    with running_gateway(environment, station, folder):
         (folder / "north").mkdir()
         subprocess.run(
             [sys.executable, "-c", WRITER, str(source), str(folder / "north" / "1.JPG"), reserve],
@@ -84,12 +84,12 @@ def test_a_photograph_that_is_written_in_pieces_is_predicted_once_when_complete(
     assert list(stored(store, settings, station).values()) == [source.read_bytes()]
 
 
-def test_half_a_photograph_gives_way_to_the_whole_one(
+def test_a_partial_photograph_is_replaced_by_the_complete_one(
     environment: dict[str, str], store: ObjectStore, settings: Settings, station: str, tmp_path: Path
 ) -> None:
-    path, whole = tmp_path / "north" / "1.JPG", photograph(4712)
+    path, complete = tmp_path / "north" / "1.JPG", photograph(4712)
     path.parent.mkdir()
-    for data in (whole[: len(whole) // 2], whole):
+    for data in (complete[: len(complete) // 2], complete):
         path.write_bytes(data)
         arguments = ["watch", str(tmp_path), "--station", station, "--spool", str(tmp_path / "s"), "--once", "--json"]
         done = subprocess.run(
@@ -101,11 +101,11 @@ def test_half_a_photograph_gives_way_to_the_whole_one(
             check=True,
         )
         summary = json.loads(done.stdout.splitlines()[-1])
-        assert (summary["uploaded"], summary["partial"]) == (1, int(data != whole))
+        assert (summary["uploaded"], summary["partial"]) == (1, int(data != complete))
         assert list(stored(store, settings, station).values()) == [data]
 
 
-def test_a_camera_in_both_unicode_forms_is_one_with_one_burst_and_its_deployment(
+def test_a_camera_name_in_two_unicode_forms_is_one_camera_with_one_burst_and_its_deployment(
     environment: dict[str, str],
     upload: Callable[[str, bytes], str],
     predicted: Callable[..., ImagePredicted],
@@ -130,10 +130,10 @@ def test_a_camera_in_both_unicode_forms_is_one_with_one_burst_and_its_deployment
     key = f"{station}/{decomposed}/2.JPG"
     upload(key, photograph(4713 + 360, "2026:05:01 10:01:00"))
 
-    answer = predicted(key)
+    image = predicted(key)
     (burst,) = settled(f"{station}/{composed}")
 
-    assert (answer.key, answer.camera) == (key, f"{station}/{composed}")
+    assert (image.key, image.camera) == (key, f"{station}/{composed}")
     assert len(burst.frames) == 2  # a minute apart, which only the deployment's gap joins
     shown = subprocess.run(
         [UNCIA, "bursts", "list", "--camera", f"{station}/{decomposed}", "--json"],

@@ -1,4 +1,4 @@
-"""Uploads become answers, by the real model in the real Triton."""
+"""Uploads are predicted by the real model in the real Triton."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import SHARED
 from tests.stack.photographs import photograph
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from uncia import ids
 from uncia.events import CaptureTimeSource, ImagePredicted, Trigger
 from uncia.serving.model_card import read_active_card
@@ -18,7 +18,7 @@ Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
 
 SAMPLES = SHARED / "samples"
-needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not here")
+needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not available")
 
 
 def test_a_prediction_names_its_model_version_and_settings(
@@ -27,18 +27,18 @@ def test_a_prediction_names_its_model_version_and_settings(
     data = photograph(200)
     upload(f"{station}/cam/x.jpg", data)
 
-    answer = predicted(f"{station}/cam/x.jpg")
+    image = predicted(f"{station}/cam/x.jpg")
     card = read_active_card(settings)
-    assert answer.sha256 == ids.content_hash(data)
-    assert answer.image_id == ids.image_id(f"{station}/cam", answer.sha256)
-    assert answer.prediction is not None
-    assert (answer.prediction.model, answer.prediction.label_set) == (card.model, card.labels.id)
-    assert answer.prediction.version in card.versions
-    assert answer.prediction.settings.startswith("set-")
-    assert answer.uploaded_at <= answer.prediction.asked_at <= answer.predicted_at
+    assert image.sha256 == ids.content_hash(data)
+    assert image.image_id == ids.image_id(f"{station}/cam", image.sha256)
+    assert image.prediction is not None
+    assert (image.prediction.model, image.prediction.label_set) == (card.model, card.labels.id)
+    assert image.prediction.version in card.versions
+    assert image.prediction.settings.startswith("set-")
+    assert image.uploaded_at <= image.prediction.asked_at <= image.predicted_at
 
 
-def test_the_whole_vectors_travel_along(upload: Upload, predicted: Predicted, station: str) -> None:
+def test_the_event_has_the_full_score_vectors(upload: Upload, predicted: Predicted, station: str) -> None:
     upload(f"{station}/cam/x.jpg", photograph(201))
 
     prediction = predicted(f"{station}/cam/x.jpg").prediction
@@ -59,7 +59,7 @@ def test_the_focus_taxon_is_reported_even_when_it_is_absent(upload: Upload, pred
     assert [(focus.taxon, focus.present) for focus in prediction.focus] == [("Panthera uncia", False)]
 
 
-def test_the_capture_is_the_cameras_own_word(upload: Upload, predicted: Predicted, station: str) -> None:
+def test_capture_time_and_make_are_from_exif(upload: Upload, predicted: Predicted, station: str) -> None:
     upload(f"{station}/cam/x.jpg", photograph(203, time="2026:05:01 10:11:12", make="Bushnell"))
 
     capture = predicted(f"{station}/cam/x.jpg").capture
@@ -67,20 +67,20 @@ def test_the_capture_is_the_cameras_own_word(upload: Upload, predicted: Predicte
     assert (capture.make, capture.width, capture.height) == ("Bushnell", 1024, 768)
 
 
-def test_many_at_once_are_each_answered_under_their_own_name(
-    upload: Upload, predicted: Predicted, witness: Witness, station: str
+def test_simultaneous_uploads_each_get_their_own_prediction(
+    upload: Upload, predicted: Predicted, results: ResultConsumer, station: str
 ) -> None:
     keys = [f"{station}/cam/{number:02}.jpg" for number in range(20)]
     for number, key in enumerate(keys):
         upload(key, photograph(210 + number))
 
-    answers = [predicted(key) for key in keys]
-    assert len({answer.image_id for answer in answers}) == len(keys)
-    assert {answer.camera for answer in answers} == {f"{station}/cam"}
+    images = [predicted(key) for key in keys]
+    assert len({image.image_id for image in images}) == len(keys)
+    assert {image.camera for image in images} == {f"{station}/cam"}
 
 
 @needs_samples
-def test_a_genuine_burst_of_snow_leopards_is_found_in_every_frame(
+def test_the_snow_leopard_is_detected_in_every_frame_of_a_real_burst(
     upload: Upload, predicted: Predicted, station: str
 ) -> None:
     frames = sorted((SAMPLES / "snow_leopard_burst").glob("*.JPG"))
@@ -94,15 +94,15 @@ def test_a_genuine_burst_of_snow_leopards_is_found_in_every_frame(
 
 
 @needs_samples
-def test_a_genuine_reconyx_tells_sequence_trigger_and_temperature(
+def test_sequence_trigger_and_temperature_are_read_from_a_real_reconyx_photograph(
     upload: Upload, predicted: Predicted, station: str
 ) -> None:
     frame = sorted((SAMPLES / "heron_burst").glob("*.JPG"))[3]
     upload(f"{station}/cam/{frame.name}", frame.read_bytes())
 
-    answer = predicted(f"{station}/cam/{frame.name}")
-    capture = answer.capture
+    image = predicted(f"{station}/cam/{frame.name}")
+    capture = image.capture
     assert (capture.sequence, capture.sequence_length, capture.trigger) == (4, 10, Trigger.MOTION)
     assert (capture.temperature_c, capture.infrared, capture.serial) == (2.0, True, "H2RXEM06043616")
-    assert answer.prediction is not None
-    assert not answer.prediction.focus[0].present
+    assert image.prediction is not None
+    assert not image.prediction.focus[0].present

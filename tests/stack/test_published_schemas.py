@@ -1,11 +1,11 @@
-"""What really stands on the topics of a running stack follows the published schemas, formats included."""
+"""The events on the topics of a running stack are valid against the published schemas, including formats."""
 
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tests.stack.photographs import photograph
-from tests.stack.witness import is_junk
+from tests.stack.result_consumer import is_junk
 from tests.unit.uncia.events.test_schemas import validate
 from uncia.events import BurstResolved
 from uncia.kafka.broker import read_topics
@@ -25,10 +25,10 @@ def test_every_event_on_every_topic_validates(
     upload(f"{station}/north/IMG_9.JPG", b"no photograph at all")
     settled(f"{station}/north", 1, 120)
     topics = tuple(topic for topic in TOPICS if topic.event is not None)
-    seen = set()
+    event_names = set()
     for message in read_topics(settings, topics, from_beginning=True, until_end=True):
         if message.value is not None and not is_junk(message):
             body = json.loads(message.value)
             validate(body)
-            seen.add(body["event"])
-    assert len(seen) >= 4
+            event_names.add(body["event"])
+    assert len(event_names) >= 4

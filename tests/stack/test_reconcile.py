@@ -1,4 +1,4 @@
-"""Reconcile on the real stack: a lost notification is announced, and all is zero in the end."""
+"""Reconcile on the real stack: the shared ledger, date limits, and resumed listings of the store."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,12 +24,12 @@ def test_the_command_and_the_supervised_part_share_one_ledger(
     monkeypatch: pytest.MonkeyPatch, station: str
 ) -> None:  # fmt: skip
     upload(f"{station}/cam/a.jpg", photograph(910))
-    answer = predicted(f"{station}/cam/a.jpg")
+    image = predicted(f"{station}/cam/a.jpg")
     reconcile()
     monkeypatch.setenv("UNCIA_STACK_DIR", str(stack.folder))
     ledger = open_ledger(stack.settings())
     assert ledger.path.is_relative_to(stack.folder)
-    assert ledger.records([upload_key(answer.upload_id)])[upload_key(answer.upload_id)].answered
+    assert ledger.records([upload_key(image.upload_id)])[upload_key(image.upload_id)].answered
     ledger.close()
 
 
@@ -40,15 +40,15 @@ def test_dates_narrow_the_comparison(upload: Callable[[str, bytes], str], reconc
 
 
 @pytest.mark.parametrize("after", ["b", "b/", "b/2", "b-1", "c é+%"])
-def test_the_store_lists_on_behind_any_key_as_it_would_have(
+def test_a_listing_that_starts_after_a_key_equals_the_rest_of_the_full_listing(
     store: ObjectStore, settings: Settings, station: str, after: str
 ) -> None:
     bucket = f"listing-{station[-10:]}"
     store.ensure_bucket(bucket)
     for key in ("a", "b-1", "b/1", "b/2", "b/3/x", "c é+%/1", "c é+%/2", "d"):
         store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
-    whole = [one.key for one in store.list(bucket)]
-    at = next((place for place, key in enumerate(whole) if key.startswith(after)), None)
-    assert at is not None
-    behind = [one.key for one in store.list(bucket, start_after=whole[at])]
-    assert behind == whole[at + 1 :]
+    all_keys = [entry.key for entry in store.list(bucket)]
+    index = next((position for position, key in enumerate(all_keys) if key.startswith(after)), None)
+    assert index is not None
+    rest = [entry.key for entry in store.list(bucket, start_after=all_keys[index])]
+    assert rest == all_keys[index + 1 :]

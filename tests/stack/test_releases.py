@@ -1,4 +1,4 @@
-"""Another version becomes live, and the former again, while photographs come; what is wrong never becomes live."""
+"""Versions are promoted and rolled back while photographs are uploaded; an invalid version never becomes live."""
 
 import json
 import os
@@ -19,8 +19,8 @@ from tests.packages import write_package, write_user_classifier
 from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
+from tests.stack.result_consumer import ResultConsumer
 from tests.stack.test_models import stubs
-from tests.stack.witness import Witness
 from uncia.events import ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import ModelCard, read_installed_card
@@ -39,10 +39,10 @@ def models(stack: Stack | ContainerStack) -> Models:
         pytest.skip("the repository is inside a container")
     environment = {**os.environ, **stack.environment(), "OMP_NUM_THREADS": "1"}
 
-    def run(*arguments: str, well: bool = True) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, succeeds: bool = True) -> "subprocess.CompletedProcess[str]":
         line = [sys.executable, "-m", "uncia", "models", *arguments]
         done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False)
-        assert (done.returncode == 0) is well, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        assert (done.returncode == 0) is succeeds, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
 
     return run
@@ -50,7 +50,7 @@ def models(stack: Stack | ContainerStack) -> Models:
 
 @pytest.fixture
 def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[ModelCard]:
-    """A second version of the live model: another frame, four classes. Taken away again at the end."""
+    """A second version of the live model with another frame and four classes; removed after the test."""
     write_package(tmp_path / "package", seed=3)
     output = json.loads(models("install", str(tmp_path / "package"), "--name", settings.model, "--json").stdout)
     name = f"{settings.model}@{output['version']}"
@@ -63,53 +63,58 @@ def installed(models: Models, settings: Settings, tmp_path: Path) -> Iterator[Mo
 
 @pytest.fixture
 def stream(
-    upload: Callable[[str, bytes], str], witness: Witness, station: str
+    upload: Callable[[str, bytes], str], results: ResultConsumer, station: str
 ) -> Iterator[Callable[[str], ImagePredicted]]:
-    """Photographs come, some ten a second, until the end; gives the next answer by a version."""
+    """Upload about ten photographs per second. Yields a function that waits for a prediction by a version."""
     stop, sent = threading.Event(), list[str]()
 
-    def play() -> None:
+    def upload_continuously() -> None:
         while not stop.wait(0.1):
             key = f"{station}/cam/{len(sent)}.jpg"
             upload(key, photograph(70_000 + len(sent), size=(640, 480)))
             sent.append(key)
 
-    def answered_by(version: str) -> ImagePredicted:
+    def wait_for_version(version: str) -> ImagePredicted:
         seen = len(sent)
 
         def find() -> ImagePredicted | None:
-            answers = (answer for key in sent[seen:] for answer in witness.predictions(key))
-            return next((a for a in answers if a.prediction and a.prediction.version == version), None)
+            images = (image for key in sent[seen:] for image in results.predictions(key))
+            return next(
+                (image for image in images if image.prediction and image.prediction.version == version),
+                None,
+            )
 
-        return witness.wait_for(find, LIMIT_S, f"an answer by version {version}")
+        return results.wait_for(find, LIMIT_S, f"a prediction by version {version}")
 
-    answered_by.sent = sent  # type: ignore[attr-defined]
-    thread = threading.Thread(target=play)
+    wait_for_version.sent = sent  # type: ignore[attr-defined]
+    thread = threading.Thread(target=upload_continuously)
     thread.start()
     try:
-        yield answered_by
+        yield wait_for_version
     finally:
         stop.set()
         thread.join(20)
 
 
 def failed_requests(stack: Stack, model: str, version: str = "") -> float:
-    """What Triton counts as failed, of one version of a model or over all of them."""
+    """Triton's count of failed requests, of one version of a model or of all its versions."""
     url = f"http://127.0.0.1:{stack.require_identity().ports['triton_metrics']}/metrics"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as answer:
-        lines = answer.read().decode().splitlines()
-    mine = [line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line]
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as response:
+        lines = response.read().decode().splitlines()
+    failures = [
+        line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line
+    ]
     if version:
-        mine = [line for line in mine if f'version="{version}"' in line]
-    return sum(float(line.rpartition(" ")[2]) for line in mine)
+        failures = [line for line in failures if f'version="{version}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in failures)
 
 
-def test_versions_change_under_load_and_no_request_fails(
+def test_no_request_fails_when_versions_change_under_load(
     stack: Stack,
     models: Models,
     installed: ModelCard,
     stream: Callable[[str], ImagePredicted],
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
     tmp_path: Path,
 ) -> None:
@@ -121,45 +126,47 @@ def test_versions_change_under_load_and_no_request_fails(
     stream("1")
 
     sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
-    answers = [witness.wait_for(lambda k=key: witness.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
-    assert all(answer.prediction is not None for answer in answers)
-    labels = {answer.prediction.version: answer.prediction.label_set for answer in answers if answer.prediction}
+    images = [results.wait_for(lambda k=key: results.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
+    assert all(image.prediction is not None for image in images)
+    labels = {image.prediction.version: image.prediction.label_set for image in images if image.prediction}
     assert labels == {
         "1": read_installed_card(settings.model_repository, settings.model, "1").label_set,
         installed.version: installed.label_set,
     }
     assert failed_requests(stack, settings.model) == before
-    for answer in (by_first, by_second):
-        must_equal_the_recipes(answer, photograph(70_000 + sent.index(answer.key), size=(640, 480)), settings, tmp_path)
+    for image in (by_first, by_second):
+        assert_equals_offline_inference(
+            image, photograph(70_000 + sent.index(image.key), size=(640, 480)), settings, tmp_path
+        )
 
 
-def test_a_previous_version_whose_process_died_is_revived_and_no_live_request_fails(
+def test_a_previous_version_whose_process_died_is_reloaded_and_no_live_request_fails(
     stack: Stack,
     models: Models,
     installed: ModelCard,
     stream: Callable[[str], ImagePredicted],
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
 ) -> None:
     models("promote", installed.name)
     stream(installed.version)
     before = failed_requests(stack, settings.model, installed.version)
-    # Two for a moment: the one that the promotion replaced is on its way out.
+    # There are two for a moment: the process that the promotion replaced is still exiting.
     for pid in stubs(stack, "1"):
         os.kill(pid, signal.SIGKILL)
 
     with ModelControl(settings) as control:
-        witness.wait_for(
+        results.wait_for(
             lambda: control.probe(settings.model, "1").healthy, LIMIT_S, "the watchdog to reload the version"
         )
     stream(installed.version)
     assert failed_requests(stack, settings.model, installed.version) == before
 
 
-def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
+def assert_equals_offline_inference(image: ImagePredicted, data: bytes, settings: Settings, folder: Path) -> None:
     """The stream's scores equal those of offline inference: same frame, same graph, float16."""
-    assert answer.prediction is not None
-    version = answer.prediction.version
+    assert image.prediction is not None
+    version = image.prediction.version
     card = read_installed_card(settings.model_repository, settings.model, version)
     (folder / "photograph.jpg").write_bytes(data)
     frame = load_frame(folder / "photograph.jpg", card.frame)
@@ -167,11 +174,11 @@ def must_equal_the_recipes(answer: ImagePredicted, data: bytes, settings: Settin
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     whole, windows = session.run([card.whole, card.windows], {card.input: frame[np.newaxis]})
     # Half a unit in float16's last place, and as much for another order of sums.
-    np.testing.assert_allclose(answer.prediction.whole.unpack(), whole[0], atol=1e-6, rtol=2e-3)
-    np.testing.assert_allclose(answer.prediction.windows.unpack(), windows[0], atol=1e-6, rtol=2e-3)
+    np.testing.assert_allclose(image.prediction.whole.unpack(), whole[0], atol=1e-6, rtol=2e-3)
+    np.testing.assert_allclose(image.prediction.windows.unpack(), windows[0], atol=1e-6, rtol=2e-3)
 
 
-def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
+def test_a_refused_or_killed_installation_does_not_change_the_served_version(
     models: Models,
     upload: Callable[[str, bytes], str],
     predicted: Callable[..., ImagePredicted],
@@ -188,7 +195,7 @@ def test_what_is_refused_or_killed_half_way_leaves_the_served_version(
     line = [sys.executable, "-c", killed, str(tmp_path / "package"), str(settings.model_repository), settings.model]
     assert subprocess.run(line, check=False, timeout=LIMIT_S).returncode == -9
     (tmp_path / "package" / "labels.json").unlink()
-    refused = models("install", str(tmp_path / "package"), "--name", settings.model, well=False)
+    refused = models("install", str(tmp_path / "package"), "--name", settings.model, succeeds=False)
 
     assert "no labels.json" in refused.stderr
     lines = json.loads(models("list", "--json").stdout)
@@ -203,35 +210,35 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     models: Models,
     installed: ModelCard,
     stream: Callable[[str], ImagePredicted],
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
     tmp_path: Path,
 ) -> None:
     models("shadow", "start", installed.name)
     stream("1")
-    shadow = witness.wait_for(
+    shadow = results.wait_for(
         lambda: next((row for row in json.loads(models("shadow", "status", "--json").stdout) if row["answers"]), None),
         LIMIT_S,
-        "answers of the shadow",
+        "predictions by the shadow",
     )
     live = f"{settings.model}@1"
     page = tmp_path / "page.html"
 
-    def both() -> dict[str, int]:
+    def compare() -> dict[str, int]:
         return json.loads(models("compare", live, installed.name, "--output", str(page), "--json").stdout)  # type: ignore[no-any-return]
 
     assert (shadow["shadow"], shadow["running"]) == (installed.name, True)
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    behind = sorted(os.getpriority(os.PRIO_PROCESS, pid) - own for pid in stubs(stack))
-    assert behind == [0, min(10, 19 - own)], "live goes first"
-    found = both()
-    assert found["both"] and found["differ"] == found["both"], "they have no taxon in common"
+    own_priority = os.getpriority(os.PRIO_PROCESS, 0)
+    relative_priorities = sorted(os.getpriority(os.PRIO_PROCESS, pid) - own_priority for pid in stubs(stack))
+    assert relative_priorities == [0, min(10, 19 - own_priority)], "live goes first"
+    comparison = compare()
+    assert comparison["both"] and comparison["differ"] == comparison["both"], "they have no taxon in common"
     assert "data:image/jpeg" in page.read_text()
     models("shadow", "stop", installed.name, "--drop")
     assert json.loads(models("shadow", "status", "--json").stdout) == []
     sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
-    answers = [witness.wait_for(lambda k=key: witness.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
-    assert {answer.prediction.version for answer in answers if answer.prediction} == {"1"}
+    images = [results.wait_for(lambda k=key: results.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
+    assert {image.prediction.version for image in images if image.prediction} == {"1"}
 
 
 @pytest.fixture
@@ -269,7 +276,7 @@ def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_the_examples_of_the_predict_service_say_what_the_stream_says(
+def test_the_documented_examples_give_the_scores_of_the_stream(
     example: Callable[..., str],
     upload: Callable[[str, bytes], str],
     predicted: Callable[..., ImagePredicted],
@@ -282,13 +289,13 @@ def test_the_examples_of_the_predict_service_say_what_the_stream_says(
     assert prediction is not None
     streamed = [(entry.index, entry.score) for entry in prediction.top[:3]]
 
-    for answers in (by_curl, by_python):
-        found = [(int(answer.split(":")[1]), float(answer.split(":")[0])) for answer in answers]
-        assert [index for index, _ in found] == [index for index, _ in streamed]
-        assert [score for _, score in found] == pytest.approx([score for _, score in streamed], abs=1e-4)
+    for lines in (by_curl, by_python):
+        parsed = [(int(line.split(":")[1]), float(line.split(":")[0])) for line in lines]
+        assert [index for index, _ in parsed] == [index for index, _ in streamed]
+        assert [score for _, score in parsed] == pytest.approx([score for _, score in streamed], abs=1e-4)
 
 
-def test_an_imported_model_of_2498_labels_answers_in_the_stream(
+def test_an_imported_model_with_2498_labels_predicts_in_the_stream(
     models: Models,
     stream: Callable[[str], ImagePredicted],
     settings: Settings,
@@ -318,7 +325,7 @@ def test_an_imported_model_of_2498_labels_answers_in_the_stream(
         models("remove", name)
 
 
-def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
+def test_a_model_of_another_name_is_served_and_the_stream_keeps_its_own(
     models: Models, stream: Callable[[str], ImagePredicted], settings: Settings, tmp_path: Path
 ) -> None:
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
@@ -328,9 +335,9 @@ def test_a_model_of_another_name_is_served_and_the_stream_goes_on_with_its_own(
     output = models("promote", f"{name}@1").stdout
     assert "is live" not in output
     assert f"--name {settings.model}" in output
-    answer = stream("1")
-    assert answer.prediction is not None
-    assert answer.prediction.model == settings.model
+    image = stream("1")
+    assert image.prediction is not None
+    assert image.prediction.model == settings.model
     rows = json.loads(models("list", "--json").stdout)
     assert [f"{row['model']}@{row['version']}" for row in rows if row["in_stream"]] == [f"{settings.model}@1"]
     with ModelControl(settings) as control:

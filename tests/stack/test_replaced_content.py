@@ -1,4 +1,4 @@
-"""One verdict, always of that photograph: objects that change, come back, move away; versions of objects; pages."""
+"""Objects that are overwritten, versioned, moved or lost: every result and page shows the content it belongs to."""
 
 import dataclasses
 import hashlib
@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.stack.conftest import KIND
 from tests.stack.photographs import fresh_photograph, photograph
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from uncia import ids
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url, thumbnails_from_store
@@ -37,34 +37,34 @@ Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
 Settled = Callable[..., list[BurstResolved]]
 Reconcile = Callable[..., list[dict[str, Any]]]
-AnswerTo = Callable[[str, str], ImagePredicted]
+PredictionOf = Callable[[str, str], ImagePredicted]
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
 
-def current_bursts(witness: Witness, camera: str) -> list[BurstResolved]:
-    """A camera's bursts that are in use."""
-    return [burst for burst in witness.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
+def current_bursts(results: ResultConsumer, camera: str) -> list[BurstResolved]:
+    """A camera's bursts that are not superseded."""
+    return [burst for burst in results.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
 
 
 @pytest.fixture
-def answer_to(witness: Witness, settings: Settings) -> AnswerTo:
-    """The newest answer to one content under one key; waits for the first."""
+def prediction_of(results: ResultConsumer, settings: Settings) -> PredictionOf:
+    """The latest prediction or rejection of one content under one key; waits for the first."""
 
     def wait(key: str, etag: str) -> ImagePredicted:
         upload_id = ids.upload_id(settings.bucket, key, etag)
 
-        def found() -> list[ImagePredicted]:
-            return [answer for answer in witness.predictions(key) if answer.upload_id == upload_id]
+        def matching() -> list[ImagePredicted]:
+            return [image for image in results.predictions(key) if image.upload_id == upload_id]
 
-        return witness.wait_for(found, 40, f"an answer to {key} with ETag {etag}")[-1]
+        return results.wait_for(matching, 40, f"a prediction of {key} with ETag {etag}")[-1]
 
     return wait
 
 
 @pytest.fixture
 def announce(settings: Settings) -> Iterator[Callable[[str, str, int], None]]:
-    """Announce a content under a key, whatever is there by now: a notification that was under way for long."""
+    """Send the notification of a content under a key, as if it were delayed: the key may hold other content by now."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
 
     def send(key: str, etag: str, size: int) -> None:
@@ -78,7 +78,7 @@ def announce(settings: Settings) -> Iterator[Callable[[str, str, int], None]]:
 
 @pytest.fixture
 def versioned(store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
-    """The upload bucket keeps versions for as long as the test runs."""
+    """Enable versioning of the upload bucket during the test."""
 
     def switch(status: str) -> None:
         store.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": status})
@@ -104,15 +104,20 @@ def uncia(stack: Stack) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_an_announced_content_that_was_overwritten_is_answered_with_nothing_of_its_successor(
-    upload: Upload, announce: Any, answer_to: AnswerTo, reconcile: Reconcile, witness: Witness, station: str
+def test_the_result_of_overwritten_content_has_nothing_of_the_new_content(
+    upload: Upload,
+    announce: Any,
+    prediction_of: PredictionOf,
+    reconcile: Reconcile,
+    results: ResultConsumer,
+    station: str,
 ) -> None:
     key, first, second = f"{station}/cam/IMG_0001.JPG", photograph(700), photograph(701, size=(1280, 960))
     now = upload(key, second)
     before = hashlib.md5(first, usedforsecurity=False).hexdigest()
     announce(key, before, len(first))
 
-    old, new = answer_to(key, before), answer_to(key, now)
+    old, new = prediction_of(key, before), prediction_of(key, now)
     assert old.rejection is not None
     assert old.rejection.reason == "object-changed"
     assert (old.etag, old.size, old.sha256, old.prediction) == (before, len(first), None, None)
@@ -123,44 +128,44 @@ def test_an_announced_content_that_was_overwritten_is_answered_with_nothing_of_i
     assert reconcile("--prefix", station)[-1]["zero"]
 
 
-def test_an_overwritten_photograph_whose_notification_was_lost_is_answered_by_what_stands_there(
-    upload: Upload, announce: Any, answer_to: AnswerTo, reconcile: Reconcile, station: str
+def test_a_photograph_that_is_overwritten_and_restored_gets_the_prediction_of_its_current_content(
+    upload: Upload, announce: Any, prediction_of: PredictionOf, reconcile: Reconcile, station: str
 ) -> None:
     key = f"{station}/cam/IMG_0001.JPG"
     etags = [upload(key, photograph(seed)) for seed in (702, 703, 702)]
     assert etags[0] == etags[2]
     for etag in etags:
-        answer_to(key, etag)
+        prediction_of(key, etag)
     deadline = time.monotonic() + 60
     while not (last := reconcile("--prefix", station)[-1])["zero"]:
         assert time.monotonic() < deadline, last
-    assert answer_to(key, etags[2]).sha256 == ids.content_hash(photograph(702))
+    assert prediction_of(key, etags[2]).sha256 == ids.content_hash(photograph(702))
 
 
 @pytest.mark.parametrize("share", [0, 0.6], ids=["empty", "half"])
-def test_a_photograph_that_was_stored_in_part_and_then_whole_is_one_readable_frame(
-    upload: Upload, answer_to: AnswerTo, settled: Settled, witness: Witness, station: str, share: float
+def test_a_partial_photograph_overwritten_by_the_complete_one_is_one_readable_frame(
+    upload: Upload, prediction_of: PredictionOf, settled: Settled, results: ResultConsumer, station: str, share: float
 ) -> None:
-    key, whole = f"{station}/cam/IMG_0001.JPG", photograph(704)
-    part = upload(key, whole[: int(share * len(whole))])
-    assert answer_to(key, part).rejection is not None
-    etag = upload(key, whole)
-    answer_to(key, etag)
+    key, complete = f"{station}/cam/IMG_0001.JPG", photograph(704)
+    part = upload(key, complete[: int(share * len(complete))])
+    assert prediction_of(key, part).rejection is not None
+    etag = upload(key, complete)
+    prediction_of(key, etag)
 
     def assessed() -> list[BurstResolved]:
         return [burst for burst in settled(f"{station}/cam") if burst.verdict is not None]
 
-    (burst,) = witness.wait_for(assessed, 45, "the burst of the whole photograph")
+    (burst,) = results.wait_for(assessed, 45, "the burst of the whole photograph")
     assert (len(burst.frames), burst.unreadable) == (1, 0)
     assert burst.frames[0].upload_id == ids.upload_id(burst.frames[0].bucket, key, etag)
 
 
-def test_each_version_is_answered_under_its_own_key_and_deletions_are_no_photographs(
+def test_each_object_version_is_predicted_and_deletions_are_not_uploads(
     versioned: ObjectStore,
-    answer_to: AnswerTo,
+    prediction_of: PredictionOf,
     predicted: Predicted,
     reconcile: Reconcile,
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
     station: str,
 ) -> None:
@@ -169,26 +174,26 @@ def test_each_version_is_answered_under_its_own_key_and_deletions_are_no_photogr
     for data in contents:
         put = client.put_object(Bucket=settings.bucket, Key=key, Body=data)
         versions.append((put["ETag"].strip('"'), put["VersionId"]))
-    answers = [answer_to(key, etag) for etag, _ in versions]
-    for answer, data, (etag, version_id) in zip(answers, contents, versions, strict=True):
-        assert (answer.camera, answer.version_id, answer.etag) == (f"{station}/cam", version_id, etag)
-        assert answer.sha256 == ids.content_hash(data)
-        assert (answer.capture.time, answer.capture.time_source) == (datetime(2026, 5, 14, 21, 36), "key")
+    images = [prediction_of(key, etag) for etag, _ in versions]
+    for image, data, (etag, version_id) in zip(images, contents, versions, strict=True):
+        assert (image.camera, image.version_id, image.etag) == (f"{station}/cam", version_id, etag)
+        assert image.sha256 == ids.content_hash(data)
+        assert (image.capture.time, image.capture.time_source) == (datetime(2026, 5, 14, 21, 36), "key")
 
     client.delete_object(Bucket=settings.bucket, Key=key)
     client.delete_object(Bucket=settings.bucket, Key=key, VersionId=versions[0][1])
     client.put_object(Bucket=settings.bucket, Key=marker, Body=photograph(712))
     predicted(marker)
-    assert len({answer.upload_id for answer in witness.predictions(key)}) == 2
-    assert witness.refused(lambda letter: station.encode() in (letter.key or b"")) == []
-    before = len(witness.predictions(key))
+    assert len({image.upload_id for image in results.predictions(key)}) == 2
+    assert results.dead_letters(lambda letter: station.encode() in (letter.key or b"")) == []
+    before = len(results.predictions(key))
     counts = reconcile("--prefix", station)[-1]
     assert (counts["zero"], counts["stored"]) == (True, 1)
-    assert len(witness.predictions(key)) == before
+    assert len(results.predictions(key)) == before
 
 
-def test_a_version_that_was_announced_late_is_read_though_a_newer_one_stands_there(
-    versioned: ObjectStore, announce: Any, answer_to: AnswerTo, settings: Settings, station: str
+def test_a_version_that_was_announced_late_is_read_although_a_newer_one_exists(
+    versioned: ObjectStore, announce: Any, prediction_of: PredictionOf, settings: Settings, station: str
 ) -> None:
     key, old, new = f"{station}/cam/a.jpg", photograph(713), photograph(714)
     put = versioned.client.put_object(Bucket=settings.bucket, Key=key, Body=old)
@@ -198,11 +203,11 @@ def test_a_version_that_was_announced_late_is_read_though_a_newer_one_stands_the
     assert read.data == old
     with pytest.raises(ObjectChanged):
         versioned.read(settings.bucket, key, max_bytes=1 << 20, etag=etag)
-    assert answer_to(key, etag).sha256 == ids.content_hash(old)
+    assert prediction_of(key, etag).sha256 == ids.content_hash(old)
 
 
-def test_a_large_version_and_one_stored_while_versioning_was_suspended_have_the_ids_of_the_listing(
-    versioned: ObjectStore, answer_to: AnswerTo, reconcile: Reconcile, settings: Settings, station: str
+def test_multipart_and_null_versions_have_the_version_ids_of_the_listing(
+    versioned: ObjectStore, prediction_of: PredictionOf, reconcile: Reconcile, settings: Settings, station: str
 ) -> None:
     large, plain = f"{station}/cam/large.jpg", f"{station}/cam/plain.jpg"
     parts = TransferConfig(multipart_threshold=5 * 1_048_576, multipart_chunksize=5 * 1_048_576)
@@ -210,14 +215,14 @@ def test_a_large_version_and_one_stored_while_versioning_was_suspended_have_the_
     versioned.client.upload_fileobj(io.BytesIO(data), settings.bucket, large, Config=parts)
     etag = versioned.etag(settings.bucket, large)
     assert etag.endswith("-2")
-    assert answer_to(large, etag).version_id not in (None, "null")
+    assert prediction_of(large, etag).version_id not in (None, "null")
 
     versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(716))
     versioned.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": "Suspended"})
     for seed in (717, 718):
         put = versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(seed))
-    answer = answer_to(plain, put["ETag"].strip('"'))
-    assert (answer.version_id, answer.sha256) == ("null", ids.content_hash(photograph(718)))
+    image = prediction_of(plain, put["ETag"].strip('"'))
+    assert (image.version_id, image.sha256) == ("null", ids.content_hash(photograph(718)))
     counts = reconcile("--prefix", station)[-1]
     assert (counts["zero"], counts["stored"]) == (True, 2)
 
@@ -225,51 +230,58 @@ def test_a_large_version_and_one_stored_while_versioning_was_suspended_have_the_
 def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_wrong_one(
     store: ObjectStore,
     upload: Upload,
-    answer_to: AnswerTo,
+    prediction_of: PredictionOf,
     reconcile: Reconcile,
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
     station: str,
 ) -> None:
-    wrong, right, kept = (f"{station}/{name}/IMG_0001.JPG" for name in ("wrong", "right", "kept"))
+    wrong, right, deleted_key = (f"{station}/{name}/IMG_0001.JPG" for name in ("wrong", "right", "kept"))
     etag = upload(wrong, fresh_photograph())
-    deleted = upload(kept, fresh_photograph())
-    answer_to(wrong, etag)
-    answer_to(kept, deleted)
+    deleted_etag = upload(deleted_key, fresh_photograph())
+    prediction_of(wrong, etag)
+    prediction_of(deleted_key, deleted_etag)
     store.client.copy_object(Bucket=settings.bucket, Key=right, CopySource={"Bucket": settings.bucket, "Key": wrong})
-    for key in (wrong, kept):
+    for key in (wrong, deleted_key):
         store.client.delete_object(Bucket=settings.bucket, Key=key)
-    assert answer_to(right, etag).prediction is not None
+    assert prediction_of(right, etag).prediction is not None
 
     def withdrawn() -> bool:
-        # The part that runs for ever may have been first.
+        # The supervised reconcile part may have been first.
         reconcile("--prefix", station)
-        rejection = witness.predictions(wrong)[-1].rejection
+        rejection = results.predictions(wrong)[-1].rejection
         return rejection is not None and rejection.reason == "object-moved"
 
-    witness.wait_for(withdrawn, 60, "the withdrawal of the wrong camera's upload")
-    assert right in str(witness.predictions(wrong)[-1].rejection)
-    assert witness.predictions(kept)[-1].prediction is not None
-    witness.wait_for(
-        lambda: not current_bursts(witness, f"{station}/wrong"), 40, "the wrong camera's burst to be withdrawn"
+    results.wait_for(withdrawn, 60, "the withdrawal of the wrong camera's upload")
+    assert right in str(results.predictions(wrong)[-1].rejection)
+    assert results.predictions(deleted_key)[-1].prediction is not None
+    results.wait_for(
+        lambda: not current_bursts(results, f"{station}/wrong"), 40, "the wrong camera's burst to be withdrawn"
     )
-    assert current_bursts(witness, f"{station}/right")
-    assert current_bursts(witness, f"{station}/kept")
+    assert current_bursts(results, f"{station}/right")
+    assert current_bursts(results, f"{station}/kept")
     assert reconcile("--prefix", station)[-1]["zero"]
 
 
 def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_the_old_camera(
-    stack: Stack, upload: Upload, answer_to: AnswerTo, witness: Witness, settings: Settings, station: str
+    stack: Stack, upload: Upload, prediction_of: PredictionOf, results: ResultConsumer, settings: Settings, station: str
 ) -> None:
     names = ["DCIM/a.jpg", "DCIM/100/b.jpg"]
     etags = {name: upload(f"{station}/wrong/{name}", fresh_photograph()) for name in names}
     for name, etag in etags.items():
-        answer_to(f"{station}/wrong/{name}", etag)
+        prediction_of(f"{station}/wrong/{name}", etag)
     identity = stack.require_identity()
-    at = {part: f"127.0.0.1:{identity.ports[part]}.{identity.ports[f'{part}_grpc']}" for part in ("master", "filer")}
+    addresses = {
+        part: f"127.0.0.1:{identity.ports[part]}.{identity.ports[f'{part}_grpc']}" for part in ("master", "filer")
+    }
     folder = f"/buckets/{settings.bucket}/{station}"
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "weed"), "shell", f"-master={at['master']}", f"-filer={at['filer']}"],
+        [
+            str(Path(sys.executable).parent / "weed"),
+            "shell",
+            f"-master={addresses['master']}",
+            f"-filer={addresses['filer']}",
+        ],
         input=f"fs.mkdir {folder}/right\nfs.mv {folder}/wrong/DCIM {folder}/right/DCIM\nexit\n",
         cwd=stack.folder / "run",
         capture_output=True,
@@ -279,73 +291,73 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
     assert done.returncode == 0, done.stderr
 
     for name, etag in etags.items():
-        assert answer_to(f"{station}/right/{name}", etag).prediction is not None
+        assert prediction_of(f"{station}/right/{name}", etag).prediction is not None
 
         def moved(name: str = name) -> bool:
-            rejection = witness.predictions(f"{station}/wrong/{name}")[-1].rejection
+            rejection = results.predictions(f"{station}/wrong/{name}")[-1].rejection
             return rejection is not None and rejection.reason == "object-moved"
 
-        witness.wait_for(moved, 40, f"the withdrawal of {name}")
-    witness.wait_for(
-        lambda: not current_bursts(witness, f"{station}/wrong"), 40, "the old camera's burst to be withdrawn"
+        results.wait_for(moved, 40, f"the withdrawal of {name}")
+    results.wait_for(
+        lambda: not current_bursts(results, f"{station}/wrong"), 40, "the old camera's burst to be withdrawn"
     )
-    assert current_bursts(witness, f"{station}/right")
+    assert current_bursts(results, f"{station}/right")
 
 
 def test_thumbnails_show_the_content_that_was_predicted(
-    versioned: ObjectStore, upload: Upload, answer_to: AnswerTo, settings: Settings, station: str
+    versioned: ObjectStore, upload: Upload, prediction_of: PredictionOf, settings: Settings, station: str
 ) -> None:
     load, contents = thumbnails_from_store(settings), [photograph(730), photograph(731)]
-    kept, lost, gone = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
+    current, lost, deleted = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
     assessed: dict[str, AssessedContent] = {}
-    for key in (kept, lost, gone):
-        assessed[key] = AssessedContent.of_prediction(answer_to(key, upload(key, contents[0])))
-        if key != gone:
+    for key in (current, lost, deleted):
+        assessed[key] = AssessedContent.of_prediction(prediction_of(key, upload(key, contents[0])))
+        if key != deleted:
             upload(key, contents[1])
-    for key in (lost, gone):
+    for key in (lost, deleted):
         version_id = assessed[key].version_id
         assert version_id is not None
         versioned.client.delete_object(Bucket=settings.bucket, Key=key, VersionId=version_id)
 
-    assert load(assessed[kept]).url == thumbnail_url(contents[0])
-    without_version = dataclasses.replace(assessed[kept], version_id=None)
+    assert load(assessed[current]).url == thumbnail_url(contents[0])
+    without_version = dataclasses.replace(assessed[current], version_id=None)
     assert load(without_version).url == thumbnail_url(contents[0])
     assert (load(assessed[lost]).url, load(assessed[lost]).missing) == (None, REPLACED)
-    assert (load(assessed[gone]).url, load(assessed[gone]).missing) == (None, GONE)
+    assert (load(assessed[deleted]).url, load(assessed[deleted]).missing) == (None, GONE)
 
 
-def test_a_report_shows_no_other_picture_and_starts_no_program_for_a_rejected_file(
-    upload: Upload, answer_to: AnswerTo, settled: Settled, uncia: Any, station: str, tmp_path: Path
+def test_a_report_shows_only_the_predicted_content_and_starts_no_program_for_a_rejected_file(
+    upload: Upload, prediction_of: PredictionOf, settled: Settled, uncia: Any, station: str, tmp_path: Path
 ) -> None:
-    shade = np.zeros((600, 800, 3), np.uint8)
-    shade[:, :400] = (250, 120, 0)
-    out = io.BytesIO()
-    Image.fromarray(shade).save(out, "JPEG")
-    key, second = f"{station}/cam/photo.jpg", out.getvalue()
-    answer_to(key, upload(key, photograph(740)))
-    answer_to(key, upload(key, second))
+    pixels = np.zeros((600, 800, 3), np.uint8)
+    pixels[:, :400] = (250, 120, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    key, second = f"{station}/cam/photo.jpg", buffer.getvalue()
+    prediction_of(key, upload(key, photograph(740)))
+    prediction_of(key, upload(key, second))
     postscript = f"{station}/cam/postscript.jpg"
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\nshowpage\n%%EOF\n"
-    answer_to(postscript, upload(postscript, eps))
+    prediction_of(postscript, upload(postscript, eps))
 
-    started = tmp_path / "started"
+    marker = tmp_path / "started"
     ghostscript = tmp_path / "bin" / "gs"
     ghostscript.parent.mkdir()
-    ghostscript.write_text(f"#!/bin/sh\ntouch '{started}'\n")
+    ghostscript.write_text(f"#!/bin/sh\ntouch '{marker}'\n")
     ghostscript.chmod(0o700)
     page = tmp_path / "page.html"
     done = uncia("report", "-o", str(page), PATH=f"{ghostscript.parent}:{os.environ['PATH']}")
 
     assert done.returncode == 0, done.stderr
     html = page.read_text()
-    assert not started.exists()
-    picture = thumbnail_url(second)
-    assert picture is not None
-    assert html.count(picture) == 1
+    assert not marker.exists()
+    thumbnail = thumbnail_url(second)
+    assert thumbnail is not None
+    assert html.count(thumbnail) == 1
     assert "image-not-jpeg" in html
 
 
-READERS = {
+COMMANDS = {
     "report": ("report", "-o", "{folder}/page.html"),
     "watch": ("watch", "--until-end"),
     "watch as JSON": ("watch", "--until-end", "--json"),
@@ -360,10 +372,10 @@ READERS = {
 
 
 @pytest.fixture(scope="module")
-def littered(settings: Settings) -> Settings:
-    """A namespace whose every topic holds what is no event."""
-    alone = settings.model_copy(update={"namespace": f"litter-{uuid.uuid4().hex[:8]}", "partitions": 1})
-    create_topics(alone)
+def invalid_messages(settings: Settings) -> Settings:
+    """A namespace with invalid messages on every topic."""
+    isolated = settings.model_copy(update={"namespace": f"litter-{uuid.uuid4().hex[:8]}", "partitions": 1})
+    create_topics(isolated)
     producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
     junk = [
         b"junk",
@@ -378,20 +390,20 @@ def littered(settings: Settings) -> Settings:
         b'{"a":1e999}',
     ]
     for topic in TOPICS:
-        name = topic.full_name(alone)
+        name = topic.full_name(isolated)
         bodies = [*junk, b'{"event":"%s"}' % topic.name.encode(), b'{"event":"%s","size":"x"}' % topic.name.encode()]
         for body in bodies:
             producer.send(name, body, b"\xff[/x]\x1b", [("h", b"\xff"), ("__connect.errors.offset", b"x")])
         producer.send(name, None, b"s/c")
     producer.flush()
     producer.close()
-    return alone
+    return isolated
 
 
-@pytest.mark.parametrize("command", READERS.values(), ids=READERS.keys())
-def test_one_message_that_is_no_event_ends_no_reader(
-    uncia: Any, littered: Settings, tmp_path: Path, command: tuple[str, ...]
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_invalid_messages_fail_no_command(
+    uncia: Any, invalid_messages: Settings, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    done = uncia(*(word.format(folder=tmp_path) for word in command), UNCIA_NAMESPACE=littered.namespace)
+    done = uncia(*(word.format(folder=tmp_path) for word in command), UNCIA_NAMESPACE=invalid_messages.namespace)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Replays on the real stack: parallel to live, resumed after a kill, promoted once, dropped without a trace."""
+"""Replays on the real stack: parallel to live, resumed after a kill, promoted once, dropped completely."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from kafka import KafkaAdminClient
 from tests.stack.containers import ContainerStack
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
-from tests.stack.witness import is_junk
+from tests.stack.result_consumer import is_junk
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
@@ -33,7 +33,7 @@ from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
-BEGAN = datetime(2026, 5, 1, 10)
+START = datetime(2026, 5, 1, 10)
 LIMIT_S = 120
 
 
@@ -45,10 +45,10 @@ class Commands:
         self.folder = folder
 
     def __call__(self, *arguments: str) -> str:
-        """What it prints; it must succeed."""
+        """Run a command that must succeed; returns what it prints."""
         environment = self.environment
         if arguments[0] == "promote":
-            # No test waits a quarter of an hour until live forgets its bursts.
+            # Live may revise a burst for a quarter of an hour; no test waits that long.
             environment = {**environment, "UNCIA_BURST_LATENESS_S": "0"}
         done = subprocess.run(
             self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
@@ -56,8 +56,8 @@ class Commands:
         assert done.returncode == 0, f"uncia replay {' '.join(arguments)}: {done.stderr[-3000:]}"
         return done.stdout
 
-    def refused(self, *arguments: str) -> str:
-        """What it says, all of it; it must fail."""
+    def run_refused(self, *arguments: str) -> str:
+        """Run a command that must fail; returns its output and errors."""
         done = subprocess.run(
             self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=self.environment, check=False
         )
@@ -65,11 +65,11 @@ class Commands:
         return done.stdout + done.stderr
 
     def json(self, *arguments: str) -> Any:
-        """The same, read."""
+        """Run a command with `--json`; returns its decoded output."""
         return json.loads(self(*arguments, "--json"))
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Begin and do not wait."""
+        """Start a replay without waiting for its end."""
         with (self.folder / "start.log").open("ab") as log:
             return subprocess.Popen(self.line("start", *arguments), env=self.environment, stdout=log, stderr=log)
 
@@ -85,7 +85,7 @@ def name() -> str:
 
 @pytest.fixture
 def replay(stack: Stack | ContainerStack, tmp_path: Path, name: str) -> Iterator[Commands]:
-    """The commands; what a failed test leaves is dropped."""
+    """The commands; the replay of a failed test is dropped."""
     if not isinstance(stack, Stack):
         pytest.skip("a replay runs its workers as processes of this machine")
     commands = Commands(stack, tmp_path)
@@ -96,7 +96,7 @@ def replay(stack: Stack | ContainerStack, tmp_path: Path, name: str) -> Iterator
 
 @pytest.fixture
 def other_model(settings: Settings) -> Iterator[str]:
-    """The same network under another name, with other words for what it sees."""
+    """The same network under another name, with other labels."""
     name = f"test_{uuid.uuid4().hex[:8]}"
     folder = settings.model_repository / name
     try:
@@ -116,10 +116,10 @@ def other_model(settings: Settings) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def play(upload: Callable[[str, bytes], str], station: str, bursts: int, frames: int) -> None:
-    """Put bursts of a camera into the store, an hour apart, under keys as the gateway gives them."""
+def upload_bursts(upload: Callable[[str, bytes], str], station: str, bursts: int, frames: int) -> None:
+    """Upload bursts of a camera, an hour apart, under keys like the gateway's."""
     for number in range(bursts * frames):
-        taken = BEGAN + timedelta(hours=number // frames, seconds=number % frames)
+        taken = START + timedelta(hours=number // frames, seconds=number % frames)
         data = photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}")
         upload(f"{station}/north/{taken:%Y/%m/%d/%Y%m%dT%H%M%S}-{content_hash(data)[:16]}.jpg", data)
 
@@ -128,37 +128,37 @@ def namespaced(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"namespace": f"replay-{name}"})
 
 
-def answers(settings: Settings) -> list[str]:
-    """Upload ids in the order of their answers."""
+def predicted_upload_ids(settings: Settings) -> list[str]:
+    """Upload ids in the order of their predictions."""
     messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
     return [ImagePredicted.from_bytes(message.value).upload_id for message in messages if not is_junk(message)]
 
 
 def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
     """The newest revision of each burst."""
-    found: dict[str, BurstResolved] = {}
+    newest: dict[str, BurstResolved] = {}
     for message in read_topics(settings, (BURST_RESOLVED,), from_beginning=True, until_end=True):
         if is_junk(message):
             continue
         burst = BurstResolved.from_bytes(message.value)
-        if burst.revision >= (found[burst.burst_id].revision if burst.burst_id in found else 0):
-            found[burst.burst_id] = burst
-    return found
+        if burst.revision >= (newest[burst.burst_id].revision if burst.burst_id in newest else 0):
+            newest[burst.burst_id] = burst
+    return newest
 
 
 def processes_of(mark: str) -> list[int]:
     """Pids of a replay's workers."""
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if f"{MARK_VARIABLE}={mark}".encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
+                pids.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
-def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
+def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     replay: Commands,
     name: str,
     station: str,
@@ -168,22 +168,22 @@ def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
     wait_for: Callable[..., object],
     tmp_path: Path,
 ) -> None:
-    play(upload, station, bursts=3, frames=4)
+    upload_bursts(upload, station, bursts=3, frames=4)
     live = {burst.burst_id: burst for burst in settled(f"{station}/north", 3, 120)}
-    until = BEGAN + timedelta(hours=1, minutes=30)
+    until = START + timedelta(hours=1, minutes=30)
 
     done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
                        "--settings", "certain_from=0")  # fmt: skip
     assert (done["copied"], done["bursts"], done["open"], done["dead_letters"]) == (8, 2, 0, 0)
 
     page = tmp_path / "page.html"
-    found = replay.json("diff", name, "--output", str(page))
-    assert {kind: count for kind, count in found["kinds"].items() if count} == {"relabelled": 2}
+    diff = replay.json("diff", name, "--output", str(page))
+    assert {kind: count for kind, count in diff["kinds"].items() if count} == {"relabelled": 2}
     assert page.read_text().count("data:image/jpeg") == 8
     assert "relabelled" in replay("diff", name)
     assert bursts_in(settings).items() >= live.items()
 
-    wait_for(lambda: replay.json("promote", name, "--dry-run")["promoted"] == 2, 120, "live lets go of its bursts")
+    wait_for(lambda: replay.json("promote", name, "--dry-run")["promoted"] == 2, 120, "live to release its bursts")
     assert replay.json("promote", name)["events"] == 2
     after = bursts_in(settings)
     changed = {burst_id for burst_id, burst in live.items() if after[burst_id] != burst}
@@ -203,7 +203,7 @@ def test_what_a_replay_says_differently_is_shown_promoted_once_and_dropped(
     assert name not in {row["replay"] for row in replay.json("list")}
 
 
-def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
+def test_a_killed_replay_resumes_and_loses_nothing(
     replay: Commands,
     name: str,
     station: str,
@@ -213,7 +213,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     settled: Callable[..., list[BurstResolved]],
     stack: Stack,
 ) -> None:
-    play(upload, station, bursts=6, frames=6)
+    upload_bursts(upload, station, bursts=6, frames=6)
     live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 120)}
     arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
 
@@ -222,7 +222,7 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     with connect_to_log(namespaced(settings, name)) as log:
         while not (log.groups() and log.count((IMAGE_PREDICTED,))):
             assert process.poll() is None, (replay.folder / "start.log").read_text()
-            assert time.monotonic() < deadline, "the replay answered nothing"
+            assert time.monotonic() < deadline, "the replay predicted nothing"
     process.kill()
     process.wait()
     mark = json.loads((stack.folder / "replays" / name / "replay.json").read_text())["mark"]
@@ -233,16 +233,16 @@ def test_a_replay_that_is_killed_half_way_goes_on_and_loses_nothing(
     done = replay.json("start", name)
     assert (done["copied"], done["bursts"], done["open"]) == (36, 6, 0)
     assert processes_of(mark) == []
-    assert len(set(answers(namespaced(settings, name)))) == 36
-    found = replay.json("diff", name)
-    assert {kind: count for kind, count in found["kinds"].items() if count} == {"relabelled": 6}
-    assert all(row["replay"].startswith("other ") for row in found["confusion"])
+    assert len(set(predicted_upload_ids(namespaced(settings, name)))) == 36
+    diff = replay.json("diff", name)
+    assert {kind: count for kind, count in diff["kinds"].items() if count} == {"relabelled": 6}
+    assert all(row["replay"].startswith("other ") for row in diff["confusion"])
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
 
 @pytest.mark.timeout(1200)
-def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
+def test_bursts_with_overwritten_or_deleted_photographs_keep_their_verdict(
     replay: Commands,
     name: str,
     station: str,
@@ -262,14 +262,18 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
         taken = datetime(2014, 5, 1, 10 + number // 4, 0, number % 4)
         upload(key, photograph(hash(station) % 1000 * 1000 + number, f"{taken:%Y:%m:%d %H:%M:%S}"))
     closed = [burst.closed_at for burst in settled(camera, 2, 120) if burst.closed_at]
-    wait_for(lambda: datetime.now(UTC) > max(closed) + timedelta(seconds=5), 120, "live to have forgotten the bursts")
+    wait_for(lambda: datetime.now(UTC) > max(closed) + timedelta(seconds=5), 120, "live to release the bursts")
     # A photograph of 2017 under a key of 2014, and one of the other burst deleted, as retention does.
     upload(keys[0], photograph(hash(station) % 1000 * 1000 + 99, "2017:05:01 10:00:00"))
     wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 120, "2017")
     store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
 
     replay.json("start", name, "--station", station)
-    wait_for(lambda: HoldReason.RECENT not in replay.json("promote", name, "--dry-run")["held"], 120, "live lets go")
+    wait_for(
+        lambda: HoldReason.RECENT not in replay.json("promote", name, "--dry-run")["held"],
+        120,
+        "live to release its bursts",
+    )
     before = of_station(settings, station)
     for _ in range(2):
         promoted = replay.json("promote", name)
@@ -285,9 +289,9 @@ def test_what_was_overwritten_or_deleted_since_keeps_its_verdict(
 
 
 def of_station(settings: Settings, station: str) -> dict[str, BurstResolved]:
-    """The newest revision of each burst of a station that stands."""
-    found = bursts_in(settings).items()
-    return {name: b for name, b in found if b.station == station and b.status is not BurstStatus.SUPERSEDED}
+    """The newest revision of each burst of a station, without superseded bursts."""
+    bursts = bursts_in(settings).items()
+    return {name: b for name, b in bursts if b.station == station and b.status is not BurstStatus.SUPERSEDED}
 
 
 @pytest.mark.timeout(1200)
@@ -300,33 +304,33 @@ def test_a_start_that_is_refused_leaves_nothing(
     settled: Callable[..., list[BurstResolved]],
     stack: Stack,
 ) -> None:
-    play(upload, station, bursts=1, frames=2)
+    upload_bursts(upload, station, bursts=1, frames=2)
     settled(f"{station}/north", 1, 120)
-    home = stack.folder / "replays"
-    folders = set(home.glob("*"))
-    for arguments, why in {
+    replays_folder = stack.folder / "replays"
+    folders = set(replays_folder.glob("*"))
+    for arguments, reason in {
         ("--station", station[:-1]): f"did you mean {station}/",
         ("--station", station, "--since", "2026-05-02", "--until", "2026-05-01"): "is not before",
         ("--station", station, "--since", "2026-05-01T12:00:00"): "from 2026-05-01 10:00:00",
         ("--station", station, "--since", "2026-05-01T00:00:00Z"): "time zone",
         ("--station", station, "--model", "no_such_model@1"): "no_such_model",
         ("--station", station, "--settings", "s3_secret_key=hunter2"): "secrets are refused",
-        # Only the worker itself finds out; it says so before it has answered anything.
+        # Only the worker itself can detect this; it reports it before the first prediction.
         ("--station", station, "--settings", "ensemble_rule=stacked",
          "--settings", "ensemble_weights=/no/file"): "the worker bursts does not start",
     }.items():  # fmt: skip
-        output = replay.refused("start", name, *arguments)
-        assert why in output, output
+        output = replay.run_refused("start", name, *arguments)
+        assert reason in output, output
         assert "Traceback" not in output
         assert "hunter2" not in output
         assert not [topic for topic in existing_topics(settings) if name in topic]
         with connect_to_log(namespaced(settings, name)) as log:
             assert log.groups() == []
-        assert set(home.glob("*")) == folders
+        assert set(replays_folder.glob("*")) == folders
         assert name not in {row["replay"] for row in replay.json("list")}
 
 
-def test_since_and_until_are_by_the_cameras_clock_whatever_the_key_says(
+def test_since_and_until_select_by_capture_time_and_not_by_key(
     replay: Commands,
     name: str,
     station: str,
@@ -342,7 +346,7 @@ def test_since_and_until_are_by_the_cameras_clock_whatever_the_key_says(
     assert done["copied"] == 2
 
 
-def test_a_run_whose_topic_is_deleted_ends_with_the_reason(
+def test_a_replay_whose_topic_is_deleted_fails_with_the_reason(
     replay: Commands,
     name: str,
     station: str,
@@ -350,14 +354,14 @@ def test_a_run_whose_topic_is_deleted_ends_with_the_reason(
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
 ) -> None:
-    play(upload, station, bursts=2, frames=2)
+    upload_bursts(upload, station, bursts=2, frames=2)
     settled(f"{station}/north", 2, 120)
     process = replay.start(name, "--station", station)
     deadline = time.monotonic() + LIMIT_S
     with connect_to_log(namespaced(settings, name)) as log:
         while not log.groups():
             assert process.poll() is None, (replay.folder / "start.log").read_text()
-            assert time.monotonic() < deadline, "it does not begin"
+            assert time.monotonic() < deadline, "the replay does not start"
     deleted = IMAGE_PREDICTED.full_name(namespaced(settings, name))
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     admin.delete_topics([deleted])

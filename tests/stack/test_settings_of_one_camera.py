@@ -14,7 +14,7 @@ import pytest
 from tests.stack.containers import ContainerStack
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
-from tests.stack.witness import Witness
+from tests.stack.result_consumer import ResultConsumer
 from uncia.events import BurstResolved, BurstStatus, FrameLate, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
@@ -54,35 +54,35 @@ def uncia(environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def shoot(upload: Upload, predicted: Predicted, station: str) -> Callable[..., ImagePredicted]:
-    """Uploads a photograph that a camera of the station took so many seconds after ten, and waits for its answer."""
+def upload_photograph(upload: Upload, predicted: Predicted, station: str) -> Callable[..., ImagePredicted]:
+    """Upload a photograph that was captured `after_s` seconds after ten o'clock, and wait for its prediction."""
 
-    def shoot(camera: str, after_s: float, seed: int) -> ImagePredicted:
+    def upload_photograph(camera: str, after_s: float, seed: int) -> ImagePredicted:
         key = f"{station}/{camera}/{seed}.jpg"
         upload(key, photograph(seed, f"{TAKEN + timedelta(seconds=after_s):%Y:%m:%d %H:%M:%S}"))
         return predicted(key)
 
-    return shoot
+    return upload_photograph
 
 
 def listed(uncia: Run, camera: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in uncia("bursts", "list", "--camera", camera, "--json").splitlines()]
 
 
-def test_the_gaps_of_a_deployment_make_one_burst_and_one_event_where_others_have_two(
+def test_the_gaps_of_a_deployment_join_frames_and_events_that_the_defaults_separate(
     uncia: Run,
     environment: dict[str, str],
-    shoot: Callable[..., ImagePredicted],
+    upload_photograph: Callable[..., ImagePredicted],
     settled: Settled,
     station: str,
     tmp_path: Path,
 ) -> None:
     load_deployment(environment, tmp_path, station, "patient", burstGap=120, eventGap=7200, independenceGap=7200)
-    # All but the same picture, so that all show the same.
+    # Almost identical images, so that all get the same verdict.
     seeds = iter(range(1500, 1500 + 6 * 360, 360))
     for camera in ("patient", "usual"):
         for after_s in (0, 60, 4000):
-            shoot(camera, after_s, next(seeds))
+            upload_photograph(camera, after_s, next(seeds))
 
     patient = settled(f"{station}/patient", 2)
     assert [len(burst.frames) for burst in patient] == [2, 1]
@@ -97,15 +97,15 @@ def test_the_gaps_of_a_deployment_make_one_burst_and_one_event_where_others_have
 
 
 def test_a_burst_is_explained_frame_by_frame_and_revision_by_revision(
-    uncia: Run, shoot: Callable[..., ImagePredicted], settled: Settled, station: str
+    uncia: Run, upload_photograph: Callable[..., ImagePredicted], settled: Settled, station: str
 ) -> None:
-    answers = [shoot("explained", after_s, 1600 + after_s) for after_s in (0, 2, 4)]
+    images = [upload_photograph("explained", after_s, 1600 + after_s) for after_s in (0, 2, 4)]
     (burst,) = settled(f"{station}/explained")
 
     (row,) = listed(uncia, f"{station}/explained")
     assert (row["burst_id"], row["frames"], row["status"]) == (burst.burst_id, 3, "final")
     explanation = json.loads(uncia("bursts", "explain", burst.burst_id, "--json"))
-    assert [frame["image_id"] for frame in explanation["frames"]] == [answer.image_id for answer in answers]
+    assert [frame["image_id"] for frame in explanation["frames"]] == [image.image_id for image in images]
     assert explanation["frames"][1]["joined"] == "within the gap of the frame before"
     assert explanation["revisions"][-1]["status"] == "final"
     assert any(frame["deciding"] for frame in explanation["frames"])
@@ -115,20 +115,20 @@ def test_a_burst_is_explained_frame_by_frame_and_revision_by_revision(
 def test_a_frame_beyond_the_allowed_lateness_is_on_the_late_topic_and_in_the_status(
     uncia: Run,
     environment: dict[str, str],
-    shoot: Callable[..., ImagePredicted],
+    upload_photograph: Callable[..., ImagePredicted],
     settled: Settled,
-    witness: Witness,
+    results: ResultConsumer,
     settings: Settings,
     station: str,
     tmp_path: Path,
 ) -> None:
     load_deployment(environment, tmp_path, station, "slow", burstLateness=1)
-    shoot("slow", 0, 1700)
+    upload_photograph("slow", 0, 1700)
     (missed,) = settled(f"{station}/slow")
     closed = missed.closed_at
     assert closed is not None
-    witness.wait_for(lambda: datetime.now(UTC) > closed + timedelta(seconds=2), 10, "lateness to pass")
-    late = shoot("slow", 5, 1701)
+    results.wait_for(lambda: datetime.now(UTC) > closed + timedelta(seconds=2), 10, "lateness to pass")
+    late = upload_photograph("slow", 5, 1701)
 
     both = settled(f"{station}/slow", 2)
     assert [burst.flags for burst in both] == [(), ("late",)]

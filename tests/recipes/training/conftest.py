@@ -1,4 +1,4 @@
-"""The smallest published backbone, and one head trained on synthetic pictures, for all tests in this folder."""
+"""The smallest published backbone, and one head trained on synthetic images, for all tests in this folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,14 +26,14 @@ def features_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    """The data set and its split."""
+def dataset_and_split(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """The synthetic dataset and its split."""
     return data_set(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="session")
-def trained(drawn, lite0, features_folder):  # type: ignore[no-untyped-def]
+def trained(dataset_and_split, lite0, features_folder):  # type: ignore[no-untyped-def]
     from uncia.training.heads.training import HeadSettings, train_head
 
     settings = HeadSettings(cut="block-5", spec=SPEC, penalty=0.1)
-    return train_head(drawn[1], lite0, settings, features_folder)
+    return train_head(dataset_and_split[1], lite0, settings, features_folder)

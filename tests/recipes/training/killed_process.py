@@ -1,4 +1,4 @@
-"""Run `uncia train …` in a process of its own, and kill it (-9) at a moment that is visible from outside."""
+"""Run `uncia train …` in a separate process, and kill it (-9) at a moment that can be observed from outside."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.paths import ROOT
 
 _LIMIT_S = 120
-"""Machines may be slow; a passing test never waits this long."""
+"""A limit for slow machines; a passing test does not wait this long."""
 
 
 class Command:
@@ -31,13 +31,13 @@ class Command:
     def output(self) -> str:
         return self._log.read_text()
 
-    def kill_when(self, holds: Callable[[], bool], what: str) -> None:
-        """Send SIGKILL as soon as `holds` returns True. Fails where the command ends before."""
-        end = time.monotonic() + _LIMIT_S
+    def kill_when(self, condition: Callable[[], bool], what: str) -> None:
+        """Send SIGKILL as soon as `condition` returns True. Fails when the command ends before that."""
+        deadline = time.monotonic() + _LIMIT_S
         try:
-            while not holds():
+            while not condition():
                 assert self._process.poll() is None, f"ended before {what}: {self.output}"
-                assert time.monotonic() < end, f"waited in vain until {what}: {self.output}"
+                assert time.monotonic() < deadline, f"waited in vain until {what}: {self.output}"
                 time.sleep(0.005)
         finally:
             self._process.kill()
@@ -53,16 +53,16 @@ class Command:
 
 
 @contextmanager
-def held_at(photograph: Path) -> Iterator[None]:
+def blocked_at(photograph: Path) -> Iterator[None]:
     """Make every reader of this photograph block, so that a kill hits the command at this point."""
-    aside = photograph.with_suffix(".aside")
-    photograph.rename(aside)
+    hidden = photograph.with_suffix(".aside")
+    photograph.rename(hidden)
     os.mkfifo(photograph)
     try:
         yield
     finally:
         photograph.unlink()
-        aside.rename(photograph)
+        hidden.rename(photograph)
 
 
 def cached(cache: Path) -> dict[str, int]:
@@ -72,7 +72,7 @@ def cached(cache: Path) -> dict[str, int]:
         database = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=60)
         try:
             rows |= dict(database.execute("SELECT key, rowid FROM features"))
-        except sqlite3.OperationalError:  # it is just being made
+        except sqlite3.OperationalError:  # the file is just being created
             pass
         finally:
             database.close()

@@ -16,25 +16,25 @@ _SIDE = 40
 
 
 def draw(kind: str, seed: int) -> tuple[np.ndarray, tuple[float, float, float, float] | None]:
-    """A picture uint8 (HIGH, WIDE, 3) and the box of its shape."""
-    chance = np.random.default_rng(seed)
-    pixels = chance.normal(110, 12, (HIGH, WIDE, 3))
+    """An image uint8 (HIGH, WIDE, 3) and the relative box of its shape; None for an empty image."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(110, 12, (HIGH, WIDE, 3))
     if kind == "empty":
         return pixels.clip(0, 255).astype(np.uint8), None
-    x, y = int(chance.integers(WIDE - _SIDE)), int(chance.integers(HIGH - _SIDE))
-    down, across = np.mgrid[0:_SIDE, 0:_SIDE]
-    disc = (down - 20) ** 2 + (across - 20) ** 2 < 360
-    shape = disc if kind == "disc" else across % 10 < 5
+    x, y = int(rng.integers(WIDE - _SIDE)), int(rng.integers(HIGH - _SIDE))
+    rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
+    disc = (rows - 20) ** 2 + (columns - 20) ** 2 < 360
+    shape = disc if kind == "disc" else columns % 10 < 5
     pixels[y : y + _SIDE, x : x + _SIDE][shape] = (230, 60, 40) if kind == "disc" else (30, 60, 220)
     box = (x / WIDE, y / HIGH, _SIDE / WIDE, _SIDE / HIGH)
     return pixels.clip(0, 255).astype(np.uint8), box
 
 
-def pictures(
+def make_samples(
     folder: Path, kinds: tuple[str, ...] = ("bar", "disc", "empty"), bursts: int = 4, fresh: bool = True
 ) -> list[Sample]:
     """Bursts of two frames of each kind, as JPEG files; with `fresh` false, the files exist already."""
-    made = []
+    samples = []
     for kind in kinds:
         for burst in range(bursts):
             for frame in range(2):
@@ -44,15 +44,15 @@ def pictures(
                     path.parent.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(pixels).save(path, quality=95)
                 group = "nothing" if kind == "empty" else "animal"
-                made.append(Sample(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
-    return made
+                samples.append(Sample(path, kind, f"{kind}-{burst}", f"camera-{burst % 2}", box=box, group=group))
+    return samples
 
 
 def write_table(folder: Path, bursts: int) -> Path:
-    """Write the pictures and a table with their bursts: a dataset for the commands."""
+    """Write the images and a table with their bursts: a dataset for the commands. Returns the folder."""
     lines = ["path,label,burst,camera"]
-    for one in pictures(folder, bursts=bursts):
-        lines.append(f"{one.path.relative_to(folder)},{one.label},{one.burst},ridge")
+    for sample in make_samples(folder, bursts=bursts):
+        lines.append(f"{sample.path.relative_to(folder)},{sample.label},{sample.burst},ridge")
     (folder / "pictures.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -61,13 +61,13 @@ def hash_of(kind: str) -> int:
     return sum(kind.encode()) * 1000
 
 
-def data_set(folder: Path, **how: object) -> tuple[Dataset, Split]:
-    """The data and a split by hand: the last burst of each kind is the test's, the one before is held out."""
-    made = pictures(folder, **how)  # type: ignore[arg-type]
-    last = max(int(picture.burst.rsplit("-", 1)[1]) for picture in made)
+def data_set(folder: Path, **options: object) -> tuple[Dataset, Split]:
+    """The dataset and its split: the last burst of each kind is for testing, the one before it is held out."""
+    samples = make_samples(folder, **options)  # type: ignore[arg-type]
+    last = max(int(sample.burst.rsplit("-", 1)[1]) for sample in samples)
     subsets: tuple[list[Sample], list[Sample], list[Sample]] = ([], [], [])
-    for picture in made:
-        number = int(picture.burst.rsplit("-", 1)[1])
-        subsets[2 if number == last else 1 if number == last - 1 else 0].append(picture)
+    for sample in samples:
+        number = int(sample.burst.rsplit("-", 1)[1])
+        subsets[2 if number == last else 1 if number == last - 1 else 0].append(sample)
     train, held_out, test = map(tuple, subsets)
-    return Dataset(tuple(made), "synthetic discs and bars"), Split(train, held_out, test)
+    return Dataset(tuple(samples), "synthetic discs and bars"), Split(train, held_out, test)

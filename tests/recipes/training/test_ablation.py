@@ -21,17 +21,19 @@ SETTINGS = AblationSettings(cuts=("block-2", "block-5"), augmentations=("none", 
 
 
 @pytest.fixture(scope="module")
-def found(drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path) -> AblationResult:
-    return ablate(*drawn, lite0, SETTINGS, features_folder)
+def ablation_result(dataset_and_split: tuple[Dataset, Split], lite0: Backbone, features_folder: Path) -> AblationResult:
+    return ablate(*dataset_and_split, lite0, SETTINGS, features_folder)
 
 
-def test_every_combination_has_a_row(found: AblationResult) -> None:
-    assert len({row.name for row in found.rows}) == len(found.rows) == 2 * 2 * 2 * 2
-    assert all(own.low <= own.value <= own.high for row in found.rows for own in row.figures.values())
+def test_every_combination_has_a_row(ablation_result: AblationResult) -> None:
+    assert len({row.name for row in ablation_result.rows}) == len(ablation_result.rows) == 2 * 2 * 2 * 2
+    assert all(
+        figure.low <= figure.value <= figure.high for row in ablation_result.rows for figure in row.figures.values()
+    )
 
 
-def test_every_part_has_an_effect_with_an_interval(found: AblationResult) -> None:
-    assert set(found.effects) == {
+def test_every_part_has_an_effect_with_an_interval(ablation_result: AblationResult) -> None:
+    assert set(ablation_result.effects) == {
         "cut block-5 instead of block-2",
         "windows instead of whole",
         "augmentation mirror instead of none",
@@ -39,11 +41,11 @@ def test_every_part_has_an_effect_with_an_interval(found: AblationResult) -> Non
     }
 
 
-def test_every_kept_model_is_a_package(
-    drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path, tmp_path: Path
+def test_every_model_that_is_written_is_a_package(
+    dataset_and_split: tuple[Dataset, Split], lite0: Backbone, features_folder: Path, tmp_path: Path
 ) -> None:
     few = AblationSettings(cuts=("block-2",), augmentations=("none",), spec=SPEC, seed=1)
-    rows = ablate(*drawn, lite0, few, features_folder, tmp_path).rows
+    rows = ablate(*dataset_and_split, lite0, few, features_folder, tmp_path).rows
 
     assert {Path(row.package).name for row in rows} == {"head_block_2_whole_none", "head_block_2_windows_none"}
     for row in rows:
@@ -51,22 +53,22 @@ def test_every_kept_model_is_a_package(
 
 
 def test_the_same_seed_gives_the_same_rows(
-    found: AblationResult, drawn: tuple[Dataset, Split], lite0: Backbone, features_folder: Path
+    ablation_result: AblationResult, dataset_and_split: tuple[Dataset, Split], lite0: Backbone, features_folder: Path
 ) -> None:
-    again = ablate(*drawn, lite0, SETTINGS, features_folder)
+    second = ablate(*dataset_and_split, lite0, SETTINGS, features_folder)
 
-    assert [row.figures for row in again.rows] == [row.figures for row in found.rows]
-    assert again.effects == found.effects
+    assert [row.figures for row in second.rows] == [row.figures for row in ablation_result.rows]
+    assert second.effects == ablation_result.effects
 
 
-def test_the_json_has_all_rows_and_figures(found: AblationResult) -> None:
-    result = ablation.as_json(found)
+def test_the_json_has_all_rows_and_figures(ablation_result: AblationResult) -> None:
+    result = ablation.as_json(ablation_result)
 
     assert result["bursts"] == 3 and result["photographs"] == 6
     assert set(result["rows"][0]["figures"]["top-1"]) == {"low", "value", "high"}
 
 
-def test_a_burst_answers_with_one_voice() -> None:
+def test_all_frames_of_a_burst_get_the_same_probabilities() -> None:
     result = burst_probabilities(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array(["a", "a", "b"]))
 
     np.testing.assert_allclose(result[0], result[1])
@@ -74,6 +76,6 @@ def test_a_burst_answers_with_one_voice() -> None:
     np.testing.assert_allclose(result[2], [0.2, 0.8], atol=1e-6)
 
 
-def test_cuts_are_spread_over_those_that_the_windows_meet(lite0: Backbone) -> None:
+def test_spread_cuts_are_three_and_end_at_the_deepest(lite0: Backbone) -> None:
     assert spread_cuts(lite0, FrameSpec())[-1] == "features"
     assert len(spread_cuts(lite0, FrameSpec())) == 3

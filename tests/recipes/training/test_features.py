@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.recipes.training.synthetic_data import SPEC, draw, pictures
+from tests.recipes.training.synthetic_data import SPEC, draw, make_samples
 
 pytest.importorskip("torch")
 
@@ -32,17 +32,17 @@ CUT = "block-5"
 
 @pytest.fixture
 def regions(tmp_path: Path) -> list[ImageRegion]:
-    return [ImageRegion(picture.path) for picture in pictures(tmp_path / "photographs", bursts=1)]
+    return [ImageRegion(sample.path) for sample in make_samples(tmp_path / "photographs", bursts=1)]
 
 
-def test_rows_are_the_whole_frame_and_each_window_as_torch_has_them(lite0: Backbone, tmp_path: Path) -> None:
+def test_rows_equal_torchs_features_of_the_whole_frame_and_each_window(lite0: Backbone, tmp_path: Path) -> None:
     frames = np.stack([draw("disc", 1)[0][:96, :128], draw("bar", 2)[0][:96, :128]])
     (rows,) = TrunkExtractor(lite0, (CUT,), SPEC, tmp_path)(frames)
     with torch.inference_mode():
-        (wanted,) = PooledFeatures(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
+        (expected,) = PooledFeatures(lite0, (CUT,), SPEC).eval()(torch.from_numpy(frames))
 
     assert rows.shape == (2, 1 + 2 * 3, 80)
-    np.testing.assert_allclose(rows, wanted, atol=1e-4)
+    np.testing.assert_allclose(rows, expected, atol=1e-4)
 
 
 def test_a_second_run_computes_nothing(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_rows_belong_to_the_content_and_not_to_the_name(
     assert extract([ImageRegion(moved)], ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
 
 
-def test_augmentations_are_rows_of_their_own(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
-    found = extract(regions[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
-    content = found.digests[0]
+def test_each_augmentation_has_its_own_rows(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+    extracted = extract(regions[:1], ("plain", "mirror", "colour"), lite0, (CUT,), SPEC, tmp_path)
+    content = extracted.digests[0]
     assert content
     with FeatureCache(cache_file(tmp_path, lite0, CUT, SPEC)) as cache:
         plain, mirror, colour = (cache.get(regions[0].key(content, entry)) for entry in ("plain", "mirror", "colour"))
@@ -71,30 +71,32 @@ def test_augmentations_are_rows_of_their_own(lite0: Backbone, regions: list[Imag
     assert not np.allclose(plain, mirror) and not np.allclose(plain, colour)
 
 
-def test_the_light_of_a_photograph_is_drawn_by_its_content() -> None:
+def test_the_colour_augmentation_is_seeded_by_the_content() -> None:
     pixels = draw("disc", 1)[0]
 
     np.testing.assert_array_equal(augment(pixels, "colour", "a"), augment(pixels, "colour", "a"))
     assert (augment(pixels, "colour", "a") != augment(pixels, "colour", "b")).any()
 
 
-def test_several_cuts_come_out_of_one_pass(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
+def test_several_cuts_are_computed_in_one_pass(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:
     extract(regions, ("plain",), lite0, ("block-2", CUT), SPEC, tmp_path)
 
     assert extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path).computed == 0
     assert extract(regions, ("plain",), lite0, ("block-2",), SPEC, tmp_path).computed == 0
 
 
-def test_an_unreadable_photograph_is_reported_and_fails_alone(
+def test_an_unreadable_photograph_is_reported_and_does_not_affect_the_others(
     lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
 ) -> None:
     broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
     broken.write_bytes(regions[0].path.read_bytes()[:200])
-    found = extract([ImageRegion(broken), *regions, ImageRegion(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path)
+    extracted = extract(
+        [ImageRegion(broken), *regions, ImageRegion(missing)], ("plain",), lite0, (CUT,), SPEC, tmp_path
+    )
 
-    assert set(found.unreadable) == {broken, missing}
-    assert found.digests[0] is None and found.digests[-1] is None
-    assert found.computed == len(regions)
+    assert set(extracted.unreadable) == {broken, missing}
+    assert extracted.digests[0] is None and extracted.digests[-1] is None
+    assert extracted.computed == len(regions)
 
 
 @pytest.mark.parametrize("kind", ["I;16", "CMYK", "L", "RGBA"])
@@ -110,7 +112,7 @@ def test_files_of_any_kind_have_features(lite0: Backbone, tmp_path: Path, kind: 
     assert extract([ImageRegion(path)], ("plain",), lite0, (CUT,), SPEC, tmp_path).unreadable == {}
 
 
-def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
+def test_a_killed_extraction_loses_at_most_one_chunk(
     lite0: Backbone, regions: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -118,13 +120,13 @@ def test_a_kill_in_the_middle_costs_no_more_than_a_chunk(
 
     put = FeatureCache.put
 
-    def once(*args: Any) -> None:
+    def put_and_die(*args: Any) -> None:
         put(*args)
         raise Killed
 
     monkeypatch.setattr(features, "_CHUNK", 2)
     with monkeypatch.context() as patched:
-        patched.setattr(FeatureCache, "put", once)
+        patched.setattr(FeatureCache, "put", put_and_die)
         with pytest.raises(Killed):
             extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
@@ -165,44 +167,44 @@ def test_a_cache_path_that_is_a_file_is_reported_with_advice(
         extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path / "file")
 
 
-@pytest.mark.parametrize("begin", [0, 4096], ids=["no database", "torn pages"])
+@pytest.mark.parametrize("first_damaged_byte", [0, 4096], ids=["no database", "torn pages"])
 def test_a_damaged_cache_is_reported_with_advice(
-    begin: int, lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
+    first_damaged_byte: int, lite0: Backbone, regions: list[ImageRegion], tmp_path: Path
 ) -> None:
     extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
     file = cache_file(tmp_path, lite0, CUT, SPEC)
     data = file.read_bytes()
-    file.write_bytes(data[:begin] + b"\xa5" * (len(data) - begin))
+    file.write_bytes(data[:first_damaged_byte] + b"\xa5" * (len(data) - first_damaged_byte))
 
     with pytest.raises(TrainingError, match=r"is damaged \(.*\): remove the file"):
         extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
 
-def test_no_more_frames_are_in_flight_than_a_chunk_has(
+def test_at_most_one_chunk_of_frames_is_in_flight(
     lite0: Backbone, regions: list[ImageRegion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[ImageRegion] = []
-    away: list[int] = []
-    most: list[int] = []
+    loaded: list[ImageRegion] = []
+    stored: list[int] = []
+    in_flight: list[int] = []
     load_pixels, put = inputs.load_pixels, FeatureCache.put
 
-    def looking(region: ImageRegion, spec: FrameSpec) -> Pixels:
-        begun.append(region)
+    def counting_load(region: ImageRegion, spec: FrameSpec) -> Pixels:
+        loaded.append(region)
         return load_pixels(region, spec)
 
-    def putting(cache: FeatureCache, computed: Iterable[tuple[str, Rows]]) -> None:
-        most.append(len(begun) - sum(away))
+    def counting_put(cache: FeatureCache, computed: Iterable[tuple[str, Rows]]) -> None:
+        in_flight.append(len(loaded) - sum(stored))
         rows = list(computed)
         put(cache, rows)
-        away.append(len(rows))
+        stored.append(len(rows))
 
     monkeypatch.setattr(features, "_CHUNK", 2)
-    monkeypatch.setattr(features, "load_pixels", looking)
-    monkeypatch.setattr(FeatureCache, "put", putting)
+    monkeypatch.setattr(features, "load_pixels", counting_load)
+    monkeypatch.setattr(FeatureCache, "put", counting_put)
     extract(regions, ("plain",), lite0, (CUT,), SPEC, tmp_path)
 
-    assert sum(away) == len(regions)
-    assert max(most) == 2
+    assert sum(stored) == len(regions)
+    assert max(in_flight) == 2
 
 
 def test_the_crop_of_a_box_is_not_the_frame(lite0: Backbone, regions: list[ImageRegion], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages import write_package
-from tests.recipes.training.killed_process import Command, cached, content, has_printed, has_rows, held_at
+from tests.recipes.training.killed_process import Command, blocked_at, cached, content, has_printed, has_rows
 from tests.recipes.training.synthetic_data import write_table
 from uncia.training.datasets.reading import read_dataset
 from uncia.training.datasets.splits import Split, split
@@ -22,7 +22,7 @@ FAST_TUNING = ("--cut", "block-2", "--blocks", "1", "--augment", "none", "--epoc
 
 
 @dataclass(frozen=True)
-class Place:
+class RunFolders:
     """The folders of one run; the photographs are shared."""
 
     folder: Path
@@ -42,9 +42,9 @@ class Place:
     def fine_tune(self) -> Command:
         return self._train("fine-tune", *FAST_TUNING)
 
-    def _train(self, how: str, *options: str) -> Command:
-        where = ("--out", str(self.out), "--cache", str(self.cache))
-        return Command(["train", how, str(self.source), *where, *options], self.folder / "log")
+    def _train(self, subcommand: str, *options: str) -> Command:
+        folder_options = ("--out", str(self.out), "--cache", str(self.cache))
+        return Command(["train", subcommand, str(self.source), *folder_options, *options], self.folder / "log")
 
 
 @pytest.fixture(scope="module")
@@ -54,58 +54,58 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_table(tmp_path_factory.mktemp("few") / "photographs", bursts=5)
 
 
 @pytest.fixture(scope="module")
-def parts(source: Path) -> Split:
+def data_split(source: Path) -> Split:
     """The command's own split."""
     return split(read_dataset(source), seed=0)
 
 
 @pytest.fixture
-def place(tmp_path: Path, source: Path) -> Place:
-    return Place(tmp_path, source)
+def folders(tmp_path: Path, source: Path) -> RunFolders:
+    return RunFolders(tmp_path, source)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Place:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, source: Path) -> RunFolders:
     """A head whose training was not killed."""
-    place = Place(tmp_path_factory.mktemp("undisturbed"), source)
-    place.head().finish()
-    return place
+    folders = RunFolders(tmp_path_factory.mktemp("undisturbed"), source)
+    folders.head().finish()
+    return folders
 
 
 @dataclass(frozen=True)
-class Ending:
-    """What was in the cache after each kill and in the end, and the result."""
+class KilledRuns:
+    """Cached rows after each kill and at the end, and the folders with the result."""
 
     cached: list[dict[str, int]]
-    place: Place
+    folders: RunFolders
 
 
 @pytest.fixture(scope="module")
-def killed_over_features(tmp_path_factory: pytest.TempPathFactory, source: Path, parts: Split) -> Ending:
+def killed_during_features(tmp_path_factory: pytest.TempPathFactory, source: Path, data_split: Split) -> KilledRuns:
     """Killed in the second chunk of the training photographs, among the held-out ones, and at the last of all."""
-    place = Place(tmp_path_factory.mktemp("killed"), source)
+    folders = RunFolders(tmp_path_factory.mktemp("killed"), source)
     after = []
-    for picture, before in (
-        (parts.train[40], 32),
-        (parts.held_out[0], len(parts.train)),
-        (parts.test[-1], len(parts.train) + len(parts.held_out)),
+    for sample, before in (
+        (data_split.train[40], 32),
+        (data_split.held_out[0], len(data_split.train)),
+        (data_split.test[-1], len(data_split.train) + len(data_split.held_out)),
     ):
-        with held_at(picture.path):
-            place.head().kill_when(functools.partial(has_rows, place.cache, before), f"{before} rows are cached")
-        after.append(cached(place.cache))
-    place.head().finish()
-    return Ending([*after, cached(place.cache)], place)
+        with blocked_at(sample.path):
+            folders.head().kill_when(functools.partial(has_rows, folders.cache, before), f"{before} rows are cached")
+        after.append(cached(folders.cache))
+    folders.head().finish()
+    return KilledRuns([*after, cached(folders.cache)], folders)
 
 
-def test_a_kill_costs_no_more_than_a_chunk_of_features(killed_over_features: Ending, parts: Split) -> None:
-    train, held_out, test = (len(side) for side in parts.subsets)
+def test_a_kill_loses_at_most_one_chunk_of_features(killed_during_features: KilledRuns, data_split: Split) -> None:
+    train, held_out, test = (len(subset) for subset in data_split.subsets)
 
-    assert [len(rows) for rows in killed_over_features.cached] == [
+    assert [len(rows) for rows in killed_during_features.cached] == [
         32,
         train,
         train + held_out,
@@ -113,99 +113,101 @@ def test_a_kill_costs_no_more_than_a_chunk_of_features(killed_over_features: End
     ]
 
 
-def test_features_that_a_killed_run_computed_are_not_computed_again(killed_over_features: Ending) -> None:
-    last = killed_over_features.cached[-1]
+def test_features_that_a_killed_run_computed_are_not_computed_again(killed_during_features: KilledRuns) -> None:
+    last = killed_during_features.cached[-1]
 
-    assert all(rows.items() <= last.items() for rows in killed_over_features.cached)
+    assert all(rows.items() <= last.items() for rows in killed_during_features.cached)
 
 
-def test_a_head_after_three_kills_is_byte_for_byte_the_undisturbed_one(
-    killed_over_features: Ending, undisturbed: Place
+def test_a_head_after_three_kills_equals_the_uninterrupted_one_byte_for_byte(
+    killed_during_features: KilledRuns, uninterrupted: RunFolders
 ) -> None:
-    assert content(killed_over_features.place.out) == content(undisturbed.out)
+    assert content(killed_during_features.folders.out) == content(uninterrupted.out)
 
 
-def test_a_killed_run_leaves_no_files(killed_over_features: Ending) -> None:
-    assert [path.name for path in killed_over_features.place.out.parent.iterdir()] == ["shapes"]
+def test_a_killed_run_leaves_no_files(killed_during_features: KilledRuns) -> None:
+    assert [path.name for path in killed_during_features.folders.out.parent.iterdir()] == ["shapes"]
 
 
-# The moments about the move into place are too short to be seen from outside:
+# The steps around the move into place are too short to be observed from outside:
 # tests/unit/uncia/storage/test_atomic_dir.py.
 EXPORTING: dict[str, Callable[[Path], bool]] = {
-    "the draft is begun": lambda draft: draft.exists(),
-    "the graph is being written": lambda draft: (draft / "made" / "model.onnx").exists(),
+    "the draft is begun": lambda staging: staging.exists(),
+    "the graph is being written": lambda staging: (staging / "made" / "model.onnx").exists(),
 }
 
 
 @pytest.fixture(params=EXPORTING)
-def killed_over_export(request: pytest.FixtureRequest, undisturbed: Place, place: Place) -> Place:
+def killed_during_export(request: pytest.FixtureRequest, uninterrupted: RunFolders, folders: RunFolders) -> RunFolders:
     """Features are there, and a package of the same name; killed while the new one is written."""
-    shutil.copytree(undisturbed.cache, place.cache)
-    write_package(place.out)
+    shutil.copytree(uninterrupted.cache, folders.cache)
+    write_package(folders.out)
     reached = EXPORTING[request.param]
-    place.head().kill_when(
-        lambda: any(reached(draft) for draft in place.out.parent.glob(".writing-shapes-*")), request.param
+    folders.head().kill_when(
+        lambda: any(reached(staging) for staging in folders.out.parent.glob(".writing-shapes-*")), request.param
     )
-    return place
+    return folders
 
 
-def test_a_kill_over_an_export_leaves_the_former_package_and_the_next_run_replaces_it(
-    killed_over_export: Place, undisturbed: Place, tmp_path: Path
+def test_a_kill_during_an_export_keeps_the_former_package_and_the_next_run_replaces_it(
+    killed_during_export: RunFolders, uninterrupted: RunFolders, tmp_path: Path
 ) -> None:
     write_package(tmp_path / "former")
-    assert content(killed_over_export.out) == content(tmp_path / "former")
-    killed_over_export.head().finish()
+    assert content(killed_during_export.out) == content(tmp_path / "former")
+    killed_during_export.head().finish()
 
-    assert content(killed_over_export.out) == content(undisturbed.out)
-    assert [path.name for path in killed_over_export.out.parent.iterdir()] == ["shapes"]
+    assert content(killed_during_export.out) == content(uninterrupted.out)
+    assert [path.name for path in killed_during_export.out.parent.iterdir()] == ["shapes"]
 
 
 @pytest.fixture(scope="module")
-def undisturbed_tuning(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Place:
-    place = Place(tmp_path_factory.mktemp("tuned"), few)
-    place.fine_tune().finish()
-    return place
+def uninterrupted_tuning(tmp_path_factory: pytest.TempPathFactory, small_source: Path) -> RunFolders:
+    folders = RunFolders(tmp_path_factory.mktemp("tuned"), small_source)
+    folders.fine_tune().finish()
+    return folders
 
 
 @dataclass(frozen=True)
-class Tuning:
+class KilledTuning:
     """Fine-tuning that was killed three times: the last run's output, and the result."""
 
     last_output: str
-    place: Place
+    folders: RunFolders
     rows: tuple[dict[str, int], dict[str, int]]
     """In the cache after the first kill, and in the end."""
 
 
 @pytest.fixture(scope="module")
-def killed_over_epochs(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Tuning:
+def killed_during_epochs(tmp_path_factory: pytest.TempPathFactory, small_source: Path) -> KilledTuning:
     """Killed as soon as there is a checkpoint, and in the middle of the second and of the third epoch."""
-    place = Place(tmp_path_factory.mktemp("killed-tuning"), few)
-    checkpoint = place.out.parent / ".shapes.training" / "fine-tune.pt"
-    place.fine_tune().kill_when(checkpoint.exists, "there is a checkpoint")
-    rows = cached(place.cache)
+    folders = RunFolders(tmp_path_factory.mktemp("killed-tuning"), small_source)
+    checkpoint = folders.out.parent / ".shapes.training" / "fine-tune.pt"
+    folders.fine_tune().kill_when(checkpoint.exists, "there is a checkpoint")
+    rows = cached(folders.cache)
     for epoch in (2, 3):
-        going_on = place.fine_tune()
-        going_on.kill_when(functools.partial(has_printed, going_on, f"epoch {epoch} of"), f"epoch {epoch}")
-    last = place.fine_tune().finish()
-    return Tuning(last, place, (rows, cached(place.cache)))
+        resumed = folders.fine_tune()
+        resumed.kill_when(functools.partial(has_printed, resumed, f"epoch {epoch} of"), f"epoch {epoch}")
+    last = folders.fine_tune().finish()
+    return KilledTuning(last, folders, (rows, cached(folders.cache)))
 
 
-def test_fine_tuning_goes_on_from_the_epoch_in_which_it_was_killed(killed_over_epochs: Tuning) -> None:
-    assert [line[:7] for line in killed_over_epochs.last_output.splitlines() if line.startswith("epoch")] == ["epoch 3"]
+def test_fine_tuning_resumes_at_the_epoch_in_which_it_was_killed(killed_during_epochs: KilledTuning) -> None:
+    assert [line[:7] for line in killed_during_epochs.last_output.splitlines() if line.startswith("epoch")] == [
+        "epoch 3"
+    ]
 
 
-def test_fine_tuning_computes_no_features_again_after_a_kill(killed_over_epochs: Tuning) -> None:
-    before, after = killed_over_epochs.rows
+def test_fine_tuning_computes_no_features_again_after_a_kill(killed_during_epochs: KilledTuning) -> None:
+    before, after = killed_during_epochs.rows
 
     assert before == after
 
 
-def test_fine_tuning_after_three_kills_is_byte_for_byte_the_undisturbed_one(
-    killed_over_epochs: Tuning, undisturbed_tuning: Place
+def test_fine_tuning_after_three_kills_equals_the_uninterrupted_one_byte_for_byte(
+    killed_during_epochs: KilledTuning, uninterrupted_tuning: RunFolders
 ) -> None:
-    assert content(killed_over_epochs.place.out) == content(undisturbed_tuning.out)
+    assert content(killed_during_epochs.folders.out) == content(uninterrupted_tuning.out)
 
 
-def test_a_finished_run_leaves_no_checkpoint(killed_over_epochs: Tuning) -> None:
-    assert [path.name for path in killed_over_epochs.place.out.parent.iterdir()] == ["shapes"]
+def test_a_finished_run_leaves_no_checkpoint(killed_during_epochs: KilledTuning) -> None:
+    assert [path.name for path in killed_during_epochs.folders.out.parent.iterdir()] == ["shapes"]

@@ -16,17 +16,17 @@ from uncia.training import TrainingError
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Path:
+def photograph_folder(tmp_path: Path) -> Path:
     pytest.importorskip("torch")
     return write_table(tmp_path / "photographs", bursts=6)
 
 
-def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path) -> None:
+def test_train_small_turns_a_table_into_a_package(photograph_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "models" / "tiny"
     sizes = ["--width", "32", "--height", "24", "--epochs", "1"]
-    done = CliRunner().invoke(app, ["small", str(folders), "--out", str(out), *sizes, "--json"])
-    assert done.exit_code == 0, done.output
-    result = json.loads(done.stdout)
+    completed = CliRunner().invoke(app, ["small", str(photograph_folder), "--out", str(out), *sizes, "--json"])
+    assert completed.exit_code == 0, completed.output
+    result = json.loads(completed.stdout)
 
     assert result["classes"] == ["bar", "disc", "empty"]
     assert result["label_set"] == read_model_card(out).label_set
@@ -34,36 +34,36 @@ def test_a_small_network_from_a_table_to_a_package(folders: Path, tmp_path: Path
     assert [path.name for path in out.parent.iterdir()] == ["tiny"], "no checkpoint is left behind"
 
 
-def test_a_folder_whose_name_cannot_be_a_models_gives_it_one_that_can(folders: Path, tmp_path: Path) -> None:
+def test_the_model_name_is_a_valid_form_of_the_output_folders_name(photograph_folder: Path, tmp_path: Path) -> None:
     sizes = ["--width", "32", "--height", "24", "--epochs", "1"]
-    done = CliRunner().invoke(app, ["small", str(folders), "--out", str(tmp_path / "Ridge-2"), *sizes])
+    completed = CliRunner().invoke(app, ["small", str(photograph_folder), "--out", str(tmp_path / "Ridge-2"), *sizes])
 
-    assert done.exit_code == 0, done.output
+    assert completed.exit_code == 0, completed.output
     assert read_model_card(tmp_path / "Ridge-2").model == "ridge_2"
 
 
-def test_a_place_where_nothing_can_be_written_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_not_writable_is_refused_before_the_dataset_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = CliRunner().invoke(app, ["small", str(tmp_path / "gone"), "--out", str(tmp_path / "file" / "tiny")])
+    completed = CliRunner().invoke(app, ["small", str(tmp_path / "gone"), "--out", str(tmp_path / "file" / "tiny")])
 
-    assert isinstance(done.exception, TrainingError)
-    assert str(done.exception) == f"{tmp_path / 'file'} is not writable: choose another folder with --out"
+    assert isinstance(completed.exception, TrainingError)
+    assert str(completed.exception) == f"{tmp_path / 'file'} is not writable: choose another folder with --out"
 
 
-def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_not_a_package_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("x")
-    done = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / "thesis")])
+    completed = CliRunner().invoke(app, ["small", str(tmp_path), "--out", str(tmp_path / "thesis")])
 
-    assert isinstance(done.exception, TrainingError) and "is not a model package" in str(done.exception)
+    assert isinstance(completed.exception, TrainingError) and "is not a model package" in str(completed.exception)
 
 
-def test_what_the_ablation_does_not_know_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_input_mode_of_the_ablation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no 'sideways': use whole, windows, crops"):
         ablate_command(tmp_path, look="whole,sideways", augment="none")
 
 
-def test_the_front_door_opens_without_torch() -> None:
+def test_the_commands_can_be_imported_without_torch() -> None:
     program = "import sys, uncia.commands.train, uncia.commands.models; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -18,17 +18,17 @@ from uncia.triton_models.triton_config import config_pbtxt
 
 
 @pytest.fixture
-def copy(built: BuildResult, tmp_path: Path) -> Path:
-    """A repository of this test's own."""
+def repository_copy(built: BuildResult, tmp_path: Path) -> Path:
+    """A copy of the repository for one test."""
     shutil.copytree(built.folder, tmp_path / "repository" / built.folder.name)
     return tmp_path / "repository"
 
 
-def no_torch(*_: object) -> None:
+def fail_if_built(*_: object) -> None:
     raise AssertionError("nothing was to be built")
 
 
-def test_the_folder_is_what_triton_and_the_workers_need(built: BuildResult) -> None:
+def test_the_folder_has_the_files_that_triton_and_the_workers_need(built: BuildResult) -> None:
     files = {str(path.relative_to(built.folder)) for path in built.folder.rglob("*") if path.is_file()}
 
     assert files == {
@@ -44,20 +44,20 @@ def test_nothing_else_is_left_in_the_repository(built: BuildResult) -> None:
     assert [path.name for path in built.folder.parent.iterdir() if path.is_dir()] == [built.folder.name]
 
 
-def test_what_is_up_to_date_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(species_classifier, "_build_version", no_torch)
+def test_an_up_to_date_model_is_not_rebuilt(repository_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(species_classifier, "_build_version", fail_if_built)
 
-    assert not build(copy).fresh
+    assert not build(repository_copy).fresh
 
 
-def _cut(folder: Path) -> None:
+def _truncate_graph(folder: Path) -> None:
     (folder / "1" / "model.onnx").write_bytes((folder / "1" / "model.onnx").read_bytes()[:-1])
 
 
 @pytest.mark.parametrize(
-    "harm",
+    "damage",
     [
-        _cut,
+        _truncate_graph,
         lambda folder: (folder / "1" / "model.py").unlink(),
         lambda folder: (folder / "config.pbtxt").write_text(""),
         lambda folder: (folder / "live.json").unlink(),
@@ -73,45 +73,49 @@ def _cut(folder: Path) -> None:
         "card of another version",
     ],
 )
-def test_what_is_damaged_is_not_up_to_date(built: BuildResult, copy: Path, harm: Callable[[Path], object]) -> None:
-    harm(copy / built.folder.name)
+def test_a_damaged_model_is_not_up_to_date(
+    built: BuildResult, repository_copy: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(repository_copy / built.folder.name)
 
-    assert up_to_date(copy / built.folder.name, built.card.built_from) is None
+    assert up_to_date(repository_copy / built.folder.name, built.card.built_from) is None
 
 
 def test_another_backend_is_another_build(built: BuildResult) -> None:
     assert species_classifier.fingerprint("onnxruntime") != species_classifier.fingerprint("python")
 
 
-def test_a_build_that_fails_leaves_what_was_there(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_does_not_change_the_existing_model(
+    repository_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(staging_folder: Path, *_: object) -> None:
         (staging_folder / species_classifier.VERSION).mkdir()
         raise BuildError("disk full")
 
     monkeypatch.setattr(species_classifier, "_build_version", fail)
     with pytest.raises(BuildError):
-        build(copy, force=True)
-    monkeypatch.setattr(species_classifier, "_build_version", no_torch)
+        build(repository_copy, force=True)
+    monkeypatch.setattr(species_classifier, "_build_version", fail_if_built)
 
-    assert not build(copy).fresh
-    assert [path.name for path in copy.iterdir() if path.is_dir()] == [species_classifier.NAME]
-
-
-def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(copy: Path) -> None:
-    with staging_folder(copy, species_classifier.NAME) as made, pytest.raises(FileNotFoundError):
-        species_classifier._move_into_place(made, copy / species_classifier.NAME)
-
-    assert not build(copy).fresh
+    assert not build(repository_copy).fresh
+    assert [path.name for path in repository_copy.iterdir() if path.is_dir()] == [species_classifier.NAME]
 
 
-def test_drafts_of_killed_builds_are_swept(copy: Path) -> None:
-    (copy / ".building-species_classifier-abc" / "species_classifier").mkdir(parents=True)
-    build(copy)
+def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(repository_copy: Path) -> None:
+    with staging_folder(repository_copy, species_classifier.NAME) as staged, pytest.raises(FileNotFoundError):
+        species_classifier._move_into_place(staged, repository_copy / species_classifier.NAME)
 
-    assert not list(copy.glob(".building-species_classifier-*"))
+    assert not build(repository_copy).fresh
 
 
-def test_torch_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_staging_folders_of_killed_builds_are_removed(repository_copy: Path) -> None:
+    (repository_copy / ".building-species_classifier-abc" / "species_classifier").mkdir(parents=True)
+    build(repository_copy)
+
+    assert not list(repository_copy.glob(".building-species_classifier-*"))
+
+
+def test_missing_torch_is_reported_with_the_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "uncia.triton_models.recipes.dense_pass", raising=False)
     monkeypatch.delattr("uncia.triton_models.recipes.dense_pass", raising=False)

@@ -35,22 +35,24 @@ def network() -> Any:
 def test_onnx_equals_torch(graph: onnxruntime.InferenceSession, network: Any, frames: Pixels) -> None:
     from uncia.triton_models.recipes import dense_pass
 
-    for ours, torchs in zip(graph.run(None, {"FRAME": frames}), dense_pass.run_network(network, frames), strict=True):
-        if ours.dtype == np.float32:
-            np.testing.assert_allclose(ours, torchs, atol=1e-4)
+    for onnx_output, torch_output in zip(
+        graph.run(None, {"FRAME": frames}), dense_pass.run_network(network, frames), strict=True
+    ):
+        if onnx_output.dtype == np.float32:
+            np.testing.assert_allclose(onnx_output, torch_output, atol=1e-4)
         else:
             # Two windows may tie within rounding.
-            assert (ours == torchs).mean() > 0.99
+            assert (onnx_output == torch_output).mean() > 0.99
 
 
-def test_a_frame_answers_the_same_alone_and_in_a_batch(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
+def test_a_frame_gets_the_same_scores_alone_and_in_a_batch(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
     together = graph.run(["WINDOWS"], {"FRAME": frames})[0]
     alone = [graph.run(["WINDOWS"], {"FRAME": frame[np.newaxis]})[0][0] for frame in frames]
 
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
-def test_whole_is_what_the_stock_network_says_of_the_frame(network: Any, frames: Pixels) -> None:
+def test_whole_equals_the_scores_of_the_stock_network(network: Any, frames: Pixels) -> None:
     import torch
 
     from uncia.triton_models.recipes import dense_pass, efficientnet
@@ -70,7 +72,7 @@ def test_whole_sums_to_one_and_windows_do_not(graph: onnxruntime.InferenceSessio
     assert (windows.sum(axis=1) > 1.001).all()
 
 
-def test_the_place_is_where_the_class_is_seen(graph: onnxruntime.InferenceSession) -> None:
+def test_places_has_the_window_that_shows_the_class(graph: onnxruntime.InferenceSession) -> None:
     # A texture in the last window of the second row; elsewhere nothing.
     frame = np.full((1, 320, 448, 3), 127, dtype=np.uint8)
     frame[0, 110:290, 230:420] = self_test_pattern(SPEC)[110:290, 230:420]
@@ -79,7 +81,7 @@ def test_the_place_is_where_the_class_is_seen(graph: onnxruntime.InferenceSessio
     assert places[0, windows[0].argmax()] == 7
 
 
-def test_every_place_is_in_the_grid(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
+def test_every_window_index_is_in_the_grid(graph: onnxruntime.InferenceSession, frames: Pixels) -> None:
     rows, columns = SPEC.grid
     places = graph.run(["PLACES"], {"FRAME": frames})[0]
 

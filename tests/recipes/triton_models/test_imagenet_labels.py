@@ -12,7 +12,7 @@ def test_there_are_a_thousand_classes() -> None:
     assert len(CLASSES) == 1000
 
 
-def test_the_snow_leopard_is_decided_by_its_calibrated_threshold() -> None:
+def test_the_snow_leopard_has_its_calibrated_threshold() -> None:
     assert label_set().classes_of_taxon("Panthera uncia") == (
         LabelClass(index=289, label="snow leopard", taxon="Panthera uncia", group="animal", threshold=0.02),
     )
@@ -22,7 +22,7 @@ def test_no_other_threshold_was_calibrated() -> None:
     assert [entry.label for entry in CLASSES if entry.threshold is not None] == ["snow leopard"]
 
 
-def test_the_source_says_what_the_threshold_was_measured_on() -> None:
+def test_the_source_names_the_data_of_the_threshold() -> None:
     assert "851 genuine frames" in label_set().source
     assert "not from the leopards' own cameras" in label_set().source
 
@@ -59,7 +59,7 @@ def test_the_first_398_are_the_animals() -> None:
     assert [entry.index for entry in CLASSES if entry.group == "animal"] == list(range(398))
 
 
-def test_every_animal_and_person_has_a_taxon_and_no_thing_has() -> None:
+def test_exactly_animals_and_persons_have_a_taxon() -> None:
     assert all(bool(entry.taxon) == (entry.group in ("animal", "person")) for entry in CLASSES)
 
 
@@ -73,7 +73,7 @@ def test_persons(index: int) -> None:
     assert (CLASSES[index].group, CLASSES[index].taxon) == ("person", "Homo sapiens")
 
 
-def test_no_label_stands_for_two_classes() -> None:
+def test_labels_are_unique() -> None:
     assert len({entry.label for entry in CLASSES}) == 1000
 
 

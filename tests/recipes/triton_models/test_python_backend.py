@@ -64,7 +64,7 @@ def windows(response: Response) -> Any:
     return next(tensor.array for tensor in response.output_tensors if tensor.name == "WINDOWS")
 
 
-def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleType, built: BuildResult) -> None:
+def test_each_request_gets_the_outputs_of_its_own_frames(backend: types.ModuleType, built: BuildResult) -> None:
     model = backend.TritonPythonModel()
     model.initialize(arguments(built))
     pattern = self_test_pattern(FrameSpec())
@@ -78,15 +78,15 @@ def test_each_request_gets_the_answers_to_its_own_frames(backend: types.ModuleTy
     np.testing.assert_allclose(windows(first)[1], windows(second)[0], atol=1e-4)
 
 
-def test_it_answers_the_self_test_of_its_card(backend: types.ModuleType, built: BuildResult) -> None:
+def test_the_scores_match_the_self_test_of_the_model_card(backend: types.ModuleType, built: BuildResult) -> None:
     model = backend.TritonPythonModel()
     model.initialize(arguments(built))
-    answer = windows(model.execute([request(self_test_pattern(built.card.frame))])[0])[0]
+    scores = windows(model.execute([request(self_test_pattern(built.card.frame))])[0])[0]
 
-    assert np.abs(answer - built.card.self_test.windows.unpack()).max() < 0.001
+    assert np.abs(scores - built.card.self_test.windows.unpack()).max() < 0.001
 
 
-def test_a_failed_batch_is_an_error_for_each_request_and_the_process_lives(
+def test_a_failed_batch_is_an_error_for_each_request_and_the_next_batch_succeeds(
     backend: types.ModuleType, built: BuildResult
 ) -> None:
     model = backend.TritonPythonModel()
@@ -97,6 +97,8 @@ def test_a_failed_batch_is_an_error_for_each_request_and_the_process_lives(
     assert not model.execute([request(self_test_pattern(FrameSpec()))])[0].error
 
 
-def test_names_that_the_graph_lacks_are_reported_at_the_load(backend: types.ModuleType, built: BuildResult) -> None:
+def test_output_names_that_the_graph_lacks_are_reported_on_loading(
+    backend: types.ModuleType, built: BuildResult
+) -> None:
     with pytest.raises(ValueError, match=r"no tensors \['BOXES'\]"):
         backend.TritonPythonModel().initialize(arguments(built, ("WHOLE", "BOXES")))

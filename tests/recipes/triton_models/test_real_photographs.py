@@ -14,17 +14,17 @@ SNOW_LEOPARD = 289
 pytestmark = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not available")
 
 
-def scores(built: BuildResult, pattern: str) -> dict[str, float]:
-    """The snow leopard's best window in every whole photograph."""
+def best_scores(built: BuildResult, pattern: str) -> dict[str, float]:
+    """The snow leopard's best window score in every complete photograph."""
     session = onnxruntime.InferenceSession(str(built.folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
-    found = {}
+    scores = {}
     for path in sorted(SAMPLES.glob(pattern)):
         if "truncated" not in path.name:
             frame = decode_frame(path.read_bytes(), built.card.frame, max_pixels=50_000_000)
             windows = session.run([built.card.windows], {built.card.input: frame.pixels[np.newaxis]})[0]
-            found[path.name] = float(windows[0, SNOW_LEOPARD])
-    assert found
-    return found
+            scores[path.name] = float(windows[0, SNOW_LEOPARD])
+    assert scores
+    return scores
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,19 @@ def threshold(built: BuildResult) -> float:
     return threshold
 
 
-def test_every_frame_of_a_genuine_snow_leopard_burst_is_far_above(built: BuildResult, threshold: float) -> None:
-    found = scores(built, "snow_leopard_burst/*.JPG")
+def test_every_frame_of_a_real_snow_leopard_burst_is_far_above_the_threshold(
+    built: BuildResult, threshold: float
+) -> None:
+    scores = best_scores(built, "snow_leopard_burst/*.JPG")
 
-    assert len(found) == 10
-    assert min(found.values()) > 5 * threshold, found
+    assert len(scores) == 10
+    assert min(scores.values()) > 5 * threshold, scores
 
 
 @pytest.mark.parametrize("pattern", ["heron_burst/*.JPG", "single_frames/*.jpg"])
-def test_every_other_genuine_frame_is_below_half_of_it(built: BuildResult, threshold: float, pattern: str) -> None:
-    found = scores(built, pattern)
+def test_every_other_real_frame_is_below_half_of_the_threshold(
+    built: BuildResult, threshold: float, pattern: str
+) -> None:
+    scores = best_scores(built, pattern)
 
-    assert max(found.values()) < threshold / 2, found
+    assert max(scores.values()) < threshold / 2, scores

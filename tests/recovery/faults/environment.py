@@ -24,11 +24,11 @@ class NotificationsLost(Fault):
     def name(self) -> str:
         return f"notifications of {self.lasts_s:.0f} s lost"
 
-    def inject(self, field: FaultContext) -> None:
-        field.supervisor.stop_parts(["intake"], 20)
+    def inject(self, context: FaultContext) -> None:
+        context.supervisor.stop_parts(["intake"], 20)
 
-    def revert(self, field: FaultContext) -> None:
-        settings = field.stack.settings()
+    def revert(self, context: FaultContext) -> None:
+        settings = context.stack.settings()
         servers, topic = settings.kafka.split(","), STORAGE_CHANGED.full_name(settings)
         consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
         try:
@@ -41,10 +41,10 @@ class NotificationsLost(Fault):
             admin.delete_records({part: end for part, end in ends.items() if end})
         finally:
             admin.close()
-        field.supervisor.start_part("intake")
+        context.supervisor.start_part("intake")
 
-    def clean_up(self, field: FaultContext) -> None:
-        field.supervisor.start_part("intake")
+    def clean_up(self, context: FaultContext) -> None:
+        context.supervisor.start_part("intake")
 
 
 class DiskFull(Fault):
@@ -70,22 +70,22 @@ class DiskFull(Fault):
             subprocess.run(["umount", folder], check=True)
         return None
 
-    def prepare(self, field: FaultContext) -> Path:
-        self._disk = Path(tempfile.mkdtemp(dir=field.scratch, prefix="disk-"))
+    def prepare(self, context: FaultContext) -> Path:
+        self._disk = Path(tempfile.mkdtemp(dir=context.scratch, prefix="disk-"))
         subprocess.run(_mount(self._disk), check=True)
         return self._disk
 
-    def inject(self, field: FaultContext) -> None:
+    def inject(self, context: FaultContext) -> None:
         assert self._disk is not None
         with (self._disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(4096))
 
-    def revert(self, field: FaultContext) -> None:
+    def revert(self, context: FaultContext) -> None:
         if self._disk is not None:
             (self._disk / "ballast").unlink(missing_ok=True)
 
-    def clean_up(self, field: FaultContext) -> None:
+    def clean_up(self, context: FaultContext) -> None:
         if self._disk is not None:
             subprocess.run(["umount", "--lazy", str(self._disk)], check=False)
             self._disk = None

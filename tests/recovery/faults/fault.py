@@ -63,17 +63,17 @@ class Fault(ABC):
         """Name in the results table."""
 
     @abstractmethod
-    def inject(self, field: FaultContext) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Start the fault."""
 
-    def revert(self, field: FaultContext) -> None:  # noqa: B027
+    def revert(self, context: FaultContext) -> None:  # noqa: B027
         """End the fault, `lasts_s` after the injection."""
 
-    def prepare(self, field: FaultContext) -> Path | None:
+    def prepare(self, context: FaultContext) -> Path | None:
         """Prepare before the first upload. May return the folder for the gateway's spool."""
         return None
 
-    def clean_up(self, field: FaultContext) -> None:  # noqa: B027
+    def clean_up(self, context: FaultContext) -> None:  # noqa: B027
         """Clean up after the round, also after a failure."""
 
     def skip_reason(self) -> str | None:
@@ -84,11 +84,11 @@ class Fault(ABC):
 class SecondWorker:
     """A second process in a worker's consumer group, in addition to the one that supervisord runs."""
 
-    def __init__(self, field: FaultContext, worker: str) -> None:
-        folder = field.scratch / f"second-{worker}-{time.monotonic_ns()}"
+    def __init__(self, context: FaultContext, worker: str) -> None:
+        folder = context.scratch / f"second-{worker}-{time.monotonic_ns()}"
         folder.mkdir(parents=True)
         self.ready = folder / "ready"
-        environment = {**field.environment(), "UNCIA_DATA_DIR": str(folder), "UNCIA_READY_FILE": str(self.ready)}
+        environment = {**context.environment(), "UNCIA_DATA_DIR": str(folder), "UNCIA_READY_FILE": str(self.ready)}
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "uncia", "worker", worker], env=environment, stdout=log, stderr=log

@@ -21,8 +21,8 @@ class Kill(Fault):
     def name(self) -> str:
         return f"kill -9 {self.part}"
 
-    def inject(self, field: FaultContext) -> None:
-        field.stack.kill(self.part, signal.SIGKILL)
+    def inject(self, context: FaultContext) -> None:
+        context.stack.kill(self.part, signal.SIGKILL)
 
 
 class KillModel(Fault):
@@ -35,8 +35,8 @@ class KillModel(Fault):
     def name(self) -> str:
         return "kill -9 model process"
 
-    def inject(self, field: FaultContext) -> None:
-        identity = field.stack.require_identity()
+    def inject(self, context: FaultContext) -> None:
+        identity = context.stack.require_identity()
         stubs = [
             process.pid
             for process in processes.of_stack(identity.stack_id)
@@ -61,10 +61,10 @@ class Freeze(Fault):
     def name(self) -> str:
         return f"SIGSTOP {self.part} {self.lasts_s:.0f} s"
 
-    def inject(self, field: FaultContext) -> None:
-        self._pid = field.stack.kill(self.part, signal.SIGSTOP)
+    def inject(self, context: FaultContext) -> None:
+        self._pid = context.stack.kill(self.part, signal.SIGSTOP)
 
-    def revert(self, field: FaultContext) -> None:
+    def revert(self, context: FaultContext) -> None:
         # The watchdog may have ended a Triton that did not respond.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
@@ -84,11 +84,11 @@ class SecondWorkerJoins(Fault):
     def name(self) -> str:
         return f"second {self.part}, leaves by {self._leaves.name}"
 
-    def inject(self, field: FaultContext) -> None:
-        self._second = SecondWorker(field, self.part)
+    def inject(self, context: FaultContext) -> None:
+        self._second = SecondWorker(context, self.part)
         self._second.wait_ready()
 
-    def revert(self, field: FaultContext) -> None:
+    def revert(self, context: FaultContext) -> None:
         if self._second is not None:
             self._second.end(self._leaves)
             self._second = None
@@ -114,18 +114,18 @@ class ReplacedWhileFrozen(Fault):
     def name(self) -> str:
         return f"{self.part} frozen {self.lasts_s:.0f} s and replaced"
 
-    def inject(self, field: FaultContext) -> None:
-        self._second = SecondWorker(field, self.part)
+    def inject(self, context: FaultContext) -> None:
+        self._second = SecondWorker(context, self.part)
         self._second.wait_ready()
-        self._pid = field.stack.kill(self.part, signal.SIGSTOP)
+        self._pid = context.stack.kill(self.part, signal.SIGSTOP)
 
-    def revert(self, field: FaultContext) -> None:
+    def revert(self, context: FaultContext) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
         time.sleep(4)
-        self.clean_up(field)
+        self.clean_up(context)
 
-    def clean_up(self, field: FaultContext) -> None:
+    def clean_up(self, context: FaultContext) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGCONT)
         if self._second is not None:

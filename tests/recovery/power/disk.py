@@ -72,18 +72,18 @@ class Disk:
 @contextmanager
 def disk() -> Iterator[Disk]:
     """A disk for one test, in a folder with a short and plain path; it is always unmounted."""
-    place = Path(tempfile.mkdtemp(prefix="uncia-power-"))
-    made: Disk | None = None
+    folder = Path(tempfile.mkdtemp(prefix="uncia-power-"))
+    created: Disk | None = None
     try:
-        made = Disk(place)
-        yield made
+        created = Disk(folder)
+        yield created
     finally:
         try:
-            if made is not None:
-                made.unmount()
+            if created is not None:
+                created.unmount()
         except subprocess.CalledProcessError:
-            _run("umount", "--lazy", str(place / "disk"))
-        shutil.rmtree(place, ignore_errors=True)
+            _run("umount", "--lazy", str(folder / "disk"))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def skip_reason() -> str | None:
@@ -93,8 +93,8 @@ def skip_reason() -> str | None:
     if missing := [tool for tool in _TOOLS if not shutil.which(tool, path=_PATH)]:
         return f"cutting the power of a disk needs {', '.join(missing)}"
     try:
-        with disk() as tried:
-            tried.cut()
+        with disk() as probe:
+            probe.cut()
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", "") or str(error)
         return f"this machine cannot mount a disk or cut its power: {reason.strip()}"

@@ -37,19 +37,19 @@ class Call:
 
 def parse(lines: Iterable[str]) -> Iterator[Call]:
     """The calls of `strace -f -yy`, in the order in which they returned."""
-    begun: dict[str, tuple[str, str, str]] = {}
+    unfinished: dict[str, tuple[str, str, str]] = {}
     for line in lines:
-        found = _LINE.match(line.rstrip("\n"))
-        if not found:
+        match = _LINE.match(line.rstrip("\n"))
+        if not match:
             continue
-        pid, rest = found["pid"], found["rest"]
+        pid, rest = match["pid"], match["rest"]
         if resumed := _RESUMED.match(rest):
-            name, file, text = begun.pop(pid, ("", "", ""))
+            name, file, text = unfinished.pop(pid, ("", "", ""))
             text += resumed["more"]
         elif call := _CALL.match(rest):
             name, file, text = call["name"], call["file"] or "", call["more"]
             if text.endswith("<unfinished ...>"):
-                begun[pid] = (name, file, text.removesuffix("<unfinished ...>"))
+                unfinished[pid] = (name, file, text.removesuffix("<unfinished ...>"))
                 continue
         else:
             continue
@@ -61,7 +61,7 @@ def parse(lines: Iterable[str]) -> Iterator[Call]:
 def dirty_at_answer(calls: Iterable[Call], port: int, answer: str = "HTTP/1.1 200", below: str = "/") -> list[set[str]]:
     """For every response sent from `port`: the files `below` a folder that are written but not synced at that time."""
     dirty: set[str] = set()
-    found = []
+    dirty_sets = []
     for call in calls:
         if call.name in SYNCS:
             dirty.discard(call.file)
@@ -69,10 +69,10 @@ def dirty_at_answer(calls: Iterable[Call], port: int, answer: str = "HTTP/1.1 20
             continue
         elif call.file.startswith("TCP") and re.search(rf"\[[^]]*:{port}->", call.file):
             if answer in call.text:
-                found.append(set(dirty))
+                dirty_sets.append(set(dirty))
         elif call.file.startswith(below):
             dirty.add(call.file)
-    return found
+    return dirty_sets
 
 
 @contextlib.contextmanager
@@ -93,18 +93,18 @@ def traced(pid: int, out: Path) -> Iterator[None]:
         tracer.wait(120)
 
 
-def why_no_trace() -> str | None:
+def skip_reason() -> str | None:
     """Why processes cannot be traced on this machine; None when they can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
-    with subprocess.Popen(["sleep", "30"]) as other:
-        tracer = subprocess.Popen(["strace", "-p", str(other.pid)], stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(["sleep", "30"]) as process:
+        tracer = subprocess.Popen(["strace", "-p", str(process.pid)], stderr=subprocess.PIPE, text=True)
         assert tracer.stderr is not None
         message = tracer.stderr.readline()
         tracer.kill()
         tracer.wait()
         tracer.stderr.close()
-        other.kill()
+        process.kill()
     return None if "attached" in message else f"strace cannot attach here: {message.strip()}"
 
 
