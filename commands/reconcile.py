@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from kafka.errors import KafkaError
 
 from uncia.errors import UnciaError
@@ -19,6 +19,7 @@ from uncia.producers.reconcile.ledger_sync import catch_up, open_ledger
 from uncia.producers.reconcile.object_state import ObjectState
 from uncia.settings import Settings, settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
+from uncia.storage.process_lock import process_lock
 from uncia.telemetry import configure_logging, mark_ready
 from uncia.terminal import echo, echo_json
 
@@ -149,7 +150,7 @@ def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
     """Two comparisons at once would overwrite each other's progress. Raises `UnciaError` while another one runs."""
-    lock = FileLock(path)
+    lock = process_lock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:

@@ -4,7 +4,6 @@ Idempotent. Every step builds in a staging directory and renames it to its final
 interrupted installation is restarted and never mistaken for a complete one.
 """
 
-import fcntl
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from uncia.errors import UnciaError
 from uncia.infra.local import install_kafka, install_models, install_triton
 from uncia.infra.local.layout import parts_dir
 from uncia.storage.atomic_dir import remove_stale_staging
+from uncia.storage.process_lock import process_lock
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ def install(steps: tuple[Step, ...] = STEPS) -> None:
     if not missing:
         return
     parts_dir().mkdir(parents=True, exist_ok=True)
-    with (parts_dir() / "lock").open("w", encoding="ascii") as lock:
-        # With two `make setup` in one clone, the second waits and then finds every step complete.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # With two `make setup` in one clone, the second waits and then finds every step complete.
+    with process_lock(parts_dir() / "lock"):
         for step in missing:
             if step.complete():
                 continue

@@ -1,12 +1,13 @@
 """The embedded stack of one folder: starts, inspects and stops all its parts."""
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from filelock import Timeout
 
 from uncia.errors import StackError
 from uncia.infra.local import processes
@@ -26,6 +27,7 @@ from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of, is_free, read_identity
 from uncia.infra.local.supervisor import Supervised, Supervisor
 from uncia.settings import Settings
+from uncia.storage.process_lock import process_lock
 
 
 class Stack:
@@ -191,12 +193,15 @@ class Stack:
     def _locked(self) -> Iterator[None]:
         """Hold the folder's lock. Raises `StackError` at once when another `up` or `down` holds it."""
         claim(self.folder)
-        with (self.folder / "lock").open("w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it") from error
+        lock = process_lock(self.folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it") from error
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def _settings(folder: Path, identity: StackIdentity) -> Settings:

@@ -19,6 +19,8 @@ from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
+from filelock import Timeout
+
 from uncia.errors import UnciaError
 from uncia.infra.local import processes
 from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, other_served_versions, probe_other_version
@@ -108,7 +110,7 @@ class TritonWatchdog:
     """Probes one version after another and applies remedies.
 
     `probe` infers one frame with a version (`LIVE` or a version's name), `remedies` applies a remedy to a version, and
-    `others` lists the loaded versions that are not live. A remedy that raises `BlockingIOError` (another process is
+    `others` lists the loaded versions that are not live. A remedy that raises `Timeout` (another process is
     changing the repository) is postponed; other errors are logged and count as a remedy that did not help.
     """
 
@@ -149,7 +151,7 @@ class TritonWatchdog:
             log.warning("remedy_started", detail=result.detail)
             try:
                 self._remedies[remedy](version)
-            except BlockingIOError:
+            except Timeout:
                 policy.postpone()
                 log.info("remedy_postponed")
             except (UnciaError, OSError) as error:

@@ -62,13 +62,13 @@ class Spool(SpoolQueries):
         """Holds the copies."""
         try:
             create_folder_durably(self.folder)
-            self._lock_file = lock_spool(path)
+            self._lock = lock_spool(path)
         except OSError as error:
             raise SpoolError(
                 f"cannot write to {path.parent} ({error.strerror}): give another file with --spool"
             ) from error
         with contextlib.ExitStack() as undo:
-            undo.callback(self._lock_file.close)
+            undo.callback(self._lock.release)
             super().__init__(open_database(path), threading.RLock())
             undo.callback(self._database.close)
             if destination is not None:
@@ -86,7 +86,7 @@ class Spool(SpoolQueries):
         """Close the database and release the lock."""
         with self._guard:
             self._database.close()
-        self._lock_file.close()
+        self._lock.release()
 
     # Transitions, in the order of a file's life.
 

@@ -4,14 +4,15 @@ SQL by hand, without an ORM: the guarantees of the gateway are a few statements 
 have to be read as they are executed, and on a small board an ORM would multiply start-up time and memory.
 """
 
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from uncia.errors import UnciaError
 from uncia.storage.durable import sync_folder
+from uncia.storage.process_lock import process_lock
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
 SCHEMA_VERSION = 2
@@ -73,26 +74,22 @@ class SpoolFull(UnciaError):
     """The disk of the spool is full: files stay where they are until there is space again."""
 
 
-def lock_spool(path: Path) -> TextIO:
-    """Lock the spool until the returned file is closed. Raises `SpoolError` while another process has it locked.
+def lock_spool(path: Path) -> FileLock:
+    """Lock the spool until the returned lock is released. Raises `SpoolError` while another process has it locked.
 
-    `flock` by hand: the kernel releases it at a kill -9, while `filelock` falls back, on file systems without `flock`,
-    to a file that survives. The lock file names the process, for the message to a second one.
+    The lock file names the process, for the message to a second one.
     """
-    file = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+    file = path.with_name(path.name + ".lock")
+    lock = process_lock(file)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        holder = file.read_text(encoding="ascii", errors="replace").strip() or "unknown"
         raise SpoolError(
             f"another gateway (process {holder}) uses {path}: stop it, or give this one another file with --spool"
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+    file.write_text(str(os.getpid()), encoding="ascii")
+    return lock
 
 
 def open_database(path: Path) -> sqlite3.Connection:

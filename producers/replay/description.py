@@ -21,6 +21,7 @@ from uncia.producers.replay.setting_overrides import settings_with, shown_value
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
+from uncia.storage.process_lock import process_lock
 
 LOW_PRIORITY = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
 """Small windows: a live request waits for at most these few requests of a replay."""
@@ -164,7 +165,7 @@ class Replay(BaseModel):
             lock.release()
 
     def _lock(self) -> FileLock:
-        return FileLock(self.folder / "lock")
+        return process_lock(self.folder / "lock")
 
 
 def replays_folder() -> Path:

@@ -10,7 +10,6 @@ machine that the repository reaches.
 """
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
 from uncia.storage.durable import write_durably
+from uncia.storage.process_lock import process_lock
 
 LIVE_FILE = "live.json"
 CONFIG_FILE = "config.pbtxt"
@@ -78,11 +78,9 @@ def write_version_state(folder: Path, state: VersionState) -> None:
 def repository_lock(repository: Path, *, wait: bool = True) -> Iterator[None]:
     """Lock the repository for a change of its content, or of what Triton serves from it.
 
-    Raises `BlockingIOError` when another process has the lock and `wait` is False. `flock` as in earlier versions of
-    Uncia, which may lock the same repository at the same time.
+    Raises `filelock.Timeout` when another process has the lock and `wait` is False.
     """
-    with (repository / ".building.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    with process_lock(repository / ".building.lock").acquire(blocking=wait):
         yield
 
 

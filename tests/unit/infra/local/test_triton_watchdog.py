@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from filelock import Timeout
 
 from uncia.errors import DependencyDown
 from uncia.infra.local.triton import probe_other_version
@@ -84,7 +85,7 @@ class FakeTriton:
         def apply(version: str) -> None:
             if self.busy:
                 self.busy -= 1
-                raise BlockingIOError
+                raise Timeout("lock")
             self.applied.append((remedy, version))
             if self.health[version] is ModelHealth.WRONG:
                 raise DependencyDown("no effect")
