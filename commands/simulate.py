@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.producers.simulate.photograph import Photographer
 from uncia.producers.simulate.plan import HEIGHT, WIDTH, Frame, cameras, plan
 from uncia.producers.simulate.truth import TRUTH_FILE, TruthRecorder, prepare_folders

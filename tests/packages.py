@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet

@@ -10,10 +10,13 @@ from uncia.events import (
     BurstResolved,
     ClockJudged,
     ClockTicked,
+    CropPublished,
     DeadLetterSettled,
     DeploymentChanged,
     Event,
+    ExplanationRequested,
     FrameLate,
+    ImageExplained,
     ImagePredicted,
     ImageUploaded,
 )
@@ -101,6 +104,25 @@ FRAME_LATE = Topic(
     key="camera",
     event=FrameLate,
 )
+CROP_PUBLISHED = Topic(
+    name=CropPublished.topic,
+    description="A crop of a detection was stored, or withdrawn.",
+    key="camera",
+    event=CropPublished,
+)
+EXPLANATION_REQUESTED = Topic(
+    name=ExplanationRequested.topic,
+    description="A photograph whose prediction is to be explained.",
+    key="camera",
+    event=ExplanationRequested,
+    retention_days=30,
+)
+IMAGE_EXPLAINED = Topic(
+    name=ImageExplained.topic,
+    description="Which parts of a photograph led to a class score: heat map and boxes.",
+    key="camera",
+    event=ImageExplained,
+)
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
     description="The passage of time as an event, so that the closing of bursts can be replayed.",
@@ -174,6 +196,9 @@ TOPICS: tuple[Topic, ...] = (
     IMAGE_PREDICTED,
     BURST_RESOLVED,
     FRAME_LATE,
+    CROP_PUBLISHED,
+    EXPLANATION_REQUESTED,
+    IMAGE_EXPLAINED,
     CLOCK_TICKED,
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,

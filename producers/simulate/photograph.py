@@ -5,7 +5,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.producers.simulate.exif import ExifValues, exif
 from uncia.producers.simulate.plan import Camera, Frame
 

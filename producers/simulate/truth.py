@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia.errors import UnciaError
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.producers.simulate.plan import Camera, Frame
 
 TRUTH_FILE = "truth.json"

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 
 FORMATS = ("folders", "camtrap-dp", "coco", "table")
 """Formats that `read_dataset` reads."""

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
 from uncia.training.datasets.image_decoding import load_frame

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
 from uncia.training.datasets.dataset import Sample

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax as scipy_log_softmax
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training.feature_store.feature_table import FeatureTable
 from uncia.training.linear.logistic_regression import LinearClassifier, TrainingRows, class_weights

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.errors import UnciaError
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest

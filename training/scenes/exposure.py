@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.training.scenes.cut_outs import CutOut, crop_to_matte
 from uncia.training.scenes.pixels import Pixels, smooth_noise, to_image, to_pixels
 from uncia.training.scenes.plan import Burst, Pose

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.training.scenes.backgrounds import Photograph, camera_scene
 from uncia.training.scenes.cut_outs import CutOut
 from uncia.training.scenes.exposure import LitScene, add_distractors, expose, light

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import ExifTags, Image, features
 
 from uncia.camtrap.csv_cells import escape_formula
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.ids import digest
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.training.datasets import DataError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet

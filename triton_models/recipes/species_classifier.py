@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from uncia.errors import SettingsError, UnciaError, how_to_install
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.model_card import ModelCard, SelfTest, read_model_card

@@ -2,10 +2,13 @@
 
 from uncia.events.base import Event
 from uncia.events.bursts import (
+    BurstCategory,
     BurstFrame,
     BurstResolved,
     BurstStatus,
     CloseReason,
+    CropReference,
+    FrameBox,
     FrameLate,
     JoinReason,
     TaxonVerdict,
@@ -14,6 +17,14 @@ from uncia.events.clock import ClockTicked
 from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
+from uncia.events.detections import CropPublished, Detection, DetectionCategory, DetectionResult
+from uncia.events.explanations import (
+    ExplainedBox,
+    ExplanationMethod,
+    ExplanationReason,
+    ExplanationRequested,
+    ImageExplained,
+)
 from uncia.events.images import (
     OBJECT_CHANGED,
     OBJECT_MOVED,
@@ -21,7 +32,6 @@ from uncia.events.images import (
     Capture,
     CaptureTimeSource,
     ClassScore,
-    ClassVector,
     FocusScore,
     ImagePredicted,
     ImageUploaded,
@@ -30,11 +40,14 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 __all__ = [
     "OBJECT_CHANGED",
     "OBJECT_MOVED",
     "WITHDRAWN_REASONS",
+    "Box",
+    "BurstCategory",
     "BurstFrame",
     "BurstResolved",
     "BurstStatus",
@@ -48,16 +61,28 @@ __all__ = [
     "ClockTicked",
     "ClockVerdict",
     "CloseReason",
+    "CropPublished",
+    "CropReference",
     "DeadLetter",
     "DeadLetterSettled",
     "DeploymentChanged",
+    "Detection",
+    "DetectionCategory",
+    "DetectionResult",
     "Event",
+    "ExplainedBox",
+    "ExplanationMethod",
+    "ExplanationReason",
+    "ExplanationRequested",
     "FocusScore",
+    "FrameBox",
     "FrameLate",
+    "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",
     "JoinReason",
     "Lane",
+    "LuminanceGrid",
     "Prediction",
     "Rejection",
     "Sensitivity",

@@ -6,7 +6,18 @@ from typing import ClassVar
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
-from uncia.events.images import Box, ClassScore, Rejection, Trigger
+from uncia.events.detections import DetectionCategory
+from uncia.events.images import ClassScore, Rejection, Trigger
+from uncia.events.values import Box
+
+
+class BurstCategory(StrEnum):
+    """What a burst or a frame shows; `blank`: no animal, person or vehicle."""
+
+    ANIMAL = "animal"
+    PERSON = "person"
+    VEHICLE = "vehicle"
+    BLANK = "blank"
 
 
 class BurstStatus(StrEnum):
@@ -34,6 +45,17 @@ class JoinReason(StrEnum):
     GAP = "gap"
 
 
+class FrameBox(WireModel):
+    """One detection in a frame of a burst."""
+
+    category: DetectionCategory
+    score: float = Field(ge=0, le=1, description="the detector's score; not a probability")
+    box: Box
+    static: bool | None = Field(
+        default=None, description="true: the same box was found in many bursts of this camera: it counts as background"
+    )
+
+
 class BurstFrame(WireModel):
     """One frame of the burst, in the order of capture."""
 
@@ -53,6 +75,22 @@ class BurstFrame(WireModel):
     deciding: bool = Field(default=False, description="the verdict rests on this frame")
     box: Box | None = Field(default=None, description="where the verdict's class was seen best in this frame")
     score: float | None = Field(default=None, description="the verdict's class in this frame, best window")
+    category: BurstCategory | None = Field(default=None, description="what this frame shows by itself")
+    animal_probability: float | None = Field(
+        default=None, ge=0, le=1, description="calibrated probability that an animal is in this frame"
+    )
+    boxes: tuple[FrameBox, ...] | None = Field(
+        default=None, max_length=100, description="the detections, best first; None where no detector is installed"
+    )
+
+
+class CropReference(WireModel):
+    """A detection whose crop represents the burst."""
+
+    image_id: str
+    box: Box
+    category: DetectionCategory
+    score: float = Field(ge=0, le=1)
 
 
 class TaxonVerdict(WireModel):
@@ -61,6 +99,9 @@ class TaxonVerdict(WireModel):
     taxon: str
     label: str
     group: str
+    rank: str | None = Field(
+        default=None, description="taxonomic rank: `species`, `genus`, `family`, `order`, `class`, ...; None: unknown"
+    )
     score: float = Field(ge=0, le=1)
     confidence: float | None = Field(
         default=None,
@@ -92,6 +133,23 @@ class BurstResolved(Event):
     )
     expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
+    category: BurstCategory | None = Field(
+        default=None, description="None: no frame could be read, or no detector is installed"
+    )
+    animal_probability: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="probability that an animal is in the burst, calibrated on bursts; None without a calibration",
+    )
+    count: PositiveInt | None = Field(
+        default=None, description="most individuals of the category that are in one frame; None for a blank"
+    )
+    best_crop: CropReference | None = Field(default=None, description="the crop that represents the burst")
+    crops_withheld: bool | None = Field(
+        default=None, description="true: a person is in the burst, and no crop of it is published"
+    )
+    fusion: str | None = Field(default=None, description="`name@digest` of the weights that decided the category")
     verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be classified")
     taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
     rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")

@@ -1,35 +1,13 @@
 """Events about one photograph: it was stored; it was classified or rejected."""
 
-import base64
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt, WithJsonSchema
-from typing_extensions import TypeAliasType
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from uncia.events.base import BoundedTuple, Event, FreeText, LocalTime, Name, UtcTime, WireModel
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-Box = TypeAliasType(
-    "Box",
-    Annotated[
-        tuple[float, float, float, float],
-        WithJsonSchema(
-            {
-                "type": "array",
-                "items": {"type": "number"},
-                "minItems": 4,
-                "maxItems": 4,
-                "description": "x, y, width, height as shares of the photograph's width and height, origin at the top "
-                "left.",
-            }
-        ),
-    ],
-)
-"""x, y, width, height as shares of the photograph's width and height, origin at the top left."""
+from uncia.events.detections import DetectionResult
+from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 RECONCILE_SOURCE = "uncia:reconcile"
 """`eventSource` of the S3 event notifications that `uncia reconcile` writes; a store writes its own name there."""
@@ -130,28 +108,6 @@ class Capture(WireModel):
     warnings: tuple[FreeText, ...] = Field(default=(), description="what was odd in the metadata, in words")
 
 
-class ClassVector(WireModel):
-    """Probabilities of all classes, compactly: little-endian float16, base64. 1,000 classes take 2.7 KB."""
-
-    length: PositiveInt
-    f16: str
-
-    @classmethod
-    def pack(cls, values: "NDArray[np.floating]") -> Self:
-        """Pack a vector of shape (classes,)."""
-        raw = values.astype("<f2").tobytes()
-        return cls(length=values.shape[0], f16=base64.b64encode(raw).decode())
-
-    def unpack(self) -> "NDArray[np.float32]":
-        """The vector, float32, shape (classes,)."""
-        import numpy as np
-
-        vector = np.frombuffer(base64.b64decode(self.f16), dtype="<f2").astype(np.float32)
-        if vector.shape != (self.length,):
-            raise ValueError(f"class vector says {self.length} classes and holds {vector.shape[0]}")
-        return vector
-
-
 class ClassScore(WireModel):
     """One class and its score: the best window's probability, and where that window is."""
 
@@ -225,4 +181,8 @@ class ImagePredicted(Event):
     lane: Lane = Field(default=Lane.LIVE, description="the lane on which it was answered")
     capture: Capture
     prediction: Prediction | None = None
+    detection: DetectionResult | None = Field(
+        default=None, description="boxes; None where no detector is installed or the photograph was rejected"
+    )
+    luminance: LuminanceGrid | None = Field(default=None, description="from which movement within a burst is computed")
     rejection: Rejection | None = None

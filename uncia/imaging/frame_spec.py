@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from uncia.events.images import Box
+from uncia.events.values import Box
 
 
 class FrameSpec(BaseModel):

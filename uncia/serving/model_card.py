@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelSet, load_label_set
 from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, installed_versions, read_version_state

@@ -18,7 +18,7 @@ from uncia.camtrap import table_format
 from uncia.camtrap.camtrap_dp import CamtrapPackage, unix_time
 from uncia.camtrap.vocabulary import OBSERVATION_TYPES
 from uncia.errors import UnciaError
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples

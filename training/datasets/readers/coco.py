@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia.camtrap.vocabulary import group_of, is_unknown
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples

@@ -11,7 +11,7 @@ from uncia.camtrap.names import is_card_folder
 from uncia.camtrap.table_reader import open_table
 from uncia.camtrap.vocabulary import CATEGORIES, group_of, is_unknown, normalized_label
 from uncia.errors import UnciaError
-from uncia.events.images import Box
+from uncia.events.values import Box
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, is_image_file, require_samples

@@ -16,7 +16,7 @@ import pytest
 from tests.packages import SMALL, label_set, write_graph, write_package
 from tests.paths import ROOT
 from uncia.errors import SettingsError
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.model_card import read_installed_card
 from uncia.serving.model_versions import installed_versions, read_version_state

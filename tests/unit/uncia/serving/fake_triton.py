@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from uncia.events.images import ClassVector
+from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
