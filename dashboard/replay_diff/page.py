@@ -115,7 +115,7 @@ def _side(burst: Mapping[str, Any]) -> ChangeSide:
     verdict = burst.get("verdict")
     if verdict is None:
         return ChangeSide("nothing could be read", "", facts)
-    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else " ?"), f"{verdict['score']:.2f}", facts)
+    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else "?"), f"{verdict['score']:.2f}", facts)
 
 
 def _frame(

@@ -36,10 +36,10 @@ def clamp_to_calendar(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
-"""A moment with the offset that was written."""
+"""A point in time that keeps its UTC offset."""
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""A moment; given with any offset, converted to UTC."""
+"""A point in time with any UTC offset, converted to UTC."""
 
 Name = Annotated[str, Field(max_length=1024)]
 """An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""

@@ -44,19 +44,19 @@ class BurstFrame(WireModel):
     captured_at: LocalTime
     sequence: int | None = None
     joined: JoinReason | None = Field(
-        default=None, description="what ties it to the frames before it; `first` for the earliest"
+        default=None, description="why it belongs to the same burst as the frames before it; `first` for the earliest"
     )
     uploaded_at: UtcTime
     predicted_at: UtcTime
     top: ClassScore | None = Field(default=None, description="the frame's best class")
     rejection: Rejection | None = None
-    deciding: bool = Field(default=False, description="the verdict rests on this frame")
-    box: Box | None = Field(default=None, description="where the verdict's class was seen best in this frame")
+    deciding: bool = Field(default=False, description="the verdict is based on this frame")
+    box: Box | None = Field(default=None, description="where the verdict's class has its highest score in this frame")
     score: float | None = Field(default=None, description="the verdict's class in this frame, best window")
 
 
 class TaxonVerdict(WireModel):
-    """What the burst shows, or one of several things that it shows."""
+    """A taxon that the burst shows, with its combined score."""
 
     taxon: str
     label: str
@@ -66,7 +66,7 @@ class TaxonVerdict(WireModel):
         default=None,
         ge=0,
         le=1,
-        description="calibrated probability that it is there; None where no calibration is known",
+        description="calibrated probability that the taxon is present; None without a calibration",
     )
     threshold: float | None = Field(default=None, description="the calibrated threshold that decided; focus taxa only")
     certain: bool = Field(description="False: uncertain, below the calibrated threshold or without one")
@@ -88,17 +88,19 @@ class BurstResolved(Event):
     ended_at: LocalTime
     frames: BoundedTuple[BurstFrame] = ()
     frames_left_out: PositiveInt | None = Field(
-        default=None, description="so many more frames are in the burst; listed, they would make the event too large"
+        default=None, description="number of further frames of the burst, left out because the event would be too large"
     )
-    expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
+    expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera numbers its frames")
     unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
     verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be classified")
-    taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
+    taxa: BoundedTuple[TaxonVerdict] = Field(
+        default=(), description="every taxon found in the burst, the verdict first"
+    )
     rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
-    models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")
+    models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that made a prediction")
     settings: str = Field(description="digest of the burst settings")
     closed_by: CloseReason | None = None
-    closed_at: UtcTime | None = Field(default=None, description="the moment, in log time, at which it closed")
+    closed_at: UtcTime | None = Field(default=None, description="log time at which the burst was closed")
     superseded_by: str | None = Field(
         default=None,
         description="the burst id that holds these frames now; None in a superseded burst whose photographs "
@@ -155,4 +157,4 @@ class FrameLate(Event):
     arrived_at: UtcTime = Field(description="log time at which it was read")
     missed_burst_id: str = Field(description="the burst that spans its capture time and is past revising")
     late_s: float = Field(ge=0, description="seconds of log time since that burst closed")
-    burst_id: str = Field(description="the burst that it stands in now")
+    burst_id: str = Field(description="the burst that contains it now")

@@ -18,7 +18,7 @@ class ClockVerdict(StrEnum):
 
 
 class ClockReason(WireModel):
-    """One reason against the clock, and how often it was seen."""
+    """One reason to distrust the clock, and how often it was observed."""
 
     code: str = Field(
         description="stable: year-reset, ahead, behind, backwards, set-back, factory-time, outside-deployments, zone, "

@@ -1,4 +1,4 @@
-"""What could not be processed, ever: the topic carries the original bytes, the headers say why; and who settled it."""
+"""Messages that can never be processed: their original bytes, the reason in the headers, and their settlement."""
 
 import traceback
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ RETRIES = "uncia.retries"
 """Header of a message that was sent back from the dead letters: how often."""
 
 _MOST = {"exception.message": 1000, "exception.stacktrace": 4000}
-"""Characters; the end of a stack trace says more than its beginning."""
+"""Characters; the end of a stack trace is more useful than its beginning."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class DeadLetterSettled(Event):
 
     letter: str = Field(description="`<partition>:<offset>` of the dead letter in `uncia.dead-letter.v1`")
     written_at: UtcTime = Field(
-        description="when that letter was written: tells it from one of the same id in a topic that was made anew"
+        description="when that letter was written: distinguishes it from one with the same id in a recreated topic"
     )
     settlement: Settlement
     settled_at: UtcTime

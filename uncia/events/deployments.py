@@ -39,8 +39,8 @@ class DeploymentChanged(Event):
 
     deployment_id: Name = Field(min_length=1)
     camera: Name = Field(min_length=1, description="`<station>/<camera>`")
-    start: Moment = Field(description="first moment, with the offset that was written")
-    end: Moment | None = Field(default=None, description="the moment after the last; none while it stands")
+    start: Moment = Field(description="start of the deployment, with the UTC offset of the source")
+    end: Moment | None = Field(default=None, description="end of the deployment (exclusive); none while it is active")
     utc_offset_minutes: int = Field(ge=-840, le=840, description="what the camera's clock is ahead of UTC")
     latitude: float = Field(ge=-90, le=90, repr=False, description="degrees, WGS 84; exact, hence secret")
     longitude: float = Field(ge=-180, le=180, repr=False, description="degrees, WGS 84; exact, hence secret")

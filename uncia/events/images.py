@@ -40,14 +40,14 @@ OBJECT_CHANGED = "object-changed"
 event; that content is announced by itself."""
 
 OBJECT_MOVED = "object-moved"
-"""Rejection reason: the object is gone, and the same content stands under another camera's key."""
+"""Rejection reason: the object is gone, and the same content is stored under another camera's key."""
 
 WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED})
-"""Rejection reasons that say of an upload that it shows nothing (any more): its frame belongs to no burst."""
+"""Rejection reasons that withdraw an upload: its object is gone or was replaced, and its frame belongs to no burst."""
 
 
 class Lane(StrEnum):
-    """Which way a photograph takes to its answer: what was taken just now goes before what was taken long ago."""
+    """Priority of a photograph: recent photographs are predicted before old ones."""
 
     LIVE = "live"
     BACKFILL = "backfill"
@@ -71,7 +71,7 @@ class ImageUploaded(Event):
         default=None, description="the store's id of this version of the object, in a versioned bucket"
     )
     size: NonNegativeInt = Field(description="bytes")
-    uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
+    uploaded_at: UtcTime = Field(description="when the store received it, by the store's clock")
     announced_at: UtcTime = Field(description="when intake read the notification")
     moved_to: str | None = Field(
         default=None,
@@ -93,7 +93,7 @@ class Trigger(StrEnum):
 
 class CaptureTimeSource(StrEnum):
     """Where the capture time was read, best first: the photograph itself (EXIF, its maker note), the object's key
-    (in it a file's name or time), the upload. `time_origin` says it exactly."""
+    (in it a file's name or time), the upload. `time_origin` names the exact source."""
 
     EXIF = "exif"
     KEY = "key"
@@ -101,7 +101,7 @@ class CaptureTimeSource(StrEnum):
 
 
 class Capture(WireModel):
-    """What the camera says of the photograph."""
+    """What the metadata of the photograph state."""
 
     time: LocalTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
     time_source: CaptureTimeSource
@@ -127,7 +127,7 @@ class Capture(WireModel):
     infrared: bool | None = Field(default=None, description="the infrared illuminator was on")
     width: PositiveInt | None = Field(default=None, description="pixels of the stored photograph")
     height: PositiveInt | None = None
-    warnings: tuple[FreeText, ...] = Field(default=(), description="what was odd in the metadata, in words")
+    warnings: tuple[FreeText, ...] = Field(default=(), description="anomalies in the metadata, in words")
 
 
 class ClassVector(WireModel):
@@ -182,11 +182,13 @@ class Prediction(WireModel):
     """The output of one model version for one photograph."""
 
     model: str
-    version: str = Field(description="the version that Triton says answered")
+    version: str = Field(description="the version that Triton reports for the response")
     label_set: str = Field(description="`<name>@<digest>` of the label set that gives the vector its meaning")
-    settings: str = Field(description="digest of everything else that shaped the answer (frame, focus, thresholds)")
+    settings: str = Field(
+        description="digest of everything else that determines the prediction (frame, focus, thresholds)"
+    )
     asked_at: UtcTime
-    inference_ms: float = Field(ge=0, description="from request to answer, waiting included")
+    inference_ms: float = Field(ge=0, description="time from request to response, including the wait in the queue")
     whole: ClassVector = Field(description="the whole frame")
     windows: ClassVector = Field(description="for each class its best window")
     top: BoundedTuple[ClassScore] = Field(description="the best classes by window, best first")
@@ -204,7 +206,7 @@ class Rejection(WireModel):
 
 
 class ImagePredicted(Event):
-    """The answer to one upload: exactly one of `prediction` and `rejection`. Key: `camera`."""
+    """The result of one upload: exactly one of `prediction` and `rejection`. Key: `camera`."""
 
     topic: ClassVar[str] = "camera.image.predicted.v1"
 
@@ -222,7 +224,7 @@ class ImagePredicted(Event):
     sha256: Name | None = None
     uploaded_at: UtcTime
     predicted_at: UtcTime
-    lane: Lane = Field(default=Lane.LIVE, description="the lane on which it was answered")
+    lane: Lane = Field(default=Lane.LIVE, description="the lane in which it was predicted")
     capture: Capture
     prediction: Prediction | None = None
     rejection: Rejection | None = None

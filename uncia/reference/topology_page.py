@@ -23,7 +23,14 @@ _FLOW_KINDS = frozenset({Kind.WORKER, Kind.SERVICE, Kind.EXTERNAL})
 
 def topology_page() -> str:
     """The Markdown page: the diagram, the parts, the topics."""
-    lines = [_HEADER, "```mermaid", *mermaid().splitlines(), "```", "", "## Workers", ""]
+    lines = [_HEADER, "```mermaid", *mermaid().splitlines(), "```", ""]
+    lines += [
+        "Solid boxes are workers and services, other boxes are topics, rounded ones are other systems. A dashed arrow "
+        "is a topic that is followed: read from the beginning, outside any consumer group. Commands are left out.",
+        "",
+        "## Workers",
+        "",
+    ]
     lines += ["| worker | reads | follows | writes | state | needs | scales to | extra |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     for part in _of_kind(Kind.WORKER):
