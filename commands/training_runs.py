@@ -1,4 +1,4 @@
-"""What all commands that train share: progress bars, the data and its split, the package, and the report."""
+"""Code that all training commands share: progress bars, the data and its split, the package, and the report."""
 
 import os
 import shutil

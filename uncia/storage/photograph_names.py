@@ -1,6 +1,6 @@
 """Which uploads may be photographs, by the object's name and the reason of its rejection.
 
-A camera's card and the computers that touched it leave more than photographs in a bucket: films, `Thumbs.db`,
+A camera's card and the computers that touched it leave more than photographs in a bucket: videos, `Thumbs.db`,
 `.DS_Store`, AppleDouble twins (`._IMG_0001.JPG`), text files, folders. Each of them is answered by a rejection, and
 none of them is a frame of a burst. A rejected photograph is one: it may stand for a missing number of a sequence.
 
