@@ -28,7 +28,7 @@ def clocks(
     """Show the assessment of each camera's clock with the reasons, the worst first."""
     verdicts = [
         event
-        for event in read_clock_verdicts(settings())
+        for event in _read_clock_verdicts(settings())
         if camera_matches(camera or "", event.camera)
         and (not bad or event.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
     ]
@@ -42,7 +42,7 @@ def clocks(
     plain_console(width=None if sys.stdout.isatty() else 160).print(build_table(verdicts))
 
 
-def read_clock_verdicts(config: Settings) -> list[ClockJudged]:
+def _read_clock_verdicts(config: Settings) -> list[ClockJudged]:
     """Return the newest verdict on each camera's clock, the worst first. Events that cannot be decoded are skipped."""
     newest: dict[str, ClockJudged] = {}
     for message in read_topics(config, (CLOCK_JUDGED,), from_beginning=True, until_end=True):
@@ -64,12 +64,12 @@ def build_table(verdicts: list[ClockJudged]) -> Table:
             Text(event.verdict, style=_STYLES.get(event.verdict, "")),
             "" if event.offset_s is None else format_offset(event.offset_s),
             f"{event.judged_at:%Y-%m-%d %H:%M}Z",
-            Text(explain_verdict(event)),
+            Text(_explain_verdict(event)),
         )
     return table
 
 
-def explain_verdict(event: ClockJudged) -> str:
+def _explain_verdict(event: ClockJudged) -> str:
     """Return the reasons for a verdict as text; without reasons, the checks that were not possible."""
     if event.reasons:
         return "; ".join(f"{reason.text} ({reason.occasions} of {reason.of} triggers)" for reason in event.reasons)

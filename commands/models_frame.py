@@ -47,10 +47,10 @@ def frame(
         raise UnciaError(f"{error.filename}: {error.strerror}") from error
     if head:
         # No newline: the request's header states the length of the head in bytes.
-        sys.stdout.write(json.dumps(head_of(card, pixels.shape, head)))
+        sys.stdout.write(json.dumps(_head_of(card, pixels.shape, head)))
 
 
-def head_of(card: ModelCard, shape: tuple[int, ...], outputs: list[str]) -> dict[str, Any]:
+def _head_of(card: ModelCard, shape: tuple[int, ...], outputs: list[str]) -> dict[str, Any]:
     """Return the JSON of a request in Triton's binary format; `NAME=k` requests the k best classes."""
     requested = []
     for name, _, best in (output.partition("=") for output in outputs):

@@ -16,7 +16,7 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from uncia.errors import SettingsError
 
-TEN_YEARS_S = 10 * 366 * 86400
+_TEN_YEARS_S = 10 * 366 * 86400
 """Maximum of settings that are durations: a longer one, added to a time, could exceed the calendar."""
 
 EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "stacked"]
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     missing_grace_s: float = Field(
         default=5,
         ge=0,
-        le=TEN_YEARS_S,
+        le=_TEN_YEARS_S,
         description="seconds to wait for an announced object that the store does not return yet, before it is missing",
     )
 
@@ -125,16 +125,16 @@ class Settings(BaseSettings):
     burst_gap_s: float = Field(
         default=15,
         gt=0,
-        le=TEN_YEARS_S,
+        le=_TEN_YEARS_S,
         description="maximum time between two consecutive frames of a burst, in seconds",
     )
     burst_idle_s: float = Field(
-        default=20, gt=0, le=TEN_YEARS_S, description="time without a new frame after which a burst closes, in seconds"
+        default=20, gt=0, le=_TEN_YEARS_S, description="time without a new frame after which a burst closes, in seconds"
     )
     burst_lateness_s: float = Field(
         default=900,
         ge=0,
-        le=TEN_YEARS_S,
+        le=_TEN_YEARS_S,
         description="allowed lateness, in seconds of log time: a frame that arrives this long after its burst closed "
         "still revises it",
     )
@@ -148,14 +148,14 @@ class Settings(BaseSettings):
     event_gap_s: float = Field(
         default=120,
         gt=0,
-        le=TEN_YEARS_S,
+        le=_TEN_YEARS_S,
         description="maximum time between bursts of one camera and taxon that are one event, in seconds "
         "(`bursts list`)",
     )
     independence_gap_s: float = Field(
         default=1800,
         gt=0,
-        le=TEN_YEARS_S,
+        le=_TEN_YEARS_S,
         description="minimum time between events of one camera and taxon that are independent detections, in seconds "
         "(`bursts list`)",
     )

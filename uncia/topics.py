@@ -56,7 +56,7 @@ class Topic:
         return {**config, **dict(self.broker_config)}
 
 
-LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
+_LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
 """Timestamps are those of the broker, not of the producer: they never decrease in a partition. Bursts close by them."""
 
 
@@ -87,7 +87,7 @@ IMAGE_PREDICTED = Topic(
     description="The prediction of a photograph, or the reason for its rejection.",
     key="camera",
     event=ImagePredicted,
-    broker_config=LOG_TIME,
+    broker_config=_LOG_TIME,
 )
 BURST_RESOLVED = Topic(
     name=BurstResolved.topic,
@@ -108,7 +108,7 @@ CLOCK_TICKED = Topic(
     key="none (one tick per partition)",
     event=ClockTicked,
     retention_days=7,
-    broker_config=LOG_TIME,
+    broker_config=_LOG_TIME,
 )
 DEPLOYMENT_CHANGED = Topic(
     name=DeploymentChanged.topic,

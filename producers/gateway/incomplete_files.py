@@ -5,11 +5,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-GRACE_S = 300.0
+_GRACE_S = 300.0
 """Seconds without a change after which an incomplete file in a watched folder counts as finished: a transfer over a bad
 uplink pauses for a minute or two before one side gives it up."""
 
-GRACE_ONCE_S = 10.0
+_GRACE_ONCE_S = 10.0
 """The same for a card, or a folder that is read once: hardly any program writes there, and damaged files are common."""
 
 _MIN_GRACE_OPEN_S = 300.0
@@ -33,13 +33,13 @@ class GracePeriod:
     @classmethod
     def watching(cls, grace_s: float | None) -> "GracePeriod":
         """For a watched folder; None for the default of 300 seconds."""
-        grace_s = GRACE_S if grace_s is None else grace_s
+        grace_s = _GRACE_S if grace_s is None else grace_s
         return cls(grace_s, min(grace_s, _MIN_OBSERVATION_S))
 
     @classmethod
     def once(cls, grace_s: float | None) -> "GracePeriod":
         """For a card or a folder that is read once; None for the default of 10 seconds."""
-        return cls(GRACE_ONCE_S if grace_s is None else grace_s)
+        return cls(_GRACE_ONCE_S if grace_s is None else grace_s)
 
     def while_open(self) -> "GracePeriod":
         """For a file that a program has open for writing."""

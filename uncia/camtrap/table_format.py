@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uncia.errors import UnciaError
 
-MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
+_MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
 """Cells that count as empty: what R (`NA`), pandas, databases and people write where they know nothing. A station or
 a class that is really called `NA` needs another name: no table says which of the two is meant."""
 
@@ -30,9 +30,9 @@ class TableFormat:
 
 
 def clean_cell(text: str | None) -> str:
-    """A cell's text, stripped; empty for a cell that stands for a missing value (`MISSING_CELLS`)."""
+    """A cell's text, stripped; empty for a cell that stands for a missing value (`_MISSING_CELLS`)."""
     stripped = (text or "").strip()
-    return "" if stripped in MISSING_CELLS else stripped
+    return "" if stripped in _MISSING_CELLS else stripped
 
 
 def detect_encoding(head: bytes) -> str:

@@ -29,7 +29,7 @@ def _computable(moment: datetime) -> datetime:
     return moment
 
 
-def clamp_to_calendar(moment: datetime) -> datetime:
+def _clamp_to_calendar(moment: datetime) -> datetime:
     """The time with its year limited to `_YEARS`: a camera's clock can show any year."""
     if _YEARS[0] <= moment.year <= _YEARS[1]:
         return moment
@@ -58,7 +58,7 @@ LocalTime = TypeAliasType(
     "LocalTime",
     Annotated[
         datetime,
-        AfterValidator(lambda moment: clamp_to_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
+        AfterValidator(lambda moment: _clamp_to_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
         WithJsonSchema(
             {
                 "type": "string",

@@ -109,8 +109,8 @@ def _type(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
-SPECIFICATION = "3.1.0"
-_SCHEMA_FORMAT = f"application/vnd.aai.asyncapi+json;version={SPECIFICATION}"
+_SPECIFICATION = "3.1.0"
+_SCHEMA_FORMAT = f"application/vnd.aai.asyncapi+json;version={_SPECIFICATION}"
 _BINDING = "0.5.0"
 
 
@@ -145,7 +145,7 @@ def asyncapi() -> dict[str, Any]:
                 }
     events = {topic.event: None for topic in TOPICS if topic.event is not None}
     return {
-        "asyncapi": SPECIFICATION,
+        "asyncapi": _SPECIFICATION,
         "info": {
             "title": "Uncia",
             "version": __version__,

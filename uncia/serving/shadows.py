@@ -13,7 +13,7 @@ _SHADOW = re.compile(r"(?:(?P<live>[a-z0-9-]+)-)?shadow-[a-z0-9-]+-v[0-9]+")
 SHADOW_WORKER = "predict-shadow"
 
 
-def shadow_namespace(model: str, version: str, live: Settings) -> str:
+def _shadow_namespace(model: str, version: str, live: Settings) -> str:
     """The namespace of a version's shadow."""
     name = f"shadow-{model.replace('_', '-')}-v{version}"
     return f"{live.namespace}-{name}" if live.namespace else name
@@ -21,7 +21,7 @@ def shadow_namespace(model: str, version: str, live: Settings) -> str:
 
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
     """The live settings, with the namespace and the model version of a shadow."""
-    changes = {"namespace": shadow_namespace(model, version, live), "model": model, "model_version": version}
+    changes = {"namespace": _shadow_namespace(model, version, live), "model": model, "model_version": version}
     return live.model_copy(update=changes)
 
 
