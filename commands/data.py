@@ -36,7 +36,7 @@ def draw_data(
     bursts: Annotated[int, typer.Option(min=1, help="Number of bursts.")] = 120,
     cameras: Annotated[int, typer.Option(min=1, help="Number of cameras, each with its own background.")] = 6,
     classes: Annotated[
-        str, typer.Option(help="Labels, separated by commas, or `all`.", show_default="ten of them")
+        str, typer.Option(help="Labels, separated by commas, or `all`.", show_default="ten labels")
     ] = "",
     empty: Annotated[float, typer.Option(min=0, max=1, help="Fraction of blank bursts, 0 to 1.")] = 0.25,
     night: Annotated[float, typer.Option(min=0, max=1, help="Fraction of bursts in infrared, 0 to 1.")] = 0.5,

@@ -33,7 +33,7 @@ def ensemble(
             help="Labelled data: stacked is fitted on its held-out bursts, parts are compared on its test bursts."
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model.", show_default="the folder's")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name of the folder")] = "",
     kind: Kind = "auto",
     seed: Seed = 1,
     as_json: Json = False,
@@ -80,7 +80,7 @@ def ensemble(
 def join_models(
     packages: Annotated[list[Path], typer.Argument(help="Model packages with the same frame and different classes.")],
     out: Annotated[Path, typer.Option(help="Folder of the new package.")],
-    name: Annotated[str, typer.Option(help="Name of the model.", show_default="the folder's")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name of the folder")] = "",
     as_json: Json = False,
 ) -> None:
     """Join models with different classes into one package; a shared backbone runs only once."""

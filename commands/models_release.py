@@ -36,12 +36,12 @@ def install_package(
         str,
         typer.Option(
             help="Model to which the version is added; workers use the model in UNCIA_MODEL.",
-            show_default="its card's",
+            show_default="name in its card",
         ),
     ] = "",
     repository: Repository = None,
     backend: Annotated[
-        str, typer.Option(help="Triton backend: python or onnxruntime.", show_default="as the model has it")
+        str, typer.Option(help="Triton backend: python or onnxruntime.", show_default="that of the model")
     ] = "",
     as_json: Json = False,
 ) -> None:
@@ -55,7 +55,7 @@ def install_package(
 def import_graph(
     graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier.")],
     description: Annotated[Path, typer.Option(help="TOML, YAML or JSON file that describes input and output.")],
-    name: Annotated[str, typer.Option(help="Name of the model.", show_default="the description's")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name in the description")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the package to this folder instead of installing it.")] = None,
     repository: Repository = None,
     as_json: Json = False,

@@ -44,7 +44,7 @@ Keep = Annotated[
         show_default="none",
     ),
 ]
-Cut = Annotated[str, typer.Option(help="Layer whose features are used.", show_default="the deepest")]
+Cut = Annotated[str, typer.Option(help="Layer whose features are used.", show_default="the deepest layer")]
 Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a lower held-out loss.")]
 Batch = Annotated[int, typer.Option(min=1, help="Photographs per batch.")]

@@ -31,7 +31,7 @@ def watch(
 ) -> None:
     """Print burst verdicts live. A question mark marks an uncertain verdict, below its calibrated threshold.
 
-    Superseded bursts are left out, except for --json without --settled: scripts that maintain a table need them.
+    Superseded bursts are omitted, except with --json and without --settled: scripts that maintain a table need them.
     """
     bursts = _read_bursts(from_beginning or until_end, until_end, camera)
     if settled:

@@ -1,9 +1,9 @@
 """The data flow as one table: every part of the system, the topics that it reads and writes, and what it needs to run.
 
 A part is a worker (one Faust process and one consumer group), a service, a command, or an external system: the object
-store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics
-list`, `docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; no other list of workers
-or of their topics exists.
+store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics list`,
+`docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; there is no other list of
+workers or of their topics.
 
 The rows are enforced: `processors/faust_runtime` raises `TopologyError` when a worker subscribes to or writes a topic
 that its row does not list, and a test compares each worker's row with the topics that its code uses.
