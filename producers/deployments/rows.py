@@ -92,7 +92,7 @@ class _Row:
         if not (text := self.text(column)):
             return None
         try:
-            # No number of degrees has thousands in it: a comma is a decimal one, whatever divides the columns.
+            # Degrees have no thousands separators: a comma is a decimal comma with any column separator.
             value = table_format.parse_number(text, decimal_comma=self.decimal_comma or degrees)
         except ValueError:
             self.errors.append(f"{column} is not a number (the decimal separator is a point)")
@@ -217,5 +217,5 @@ def _within(row: _Row, column: str, most: float) -> bool:
 
 
 def _offset_minutes(moment: datetime) -> int:
-    """Minutes ahead of UTC in which a time is written: the camera's clock keeps the zone of its set-up."""
+    """The UTC offset of a time, in minutes: the camera's clock keeps the time zone of its set-up."""
     return int((moment.utcoffset() or timedelta()).total_seconds() // 60)

@@ -16,7 +16,7 @@ _MIN_GRACE_OPEN_S = 300.0
 """The shortest grace for a file that a program has open for writing."""
 
 _MIN_OBSERVATION_S = 30.0
-"""A watched file is observed for so long before its own times are trusted."""
+"""Time for which a watched file is observed before its modification time is trusted."""
 
 _MIN_CHECK_INTERVAL_S = 0.5
 _MAX_CHECK_INTERVAL_S = 10.0
@@ -28,7 +28,7 @@ class GracePeriod:
 
     grace_s: float = 0
     observe_s: float = 0
-    """The file's own times do not end the wait before it was observed for so long."""
+    """Minimum time of observation before the file's modification time can end the wait."""
 
     @classmethod
     def watching(cls, grace_s: float | None) -> "GracePeriod":

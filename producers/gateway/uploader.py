@@ -65,7 +65,7 @@ class Upload:
     multipart: str | None = None
     lane: Lane | None = None
     partial: str | None = None
-    """Why the content is incomplete; None where it is complete."""
+    """Why the content is incomplete; None when it is complete."""
     save_multipart_id: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
