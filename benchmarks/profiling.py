@@ -92,7 +92,7 @@ def read_stacks(text: str, most: int = 12) -> Profile:
         total += int(count)
         own[frames[-1]] += int(count)
         own_frames = [frame for frame in frames if _is_ours(frame)]
-        ours[own_frames[-1] if own_frames else "(no function of this project)"] += int(count)
+        ours[own_frames[-1] if own_frames else "no function of Uncia"] += int(count)
     return Profile(_shares(own, total, most), _shares(ours, total, most))
 
 

@@ -190,8 +190,8 @@ def measure(
     (folder / "results.json").write_text(json.dumps({**machine, **figures}, indent=2) + "\n", encoding="utf-8")
     if docs:
         intro = (
-            f"{blocks} blocks of {uploads} photographs each, in turns, {began:%Y-%m-%d %H:%M}, at {machine['commit']}, "
-            f"on {machine['machine_cores']} cores."
+            f"Measured {began:%Y-%m-%d} at {machine['commit']} in {blocks} alternating blocks of {uploads} photographs "
+            f"per stack, on {machine['machine_cores']} cores."
         )
         DOCS.write_text(replace_section(DOCS, BEGIN, END, f"{intro}\n\n{table(figures)}"), encoding="utf-8")
     print(json.dumps(figures))

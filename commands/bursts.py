@@ -1,4 +1,4 @@
-"""`uncia bursts`: list bursts, and explain how one of them came about."""
+"""`uncia bursts`: list bursts and explain their verdicts."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from uncia.settings import settings
 from uncia.terminal import echo_json, plain_console
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
-app = typer.Typer(no_args_is_help=True, help="List bursts, and explain how one of them came about.")
+app = typer.Typer(no_args_is_help=True, help="List bursts and explain their verdicts.")
 
 _ID_WIDTH = len("bst-") + 24
 _PIPE_WIDTH = 200
@@ -62,7 +62,7 @@ def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:
 
 
 def _deployments() -> Deployments:
-    """The present deployments."""
+    """Return the current deployments."""
     known = Deployments()
     for message in read_topics(settings(), (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True):
         known.apply(message.key, message.value)
@@ -71,12 +71,10 @@ def _deployments() -> Deployments:
 
 @app.command("list")
 def list_bursts(
-    camera: str = typer.Option(
-        "", help="List only this camera, `<station>/<camera>`, or the cameras of this station. Default: all."
-    ),
+    camera: str = typer.Option("", help="List only this camera (`<station>/<camera>`) or this station. Default: all."),
     as_json: bool = typer.Option(False, "--json", help="Print each burst as one line of JSON."),
 ) -> None:
-    """List the present bursts, each with its event and whether it is an independent detection."""
+    """List the current bursts, with their events and independent detections."""
     newest: dict[str, BurstResolved] = {}
     for burst in _bursts():
         matches = camera_matches(camera, burst.camera)
@@ -114,7 +112,7 @@ def explain(
     burst: str = typer.Argument(help="Id of the burst, `bst-…`; see `uncia bursts list`."),
     as_json: bool = typer.Option(False, "--json", help="Print the explanation as one line of JSON."),
 ) -> None:
-    """Explain a burst, frame by frame and revision by revision."""
+    """Explain the verdict on a burst, frame by frame and revision by revision."""
     events = [event for event in _bursts() if event.burst_id == burst]
     if not events:
         raise NoSuchBurst(f"no burst {burst!r} on {BURST_RESOLVED.full_name(settings())}: see `uncia bursts list`")
@@ -127,7 +125,7 @@ def explain(
 
 
 def _id(title: str) -> Column:
-    """A column of ids, which are meant to be copied: never shortened, however narrow the terminal."""
+    """Return a column of ids that is never truncated, so that ids can be copied from a narrow terminal."""
     return Column(title, no_wrap=True, min_width=_ID_WIDTH)
 
 

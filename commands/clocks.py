@@ -1,4 +1,4 @@
-"""`uncia clocks`: show whether the clock of each camera is right."""
+"""`uncia clocks`: show the assessment of each camera's clock."""
 
 import sys
 
@@ -19,14 +19,16 @@ _ORDER = (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS, ClockVerdict.UNKNOWN, Clo
 
 
 def clocks(
-    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`, or this station."),
-    bad: bool = typer.Option(False, "--bad", help="Only clocks that are wrong or suspicious."),
+    camera: str = typer.Option(
+        None, help="Show only this camera (`<station>/<camera>`) or this station. Default: all."
+    ),
+    bad: bool = typer.Option(False, "--bad", help="Show only clocks that are wrong or suspicious."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show whether the clock of each camera is right, and why not; the worst first."""
+    """Show the assessment of each camera's clock with the reasons, the worst first."""
     verdicts = [
         event
-        for event in read_clock_verdicts(settings())
+        for event in _read_clock_verdicts(settings())
         if camera_matches(camera or "", event.camera)
         and (not bad or event.verdict in (ClockVerdict.WRONG, ClockVerdict.SUSPICIOUS))
     ]
@@ -40,8 +42,8 @@ def clocks(
     plain_console(width=None if sys.stdout.isatty() else 160).print(build_table(verdicts))
 
 
-def read_clock_verdicts(config: Settings) -> list[ClockJudged]:
-    """The newest verdict of each camera, the worst first. Events that cannot be read are skipped."""
+def _read_clock_verdicts(config: Settings) -> list[ClockJudged]:
+    """Return the newest verdict on each camera's clock, the worst first. Events that cannot be decoded are skipped."""
     newest: dict[str, ClockJudged] = {}
     for message in read_topics(config, (CLOCK_JUDGED,), from_beginning=True, until_end=True):
         try:
@@ -53,8 +55,8 @@ def read_clock_verdicts(config: Settings) -> list[ClockJudged]:
 
 
 def build_table(verdicts: list[ClockJudged]) -> Table:
-    """The table, one row per camera."""
-    headings = ("camera", "clock", "ahead by", "since", "why")
+    """Return a table with one row per camera."""
+    headings = ("camera", "clock", "ahead by", "since", "reasons")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for event in verdicts:
         table.add_row(
@@ -62,25 +64,25 @@ def build_table(verdicts: list[ClockJudged]) -> Table:
             Text(event.verdict, style=_STYLES.get(event.verdict, "")),
             "" if event.offset_s is None else format_offset(event.offset_s),
             f"{event.judged_at:%Y-%m-%d %H:%M}Z",
-            Text(explain_verdict(event)),
+            Text(_explain_verdict(event)),
         )
     return table
 
 
-def explain_verdict(event: ClockJudged) -> str:
-    """The reasons of a verdict; without reasons, the checks on which it is based."""
+def _explain_verdict(event: ClockJudged) -> str:
+    """Return the reasons for a verdict as text; without reasons, the checks that were not possible."""
     if event.reasons:
-        return "; ".join(f"{reason.text} ({reason.occasions} of {reason.of} occasions)" for reason in event.reasons)
+        return "; ".join(f"{reason.text} ({reason.occasions} of {reason.of} triggers)" for reason in event.reasons)
     if event.verdict is ClockVerdict.UNKNOWN:
-        return "too few occasions yet"
+        return "too few triggers so far"
     evidence = event.evidence
-    checks = (("the sun", evidence.sun), ("its own numbers", evidence.order))
+    checks = (("sun", evidence.sun), ("frame numbers", evidence.order))
     unchecked = [name for name, count in checks if not count]
-    return "no contradiction found" + (f" ({' and '.join(unchecked)} not checked)" if unchecked else "")
+    return "consistent" + (f" (not checked: {', '.join(unchecked)})" if unchecked else "")
 
 
 def format_offset(seconds: float) -> str:
-    """`+5:45:00`, `-100 days`: how far the clock is ahead."""
+    """Format a clock error, such as `+5:45:00` or `-100 days`; positive when the clock is ahead."""
     sign, length = "-" if seconds < 0 else "+", abs(round(seconds))
     if length >= 2 * 86400:
         return f"{sign}{length // 86400} days"

@@ -1,4 +1,4 @@
-"""`uncia data`: render a dataset whose truth is known, and check a dataset before anything is trained on it."""
+"""`uncia data`: render a synthetic dataset; check a dataset before training."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from uncia.training.dataset_check.findings import EmbedImages, Findings
 
-app = typer.Typer(help="Labelled images: render a dataset to experiment with, check your own.", no_args_is_help=True)
+app = typer.Typer(help="Render a synthetic dataset of labelled images, or check your own.", no_args_is_help=True)
 
 CACHE = Path(".local/features")
 
@@ -32,19 +32,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("draw")
 def draw_data(
-    folder: Annotated[Path, typer.Argument(help="Output folder; must not exist yet, or be empty.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder; must not exist or must be empty.")],
     bursts: Annotated[int, typer.Option(min=1, help="Number of bursts.")] = 120,
-    cameras: Annotated[int, typer.Option(min=1, help="Number of cameras, each with a background of its own.")] = 6,
+    cameras: Annotated[int, typer.Option(min=1, help="Number of cameras, each with its own background.")] = 6,
     classes: Annotated[
-        str, typer.Option(help="Labels, separated by commas, or `all`.", show_default="ten of them")
+        str, typer.Option(help="Labels, separated by commas, or `all`.", show_default="ten labels")
     ] = "",
-    empty: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts that are blank.")] = 0.25,
-    night: Annotated[float, typer.Option(min=0, max=1, help="Share of the bursts in infrared.")] = 0.5,
+    empty: Annotated[float, typer.Option(min=0, max=1, help="Fraction of blank bursts, 0 to 1.")] = 0.25,
+    night: Annotated[float, typer.Option(min=0, max=1, help="Fraction of bursts in infrared, 0 to 1.")] = 0.5,
     things: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of the bursts with objects that are no animal, person or vehicle."),
+        typer.Option(
+            min=0, max=1, help="Fraction of bursts with objects other than animals, persons and vehicles, 0 to 1."
+        ),
     ] = 0.0,
-    size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
+    size: Annotated[str, typer.Option(help="Width x height of the images, in pixels.")] = "1024x768",
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed renders the same files.")] = 1,
     stamps: Annotated[
         Path | None,
@@ -90,13 +92,17 @@ def check_data(
     kind: Annotated[str, typer.Option(help=f"Format of the source: auto, or {', '.join(FORMATS)}.")] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option(help="Path of the HTML report.", show_default="<source>-check.html in the current folder"),
+        typer.Option(
+            help="Path of the HTML report to write.", show_default="<source>-check.html in the current folder"
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Skip the label check, which runs a neural network.")] = False,
     gap: Annotated[
-        float, typer.Option(min=0, help="Seconds between two bursts, where the source does not group images.")
+        float, typer.Option(min=0, help="Minimum seconds between two bursts, if the source does not group images.")
     ] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the split that duplicates are compared with.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the split that is searched for duplicates across its subsets.")
+    ] = 1,
     cache: Annotated[Path, typer.Option(help="Folder of cached features, shared with `uncia train`.")] = CACHE,
     as_json: Json = False,
 ) -> None:

@@ -23,13 +23,16 @@ app = typer.Typer(help="List, show, retry and drop messages that could not be pr
 
 Action = Callable[[Iterable[DeadLetterRecord]], Iterator[SettlementResult]]
 
-_IDS = typer.Argument(None, metavar="ID...", help="Ids as `list` shows them: 0:17.")
-_REASON = typer.Option("", "--reason", help="Only letters with this reason.")
-_STAGE = typer.Option("", "--stage", help="Only letters of this worker: intake, predict, bursts.")
+_IDS = typer.Argument(None, metavar="ID...", help="Ids of dead letters, as `list` prints them, such as 0:17.")
+_REASON = typer.Option("", "--reason", help="Select only dead letters with this reason.")
+_STAGE = typer.Option("", "--stage", help="Select only dead letters of this worker: intake, predict or bursts.")
 _SINCE = typer.Option(
-    None, "--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only letters written at this time or later; UTC."
+    None,
+    "--since",
+    formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+    help="Select only dead letters written at this time (UTC) or later.",
 )
-_ALL = typer.Option(False, "--all", help="All open letters.")
+_ALL = typer.Option(False, "--all", help="Select all open dead letters.")
 _JSON = typer.Option(False, "--json", help="Print one JSON object per line.")
 
 
@@ -38,7 +41,7 @@ def list_letters(
     reason: str = _REASON,
     stage: str = _STAGE,
     since: datetime | None = _SINCE,
-    all_states: bool = typer.Option(False, "--all-states", help="Also show letters that were retried or dropped."),
+    all_states: bool = typer.Option(False, "--all-states", help="Also list dead letters that were retried or dropped."),
     as_json: bool = _JSON,
 ) -> None:
     """List the open dead letters, one per line."""
@@ -55,11 +58,11 @@ def list_letters(
 
 @app.command()
 def show(
-    letter: str = typer.Argument(help="The id of the letter, as 0:17."),
-    size: int = typer.Option(MAX_SHOWN_BYTES, "--bytes", min=0, help="Show at most this many bytes of its value."),
-    raw: bool = typer.Option(False, "--raw", help="Write only the bytes of the value, unchanged, for another program."),
+    letter: str = typer.Argument(help="Id of the dead letter, such as 0:17."),
+    size: int = typer.Option(MAX_SHOWN_BYTES, "--bytes", min=0, help="Maximum number of bytes of the value to show."),
+    raw: bool = typer.Option(False, "--raw", help="Write only the unmodified bytes of the value to standard output."),
 ) -> None:
-    """Show one letter: the reason, its headers, and its value as text or as a hex dump."""
+    """Show one dead letter: the reason, the headers, and the value as text or as a hex dump."""
     (found,) = _by_ids(frozenset(parse_ids([letter])))
     if raw:
         typer.echo(found.message.value or b"", nl=False)  # unescaped, as requested
@@ -83,18 +86,18 @@ def _add_command(name: str, help_text: str, action: Callable[[DeadLetterSettler]
 
 _add_command(
     "retry",
-    "Send letters to the topic that they came from, with the original bytes, key and headers.",
+    "Send dead letters to their source topic again, with the original bytes, key and headers.",
     lambda settler: settler.retry,
 )
 _add_command(
     "drop",
-    "Drop letters: `list` does not show them any more. Their bytes stay in the topic until its retention removes them.",
+    "Mark dead letters as dropped: `list` omits them. Their bytes remain in the topic until its retention ends.",
     lambda settler: settler.drop,
 )
 
 
 def _settle(action: Action, letter_filter: DeadLetterFilter, as_json: bool) -> None:
-    """Apply an action to the open letters that match and print the results. Status 1 where one is refused."""
+    """Apply an action to the selected dead letters and print the results. Exits with status 1 if one is refused."""
     settlements = read_settlements(settings())
     ids = letter_filter.ids
     letters = _by_ids(ids) if ids is not None else read_dead_letters(settings(), letter_filter)
@@ -108,7 +111,7 @@ def _settle(action: Action, letter_filter: DeadLetterFilter, as_json: bool) -> N
                 continue
             settled_before += 1
             if ids is not None and not as_json:
-                echo(f"{letter.id} was {settled.settlement.value} before, at {settled.settled_at:%Y-%m-%d %H:%M:%S}")
+                echo(f"{letter.id} was already {settled.settlement.value} at {settled.settled_at:%Y-%m-%d %H:%M:%S}")
 
     for result in action(open_letters()):
         letter, settled = result.letter, result.settled
@@ -116,7 +119,7 @@ def _settle(action: Action, letter_filter: DeadLetterFilter, as_json: bool) -> N
         if as_json:
             echo_json({**to_json_object(letter, settled), "refused": result.refused or None})
         elif settled is None:
-            echo(f"{letter.id} stays open: {result.refused}")
+            echo(f"{letter.id} remains open: {result.refused}")
         else:
             sent_to = f" to {settled.sent_to}" if settled.sent_to else ""
             echo(f"{letter.id} {settled.settlement.value}{sent_to}")
@@ -129,10 +132,11 @@ def _settle(action: Action, letter_filter: DeadLetterFilter, as_json: bool) -> N
 def _checked_filter(
     ids: list[str] | None, reason: str, stage: str, since: datetime | None, everything: bool
 ) -> DeadLetterFilter:
-    """The filter for an action. Raises `UnciaError` without any condition, so that nothing is settled by accident."""
+    """Return the filter for an action. Raises `UnciaError` without a condition: it would select all."""
     if not (ids or reason or stage or since or everything):
-        raise UnciaError("name letters by their ids as `uncia dead-letters list` shows them, or by --reason, --stage, "
-                         "--since or --all")  # fmt: skip
+        raise UnciaError(
+            "select dead letters by ids from `uncia dead-letters list`, or with --reason, --stage, --since or --all"
+        )
     return _filter(ids or [], reason, stage, since)
 
 
@@ -142,7 +146,7 @@ def _filter(ids: list[str], reason: str, stage: str, since: datetime | None) -> 
 
 
 def _by_ids(ids: frozenset[str]) -> list[DeadLetterRecord]:
-    """The letters with these ids. Raises `UnciaError` when one does not exist."""
+    """Return the dead letters with these ids. Raises `UnciaError` when one does not exist."""
     found = list(read_dead_letters(settings(), DeadLetterFilter(ids)))
     if missing := sorted(ids - {letter.id for letter in found}):
         raise UnciaError(f"no dead letter {', '.join(missing)}: `uncia dead-letters list --all-states` shows all")

@@ -23,7 +23,7 @@ from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
 
 app = typer.Typer(
-    help="Load, list and remove deployments: the places, times and settings of cameras (Camtrap DP).",
+    help="Load, list and remove deployments: positions, periods and settings of cameras (Camtrap DP).",
     no_args_is_help=True,
 )
 
@@ -32,23 +32,23 @@ _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 @app.command()
 def load(
-    file: Path = typer.Argument(help="A Camtrap DP 1.0 `deployments.csv`."),
-    station_column: str = typer.Option(
-        None, help="The column of station names. Default: locationID, else locationName."
-    ),
-    camera_column: str = typer.Option(None, help="The column of camera names. Default: cameraID, else deploymentID."),
+    file: Path = typer.Argument(help="Path of a Camtrap DP 1.0 `deployments.csv`."),
+    station_column: str = typer.Option(None, help="Column with station names. Default: locationID, else locationName."),
+    camera_column: str = typer.Option(None, help="Column with camera names. Default: cameraID, else deploymentID."),
     utc_offset: str = typer.Option(
         None,
-        help="The zone of the cameras' clocks (`+05:45`). Default: the column utcOffset, else that of deploymentStart.",
+        help="UTC offset of the cameras' clocks (`+05:45`). Default: column utcOffset, else that of deploymentStart.",
     ),
     sensitivity: Sensitivity = typer.Option(
-        Sensitivity.HIGH, help="How secret positions are where the column sensitivity is empty."
+        Sensitivity.HIGH, help="Sensitivity of positions for rows where the column sensitivity is empty."
     ),
-    skip_bad: bool = typer.Option(False, "--skip-bad", help="Publish the valid rows although others are not."),
-    check: bool = typer.Option(False, "--check", help="Only check the file; needs no Kafka, publishes nothing."),
+    skip_bad: bool = typer.Option(False, "--skip-bad", help="Publish the valid rows even if others have errors."),
+    check: bool = typer.Option(
+        False, "--check", help="Check the file without publishing anything; works without Kafka."
+    ),
     as_json: bool = _JSON,
 ) -> None:
-    """Publish the deployments of a table. If any row has an error, nothing is published and the errors are listed."""
+    """Publish the deployments in a table. If a row has an error, list the errors and publish nothing."""
     columns = ColumnNames(
         (station_column,) if station_column else ColumnNames.station,
         (camera_column,) if camera_column else ColumnNames.camera,
@@ -81,7 +81,9 @@ def load(
 
 @app.command("list")
 def list_deployments(
-    camera: str = typer.Option(None, help="Only this camera, `<station>/<camera>`, or this station."),
+    camera: str = typer.Option(
+        None, help="List only this camera (`<station>/<camera>`) or this station. Default: all."
+    ),
     exact: bool = typer.Option(False, "--exact", help="Show exact positions, which are secret."),
     as_json: bool = _JSON,
 ) -> None:
@@ -117,7 +119,8 @@ def list_deployments(
 
 @app.command()
 def remove(
-    camera: str = typer.Argument(help="`<station>/<camera>`"), deployment: str = typer.Argument(help="Its deploymentID")
+    camera: str = typer.Argument(help="Camera of the deployment: `<station>/<camera>`."),
+    deployment: str = typer.Argument(help="deploymentID of the deployment."),
 ) -> None:
     """Remove a deployment that was loaded by mistake."""
     config = settings()

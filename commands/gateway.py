@@ -29,7 +29,9 @@ from uncia.storage.object_store import ObjectStore
 from uncia.terminal import echo, echo_json
 
 app = typer.Typer(
-    help="Upload photographs from a folder or a memory card, losing none.", no_args_is_help=True, add_completion=False
+    help="Upload photographs from a folder or a memory card without losing any.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 _TEMPORARY_S = 60.0
@@ -37,25 +39,28 @@ _TEMPORARY_S = 60.0
 
 _CARD_POLL_S = 5
 
-Folder = Annotated[Path, typer.Argument(help="The folder of the photographs.", show_default=False)]
-Station = Annotated[str, typer.Option(help="The station of the photographs.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="Folder with the photographs.", show_default=False)]
+Station = Annotated[str, typer.Option(help="Station that took the photographs.", show_default=False)]
 Camera = Annotated[
-    str | None, typer.Option(help="The camera of the photographs. Default: each sub-folder is a camera.")
+    str | None, typer.Option(help="Camera that took the photographs. Default: each sub-folder is a camera.")
 ]
 SpoolFile = Annotated[
     Path | None,
-    typer.Option("--spool", help="The state of the gateway. Default: one file per station in your state folder."),
+    typer.Option(
+        "--spool", help="File with the gateway's state. Default: one per station in ~/.local/state/uncia/gateway."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per event.")]
 GiveUp = Annotated[
-    float | None, typer.Option(min=0, metavar="S", help="End after this many seconds, complete or not. Default: never.")
+    float | None,
+    typer.Option(min=0, metavar="S", help="Exit after this many seconds even if photographs remain. Default: never."),
 ]
 Remove = Annotated[
     bool,
     # Without `--no-…`, which at 80 columns leaves no room for the option's own name.
     typer.Option(
         "--remove-after-upload",
-        help="Remove each file from the folder once it is stored and both sides were read again.",
+        help="Remove each file from the folder after it is stored and both copies were read back and compared.",
     ),
 ]
 Parallel = Annotated[int, typer.Option(min=1, max=32, metavar="N", help="Number of concurrent uploads.")]
@@ -63,7 +68,7 @@ LaneOption = Annotated[
     Lane | None,
     typer.Option(
         metavar="LANE",
-        help="Process the photographs before (live) or after (backfill) those of others. Default: by their age.",
+        help="Priority of the photographs: live, or backfill (after live ones). Default: by their age.",
     ),
 ]
 Grace = Annotated[
@@ -76,7 +81,8 @@ Grace = Annotated[
     ),
 ]
 SameStore = Annotated[
-    bool, typer.Option("--same-store", help="The store has a new address and the same contents: keep the spool.")
+    bool,
+    typer.Option("--same-store", help="Keep the spool's state for a store with a new address and the same contents."),
 ]
 
 
@@ -85,9 +91,9 @@ def watch(
     folder: Folder,
     station: Station,
     camera: Camera = None,
-    once: Annotated[bool, typer.Option(help="End when every file of the folder is stored.")] = False,
+    once: Annotated[bool, typer.Option(help="Exit when every photograph in the folder is stored.")] = False,
     give_up_after: GiveUp = None,
-    copy: Annotated[bool, typer.Option(help="Copy files next to the spool before they are uploaded.")] = False,
+    copy: Annotated[bool, typer.Option(help="Copy files to the spool's folder before uploading them.")] = False,
     remove_after_upload: Remove = False,
     settle: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds for which a file must be unchanged before it is read.")
@@ -100,7 +106,7 @@ def watch(
     same_store: SameStore = False,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a folder and upload new photographs, until it is stopped or, with --once, everything is stored."""
+    """Watch a folder and upload new photographs until stopped or, with --once, until every photograph is stored."""
     _refuse_card_folder(folder, camera)
     options = GatewayOptions(
         folder=folder.absolute(),
@@ -122,9 +128,11 @@ def card(
     folder: Folder,
     station: Station,
     camera: Camera = None,
-    once: Annotated[bool, typer.Option(help="End when every file of the card is stored.")] = True,
+    once: Annotated[bool, typer.Option(help="Exit when every photograph on the card is stored.")] = True,
     give_up_after: GiveUp = None,
-    copy: Annotated[bool, typer.Option(help="Copy the card first, so that it can be pulled out early.")] = True,
+    copy: Annotated[
+        bool, typer.Option(help="Copy the card first, so that it can be removed before the upload ends.")
+    ] = True,
     remove_after_upload: Remove = False,
     grace: Grace = None,
     parallel: Parallel = 4,
@@ -158,7 +166,7 @@ def status(
     spool: SpoolFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how many files are stored and how many wait, and the last errors."""
+    """Show the numbers of stored and waiting files, and the last errors."""
     paths = [spool] if spool else sorted(_state_folder().glob("*.sqlite"))
     if not paths:
         raise SpoolError(f"there is no spool in {_state_folder()}: name one with --spool")
@@ -205,7 +213,7 @@ def _run(
 
 
 def _refuse_card_folder(folder: Path, camera: str | None) -> None:
-    """Raises `SettingsError` where the camera would be named after a folder that a camera has created."""
+    """Raise `SettingsError` when the camera would be named after a folder that a camera created, such as 100RECNX."""
     if camera is None and (is_card_folder(folder.absolute().name) or is_card_folder(folder.resolve().name)):
         raise SettingsError(f"{folder} is a folder of a memory card: name its camera with --camera")
 
@@ -227,7 +235,7 @@ def _show(status: SpoolStatus) -> None:
     counts = ", ".join(f"{number:,} {state}" for state, number in status.counts.items() if number) or "no files yet"
     echo(f"  {counts}; {status.remaining:,} remain")
     if status.left:
-        echo(f"  left where they are: {count_sentence(status.left)}")
+        echo(f"  not uploaded: {count_sentence(status.left)}")
     if status.unreadable:
         echo(f"  {status.unreadable:,} folders or files cannot be read")
     for problem in status.problems:

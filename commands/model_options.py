@@ -9,7 +9,9 @@ from uncia.errors import SettingsError
 from uncia.settings import Settings, read_settings
 from uncia.triton_models.triton_config import BACKENDS, Backend
 
-Repository = Annotated[Path | None, typer.Option(help="Triton's model repository.", show_default="of the settings")]
+Repository = Annotated[
+    Path | None, typer.Option(help="Triton's model repository.", show_default="UNCIA_MODEL_REPOSITORY")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 BackendName = Annotated[
     str, typer.Option(help="python: runs anywhere. onnxruntime: for NVIDIA's container, with TensorRT on a GPU.")

@@ -61,7 +61,7 @@ def build(
 
 @app.command("list")
 def list_models(repository: Repository = None, as_json: Json = False) -> None:
-    """List every version: its role (live, previous, beside, installed), Triton's state, and the stream's model."""
+    """List all versions with their role (live, previous, beside: also served, installed) and state in Triton."""
     chosen = settings_with(repository)
     with ModelControl(chosen) as control:
         try:
@@ -89,14 +89,17 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
 
 @app.command()
 def check(
-    models: Annotated[list[str] | None, typer.Argument(help="Models to check; default: all in the repository.")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="Models to check. Default: all in the repository.")] = None,
     repository: Repository = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Unload and load first: restarts a dead process, loads a new build.")
+        bool,
+        typer.Option(
+            "--reload", help="Unload and load the model first, which restarts a dead process and loads a new build."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the self-test of each model's live version by a real inference; exit status 1 when one fails.
+    """Run the self-test of each model's live version with an inference. Exits with status 1 when one fails.
 
     Triton's own readiness does not suffice: it stays true when the process behind a model is dead.
     """

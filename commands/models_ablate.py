@@ -1,4 +1,4 @@
-"""`uncia models ablate`: measure the effect of each part of training on the user's photographs."""
+"""`uncia models ablate`: measure the effect of each training option on the user's photographs."""
 
 import tempfile
 from pathlib import Path
@@ -39,13 +39,20 @@ INPUT_MODES: tuple[InputModeName, ...] = ("whole", "windows", "crops")
 def ablate_command(
     source: Source,
     cuts: Annotated[
-        str, typer.Option(help="Layers, comma-separated.", show_default="three, from early to the deepest")
+        str,
+        typer.Option(
+            help="Layers whose features are compared, comma-separated.", show_default="three, from early to the deepest"
+        ),
     ] = "",
-    look: Annotated[str, typer.Option(help="whole, windows, crops; comma-separated.")] = "whole,windows",
+    look: Annotated[
+        str, typer.Option(help="Regions to compare: whole, windows, crops; comma-separated.")
+    ] = "whole,windows",
     augment: Annotated[
-        str, typer.Option(help="none, mirror, mirror+colour; comma-separated.")
+        str, typer.Option(help="Augmentations to compare: none, mirror, mirror+colour; comma-separated.")
     ] = "none,mirror,mirror+colour",
-    keep: Annotated[Path | None, typer.Option(help="Folder for a package of each model.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Write a package of each model to this folder. Default: none.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot of the top-1 accuracies to this SVG file.")] = None,
     backbone: BackboneName = "efficientnet-lite0",
     weights: Weights = None,
@@ -55,7 +62,7 @@ def ablate_command(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Measure the effect of cuts, windows, augmentation and bursts on this data, with 95 % intervals."""
+    """Measure the effect of feature layer, windows, augmentation and burst voting, with 95 % confidence intervals."""
     input_modes, augmentations = _chosen(look, INPUT_MODES), _chosen(augment, tuple(AUGMENTS))
     with progress_bars(shown=not as_json) as tell:
         data, split = read_and_split(source, kind, split_by, seed, tell)

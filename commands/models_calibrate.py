@@ -1,4 +1,4 @@
-"""`uncia models calibrate`."""
+"""`uncia models calibrate`: fit thresholds and calibration on labelled data."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,18 +17,20 @@ app = typer.Typer()
 @app.command()
 def calibrate(
     package: Annotated[Path, typer.Argument(help="A model package, or a version's folder in the repository.")],
-    source: Annotated[Path, typer.Argument(help="Labelled data.")],
+    source: Annotated[
+        Path, typer.Argument(help="Labelled data: class folders, Camtrap DP, COCO Camera Traps, or a table.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the new package.")],
     false_alarms: Annotated[int | None, typer.Option(help="Target: at most this many false alarms per class.")] = None,
     precision: Annotated[float | None, typer.Option(help="Target: minimum precision of each class, 0 to 1.")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Use all of the data: the model was trained on none of it.")
+        bool, typer.Option("--all", help="Use all of the data; only if the model was trained on none of it.")
     ] = False,
     kind: Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the split: use that of the training to get the same subsets.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Fit thresholds and a calibration of each class on held-out bursts, and write a package with them.
+    """Fit the threshold and calibration of each class on held-out bursts and write a package with them.
 
     By default a threshold allows no false alarm on the held-out bursts. Classes that fewer than three bursts show
     remain unchanged.

@@ -1,4 +1,4 @@
-"""`uncia models ensemble` and `uncia models stack-bursts`."""
+"""`uncia models ensemble`, `join` and `stack-bursts`: combine models, and weight the frames of bursts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,21 +21,24 @@ def ensemble(
     packages: Annotated[list[Path], typer.Argument(help="Model packages with the same classes.")],
     out: Annotated[Path, typer.Option(help="Folder of the new package.")],
     views: Annotated[
-        str, typer.Option(help="mirror, scale (0.7 and 1.5 times the size), scale:0.7; comma-separated.")
+        str,
+        typer.Option(help="Additional views: mirror, scale (0.7 and 1.5 times the size), scale:0.7; comma-separated."),
     ] = "",
-    rule: Annotated[str, typer.Option(help="mean, log-odds, max, vote or stacked.")] = "log-odds",
+    rule: Annotated[
+        str, typer.Option(help="How scores are combined: mean, log-odds, max, vote or stacked.")
+    ] = "log-odds",
     learn_on: Annotated[
         Path | None,
         typer.Option(
             help="Labelled data: stacked is fitted on its held-out bursts, parts are compared on its test bursts."
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model.", show_default="the folder's")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name of the folder")] = "",
     kind: Kind = "auto",
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
-    """Combine several models and views in one package: one graph that is served like any other.
+    """Combine models and views of the same classes into one package with one graph.
 
     With --learn-on it also compares the parts on test bursts. Use data that no member was trained on: the split is
     determined by the data and the seed.
@@ -77,10 +80,10 @@ def ensemble(
 def join_models(
     packages: Annotated[list[Path], typer.Argument(help="Model packages with the same frame and different classes.")],
     out: Annotated[Path, typer.Option(help="Folder of the new package.")],
-    name: Annotated[str, typer.Option(help="Name of the model.", show_default="the folder's")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name of the folder")] = "",
     as_json: Json = False,
 ) -> None:
-    """Join models in one package with the classes of all; a backbone that they share runs once."""
+    """Join models with different classes into one package; a shared backbone runs only once."""
     from uncia.training.ensembles.concatenate import concatenate_models
     from uncia.triton_models.packages.loading import model_name_for, open_package
 
@@ -93,18 +96,18 @@ def join_models(
 
 @app.command()
 def stack_bursts(
-    package: Annotated[Path, typer.Argument(help="The package whose scores are weighted.")],
-    source: Annotated[Path, typer.Argument(help="Labelled data; weights are fitted on its held-out bursts.")],
-    out: Annotated[Path, typer.Option(help="The file for UNCIA_ENSEMBLE_WEIGHTS.")],
+    package: Annotated[Path, typer.Argument(help="Model package whose scores are weighted.")],
+    source: Annotated[Path, typer.Argument(help="Labelled data; the weights are fitted on its held-out bursts.")],
+    out: Annotated[Path, typer.Option(help="Output file, for UNCIA_ENSEMBLE_WEIGHTS.")],
     name: Annotated[str, typer.Option(help="Name of the weights, recorded with every verdict.")] = "stacked",
     everything: Annotated[
-        bool, typer.Option("--all", help="Use all of the data: the model was trained on none of it.")
+        bool, typer.Option("--all", help="Use all of the data; only if the model was trained on none of it.")
     ] = False,
     kind: Kind = "auto",
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
-    """Fit how the frames of a burst are weighted, for UNCIA_ENSEMBLE_RULE=stacked."""
+    """Fit the weights of the frames of a burst for UNCIA_ENSEMBLE_RULE=stacked."""
     from uncia.storage.durable import write_durably
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.datasets.splits import split

@@ -1,4 +1,4 @@
-"""`uncia models frame`: a photograph as the model's input bytes, for clients of Triton without Uncia's code."""
+"""`uncia models frame`: encode a photograph as an inference request, for Triton clients without Uncia's code."""
 
 import json
 import math
@@ -18,16 +18,20 @@ app = typer.Typer()
 
 @app.command("frame")
 def frame(
-    photograph: Annotated[Path | None, typer.Argument(help="A JPEG file.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File for the frame's bytes.")] = None,
+    photograph: Annotated[Path | None, typer.Argument(help="JPEG file to preprocess.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the input tensor's bytes to this file.")
+    ] = None,
     head: Annotated[
         list[str] | None,
-        typer.Option(help="Print the JSON head of a request for this output; `WINDOWS=3` for its three best classes."),
+        typer.Option(
+            help="Print the JSON part of a request for this output; `WINDOWS=3` requests its three best classes."
+        ),
     ] = None,
-    path: Annotated[bool, typer.Option("--path", help="Print the path under which Triton serves the version.")] = False,
+    path: Annotated[bool, typer.Option("--path", help="Print the URL path of the live version.")] = False,
     repository: Repository = None,
 ) -> None:
-    """Prepare a photograph for an HTTP request to the live version, as the stream does. See docs/predict-service.md."""
+    """Preprocess a photograph for an HTTP inference request, as the workers do. See docs/predict-service.md."""
     card = read_active_card(settings_with(repository))
     if path:
         echo(f"v2/models/{card.model}/versions/{card.version}")
@@ -43,11 +47,11 @@ def frame(
         raise UnciaError(f"{error.filename}: {error.strerror}") from error
     if head:
         # No newline: the request's header states the length of the head in bytes.
-        sys.stdout.write(json.dumps(head_of(card, pixels.shape, head)))
+        sys.stdout.write(json.dumps(_head_of(card, pixels.shape, head)))
 
 
-def head_of(card: ModelCard, shape: tuple[int, ...], outputs: list[str]) -> dict[str, Any]:
-    """The JSON before one frame's bytes, by Triton's binary extension; `NAME=k` requests the k best classes."""
+def _head_of(card: ModelCard, shape: tuple[int, ...], outputs: list[str]) -> dict[str, Any]:
+    """Return the JSON of a request in Triton's binary format; `NAME=k` requests the k best classes."""
     requested = []
     for name, _, best in (output.partition("=") for output in outputs):
         requested.append({"name": name, "parameters": {"classification": int(best)} if best else {}})

@@ -26,21 +26,23 @@ from uncia.triton_models.releases.stream_model import describe_stream_model, des
 
 app = typer.Typer()
 
-Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="`uncia models list` lists the versions.")]
+Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="Version; `uncia models list` lists all.")]
 
 
 @app.command("install")
 def install_package(
-    folder: Annotated[Path, typer.Argument(help="A model package: model.onnx, model.json, labels.json.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a model package: model.onnx, model.json, labels.json.")],
     name: Annotated[
         str,
         typer.Option(
-            help="The model whose next version it becomes; the stream uses the model in UNCIA_MODEL.",
-            show_default="its card's",
+            help="Model to which the version is added; workers use the model in UNCIA_MODEL.",
+            show_default="name in its card",
         ),
     ] = "",
     repository: Repository = None,
-    backend: Annotated[str, typer.Option(help="python or onnxruntime.", show_default="as the model has it")] = "",
+    backend: Annotated[
+        str, typer.Option(help="Triton backend: python or onnxruntime.", show_default="that of the model")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Check a model package and install it in the repository as the next version; `promote` makes it live."""
@@ -51,14 +53,14 @@ def install_package(
 
 @app.command("import")
 def import_graph(
-    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A classifier of your own.")],
-    description: Annotated[Path, typer.Option(help="Its input and output: a TOML, YAML or JSON file.")],
-    name: Annotated[str, typer.Option(help="The model's name.", show_default="the description's")] = "",
-    out: Annotated[Path | None, typer.Option(help="Only write the package to this folder; install nothing.")] = None,
+    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier.")],
+    description: Annotated[Path, typer.Option(help="TOML, YAML or JSON file that describes input and output.")],
+    name: Annotated[str, typer.Option(help="Name of the model.", show_default="name in the description")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the package to this folder instead of installing it.")] = None,
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Wrap an ONNX classifier of your own as a package, and install it. See docs/model-builder.md."""
+    """Wrap an ONNX classifier as a model package and install it. See docs/model-builder.md."""
     from uncia.triton_models.importing.importing import make_package
 
     chosen = settings_with(repository)
@@ -87,12 +89,12 @@ def report_installed(model: str, version: str, chosen: Settings, *, as_json: boo
         return
     echo(f"It receives no requests yet. {describe_stream_model(chosen)}")
     echo(describe_switch(repository / model / version, chosen))
-    echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
+    echo(f"To serve it in Triton without the workers: `uncia models promote {card.name}`.")
 
 
 @app.command("promote")
 def promote_version(version: Version, repository: Repository = None, as_json: Json = False) -> None:
-    """Make a version live: load it, run its self-test, then switch. No request fails.
+    """Make a version live: load it, run its self-test, then switch to it. No request fails.
 
     The stream uses the live version of the model in UNCIA_MODEL only.
     """
@@ -104,11 +106,11 @@ def promote_version(version: Version, repository: Repository = None, as_json: Js
 
 @app.command("roll-back")
 def roll_back_model(
-    model: Annotated[str, typer.Argument(help="Model; default: that of the settings.")] = "",
+    model: Annotated[str, typer.Argument(help="Model. Default: UNCIA_MODEL.")] = "",
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Make the previous version live again: it is still loaded, so this takes no time."""
+    """Make the previous version live again. It is still loaded, so the switch is immediate."""
     chosen = settings_with(repository)
     with ModelControl(chosen) as control:
         model = model or chosen.model
@@ -118,11 +120,11 @@ def roll_back_model(
 @app.command("serve")
 def serve_version(
     version: Version,
-    no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop serving it.")] = False,
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="Stop serving the version.")] = False,
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Serve a version in addition to the live one, for a replay or for clients that request it by number."""
+    """Serve a version in addition to the live one, for replays and for clients that request a specific version."""
     chosen = settings_with(repository)
     model, number = parse_version_name(version, chosen.model_repository)
     change = stop_serving if no_longer else start_serving
@@ -136,7 +138,7 @@ def serve_version(
 
 @app.command("remove")
 def remove_command(version: Version, repository: Repository = None, as_json: Json = False) -> None:
-    """Remove a version from the repository with its labels; the live one is refused."""
+    """Remove a version and its labels from the repository. The live version cannot be removed."""
     chosen = settings_with(repository)
     model, number = parse_version_name(version, chosen.model_repository)
     with ModelControl(chosen) as control:

@@ -1,4 +1,4 @@
-"""`uncia models shadow | compare`: run another version on live uploads, and show where two versions differ."""
+"""`uncia models shadow` and `compare`: run another version on live uploads; compare the predictions of two versions."""
 
 import sys
 from dataclasses import asdict
@@ -21,16 +21,16 @@ from uncia.triton_models.releases.promotion import parse_version_name, start_ser
 
 app = typer.Typer()
 shadow = typer.Typer(
-    help="Run another version on the live uploads, without effect on any verdict.", no_args_is_help=True
+    help="Run another model version on live uploads, without effect on verdicts.", no_args_is_help=True
 )
 app.add_typer(shadow, name="shadow")
 
-Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="A version that `uncia models list` shows.")]
+Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="Version; `uncia models list` lists all.")]
 
 
 @shadow.command("start")
 def start(version: Version) -> None:
-    """Serve a version next to the live one and run it on every upload from now on. Resumes a stopped shadow."""
+    """Serve a version next to the live one and run it on every new upload. Resumes a stopped shadow."""
     config = read_settings()
     model, number = parse_version_name(version, config.model_repository)
     if model == config.model and number == read_version_state(config.model_repository / model).live:
@@ -49,7 +49,7 @@ def start(version: Version) -> None:
 def status(
     versions: Annotated[list[str] | None, typer.Argument(metavar="MODEL@VERSION…")] = None, as_json: Json = False
 ) -> None:
-    """Show the shadows: whether they run, the number of their predictions, and how many uploads they are behind."""
+    """Show each shadow: whether it runs, the number of its predictions, and its lag in uploads."""
     rows = [{"shadow": name, **asdict(_shadow(name, settings()).status())} for name in versions or all_shadows()]
     if as_json:
         echo_json(rows)
@@ -64,9 +64,9 @@ def status(
 @shadow.command("stop")
 def stop(
     version: Version,
-    drop: Annotated[bool, typer.Option("--drop", help="Remove its predictions, too.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Also remove its predictions.")] = False,
 ) -> None:
-    """Stop a shadow. Triton unloads its version unless it is live. Its predictions can still be compared."""
+    """Stop a shadow and unload its version unless it is live. Its predictions can still be compared."""
     config = read_settings()
     model, number = parse_version_name(version, config.model_repository)
     running = Shadow(model, number, settings())
@@ -85,11 +85,11 @@ def compare(
     first: Version,
     second: Version,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a self-contained page with pictures to this file.")
+        Path | None, typer.Option("--output", "-o", help="Write a self-contained HTML page with images to this file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show where two versions differ on the photographs that both predicted, live or as a shadow."""
+    """Show where two versions differ, on the photographs that both predicted, live or as a shadow."""
     config = settings()
     comparison = compare_versions(first, second, read_predictions(first, second, config))
     if not comparison.pairs:
@@ -108,7 +108,7 @@ def compare(
         return
     terminal.show(comparison, plain_console(highlight=False))
     if output is not None:
-        echo(f"The page: {output}")
+        echo(f"Page: {output}")
 
 
 def _shadow(name: str, live: Settings) -> Shadow:

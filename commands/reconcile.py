@@ -1,4 +1,4 @@
-"""`uncia reconcile`: compare the bucket with the topics, and announce photographs that were never announced."""
+"""`uncia reconcile`: compare the bucket with the topics and announce photographs that were never announced."""
 
 import threading
 import time
@@ -25,7 +25,8 @@ from uncia.terminal import echo, echo_json
 
 _NAMES_SHOWN = 20
 _PAUSE_FACTOR = 4
-"""A pause lasts at least this many times as long as the comparison: at most a fifth of the time is spent comparing."""
+"""A pause is at least this many times as long as the comparison before it, so that at most a fifth of the time is spent
+on comparisons."""
 
 _MESSAGES = {
     ObjectState.MISSED: "announced now",
@@ -37,12 +38,16 @@ _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def reconcile(
-    prefix: str = typer.Option("", help="Compare only keys with this prefix."),
+    prefix: str = typer.Option("", help="Compare only keys with this prefix. Default: all."),
     since: datetime | None = typer.Option(
         None, formats=_DATES, help="Compare only objects stored at this time or later (store's clock, UTC)."
     ),
     until: datetime | None = typer.Option(None, formats=_DATES, help="Compare only objects stored before this time."),
-    again: bool = typer.Option(False, "--again", help="Announce again what was announced and never predicted."),
+    again: bool = typer.Option(
+        False,
+        "--again",
+        help="Also announce unanswered photographs again: those announced earlier and never predicted.",
+    ),
     every: bool = typer.Option(False, "--every", help="Repeat every UNCIA_RECONCILE_EVERY_S seconds until stopped."),
     as_json: bool = typer.Option(
         False, "--json", help="Print one JSON object per line: every missing object, then the counts."
@@ -50,7 +55,7 @@ def reconcile(
 ) -> None:
     """Find stored photographs that were never announced and announce them.
 
-    The same command resumes an interrupted comparison.
+    Run the same command again to resume an interrupted comparison.
     """
     scope = Scope(prefix, _utc(since), _utc(until), again)
     if every:
@@ -149,7 +154,7 @@ def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
 
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
-    """Two comparisons at once would overwrite each other's progress. Raises `UnciaError` while another one runs."""
+    """Prevent concurrent comparisons, which would overwrite each other's progress. Raises `UnciaError` if one runs."""
     lock = process_lock(path)
     try:
         lock.acquire(blocking=False)

@@ -69,7 +69,7 @@ def start(
     ),
     as_json: bool = _JSON,
 ) -> None:
-    """Run a replay until it is complete. Ctrl-C stops it, the same command resumes it. Live bursts do not change."""
+    """Run a replay until it is complete. Ctrl-C stops it; the same command resumes it. Live bursts do not change."""
     config = settings()
     plan = ReplayPlan(
         selection=Selection(
@@ -107,7 +107,7 @@ def start(
 
 @app.command()
 def status(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """Show the progress of a replay, its state, the reason of a failure, and what `promote` would hold."""
+    """Show the state and progress of a replay, the reason of a failure, and why `promote` would refuse it."""
     replay = load_replay(name)
     body = _row(replay)
     held_lines: list[str] = []
@@ -151,7 +151,7 @@ def list_replays(as_json: bool = _JSON) -> None:
 @app.command()
 def diff(
     name: str = _NAME,
-    output: Path | None = typer.Option(None, "--output", "-o", help="Write a self-contained page to this file."),
+    output: Path | None = typer.Option(None, "--output", "-o", help="Write a self-contained HTML page to this file."),
     as_json: bool = _JSON,
 ) -> None:
     """Show how the bursts of a replay differ from the live ones."""
@@ -170,7 +170,7 @@ def diff(
         return
     diff_report.show(replay, comparison, plain_console(highlight=False))
     if output is not None:
-        echo(f"The page: {output}")
+        echo(f"Page: {output}")
 
 
 @app.command()
@@ -179,7 +179,7 @@ def promote(
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be published; publish nothing."),
     as_json: bool = _JSON,
 ) -> None:
-    """Publish the differences of a replay as revisions of the live bursts. Repeating it publishes nothing twice."""
+    """Publish the differences of a replay as revisions of the live bursts. Repeating it has no further effect."""
     replay, config = load_replay(name), settings()
     if replay.completed_at is None:
         raise UnciaError(f"the replay {name} is not complete: `uncia replay start {name}` resumes it")
@@ -209,7 +209,7 @@ def promote(
 
 @app.command()
 def drop(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """Remove a replay: its processes, topics, groups and files, and the model that was loaded for it."""
+    """Remove a replay: its processes, topics, consumer groups and files, and the model that was loaded for it."""
     replay, config = find_replay(check_name(name)), settings()
     if replay is None:
         raise UnciaError(f"no replay is called {name!r}; there is nothing to drop")

@@ -1,4 +1,4 @@
-"""`uncia simulate`: camera stations that photograph a cat, with a record of what every file shows."""
+"""`uncia simulate`: simulated camera stations that photograph a cat, with ground truth for every file."""
 
 import math
 import sys
@@ -29,14 +29,14 @@ _FIRST_SCENE = 3
 
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Output folder for the photographs: <station>/<camera>/*.JPG.")],
-    seed: Annotated[int, typer.Option(help="Random seed; the same seed makes the same photographs.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed renders the same photographs.")] = 1,
     stations: Annotated[int, typer.Option(min=1, max=30, help="Number of stations, with one camera each.")] = 3,
     bursts: Annotated[int, typer.Option(min=1, help="Number of bursts.")] = 9,
-    live: Annotated[bool, typer.Option(help="Write the files one by one, as the cameras would fire.")] = False,
+    live: Annotated[bool, typer.Option(help="Write the files at the pace of real cameras, one by one.")] = False,
     pace: Annotated[float, typer.Option(min=0, help="Seconds between two frames of a camera, with --live.")] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> None:
-    """Make bursts of photographs whose truth is known, a few faulty files among them, and truth.json."""
+    """Render bursts of photographs, including a few faulty files, and write the ground truth to truth.json."""
     planned = plan(seed=seed, stations=stations, bursts=bursts)
     prepare_folders(folder, cameras(stations))
     truth = TruthRecorder(folder, seed, _print_entry if as_json else lambda entry: None)
@@ -66,13 +66,13 @@ def simulate(
 
 
 class SceneRenderer:
-    """The renderer of composites as the `RenderFrame` of the simulated stations. Not thread-safe."""
+    """Implements `RenderFrame` of the simulated stations with the renderer of composites. Not thread-safe."""
 
     def __init__(self, seed: int, stations: int) -> None:
         self._frames = FrameRenderer(WIDTH, HEIGHT, seed, cached_cameras=stations)
 
     def __call__(self, frame: Frame, /) -> tuple[Image.Image, Box | None]:
-        """The photograph with its info strips, and the cat's box as shares of it."""
+        """Return the photograph with its info strips, and the cat's box relative to its width and height."""
         infrared = frame.light.infrared
         cut_out = walking_cat(eyeshine=infrared) if frame.pose else None
         image, box = self._frames.render(_burst(frame), frame.number, cut_out, _pose(frame))

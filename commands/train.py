@@ -1,4 +1,4 @@
-"""`uncia train`: from a folder of photographs to a model package that the stream serves."""
+"""`uncia train`: train a model on a folder of photographs and write a model package."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,18 +20,20 @@ CACHE = Path(".local/features")
 
 Source = Annotated[Path, typer.Argument(help="Folders named by class, Camtrap DP, COCO Camera Traps, or a table.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the model package; its name becomes the model's.")]
-Kind = Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")]
-By = Annotated[str, typer.Option("--split-by", help="burst or camera: the unit that the split keeps in one subset.")]
-Seed = Annotated[int, typer.Option(help="Seed of the split and of everything random.")]
+Kind = Annotated[str, typer.Option(help="Format of the source: auto, folders, camtrap-dp, coco or table.")]
+By = Annotated[str, typer.Option("--split-by", help="Unit that is never divided between subsets: burst or camera.")]
+Seed = Annotated[int, typer.Option(help="Random seed of the split and the training.")]
 Precision = Annotated[
     float, typer.Option(help="Target of the thresholds: minimum precision on the held-out bursts, 0 to 1.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InputModeName = Literal["whole", "windows", "crops"]
 Augment = Literal["none", "mirror", "mirror+colour"]
-AugmentOption = Annotated[Augment, typer.Option(help="Also train on mirrored and recoloured frames.")]
+AugmentOption = Annotated[
+    Augment, typer.Option(help="Additional training frames: none, mirrored, or mirrored and recoloured.")
+]
 BackboneName = Annotated[
-    str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, or a torchvision network such as resnet50.")
+    str, typer.Option(help="Backbone: efficientnet-lite0, -lite1, -lite2, or a torchvision network such as resnet50.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="File with a torchvision network's weights.")]
 Keep = Annotated[
@@ -42,7 +44,7 @@ Keep = Annotated[
         show_default="none",
     ),
 ]
-Cut = Annotated[str, typer.Option(help="Layer whose features are used.", show_default="the deepest")]
+Cut = Annotated[str, typer.Option(help="Layer whose features are used.", show_default="the deepest layer")]
 Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a lower held-out loss.")]
 Batch = Annotated[int, typer.Option(min=1, help="Photographs per batch.")]
@@ -58,7 +60,9 @@ def head(
     cut: Cut = "",
     look: Annotated[
         InputModeName,
-        typer.Option(help="whole: the whole frame; windows: the dense pass's best windows; crops: windows and crops."),
+        typer.Option(
+            help="Regions to train on: whole (the whole frame), windows (the best windows), crops (windows and crops)."
+        ),
     ] = "windows",
     augment: AugmentOption = "mirror",
     keep: Keep = [],  # noqa: B006, typer reads it and never changes it
@@ -66,7 +70,7 @@ def head(
         float | None,
         typer.Option(
             min=0,
-            help="Regularisation of the regression; higher is simpler.",
+            help="L2 penalty of the regression; a higher value makes a simpler model.",
             show_default="chosen on held-out photographs",
         ),
     ] = None,
@@ -100,7 +104,7 @@ def fine_tune_command(
     cut: Cut = "",
     look: Annotated[
         Literal["whole", "windows"],
-        typer.Option(help="whole: the whole frame; windows: the dense pass's best windows."),
+        typer.Option(help="Regions to train on: whole (the whole frame) or windows (the best windows)."),
     ] = "windows",
     augment: AugmentOption = "mirror",
     blocks: Annotated[str, typer.Option(help="Number of last blocks that are trained, or `all`.")] = "3",
@@ -115,7 +119,7 @@ def fine_tune_command(
     cache: Cache = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Train a head, then the network's last blocks with it. Needs more photographs, and time or a GPU."""
+    """Train a head and then the last blocks of the network. Needs more photographs, and time or a GPU."""
     if not (blocks == "all" or (blocks.isdigit() and int(blocks) > 0)):
         raise TrainingError(f"--blocks {blocks}: must be a number, or all")
 
@@ -142,8 +146,8 @@ def fine_tune_command(
 def small(
     source: Source,
     out: Out,
-    width: Annotated[int, typer.Option(help="Width of the network's frame, in pixels.")] = 64,
-    height: Annotated[int, typer.Option(help="Height of the network's frame, in pixels.")] = 48,
+    width: Annotated[int, typer.Option(help="Width of the network's input, in pixels.")] = 64,
+    height: Annotated[int, typer.Option(help="Height of the network's input, in pixels.")] = 48,
     augment: AugmentOption = "mirror",
     epochs: Epochs = 40,
     patience: Patience = 8,
@@ -155,7 +159,7 @@ def small(
     precision: Precision = 0.9,
     as_json: Json = False,
 ) -> None:
-    """Train a small network from scratch, on whole frames, to see how training works, with its curves."""
+    """Train a small network from scratch on whole frames, with training curves, to learn how training works."""
 
     def train(split: "Split", progress: ProgressReporter) -> "TrainedModel":
         from uncia.training.networks.small_network import SmallSettings, train_small

@@ -1,4 +1,4 @@
-"""`uncia train animal-or-not`."""
+"""`uncia train animal-or-not`: train a head for the groups animal, person, vehicle and nothing."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,19 @@ from uncia.terminal import echo, echo_json, plain_console
 
 
 def animal_or_not(
-    source: Annotated[Path, typer.Argument(help="Pictures with animals, and empty ones of the same cameras.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new package; its name is the model's.")],
+    source: Annotated[
+        Path, typer.Argument(help="Labelled photographs with animals, and blank ones of the same cameras.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the model package; its name becomes the model's.")],
     beside: Annotated[
-        Path | None, typer.Option(help="A package of kinds to join with the head.", show_default="the head alone")
+        Path | None,
+        typer.Option(help="Package with species classes to join with the head.", show_default="the head alone"),
     ] = None,
     precision: Annotated[
         float, typer.Option(help="Target of the thresholds: minimum precision on the held-out bursts, 0 to 1.")
     ] = 0.95,
-    kind: Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of the split and of everything random.")] = 1,
+    kind: Annotated[str, typer.Option(help="Format of the source: auto, folders, camtrap-dp, coco or table.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Random seed of the split and the training.")] = 1,
     cache: Annotated[Path, typer.Option(help="Folder that caches features between runs.")] = Path(".local/features"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What all commands that train share: progress bars, the data and its split, the package, and the report."""
+"""Code that all training commands share: progress bars, the data and its split, the package, and the report."""
 
 import os
 import shutil
@@ -73,8 +73,8 @@ def train_package(
         check_output_folder(out)
         data, split = read_and_split(source, kind, split_by, seed, progress)
         trained = train(split, progress)
-        package = write_result(trained, data, split, out, seed, precision, progress)
-    report_training(package, trained, as_json)
+        package = _write_result(trained, data, split, out, seed, precision, progress)
+    _report_training(package, trained, as_json)
 
 
 def read_and_split(source: Path, kind: str, by: str, seed: int, progress: ProgressReporter) -> "tuple[Dataset, Split]":
@@ -101,7 +101,7 @@ def check_output_folder(out: Path) -> str:
     return model_name_for(out.resolve())
 
 
-def write_result(
+def _write_result(
     trained: "TrainedModel",
     data: "Dataset",
     split: "Split",
@@ -133,7 +133,7 @@ def work_folder(out: Path) -> Path:
     return out.resolve().parent / f".{out.resolve().name}.training"
 
 
-def report_training(package: "TrainedPackage", trained: "TrainedModel", as_json: bool) -> None:
+def _report_training(package: "TrainedPackage", trained: "TrainedModel", as_json: bool) -> None:
     """Print the metrics and what was skipped."""
     if as_json:
         result = {

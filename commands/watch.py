@@ -18,18 +18,20 @@ from uncia.topics import BURST_RESOLVED
 
 
 def watch(
-    from_beginning: bool = typer.Option(False, "--from-beginning", help="Start with the oldest stored verdict."),
+    from_beginning: bool = typer.Option(
+        False, "--from-beginning", help="Start with the oldest stored verdict. Default: only new verdicts."
+    ),
     until_end: bool = typer.Option(False, "--until-end", help="End after the newest verdict."),
-    camera: str = typer.Option("", help="Only this camera, `<station>/<camera>`, or this station."),
-    settled: bool = typer.Option(False, "--settled", help="Leave out provisional verdicts."),
+    camera: str = typer.Option("", help="Print only this camera (`<station>/<camera>`) or this station. Default: all."),
+    settled: bool = typer.Option(False, "--settled", help="Omit provisional verdicts."),
     superseded: bool = typer.Option(
         False, "--superseded", help="Also show superseded bursts, each with its successor."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print each event as one line of JSON."),
 ) -> None:
-    """Show burst verdicts live. A question mark: uncertain, below any calibrated threshold.
+    """Print burst verdicts live. A question mark marks an uncertain verdict, below its calibrated threshold.
 
-    Superseded bursts are left out, except for --json without --settled: scripts that maintain a table need them.
+    Superseded bursts are omitted, except with --json and without --settled: scripts that maintain a table need them.
     """
     bursts = _read_bursts(from_beginning or until_end, until_end, camera)
     if settled:

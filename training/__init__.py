@@ -1,4 +1,4 @@
-"""From a folder of photographs to a model package that the stream serves."""
+"""Trains models on folders of photographs, evaluates them, and writes model packages."""
 
 from uncia.errors import UnciaError
 

@@ -1,11 +1,11 @@
-"""Child processes: started with a mark in their environment, found again by that mark, ended in order.
+"""Starts child processes with a mark in their environment, finds them by this mark, and ends them in order.
 
-A recorded pid does not identify a process: after a crash or a reboot, another program may have it. A mark does: a
-variable of the environment with a random value, which every descendant inherits (Triton's stubs included) and which
-only the kernel can show. So only marked processes are ever signalled, also those that a killed command left behind.
+A stored pid does not identify a process: after a crash or a reboot, another program can have it. The mark is an
+environment variable with a random value, which all descendants inherit, including Triton's stubs. Only marked processes
+are ever signalled, including those that a killed command left.
 
-Every process gets a session of its own: a Ctrl-C in the terminal reaches the parent alone, which then ends its
-children in order. Ending is always the same: a signal, a grace period, SIGKILL.
+Every process has its own session: Ctrl-C in the terminal reaches only the parent, which then ends its children in
+order: a signal, a grace period, SIGKILL.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ import psutil
 __all__ = ["Mark", "MarkedProcess", "end_marked", "find_marked", "start", "terminate", "terminate_all"]
 
 _KILL_WAIT_S = 5
-"""How long `end_marked` waits for the kernel to remove processes after SIGKILL."""
+"""Seconds for which `end_marked` waits for the kernel to remove processes after SIGKILL."""
 
 _POLL_INTERVAL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The environment variable that identifies a group of processes, and its value, drawn once for that group."""
+    """The environment variable that identifies a group of processes, and its random value."""
 
     variable: str
     value: str
@@ -80,7 +80,7 @@ def terminate(
 def terminate_all(
     processes: Iterable[subprocess.Popen[bytes]], *, grace_s: float, first_signal: signal.Signals = signal.SIGTERM
 ) -> list[int]:
-    """As `terminate`, for several at once: all are signalled before the first is waited for."""
+    """Terminate several processes: signal all of them, then wait for each."""
     running = list(processes)
     for process in running:
         if process.poll() is None:
@@ -97,7 +97,7 @@ def _wait_or_kill(process: subprocess.Popen[bytes], grace_s: float) -> int:
 
 
 def find_marked(mark: Mark) -> list[MarkedProcess]:
-    """All running processes that carry the mark, of any parent; this process is never among them."""
+    """Return all running processes with the mark, except this one."""
     return [MarkedProcess(process.pid, environment) for process, environment in _marked(mark)]
 
 

@@ -1,20 +1,20 @@
-"""The few errors that Uncia raises itself. A message says what happened and what to do next."""
+"""The base errors of Uncia. A message describes what happened and what to do next."""
 
 
 class UnciaError(Exception):
-    """Base of all. The command line prints its text without a traceback and exits with `exit_code`."""
+    """Base class of all errors. The command line prints the message without a traceback and exits with `exit_code`."""
 
     exit_code = 1
 
 
 class SettingsError(UnciaError):
-    """A setting is missing or wrong; nothing was started."""
+    """A setting is missing or invalid; nothing was started."""
 
     exit_code = 2
 
 
 class PermanentError(UnciaError):
-    """This input can never be processed: it goes to the dead letters, and the stream goes on.
+    """This message can never be processed: it becomes a dead letter, and the worker continues with the next one.
 
     `reason` is a short stable code for machines (`object-missing`, `schema-invalid`, ...).
     """
@@ -29,11 +29,11 @@ class RejectedImage(PermanentError):
 
 
 class DependencyDown(UnciaError):
-    """Kafka, the object store or Triton does not answer: the caller retries with backoff. Never a dead letter."""
+    """Kafka, the object store or Triton is unavailable: the caller retries with backoff. Never causes a dead letter."""
 
 
 class LogTruncated(DependencyDown):
-    """A partition ends before a message that was read from it: its broker lost its newest messages."""
+    """A partition ends before a message that was read from it: the broker lost its newest messages."""
 
 
 class StackError(UnciaError):
@@ -41,5 +41,5 @@ class StackError(UnciaError):
 
 
 def how_to_install(extra: str) -> str:
-    """The command that installs an extra. Uncia is on no package index: it is installed from a clone."""
+    """Return the command that installs an extra, from a clone: Uncia is not on a package index."""
     return f"pip install '.[{extra}]' in the clone of Uncia"

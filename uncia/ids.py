@@ -1,7 +1,7 @@
 """Ids are derived from content, never random: the same input and models give the same ids on every run.
 
-Writers can therefore upsert, and repetition and replay are harmless. Every id is a short prefix for its kind and
- 96 bits of SHA-256 over length-prefixed parts (so that no two different lists of parts collide).
+Writers can therefore upsert, and repetition and replay are harmless. An id consists of a short prefix for its kind and
+96 bits of SHA-256 over length-prefixed parts, so that different lists of parts have different ids.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from datetime import datetime
 
 
 def digest(*parts: str | bytes) -> str:
-    """24 hexadecimal digits (96 bits) over the parts, each framed by its length."""
+    """Return 96 bits of SHA-256 over the length-prefixed parts, as 24 hexadecimal digits."""
     hasher = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
@@ -19,30 +19,30 @@ def digest(*parts: str | bytes) -> str:
 
 
 def content_hash(data: bytes) -> str:
-    """SHA-256 of a photograph's bytes, hexadecimal."""
+    """Return the SHA-256 of a photograph's bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def upload_id(bucket: str, key: str, etag: str) -> str:
-    """One stored version of one object; known from the notification alone, before any byte is read."""
+    """Return the id of one stored version of an object, which is known from its notification alone."""
     return f"upl-{digest(bucket, key, etag)}"
 
 
 def image_id(camera: str, sha256: str) -> str:
-    """One photograph of one camera, whatever its file name: exact copies share it."""
+    """Return the id of one photograph of a camera: exact copies under different names have the same id."""
     return f"img-{digest(camera, sha256)}"
 
 
 def burst_id(camera: str, trigger: str, first_capture: datetime, first_image: str) -> str:
-    """One burst: its camera, trigger mode and earliest frame. An earlier frame that arrives late changes it."""
+    """Return the id of a burst, from camera, trigger and earliest frame. A late, earlier frame changes it."""
     return f"bst-{digest(camera, trigger, first_capture.isoformat(), first_image)}"
 
 
 def successor_burst_id(burst: str) -> str:
-    """The id of a burst whose own was superseded, which never comes back."""
+    """Return a new id for a burst whose id was superseded: superseded ids are not used again."""
     return f"bst-{digest(burst, 'later')}"
 
 
 def settings_digest(settings_json: str) -> str:
-    """What a prediction or verdict was computed with, so that it can be traced and compared."""
+    """Return the digest of the settings that a prediction or verdict was computed with."""
     return f"set-{digest(settings_json)}"

@@ -1,4 +1,4 @@
-"""Live or backfill: the lane of a stored photograph, from its key, its upload time and the uploader's choice. Pure."""
+"""Determines the lane of a photograph, live or backfill, from key, upload time and the uploader's choice. Pure."""
 
 import contextlib
 import re
@@ -8,21 +8,22 @@ from uncia.events import Lane
 from uncia.imaging.capture_time import TimeOrigin
 
 LANE_METADATA = "uncia-lane"
-"""S3 user metadata (`x-amz-meta-uncia-lane`) by which an uploader chooses the lane: `live` or `backfill`."""
+"""S3 user metadata (`x-amz-meta-uncia-lane`) with the uploader's choice of the lane: `live` or `backfill`."""
 
 LANE_PRIORITIES = {Lane.LIVE: 1, Lane.BACKFILL: 2}
-"""Triton's priority levels; 1 goes first. A model that is served without levels takes all alike."""
+"""Triton's priority levels; 1 is the highest. A model without priority levels serves all requests in order."""
 
 _KEY_TIME = re.compile(r"(?P<time>\d{8}T\d{6})(?P<ms>\d{3})?(?P<origin>-(?:file-name|file-time))?-[0-9a-f]{16}\.[^./]+")
-"""A file name as our gateway gives it: capture time, where it is from if not from the photograph itself, 16 digits of
-the content's hash."""
+"""A file name by the gateway: capture time, the source of that time unless it is the photograph, and 16 digits of the
+content's hash."""
 
 
 def choose_lane(key: str, uploaded_at: datetime, *, backfill_after_s: float, declared: str | None = None) -> Lane:
-    """The uploader's choice; else by the time between capture and upload; live where neither is known.
+    """Return the uploader's choice, else the lane by the time between capture and upload, else live.
 
-    `declared` is the value of `LANE_METADATA`; anything but a lane's name is ignored. A name's time is by the camera's
-    clock, which has no offset: an age of less than a day may be a time zone. A clock ahead of the upload is live.
+    `declared` is the value of `LANE_METADATA`; invalid values are ignored. The time in a file name is by the camera's
+    clock, without a UTC offset, so that an age of less than a day can be due to a time zone. A capture time after the
+    upload is live.
     """
     with contextlib.suppress(ValueError):
         return Lane((declared or "").strip().lower())
@@ -34,7 +35,7 @@ def choose_lane(key: str, uploaded_at: datetime, *, backfill_after_s: float, dec
 
 
 def capture_time_in_key(key: str) -> datetime | None:
-    """The capture time that our gateway wrote into the file name: naive, by the camera's clock, to the millisecond."""
+    """Return the capture time in a file name by the gateway: naive, by the camera's clock, to the millisecond."""
     found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
     if found is None:
         return None
@@ -45,9 +46,9 @@ def capture_time_in_key(key: str) -> datetime | None:
 
 
 def time_origin_in_key(key: str) -> TimeOrigin | None:
-    """Where our gateway read the time that it wrote into this key: None where the key is not the gateway's.
+    """Return the source of the time in a key by the gateway; None for other keys.
 
-    `KEY` where the key does not say: the time was in the photograph, or the gateway's version did not record it.
+    `KEY` when the key does not contain the source: the time was in the photograph, or an older gateway wrote the key.
     """
     found = _KEY_TIME.fullmatch(key.rpartition("/")[2])
     if found is None:

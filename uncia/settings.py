@@ -1,4 +1,4 @@
-"""All settings, in one place: `UNCIA_...` variables, then the file that `uncia up` wrote, then these defaults.
+"""All settings: `UNCIA_...` variables first, then the file that `uncia up` writes, then the defaults of this module.
 
 `docs/settings.md` is generated from this module.
 """
@@ -16,24 +16,24 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from uncia.errors import SettingsError
 
-TEN_YEARS_S = 10 * 366 * 86400
-"""The longest duration of a setting; longer ones added to a time may exceed the calendar."""
+_TEN_YEARS_S = 10 * 366 * 86400
+"""Maximum of settings that are durations: a longer one, added to a time, could exceed the calendar."""
 
 EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "stacked"]
 
 
 def stack_dir() -> Path:
-    """Folder of the embedded stack's data, logs and credentials."""
+    """Return the folder of the embedded stack's data, logs and credentials."""
     return Path(os.environ.get("UNCIA_STACK_DIR", ".local/stack"))
 
 
 def _split(value: Any) -> Any:
-    """Lists may be written `a, b`."""
+    """Split a list that is written as `a, b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
-    """One process's settings. Invalid ones stop it at startup with a message that names the variable."""
+    """The settings of one process. A process with an invalid value exits at startup and names the variable."""
 
     model_config = SettingsConfigDict(
         env_prefix="UNCIA_", extra="ignore", frozen=True, env_file_encoding="utf-8", hide_input_in_errors=True
@@ -44,131 +44,154 @@ class Settings(BaseSettings):
     namespace: str = Field(
         default="",
         pattern=r"^[a-z0-9-]*$",
-        description="prefix of every topic and group name (`<namespace>.`), so that systems can share a broker",
+        description="prefix of every topic and consumer group (`<namespace>.`), so that systems can share a broker",
     )
-    partitions: int = Field(default=4, ge=1, le=1000, description="partitions of every camera topic; fixed for life")
+    partitions: int = Field(
+        default=4, ge=1, le=1000, description="partitions of every camera topic; cannot be changed later"
+    )
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
 
     # Object storage
-    s3_endpoint: str | None = Field(default=None, description="the store's address; empty for Amazon's own")
-    s3_region: str = Field(default="us-east-1", description="the store's region")
-    s3_access_key: str | None = Field(default=None, description="empty: boto3's own search for credentials")
-    s3_secret_key: SecretStr | None = Field(default=None, description="the secret that belongs to the access key")
-    bucket: str = Field(default="camera-uploads", description="where gateways and other S3 clients upload to")
+    s3_endpoint: str | None = Field(default=None, description="URL of the object store; empty for Amazon S3")
+    s3_region: str = Field(default="us-east-1", description="region of the object store")
+    s3_access_key: str | None = Field(default=None, description="access key; empty: boto3's default credentials")
+    s3_secret_key: SecretStr | None = Field(default=None, description="secret of the access key")
+    bucket: str = Field(default="camera-uploads", description="bucket to which gateways and other S3 clients upload")
     own_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("uncia-crops", "uncia-models"),
-        description="buckets that Uncia writes; their events are ignored",
+        description="buckets that Uncia writes itself; their notifications are ignored",
     )
     key_pattern: str = Field(
         default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",
-        description="regular expression over the whole object key with the groups `station` and `camera`",
+        description="regular expression that matches the whole object key, with the groups `station` and `camera`",
     )
 
     # Lanes
     backfill_after_s: float = Field(
         default=86_400,
         ge=0,
-        description="a photograph that was taken so long before its upload, by its name, is backfill and waits for "
-        "live ones; a day, because a camera's clock may be of any time zone",
+        description="age in seconds at upload, by the capture time in the file name, from which a photograph is "
+        "backfill, with lower priority than live ones; a day, because a camera's clock can be in any time zone",
     )
     backfill_at_once: int = Field(
         default=2,
         ge=1,
         le=256,
-        description="concurrent inference requests of the backfill lane, per worker; a live photograph waits for about "
-        "twice as many",
+        description="maximum number of concurrent inference requests of a backfill worker; a live photograph waits for "
+        "about twice as many",
     )
 
     # Triton
-    triton: str = Field(default="127.0.0.1:8001", description="Triton's gRPC address")
-    triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")
-    model: str = Field(default="species_classifier", description="the model that predict uses")
-    model_version: str = Field(default="", description="pin one version; empty for the one that is served")
+    triton: str = Field(default="127.0.0.1:8001", description="gRPC address of Triton, `host:port`")
+    triton_http: str = Field(default="127.0.0.1:8000", description="HTTP address of Triton, `host:port`")
+    model: str = Field(default="species_classifier", description="model that the predict workers use")
+    model_version: str = Field(
+        default="", description="model version that the predict workers use; empty for the live version"
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
-        description="Triton's repository: label sets are read from it",
+        description="Triton's model repository, from which label sets are read",
     )
-    triton_timeout_s: float = Field(default=10, gt=0, description="deadline of one inference, in seconds")
+    triton_timeout_s: float = Field(default=10, gt=0, description="timeout of an inference request, in seconds")
     focus_taxa: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("Panthera uncia",), description="taxa that are reported by their own calibrated thresholds"
+        default=("Panthera uncia",), description="taxa that are reported as present from their calibrated thresholds on"
     )
     station_focus_taxa: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description='other focus taxa by station, JSON: `{"ridge": ["Ursus arctos"]}`'
+        default_factory=dict,
+        description='focus taxa of single stations, instead of the above: `{"ridge": ["Ursus arctos"]}`',
     )
 
     # Predict
     predict_batch: int = Field(default=16, ge=1, le=256, description="photographs processed concurrently, per worker")
-    decode_threads: int = Field(default=2, ge=1, le=64, description="threads that read and decode")
-    max_object_mb: int = Field(default=64, ge=1, description="larger objects are rejected unread")
-    max_megapixels: int = Field(default=150, ge=1, description="larger photographs are rejected before decoding")
+    decode_threads: int = Field(
+        default=2, ge=1, le=64, description="threads that read and decode photographs, per worker"
+    )
+    max_object_mb: int = Field(
+        default=64, ge=1, description="maximum size of an object, in MB; larger ones are rejected without being read"
+    )
+    max_megapixels: int = Field(
+        default=150,
+        ge=1,
+        description="maximum size of a photograph, in megapixels; larger ones are rejected before decoding",
+    )
     missing_grace_s: float = Field(
         default=5,
         ge=0,
-        le=TEN_YEARS_S,
-        description="seconds for which an announced object may be invisible before it counts as missing",
+        le=_TEN_YEARS_S,
+        description="seconds to wait for an announced object that the store does not return yet, before it is missing",
     )
 
     # Bursts
     burst_gap_s: float = Field(
-        default=15, gt=0, le=TEN_YEARS_S, description="seconds between frames of one burst, at most"
+        default=15,
+        gt=0,
+        le=_TEN_YEARS_S,
+        description="maximum time between two consecutive frames of a burst, in seconds",
     )
     burst_idle_s: float = Field(
-        default=20, gt=0, le=TEN_YEARS_S, description="seconds without a new frame after which a burst closes"
+        default=20, gt=0, le=_TEN_YEARS_S, description="time without a new frame after which a burst closes, in seconds"
     )
     burst_lateness_s: float = Field(
         default=900,
         ge=0,
-        le=TEN_YEARS_S,
-        description="seconds of log time after its close in which a late frame still revises a burst",
+        le=_TEN_YEARS_S,
+        description="allowed lateness, in seconds of log time: a frame that arrives this long after its burst closed "
+        "still revises it",
     )
     burst_max_frames: int = Field(
         default=200,
         ge=1,
         le=1000,
-        description="frames of a burst, at most; longer bursts are split, because each revision repeats "
-        "all frames, so that the cost grows with the square",
+        description="maximum number of frames of a burst; longer bursts are split, because each revision repeats "
+        "all frames, so that the cost is quadratic",
     )
     event_gap_s: float = Field(
         default=120,
         gt=0,
-        le=TEN_YEARS_S,
-        description="bursts of one camera and taxon no further apart are one event, in `bursts list`",
+        le=_TEN_YEARS_S,
+        description="maximum time between bursts of one camera and taxon that are one event, in seconds "
+        "(`bursts list`)",
     )
     independence_gap_s: float = Field(
         default=1800,
         gt=0,
-        le=TEN_YEARS_S,
-        description="events of one camera and taxon further apart are independent detections, in `bursts list`",
+        le=_TEN_YEARS_S,
+        description="minimum time between events of one camera and taxon that are independent detections, in seconds "
+        "(`bursts list`)",
     )
     ensemble_rule: EnsembleRule = Field(
         default="log-odds",
-        description="mean, geometric-mean, log-odds, vote or max over the frames, or stacked (`ensemble_weights`)",
+        description="how the scores of the frames are combined; `stacked` needs `UNCIA_ENSEMBLE_WEIGHTS`",
     )
-    ensemble_weights: Path | None = Field(
-        default=None, description="model file of the rule `stacked`, see docs/ecologist.md"
-    )
+    ensemble_weights: Path | None = Field(default=None, description="weights file for `stacked`, see docs/ecologist.md")
     certain_from: float = Field(
         default=1,
         ge=0,
         le=1,
-        description="other taxa are called certain from this score; 1 for never: their scores are not calibrated, and "
-        "empty frames reach 0.9",
+        description="score from which taxa that are not focus taxa are reported as certain; 1: never, because their "
+        "scores are not calibrated and blank frames reach 0.9",
     )
-    tick_s: float = Field(default=1, gt=0, description="seconds between clock ticks")
+    tick_s: float = Field(default=1, gt=0, description="interval of clock ticks, in seconds")
 
     # Reconcile
-    reconcile_every_s: float = Field(default=60, gt=0, description="seconds between two comparisons with the bucket")
+    reconcile_every_s: float = Field(
+        default=60, gt=0, description="interval of comparisons with the bucket, in seconds"
+    )
     reconcile_after_s: float = Field(
-        default=30, ge=0, description="age in seconds from which an object without a notification counts as unannounced"
+        default=30,
+        ge=0,
+        description="age from which an object without a notification is treated as unannounced, in seconds",
     )
     reconcile_unanswered_after_s: float = Field(
         default=600,
         ge=0,
-        description="seconds without a prediction or rejection after which an announced photograph "
-        "counts as unanswered",
+        description="time without a prediction or rejection after which an announced photograph is reported as "
+        "`unanswered`, in seconds",
     )
     reconcile_per_s: float = Field(
-        default=200, gt=0, description="photographs announced a second, at most, so that live ones are not delayed"
+        default=200,
+        gt=0,
+        description="maximum number of photographs announced per second, so that live ones are not delayed",
     )
 
     # Workers
@@ -176,24 +199,28 @@ class Settings(BaseSettings):
         default=0.5,
         gt=0,
         le=1,
-        description="a worker stops when more of its recent messages than this are bad",
+        description="maximum fraction of invalid messages among the recent ones; above it, the worker stops",
     )
-    max_bad_window: int = Field(default=200, ge=10, description="how many recent messages that share is taken of")
-    web_host: str = Field(default="127.0.0.1", description="where a worker's metrics listen")
-    web_port: int = Field(default=0, ge=0, le=65535, description="port of the metrics; 0 for none")
-    data_dir: Path = Field(default=Path(".local/workers"), description="scratch folder of the workers")
+    max_bad_window: int = Field(
+        default=200, ge=10, description="number of recent messages over which this fraction is computed"
+    )
+    web_host: str = Field(default="127.0.0.1", description="listen address of a worker's metrics")
+    web_port: int = Field(default=0, ge=0, le=65535, description="port of a worker's metrics; 0: no metrics")
+    data_dir: Path = Field(default=Path(".local/workers"), description="working folder of the workers")
 
     # Embedded stack
     sync_writes: bool = Field(
         default=True,
-        description="the embedded store and broker confirm a write when it is on disk, so that a power cut "
-        "loses nothing that was confirmed; `false` where replicas hold copies",
+        description="the embedded store and broker confirm a write only when it is on disk, so that a power cut "
+        "loses no confirmed write; use `false` only with replicas on other machines",
     )
 
     # Telemetry
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="lowest level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="minimum level of log messages"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, JSON lines elsewhere"
+        default="auto", description="`auto`: console on a terminal, JSON lines otherwise"
     )
 
     @field_validator("own_buckets", "focus_taxa", mode="before")
@@ -217,16 +244,16 @@ class Settings(BaseSettings):
         except ValueError:
             fine = False
         if not fine:
-            raise ValueError(f"{value!r} is no address of a store: write http://host:port, or https://host")
+            raise ValueError(f"{value!r} is not the URL of an object store: use http://host:port or https://host")
         return value
 
     @model_validator(mode="after")
-    def _nothing_is_half_given(self) -> Self:
+    def _has_both_keys_or_none(self) -> Self:
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             given, missing = "UNCIA_S3_ACCESS_KEY", "UNCIA_S3_SECRET_KEY"
             if self.s3_access_key is None:
                 given, missing = missing, given
-            raise ValueError(f"{given} is set without {missing}: set both, or neither for boto3's own credentials")
+            raise ValueError(f"{given} is set without {missing}: set both, or neither for boto3's default credentials")
         return self
 
     @field_validator("key_pattern")
@@ -237,26 +264,26 @@ class Settings(BaseSettings):
         except re.error as error:
             raise ValueError(f"not a regular expression: {error}") from error
         if not {"station", "camera"} <= set(groups):
-            raise ValueError("needs the named groups (?P<station>...) and (?P<camera>...)")
+            raise ValueError("the named groups (?P<station>...) and (?P<camera>...) are required")
         return value
 
     def focus_taxa_of(self, station: str) -> tuple[str, ...]:
-        """The focus taxa of one station."""
+        """Return the focus taxa of a station."""
         return self.station_focus_taxa.get(station, self.focus_taxa)
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the settings of this process, without the cache. Raises `SettingsError` with one line per wrong variable."""
+    """Read the settings of this process, without the cache. Raises `SettingsError` with all invalid variables."""
     try:
         return Settings(_env_file=stack_dir() / "stack.env", **overrides)
     except ValidationError as error:
         lines = [_problem(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_url=False, include_input=False)]
-        raise SettingsError("wrong settings: " + "; ".join(lines)) from error
+        raise SettingsError("invalid settings: " + "; ".join(lines)) from error
     except PydanticSettingsError as error:
-        # What should be JSON and is none: the error names the field, and its text holds no value.
+        # A value that must be JSON and is not. The error names the field and does not contain the value.
         field = re.search(r'field "(\w+)"', str(error))
         name = f"UNCIA_{field[1].upper()}" if field else "a setting"
-        raise SettingsError(f"wrong settings: {name}: this must be JSON, see docs/settings.md") from error
+        raise SettingsError(f"invalid settings: {name}: must be JSON, see docs/settings.md") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{stack_dir() / 'stack.env'} cannot be read ({error})") from error
 
@@ -268,5 +295,5 @@ def _problem(where: tuple[int | str, ...], what: str) -> str:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Settings of this process, read once."""
+    """Return the settings of this process; they are read once and cached."""
     return read_settings()

@@ -1,4 +1,4 @@
-"""Logging: one line per event, to standard error, with the ids in every line. And the readiness file."""
+"""Logging (one line per event on standard error, with ids as fields) and the readiness file."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
 
 
 def _printable_values(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keys of objects and messages of stores are shown on a terminal that obeys none of them."""
+    """Escape control characters in keys and error messages from outside, which a terminal would interpret."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = printable(value, lines=name in ("exception", "stack"))

@@ -1,8 +1,8 @@
-"""All output goes through here, so that no name from outside controls the terminal.
+"""Prints all output of commands, so that text from outside cannot control the terminal.
 
-Object keys, file names, EXIF fields, labels, error messages of stores and lines of logs may hold escape sequences,
-text direction overrides, line breaks and rich's own markup (`[/x]`). None of them takes effect: control characters are
-printed as escapes, and strings are never read as markup; what is meant to be styled is a `rich.text.Text`.
+Object keys, file names, EXIF fields, labels, error messages and log lines can contain escape sequences, text direction
+overrides, line breaks and rich markup (`[/x]`). Control characters are printed as escapes, and strings are never
+interpreted as markup; use `rich.text.Text` for styled text.
 """
 
 import json
@@ -19,18 +19,18 @@ from rich.style import Style
 from rich.text import Text
 
 _JOINERS = "\u200c\u200d"
-"""Invisible, and part of how Persian, Sinhala and emoji are written."""
+"""Invisible characters that Persian, Sinhala and emoji need."""
 
 
 def _is_shown(character: str) -> bool:
-    """It shows itself and nothing else: no control, format, separator, half of a pair or private character."""
+    """Return whether a character is printable: no control, format, separator, surrogate or private-use character."""
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def printable(value: object, *, lines: bool = False) -> str:
-    """The value as text without control sequences; with `lines`, line breaks stay.
+    """Return the value as text without control sequences; with `lines`, line breaks are kept.
 
-    What the encoding of standard output lacks is written as an escape too.
+    Characters that the encoding of standard output lacks are also escaped.
     """
     text = value if isinstance(value, str) else str(value)
     if lines:
@@ -48,14 +48,14 @@ def _is_unicode(encoding: str) -> bool:
 
 
 def printable_json(text: str) -> str:
-    """JSON in which control characters are JSON escapes: the value stays the same."""
+    """Return equivalent JSON in which control characters are escaped."""
     if text.isprintable():
         return text
     return "".join(c if c == "\n" or _is_shown(c) else json.dumps(c)[1:-1] for c in text)
 
 
 def echo(text: object = "", *, err: bool = False, lines: bool = False) -> None:
-    """Print one line; with `lines`, a text of several."""
+    """Print one line or, with `lines`, several."""
     typer.echo(printable(text, lines=lines), err=err)
 
 
@@ -66,12 +66,12 @@ def echo_json(value: Any, *, indent: int | None = None) -> None:
 
 
 def plain_console(**options: Any) -> Console:
-    """A console that prints every string literally: no markup, no emoji, no control sequences."""
+    """Return a console that prints strings literally: no markup, no emoji codes, no control sequences."""
     return _PlainConsole(**{"highlight": False, **options})
 
 
 def description_column() -> ProgressColumn:
-    """What a progress bar is about, in front of it."""
+    """The column with the description of a progress bar."""
     return _Description()
 
 
@@ -81,7 +81,7 @@ class _Description(ProgressColumn):
 
 
 class _PlainConsole(Console):
-    """Whatever rich renders from a string, in a line, a table's cell, heading or title, comes through here."""
+    """A console that renders every string (line, table cell, heading, title) as plain text."""
 
     def render_str(self, text: str, *, style: str | Style = "", **options: Any) -> Text:
         """The string as plain text."""
@@ -89,10 +89,10 @@ class _PlainConsole(Console):
 
 
 def printable_in_html(value: Any) -> Any:
-    """For Jinja's `finalize`: a string from outside without control characters. `autoescape` escapes the HTML."""
+    """Remove control characters; for Jinja's `finalize`. `autoescape` escapes HTML."""
     return printable(value, lines=True) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-    """For `sys.excepthook`: print a traceback without control characters, since messages contain names from outside."""
+    """Print a traceback without control characters, which messages from outside can contain; for `sys.excepthook`."""
     print(printable("".join(traceback.format_exception(kind, error, at)), lines=True), end="", file=sys.stderr)

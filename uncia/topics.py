@@ -1,7 +1,7 @@
-"""The topics: name, event, key, partitioning and retention. Every topic is declared here, and nowhere else.
+"""The topics: name, event, key, partitioning and retention. Every topic is declared here and only here.
 
-`uncia.topology` adds the parts that write and read them. Topic creation, `docs/events.md` and the AsyncAPI document are
-generated from the two.
+`uncia.topology` lists the parts that write and read them. Topic creation, `docs/events.md` and the AsyncAPI document
+are derived from the two.
 """
 
 from dataclasses import dataclass
@@ -38,16 +38,17 @@ class Topic:
     compacted: bool = False
     max_message_bytes: int = 1_048_576
     co_partitioned: bool = True
-    """Has the camera partition count and partitioner, so that all messages of a camera are in one partition."""
+    """Whether it has `UNCIA_PARTITIONS` partitions and is partitioned by camera: a camera then has the same partition
+    number on all such topics."""
     broker_config: tuple[tuple[str, str], ...] = ()
-    """Further topic settings, as Kafka names them."""
+    """Additional topic configuration, with Kafka's names."""
 
     def full_name(self, settings: Settings) -> str:
-        """The name on the broker, namespace included."""
+        """Return the name on the broker, including the namespace."""
         return f"{settings.namespace}.{self.name}" if settings.namespace else self.name
 
     def config(self) -> dict[str, str]:
-        """Topic settings as Kafka names them."""
+        """Return the topic configuration, with Kafka's names."""
         config = {"max.message.bytes": str(self.max_message_bytes)}
         if self.compacted:
             config["cleanup.policy"] = "compact"
@@ -58,13 +59,13 @@ class Topic:
         return {**config, **dict(self.broker_config)}
 
 
-LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
-"""Messages carry the time at which the broker wrote them: one clock, rising along a partition. Bursts close by it."""
+_LOG_TIME = (("message.timestamp.type", "LogAppendTime"),)
+"""Timestamps are those of the broker, not of the producer: they never decrease in a partition. Bursts close by them."""
 
 
 STORAGE_CHANGED = Topic(
     name="storage.object.changed",
-    description="The object store's notifications, unchanged.",
+    description="Notifications of the object store, unmodified.",
     key="the object's path",
     format="SeaweedFS protobuf `filer_pb.EventNotification`, or an S3 event notification (JSON 2.1 to 2.6)",
     retention_days=30,
@@ -73,34 +74,34 @@ STORAGE_CHANGED = Topic(
 )
 IMAGE_UPLOADED = Topic(
     name=ImageUploaded.topic,
-    description="One stored photograph of the live lane.",
+    description="A stored photograph of the live lane.",
     key="camera",
     event=ImageUploaded,
 )
 IMAGE_BACKFILLED = Topic(
     name="camera.image.backfilled.v1",
-    description="One stored photograph that was taken long before it was uploaded: the same event as on "
-    "`camera.image.uploaded.v1`, predicted with lower priority than live photographs.",
+    description="A stored photograph that was taken long before its upload. The event is the same as on "
+    "`camera.image.uploaded.v1`; the photograph is predicted with lower priority than live ones.",
     key="camera",
     event=ImageUploaded,
 )
 IMAGE_PREDICTED = Topic(
     name=ImagePredicted.topic,
-    description="The prediction of one photograph, or the reason of its rejection.",
+    description="The prediction of a photograph, or the reason for its rejection.",
     key="camera",
     event=ImagePredicted,
-    broker_config=LOG_TIME,
+    broker_config=_LOG_TIME,
 )
 BURST_RESOLVED = Topic(
     name=BurstResolved.topic,
-    description="Provisional, final or revised verdict on one burst, with a rising revision.",
+    description="Provisional, final or revised verdict on a burst, with an increasing revision.",
     key="burst id (in the partition of its camera)",
     event=BurstResolved,
     compacted=True,
 )
 FRAME_LATE = Topic(
     name=FrameLate.topic,
-    description="A frame that came too late to revise the burst it belonged to; it is in a burst of its own.",
+    description="A frame that arrived too late to revise its burst and became a burst of its own.",
     key="camera",
     event=FrameLate,
 )
@@ -125,39 +126,39 @@ IMAGE_EXPLAINED = Topic(
 )
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
-    description="The passage of time as an event, so that the closing of bursts can be replayed.",
-    key="none (one per partition)",
+    description="The progress of log time, so that bursts close in the same way when the log is replayed.",
+    key="none (one tick per partition)",
     event=ClockTicked,
     retention_days=7,
-    broker_config=LOG_TIME,
+    broker_config=_LOG_TIME,
 )
 DEPLOYMENT_CHANGED = Topic(
     name=DeploymentChanged.topic,
-    description="Where and when a camera is deployed, its UTC offset and its own settings. Holds exact positions: for "
-    " internal readers only, never for the public.",
+    description="A deployment of a camera: position, period, UTC offset and settings. Contains exact positions: for "
+    "internal consumers only.",
     key="`camera|deployment` (in the partition of its camera)",
     event=DeploymentChanged,
     compacted=True,
 )
 CLOCK_JUDGED = Topic(
     name=ClockJudged.topic,
-    description="Whether a camera's clock can be trusted, and why not. Published again when that changes.",
+    description="Assessment of a camera's clock, with reasons. Published again when it changes.",
     key="camera",
     event=ClockJudged,
     compacted=True,
 )
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
-    description="A message that can never be processed: its original bytes, key and headers, and why "
-    "(`__connect.errors.*` headers, named as Kafka Connect does).",
-    key="as the original",
-    format="as the original",
+    description="A message that can never be processed, with its original bytes, key and headers. `__connect.errors.*` "
+    "headers contain the reason, named as in Kafka Connect.",
+    key="that of the original message",
+    format="that of the original message",
     max_message_bytes=4 * 1_048_576,
     co_partitioned=False,
 )
 DEAD_LETTER_SETTLED = Topic(
     name=DeadLetterSettled.topic,
-    description="What became of a dead letter: sent back, or dropped.",
+    description="A dead letter was retried or dropped.",
     key="the dead letter's `<partition>:<offset>`",
     event=DeadLetterSettled,
     compacted=True,
@@ -169,11 +170,11 @@ _STATE_SEGMENTS = (
     ("segment.ms", "600000"),
     ("min.cleanable.dirty.ratio", "0.1"),
 )
-"""A changelog is read from beginning to end at every start, and Kafka compacts closed segments only."""
+"""Small segments: a worker reads its whole changelog at every start, and Kafka compacts only closed segments."""
 
 CAMERA_STATE = Topic(
     name="uncia-bursts-cameras-changelog",
-    description="State of the cameras: open bursts, unpublished results and seen images; the name is Faust's.",
+    description="State of each camera: open bursts, unpublished results and seen images. Faust determines the name.",
     key="camera; or camera and burst id",
     format="records of `processors/bursts/state_store.py`",
     compacted=True,
@@ -182,7 +183,7 @@ CAMERA_STATE = Topic(
 )
 CLOCK_STATE = Topic(
     name="uncia-clocks-clocks-changelog",
-    description="Evidence about each camera's clock; the name is Faust's.",
+    description="Evidence about each camera's clock. Faust determines the name.",
     key="camera",
     format="records of `processors/clock_health/state_store.py`",
     compacted=True,
@@ -207,8 +208,8 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
-"""Every upload is on one of these, by its lane. A consumer of all uploads reads both."""
+"""The topics of the two lanes. A consumer of all uploads reads both."""
 
 CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE)
-"""The state of a worker, which alone creates, reads and writes it. Not part of `TOPICS`: their
-records may change with any version."""
+"""The changelogs of workers. Only the owning worker creates, reads and writes each. Not part of `TOPICS`, because their
+format can change with any version."""

@@ -1,12 +1,12 @@
-"""The data flow in one table: every part of the system, the topics that it reads and writes, and what it needs to run.
+"""The data flow as one table: every part of the system, the topics that it reads and writes, and what it needs to run.
 
-A part is a worker (one Faust process and one consumer group), a service or a command, or an external
-system: the object store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics
-list`, `docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; no other list of workers
-or of their topics exists.
+A part is a worker (one Faust process and one consumer group), a service, a command, or an external system: the object
+store and the subscribers. The worker loader, the embedded supervisor, `uncia status`, `uncia topics list`,
+`docs/events.md`, `docs/topology.md` and the AsyncAPI document are derived from `PARTS`; there is no other list of
+workers or of their topics.
 
-A worker cannot leave its row: `processors/faust_runtime` raises `TopologyError` when a worker subscribes to or writes a
-topic that its row does not list, and a test compares each worker's row with the topics that its code uses.
+The rows are enforced: `processors/faust_runtime` raises `TopologyError` when a worker subscribes to or writes a topic
+that its row does not list, and a test compares each worker's row with the topics that its code uses.
 """
 
 from collections.abc import Iterable
@@ -38,10 +38,10 @@ class TopologyError(UnciaError):
 
 
 class Kind(StrEnum):
-    """What runs a part."""
+    """Kinds of parts."""
 
     WORKER = "worker"
-    """A Faust process, started by `uncia worker NAME`, with a consumer group of its own."""
+    """A Faust process with its own consumer group, started by `uncia worker NAME`."""
     SERVICE = "service"
     """A long-running command that reads and writes without a consumer group."""
     COMMAND = "command"
@@ -58,36 +58,36 @@ class Part:
     kind: Kind
     description: str
     reads: tuple[Topic, ...] = ()
-    """Topics that it consumes; a worker commits its offsets in its consumer group, so that they have a lag."""
+    """Topics that it consumes. A worker commits offsets in its consumer group, so that it has a lag."""
     follows: tuple[Topic, ...] = ()
-    """Topics that it reads from the beginning and then follows, outside any group: reference data, without a lag."""
+    """Topics that it reads from the beginning and continuously, without a group: reference data, without a lag."""
     writes: tuple[Topic, ...] = ()
     changelogs: tuple[Topic, ...] = ()
-    """Topics that hold its state: it alone creates, writes and reads them."""
+    """Topics with its state, which only this part creates, writes and reads."""
     module: str = ""
-    """Of a worker: the module with `create(settings)`."""
+    """The module with `create(settings)`; workers only."""
     needs: tuple[str, ...] = ()
-    """Parts of the embedded stack that must answer before it starts."""
+    """Parts of the embedded stack that must be ready before it starts."""
     embedded: bool = False
-    """Whether `uncia up` starts it."""
+    """True when `uncia up` starts it."""
     scales: str = ""
-    """How far it can be scaled out."""
+    """Maximum number of processes, as text."""
     extra: str = ""
-    """The extra of the installation that it needs; empty for the base."""
+    """The package extra that it needs; empty when the base package suffices."""
 
     @property
     def inputs(self) -> tuple[Topic, ...]:
-        """All topics that it may read, its own state excepted."""
+        """All topics that it reads, without its changelogs."""
         return self.reads + self.follows
 
     @property
     def display_name(self) -> str:
-        """The name in tables; commands as they are typed."""
+        """The name for tables; commands with `uncia`."""
         return f"`uncia {self.name}`" if self.kind in (Kind.COMMAND, Kind.SERVICE) else self.name
 
     @property
     def group(self) -> str:
-        """The consumer group, without a namespace; empty for all but workers."""
+        """The consumer group, without the namespace; empty unless it is a worker."""
         return f"uncia-{self.name}" if self.kind is Kind.WORKER else ""
 
 
@@ -97,13 +97,13 @@ PARTS: tuple[Part, ...] = (
     Part(
         "object store",
         Kind.EXTERNAL,
-        "Stores the uploads, and announces each on a topic.",
+        "Stores the uploads and publishes a notification of each.",
         writes=(STORAGE_CHANGED,),
     ),
     Part(
         "intake",
         Kind.WORKER,
-        "Turns the store's notifications into uploads of cameras, live or backfill.",
+        "Converts the store's notifications into uploads of cameras, live or backfill.",
         reads=(STORAGE_CHANGED,),
         writes=(IMAGE_UPLOADED, IMAGE_BACKFILLED, DEAD_LETTER),
         module="uncia.processors.intake.worker",
@@ -115,7 +115,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "predict",
         Kind.WORKER,
-        "Answers every live upload with a prediction or a rejection.",
+        "Predicts or rejects every live upload.",
         reads=(IMAGE_UPLOADED,),
         writes=(IMAGE_PREDICTED, DEAD_LETTER),
         module="uncia.processors.predict.worker",
@@ -127,7 +127,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "predict-backfill",
         Kind.WORKER,
-        "Answers every backfill upload in the same way, at a lower priority than live ones.",
+        "Predicts or rejects every backfill upload, with lower priority than live ones.",
         reads=(IMAGE_BACKFILLED,),
         writes=(IMAGE_PREDICTED, DEAD_LETTER),
         module="uncia.processors.predict.backfill",
@@ -139,7 +139,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "predict-shadow",
         Kind.WORKER,
-        "Answers all uploads with another model version, in the namespace of that version.",
+        "Predicts or rejects all uploads with another model version, in the namespace of that version.",
         reads=UPLOAD_TOPICS,
         writes=(IMAGE_PREDICTED, DEAD_LETTER),
         module="uncia.processors.predict.shadow",
@@ -150,7 +150,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "bursts",
         Kind.WORKER,
-        "Groups predictions into bursts and resolves each burst.",
+        "Groups predictions into bursts and publishes the verdict on each.",
         reads=(IMAGE_PREDICTED, CLOCK_TICKED),
         follows=(DEPLOYMENT_CHANGED,),
         writes=(BURST_RESOLVED, FRAME_LATE, CLOCK_TICKED, DEAD_LETTER),
@@ -164,7 +164,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "clocks",
         Kind.WORKER,
-        "Assesses whether each camera's clock can be trusted.",
+        "Assesses each camera's clock.",
         reads=(IMAGE_PREDICTED,),
         follows=(DEPLOYMENT_CHANGED,),
         writes=(CLOCK_JUDGED,),
@@ -195,14 +195,14 @@ PARTS: tuple[Part, ...] = (
     Part(
         "replay",
         Kind.COMMAND,
-        "Runs past uploads through another model, in a namespace of its own; `promote` publishes the results.",
+        "Predicts past uploads with another model, in its own namespace; `promote` publishes the results.",
         follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, DEPLOYMENT_CHANGED),
         writes=(IMAGE_BACKFILLED, BURST_RESOLVED),
     ),
     Part(
         "dead-letters",
         Kind.COMMAND,
-        "Lists dead letters; sends them back or drops them.",
+        "Lists, retries and drops dead letters.",
         follows=(DEAD_LETTER, DEAD_LETTER_SETTLED),
         writes=(STORAGE_CHANGED, *UPLOAD_TOPICS, IMAGE_PREDICTED, CLOCK_TICKED, DEAD_LETTER_SETTLED),
     ),
@@ -238,13 +238,13 @@ PARTS: tuple[Part, ...] = (
     Part(
         "subscribers",
         Kind.EXTERNAL,
-        "Dashboards, alerts, catalogues: anything that subscribes.",
+        "Dashboards, alerts, catalogues and other consumers.",
         reads=(IMAGE_PREDICTED, BURST_RESOLVED, CLOCK_JUDGED),
     ),
 )
 
 WORKERS: dict[str, Part] = {part.name: part for part in PARTS if part.kind is Kind.WORKER}
-"""The workers by name, in the order of the flow."""
+"""The workers by name, in the order of the data flow."""
 
 
 def writers(topic: Topic) -> tuple[Part, ...]:
@@ -253,15 +253,15 @@ def writers(topic: Topic) -> tuple[Part, ...]:
 
 
 def readers(topic: Topic) -> tuple[Part, ...]:
-    """The parts that read a topic, in a consumer group or outside one."""
+    """The parts that read a topic, with or without a consumer group."""
     return tuple(part for part in PARTS if topic in part.inputs)
 
 
 def consumers(topic: Topic) -> tuple[Part, ...]:
-    """The workers that consume a topic in a group, and can lag behind its end."""
+    """The workers that consume a topic in a group, and can therefore have a lag."""
     return tuple(part for part in WORKERS.values() if topic in part.reads)
 
 
 def registered_name(full_name: str, topics: Iterable[Topic]) -> bool:
-    """Whether a topic's full name is that of one of `topics`, in any namespace."""
+    """Return whether `full_name` is the name of one of `topics` in any namespace."""
     return any(full_name == topic.name or full_name.endswith(f".{topic.name}") for topic in topics)

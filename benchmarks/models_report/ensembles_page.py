@@ -55,7 +55,7 @@ def bursts(done: dict[str, Facts]) -> list[str]:
         "",
         *gained,
         "",
-        f"![Ensembles]({PLOTS}/ensembles.svg)",
+        f"![Top-1 of each ensemble and its parts, with its 95 % interval]({PLOTS}/ensembles.svg)",
     ]
 
 

@@ -149,7 +149,7 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         "",
         *shown,
         "",
-        f"![Ablation]({PLOTS}/ablation.svg)",
+        f"![Top-1 of each combination, with its 95 % interval]({PLOTS}/ablation.svg)",
         "",
         f"Effect of each part: paired differences on the same {facts['photographs']} test images of "
         f"{facts['bursts']} bursts, averaged over all pairs of rows that differ in this part only:",

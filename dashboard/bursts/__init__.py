@@ -1,1 +1,1 @@
-"""Reports on bursts: how one came about, and which count as events and independent detections."""
+"""Reports on bursts: explanations of verdicts, events, and independent detections."""

@@ -1,4 +1,4 @@
-"""Explains how a burst came about, from the events on the topics. Pure: events in, an explanation out.
+"""Explains the verdict on a burst by the events on the topics. Pure functions.
 
 Field names are keys in the output of `uncia bursts explain --json`.
 """
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, CloseReason, ImagePredicted, JoinReason, Trigger
 
-JOINED = {
+_JOINED = {
     JoinReason.FIRST: "the earliest frame",
     JoinReason.SEQUENCE: "the camera's own sequence",
     JoinReason.GAP: "within the gap of the frame before",
     None: "not recorded",
 }
 
-CLOSED = {
+_CLOSED = {
     CloseReason.SEQUENCE: "as many frames as the camera announced were in",
     CloseReason.WATERMARK: "a later photograph of the camera came, or too many bursts were open",
     CloseReason.IDLE: "no frame came for the idle time",
@@ -31,7 +31,7 @@ class FrameExplanation:
     upload_id: str
     key: str
     etag: str
-    """ETag of the content that was predicted on; empty where the prediction is no longer on its topic."""
+    """ETag of the predicted content; empty when the prediction is no longer on its topic."""
     version_id: str
     captured_at: str
     predicted_at: str
@@ -39,7 +39,7 @@ class FrameExplanation:
     """`n of m`, or empty."""
     joined: str
     scores: dict[str, float]
-    """Best window's score of the burst's taxa, by label, where the prediction is still on its topic."""
+    """Scores of the burst's taxa in the best window, by label; empty when the prediction is no longer on its topic."""
     deciding: bool
     rejected: str
 
@@ -59,7 +59,7 @@ class RevisionExplanation:
 
 @dataclass(frozen=True)
 class BurstExplanation:
-    """The burst by its newest event, its frames, and its revisions."""
+    """The newest event of the burst, its frames, and its revisions."""
 
     burst_id: str
     camera: str
@@ -79,17 +79,17 @@ class BurstExplanation:
 
 
 def explain_burst(events: Sequence[BurstResolved], predictions: Mapping[str, ImagePredicted]) -> BurstExplanation:
-    """Explain a burst by all its events on the topic, in any order, at least one; `predictions` are by upload id."""
+    """Explain a burst from all its events (at least one, in any order). `predictions` are by upload id."""
     history = sorted({event.revision: event for event in events}.values(), key=lambda event: event.revision)
     newest = history[-1]
-    # A superseded burst has no frames any more: its last event with frames shows how it came about.
+    # A superseded burst has no frames: its last event with frames is explained.
     shown = next((event for event in reversed(history) if event.status is not BurstStatus.SUPERSEDED), newest)
     return BurstExplanation(
         burst_id=newest.burst_id,
         camera=newest.camera,
         trigger=newest.trigger,
         status=newest.status.value,
-        closed_because=CLOSED[shown.closed_by],
+        closed_because=_CLOSED[shown.closed_by],
         closed_at=shown.closed_at.isoformat() if shown.closed_at else "",
         superseded_by=newest.superseded_by or "",
         supersedes=list(shown.supersedes),
@@ -114,7 +114,7 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
         captured_at=frame.captured_at.isoformat(),
         predicted_at=frame.predicted_at.isoformat(),
         counted=f"{frame.sequence} of {length}" if frame.sequence else "",
-        joined=JOINED[frame.joined],
+        joined=_JOINED[frame.joined],
         scores=_scores(frame, burst, prediction),
         deciding=frame.deciding,
         rejected=frame.rejection.reason if frame.rejection else "",
@@ -122,7 +122,7 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
 
 
 def _scores(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted | None) -> dict[str, float]:
-    """Scores by label: of the verdict by the burst's event, of other taxa where the prediction lists them."""
+    """Return scores by label: of the verdict from the burst's event, of other taxa from the prediction, if listed."""
     found: dict[str, float] = {}
     scored = prediction.prediction if prediction else None
     listed: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""Events and independent detections, for catalogues: which bursts belong to one event, and which count separately.
+"""Groups bursts into events and determines independent detections, for catalogues.
 
-A function of the latest bursts and the cameras' deployments only, so arrival order does not matter. It is not part of
-a verdict: a burst that arrives three weeks late can join two events, and every verdict of both would have to be
-published again long after it was final. So it is computed over the bursts that exist when they are counted.
+The result depends only on the latest bursts and the cameras' deployments, not on the order of arrival. It is not part
+of verdicts: a burst that arrives three weeks late can join two events, so that all verdicts of both would have to be
+published again. It is therefore computed when bursts are listed.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,30 +18,31 @@ from uncia.settings import Settings
 
 @dataclass(frozen=True)
 class Detection:
-    """How one burst counts."""
+    """The event of one burst, and whether it is an independent detection."""
 
     event_id: str
-    """Shared by the bursts of one camera and taxon that follow each other within the event gap."""
+    """Event id, shared by consecutive bursts of one camera and taxon within the event gap."""
     independent: bool
-    """Begins an event more than the independence gap after the one before; other bursts add nothing to a count."""
+    """True for the first burst of an event that starts more than the independence gap after the previous event. Only
+    such bursts are counted."""
 
 
 @dataclass(frozen=True)
 class CountingRules:
-    """The gaps that apply to a camera at a time."""
+    """The gaps that apply to a camera at a given time."""
 
     event_gap: timedelta
     independence_gap: timedelta
     deployment: str | None = None
-    """Its deployment id; None where unknown. A camera that was moved starts another event."""
+    """Deployment id; None when unknown. A new deployment starts a new event."""
 
 
 RulesLookup = Callable[[str, datetime], CountingRules]
-"""From camera and capture time (by its own clock) to the gaps that apply."""
+"""Returns the gaps for a camera and a capture time by its clock."""
 
 
 def rules_lookup(settings: Settings, deployments: Deployments) -> RulesLookup:
-    """The gaps of the settings, or of a deployment where it overrides them."""
+    """Return the gaps in the settings, or those of the deployment that overrides them."""
 
     def seconds(own: float | None, general: float) -> timedelta:
         return timedelta(seconds=general if own is None else own)
@@ -60,9 +61,9 @@ def rules_lookup(settings: Settings, deployments: Deployments) -> RulesLookup:
 
 
 def count_detections(bursts: Iterable[BurstResolved], rules_at: RulesLookup) -> dict[str, Detection]:
-    """The detection of each burst with a verdict, by burst id.
+    """Return the detection of each burst with a verdict, by burst id.
 
-    A gap lasts from the end of the bursts before to the start of the next burst, whose rules apply.
+    A gap lasts from the end of the previous bursts to the start of the next burst, whose gap settings apply.
     """
     found: dict[str, Detection] = {}
     ordered = sorted((burst for burst in bursts if burst.verdict), key=lambda burst: (*_subject(burst), *_order(burst)))

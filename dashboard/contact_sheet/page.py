@@ -11,7 +11,7 @@ from uncia.dashboard.page_parts.thumbnails import LoadThumbnail, Thumbnail
 from uncia.events import BurstFrame, BurstResolved
 
 FRAMES_SHOWN = 24
-BURSTS_SHOWN = 150
+_BURSTS_SHOWN = 150
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def render(results: ResultSet, load: LoadThumbnail, *, title: str, summary: dict
         Path(__file__).parent,
         title=title,
         summary=summary,
-        bursts=[burst_view(burst, results, load) for burst in bursts[:BURSTS_SHOWN]],
-        bursts_left_out=max(0, len(bursts) - BURSTS_SHOWN),
+        bursts=[burst_view(burst, results, load) for burst in bursts[:_BURSTS_SHOWN]],
+        bursts_left_out=max(0, len(bursts) - _BURSTS_SHOWN),
         rejected=sorted(results.rejected.values(), key=lambda file: file.key),
         dead=results.dead,
         unreadable=results.unreadable,

@@ -6,12 +6,12 @@ from uncia.dashboard.model_compare.comparison import VersionComparison
 from uncia.dashboard.page_parts.rendering import render_page
 from uncia.dashboard.page_parts.thumbnails import LoadThumbnail
 
-PICTURES_SHOWN = 120
+_PICTURES_SHOWN = 120
 ROWS_SHOWN = 60
 
 
 def render(comparison: VersionComparison, load: LoadThumbnail) -> str:
-    """The page as HTML, with at most `PICTURES_SHOWN` photographs: those with different focus taxa come first."""
+    """The page as HTML, with at most `_PICTURES_SHOWN` photographs: those with different focus taxa come first."""
     different, rows = comparison.different(), comparison.table()
     return render_page(
         Path(__file__).parent,
@@ -27,6 +27,6 @@ def render(comparison: VersionComparison, load: LoadThumbnail) -> str:
         },
         rows=rows[:ROWS_SHOWN],
         rows_left_out=max(0, len(rows) - ROWS_SHOWN),
-        pairs=[(pair, load(pair.content)) for pair in different[:PICTURES_SHOWN]],
-        pairs_left_out=max(0, len(different) - PICTURES_SHOWN),
+        pairs=[(pair, load(pair.content)) for pair in different[:_PICTURES_SHOWN]],
+        pairs_left_out=max(0, len(different) - _PICTURES_SHOWN),
     )

@@ -1,1 +1,1 @@
-"""What the self-contained pages share: the base template, thumbnails, and the check that a picture is the right one."""
+"""Shared by all self-contained pages: the base template, thumbnails, and the check of a thumbnail's content."""

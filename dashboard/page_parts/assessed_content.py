@@ -1,4 +1,4 @@
-"""Identifies the bytes that a verdict is about, among everything that an object key has held."""
+"""Identifies the content that a verdict is about, among all that was stored under an object key."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from uncia.storage.object_store import ObjectContent
 
 @dataclass(frozen=True)
 class AssessedContent:
-    """The content that was predicted or rejected: a later upload under the same key has other ids."""
+    """The content that was predicted or rejected. A later upload under the same key has other ids."""
 
     camera: str
     bucket: str
@@ -17,20 +17,20 @@ class AssessedContent:
     upload_id: str
     image_id: str
     version_id: str | None = None
-    """The version to read first, in a bucket that keeps versions."""
+    """The version to read first, in a versioned bucket."""
 
     def is_content(self, content: ObjectContent) -> bool:
-        """True for the assessed bytes, also where the store shows another ETag for them by now."""
+        """Return whether these are the assessed bytes, even if the store now returns another ETag."""
         if ids.upload_id(self.bucket, self.key, content.etag) == self.upload_id:
             return True
         return ids.image_id(self.camera, ids.content_hash(content.data)) == self.image_id
 
     @classmethod
     def of_frame(cls, camera: str, frame: BurstFrame) -> "AssessedContent":
-        """The content of a burst's frame."""
+        """Return the content of a burst's frame."""
         return cls(camera, frame.bucket, frame.key, frame.upload_id, frame.image_id)
 
     @classmethod
     def of_prediction(cls, event: ImagePredicted) -> "AssessedContent":
-        """The content that was read for a prediction."""
+        """Return the content that was read for a prediction."""
         return cls(event.camera, event.bucket, event.key, event.upload_id, event.image_id, event.version_id)

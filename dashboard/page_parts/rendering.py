@@ -1,4 +1,4 @@
-"""Renders self-contained HTML pages with Jinja: no script, no external address, pictures inside."""
+"""Renders self-contained HTML pages with Jinja: embedded images, no scripts, no external resources."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Thumbnails as data URLs, of the content that a verdict is about and never of what has replaced it."""
+"""Thumbnails as data URLs: always of the content that a verdict is about, never of content that replaced it."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from uncia.imaging.jpeg_header import read_jpeg_header
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore
 
-THUMBNAIL_SIZE = (360, 270)
+_THUMBNAIL_SIZE = (360, 270)
 """Maximum width and height in pixels."""
 
 _JPEG_QUALITY = 68
@@ -29,7 +29,7 @@ UNREADABLE = "not readable"
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as a data URL, or the reason why there is none."""
+    """An image as a data URL, or the reason why there is none."""
 
     url: str | None
     missing: str = ""
@@ -39,13 +39,14 @@ LoadThumbnail = Callable[[AssessedContent], Thumbnail]
 
 
 def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
-    """A JPEG of at most `THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph.
+    """A JPEG of at most `_THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph.
 
-    Decodes as the prediction worker does. EXIF is not copied: a page must not reveal where the camera stands.
+    Decodes as the prediction worker does. EXIF is not copied, because a page must not reveal the position of the
+    camera.
     """
     try:
         header = read_jpeg_header(data, max_pixels=max_pixels)
-        scale = min(THUMBNAIL_SIZE[0] / header.width, THUMBNAIL_SIZE[1] / header.height)
+        scale = min(_THUMBNAIL_SIZE[0] / header.width, _THUMBNAIL_SIZE[1] / header.height)
         width, height = (max(1, round(length * scale)) for length in (header.width, header.height))
         uncropped = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
         pixels = decode_frame(data, uncropped, max_pixels=max_pixels).pixels
@@ -87,10 +88,10 @@ class ThumbnailLoader:
         return Thumbnail(None, REPLACED if replaced else GONE)
 
     def _candidates(self, assessed: AssessedContent) -> Iterator[ObjectContent]:
-        """What the store holds under the key: the version of the event or the current one, then older versions."""
+        """Yield the stored contents of the key: the version in the event or the current one, then older versions."""
         with suppress(ObjectMissing):
             yield self._read(assessed, assessed.version_id)
-        # A store that keeps no versions, or does not let us list them, offers no older ones.
+        # Without versioning, or without the permission to list versions, there are no older contents.
         with suppress(UnciaError):
             for version in self._store.versions(assessed.bucket, assessed.key):
                 # SeaweedFS 4.48 lists another ETag than it serves for a null version that was uploaded in parts.

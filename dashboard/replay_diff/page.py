@@ -14,7 +14,7 @@ CHANGES_SHOWN = 100
 FRAMES_SHOWN = 12
 ROWS_SHOWN = 60
 
-TONES = {
+_TONES = {
     "relabelled": "focus",
     "reread": "certain",
     "gained": "certain",
@@ -89,7 +89,7 @@ def change_view(change: Mapping[str, Any], load: LoadThumbnail) -> ChangeView:
     bursts = change["live"] or change["replay"]
     return ChangeView(
         kind=change["kind"],
-        tone=TONES.get(change["kind"], "uncertain"),
+        tone=_TONES.get(change["kind"], "uncertain"),
         camera=change["camera"],
         when=f"{datetime.fromisoformat(min(burst['started_at'] for burst in bursts)):%d %b %Y %H:%M:%S}",
         held=change["held"],
@@ -115,7 +115,7 @@ def _side(burst: Mapping[str, Any]) -> ChangeSide:
     verdict = burst.get("verdict")
     if verdict is None:
         return ChangeSide("nothing could be read", "", facts)
-    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else " ?"), f"{verdict['score']:.2f}", facts)
+    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else "?"), f"{verdict['score']:.2f}", facts)
 
 
 def _frame(

@@ -1,4 +1,4 @@
-"""`uncia demo`: three camera stations, the whole stream, and an account of every photograph."""
+"""`uncia demo`: three camera stations and the whole stack; accounts for every photograph."""
 
 import contextlib
 import json
@@ -31,10 +31,10 @@ _QUICK = {
 
 def demo(
     images: Path | None = typer.Option(
-        None, help="Play this folder of photographs instead of simulated ones; its sub-folders are the cameras."
+        None, help="Use this folder of photographs instead of simulated ones; its sub-folders are the cameras."
     ),
     folder: Path = typer.Option(Path(".local/demo"), help="Folder for the demo's stack, summary and report."),
-    keep: bool = typer.Option(False, "--keep", help="Leave the stack running afterwards, so that it can be explored."),
+    keep: bool = typer.Option(False, "--keep", help="Leave the stack running afterwards."),
     patience: float = typer.Option(120, help="Give up after this many seconds without progress."),
 ) -> None:
     """Run simulated cameras against a new stack, print results live, account for every photograph, and stop."""

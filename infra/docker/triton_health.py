@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-SIZES = {"UINT8": 1, "INT32": 4, "FP16": 2, "FP32": 4, "INT64": 8, "FP64": 8}
+_SIZES = {"UINT8": 1, "INT32": 4, "FP16": 2, "FP32": 4, "INT64": 8, "FP64": 8}
 
 
 def live(folder: Path) -> tuple[str, list[int]]:
@@ -37,7 +37,7 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
         metadata = json.load(response)
     frame = metadata["inputs"][0]
     shape = [1, *(live_shape if -1 in frame["shape"][1:] else frame["shape"][1:])]
-    blank = bytes(math.prod(shape) * SIZES[frame["datatype"]])
+    blank = bytes(math.prod(shape) * _SIZES[frame["datatype"]])
     header = json.dumps(
         {
             "inputs": [
@@ -64,7 +64,7 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
     for out in metadata["outputs"]:
         # Where versions differ in the number of classes, the metadata has -1 and only the response has the size.
         sizes = response_shapes[out["name"]] if -1 in out["shape"][1:] else [1, *out["shape"][1:]]
-        expected += max(1, math.prod(sizes)) * SIZES[out["datatype"]]
+        expected += max(1, math.prod(sizes)) * _SIZES[out["datatype"]]
     return len(body) - json_bytes, expected
 
 

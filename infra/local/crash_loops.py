@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-WINDOW_S = 600
+_WINDOW_S = 600
 """Window over which exits are counted, in seconds."""
 
-MIN_EXITS = 3
+_MIN_EXITS = 3
 """Unexpected exits that make a crash loop. Two may be one kill and one transient failure."""
 
-RECOVERED_AFTER_S = 300
+_RECOVERED_AFTER_S = 300
 """A part counts as recovered after this many seconds without an exit."""
 
 _READ_BYTES = 256 * 1024
@@ -65,12 +65,12 @@ def find_loops(lines: Iterable[str], now: float) -> dict[str, CrashLoop]:
     for line in lines:
         if found := _EXIT.match(line):
             at = time.mktime(time.strptime(found[1], "%Y-%m-%d %H:%M:%S"))
-            if now - WINDOW_S <= at <= now + 60:
+            if now - _WINDOW_S <= at <= now + 60:
                 exits.setdefault(found[2], []).append((at, found[3]))
     return {
         name: CrashLoop(len(part_exits), max(0.0, now - part_exits[0][0]), part_exits[-1][1])
         for name, part_exits in exits.items()
-        if len(part_exits) >= MIN_EXITS and now - part_exits[-1][0] <= RECOVERED_AFTER_S
+        if len(part_exits) >= _MIN_EXITS and now - part_exits[-1][0] <= _RECOVERED_AFTER_S
     }
 
 

@@ -28,7 +28,7 @@ class Limits:
 
 
 DATA = Limits(low=5 * _GB, full=1 * _GB)
-SCRATCH = Limits(low=200 * _MB, full=20 * _MB)
+_SCRATCH = Limits(low=200 * _MB, full=20 * _MB)
 """Limits of the temporary directory and of shared memory, which are small on many machines."""
 
 _FULL_SHARE, _LOW_SHARE = 0.015, 0.05
@@ -70,9 +70,9 @@ def inspect_disks(stack: Path, models: Path, usage: Callable[[Path], Usage] | No
     read = usage or usage_of
     folders: Mapping[str, tuple[Path, Limits]] = {
         "data": (stack, DATA),
-        "models": (models, SCRATCH),
-        "temporary files": (Path(tempfile.gettempdir()), SCRATCH),
-        "shared memory": (Path("/dev/shm"), SCRATCH),
+        "models": (models, _SCRATCH),
+        "temporary files": (Path(tempfile.gettempdir()), _SCRATCH),
+        "shared memory": (Path("/dev/shm"), _SCRATCH),
     }
     found: dict[int, tuple[Usage, list[str], Limits]] = {}
     for kind, (folder, limits) in folders.items():

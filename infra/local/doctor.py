@@ -25,8 +25,8 @@ from uncia.infra.local.stack_identity import is_free
 from uncia.infra.local.stream import bucket_problem
 from uncia.infra.local.sync_attribute import has_sync_attribute
 
-MIN_DISK_GB = 5.0
-MIN_MEMORY_GB = 3.0
+_MIN_DISK_GB = 5.0
+_MIN_MEMORY_GB = 3.0
 _FIRST_RELEASE = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -85,8 +85,8 @@ def _disk(folder: Path) -> str:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
-    if free < MIN_DISK_GB:
-        raise StackError(f"{free:.1f} GB free at {folder}; {MIN_DISK_GB:.0f} GB are needed: free up disk space")
+    if free < _MIN_DISK_GB:
+        raise StackError(f"{free:.1f} GB free at {folder}; {_MIN_DISK_GB:.0f} GB are needed: free up disk space")
     if lines := disk_warnings(inspect_disks(folder, read_settings().model_repository)):
         raise StackError(f"{'; '.join(lines)}: free up disk space")
     return f"{free:.0f} GB free at {folder}"
@@ -124,8 +124,8 @@ _UNSYNCED = "UNCIA_SYNC_WRITES is off: a power cut loses the uploads confirmed i
 
 def _memory() -> str:
     available = psutil.virtual_memory().available / 1e9
-    if available < MIN_MEMORY_GB:
-        raise StackError(f"{available:.1f} GB available; {MIN_MEMORY_GB:.0f} GB are needed: close other programs")
+    if available < _MIN_MEMORY_GB:
+        raise StackError(f"{available:.1f} GB available; {_MIN_MEMORY_GB:.0f} GB are needed: close other programs")
     return f"{available:.0f} GB available"
 
 

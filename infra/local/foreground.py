@@ -17,7 +17,7 @@ from uncia.infra.local.stack import Stack
 from uncia.settings import stack_dir
 from uncia.terminal import echo
 
-POLL_INTERVAL_S = 5.0
+_POLL_INTERVAL_S = 5.0
 START_LIMIT_S = 840
 """Start timeout in seconds. Shorter than the unit's `TimeoutStartSec`, so that the journal has the reason."""
 
@@ -31,7 +31,7 @@ def run(
     notify: Callable[[str], None],
     *,
     parts: Sequence[str] = (),
-    poll_interval_s: float = POLL_INTERVAL_S,
+    poll_interval_s: float = _POLL_INTERVAL_S,
 ) -> int:
     """Run the stack until `stop` is set or supervisord is gone.
 
@@ -59,7 +59,7 @@ def run(
     return 0
 
 
-def notify_systemd(state: str) -> None:
+def _notify_systemd(state: str) -> None:
     """Send one datagram to the socket in NOTIFY_SOCKET, as sd_notify(3) does; do nothing when it is unset."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
@@ -88,7 +88,7 @@ def main() -> None:
 
     def notify(state: str) -> None:
         running.set()
-        notify_systemd(state)
+        _notify_systemd(state)
 
     try:
         sys.exit(run(Stack(stack_dir()), stop, notify, parts=sys.argv[1:]))

@@ -12,7 +12,7 @@ from uncia.infra.local.layout import parts_dir
 
 _REQUIREMENTS = Path(__file__).with_name("triton-requirements.txt")
 
-VERSIONS = ("3.11", "3.12")
+_VERSIONS = ("3.11", "3.12")
 """Python versions with both a backend stub in the wheel (3.8 to 3.13) and a build of numpy 1.26."""
 
 _FACTS = (
@@ -53,15 +53,15 @@ def install() -> None:
 
 def _find_python() -> dict[str, str]:
     """Facts of the Python for Triton: this one, or another on PATH when this one is too new. Raises `StackError`."""
-    for candidate in (sys.executable, *(f"python{version}" for version in VERSIONS)):
+    for candidate in (sys.executable, *(f"python{version}" for version in _VERSIONS)):
         try:
             facts: dict[str, str] = json.loads(run([candidate, "-c", _FACTS], f"{candidate} does not run"))
         except (StackError, ValueError):
             continue
-        if facts["version"] in VERSIONS:
+        if facts["version"] in _VERSIONS:
             return {**facts, "executable": candidate}
     raise StackError(
-        f"Triton's wheel serves models with Python {' or '.join(VERSIONS)} only, and this is "
+        f"Triton's wheel serves models with Python {' or '.join(_VERSIONS)} only, and this is "
         f"{sys.version_info.major}.{sys.version_info.minor}: install one of them as well (Debian and Ubuntu: "
         "sudo apt-get install python3.12, or pyenv) so that it is on PATH, then run this again"
     )
@@ -93,4 +93,4 @@ def _find(name: str, facts: dict[str, str]) -> Path | None:
 
 
 def _fingerprint() -> str:
-    return digest(_REQUIREMENTS.read_bytes(), *VERSIONS)
+    return digest(_REQUIREMENTS.read_bytes(), *_VERSIONS)

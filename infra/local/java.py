@@ -8,10 +8,10 @@ from pathlib import Path
 
 from uncia.errors import StackError
 
-MIN_VERSION = 17
+_MIN_VERSION = 17
 
 INSTALL_HINT = (
-    f"Kafka needs a Java runtime, version {MIN_VERSION} or newer: install one "
+    f"Kafka needs a Java runtime, version {_MIN_VERSION} or newer: install one "
     "(Debian and Ubuntu: sudo apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one"
 )
 
@@ -21,7 +21,7 @@ def find_java() -> Path:
     rejected: list[str] = []
     for candidate in _candidates():
         version = major_version(candidate)
-        if version is not None and version >= MIN_VERSION:
+        if version is not None and version >= _MIN_VERSION:
             return candidate
         rejected.append(f"{candidate} is {f'version {version}' if version else 'no working Java'}")
     raise StackError(f"{INSTALL_HINT}." + (f" Found only: {'; '.join(rejected)}." if rejected else ""))

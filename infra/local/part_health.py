@@ -54,13 +54,13 @@ def unsupervised_status(name: str, pid: int | None) -> PartStatus:
 
 
 def _why_stopped(service: Service) -> str:
-    """A part that ended by itself and stays down, with status 78, says why in the last line of its log."""
+    """Return the last line of the log of a part that exited with status 78, which contains the reason."""
     last = last_lines(service.site.layout.folder / "logs" / f"{service.name}.log", 1).removeprefix("uncia: ")
     return f"stopped by itself: {last}; `uncia up {service.name}` starts it again"
 
 
 def last_lines(log: Path, lines: int = 15) -> str:
-    """How a log ends."""
+    """Return the last lines of a log."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except OSError:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from uncia.errors import StackError
 
-PREFIX = "uncia-"
+_PREFIX = "uncia-"
 INSIDE = "short"
 """Its name inside the stack's own folder."""
 
@@ -48,7 +48,7 @@ def create_runtime_dir(stack: Path) -> Path:
             return made
     temporary = tempfile.gettempdir() if is_plain(Path(tempfile.gettempdir())) else "/tmp"
     try:
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary))
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temporary))
     except OSError as error:
         raise StackError(
             f"no folder can hold the stack's control socket ({error.strerror}): set UNCIA_STACK_DIR to a folder "
@@ -58,7 +58,7 @@ def create_runtime_dir(stack: Path) -> Path:
 
 def is_removable(runtime_dir: Path, stack: Path) -> bool:
     """True when the path of `runtime_dir` is one that `create_runtime_dir` creates for this stack."""
-    return runtime_dir == stack / INSIDE or runtime_dir.name.startswith(PREFIX)
+    return runtime_dir == stack / INSIDE or runtime_dir.name.startswith(_PREFIX)
 
 
 def may_be_cleaned(runtime_dir: Path) -> bool:
@@ -95,7 +95,7 @@ def _in_home(home: Path) -> Path | None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if home.lstat().st_uid == os.geteuid() and not home.is_symlink():
             home.chmod(0o700)
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=home)) if _is_ours(home) and _is_safe_below(home) else None
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home)) if _is_ours(home) and _is_safe_below(home) else None
     except OSError:
         return None
 

@@ -16,7 +16,7 @@ from uncia.settings import Settings
 
 
 class NotReady(StackError):
-    """The part does not answer yet, or no longer answers."""
+    """The part does not respond yet, or no longer responds."""
 
 
 @dataclass(frozen=True)

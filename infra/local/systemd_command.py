@@ -22,17 +22,21 @@ app = typer.Typer(
 System = Annotated[
     bool,
     typer.Option(
-        "--system/--user", help="Use a system unit, or a unit of your user (with lingering it starts at boot)."
+        "--system/--user", help="Use a system unit or a user unit; a user unit starts at boot only with lingering."
     ),
 ]
 Gateway = Annotated[
-    Path | None, typer.Option(help="Make a unit for `uncia gateway watch` on this folder instead of the stack's.")
+    Path | None,
+    typer.Option(help="Print a unit for `uncia gateway watch` on this folder, instead of one for the stack."),
 ]
-Station = Annotated[str, typer.Option(help="The gateway's station.")]
+Station = Annotated[str, typer.Option(help="Station of the gateway.")]
 EnvironmentFile = Annotated[
-    Path | None, typer.Option(help="File of UNCIA_... lines for the gateway: the store's address and credentials.")
+    Path | None,
+    typer.Option(
+        help="Environment file for the gateway, with UNCIA_... variables: address and credentials of the store."
+    ),
 ]
-Name = Annotated[str, typer.Option(help="Name of the stack's unit; must be unique for every stack of the machine.")]
+Name = Annotated[str, typer.Option(help="Name of the stack's unit; must be unique on this machine.")]
 
 
 @app.command()
@@ -42,7 +46,7 @@ def install(
     station: Station = "",
     environment_file: EnvironmentFile = None,
     name: Name = "uncia",
-    write: Annotated[bool, typer.Option("--write", help="Write the unit file; by default it is only printed.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the unit file instead of only printing it.")] = False,
 ) -> None:
     """Print a unit and the commands that enable it. Changes nothing without --write, and never enables the unit."""
     unit = _unit(system, gateway, station, environment_file, name)

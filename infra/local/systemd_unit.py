@@ -13,7 +13,7 @@ from uncia.errors import StackError
 START_LIMIT_S = 900
 """Start timeout in seconds: the first start after a power cut recovers logs and tables, possibly on a slow disk."""
 
-STOP_LIMIT_S = 180
+_STOP_LIMIT_S = 180
 
 _PASSED_ON = ("UNCIA_PARTS_DIR", "UNCIA_MODEL_REPOSITORY", "JAVA_HOME")
 """Variables with paths, which the unit repeats. Settings and credentials are in `stack.env` only."""
@@ -91,7 +91,7 @@ def stack_unit(where: Installation, *, system: bool, name: str = "uncia") -> Uni
         *_execution(where, system=system),
         f"ExecStart={_command(str(where.python), '-m', 'uncia.infra.local.foreground')}",
         f"TimeoutStartSec={START_LIMIT_S}",
-        f"TimeoutStopSec={STOP_LIMIT_S}",
+        f"TimeoutStopSec={_STOP_LIMIT_S}",
         "# The main process stops the parts in order; processes that remain are killed.",
         "KillMode=mixed",
         "# A part that runs out of memory must not stop the whole stack.",
@@ -124,7 +124,7 @@ def gateway_unit(
         *_execution(where, system=system),
         *([f"EnvironmentFile={_text(str(environment_file.absolute()))}"] if environment_file else []),
         f"ExecStart={command}",
-        f"TimeoutStopSec={STOP_LIMIT_S}",
+        f"TimeoutStopSec={_STOP_LIMIT_S}",
         "SuccessExitStatus=130 143",
         *_restart_and_install(system=system),
     ]

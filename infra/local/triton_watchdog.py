@@ -30,7 +30,7 @@ from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings, settings
 from uncia.telemetry import Logger, configure_logging, ready_file
 
-PROBE_INTERVAL_S = 3.0
+_PROBE_INTERVAL_S = 3.0
 """Seconds between probes. A request that meets the dead model waits at most this long plus the 2 s of the reload."""
 PROBES_PER_OTHER_VERSION = 5
 """Probes of the live version per probe of another version: a probe costs as much as the inference of a photograph."""
@@ -101,7 +101,7 @@ class RemedyPolicy:
         self.unreachable_since = None
 
 
-def other_version_policy() -> RemedyPolicy:
+def _other_version_policy() -> RemedyPolicy:
     """Policy of a version that is not live: two reloads at most, after which `uncia status` still reports it."""
     return RemedyPolicy(remedies=(Remedy.REVIVE, Remedy.REVIVE), last=Remedy.NONE)
 
@@ -134,7 +134,7 @@ class TritonWatchdog:
             turn, remainder = divmod(self._healthy_rounds, PROBES_PER_OTHER_VERSION)
             if remainder == 0 and (others := self._others()):
                 policies = self._other_policies
-                self._other_policies = {name: policies.get(name, other_version_policy()) for name in others}
+                self._other_policies = {name: policies.get(name, _other_version_policy()) for name in others}
                 version = others[turn % len(others)]
                 self._check_version(version, self._other_policies[version], now)
         return healthy
@@ -165,7 +165,7 @@ def run(watchdog: TritonWatchdog, stop: threading.Event, ready: Path | None) -> 
         healthy = watchdog.check(time.monotonic())
         if healthy and ready is not None:
             ready.touch()
-        stop.wait(PROBE_INTERVAL_S if healthy else PROBE_INTERVAL_S / 3)
+        stop.wait(_PROBE_INTERVAL_S if healthy else _PROBE_INTERVAL_S / 3)
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def year_reset(history: History, raised: bool) -> Finding | None:
     return Finding(
         "year-reset",
         ClockVerdict.WRONG,
-        f"the clock says {', '.join(map(str, years[:3]))}: it was reset and never set again",
+        f"the clock shows {', '.join(map(str, years[:3]))}: it was reset and not set again",
         sum(bad),
         len(bad),
         float(max(leads)),
@@ -85,9 +85,7 @@ def steady(history: History, zone: ZoneLookup, raised: bool) -> Finding | None:
     if not off or near < (STEADY_CLEAR if raised else STEADY_RAISE):
         return None
     side, when = ("ahead", "after") if middle > 0 else ("behind", "before")
-    text = (
-        f"every photograph arrives as if it were taken {format_duration(middle)} {when} its upload: the clock is {side}"
-    )
+    text = f"by its clock, every photograph was taken {format_duration(middle)} {when} its upload: the clock is {side}"
     if known and abs(middle) <= EAST_S and abs(middle - 900 * round(middle / 900)) <= STEADY_S:
         side, text = "zone", f"{text} by a difference of time zones; is it set to the zone of its deployment?"
     offset = float(middle) if known or abs(middle) > SURE_S else None

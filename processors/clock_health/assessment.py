@@ -132,5 +132,5 @@ def _lights(history: History, deployment_at: DeploymentLookup) -> list[Light]:
 def _no_clock(history: History) -> Finding | None:
     if history.recent or not history.without_clock:
         return None
-    text = "its photographs contain no time: nothing is known about its clock"
+    text = "the photographs contain no capture time: the clock cannot be assessed"
     return Finding("no-exif", ClockVerdict.UNKNOWN, text, history.without_clock, history.frames)

@@ -24,7 +24,7 @@ def backwards(history: History, raised: bool) -> Finding | None:
     compared = [occasion.back for occasion in history.recent if occasion.back is not None]
     if sum(compared) < (BACK_CLEAR if raised else BACK_AT):
         return None
-    text = "time ran backwards against the camera's own numbers: the clock was reset or set back"
+    text = "capture times decrease while the camera's frame numbers increase: the clock was reset or set back"
     return Finding("backwards", ClockVerdict.SUSPICIOUS, text, sum(compared), len(compared))
 
 
@@ -47,7 +47,9 @@ def factory_time(history: History) -> Finding | None:
     factory = history.factory
     if factory is None or factory.bad < FACTORY_AT:
         return None
-    text = f"its times start at {camera_time(factory.begin):%Y-%m-%d %H:%M}, like those of a clock that was never set"
+    text = (
+        f"capture times start at {camera_time(factory.begin):%Y-%m-%d %H:%M}, like those of a clock that was never set"
+    )
     bad = sum(factory.begin <= occasion.captured <= factory.end for occasion in history.recent)
     return Finding("factory-time", ClockVerdict.SUSPICIOUS, text, bad, len(history.recent))
 
@@ -65,7 +67,7 @@ def outside_deployments(
     if not is_raised(bad, raised):
         return None
     text = (
-        "its times are outside all deployments of this camera, its uploads within one: "
+        "capture times are outside all deployments of this camera, uploads within one: "
         "the clock is wrong, or a deployment is missing"
     )
     return Finding("outside-deployments", ClockVerdict.SUSPICIOUS, text, sum(bad), len(bad))

@@ -60,8 +60,8 @@ def sunlight(lights: Sequence[Light], raised: bool) -> Finding | None:
     if shift is None or bad[shift == HOURS][0] > now / 5:
         text = f"the infrared light was on in daylight or off in the night: {now} times of {len(lights)}"
         return Finding("sun", ClockVerdict.SUSPICIOUS, text, now, len(lights))
-    side = "ahead: a wrong zone?" if shift > 0 else "behind: a wrong zone?"
-    side = "off: morning for evening?" if shift == 12 else side
+    side = "ahead (wrong time zone?)" if shift > 0 else "behind (wrong time zone?)"
+    side = "off (AM and PM confused?)" if shift == 12 else side
     text = f"the infrared light fits the sun if the clock is about {format_duration(3600 * shift)} {side}"
     return Finding("zone", ClockVerdict.WRONG, text, now, len(lights), 3600.0 * shift)
 

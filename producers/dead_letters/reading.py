@@ -47,7 +47,7 @@ class DeadLetterRecord:
 
     @property
     def truncated_from(self) -> int | None:
-        """The size of the original in bytes, where this letter holds only its beginning."""
+        """The size of the original in bytes, if only its beginning was stored."""
         return header_number(self.message.headers, TRUNCATED_FROM)
 
 

@@ -25,7 +25,7 @@ OVERRIDES = {
     "eventGap": "event_gap_s",
     "independenceGap": "independence_gap_s",
 }
-CAPTURE_METHODS = {"activityDetection": Trigger.MOTION, "timeLapse": Trigger.TIME_LAPSE}
+_CAPTURE_METHODS = {"activityDetection": Trigger.MOTION, "timeLapse": Trigger.TIME_LAPSE}
 
 _OFFSET = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 _MAX_OFFSET_MINUTES = 14 * 60
@@ -92,7 +92,7 @@ class _Row:
         if not (text := self.text(column)):
             return None
         try:
-            # No number of degrees has thousands in it: a comma is a decimal one, whatever divides the columns.
+            # Degrees have no thousands separators: a comma is a decimal comma with any column separator.
             value = table_format.parse_number(text, decimal_comma=self.decimal_comma or degrees)
         except ValueError:
             self.errors.append(f"{column} is not a number (the decimal separator is a point)")
@@ -159,7 +159,7 @@ def read_row(
     latitude, longitude = _position(row)
     uncertainty = row.number("coordinateUncertainty", 0, _NO_LIMIT, open_low=True)
     sensitivity = row.choice("sensitivity", tuple(Sensitivity)) or defaults.sensitivity
-    method = row.choice("captureMethod", tuple(CAPTURE_METHODS))
+    method = row.choice("captureMethod", tuple(_CAPTURE_METHODS))
     offset = row.offset("utcOffset")
     overrides = {name: row.number(column, 0, _NO_LIMIT, open_low=True) for column, name in OVERRIDES.items()}
     if row.errors or start is None or latitude is None or longitude is None:
@@ -178,7 +178,7 @@ def read_row(
                 longitude=longitude,
                 coordinate_uncertainty_m=uncertainty,
                 sensitivity=Sensitivity(sensitivity),
-                capture_method=CAPTURE_METHODS[method] if method else None,
+                capture_method=_CAPTURE_METHODS[method] if method else None,
                 **overrides,
             ),
             [],
@@ -217,5 +217,5 @@ def _within(row: _Row, column: str, most: float) -> bool:
 
 
 def _offset_minutes(moment: datetime) -> int:
-    """Minutes ahead of UTC in which a time is written: the camera's clock keeps the zone of its set-up."""
+    """The UTC offset of a time, in minutes: the camera's clock keeps the time zone of its set-up."""
     return int((moment.utcoffset() or timedelta()).total_seconds() // 60)

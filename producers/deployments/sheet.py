@@ -14,7 +14,7 @@ from uncia.producers.deployments.rows import ColumnNames, RowDefaults, read_row
 _FAR_DEGREES, _NEAR_DEGREES = 20.0, 5.0
 """A position this far from the median, and this near once exchanged, has latitude and longitude exchanged."""
 
-REQUIRED = ("deploymentID", "latitude", "longitude", "deploymentStart")
+_REQUIRED = ("deploymentID", "latitude", "longitude", "deploymentStart")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _overlap(one: DeploymentChanged, other: DeploymentChanged) -> bool:
 
 
 def _check(header: list[str], columns: ColumnNames) -> None:
-    missing = [name for name in REQUIRED if name not in header]
+    missing = [name for name in _REQUIRED if name not in header]
     for names in (columns.station, columns.camera):
         if not set(names) & set(header):
             missing.append(" or ".join(names))

@@ -96,7 +96,7 @@ class Completion:
             if receipt is None:
                 raise StoreMismatch("the store does not confirm it")
             return UploadOutcome(entry, receipt, None, is_removal_check=True)
-        except Exception as error:  # whatever it is, the file stays on the card
+        except Exception as error:  # any error: the file stays on the card
             return UploadOutcome(entry, None, error, is_removal_check=True)
 
     def remove_source(self, outcome: UploadOutcome) -> None:

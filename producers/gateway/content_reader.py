@@ -18,7 +18,7 @@ _PARTIAL_CHECK_INTERVAL_S = 3600.0
 """How often the bytes of a stored partial file are read again."""
 
 _MAX_UNCHANGED_CONTENTS = 5
-"""After so many changes of a file's change time without a change of its content, change times are ignored."""
+"""Number of changes of a file's change time without a change of its content after which change times are ignored."""
 
 
 class ContentReader:
@@ -136,7 +136,7 @@ class ContentReader:
     # The key of a content.
 
     def _accept(self, entry: SpoolEntry, content: FileContent, copy: Path | None) -> None:
-        """Spool a content: under a key of its own, or under the key of an earlier content that it continues."""
+        """Spool a content under a new key, or under the key of an earlier content that it continues."""
         data = copy or entry.source
         stable_size, stable_prefix = content.completeness.stable_size, None
         if stable_size < entry.size:
@@ -196,7 +196,7 @@ def _is_unchanged(entry: SpoolEntry, content: FileContent, earlier: SpoolEntry) 
 def _continues(content: FileContent, data: Path, earlier: SpoolEntry) -> bool:
     """True where the content begins with the stable prefix of the earlier one, and takes its place."""
     if earlier.state is FileState.DUPLICATE:
-        return False  # it has no object of its own
+        return False  # it has no object
     if earlier.state not in UNFINISHED and earlier.sha256 == content.sha256 and earlier.partial is None:
         return False  # the store has these very bytes
     prefix = earlier.stable_prefix

@@ -34,7 +34,7 @@ _MAX_IDLE_S = 0.25
 _SPOOL_FULL_WAIT_S = 5
 
 _FINAL_WAIT_S = 0.4
-"""How long outcomes of running attempts are waited for when the gateway ends."""
+"""Maximum wait for the outcomes of running attempts when the gateway ends."""
 
 
 class Gateway:
@@ -145,7 +145,7 @@ class Gateway:
             # An interrupted attempt may have arrived all the same.
             receipt = self._destination.find_stored(upload) if entry.attempts > 1 else None
             return UploadOutcome(entry, receipt or self._destination.send(upload), None)
-        except Exception as error:  # whatever it is, this attempt failed and the gateway goes on
+        except Exception as error:  # any error: this attempt failed, and the gateway continues
             return UploadOutcome(entry, None, error)
 
     def _upload(self, entry: SpoolEntry, stored: SpoolEntry) -> Upload:

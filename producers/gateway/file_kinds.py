@@ -1,4 +1,4 @@
-"""Which files of a folder are uploaded, which are skipped, and of which kind those are; by name alone."""
+"""Classifies the files of a folder by name: photographs are uploaded; other files are skipped and counted by kind."""
 
 import re
 from collections import Counter
@@ -22,11 +22,15 @@ _KINDS = {
     "archive": "zip 7z rar tar gz tgz",
 }
 _KIND_OF = {extension: kind for kind, extensions in _KINDS.items() for extension in extensions.split()}
-_PLURALS = {
-    "HEIC": "HEIC",
-    "text or table": "texts or tables",
-    "picture of another format": "pictures of other formats",
+_LABELS = {
+    "film": ("video", "videos"),
+    "HEIC": ("HEIC", "HEIC"),
+    "raw picture": ("raw image", "raw images"),
+    "picture of another format": ("image in another format", "images in other formats"),
+    "sound": ("audio file", "audio files"),
+    "text or table": ("text or table", "texts or tables"),
 }
+"""Singular and plural for people, where they are not the kind and the kind with an `s`. The kinds are JSON keys."""
 _TEMPORARY = re.compile(r"~|.*\.(?:te?mp|part(?:ial)?|filepart|crdownload)\.[^.]+$", re.IGNORECASE)
 
 
@@ -47,13 +51,14 @@ def is_temporary_name(name: str) -> bool:
 
 
 def kind_of(name: str) -> str:
-    """The kind of a skipped file by its extension: a noun in the singular."""
+    """Return the kind of a skipped file by its extension; a key of `left` in the JSON output."""
     if name.startswith("."):
         return "hidden file"
     return _KIND_OF.get(name.rpartition(".")[2].lower() if "." in name else "", "other file")
 
 
 def count_sentence(counts: Mapping[str, int]) -> str:
-    """`2 films, 1 HEIC`: counts by kind for people, the most frequent first."""
+    """Format counts by kind for people, the most frequent first: `2 videos, 1 HEIC`."""
     ordered = sorted(Counter(counts).items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count:,} {kind if count == 1 else _PLURALS.get(kind, f'{kind}s')}" for kind, count in ordered)
+    labels = {kind: _LABELS.get(kind, (kind, f"{kind}s")) for kind in counts}
+    return ", ".join(f"{count:,} {labels[kind][count != 1]}" for kind, count in ordered)

@@ -5,18 +5,18 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-GRACE_S = 300.0
+_GRACE_S = 300.0
 """Seconds without a change after which an incomplete file in a watched folder counts as finished: a transfer over a bad
 uplink pauses for a minute or two before one side gives it up."""
 
-GRACE_ONCE_S = 10.0
+_GRACE_ONCE_S = 10.0
 """The same for a card, or a folder that is read once: hardly any program writes there, and damaged files are common."""
 
 _MIN_GRACE_OPEN_S = 300.0
 """The shortest grace for a file that a program has open for writing."""
 
 _MIN_OBSERVATION_S = 30.0
-"""A watched file is observed for so long before its own times are trusted."""
+"""Time for which a watched file is observed before its modification time is trusted."""
 
 _MIN_CHECK_INTERVAL_S = 0.5
 _MAX_CHECK_INTERVAL_S = 10.0
@@ -28,18 +28,18 @@ class GracePeriod:
 
     grace_s: float = 0
     observe_s: float = 0
-    """The file's own times do not end the wait before it was observed for so long."""
+    """Minimum time of observation before the file's modification time can end the wait."""
 
     @classmethod
     def watching(cls, grace_s: float | None) -> "GracePeriod":
         """For a watched folder; None for the default of 300 seconds."""
-        grace_s = GRACE_S if grace_s is None else grace_s
+        grace_s = _GRACE_S if grace_s is None else grace_s
         return cls(grace_s, min(grace_s, _MIN_OBSERVATION_S))
 
     @classmethod
     def once(cls, grace_s: float | None) -> "GracePeriod":
         """For a card or a folder that is read once; None for the default of 10 seconds."""
-        return cls(GRACE_ONCE_S if grace_s is None else grace_s)
+        return cls(_GRACE_ONCE_S if grace_s is None else grace_s)
 
     def while_open(self) -> "GracePeriod":
         """For a file that a program has open for writing."""

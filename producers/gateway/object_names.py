@@ -9,7 +9,7 @@ from uncia.camtrap.names import canonical_name, is_card_folder
 from uncia.errors import SettingsError
 from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime
 
-MAX_NAME_LENGTH = 100
+_MAX_NAME_LENGTH = 100
 """Characters in the name of a station or camera: keys stay far below the 1,024 bytes of S3."""
 
 
@@ -29,9 +29,9 @@ def checked_name(name: str, what: str) -> str:
         raise SettingsError(f"the {what} {name!r} starts with a dot: stores and listings hide or refuse such names")
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in name):
         raise SettingsError(f"the {what} {name!r} contains a character that cannot be printed")
-    if len(name) > MAX_NAME_LENGTH:
+    if len(name) > _MAX_NAME_LENGTH:
         raise SettingsError(
-            f"the {what} {name[:20]!r}… has {len(name)} characters; at most {MAX_NAME_LENGTH} are allowed"
+            f"the {what} {name[:20]!r}… has {len(name)} characters; at most {_MAX_NAME_LENGTH} are allowed"
         )
     return name
 

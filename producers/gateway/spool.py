@@ -218,7 +218,7 @@ class Spool(SpoolQueries):
             database.executemany("UPDATE files SET reported = 1 WHERE id = ?", [(entry.id,) for entry in entries])
 
     def save_skipped(self, counts: str) -> None:
-        """Store what the last scan skipped, as JSON, for `uncia gateway status`."""
+        """Store the files that the last scan skipped, as JSON, for `uncia gateway status`."""
         with self._transaction() as database:
             database.execute("INSERT OR REPLACE INTO facts VALUES ('left', ?)", (counts,))
 
@@ -272,7 +272,7 @@ class Spool(SpoolQueries):
 
 
 _Identity = tuple[str, str, bytes, int, int]
-"""Station, camera, path, size, modification time: what is the same for all editions."""
+"""Station, camera, path, size, modification time: equal for all editions of a file."""
 
 
 def _add(database: sqlite3.Connection, identity: _Identity, ctime_ns: int) -> bool:

@@ -15,7 +15,7 @@ from uncia.storage.durable import sync_folder
 from uncia.storage.process_lock import process_lock
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
-SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -103,10 +103,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version < SCHEMA_VERSION:
+        if version < _SCHEMA_VERSION:
             database.executescript(
                 f"BEGIN IMMEDIATE; {_FROM_1 if version else _SCHEMA + _FACTS}"
-                f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
             sync_folder(path.parent)
     except sqlite3.Error as error:
@@ -137,8 +137,8 @@ def check_schema(database: sqlite3.Connection, path: Path) -> None:
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != APPLICATION_ID and (application or version or tables):
         raise SpoolError(f"{path} is the database of another program: give another file with --spool")
-    if version > SCHEMA_VERSION:
+    if version > _SCHEMA_VERSION:
         raise SpoolError(
-            f"{path} was written by a newer Uncia (schema {version}; this one reads {SCHEMA_VERSION}): update Uncia, "
+            f"{path} was written by a newer Uncia (schema {version}; this one reads {_SCHEMA_VERSION}): update Uncia, "
             "or give another file with --spool. Nothing in it was changed"
         )

@@ -1,4 +1,4 @@
-"""Queries of the spool: what is due next, and what is known of a file."""
+"""Queries of the spool: the next upload, and the rows of a file."""
 
 import os
 import sqlite3
@@ -78,7 +78,7 @@ class SpoolQueries:
     def _confirmed_twin(self, entry: SpoolEntry) -> SpoolEntry | None:
         """The confirmed row of this camera with the same complete content; its content need not be stored again."""
         if entry.partial is not None or entry.replaces is not None:
-            return None  # it has a key of its own, under which this very content must be stored
+            return None  # it has its own key, under which this content must be stored
         return self._first(
             "SELECT * FROM files WHERE sha256 = ? AND station = ? AND camera = ? AND state = 'confirmed'"
             " AND partial IS NULL",

@@ -13,7 +13,7 @@ from uncia.producers.gateway.spool_entry import UNFINISHED, FileState
 
 @dataclass(frozen=True)
 class SpoolProblem:
-    """An error, the number of files that it keeps from being stored, and the one that failed last."""
+    """An error, the number of files that it affects, and the file that failed last."""
 
     error: str
     files: int

@@ -30,10 +30,10 @@ from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
 PART_BYTES = 8 << 20
 """Larger files are uploaded in parts of this size. Each part is confirmed, and the next attempt resumes after it."""
 
-MIN_BYTES_PER_S = 4 << 10
+_MIN_BYTES_PER_S = 4 << 10
 """Below this rate an attempt is given up: 300 KB may take two minutes."""
 
-MIN_ATTEMPT_S = 30.0
+_MIN_ATTEMPT_S = 30.0
 """Seconds that every attempt gets in addition."""
 
 _CHECKSUM_UNKNOWN = {"NotImplemented", "InvalidRequest", "InvalidArgument"}
@@ -65,7 +65,7 @@ class Upload:
     multipart: str | None = None
     lane: Lane | None = None
     partial: str | None = None
-    """Why the content is incomplete; None where it is complete."""
+    """Why the content is incomplete; None when it is complete."""
     save_multipart_id: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
@@ -262,7 +262,7 @@ class _Body(io.BytesIO):
 
     def __init__(self, data: bytes, stop: threading.Event) -> None:
         super().__init__(data)
-        self._deadline = time.monotonic() + MIN_ATTEMPT_S + len(data) / MIN_BYTES_PER_S
+        self._deadline = time.monotonic() + _MIN_ATTEMPT_S + len(data) / _MIN_BYTES_PER_S
         self._stop = stop
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -1,4 +1,4 @@
-"""Publishes notifications on the store's topic, at a rate that leaves room for live photographs."""
+"""Publishes notifications on the store's topic, with a rate limit, so that live photographs are not delayed."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from uncia.topics import STORAGE_CHANGED
 
 _CONFIRM_TIMEOUT_S = 30
 _BATCH_S = 0.1
-"""A batch holds the messages of so many seconds at the configured rate."""
+"""Length of a batch in seconds at the configured rate."""
 
 
 def announce(settings: Settings, objects: Iterable[StoredObject], pause: Callable[[float], None] = time.sleep) -> None:
@@ -45,7 +45,7 @@ def _removed_object(move: MovedUpload) -> StoredObject:
 
 
 def _send(settings: Settings, messages: Iterable[tuple[bytes, bytes]], pause: Callable[[float], None]) -> None:
-    """Send keys and values in batches, each of them confirmed.
+    """Send keys and values in batches, and wait for the confirmation of each batch.
 
     Intake reads these notifications and the live ones from one topic. At most `settings.reconcile_per_s` are sent a
     second: tens of thousands at once would delay every photograph of the next minute.

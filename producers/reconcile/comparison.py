@@ -1,4 +1,4 @@
-"""One comparison of the bucket with the topics: in pages, with constant memory, resuming where it was stopped."""
+"""One comparison of the bucket with the topics: page by page, with constant memory; resumes after an interruption."""
 
 import json
 import time
@@ -17,10 +17,10 @@ from uncia.storage.object_store import StoredObject
 
 PAGE_SIZE = 1000
 _MAX_PENDING = 5000
-"""So many unresolved objects are collected before the topics are read again and they are announced."""
+"""Number of unresolved objects that are collected before the topics are read again and the objects are announced."""
 
 _STALE_S = 24 * 3600
-"""A comparison that was stopped this long ago is not resumed."""
+"""A comparison is resumed only within this time after its interruption."""
 
 ReportState = Callable[[ObjectState, str], None]
 """Receives the state and key of each unresolved or moved object."""
@@ -34,7 +34,7 @@ class Scope:
     since: datetime | None = None
     until: datetime | None = None
     again: bool = False
-    """Announce again what was announced without a prediction."""
+    """Also announce unanswered objects again."""
 
     @property
     def listed_prefix(self) -> str:
@@ -64,7 +64,7 @@ class Scope:
 
 @dataclass
 class ComparisonProgress:
-    """How far a comparison is, and its counts."""
+    """The position and the counts of a comparison."""
 
     began: float
     after: str = ""
@@ -72,12 +72,12 @@ class ComparisonProgress:
     counts: Counter[str] = field(default_factory=Counter)
 
     def to_json(self, scope: Scope) -> str:
-        """The form in which the ledger stores it."""
+        """Return the progress as the ledger stores it."""
         return json.dumps({"asked": scope.digest(), "began": self.began, "after": self.after, "counts": self.counts})
 
     @classmethod
     def from_json(cls, text: str | None, scope: Scope, now: float) -> "ComparisonProgress":
-        """The stored progress if it is of the same scope and not stale; else a new one."""
+        """Return the stored progress if it has the same scope and is recent; else a new one."""
         stored: dict[str, Any] = json.loads(text) if text else {}
         if stored.get("asked") != scope.digest() or not 0 <= now - stored["began"] < _STALE_S:
             return cls(now)
@@ -89,7 +89,7 @@ class ComparisonProgress:
 
     @property
     def is_zero(self) -> bool:
-        """True where no object is missing."""
+        """True when no object is missing."""
         return not any(self.count(state) for state in UNRESOLVED)
 
 
@@ -156,7 +156,7 @@ class BucketComparison:
         def state(stored: StoredObject, pair: tuple[bytes, bytes]) -> ObjectState:
             modified = stored.modified.timestamp()
             found = state_of(records.get(pair[0]), refused_at(pair), modified, limits)
-            # A refusal by upload means that it could not be read; by path, that its key is invalid.
+            # A dead letter of an upload means that it could not be read; one of a path, that its key is invalid.
             is_unreadable = found is ObjectState.REFUSED and refused.get(pair[0], 0.0) >= refused.get(pair[1], 0.0)
             is_due = is_unreadable and is_retry_due(refused[pair[0]], modified, limits.now)
             return ObjectState.RETRIED if is_due else found
@@ -183,7 +183,7 @@ class BucketComparison:
             self.announce(to_send)
         for stored, state in states:
             if state is ObjectState.MISSED and ids[stored.key] not in claimed_ids:
-                state = ObjectState.WAITING  # another comparison has claimed it first
+                state = ObjectState.WAITING  # claimed by another comparison in the meantime
             progress.counts[state.value] += 1
             if state in UNRESOLVED:
                 report(state, stored.key)

@@ -1,9 +1,9 @@
-"""The contents of the topics in a SQLite file: each comparison reads only new messages, with constant memory.
+"""Facts from the topics in a SQLite file, so that a comparison reads only new messages and uses constant memory.
 
-Two rows per upload: the 12 bytes of its id, when it was announced, predicted and announced by reconcile; where it was
-stored, and the hash of its content. A million uploads take some 250 MB on disk. The file also holds the offsets up to
-which the topics were read, in the same transaction as the facts read there, and the progress of a comparison. Several
-processes may use it at once.
+An upload has two rows. One contains 12 bytes of its id and the times at which it was announced, predicted, and
+announced by reconcile; the other contains its path and the hash of its content. A million uploads take some 250 MB on
+disk. The file also holds the offsets up to which the topics were read, in the same transaction as the facts read there,
+and the progress of a comparison. Several processes may use it at once.
 
 SQL by hand, without an ORM: one comparison writes up to a million rows, and the statements with their conflict rules
 are the logic.
@@ -20,7 +20,7 @@ from uncia.errors import UnciaError
 _VERSION = "2"
 
 _EARLIER_VERSIONS = {"1"}
-"""These did not store the content of uploads: the topics are read again."""
+"""Versions of the file without the content of uploads; they are cleared and the topics are read again."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -40,14 +40,14 @@ CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WI
 
 _CACHE_KIB = 16 * 1024
 _IDS_PER_QUERY = 500
-"""Ids in one query."""
+"""Maximum number of ids in one query."""
 
 
 _TEMP_SCHEMA = """
 CREATE TEMP TABLE IF NOT EXISTS listed(id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, etag TEXT NOT NULL) WITHOUT ROWID;
 """
-"""Of one comparison: listed uploads with the content of other cameras' uploads, and those uploads."""
+"""Tables of one comparison: listed uploads whose content other cameras have uploaded, too, and those other uploads."""
 
 _TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "latest", "hashes", "rounds")
 
@@ -78,7 +78,7 @@ class MovedUpload:
 
 @dataclass(frozen=True)
 class UploadRecord:
-    """What is known of one upload. Times in seconds since the epoch, 0 for never."""
+    """The record of one upload. Times are in seconds since the epoch, 0 for never."""
 
     announced: float = 0.0
     answered_at: float = 0.0
@@ -86,11 +86,11 @@ class UploadRecord:
     withdrawn: float = 0.0
     """When the newest rejection reported that the object does not hold this content (any more)."""
     replaced: float = 0.0
-    """When the newest announced content of the key was stored, where that is another content; else 0."""
+    """When the newest announced content of the key was stored, if it differs from this content; else 0."""
 
     @property
     def answered(self) -> bool:
-        """True where it has a prediction that was not withdrawn since."""
+        """True when it has a prediction that was not withdrawn later."""
         return self.answered_at > 0 and self.answered_at >= self.withdrawn
 
 
@@ -109,9 +109,9 @@ class UploadFact:
 
 
 class Ledger:
-    """The file. `identity` names its topics; a file about other topics is cleared.
+    """The SQLite file. `identity` names its topics; a file with facts from other topics is cleared.
 
-    Raises `UnciaError` when the file cannot be used, or a newer version has written it.
+    Raises `UnciaError` when the file is unusable or was written by a newer version.
     """
 
     def __init__(self, path: Path, identity: str) -> None:

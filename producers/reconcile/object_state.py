@@ -36,17 +36,17 @@ class ObjectState(StrEnum):
 
 
 UNRESOLVED = (ObjectState.MISSED, ObjectState.WAITING, ObjectState.UNANSWERED)
-"""If there are none of these, every photograph is predicted or refused, or about to be."""
+"""States of missing photographs. Without any of them, every photograph is predicted or refused, or will be soon."""
 
 
 _FIRST_RETRY_S = 600
 
 
 def is_retry_due(refused_at: float, modified: float, now: float) -> bool:
-    """True where an object that could not be read is due for a retry: at twice the age at which it was last refused.
+    """Return whether an object that could not be read is due for a retry: at twice the age of its last refusal.
 
-    The retries become rarer (after ten minutes, twenty, ..., a week, two), and no state has to be stored. Arguments are
-    in seconds since the epoch.
+    This is an exponential backoff (ten minutes, twenty, ..., a week, two) without stored state. Arguments are in
+    seconds since the epoch.
     """
     return now - refused_at >= max(_FIRST_RETRY_S, refused_at - modified)
 
@@ -75,7 +75,7 @@ def state_of(known: UploadRecord | None, refused_at: float | None, modified: flo
         return ObjectState.IN_WORK if waited < limits.unanswered_after_s else ObjectState.UNANSWERED
     if now - modified < limits.fresh_s:
         return ObjectState.FRESH
-    # A claim in the future means that the clock was set back: it must not be waited for.
+    # A claim in the future means that the clock was set back; do not wait for it.
     return ObjectState.WAITING if 0 <= now - known.by_us < limits.again_after_s else ObjectState.MISSED
 
 

@@ -1,6 +1,6 @@
-"""Extracts from one message what it states about an upload; pure.
+"""Extracts the facts about an upload from one message. Pure functions.
 
-A million messages pass through here: none is parsed further than necessary.
+Parses no more of a message than necessary, because a comparison can read millions.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ _UNREADABLE = b'"reason":"object-unreadable"'
 _MAX_REJECTION_BYTES = 4096
 _SHA256 = re.compile(rb'"sha256":"([0-9a-f]{24})[0-9a-f]{40}"')
 _HEAD_BYTES = 8192
-"""The hash is within so many bytes of a prediction: only names precede it."""
+"""Length in bytes of the start of a prediction that contains the hash; only names precede it."""
 
 _BUCKETS = "/buckets/"
 
 
 def upload_key(identity: str) -> bytes:
-    """The 12 bytes of an upload id; 12 bytes of its SHA-256 for an id of another form."""
+    """Return the 12 bytes of an upload id; for an id of another form, 12 bytes of its SHA-256."""
     try:
         raw = bytes.fromhex(identity.removeprefix("upl-"))
     except ValueError:
@@ -49,7 +49,7 @@ def path_key(path: str) -> bytes:
 
 
 def fact_of_upload(message: Message) -> UploadFact | None:
-    """From a message of an upload topic; None where it is not an upload event."""
+    """Extract facts from a message of an upload topic; None when it is not an upload event."""
     body = _json_object(message.value)
     upload = body.get("upload_id")
     if not upload or not isinstance(upload, str):
@@ -58,7 +58,7 @@ def fact_of_upload(message: Message) -> UploadFact | None:
 
 
 def _location(body: dict[str, Any]) -> UploadLocation | None:
-    """None where the event does not state it."""
+    """None when the event does not contain it."""
     texts = [body.get(name) for name in ("bucket", "camera", "key", "etag", "uploaded_at")]
     size = body.get("size")
     if not all(isinstance(text, str) and text for text in texts) or not isinstance(size, int) or not 0 < size < 2**63:
@@ -75,9 +75,9 @@ def _location(body: dict[str, Any]) -> UploadLocation | None:
 
 
 def fact_of_prediction(message: Message) -> UploadFact | None:
-    """From a message of the prediction topic; None where it has no upload id.
+    """Extract facts from a message of the prediction topic; None without an upload id.
 
-    A rejection because the object does not hold the content is no result: reconcile compares with what it holds now.
+    A rejection because the object was overwritten is not a result: reconcile compares the current content.
     """
     value = message.value or b""
     identity, at = _upload_id(value), message.timestamp_ms / 1000
@@ -87,14 +87,14 @@ def fact_of_prediction(message: Message) -> UploadFact | None:
         if _NOT_STORED.search(value):
             return UploadFact(upload_key(identity), withdrawn=at)
         if _UNREADABLE in value:
-            # Not final: an object that the store did not return may come back, with a volume or an access rule.
+            # Not final: the object may become readable again, when a volume or an access rule is restored.
             return UploadFact(upload_key(identity), refused=at)
     found = _SHA256.search(value, 0, _HEAD_BYTES)
     return UploadFact(upload_key(identity), answered=at, content=bytes.fromhex(found[1].decode()) if found else b"")
 
 
 def fact_of_refusal(message: Message, storage_topic: str) -> UploadFact | None:
-    """From a dead letter: about the path of an object where a notification was refused, else about an upload."""
+    """Extract facts from a dead letter: about an object's path for a rejected notification, else about an upload."""
     at = message.timestamp_ms / 1000
     if DeadLetter.from_headers(message.headers).topic == storage_topic:
         path = (message.key or b"").decode(errors="replace").removeprefix(_BUCKETS)

@@ -1,4 +1,4 @@
-"""Bursts as a comparison needs them: the newest event of each burst that is not superseded, reduced to a few fields."""
+"""Snapshots of bursts for comparisons: a few fields of the newest event of each burst that is not superseded."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
 from uncia.ids import image_id, successor_burst_id
 from uncia.kafka.broker import Message
 
-NOTHING_READABLE = "nothing could be read"
+_NOTHING_READABLE = "nothing could be read"
 
 VerdictKey = tuple[str, str, str, bool]
 """Taxon, label, group, and whether it is certain: what a verdict states, without its score."""
@@ -18,7 +18,7 @@ VerdictKey = tuple[str, str, str, bool]
 
 @dataclass(frozen=True)
 class FrameRef:
-    """One photograph of a burst, and the reason why it was rejected, if it was."""
+    """One photograph of a burst, with its rejection reason, if any."""
 
     image_id: str
     upload_id: str
@@ -44,7 +44,7 @@ class BurstSnapshot:
 
     @classmethod
     def of(cls, event: BurstResolved, raw: bytes | None = None) -> "BurstSnapshot":
-        """From an event, and its bytes where they are at hand."""
+        """Create a snapshot from an event and, if available, its bytes."""
         others = sorted(_verdict_key(taxon) for taxon in event.taxa[1:] if taxon.certain)
         return cls(
             burst_id=event.burst_id,
@@ -61,7 +61,7 @@ class BurstSnapshot:
     def label(self) -> str:
         """The label of the verdict, followed by a question mark where it is uncertain."""
         if not self.verdicts:
-            return NOTHING_READABLE
+            return _NOTHING_READABLE
         _, label, _, certain = self.verdicts[0]
         return label if certain else f"{label}?"
 
@@ -130,12 +130,12 @@ class BurstSnapshots:
                 self.current[event.burst_id] = BurstSnapshot.of(event, message.value)
 
     def is_superseded(self, burst_id: str) -> bool:
-        """True for an id that was published and is no longer in use; it is never used again."""
+        """Return whether an id was published and is superseded; it is never used again."""
         return burst_id in self.revisions and burst_id not in self.current
 
 
 def with_usable_ids(replay: Mapping[str, BurstSnapshot], live: BurstSnapshots) -> list[BurstSnapshot]:
-    """The bursts of the replay under ids that the live system can still use: superseded ids never come back.
+    """Return the bursts of the replay with ids that are not superseded in the live system.
 
     A burst with a superseded id takes the id of the current live burst that contains its first photograph; where there
     is none, a later id is derived, which is the same at each call.

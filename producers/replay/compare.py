@@ -142,7 +142,7 @@ class ReplayComparison:
 
 @dataclass(frozen=True)
 class HoldContext:
-    """What decides, besides the bursts themselves, whether a difference is held."""
+    """Further inputs of the decision whether a difference is held."""
 
     now: datetime
     """Log time."""
@@ -191,9 +191,9 @@ _UNREAD = {
 
 
 def _content_differs(change: BurstChange, context: HoldContext) -> HoldReason | None:
-    """The replay did not read the content that the live verdict is about, so that its verdict does not replace that.
+    """Return whether the replay could not read the content of the live verdict, which its verdict must not replace.
 
-    Retention and overwriting change the store, not what was once photographed. One such photograph holds everything
+    Retention and overwriting do not invalidate the live verdict. One such photograph holds everything
     that shares a burst with it on either side.
     """
     not_replayed = {frame.upload_id: frame for frame in change.live_frames()}
@@ -201,7 +201,7 @@ def _content_differs(change: BurstChange, context: HoldContext) -> HoldReason | 
     for frame in change.replay_frames():
         live = not_replayed.pop(frame.upload_id, None)
         if live is not None and not live.read and (frame.read or frame.rejection == live.rejection):
-            continue  # readable now, or as unreadable as before
+            continue  # readable now, or rejected in both
         if not frame.read:
             reasons.add(_UNREAD.get(frame.rejection or "", HoldReason.OBJECT_UNREAD))
         elif live is not None and frame.image_id != live.image_id:
@@ -213,7 +213,7 @@ def _content_differs(change: BurstChange, context: HoldContext) -> HoldReason | 
 
 
 def _not_final(change: BurstChange, context: HoldContext) -> HoldReason | None:
-    """One side is incomplete, or may still change."""
+    """Return the reason if one side is incomplete or can still change."""
     images = {image for burst in change.replay for image in burst.images}
     uploads = {frame.upload_id for frame in change.replay_frames()}
     for frame in change.live_frames():

@@ -24,7 +24,7 @@ from uncia.storage.durable import write_durably
 from uncia.storage.process_lock import process_lock
 
 LOW_PRIORITY = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
-"""Small windows: a live request waits for at most these few requests of a replay."""
+"""Few concurrent requests: a live request waits for at most these."""
 
 _FILE = "replay.json"
 _REASON = "reason"
@@ -121,7 +121,7 @@ class Replay(BaseModel):
         return replays_folder() / self.name
 
     def save(self) -> None:
-        """Write the description atomically: a reader finds the old or the new one, after a power cut too."""
+        """Write the description atomically: readers find the old or the new one, even after a power cut."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_durably(self.folder / _FILE, self.model_dump_json(indent=2) + "\n")
         if not (self.folder / _REASON).exists():
@@ -129,14 +129,14 @@ class Replay(BaseModel):
 
     @property
     def reason(self) -> str:
-        """Why its last run failed; empty where it did not, or was stopped."""
+        """Return why its last run failed; empty when it did not fail or was stopped."""
         try:
             return (self.folder / _REASON).read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
     def save_reason(self, reason: str) -> None:
-        """Store why a run failed, in blocks that the file has owned from the start: a full disk is a reason too."""
+        """Store why a run failed, in preallocated blocks of the file, so that it works on a full disk, too."""
         raw = " ".join(reason.split()).encode()[:_REASON_BYTES].ljust(_REASON_BYTES)
         path = self.folder / _REASON
         with path.open("r+b" if path.exists() else "wb") as file:
@@ -206,7 +206,7 @@ def all_replays() -> list[Replay]:
 def check_name(name: str) -> str:
     """The name itself. Raises `SettingsError` where it cannot become part of topic names."""
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{name!r} cannot name a replay: use lower-case letters, digits and hyphens, at most 40")
+        raise SettingsError(f"{name!r} is not a valid name: use at most 40 lower-case letters, digits and hyphens")
     return name
 
 

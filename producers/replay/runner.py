@@ -23,7 +23,7 @@ from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_BACKFILLED, I
 TARGET = IMAGE_BACKFILLED
 """Both live lanes are copied to this topic: in the namespace, every upload waits for live ones."""
 
-CONTEXT = DEPLOYMENT_CHANGED
+_CONTEXT = DEPLOYMENT_CHANGED
 """What the workers read besides photographs: copied in full before they start."""
 
 OWN_TOPICS = (TARGET, IMAGE_PREDICTED, BURST_RESOLVED)
@@ -35,10 +35,10 @@ _STALLED_S = 20
 """Seconds without progress after which the model is loaded again: a restarted Triton serves the live one only."""
 
 _MAX_NOT_SERVED = 3
-"""After so many refusals by Triton in a row, the run fails."""
+"""Number of consecutive refusals by Triton after which the run fails."""
 
 _TOPIC_CHECK_INTERVAL_S = 5
-"""How often the ids of the topics are checked: a deleted topic must not pass for one that was read to its end."""
+"""Interval of the check of topic ids, in seconds: a deleted topic looks like one that was read to its end."""
 
 ReportProgress = Callable[[FeedProgress, ReplayProgress | None], None]
 """Receives the progress twice a second; None for the second argument while Kafka is unavailable."""
@@ -76,7 +76,7 @@ def _message(error: Exception) -> str:
 
 
 def _remove_refused(replay: Replay, live: Settings) -> None:
-    """A start that was refused leaves nothing behind."""
+    """Remove a new replay whose start was refused."""
     try:
         remove_replay(replay, live)
     except DependencyDown as error:
@@ -131,7 +131,7 @@ class _Run:
         load_replay(self._replay.name).model_copy(update=changes).save()
 
     def _serve_model(self) -> None:
-        """Have Triton serve the model. That it is loaded for this replay is stored first: `drop` always unloads it."""
+        """Load the model in Triton. First stores that it is loaded for this replay, so that `drop` unloads it."""
         ensure_served(self._config, self._live, lambda: self._update(loaded_model=True))
 
     def _save_topic_ids(self) -> None:
@@ -186,7 +186,7 @@ class _Run:
         self._report(self._feed_progress, progress)
 
     def _serve_again(self, not_served: int) -> int:
-        """Ask Triton for the model again. Returns its refusals in a row; raises `ModelNotServed` at the third one."""
+        """Load the model again. Returns the number of consecutive refusals; raises `ModelNotServed` at the third."""
         try:
             self._serve_model()
         except ModelNotServed:
@@ -210,10 +210,10 @@ class _Run:
                 self._stop.wait(1)
 
     def _copy_context(self) -> None:
-        """Copy the deployments of this moment; later changes affect later replays only."""
+        """Copy the current deployments; later changes affect later replays only."""
         with connect_to_log(self._live) as log:
-            ends = log.ends((CONTEXT,))
-        feed(self._live, self._config, (CONTEXT,), CONTEXT, ends, select_all, FeedProgress(), threading.Event())
+            ends = log.ends((_CONTEXT,))
+        feed(self._live, self._config, (_CONTEXT,), _CONTEXT, ends, select_all, FeedProgress(), threading.Event())
 
 
 def _check_topic_ids(stored: dict[str, str], found: dict[str, str], name: str) -> None:

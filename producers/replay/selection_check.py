@@ -1,4 +1,4 @@
-"""What a selection finds in the live log: capture times, and whether it selects any photograph at all."""
+"""Reads from the live log what a selection needs: capture times, and whether it selects any photograph."""
 
 import contextlib
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def check_selects(
 
 
 class _SelectionScan:
-    """What the log has matched of a selection so far."""
+    """The part of a selection that messages have matched so far."""
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
@@ -80,7 +80,7 @@ class _SelectionScan:
         return self._any_selected and not self._unmatched
 
     def refusal(self) -> str:
-        """Why nothing, or nothing for one of the names, is selected."""
+        """Return why nothing is selected, or nothing for one of the names."""
         if not self._cameras:
             return "nothing to replay: no photograph has been uploaded yet"
         if self._unmatched:

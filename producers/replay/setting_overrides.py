@@ -6,7 +6,7 @@ import re
 from uncia.errors import SettingsError
 from uncia.settings import Settings, read_settings
 
-FIXED = {
+_FIXED = {
     "kafka",
     "namespace",
     "partitions",
@@ -19,7 +19,7 @@ FIXED = {
 }
 """Settings that a replay determines itself; `--settings` must not change them."""
 
-WITHOUT_EFFECT = {
+_WITHOUT_EFFECT = {
     "backfill_after_s",
     "bucket",
     "event_gap_s",
@@ -52,9 +52,9 @@ def parse_overrides(assignments: list[str]) -> dict[str, str]:
             )
         if not equals or field not in Settings.model_fields:
             raise SettingsError(f"--settings {name}: write NAME=value with a name from `uncia settings show`")
-        if field in FIXED:
+        if field in _FIXED:
             raise SettingsError(f"--settings {name}: a replay has its own {name}; --model chooses the model")
-        if field in WITHOUT_EFFECT or field.startswith("reconcile_"):
+        if field in _WITHOUT_EFFECT or field.startswith("reconcile_"):
             raise SettingsError(f"--settings {name}: has no effect on a replay")
         overrides[name] = value.strip()
     settings_with(overrides)

@@ -20,7 +20,7 @@ from uncia.producers.replay.runner import TARGET
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, UPLOAD_TOPICS
 
-LATENESS_MARGIN = timedelta(seconds=10)
+_LATENESS_MARGIN = timedelta(seconds=10)
 """Added to the lateness: the clocks of two machines differ, and a revision may be on its way."""
 
 _CATCH_UP_TIMEOUT_S = 15
@@ -52,7 +52,7 @@ def compare_with_live(replay: Replay, live: Settings) -> LiveComparison:
     in_live_only = _uploads(of_live) & copied - _uploads(of_replay)
     context = HoldContext(
         now=datetime.now(UTC),
-        lateness=timedelta(seconds=live.burst_lateness_s) + LATENESS_MARGIN,
+        lateness=timedelta(seconds=live.burst_lateness_s) + _LATENESS_MARGIN,
         camera_lateness=_camera_lateness(live),
         copied=copied,
         live_caught_up=caught_up,
@@ -98,7 +98,7 @@ def _camera_lateness(live: Settings) -> dict[str, timedelta]:
         except PermanentError:
             continue
         if deployment.burst_lateness_s is not None:
-            lateness = timedelta(seconds=deployment.burst_lateness_s) + LATENESS_MARGIN
+            lateness = timedelta(seconds=deployment.burst_lateness_s) + _LATENESS_MARGIN
             longest[deployment.camera] = max(lateness, longest.get(deployment.camera, lateness))
     return longest
 

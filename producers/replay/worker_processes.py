@@ -15,13 +15,13 @@ from uncia.errors import SettingsError, UnciaError
 MARK_VARIABLE = "UNCIA_REPLAY_MARK"
 """The environment variable that marks every process of a replay or a shadow (`uncia.child_processes`)."""
 
-REPLAY_WORKERS = ("predict-backfill", "bursts")
+_REPLAY_WORKERS = ("predict-backfill", "bursts")
 
-TOO_MANY_FAILURES = 78
-"""Exit status of a worker that found most of its messages to be bad."""
+_TOO_MANY_FAILURES = 78
+"""Exit status of a worker that received too many invalid messages."""
 
 MAX_EXITS_WITHOUT_PROGRESS = 5
-"""A worker that exits so often in a row without processing anything will not recover."""
+"""Number of consecutive exits without progress after which a worker is not restarted."""
 
 _SETTINGS_REFUSED = 2
 """Exit status of a worker whose settings are wrong (`SettingsError`)."""
@@ -39,7 +39,7 @@ class WorkerProcesses:
     """
 
     def __init__(
-        self, folder: Path, variables: Mapping[str, str], mark: Mark, names: Sequence[str] = REPLAY_WORKERS
+        self, folder: Path, variables: Mapping[str, str], mark: Mark, names: Sequence[str] = _REPLAY_WORKERS
     ) -> None:
         self._folder = folder
         self._names = names
@@ -86,7 +86,7 @@ class WorkerProcesses:
                 self._processed[name], self._exits[name] = count, 0
 
     def reset_exits(self) -> None:
-        """Forgive all exits so far: they had a cause outside of the workers, such as an unavailable broker."""
+        """Reset the count of exits, because they had an external cause, such as an unavailable broker."""
         self._exits = dict.fromkeys(self._names, 0)
 
     def restart_exited(self) -> None:
@@ -110,7 +110,7 @@ class WorkerProcesses:
         """Count a new exit. Raises where the worker must not be restarted."""
         if status == _SETTINGS_REFUSED:
             raise SettingsError(f"the worker {name} does not start: {self._last_log_line(name)}")
-        if status == TOO_MANY_FAILURES:
+        if status == _TOO_MANY_FAILURES:
             raise UnciaError(f"the worker {name} gave up: {self._last_log_line(name)}; see {self.log_path(name)}")
         if name not in self._exited_at:
             self._exits[name] += 1

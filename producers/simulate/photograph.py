@@ -31,7 +31,7 @@ class Photographer:
         self._quality: dict[Camera, tuple[int, int]] = {}
 
     def take(self, frame: Frame) -> tuple[bytes, Box | None]:
-        """The bytes of the file, and the animal's box as shares of the photograph; None where it is not visible."""
+        """Return the bytes of the file and the relative box of the animal, None when it is not visible."""
         image, box = self._render(frame)
         burst, quality = self._quality.get(frame.camera, (0, 0))
         if burst != frame.burst:
@@ -43,7 +43,7 @@ class Photographer:
 
 
 def _quality_for_size(image: Image.Image) -> int:
-    """The JPEG quality that gives about 300 KB, by bisection on the middle quarter, which takes a quarter of them."""
+    """Return the JPEG quality for about 300 KB, by bisection on the middle quarter of the image."""
     width, height = image.size
     part = image.crop((width // 4, height // 4, width * 3 // 4, height * 3 // 4))
     low, high = 40, 94

@@ -21,7 +21,7 @@ class Camera:
     """Whether the camera writes Reconyx's maker note, which states "3 of 5"."""
 
     def file_name(self, number: int) -> str:
-        """The name that a camera of this make gives its photographs."""
+        """Return the file name that a camera of this make uses."""
         return f"{'RCNX' if self.reconyx else 'IMAG'}{number:04d}.JPG"
 
 

@@ -10,7 +10,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -205,77 +206,126 @@ def uploaded(process: subprocess.Popen[str], enough_uploaded: threading.Event | 
     return keys
 
 
-def test_confirmed_uploads_and_the_log_survive_a_power_cut(stack: Stack, disk: power.Disk, tmp_path: Path) -> None:
-    card = tmp_path / "photographs" / "cam"
-    card.mkdir(parents=True)
-    for number in range(SPOOLED):
-        (card / f"{number}.jpg").write_bytes(photograph(83_000 + number, size=(320, 240)))
-    spool = disk.folder / "spool.sqlite"
-    first_run = gateway(stack, card.parent, spool, once=False)
-    enough_uploaded = threading.Event()
-    confirmed: dict[str, bytes] = {}
-    stop, cutting = threading.Event(), threading.Event()
-    settings = stack.settings()
+class ConcurrentUploads:
+    """Uploads photographs in `AT_ONCE` threads until stopped. A context manager; its exit stops the threads."""
 
-    def upload(number: int) -> None:
-        store = ObjectStore(settings, timeout_s=5, attempts=1)
-        while not stop.is_set():
-            seed = 82_000 + number + AT_ONCE * len(confirmed)
+    def __init__(self, stack: Stack) -> None:
+        self.confirmed: dict[str, bytes] = {}
+        """Content by key of every upload that the store confirmed before the cut."""
+        self._settings = stack.settings()
+        self._stop, self._cutting = threading.Event(), threading.Event()
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._uploads: list[Future[None]] = []
+
+    def __enter__(self) -> "ConcurrentUploads":
+        self._uploads = [self._pool.submit(self._upload, number) for number in range(AT_ONCE)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def begin_cut(self) -> None:
+        """Ignore later responses: they would not have been sent, because the machine would be off."""
+        self._cutting.set()
+
+    def wait(self) -> None:
+        """Wait until the threads have ended. Raises what they raised."""
+        for upload in self._uploads:
+            upload.result()
+        self._pool.shutdown()
+
+    def _upload(self, number: int) -> None:
+        store = ObjectStore(self._settings, timeout_s=5, attempts=1)
+        while not self._stop.is_set():
+            seed = 82_000 + number + AT_ONCE * len(self.confirmed)
             key, data = f"cut/cam{number}/{seed}.jpg", photograph(seed, size=(320, 240))
             with contextlib.suppress(BotoCoreError, ClientError, OSError):
-                store.client.put_object(Bucket=settings.bucket, Key=key, Body=data)
-                # A response after the cut would not have been sent: the machine would be off.
-                if not cutting.is_set():
-                    confirmed[key] = data
+                store.client.put_object(Bucket=self._settings.bucket, Key=key, Body=data)
+                if not self._cutting.is_set():
+                    self.confirmed[key] = data
         store.close()
 
-    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
+
+@dataclass(frozen=True)
+class BeforeTheCut:
+    """What was confirmed before the power cut, and must exist after it."""
+
+    confirmed: dict[str, bytes]
+    """Content by key."""
+    reported: dict[str, str]
+    """Key by path, of the uploads that the gateway reported."""
+    log: dict[tuple[str, int, int], bytes | None]
+
+
+def fill_folder(folder: Path) -> None:
+    """Write the photographs for the gateway."""
+    folder.mkdir(parents=True)
+    for number in range(SPOOLED):
+        (folder / f"{number}.jpg").write_bytes(photograph(83_000 + number, size=(320, 240)))
+
+
+def cut_power_during_uploads(stack: Stack, disk: power.Disk, folder: Path, spool: Path) -> BeforeTheCut:
+    """Upload with S3 clients and a gateway, cut the power meanwhile, and kill all processes."""
+    first_run = gateway(stack, folder, spool, once=False)
+    enough_uploaded = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
         try:
             reported = pool.submit(uploaded, first_run, enough_uploaded)
-            uploads = [pool.submit(upload, number) for number in range(AT_ONCE)]
-            wait_until(lambda: len(confirmed) >= BEFORE_THE_CUT, 60, "uploads")
-            assert enough_uploaded.wait(60)
-            log_before = log_of(stack)
-            cutting.set()
-            disk.cut()
+            with ConcurrentUploads(stack) as uploads:
+                wait_until(lambda: len(uploads.confirmed) >= BEFORE_THE_CUT, 60, "uploads")
+                assert enough_uploaded.wait(60)
+                log = log_of(stack)
+                uploads.begin_cut()
+                disk.cut()
         finally:
-            stop.set()
             first_run.kill()
             first_run.wait()
         kill_all(stack_id(stack))
-        for future in uploads:
-            future.result()
-    confirmed_at_cut = dict(confirmed)
-    disk.restore()
-    stack.up(extra_env=QUICK)
+        uploads.wait()
+        return BeforeTheCut(dict(uploads.confirmed), reported.result(), log)
 
-    store = ObjectStore(stack.settings())
-    # For some seconds, until its volumes have registered, the store refuses objects that it has.
-    unread = dict(confirmed_at_cut)
+
+def wait_until_readable(stack: Stack, store: ObjectStore, expected: dict[str, bytes]) -> None:
+    """For some seconds, until its volumes have registered, the store refuses objects that it has."""
+    bucket, unread = stack.settings().bucket, dict(expected)
 
     def all_readable() -> bool:
         for key, data in list(unread.items()):
-            if content(store, settings.bucket, key) == data:
+            if content(store, bucket, key) == data:
                 del unread[key]
         return not unread
 
     wait_until(all_readable, 60, "every confirmed photograph")
-    second_run = gateway(stack, card.parent, spool, once=True)
-    uploaded_again = uploaded(second_run)
+
+
+def upload_remaining(stack: Stack, folder: Path, spool: Path) -> dict[str, str]:
+    """Run the gateway to its end. Returns the keys of what it uploaded, by path."""
+    second_run = gateway(stack, folder, spool, once=True)
+    keys = uploaded(second_run)
     assert second_run.wait(60) == 0
-    confirmed_before = reported.result()
-    assert len({**confirmed_before, **uploaded_again}) == SPOOLED
-    missing = [
-        key for key in {**confirmed_before, **uploaded_again}.values() if content(store, settings.bucket, key) is None
-    ]
+    return keys
+
+
+def test_confirmed_uploads_and_the_log_survive_a_power_cut(stack: Stack, disk: power.Disk, tmp_path: Path) -> None:
+    folder, spool = tmp_path / "photographs", disk.folder / "spool.sqlite"
+    fill_folder(folder / "cam")
+    before = cut_power_during_uploads(stack, disk, folder, spool)
+    disk.restore()
+    stack.up(extra_env=QUICK)
+
+    store = ObjectStore(stack.settings())
+    wait_until_readable(stack, store, before.confirmed)
+    spooled = {**before.reported, **upload_remaining(stack, folder, spool)}
+    assert len(spooled) == SPOOLED
+    missing = [key for key in spooled.values() if content(store, stack.settings().bucket, key) is None]
     store.close()
     assert missing == []
-    log_after = log_of(stack)
-    assert [
-        position for position, value in log_before.items() if position not in log_after or log_after[position] != value
-    ] == []
-    wait_until(lambda: set(confirmed_at_cut) <= predicted_keys(stack), 90, "a prediction of each confirmed photograph")
-    wait_until(lambda: is_reconciled(stack), 60, "reconcile says zero")
+
+    log = log_of(stack)
+    lost = [position for position, value in before.log.items() if position not in log or log[position] != value]
+    assert lost == []
+    wait_until(lambda: set(before.confirmed) <= predicted_keys(stack), 90, "a prediction of each confirmed photograph")
+    wait_until(lambda: is_reconciled(stack), 60, "reconcile finds nothing missing")
     assert all(status.ready for status in stack.status())
 
 
@@ -289,7 +339,7 @@ def stack_id(stack: Stack) -> str:
 
 @pytest.fixture(autouse=True)
 def stack_id_recorded(stack: Stack) -> None:
-    """Remember the id of the stack, to kill its processes after a cut."""
+    """Store the id of the stack, to kill its processes after a cut."""
     identity = stack.require_identity()
     _ids[stack.folder] = identity.stack_id
 

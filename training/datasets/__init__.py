@@ -1,6 +1,8 @@
-"""Labelled datasets: read from several formats, split, and decoded into the frames that a model sees."""
+"""Labelled datasets: read from several formats, split, and decoded into the input frames of a model."""
 
 from uncia.errors import UnciaError
+
+__all__ = ["DataError"]
 
 
 class DataError(UnciaError):

@@ -1,7 +1,7 @@
-"""The cameras' deployments as a worker sees them: UTC offset, position, sensitivity, settings of one camera.
+"""The cameras' deployments for workers: UTC offset, position, sensitivity, and settings of each camera.
 
-The topic is compacted and small. It is read to its end before the worker takes its first photograph, and a thread
-follows it from then on. A camera without a loaded deployment uses the general value of every setting.
+The topic is compacted and small. It is read to its end before the worker processes its first photograph, and
+then followed by a thread. A camera without a loaded deployment uses the general value of every setting.
 """
 
 import threading

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from uncia.errors import UnciaError
 
-MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
-"""Cells that count as empty: what R (`NA`), pandas, databases and people write where they know nothing. A station or
-a class that is really called `NA` needs another name: no table says which of the two is meant."""
+_MISSING_CELLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "-", "--", "–", "—"})
+"""Cells that are treated as empty: missing values of R (`NA`), pandas, databases and people. A station or a class with
+the name `NA` needs another name, because tables do not distinguish the two."""
 
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -30,15 +30,15 @@ class TableFormat:
 
 
 def clean_cell(text: str | None) -> str:
-    """A cell's text, stripped; empty for a cell that stands for a missing value (`MISSING_CELLS`)."""
+    """Return a cell's text, stripped; empty for a missing value (`_MISSING_CELLS`)."""
     stripped = (text or "").strip()
-    return "" if stripped in MISSING_CELLS else stripped
+    return "" if stripped in _MISSING_CELLS else stripped
 
 
 def detect_encoding(head: bytes) -> str:
     """The encoding by a table's first bytes: UTF-8, or UTF-16 as Excel writes it as "Unicode text".
 
-    Raises `UnciaError` for UTF-16 without its mark and for what is no text.
+    Raises `UnciaError` for UTF-16 without a byte order mark and for files that are not text.
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"

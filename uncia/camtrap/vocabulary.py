@@ -1,4 +1,4 @@
-"""What people call an animal, a person, a vehicle and a blank: one vocabulary for data sets, label files and models.
+"""Maps labels to the categories animal, person, vehicle and blank, for datasets, label files and models.
 
 The categories are MegaDetector's, and `nothing` for a blank. `nothing` is the stored value, on topics and in label
 sets; people see "blank".
@@ -26,7 +26,7 @@ _WORDS: dict[Category, tuple[str, ...]] = {
 _CATEGORY_OF = {word: category for category, words in _WORDS.items() for word in words}
 
 NO_CV_RESULT = "no cv result"
-"""Wildlife Insights writes it where its model was not sure enough: the photograph may show anything."""
+"""Label of Wildlife Insights for low confidence: the photograph can show anything."""
 
 _UNKNOWN = frozenset(
     {"", "unknown", "unclassified", "unidentified", "unlabeled", "unlabelled", "undetermined", NO_CV_RESULT}
@@ -38,24 +38,24 @@ OBSERVATION_TYPES: dict[str, Category] = {
     "vehicle": "vehicle",
     "blank": "nothing",
 }
-"""Category by Camtrap DP's `observationType`; its other values state none."""
+"""Category by Camtrap DP's `observationType`; other values have no category."""
 
 
 def category_of(label: str) -> Category | None:
-    """The category that a label names; None for a label that names a kind, such as a species."""
+    """Return the category that a label names; None for other labels, such as a species."""
     return _CATEGORY_OF.get(normalized_label(label))
 
 
 def group_of(label: str) -> Category:
-    """The category of a label; a label that names a kind counts as an animal."""
+    """Return the category of a label; labels that name no category, such as a species, are animals."""
     return category_of(label) or "animal"
 
 
 def is_unknown(label: str) -> bool:
-    """Whether a label states nothing, as `unknown` does: what the photograph shows was not determined."""
+    """Return whether a label, such as `unknown`, means that the content was not determined."""
     return normalized_label(label) in _UNKNOWN
 
 
 def normalized_label(label: str) -> str:
-    """The label in lower case, with single spaces for everything between its words."""
+    """Return the label in lower case, with single spaces between words."""
     return re.sub(r"[\W_]+", " ", label).strip().lower()

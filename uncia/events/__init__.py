@@ -1,4 +1,4 @@
-"""Wire models: what travels on the topics. JSON; strict when written, tolerant of new fields when read."""
+"""Wire models: the events on the topics, as JSON. Writers are strict; readers ignore fields that they do not know."""
 
 from uncia.events.base import Event
 from uncia.events.bursts import (

@@ -1,4 +1,4 @@
-"""How every event is written and read."""
+"""Base classes and field types of all events, with their JSON encoding and decoding."""
 
 import json
 from datetime import UTC, datetime
@@ -19,93 +19,95 @@ from typing_extensions import TypeAliasType
 from uncia.errors import PermanentError
 
 _YEARS = (2, 9998)
-"""A year less than Python's calendar has at either end: zones, gaps and deadlines can be added without overflow."""
+"""First and last year that is accepted. One year less than Python's calendar at either end, so that adding a UTC
+offset, a gap or a deadline cannot overflow."""
 
 
 def _computable(moment: datetime) -> datetime:
     if not _YEARS[0] <= moment.year <= _YEARS[1]:
-        raise ValueError(f"a time of the year {moment.year}: years {_YEARS[0]} to {_YEARS[1]} are known")
+        raise ValueError(f"the year {moment.year} is outside the range {_YEARS[0]} to {_YEARS[1]}")
     return moment
 
 
-def clamp_to_calendar(moment: datetime) -> datetime:
-    """The same time of the nearest year that can be computed with; cameras' clocks show any year."""
+def _clamp_to_calendar(moment: datetime) -> datetime:
+    """The time with its year limited to `_YEARS`: a camera's clock can show any year."""
     if _YEARS[0] <= moment.year <= _YEARS[1]:
         return moment
     return moment.replace(year=min(max(moment.year, _YEARS[0]), _YEARS[1]))
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_computable)]
-"""A moment with the offset that was written."""
+"""A time with a UTC offset, which is kept as written."""
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_computable), AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""A moment; given with any offset, converted to UTC."""
+"""A time with any UTC offset, converted to UTC."""
 
 Name = Annotated[str, Field(max_length=1024)]
-"""An id, a key or a name; S3 keys have 1,024 bytes at most. Longer ones are refused."""
+"""An id, a key or a name of at most 1,024 characters, because S3 keys have at most 1,024 bytes."""
 
 T = TypeVar("T")
 BoundedTuple = Annotated[tuple[T, ...], FailFast(), Field(max_length=2000)]
-"""Parts of an event, no more than anything writes. The first wrong one is enough: a message for each costs seconds."""
+"""A list in an event. The limit exceeds every list that Uncia writes. Validation stops at the first invalid element:
+reporting all of 2,000 takes seconds."""
 
 FreeText = Annotated[str, AfterValidator(lambda text: text if len(text) <= 1000 else text[:999] + "…")]
-"""Text for people. Longer text is cut, so that no message outgrows its topic because of it."""
+"""Text for people, truncated to 1,000 characters, so that it cannot make a message larger than its topic allows."""
 
 
 LocalTime = TypeAliasType(
     "LocalTime",
     Annotated[
         datetime,
-        AfterValidator(lambda moment: clamp_to_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
+        AfterValidator(lambda moment: _clamp_to_calendar(moment.replace(tzinfo=None) if moment.tzinfo else moment)),
         WithJsonSchema(
             {
                 "type": "string",
                 "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
-                "description": "A date and time on the camera's own clock, as ISO 8601 without an offset: no moment in "
-                "UTC, and hence no `date-time`.",
+                "description": "Date and time by the camera's clock, ISO 8601 without a UTC offset; not in the format "
+                "`date-time`, which requires one.",
                 "examples": ["2026-05-14T21:36:00", "2026-05-14T21:36:00.250000"],
             }
         ),
     ],
 )
-"""What a camera's clock showed: naive; of the years 1 and 9999 the one next to it. The JSON Schema format `date-time`
-would demand an offset."""
+"""A time by a camera's clock: naive, with its year limited to `_YEARS`. The JSON Schema format `date-time` would
+require a UTC offset."""
 
 
 class WireModel(BaseModel):
-    """A value inside an event. Unknown fields are ignored, so that readers survive additions."""
+    """A value inside an event. Unknown fields are ignored, so that new fields do not break older readers."""
 
-    # NaN and infinity are no JSON, and nothing that computes with them ends well.
+    # JSON has no NaN or infinity, and both would spread through every later computation.
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", allow_inf_nan=False)
 
 
 class Event(WireModel):
-    """One message on one topic.
+    """Base class of all events.
 
-    `topic` names the topic and with it the major version; it travels as the field `event`, so that a message
-    that strayed, or comes from a newer major version, is refused by name instead of being misread.
+    `topic` is the name of the topic, including the major version. It is written to the field `event`, so that a reader
+    rejects a message of another topic or of a newer major version instead of misinterpreting it.
     """
 
     topic: ClassVar[str]
 
     def to_bytes(self) -> bytes:
-        """The JSON that is sent, UTF-8, without the fields that are None."""
+        """Encode the event as JSON in UTF-8, without fields that are None."""
         body = {"event": self.topic, **self.model_dump(mode="json", exclude_none=True)}
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, raw: bytes | None) -> Self:
-        """Read a message. Raises `PermanentError` with reason `schema-invalid` or `schema-unknown`."""
+        """Decode a message. Raises `PermanentError` with the reason `schema-invalid` or `schema-unknown`."""
         try:
             body: Any = json.loads(raw or b"", parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise PermanentError("schema-invalid", f"not JSON: {error}") from error
         if not isinstance(body, dict):
-            raise PermanentError("schema-invalid", f"a JSON object was expected, not {type(body).__name__}")
+            raise PermanentError("schema-invalid", f"expected a JSON object, not {type(body).__name__}")
         name = body.pop("event", None)
         if name != cls.topic:
             shown = repr(name)[:100] if isinstance(name, str) else type(name).__name__
-            raise PermanentError("schema-unknown", f"this is {shown}; this reader understands {cls.topic!r}")
+            raise PermanentError("schema-unknown", f"the event is {shown}; this reader expects {cls.topic!r}")
         try:
             return cls.model_validate(body)
         except ValidationError as error:
@@ -115,4 +117,4 @@ class Event(WireModel):
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

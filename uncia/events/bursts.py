@@ -1,4 +1,4 @@
-"""Events about one burst: the frames that one trigger of one camera took, and what they show together."""
+"""Events about bursts. A burst is the frames of one trigger of one camera, with one verdict on all of them."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -21,7 +21,7 @@ class BurstCategory(StrEnum):
 
 
 class BurstStatus(StrEnum):
-    """How settled a verdict is. `superseded` retires a burst id for good and names its successor, if it has one."""
+    """State of a verdict. `superseded` is the last state of a burst id; `superseded_by` names its successor, if any."""
 
     PROVISIONAL = "provisional"
     FINAL = "final"
@@ -30,7 +30,7 @@ class BurstStatus(StrEnum):
 
 
 class CloseReason(StrEnum):
-    """What ended the burst."""
+    """Why the burst closed: all frames of its sequence arrived, later frames arrived, or none for a while (`idle`)."""
 
     SEQUENCE = "sequence"
     WATERMARK = "watermark"
@@ -38,7 +38,7 @@ class CloseReason(StrEnum):
 
 
 class JoinReason(StrEnum):
-    """Why a frame is in its burst: a function of the frames alone, not of their arrival."""
+    """Rule that put a frame into its burst. Depends on the frames only, not on their order of arrival."""
 
     FIRST = "first"
     SEQUENCE = "sequence"
@@ -57,7 +57,7 @@ class FrameBox(WireModel):
 
 
 class BurstFrame(WireModel):
-    """One frame of the burst, in the order of capture."""
+    """One frame of the burst; frames are listed in order of capture."""
 
     image_id: str
     upload_id: str
@@ -66,15 +66,17 @@ class BurstFrame(WireModel):
     captured_at: LocalTime
     sequence: int | None = None
     joined: JoinReason | None = Field(
-        default=None, description="what ties it to the frames before it; `first` for the earliest"
+        default=None, description="rule that joined it to the frames before it; `first` for the earliest frame"
     )
     uploaded_at: UtcTime
     predicted_at: UtcTime
-    top: ClassScore | None = Field(default=None, description="the frame's best class")
+    top: ClassScore | None = Field(default=None, description="class with the highest score in this frame")
     rejection: Rejection | None = None
-    deciding: bool = Field(default=False, description="the verdict rests on this frame")
-    box: Box | None = Field(default=None, description="where the verdict's class was seen best in this frame")
-    score: float | None = Field(default=None, description="the verdict's class in this frame, best window")
+    deciding: bool = Field(default=False, description="the verdict is based on this frame")
+    box: Box | None = Field(
+        default=None, description="window with the highest score of the verdict's class in this frame"
+    )
+    score: float | None = Field(default=None, description="score of the verdict's class in that window")
     category: BurstCategory | None = Field(default=None, description="what this frame shows by itself")
     animal_probability: float | None = Field(
         default=None, ge=0, le=1, description="calibrated probability that an animal is in this frame"
@@ -94,7 +96,7 @@ class CropReference(WireModel):
 
 
 class TaxonVerdict(WireModel):
-    """What the burst shows, or one of several things that it shows."""
+    """One taxon in the burst, with its combined score over all frames."""
 
     taxon: str
     label: str
@@ -107,20 +109,20 @@ class TaxonVerdict(WireModel):
         default=None,
         ge=0,
         le=1,
-        description="calibrated probability that it is there; None where no calibration is known",
+        description="calibrated probability that the taxon is present; absent without a calibration",
     )
-    threshold: float | None = Field(default=None, description="the calibrated threshold that decided; focus taxa only")
-    certain: bool = Field(description="False: uncertain, below the calibrated threshold or without one")
+    threshold: float | None = Field(default=None, description="calibrated threshold that was applied; focus taxa only")
+    certain: bool = Field(description="false: below the calibrated threshold, or there is none")
     focus: bool = False
 
 
 class BurstResolved(Event):
-    """The verdict on one burst. Key: `burst_id`; partition: its camera's. Readers keep the highest `revision`."""
+    """The verdict on one burst. Key: `burst_id`; partition: its camera's. Consumers keep the highest `revision`."""
 
     topic: ClassVar[str] = "camera.burst.resolved.v1"
 
     burst_id: str
-    revision: PositiveInt = Field(description="rises with every event of this burst id")
+    revision: PositiveInt = Field(description="increases with every event of this burst id")
     status: BurstStatus
     station: str
     camera: str
@@ -129,10 +131,11 @@ class BurstResolved(Event):
     ended_at: LocalTime
     frames: BoundedTuple[BurstFrame] = ()
     frames_left_out: PositiveInt | None = Field(
-        default=None, description="so many more frames are in the burst; listed, they would make the event too large"
+        default=None,
+        description="number of frames of the burst that are not in `frames`, because the event would be too large",
     )
-    expected_frames: int | None = Field(default=None, description="m of `n of m`, where the camera says it")
-    unreadable: NonNegativeInt = Field(default=0, description="how many of the frames were rejected")
+    expected_frames: int | None = Field(default=None, description="m of `n of m`, when the camera records it")
+    unreadable: NonNegativeInt = Field(default=0, description="number of rejected frames")
     category: BurstCategory | None = Field(
         default=None, description="None: no frame could be read, or no detector is installed"
     )
@@ -150,37 +153,37 @@ class BurstResolved(Event):
         default=None, description="true: a person is in the burst, and no crop of it is published"
     )
     fusion: str | None = Field(default=None, description="`name@digest` of the weights that decided the category")
-    verdict: TaxonVerdict | None = Field(default=None, description="None: no frame could be classified")
-    taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="everything seen, the verdict first")
-    rule: str = Field(description="the ensemble rule and its version, e.g. `log-odds/1`")
-    models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that answered")
+    verdict: TaxonVerdict | None = Field(default=None, description="absent: no frame could be classified")
+    taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="all taxa in the burst, the verdict first")
+    rule: str = Field(description="ensemble rule and its version, e.g. `log-odds/1`")
+    models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that classified a frame")
     settings: str = Field(description="digest of the burst settings")
     closed_by: CloseReason | None = None
-    closed_at: UtcTime | None = Field(default=None, description="the moment, in log time, at which it closed")
+    closed_at: UtcTime | None = Field(default=None, description="log time at which the burst closed")
     superseded_by: str | None = Field(
         default=None,
-        description="the burst id that holds these frames now; None in a superseded burst whose photographs "
-        "belong to another camera now",
+        description="id of the burst that now contains these frames; absent from a superseded burst whose photographs "
+        "moved to another camera",
     )
     supersedes: tuple[str, ...] = ()
-    split_from: str | None = Field(default=None, description="the burst that these frames were a part of")
-    changes: tuple[str, ...] = Field(default=(), description="what a revision changed, in words")
+    split_from: str | None = Field(default=None, description="id of the burst that previously contained these frames")
+    changes: tuple[str, ...] = Field(default=(), description="what the revision changed, as text")
     flags: tuple[str, ...] = Field(
         default=(),
-        description="`mixed-models`, `two-cameras`, `late`, `clock-jump`, and marks of later stages, "
+        description="`mixed-models`, `two-cameras`, `late`, `clock-jump`, and flags of later stages, "
         "e.g. a static object",
     )
 
     @property
     def frame_count(self) -> int:
-        """All frames of the burst, listed or not."""
+        """Number of frames of the burst, including those that are not listed."""
         return len(self.frames) + (self.frames_left_out or 0)
 
     def truncated_to(self, most_bytes: int) -> "BurstResolved":
-        """The same in at most so many bytes, frames left out where it has to be.
+        """Return the event in at most `most_bytes` bytes, omitting as many frames as necessary.
 
-        The deciding frames are listed first of all, then the first and the last, then the others in order of capture.
-        A function of the event alone.
+        Deciding frames have priority, then the first and the last, then the others in order of capture. The result
+        depends on the event only.
         """
         if len(self.to_bytes()) <= most_bytes:
             return self
@@ -201,7 +204,7 @@ class BurstResolved(Event):
 
 
 class FrameLate(Event):
-    """A frame came after its burst could still be revised. Key: `camera`. It is in a burst of its own now."""
+    """A frame that arrived after the allowed lateness of its burst, and became a burst of its own. Key: `camera`."""
 
     topic: ClassVar[str] = "camera.frame.late.v1"
 
@@ -210,7 +213,9 @@ class FrameLate(Event):
     station: str
     camera: str
     captured_at: LocalTime = Field(description="by the camera's clock")
-    arrived_at: UtcTime = Field(description="log time at which it was read")
-    missed_burst_id: str = Field(description="the burst that spans its capture time and is past revising")
+    arrived_at: UtcTime = Field(description="log time of the frame's prediction")
+    missed_burst_id: str = Field(
+        description="id of the burst that includes its capture time but can no longer be revised"
+    )
     late_s: float = Field(ge=0, description="seconds of log time since that burst closed")
-    burst_id: str = Field(description="the burst that it stands in now")
+    burst_id: str = Field(description="id of the burst that contains the frame")

@@ -1,4 +1,4 @@
-"""Time passing, as an event."""
+"""Clock ticks: the progress of log time, as an event."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ from uncia.events.base import Event, UtcTime
 
 
 class ClockTicked(Event):
-    """Log time has reached `now` in this partition, once everything before `position` was read.
+    """Log time has reached `now` in this partition, after all messages before `position`.
 
-    A tick only reveals that time passed; the moment at which it is read decides nothing. A burst closes at its own
-    deadline, so that a replay of the log, with other ticks or none, closes the same bursts at the same times.
+    The time at which a tick is read has no effect. A burst closes at its own deadline, so that a replay of the log,
+    with different ticks or none, closes the same bursts at the same times.
     """
 
     topic: ClassVar[str] = "camera.clock.ticked.v1"
@@ -19,6 +19,6 @@ class ClockTicked(Event):
     partition: NonNegativeInt
     now: UtcTime
     position: NonNegativeInt = Field(
-        description="end offset of `camera.image.predicted.v1` in this partition when the tick was made: the tick "
-        "applies after every message before it"
+        description="end offset of `camera.image.predicted.v1` in this partition when the tick was written: the tick "
+        "applies after all messages before this offset"
     )

@@ -1,4 +1,4 @@
-"""Whether a camera's clock can be trusted."""
+"""Assessments of the cameras' clocks."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -9,7 +9,7 @@ from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
 
 
 class ClockVerdict(StrEnum):
-    """The assessment of a clock; `unknown` while there is too little evidence."""
+    """The assessment of a clock; `unknown` when there is too little evidence."""
 
     OK = "ok"
     SUSPICIOUS = "suspicious"
@@ -18,30 +18,32 @@ class ClockVerdict(StrEnum):
 
 
 class ClockReason(WireModel):
-    """One reason against the clock, and how often it was seen."""
+    """One reason to doubt the clock, and how often it was observed."""
 
     code: str = Field(
         description="stable: year-reset, ahead, behind, backwards, set-back, factory-time, outside-deployments, zone, "
         "stated-zone, sun, two-cameras, long-ago, no-exif"
     )
-    weight: ClockVerdict = Field(description="the verdict that it leads to by itself; `ok` for a mere hint")
-    text: str = Field(description="for people; never contains a position")
-    occasions: NonNegativeInt = Field(description="how many of the last occasions show it")
-    of: NonNegativeInt = Field(description="how many occasions could have shown it")
+    weight: ClockVerdict = Field(description="verdict that this reason alone would cause; `ok` for a hint")
+    text: str = Field(description="explanation for people; never contains a position")
+    occasions: NonNegativeInt = Field(description="number of recent triggers that show it")
+    of: NonNegativeInt = Field(description="number of recent triggers that were checked for it")
 
 
 class ClockEvidence(WireModel):
-    """The amount of evidence behind an assessment. An occasion is a trigger: frames of one burst count once."""
+    """The amount of evidence behind an assessment. An occasion is one trigger of the camera: a burst counts once."""
 
-    frames: NonNegativeInt = Field(description="all frames of the camera so far")
-    occasions: NonNegativeInt = Field(description="recent occasions that are kept, at most 64")
-    arrival: NonNegativeInt = Field(description="of these, compared with the time of the upload")
-    order: NonNegativeInt = Field(description="of these, with the camera's own numbers")
-    sun: NonNegativeInt = Field(description="of these, the infrared light with the sun")
+    frames: NonNegativeInt = Field(description="number of frames of the camera so far")
+    occasions: NonNegativeInt = Field(description="number of recent triggers that are stored, at most 64")
+    arrival: NonNegativeInt = Field(description="triggers whose capture time was compared with the upload time")
+    order: NonNegativeInt = Field(description="triggers that the camera numbered, which gives their order")
+    sun: NonNegativeInt = Field(
+        description="triggers at which the infrared illuminator was compared with the sun's elevation"
+    )
 
 
 class ClockJudged(Event):
-    """The verdict on one camera's clock. Key: `camera`. Published again when the verdict or its reasons change."""
+    """The assessment of one camera's clock. Key: `camera`. Published again when the verdict or its reasons change."""
 
     topic: ClassVar[str] = "camera.clock.judged.v1"
 
@@ -50,10 +52,11 @@ class ClockJudged(Event):
     reasons: BoundedTuple[ClockReason] = ()
     offset_s: float | None = Field(
         default=None,
-        description="what has to be subtracted from the clock's times to set them right, in seconds, where that is "
-        "known: above 0, the clock is ahead",
+        description="error of the clock in seconds, if known, to subtract from capture times; positive: it is ahead",
     )
-    evidence: ClockEvidence = Field(description="at the time of the assessment")
-    last_capture: LocalTime | None = Field(default=None, description="the camera's own clock, at the newest upload")
-    last_upload: UtcTime | None = Field(default=None, description="the store's clock")
-    judged_at: UtcTime = Field(description="log time of the frame that decided it")
+    evidence: ClockEvidence = Field(description="evidence at the time of the assessment")
+    last_capture: LocalTime | None = Field(
+        default=None, description="capture time of the newest upload, by the camera's clock"
+    )
+    last_upload: UtcTime | None = Field(default=None, description="time of the newest upload, by the store's clock")
+    judged_at: UtcTime = Field(description="log time of the frame that changed the assessment")

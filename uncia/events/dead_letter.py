@@ -1,4 +1,7 @@
-"""What could not be processed, ever: the topic carries the original bytes, the headers say why; and who settled it."""
+"""Dead letters: messages that can never be processed, and what an operator did with them.
+
+Value and key of a dead letter are those of the original message; its headers contain the reason.
+"""
 
 import traceback
 from collections.abc import Iterable
@@ -14,18 +17,18 @@ from uncia.events.base import Event, UtcTime
 _PREFIX = "__connect.errors."
 
 TRUNCATED_FROM = "uncia.truncated-from"
-"""Header: the value is only the beginning of the original, which had so many bytes."""
+"""Header of a truncated value: the size of the original in bytes."""
 
 RETRIES = "uncia.retries"
-"""Header of a message that was sent back from the dead letters: how often."""
+"""Header of a retried message: the number of retries."""
 
 _MOST = {"exception.message": 1000, "exception.stacktrace": 4000}
-"""Characters; the end of a stack trace says more than its beginning."""
+"""Maximum length in characters. Stack traces keep their end, which names the error."""
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """The headers of a dead letter, named as Kafka Connect names them. Value and key are the original's."""
+    """The headers of a dead letter, with the names of Kafka Connect."""
 
     topic: str
     partition: int
@@ -44,12 +47,12 @@ class DeadLetter:
     def of(
         cls, error: PermanentError, *, topic: str, partition: int, offset: int, stage: str, worker: str = ""
     ) -> "DeadLetter":
-        """Describe a message that failed for good."""
+        """Describe a message that failed with a permanent error."""
         trace = "".join(traceback.format_exception(error)) if error.__traceback__ else ""
         return cls(topic, partition, offset, stage, error.reason, str(error), worker, _step(error), trace)
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """The headers to send in addition to the original's own; unknown values are left out."""
+        """The headers to send in addition to those of the original; without empty values."""
         named = {
             "topic": self.topic,
             "partition": str(self.partition),
@@ -65,8 +68,8 @@ class DeadLetter:
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> "DeadLetter":
-        """Read them back; what is absent is empty."""
-        # The last one wins: the original may already carry headers of an earlier failure.
+        """Decode the headers; missing ones become empty strings, or -1 for numbers."""
+        # The last one counts: the original can already have headers of an earlier failure.
         found = {
             name.removeprefix(_PREFIX): (value or b"").decode(errors="replace")
             for name, value in headers
@@ -86,40 +89,39 @@ class DeadLetter:
 
 
 def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """A dead letter's headers without those that describe the failure: the original's own, and `RETRIES`."""
+    """Return the headers of the original message and `RETRIES`, without those that describe the failure."""
     return [(name, value) for name, value in headers if not name.startswith(_PREFIX) and name != TRUNCATED_FROM]
 
 
 def header_number(headers: Iterable[tuple[str, bytes]], name: str) -> int | None:
-    """A header's value as a number; None where it is absent or is none."""
+    """Return a header's value as a number; None when the header is missing or not a number."""
     found = [value for header, value in headers if header == name]
     number = _number((found[-1] or b"").decode(errors="replace")) if found else -1
     return number if number >= 0 else None
 
 
 class Settlement(StrEnum):
-    """What became of a dead letter."""
+    """What an operator did with a dead letter."""
 
     RETRIED = "retried"
     DROPPED = "dropped"
 
 
 class DeadLetterSettled(Event):
-    """An operator has dealt with a dead letter. Key: `letter`."""
+    """An operator has retried or dropped a dead letter. Key: `letter`."""
 
     topic: ClassVar[str] = "uncia.dead-letter.settled.v1"
 
     letter: str = Field(description="`<partition>:<offset>` of the dead letter in `uncia.dead-letter.v1`")
     written_at: UtcTime = Field(
-        description="when that letter was written: tells it from one of the same id in a topic that was made anew"
+        description="when the dead letter was written; distinguishes it from one with the same id after the topic was "
+        "deleted and created again"
     )
     settlement: Settlement
     settled_at: UtcTime
-    retries: NonNegativeInt = Field(
-        default=0, description="how often the message has been sent back, this time included"
-    )
+    retries: NonNegativeInt = Field(default=0, description="number of retries of the message, including this one")
     sent_to: str | None = Field(
-        default=None, description="where a retried message went: `<topic>:<partition>:<offset>`"
+        default=None, description="destination of a retried message: `<topic>:<partition>:<offset>`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where, when and how a camera stands: one deployment, after Camtrap DP (https://camtrap-dp.tdwg.org/data/)."""
+"""Deployments of cameras, as defined by Camtrap DP (https://camtrap-dp.tdwg.org/data/)."""
 
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
@@ -11,9 +11,9 @@ from uncia.events.images import Trigger
 
 
 class Sensitivity(StrEnum):
-    """How coarsely a position may be shown to readers without a need for the exact one.
+    """Precision at which a position may be shown to people who do not need the exact one.
 
-    The steps are those of Chapman, "Current Best Practices for Generalizing Sensitive Species Occurrence Data" (GBIF,
+    The levels are those of Chapman, "Current Best Practices for Generalizing Sensitive Species Occurrence Data" (GBIF,
     2020): about 1 km, about 10 km, withheld.
     """
 
@@ -30,29 +30,47 @@ Seconds = Annotated[float, Field(allow_inf_nan=False, le=10 * 366 * 86400)]
 
 
 class DeploymentChanged(Event):
-    """A deployment as it was loaded last. Key: `deployment_key`, one per camera and deployment.
+    """A deployment as last loaded. Key: `deployment_key`, one per camera and deployment.
 
-    Holds an exact position: for internal readers only. Neither its text form nor its errors show the position.
+    Contains the exact position: for internal consumers only. Neither `repr` nor validation errors show the position.
     """
 
     topic: ClassVar[str] = "camera.deployment.changed.v1"
 
     deployment_id: Name = Field(min_length=1)
     camera: Name = Field(min_length=1, description="`<station>/<camera>`")
-    start: Moment = Field(description="first moment, with the offset that was written")
-    end: Moment | None = Field(default=None, description="the moment after the last; none while it stands")
-    utc_offset_minutes: int = Field(ge=-840, le=840, description="what the camera's clock is ahead of UTC")
+    start: Moment = Field(description="start of the deployment, with the UTC offset of the source")
+    end: Moment | None = Field(
+        default=None, description="end of the deployment, exclusive; absent while the camera is deployed"
+    )
+    utc_offset_minutes: int = Field(
+        ge=-840, le=840, description="UTC offset of the camera's clock, in minutes; positive east of Greenwich"
+    )
     latitude: float = Field(ge=-90, le=90, repr=False, description="degrees, WGS 84; exact, hence secret")
     longitude: float = Field(ge=-180, le=180, repr=False, description="degrees, WGS 84; exact, hence secret")
     coordinate_uncertainty_m: float | None = Field(default=None, gt=0, description="metres")
-    sensitivity: Sensitivity = Field(default=Sensitivity.HIGH, description="how coarsely the position may be shown")
-    capture_method: Trigger | None = Field(default=None, description="the only way in which the camera fires, if so")
-    burst_gap_s: Seconds | None = Field(default=None, gt=0, description="overrides UNCIA_BURST_GAP_S here")
-    burst_idle_s: Seconds | None = Field(default=None, gt=0, description="overrides UNCIA_BURST_IDLE_S here")
-    burst_lateness_s: Seconds | None = Field(default=None, ge=0, description="overrides UNCIA_BURST_LATENESS_S here")
-    event_gap_s: Seconds | None = Field(default=None, gt=0, description="bursts further apart belong to two events")
+    sensitivity: Sensitivity = Field(
+        default=Sensitivity.HIGH, description="precision at which the position may be shown"
+    )
+    capture_method: Trigger | None = Field(
+        default=None, description="trigger type of all captures, when the camera has only one"
+    )
+    burst_gap_s: Seconds | None = Field(
+        default=None, gt=0, description="overrides UNCIA_BURST_GAP_S for this deployment"
+    )
+    burst_idle_s: Seconds | None = Field(
+        default=None, gt=0, description="overrides UNCIA_BURST_IDLE_S for this deployment"
+    )
+    burst_lateness_s: Seconds | None = Field(
+        default=None, ge=0, description="overrides UNCIA_BURST_LATENESS_S for this deployment"
+    )
+    event_gap_s: Seconds | None = Field(
+        default=None, gt=0, description="bursts that are further apart, in seconds, belong to different events"
+    )
     independence_gap_s: Seconds | None = Field(
-        default=None, gt=0, description="events of a taxon further apart count as independent"
+        default=None,
+        gt=0,
+        description="events of a taxon that are further apart, in seconds, are independent detections",
     )
 
     @model_validator(mode="after")
@@ -63,21 +81,21 @@ class DeploymentChanged(Event):
 
     @property
     def message_key(self) -> bytes:
-        """The key of its message."""
+        """The message key of this event."""
         return deployment_key(self.camera, self.deployment_id)
 
     @property
     def zone(self) -> timezone:
-        """The zone that the camera's clock is set to."""
+        """The UTC offset of the camera's clock, as a time zone."""
         return timezone(timedelta(minutes=self.utc_offset_minutes))
 
     def covers(self, time: datetime) -> bool:
-        """Whether the camera stood here then. A time without offset is read on the camera's own clock."""
+        """Return whether the deployment includes `time`. A naive time is taken as one of the camera's clock."""
         moment = time.replace(tzinfo=self.zone) if time.tzinfo is None else time
         return self.start <= moment and (self.end is None or moment < self.end)
 
     def public_position(self) -> tuple[float, float] | None:
-        """Latitude and longitude, rounded as the sensitivity requires; None where it must be withheld."""
+        """Return latitude and longitude, rounded as the sensitivity requires; None when they must be withheld."""
         if self.sensitivity is Sensitivity.HIGH:
             return None
         if self.sensitivity is Sensitivity.NONE:
@@ -87,8 +105,8 @@ class DeploymentChanged(Event):
 
 
 def deployment_key(camera: str, deployment_id: str) -> bytes:
-    """`camera|deployment`: a camera has several deployments over time, and compaction keeps the last message of each.
+    """Return the message key `camera|deployment`: compaction keeps the last message of each deployment of a camera.
 
-    A bar within the deployment's id is escaped, so that the last bar always divides.
+    A `|` in the deployment's id is escaped, so that the last `|` of the key is always the separator.
     """
     return f"{camera}|{deployment_id.replace('%', '%25').replace('|', '%7C')}".encode()

@@ -1,4 +1,4 @@
-"""Events about one photograph: it was stored; it was classified or rejected."""
+"""Events about photographs: uploaded, then predicted or rejected."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -10,58 +10,58 @@ from uncia.events.detections import DetectionResult
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 RECONCILE_SOURCE = "uncia:reconcile"
-"""`eventSource` of the S3 event notifications that `uncia reconcile` writes; a store writes its own name there."""
+"""`eventSource` of the S3 event notifications that `uncia reconcile` writes; stores write their own name."""
 
 
 OBJECT_CHANGED = "object-changed"
-"""Rejection reason: the object no longer holds the content that was announced. Nothing of its present content is in the
-event; that content is announced by itself."""
+"""Rejection reason: the object was overwritten after its notification. The event describes nothing of the new content,
+which has its own notification."""
 
 OBJECT_MOVED = "object-moved"
-"""Rejection reason: the object is gone, and the same content stands under another camera's key."""
+"""Rejection reason: the object was deleted, and the same content is stored under a key of another camera."""
 
 WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED})
-"""Rejection reasons that say of an upload that it shows nothing (any more): its frame belongs to no burst."""
+"""Rejection reasons that withdraw an upload: its frame is removed from its burst."""
 
 
 class Lane(StrEnum):
-    """Which way a photograph takes to its answer: what was taken just now goes before what was taken long ago."""
+    """Priority of a photograph: recently taken photographs (`live`) are predicted before old ones (`backfill`)."""
 
     LIVE = "live"
     BACKFILL = "backfill"
 
 
 class ImageUploaded(Event):
-    """One stored photograph, from its notification: no byte of it has been read yet. Key: `camera`.
+    """One stored photograph, as its notification describes it, before its content is read. Key: `camera`.
 
-    The event has two topics, one per lane: `uncia.topics.UPLOAD_TOPICS`.
+    The event is on two topics, one for each lane: `uncia.topics.UPLOAD_TOPICS`.
     """
 
     topic: ClassVar[str] = "camera.image.uploaded.v1"
 
     upload_id: Name
     station: Name
-    camera: Name = Field(description="`<station>/<camera>`: unique in the whole system; the key of all camera topics")
+    camera: Name = Field(description="`<station>/<camera>`, unique in the system; message key of all camera topics")
     bucket: Name
     key: Name
     etag: Name
-    version_id: Name | None = Field(
-        default=None, description="the store's id of this version of the object, in a versioned bucket"
-    )
+    version_id: Name | None = Field(default=None, description="version id of the object, in a versioned bucket")
     size: NonNegativeInt = Field(description="bytes")
-    uploaded_at: UtcTime = Field(description="when the store took it, by the store's clock")
+    uploaded_at: UtcTime = Field(description="when the object was stored, by the store's clock")
     announced_at: UtcTime = Field(description="when intake read the notification")
     moved_to: str | None = Field(
         default=None,
-        description="the object is gone, and the same content is under this key of another camera: "
-        "answered with object-moved, unless the object is there after all",
+        description="set when the object was deleted and the same content is stored under this key of another camera: "
+        "the upload is rejected with object-moved, unless the object exists",
     )
     announced_by: str = Field(default="notification", description="`notification` or `reconcile`")
-    lane: Lane = Field(default=Lane.LIVE, description="`live`, or `backfill` for what was taken long ago")
+    lane: Lane = Field(
+        default=Lane.LIVE, description="`live`, or `backfill` for photographs that were taken long before their upload"
+    )
 
 
 class Trigger(StrEnum):
-    """Why the camera fired. Motion and time-lapse never share a burst."""
+    """Type of trigger. A burst never contains both motion and time-lapse frames."""
 
     MOTION = "motion"
     TIME_LAPSE = "time-lapse"
@@ -70,8 +70,8 @@ class Trigger(StrEnum):
 
 
 class CaptureTimeSource(StrEnum):
-    """Where the capture time was read, best first: the photograph itself (EXIF, its maker note), the object's key
-    (in it a file's name or time), the upload. `time_origin` says it exactly."""
+    """Source of the capture time, best first: the photograph (EXIF or maker note), the object key (a file name or file
+    time in it), or the time of the upload. `time_origin` is more precise."""
 
     EXIF = "exif"
     KEY = "key"
@@ -79,37 +79,38 @@ class CaptureTimeSource(StrEnum):
 
 
 class Capture(WireModel):
-    """What the camera says of the photograph."""
+    """Metadata that the camera recorded with the photograph."""
 
-    time: LocalTime = Field(description="the camera's own clock, without offset, as EXIF has it; to the millisecond")
+    time: LocalTime = Field(description="by the camera's clock, without a UTC offset, as in EXIF; to the millisecond")
     time_source: CaptureTimeSource
     time_origin: str | None = Field(
         default=None,
-        description="exactly where `time` was read, best first: `date-time-original`, `date-time-digitized`, "
-        "`maker-note`, `date-time`, `file-name`, `file-time` (the file's modification time, as the gateway saw it), "
-        "`key`, `upload`; more may come",
+        description="precise source of `time`, best first: `date-time-original`, `date-time-digitized`, "
+        "`maker-note`, `date-time`, `file-name`, `file-time` (the file's modification time, which the gateway sends), "
+        "`key`, `upload`; values may be added",
     )
     utc_offset_minutes: int | None = Field(
         default=None,
-        description="minutes ahead of UTC that EXIF states with the time (`OffsetTimeOriginal`); never applied to "
-        "`time`",
+        description="UTC offset in EXIF (`OffsetTimeOriginal`), in minutes; never applied to `time`",
     )
     trigger: Trigger = Trigger.UNKNOWN
     sequence: PositiveInt | None = Field(default=None, description="n of `n of m`")
     sequence_length: PositiveInt | None = Field(default=None, description="m of `n of m`")
-    event_number: NonNegativeInt | None = Field(default=None, description="the camera's own count of triggers")
+    event_number: NonNegativeInt | None = Field(
+        default=None, description="event number that the camera records: it counts its triggers"
+    )
     make: FreeText | None = None
     model: FreeText | None = None
     serial: FreeText | None = None
     temperature_c: float | None = None
-    infrared: bool | None = Field(default=None, description="the infrared illuminator was on")
-    width: PositiveInt | None = Field(default=None, description="pixels of the stored photograph")
+    infrared: bool | None = Field(default=None, description="whether the infrared illuminator was on")
+    width: PositiveInt | None = Field(default=None, description="pixels")
     height: PositiveInt | None = None
-    warnings: tuple[FreeText, ...] = Field(default=(), description="what was odd in the metadata, in words")
+    warnings: tuple[FreeText, ...] = Field(default=(), description="irregularities in the metadata, as text")
 
 
 class ClassScore(WireModel):
-    """One class and its score: the best window's probability, and where that window is."""
+    """One class, its probability in the best window, and that window."""
 
     index: NonNegativeInt
     label: str
@@ -120,7 +121,7 @@ class ClassScore(WireModel):
 
 
 class FocusScore(WireModel):
-    """A focus taxon of the station, decided by its own calibrated threshold."""
+    """A focus taxon of the station, with its calibrated threshold."""
 
     taxon: str
     label: str
@@ -138,47 +139,47 @@ class Prediction(WireModel):
     """The output of one model version for one photograph."""
 
     model: str
-    version: str = Field(description="the version that Triton says answered")
-    label_set: str = Field(description="`<name>@<digest>` of the label set that gives the vector its meaning")
-    settings: str = Field(description="digest of everything else that shaped the answer (frame, focus, thresholds)")
+    version: str = Field(description="model version in Triton's response")
+    label_set: str = Field(description="`<name>@<digest>` of the label set that defines the classes of the vectors")
+    settings: str = Field(description="digest of all other inputs of the prediction (frame, focus taxa, thresholds)")
     asked_at: UtcTime
-    inference_ms: float = Field(ge=0, description="from request to answer, waiting included")
-    whole: ClassVector = Field(description="the whole frame")
-    windows: ClassVector = Field(description="for each class its best window")
-    top: BoundedTuple[ClassScore] = Field(description="the best classes by window, best first")
-    focus: BoundedTuple[FocusScore] = Field(default=(), description="every focus taxon, present or not")
+    inference_ms: float = Field(ge=0, description="from request to response, including queueing")
+    whole: ClassVector = Field(description="probabilities for the whole frame")
+    windows: ClassVector = Field(description="for each class, the highest probability of any window")
+    top: BoundedTuple[ClassScore] = Field(description="classes with the highest score in any window, best first")
+    focus: BoundedTuple[FocusScore] = Field(default=(), description="all focus taxa of the station, present or not")
 
 
 class Rejection(WireModel):
-    """Why there is no prediction."""
+    """The reason why a photograph has no prediction."""
 
     reason: Name = Field(
         description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...; "
-        "object-changed and object-moved withdraw the upload: it belongs to no burst"
+        "object-changed and object-moved withdraw the upload, which then belongs to no burst"
     )
     message: FreeText
 
 
 class ImagePredicted(Event):
-    """The answer to one upload: exactly one of `prediction` and `rejection`. Key: `camera`."""
+    """The result of one upload: exactly one of `prediction` and `rejection`. Key: `camera`."""
 
     topic: ClassVar[str] = "camera.image.predicted.v1"
 
     upload_id: Name
-    image_id: Name = Field(description="camera and content; of the upload id where the content could not be read")
+    image_id: Name = Field(
+        description="derived from camera and content, or from the upload id when the content could not be read"
+    )
     station: Name
     camera: Name
     bucket: Name
     key: Name
     etag: Name
-    version_id: Name | None = Field(
-        default=None, description="the store's id of the version that was announced, in a versioned bucket"
-    )
+    version_id: Name | None = Field(default=None, description="version id in the notification, in a versioned bucket")
     size: NonNegativeInt
     sha256: Name | None = None
     uploaded_at: UtcTime
     predicted_at: UtcTime
-    lane: Lane = Field(default=Lane.LIVE, description="the lane on which it was answered")
+    lane: Lane = Field(default=Lane.LIVE, description="lane on which the upload was processed")
     capture: Capture
     prediction: Prediction | None = None
     detection: DetectionResult | None = Field(

@@ -1,7 +1,7 @@
-"""JSON Schemas of all events, each under a name of its own, made from the wire models.
+"""JSON Schemas of all events, generated from the wire models, each with a unique name.
 
-They keep to what JSON Schema draft 7 and draft 2020-12 share, so that validators and code generators of either read
-them alike. A field is required where every version of its event has had it; none is ever written as null.
+They use only what JSON Schema draft 7 and draft 2020-12 have in common, so that validators and code generators of both
+interpret them in the same way. A field is required when every version of its event has had it; no field is ever null.
 """
 
 from collections.abc import Iterable
@@ -13,32 +13,32 @@ REFERENCE = "#/components/schemas/{model}"
 
 
 def schemas(events: Iterable[type[Event]]) -> dict[str, Any]:
-    """Every event and every value inside one, by name; references lead to `#/components/schemas`."""
+    """Return the schemas of the events and of the values in them, by name; references have the form `REFERENCE`."""
     found: dict[str, Any] = {}
     for event in events:
         schema = event.model_json_schema(mode="validation", ref_template=REFERENCE)
         parts = schema.pop("$defs", {})
         name_of_topic = f"{event.__name__}Topic"
-        # An enumeration of one value: generators for Python write a `const` down as no Python (Modelina 5.10).
+        # An enumeration of one value, because Modelina 5.10 generates invalid Python from a `const`.
         parts[name_of_topic] = {
             "type": "string",
             "enum": [event.topic],
-            "description": "The topic's name, and with it the major version.",
+            "description": "The name of the topic, including the major version.",
         }
         schema["properties"] = {"event": {"$ref": REFERENCE.format(model=name_of_topic)}, **schema["properties"]}
         schema["required"] = ["event", *schema.get("required", ())]
         for name, part in {event.__name__: schema, **parts}.items():
             cleaned = {"title": name, **_cleaned(part)}
             if found.setdefault(name, cleaned) != cleaned:
-                raise ValueError(f"two schemas are called {name}")
+                raise ValueError(f"two schemas have the name {name}")
     return dict(sorted(found.items()))
 
 
 def _cleaned(node: Any) -> Any:
-    """Without the titles that repeat a field's name, without nulls, and without defaults.
+    """Remove titles that repeat a field's name, nulls, and defaults.
 
-    A default is what our reader takes for a field that older events lack. Generators make initial values of them, and
-    Java that does not compile of an empty list.
+    A default is the value that our reader uses for a field that older events lack. Code generators would use it as an
+    initial value, and Java with an empty list as a default does not compile.
     """
     if isinstance(node, list):
         return [_cleaned(each) for each in node]

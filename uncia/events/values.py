@@ -22,17 +22,17 @@ Box = TypeAliasType(
                 "items": {"type": "number"},
                 "minItems": 4,
                 "maxItems": 4,
-                "description": "x, y, width, height as shares of the photograph's width and height, origin at the top "
+                "description": "x, y, width, height, relative to the photograph's width and height; origin at the top "
                 "left.",
             }
         ),
     ],
 )
-"""x, y, width, height as shares of the photograph's width and height, origin at the top left."""
+"""x, y, width, height, relative to the photograph's width and height; origin at the top left."""
 
 
 class ClassVector(WireModel):
-    """Probabilities of all classes, compactly: little-endian float16, base64. 1,000 classes take 2.7 KB."""
+    """Probabilities of all classes as little-endian float16 in base64; 1,000 classes take 2.7 KB."""
 
     length: PositiveInt
     f16: str
@@ -44,12 +44,12 @@ class ClassVector(WireModel):
         return cls(length=values.shape[0], f16=base64.b64encode(raw).decode())
 
     def unpack(self) -> "NDArray[np.float32]":
-        """The vector, float32, shape (classes,)."""
+        """Return the vector as float32 of shape (classes,)."""
         import numpy as np
 
         vector = np.frombuffer(base64.b64decode(self.f16), dtype="<f2").astype(np.float32)
         if vector.shape != (self.length,):
-            raise ValueError(f"class vector says {self.length} classes and holds {vector.shape[0]}")
+            raise ValueError(f"the class vector has {vector.shape[0]} values, but its length is {self.length}")
         return vector
 
 

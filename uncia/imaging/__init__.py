@@ -1,1 +1,1 @@
-"""Photographs: JPEG structure, EXIF, maker notes, capture times, and the frames that models see."""
+"""Photographs: JPEG structure, EXIF, maker notes, capture times, and the input frames of models."""

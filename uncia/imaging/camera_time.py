@@ -1,9 +1,8 @@
-"""Times as cameras and file names write them. Pure text in, a naive `datetime` of the camera's own clock out.
+"""Parses times in EXIF tags and file names into naive `datetime` values by the camera's clock. Pure functions.
 
-EXIF asks for `YYYY:MM:DD HH:MM:SS`; cameras and the software between them and us write other separators, ISO 8601,
-12-hour clocks, the day or the month in the other's place. Unambiguous forms are read and
-reported as unusual; ambiguous ones are refused, because a wrong time that goes unnoticed puts animals into the wrong
-night.
+EXIF requires `YYYY:MM:DD HH:MM:SS`; cameras and other software also write other separators, ISO 8601, 12-hour times,
+and day and month in either order. Unambiguous forms are parsed and reported as unusual. Ambiguous forms are rejected,
+because an unnoticed wrong time assigns animals to the wrong night.
 """
 
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 _LONGEST = 80
-"""Characters that are read; the standard's form has 19."""
+"""Maximum length of a parsed text in characters; the standard format has 19."""
 
 _EARLIEST_YEAR = 1970
 
@@ -32,29 +31,29 @@ _NAME_CLOCK = (
 )
 _IN_NAME = re.compile(rf"(?<!\d){_NAME_DATE}(?:[ T_.@-]{{0,3}}){_NAME_CLOCK}(?!\d)")
 _IMPORTERS_STAMP = re.compile(r"\d{14}[-_][A-Z][A-Z0-9_]{3}\d{4}$", re.IGNORECASE)
-"""A stamp in front of the camera's own file name (DCF: four characters, four digits): the time of an import."""
+"""A timestamp before the camera's file name (DCF: four characters, four digits), which is the time of an import."""
 
 
 class InvalidTimeError(ValueError):
-    """The text is no time, or one that cannot be known; the message says why."""
+    """The text is not a time, or an ambiguous one; the message contains the reason."""
 
 
 @dataclass(frozen=True)
 class ParsedTime:
-    """A time by the camera's own clock."""
+    """A time by the camera's clock."""
 
     moment: datetime
-    """Naive; with the fraction of a second where the text has one."""
+    """Naive; includes the fraction of a second, if any."""
     offset_minutes: int | None = None
-    """Minutes ahead of UTC, where the text states them. `moment` is not shifted by them."""
+    """UTC offset in the text, in minutes, if any. It is not applied to `moment`."""
     oddity: str | None = None
-    """What is unusual in how it was written, in words."""
+    """Deviations from the standard format, as text."""
     unsure: bool = False
-    """Whether it may mean another time: any other source is better."""
+    """True when the text could also mean another time: any other source has precedence."""
 
 
 def parse_camera_time(text: str) -> ParsedTime:
-    """Read a date and a time of day. Raises `InvalidTimeError`."""
+    """Parse a date and a time of day. Raises `InvalidTimeError`."""
     year, month, day, swapped, rest = _date(text[:_LONGEST].strip())
     hour, minute, second, fraction, contradiction, rest = _time_of_day(rest.lstrip(" \tT,_:-"))
     offset = _OFFSET.match(rest)
@@ -67,12 +66,12 @@ def parse_camera_time(text: str) -> ParsedTime:
 
 
 def _time_of_day(text: str) -> tuple[int, int, int, int, str | None, str]:
-    """Hour of 24, minute, second, microsecond, what contradicts itself in them, and the text that follows."""
+    """Return hour (0 to 23), minute, second, microsecond, contradictions as text, and the remaining text."""
     half = _HALF.match(text)
     text = text[half.end() :].lstrip() if half else text
     clock = _CLOCK.match(text)
     if clock is None:
-        raise InvalidTimeError("there is no time of day")
+        raise InvalidTimeError("the text contains no time of day")
     hour, minute, second = (int(part or 0) for part in (clock.group(1, 3, 4) if clock[1] else clock.group(6, 7, 8)))
     text = text[clock.end() :].strip()
     if half is None and (half := _HALF.match(text)) is not None:
@@ -86,16 +85,17 @@ def _time_of_day(text: str) -> tuple[int, int, int, int, str | None, str]:
 
 
 def parse_offset(text: str) -> int | None:
-    """Minutes ahead of UTC from an EXIF `OffsetTime` (`+05:45`, `-0330`, `Z`); None where it is none."""
+    """Parse an EXIF `OffsetTime` (`+05:45`, `-0330`, `Z`) as minutes; None when it is invalid."""
     found = _OFFSET.fullmatch(text.strip()[:20])
     return _minutes(found)
 
 
 def time_in_file_name(name: str) -> datetime | None:
-    """The time of capture in a file name: `IMG_20260514_213600.JPG`, `2026-05-14 21-36-00.jpg`, `20260514213600.jpg`.
+    """Parse the capture time in a file name, such as `IMG_20260514_213600.JPG` or `2026-05-14 21-36-00.jpg`.
 
-    Date and time of day to the second must both be there, valid and once: a serial number or a counter is no time.
-    A stamp in front of a camera's own file name (`20210531082538-RCNX0031`) is the time of an import, and is not read.
+    The name must contain exactly one valid date and time of day to the second, so that serial numbers and counters are
+    not mistaken for times. A timestamp before the camera's file name (`20210531082538-RCNX0031`) is the time of an
+    import and is ignored.
     """
     stem = name.rpartition("/")[2].rpartition("\\")[2][:200]
     stem = stem.rpartition(".")[0] or stem
@@ -120,7 +120,7 @@ def _named(found: re.Match[str]) -> datetime | None:
 
 
 def _date(text: str) -> tuple[int, int, int, str | None, str]:
-    """Year, month, day, what is odd about them, and the text that follows."""
+    """Return year, month, day, deviations as text, and the remaining text."""
     found = _YEAR_FIRST.match(text)
     if found is not None:
         year, month, day = (int(part) for part in (found.group(1, 3, 4) if found[1] else found.group(5, 6, 7)))
@@ -130,16 +130,16 @@ def _date(text: str) -> tuple[int, int, int, str | None, str]:
         return year, month, day, oddity, text[found.end() :]
     found = _YEAR_LAST.match(text)
     if found is None:
-        raise InvalidTimeError("there is no date with a year of four digits")
+        raise InvalidTimeError("the text contains no date with a four-digit year")
     first, second = int(found[1]), int(found[2])
     month, day, oddity = _month_and_day(second, first)
     return int(found[3]), month, day, oddity, text[found.end() :]
 
 
 def _month_and_day(second: int, first: int) -> tuple[int, int, str]:
-    """Of a date whose year is last; only where one of the two cannot be a month is it known which is which."""
+    """Return month and day of a date that ends with the year. The order is known only when one of them exceeds 12."""
     if first <= 12 and second <= 12 and first != second:
-        raise InvalidTimeError("day and month cannot be told apart")
+        raise InvalidTimeError("the order of day and month is ambiguous")
     return (
         (second, first, "the day is written first") if second <= 12 else (first, second, "the month is written first")
     )
@@ -147,9 +147,9 @@ def _month_and_day(second: int, first: int) -> tuple[int, int, str]:
 
 def _of_24(hour: int, half: str) -> int:
     if hour > 12:
-        return hour  # a 24-hour clock, whatever is marked besides
+        return hour  # a 24-hour time, despite the AM or PM mark
     if hour == 0 and half == "p":
-        raise InvalidTimeError("there is no 0 o'clock in the afternoon")
+        raise InvalidTimeError("the hour 0 with PM is invalid")
     return hour % 12 + (12 if half == "p" else 0)
 
 
@@ -159,7 +159,7 @@ def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int
     try:
         return datetime(year, month, day, hour, minute, second)
     except ValueError as error:
-        raise InvalidTimeError("no calendar has it") from error
+        raise InvalidTimeError("the date does not exist") from error
 
 
 def _minutes(found: re.Match[str] | None) -> int | None:

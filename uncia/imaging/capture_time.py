@@ -1,15 +1,15 @@
-"""When a photograph was taken: one order of sources, for the gateway, the stream and the recipes alike.
+"""Selects the capture time of a photograph. Gateway, workers and training use the same order of sources:
 
-    1. EXIF DateTimeOriginal     what EXIF calls the moment of capture
-    2. EXIF DateTimeDigitized    the same moment, with a digital camera
-    3. the maker note            never rewritten by software, but to the second
-    4. EXIF DateTime             the last change of the file; often the only time that a camera writes
-    5. the file's name           date and time of day, both valid
-    6. the file's time           when it was written, or copied: the last resort
+    1. EXIF DateTimeOriginal     the capture time according to EXIF
+    2. EXIF DateTimeDigitized    the same time for a digital camera
+    3. the maker note            never changed by software, but only to the second
+    4. EXIF DateTime             last change of the file; often the only time that a camera writes
+    5. the file name             with a valid date and time of day
+    6. the modification time     when the file was written or copied: the last resort
 
-Of the first four one that cannot be right (a clock that was never set, exactly New Year's midnight, a year beyond
-2100, a text that is written oddly) counts only where no other is better. Then it stays, since a wrong clock keeps a
-burst together still. Every choice but the first comes with a warning.
+An implausible time among the first four (a clock that was never set, exactly midnight on New Year, a year after 2100,
+an unusual format) is used only when no source has a better one. It is then still useful, because a wrong clock keeps
+bursts together. Every choice except the first adds a warning.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from uncia.imaging.exif import Exif, ExifTime, TimeTag
 from uncia.imaging.maker_notes import MakerNote
 
 FIRST_YEAR, LAST_YEAR = 2001, 2100
-"""Camera traps are younger; a clock that lost its battery begins again in 1970, 1980, 1999 or 2000."""
+"""First plausible year. Camera traps are newer; a clock that lost power restarts in 1970, 1980, 1999 or 2000."""
 
 
 class TimeOrigin(StrEnum):
-    """Exactly where a capture time was read. On the wire a plain string, since more may come."""
+    """Precise source of a capture time. In events it is a plain string, because values may be added."""
 
     DATE_TIME_ORIGINAL = "date-time-original"
     DATE_TIME_DIGITIZED = "date-time-digitized"
@@ -40,7 +40,7 @@ class TimeOrigin(StrEnum):
 EMBEDDED_ORIGINS = frozenset(
     (TimeOrigin.DATE_TIME_ORIGINAL, TimeOrigin.DATE_TIME_DIGITIZED, TimeOrigin.MAKER_NOTE, TimeOrigin.DATE_TIME)
 )
-"""Origins that are in the photograph's own bytes."""
+"""Sources in the content of the photograph."""
 
 _BY_TAG = {
     TimeTag.ORIGINAL: TimeOrigin.DATE_TIME_ORIGINAL,
@@ -51,19 +51,19 @@ _BY_TAG = {
 
 @dataclass(frozen=True)
 class CaptureTime:
-    """A capture time by the camera's own clock, and where it was read."""
+    """A capture time by the camera's clock, and its source."""
 
     time: datetime
     origin: TimeOrigin
     utc_offset_minutes: int | None = None
-    """The offset that EXIF states with the time; `time` is not shifted by it."""
+    """UTC offset in EXIF, in minutes. It is not applied to `time`."""
     warnings: tuple[str, ...] = ()
 
 
 def find_capture_time(exif: Exif, note: MakerNote | None, file_name: str) -> CaptureTime | None:
-    """The best time in the photograph or its file's name; None where neither has one.
+    """Return the best time in the photograph or its file name; None when neither contains one.
 
-    `exif.warnings` name the tags that could not be read; the warnings here are about the choice.
+    The warnings concern the choice of the source; `exif.warnings` names the tags that could not be read.
     """
     found = _in_photograph(exif, note)
     if found is not None:
@@ -81,7 +81,7 @@ def _in_photograph(exif: Exif, note: MakerNote | None) -> CaptureTime | None:
         candidates.insert(place, (TimeOrigin.MAKER_NOTE, ExifTime(TimeTag.ORIGINAL, note.time)))
     if not candidates:
         return None
-    # Sorting is stable: among equals the order of sources decides.
+    # Sorting is stable: equally plausible times keep the order of sources.
     origin, best = min(candidates, key=lambda candidate: _doubt(candidate[1]))
     warnings = []
     if origin is TimeOrigin.MAKER_NOTE:
@@ -107,7 +107,7 @@ def _stated(exif: Exif) -> tuple[ExifTime, ...]:
 
 
 def _doubt(stated: ExifTime) -> int:
-    """0 for a time that may be right; more for what is less likely."""
+    """Return 0 for a plausible time, and more for less plausible ones."""
     time = stated.time
     if not FIRST_YEAR <= time.year <= LAST_YEAR:
         return 3

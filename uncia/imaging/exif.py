@@ -1,8 +1,9 @@
-"""What a photograph's EXIF says. Raises nothing, believes nothing blindly, and does little whatever the bytes claim.
+"""Reads the EXIF tags that Uncia uses. Never raises on invalid data, checks every value, and does bounded work.
 
-A reader of our own, because the libraries read every tag and follow every pointer: 69 KB of directories that point at
-each other kept exifread busy for hours. Read here are two directories of each EXIF block, of each at most 512 entries,
-of each entry at most a few hundred bytes (a maker note: what its segment holds). Layout: TIFF 6.0 and EXIF 2.32.
+No library is used, because those available read every tag and follow every pointer: 69 KB of directories that refer to
+each other occupied exifread for hours. This module reads two directories of each EXIF block, at most 512 entries of
+each, and at most a few hundred bytes of each entry (maker notes: up to the end of their segment). Layout: TIFF 6.0 and
+EXIF 2.32.
 """
 
 import re
@@ -23,14 +24,14 @@ _MAX_TEXT = 200
 _MAKE, _MODEL, _EXIF_DIRECTORY, _MAKER_NOTE, _BODY_SERIAL = 0x010F, 0x0110, 0x8769, 0x927C, 0xA431
 _ASCII, _LONG, _IFD = 2, 4, 13
 _BYTES = (1, 7)
-"""BYTE, which some writers use, and UNDEFINED, which the standard asks for."""
+"""BYTE, which some software writes, and UNDEFINED, as the standard requires."""
 
 _NO_TIME = re.compile(r"[\s:0\-/.]*")
-"""Zeros, blanks, separators alone: how EXIF says that a time is unknown."""
+"""Only zeros, blanks and separators: an unknown time in EXIF."""
 
 
 class TimeTag(StrEnum):
-    """The EXIF tags that hold a time, best first."""
+    """The EXIF tags with a time, best first."""
 
     ORIGINAL = "DateTimeOriginal"
     DIGITIZED = "DateTimeDigitized"
@@ -42,7 +43,7 @@ _TIME_TAGS = {
     TimeTag.DIGITIZED: (0x9004, 0x9292, 0x9012),
     TimeTag.MODIFIED: (0x0132, 0x9290, 0x9010),
 }
-"""For each the tags of the time, of its fraction of a second, of its offset from UTC."""
+"""For each: the tags of the time, of its fraction of a second, and of its UTC offset."""
 
 _WANTED = frozenset(
     (_MAKE, _MODEL, _EXIF_DIRECTORY, _MAKER_NOTE, _BODY_SERIAL, *(tag for tags in _TIME_TAGS.values() for tag in tags))
@@ -51,39 +52,39 @@ _WANTED = frozenset(
 
 @dataclass(frozen=True)
 class ExifTime:
-    """One time that EXIF states, by the camera's own clock, to the millisecond."""
+    """One time in EXIF, by the camera's clock, to the millisecond."""
 
     tag: TimeTag
     time: datetime
     utc_offset_minutes: int | None = None
     oddity: str | None = None
-    """What is unusual in how it is written."""
+    """Deviations from the standard format, as text."""
     unsure: bool = False
-    """Whether it may mean another time."""
+    """True when the text could also mean another time."""
 
 
 @dataclass(frozen=True)
 class Exif:
-    """What the camera wrote. `time` is its own clock, without offset, to the millisecond."""
+    """The metadata in a photograph. `time` is by the camera's clock, without a UTC offset, to the millisecond."""
 
     time: datetime | None = None
-    """The best of `times` where there is one; `uncia.imaging.capture_time` weighs them against everything else."""
+    """The best of `times`, if any. `uncia.imaging.capture_time` compares it with the other sources."""
     make: str | None = None
     model: str | None = None
     serial: str | None = None
     maker_note: bytes | None = None
     warnings: tuple[str, ...] = ()
     times: tuple[ExifTime, ...] = ()
-    """All that could be read, best tag first, and of one tag the first block's first."""
+    """All valid times: the best tag first, and for equal tags that of the first block."""
 
 
 def read_exif(data: bytes) -> Exif:
-    """Read EXIF from a photograph's bytes. Never raises: what is broken becomes a warning."""
+    """Read EXIF from a photograph's bytes. Never raises; invalid parts are reported in `warnings`."""
     return _read(MemorySource(data))
 
 
 def read_exif_file(file: BinaryIO) -> Exif:
-    """Read EXIF from an open file that can seek; leaves its position anywhere. Raises only the file's `OSError`."""
+    """Read EXIF from a seekable file, whose position changes. Raises only the `OSError` of the file."""
     return _read(FileSource(file))
 
 
@@ -95,7 +96,7 @@ def _read(source: ByteSource) -> Exif:
     if len(blocks) > 1:
         warnings.append(f"{len(blocks)} EXIF blocks: something wrote a second one")
     times = [time for tag in TimeTag for block in blocks if (time := block.time(tag, warnings)) is not None]
-    # Make and model are those of the block whose time counts: another one is a gateway's or a resizer's.
+    # Make and model come from the block with the selected time: software that resizes can add another block.
     dated = [block for block in blocks if times and block.time(times[0].tag, []) == times[0]]
     blocks = dated[:1] + [block for block in blocks if block not in dated[:1]]
     if not times and not any("not a time" in warning for warning in warnings):
@@ -116,7 +117,7 @@ def _first(texts: Iterable[str | None]) -> str | None:
 
 
 class _Entry(NamedTuple):
-    """One entry of a directory: type, count of values, and the four bytes that hold the value or its offset."""
+    """One directory entry: type, number of values, and four bytes with the value or its offset."""
 
     kind: int
     values: int
@@ -124,14 +125,14 @@ class _Entry(NamedTuple):
 
 
 class _Block:
-    """One EXIF block: its first directory and the EXIF directory, no others."""
+    """One EXIF block; only its first directory and its EXIF directory are read."""
 
     def __init__(self, tiff: bytes, order: str, entries: dict[int, _Entry]) -> None:
         self._tiff, self._order, self._entries = tiff, order, entries
 
     @classmethod
     def read(cls, tiff: bytes, warnings: list[str]) -> "_Block | None":
-        """Find the entries that are needed. None, with a warning, where this is no TIFF structure."""
+        """Find the entries that are used. Returns None, with a warning, when this is not a TIFF structure."""
         order = TIFF_ORDERS.get(tiff[:4])
         if order is None or len(tiff) < 8:
             warnings.append("EXIF cannot be read: it does not begin as TIFF does")
@@ -147,7 +148,7 @@ class _Block:
 
     @staticmethod
     def _directory(tiff: bytes, order: str, at: int, warnings: list[str]) -> dict[int, _Entry]:
-        """A count, then entries of 12 bytes. Of a tag that comes twice the first counts."""
+        """Read a directory: a count, then entries of 12 bytes. The first entry of a repeated tag is used."""
         if at + 2 > len(tiff):
             warnings.append("EXIF cannot be read: a directory lies outside of it")
             return {}
@@ -162,7 +163,7 @@ class _Block:
         return found
 
     def text(self, tag: int) -> str | None:
-        """A tag's text without padding; None when it is absent, empty or no text."""
+        """Return a tag's text without padding; None when it is missing, empty or not text."""
         entry = self._entries.get(tag)
         if entry is None or entry.kind not in (_ASCII, *_BYTES):
             return None
@@ -174,14 +175,14 @@ class _Block:
         return "".join(letter if letter.isprintable() else "?" for letter in text.strip()) or None
 
     def maker_note(self) -> bytes | None:
-        """Its bytes as they stand; they are read by `uncia.imaging.maker_notes`."""
+        """Return its unmodified bytes, for `uncia.imaging.maker_notes`."""
         entry = self._entries.get(_MAKER_NOTE)
         if entry is None or entry.kind not in _BYTES or entry.values <= 4:
             return None
         return self._bytes(entry, entry.values) or None
 
     def time(self, tag: TimeTag, warnings: list[str]) -> ExifTime | None:
-        """What this tag states, with the fraction of a second and the offset that belong to it."""
+        """Return the time of this tag, with the fraction of a second and the UTC offset of the related tags."""
         time_tag, fraction_tag, offset_tag = _TIME_TAGS[tag]
         text = self.text(time_tag)
         if text is None:

@@ -1,11 +1,11 @@
-"""Where a picture file keeps its EXIF: JPEG, and for the recipes PNG, WebP and TIFF. Bounded, whatever it claims."""
+"""Finds the EXIF blocks of an image file: JPEG and, for training, PNG, WebP and TIFF. The work is bounded."""
 
 from collections.abc import Iterator
 
 from uncia.imaging.jpeg_segments import MAX_SEGMENTS, ByteSource, iterate_segments
 
 TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-"""How a block begins, and its order of bytes."""
+"""First bytes of a block and the byte order that they stand for."""
 
 _MAX_BLOCKS = 8
 _MAX_BYTES = 1 << 20
@@ -15,7 +15,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def exif_blocks(source: ByteSource) -> list[bytes]:
-    """The TIFF structures of a file, in order; at most 8, and of 1 MB together."""
+    """Return the TIFF structures of a file, in order: at most 8, with at most 1 MB in total."""
     head = source.read(0, 12)
     if head.startswith(_PNG):
         found = _chunks(source, 8, "big", b"eXIf", trailer=4)
@@ -32,7 +32,7 @@ def exif_blocks(source: ByteSource) -> list[bytes]:
         if taken > _MAX_BYTES:
             break
         if blocks and block[:4] not in TIFF_ORDERS:
-            blocks[-1] += block  # it goes on in the next segment
+            blocks[-1] += block  # continued in the next segment
         elif len(blocks) < _MAX_BLOCKS:
             blocks.append(block)
         else:
@@ -47,7 +47,7 @@ def _of_jpeg(source: ByteSource) -> Iterator[bytes]:
 
 
 def _chunks(source: ByteSource, at: int, order: str, wanted: bytes, *, trailer: int) -> Iterator[bytes]:
-    """Of a PNG (length, type, data, checksum) or a WebP (type, length, data to an even place)."""
+    """Yield the chunks of a PNG (length, type, data, checksum) or a WebP (type, length, data, padding to even)."""
     for _ in range(MAX_SEGMENTS):
         head = source.read(at, 8)
         if len(head) < 8:

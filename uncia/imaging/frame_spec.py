@@ -1,4 +1,4 @@
-"""The geometry of a model's input: size, cropped strips, grid of windows. Pure arithmetic, no NumPy."""
+"""The geometry of a model's input: size, cropped strips and window grid. Pure arithmetic, without NumPy."""
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -6,11 +6,11 @@ from uncia.events.values import Box
 
 
 class FrameSpec(BaseModel):
-    """Size, cropped strips and window grid of a model's input. Part of the model card, and so of the model.
+    """Size, cropped strips and window grid of a model's input. Part of the model card, and therefore of the model.
 
-    The strips that cameras print at the top and bottom are cut off before scaling, or the network reads the print.
-    Window and stride are in pixels of the frame. A window that is larger than the frame is the whole frame: so a
-    model states that it uses no smaller window.
+    The info strips that cameras print at the top and bottom are cropped before scaling, because networks would learn
+    from the print. Window and stride are in pixels of the frame. A window that is larger than the frame is the whole
+    frame: the model then has one window.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -24,14 +24,14 @@ class FrameSpec(BaseModel):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of windows; a window's place is `row * columns + column`."""
+        """Number of rows and columns of windows. The index of a window is `row * columns + column`."""
         return (
             max(0, self.height - self.window) // self.stride + 1,
             max(0, self.width - self.window) // self.stride + 1,
         )
 
     def window_box(self, place: int) -> Box:
-        """Where a window lies: x, y, width, height as shares of the stored photograph. Raises `ValueError`."""
+        """Return a window as x, y, width, height, relative to the stored photograph. Raises `ValueError`."""
         rows, columns = self.grid
         if not 0 <= place < rows * columns:
             raise ValueError(f"place {place} is outside the grid of {rows} x {columns} windows")

@@ -1,9 +1,8 @@
-"""Decodes a photograph into the array that a model takes, for the stream and for training alike.
+"""Decodes photographs into the input arrays of models, for the workers and for training.
 
-Only JPEG is accepted, because camera traps write nothing else. The file's own header is checked
-before any decoder reads it: its kind, its size in pixels, whether it is whole. Pixels are taken as they are stored:
-EXIF orientation is ignored, because traps are bolted to trees, and what the tag claims is then mostly wrong, while
-boxes must point into the stored photograph.
+Only JPEG is accepted, because camera traps write nothing else. The header is checked before a decoder reads the file:
+file type, size in pixels, completeness. EXIF orientation is ignored: camera traps are fixed to trees, so that the tag
+is usually wrong, and boxes must refer to the photograph as it is stored.
 """
 
 import io
@@ -21,13 +20,13 @@ from uncia.imaging.jpeg_header import JpegHeader, read_jpeg_header
 
 Pixels = NDArray[np.uint8]
 
-# Pixels decoded at most, whatever the shape of the photograph: 4 bytes a pixel, per thread.
+# Maximum number of decoded pixels for any aspect ratio: 4 bytes per pixel and thread.
 _MAX_DECODED = 24_000_000
 
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """One decoded photograph: a model's input."""
+    """One decoded photograph: the input of a model."""
 
     pixels: Pixels
     """uint8, shape (height, width, 3), RGB."""
@@ -35,20 +34,20 @@ class DecodedFrame:
     """Pixels of the stored photograph."""
     photo_height: NonNegativeInt
     damage: tuple[str, ...] = ()
-    """What is wrong with the picture's data, in words; it was decoded all the same."""
+    """Damage in the image data, as text; the image was decoded nevertheless."""
 
 
 def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFrame:
-    """Decode a JPEG once, at the smallest scale that still fills the frame.
+    """Decode a JPEG once, at the smallest scale that is at least as large as the frame.
 
-    `max_pixels` bounds width x height of the photograph; larger ones are refused before anything is allocated.
-    Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
+    `max_pixels` limits width x height of the photograph; larger ones are rejected before memory is allocated.
+    Raises `RejectedImage` with the reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
     `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
     header = read_jpeg_header(data, max_pixels=max_pixels)
     scale = _scale(header, spec)
     try:
-        # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
+        # Not Image.open: it tries every format, follows multi-picture indices and warns at its own size limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
         bare = b"".join((header.bare, scan, PADDING, b"\xff\xd9"))
         with MonitoredJpeg(io.BytesIO(bare)) as image:
@@ -60,7 +59,7 @@ def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFra
             damage = header.scan.damage + image.damage
     except OSError as error:
         if "truncated" in str(error):
-            raise RejectedImage("image-truncated", f"the JPEG breaks off after {len(data):,} bytes") from error
+            raise RejectedImage("image-truncated", f"the JPEG is truncated after {len(data):,} bytes") from error
         raise _corrupt(error) from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, UnidentifiedImageError) as error:
         raise _corrupt(error) from error
@@ -68,26 +67,26 @@ def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFra
 
 
 def scale_to_frame(image: Image.Image, spec: FrameSpec) -> Pixels:
-    """Cut the strips and scale, in one pass: uint8, shape (height, width, 3), RGB, as the spec says.
+    """Crop the strips and scale in one pass. Returns uint8 RGB of shape (height, width, 3), as in the spec.
 
-    For a picture of any kind that is decoded already; `decode_frame` is the way for a photograph's bytes.
+    For an image that is already decoded; use `decode_frame` for the bytes of a photograph.
 
-    The box filter is the cheapest and leaves the picture crisp, which the network rewards: on ten genuine night frames
-    of a snow leopard the least score was 0.17 (bicubic 0.06, bilinear 0.05), while 19 frames of other animals,
-    a vehicle and blanks stayed below 0.01 with each; the same order held when all were mirrored, cut and made grey.
+    The box filter is the cheapest and the sharpest, and sharp frames score higher: the lowest score of ten real night
+    frames of a snow leopard was 0.17 (bicubic 0.06, bilinear 0.05), while 19 frames of other animals, a vehicle and
+    blanks scored below 0.01 with each filter. The order was the same for mirrored, cropped and grey frames.
     """
     rows = image.height
     box = (0, rows * spec.crop_top, image.width, rows * (1 - spec.crop_bottom))
-    # Grey frames are scaled as grey: a third of the work.
+    # Grey frames are scaled in one channel, which takes a third of the time.
     plain = image if image.mode in ("RGB", "L") else image.convert("RGB")
     small = plain.resize((spec.width, spec.height), Image.Resampling.BOX, box=box)
     return np.asarray(small.convert("RGB"))
 
 
 def self_test_pattern(spec: FrameSpec) -> Pixels:
-    """The self-test's input: discs on a grey slope, integers only, so that every machine draws the same.
+    """Return the input of the self-test: discs on a grey gradient, uint8 of shape (height, width, 3).
 
-    uint8, shape (height, width, 3).
+    Computed with integers only, so that the result is the same on every machine.
     """
     y, x = np.mgrid[0 : spec.height, 0 : spec.width].astype(np.int64)
     shade = 60 + x * 60 // spec.width + y * 60 // spec.height
@@ -99,7 +98,7 @@ def self_test_pattern(spec: FrameSpec) -> Pixels:
 
 
 def _scale(header: JpegHeader, spec: FrameSpec) -> int:
-    """1, 2, 4 or 8: libjpeg drops that much while it decodes, which costs a fraction of a full decode."""
+    """Return 1, 2, 4 or 8: libjpeg reduces the image by this factor while decoding, which is faster."""
     kept = 1 - spec.crop_top - spec.crop_bottom
     fills = [s for s in (8, 4, 2) if header.width >= spec.width * s and header.height * kept >= spec.height * s]
     scale = fills[0] if fills else 1

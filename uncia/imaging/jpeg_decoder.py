@@ -1,28 +1,29 @@
-"""Pillow's JPEG decoder, watched: whether the data were too few or too many for the picture.
+"""A wrapper of Pillow's JPEG decoder that detects missing or surplus image data.
 
-libjpeg knows (`premature end of data segment`, `extraneous bytes before marker`), and Pillow does not pass its warnings
-on. But the decoder is fed piece by piece and writes each row as soon as it has its data. So the last row must not be
-there before the last bytes are fed, else data are left over; and it must be there before the end of image is fed, else
-data are missing, for which libjpeg puts grey. Both are exact, but for a few units of 8 x 8 pixels, and cost nothing.
+libjpeg detects both (`premature end of data segment`, `extraneous bytes before marker`), but Pillow does not expose its
+warnings. The decoder receives the data piece by piece and writes each row as soon as it has the data for it. If the
+last row is written before the last bytes are passed, there is surplus data; if it is not written before the
+end-of-image marker is passed, data is missing, which libjpeg replaces by grey. Both checks are exact to a few units of
+8 x 8 pixels and cost no time.
 """
 
 from PIL.JpegImagePlugin import JpegImageFile
 
 PADDING = b"\xff\x00" * 16
-"""One-bits, to be put between the data and the end of image. libjpeg decodes a unit only when it has more bits than
-that takes; no code has ones alone, so that these make no unit of their own."""
+"""One-bits to insert between the data and the end-of-image marker. libjpeg decodes a unit only when it has more bits
+than the unit needs. No Huffman code consists of ones only, so that the padding does not decode to a unit."""
 
-LEFT_OVER, MISSING = "the picture's data go on after its last row", "the picture's data end before its last row"
+LEFT_OVER, MISSING = "the image data continues after the last row", "the image data ends before the last row"
 
 _END = 2
 _TAIL = 128
-"""Bytes before the end that must be needed: a few stray ones are no damage."""
+"""Number of last bytes that may be surplus: a few stray bytes are not damage."""
 _MARK = (1, 254, 77)
-"""Stands in the last row until that is decoded; no decoder writes it three times by chance."""
+"""Content of the last row until it is decoded; three such values in a row do not occur by chance."""
 
 
 class MonitoredJpeg(JpegImageFile):
-    """A JPEG whose data come from the top to the bottom once. Where `watch` was called, `load` finds `damage`."""
+    """A JPEG whose data is one pass from top to bottom. After `watch`, `load` determines `damage`."""
 
     _end_at: int | None = None
     _padded = False
@@ -30,22 +31,24 @@ class MonitoredJpeg(JpegImageFile):
     damage: tuple[str, ...] = ()
 
     def watch(self, total: int, tail: bytes) -> None:
-        """Before `load`. `total` is the length of the file that is read, whose data end in `PADDING` and an end of
-        image; `tail` are the last bytes of the data themselves.
+        """Enable the detection; call it before `load`.
+
+        `total` is the length of the file, whose data ends with `PADDING` and an end-of-image marker; `tail` contains
+        the last bytes of the data before them.
         """
         self._end_at = total - _END
-        # Bytes of one kind before the end are no data: some cameras fill a file up.
+        # Repeated equal bytes at the end are not image data: some cameras pad their files.
         self._padded = len(set(tail[-_TAIL:])) <= 2
 
     def load_prepare(self) -> None:
-        """Marks the last row."""
+        """Mark the last row."""
         super().load_prepare()
         if self._end_at is not None:
             for at, x in enumerate(self._places()):
                 self.im.putpixel((x, self.size[1] - 1), self._mark(at))
 
     def load_read(self, read_bytes: int) -> bytes:
-        """The next piece; none crosses the places where something is looked at."""
+        """Return the next piece of the file; pieces end at the positions where the last row is checked."""
         if self._end_at is None or self.fp is None:
             return super().load_read(read_bytes)
         at, tail_at = self.fp.tell(), self._end_at - len(PADDING) - _TAIL
@@ -57,7 +60,7 @@ class MonitoredJpeg(JpegImageFile):
         return super().load_read(read_bytes if stop is None else min(read_bytes, stop - at))
 
     def load_end(self) -> None:
-        """Determines `damage` once the picture is decoded."""
+        """Decode the image and determine `damage`."""
         super().load_end()
         if self._end_at is not None and not self._needed_tail and not self._padded:
             self.damage = (LEFT_OVER,)
@@ -71,7 +74,7 @@ class MonitoredJpeg(JpegImageFile):
         return value if bands == 1 else (value, 255 - value, value, value)[:bands]
 
     def _waits(self) -> bool:
-        """Whether the last row was not decoded yet."""
+        """Return whether the last row is not decoded yet."""
         row = self.size[1] - 1
         marks = {x: self._mark(at) for at, x in enumerate(self._places())}
         return all(self.im.getpixel((x, row)) == mark for x, mark in marks.items())

@@ -1,4 +1,4 @@
-"""A JPEG's header, read before any decoder sees the file: what kind of file it is, how large, whether it holds."""
+"""Reads and checks a JPEG's header before a decoder reads the file: file type, size in pixels, structure."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,15 @@ from uncia.imaging.jpeg_segments import (
 _RESTART_INTERVAL = 0xDD
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-# JFIF and Adobe decide how colours are read; every other application segment is metadata and never reaches the decoder.
+# JFIF and Adobe segments determine the colour space. All other application segments are metadata, which the decoder
+# does not receive.
 _COLOUR_SEGMENTS = {0xE0, 0xEE}
 _METADATA = {*range(0xE0, 0xF0), 0xFE}
 
 _MAX_TABLE_BYTES = 256 * 1024
-"""Tables, frame header and colour segments take a few kilobytes in every genuine file."""
+"""Limit for tables, frame header and colour segments, which have a few kilobytes in real files."""
 
-# A progressive file holds all coefficients in memory (6 bytes a pixel at worst), a baseline one a few rows.
+# Decoding a progressive file needs all coefficients in memory (up to 6 bytes per pixel), a baseline file a few rows.
 _PROGRESSIVE_SHARE = 4
 _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "PNG"),
@@ -48,18 +49,18 @@ _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1")
 
 @dataclass(frozen=True)
 class JpegHeader:
-    """What the header says, and the header itself without its metadata."""
+    """The parsed header, and its bytes without metadata."""
 
     width: int
     height: int
     process: str
     """baseline, extended or progressive."""
     bare: bytes
-    """Tables and frame header only: broken or lying EXIF cannot disturb the decoder."""
+    """Tables and frame header only, so that the decoder never reads invalid EXIF."""
     layout: ScanLayout
-    """How the picture is cut into blocks."""
+    """How the image is divided into blocks."""
     scan: Scan
-    """Where the picture's data lie in the file, and what is wrong with them."""
+    """Position of the image data in the file, and damage in it."""
 
     @property
     def pixels(self) -> int:
@@ -67,13 +68,15 @@ class JpegHeader:
 
 
 def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
-    """Walk the segments up to the first scan. Raises `RejectedImage`, as `uncia.imaging.frames.decode_frame` does."""
+    """Read the segments up to the first scan. Raises `RejectedImage`, as `uncia.imaging.frames.decode_frame` does."""
     if not data:
         raise RejectedImage("image-empty", "the file has no bytes")
     if not data.startswith(b"\xff\xd8\xff"):
         if not data.strip(b"\0"):
-            raise RejectedImage("image-corrupt", f"the file is {len(data):,} zero bytes: a failing card writes such")
-        raise RejectedImage("image-not-jpeg", f"only JPEG is read; this is {describe_file_kind(data)}")
+            raise RejectedImage(
+                "image-corrupt", f"the file consists of {len(data):,} zero bytes, as a failing card writes them"
+            )
+        raise RejectedImage("image-not-jpeg", f"only JPEG is supported; this is {_describe_file_kind(data)}")
     bare, at = bytearray(b"\xff\xd8"), 2
     frame: tuple[str, bytes] | None = None
     restart_interval = 0
@@ -82,12 +85,14 @@ def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
         if marker in WITHOUT_LENGTH:
             continue
         if marker == END_OF_IMAGE:
-            raise RejectedImage("image-corrupt", "the JPEG ends without a picture")
+            raise RejectedImage("image-corrupt", "the JPEG contains no image")
         end = at + int.from_bytes(data[at : at + 2], "big")
         if end < at + 2 or end > len(data):
             raise _breaks_off(data)
         if marker in _OTHER_FRAMES:
-            raise RejectedImage("image-corrupt", f"a kind of JPEG that no camera writes (frame type {marker:#04x})")
+            raise RejectedImage(
+                "image-corrupt", f"unsupported type of JPEG, which no camera writes (frame type {marker:#04x})"
+            )
         if marker in _FRAMES:
             frame = _FRAMES[marker], data[at:end]
             _check_frame(*frame, max_pixels)
@@ -98,10 +103,10 @@ def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
         if marker not in _METADATA or marker in _COLOUR_SEGMENTS:
             bare += data[at - 2 : end]
             if len(bare) > _MAX_TABLE_BYTES:
-                raise RejectedImage("image-corrupt", f"the JPEG's tables take more than {_MAX_TABLE_BYTES:,} bytes")
+                raise RejectedImage("image-corrupt", f"the JPEG's tables have more than {_MAX_TABLE_BYTES:,} bytes")
         at = end
     else:
-        raise RejectedImage("image-corrupt", f"more than {MAX_SEGMENTS:,} segments stand before the picture")
+        raise RejectedImage("image-corrupt", f"the JPEG has more than {MAX_SEGMENTS:,} segments before the image data")
     if frame is None:
         raise RejectedImage("image-corrupt", "the JPEG has a scan but no frame header")
     process, segment = frame
@@ -113,8 +118,8 @@ def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
     return JpegHeader(width, height, process, bytes(bare), layout, scan)
 
 
-def describe_file_kind(data: bytes) -> str:
-    """What a file is that is no JPEG, in words, by its first bytes."""
+def _describe_file_kind(data: bytes) -> str:
+    """Describe the type of a file that is not a JPEG, by its first bytes."""
     if data[4:8] == b"ftyp":
         brand = data[8:12]
         if brand in _HEIC_BRANDS:
@@ -134,12 +139,12 @@ def describe_file_kind(data: bytes) -> str:
 
 
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:
-    """The next marker's code and where its segment begins; stray bytes are skipped, as libjpeg does."""
+    """Return the next marker's code and the start of its segment; stray bytes are skipped, as libjpeg does."""
     found = MARKER.search(data, at, at + MAX_STRAY)
     if found is not None:
         return data[found.end() - 1], found.end()
     if at + MAX_STRAY < len(data):
-        raise RejectedImage("image-corrupt", f"more than {MAX_STRAY:,} bytes in the JPEG's header belong to nothing")
+        raise RejectedImage("image-corrupt", f"the JPEG's header has more than {MAX_STRAY:,} bytes outside segments")
     raise _breaks_off(data)
 
 
@@ -149,13 +154,13 @@ def _check_frame(process: str, segment: bytes, max_pixels: int) -> None:
     bits = segment[2]
     height, width = int.from_bytes(segment[3:5], "big"), int.from_bytes(segment[5:7], "big")
     if bits != 8:
-        raise RejectedImage("image-corrupt", f"a JPEG of {bits} bits a sample; cameras write 8")
+        raise RejectedImage("image-corrupt", f"the JPEG has {bits} bits per sample; only 8 are supported")
     if not width or not height:
         raise RejectedImage("image-corrupt", f"the JPEG claims {width} x {height} pixels")
     limit = max_pixels // _PROGRESSIVE_SHARE if process == "progressive" else max_pixels
     if width * height > limit:
         raise RejectedImage(
-            "image-too-large", f"{width:,} x {height:,} pixels; at most {limit:,} are decoded of a {process} JPEG"
+            "image-too-large", f"{width:,} x {height:,} pixels; the limit for a {process} JPEG is {limit:,}"
         )
 
 

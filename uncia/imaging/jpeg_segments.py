@@ -1,7 +1,7 @@
-"""The segments in front of a JPEG's picture data, found without reading what they hold.
+"""Finds the segments before a JPEG's image data without reading their content.
 
-A file may claim anything, so the walk is bounded: in segments, and in stray bytes between them. It costs one small
-read a segment, whatever its size.
+The numbers of segments and of stray bytes between them are limited, because a file can contain anything. Each segment
+takes one small read, regardless of its size.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Protocol
 
 MAX_SEGMENTS = 4096
-"""Genuine files have ten or twenty; 64 MB of the largest segments are a thousand."""
+"""Maximum number of segments. Real files have ten or twenty; 64 MB of segments of the maximum size are a thousand."""
 
 MAX_STRAY = 64 * 1024
-"""Bytes between two segments that are skipped, as libjpeg does."""
+"""Maximum number of bytes between two segments that are skipped, as libjpeg does."""
 
 MARKER = re.compile(rb"\xff[^\x00\xff]")
 WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
@@ -20,38 +20,38 @@ START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 
 
 class ByteSource(Protocol):
-    """Where bytes can be read from any place."""
+    """A source with random access to bytes."""
 
     def read(self, at: int, count: int) -> bytes:
-        """At most `count` bytes from `at` on; fewer where they end."""
+        """Return `count` bytes from offset `at`; fewer at the end."""
         ...
 
 
 class MemorySource:
-    """A file that is held whole."""
+    """A file in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     def read(self, at: int, count: int) -> bytes:
-        """A slice."""
+        """Return a slice of the bytes."""
         return self._data[at : at + count]
 
 
 class FileSource:
-    """An open file that can seek. `OSError` of the file goes through."""
+    """An open, seekable file. Its `OSError` is passed on."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     def read(self, at: int, count: int) -> bytes:
-        """Seek and read."""
+        """Seek to `at` and read."""
         self._file.seek(at)
         return self._file.read(count)
 
 
 class Segment(NamedTuple):
-    """One segment: its marker's second byte, and where its payload lies (after the two bytes of its length)."""
+    """One segment: the second byte of its marker and the position of its payload, after the two bytes of the length."""
 
     marker: int
     begin: int
@@ -59,7 +59,7 @@ class Segment(NamedTuple):
 
 
 def iterate_segments(source: ByteSource) -> Iterator[Segment]:
-    """The segments before the first scan, in order. Ends silently where the file does, or where a bound is reached."""
+    """Yield the segments before the first scan, in order. Ends at the end of the file or when a limit is reached."""
     if source.read(0, 2) != b"\xff\xd8":
         return
     at = 2

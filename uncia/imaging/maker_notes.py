@@ -1,8 +1,8 @@
-"""Reconyx maker notes: why the camera fired, which frame of how many, how cold it was.
+"""Reads Reconyx maker notes: trigger, frame number and sequence length, temperature, and other fields.
 
-Five layouts, places and meanings as ExifTool documents them (`Image::ExifTool::Reconyx`, after the maker's own papers);
-HyperFire and HyperFire 2 were checked on genuine frames of a HyperFire 2, PC800s, HC550s. All are little-endian, but
-HyperFires were seen whose time alone is big-endian:
+The five layouts are those that ExifTool documents (`Image::ExifTool::Reconyx`, from the manufacturer's documentation).
+HyperFire and HyperFire 2 were checked with real frames of a HyperFire 2, PC800s and HC550s. All are little-endian,
+except that some HyperFires write the time in big-endian:
 
     HyperFire     first word 0xF101; words
     HyperFire 2   begins with `RECONYXH2` and a zero byte; words
@@ -23,7 +23,7 @@ from uncia.events.images import Trigger
 _TRIGGERS = {
     "M": Trigger.MOTION,
     "T": Trigger.TIME_LAPSE,
-    **dict.fromkeys("PECSL", Trigger.OTHER),  # by hand, external sensor, lock code, cell status, cell live view
+    **dict.fromkeys("PECSL", Trigger.OTHER),  # manual, external sensor, lock code, cell status, cell live view
 }
 
 _COLDEST, _WARMEST = -60, 90
@@ -33,20 +33,22 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 @dataclass(frozen=True)
 class _Layout:
-    """Byte offsets of what is read."""
+    """Byte offsets of the fields of one layout."""
 
     trigger: int
     sequence: int
     event: int
     time: int
     date_order: tuple[int, int, int]
-    """Where year, month, day stand among the six numbers of the time; the first three are second, minute, hour."""
+    """Indices of year, month and day among the six numbers of the time; the first three are second, minute, hour."""
     celsius: int
     infrared: int
     serial: int
     unit: Literal["word", "byte"] = "word"
-    """Whether sequence, infrared and time (but the year) are 16 or 8 bits wide; with bytes the event is one number of
-    32 bits and the serial number ASCII of 15 bytes, with words two words, high first, and UCS-2 of 15 letters."""
+    """True when sequence, infrared and time (except the year) have 16 bits, false when they have 8 bits.
+
+    With 16 bits the event number is two words, high word first, and the serial number 15 characters of UCS-2; with 8
+    bits the event number has 32 bits, and the serial number is 15 bytes of ASCII."""
 
 
 _HYPERFIRE_MARK = b"\x01\xf1"
@@ -61,7 +63,7 @@ _NAMED: dict[bytes, _Layout] = {
 
 @dataclass(frozen=True)
 class MakerNote:
-    """The fields of a Reconyx maker note. None: absent, or not plausible."""
+    """The fields of a Reconyx maker note; None for missing and implausible values."""
 
     trigger: Trigger = Trigger.UNKNOWN
     sequence: int | None = None
@@ -74,7 +76,7 @@ class MakerNote:
 
 
 def read_maker_note(raw: bytes | None) -> MakerNote | None:
-    """Read a maker note; None when it is no Reconyx one. Never raises: what breaks off is missing."""
+    """Read a maker note; None when it is not from Reconyx. Never raises; fields beyond the end are None."""
     if not raw:
         return None
     for name, layout in _NAMED.items():
@@ -91,7 +93,7 @@ def _read(raw: bytes, layout: _Layout) -> MakerNote:
     believable = len(sequence) == 2 and 1 <= sequence[0] <= sequence[1]
     event = _unpack("<2H" if words else "<I", raw, layout.event)
     celsius = _unpack("<h", raw, layout.celsius)
-    # The MicroFire's is one byte by its documentation, at an even place: the low half of a word.
+    # In the MicroFire it is one byte according to the documentation, at an even offset: the low byte of a word.
     infrared = raw[layout.infrared : layout.infrared + 1]
     return MakerNote(
         trigger=_TRIGGERS.get(raw[layout.trigger : layout.trigger + 1].decode("latin-1"), Trigger.UNKNOWN),
@@ -106,14 +108,14 @@ def _read(raw: bytes, layout: _Layout) -> MakerNote:
 
 
 def _unpack(form: str, raw: bytes, at: int) -> tuple[int, ...]:
-    """Numbers; none where the note breaks off."""
+    """Unpack numbers; returns an empty tuple when the note ends before them."""
     with contextlib.suppress(struct.error):
         return struct.unpack_from(form, raw, at)
     return ()
 
 
 def _time(raw: bytes, layout: _Layout) -> datetime | None:
-    """In either order of bytes: read in the wrong one, a year of four digits is beyond every calendar."""
+    """Parse the time in either byte order: in the wrong one, a four-digit year is out of range."""
     for order, form in product("<>", ("6H",) if layout.unit == "word" else ("5BH",)):
         numbers = _unpack(order + form, raw, layout.time)
         if not numbers:

@@ -1,1 +1,1 @@
-"""Kafka for clients that are not Faust workers: topics, partitions, reading and sending."""
+"""Kafka for programs that are not Faust workers: create topics, read and send messages, compute partitions."""

@@ -1,4 +1,4 @@
-"""Kafka for clients other than Faust workers: create topics, read them, send a few messages."""
+"""Kafka for programs that are not Faust workers: create topics, read messages, send a few."""
 
 import contextlib
 import threading
@@ -48,7 +48,7 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 
 def create_topics(settings: Settings, topics: tuple[Topic, ...] = TOPICS) -> dict[str, bool]:
-    """Create what is missing; True for each topic that was created now. Existing ones are left as they are."""
+    """Create missing topics; existing ones are not changed. Returns by topic name whether it was created."""
     wanted = [
         NewTopic(
             topic.full_name(settings),
@@ -70,20 +70,20 @@ def create_topics(settings: Settings, topics: tuple[Topic, ...] = TOPICS) -> dic
 
 
 def existing_topics(settings: Settings) -> set[str]:
-    """Names of all topics on the broker."""
+    """Return the names of all topics on the broker."""
     with _admin(settings) as admin:
         return set(admin.list_topics())
 
 
 def topic_ids(settings: Settings, topics: tuple[Topic, ...]) -> dict[str, str]:
-    """The broker's id of each topic that exists; a topic that was deleted and created again has another."""
+    """Return the broker's ids of existing topics. A topic that was deleted and created again has a new id."""
     with _admin(settings) as admin:
         found = admin.describe_topics([topic.full_name(settings) for topic in topics])
     return {topic["name"]: str(topic["topic_id"]) for topic in found if not topic["error_code"]}
 
 
 def check_not_truncated(ends: Mapping[TopicPartition, int], positions: Mapping[tuple[str, int], int]) -> None:
-    """Raise `LogTruncated` for a partition that ends before the position up to which it had been read."""
+    """Raise `LogTruncated` for a partition that ends before the position up to which it was read earlier."""
     for partition, end in ends.items():
         known = positions.get((partition.topic, partition.partition), 0)
         if known > end:
@@ -103,13 +103,15 @@ def read_topics(
     from_positions: Mapping[tuple[str, int], int] | None = None,
     ready: threading.Event | None = None,
 ) -> Iterator[Message]:
-    """Messages of these topics, outside any consumer group, until `stop` is set.
+    """Yield the messages of these topics, without a consumer group, until `stop` is set.
 
-    With `from_positions` (full topic name and partition to offset), from there; partitions that it does not name
-    are read from the beginning. With `until_end`, until the end offsets at the start are reached; raises
-    `LogTruncated` where a partition ends before its position, that is, lost messages that had been read.
-    `ready` is set once the starting positions are fixed: what is sent after that will be seen. The broker may go
-    away and come back meanwhile.
+    Starts at the end of the topics, with `from_beginning` at their beginning, and with `from_positions` (full topic
+    name and partition to offset) at these offsets; partitions without an offset are then read from the beginning. With
+    `until_end`, ends at the end offsets of the start. Sets `ready` when the start offsets are determined: messages that
+    are sent later will be yielded. Continues after an outage of the broker.
+
+    Raises `DependencyDown` when the broker is unavailable at the start or has none of the topics, and with `until_end`
+    `LogTruncated` when a partition ends before its position, that is, has lost messages that were read earlier.
     """
     try:
         consumer = KafkaConsumer(
@@ -118,21 +120,9 @@ def read_topics(
     except KafkaError as error:
         raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
     try:
-        assigned = [
-            TopicPartition(topic.full_name(settings), partition)
-            for topic in topics
-            for partition in sorted(consumer.partitions_for_topic(topic.full_name(settings)) or ())
-        ]
-        if not assigned:
-            names = ", ".join(topic.full_name(settings) for topic in topics)
-            raise DependencyDown(f"no such topic on {settings.kafka}: {names}; `uncia topics create` makes them")
-        consumer.assign(assigned)
+        assigned = _assign_all_partitions(consumer, settings, topics)
         if from_beginning or from_positions is not None:
-            consumer.seek_to_beginning(*assigned)
-            for partition in assigned:
-                known = (from_positions or {}).get((partition.topic, partition.partition))
-                if known is not None:
-                    consumer.seek(partition, known)
+            _seek_to_positions(consumer, assigned, from_positions or {})
         else:
             consumer.seek_to_end(*assigned)
         for partition in assigned:
@@ -159,10 +149,37 @@ def read_topics(
         consumer.close()
 
 
-def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
-    """Send `(camera, key, value)` in order, each to the partition of its camera; returns when all are confirmed.
+def _assign_all_partitions(
+    consumer: KafkaConsumer, settings: Settings, topics: tuple[Topic, ...]
+) -> list[TopicPartition]:
+    """Assign all partitions of the topics. Raises `DependencyDown` when none of the topics exists."""
+    assigned = [
+        TopicPartition(topic.full_name(settings), partition)
+        for topic in topics
+        for partition in sorted(consumer.partitions_for_topic(topic.full_name(settings)) or ())
+    ]
+    if not assigned:
+        names = ", ".join(topic.full_name(settings) for topic in topics)
+        raise DependencyDown(f"no such topic on {settings.kafka}: {names}; create it with `uncia topics create`")
+    consumer.assign(assigned)
+    return assigned
 
-    Without a value a message is a tombstone. Raises `KafkaError`; some messages may be on the topic then.
+
+def _seek_to_positions(
+    consumer: KafkaConsumer, assigned: list[TopicPartition], positions: Mapping[tuple[str, int], int]
+) -> None:
+    """Seek to the given offsets; partitions without one to their beginning."""
+    consumer.seek_to_beginning(*assigned)
+    for partition in assigned:
+        position = positions.get((partition.topic, partition.partition))
+        if position is not None:
+            consumer.seek(partition, position)
+
+
+def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+    """Send messages `(camera, key, value)` in order to the partitions of their cameras; return when all are confirmed.
+
+    A message without a value is a tombstone. Raises `KafkaError`; some messages can then be on the topic.
     """
     producer = KafkaProducer(
         bootstrap_servers=_servers(settings), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1

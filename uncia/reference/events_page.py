@@ -39,7 +39,8 @@ def events_page() -> str:
     """The Markdown page: a table of all topics, then the fields of each event."""
     lines = [_HEADER, "| topic | key | retention | written by | read by |", "|---|---|---|---|---|"]
     lines += [
-        f"| `{topic.name}` | {topic.key} | {retention(topic)} | {names(writers(topic))} | {names(readers(topic))} |"
+        f"| `{topic.name}` | {table_key(topic)} | {retention(topic)} "
+        f"| {names(writers(topic))} | {names(readers(topic))} |"
         for topic in TOPICS
     ]
     for topic in TOPICS:
@@ -54,22 +55,31 @@ def events_page() -> str:
                 "",
                 f"### {name} (in `{topic.name}`)",
                 "",
-                part.get("description", "").split("\n")[0],
+                _first_paragraph(part.get("description", "")),
             ]
             lines += _table(part) if "properties" in part else _values(part)
     return "\n".join(lines) + "\n"
 
 
 def retention(topic: Topic) -> str:
-    """How long messages stay, for a table."""
+    """The retention of the topic, for a cell of a table."""
     if topic.compacted:
         return "compacted"
     return "unlimited" if topic.retention_days is None else f"{topic.retention_days} days"
 
 
+def table_key(topic: Topic) -> str:
+    """The topic's message key, with `|` escaped for a cell of a table."""
+    return topic.key.replace("|", "\\|")
+
+
 def names(parts: Iterable[Part]) -> str:
-    """The parts' names, for a cell of a table."""
+    """The names of the parts, for a cell of a table."""
     return ", ".join(part.display_name for part in parts)
+
+
+def _first_paragraph(docstring: str) -> str:
+    return " ".join(docstring.split("\n\n")[0].split())
 
 
 def _values(part: dict[str, Any]) -> list[str]:
@@ -99,8 +109,8 @@ def _type(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
-SPECIFICATION = "3.1.0"
-_SCHEMA_FORMAT = f"application/vnd.aai.asyncapi+json;version={SPECIFICATION}"
+_SPECIFICATION = "3.1.0"
+_SCHEMA_FORMAT = f"application/vnd.aai.asyncapi+json;version={_SPECIFICATION}"
 _BINDING = "0.5.0"
 
 
@@ -135,7 +145,7 @@ def asyncapi() -> dict[str, Any]:
                 }
     events = {topic.event: None for topic in TOPICS if topic.event is not None}
     return {
-        "asyncapi": SPECIFICATION,
+        "asyncapi": _SPECIFICATION,
         "info": {
             "title": "Uncia",
             "version": __version__,

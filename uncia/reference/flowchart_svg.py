@@ -1,20 +1,32 @@
 """Renders the Mermaid flowcharts of the documentation as SVG when the site is built.
 
 The site loads nothing from other hosts, and Mermaid's own renderer is a script of three megabytes. This module knows
-only what `uncia topology docs` writes, from left to right: `id[label]`, `id([label])`, `id[/label/]`, `a --> b`,
-`a -.-> b`.
+only what `uncia topology docs` writes: `id[label]`, `id([label])`, `id[/label/]`, `a --> b`, `a -.-> b`. It draws from
+top to bottom, which fits a page's column, as Sugiyama, Tagawa and Toda do (1981): nodes in layers, edges over several
+layers through bends between the nodes of each layer, and nodes ordered by the mean position of their neighbours.
 """
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 _NODE = re.compile(r"^(\w+)(\(\[|\[/|\[)(.+?)(\]\)|/\]|\])$")
 _EDGE = re.compile(r"^(\w+) (-->|-\.->) (\w+)$")
-_CHARACTER, _LINE, _GAP_X, _GAP_Y = 7, 30, 70, 14
-_ROUNDING = {"([": 15, "[/": 0, "[": 5}
+_CHARACTER, _PADDING, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 6.6, 8, 40, 16, 46, 8
+_ROUNDING = {"([": 20, "[/": 0, "[": 5}
+_SWEEPS = 8
+"""The order of the topology's nodes is stable after five."""
+_RETURN_OFFSET = 10
+"""Upward edges are drawn beside the downward ones between the same nodes."""
+_LEGIBLE = 500
+"""A drawing is not scaled below this width: on a phone it scrolls."""
+_STRAIGHTNESS = 6
+"""Weight of a bend's next bend in its position: a long edge is straight rather than short."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,11 @@ class Flowchart:
                 raise ValueError(f"cannot draw this line of a flowchart: {line}")
         return cls(nodes, edges)
 
-    def columns(self) -> list[list[str]]:
-        """Node ids by column: behind the last column that leads to them. Edges that close a cycle do not count."""
+    def layers(self) -> dict[str, int]:
+        """Each node's layer: after the last node that leads to it. Edges that close a cycle do not count.
+
+        A node to which nothing leads is in the layer before the first node that it leads to.
+        """
         following = defaultdict(list)
         for begin, end, _ in self.edges:
             following[begin].append(end)
@@ -54,57 +69,157 @@ class Flowchart:
                 place(end, at + 1)
             path.pop()
 
-        for node in self.nodes:
-            if not any(end == node and begin != node for begin, end, _ in self.edges):
-                place(node, 0)
-        columns: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-        for node in self.nodes:
-            columns[depth[node]].append(node)
-        return columns
+        sources = [node for node in self.nodes if not any(end == node != begin for begin, end, _ in self.edges)]
+        for node in sources:
+            place(node, 0)
+        for node in sources:
+            depth[node] = max(0, min((depth[end] for end in following[node]), default=1) - 1)
+        return depth
 
 
-def render(chart: Flowchart) -> str:
+@dataclass(frozen=True)
+class _Layout:
+    """Points by layer, from left to right: nodes, and bends of long edges. `x` is the centre of each point."""
+
+    layers: list[list[str]]
+    paths: list[tuple[list[str], bool]]
+    """Nodes and bends along each edge, and whether the edge is solid."""
+    widths: dict[str, float]
+    x: dict[str, float]
+
+    @property
+    def width(self) -> float:
+        return max((self.x[point] + self.widths[point] / 2 for point in self.x), default=0) + _RETURN_OFFSET + _MARGIN
+
+    @property
+    def height(self) -> float:
+        return len(self.layers) * (_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN
+
+
+def render(chart: Flowchart, title: str = "Flowchart") -> str:
     """The chart as an SVG element that takes its colour from the page."""
-    columns = chart.columns()
-    height = max(len(column) for column in columns) * (_LINE + _GAP_Y) + _GAP_Y
-    boxes: dict[str, tuple[float, float, float]] = {}
-    x = float(_GAP_Y)
-    for column in columns:
-        widest = max(len(chart.nodes[node][0]) for node in column) * _CHARACTER + 20
-        y = (height - len(column) * (_LINE + _GAP_Y)) / 2
-        for node in column:
-            boxes[node] = (x, y, widest)
-            y += _LINE + _GAP_Y
-        x += widest + _GAP_X
-    parts = [_edge(boxes[begin], boxes[end], solid) for begin, end, solid in chart.edges]
-    parts += [_box(*boxes[node], *chart.nodes[node]) for node in chart.nodes]
-    width = x - _GAP_X + _GAP_Y
+    layout = _lay_out(chart)
+    top = {
+        point: _MARGIN + number * (_HEIGHT + _GAP_Y) for number, layer in enumerate(layout.layers) for point in layer
+    }
+    # Edges to one node share segments, which are drawn once.
+    parts = list(
+        dict.fromkeys(
+            segment
+            for path, solid in layout.paths
+            for segment in _segments([(layout.x[point], top[point]) for point in path], solid)
+        )
+    )
+    parts += [
+        _box(layout.x[node] - layout.widths[node] / 2, top[node], layout.widths[node], *chart.nodes[node])
+        for node in chart.nodes
+    ]
+    size = f"{layout.width:.0f}", f"{layout.height:.0f}"
     return (
-        f'<svg role="img" xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" fill="none" '
+        f'<svg role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {size[0]} {size[1]}" fill="none" '
+        f'style="width: 100%; min-width: min({size[0]}px, {_LEGIBLE}px); max-width: {size[0]}px; height: auto" '
         f'stroke="currentColor" font-family="sans-serif" font-size="12">{"".join(parts)}</svg>'
     )
 
 
+def _lay_out(chart: Flowchart) -> _Layout:
+    depth = chart.layers()
+    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for node, layer in depth.items():
+        layers[layer].append(node)
+    widths = {
+        node: max(map(len, _lines(label))) * _CHARACTER + 2 * _PADDING for node, (label, _) in chart.nodes.items()
+    }
+    paths = []
+    for begin, end, solid in chart.edges:
+        step = 1 if depth[end] > depth[begin] else -1
+        path = [begin]
+        for layer in range(depth[begin] + step, depth[end], step):
+            # Edges to one node share their bends: many lines become one trunk.
+            bend = f"{end} {solid} {step} {layer}"
+            if bend not in widths:
+                widths[bend] = 0
+                layers[layer].append(bend)
+            path.append(bend)
+        paths.append(([*path, end], solid))
+    neighbours: dict[str, list[str]] = defaultdict(list)
+    for first, second in {pair: None for path, _ in paths for pair in pairwise(path)}:
+        weight = _STRAIGHTNESS if widths[first] == widths[second] == 0 else 1
+        neighbours[first] += [second] * weight
+        neighbours[second] += [first] * weight
+    x: dict[str, float] = {}
+    for layer_points in layers:
+        x.update(_separate(layer_points, [0.0] * len(layer_points), widths))
+    for _ in range(_SWEEPS):
+        for layer_points in (*layers, *reversed(layers)):
+            wanted = {point: fmean(x[other] for other in neighbours[point] or [point]) for point in layer_points}
+            layer_points.sort(key=wanted.__getitem__)
+            x.update(_separate(layer_points, [wanted[point] for point in layer_points], widths))
+    left = min((x[point] - widths[point] / 2 for point in x), default=0) - _MARGIN
+    return _Layout(layers, paths, widths, {point: centre - left for point, centre in x.items()})
+
+
+def _separate(points: Sequence[str], wanted: Sequence[float], widths: dict[str, float]) -> Iterator[tuple[str, float]]:
+    """Each point's centre: as near to the wanted one as the widths and the gaps allow, in least squares."""
+    offsets, offset = [], 0.0
+    for number, point in enumerate(points):
+        offset += widths[points[number - 1]] / 2 + _GAP_X + widths[point] / 2 if number else 0
+        offsets.append(offset)
+    # Isotonic regression by pooling adjacent violators.
+    pools: list[tuple[float, int]] = []
+    for centre, offset in zip(wanted, offsets, strict=True):
+        total, count = centre - offset, 1
+        while pools and pools[-1][0] / pools[-1][1] > total / count:
+            before, number = pools.pop()
+            total, count = total + before, count + number
+        pools.append((total, count))
+    means = [total / count for total, count in pools for _ in range(count)]
+    return zip(points, (mean + offset for mean, offset in zip(means, offsets, strict=True)), strict=True)
+
+
+def _lines(label: str) -> list[str]:
+    """A topic's name in two lines of nearly equal length, so that the layers are narrow; another label in one."""
+    dots = [match.start() for match in re.finditer(r"\.", label)]
+    if not dots:
+        return [label]
+    at = min(dots, key=lambda dot: abs(dot - len(label) / 2))
+    return [label[:at], label[at:]]
+
+
 def _box(x: float, y: float, width: float, label: str, shape: str) -> str:
-    text = f'<text x="{x + width / 2:g}" y="{y + 19:g}" text-anchor="middle" stroke="none" fill="currentColor">'
     dashes = ' stroke-dasharray="2 2"' if shape == "[/" else ""
+    lines = _lines(label)
+    first = y + _HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
+    spans = "".join(
+        f'<tspan x="{x + width / 2:.1f}" y="{first + 14 * number:g}">{escape(line)}</tspan>'
+        for number, line in enumerate(lines)
+    )
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{_LINE}" rx="{_ROUNDING[shape]}"{dashes}/>'
-        f"{text}{escape(label)}</text>"
+        f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{_HEIGHT}" rx="{_ROUNDING[shape]}"{dashes}/>'
+        f'<text text-anchor="middle" stroke="none" fill="currentColor">{spans}</text>'
     )
 
 
-def _edge(begin: tuple[float, float, float], end: tuple[float, float, float], solid: bool) -> str:
-    """A curve from the right side of a box to the left side of another, with a dot at its end."""
-    x1, y1, x2, y2 = begin[0] + begin[2], begin[1] + _LINE / 2, end[0], end[1] + _LINE / 2
-    bend = _GAP_X if x2 < x1 else (x2 - x1) / 2
-    style = "" if solid else ' stroke-dasharray="5 4"'
-    return (
-        f'<path opacity="0.5" d="M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"{style}/>'
-        f'<circle cx="{x2:g}" cy="{y2:g}" r="2.5" fill="currentColor"/>'
-    )
+def _segments(points: Sequence[tuple[float, float]], solid: bool) -> Iterator[str]:
+    """A curve through the layers, given the centre and the top of each point, and an arrowhead at its end."""
+    down = points[-1][1] > points[0][1]
+    leaving, entering, tail = (_HEIGHT, 0, -7) if down else (0, _HEIGHT, 7)
+    dashes = "" if solid else ' stroke-dasharray="5 4"'
+    places = [(x + (0 if down else _RETURN_OFFSET), y) for x, y in points]
+    for number, ((x1, y1), (x2, y2)) in enumerate(pairwise(places)):
+        begin, end = y1 + leaving, y2 + entering
+        middle = (begin + end) / 2
+        # A bend is a straight line through the height of its layer.
+        through = f"M{x1:.1f} {y1 + entering:g}V{begin:g}" if number else f"M{x1:.1f} {begin:g}"
+        curve = f"C{x1:.1f} {middle:g} {x2:.1f} {middle:g} {x2:.1f} {end:g}"
+        yield f'<path opacity="0.6" d="{through}{curve}"{dashes}/>'
+    x, tip = places[-1][0], places[-1][1] + entering
+    arrowhead = f"M{x:.1f} {tip:g}L{x - 3.5:.1f} {tip + tail:g}H{x + 3.5:.1f}Z"
+    yield f'<path d="{arrowhead}" fill="currentColor" stroke="none"/>'
 
 
 def fence(source: str, language: str, css_class: str, options: Any, md: Any, **_: Any) -> str:
     """The formatter of a fenced block, for pymdownx.superfences."""
-    return f'<div class="{escape(css_class)}" style="overflow-x: auto">{render(Flowchart.parse(source))}</div>'
+    drawing = render(Flowchart.parse(source), "Flowchart: which component writes and reads which topic")
+    return f'<div class="{escape(css_class)}" style="overflow-x: auto" tabindex="0">{drawing}</div>'

@@ -1,4 +1,4 @@
-"""A model's classes: label, taxon, group, and the threshold where one was calibrated."""
+"""The label set of a model: label, taxon, group and, if calibrated, threshold of each class."""
 
 import json
 import math
@@ -24,7 +24,7 @@ class Calibration(BaseModel):
     intercept: float = Field(allow_inf_nan=False)
 
     def probability(self, score: float) -> float:
-        """The probability that the class is there, given its best window's score."""
+        """Return the probability that the class is present, given the score of its best window."""
         held = min(max(score, 1e-6), 1 - 1e-6)
         return 1 / (1 + math.exp(-(self.slope * math.log(held / (1 - held)) + self.intercept)))
 
@@ -49,8 +49,8 @@ class LabelClass(BaseModel):
 class LabelSet(BaseModel):
     """All classes of a model, in the order of its output vector.
 
-    `group` is `nothing` for every class that is no animal, person or vehicle. With stock weights that does **not**
-    mean "the frame is empty": such classes name things (fences, tripods), and an empty frame may score as an animal.
+    `group` is `nothing` for every class other than animals, persons and vehicles. With stock weights this does **not**
+    mean that the frame is blank: such classes are objects (fences, tripods), and a blank frame can score as an animal.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -69,7 +69,7 @@ class LabelSet(BaseModel):
     def id(self) -> str:
         """`<name>@<digest>`: changes with any label, taxon, group or threshold."""
         content = [entry.model_dump(mode="json", exclude={"calibration"}) for entry in self.classes]
-        # Only where there is one, so that sets without keep the ids that they had.
+        # Only if there is one, so that label sets without calibration keep their ids.
         for entry, fields in zip(self.classes, content, strict=True):
             if entry.calibration is not None:
                 fields["calibration"] = entry.calibration.model_dump(mode="json")
@@ -84,7 +84,7 @@ class LabelSet(BaseModel):
         return found
 
     def classes_of_taxon(self, taxon: str) -> tuple[LabelClass, ...]:
-        """The classes that are exactly this taxon; empty where the set does not know it."""
+        """Return the classes with exactly this taxon; empty if there are none."""
         return self._by_taxon.get(taxon, ())
 
 

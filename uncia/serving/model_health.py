@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 class ModelHealth(StrEnum):
-    """The outcome of a real inference."""
+    """The health of a model according to an inference."""
 
     HEALTHY = "healthy"
     UNREACHABLE = "unreachable"
-    """Nothing answers at the address: Triton is not started, or still starting."""
+    """Nothing listens at the address: Triton is not running, or is still starting."""
     NOT_LOADED = "not-loaded"
-    """Triton answers and does not serve the model."""
+    """Triton is running and does not serve the model."""
     DEAD = "dead"
-    """Triton calls the model ready, and its python stub is gone."""
+    """Triton reports the model as ready, but the process of its python stub is dead."""
     WRONG = "wrong"
-    """It answers its self-test wrongly."""
+    """The output of the self-test is wrong."""
     FAILING = "failing"
-    """It refuses, fails or takes too long."""
+    """The inference is refused, fails or times out."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class ProbeResult:
 
     health: ModelHealth
     detail: str
-    """One sentence; where something is wrong, with what to do."""
+    """One sentence; for an unhealthy model, also what to do."""
     version: str | None = None
     inference_ms: float | None = None
     difference: float | None = None
-    """Largest difference of a probability from the stored answer."""
+    """Largest difference of a probability from the expected output."""
 
     @property
     def healthy(self) -> bool:
@@ -50,19 +50,19 @@ class ProbeResult:
 
 
 def classify_error(error: "InferenceServerException") -> ModelHealth:
-    """The health that an error of Triton shows. Its status codes are ambiguous; the message decides (server 2.51)."""
+    """Classify an error of Triton by its message, because its status codes are ambiguous (server 2.51)."""
     message = (error.message() or "").lower()
     if "stub process" in message:
         return ModelHealth.DEAD
     if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
         return ModelHealth.NOT_LOADED
-    # A full queue is UNAVAILABLE as well.
+    # A full queue has the status UNAVAILABLE, too.
     away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
     return ModelHealth.UNREACHABLE if away else ModelHealth.FAILING
 
 
 def dependency_error(error: "InferenceServerException", settings: Settings, model: str) -> DependencyDown:
-    """The exception for one of Triton's errors, with what to do."""
+    """Return the exception for an error of Triton, with what to do."""
     lines = (error.message() or str(error.status())).strip().splitlines()
     message = lines[0][:300] if lines else "no reason given"
     reload = "`uncia models check --reload` loads it anew"

@@ -4,9 +4,9 @@
     <repository>/<model>/live.json          which version is live, and which was live before
     <repository>/<model>/<version>/         model.onnx, model.json, labels.json, and model.py for the python backend
 
-A version's folder is immutable: it is added and removed as a whole. Only `live.json` changes, a few bytes that are
-replaced atomically: clients of the model poll it and switch when it has changed. A file, because it reaches every
-machine that the repository reaches.
+A version's folder is immutable: it is added and removed as a whole. Only `live.json` changes; it is replaced
+atomically. Clients of the model poll it and switch when it has changed. It is a file, so that it is available on every
+machine that has the repository.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class VersionState(BaseModel):
 
     @property
     def served(self) -> tuple[str, ...]:
-        """The versions that Triton is to serve, in order of number."""
+        """The versions for Triton to serve, in order of their numbers."""
         return sort_versions({self.live, *self.beside, *([self.previous] if self.previous else [])})
 
 
@@ -70,7 +70,7 @@ def read_version_state(folder: Path) -> VersionState:
 
 
 def write_version_state(folder: Path, state: VersionState) -> None:
-    """Replace a model's `live.json`: readers find the old content or the new."""
+    """Replace a model's `live.json` atomically."""
     write_durably(folder / LIVE_FILE, state.model_dump_json(indent=1) + "\n")
 
 
@@ -85,7 +85,7 @@ def repository_lock(repository: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def state_stamp(folder: Path) -> tuple[int, int]:
-    """Modification time and inode of `live.json`, different after every change; (0, 0) without a file."""
+    """Return modification time and inode of `live.json`, which differ after every change; (0, 0) without a file."""
     try:
         found = (folder / LIVE_FILE).stat()
     except OSError:
@@ -94,7 +94,7 @@ def state_stamp(folder: Path) -> tuple[int, int]:
 
 
 def installed_versions(folder: Path) -> tuple[str, ...]:
-    """The versions in a model's folder, in order of number; none where there is no such folder."""
+    """Return the versions in a model's folder, in order of their numbers; empty without a folder."""
     return sort_versions(
         {path.parent.name for path in folder.glob(f"[1-9]*/{CARD_FILE}") if path.parent.name.isdecimal()}
     )

@@ -1,7 +1,7 @@
-"""Shadows: a model version that classifies the same uploads as the live one, and whose results are not used.
+"""Shadows: model versions that classify the same uploads as the live version, without effect on verdicts.
 
-A shadow has a namespace of its own, named after the version, and with it its own topics and consumer groups. The name
-works in both directions: the shadow's worker derives the live namespace from it, and a comparison derives the shadow's.
+A shadow has its own namespace, named after the version, and therefore its own topics and consumer groups. The worker of
+a shadow derives the live namespace from this name, and a comparison derives the namespace of the shadow.
 """
 
 import re
@@ -13,20 +13,20 @@ _SHADOW = re.compile(r"(?:(?P<live>[a-z0-9-]+)-)?shadow-[a-z0-9-]+-v[0-9]+")
 SHADOW_WORKER = "predict-shadow"
 
 
-def shadow_namespace(model: str, version: str, live: Settings) -> str:
-    """The namespace of a version's shadow."""
+def _shadow_namespace(model: str, version: str, live: Settings) -> str:
+    """Return the namespace of a version's shadow."""
     name = f"shadow-{model.replace('_', '-')}-v{version}"
     return f"{live.namespace}-{name}" if live.namespace else name
 
 
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
-    """The live settings, with the namespace and the model version of a shadow."""
-    changes = {"namespace": shadow_namespace(model, version, live), "model": model, "model_version": version}
+    """Return the live settings with the namespace and the model version of a shadow."""
+    changes = {"namespace": _shadow_namespace(model, version, live), "model": model, "model_version": version}
     return live.model_copy(update=changes)
 
 
 def live_settings(settings: Settings) -> Settings:
-    """The settings of the live system whose shadow these are. Raises `ValueError` for settings of no shadow."""
+    """Return the live settings for those of a shadow. Raises `ValueError` for other settings."""
     found = _SHADOW.fullmatch(settings.namespace)
     if found is None:
         raise ValueError(f"the namespace {settings.namespace!r} is not that of a shadow")

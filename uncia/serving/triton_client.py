@@ -1,4 +1,4 @@
-"""Clients of Triton: the classifier of a worker, and the control that loads models and tests whether they answer."""
+"""Clients of Triton: `Classifier` for the workers, and `ModelControl`, which loads models and runs self-tests."""
 
 import os
 import time
@@ -32,21 +32,21 @@ __all__ = [
 ]
 
 _CHANNEL: list[tuple[str, int]] = [
-    # A batch of 32 frames is 14 MB; gRPC's own limit is 4.
+    # A batch of 32 frames has 14 MB; gRPC's default limit is 4 MB.
     ("grpc.max_send_message_length", 256 * 2**20),
     ("grpc.max_receive_message_length", 64 * 2**20),
-    # gRPC waits ever longer between its attempts, up to two minutes; a Triton that restarts is back in three seconds.
+    # gRPC's default backoff grows to two minutes; Triton restarts in three seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A peer that vanished without a word (power, cable) is noticed while a request waits for it. Oftener, and
-    # servers hang up on what they take for a flood of pings.
+    # Detects a peer that disappeared (power, cable) while a request is pending. With a shorter interval, servers close
+    # the connection because of too many pings.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 0),
-    # Triton is a neighbour, whatever proxy the environment names for the web.
+    # Triton is local: do not use the HTTP proxy of the environment.
     ("grpc.enable_http_proxy", 0),
-    # Otherwise all clients of a process share one connection, and its back-off with it.
+    # Otherwise all clients of a process share one connection and its backoff.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
@@ -56,22 +56,22 @@ class InferenceResult:
     """The output of one model version for B frames."""
 
     whole: NDArray[np.float32]
-    """(B, classes): the whole frame."""
+    """Probabilities for the whole frame, (B, classes)."""
     windows: NDArray[np.float32]
-    """(B, classes): each class in its best window."""
+    """Highest probability of each class in any window, (B, classes)."""
     places: NDArray[np.int32]
-    """(B, classes): which window that was; `FrameSpec.window_box` says where it lies."""
+    """Index of that window, (B, classes); see `FrameSpec.window_box`."""
     version: str
-    """The version that answered, as Triton reports it."""
+    """The model version in Triton's response."""
     inference_ms: float
-    """From request to answer, waiting included."""
+    """Milliseconds from request to response, including queueing."""
 
 
 class Classifier:
-    """One long-lived client of one model. Make it in the event loop that uses it; many calls may be in flight.
+    """A long-lived client of one model. Create it in the event loop that uses it; calls may be concurrent.
 
-    It requests the version of the card, so that no output is read with another version's labels. Every failure is
-    `DependencyDown`: the frames are valid, so the caller retries with backoff.
+    It requests the version of the card, so that outputs always match the labels. Every failure is `DependencyDown`: the
+    frames are valid, so that the caller retries with backoff.
     """
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
@@ -80,10 +80,10 @@ class Classifier:
         self._client: triton_aio.InferenceServerClient | None = None
 
     async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> InferenceResult:
-        """Classify B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
-        backfill in the queue. `card` is of another version, or model, than the one that this was made for.
+        """Classify B frames: uint8 of shape (B, height, width, 3), B at most `card.max_batch`.
 
-        Raises `DependencyDown`, and `ValueError` for an array of another kind.
+        Live frames have precedence over backfill in Triton's queue. `card` selects a version or model other than that
+        of this client. Raises `DependencyDown`, and `ValueError` for an array of another shape or type.
         """
         card = card or self._card
         if self._client is None:
@@ -141,8 +141,8 @@ class ModelControl:
     def probe(self, model: str, version: str = "") -> ProbeResult:
         """Run the model's self-test and compare the output with its card. Errors of Triton are part of the result.
 
-        Without a version it is the pinned or the live one. Triton's own readiness is no evidence: it stays true when
-        the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
+        The default is the pinned or the live version. Triton's readiness is not sufficient: it stays true when the
+        process of a model is dead. Raises `SettingsError` when the model is not in the repository.
         """
         version = version or pinned_version(self._settings, model)
         card = read_installed_card(self._settings.model_repository, model, version)
@@ -162,7 +162,7 @@ class ModelControl:
             return ProbeResult(ModelHealth.WRONG, str(error))
         expected = card.self_test
         stored = np.stack([expected.whole.unpack(), expected.windows.unpack()])
-        # Over all at once: numpy's maximum keeps a NaN, which no comparison lets pass; Python's would lose it.
+        # NumPy's maximum propagates NaN, with which the comparison fails; Python's `max` could drop it.
         difference = float(np.abs(np.stack([answer.whole[0], answer.windows[0]]) - stored).max())
         if difference <= expected.tolerance:
             health, detail = ModelHealth.HEALTHY, f"version {answer.version} answers its self-test"
@@ -175,35 +175,35 @@ class ModelControl:
         return ProbeResult(health, detail, answer.version, answer.inference_ms, difference)
 
     def reload(self, model: str, *, timeout_s: float = 60) -> None:
-        """Unload and load: restarts a dead stub process, and picks up a rebuilt model. Raises `DependencyDown`.
+        """Unload and load a model, which restarts a dead stub process and loads a new build. Raises `DependencyDown`.
 
-        Needs a Triton started with `--model-control-mode=explicit`. Requests in between fail; clients retry them.
+        Triton must run with `--model-control-mode=explicit`. Requests in the meantime fail; clients retry them.
         """
-        # Not waited for: with a dead stub unloading never ends, and loading does not need its end.
+        # Do not wait: with a dead stub, unloading never ends; loading does not depend on it.
         self.unload(model, timeout_s=timeout_s)
         self.load(model, timeout_s=timeout_s)
 
     def reload_version(self, model: str, version: str, *, timeout_s: float = 60) -> None:
-        """Reload one version whose process died or that Triton lost; the other versions keep answering.
+        """Reload one version whose process died or that Triton lost; other versions keep serving.
 
-        Triton loads those versions whose folder is newer than when it looked last (all, where another one became live
-        since), each in parallel to the one that it replaces; no request of another version fails (server 2.51). So the
-        folder is given the present as its time, and nothing else. Raises `DependencyDown`.
+        Triton loads the versions whose folders were modified since its last load (all of them, if another version
+        became live in between), each in parallel to the instance that it replaces; no request to another version fails
+        (server 2.51). Therefore this sets the modification time of the folder to now. Raises `DependencyDown`.
         """
         folder = self._settings.model_repository / model / version
         try:
             os.utime(folder)
         except OSError as error:
-            raise DependencyDown(f"{folder} cannot be given a new time for Triton ({error.strerror})") from error
+            raise DependencyDown(
+                f"cannot set the modification time of {folder} for Triton ({error.strerror})"
+            ) from error
         self.load(model, timeout_s=timeout_s)
 
     def load(self, model: str, *, timeout_s: float = 60) -> None:
-        """Have Triton read a model's folder again and serve the versions of its `config.pbtxt`.
+        """Make Triton read a model's folder again and serve the versions in its `config.pbtxt`.
 
-        Raises `DependencyDown`.
-
-        What was served goes on answering until the new is ready, requests in flight included; a version that cannot
-        be loaded leaves the others as they are (server 2.51: no request failed, the slowest waited for a second).
+        Versions that were served keep serving until the new ones are ready; a version that cannot be loaded does not
+        affect the others (server 2.51: no request failed, the slowest took a second). Raises `DependencyDown`.
         """
         try:
             self._client.load_model(model, client_timeout=timeout_s)
@@ -211,14 +211,14 @@ class ModelControl:
             raise dependency_error(error, self._settings, model) from error
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
-        """Unload a model; a model that is not loaded is no error. Raises `DependencyDown`."""
+        """Unload a model; does nothing when it is not loaded. Raises `DependencyDown`."""
         try:
             self._client.unload_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
 
     def list_served(self, model: str | None = None) -> list[ServedVersion]:
-        """Triton's repository index, for all models or one. Raises `DependencyDown`."""
+        """Return Triton's repository index, for all models or one. Raises `DependencyDown`."""
         try:
             index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
         except InferenceServerException as error:

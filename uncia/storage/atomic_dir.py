@@ -20,13 +20,13 @@ from uncia.storage.durable import sync_folder, sync_tree
 STAGING_PREFIX = ".writing-"
 """Prefix of the staging directories of `atomic_directory`."""
 
-# Names within a staging directory that no content has.
+# Names in a staging directory that cannot be names of content.
 _REPLACED = ".replaced"
 _PLACE = ".place"
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-"""Constants of Linux: `fcntl.h`, `linux/fs.h`."""
+"""Linux constants from `fcntl.h` and `linux/fs.h`."""
 
 
 @contextlib.contextmanager
@@ -61,7 +61,7 @@ def replace_directory(made: Path, place: Path, draft: Path) -> None:
 
     Raises `OSError`; `place` is then unchanged.
     """
-    # The bytes first: a name that reaches the disk before them leaves empty files after a power cut.
+    # The bytes first: if names reached the disk before them, a power cut could leave empty files.
     sync_tree(made)
     if place.exists() and exchange(made, place):
         sync_folder(place.parent)
@@ -80,7 +80,7 @@ def replace_directory(made: Path, place: Path, draft: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two directories atomically. Returns False where the system or the file system cannot."""
+    """Exchange two directories atomically. Returns False when the system or the file system does not support it."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False
@@ -116,7 +116,7 @@ def _put_back(draft: Path) -> None:
 
 
 def _new(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A new directory and the descriptor that locks it; another one when it was removed before the lock."""
+    """Return a new directory and the descriptor that locks it. Retries when it was removed before it was locked."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with contextlib.suppress(FileNotFoundError):
@@ -128,7 +128,7 @@ def _new(parent: Path, prefix: str) -> tuple[Path, int]:
 
 
 def _hold(folder: Path) -> int | None:
-    """A descriptor that locks the directory until it is closed or the process ends; None while another one locks it.
+    """Return a descriptor that locks the directory until it is closed or the process ends; None when it is locked.
 
     `flock` on the directory itself rather than a lock file (filelock): the lock must disappear with the directory, and
     must be released when its process is killed.
@@ -140,5 +140,5 @@ def _hold(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     except OSError:
-        pass  # a file system without locks: no other process can be seen holding one
+        pass  # a file system without locks: those of other processes cannot be detected
     return descriptor

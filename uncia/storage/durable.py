@@ -1,7 +1,7 @@
-"""Files that survive a power cut once the call has returned.
+"""Writes files so that they survive a power cut after the call has returned.
 
-A file's bytes are on disk after `fsync` of the file; its name is after `fsync` of the folder that holds it. Without the
-first a file that was renamed into place may be empty after a power cut, without the second the old one is back.
+`fsync` of the file writes its bytes to disk; `fsync` of its folder writes its name. Without the first, a renamed file
+can be empty after a power cut; without the second, the old file can be back.
 """
 
 import contextlib
@@ -10,16 +10,16 @@ import os
 from pathlib import Path
 
 _NOT_HERE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS, errno.EBADF, errno.EACCES, errno.EPERM})
-"""Errors of file systems that cannot sync a directory, or need not."""
+"""Errors of file systems that cannot sync a directory or do not need it."""
 
 _MANY = 200
-"""Files, above which one `sync` of everything is faster than an `fsync` of each."""
+"""Number of files above which one `sync` of all file systems is faster than an `fsync` of each."""
 
 
 def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Replace `path` by a file with this text: a reader, a kill and a power cut find the old text or the new one.
+    """Replace `path` atomically by a file with this text: readers find the old or the new text, even after a power cut.
 
-    `mode` is that of a new file, less the umask. Raises `OSError`; the old file is then unchanged.
+    `mode` is that of a new file, before the umask. Raises `OSError`; the old file is then unchanged.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -36,14 +36,14 @@ def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
 
 
 def replace_durably(new: Path, path: Path) -> None:
-    """Move a finished file to `path`; it is on disk when this returns. Raises `OSError`."""
-    sync_file(new)
+    """Move a complete file to `path` and wait until it is on disk. Raises `OSError`."""
+    _sync_file(new)
     new.replace(path)
     sync_folder(path.parent)
 
 
-def sync_file(path: Path) -> None:
-    """Bring a file's bytes to disk. Raises `OSError`."""
+def _sync_file(path: Path) -> None:
+    """Write a file's bytes to disk. Raises `OSError`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -52,7 +52,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to disk, where its file system can. Raises `OSError` when the disk fails."""
+    """Write the names in a folder to disk if the file system supports it. Raises `OSError` when the disk fails."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -69,7 +69,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring a folder with all that it holds to disk. Symbolic links are skipped. Raises `OSError`."""
+    """Write a folder and its contents to disk. Symbolic links are skipped. Raises `OSError`."""
     folders = [(Path(place), names) for place, _, names in os.walk(folder, topdown=False)]
     if sum(len(names) for _, names in folders) > _MANY:
         # An installed environment has thousands of files.
@@ -78,5 +78,5 @@ def sync_tree(folder: Path) -> None:
     for place, names in folders:
         for file in (place / name for name in names):
             if file.is_file() and not file.is_symlink():
-                sync_file(file)
+                _sync_file(file)
         sync_folder(place)

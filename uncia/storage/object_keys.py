@@ -1,31 +1,31 @@
-"""Which object keys the stream takes: everything that every store, log line, terminal and topic can carry. Pure."""
+"""Validates object keys: accepted keys are safe in every store, log line, terminal and topic. Pure functions."""
 
 import unicodedata
 
-MAX_KEY_BYTES = 1024
-"""Bytes of UTF-8; S3's own limit."""
+_MAX_KEY_BYTES = 1024
+"""Maximum length in bytes of UTF-8, as in S3."""
 
 _SHOWN = 200
 _UNPRINTABLE = {"Cc", "Cs"}
-"""Control characters (NUL, escape, line breaks, C1) and halves of surrogate pairs."""
+"""Control characters (NUL, escape, line breaks, C1) and unpaired surrogates."""
 
 
 def key_problem(key: str) -> str | None:
-    """Why an object of this key is refused, as the end of a sentence; None where it is taken.
+    """Return why a key is rejected, as the end of a sentence; None when it is accepted.
 
-    JSON writes one control character as six bytes, so that 200 keys of 980 of them outgrow a topic's limit; XML
-    listings cannot carry them at all, and terminals obey them. A level `..` is resolved by some HTTP clients, proxies
-    and stores and not by others: it may name an object of another bucket.
+    Control characters: JSON needs six bytes for each, so that an event with 200 keys of 980 such characters exceeds the
+    topic's limit; they are invalid in XML listings, and terminals interpret them. A level `..` is resolved by some HTTP
+    clients, proxies and stores and not by others, so that it could refer to an object in another bucket.
     """
     if any(unicodedata.category(character) in _UNPRINTABLE for character in key):
         return "holds control characters"
-    if (size := len(key.encode())) > MAX_KEY_BYTES:
-        return f"has {size:,} bytes; S3 allows {MAX_KEY_BYTES:,}"
+    if (size := len(key.encode())) > _MAX_KEY_BYTES:
+        return f"has {size:,} bytes; S3 allows {_MAX_KEY_BYTES:,}"
     if ".." in key.split("/"):
         return "has a level `..`, which stores resolve differently"
     return None
 
 
 def displayable_key(key: str) -> str:
-    """The key in ASCII, quoted and shortened, for messages about a key that is refused."""
+    """Return the key in ASCII, quoted and truncated, for messages about a rejected key."""
     return ascii(key if len(key) <= _SHOWN else key[:_SHOWN] + "…")

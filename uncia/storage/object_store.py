@@ -1,4 +1,4 @@
-"""Object storage: any S3. One client per process; boto3's clients may be shared between threads."""
+"""Reads and writes objects of any S3 store. Use one client per process; it is thread-safe, as boto3's clients are."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -39,28 +39,28 @@ _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed",
 """405: the requested version is a delete marker."""
 _CHANGED = {"PreconditionFailed", "412"}
 _VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
-"""Answers to a request with a version id that a request without one may still satisfy: the version was removed, or the
-bucket keeps none (any more)."""
+"""Errors of a request with a version id after which a request without it may succeed: the version was removed, or the
+bucket is not versioned (any more)."""
 
 _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
-# Final errors about this one key or object; a retry cannot change them.
+# Permanent errors of one key or object, which a retry cannot change.
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
 _NO_BUCKET = "NoSuchBucket"
 
-# A store that answers with no XML, or with headers that are no numbers, ends in the last two.
+# boto3 raises the last two when a response is not XML or has headers that are not numbers.
 _STORE_ERRORS = (ClientError, BotoCoreError, HTTPClientError, OSError, ResponseParserError, ValueError)
 
 
 class ObjectMissing(PermanentError):
-    """The object is not there (any more)."""
+    """The object does not exist (any more)."""
 
 
 class ObjectChanged(PermanentError):
-    """The key holds other content than was announced.
+    """The object was overwritten: its content is not the announced one.
 
-    `modified`: when the store took the present content, to the second; None where it does not say.
+    `modified`: when the current content was stored, to the second; None when the store does not return it.
     """
 
     def __init__(self, message: str, modified: datetime | None = None) -> None:
@@ -69,37 +69,37 @@ class ObjectChanged(PermanentError):
 
 
 class AccessRefused(UnciaError):
-    """The store does not accept our credentials, or they do not allow this."""
+    """The store rejects the credentials, or they lack the permission."""
 
 
 class BucketMissing(DependencyDown):
-    """The store answers and has no such bucket: workers wait, because a person has to create it or name another."""
+    """The bucket does not exist. Workers wait, because an operator must create it or change the setting."""
 
 
 class ObjectTooLarge(PermanentError):
-    """The object is larger than the reader is willing to take."""
+    """The object is larger than the limit of the reader."""
 
 
 class ObjectUnreadable(PermanentError):
-    """The store does not hand this object out: a name that it does not take, an object in an archive, or one that
-    fails repeatedly while others can be read."""
+    """The store does not return this object: its key is rejected, it is in an archive, or reading it fails repeatedly
+    while other objects can be read."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One line of a listing."""
+    """One object of a listing."""
 
     key: str
     etag: str
     size: int
     modified: datetime
     version_id: str | None = None
-    """Only of listed versions."""
+    """Set in listings of versions only."""
 
 
 @dataclass(frozen=True)
 class ObjectContent:
-    """The bytes of one object, and the ETag that the store gave with them (without quotes; "" where it gave none)."""
+    """The bytes of one object, and the ETag in the response, without quotes; empty when the store returns none."""
 
     data: bytes
     etag: str
@@ -107,7 +107,7 @@ class ObjectContent:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a HEAD request says of an object."""
+    """The response to a HEAD request."""
 
     etag: str
     size: int
@@ -115,7 +115,7 @@ class ObjectInfo:
 
 
 class ObjectStore:
-    """Reads and writes objects; turns the store's many errors into ours."""
+    """Reads and writes objects, and converts errors of the store into those of this module. Thread-safe."""
 
     def __init__(
         self, settings: Settings, *, max_connections: int = 16, timeout_s: float = 30, attempts: int = 3
@@ -136,13 +136,13 @@ class ObjectStore:
                     connect_timeout=_CONNECT_S,
                     read_timeout=timeout_s,
                     retries={"total_max_attempts": attempts, "mode": "standard"},
-                    # Other stores than Amazon's do not all know the newer default checksums.
+                    # Some stores other than Amazon S3 do not support the newer default checksums.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
                 ),
             )
         except (BotoCoreError, ValueError) as error:
-            # boto3's own search for credentials may find half of them, or a profile that is not there.
+            # boto3's default credentials can be incomplete, or name a profile that does not exist.
             raise SettingsError(f"the object store cannot be used: {error}") from error
         self._http = URLLib3Session(
             verify=Session().get_config_variable("ca_bundle") or True,
@@ -157,16 +157,17 @@ class ObjectStore:
         self._http.close()
 
     def get(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
-        """All bytes of an object, whatever content it holds now. Raises as `read` does, without `ObjectChanged`."""
+        """Return the current bytes of an object. Raises the errors of `read`, except `ObjectChanged`."""
         return self.read(bucket, key, max_bytes=max_bytes).data
 
     def read(
         self, bucket: str, key: str, *, max_bytes: int, etag: str = "", size: int = 0, version_id: str | None = None
     ) -> ObjectContent:
-        """All bytes of an object, of this content only where `etag` (without quotes) or `size` is given.
+        """Return the bytes of an object, and check that they are the content with this `etag` (without quotes) or
+        `size`.
 
-        A version that is gone, or that the store does not know, is looked for under the plain key: the same content may
-        stand there. `size` in bytes, 0 for unknown, is compared where one of the two ETags is not known.
+        When a version was removed or is unknown to the store, the current object is read: it may have the same content.
+        `size`, in bytes, 0 for unknown, is compared only when one of the two ETags is unknown.
 
         Raises `ObjectChanged`, `ObjectMissing`, `ObjectTooLarge`, `ObjectUnreadable`, `AccessRefused` or
         `DependencyDown`.
@@ -179,10 +180,10 @@ class ObjectStore:
             if content is not None:
                 return content
         except ReadTimeoutError as error:
-            # Not once more at once: the caller's thread has waited long enough.
+            # No immediate retry after a timeout: the thread of the caller has waited long enough.
             raise self.translate(error, target.name) from error
         except (BotoCoreError, HTTPClientError, OSError, ValueError):
-            pass  # A connection that the store had closed, or worse: boto3 tries again and says what is wrong.
+            pass  # The store may have closed the connection: boto3 tries again, and reports other errors.
         try:
             return self._get(target, max_bytes)
         except _STORE_ERRORS as error:
@@ -195,7 +196,7 @@ class ObjectStore:
 
     def _get(self, target: "_Target", max_bytes: int) -> ObjectContent:
         answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))
-        # Not the body's own `with`: that reads on without noticing an end that comes too early.
+        # Not `with` on the body, which does not detect a truncated response.
         with closing(answer["Body"]) as body:
             length = answer.get("ContentLength")
             if length is not None:
@@ -208,7 +209,7 @@ class ObjectStore:
             return ObjectContent(data, normalized_etag(answer.get("ETag")))
 
     def _get_signed(self, target: "_Target", max_bytes: int) -> ObjectContent | None:
-        """The same by a signed URL: a fifth of the CPU time of `get_object`. None for every answer but 200."""
+        """Read through a signed URL, in a fifth of the CPU time of `get_object`. None for any status but 200."""
         url = self.client.generate_presigned_url("get_object", target.arguments(), ExpiresIn=_SIGNED_FOR_S)
         answer = self._http.send(
             AWSRequest("GET", url, headers=target.condition("If-Match"), stream_output=True).prepare()
@@ -223,15 +224,17 @@ class ObjectStore:
             return ObjectContent(cast(bytes, body.read()), normalized_etag(headers.get("ETag")))
 
     def _read_unconditionally(self, target: "_Target", max_bytes: int) -> ObjectContent:
-        """After a failed precondition. A HEAD request decides: a store that cannot compare ETags
-        must not turn every photograph into a changed one. Raises `ObjectChanged` with the time of the present content.
+        """Verify a failed precondition with a HEAD request.
+
+        With a store that cannot compare ETags every photograph would otherwise count as overwritten. Raises
+        `ObjectChanged` with the time of the current content.
         """
         now = self.head(target.bucket, target.key, version_id=target.version_id)
         target.check(now.etag, now.size, now.modified)
         return self._read(replace(target, conditional=False), max_bytes)
 
     def head(self, bucket: str, key: str, *, version_id: str | None = None) -> ObjectInfo:
-        """ETag, size and time of what an object holds now. Raises as `read` does."""
+        """Return ETag, size and modification time of the current object. Raises the errors of `read`."""
         target = _Target(bucket, key, version_id=version_id)
         try:
             answer = self.client.head_object(**target.arguments())
@@ -246,23 +249,24 @@ class ObjectStore:
         )
 
     def etag(self, bucket: str, key: str) -> str:
-        """An object's ETag, without quotes; empty where the store gives none. Raises as `get` does."""
+        """Return an object's ETag without quotes; empty when the store returns none. Raises the errors of `get`."""
         return self.head(bucket, key).etag
 
     def versions(self, bucket: str, key: str) -> Iterator[StoredObject]:
-        """The versions that the store keeps of one object, newest first, without delete markers; none where the store
-        keeps none. Raises `AccessRefused` or `DependencyDown`."""
+        """Yield the stored versions of an object, newest first, without delete markers; none without versioning.
+
+        Raises `AccessRefused` or `DependencyDown`."""
         try:
             for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
                 for entry in page.get("Versions", ()):
                     if entry["Key"] != key:
-                        return  # The listing is in the order of the keys; behind this one come longer ones.
+                        return  # The listing is sorted by key: longer keys with this prefix follow.
                     yield _listed(entry)
         except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
     def read_first_byte(self, bucket: str, key: str) -> None:
-        """Read one byte, which shows that the store hands out this object's data. Raises as `get` does."""
+        """Read one byte, to check that the store returns this object's data. Raises the errors of `get`."""
         try:
             answer = self.client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
             with closing(answer["Body"]) as body:
@@ -271,14 +275,14 @@ class ObjectStore:
             raise self.translate(error, f"{bucket}/{key}") from error
 
     def check_bucket(self, bucket: str) -> None:
-        """Raises `BucketMissing`, `AccessRefused` or `DependencyDown`, with what to do, unless it can be listed."""
+        """Check that the bucket can be listed. Raises `BucketMissing`, `AccessRefused` or `DependencyDown`."""
         try:
             self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
         except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
-        """Every object under a prefix, in the store's order, page by page; behind the key `start_after`."""
+        """Yield all objects with a prefix after the key `start_after`, in the order of the store, by pages."""
         try:
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix, StartAfter=start_after
@@ -290,7 +294,7 @@ class ObjectStore:
             raise self.translate(error, bucket) from error
 
     def ensure_bucket(self, bucket: str) -> None:
-        """Create a bucket unless it is there."""
+        """Create a bucket if it does not exist."""
         try:
             self.client.head_bucket(Bucket=bucket)
         except ClientError as error:
@@ -301,14 +305,14 @@ class ObjectStore:
             raise self.translate(error, bucket) from error
 
     def translate(self, error: Exception, what: str) -> UnciaError:
-        """Our error for one of boto3's."""
+        """Return the error of this module for one of boto3's."""
         if isinstance(error, ClientError):
             code = _code(error)
             if code == _NO_BUCKET:
                 bucket = what.partition("/")[0]
                 return BucketMissing(f"{self.endpoint} has no bucket {bucket!r}: create it, or set UNCIA_BUCKET")
             if code in _CHANGED:
-                return ObjectChanged(f"{what} no longer holds what was announced")
+                return ObjectChanged(f"{what} was overwritten: it no longer has the announced content")
             if code in _MISSING:
                 return ObjectMissing("object-missing", f"{what} is not in the store")
             if code in _UNREADABLE:
@@ -327,13 +331,13 @@ class ObjectStore:
 
 
 def normalized_etag(etag: str | None) -> str:
-    """An ETag without quotes and without the mark of a weak one, which a proxy that compresses puts there."""
+    """Return an ETag without quotes and without `W/`, which compressing proxies add."""
     return (etag or "").strip().removeprefix("W/").strip('"')
 
 
 @dataclass(frozen=True)
 class _Target:
-    """One object, and the content that it must hold."""
+    """One object and its expected content."""
 
     bucket: str
     key: str
@@ -341,45 +345,48 @@ class _Target:
     size: int = 0
     version_id: str | None = None
     conditional: bool = True
-    """Ask the store to compare, too."""
+    """True to send the expected ETag, so that the store compares it, too."""
 
     @property
     def name(self) -> str:
         return f"{self.bucket}/{self.key}"
 
     def arguments(self) -> dict[str, str]:
-        """Of an S3 request."""
+        """Return the parameters of an S3 request."""
         version = {"VersionId": self.version_id} if self.version_id else {}
         return {"Bucket": self.bucket, "Key": self.key, **version}
 
     def condition(self, name: str) -> dict[str, str]:
-        """`name` is the header's, or boto3's word for it. Empty for an ETag that no header can carry: what comes back
-        is compared in any case."""
+        """Return the precondition, whose name is the header's or boto3's.
+
+        Empty for an ETag that is invalid in a header; the response is compared in any case."""
         sendable = self.conditional and _SENDABLE_ETAG.fullmatch(self.etag)
         return {name: f'"{self.etag}"'} if sendable else {}
 
     def check(self, etag: str | None, size: int, modified: datetime | str | None) -> None:
-        """Compare what came back: not every store honours a condition. Raises `ObjectChanged`."""
+        """Compare the response, because not every store supports preconditions. Raises `ObjectChanged`."""
         found = normalized_etag(etag)
         same = found == self.etag if found and self.etag else self.size in (0, size)
         if not same:
             announced = f"ETag {self.etag}" if self.etag else f"{self.size:,} bytes"
-            raise ObjectChanged(f"{self.name} no longer holds what was announced ({announced})", _moment(modified))
+            raise ObjectChanged(
+                f"{self.name} was overwritten: it no longer has the announced content ({announced})", _moment(modified)
+            )
 
 
 def _listed(entry: Mapping[str, Any]) -> StoredObject:
-    """One entry of a listing; not every store fills in all of it."""
+    """Parse one entry of a listing; some stores omit fields."""
     etag, modified = normalized_etag(entry.get("ETag")), entry.get("LastModified", _LONG_AGO)
     return StoredObject(entry["Key"], etag, entry.get("Size", 0), modified, entry.get("VersionId"))
 
 
 def _code(error: Exception) -> str:
-    """The store's code for what went wrong; empty where it gave no answer."""
+    """Return the store's error code; empty without a response."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
-    """Of a `Last-Modified` header, or as boto3 has read it."""
+    """Parse a `Last-Modified` header, or return the time that boto3 has parsed."""
     try:
         moment = parsedate_to_datetime(value) if isinstance(value, str) else value
     except ValueError:
@@ -389,4 +396,4 @@ def _moment(value: datetime | str | None) -> datetime | None:
 
 def _must_fit(size: int, max_bytes: int) -> None:
     if size > max_bytes:
-        raise ObjectTooLarge("object-too-large", f"{size:,} bytes; at most {max_bytes:,} are read")
+        raise ObjectTooLarge("object-too-large", f"{size:,} bytes; the limit is {max_bytes:,}")

@@ -18,7 +18,7 @@ def test_shares_are_also_of_our_own_innermost_function() -> None:
     assert read_stacks(_STACKS).ours == [
         ("decode_frame (uncia/imaging/frames.py)", 0.6),
         ("get (uncia/storage/object_store.py)", 0.2),
-        ("(no function of this project)", 0.2),
+        ("no function of Uncia", 0.2),
     ]
 
 

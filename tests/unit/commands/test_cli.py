@@ -54,7 +54,7 @@ def test_only_the_named_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(UnciaError("Kafka is away: start it"), 1), (SettingsError("wrong settings: X"), 2)]
+    ("error", "status"), [(UnciaError("Kafka is away: start it"), 1), (SettingsError("invalid settings: X"), 2)]
 )
 def test_our_own_errors_are_one_line_and_an_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: UnciaError, status: int

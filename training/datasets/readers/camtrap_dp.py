@@ -24,7 +24,7 @@ from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.readers.reading_tools import existing_path, intern_name, require_samples
 from uncia.training.datasets.readers.table import box_area, clip_box, parse_time, read_rows
 
-_FILMS = "that are films"
+_VIDEOS = "that are videos"
 _ON_THE_WEB = "that are web addresses"
 _NO_OBSERVATION = "without a classification"
 _SEVERAL_EVENTS = "in several events at once"
@@ -58,7 +58,7 @@ class _Event(NamedTuple):
 def read_camtrap_dp(source: Path) -> Dataset:
     """Read a package: its folder, or its `datapackage.json`.
 
-    Left out and counted: films, media whose file is a web address, and media without a classification. Raises
+    Left out and counted: videos, media whose file is a web address, and media without a classification. Raises
     `DataError`.
     """
     try:
@@ -83,7 +83,7 @@ def read_camtrap_dp(source: Path) -> Dataset:
             samples.append(
                 Sample(medium.path, one.label, burst, medium.deployment, medium.time, one.box, one.taxon, one.group)
             )
-    reasons = (_NO_OBSERVATION, _SEVERAL_EVENTS, _FILMS, _ON_THE_WEB)
+    reasons = (_NO_OBSERVATION, _SEVERAL_EVENTS, _VIDEOS, _ON_THE_WEB)
     notes = [f"{left_out[reason]:,} media {reason}" for reason in reasons if left_out[reason]]
     require_samples(
         len(samples), package.descriptor, f"left out: {', '.join(notes) or 'nothing; the tables are empty'}"
@@ -185,7 +185,7 @@ def _read_media(folder: Path, path: Path, left_out: Counter[str]) -> dict[str, _
     media: dict[str, _Medium] = {}
     for line, row in read_rows(path):
         if not (row.get("fileMediatype") or "image").startswith("image"):
-            left_out[_FILMS] += 1
+            left_out[_VIDEOS] += 1
             continue
         file_path = row.get("filePath", "")
         local = folder / file_path if "://" not in file_path else _downloaded(folder, row.get("fileName", ""))

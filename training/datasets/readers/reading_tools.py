@@ -8,7 +8,7 @@ from uncia.camtrap.names import canonical_name
 from uncia.training.datasets import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
-"""Suffixes of image files. Other files are notes, films or thumbnail databases."""
+"""Suffixes of image files. Other files are notes, videos or thumbnail databases."""
 
 
 def is_image_file(path: Path) -> bool:

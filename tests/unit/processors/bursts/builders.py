@@ -74,41 +74,40 @@ class Photo:
     source: CaptureTimeSource = CaptureTimeSource.EXIF
 
 
+def prediction_of(photo: Photo) -> Prediction:
+    """The model's output for this photograph."""
+    vector = ClassVector.pack(np.array(photo.scores, dtype=np.float32))
+    best = int(np.argmax(photo.scores))
+    focus: tuple[FocusScore, ...] = ()
+    if photo.focus is not None:
+        box = (0.1, 0.2, 0.3, 0.4)
+        focus = (
+            FocusScore(taxon="snow leopard taxon", label="snow leopard", score=photo.focus, threshold=0.02, box=box),
+        )
+    top = ClassScore(
+        index=best,
+        label=NAMES[best],
+        taxon=f"{NAMES[best]} taxon",
+        group=GROUPS[best],
+        score=photo.scores[best],
+        box=(0, 0, 0.5, 0.5),
+    )
+    return Prediction(
+        model=photo.model,
+        version="1",
+        label_set=photo.label_set,
+        settings="set-1",
+        asked_at=LOG,
+        inference_ms=1,
+        whole=vector,
+        windows=vector,
+        top=(top,),
+        focus=focus,
+    )
+
+
 def predicted(photo: Photo, camera: str = CAMERA) -> ImagePredicted:
     """The prediction event of this photograph."""
-    prediction = None
-    if not photo.rejected:
-        vector = ClassVector.pack(np.array(photo.scores, dtype=np.float32))
-        best = int(np.argmax(photo.scores))
-        focus: tuple[FocusScore, ...] = ()
-        if photo.focus is not None:
-            box = (0.1, 0.2, 0.3, 0.4)
-            focus = (
-                FocusScore(
-                    taxon="snow leopard taxon", label="snow leopard", score=photo.focus, threshold=0.02, box=box
-                ),
-            )
-        prediction = Prediction(
-            model=photo.model,
-            version="1",
-            label_set=photo.label_set,
-            settings="set-1",
-            asked_at=LOG,
-            inference_ms=1,
-            whole=vector,
-            windows=vector,
-            top=(
-                ClassScore(
-                    index=best,
-                    label=NAMES[best],
-                    taxon=f"{NAMES[best]} taxon",
-                    group=GROUPS[best],
-                    score=photo.scores[best],
-                    box=(0, 0, 0.5, 0.5),
-                ),
-            ),
-            focus=focus,
-        )
     return ImagePredicted(
         upload_id=f"upl-{photo.name}",
         image_id=f"img-{photo.image or photo.name}",
@@ -133,7 +132,7 @@ def predicted(photo: Photo, camera: str = CAMERA) -> ImagePredicted:
             width=photo.size[0] if photo.size else None,
             height=photo.size[1] if photo.size else None,
         ),
-        prediction=prediction,
+        prediction=None if photo.rejected else prediction_of(photo),
         rejection=Rejection(reason=photo.reason, message="cut short") if photo.rejected else None,
     )
 

@@ -76,7 +76,7 @@ def test_skipped_files_are_counted_by_kind_without_system_files(card: Path, tmp_
     assert summary.complete
     assert summary.left == {"film": 2, "HEIC": 1, "text or table": 1, "unfinished transfer": 1}
     assert summary.sentence("on the card") == (
-        "1 uploaded, 0 duplicates; left on the card: 2 films, 1 HEIC, 1 text or table, 1 unfinished transfer"
+        "1 uploaded, 0 duplicates; left on the card: 2 videos, 1 HEIC, 1 text or table, 1 unfinished transfer"
     )
     assert read_status(tmp_path / "s").left == summary.left == asdict(summary)["left"]
 
@@ -86,21 +86,21 @@ def test_the_status_lists_skipped_files(card: Path, tmp_path: Path) -> None:
         photograph(card / name, content)
     run(card, tmp_path / "s", FakeStore(), camera="cam")
     shown = CliRunner().invoke(app, ["status", "--spool", str(tmp_path / "s")]).output
-    assert "left where they are: 2 films, 1 HEIC" in shown
+    assert "not uploaded: 2 videos, 1 HEIC" in shown
     (reporter,) = json.loads(CliRunner().invoke(app, ["status", "--spool", str(tmp_path / "s"), "--json"]).output)
     assert reporter["left"]["film"] == 2
 
 
 def test_the_sentence_counts_kinds_by_frequency() -> None:
     assert count_sentence({"film": 1, "picture of another format": 1200, "HEIC": 2}) == (
-        "1,200 pictures of other formats, 2 HEIC, 1 film"
+        "1,200 images in other formats, 2 HEIC, 1 video"
     )
 
 
-def test_a_card_with_films_only_is_complete(card: Path, tmp_path: Path) -> None:
+def test_a_card_with_videos_only_is_complete(card: Path, tmp_path: Path) -> None:
     photograph(card / "DCIM" / "100EK113" / "1.MP4")
     assert run(card, tmp_path / "s", FakeStore(), camera="c").sentence("on the card") == (
-        "0 uploaded, 0 duplicates; left on the card: 1 film"
+        "0 uploaded, 0 duplicates; left on the card: 1 video"
     )
 
 

@@ -77,11 +77,13 @@ def test_two_species_in_one_medium_are_two_samples(tmp_path: Path) -> None:
     assert data.labels == ("Bos mutus", "red fox")
 
 
-def test_films_and_web_addresses_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_videos_and_web_addresses_are_left_out_and_counted(tmp_path: Path) -> None:
     media = medium(1) + medium(2, kind="video/mp4") + medium(3, path="https://example.org/3.jpg")
     data = read_dataset(package(tmp_path, media, "".join(observation(f"m{n}") for n in (1, 2, 3))))
     assert len(data) == 1
-    assert data.source == ("Camtrap DP Ridge; 1 media that are films left out; 1 media that are web addresses left out")
+    assert data.source == (
+        "Camtrap DP Ridge; 1 media that are videos left out; 1 media that are web addresses left out"
+    )
 
 
 def timed(name: str, method: str, second: int, event: str = "") -> str:

@@ -42,9 +42,9 @@ def test_a_thousand_classes_take_less_than_three_kilobytes() -> None:
     assert len(ClassVector.pack(np.zeros(1000, dtype=np.float32)).f16) < 3000
 
 
-def test_a_class_vector_that_lies_about_its_length_is_refused() -> None:
+def test_a_class_vector_with_a_wrong_length_is_refused() -> None:
     packed = ClassVector.pack(np.zeros(4, dtype=np.float32))
-    with pytest.raises(ValueError, match="5 classes and holds 4"):
+    with pytest.raises(ValueError, match="has 4 values, but its length is 5"):
         packed.model_copy(update={"length": 5}).unpack()
 
 

@@ -58,14 +58,14 @@ def test_two_photographs_cross_linked(at: float, behind: float, scale: tuple[int
     data = ONE[: int(len(ONE) * at)] + OTHER[int(len(OTHER) * behind) :]
     (what,) = decode_frame(data, FrameSpec(width=scale[0], height=scale[1]), max_pixels=50_000_000).damage
     assert what == (
-        "the picture's data go on after its last row" if behind < at else "the picture's data end before its last row"
+        "the image data continues after the last row" if behind < at else "the image data ends before the last row"
     )
 
 
 def test_a_few_units_that_are_missing_at_the_end() -> None:
     unit = len(ONE) // (80 * 60)
     data = ONE[: len(ONE) // 2] + ONE[len(ONE) // 2 + 8 * unit :]
-    assert damage(data) == ("the picture's data end before its last row",)
+    assert damage(data) == ("the image data ends before the last row",)
 
 
 @pytest.mark.parametrize("marker", [0x5A, 0xE1, 0xC0, 0xC4, 0x01])

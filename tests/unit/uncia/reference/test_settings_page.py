@@ -1,4 +1,4 @@
-"""docs/settings.md is made from the settings, and nothing secret is ever shown."""
+"""docs/settings.md is generated from the settings, and no secret is ever shown."""
 
 import json
 from pathlib import Path

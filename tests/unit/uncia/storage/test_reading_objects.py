@@ -92,7 +92,7 @@ def test_an_empty_object_is_no_bytes(shop: Shop, store: ObjectStore) -> None:
 
 
 def test_an_object_that_is_too_large_is_not_read(store: ObjectStore) -> None:
-    with pytest.raises(ObjectTooLarge, match="12 bytes; at most 11 are read"):
+    with pytest.raises(ObjectTooLarge, match="12 bytes; the limit is 11"):
         get(store, max_bytes=len(DATA) - 1)
 
 
