@@ -90,8 +90,8 @@ def _serve(report: Report, stack: Stack) -> Facts:
         time.sleep(report.sizes.served_s / 2)
         facts["failed_requests"] = _failures(stack) - failed
         keys = list(sent)
+        # Uploads go on while this waits: only the photographs listed before are counted.
         _wait(lambda: all(key in log.received for key in keys), "a result for every photograph")
-        keys = list(sent)
     predictions = [log.received[key][1].prediction for key in keys if key in log.received]
     facts["uploads"] = len(keys)
     facts["answered"] = sum(prediction is not None for prediction in predictions)

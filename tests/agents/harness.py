@@ -18,6 +18,7 @@ from faust.transport.drivers.aiokafka import Producer
 from kafka import KafkaAdminClient, KafkaProducer
 
 from tests.agents.memory_broker import Headers, MemoryBroker
+from tests.waiting import SCALE
 from uncia.camtrap.deployments import DeploymentReader
 from uncia.kafka.broker import Message, create_topics, read_topics
 from uncia.kafka.partitioning import partition_of
@@ -28,7 +29,7 @@ ALL_TOPICS = (*TOPICS, *CHANGELOGS)
 """Every topic that a worker may use."""
 
 T = TypeVar("T")
-LIMIT_S = 60.0
+LIMIT_S = SCALE * 30.0
 
 
 class Topics(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kafka.errors import KafkaError
 
+from tests.waiting import SCALE
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.events.images import RECONCILE_SOURCE
@@ -63,7 +64,7 @@ class Observer:
             yield self
         finally:
             self._stop.set()
-            thread.join(15)
+            thread.join(SCALE * 15)
 
     def _follow(self) -> None:
         topics = (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER, STORAGE_CHANGED)

@@ -21,6 +21,7 @@ from tests.recovery.power import disk as power
 from tests.recovery.power import trace
 from tests.recovery.running_stack import QUICK
 from tests.stack.photographs import photograph
+from tests.waiting import SCALE
 from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
 from uncia.infra.local import processes
@@ -273,7 +274,7 @@ def cut_power_during_uploads(stack: Stack, disk: power.Disk, folder: Path, spool
             reported = pool.submit(uploaded, first_run, enough_uploaded)
             with ConcurrentUploads(stack) as uploads:
                 wait_until(lambda: len(uploads.confirmed) >= BEFORE_THE_CUT, 60, "uploads")
-                assert enough_uploaded.wait(60)
+                assert enough_uploaded.wait(SCALE * 60)
                 log = log_of(stack)
                 uploads.begin_cut()
                 disk.cut()
@@ -302,7 +303,7 @@ def upload_remaining(stack: Stack, folder: Path, spool: Path) -> dict[str, str]:
     """Run the gateway to its end. Returns the keys of what it uploaded, by path."""
     second_run = gateway(stack, folder, spool, once=True)
     keys = uploaded(second_run)
-    assert second_run.wait(60) == 0
+    assert second_run.wait(SCALE * 60) == 0
     return keys
 
 

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tests.recovery.faults import FaultContext
 from tests.recovery.photographs import Photograph
+from tests.waiting import SCALE
 from uncia.storage.object_store import ObjectStore
 
 UPLOAD_TIMEOUT_S = 600
@@ -132,11 +133,11 @@ class GatewayUploader(Uploader):
     def close(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(60)
+            self._process.wait(SCALE * 60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(10)
+        self._reader.join(SCALE * 10)
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._log.close()

@@ -8,6 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 
+from tests.waiting import SCALE
+
 
 def main() -> int:
     """Send the request. Returns the exit status: 22 for a response of 400 and above, like curl's --fail."""
@@ -23,7 +25,7 @@ def main() -> int:
     request = urllib.request.Request(arguments.url, data=sys.stdin.buffer.read(), headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=30) as response:
+        with opener.open(request, timeout=SCALE * 30) as response:
             sys.stdout.buffer.write(response.read())
     except urllib.error.HTTPError as error:
         print(f"curl: (22) The requested URL returned error: {error.code}", file=sys.stderr)

@@ -63,7 +63,7 @@ class ResultConsumer:
             yield self
         finally:
             stop.set()
-            thread.join(20)
+            thread.join(SCALE * 20)
 
     def predictions(self, key: str) -> list[ImagePredicted]:
         """All predictions and rejections of uploads with this key, in order."""

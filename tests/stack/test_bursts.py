@@ -17,6 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.stack.containers import ContainerStack
 from tests.unit.processors.bursts.builders import Photo, images, predicted, settled
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
@@ -57,7 +58,7 @@ class Bench:
     def end(self, signal_number: signal.Signals) -> int:
         assert self.worker is not None
         self.worker.send_signal(signal_number)
-        status = self.worker.wait(30)
+        status = self.worker.wait(SCALE * 30)
         self.worker = None
         return status
 
@@ -65,7 +66,7 @@ class Bench:
         self.producer.close()
         if self.worker is not None:
             self.worker.kill()
-            self.worker.wait(30)
+            self.worker.wait(SCALE * 30)
 
     def frame(self, photo: Photo, camera: str = "ridge/north") -> None:
         self.send(IMAGE_PREDICTED, predicted(photo, camera).to_bytes(), camera)
@@ -86,7 +87,7 @@ class Bench:
             consumer.assign(parts)
             consumer.seek_to_beginning(*parts)
             seen: list[Any] = []
-            deadline = time.monotonic() + LIMIT_S
+            deadline = time.monotonic() + SCALE * LIMIT_S
             while not until(seen):
                 assert time.monotonic() < deadline, f"no {what}; the worker's log:\n{self.log.read_text()[-4000:]}"
                 for records in consumer.poll(timeout_ms=200).values():
@@ -191,7 +192,7 @@ def test_state_of_a_newer_version_stops_the_worker_and_is_not_changed(bench: Ben
     bench.frame(Photo("a", 0))
     bench.start()
     assert bench.worker is not None
-    assert bench.worker.wait(LIMIT_S) == 78, "supervisord restarts the worker after any other exit status"
+    assert bench.worker.wait(SCALE * LIMIT_S) == 78, "supervisord restarts the worker after any other exit status"
     bench.worker = None
     assert "a newer Uncia wrote it" in bench.log.read_text()
     assert [record.value for record in bench.read(CAMERA_STATE, lambda seen: len(seen) > 0, "a state")] == [newer]

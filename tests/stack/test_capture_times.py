@@ -29,6 +29,7 @@ from tests.unit.uncia.imaging.exif_builders import (
     exif_segment,
 )
 from tests.unit.uncia.imaging.test_hostile_exif import gps_bomb
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted, Trigger
 from uncia.infra.local.stack import Stack
 
@@ -73,7 +74,7 @@ def card(stack: Stack | ContainerStack, station: str, tmp_path: Path) -> Card:
         spool = ["--spool", str(tmp_path / "spool.sqlite"), "--no-copy"]
         environment = {**os.environ, **stack.environment()}
         done = subprocess.run(
-            command + spool, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command + spool, env=environment, capture_output=True, text=True, timeout=SCALE * 120, check=False
         )
         assert done.returncode == 0, done.stderr + done.stdout
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import SCALE
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.stack import Stack
@@ -52,8 +53,12 @@ def test_status_reports_a_crash_loop_although_the_part_is_running_and_ready(kafk
         until(lambda pid=pid: kafka(kafka_stack).ready and kafka(kafka_stack).pid not in (None, pid))  # type: ignore[misc]
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
-        env={**os.environ, **kafka_stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        env={**os.environ, **kafka_stack.environment()},
+        capture_output=True,
+        text=True,
+        timeout=SCALE * 120,
+        check=False,
+    )
     assert done.returncode == 1
     (part,) = [part for part in json.loads(done.stdout)["parts"] if part["name"] == "kafka"]
     assert (part["state"], part["restarts"], part["ready"]) == ("crash-loop", 3, True)

@@ -21,7 +21,7 @@ from botocore import UNSIGNED
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-from tests.waiting import wait_until
+from tests.waiting import SCALE, wait_until
 from uncia.errors import DependencyDown, StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
@@ -237,12 +237,12 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
     unit = start()
     supervisor = next(process.pid for process in running_processes(small_stack) if process.part == "supervisord")
     os.kill(supervisor, signal.SIGKILL)
-    assert unit.wait(60) == 1
+    assert unit.wait(SCALE * 60) == 1
 
     unit = start()
     assert {part(small_stack, name).ready for name in STORAGE} == {True}
     unit.send_signal(signal.SIGTERM)
-    assert unit.wait(60) == 0
+    assert unit.wait(SCALE * 60) == 0
     assert running_processes(small_stack) == []
 
 
@@ -263,7 +263,7 @@ def test_a_model_whose_process_died_is_detected_and_reloaded(stack: Stack) -> No
     triton = part(stack, "triton").pid
     assert len(stubs) == 1
     os.kill(stubs[0], signal.SIGKILL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + SCALE * 60
     while not (new_stubs := [p.pid for p in running_processes(stack) if _is_stub(p.pid) and p.pid != stubs[0]]):
         assert time.monotonic() < deadline
         time.sleep(0.1)

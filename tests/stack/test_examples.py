@@ -15,6 +15,7 @@ import pytest
 from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
@@ -39,7 +40,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
     def run(name: str, *arguments: str) -> str:
         line = [sys.executable, str(EXAMPLES / name), *arguments]
         done = subprocess.run(
-            line, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            line, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -76,7 +77,7 @@ def running(command: list[str], environment: dict[str, str], folder: Path) -> It
         seen: list[str] = []
         while True:
             try:
-                seen.append(lines.get(timeout=LIMIT_S))
+                seen.append(lines.get(timeout=SCALE * LIMIT_S))
             except queue.Empty:
                 raise AssertionError(f"{command[-1]} printed nothing about {text}: {''.join(seen)}") from None
             if text in seen[-1]:
@@ -86,8 +87,8 @@ def running(command: list[str], environment: dict[str, str], folder: Path) -> It
         yield wait_for
     finally:
         process.terminate()
-        process.wait(20)
-        reader.join(20)
+        process.wait(SCALE * 20)
+        reader.join(SCALE * 20)
         output.close()
 
 
@@ -143,7 +144,7 @@ def node_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "subscriber-js"
     shutil.copytree(EXAMPLES / "subscriber-js", folder, ignore=shutil.ignore_patterns("node_modules"))
     command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.stack.containers import ContainerStack
+from tests.waiting import SCALE
 from uncia.infra.local.stack import Stack
 from uncia.producers.gateway.uploader import PART_BYTES, S3Destination, Upload
 from uncia.settings import Settings
@@ -121,7 +122,7 @@ def test_on_ctrl_c_it_exits_promptly_and_reports_what_remains(gateway: GatewayCo
     signalled = time.monotonic()
     child.send_signal(signal.SIGINT)
     summary = json.loads(child.stdout.read().splitlines()[-1])
-    assert child.wait(60) == 1
+    assert child.wait(SCALE * 60) == 1
     child.stdout.close()
     assert (
         time.monotonic() - signalled < 20

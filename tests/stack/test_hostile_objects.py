@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from tests.stack.conftest import Send
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import RefusedMessage, ResultConsumer
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
 from uncia.ids import upload_id
 from uncia.infra.local.stack import Stack
@@ -58,7 +59,7 @@ def reconcile_counts(stack: Stack, settings: Settings, prefix: str) -> dict[str,
     """Run `uncia reconcile` and return its counts."""
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "reconcile", "--json", "--prefix", prefix],
-        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=SCALE * 120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -182,7 +183,7 @@ def status_of(stack: Stack) -> dict[str, Any]:
     """The output of `uncia status --json`; its exit status must match it."""
     done = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],
-        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=SCALE * 120, check=False,
     )  # fmt: skip
     status: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (not all(part["ready"] and not part["restarts"] for part in status["parts"]))
@@ -233,7 +234,7 @@ def test_invalid_messages_on_every_topic_stop_no_worker(
     for command in (["watch", "--until-end"], ["bursts", "list"], ["clocks"], ["dead-letters", "list"]):
         done = subprocess.run(
             [sys.executable, "-m", "uncia", *command],
-            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=SCALE * 120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
@@ -253,7 +254,7 @@ def test_a_key_with_markup_and_bidi_overrides_is_predicted_and_shown_literally(
     for command in (["watch", "--until-end"], ["bursts", "list", "--camera", camera]):
         done = subprocess.run(
             [sys.executable, "-m", "uncia", *command],
-            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=120, check=False,
+            env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=SCALE * 120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert camera in done.stdout

@@ -13,6 +13,7 @@ import pytest
 
 from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
@@ -52,7 +53,7 @@ def running_gateway(environment: dict[str, str], station: str, folder: Path) -> 
             yield
         finally:
             gateway.terminate()
-            gateway.wait(20)
+            gateway.wait(SCALE * 20)
 
 
 def stored(store: ObjectStore, settings: Settings, station: str) -> dict[str, bytes]:

@@ -21,6 +21,7 @@ from tests.stack.containers import ContainerStack
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.stack.test_models import stubs
+from tests.waiting import SCALE
 from uncia.events import ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import ModelCard, read_installed_card
@@ -41,7 +42,9 @@ def models(stack: Stack | ContainerStack) -> Models:
 
     def run(*arguments: str, succeeds: bool = True) -> "subprocess.CompletedProcess[str]":
         line = [sys.executable, "-m", "uncia", "models", *arguments]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False)
+        done = subprocess.run(
+            line, capture_output=True, text=True, timeout=SCALE * LIMIT_S, env=environment, check=False
+        )
         assert (done.returncode == 0) is succeeds, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
 
@@ -93,7 +96,7 @@ def stream(
         yield wait_for_version
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(SCALE * 20)
 
 
 def failed_requests(stack: Stack, model: str, version: str = "") -> float:
@@ -193,7 +196,7 @@ def test_a_refused_or_killed_installation_does_not_change_the_served_version(
         "installation.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), name=sys.argv[3])"
     )
     line = [sys.executable, "-c", killed, str(tmp_path / "package"), str(settings.model_repository), settings.model]
-    assert subprocess.run(line, check=False, timeout=LIMIT_S).returncode == -9
+    assert subprocess.run(line, check=False, timeout=SCALE * LIMIT_S).returncode == -9
     (tmp_path / "package" / "labels.json").unlink()
     refused = models("install", str(tmp_path / "package"), "--name", settings.model, succeeds=False)
 
@@ -268,7 +271,7 @@ def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
         }
         line = [*command, text]
         done = subprocess.run(
-            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -22,6 +22,7 @@ from PIL import Image
 from tests.stack.conftest import KIND
 from tests.stack.photographs import fresh_photograph, photograph
 from tests.stack.result_consumer import ResultConsumer
+from tests.waiting import SCALE
 from uncia import ids
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url, thumbnails_from_store
@@ -136,7 +137,7 @@ def test_a_photograph_that_is_overwritten_and_restored_gets_the_prediction_of_it
     assert etags[0] == etags[2]
     for etag in etags:
         prediction_of(key, etag)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + SCALE * 60
     while not (last := reconcile("--prefix", station)[-1])["zero"]:
         assert time.monotonic() < deadline, last
     assert prediction_of(key, etags[2]).sha256 == ids.content_hash(photograph(702))

@@ -20,6 +20,7 @@ from tests.stack.containers import ContainerStack
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import is_junk
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
@@ -51,7 +52,7 @@ class Commands:
             # Live may revise a burst for a quarter of an hour; no test waits that long.
             environment = {**environment, "UNCIA_BURST_LATENESS_S": "0"}
         done = subprocess.run(
-            self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
+            self.line(*arguments), capture_output=True, text=True, timeout=SCALE * LIMIT_S, env=environment, check=False
         )
         assert done.returncode == 0, f"uncia replay {' '.join(arguments)}: {done.stderr[-3000:]}"
         return done.stdout
@@ -59,7 +60,12 @@ class Commands:
     def run_refused(self, *arguments: str) -> str:
         """Run a command that must fail; returns its output and errors."""
         done = subprocess.run(
-            self.line(*arguments), capture_output=True, text=True, timeout=LIMIT_S, env=self.environment, check=False
+            self.line(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=SCALE * LIMIT_S,
+            env=self.environment,
+            check=False,
         )
         assert done.returncode != 0, done.stdout
         return done.stdout + done.stderr
@@ -218,7 +224,7 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
 
     process = replay.start(*arguments)
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + SCALE * LIMIT_S
     with connect_to_log(namespaced(settings, name)) as log:
         while not (log.groups() and log.count((IMAGE_PREDICTED,))):
             assert process.poll() is None, (replay.folder / "start.log").read_text()
@@ -357,7 +363,7 @@ def test_a_replay_whose_topic_is_deleted_fails_with_the_reason(
     upload_bursts(upload, station, bursts=2, frames=2)
     settled(f"{station}/north", 2, 120)
     process = replay.start(name, "--station", station)
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + SCALE * LIMIT_S
     with connect_to_log(namespaced(settings, name)) as log:
         while not log.groups():
             assert process.poll() is None, (replay.folder / "start.log").read_text()
@@ -366,7 +372,7 @@ def test_a_replay_whose_topic_is_deleted_fails_with_the_reason(
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     admin.delete_topics([deleted])
     admin.close()
-    assert process.wait(LIMIT_S) == 1
+    assert process.wait(SCALE * LIMIT_S) == 1
     status = replay.json("status", name)
     assert status["state"] == "failed"
     assert f"the topic {deleted} was deleted" in status["reason"]

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.waiting import SCALE
+
 WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "sendto", "sendmsg"})
 SYNCS = frozenset({"fsync", "fdatasync", "msync", "sync_file_range"})
 
@@ -90,7 +92,7 @@ def traced(pid: int, out: Path) -> Iterator[None]:
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.stderr.close()
-        tracer.wait(120)
+        tracer.wait(SCALE * 120)
 
 
 def skip_reason() -> str | None:

@@ -9,6 +9,7 @@ import structlog
 import typer
 from typer.testing import CliRunner
 
+from tests.waiting import SCALE
 from uncia import __version__
 from uncia.commands import main as cli
 from uncia.errors import SettingsError, UnciaError
@@ -102,7 +103,7 @@ def uncia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=SCALE * 30,
     )
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.waiting import SCALE
 from uncia.child_processes import Mark, end_marked, find_marked, start, terminate, terminate_all
 
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -57,7 +58,7 @@ def test_only_marked_processes_are_found_and_ended(children: Children, mark: Mar
     other = children.start(SLEEP, Mark(mark.variable, "other"))
     assert [process.pid for process in find_marked(mark)] == [marked.pid]
     assert end_marked(mark, grace_s=10) == 1
-    assert marked.wait(10) == -signal.SIGTERM
+    assert marked.wait(SCALE * 10) == -signal.SIGTERM
     assert other.poll() is None
 
 
@@ -71,13 +72,13 @@ def test_descendants_carry_the_mark(children: Children, mark: Mark) -> None:
 def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(children: Children, mark: Mark) -> None:
     process = children.start(IGNORE_SIGTERM, mark)
     assert end_marked(mark, grace_s=0.1) == 1
-    assert process.wait(10) == -signal.SIGKILL
+    assert process.wait(SCALE * 10) == -signal.SIGKILL
 
 
 def test_a_filter_restricts_which_marked_processes_are_ended(children: Children, mark: Mark) -> None:
     first, second = children.start(SLEEP, mark), children.start(SLEEP, mark)
     assert end_marked(mark, grace_s=10, matching=lambda process: process.pid == first.pid) == 1
-    assert first.wait(10) == -signal.SIGTERM
+    assert first.wait(SCALE * 10) == -signal.SIGTERM
     assert second.poll() is None
 
 
@@ -103,5 +104,5 @@ def test_several_processes_are_terminated_at_once(children: Children, mark: Mark
 
 def test_a_process_that_has_exited_is_not_signalled(children: Children, mark: Mark) -> None:
     process = children.start("print()", mark)
-    process.wait(10)
+    process.wait(SCALE * 10)
     assert terminate(process, grace_s=0) == 0

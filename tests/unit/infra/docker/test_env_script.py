@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tests.paths import ROOT
 from tests.unit.infra.docker.compose_file import variables
+from tests.waiting import SCALE
 
 SCRIPT = ROOT / "infra" / "docker" / "env.sh"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=20
+        ["sh", str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=SCALE * 20
     )
 
 

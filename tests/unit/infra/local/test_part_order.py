@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import SCALE
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_order import PART_NAMES, SERVICES, with_dependencies
@@ -74,4 +75,4 @@ def test_another_stacks_processes_are_not_touched(stubborn: subprocess.Popen[byt
 
 def test_a_process_that_ignores_sigterm_is_killed(stubborn: subprocess.Popen[bytes]) -> None:
     assert processes.end("unit-test-mark", grace_s=0.05) == 1
-    assert stubborn.wait(5) == -9
+    assert stubborn.wait(SCALE * 5) == -9

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import SCALE
 from uncia.child_processes import Mark
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.replay import worker_processes
@@ -18,7 +19,7 @@ def bursts_worker(folder: Path, **variables: str) -> WorkerProcesses:
 
 
 def run_until_error(workers: WorkerProcesses) -> None:
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + SCALE * 50
     with workers:
         while time.monotonic() < deadline:
             workers.restart_exited()
@@ -41,7 +42,7 @@ def test_progress_resets_the_count_of_exits(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(worker_processes, "_RESTART_DELAY_S", 0)
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
     workers = bursts_worker(tmp_path, PYTHONPATH=str(tmp_path))
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + SCALE * 50
     with workers:
         while workers.restarts < 2 * MAX_EXITS_WITHOUT_PROGRESS and time.monotonic() < deadline:
             workers.record_progress({"bursts": workers.restarts})

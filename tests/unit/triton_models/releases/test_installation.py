@@ -15,6 +15,7 @@ import pytest
 
 from tests.packages import SMALL, label_set, write_graph, write_package
 from tests.paths import ROOT
+from tests.waiting import SCALE
 from uncia.errors import SettingsError
 from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
@@ -191,7 +192,9 @@ def test_a_kill_in_the_middle_leaves_what_was_there_and_the_next_command_tidies_
         "installation.shutil.copyfile = die\n"
         "installation.install(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )
-    done = subprocess.run([sys.executable, "-c", killed, str(package), str(repository)], check=False, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-c", killed, str(package), str(repository)], check=False, timeout=SCALE * 50
+    )
 
     assert done.returncode == -9
     assert installed_versions(repository / "tiny") == ("1",)

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tests.paths import ROOT
+from tests.waiting import SCALE
 from uncia.reference import events_page
 from uncia.topics import TOPICS
 from uncia.topology import readers, writers
@@ -87,7 +88,7 @@ def test_check_says_which_page_is_out_of_date(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=SCALE * 30,
     )
     assert ended.returncode == 1
     assert "events.md" in ended.stderr

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.unit.uncia.serving.fake_triton import FakeTriton, fails
+from tests.waiting import SCALE
 from uncia.commands.models import app
 from uncia.settings import Settings
 
@@ -69,6 +70,8 @@ def test_listing_and_checking_need_no_torch() -> None:
     probe = (
         "import sys, uncia.commands.models; print([m for m in ('torch', 'onnxruntime', 'onnx') if m in sys.modules])"
     )
-    answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
+    answer = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=SCALE * 30
+    )
 
     assert answer.stdout.strip() == "[]"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import SCALE
 from uncia.storage import atomic_dir
 from uncia.storage.atomic_dir import atomic_directory, remove_stale_staging, replace_directory, staging_directory
 
@@ -53,7 +54,7 @@ def write(place: Path, text: str) -> None:
 
 
 def killed(program: str, *arguments: Path | str) -> None:
-    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False, timeout=SCALE * 30)
     assert done.returncode == -9
 
 
