@@ -13,6 +13,7 @@ from uncia.commands.model_options import BackendName, Json, Repository, chosen_b
 from uncia.commands.models_ablate import ablate_command
 from uncia.commands.models_calibrate import app as calibrating
 from uncia.commands.models_ensemble import app as ensembles
+from uncia.commands.models_fetch import app as fetching
 from uncia.commands.models_frame import app as frame
 from uncia.commands.models_release import app as releases
 from uncia.commands.models_shadow import app as shadow
@@ -24,7 +25,7 @@ from uncia.triton_models.releases.stream_model import describe_stream_model, str
 from uncia.triton_models.version_list import VersionStatus, installed_model_names, list_versions, read_installed_models
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
-for part in (releases, shadow, frame, ensembles, calibrating):
+for part in (releases, fetching, shadow, frame, ensembles, calibrating):
     app.add_typer(part)
 app.command("ablate")(ablate_command)
 

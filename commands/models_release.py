@@ -51,19 +51,22 @@ def install_package(
 
 @app.command("import")
 def import_graph(
-    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A classifier of your own.")],
+    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A classifier or detector of your own.")],
     description: Annotated[Path, typer.Option(help="Its input and output: a TOML, YAML or JSON file.")],
     name: Annotated[str, typer.Option(help="The model's name.", show_default="the description's")] = "",
     out: Annotated[Path | None, typer.Option(help="Only write the package to this folder; install nothing.")] = None,
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Wrap an ONNX classifier of your own as a package, and install it. See docs/model-builder.md."""
+    """Wrap an ONNX classifier or detector of your own as a package, and install it. See docs/model-builder.md."""
+    from uncia.triton_models.importing.description import describes_detector
+    from uncia.triton_models.importing.detector_import import make_detector_package
     from uncia.triton_models.importing.importing import make_package
 
     chosen = settings_with(repository)
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as temporary:
-        package = make_package(graph, description, out or Path(temporary) / "package")
+        make = make_detector_package if describes_detector(description) else make_package
+        package = make(graph, description, out or Path(temporary) / "package")
         if out is not None:
             echo(json.dumps({"package": str(out)}) if as_json else f"Package written: {out}")
             return

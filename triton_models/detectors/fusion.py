@@ -22,7 +22,7 @@ _ANIMALS, _OTHERS = "animals/", "others/"
 class FusionRules:
     """When a person or vehicle counts, and when it relabels an animal."""
 
-    thresholds: Mapping[str, float] = field(default_factory=lambda: {"person": 0.6, "vehicle": 0.5})
+    thresholds: Mapping[str, float] = field(default_factory=lambda: {"person": 0.6, "vehicle": 0.4})
     """The least score of a sure person or vehicle; other categories of the second detector are left out."""
     overlap: float = 0.4
     """Intersection over union from which two boxes show the same object."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 IR_VERSION = 8
@@ -23,7 +23,7 @@ class OnnxBuilder:
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
 
-    def constant(self, values: object, kind: Any = np.float32) -> str:
+    def constant(self, values: ArrayLike, kind: Any = np.float32) -> str:
         """A constant tensor."""
         name = f"constant_{len(self._constants)}"
         array: NDArray[Any] = np.ascontiguousarray(np.asarray(values, dtype=kind))
@@ -50,10 +50,16 @@ class OnnxBuilder:
         return self.add("Cast", tensor, to=kind)
 
     def maximum_over(self, tensor: str, axis: int) -> str:
-        """The maximum along an axis, which remains with size 1."""
+        """The maximum along an axis, which remains with size 1; NaN where a value is NaN or infinite.
+
+        ONNX Runtime's own maximum loses a NaN.
+        """
         if self.opset >= _AXES_ARE_INPUTS:
-            return self.add("ReduceMax", tensor, self.constant([axis], np.int64), keepdims=1)
-        return self.add("ReduceMax", tensor, axes=[axis], keepdims=1)
+            largest = self.add("ReduceMax", tensor, self.constant([axis], np.int64), keepdims=1)
+        else:
+            largest = self.add("ReduceMax", tensor, axes=[axis], keepdims=1)
+        unsound = self.sum_over(self.add("Mul", tensor, self.constant(0.0)), axis)
+        return self.add("Add", largest, unsound)
 
     def sum_over(self, tensor: str, axis: int) -> str:
         """The sum along an axis, which remains with size 1."""

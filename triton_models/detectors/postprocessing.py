@@ -28,8 +28,8 @@ def add_outputs(builder: OnnxBuilder, corners: str, scores: str, candidates: int
     """Add BOXES, SCORES and CATEGORIES, and return their descriptions.
 
     `corners` (B, K, 4) are x1, y1, x2, y2 in shares of the frame, not yet clipped; `scores` (B, K, C) are those of the
-    C categories; `candidates` is K. A NaN or infinite score anywhere makes all scores of its frame NaN, so that a
-    client notices it.
+    C categories; `candidates` is K, -1 where it is unknown. A NaN or infinite score anywhere makes all scores of its
+    frame NaN, so that a client notices it.
     """
     best = builder.squeeze(builder.maximum_over(scores, 2), 2)
     category = builder.add("ArgMax", scores, axis=2, keepdims=0)
@@ -37,11 +37,11 @@ def add_outputs(builder: OnnxBuilder, corners: str, scores: str, candidates: int
     unsound = builder.sum_over(builder.add("Mul", best, builder.constant(0.0)), 1)
     if candidates < BOXES_PER_FRAME:
         # Rows that are never selected, because their score is 0.
-        missing = BOXES_PER_FRAME - candidates
+        missing = BOXES_PER_FRAME - max(candidates, 0)
         corners = builder.add("Pad", corners, builder.constant([0, 0, 0, 0, missing, 0], np.int64))
         best = builder.add("Pad", best, builder.constant([0, 0, 0, missing], np.int64))
         category = builder.add("Pad", category, builder.constant([0, 0, 0, missing], np.int64))
-    elif candidates > MAX_CANDIDATES:
+    if candidates > MAX_CANDIDATES:
         best, order = builder.best(best, MAX_CANDIDATES)
         corners, category = builder.take_rows(corners, order), builder.take_values(category, order)
     corners = builder.add("Clip", corners, builder.constant(0.0), builder.constant(1.0))

@@ -13,9 +13,13 @@ from uncia.triton_models.repository import sha256
 
 def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
     """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` with the problem in one sentence."""
+    return package_classifier(graph, read_description(description), out)
+
+
+def package_classifier(graph: Path, described: GraphDescription, out: Path) -> ValidatedPackage:
+    """Wrap a graph with this description and write it as a package. Raises `ModelRefused`."""
     from uncia.triton_models.importing.wrapping import wrap
 
-    described = read_description(description)
     name = validate_model_name(described.name)
     labels = read_labels(described.labels, name, described.source)
     wrapped = wrap(graph, described, len(labels.classes))
