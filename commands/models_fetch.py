@@ -70,7 +70,7 @@ def fetch(
             else:
                 echo(f"Package written: {out}")
             return
-        card = install(package.folder, chosen.model_repository)
+        card = install(package, chosen.model_repository)
     report_installed(card.model, card.version, chosen, as_json=as_json)
 
 

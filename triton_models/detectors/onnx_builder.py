@@ -18,27 +18,30 @@ _AXES_ARE_INPUTS = 18
 class OnnxBuilder:
     """Collects nodes and constants under unique names. Every method returns the name of its result."""
 
-    def __init__(self, opset: int = OPSET) -> None:
+    def __init__(self, opset: int = OPSET, prefix: str = "") -> None:
         self.opset = opset
+        self._prefix = prefix
+        """Of all names that are not given: graphs that are merged must not share names."""
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
 
     def constant(self, values: ArrayLike, kind: Any = np.float32) -> str:
         """A constant tensor."""
-        name = f"constant_{len(self._constants)}"
+        name = f"{self._prefix}constant_{len(self._constants)}"
         array: NDArray[Any] = np.ascontiguousarray(np.asarray(values, dtype=kind))
         self._constants[name] = numpy_helper.from_array(array.reshape(np.shape(values)), name)
         return name
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """A node with one output."""
-        result = output or f"{operator.lower()}_{len(self._nodes)}"
+        result = output or f"{self._prefix}{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [result], **attributes))
         return result
 
     def add_pair(self, operator: str, *inputs: str, **attributes: Any) -> tuple[str, str]:
         """A node with two outputs."""
-        results = (f"{operator.lower()}_{len(self._nodes)}_a", f"{operator.lower()}_{len(self._nodes)}_b")
+        name = f"{self._prefix}{operator.lower()}_{len(self._nodes)}"
+        results = (f"{name}_a", f"{name}_b")
         self._nodes.append(helper.make_node(operator, list(inputs), list(results), **attributes))
         return results
 

@@ -13,7 +13,6 @@ from uncia.triton_models.importing.description import GraphDescription
 from uncia.triton_models.importing.detector_description import DetectorDescription
 from uncia.triton_models.importing.detector_import import package_detector
 from uncia.triton_models.importing.importing import package_classifier
-from uncia.triton_models.packages.validation import ValidatedPackage
 
 _MEGADETECTOR_CATEGORIES = ("animal", "person", "vehicle")
 _SIDE = 640
@@ -28,17 +27,17 @@ class ConversionRefused(UnciaError):
     """A file cannot be converted here; it is kept."""
 
 
-def convert(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool = False) -> ValidatedPackage:
-    """Write the package of a downloaded file to `out`. Raises `ConversionRefused`, `ModelRefused`, and others of ours.
+def convert(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool = False) -> Path:
+    """Write the package of a downloaded file to `out`, and return it.
 
-    `trust_code` permits files that contain a program.
+    `trust_code` permits files that contain a program. Raises `ConversionRefused`, `ModelRefused`, `CheckpointRefused`.
     """
     if entry.format in ("yolov9-s", "yolov9-c"):
         return _yolov9(entry, file, out)
     if entry.format == "speciesnet":
         return _speciesnet(entry, file, out, trust_code=trust_code)
     if entry.format == "onnx":
-        return package_detector(file, detector_description(entry), out)
+        return package_detector(file, detector_description(entry), out).folder
     raise ConversionRefused(_export_elsewhere(entry, file))
 
 
@@ -68,13 +67,13 @@ def detector_description(entry: PublishedModel) -> DetectorDescription:
     )
 
 
-def _yolov9(entry: PublishedModel, file: Path, out: Path) -> ValidatedPackage:
+def _yolov9(entry: PublishedModel, file: Path, out: Path) -> Path:
     yolov9 = _needs_torch()
     network = yolov9.YoloV9(yolov9.small() if entry.format == "yolov9-s" else yolov9.compact())
     yolov9.load_checkpoint(network, file)
     graph = file.with_suffix(".onnx")
     yolov9.export_network(network, graph, _SIDE)
-    return package_detector(graph, detector_description(entry), out)
+    return package_detector(graph, detector_description(entry), out).folder
 
 
 def _needs_torch() -> Any:
@@ -97,7 +96,7 @@ def _export_elsewhere(entry: PublishedModel, file: Path) -> str:
     )
 
 
-def _speciesnet(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool) -> ValidatedPackage:
+def _speciesnet(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool) -> Path:
     folder = file.with_name(file.name + ".files")
     info = _unpack_speciesnet(file, folder)
     if not trust_code:
@@ -120,7 +119,7 @@ def _speciesnet(entry: PublishedModel, file: Path, out: Path, *, trust_code: boo
             "licence": entry.licence,
         }
     )
-    return package_classifier(graph, described, out)
+    return package_classifier(graph, described, out).folder
 
 
 def _unpack_speciesnet(file: Path, folder: Path) -> dict[str, Any]:

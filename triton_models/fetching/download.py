@@ -103,8 +103,9 @@ def _receive(address: str, part: Path, progress: Progress, timeout_s: float) -> 
                 _etag_file(part).write_text(response.headers.get("ETag") or "", encoding="utf-8")
             _check_space(part, size - start)
             with part.open("r+b" if start else "wb") as file:
-                file.seek(start)
-                file.truncate()
+                if start:
+                    file.seek(start)
+                    file.truncate()
                 have = start
                 while chunk := response.read(_CHUNK):
                     file.write(chunk)

@@ -10,7 +10,6 @@ from uncia.storage.durable import write_durably
 from uncia.triton_models.fetching.catalogue import PublishedModel
 from uncia.triton_models.fetching.conversion import convert
 from uncia.triton_models.fetching.download import DownloadFailed, Patience, Progress, RemoteFile, download
-from uncia.triton_models.packages.validation import ValidatedPackage
 
 _PINS = "pins.json"
 
@@ -94,8 +93,8 @@ def fetch_file(
     return FetchedFile(target, digest, newly_pinned=True)
 
 
-def make_package(entry: PublishedModel, fetched: FetchedFile, out: Path, consent: Consent) -> ValidatedPackage:
-    """Convert a fetched file and write its package to `out`."""
+def make_package(entry: PublishedModel, fetched: FetchedFile, out: Path, consent: Consent) -> Path:
+    """Convert a fetched file and write its package to `out`, which is returned."""
     return convert(entry, fetched.path, out, trust_code=consent.code)
 
 

@@ -6,7 +6,6 @@ checkpoints, so that `load_checkpoint` notices every missing or misshapen one.
 Needs the extra `models` (torch).
 """
 
-import pickle
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from uncia.errors import UnciaError
+from uncia.triton_models.fetching.safe_checkpoint import read_checkpoint
 
 STRIDES = (8, 16, 32)
 _REG_MAX = 16
@@ -347,17 +347,17 @@ def load_checkpoint(network: YoloV9, path: Path) -> None:
     Every parameter must be there with its shape; the auxiliary branch of training is ignored.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointRefused(
-            f"{path} is not a checkpoint that can be read without running its code: {first[:200]}"
-        ) from error
+        content = read_checkpoint(path)
+    except ValueError as error:
+        raise CheckpointRefused(f"{path} is not a checkpoint ({error}): download it again") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else {}
+    state = state if isinstance(state, dict) else {}
     given = {str(name).removeprefix(_CHECKPOINT_PREFIX): values for name, values in state.items()}
     wanted = network.model.state_dict()
     missing = [name for name in wanted if name not in given]
-    wrong = [name for name, values in wanted.items() if name in given and given[name].shape != values.shape]
+    wrong = [
+        name for name, values in wanted.items() if name in given and getattr(given[name], "shape", None) != values.shape
+    ]
     if missing or wrong:
         problem = f"has no {missing[0]}" if missing else f"has another shape of {wrong[0]}"
         raise CheckpointRefused(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from uncia.serving.detector_card import DetectorCard
 from uncia.triton_models.importing.detector_description import DetectorDescription, read_detector_description
 from uncia.triton_models.importing.detector_wrapping import wrap_detector
 from uncia.triton_models.packages.detector_writing import Provenance, write_detector_package
@@ -12,18 +13,18 @@ from uncia.triton_models.releases.installation import validate_model_name
 from uncia.triton_models.repository import sha256
 
 
-def make_detector_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
+def make_detector_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[DetectorCard]:
     """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` with the problem in one sentence."""
     return package_detector(graph, read_detector_description(description), out)
 
 
-def package_detector(graph: Path, described: DetectorDescription, out: Path) -> ValidatedPackage:
+def package_detector(graph: Path, described: DetectorDescription, out: Path) -> ValidatedPackage[DetectorCard]:
     """Wrap a graph with this description and write it as a package. Raises `ModelRefused`."""
     name = validate_model_name(described.name)
     wrapped = wrap_detector(graph, described)
     weights = f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else "")
     try:
-        write_detector_package(
+        card = write_detector_package(
             out,
             wrapped,
             model=name,
@@ -35,11 +36,12 @@ def package_detector(graph: Path, described: DetectorDescription, out: Path) -> 
     except PackageError as error:
         raise ModelRefused(f"{graph}: {error}") from error
     try:
-        return validate_package(out)
+        package = validate_package(out)
     except ModelRefused as error:
         hint = "; it takes a batch of one only: export it with a dynamic batch size"
         message = str(error).replace(f"{out}/model.onnx", "wrapped").replace("wrapped: ", "")
         raise ModelRefused(f"{graph}: {message}{hint if '2 frames' in message else ''}") from error
+    return ValidatedPackage(package.folder, card, package.page)
 
 
 def _page(described: DetectorDescription, graph: Path) -> str:

@@ -137,7 +137,7 @@ def _count(size: Any) -> int:
 
 
 def _preparation(found: Any, description: DetectorDescription, inner: ModelProto, opset: int) -> ModelProto:
-    builder, wants, frame = OnnxBuilder(opset), description.input, description.frame
+    builder, wants, frame = OnnxBuilder(opset, "before/"), description.input, description.frame
     current = "FRAME"
     if wants.channels == "BGR":
         current = builder.add("Gather", current, builder.constant([2, 1, 0], np.int64), axis=3)
@@ -172,7 +172,7 @@ def _preparation(found: Any, description: DetectorDescription, inner: ModelProto
 
 
 def _decoding(outputs: _Outputs, description: DetectorDescription, inner: ModelProto, opset: int) -> ModelProto:
-    builder, output = OnnxBuilder(opset), description.output
+    builder, output = OnnxBuilder(opset, "after/"), description.output
     inputs = [tensor("raw_boxes", NUMBERS[outputs.boxes.type], ["batch", *outputs.boxes.shape[1:]])]
     boxes = builder.cast("raw_boxes", FLOAT)
     if output.kind == "yolo":

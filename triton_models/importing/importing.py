@@ -17,7 +17,7 @@ def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[
     return package_classifier(graph, read_description(description), out)
 
 
-def package_classifier(graph: Path, described: GraphDescription, out: Path) -> ValidatedPackage:
+def package_classifier(graph: Path, described: GraphDescription, out: Path) -> ValidatedPackage[ModelCard]:
     """Wrap a graph with this description and write it as a package. Raises `ModelRefused`."""
     from uncia.triton_models.importing.wrapping import wrap
 

@@ -33,7 +33,8 @@ def run(corners: NDArray[Any], scores: NDArray[Any], how: Suppression = HOW, ops
 
 def kept(corners: NDArray[Any], scores: NDArray[Any]) -> list[int]:
     """Indices of the boxes that remain, best first."""
-    best, chosen = scores.max(axis=1), []
+    best = scores.max(axis=1)
+    chosen: list[int] = []
     for index in np.argsort(-best, kind="stable"):
         if best[index] <= HOW.min_score:
             break

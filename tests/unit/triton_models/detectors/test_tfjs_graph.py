@@ -47,7 +47,7 @@ def test_convolutions_compute_what_torch_computes(tmp_path: Path, padding: str) 
         "half": np.array(0.5, np.float32),
         **{name: rng.uniform(0.5, 2, 4).astype(np.float32) for name in ("gamma", "beta", "mean", "variance")},
     }
-    nodes = [
+    nodes: list[dict[str, Any]] = [
         {"name": "a", "op": "Conv2D", "input": ["pixels", "kernel"], "attr": attributes(padding)},
         {"name": "b", "op": "BiasAdd", "input": ["a", "bias", "^pixels"]},
         {

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from uncia.imaging.frames import Pixels
+from uncia.serving.detector_card import DetectorCard
 from uncia.triton_models.detectors.onnx_builder import FLOAT, OnnxBuilder, checked_bytes, tensor
 from uncia.triton_models.importing.detector_import import make_detector_package
 from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage
@@ -69,7 +70,7 @@ class MyDetector:
         taken += [tensor(f"size{index}", FLOAT, [2]) for index in range(1, inputs)]
         self.graph.write_bytes(checked_bytes(builder.model(taken, described)))
 
-    def imported(self) -> ValidatedPackage:
+    def imported(self) -> ValidatedPackage[DetectorCard]:
         path = self.folder / "description.json"
         path.write_text(json.dumps(self.description))
         return make_detector_package(self.graph, path, self.folder / "package")
@@ -82,7 +83,7 @@ class MyDetector:
         return [
             (int(category), float(score), [float(side) for side in box])
             for box, score, category in zip(boxes[0], scores[0], categories[0], strict=True)
-            if score > 0
+            if score > 0.05
         ]
 
 
