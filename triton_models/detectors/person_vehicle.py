@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.imaging.frame_spec import FrameSpec
+from uncia.triton_models.detectors.fusion import FusionRules, merge_detectors, opset_of
 from uncia.triton_models.detectors.onnx_builder import FLOAT, OPSET, UINT8, OnnxBuilder, checked_bytes, tensor
 from uncia.triton_models.detectors.postprocessing import Suppression, add_outputs
 from uncia.triton_models.detectors.tfjs_graph import TfjsConverter, TfjsError, TfjsGraph
@@ -60,6 +61,11 @@ def build_graph(folder: Path, frame: FrameSpec, *, suppression: Suppression | No
     """The ONNX graph for frames of this size. `folder` contains `FILES`. Raises `TfjsError`."""
     check_files(folder)
     return convert_ssd(TfjsGraph(folder), frame, suppression or Suppression(min_score=0.05), opset)
+
+
+def add_to_detector(animals: bytes, folder: Path, frame: FrameSpec, rules: FusionRules | None = None) -> bytes:
+    """One graph of a detector of animals and this one; see `fusion.merge_detectors`. Raises `TfjsError`."""
+    return merge_detectors(animals, build_graph(folder, frame, opset=opset_of(animals)), rules)
 
 
 def convert_ssd(source: TfjsGraph, frame: FrameSpec, suppression: Suppression, opset: int = OPSET) -> bytes:
