@@ -37,8 +37,8 @@ def merge_detectors(animals: bytes, others: bytes, rules: FusionRules | None = N
     """One graph with the input FRAME of both, and the outputs of a detector (see this package).
 
     A box of `animals` that overlaps a sure person or vehicle of `others` takes its category and the higher of both
-    scores. Sure persons and vehicles that overlap no box of `animals` are added. Raises `ValueError` where the frames
-    or operator sets of the graphs differ.
+    scores; of several such boxes the best remains. Sure persons and vehicles that overlap no box of `animals` are
+    added. Raises `ValueError` where the frames or operator sets of the graphs differ.
     """
     rules = rules or FusionRules()
     first, second = (onnx.load_model_from_string(graph) for graph in (animals, others))
@@ -92,6 +92,9 @@ def _fusion(rules: FusionRules, inner: ModelProto) -> ModelProto:
     ]
     boxes, scores, categories = (_ANIMALS + name for name in ("BOXES", "SCORES", "CATEGORIES"))
     other_boxes, other_scores, other_categories = (_OTHERS + name for name in ("BOXES", "SCORES", "CATEGORIES"))
+    # A NaN of either detector must reach the client; the order of the scores has no place for it.
+    total = builder.add("Add", builder.sum_over(scores, 1), builder.sum_over(other_scores, 1))
+    unsound = builder.add("Mul", total, builder.constant(0.0))
     # A score above 1 is never reached.
     limits = builder.constant([rules.thresholds.get(category, 2.0) for category in CATEGORIES])
     sure = builder.cast(
@@ -110,11 +113,9 @@ def _fusion(rules: FusionRules, inner: ModelProto) -> ModelProto:
     relabelled = builder.add("Greater", best_match, builder.constant(0.0))
     new_category = builder.take_values(other_categories, matched)
     categories = builder.add("Where", relabelled, new_category, categories)
-    scores = builder.add("Max", scores, best_match)
+    kept = _one_per_object(builder, scores, relabelled, matched)
+    scores = builder.add("Where", kept, builder.add("Max", scores, best_match), builder.constant(0.0))
     unmatched = builder.add("Sub", builder.constant(1.0), builder.squeeze(builder.maximum_over(matches, 1), 1))
-    # A NaN of either detector must reach the client; the order of the scores has no place for it.
-    total = builder.add("Add", builder.sum_over(scores, 1), builder.sum_over(other_scores, 1))
-    unsound = builder.add("Mul", total, builder.constant(0.0))
     added = builder.add("Mul", sure_scores, unmatched)
     all_scores = builder.add("Concat", scores, added, axis=1)
     is_number = builder.add("Equal", all_scores, all_scores)
@@ -126,6 +127,16 @@ def _fusion(rules: FusionRules, inner: ModelProto) -> ModelProto:
     chosen = builder.take_values(builder.add("Concat", categories, other_categories, axis=1), index)
     builder.add("Mul", chosen, builder.cast(shown, INT32), output="CATEGORIES")
     return builder.model(inputs, output_tensors(), opsets=list(inner.opset_import), ir_version=inner.ir_version)
+
+
+def _one_per_object(builder: OnnxBuilder, scores: str, relabelled: str, matched: str) -> str:
+    """True (B, N) for boxes that keep their label, and for the best of those that the same other box relabels."""
+    rows = builder.constant([list(range(BOXES_PER_FRAME))], np.int64)
+    same = builder.add("Equal", builder.unsqueeze(matched, 2), builder.unsqueeze(rows, 1))
+    assigned = builder.cast(builder.add("And", same, builder.unsqueeze(relabelled, 2)), FLOAT)
+    best = builder.add("ArgMax", builder.add("Mul", assigned, builder.unsqueeze(scores, 2)), axis=1, keepdims=0)
+    is_best = builder.add("Equal", builder.take_values(best, matched), rows)
+    return builder.add("Or", builder.add("Not", relabelled), is_best)
 
 
 def _ious(builder: OnnxBuilder, boxes: str, others: str) -> str:

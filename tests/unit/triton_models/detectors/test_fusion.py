@@ -76,6 +76,15 @@ def test_the_best_of_several_matches_names_the_box() -> None:
     assert fused([(ANIMAL, 0.3, HERE)], others) == [(PERSON, 0.9, HERE)]
 
 
+def test_several_boxes_of_one_vehicle_become_one() -> None:
+    parts: list[Row] = [
+        (ANIMAL, 0.3, (0.1, 0.1, 0.25, 0.4)),
+        (ANIMAL, 0.5, (0.25, 0.1, 0.25, 0.4)),
+        (ANIMAL, 0.2, THERE),
+    ]
+    assert fused(parts, [(VEHICLE, 0.6, HERE)]) == [(VEHICLE, 0.6, (0.25, 0.1, 0.25, 0.4)), (ANIMAL, 0.2, THERE)]
+
+
 def test_the_number_of_boxes_stays_and_the_best_remain() -> None:
     animals = [(ANIMAL, 0.3 - index / 1000, (0.0, 0.0, 0.01, 0.01)) for index in range(BOXES_PER_FRAME)]
     rows = fused(animals, [(PERSON, 0.95, THERE)])
