@@ -88,6 +88,21 @@ class Settings(BaseSettings):
     model_version: str = Field(
         default="", description="model version that the predict workers use; empty for the live version"
     )
+    detector: str = Field(
+        default="animal_detector",
+        description="detector that the predict workers use, if the repository holds it; empty for no detector",
+    )
+    detector_version: str = Field(
+        default="", description="detector version that the predict workers use; empty for the live version"
+    )
+    detector_weights: Path = Field(
+        default=Path(".local/parts/animal_detector/yolox_tiny_640_20220528.pth"),
+        description="file with the weights of `animal_detector`, which `make setup` fetches",
+    )
+    person_vehicle_weights: Path = Field(
+        default=Path(".local/parts/person_vehicle"),
+        description="folder with the weights for persons and vehicles; without it only animals are detected",
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
         description="Triton's model repository, from which label sets are read",

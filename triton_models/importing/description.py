@@ -27,21 +27,25 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, field_validator
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.triton_models.packages.validation import ModelRefused
 
 _MOST_BYTES = 1 << 20
 
+Described = TypeVar("Described", bound="StrictModel")
 
-class _Strict(BaseModel):
+
+class StrictModel(BaseModel):
+    """Refuses fields that it does not know, so that a misspelt one is noticed."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FrameDescription(_Strict):
+class FrameDescription(StrictModel):
     """The frame that the photograph is scaled to. Its only window is the whole frame."""
 
     width: PositiveInt = Field(le=4096)
@@ -55,7 +59,7 @@ class FrameDescription(_Strict):
         return FrameSpec(**self.model_dump(), window=max(self.width, self.height))
 
 
-class InputDescription(_Strict):
+class InputDescription(StrictModel):
     """The pixels that the graph expects."""
 
     layout: Literal["NCHW", "NHWC"]
@@ -65,20 +69,27 @@ class InputDescription(_Strict):
     std: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = (1.0, 1.0, 1.0)
     tensor: str = ""
 
+    @field_validator("std")
+    @classmethod
+    def _not_zero(cls, std: tuple[float, float, float]) -> tuple[float, float, float]:
+        if 0.0 in std:
+            raise ValueError("a standard deviation must not be 0")
+        return std
+
     @property
     def raw_bytes(self) -> bool:
         """The graph expects unscaled bytes."""
         return (self.scale, self.mean, self.std) == (1.0, (0.0,) * 3, (1.0,) * 3)
 
 
-class OutputDescription(_Strict):
+class OutputDescription(StrictModel):
     """The output of the graph."""
 
     kind: Literal["logits", "probabilities"]
     tensor: str = ""
 
 
-class GraphDescription(_Strict):
+class GraphDescription(StrictModel):
     """The content of the file."""
 
     name: str
@@ -92,26 +103,41 @@ class GraphDescription(_Strict):
 
 def read_description(path: Path) -> GraphDescription:
     """The content of the file, with the path of the labels resolved. Raises `ModelRefused` with the faulty entry."""
+    description = read_fields(path, GraphDescription)
+    return description.model_copy(update={"labels": path.parent / description.labels})
+
+
+def describes_detector(path: Path) -> bool:
+    """Whether the file describes a detector. Raises `ModelRefused` where it cannot be parsed."""
+    fields = _parse(path)
+    return isinstance(fields, dict) and fields.get("kind") == "detector"
+
+
+def read_fields(path: Path, model: type[Described]) -> Described:
+    """The content of the file as a model. Raises `ModelRefused` with the faulty entry."""
+    try:
+        return model.model_validate(_parse(path))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "file"
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ModelRefused(f"{path}: {where}: {message}") from error
+
+
+def _parse(path: Path) -> Any:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ModelRefused(f"{path} is not a description: its name must end in {', '.join(_READERS)}")
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ModelRefused(f"the description {path} is too large: {path.stat().st_size:,} bytes")
-        description = GraphDescription.model_validate(reader(path.read_text(encoding="utf-8-sig")))
+        return reader(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ModelRefused(f"the description {path} cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "file"
-        raise ModelRefused(f"{path}: {where}: {problem['msg']}") from error
     except (ValueError, OverflowError) as error:
         raise ModelRefused(f"{path} cannot be parsed: {error}") from error
     except RecursionError as error:
         raise ModelRefused(f"{path} cannot be parsed: it is nested too deeply") from error
-    if 0.0 in description.input.std:
-        raise ModelRefused(f"{path}: input.std: a standard deviation must not be 0")
-    return description.model_copy(update={"labels": path.parent / description.labels})
 
 
 def _yaml(text: str) -> Any:

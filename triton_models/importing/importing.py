@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from uncia.serving.model_card import ModelCard
 from uncia.triton_models.importing.class_list import read_labels
 from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.packages.loading import PackageError
@@ -11,11 +12,15 @@ from uncia.triton_models.releases.installation import validate_model_name
 from uncia.triton_models.repository import sha256
 
 
-def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
+def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[ModelCard]:
     """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` with the problem in one sentence."""
+    return package_classifier(graph, read_description(description), out)
+
+
+def package_classifier(graph: Path, described: GraphDescription, out: Path) -> ValidatedPackage[ModelCard]:
+    """Wrap a graph with this description and write it as a package. Raises `ModelRefused`."""
     from uncia.triton_models.importing.wrapping import wrap
 
-    described = read_description(description)
     name = validate_model_name(described.name)
     labels = read_labels(described.labels, name, described.source)
     wrapped = wrap(graph, described, len(labels.classes))
@@ -33,7 +38,7 @@ def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
     except PackageError as error:
         raise ModelRefused(f"{graph}: {error}") from error
     try:
-        return validate_package(out)
+        package = validate_package(out)
     except ModelRefused as error:
         hint = ""
         if "no probability" in str(error) and described.output.kind == "probabilities":
@@ -41,6 +46,8 @@ def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
         elif "2 frames" in str(error):
             hint = "; it takes a batch of one only: export it with a dynamic batch size"
         raise ModelRefused(f"{graph}: {_without_path(str(error), str(out))}{hint}") from error
+    assert isinstance(package.card, ModelCard)
+    return ValidatedPackage(package.folder, package.card, package.page)
 
 
 def _without_path(message: str, folder: str) -> str:

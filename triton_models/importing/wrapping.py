@@ -15,13 +15,13 @@ from uncia.triton_models.importing.description import GraphDescription
 from uncia.triton_models.packages.graph_errors import MAX_ONNX_BYTES, describe_error
 from uncia.triton_models.packages.validation import ModelRefused, open_graph
 
-_NUMBERS = {
+NUMBERS = {
     "tensor(float)": TensorProto.FLOAT,
     "tensor(float16)": TensorProto.FLOAT16,
     "tensor(double)": TensorProto.DOUBLE,
     "tensor(uint8)": TensorProto.UINT8,
 }
-_PREFIX = "imported/"
+PREFIX = "imported/"
 _MIN_OPSET = 11
 
 
@@ -34,18 +34,18 @@ def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
     output_tensor = _one(session.get_outputs(), description.output.tensor, "output", path)
     _check_input(input_tensor, description, path)
     _check_output(output_tensor, classes, path)
-    imported = _load(path)
+    imported = load_graph(path)
     opset = {entry.domain or "": entry.version for entry in imported.opset_import}.get("", 0)
     if opset < _MIN_OPSET:
         raise ModelRefused(f"{path} has ONNX opset {opset}; export it with {_MIN_OPSET} or later")
-    _allow_any_batch(imported)
+    allow_any_batch(imported)
     try:
-        inner = compose.add_prefix(imported, _PREFIX)
+        inner = compose.add_prefix(imported, PREFIX)
         before = _preparation(input_tensor, description, inner)
         after = _outputs(output_tensor, description, inner, classes)
-        joined = compose.merge_models(before, inner, io_map=[("ready", _PREFIX + input_tensor.name)])
+        joined = compose.merge_models(before, inner, io_map=[("ready", PREFIX + input_tensor.name)])
         wrapped = compose.merge_models(
-            joined, after, io_map=[(_PREFIX + output_tensor.name, "raw")], outputs=["WHOLE", "WINDOWS", "PLACES"]
+            joined, after, io_map=[(PREFIX + output_tensor.name, "raw")], outputs=["WHOLE", "WINDOWS", "PLACES"]
         )
         wrapped.producer_name = "uncia"
         return bytes(wrapped.SerializeToString())
@@ -66,7 +66,7 @@ def _one(tensors: list[Any], name: str, what: str, path: Path) -> Any:
 
 def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None:
     frame, layout = description.frame, description.input.layout
-    if tensor.type not in _NUMBERS:
+    if tensor.type not in NUMBERS:
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}; only float and uint8 inputs are supported")
     if tensor.type == "tensor(uint8)" and not description.input.raw_bytes:
         raise ModelRefused(f"{path}: {tensor.name} takes bytes, so remove scale, mean and std from the description")
@@ -82,7 +82,7 @@ def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None
 
 
 def _check_output(tensor: Any, classes: int, path: Path) -> None:
-    if tensor.type not in _NUMBERS or tensor.type == "tensor(uint8)":
+    if tensor.type not in NUMBERS or tensor.type == "tensor(uint8)":
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and must be floating point")
     shape = list(tensor.shape)
     if len(shape) < 2 or any(size != 1 for size in shape[2:] if isinstance(size, int)):
@@ -91,7 +91,7 @@ def _check_output(tensor: Any, classes: int, path: Path) -> None:
         raise ModelRefused(f"{path} has {shape[1]:,} classes, and the labels file has {classes:,}")
 
 
-def _load(path: Path) -> ModelProto:
+def load_graph(path: Path) -> ModelProto:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except DecodeError as error:
@@ -109,7 +109,7 @@ def _load(path: Path) -> ModelProto:
     return model
 
 
-def _allow_any_batch(model: ModelProto) -> None:
+def allow_any_batch(model: ModelProto) -> None:
     """Most graphs that were exported for one picture accept any number; the package's validation tests that."""
     for tensor in (*model.graph.input, *model.graph.output):
         if tensor.type.tensor_type.shape.dim:
@@ -120,7 +120,7 @@ def _allow_any_batch(model: ModelProto) -> None:
 
 def _preparation(tensor: Any, description: GraphDescription, inner: ModelProto) -> ModelProto:
     wants, frame = description.input, description.frame
-    number, current = _NUMBERS[tensor.type], "FRAME"
+    number, current = NUMBERS[tensor.type], "FRAME"
     nodes, weights = [], []
 
     def then(operator: str, result: str, *more: str, **attributes: Any) -> None:
@@ -171,7 +171,7 @@ def _outputs(tensor: Any, description: GraphDescription, inner: ModelProto, clas
     kinds = (("WHOLE", TensorProto.FLOAT), ("WINDOWS", TensorProto.FLOAT), ("PLACES", TensorProto.INT32))
     return _model(
         nodes,
-        [helper.make_tensor_value_info("raw", _NUMBERS[tensor.type], ["batch", *tensor.shape[1:]])],
+        [helper.make_tensor_value_info("raw", NUMBERS[tensor.type], ["batch", *tensor.shape[1:]])],
         [helper.make_tensor_value_info(name, kind, ["batch", classes]) for name, kind in kinds],
         [helper.make_tensor("least", TensorProto.FLOAT, [1], [-1.0])],
         inner,
