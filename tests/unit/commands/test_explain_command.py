@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from tests.agents.doubles import servers
-from tests.agents.workers import RESOLVED, camera, doubtful_burst, explanation_request, predicted
+from tests.agents.suite import camera
+from tests.agents.workers import RESOLVED, doubtful_burst, explanation_request, predicted
 from tests.packages import write_package
 from tests.stack.photographs import photograph
 from uncia import ids
