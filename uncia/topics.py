@@ -19,6 +19,8 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    StaticObjectsChanged,
+    StaticObjectsCleared,
 )
 from uncia.settings import Settings
 
@@ -123,6 +125,19 @@ IMAGE_EXPLAINED = Topic(
     key="camera",
     event=ImageExplained,
 )
+STATIC_OBJECTS_CHANGED = Topic(
+    name=StaticObjectsChanged.topic,
+    description="The places of a camera where boxes count as background. Published again when they change.",
+    key="camera",
+    event=StaticObjectsChanged,
+    compacted=True,
+)
+STATIC_OBJECTS_CLEARED = Topic(
+    name=StaticObjectsCleared.topic,
+    description="An order to forget the static objects of a camera.",
+    key="camera",
+    event=StaticObjectsCleared,
+)
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
     description="The passage of time as an event, so that the closing of bursts can be replayed.",
@@ -199,6 +214,8 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    STATIC_OBJECTS_CHANGED,
+    STATIC_OBJECTS_CLEARED,
     CLOCK_TICKED,
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
