@@ -92,9 +92,8 @@ def evaluate_categories(
         for frame, used, score in zip(frames, explained, animal_scores, strict=True)
     ]
     threshold = model.threshold if config.animal_threshold is None else config.animal_threshold
-    burst_probability = round(model.burst_probability(evidence, static), 6)
-    probabilities = model.frame_probabilities(evidence, static)
-    chosen = model.best_boxes(evidence, static)
+    presence = model.evaluate(evidence, static)
+    burst_probability = round(presence.burst, 6)
     evaluated = {
         frame.image_id: _frame_category(
             frame,
@@ -106,7 +105,9 @@ def evaluate_categories(
             config,
             _has_focus(frame, focus),
         )
-        for frame, own, used, best, probability in zip(frames, flags, explained, chosen, probabilities, strict=True)
+        for frame, own, used, best, probability in zip(
+            frames, flags, explained, presence.best_boxes, presence.frames, strict=True
+        )
     }
     shown = {frame.image_id: _shown(frame, own, config) for frame, own in zip(frames, flags, strict=True)}
     found = frozenset().union(*shown.values())

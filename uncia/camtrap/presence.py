@@ -38,6 +38,7 @@ __all__ = [
     "CONTEXT_FEATURES",
     "FEATURES",
     "BurstFeatures",
+    "BurstPresence",
     "EvidenceKind",
     "EvidenceWeights",
     "FrameEvidence",
@@ -112,6 +113,18 @@ class BurstFeatures:
     """Per frame (n,): the index in `FrameEvidence.boxes` of each row but the last."""
     focus: Floats
     """(N,), the margin of a focus taxon in log-odds, at least 0."""
+
+
+@dataclass(frozen=True)
+class BurstPresence:
+    """What `PresenceModel.evaluate` returns for N frames."""
+
+    burst: float
+    """As `burst_probability`."""
+    frames: Floats
+    """As `frame_probabilities`, (N,)."""
+    best_boxes: list[int | None]
+    """As `best_boxes`."""
 
 
 class EvidenceWeights(BaseModel):
@@ -194,6 +207,19 @@ class PresenceModel(BaseModel):
             int(indices[np.argmax(rows[:-1] @ weights)]) if len(indices) else None
             for rows, indices in zip(features.frames, features.boxes, strict=True)
         ]
+
+    def evaluate(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> "BurstPresence":
+        """All of the above from one computation of the features; at least one frame."""
+        features = self.features(frames, static)
+        weights = self._weights(features.kind)
+        odds = self._frame_log_odds(features)
+        burst = float(_expit(np.array(weights.burst_bias + burst_features(odds) @ weights.burst_vector())))
+        vector = weights.vector()
+        best = [
+            int(indices[np.argmax(rows[:-1] @ vector)]) if len(indices) else None
+            for rows, indices in zip(features.frames, features.boxes, strict=True)
+        ]
+        return BurstPresence(burst, _expit(odds), best)
 
     def features(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> BurstFeatures:
         """The features of a burst's frames, in capture order."""

@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.processors.bursts.builders import CONFIG, Camera, Found, Photo, class_names, frame_record, predicted
 from uncia.camtrap.checklist import Checklists
+from uncia.camtrap.presence import FrameEvidence, load_presence_model
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.errors import PermanentError
+from uncia.errors import PermanentError, SettingsError
 from uncia.events import (
     BurstCategory,
     BurstResolved,
@@ -22,10 +23,11 @@ from uncia.events import (
 )
 from uncia.processors.bursts.categories import individuals
 from uncia.processors.bursts.class_names import ClassName
-from uncia.processors.bursts.config import CategoryConfig
+from uncia.processors.bursts.config import BurstConfig, CategoryConfig
 from uncia.processors.bursts.frame_record import MAX_BOXES, FrameRecord
 from uncia.processors.bursts.verdict import Evaluation, VerdictBuilder
-from uncia.processors.bursts.verdict_sources import VerdictSources
+from uncia.processors.bursts.verdict_sources import VerdictSources, verdict_sources
+from uncia.settings import read_settings
 
 PERSON, VEHICLE = DetectionCategory.PERSON, DetectionCategory.VEHICLE
 CLASSES = (
@@ -74,6 +76,23 @@ def verdict(*args: Any, **more: Any) -> TaxonVerdict:
 def category(found: Evaluation) -> BurstCategory:
     assert found.category is not None
     return found.category.category
+
+
+def test_presence_evaluated_at_once_is_that_of_its_single_questions() -> None:
+    model = load_presence_model()
+    frames = [
+        FrameEvidence(
+            boxes=np.array([Found().box, (0.6, 0.6, 0.1, 0.1)]),
+            scores=np.array([0.3 + number / 10, 0.2]),
+            categories=("animal", "animal"),
+            luminance=np.random.default_rng(number).integers(0, 256, (36, 48), dtype=np.uint8),
+        )
+        for number in range(4)
+    ]
+    found = model.evaluate(frames, [Found().box])
+    assert found.burst == model.burst_probability(frames, [Found().box])
+    assert found.frames.tolist() == model.frame_probabilities(frames, [Found().box]).tolist()
+    assert found.best_boxes == model.best_boxes(frames, [Found().box])
 
 
 def test_an_unsure_cat_is_a_felid_whose_score_is_no_probability() -> None:
@@ -295,6 +314,27 @@ def test_a_crop_vector_that_holds_no_probabilities_is_refused() -> None:
     detection = event.detection.model_copy(update={"detections": boxes})
     with pytest.raises(PermanentError, match=r"detection\.classes"):
         FrameRecord.from_prediction(event.model_copy(update={"detection": detection}))
+
+
+def test_files_that_cannot_be_used_stop_the_worker_with_a_sentence(tmp_path: Path) -> None:
+    cycle = tmp_path / "taxa.csv"
+    cycle.write_text("taxon,rank,parent\nAus,genus,Aus\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="cycle"):
+        verdict_sources(read_settings(taxonomy_file=cycle))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        verdict_sources(read_settings(taxa_allowed=tmp_path / "none.txt"))
+    with pytest.raises(SettingsError, match="presence model"):
+        verdict_sources(read_settings(presence_model=tmp_path / "none.json"))
+
+
+def test_other_files_give_the_verdicts_another_digest_of_settings(tmp_path: Path) -> None:
+    listed = tmp_path / "taxa.txt"
+    listed.write_text("Felidae\n", encoding="utf-8")
+    one, other = verdict_sources(read_settings()), verdict_sources(read_settings(taxa_allowed=listed))
+    assert other.checklists.of("ridge/north") is not None
+    assert BurstConfig.from_settings(read_settings(), "", one.digest).digest() != (
+        BurstConfig.from_settings(read_settings(), "", other.digest).digest()
+    )
 
 
 def test_without_a_detector_a_burst_has_neither_category_nor_boxes() -> None:
