@@ -92,8 +92,8 @@ def evaluate_categories(
         for frame, used, score in zip(frames, explained, animal_scores, strict=True)
     ]
     threshold = model.threshold if config.animal_threshold is None else config.animal_threshold
-    presence = model.evaluate(evidence, static)
-    burst_probability = round(presence.burst, 6)
+    presence = model.assess(evidence, static)
+    burst_probability = round(presence.burst_probability, 6)
     evaluated = {
         frame.image_id: _frame_category(
             frame,
@@ -106,7 +106,7 @@ def evaluate_categories(
             _has_focus(frame, focus),
         )
         for frame, own, used, best, probability in zip(
-            frames, flags, explained, presence.best_boxes, presence.frames, strict=True
+            frames, flags, explained, presence.best_boxes, presence.frame_probabilities, strict=True
         )
     }
     shown = {frame.image_id: _shown(frame, own, config) for frame, own in zip(frames, flags, strict=True)}

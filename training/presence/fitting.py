@@ -11,7 +11,7 @@ let a higher score lower a probability.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,15 @@ from uncia.camtrap.presence import (
     BurstFeatures,
     EvidenceWeights,
     PresenceModel,
-    burst_evidence_features,
     burst_features,
     context_features,
     frame_evidence,
     intersection_over_union,
 )
 from uncia.training import TrainingError
-from uncia.training.presence.labelled_bursts import LabelledBurst, single_frames, without_luminance
+from uncia.training.presence.labelled_bursts import LabelledBurst, PreparedBurst
 
-__all__ = ["FitSettings", "fit_logistic", "fit_presence"]
+__all__ = ["DEFAULT_FIT", "FitSettings", "fit_logistic", "fit_presence"]
 
 Floats = NDArray[np.float64]
 
@@ -57,18 +56,27 @@ class FitSettings:
     """Given, not learnt: few data sets have enough bursts of a camera to know its static objects."""
 
 
-def fit_presence(
-    bursts: Sequence[LabelledBurst], name: str, settings: FitSettings = FitSettings(), learnt_on: str = ""
-) -> PresenceModel:
-    """Fit all three sets of weights. Deterministic, whatever the order of the bursts.
+DEFAULT_FIT = FitSettings()
+_Pair = tuple[LabelledBurst, BurstFeatures]
 
-    Raises `TrainingError` where animals or blanks are missing.
+
+def fit_presence(
+    bursts: Sequence[PreparedBurst], name: str, settings: FitSettings = DEFAULT_FIT, learnt_on: str = ""
+) -> PresenceModel:
+    """Fit all three sets of weights on bursts that were prepared with the settings' movement threshold.
+
+    Deterministic. Raises `TrainingError` where animals or blanks are missing.
     """
-    ordered = sorted(bursts, key=lambda burst: burst.name)
-    several = [burst for burst in ordered if len(burst.frames) > 1]
-    known = [burst for burst in several if any(frame.evidence.luminance is not None for frame in burst.frames)]
-    single = _fit_weights(single_frames(ordered), settings)
-    still = _fit_weights(without_luminance(several), settings) if _has_both(several) else single
+    frames = [
+        (replace(own.burst, frames=(frame,), animal=frame.animal), features)
+        for own in bursts
+        for frame, features in zip(own.burst.frames, own.single, strict=True)
+        if frame.animal is not None
+    ]
+    single = _fit_weights(frames, settings)
+    several = [(own.burst, own.still) for own in bursts if own.still is not None]
+    known = [(own.burst, own.moving) for own in bursts if own.moving is not None]
+    still = _fit_weights(several, settings) if _has_both(several) else single
     moving = _fit_weights(known, settings) if _has_both(known) else still
     return PresenceModel(
         name=name,
@@ -113,14 +121,14 @@ def fit_logistic(
     return float(found.x[0]), np.asarray(found.x[1:], dtype=np.float64)
 
 
-def _has_both(bursts: Sequence[LabelledBurst]) -> bool:
-    return {burst.animal for burst in bursts} == {True, False}
+def _has_both(bursts: Sequence[_Pair]) -> bool:
+    return {burst.animal for burst, _ in bursts} == {True, False}
 
 
-def _fit_weights(bursts: Sequence[LabelledBurst], settings: FitSettings) -> EvidenceWeights:
-    if not _has_both(bursts):
+def _fit_weights(pairs: Sequence[_Pair], settings: FitSettings) -> EvidenceWeights:
+    if not _has_both(pairs):
         raise TrainingError("presence needs bursts with animals and blank ones")
-    tables = [burst_evidence_features(burst.evidence, (), settings.movement_threshold) for burst in bursts]
+    bursts, tables = [burst for burst, _ in pairs], [features for _, features in pairs]
     bias, weights = _fit_boxes(bursts, tables, settings)
     evidence = [frame_evidence(table, bias, weights) for table in tables]
     if tables[0].kind == "single":

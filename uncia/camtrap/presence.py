@@ -38,11 +38,11 @@ __all__ = [
     "CONTEXT_FEATURES",
     "FEATURES",
     "BurstFeatures",
-    "BurstPresence",
     "EvidenceKind",
     "EvidenceWeights",
     "FrameEvidence",
     "PresenceModel",
+    "PresenceResult",
     "box_movement",
     "load_presence_model",
 ]
@@ -116,15 +116,14 @@ class BurstFeatures:
 
 
 @dataclass(frozen=True)
-class BurstPresence:
-    """What `PresenceModel.evaluate` returns for N frames."""
+class PresenceResult:
+    """What a model says about a burst."""
 
-    burst: float
-    """As `burst_probability`."""
-    frames: Floats
-    """As `frame_probabilities`, (N,)."""
-    best_boxes: list[int | None]
-    """As `best_boxes`."""
+    frame_probabilities: Floats
+    """(N,)"""
+    burst_probability: float
+    best_boxes: tuple[int | None, ...]
+    """Per frame, the index in `FrameEvidence.boxes`; None where it has no animal box."""
 
 
 class EvidenceWeights(BaseModel):
@@ -183,43 +182,37 @@ class PresenceModel(BaseModel):
         shaping = self.model_dump_json(include={"movement_threshold", "focus_weight", "single", "still", "moving"})
         return f"{self.name}@{hashlib.sha256(shaping.encode()).hexdigest()[:12]}"
 
-    def frame_probabilities(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> Floats:
-        """Probability of each frame that it shows an animal, (N,).
+    def assess(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> PresenceResult:
+        """Everything about a burst at once: `frames` are in capture order, `static` the camera's static objects."""
+        return self.assess_features(self.features(frames, static))
 
-        `frames` are in capture order; `static` are the boxes of the camera's static objects.
-        """
-        return _expit(self._frame_log_odds(self.features(frames, static)))
-
-    def burst_probability(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> float:
-        """Probability that any frame shows an animal, calibrated on bursts; 0 for a burst without frames."""
-        if not frames:
-            return 0.0
-        features = self.features(frames, static)
-        odds = self._frame_log_odds(features)
+    def assess_features(self, features: BurstFeatures) -> PresenceResult:
+        """As `assess`, from features that were computed before with this model's `movement_threshold`."""
         weights = self._weights(features.kind)
-        return float(_expit(np.array(weights.burst_bias + burst_features(odds) @ weights.burst_vector())))
-
-    def best_boxes(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> list[int | None]:
-        """Per frame the index in `boxes` of the animal box with most evidence; None where it has no animal box."""
-        features = self.features(frames, static)
-        weights = self._weights(features.kind).vector()
-        return [
-            int(indices[np.argmax(rows[:-1] @ weights)]) if len(indices) else None
-            for rows, indices in zip(features.frames, features.boxes, strict=True)
-        ]
-
-    def evaluate(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> "BurstPresence":
-        """All of the above from one computation of the features; at least one frame."""
-        features = self.features(frames, static)
-        weights = self._weights(features.kind)
-        odds = self._frame_log_odds(features)
-        burst = float(_expit(np.array(weights.burst_bias + burst_features(odds) @ weights.burst_vector())))
         vector = weights.vector()
-        best = [
+        evidence = frame_evidence(features, weights.bias, vector) + self.focus_weight * features.focus
+        odds = (weights.context_bias + context_features(evidence) @ weights.context_vector()).clip(
+            -_MAX_ODDS, _MAX_ODDS
+        )
+        burst = weights.burst_bias + burst_features(odds) @ weights.burst_vector() if len(odds) else -np.inf
+        boxes = [
             int(indices[np.argmax(rows[:-1] @ vector)]) if len(indices) else None
             for rows, indices in zip(features.frames, features.boxes, strict=True)
         ]
-        return BurstPresence(burst, _expit(odds), best)
+        probability = float(_expit(np.array(burst))) if len(odds) else 0.0
+        return PresenceResult(_expit(odds), probability, tuple(boxes))
+
+    def frame_probabilities(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> Floats:
+        """Probability of each frame that it shows an animal, (N,)."""
+        return self.assess(frames, static).frame_probabilities
+
+    def burst_probability(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> float:
+        """Probability that any frame shows an animal, calibrated on bursts; 0 for a burst without frames."""
+        return self.assess(frames, static).burst_probability
+
+    def best_boxes(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> list[int | None]:
+        """Per frame the index in `boxes` of the animal box with most evidence; None where it has no animal box."""
+        return list(self.assess(frames, static).best_boxes)
 
     def features(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> BurstFeatures:
         """The features of a burst's frames, in capture order."""
@@ -227,13 +220,6 @@ class PresenceModel(BaseModel):
 
     def _weights(self, kind: EvidenceKind) -> EvidenceWeights:
         return {"single": self.single, "still": self.still, "moving": self.moving}[kind]
-
-    def _frame_log_odds(self, features: BurstFeatures) -> Floats:
-        weights = self._weights(features.kind)
-        evidence = frame_evidence(features, weights.bias, weights.vector())
-        evidence = evidence + self.focus_weight * features.focus
-        odds: Floats = weights.context_bias + context_features(evidence) @ weights.context_vector()
-        return odds.clip(-_MAX_ODDS, _MAX_ODDS)
 
 
 def burst_evidence_features(

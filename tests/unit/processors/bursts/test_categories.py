@@ -9,7 +9,6 @@ import pytest
 
 from tests.unit.processors.bursts.builders import CONFIG, Camera, Found, Photo, class_names, frame_record, predicted
 from uncia.camtrap.checklist import Checklists
-from uncia.camtrap.presence import FrameEvidence, load_presence_model
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError, SettingsError
 from uncia.events import (
@@ -76,23 +75,6 @@ def verdict(*args: Any, **more: Any) -> TaxonVerdict:
 def category(found: Evaluation) -> BurstCategory:
     assert found.category is not None
     return found.category.category
-
-
-def test_presence_evaluated_at_once_is_that_of_its_single_questions() -> None:
-    model = load_presence_model()
-    frames = [
-        FrameEvidence(
-            boxes=np.array([Found().box, (0.6, 0.6, 0.1, 0.1)]),
-            scores=np.array([0.3 + number / 10, 0.2]),
-            categories=("animal", "animal"),
-            luminance=np.random.default_rng(number).integers(0, 256, (36, 48), dtype=np.uint8),
-        )
-        for number in range(4)
-    ]
-    found = model.evaluate(frames, [Found().box])
-    assert found.burst == model.burst_probability(frames, [Found().box])
-    assert found.frames.tolist() == model.frame_probabilities(frames, [Found().box]).tolist()
-    assert found.best_boxes == model.best_boxes(frames, [Found().box])
 
 
 def test_an_unsure_cat_is_a_felid_whose_score_is_no_probability() -> None:
