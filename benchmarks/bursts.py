@@ -65,8 +65,10 @@ def pure(settings: Settings, frames: int) -> Results:
     # A worker logs to a file; here the measurement would be of the terminal.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     card = read_active_card(settings)
-    made = list(Predictions(card).of(itertools.islice(plan_bursts(0, -(-frames // BURST), CAMERAS), frames)))
+    plan = list(itertools.islice(plan_bursts(0, -(-frames // BURST), CAMERAS), frames))
+    made = list(Predictions(card).of(plan))
     raw = [event.to_bytes() for event in made]
+    detected = [event.to_bytes() for event in Predictions(card, detections=True).of(plan)]
     logged = datetime.now(UTC)
 
     def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
@@ -84,6 +86,7 @@ def pure(settings: Settings, frames: int) -> Results:
         "bursts_pure_frames": len(made),
         "bursts_pure_frames_per_s": round(play(made, write=False)),
         "bursts_pure_with_bytes_frames_per_s": round(play(map(ImagePredicted.from_bytes, raw), write=True)),
+        "bursts_pure_detections_frames_per_s": round(play(map(ImagePredicted.from_bytes, detected), write=True)),
         "bursts_prediction_bytes": round(sum(map(len, raw)) / len(raw)),
     }
 

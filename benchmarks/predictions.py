@@ -13,7 +13,11 @@ from uncia.events import (
     CaptureTimeSource,
     ClassScore,
     ClassVector,
+    Detection,
+    DetectionCategory,
+    DetectionResult,
     ImagePredicted,
+    LuminanceGrid,
     Prediction,
     Trigger,
 )
@@ -27,8 +31,10 @@ _TIME = datetime(2026, 1, 10, 6, tzinfo=UTC)
 class Predictions:
     """Generates predictions with random score vectors over the model's classes: few likely ones, many unlikely."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, *, detections: bool = False) -> None:
+        """`detections`: with two boxes a frame, a classified crop, and the luminance grid."""
         self._card = card
+        self._detections = detections
 
     def of(self, uploads: Iterable[PlannedUpload], length: int = BURST) -> Iterator[ImagePredicted]:
         """One prediction per upload, as bursts of `length` frames; frames with a higher sequence number are dropped."""
@@ -61,6 +67,39 @@ class Predictions:
                 height=1440,
             ),
             prediction=self._variants[upload.photograph % _VECTORS],
+            detection=self._found[upload.photograph % _VECTORS] if self._detections else None,
+            luminance=self._grids[upload.photograph % _VECTORS] if self._detections else None,
+        )
+
+    @cached_property
+    def _found(self) -> list[DetectionResult]:
+        chance = np.random.default_rng(5)
+        return [self._detection(chance, prediction.whole) for prediction in self._variants]
+
+    @cached_property
+    def _grids(self) -> list[LuminanceGrid]:
+        chance = np.random.default_rng(6)
+        return [LuminanceGrid.pack(chance.integers(0, 256, (36, 48), dtype=np.uint8)) for _ in range(_VECTORS)]
+
+    def _detection(self, chance: np.random.Generator, crop: ClassVector) -> DetectionResult:
+        boxes = chance.uniform(0.05, 0.45, (2, 4)).round(5).tolist()
+        return DetectionResult(
+            model="animal_detector",
+            version="1",
+            settings="set-bench",
+            asked_at=_TIME,
+            inference_ms=60,
+            detections=tuple(
+                Detection(
+                    category=DetectionCategory.ANIMAL,
+                    score=score,
+                    box=(x, y, width, height),
+                    classes=crop if best else None,
+                )
+                for (x, y, width, height), score, best in zip(boxes, (0.8, 0.2), (True, False), strict=True)
+            ),
+            crop_model=f"{self._card.model}@{self._card.versions[0]}",
+            label_set=self._card.label_set,
         )
 
     @cached_property

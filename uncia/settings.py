@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
     )
 
+    # Crops
+    crops_withheld_by_person: bool = Field(
+        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
+    )
+
     # Bursts
     burst_gap_s: float = Field(
         default=15,
@@ -206,6 +211,57 @@ class Settings(BaseSettings):
         "scores are not calibrated and blank frames reach 0.9",
     )
     tick_s: float = Field(default=1, gt=0, description="interval of clock ticks, in seconds")
+
+    # Verdicts
+    presence_model: Path | None = Field(
+        default=None, description="file of the weights that decide whether an animal is there; empty: ours"
+    )
+    animal_threshold: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="calibrated probability from which a burst or frame shows an animal; empty: that of the presence "
+        "model",
+    )
+    person_threshold: float = Field(
+        default=0.4, gt=0, le=1, description="detector score from which a person is in the frame; not calibrated"
+    )
+    vehicle_threshold: float = Field(
+        default=0.4, gt=0, le=1, description="detector score from which a vehicle is in the frame; not calibrated"
+    )
+    certain_probability: float = Field(
+        default=0.9,
+        gt=0.5,
+        le=1,
+        description="calibrated probability from which `animal` and `blank` are called certain",
+    )
+    taxon_threshold: float = Field(
+        default=0.65,
+        gt=0,
+        le=1,
+        description="summed class score from which a burst is called a taxon: the lowest rank that reaches it",
+    )
+    taxonomy_file: Path | None = Field(
+        default=None, description="table of further taxa (taxon, rank, parent, label), see docs/ecologist.md"
+    )
+    taxa_allowed: Path | None = Field(
+        default=None,
+        description="list of the taxa that can occur: a text file with one a line, or a Camtrap DP `datapackage.json`; "
+        "empty: any",
+    )
+    station_taxa_allowed: dict[str, Path] = Field(
+        default_factory=dict,
+        description='other lists by station or camera, JSON: `{"ridge": "ridge.txt", "ridge/north": "north.txt"}`',
+    )
+    static_iou: float = Field(
+        default=0.9, gt=0.5, le=1, description="overlap (IoU) from which two boxes of a camera are at the same place"
+    )
+    static_hits: int = Field(
+        default=20,
+        ge=2,
+        le=60_000,
+        description="bursts with a box at the same place from which it is a static object, and outvoted",
+    )
 
     # Reconcile
     reconcile_every_s: float = Field(
@@ -262,7 +318,17 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
 
-    @field_validator("s3_endpoint", "s3_access_key", "s3_secret_key", "ensemble_weights", mode="before")
+    @field_validator(
+        "s3_endpoint",
+        "s3_access_key",
+        "s3_secret_key",
+        "ensemble_weights",
+        "presence_model",
+        "animal_threshold",
+        "taxonomy_file",
+        "taxa_allowed",
+        mode="before",
+    )
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, str) and not value.strip() else value

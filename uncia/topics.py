@@ -19,6 +19,8 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    StaticObjectsChanged,
+    StaticObjectsCleared,
 )
 from uncia.settings import Settings
 
@@ -124,6 +126,19 @@ IMAGE_EXPLAINED = Topic(
     key="camera",
     event=ImageExplained,
 )
+STATIC_OBJECTS_CHANGED = Topic(
+    name=StaticObjectsChanged.topic,
+    description="The places of a camera where boxes count as background. Published again when they change.",
+    key="camera",
+    event=StaticObjectsChanged,
+    compacted=True,
+)
+STATIC_OBJECTS_CLEARED = Topic(
+    name=StaticObjectsCleared.topic,
+    description="An order to forget the static objects of a camera.",
+    key="camera",
+    event=StaticObjectsCleared,
+)
 CLOCK_TICKED = Topic(
     name=ClockTicked.topic,
     description="The progress of log time, so that bursts close in the same way when the log is replayed.",
@@ -200,6 +215,8 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    STATIC_OBJECTS_CHANGED,
+    STATIC_OBJECTS_CLEARED,
     CLOCK_TICKED,
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,

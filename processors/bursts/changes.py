@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from uncia.events import BurstResolved, BurstStatus, FrameLate
+from uncia.events import BurstResolved, BurstStatus, FrameLate, StaticObjectsChanged
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.state import Burst, CameraState
 
@@ -48,6 +48,8 @@ class StateChanges:
 
     pending: list[PendingEvent] = field(default_factory=list)
     late: list[FrameLate] = field(default_factory=list)
+    static: StaticObjectsChanged | None = None
+    """The static objects of the camera, where they changed."""
     changed: dict[str, Burst] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     touched: bool = False
@@ -77,6 +79,7 @@ class StateChanges:
         """Append changes that were made after these."""
         self.pending += later.pending
         self.late += later.late
+        self.static = later.static or self.static
         self.touched = self.touched or later.touched
         for burst_id in later.removed:
             self.remove(burst_id)

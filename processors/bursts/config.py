@@ -55,6 +55,26 @@ def no_overrides(_camera: str, _captured_at: datetime) -> None:
 
 
 @dataclass(frozen=True)
+class CategoryConfig:
+    """The settings that shape a verdict from detections; they change nothing in bursts without detections."""
+
+    animal_threshold: float | None = None
+    """Probability of a burst or frame from which it shows an animal; None: that of the presence model."""
+    person_threshold: float = 0.4
+    vehicle_threshold: float = 0.4
+    """Detector scores; not calibrated."""
+    certain_probability: float = 0.9
+    """Calibrated probability from which "animal" and "blank" are certain."""
+    taxon_threshold: float = 0.65
+    static_iou: float = 0.9
+    static_hits: int = 20
+    withhold_crops: bool = True
+    """A person in the burst withholds its crops."""
+    sources: str = ""
+    """Digest of the presence model, the taxonomy and the lists of taxa that can occur."""
+
+
+@dataclass(frozen=True)
 class BurstConfig:
     """All settings that shape a burst and its verdict; `digest` is part of every event.
 
@@ -69,11 +89,16 @@ class BurstConfig:
     certain_from: float
     weights: str = ""
     """Digest of the model file of the rule `stacked`."""
+    category: CategoryConfig = CategoryConfig()
     _digests: dict[BurstOverrides | None, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings, weights: str = "") -> "BurstConfig":
-        """The configuration of this process; `weights` is the digest of the stacked model, if there is one."""
+    def from_settings(cls, settings: Settings, weights: str = "", sources: str = "") -> "BurstConfig":
+        """The configuration of this process.
+
+        `weights` is the digest of the stacked model, if there is one; `sources` that of the files that decide
+        categories and taxa.
+        """
         return cls(
             gap=timedelta(seconds=settings.burst_gap_s),
             idle=timedelta(seconds=settings.burst_idle_s),
@@ -82,6 +107,17 @@ class BurstConfig:
             ensemble=settings.ensemble_rule,
             certain_from=settings.certain_from,
             weights=weights,
+            category=CategoryConfig(
+                animal_threshold=settings.animal_threshold,
+                person_threshold=settings.person_threshold,
+                vehicle_threshold=settings.vehicle_threshold,
+                certain_probability=settings.certain_probability,
+                taxon_threshold=settings.taxon_threshold,
+                static_iou=settings.static_iou,
+                static_hits=settings.static_hits,
+                withhold_crops=settings.crops_withheld_by_person,
+                sources=sources,
+            ),
         )
 
     def idle_for(self, overrides: BurstOverrides | None) -> timedelta:

@@ -12,15 +12,24 @@ from datetime import datetime
 import structlog
 
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, BurstStatus, ClockTicked, FrameLate, ImagePredicted
+from uncia.events import (
+    BurstResolved,
+    BurstStatus,
+    ClockTicked,
+    FrameLate,
+    ImagePredicted,
+    StaticObjectsCleared,
+)
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.changes import StateChanges, drop_overtaken_provisionals
 from uncia.processors.bursts.config import BurstConfig, OverridesLookup, no_overrides
+from uncia.processors.bursts.lifecycle import clear_static
 from uncia.processors.bursts.sessions import Sessioniser
 from uncia.processors.bursts.state import CameraState
 from uncia.processors.bursts.state_store import (
     CameraRecord,
     PlannedWrites,
+    camera_key,
     camera_records,
     hidden_name,
     load_state,
@@ -47,6 +56,8 @@ class CameraUpdate:
     """Burst id and event, in order."""
     late_events: tuple[bytes, ...]
     """Events about late frames."""
+    static_events: tuple[bytes, ...] = ()
+    """Events about static objects."""
 
 
 class BurstEngine:
@@ -94,7 +105,7 @@ class BurstEngine:
                 continue
             if record.due is not None:
                 self._due[partition][camera] = record.due
-            if record.outbox or record.late_outbox or record.intent:
+            if record.outbox or record.late_outbox or record.static_outbox or record.intent:
                 self._resume(camera, record)
 
     def process_prediction(self, partition: int, offset: int, event: ImagePredicted, logged_at: datetime) -> None:
@@ -108,6 +119,14 @@ class BurstEngine:
             _log_late(late, state.late_count)
         self._record(state, changes)
         self.skip(partition, offset)
+
+    def process_clear(self, partition: int, order: StaticObjectsCleared) -> None:
+        """Forget static objects. Raises `PermanentError` for an order that belongs into another partition."""
+        if "\0" in order.camera or partition_of(order.camera, self._partitions) != partition:
+            raise PermanentError("wrong-partition", f"{order.camera!r} does not belong into partition {partition}")
+        if camera_key(order.camera) in self._records or order.camera in self._states:
+            state = self._state(order.camera)
+            self._record(state, clear_static(state, order, self._config.category))
 
     def skip(self, partition: int, offset: int) -> None:
         """Mark the message at `offset` as processed; a tick that was deferred until then takes effect."""
@@ -148,11 +167,14 @@ class BurstEngine:
         published = drop_overtaken_provisionals(changes.pending)
         state.outbox += [(pending.burst_id, pending.event.to_bytes()) for pending in published]
         state.late_outbox += [late.to_bytes() for late in changes.late]
+        if changes.static is not None:
+            state.static_outbox.append(changes.static.to_bytes())
         writes = plan_writes(state, set(changes.changed), changes.removed, due)
         outbox = tuple((burst_id.encode(), event) for burst_id, event in state.outbox)
         late_events = tuple(state.late_outbox)
-        state.outbox, state.late_outbox = [], []
-        return CameraUpdate(camera, partition, writes, outbox, late_events)
+        static_events = tuple(state.static_outbox)
+        state.outbox, state.late_outbox, state.static_outbox = [], [], []
+        return CameraUpdate(camera, partition, writes, outbox, late_events, static_events)
 
     def _advance_time(self, partition: int, now: datetime) -> None:
         for camera in [camera for camera, due in self._due[partition].items() if due <= now]:

@@ -7,10 +7,11 @@ in any order.
 """
 
 import base64
+import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,17 @@ from uncia.events import (
     CaptureTimeSource,
     ClassScore,
     ClassVector,
+    DetectionCategory,
+    DetectionResult,
     FocusScore,
     ImagePredicted,
     JoinReason,
+    LuminanceGrid,
     Rejection,
     Trigger,
 )
 from uncia.events.base import UtcTime, WireModel
+from uncia.events.values import Box
 from uncia.processors.bursts.camera_bodies import source_of
 from uncia.processors.bursts.config import MINUTE, BurstOverrides
 
@@ -39,7 +44,17 @@ SortKey = tuple[datetime, int, int, str]
 Link = tuple[object, ...]
 """A property that versions share which may replace each other, see `FrameRecord.links`."""
 
+MAX_BOXES = 10
+"""Boxes stored of a frame, the best ones: as many as `predict` publishes."""
+
+MAX_CROP_VECTORS = 3
+"""Boxes of a frame whose class evidence is stored."""
+
+MAX_LUMINANCE_BYTES = 48 * 36
+"""A larger luminance grid is not stored: it would multiply the size of the state, and movement is not computed then."""
+
 _UNKNOWN = source_of(None, None, None)
+_ROUNDING = 1e-3
 _ENTRY = np.dtype([("index", "<u2"), ("score", "<f2")])
 
 
@@ -65,8 +80,26 @@ def pack_evidence(windows: ClassVector) -> str:
     return base64.b64encode(entries.tobytes()).decode()
 
 
+def unpack_evidence(packed: str) -> Evidence:
+    """The inverse of `pack_evidence`."""
+    entries = np.frombuffer(base64.b64decode(packed), dtype=_ENTRY)
+    return Evidence(entries["index"].astype(np.intp), entries["score"].astype(np.float64))
+
+
+class StoredBox(NamedTuple):
+    """One detection of a frame. The order of the fields is the stored format."""
+
+    category: DetectionCategory
+    score: float
+    box: Box
+    """Exactly as it was published: ids of crops are derived from it."""
+    evidence: str | None = None
+    """Class evidence of its crop, packed; None where the crop was not classified."""
+
+
 class FrameRecord(WireModel):
-    """A frame in a camera's state: about 0.6 KB of JSON. Its field names are the stored format."""
+    """A frame in a camera's state: about 0.6 KB of JSON, and with detections another 2.5 KB, of which 2.3 KB are the
+    luminance grid. Its field names are the stored format."""
 
     image_id: str
     upload_id: str
@@ -101,13 +134,22 @@ class FrameRecord(WireModel):
     top: tuple[ClassScore, ...] = ()
     focus: tuple[FocusScore, ...] = ()
     rejection: Rejection | None = None
+    detector: str = ""
+    """`model@version` of the detector; empty: no detector was asked."""
+    boxes: tuple[StoredBox, ...] = ()
+    """The detections, best first."""
+    crop_label_set: str = ""
+    luminance: str = ""
+    """Grey values, row by row, base64."""
+    luminance_columns: int = 0
 
     @classmethod
     def from_prediction(cls, event: ImagePredicted, overrides: BurstOverrides | None = None) -> "FrameRecord":
         """What a burst needs of a prediction, and the overrides that apply to it.
 
         A sequence that contradicts itself (5 of 3) is ignored. Raises `PermanentError`, reason `schema-invalid`, for a
-        class vector that holds no probabilities.
+        class vector that holds no probabilities and for a luminance grid of the wrong size. Boxes that are no
+        rectangle within the photograph are ignored.
         """
         capture = event.capture
         consistent = (
@@ -135,6 +177,7 @@ class FrameRecord(WireModel):
             predicted_at=event.predicted_at,
             rejection=event.rejection,
             **_prediction_fields(event),
+            **_detection_fields(event),
         )
 
     @cached_property
@@ -204,13 +247,32 @@ class FrameRecord(WireModel):
     @cached_property
     def unpacked_evidence(self) -> Evidence:
         """Its evidence as arrays."""
-        entries = np.frombuffer(base64.b64decode(self.evidence), dtype=_ENTRY)
-        return Evidence(entries["index"].astype(np.intp), entries["score"].astype(np.float64))
+        return unpack_evidence(self.evidence)
 
-    def to_event_frame(
-        self, *, joined: JoinReason, deciding: bool, found: ClassScore | FocusScore | None, score: float | None
-    ) -> BurstFrame:
-        """The frame in the burst's event. `found` and `score`: where and how strongly it shows the verdict's class."""
+    @property
+    def has_detections(self) -> bool:
+        """Whether a detector answered for it, with boxes or without."""
+        return bool(self.detector)
+
+    @cached_property
+    def box_array(self) -> NDArray[np.float64]:
+        """Its boxes, shape (boxes, 4)."""
+        return np.array([stored.box for stored in self.boxes], dtype=np.float64).reshape(-1, 4)
+
+    @cached_property
+    def luminance_grid(self) -> NDArray[np.uint8] | None:
+        """Grey values of shape (rows, columns); None where they are unknown."""
+        if not self.luminance:
+            return None
+        return np.frombuffer(base64.b64decode(self.luminance), dtype=np.uint8).reshape(-1, self.luminance_columns)
+
+    def crop_evidence(self, place: int) -> Evidence | None:
+        """Class evidence of the crop of a box; None where it was not classified."""
+        packed = self.boxes[place].evidence
+        return None if packed is None else unpack_evidence(packed)
+
+    def to_event_frame(self, *, joined: JoinReason, deciding: bool, box: Box | None, score: float | None) -> BurstFrame:
+        """The frame in the burst's event. `box` and `score`: where and how strongly it shows the verdict's class."""
         return BurstFrame(
             image_id=self.image_id,
             upload_id=self.upload_id,
@@ -224,7 +286,7 @@ class FrameRecord(WireModel):
             top=self.top[0] if self.top else None,
             rejection=self.rejection,
             deciding=deciding,
-            box=found.box if found else None,
+            box=box,
             score=score,
         )
 
@@ -245,3 +307,50 @@ def _prediction_fields(event: ImagePredicted) -> dict[str, Any]:
         "top": prediction.top,
         "focus": prediction.focus,
     }
+
+
+def _detection_fields(event: ImagePredicted) -> dict[str, Any]:
+    if event.prediction is None or event.detection is None:
+        return {}
+    result = event.detection
+    return {
+        "detector": f"{result.model}@{result.version}",
+        "boxes": _stored_boxes(event, result),
+        "crop_label_set": result.label_set or "",
+        **_luminance_fields(event, event.luminance),
+    }
+
+
+def _stored_boxes(event: ImagePredicted, result: DetectionResult) -> tuple[StoredBox, ...]:
+    """The best detections, best first: the order of boxes with equal scores follows from the boxes themselves."""
+    usable = [detection for detection in result.detections if is_box(detection.box)]
+    usable.sort(key=lambda detection: (-detection.score, detection.category, detection.box))
+    vectors = 0
+    boxes = []
+    for detection in usable[:MAX_BOXES]:
+        evidence = None
+        if detection.classes is not None and result.label_set and vectors < MAX_CROP_VECTORS:
+            try:
+                evidence = pack_evidence(detection.classes)
+            except ValueError as error:
+                raise PermanentError("schema-invalid", f"{event.topic}: detection.classes: {error}") from error
+            vectors += 1
+        boxes.append(StoredBox(detection.category, detection.score, detection.box, evidence))
+    return tuple(boxes)
+
+
+def is_box(box: Box) -> bool:
+    """Whether the numbers are finite and a rectangle with an area that lies within the photograph, to a rounding."""
+    x, y, width, height = box
+    within = x >= -_ROUNDING and y >= -_ROUNDING and x + width <= 1 + _ROUNDING and y + height <= 1 + _ROUNDING
+    return within and width > 0 and height > 0
+
+
+def _luminance_fields(event: ImagePredicted, grid: LuminanceGrid | None) -> dict[str, Any]:
+    if grid is None or grid.rows * grid.columns > MAX_LUMINANCE_BYTES:
+        return {}
+    try:
+        grid.unpack()
+    except (ValueError, binascii.Error) as error:
+        raise PermanentError("schema-invalid", f"{event.topic}: luminance: {error}") from error
+    return {"luminance": grid.u8, "luminance_columns": grid.columns}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.processors.bursts.verdict import ClassName
+from uncia.processors.bursts.class_names import ClassName
 from uncia.serving.labels import Calibration, LabelSet, load_label_set
 from uncia.serving.model_versions import LABELS_FILE
 

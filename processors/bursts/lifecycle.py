@@ -3,10 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
-from uncia.events import BurstStatus, CloseReason
+from uncia.events import BurstStatus, CloseReason, StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.processors.bursts.changes import PendingEvent, StateChanges
 from uncia.processors.bursts.config import (
     MAX_EXPIRED_BURSTS,
@@ -14,6 +14,7 @@ from uncia.processors.bursts.config import (
     MAX_STATE_FRAMES,
     REORDER_TOLERANCE,
     BurstConfig,
+    CategoryConfig,
 )
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
@@ -38,7 +39,7 @@ class BurstLifecycle:
         for burst in sorted(due, key=lambda burst: (burst.deadline(config), burst.id)):
             self.close(state, burst, CloseReason.IDLE, burst.deadline(config), changes)
         while (first := state.first_to_expire()) and now > first[1].expires_at:
-            _expire(state, *first, changes)
+            self._expire(state, *first, changes)
         return changes
 
     def close(self, state: CameraState, burst: Burst, reason: CloseReason, at: datetime, changes: StateChanges) -> None:
@@ -54,7 +55,9 @@ class BurstLifecycle:
         flags = ((LATE, burst.late), (TWO_CAMERAS, state.bodies.alternating), (CLOCK_JUMP, burst.clock_jumped))
         burst.flags = tuple(flag for flag, applies in flags if applies)
         snapshot = replace(burst)  # The event shows the burst as it is now; the burst goes on changing.
-        pending = PendingEvent(burst.id, status, partial(self._verdicts.resolved_event, state.camera, snapshot, status))
+        static = state.static.boxes(self._config.category.static_hits)
+        build = partial(self._verdicts.resolved_event, state.camera, snapshot, status, static)
+        pending = PendingEvent(burst.id, status, build)
         if status is not BurstStatus.PROVISIONAL:
             verdict = pending.event.verdict
             name = (verdict.taxon or verdict.label) if verdict else ""
@@ -93,7 +96,52 @@ class BurstLifecycle:
             longest = min(state.open_bursts.values(), key=lambda burst: (burst.last_arrival, burst.id))
             self.close(state, longest, CloseReason.WATERMARK, at, changes)
         while len(state.versions) > MAX_STATE_FRAMES and (first := state.first_to_expire()):
-            _expire(state, *first, changes)
+            self._expire(state, *first, changes)
+
+    def _expire(self, state: CameraState, track: str, burst: Burst, changes: StateChanges) -> None:
+        """Remove a burst, and count its boxes: nothing can revise it any more."""
+        category = self._config.category
+        observe_burst(state, burst, category, changes)
+        _expire(state, track, burst, changes)
+
+
+def observe_burst(state: CameraState, burst: Burst, category: CategoryConfig, changes: StateChanges) -> None:
+    """Count the boxes of a burst that nothing can revise any more towards the static objects of its camera.
+
+    A late burst is not counted: its frames belong to a burst that was.
+    """
+    detected = [frame for frame in burst.frames if frame.has_detections]
+    if not detected or burst.late:
+        return
+    before = list(map(id, state.static.static(category.static_hits)))
+    found = [(stored.score, stored.box) for frame in detected for stored in frame.boxes]
+    state.static.observe(found, category.static_iou)
+    changes.touched = True
+    if sorted(before) != sorted(map(id, state.static.static(category.static_hits))):
+        changes.static = static_objects_event(state, category.static_hits)
+
+
+def clear_static(state: CameraState, order: StaticObjectsCleared, category: CategoryConfig) -> StateChanges:
+    """Carry out an order to forget static objects; a repetition of one that was carried out changes nothing."""
+    changes = StateChanges()
+    at = order.cleared_at.isoformat(timespec="microseconds")
+    if at > state.static.cleared_at:
+        state.static.clear(order.box, at, category.static_iou)
+        changes.touched = True
+        changes.static = static_objects_event(state, category.static_hits)
+    return changes
+
+
+def static_objects_event(state: CameraState, least_hits: int) -> StaticObjectsChanged:
+    """The event about the static objects that the camera has now."""
+    objects = [StaticObject(box=place.shares, bursts=place.hits) for place in state.static.static(least_hits)]
+    return StaticObjectsChanged(
+        station=state.camera.partition("/")[0],
+        camera=state.camera,
+        objects=tuple(objects),
+        bursts=state.static.bursts,
+        changed_at=state.arrived_at or datetime.min.replace(tzinfo=UTC),
+    )
 
 
 def _expire(state: CameraState, track: str, burst: Burst, changes: StateChanges) -> None:

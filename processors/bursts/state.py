@@ -18,6 +18,7 @@ from uncia.processors.bursts.camera_bodies import MAX_SOURCES, CameraSource, mer
 from uncia.processors.bursts.config import BurstConfig
 from uncia.processors.bursts.frame_record import FrameRecord, Link
 from uncia.processors.bursts.seen_images import SeenImages
+from uncia.processors.bursts.static_objects import StaticObjects
 
 
 def track_of(trigger: Trigger) -> str:
@@ -170,6 +171,10 @@ class CameraState:
     """Events that are decided but not yet confirmed as sent, in order: burst id and message."""
     late_outbox: list[bytes] = field(default_factory=list)
     """The same for events about late frames."""
+    static: StaticObjects = field(default_factory=StaticObjects)
+    """Where boxes were found in bursts that have expired."""
+    static_outbox: list[bytes] = field(default_factory=list)
+    """As `outbox`, for events about static objects."""
 
     def __post_init__(self) -> None:
         self.images: dict[str, str] = {}

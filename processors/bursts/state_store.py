@@ -28,6 +28,7 @@ from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.seen_images import is_chunk
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
+from uncia.processors.bursts.static_objects import StaticObjects
 
 VERSION = 3
 
@@ -75,6 +76,9 @@ class CameraRecord:
     """When the next burst closes or expires without a frame; the index of due cameras is built from it."""
     outbox: list[tuple[str, str]] = field(default_factory=list)
     late_outbox: list[str] = field(default_factory=list)
+    static: str = ""
+    """Static objects, as `StaticObjects.pack` writes them."""
+    static_outbox: list[str] = field(default_factory=list)
     intent: list[RecordChange] = field(default_factory=list)
 
 
@@ -148,6 +152,8 @@ def load_state(camera: str, records: Mapping[bytes, bytes], names: Iterable[str]
         late_count=stored.late,
         outbox=[(burst_id, event.encode()) for burst_id, event in stored.outbox],
         late_outbox=[event.encode() for event in stored.late_outbox],
+        static=StaticObjects.unpack(stored.static),
+        static_outbox=[event.encode() for event in stored.static_outbox],
     )
     bursts: dict[str, tuple[str, Burst]] = {}
     hidden: dict[str, FrameRecord] = {}
@@ -230,11 +236,13 @@ def plan_writes(state: CameraState, changed: set[str], removed: set[str], due: d
         moved=state.moved,
         late=state.late_count,
         due=due,
+        static=state.static.pack(),
     )
     logged = replace(
         cleared,
         outbox=[(burst_id, event.decode()) for burst_id, event in state.outbox],
         late_outbox=[event.decode() for event in state.late_outbox],
+        static_outbox=[event.decode() for event in state.static_outbox],
         intent=intent,
     )
     values: dict[str, bytes | None] = {

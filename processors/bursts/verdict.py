@@ -9,6 +9,17 @@
    label set's calibration of its class, or the score of a calibrated `stacked` model; None where there is neither.
 3. Rejected frames are counted, but do not contribute; a burst of rejected frames only has no verdict.
 
+**Bursts with detections** are a statement about the burst, `categories`: animal, person, vehicle or blank, each with
+its own evidence. 1 holds for them as well, and in place of 2:
+
+- The animal's taxon is rolled up from the class vectors of its crops (`crop_taxa`) to the taxon that reaches
+  `taxon_threshold`, "animal" at the least. Its score is no probability and it has no confidence.
+- "animal" and "blank" have the calibrated probability of the presence model as score and confidence; that of a blank
+  is 1 minus that of an animal. They are certain from `certain_probability` on.
+- The verdict is, of what is in the burst: a focus taxon, person, vehicle, animal, blank. `taxa` lists all of it, then
+  the most probable single taxa of an animal that was rolled up.
+- A taxon that cannot occur at the camera is not reported.
+
 Models are not mixed: classes are scored over the frames of one model version and label set, the one that scored
 most frames (ties: the greatest by name); the flag `mixed-models` marks that there were others. Focus scores of all
 frames count, since each carries the threshold of its own model.
@@ -21,13 +32,29 @@ from functools import partial
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from uncia.events import BurstFrame, BurstResolved, BurstStatus, ClassScore, FocusScore, JoinReason, TaxonVerdict
+from uncia.camtrap.taxonomy import ROOT, TaxaAllowed
+from uncia.events import (
+    BurstCategory,
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    ClassScore,
+    FocusScore,
+    JoinReason,
+    TaxonVerdict,
+)
+from uncia.events.values import Box
+from uncia.processors.bursts.categories import CategoryEvaluation, evaluate_categories
+from uncia.processors.bursts.class_names import ClassName, ClassNameLookup
 from uncia.processors.bursts.config import BurstConfig
+from uncia.processors.bursts.crop_taxa import CropTaxa, evaluate_crops
 from uncia.processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, maximum
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.grouping import join_reasons
 from uncia.processors.bursts.state import Burst
+from uncia.processors.bursts.verdict_sources import VerdictSources
 from uncia.serving.labels import Calibration, Group
 
 MIXED_MODELS = "mixed-models"
@@ -41,22 +68,20 @@ MAX_EVENT_BYTES = 900_000
 _FRAME_BYTES = 900
 """Bytes of a frame in an event without its texts: names of fields, times, scores, two boxes."""
 
+_ORDER = (BurstCategory.PERSON, BurstCategory.VEHICLE, BurstCategory.ANIMAL)
+_LABELLED_RANKS = frozenset({"genus", "subgenus", "species", "subspecies", None})
+"""Ranks whose taxa are called as their class is; a family that is also a class ("kite") may be many other things."""
+
 MAX_TAXA = 5
 MIN_SCORE = 0.05
 """Further taxa are listed from this score on, up to `MAX_TAXA`."""
 
 
-@dataclass(frozen=True)
-class ClassName:
-    """The names of a class."""
+_BOX_BYTES = 250
+"""Bytes of a detection in an event."""
 
-    label: str
-    taxon: str
-    group: str
-
-
-ClassNameLookup = Callable[[str, int], ClassName | None]
-"""From label set id and class index to its names; None where this process does not have that label set."""
+ROLL_UP = "roll-up/1"
+"""The rule of bursts with detections. Bump when the same frames give another verdict."""
 
 CalibrationLookup = Callable[[str, str, str], Calibration | None]
 """From label set id, taxon and label to the calibration of that class's scores."""
@@ -78,8 +103,12 @@ class Evaluation:
     """Where a frame shows the verdict's class."""
     scores: dict[str, float] = field(default_factory=dict)
     """The frame's score of the verdict's class."""
+    boxes: dict[str, Box] = field(default_factory=dict)
+    """Where a frame shows the verdict, in bursts with detections."""
     mixed: bool = False
     rule: str = ""
+    category: CategoryEvaluation | None = None
+    """None for a burst without detections."""
 
 
 class VerdictBuilder:
@@ -91,16 +120,25 @@ class VerdictBuilder:
         class_names: ClassNameLookup,
         ensemble: Ensemble | None = None,
         calibrations: CalibrationLookup = no_calibration,
+        sources: VerdictSources | None = None,
     ) -> None:
         """`ensemble`: the rule of the stacked model file, if there is one; else `config` names one of `RULES`."""
         self._config = config
         self._class_names = class_names
         self._calibrations = calibrations
         self._ensemble = ensemble or RULES[config.ensemble]
+        self._sources = sources or VerdictSources()
+        self._animals: dict[str, NDArray[np.bool_]] = {}
 
-    def resolved_event(self, camera: str, burst: Burst, status: BurstStatus) -> BurstResolved:
-        """The event about a burst in its present state, without frames where it would be too large for its topic."""
-        evaluation = self.evaluate(burst.frames)
+    def resolved_event(
+        self, camera: str, burst: Burst, status: BurstStatus, static: Sequence[Box] = ()
+    ) -> BurstResolved:
+        """The event about a burst in its present state, without frames where it would be too large for its topic.
+
+        `static`: the static objects of the camera.
+        """
+        evaluation = self.evaluate(burst.frames, camera, static)
+        category = evaluation.category
         event = BurstResolved(
             burst_id=burst.id,
             revision=burst.revision,
@@ -113,6 +151,12 @@ class VerdictBuilder:
             frames=tuple(map(partial(self._event_frame, evaluation), burst.frames, join_reasons(burst.frames))),
             expected_frames=burst.expected,
             unreadable=sum(not frame.readable for frame in burst.frames),
+            category=category.category if category else None,
+            animal_probability=category.animal_probability if category else None,
+            count=category.count if category else None,
+            best_crop=category.best_crop if category else None,
+            crops_withheld=category.crops_withheld if category else None,
+            fusion=self._sources.presence.id if category else None,
             verdict=evaluation.taxa[0] if evaluation.taxa else None,
             taxa=tuple(evaluation.taxa),
             rule=evaluation.rule,
@@ -147,15 +191,22 @@ class VerdictBuilder:
     @staticmethod
     def _event_frame(evaluation: Evaluation, frame: FrameRecord, joined: JoinReason) -> BurstFrame:
         name = frame.image_id
-        return frame.to_event_frame(
+        found = evaluation.found.get(name)
+        event_frame = frame.to_event_frame(
             joined=joined,
             deciding=name in evaluation.deciding,
-            found=evaluation.found.get(name),
+            box=found.box if found else evaluation.boxes.get(name),
             score=evaluation.scores.get(name),
         )
+        own = evaluation.category.frames.get(name) if evaluation.category else None
+        if own is None:
+            return event_frame
+        return event_frame.model_copy(
+            update={"category": own.category, "animal_probability": own.animal_probability, "boxes": own.boxes}
+        )
 
-    def evaluate(self, frames: Sequence[FrameRecord]) -> Evaluation:
-        """Evaluate frames, in capture order, together."""
+    def evaluate(self, frames: Sequence[FrameRecord], camera: str = "", static: Sequence[Box] = ()) -> Evaluation:
+        """Evaluate frames, in capture order, together. `static`: the static objects of the camera."""
         evaluation = Evaluation(rule=self._ensemble.name)
         readable = [frame for frame in frames if frame.readable]
         if not readable:
@@ -168,6 +219,9 @@ class VerdictBuilder:
         ensemble = self._ensemble if fits else LOG_ODDS
         evaluation.rule = ensemble.name
         focus = self._focus(readable)
+        if detected := [frame for frame in readable if frame.has_detections]:
+            self._evaluate_detections(evaluation, readable, detected, focus, camera, static)
+            return evaluation
         ranked = self._ranked(ensemble, voters, model[1], model[2], {taxon.taxon: taxon for taxon in focus})
         present = [taxon for taxon in focus if taxon.certain]
         evaluation.taxa = _distinct([*present, *(taxon for _, taxon in ranked)])
@@ -176,6 +230,115 @@ class VerdictBuilder:
         elif ranked:
             self._apply_rule(evaluation, voters, ranked[0][0])
         return evaluation
+
+    def _evaluate_detections(
+        self,
+        evaluation: Evaluation,
+        readable: list[FrameRecord],
+        detected: list[FrameRecord],
+        focus: list[TaxonVerdict],
+        camera: str,
+        static: Sequence[Box],
+    ) -> None:
+        """The verdict on a burst with detections; `detected` are the frames that have them."""
+        sources, config = self._sources, self._config.category
+        taxonomy, allowed = sources.taxonomy, sources.checklists.of(camera)
+        species = [
+            taxon
+            for taxon in focus
+            if taxon.label not in GROUP_LABELS and (allowed is None or taxonomy.permits(allowed, taxon.taxon))
+        ]
+        present = [taxon.model_copy(update={"rank": taxonomy.rank(taxon.taxon)}) for taxon in species if taxon.certain]
+        evaluation.rule = ROLL_UP
+        evaluation.category = category = evaluate_categories(
+            detected,
+            [self._animal_score(frame) for frame in detected],
+            sources.presence,
+            config,
+            static,
+            frozenset(taxon.taxon for taxon in present),
+        )
+        crops = CropTaxa()
+        if BurstCategory.ANIMAL in category.found:
+            shown = [
+                (frame, best)
+                for frame in detected
+                if category.frames[frame.image_id].is_animal
+                and (best := category.frames[frame.image_id].best) is not None
+            ]
+            absent = frozenset(taxon.taxon for taxon in species if not taxon.certain)
+            crops = evaluate_crops(shown, taxonomy, config.taxon_threshold, allowed, self._class_names, absent)
+        others = [verdict for kind in _ORDER if kind in category.found for verdict in [self._of(kind, category, crops)]]
+        if present:
+            others = [verdict for verdict in others if verdict.group != "animal"]
+        if not present and not others:
+            others = [self._of(BurstCategory.BLANK, category, crops)]
+        candidates = [] if present else self._candidates(crops, allowed)
+        evaluation.taxa = _distinct([*present, *others, *candidates])
+        if present:
+            self._apply_focus(evaluation, readable)
+        else:
+            _apply_category(evaluation, category, crops, evaluation.taxa[0])
+
+    def _of(self, kind: BurstCategory, category: CategoryEvaluation, crops: CropTaxa) -> TaxonVerdict:
+        """The verdict that a category is in the burst; for an animal, the taxon that its crops support."""
+        if kind in (BurstCategory.PERSON, BurstCategory.VEHICLE):
+            score = category.scores[kind]
+            person = kind is BurstCategory.PERSON
+            return TaxonVerdict(
+                taxon="Homo sapiens" if person else "",
+                label=kind.value,
+                group=kind.value,
+                rank="species" if person else None,
+                score=score,
+                certain=score >= self._config.certain_from,
+            )
+        rolled = crops.rolled
+        if kind is BurstCategory.ANIMAL and rolled is not None and rolled.taxon != ROOT:
+            score = round(rolled.score, 6)
+            return self._taxon(rolled.taxon, score, crops, certain=score >= self._config.certain_from)
+        is_animal = kind is BurstCategory.ANIMAL
+        probability = category.animal_probability if is_animal else round(1 - category.animal_probability, 6)
+        return TaxonVerdict(
+            taxon=ROOT if is_animal else "",
+            label="animal" if is_animal else "blank",
+            group="animal" if is_animal else "nothing",
+            rank="kingdom" if is_animal else None,
+            score=probability,
+            confidence=probability,
+            certain=probability >= self._config.category.certain_probability,
+        )
+
+    def _candidates(self, crops: CropTaxa, allowed: TaxaAllowed | None) -> list[TaxonVerdict]:
+        """The most probable single taxa of an animal, all of them uncertain."""
+        ranked = sorted(crops.scores.items(), key=lambda entry: (-entry[1], entry[0]))
+        taxonomy = self._sources.taxonomy
+        return [
+            self._taxon(taxon, round(min(1.0, score), 6), crops, certain=False)
+            for taxon, score in ranked[:MAX_TAXA]
+            if score >= MIN_SCORE and taxon != ROOT and (allowed is None or taxonomy.permits(allowed, taxon))
+        ]
+
+    def _taxon(self, taxon: str, score: float, crops: CropTaxa, *, certain: bool) -> TaxonVerdict:
+        taxonomy = self._sources.taxonomy
+        label = taxonomy.label(taxon)
+        if label == taxon and taxonomy.rank(taxon) in _LABELLED_RANKS:
+            label = crops.labels.get(taxon, taxon)
+        return TaxonVerdict(
+            taxon=taxon, label=label, group="animal", rank=taxonomy.rank(taxon), score=score, certain=certain
+        )
+
+    def _animal_score(self, frame: FrameRecord) -> float:
+        """The best animal class of the dense pass; 0 where its classes are not known."""
+        animals = self._animals.get(frame.label_set)
+        if animals is None or len(animals) < frame.classes:
+            if self._class_names(frame.label_set, 0) is None:
+                return 0.0
+            names = [self._class_names(frame.label_set, index) for index in range(frame.classes)]
+            animals = np.array([name is not None and name.group == "animal" for name in names], dtype=bool)
+            self._animals[frame.label_set] = animals
+        evidence = frame.unpacked_evidence
+        return float(evidence.scores[animals[evidence.indices]].max(initial=0.0))
 
     def _ranked(
         self,
@@ -273,13 +436,39 @@ class VerdictBuilder:
         return None if calibration is None else round(calibration.probability(score), 6)
 
 
+def _apply_category(
+    evaluation: Evaluation, category: CategoryEvaluation, crops: CropTaxa, verdict: TaxonVerdict
+) -> None:
+    """Where and how strongly each frame shows the verdict; deciding are the frames that show it."""
+    for name, frame in category.frames.items():
+        if verdict.group == "animal":
+            if not frame.is_animal:
+                continue
+            place = frame.best
+            score = frame.animal_probability if verdict.taxon == ROOT else crops.frame_scores.get(name)
+        else:
+            places = [
+                at for at, box in enumerate(frame.boxes) if box.category.value == verdict.group and not box.static
+            ]
+            place = places[0] if places and BurstCategory(verdict.group) in frame.found else None
+            score = None if place is None else frame.boxes[place].score
+        if place is not None:
+            evaluation.boxes[name] = frame.boxes[place].box
+        if score is not None:
+            evaluation.scores[name] = score
+            evaluation.deciding.add(name)
+
+
 def _focus_order(taxon: TaxonVerdict) -> tuple[bool, bool, float, str]:
     return (not taxon.certain, taxon.label in GROUP_LABELS, -taxon.score, taxon.taxon)
 
 
 def _surely_fits(frames: Sequence[FrameRecord]) -> bool:
     """Estimate without encoding: JSON has at most six bytes for a character, and the rest of a frame is short."""
-    return sum(_FRAME_BYTES + 6 * _characters(frame) for frame in frames) <= MAX_EVENT_BYTES
+    return (
+        sum(_FRAME_BYTES + _BOX_BYTES * len(frame.boxes) + 6 * _characters(frame) for frame in frames)
+        <= MAX_EVENT_BYTES
+    )
 
 
 def _characters(frame: FrameRecord) -> int:

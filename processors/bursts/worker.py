@@ -1,4 +1,4 @@
-"""Bursts: `camera.image.predicted.v1` and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
+"""Bursts: `camera.image.predicted.v1`, orders and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
 
 What a `kill -9` leaves behind, at any point: Faust commits an offset some time after its acknowledgement, and nothing
 is acknowledged automatically here, so the input of everything below is read again. The changelog is written by
@@ -30,13 +30,14 @@ from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, ClockTicked, ImagePredicted
+from uncia.events import BurstResolved, ClockTicked, ImagePredicted, StaticObjectsCleared
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides, OverridesLookup, no_overrides
 from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.stacked_ensemble import configured_stacked_model
 from uncia.processors.bursts.state_store import TABLE
 from uncia.processors.bursts.verdict import VerdictBuilder
+from uncia.processors.bursts.verdict_sources import verdict_sources
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
 from uncia.processors.faust_runtime.batches import process_batches
@@ -47,7 +48,14 @@ from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.serving.model_card import read_active_card
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CLOCK_TICKED, FRAME_LATE, IMAGE_PREDICTED
+from uncia.topics import (
+    BURST_RESOLVED,
+    CLOCK_TICKED,
+    FRAME_LATE,
+    IMAGE_PREDICTED,
+    STATIC_OBJECTS_CHANGED,
+    STATIC_OBJECTS_CLEARED,
+)
 
 BATCH = 64
 BATCH_WAIT_S = 0.1
@@ -79,9 +87,10 @@ def make_engine(
 ) -> BurstEngine:
     """The engine with these settings. Raises `SettingsError` for an invalid model file of the ensemble."""
     stacked = configured_stacked_model(settings, labels.find)
-    config = BurstConfig.from_settings(settings, stacked.digest if stacked else "")
+    sources = verdict_sources(settings)
+    config = BurstConfig.from_settings(settings, stacked.digest if stacked else "", sources.digest)
     ensemble = stacked.ensemble() if stacked else None
-    verdicts = VerdictBuilder(config, labels.class_name, ensemble, labels.calibration)
+    verdicts = VerdictBuilder(config, labels.class_name, ensemble, labels.calibration, sources)
     return BurstEngine(config, verdicts, records, settings.partitions, overrides)
 
 
@@ -93,6 +102,8 @@ class BurstsWorker:
         self._predicted = IMAGE_PREDICTED.full_name(settings)
         self._results = faust_topic(app, settings, BURST_RESOLVED)
         self._late = faust_topic(app, settings, FRAME_LATE)
+        self._static = faust_topic(app, settings, STATIC_OBJECTS_CHANGED)
+        self._orders = STATIC_OBJECTS_CLEARED.full_name(settings)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = StateTable(app, TABLE, settings.partitions)
@@ -139,6 +150,8 @@ class BurstsWorker:
                 logged_at = datetime.fromtimestamp(message.timestamp, UTC)
                 prediction = ImagePredicted.from_bytes(event.value)
                 self._engine.process_prediction(message.partition, message.offset, prediction, logged_at)
+            elif message.topic == self._orders:
+                self._engine.process_clear(message.partition, StaticObjectsCleared.from_bytes(event.value))
             else:
                 tick = ClockTicked.from_bytes(event.value)
                 await self._check_tick(tick, message)
@@ -162,6 +175,11 @@ class BurstsWorker:
                 self._publish_late(update.camera, late, update.partition)
                 for update in updates
                 for late in update.late_events
+            ),
+            *(
+                send(self._static, key=update.camera.encode(), value=value, partition=update.partition)
+                for update in updates
+                for value in update.static_events
             ),
         )
         for update in updates:
@@ -212,7 +230,9 @@ def create(settings: Settings) -> WorkerApp:
     read_active_card(settings)
     labels = LabelSets(settings.model_repository)
     worker = BurstsWorker(app, settings, labels, overrides_lookup(DeploymentReader(settings).start()))
-    inputs = faust_topics(app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, CLOCK_TICKED)])
+    inputs = faust_topics(
+        app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, STATIC_OBJECTS_CLEARED, CLOCK_TICKED)]
+    )
     app.agent(inputs, name="bursts")(worker.run)
     app.timer(settings.tick_s)(worker.send_ticks)
     return app

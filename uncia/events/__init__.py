@@ -40,6 +40,7 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 __all__ = [
@@ -87,6 +88,9 @@ __all__ = [
     "Rejection",
     "Sensitivity",
     "Settlement",
+    "StaticObject",
+    "StaticObjectsChanged",
+    "StaticObjectsCleared",
     "TaxonVerdict",
     "Trigger",
     "deployment_key",

@@ -14,19 +14,24 @@ from uncia.events import (
     CaptureTimeSource,
     ClassScore,
     ClassVector,
+    Detection,
+    DetectionCategory,
+    DetectionResult,
     FocusScore,
     ImagePredicted,
+    LuminanceGrid,
     Prediction,
     Rejection,
     Trigger,
 )
 from uncia.processors.bursts.changes import PendingEvent, StateChanges
+from uncia.processors.bursts.class_names import ClassName
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides
 from uncia.processors.bursts.engine import BurstEngine
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.sessions import Sessioniser
 from uncia.processors.bursts.state import CameraState
-from uncia.processors.bursts.verdict import ClassName, VerdictBuilder
+from uncia.processors.bursts.verdict import VerdictBuilder
 
 CAMERA, STATION = "ridge/north", "ridge"
 DAY = datetime(2026, 3, 1)
@@ -41,6 +46,17 @@ CONFIG = BurstConfig(
 )
 NAMES = ("cat", "goat", "stone", "snow leopard")
 GROUPS = ("animal", "animal", "nothing", "animal")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A detection as a test describes it."""
+
+    score: float = 0.9
+    box: tuple[float, float, float, float] = (0.3, 0.3, 0.2, 0.3)
+    category: DetectionCategory = DetectionCategory.ANIMAL
+    classes: tuple[float, ...] | None = None
+    """Class scores of its crop, in the order of `NAMES`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,10 @@ class Photo:
     reason: str = "image-truncated"
     """The reason of its rejection, if `rejected`."""
     source: CaptureTimeSource = CaptureTimeSource.EXIF
+    boxes: tuple["Found", ...] | None = None
+    """The detections; None: no detector was asked."""
+    grey: int | None = None
+    """The luminance of the photograph; with a bright patch at each of its animal boxes."""
 
 
 def prediction_of(photo: Photo) -> Prediction:
@@ -133,8 +153,43 @@ def predicted(photo: Photo, camera: str = CAMERA) -> ImagePredicted:
             height=photo.size[1] if photo.size else None,
         ),
         prediction=None if photo.rejected else prediction_of(photo),
+        detection=None if photo.boxes is None or photo.rejected else detections(photo.boxes),
+        luminance=None if photo.grey is None or photo.rejected else luminance(photo),
         rejection=Rejection(reason=photo.reason, message="cut short") if photo.rejected else None,
     )
+
+
+def detections(boxes: Iterable[Found]) -> DetectionResult:
+    """What the detector answered."""
+    return DetectionResult(
+        model="animal_detector",
+        version="1",
+        settings="set-2",
+        asked_at=LOG,
+        inference_ms=1,
+        detections=tuple(
+            Detection(
+                category=found.category,
+                score=found.score,
+                box=found.box,
+                classes=None if found.classes is None else ClassVector.pack(np.array(found.classes, dtype=np.float32)),
+            )
+            for found in boxes
+        ),
+        crop_model="lite@1",
+        label_set="test@1",
+    )
+
+
+def luminance(photo: Photo) -> LuminanceGrid:
+    """A flat picture with a patch at each animal box."""
+    values = np.full((36, 48), photo.grey, dtype=np.uint8)
+    values[::2] += 20
+    for found in photo.boxes or ():
+        if found.category is DetectionCategory.ANIMAL and np.isfinite(found.box).all():
+            x, y, width, height = found.box
+            values[int(36 * y) : int(36 * (y + height)), int(48 * x) : int(48 * (x + width))] = 220
+    return LuminanceGrid.pack(values)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.processors.bursts.builders import (
     LOG,
     Camera,
+    Found,
     Photo,
     frame_record,
     images,
@@ -21,7 +22,7 @@ from tests.unit.processors.bursts.builders import (
     sessioniser,
     settled,
 )
-from uncia.events import BurstResolved, BurstStatus, Trigger
+from uncia.events import BurstResolved, BurstStatus, DetectionCategory, Trigger
 from uncia.processors.bursts.camera_bodies import CameraSource, merge_sources
 from uncia.processors.bursts.clock_jumps import correct_times
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides
@@ -45,8 +46,17 @@ RESULTS = [
     {"scores": (0.3, 0.31, 0.2, 0.0), "focus": 0.5},
     {"rejected": True},
 ]
+PERSON, VEHICLE = DetectionCategory.PERSON, DetectionCategory.VEHICLE
+DETECTED = [
+    {},
+    {"boxes": ()},
+    {"boxes": (Found(0.9, classes=(0.7, 0.1, 0.1, 0.0)), Found(0.3, (0.6, 0.1, 0.2, 0.2))), "grey": 90},
+    {"boxes": (Found(0.2), Found(0.8, (0.1, 0.1, 0.2, 0.6), PERSON)), "grey": 60},
+    {"boxes": (Found(0.5, (0.5, 0.5, 0.4, 0.3), VEHICLE), Found(0.6, (0.9, 0.9, 0.5, 0.5)))},
+    {"boxes": (Found(0.4, (3, 3, 1, 1)), Found(0.4, classes=(0.2, 0.2, 0.5, 0.1)))},
+]
 OWN = [{}, {}, {"make": "CUDDEBACK"}, {"overrides": BurstOverrides(gap_s=8)}]
-EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, RESULTS, OWN]
+EVERY = [TAKEN, SEQUENCES, EVENTS, TRIGGERS, RESULTS, OWN, DETECTED]
 
 
 @lru_cache(maxsize=10_000)
@@ -56,8 +66,10 @@ def photo(code: int) -> Photo:
     for choices in EVERY:
         left, place = divmod(left, len(choices))
         parts.append(choices[place])
-    taken, (sequence, length), event, trigger, result, own = parts
-    return Photo(f"{code:05}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **result, **own)
+    taken, (sequence, length), event, trigger, result, own, found = parts
+    return Photo(
+        f"{code:06}", taken, sequence=sequence, length=length, event=event, trigger=trigger, **result, **own, **found
+    )
 
 
 CODES = st.integers(0, prod(len(choices) for choices in EVERY) - 1)
@@ -88,7 +100,10 @@ def played(log: list[tuple[Photo, float]], config: BurstConfig) -> Camera:
 def outcome(camera: Camera) -> dict[tuple[str, ...], tuple[object, ...]]:
     """By photographs: an id that was superseded on the way never comes back, so ids may differ."""
     return {
-        tuple(images(event)): (event.verdict, event.taxa, event.frames, event.trigger, event.unreadable)
+        tuple(images(event)): (
+            *(event.verdict, event.taxa, event.frames, event.trigger, event.unreadable),
+            *(event.category, event.animal_probability, event.count, event.best_crop, event.crops_withheld),
+        )
         for event in camera.settled().values()
     }
 
