@@ -100,7 +100,7 @@ def predict_presence(model: PresenceModel, bursts: Sequence[PreparedBurst]) -> P
         result = model.assess_features(own.best)
         burst_scores.append(result.burst_probability)
         for frame, score, box in zip(own.burst.frames, result.frame_probabilities, result.best_boxes, strict=True):
-            if frame.animal is None:
+            if frame.animal is None or own.burst.part:  # a part's frames count in their burst already
                 continue
             truth.append(frame.animal)
             scores.append(float(score))

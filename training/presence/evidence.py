@@ -26,8 +26,8 @@ __all__ = ["MAX_BOXES", "MIN_SCORE", "OpenDetector", "collect_evidence", "open_d
 
 Progress = Callable[[str, int, int], None]
 
-MIN_SCORE = 0.05
-"""Boxes with a lower score do not reach the stream's events."""
+MIN_SCORE = 0.02
+"""As in `uncia.camtrap.presence`: boxes with a lower score are no evidence."""
 MAX_BOXES = 10
 """Boxes of an event at most."""
 _DEFAULT_FRAME = FrameSpec(width=640, height=480)

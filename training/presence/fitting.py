@@ -48,8 +48,8 @@ _SAME_OBJECT = 0.5
 class FitSettings:
     """What is fitted."""
 
-    features: tuple[str, ...] = FEATURES
-    """The features that get a weight; `score` must be among them."""
+    features: tuple[str, ...] = tuple(name for name in FEATURES if name != "dense")
+    """The features that get a weight; `score` must be among them. The dense pass has shown no gain on other cameras."""
     ridge: float = 0.02
     movement_threshold: float = PresenceModel.model_fields["movement_threshold"].default
     static_weight: float = -2.0

@@ -41,6 +41,8 @@ class LabelledBurst:
     frames: tuple[LabelledFrame, ...]
     animal: bool
     """Whether any frame shows an animal."""
+    part: bool = False
+    """Whether these are the blank frames of a burst that shows an animal (`blank_parts`)."""
 
     @property
     def evidence(self) -> tuple[FrameEvidence, ...]:
@@ -85,7 +87,7 @@ def blank_parts(bursts: Iterable[LabelledBurst]) -> list[LabelledBurst]:
     for burst in bursts:
         blank = tuple(frame for frame in burst.frames if frame.animal is False)
         if burst.animal and len(blank) > 1:
-            parts.append(replace(burst, name=f"{burst.name}#blank", frames=blank, animal=False))
+            parts.append(replace(burst, name=f"{burst.name}#blank", frames=blank, animal=False, part=True))
     return parts
 
 
