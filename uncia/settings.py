@@ -155,11 +155,6 @@ class Settings(BaseSettings):
         description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
     )
 
-    # Crops
-    crops_withheld_by_person: bool = Field(
-        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
-    )
-
     # Bursts
     burst_gap_s: float = Field(
         default=15,
