@@ -5,6 +5,7 @@ Writers can therefore upsert, and repetition and replay are harmless. Every id i
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -46,3 +47,8 @@ def successor_burst_id(burst: str) -> str:
 def settings_digest(settings_json: str) -> str:
     """What a prediction or verdict was computed with, so that it can be traced and compared."""
     return f"set-{digest(settings_json)}"
+
+
+def crop_id(image: str, box: Sequence[float]) -> str:
+    """One crop: its photograph, and the box (shares of it) as published, to five digits."""
+    return f"crp-{digest(image, *(f'{value:.5f}' for value in box))}"

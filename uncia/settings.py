@@ -75,8 +75,8 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=256,
-        description="concurrent inference requests of the backfill lane, per worker; a live photograph waits for about "
-        "twice as many",
+        description="concurrent inference requests of the backfill lane to each model, per worker; a live photograph "
+        "waits for about twice as many",
     )
 
     # Triton
@@ -84,6 +84,13 @@ class Settings(BaseSettings):
     triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")
     model: str = Field(default="species_classifier", description="the model that predict uses")
     model_version: str = Field(default="", description="pin one version; empty for the one that is served")
+    detector: str = Field(
+        default="animal_detector",
+        description="the detector that predict uses where the repository holds it; empty: no detector",
+    )
+    detector_version: str = Field(
+        default="", description="pin one version of the detector; empty for the one that is served"
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
         description="Triton's repository: label sets are read from it",
@@ -106,6 +113,17 @@ class Settings(BaseSettings):
         ge=0,
         le=TEN_YEARS_S,
         description="seconds for which an announced object may be invisible before it counts as missing",
+    )
+
+    # Crops
+    crops_per_burst: int = Field(
+        default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"
+    )
+    crops_withheld_by_person: bool = Field(
+        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
+    )
+    crop_min_pixels: int = Field(
+        default=32, ge=4, description="a box whose shorter side has fewer pixels in the photograph gets no crop"
     )
 
     # Bursts

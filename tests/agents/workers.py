@@ -8,13 +8,27 @@ from tests.agents.harness import Topics, running
 from tests.agents.suite import AgentSuite, camera
 from tests.paths import EVENT_SAMPLES
 from tests.stack.photographs import photograph
-from uncia.events import BurstResolved, BurstStatus, ClockJudged, ImagePredicted, ImageUploaded, Lane
+from uncia import ids
+from uncia.events import (
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    ClockJudged,
+    CropPublished,
+    DetectionCategory,
+    FrameBox,
+    ImagePredicted,
+    ImageUploaded,
+    Lane,
+    Trigger,
+)
 from uncia.kafka.broker import Message
 from uncia.processors.bursts import worker as bursts_worker
 from uncia.processors.clock_health import worker as clocks_worker
+from uncia.processors.crops import worker as crops_worker
 from uncia.processors.intake import worker as intake_worker
 from uncia.processors.predict import worker as predict_worker
-from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, IMAGE_PREDICTED, IMAGE_UPLOADED, STORAGE_CHANGED
+from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, CROP_PUBLISHED, IMAGE_PREDICTED, IMAGE_UPLOADED, STORAGE_CHANGED
 
 UPLOADED = ImageUploaded.from_bytes((EVENT_SAMPLES / "camera.image.uploaded.v1.json").read_bytes())
 PREDICTED = ImagePredicted.from_bytes((EVENT_SAMPLES / "camera.image.predicted.v1.json").read_bytes())
@@ -46,6 +60,34 @@ def predicted(number: int, *, frame: int = 1) -> ImagePredicted:
             "predicted_at": now,
             "capture": capture,
         }
+    )
+
+
+def resolved(number: int) -> BurstResolved:
+    """A final burst of one photograph that is in the object store, with an animal in it."""
+    now = datetime.now(UTC)
+    frame = BurstFrame(
+        image_id=ids.image_id(camera(number), ids.content_hash(photograph(number))),
+        upload_id=f"upl-{number}",
+        key=key(number),
+        bucket="camera-uploads",
+        captured_at=datetime(2026, 5, 1, 10),
+        uploaded_at=now,
+        predicted_at=now,
+        boxes=(FrameBox(category=DetectionCategory.ANIMAL, score=0.9, box=(0.1, 0.1, 0.8, 0.8)),),
+    )
+    return BurstResolved(
+        burst_id=f"bst-{number:024x}",
+        revision=2,
+        status=BurstStatus.FINAL,
+        station="ridge",
+        camera=camera(number),
+        trigger=Trigger.MOTION,
+        started_at=frame.captured_at,
+        ended_at=frame.captured_at,
+        frames=(frame,),
+        rule="log-odds/1",
+        settings="set-1",
     )
 
 
@@ -164,3 +206,20 @@ class ClocksSuite(AgentSuite):
 
     def is_output_of(self, number: int, message: Message) -> bool:
         return ClockJudged.from_bytes(message.value).camera == camera(number)
+
+
+class CropsSuite(AgentSuite):
+    """Settled bursts become crops; the photographs are in the object store."""
+
+    worker = crops_worker
+    name = "crops"
+    reads = BURST_RESOLVED
+    writes = CROP_PUBLISHED
+    dead_letters = False
+
+    def input(self, number: int) -> bytes:
+        return resolved(number).to_bytes()
+
+    def is_output_of(self, number: int, message: Message) -> bool:
+        crop = CropPublished.from_bytes(message.value)
+        return crop.camera == camera(number) and crop.withdrawn is None

@@ -7,6 +7,7 @@ boxes must point into the stored photograph.
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,15 +39,36 @@ class DecodedFrame:
     """What is wrong with the picture's data, in words; it was decoded all the same."""
 
 
-def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFrame:
-    """Decode a JPEG once, at the smallest scale that still fills the frame.
+@dataclass(frozen=True)
+class DecodedPhotograph:
+    """One photograph, decoded once: the whole picture, printed strips included."""
 
-    `max_pixels` bounds width x height of the photograph; larger ones are refused before anything is allocated.
+    image: Image.Image
+    """At the scale of the decode: a half, a quarter or an eighth of the photograph's size, or the photograph itself."""
+    width: NonNegativeInt
+    """Pixels of the stored photograph."""
+    height: NonNegativeInt
+    damage: tuple[str, ...] = ()
+    """What is wrong with the picture's data, in words; it was decoded all the same."""
+
+
+def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFrame:
+    """Decode a JPEG to the input of one model. Raises as `decode_photograph` does."""
+    photograph = decode_photograph(data, (spec,), max_pixels=max_pixels)
+    pixels = scale_to_frame(photograph.image, spec)
+    return DecodedFrame(pixels, photograph.width, photograph.height, photograph.damage)
+
+
+def decode_photograph(data: bytes, specs: Sequence[FrameSpec], *, max_pixels: int) -> DecodedPhotograph:
+    """Decode a JPEG once, at the smallest scale that still fills every one of these frames; without any, at full scale.
+
+    `max_pixels` bounds width x height of the photograph; larger ones are refused before anything is allocated. More
+    than 24 megapixels are decoded at a smaller scale in any case.
     Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
     `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
     header = read_jpeg_header(data, max_pixels=max_pixels)
-    scale = _scale(header, spec)
+    scale = _scale(header, specs)
     try:
         # Not Image.open: it would try every format it knows, follow multi-picture indices, warn at its own limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
@@ -56,7 +78,6 @@ def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFra
             if header.layout.one_scan and not header.scan.damage:
                 image.watch(len(bare), bytes(scan[-512:]))
             image.load()
-            pixels = scale_to_frame(image, spec)
             damage = header.scan.damage + image.damage
     except OSError as error:
         if "truncated" in str(error):
@@ -64,7 +85,7 @@ def decode_frame(data: bytes, spec: FrameSpec, *, max_pixels: int) -> DecodedFra
         raise _corrupt(error) from error
     except (SyntaxError, ValueError, TypeError, IndexError, KeyError, UnidentifiedImageError) as error:
         raise _corrupt(error) from error
-    return DecodedFrame(pixels, header.width, header.height, damage)
+    return DecodedPhotograph(image, header.width, header.height, damage)
 
 
 def scale_to_frame(image: Image.Image, spec: FrameSpec) -> Pixels:
@@ -98,14 +119,18 @@ def self_test_pattern(spec: FrameSpec) -> Pixels:
     return pattern
 
 
-def _scale(header: JpegHeader, spec: FrameSpec) -> int:
+def _scale(header: JpegHeader, specs: Sequence[FrameSpec]) -> int:
     """1, 2, 4 or 8: libjpeg drops that much while it decodes, which costs a fraction of a full decode."""
-    kept = 1 - spec.crop_top - spec.crop_bottom
-    fills = [s for s in (8, 4, 2) if header.width >= spec.width * s and header.height * kept >= spec.height * s]
-    scale = fills[0] if fills else 1
+    scale = min((_scale_of(header, spec) for spec in specs), default=1)
     while scale < 8 and header.pixels // scale**2 > _MAX_DECODED:
         scale *= 2
     return scale
+
+
+def _scale_of(header: JpegHeader, spec: FrameSpec) -> int:
+    kept = 1 - spec.crop_top - spec.crop_bottom
+    fills = [s for s in (8, 4, 2) if header.width >= spec.width * s and header.height * kept >= spec.height * s]
+    return fills[0] if fills else 1
 
 
 def _corrupt(error: Exception) -> RejectedImage:

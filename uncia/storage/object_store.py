@@ -289,6 +289,37 @@ class ObjectStore:
         except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
 
+    def put(
+        self, bucket: str, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Store an object; one of the same key is replaced. `metadata` is kept with it, ASCII.
+
+        Raises `AccessRefused`, `ObjectUnreadable` (no key that the store takes) or `DependencyDown`.
+        """
+        try:
+            self.client.put_object(
+                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata=dict(metadata or {})
+            )
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object; one that is not there is no error. Raises `AccessRefused` or `DependencyDown`."""
+        try:
+            self.client.delete_object(Bucket=bucket, Key=key)
+        except _STORE_ERRORS as error:
+            translated = self.translate(error, f"{bucket}/{key}")
+            if not isinstance(translated, ObjectMissing):
+                raise translated from error
+
+    def metadata(self, bucket: str, key: str) -> dict[str, str]:
+        """What was stored with an object as its metadata. Raises as `read` does."""
+        try:
+            found = self.client.head_object(Bucket=bucket, Key=key).get("Metadata") or {}
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+        return {str(name).lower(): str(value) for name, value in found.items()}
+
     def ensure_bucket(self, bucket: str) -> None:
         """Create a bucket unless it is there."""
         try:
