@@ -30,9 +30,6 @@ from uncia.storage.object_store import ObjectStore
 MAX_UNSOUND_RESULTS = 3
 """After this many results with NaN for one photograph, the model's self-test decides which is at fault."""
 
-CROP_MARGIN = 0.15
-"""Share of a box's longer side that is classified around it."""
-
 T = TypeVar("T")
 log = structlog.get_logger("uncia")
 
@@ -272,11 +269,14 @@ class Predictor:
 def crop_frames(picture: Image.Image, detections: list[Detection], spec: FrameSpec) -> Pixels:
     """The classifier's frames of these boxes: uint8, shape (boxes, height, width, 3), RGB.
 
-    Each shows the box, a margin, and as much around it as makes it the frame's shape.
+    Each shows the box, and as much around it as makes it the frame's shape. On 50 frames of ten species and ten of a
+    snow leopard the whole-frame vector of such a crop named the animal in 28 % and 70 % (the whole photograph: 20 % and
+    80 %, at half the probability); margins, a stretched, square or letterboxed crop, and scaling with a box filter were
+    no better than that.
     """
     frames = np.empty((len(detections), spec.height, spec.width, 3), dtype=np.uint8)
     for frame, found in zip(frames, detections, strict=True):
-        region = crop_region(found.box, *picture.size, margin=CROP_MARGIN, aspect=spec.width / spec.height)
+        region = crop_region(found.box, *picture.size, margin=0, aspect=spec.width / spec.height)
         small = cut(picture, region).resize((spec.width, spec.height), Image.Resampling.BICUBIC)
         frame[:] = np.asarray(small.convert("RGB"))
     return frames

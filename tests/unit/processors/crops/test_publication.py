@@ -156,7 +156,8 @@ def test_a_person_in_a_revision_withdraws_the_crops(system: System, kill_after: 
         with pytest.raises(Killed):
             system.apply(revised, kill_after=kill_after)
     system.apply(revised)
-    assert system.crops == system.current == {}
+    assert not system.crops
+    assert not system.current
     assert {event.withdrawn for event in system.events[2:]} == {"person-in-burst"}
     gone = system.events[-1]
     assert (gone.sha256, gone.size, gone.width) == (None, 0, None)
@@ -197,7 +198,8 @@ def test_a_superseded_burst_leaves_its_crops_to_its_successor(system: System, su
 
 def test_a_superseded_burst_without_a_successor_leaves_nothing(system: System) -> None:
     system.apply(TWO, burst(revision=3, status=SUPERSEDED))
-    assert system.crops == system.current == {}
+    assert not system.crops
+    assert not system.current
 
 
 def test_a_frame_that_moves_to_another_burst_and_back_has_its_crop(system: System) -> None:
