@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     detector_version: str = Field(
         default="", description="pin one version of the detector; empty for the one that is served"
     )
+    detector_weights: Path = Field(
+        default=Path(".local/parts/animal_detector/yolox_tiny_640_20220528.pth"),
+        description="the weights of which `uncia models build` makes animal_detector; `make setup` fetches them",
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
         description="Triton's repository: label sets are read from it",

@@ -23,6 +23,7 @@ from uncia.processors.predict.detection import boxes_to_classify, with_classes
 from uncia.processors.predict.image_loading import LoadedPhotograph, ModelFrames, PhotographFrames, PhotographLoader
 from uncia.processors.predict.live_model import ActiveDetector, ActiveModel, LiveDetector, LiveModel
 from uncia.serving.detector_client import Detector
+from uncia.serving.self_tests import detector_test_frame
 from uncia.serving.triton_client import Classifier, InferenceResult
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -181,9 +182,8 @@ class Predictor:
             return active.builder.build(output, asked_at)
 
         async def is_sound() -> bool:
-            pattern = self_test_pattern(active.card.frame)[None]
             try:
-                await client.detect(pattern, self._lane, active.card)
+                await client.detect(detector_test_frame(active.card.frame)[None], self._lane, active.card)
             except DependencyDown:
                 return False
             return True

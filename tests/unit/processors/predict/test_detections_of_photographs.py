@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from uncia.serving.self_tests import detector_test_frame
 
 from tests.packages import write_package
 from tests.unit.processors.predict.detectors import BOXES, DETECTOR_FRAME, FakeDetector, install_detector
@@ -24,6 +23,7 @@ from uncia.processors.predict.inference import Predictor, crop_frames
 from uncia.processors.predict.live_model import CHECK_INTERVAL_S, LiveDetector, LiveModel
 from uncia.serving.detector_card import DetectorCard
 from uncia.serving.model_card import ModelCard
+from uncia.serving.self_tests import detector_test_frame
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectContent
@@ -75,11 +75,11 @@ def picture(colour: tuple[int, int, int] = (90, 120, 60)) -> bytes:
 
 
 def predict(
-    repository: Path, detector: type[FakeDetector] = FakeDetector, limit_s: float = 60, data: bytes = b"", **other: Any
+    repository: Path,
     detector: type[FakeDetector] = FakeDetector,
     limit_s: float = 60,
     data: bytes = b"",
-    **options: Any,
+    clock: Clock | None = None,
 ) -> ImagePredicted:
     settings = Settings(model="tiny", model_repository=repository, _env_file=None)
     upload = ImageUploaded(
@@ -91,7 +91,7 @@ def predict(
     async def scene() -> ImagePredicted:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inference, "Detector", detector)
-            live = LiveDetector(settings, other.get("clock", Clock()))
+            live = LiveDetector(settings, clock or Clock())
             predictor = Predictor(settings, LiveModel(settings), live, store, Lane.LIVE, 4)  # type: ignore[arg-type]
             try:
                 return await asyncio.wait_for(predictor.predict(upload), limit_s)
