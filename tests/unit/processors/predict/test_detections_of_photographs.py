@@ -15,9 +15,9 @@ from tests.packages import write_package
 from tests.unit.processors.predict.detectors import BOXES, DETECTOR_FRAME, FakeDetector, install_detector
 from uncia.errors import DependencyDown, ScoresNotFinite
 from uncia.events import ImagePredicted, ImageUploaded, Lane
-from uncia.imaging import frames
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
+from uncia.imaging.jpeg_decoder import MonitoredJpeg
 from uncia.processors.predict import inference
 from uncia.processors.predict.inference import Predictor, crop_frames
 from uncia.processors.predict.live_model import CHECK_INTERVAL_S, LiveDetector, LiveModel
@@ -125,13 +125,13 @@ def test_the_luminance_of_the_whole_photograph_is_in_the_event(repository: Path)
 def test_a_photograph_is_decoded_once(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_detector(repository)
     scales: list[int] = []
-    original = frames.MonitoredJpeg.draft
+    original = MonitoredJpeg.draft
 
     def draft(image: Any, mode: str, size: tuple[int, int]) -> Any:
         scales.append(size[0])
         return original(image, mode, size)
 
-    monkeypatch.setattr(frames.MonitoredJpeg, "draft", draft)
+    monkeypatch.setattr(MonitoredJpeg, "draft", draft)
     predict(repository)
     assert scales == [1280 // 4]
     assert scales[0] >= DETECTOR_FRAME.width

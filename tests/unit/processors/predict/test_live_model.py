@@ -83,8 +83,10 @@ def test_a_repository_without_the_model_stops_the_worker_at_its_start(tmp_path: 
         live_model(tmp_path, Clock())
 
 
-def live_detector(repository: Path, clock: Clock, **settings: str) -> LiveDetector:
-    return LiveDetector(Settings(model="tiny", model_repository=repository, _env_file=None, **settings), clock)
+def live_detector(repository: Path, clock: Clock, version: str = "", detector: str = "animal_detector") -> LiveDetector:
+    return LiveDetector(
+        Settings(model="tiny", model_repository=repository, detector=detector, detector_version=version), clock
+    )
 
 
 def test_a_detector_that_is_installed_later_is_used_from_then_on(repository: Path) -> None:
@@ -115,7 +117,7 @@ def test_a_pinned_detector_version_stays(repository: Path) -> None:
     clock = Clock()
     install_detector(repository)
     install_detector(repository, "2")
-    detector = live_detector(repository, clock, detector_version="1")
+    detector = live_detector(repository, clock, "1")
     clock.now = 60
     active = detector.current()
     assert active is not None
