@@ -199,6 +199,7 @@ def test_crops_and_explanations_are_no_lost_photographs(world: World) -> None:
     digest = "0123456789abcdef01234567"
     world.store(f"crops/r/c/crp-{digest}.jpg", f"crops/r/c/bst-{digest}.json", f"explanations/r/c/img-{digest}.png")
     world.store("crops/c/1.jpg")
+    world.now += FRESH_S + 1
     world.run()
     assert list(world.announced) == ["crops/c/1.jpg"]
 
