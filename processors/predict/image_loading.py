@@ -27,7 +27,7 @@ _MAX_PICTURE = 4_000_000
 """Pixels of a decoded picture that is kept until its boxes are cut out; larger ones are reduced."""
 
 _LUMINANCE_INPUT = (192, 144)
-"""The size to which a picture is reduced before its grey values are averaged."""
+"""Width and height to which a picture is reduced, at most, before its grey values are averaged: a third of the work."""
 
 _MISSING_POLL_S = 0.25
 """How often an object that was announced and is not there is requested again."""
@@ -162,8 +162,8 @@ def _scale(decoded: DecodedPhotograph, wanted: ModelFrames) -> PhotographFrames:
 
 def _luminance(image: Image.Image) -> LuminanceGrid:
     """Of the whole picture, printed strips included: boxes are shares of the photograph, too."""
-    small = image.resize(_LUMINANCE_INPUT, Image.Resampling.BOX).convert("RGB")
-    return LuminanceGrid.pack(luminance_grid(np.asarray(small)))
+    shrink = max(1, min(image.width // _LUMINANCE_INPUT[0], image.height // _LUMINANCE_INPUT[1]))
+    return LuminanceGrid.pack(luminance_grid(np.asarray(image.reduce(shrink).convert("RGB"))))
 
 
 def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:
