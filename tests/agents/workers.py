@@ -143,6 +143,21 @@ class PredictSuite(AgentSuite):
         image = ImagePredicted.from_bytes(message.value)
         return image.key == key(number) and image.prediction is not None
 
+    def test_the_boxes_and_the_classes_of_their_crops_are_published(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = self.send(topics, 1)
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (message,) = self.outputs(topics, 1)
+            image = ImagePredicted.from_bytes(message.value)
+            assert image.prediction is not None and image.detection is not None and image.luminance is not None
+            (found,) = image.detection.detections
+            assert (found.category, found.score) == (DetectionCategory.ANIMAL, 0.9)
+            assert found.classes is not None
+            assert image.detection.label_set == image.prediction.label_set
+
+        asyncio.run(scenario())
+
 
 class BurstsSuite(AgentSuite):
     """Predictions become verdicts on bursts; the state survives in the changelog."""
