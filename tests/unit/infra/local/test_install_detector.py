@@ -1,6 +1,7 @@
 """The detector's weights: only the published file is installed; other content is refused with what to do."""
 
 import hashlib
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from uncia.errors import StackError
 from uncia.infra.local import install_detector
-from uncia.infra.local.install_detector import MEMBER, read_weights
+from uncia.infra.local.install_detector import read_weights
+from uncia.triton_models.recipes.detector_weights import FILE, MEMBER
 
 CONTENT = b"weights"
 
@@ -46,7 +48,7 @@ def test_only_the_weights_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert install_detector.weights_file().read_bytes() == CONTENT
     assert sorted(path.name for path in install_detector.weights_file().parent.iterdir()) == [
         "complete.json",
-        install_detector.FILE,
+        FILE,
     ]
 
 
@@ -56,7 +58,7 @@ def test_other_content_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
         install_detector.install()
 
     assert not install_detector.complete()
-    assert [path.name for path in install_detector.parts_dir().iterdir()] == []
+    assert [path.name for path in install_detector.weights_file().parents[1].iterdir()] == []
 
 
 def test_a_wheel_that_breaks_off_is_reported(tmp_path: Path) -> None:
@@ -78,6 +80,6 @@ def test_no_wheel_at_all_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_failed_download_says_what_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install_detector.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(StackError, match=r"pip could not download zamba .*pip's settings"):
         install_detector.install()
