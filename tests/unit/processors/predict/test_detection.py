@@ -83,3 +83,9 @@ def test_crops_of_the_best_animals_only_are_classified() -> None:
     assert vector is not None
     assert base64.b64decode(vector.f16) == np.array([0, 1, 0, 0], "<f2").tobytes()
     assert (classified.crop_model, classified.label_set) == ("m@1", "l@1")
+
+
+def test_weak_boxes_are_classified_only_where_they_are_the_best() -> None:
+    assert boxes_to_classify(build((BOX, 0.06, 0), (BOX, 0.05, 0))) == [0]
+    assert boxes_to_classify(build((BOX, 0.9, 0), (BOX, 0.1, 0), (BOX, 0.5, 0))) == [0, 1]
+    assert boxes_to_classify(build((BOX, 0.9, 1))) == []
