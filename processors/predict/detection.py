@@ -20,7 +20,7 @@ MAX_CLASSIFIED = 3
 
 CLASSIFIED_FROM = 0.2
 """Score from which more than the best animal is classified: each crop costs as much CPU as the photograph itself, and
-weaker boxes are mostly background (on 148 frames 0.85 crops a photograph instead of 1.08)."""
+weaker boxes are mostly background (on 148 frames 0.82 crops a photograph instead of 1.08)."""
 
 _BOX_DIGITS = 5
 """Of the shares in a box: a twentieth of a pixel of a photograph of 12 megapixels."""
