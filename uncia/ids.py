@@ -5,6 +5,7 @@ Writers can therefore upsert, and repetition and replay are harmless. An id cons
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -57,3 +58,8 @@ def explanation_id(image: str, model: str, class_index: int | None, method: str)
 def settings_digest(settings_json: str) -> str:
     """Return the digest of the settings that a prediction or verdict was computed with."""
     return f"set-{digest(settings_json)}"
+
+
+def crop_id(image: str, box: Sequence[float]) -> str:
+    """One crop: its photograph, and the box (shares of it) as published, to five digits."""
+    return f"crp-{digest(image, *(f'{value:.5f}' for value in box))}"

@@ -77,8 +77,8 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=256,
-        description="maximum number of concurrent inference requests of a backfill worker; a live photograph waits for "
-        "about twice as many",
+        description="maximum number of concurrent inference requests of a backfill worker to each model; a live "
+        "photograph waits for about twice as many",
     )
 
     # Triton
@@ -136,11 +136,6 @@ class Settings(BaseSettings):
         description="seconds to wait for an announced object that the store does not return yet, before it is missing",
     )
 
-    # Crops
-    crops_withheld_by_person: bool = Field(
-        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
-    )
-
     # Explanations
     explanations_per_hour: int = Field(
         default=20,
@@ -153,6 +148,17 @@ class Settings(BaseSettings):
         ge=2,
         le=5000,
         description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
+    )
+
+    # Crops
+    crops_per_burst: int = Field(
+        default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"
+    )
+    crops_withheld_by_person: bool = Field(
+        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
+    )
+    crop_min_pixels: int = Field(
+        default=32, ge=4, description="a box whose shorter side has fewer pixels in the photograph gets no crop"
     )
 
     # Bursts

@@ -20,6 +20,7 @@ from uncia.topics import (
     CLOCK_JUDGED,
     CLOCK_STATE,
     CLOCK_TICKED,
+    CROP_PUBLISHED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
     DEPLOYMENT_CHANGED,
@@ -166,6 +167,18 @@ PARTS: tuple[Part, ...] = (
         extra="processors",
     ),
     Part(
+        "crops",
+        Kind.WORKER,
+        "Cuts the animals out of settled bursts; withdraws crops when a person is found in the burst.",
+        reads=(BURST_RESOLVED,),
+        writes=(CROP_PUBLISHED,),
+        module="uncia.processors.crops.worker",
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
         "clocks",
         Kind.WORKER,
         "Assesses each camera's clock.",
@@ -278,7 +291,7 @@ PARTS: tuple[Part, ...] = (
         "subscribers",
         Kind.EXTERNAL,
         "Dashboards, alerts, catalogues and other consumers.",
-        reads=(IMAGE_PREDICTED, BURST_RESOLVED, IMAGE_EXPLAINED, CLOCK_JUDGED),
+        reads=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, CLOCK_JUDGED),
     ),
 )
 

@@ -29,7 +29,7 @@ ANSWERS = Counter("uncia_predict_answers", "Predictions and rejections of upload
 #: Frames that arrived after their burst had expired.
 LATE_FRAMES = Counter("uncia_bursts_late_frames", "Frames that arrived after their burst had expired")
 
-#: Wall time of one photograph by stage: fetch, metadata, decode, infer.
+#: Wall time of one photograph by stage: fetch, metadata, decode, infer, detect, crops (their classification).
 STAGE_SECONDS = Histogram(
     "uncia_predict_stage_seconds",
     "Time of one photograph in one stage",

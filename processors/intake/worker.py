@@ -22,6 +22,7 @@ from uncia.processors.intake.keys import KeyPattern
 from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 from uncia.processors.intake.store_time import plausible_seconds
 from uncia.settings import Settings
+from uncia.storage.object_keys import is_derived_key
 from uncia.storage.object_store import ObjectMissing, ObjectStore, ObjectUnreadable
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
 
@@ -75,7 +76,9 @@ class Intake:
             return "renamed"
         if change.bucket in self._own_buckets:
             return "own-bucket"
-        return None if change.bucket == self._bucket else "other-bucket"
+        if change.bucket != self._bucket:
+            return "other-bucket"
+        return "derived" if is_derived_key(change.key) else None
 
     def _moves_to_another_camera(self, key: str, moved_to: str) -> bool:
         """Whether a rename moves a photograph to another camera; within one camera it stays the same photograph."""

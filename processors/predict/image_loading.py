@@ -1,34 +1,67 @@
-"""One photograph from the store to a decoded frame: one GET, one hash, one EXIF parse, one decode, in one thread."""
+"""One photograph from the store to the models' frames: one GET, one hash, one EXIF parse, one decode, in one thread."""
 
 import asyncio
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from PIL import Image
+
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
-from uncia.events import OBJECT_MOVED, Capture, ImageUploaded
+from uncia.events import OBJECT_MOVED, Capture, ImageUploaded, LuminanceGrid
 from uncia.imaging.exif import Exif, read_exif
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.imaging.frames import DecodedFrame, decode_frame
+from uncia.imaging.frames import DecodedPhotograph, Pixels, decode_photograph, scale_to_frame
+from uncia.imaging.luminance import luminance_grid
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.predict.capture import read_capture
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore
 
+_MAX_PICTURE = 4_000_000
+"""Pixels of a decoded picture that is kept until its boxes are cut out; larger ones are reduced."""
+
+_LUMINANCE_INPUT = (192, 144)
+"""Width and height to which a picture is reduced, at most, before its grey values are averaged: a third of the work."""
+
 _MISSING_POLL_S = 0.25
 """How often an object that was announced and is not there is requested again."""
 
 
 @dataclass(frozen=True)
+class ModelFrames:
+    """What the frames of one photograph must look like: one decode serves both models."""
+
+    classifier: FrameSpec
+    detector: FrameSpec | None = None
+    """None where no detector is installed."""
+
+
+@dataclass(frozen=True)
+class PhotographFrames:
+    """One decoded photograph, scaled for the models."""
+
+    classifier: Pixels
+    """uint8, shape (height, width, 3), RGB; as is the detector's."""
+    detector: Pixels | None = None
+    picture: Image.Image | None = None
+    """The decoded picture, from which boxes are cut; None without a detector, which frees its memory."""
+    luminance: LuminanceGrid | None = None
+    """Of the whole picture; None without a detector."""
+
+
+@dataclass(frozen=True)
 class LoadedPhotograph:
-    """What could be read of one upload: a decoded frame, or the reason why there is none."""
+    """What could be read of one upload: its frames, or the reason why there are none."""
 
     capture: Capture
     sha256: str | None = None
-    frame: DecodedFrame | None = None
+    frames: PhotographFrames | None = None
     rejection: PermanentError | None = None
     etag: str = ""
     """The ETag that the store returned with the bytes; empty where nothing was read."""
@@ -50,8 +83,8 @@ class PhotographLoader:
         self._grace = timedelta(seconds=settings.missing_grace_s)
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="photograph")
 
-    async def load(self, upload: ImageUploaded, spec: FrameSpec) -> LoadedPhotograph:
-        """Read a photograph and decode it to this frame specification.
+    async def load(self, upload: ImageUploaded, wanted: ModelFrames) -> LoadedPhotograph:
+        """Read a photograph, decode it once, and scale it to the frame of each model.
 
         A photograph that cannot be decoded is returned with its rejection, as is an object that the store does not
         serve while it serves others; while the store is down, this waits.
@@ -64,7 +97,7 @@ class PhotographLoader:
         while True:
             try:
                 return await read_one_object(
-                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload, spec),
+                    lambda: asyncio.get_running_loop().run_in_executor(self._pool, self._read, upload, wanted),
                     self._probe,
                     upload.bucket,
                     upload.key,
@@ -85,7 +118,7 @@ class PhotographLoader:
         """Let the threads end; results that are still being read are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, upload: ImageUploaded, spec: FrameSpec) -> LoadedPhotograph:
+    def _read(self, upload: ImageUploaded, wanted: ModelFrames) -> LoadedPhotograph:
         """Read and decode; runs in a thread of the pool."""
         began = time.perf_counter()
         content = self._store.read(
@@ -102,13 +135,35 @@ class PhotographLoader:
         parsed = time.perf_counter()
         metrics.STAGE_SECONDS.labels("fetch").observe(fetched - began)
         metrics.STAGE_SECONDS.labels("metadata").observe(parsed - fetched)
+        specs = [spec for spec in (wanted.classifier, wanted.detector) if spec is not None]
         try:
-            frame = decode_frame(data, spec, max_pixels=self._max_pixels)
+            decoded = decode_photograph(data, specs, max_pixels=self._max_pixels)
         except RejectedImage as error:
             return LoadedPhotograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
+        frames = _scale(decoded, wanted)
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - parsed)
-        capture = read_capture(exif, upload, width=frame.photo_width, height=frame.photo_height, damage=frame.damage)
-        return LoadedPhotograph(capture, sha256, frame, None, content.etag, len(data))
+        capture = read_capture(exif, upload, width=decoded.width, height=decoded.height, damage=decoded.damage)
+        return LoadedPhotograph(capture, sha256, frames, None, content.etag, len(data))
+
+
+def _scale(decoded: DecodedPhotograph, wanted: ModelFrames) -> PhotographFrames:
+    """The frames of a decoded photograph."""
+    classifier = scale_to_frame(decoded.image, wanted.classifier)
+    if wanted.detector is None:
+        return PhotographFrames(classifier)
+    picture = decoded.image
+    # Rare: a photograph of an odd shape. Up to `predict_batch` pictures wait for their inference at the same time.
+    if (shrink := math.ceil(math.sqrt(picture.width * picture.height / _MAX_PICTURE))) > 1:
+        picture = picture.reduce(shrink)
+    return PhotographFrames(
+        classifier, scale_to_frame(decoded.image, wanted.detector), picture, _luminance(decoded.image)
+    )
+
+
+def _luminance(image: Image.Image) -> LuminanceGrid:
+    """Of the whole picture, printed strips included: boxes are shares of the photograph, too."""
+    shrink = max(1, min(image.width // _LUMINANCE_INPUT[0], image.height // _LUMINANCE_INPUT[1]))
+    return LuminanceGrid.pack(luminance_grid(np.asarray(image.reduce(shrink).convert("RGB"))))
 
 
 def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:

@@ -18,7 +18,7 @@ from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
 from uncia.processors.predict.inference import Predictor
-from uncia.processors.predict.live_model import LiveModel
+from uncia.processors.predict.live_model import LiveDetector, LiveModel
 from uncia.processors.predict.ordered_pipeline import OrderedPipeline
 from uncia.processors.predict.recent_ids import RecentIds
 from uncia.settings import Settings
@@ -55,7 +55,7 @@ class LaneOptions:
     max_photographs: int
     """Photographs in progress at a time."""
     max_requests: int
-    """Inference requests in Triton at a time."""
+    """Inference requests of each model in Triton at a time."""
     name: str = ""
     """The worker's name; empty: the lane's own."""
     input_topics: tuple[str, ...] = ()
@@ -70,6 +70,7 @@ class PredictWorker:
         self._settings = settings
         self._options = options
         self._model = LiveModel(settings)
+        self._detector = LiveDetector(settings)
         self._results = faust_topic(app, settings, IMAGE_PREDICTED)
         self._dead_letters = DeadLetters(app, settings)
         # In progress or published: a repetition keeps its place in the queue, behind the first, and is only
@@ -82,7 +83,7 @@ class PredictWorker:
         # One attempt: `read_one_object` retries failures, and leaves the threads to other photographs meanwhile.
         store = ObjectStore(settings, max_connections=settings.decode_threads + 2, timeout_s=READ_TIMEOUT_S, attempts=1)
         await asyncio.to_thread(warn_if_bucket_unreadable, store, settings.bucket)
-        predictor = Predictor(settings, self._model, store, options.lane, options.max_requests)
+        predictor = Predictor(settings, self._model, self._detector, store, options.lane, options.max_requests)
 
         async def process(event: faust.Event) -> Outcome:
             return await self._process(event, predictor)
@@ -153,7 +154,14 @@ def record_outcome(event: ImagePredicted) -> None:
         return
     metrics.ANSWERS.labels("predicted").inc()
     top = event.prediction.top[0] if event.prediction else None
-    bound.info("predicted", top=top.label if top else None, score=round(top.score, 3) if top else None)
+    box = event.detection.detections[0] if event.detection and event.detection.detections else None
+    bound.info(
+        "predicted",
+        top=top.label if top else None,
+        score=round(top.score, 3) if top else None,
+        category=box.category.value if box else None,
+        box_score=round(box.score, 3) if box else None,
+    )
 
 
 def create(settings: Settings) -> WorkerApp:

@@ -22,6 +22,9 @@ _FIXED = {
 _WITHOUT_EFFECT = {
     "backfill_after_s",
     "bucket",
+    "crop_min_pixels",
+    "crops_per_burst",
+    "crops_withheld_by_person",
     "event_gap_s",
     "independence_gap_s",
     "key_pattern",

@@ -103,6 +103,8 @@ class Shadow:
             "UNCIA_NAMESPACE": self._settings.namespace,
             "UNCIA_MODEL": self._settings.model,
             "UNCIA_MODEL_VERSION": self._settings.model_version,
+            "UNCIA_DETECTOR": self._settings.detector,
+            "UNCIA_DETECTOR_VERSION": self._settings.detector_version,
         }
         with WorkerProcesses(self.folder, variables, self.mark, (SHADOW_WORKER,)) as workers:
             while not stop.wait(_POLL_INTERVAL_S):

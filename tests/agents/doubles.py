@@ -8,17 +8,29 @@ from typing import Any
 from tests.agents.workers import key
 from tests.packages import write_package
 from tests.stack.photographs import photograph
+from tests.unit.processors.predict.detectors import install_detector
 from tests.unit.processors.predict.s3_double import S3Double, s3_double
+from tests.unit.uncia.serving.detector_examples import FakeDetector
 from tests.unit.uncia.serving.fake_triton import CLASSES, FakeTriton, serving
 from uncia.imaging.frame_spec import FrameSpec
+from uncia.settings import Settings
 from uncia.triton_models.releases.installation import install
 
 PHOTOGRAPHS = 3
 
 
+class ClassifierAndDetector(FakeDetector):
+    """A Triton that serves both models of predict."""
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:
+        if request.model_name == Settings().detector:
+            return super().ModelInfer(request, context)
+        return FakeTriton.ModelInfer(self, request, context)
+
+
 @contextmanager
 def doubles(folder: Path) -> Iterator[dict[str, Any]]:
-    """A store with the first photographs, and a Triton with a model; yields the settings of both."""
+    """A store with the first photographs, and a Triton with both models; yields the settings of both."""
     with servers(folder) as (addresses, _, _):
         yield addresses
 
@@ -28,7 +40,8 @@ def servers(folder: Path) -> Iterator[tuple[dict[str, Any], S3Double, FakeTriton
     """The same, with the store and Triton themselves."""
     card = write_package(folder / "package", frame=FrameSpec(), classes=CLASSES)
     install(folder / "package", folder / "repository")
-    triton = FakeTriton()
+    install_detector(folder / "repository", max_boxes=3)
+    triton = ClassifierAndDetector()
     triton.version = "1"
     with s3_double() as (store, _), serving(triton) as address:
         store.objects.update({key(number): photograph(number) for number in range(1, PHOTOGRAPHS + 1)})

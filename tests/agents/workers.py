@@ -13,19 +13,25 @@ from tests.stack.photographs import photograph
 from uncia import ids
 from uncia.events import (
     BurstCategory,
+    BurstFrame,
     BurstResolved,
     BurstStatus,
     ClockJudged,
+    CropPublished,
+    DetectionCategory,
     ExplanationReason,
     ExplanationRequested,
+    FrameBox,
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
     Lane,
+    Trigger,
 )
 from uncia.kafka.broker import Message
 from uncia.processors.bursts import worker as bursts_worker
 from uncia.processors.clock_health import worker as clocks_worker
+from uncia.processors.crops import worker as crops_worker
 from uncia.processors.explain import worker as explain_worker
 from uncia.processors.intake import worker as intake_worker
 from uncia.processors.predict import worker as predict_worker
@@ -33,6 +39,7 @@ from uncia.storage.object_store import ObjectMissing, ObjectStore
 from uncia.topics import (
     BURST_RESOLVED,
     CLOCK_JUDGED,
+    CROP_PUBLISHED,
     DEAD_LETTER,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
@@ -119,6 +126,34 @@ def doubtful_burst(number: int) -> BurstResolved:
     )
 
 
+def resolved(number: int) -> BurstResolved:
+    """A final burst of one photograph that is in the object store, with an animal in it."""
+    now = datetime.now(UTC)
+    frame = BurstFrame(
+        image_id=ids.image_id(camera(number), ids.content_hash(photograph(number))),
+        upload_id=f"upl-{number}",
+        key=key(number),
+        bucket="camera-uploads",
+        captured_at=datetime(2026, 5, 1, 10),
+        uploaded_at=now,
+        predicted_at=now,
+        boxes=(FrameBox(category=DetectionCategory.ANIMAL, score=0.9, box=(0.1, 0.1, 0.8, 0.8)),),
+    )
+    return BurstResolved(
+        burst_id=f"bst-{number:024x}",
+        revision=2,
+        status=BurstStatus.FINAL,
+        station="ridge",
+        camera=camera(number),
+        trigger=Trigger.MOTION,
+        started_at=frame.captured_at,
+        ended_at=frame.captured_at,
+        frames=(frame,),
+        rule="log-odds/1",
+        settings="set-1",
+    )
+
+
 class IntakeSuite(AgentSuite):
     """Notifications of the object store become uploads."""
 
@@ -170,6 +205,21 @@ class PredictSuite(AgentSuite):
     def is_output_of(self, number: int, message: Message) -> bool:
         image = ImagePredicted.from_bytes(message.value)
         return image.key == key(number) and image.prediction is not None
+
+    def test_the_boxes_and_the_classes_of_their_crops_are_published(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = self.send(topics, 1)
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (message,) = self.outputs(topics, 1)
+            image = ImagePredicted.from_bytes(message.value)
+            assert image.prediction is not None and image.detection is not None and image.luminance is not None
+            (found,) = image.detection.detections
+            assert (found.category, found.score) == (DetectionCategory.ANIMAL, 0.9)
+            assert found.classes is not None
+            assert image.detection.label_set == image.prediction.label_set
+
+        asyncio.run(scenario())
 
 
 class ExplainSuite(AgentSuite):
@@ -307,3 +357,20 @@ class ClocksSuite(AgentSuite):
 
     def is_output_of(self, number: int, message: Message) -> bool:
         return ClockJudged.from_bytes(message.value).camera == camera(number)
+
+
+class CropsSuite(AgentSuite):
+    """Settled bursts become crops; the photographs are in the object store."""
+
+    worker = crops_worker
+    name = "crops"
+    reads = BURST_RESOLVED
+    writes = CROP_PUBLISHED
+    dead_letters = False
+
+    def input(self, number: int) -> bytes:
+        return resolved(number).to_bytes()
+
+    def is_output_of(self, number: int, message: Message) -> bool:
+        crop = CropPublished.from_bytes(message.value)
+        return crop.camera == camera(number) and crop.withdrawn is None

@@ -39,10 +39,11 @@ PARTS = (
     "predict-backfill",
     "explain",
     "bursts",
+    "crops",
     "clocks",
     "reconcile",
 )
-UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "explain", "bursts", "clocks", "reconcile")
+UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "explain", "bursts", "crops", "clocks", "reconcile")
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""

@@ -4,6 +4,7 @@ The worker runs in the test's process; the stack's own workers have other groups
 """
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 
 from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, KafkaTopics, Topics, closing_deployment_readers
-from tests.agents.workers import BurstsSuite, ClocksSuite, ExplainSuite, IntakeSuite, PredictSuite
+from tests.agents.workers import BurstsSuite, ClocksSuite, CropsSuite, ExplainSuite, IntakeSuite, PredictSuite
 from uncia.settings import Settings
 
 
 @pytest.fixture
 def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
     """All topics under a namespace of this test."""
+    # Workers of low priority would lower that of the test process.
+    monkeypatch.setattr(os, "nice", lambda increment: 0)
     namespace = f"agents-{uuid.uuid4().hex[:10]}"
     with doubles(tmp_path) as addresses:
         topics = KafkaTopics(settings.model_copy(update={**addresses, "namespace": namespace}))
@@ -28,5 +31,5 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             yield topics
 
 
-TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite
-TestExplain = ExplainSuite
+TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
+TestClocks, TestExplain = ClocksSuite, ExplainSuite

@@ -20,8 +20,9 @@ def _shadow_namespace(model: str, version: str, live: Settings) -> str:
 
 
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
-    """Return the live settings with the namespace and the model version of a shadow."""
-    changes = {"namespace": _shadow_namespace(model, version, live), "model": model, "model_version": version}
+    """Return the live settings with the namespace of a shadow and its version of the classifier or of the detector."""
+    kind = "detector" if model == live.detector else "model"
+    changes = {"namespace": _shadow_namespace(model, version, live), kind: model, f"{kind}_version": version}
     return live.model_copy(update=changes)
 
 

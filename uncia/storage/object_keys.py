@@ -1,5 +1,6 @@
 """Validates object keys: accepted keys are safe in every store, log line, terminal and topic. Pure functions."""
 
+import re
 import unicodedata
 
 _MAX_KEY_BYTES = 1024
@@ -8,6 +9,19 @@ _MAX_KEY_BYTES = 1024
 _SHOWN = 200
 _UNPRINTABLE = {"Cc", "Cs"}
 """Control characters (NUL, escape, line breaks, C1) and unpaired surrogates."""
+
+CROPS_PREFIX = "crops/"
+EXPLANATIONS_PREFIX = "explanations/"
+
+_DERIVED = re.compile(rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL)
+
+
+def is_derived_key(key: str) -> bool:
+    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/` or `explanations/`.
+
+    Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
+    """
+    return _DERIVED.fullmatch(key) is not None
 
 
 def key_problem(key: str) -> str | None:

@@ -248,20 +248,6 @@ class ObjectStore:
             _moment(answer.get("LastModified")),
         )
 
-    def put(self, bucket: str, key: str, data: bytes, *, content_type: str) -> None:
-        """Store an object, or replace it. Raises `AccessRefused`, `ObjectUnreadable` or `DependencyDown`."""
-        try:
-            self.client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
-        except _STORE_ERRORS as error:
-            raise self.translate(error, f"{bucket}/{key}") from error
-
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete an object; one that is not there is no error. Raises as `put` does."""
-        try:
-            self.client.delete_object(Bucket=bucket, Key=key)
-        except _STORE_ERRORS as error:
-            raise self.translate(error, f"{bucket}/{key}") from error
-
     def etag(self, bucket: str, key: str) -> str:
         """Return an object's ETag without quotes; empty when the store returns none. Raises the errors of `get`."""
         return self.head(bucket, key).etag
@@ -306,6 +292,37 @@ class ObjectStore:
                     yield _listed(entry)
         except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
+
+    def put(
+        self, bucket: str, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Store an object; one of the same key is replaced. `metadata` is kept with it, ASCII.
+
+        Raises `AccessRefused`, `ObjectUnreadable` (no key that the store takes) or `DependencyDown`.
+        """
+        try:
+            self.client.put_object(
+                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata=dict(metadata or {})
+            )
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object; one that is not there is no error. Raises `AccessRefused` or `DependencyDown`."""
+        try:
+            self.client.delete_object(Bucket=bucket, Key=key)
+        except _STORE_ERRORS as error:
+            translated = self.translate(error, f"{bucket}/{key}")
+            if not isinstance(translated, ObjectMissing):
+                raise translated from error
+
+    def metadata(self, bucket: str, key: str) -> dict[str, str]:
+        """What was stored with an object as its metadata. Raises as `read` does."""
+        try:
+            found = self.client.head_object(Bucket=bucket, Key=key).get("Metadata") or {}
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+        return {str(name).lower(): str(value) for name, value in found.items()}
 
     def ensure_bucket(self, bucket: str) -> None:
         """Create a bucket if it does not exist."""

@@ -1,5 +1,6 @@
 """What S3 event notifications mean, as AWS, Ceph and MinIO write them."""
 
+import asyncio
 import copy
 import json
 from dataclasses import replace
@@ -15,6 +16,7 @@ from uncia.processors.intake.notifications import (
     StoredObjectChange,
     parse_notification,
 )
+from uncia.processors.intake.worker import Intake
 
 AWS: dict[str, Any] = {
     "eventVersion": "2.1",
@@ -165,3 +167,19 @@ def test_a_message_of_two_megabytes_is_refused_unread() -> None:
     with pytest.raises(PermanentError, match="2,097,152 bytes") as refused:
         parse_notification(b"{" * 2 * MAX_BYTES, None)
     assert refused.value.reason == "notification-too-large"
+
+
+@pytest.mark.parametrize(
+    ("key", "uploads"),
+    [
+        ("crops/ridge/cam/crp-0123456789abcdef01234567.jpg", 0),
+        ("crops/ridge/cam/bst-0123456789abcdef01234567.json", 0),
+        ("explanations/ridge/cam/img-0123456789abcdef01234567.png", 0),
+        ("crops/cam/IMG_0001.JPG", 1),
+        ("ridge/crops/crp-0123456789abcdef01234567.jpg", 1),
+    ],
+)
+def test_objects_that_uncia_wrote_are_no_uploads(intake: Intake, key: str, uploads: int) -> None:
+    message = _message(_record(object={"key": key}))
+    found, problem = asyncio.run(intake.uploads(message, None))
+    assert (len(found), problem) == (uploads, None)

@@ -24,6 +24,7 @@ class S3Double(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Connection)
         self.objects: dict[str, bytes] = {}
         self.written: list[str] = []
+        self.metadata: dict[str, dict[str, str]] = {}
         self.faults: dict[str, Misbehaviour] = {}
         self.down: Misbehaviour | None = None
 
@@ -62,9 +63,30 @@ class Connection(BaseHTTPRequestHandler):
         elif key not in self.server.objects:
             self.refuse(404, "NoSuchKey")
         else:
-            self.answer(200, self.server.objects[key])
+            stored = self.server.metadata.get(key, {})
+            self.answer(200, self.server.objects[key], **{f"x-amz-meta-{name}": stored[name] for name in stored})
 
     do_HEAD = do_GET
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
+        if self.server.down is not None:
+            self.server.down(self, body)
+            return
+        prefix = "x-amz-meta-"
+        self.server.metadata[key] = {
+            name.lower().removeprefix(prefix): value
+            for name, value in self.headers.items()
+            if name.lower().startswith(prefix)
+        }
+        self.server.objects[key] = body
+        self.server.written.append(key)
+        self.answer(200, b"", ETag='"new"')
+
+    def do_DELETE(self) -> None:
+        self.server.objects.pop(unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2], None)
+        self.answer(204, b"")
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         """A whole answer."""
@@ -88,21 +110,6 @@ class Connection(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2])
         self.close_connection = True
-
-    def do_PUT(self) -> None:
-        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.down is not None:
-            self.server.down(self, b"")
-            return
-        self.server.objects[key] = body
-        self.server.written.append(key)
-        self.answer(200, b"", ETag='"new"')
-
-    def do_DELETE(self) -> None:
-        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
-        self.server.objects.pop(key, None)
-        self.answer(204, b"")
 
     def _list(self, after: str, prefix: str = "") -> None:
         rows = "".join(

@@ -11,7 +11,7 @@ from PIL import Image
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import ImageUploaded
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
+from uncia.processors.predict.image_loading import LoadedPhotograph, ModelFrames, PhotographLoader
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectContent, ObjectMissing, ObjectTooLarge
 
@@ -58,7 +58,7 @@ def read(
             SimpleNamespace(read=get),  # type: ignore[arg-type]
         )
         try:
-            return await photographs.load(upload(announced_ago_s, moved_to), FrameSpec())
+            return await photographs.load(upload(announced_ago_s, moved_to), ModelFrames(FrameSpec()))
         finally:
             photographs.close()
 
@@ -71,15 +71,15 @@ MISSING = ObjectMissing("object-missing", "gone")
 def test_a_photograph_is_read_once_and_decoded() -> None:
     result, requests = read(photograph())
     assert requests == 1
-    assert result.frame is not None
-    assert result.frame.pixels.shape == (320, 448, 3)
+    assert result.frames is not None
+    assert result.frames.classifier.shape == (320, 448, 3)
     assert (result.capture.width, result.capture.height) == (900, 660)
     assert result.rejection is None
 
 
 def test_a_photograph_that_cannot_be_decoded_keeps_its_hash_and_its_metadata() -> None:
     result, _ = read(photograph()[:5000])
-    assert result.frame is None
+    assert result.frames is None
     assert result.rejection is not None
     assert result.rejection.reason == "image-truncated"
     assert result.sha256 is not None
@@ -128,7 +128,7 @@ def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_
     assert requests == 1
     assert result.rejection is not None
     assert result.rejection.reason == "object-changed"
-    assert (result.sha256, result.frame, result.etag, result.size) == (None, None, "", 0)
+    assert (result.sha256, result.frames, result.etag, result.size) == (None, None, "", 0)
     assert result.capture.time_source == "upload"
 
 
@@ -165,4 +165,4 @@ def test_an_object_that_moved_away_is_withdrawn_without_waiting() -> None:
 
 def test_an_object_that_appears_later_is_loaded() -> None:
     result, _ = read(photograph(), moved_to="ridge/cam-2/x.jpg")
-    assert result.frame is not None
+    assert result.frames is not None

@@ -17,7 +17,7 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels
 from uncia.processors.predict import inference
 from uncia.processors.predict.inference import Predictor
-from uncia.processors.predict.live_model import LiveModel
+from uncia.processors.predict.live_model import LiveDetector, LiveModel
 from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import read_version_state, write_version_state
 from uncia.serving.triton_client import InferenceResult
@@ -83,7 +83,7 @@ def test_it_is_decoded_and_sent_again(settings: Settings, monkeypatch: pytest.Mo
 
     async def scene() -> tuple[ImagePredicted, Triton]:
         model = LiveModel(settings, lambda: float(next(seconds)))
-        predict = Predictor(settings, model, store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, model, LiveDetector(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
             return await predict.predict(upload()), predict._classifier  # type: ignore[return-value]
         finally:

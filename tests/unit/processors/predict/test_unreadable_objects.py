@@ -13,7 +13,7 @@ from tests.unit.processors.predict.s3_double import BUCKET, Connection, Misbehav
 from uncia.events import ImageUploaded
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.faust_runtime import object_errors
-from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
+from uncia.processors.predict.image_loading import LoadedPhotograph, ModelFrames, PhotographLoader
 from uncia.storage.object_store import ObjectStore
 
 BAD, GOOD = "ridge/cam/bad.jpg", "ridge/cam/good.jpg"
@@ -60,7 +60,7 @@ def read(server: S3Double, store: ObjectStore, *uploads: ImageUploaded, limit_s:
     async def scene() -> list[LoadedPhotograph]:
         photographs = PhotographLoader(server.settings(), store)
         try:
-            reads = (photographs.load(upload, FrameSpec()) for upload in uploads)
+            reads = (photographs.load(upload, ModelFrames(FrameSpec())) for upload in uploads)
             return await asyncio.wait_for(asyncio.gather(*reads), limit_s)
         finally:
             photographs.close()
@@ -94,7 +94,7 @@ def test_one_object_that_fails_is_rejected_while_others_are_read(
     bad, good = read(server, store, upload(BAD), upload(GOOD))
     assert bad.rejection is not None
     assert bad.rejection.reason == "object-unreadable"
-    assert good.frame is not None
+    assert good.frames is not None
 
 
 def test_an_object_whose_body_never_comes_is_rejected_while_others_are_read(
@@ -104,7 +104,7 @@ def test_an_object_whose_body_never_comes_is_rejected_while_others_are_read(
     server.faults[BAD] = lambda _c, _b: time.sleep(3)
     bad, good = read(server, store, upload(BAD), upload(GOOD))
     assert bad.rejection is not None
-    assert good.frame is not None
+    assert good.frames is not None
 
 
 def test_a_quiet_stream_asks_for_other_objects_of_the_bucket(double: tuple[S3Double, ObjectStore]) -> None:
@@ -141,7 +141,7 @@ def test_a_store_that_answers_for_nothing_is_waited_for(
     with pytest.raises(TimeoutError):
         read(server, store, upload(BAD), upload(GOOD), limit_s=2)
     server.down = None
-    assert all(photograph.frame is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
+    assert all(photograph.frames is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
 
 
 def test_objects_that_all_fail_while_the_bucket_is_listed_are_waited_for(
@@ -169,7 +169,7 @@ def test_a_store_that_has_just_started_may_hand_out_an_object_later_than_others(
         connection.refuse(500, "InternalError")
 
     server.faults[BAD] = refuse_six_times
-    assert all(photograph.frame is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
+    assert all(photograph.frames is not None for photograph in read(server, store, upload(BAD), upload(GOOD)))
 
 
 def test_the_only_object_of_a_bucket_is_given_up_after_a_while(
@@ -197,8 +197,8 @@ def test_a_read_that_hung_while_the_store_came_back_is_tried_once_more(double: t
 
     server.faults[BAD] = hang_once
     late, good = read(server, store, upload(BAD), upload(GOOD))
-    assert late.frame is not None
-    assert good.frame is not None
+    assert late.frames is not None
+    assert good.frames is not None
 
 
 def test_an_object_without_an_etag_has_an_empty_one(double: tuple[S3Double, ObjectStore]) -> None:

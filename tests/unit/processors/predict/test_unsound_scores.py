@@ -16,7 +16,7 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.predict import inference
 from uncia.processors.predict.inference import Predictor
-from uncia.processors.predict.live_model import LiveModel
+from uncia.processors.predict.live_model import LiveDetector, LiveModel
 from uncia.serving.model_card import ModelCard
 from uncia.serving.triton_client import InferenceResult
 from uncia.settings import Settings
@@ -57,7 +57,7 @@ def answer(tmp_path: Path, limit_s: float) -> ImagePredicted:
     )  # fmt: skip
 
     async def scene() -> ImagePredicted:
-        predict = Predictor(settings, LiveModel(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
+        predict = Predictor(settings, LiveModel(settings), LiveDetector(settings), store, Lane.LIVE, 4)  # type: ignore[arg-type]
         try:
             return await asyncio.wait_for(predict.predict(upload), limit_s)
         finally:

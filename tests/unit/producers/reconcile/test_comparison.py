@@ -195,6 +195,15 @@ def test_a_prefix_matches_keys_in_every_unicode_form(world: World) -> None:
     assert world.listed == 8  # what begins with an h, twice
 
 
+def test_crops_and_explanations_are_no_lost_photographs(world: World) -> None:
+    digest = "0123456789abcdef01234567"
+    world.store(f"crops/r/c/crp-{digest}.jpg", f"crops/r/c/bst-{digest}.json", f"explanations/r/c/img-{digest}.png")
+    world.store("crops/c/1.jpg")
+    world.now += FRESH_S + 1
+    world.run()
+    assert list(world.announced) == ["crops/c/1.jpg"]
+
+
 def test_unanswered_objects_are_reported_and_announced_again_only_on_request(world: World) -> None:
     world.store("k")
     world.announce("k")

@@ -1,0 +1,88 @@
+"""Which boxes of a burst get a crop. Pure."""
+
+from dataclasses import dataclass
+
+from uncia import ids
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, DetectionCategory
+from uncia.events.values import Box
+
+MIN_SCORE = 0.2
+"""A box with a lower score gets a crop only where the burst's event names it as its best: of genuine frames with an
+animal three quarters have a box of this score, of blanks about a seventh."""
+
+PERSON_IN_BURST = "person-in-burst"
+BURST_SUPERSEDED = "burst-superseded"
+NOT_SELECTED = "not-selected"
+
+
+@dataclass(frozen=True)
+class WantedCrop:
+    """One box that gets a crop."""
+
+    frame: BurstFrame
+    box: Box
+    score: float
+
+    @property
+    def crop_id(self) -> str:
+        """The id of the crop: of the photograph and the box."""
+        return ids.crop_id(self.frame.image_id, self.box)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The crops of one revision of a burst."""
+
+    wanted: tuple[WantedCrop, ...] = ()
+    """Best first."""
+    withdrawal: str = NOT_SELECTED
+    """Why every other crop of the burst is deleted."""
+
+
+def select_crops(burst: BurstResolved, *, most: int, withheld_by_person: bool) -> Selection:
+    """The best animal box of each frame, at most `most`; the event's best crop comes first.
+
+    None of a superseded burst, of a burst without an animal, and, with `withheld_by_person`, of a burst in which there
+    is a person. Boxes that are known to be static are left out.
+    """
+    if burst.status is BurstStatus.SUPERSEDED:
+        return Selection(withdrawal=BURST_SUPERSEDED)
+    if withheld_by_person and shows_person(burst):
+        return Selection(withdrawal=PERSON_IN_BURST)
+    if burst.category not in (BurstCategory.ANIMAL, None):
+        return Selection()
+    found = [best for frame in burst.frames if (best := _best_of(burst, frame)) is not None]
+    named = burst.best_crop.image_id if burst.best_crop else None
+    found.sort(key=lambda crop: (crop.frame.image_id != named, -crop.score, crop.frame.captured_at, crop.crop_id))
+    return Selection(tuple(found[:most]))
+
+
+def shows_person(burst: BurstResolved) -> bool:
+    """Whether a person is anywhere in the burst: as its event says, or by any frame of it.
+
+    An event that says nothing about it is read with suspicion: every box of a person counts.
+    """
+    if burst.crops_withheld or burst.category is BurstCategory.PERSON:
+        return True
+    if any(frame.category is BurstCategory.PERSON for frame in burst.frames):
+        return True
+    return burst.crops_withheld is None and any(
+        box.category is DetectionCategory.PERSON and box.score >= MIN_SCORE
+        for frame in burst.frames
+        for box in frame.boxes or ()
+    )
+
+
+def _best_of(burst: BurstResolved, frame: BurstFrame) -> WantedCrop | None:
+    named = burst.best_crop
+    if named is not None and named.image_id == frame.image_id and named.category is DetectionCategory.ANIMAL:
+        return WantedCrop(frame, named.box, named.score)
+    if frame.category not in (BurstCategory.ANIMAL, None):
+        return None
+    boxes = [
+        box
+        for box in frame.boxes or ()
+        if box.category is DetectionCategory.ANIMAL and box.score >= MIN_SCORE and not box.static
+    ]
+    best = max(boxes, key=lambda box: box.score, default=None)
+    return WantedCrop(frame, best.box, best.score) if best else None
