@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TimeElapsedColumn
@@ -17,10 +17,13 @@ from uncia.commands.models_frame import app as frame
 from uncia.commands.models_release import app as releases
 from uncia.commands.models_shadow import app as shadow
 from uncia.errors import DependencyDown
+from uncia.serving.detector_card import DetectorCard
+from uncia.serving.model_card import ModelCard
 from uncia.serving.triton_client import ModelControl, ProbeResult
 from uncia.terminal import description_column, echo, echo_json, plain_console
-from uncia.triton_models.recipes import species_classifier
-from uncia.triton_models.releases.stream_model import describe_stream_model, stream_version
+from uncia.triton_models.recipes import animal_detector, species_classifier
+from uncia.triton_models.recipes.building import BuiltModel
+from uncia.triton_models.releases.stream_model import describe_stream_model, detector_version, stream_version
 from uncia.triton_models.version_list import VersionStatus, installed_model_names, list_versions, read_installed_models
 
 app = typer.Typer(help="Build, install, promote, list and check the models that Triton serves.", no_args_is_help=True)
@@ -36,27 +39,46 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Build even if it is up to date.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Build species_classifier from its published weights. Does nothing when it is up to date."""
+    """Build species_classifier and animal_detector from their published weights; what is up to date stays.
+
+    The detector is left out, with a message, where its weights (UNCIA_DETECTOR_WEIGHTS) are not there.
+    """
+    chosen, kind = settings_with(repository), chosen_backend(backend)
+    built: list[BuiltModel[ModelCard] | BuiltModel[DetectorCard]] = []
     with _progress(shown=not as_json) as step:
-        built = species_classifier.build(
-            settings_with(repository).model_repository, backend=chosen_backend(backend), force=force, progress=step
+        built.append(species_classifier.build(chosen.model_repository, backend=kind, force=force, progress=step))
+    weights = chosen.detector_weights
+    if weights.exists():
+        with _progress(shown=not as_json) as step:
+            built.append(
+                animal_detector.build(chosen.model_repository, weights, backend=kind, force=force, progress=step)
+            )
+    else:
+        echo(
+            f"{animal_detector.NAME} is not built: there are no weights at {weights}; `make setup` gets them", err=True
         )
-    result = {
-        "model": built.card.model,
-        "versions": built.card.versions,
-        "backend": built.card.backend,
-        "label_set": built.card.label_set,
-        "onnx_sha256": built.card.onnx_sha256,
+    if as_json:
+        results = [_build_result(model) for model in built]
+        echo_json({**results[0], "models": results})
+        return
+    for model in built:
+        outcome = "built" if model.fresh else "is up to date"
+        echo(f"{model.card.model} version {', '.join(model.card.versions)} {outcome}: {model.folder}")
+    if any(model.fresh for model in built):
+        echo("A running Triton loads them with `uncia models check --reload`.")
+
+
+def _build_result(built: BuiltModel[ModelCard] | BuiltModel[DetectorCard]) -> dict[str, Any]:
+    card = built.card
+    return {
+        "model": card.model,
+        "versions": card.versions,
+        "backend": card.backend,
+        "label_set": card.label_set if isinstance(card, ModelCard) else None,
+        "onnx_sha256": card.onnx_sha256,
         "folder": str(built.folder),
         "fresh": built.fresh,
     }
-    if as_json:
-        echo_json(result)
-    else:
-        outcome = "built" if built.fresh else "is up to date"
-        echo(f"{built.card.model} version {', '.join(built.card.versions)} {outcome}: {built.folder}")
-        if built.fresh:
-            echo("A running Triton loads it with `uncia models check --reload`.")
 
 
 @app.command("list")
@@ -70,8 +92,8 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
             served, problem = None, str(error)
     lines = list_versions(read_installed_models(chosen.model_repository), served)
     if as_json:
-        stream = (chosen.model, stream_version(chosen))
-        rows = [{**asdict(line), "in_stream": (line.model, line.version) == stream} for line in lines]
+        stream = {(chosen.model, stream_version(chosen)), (chosen.detector, detector_version(chosen))}
+        rows = [{**asdict(line), "in_stream": (line.model, line.version) in stream} for line in lines]
         echo_json(rows)
         return
     table = Table("version", "role", "Triton", "backend", "label set")
@@ -79,7 +101,11 @@ def list_models(repository: Repository = None, as_json: Json = False) -> None:
     for line in lines:
         name = f"{line.model}@{line.version}" if line.version else line.model
         # Every model has a live version, but for readers "live" means that the stream uses it.
-        role = "not in the stream" if line.standing == "live" and line.model != chosen.model else line.standing
+        role = (
+            "not in the stream"
+            if line.standing == "live" and line.model not in (chosen.model, chosen.detector)
+            else line.standing
+        )
         table.add_row(name, role, _state(line), line.backend, line.label_set)
     plain_console().print(table)
     echo(describe_stream_model(chosen))

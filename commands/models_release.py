@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from uncia.commands.model_options import Json, Repository, chosen_backend, settings_with
-from uncia.serving.model_card import read_installed_card
+from uncia.serving.cards import read_installed
+from uncia.serving.model_card import ModelCard, pinned_version
 from uncia.serving.model_versions import VersionState, read_version_state
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
@@ -74,19 +75,23 @@ def import_graph(
 def report_installed(model: str, version: str, chosen: Settings, *, as_json: bool) -> None:
     """Print the installed version and the next command."""
     repository = chosen.model_repository
-    card = read_installed_card(repository, model, version)
+    card = read_installed(repository, model, version)
     state = read_version_state(repository / model)
     if as_json:
-        result = {"model": model, "version": version, "live": state.live, "label_set": card.label_set}
+        label_set = card.label_set if isinstance(card, ModelCard) else None
+        result = {"model": model, "version": version, "live": state.live, "kind": card.kind, "label_set": label_set}
         folder = str(repository / model / version)
         echo_json({**result, "folder": folder, "stream_model": chosen.model})
         return
-    echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
-    if model == chosen.model:
+    if isinstance(card, ModelCard):
+        echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
+    else:
+        echo(f"{card.name} is installed: a detector of {', '.join(card.categories)}")
+    if model in (chosen.model, chosen.detector):
         echo(f"It receives no requests yet: `uncia models promote {card.name}` makes it live.")
         return
     echo(f"It receives no requests yet. {describe_stream_model(chosen)}")
-    echo(describe_switch(repository / model / version, chosen))
+    echo(describe_switch(card, repository / model / version, chosen))
     echo(f"To have Triton serve it as a model of its own: `uncia models promote {card.name}`.")
 
 
@@ -145,7 +150,9 @@ def remove_command(version: Version, repository: Repository = None, as_json: Jso
 
 
 def _report_live(model: str, state: VersionState, chosen: Settings, *, as_json: bool) -> None:
-    in_stream = model == chosen.model and chosen.model_version in ("", state.live)
+    card = read_installed(chosen.model_repository, model, state.live)
+    used = model in (chosen.model, chosen.detector)
+    in_stream = used and pinned_version(chosen, model) in ("", state.live)
     if as_json:
         result: dict[str, Any] = {"model": model, **state.model_dump(mode="json"), "served": state.served}
         echo_json({**result, "stream_model": chosen.model, "in_stream": in_stream})
@@ -156,7 +163,8 @@ def _report_live(model: str, state: VersionState, chosen: Settings, *, as_json: 
         return
     echo(f"Triton serves {model}@{state.live} to clients that request {model}{previous}.")
     echo(f"The stream does not use it. {describe_stream_model(chosen)}")
-    if model == chosen.model:
-        echo("Remove UNCIA_MODEL_VERSION from the settings to make the stream use the live version.")
+    if used:
+        setting = "UNCIA_MODEL_VERSION" if model == chosen.model else "UNCIA_DETECTOR_VERSION"
+        echo(f"Remove {setting} from the settings to make the stream use the live version.")
     else:
-        echo(describe_switch(chosen.model_repository / model / state.live, chosen))
+        echo(describe_switch(card, chosen.model_repository / model / state.live, chosen))

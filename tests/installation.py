@@ -11,7 +11,12 @@ from tests.paths import ROOT
 EXTRAS = ("processors", "models", "dashboard", "local")
 
 DECODING = ("uncia.imaging.frames", "uncia.imaging.jpeg_decoder")
-TRITON = ("uncia.serving.triton_client",)
+TRITON = (
+    "uncia.serving.detector_client",
+    "uncia.serving.frame_requests",
+    "uncia.serving.self_tests",
+    "uncia.serving.triton_client",
+)
 
 _FOLDERS = {
     "": ("uncia", "producers"),

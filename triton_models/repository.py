@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from uncia.serving.model_card import ModelCard, read_installed_card
+from uncia.serving.cards import Card, read_installed
+from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import (
     CARD_FILE,
     CONFIG_FILE,
@@ -38,10 +39,11 @@ def staging_folder(repository: Path, name: str) -> Iterator[Path]:
         yield folder
 
 
-def write_version(folder: Path, card: ModelCard) -> None:
+def write_version(folder: Path, card: Card) -> None:
     """Write all files of a version except its graph, for both backends, because a model may change its backend."""
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / LABELS_FILE).write_text(card.labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if isinstance(card, ModelCard):
+        (folder / LABELS_FILE).write_text(card.labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
     serving = files("uncia.triton_models.serving").joinpath("onnx_python_backend.py").read_bytes()
     (folder / "model.py").write_bytes(serving)
 
@@ -53,7 +55,7 @@ def write_config(repository: Path, model: str, served: Iterable[str] = (), besid
     the model's version state.
     """
     state = read_version_state(repository / model)
-    cards = [read_installed_card(repository, model, version) for version in sort_versions(set(served)) or state.served]
+    cards = [read_installed(repository, model, version) for version in sort_versions(set(served)) or state.served]
     behind = sort_versions(set(state.beside if beside is None else beside))
     # The python backend also serves versions that were built for onnxruntime.
     backend = cards[0].backend if len({card.backend for card in cards}) == 1 else "python"

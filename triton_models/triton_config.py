@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from uncia.events import Lane
 from uncia.lanes import LANE_PRIORITIES
-from uncia.serving.model_card import ModelCard
+from uncia.serving.base_card import BaseCard
 
 Backend = Literal["python", "onnxruntime"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
@@ -17,9 +17,7 @@ backend: "{backend}"
 max_batch_size: {max_batch}
 input [ {{ name: "{input}" data_type: TYPE_UINT8 dims: [ {frame} ] }} ]
 output [
-  {{ name: "{whole}" data_type: TYPE_FP32 dims: [ {classes} ] }},
-  {{ name: "{windows}" data_type: TYPE_FP32 dims: [ {classes} ] }},
-  {{ name: "{places}" data_type: TYPE_INT32 dims: [ {classes} ] }}
+{outputs}
 ]
 
 # The live version, the previous one, and a shadow's. Clients request a version by number.
@@ -74,32 +72,28 @@ optimization {
 _QUEUE = 64
 
 
-def config_pbtxt(cards: Sequence[ModelCard], backend: str = "", beside: Sequence[str] = ()) -> str:
+def config_pbtxt(cards: Sequence[BaseCard], backend: str = "", beside: Sequence[str] = ()) -> str:
     """The configuration of a model whose served versions have these cards; `backend` replaces the cards' own.
 
     Versions in `beside` yield to the others on a CPU: the python backend lowers the priority of their process.
 
-    Where versions differ in frame or classes, the configured size is variable (-1). This costs nothing: each version
-    has its own queue, so a batch contains frames of one size in any case. Raises `ValueError` where tensor names
-    differ.
+    Where versions differ in frame, classes or number of boxes, the configured size is variable (-1). This costs
+    nothing: each version has its own queue, so a batch contains frames of one size in any case. Raises `ValueError`
+    where the tensors' names or types differ.
     """
     card = cards[0]
-    names = {(one.model, one.input, one.whole, one.windows, one.places) for one in cards}
+    names = {(one.model, one.input, *((out.name, out.data_type) for out in one.outputs)) for one in cards}
     if len(names) > 1:
-        raise ValueError(f"versions of one model must have equal tensor names: {sorted(names)}")
+        raise ValueError(f"versions of one model must have equal tensor names and types: {sorted(names, key=str)}")
     sizes = {(one.frame.height, one.frame.width) for one in cards}
-    classes = {len(one.labels.classes) for one in cards}
     frame = ", ".join(map(str, (*(sizes.pop() if len(sizes) == 1 else (-1, -1)), 3)))
     values = {
         "model": card.model,
         "backend": backend or card.backend,
         "max_batch": max(one.max_batch for one in cards),
         "input": card.input,
-        "whole": card.whole,
-        "windows": card.windows,
-        "places": card.places,
+        "outputs": ",\n".join(_output(cards, index) for index in range(len(card.outputs))),
         "frame": frame,
-        "classes": classes.pop() if len(classes) == 1 else -1,
         "versions": ", ".join(one.version for one in cards),
         "queue": _QUEUE,
         "priorities": max(LANE_PRIORITIES.values()),
@@ -112,3 +106,11 @@ def config_pbtxt(cards: Sequence[ModelCard], backend: str = "", beside: Sequence
     if beside:
         text += _BESIDE.format(beside=",".join(beside))
     return text + _TENSORRT if values["backend"] == "onnxruntime" else text
+
+
+def _output(cards: Sequence[BaseCard], index: int) -> str:
+    """One output of the configuration; sizes in which the versions differ are variable."""
+    tensor = cards[0].outputs[index]
+    sizes = zip(*(card.outputs[index].dims for card in cards), strict=True)
+    dims = ", ".join(str(size[0] if len(set(size)) == 1 else -1) for size in sizes)
+    return f'  {{ name: "{tensor.name}" data_type: TYPE_{tensor.data_type} dims: [ {dims} ] }}'

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_card import ModelCard, read_installed_card
+from uncia.serving.cards import Card, read_installed
+from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import VersionState, installed_versions, list_models, read_version_state
 from uncia.serving.triton_client import ServedVersion
 
@@ -28,6 +29,8 @@ class VersionStatus:
     label_set: str
     graph: str
     """SHA-256 of the ONNX file."""
+    kind: str = ""
+    """classifier or detector."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class InstalledModel:
 
     model: str
     state: VersionState
-    cards: tuple[ModelCard, ...]
+    cards: tuple[Card, ...]
     """In order of version number."""
 
     def role(self, version: str) -> str:
@@ -53,7 +56,7 @@ def read_installed_models(repository: Path) -> list[InstalledModel]:
     installed = []
     for model in list_models(repository):
         folder = repository / model
-        cards = tuple(read_installed_card(repository, model, version) for version in installed_versions(folder))
+        cards = tuple(read_installed(repository, model, version) for version in installed_versions(folder))
         installed.append(InstalledModel(model, read_version_state(folder), cards))
     return installed
 
@@ -85,7 +88,8 @@ def list_versions(installed: Iterable[InstalledModel], served: Iterable[ServedVe
                     state="" if unloaded else state,
                     reason="" if unloaded or entry is None else entry.reason,
                     backend=card.backend,
-                    label_set=card.label_set,
+                    label_set=card.label_set if isinstance(card, ModelCard) else "",
+                    kind=card.kind,
                     graph=card.onnx_sha256,
                 )
             )

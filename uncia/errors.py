@@ -32,6 +32,10 @@ class DependencyDown(UnciaError):
     """Kafka, the object store or Triton does not answer: the caller retries with backoff. Never a dead letter."""
 
 
+class ScoresNotFinite(DependencyDown):
+    """A model returned NaN or infinite values: it must be reloaded, and its output is not used."""
+
+
 class LogTruncated(DependencyDown):
     """A partition ends before a message that was read from it: its broker lost its newest messages."""
 

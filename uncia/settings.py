@@ -84,6 +84,17 @@ class Settings(BaseSettings):
     triton_http: str = Field(default="127.0.0.1:8000", description="Triton's HTTP address")
     model: str = Field(default="species_classifier", description="the model that predict uses")
     model_version: str = Field(default="", description="pin one version; empty for the one that is served")
+    detector: str = Field(
+        default="animal_detector",
+        description="the detector that predict uses where the repository holds it; empty: no detector",
+    )
+    detector_version: str = Field(
+        default="", description="pin one version of the detector; empty for the one that is served"
+    )
+    detector_weights: Path = Field(
+        default=Path(".local/parts/animal_detector/yolox_tiny_640_20220528.pth"),
+        description="the weights of which `uncia models build` makes animal_detector; `make setup` fetches them",
+    )
     model_repository: Path = Field(
         default=Path(".local/models/repository"),
         description="Triton's repository: label sets are read from it",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import UnciaError
-from uncia.infra.local import install_kafka, install_models, install_triton
+from uncia.infra.local import install_detector, install_kafka, install_models, install_triton
 from uncia.infra.local.layout import parts_dir
 from uncia.storage.atomic_dir import remove_stale_staging
 from uncia.storage.process_lock import process_lock
@@ -31,6 +31,7 @@ class Step:
 STEPS = (
     Step("kafka", "Kafka's jars by Maven, 45 MB", install_kafka.complete, install_kafka.install),
     Step("triton", "Triton in its own environment, 320 MB", install_triton.complete, install_triton.install),
+    Step("detector", "the detector's weights, 41 MB", install_detector.complete, install_detector.install),
     Step("models", "the model repository, from published weights", install_models.complete, install_models.install),
 )
 
@@ -47,9 +48,9 @@ def install(steps: tuple[Step, ...] = STEPS) -> None:
             if step.complete():
                 continue
             began = time.monotonic()
-            _print(f"{step.name:7} installing: {step.description} ...")
+            _print(f"{step.name:8} installing: {step.description} ...")
             step.install()
-            _print(f"{step.name:7} done in {time.monotonic() - began:.0f} s")
+            _print(f"{step.name:8} done in {time.monotonic() - began:.0f} s")
 
 
 def main() -> None:

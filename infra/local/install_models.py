@@ -6,17 +6,18 @@ import os
 import sys
 from pathlib import Path
 
+from uncia.infra.local import install_detector
 from uncia.infra.local.install_tools import digest, run
 from uncia.infra.local.layout import write_private
 from uncia.serving.model_versions import CONFIG_FILE, LIVE_FILE
 from uncia.settings import read_settings
-from uncia.triton_models.recipes import SHARED_MODULES
+from uncia.triton_models.recipes import SHARED_MODULES, detector_weights
 
 _STAMP = "uncia-recipes.json"
 
 
 def complete() -> bool:
-    """True when the repository holds the model, built from the current recipes.
+    """True when the repository holds the models, built from the current recipes.
 
     A repository without our stamp counts as complete: the user placed it there, and it must not be overwritten.
     """
@@ -24,8 +25,10 @@ def complete() -> bool:
     repository = settings.model_repository
     if not all((repository / settings.model / name).exists() for name in (CONFIG_FILE, LIVE_FILE)):
         return False
+    if not (repository / detector_weights.NAME / LIVE_FILE).exists() and _stamp(repository).exists():
+        return False
     try:
-        stamp = json.loads((repository.parent / _STAMP).read_text(encoding="utf-8"))
+        stamp = json.loads(_stamp(repository).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return True
     return bool(stamp["made_from"] == _fingerprint())
@@ -36,8 +39,13 @@ def install() -> None:
     repository = read_settings().model_repository
     repository.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "uncia", "models", "build", "--repository", str(repository.absolute())]
-    run(command, "the model repository could not be built", {"PYTHONUNBUFFERED": "1"})
-    write_private(repository.parent / _STAMP, json.dumps({"made_from": _fingerprint()}) + "\n")
+    environment = {"PYTHONUNBUFFERED": "1", "UNCIA_DETECTOR_WEIGHTS": str(install_detector.weights_file())}
+    run(command, "the model repository could not be built", environment)
+    write_private(_stamp(repository), json.dumps({"made_from": _fingerprint()}) + "\n")
+
+
+def _stamp(repository: Path) -> Path:
+    return repository.parent / _STAMP
 
 
 def _fingerprint() -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.service import NotReady, Service
-from uncia.serving.model_versions import read_version_state
+from uncia.serving.model_card import pinned_version
+from uncia.serving.model_versions import LIVE_FILE, read_version_state
 from uncia.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Triton(Service):
         ]
 
     def command(self) -> list[str]:
-        """The server on loopback with one model loaded."""
+        """The server on loopback with the stream's models loaded."""
         layout = self.site.layout
         server = _site_packages(layout.parts / "triton" / "venv") / "pytriton" / "tritonserver"
         return [
@@ -60,7 +61,7 @@ class Triton(Service):
             f"--backend-directory={layout.parts / 'triton' / 'backends'}",
             f"--backend-config=python,shm-region-prefix-name={self.site.identity.shm_prefix}",
             "--model-control-mode=explicit",
-            f"--load-model={self.site.settings.model}",
+            *(f"--load-model={model}" for model in stream_models(self.site.settings)),
             "--exit-on-error=false",
             "--strict-readiness=false",
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
@@ -75,44 +76,58 @@ class Triton(Service):
         ]
 
     def probe(self) -> str:
-        """Infer one frame with the live version. The details name other loaded versions that fail."""
+        """Infer one frame with the live version of each model. The details name other loaded versions that fail."""
         self.require_listener("triton_grpc")
         # Imported here because gRPC and numpy take half a second, which `uncia down` should not wait for.
         from uncia.serving.triton_client import ModelControl
 
-        settings, model = self.site.settings, self.site.settings.model
+        settings = self.site.settings
         with ModelControl(settings) as control:
-            live = control.probe(model)
-            if not live.healthy:
-                raise NotReady(live.detail)
-            others = {
-                version: probe_other_version(control, settings, version) for version in other_served_versions(settings)
-            }
-        failing = [
-            f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy
-        ]
-        return f"{self.at('triton_grpc')}, {model} version {live.version}{''.join(failing)}"
+            details = [_probe_model(control, settings, model) for model in stream_models(settings)]
+        return ", ".join([self.at("triton_grpc"), *details])
 
 
-def other_served_versions(settings: Settings) -> tuple[str, ...]:
-    """The versions that Triton serves in addition to the one that `predict` uses: the previous one, a shadow.
+def stream_models(settings: Settings) -> tuple[str, ...]:
+    """The models that the stream uses: the classifier, and the detector where the repository holds it."""
+    detector = settings.detector
+    present = detector and (settings.model_repository / detector / LIVE_FILE).exists()
+    return (settings.model, detector) if present and detector != settings.model else (settings.model,)
 
-    Empty when they cannot be read; the probe of the live version reports that error.
+
+def _probe_model(control: "ModelControl", settings: Settings, model: str) -> str:
+    """A model's live version and the other versions that fail. Raises `NotReady` when the live one does."""
+    live = control.probe(model)
+    if not live.healthy:
+        raise NotReady(live.detail)
+    others = {
+        version: probe_other_version(control, settings, version, model)
+        for version in other_served_versions(settings, model)
+    }
+    failing = [f"; version {version}: {probe.health.value}" for version, probe in others.items() if not probe.healthy]
+    return f"{model} version {live.version}{''.join(failing)}"
+
+
+def other_served_versions(settings: Settings, model: str = "") -> tuple[str, ...]:
+    """The versions of a model that Triton serves in addition to the one that the stream uses: the previous, a shadow.
+
+    Without a model, that of the settings. Empty when they cannot be read; the probe of the live version reports that
+    error.
     """
+    model = model or settings.model
     try:
-        state = read_version_state(settings.model_repository / settings.model)
+        state = read_version_state(settings.model_repository / model)
     except SettingsError:
         return ()
-    live = settings.model_version or state.live
+    live = pinned_version(settings, model) or state.live
     return tuple(version for version in state.served if version != live)
 
 
-def probe_other_version(control: "ModelControl", settings: Settings, version: str) -> "ProbeResult":
+def probe_other_version(control: "ModelControl", settings: Settings, version: str, model: str = "") -> "ProbeResult":
     """Probe a version other than the live one. A damaged or missing folder makes this version `FAILING`, no other."""
     from uncia.serving.triton_client import ModelHealth, ProbeResult
 
     try:
-        return control.probe(settings.model, version)
+        return control.probe(model or settings.model, version)
     except SettingsError as error:
         return ProbeResult(ModelHealth.FAILING, str(error))
 

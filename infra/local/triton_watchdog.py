@@ -21,11 +21,11 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from uncia.errors import UnciaError
+from uncia.errors import SettingsError, UnciaError
 from uncia.infra.local import processes
-from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, other_served_versions, probe_other_version
-from uncia.serving.model_card import read_active_card
-from uncia.serving.model_versions import repository_lock
+from uncia.infra.local.triton import EXIT_TIMEOUT_S, Triton, other_served_versions, probe_other_version, stream_models
+from uncia.serving.model_card import pinned_version
+from uncia.serving.model_versions import repository_lock, resolve_version
 from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings, settings
 from uncia.telemetry import Logger, configure_logging, ready_file
@@ -120,9 +120,10 @@ class TritonWatchdog:
         remedies: Mapping[Remedy, Callable[[str], None]],
         others: Callable[[], Sequence[str]],
         log: Logger,
+        policy: RemedyPolicy | None = None,
     ) -> None:
         self._probe, self._remedies, self._others, self._log = probe, remedies, others, log
-        self._live_policy, self._other_policies = RemedyPolicy(), dict[str, RemedyPolicy]()
+        self._live_policy, self._other_policies = policy or RemedyPolicy(), dict[str, RemedyPolicy]()
         self._last_health: dict[str, ModelHealth] = {}
         self._healthy_rounds = 0
 
@@ -159,10 +160,12 @@ class TritonWatchdog:
         return result.healthy
 
 
-def run(watchdog: TritonWatchdog, stop: threading.Event, ready: Path | None) -> None:
-    """Check until `stop` is set. Touches the file `ready` after every successful inference of the live version."""
+def run(watchdogs: Sequence[TritonWatchdog], stop: threading.Event, ready: Path | None) -> None:
+    """Check until `stop` is set. Touches the file `ready` after every round in which all live versions answered."""
     while not stop.is_set():
-        healthy = watchdog.check(time.monotonic())
+        # A list: each is checked, also after one that is not healthy.
+        results = [watchdog.check(time.monotonic()) for watchdog in watchdogs]
+        healthy = all(results)
         if healthy and ready is not None:
             ready.touch()
         stop.wait(PROBE_INTERVAL_S if healthy else PROBE_INTERVAL_S / 3)
@@ -177,32 +180,51 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     config = settings()
+    log = configure_logging(config, Triton.name + "-keeper")
     with ModelControl(config) as control:
-        remedies: dict[Remedy, Callable[[str], None]] = {
-            Remedy.REVIVE: lambda version: _revive(control, config, version),
-            Remedy.RELOAD: lambda _: control.reload(config.model),
-            # supervisord then restarts it.
-            Remedy.RESTART: lambda _: _end_triton(stack_id),
-        }
-        log = configure_logging(config, Triton.name + "-keeper")
-        watchdog = TritonWatchdog(
-            partial(_probe, control, config), remedies, partial(other_served_versions, config), log
-        )
-        run(watchdog, stop, ready_file())
+        watchdogs = [_watchdog(control, config, model, stack_id, log) for model in stream_models(config)]
+        run(watchdogs, stop, ready_file())
 
 
-def _probe(control: ModelControl, config: Settings, version: str) -> ProbeResult:
-    return control.probe(config.model) if version == LIVE else probe_other_version(control, config, version)
+def _watchdog(control: ModelControl, config: Settings, model: str, stack_id: str, log: Logger) -> TritonWatchdog:
+    remedies: dict[Remedy, Callable[[str], None]] = {
+        Remedy.REVIVE: lambda version: _revive(control, config, model, version),
+        Remedy.RELOAD: lambda _: control.reload(model),
+        # supervisord then restarts it.
+        Remedy.RESTART: lambda _: _end_triton(stack_id),
+    }
+    # A detector that cannot be repaired must not take the classifier's requests down with it.
+    policy = RemedyPolicy() if model == config.model else RemedyPolicy(last=Remedy.NONE)
+    return TritonWatchdog(
+        partial(_probe, control, config, model),
+        remedies,
+        partial(other_served_versions, config, model),
+        log.bind(model=model),
+        policy,
+    )
 
 
-def _revive(control: ModelControl, config: Settings, version: str) -> None:
+def _probe(control: ModelControl, config: Settings, model: str, version: str) -> ProbeResult:
+    if version != LIVE:
+        return probe_other_version(control, config, version, model)
+    try:
+        return control.probe(model)
+    except SettingsError as error:
+        if model == config.model:
+            raise
+        # The detector was removed or damaged while the stack runs: no reason to end the watchdog.
+        return ProbeResult(ModelHealth.FAILING, str(error))
+
+
+def _revive(control: ModelControl, config: Settings, model: str, version: str) -> None:
     if version == LIVE:
-        control.reload_version(config.model, read_active_card(config).version)
+        live = pinned_version(config, model)
+        control.reload_version(model, resolve_version(config.model_repository, model, live))
         return
     # Triton serves one load request for a model at a time, and a person's `uncia models promote` must not fail because
     # of a version that is not live. That command reloads this version too, or the next probe retries.
     with repository_lock(config.model_repository, wait=False):
-        control.reload_version(config.model, version)
+        control.reload_version(model, version)
 
 
 def _end_triton(stack_id: str) -> None:

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 
 from uncia import ids
-from uncia.errors import DependencyDown, PermanentError
+from uncia.errors import DependencyDown, PermanentError, ScoresNotFinite
 from uncia.events import ImagePredicted, ImageUploaded, Lane, Prediction, Rejection
 from uncia.imaging.frames import DecodedFrame, self_test_pattern
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.predict.image_loading import LoadedPhotograph, PhotographLoader
 from uncia.processors.predict.live_model import ActiveModel, LiveModel
-from uncia.processors.predict.prediction import ScoresNotFinite
 from uncia.serving.triton_client import Classifier
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore

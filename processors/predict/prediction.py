@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from uncia import ids
-from uncia.errors import DependencyDown
+from uncia.errors import ScoresNotFinite
 from uncia.events import ClassScore, ClassVector, FocusScore, Prediction
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard
@@ -18,10 +18,6 @@ TOP = 5
 
 _RULE = "predict/1"
 """Bump when identical scores produce different output."""
-
-
-class ScoresNotFinite(DependencyDown):
-    """NaN or infinity: a broken model, or one photograph on which a working one breaks."""
 
 
 class PredictionBuilder:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from uncia.serving.model_card import ModelCard
 from uncia.triton_models.importing.class_list import read_labels
 from uncia.triton_models.importing.description import GraphDescription, read_description
 from uncia.triton_models.packages.loading import PackageError
@@ -11,7 +12,7 @@ from uncia.triton_models.releases.installation import validate_model_name
 from uncia.triton_models.repository import sha256
 
 
-def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
+def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[ModelCard]:
     """Wrap the graph and write it as a package into `out`. Raises `ModelRefused` with the problem in one sentence."""
     from uncia.triton_models.importing.wrapping import wrap
 
@@ -33,7 +34,7 @@ def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
     except PackageError as error:
         raise ModelRefused(f"{graph}: {error}") from error
     try:
-        return validate_package(out)
+        package = validate_package(out)
     except ModelRefused as error:
         hint = ""
         if "no probability" in str(error) and described.output.kind == "probabilities":
@@ -41,6 +42,8 @@ def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage:
         elif "2 frames" in str(error):
             hint = "; it takes a batch of one only: export it with a dynamic batch size"
         raise ModelRefused(f"{graph}: {_without_path(str(error), str(out))}{hint}") from error
+    assert isinstance(package.card, ModelCard)
+    return ValidatedPackage(package.folder, package.card, package.page)
 
 
 def _without_path(message: str, folder: str) -> str:

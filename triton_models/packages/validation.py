@@ -1,46 +1,56 @@
 """Validate a model package before it is installed: files, tensors, labels, and a real inference.
 
-A package is a folder with `model.onnx`, `model.json` (the card), `labels.json`, and usually `card.html` for readers.
+A package is a folder with `model.onnx`, `model.json` (the card), `labels.json` (not of a detector), and usually
+`card.html` for readers.
 All checks run on this machine's CPU in ONNX Runtime, which also serves the model.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from uncia.errors import SettingsError, UnciaError, how_to_install
-from uncia.imaging.frames import self_test_pattern
-from uncia.serving.model_card import ModelCard, read_model_card
+from uncia.imaging.frames import Pixels
+from uncia.serving.cards import Card, is_detector, read_card
+from uncia.serving.detector_card import DetectorCard
+from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
+from uncia.serving.self_tests import self_test_difference, self_test_frame
 from uncia.triton_models.packages.graph_errors import describe_error, size_problem
 from uncia.triton_models.packages.resource_limits import bounded_memory, run_in_time
 from uncia.triton_models.packages.writing import PAGE_FILE
 from uncia.triton_models.repository import sha256
+
+_ONNX_TYPES = {"FP32": "float", "INT32": "int32"}
 
 
 class ModelRefused(UnciaError):
     """A model that must not be served, and why. Nothing was changed, and the served versions remain."""
 
 
+CardT = TypeVar("CardT", bound=Card)
+
+
 @dataclass(frozen=True)
-class ValidatedPackage:
+class ValidatedPackage(Generic[CardT]):
     """A package that passed all checks."""
 
     folder: Path
-    card: ModelCard
+    card: CardT
     page: Path | None
     """The card for readers; None where the package has none."""
 
 
-def validate_package(folder: Path) -> ValidatedPackage:
+def validate_package(folder: Path) -> ValidatedPackage[Card]:
     """Check a package. Raises `ModelRefused` with the first problem."""
-    missing = [name for name in (GRAPH_FILE, CARD_FILE, LABELS_FILE) if not (folder / name).is_file()]
+    needed = [GRAPH_FILE, CARD_FILE, *([] if is_detector(folder) else [LABELS_FILE])]
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise ModelRefused(f"{folder} is not a model package: it has no {' and no '.join(missing)}")
     try:
-        card = read_model_card(folder)
+        card = read_card(folder)
     except SettingsError as error:
         raise ModelRefused(f"{folder}: card and labels do not match: {error}") from error
     graph = folder / GRAPH_FILE
@@ -77,21 +87,22 @@ def _check_size(path: Path) -> None:
         raise ModelRefused(problem)
 
 
-def check_tensors(session: Any, card: ModelCard, graph: Path) -> None:
+def check_tensors(session: Any, card: Card, graph: Path) -> None:
     """Raises `ModelRefused` where names, types or shapes of the tensors differ from the contract."""
-    classes, height, width = len(card.labels.classes), card.frame.height, card.frame.width
     inputs, outputs = session.get_inputs(), {tensor.name: tensor for tensor in session.get_outputs()}
     if [tensor.name for tensor in inputs] != [card.input]:
         raise ModelRefused(f"{graph} takes {[tensor.name for tensor in inputs]}, and must take {card.input} only")
-    _check_tensor(inputs[0], "tensor(uint8)", (height, width, 3), graph)
-    for name, kind in ((card.whole, "float"), (card.windows, "float"), (card.places, "int32")):
-        if name not in outputs:
-            raise ModelRefused(f"{graph} has no output {name}; it has {', '.join(sorted(outputs))}")
-        tensor = outputs[name]
-        graph_classes = tensor.shape[-1] if len(tensor.shape) == 2 else None
-        if isinstance(graph_classes, int) and graph_classes != classes:
-            raise ModelRefused(f"{graph} has {graph_classes} classes, and the label set has {classes}")
-        _check_tensor(tensor, f"tensor({kind})", (classes,), graph)
+    _check_tensor(inputs[0], "tensor(uint8)", (card.frame.height, card.frame.width, 3), graph)
+    for expected in card.outputs:
+        if expected.name not in outputs:
+            raise ModelRefused(f"{graph} has no output {expected.name}; it has {', '.join(sorted(outputs))}")
+        tensor = outputs[expected.name]
+        if isinstance(card, ModelCard):
+            classes = len(card.labels.classes)
+            graph_classes = tensor.shape[-1] if len(tensor.shape) == 2 else None
+            if isinstance(graph_classes, int) and graph_classes != classes:
+                raise ModelRefused(f"{graph} has {graph_classes} classes, and the label set has {classes}")
+        _check_tensor(tensor, f"tensor({_ONNX_TYPES[expected.data_type]})", expected.dims, graph)
 
 
 def _check_tensor(tensor: Any, kind: str, shape: tuple[int, ...], graph: Path) -> None:
@@ -112,41 +123,61 @@ def _check_tensor(tensor: Any, kind: str, shape: tuple[int, ...], graph: Path) -
         )
 
 
-def check_outputs(session: Any, card: ModelCard, graph: Path) -> None:
-    """Raises `ModelRefused` where the self-test, alone and in a batch, gives other scores than the card says."""
-    pattern = self_test_pattern(card.frame)
-    wanted = (card.whole, card.windows, card.places)
-    alone = _run(session, wanted, card.input, pattern[np.newaxis], graph)
-    pair = _run(session, wanted, card.input, np.stack([255 - pattern[:, ::-1], pattern]), graph)
-    classes = len(card.labels.classes)
+def check_outputs(session: Any, card: Card, graph: Path) -> None:
+    """Raises `ModelRefused` where the self-test, alone and in a batch, gives other output than the card says."""
+    frame = self_test_frame(card)
+    alone = _run(session, card, frame[np.newaxis], graph)
+    pair = _run(session, card, np.stack([255 - frame[:, ::-1], frame]), graph)
     for outputs, batch in ((alone, 1), (pair, 2)):
-        for name, output in zip(wanted, outputs, strict=True):
-            if output.shape != (batch, classes):
-                raise ModelRefused(f"{graph}: {name} is {list(output.shape)} for {batch} frames and {classes} labels")
-    for index, name in enumerate((card.whole, card.windows)):
+        for expected, output in zip(card.outputs, outputs, strict=True):
+            if output.shape != (batch, *expected.dims):
+                raise ModelRefused(
+                    f"{graph}: {expected.name} is {list(output.shape)} for {batch} frames, and must be "
+                    f"{[batch, *expected.dims]}"
+                )
+    # Of a detector's boxes nothing more is known than that they are numbers: those of equal scores may change places.
+    bounded = (1,) if isinstance(card, DetectorCard) else (0, 1)
+    for index, expected in enumerate(card.outputs[:2]):
         for output in (alone[index], pair[index]):
             # Rounding lets softmax exceed 1 slightly.
-            if not np.isfinite(output).all() or output.min() < -1e-4 or output.max() > 1 + 1e-4:
-                raise ModelRefused(f"{graph}: {name} contains values that are no probability")
-        if np.abs(pair[index][1] - alone[index][0]).max() > 1e-3:
-            raise ModelRefused(f"{graph}: {name} differs between a batch and a single frame")
+            meaning = "probability" if index in bounded else "box"
+            outside = index in bounded and (output.min() < -1e-4 or output.max() > 1 + 1e-4)
+            if not np.isfinite(output).all() or outside:
+                raise ModelRefused(f"{graph}: {expected.name} contains values that are no {meaning}")
+        if index in bounded and np.abs(pair[index][1] - alone[index][0]).max() > 1e-3:
+            raise ModelRefused(f"{graph}: {expected.name} differs between a batch and a single frame")
+    if isinstance(card, DetectorCard):
+        _check_boxes(card, alone, pair, graph)
+    else:
+        _check_windows(card, pair, graph)
+    by_name = {expected.name: output for expected, output in zip(card.outputs, alone, strict=True)}
+    difference = self_test_difference(card, by_name)
+    if not difference <= card.self_test.tolerance:
+        raise ModelRefused(f"{graph} fails the self-test of its card (scores differ by {difference:.3f})")
+
+
+def _check_windows(card: ModelCard, pair: Any, graph: Path) -> None:
+    classes = len(card.labels.classes)
     rows, columns = card.frame.grid
     if pair[2].min() < 0 or pair[2].max() >= rows * columns:
         raise ModelRefused(f"{graph}: {card.places} has windows outside the grid of {rows} x {columns}")
     stored = card.self_test
     if {stored.whole.length, stored.windows.length} != {classes}:
         raise ModelRefused(f"{graph}: the card's self-test has {stored.whole.length} classes, the label set {classes}")
-    difference = max(
-        float(np.abs(alone[0][0] - stored.whole.unpack()).max()),
-        float(np.abs(alone[1][0] - stored.windows.unpack()).max()),
-    )
-    if not difference <= stored.tolerance:
-        raise ModelRefused(f"{graph} fails the self-test of its card (scores differ by {difference:.3f})")
 
 
-def _run(session: Any, wanted: tuple[str, ...], name: str, frames: Any, graph: Path) -> Any:
+def _check_boxes(card: DetectorCard, alone: Any, pair: Any, graph: Path) -> None:
+    for _, scores, categories in (alone, pair):
+        if (np.diff(scores, axis=1) > 0).any():
+            raise ModelRefused(f"{graph}: {card.scores} is not in descending order")
+        if categories.min() < 0 or categories.max() >= len(card.categories):
+            raise ModelRefused(f"{graph}: {card.category_indices} has categories that its card does not list")
+
+
+def _run(session: Any, card: Card, frames: Pixels, graph: Path) -> Any:
+    wanted = [output.name for output in card.outputs]
     try:
         with bounded_memory(graph.stat().st_size):
-            return run_in_time(session, list(wanted), {name: frames})
+            return run_in_time(session, wanted, {card.input: frames})
     except Exception as error:
         raise ModelRefused(f"{graph} fails on {len(frames)} frames: {describe_error(error)}") from error

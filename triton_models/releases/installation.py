@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from uncia.errors import SettingsError
-from uncia.serving.model_card import ModelCard, read_installed_card
+from uncia.serving.cards import Card, read_installed
 from uncia.serving.model_versions import (
     GRAPH_FILE,
     LIVE_FILE,
@@ -22,7 +22,7 @@ from uncia.triton_models.repository import exclusive_access, staging_folder, wri
 _NAME_RULE = "use lower-case letters, digits and _, at most 60, a letter first"
 
 
-def install(folder: Path, repository: Path, *, name: str = "", backend: str = "") -> ModelCard:
+def install(folder: Path, repository: Path, *, name: str = "", backend: str = "") -> Card:
     """Check a package and install it as the next version of `name` (default: its card's model); returns its new card.
 
     An unknown name becomes a new model with one version. Without `backend` the version has that of the model's live
@@ -40,7 +40,7 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
             update={"model": model, "versions": (str(number),), "backend": backend or _backend(repository, model)}
         )
         if state is not None:
-            _check_tensor_names(card, read_installed_card(repository, model))
+            _check_tensor_names(card, read_installed(repository, model))
         try:
             with staging_folder(repository, model) as staging:
                 version = staging / model / card.version if state is None else staging / card.version
@@ -79,12 +79,14 @@ def _backend(repository: Path, model: str) -> str:
     for folder in (repository / model, *sorted(repository.glob(f"[!.]*/{LIVE_FILE}"))):
         existing = folder if folder.is_dir() else folder.parent
         if (existing / LIVE_FILE).exists():
-            return read_installed_card(repository, existing.name).backend
+            return read_installed(repository, existing.name).backend
     return "python"
 
 
-def _check_tensor_names(card: ModelCard, live: ModelCard) -> None:
-    """Raises `ModelRefused` where the names differ: one configuration has the tensors of all versions."""
-    new, existing = ((one.input, one.whole, one.windows, one.places) for one in (card, live))
+def _check_tensor_names(card: Card, live: Card) -> None:
+    """Raises `ModelRefused` where kind or names differ: one configuration has the tensors of all versions."""
+    if card.kind != live.kind:
+        raise ModelRefused(f"it is a {card.kind}, and {live.name} is a {live.kind}: give it another name with --name")
+    new, existing = ([one.input, *(output.name for output in one.outputs)] for one in (card, live))
     if new != existing:
         raise ModelRefused(f"its tensors are {', '.join(new)}, those of {live.name} are {', '.join(existing)}")

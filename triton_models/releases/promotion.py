@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia.errors import DependencyDown, SettingsError
-from uncia.serving.model_card import read_installed_card
+from uncia.serving.cards import read_installed
 from uncia.serving.model_versions import (
     VersionState,
     installed_versions,
@@ -34,7 +34,7 @@ def parse_version_name(text: str, repository: Path) -> tuple[str, str]:
     model, at, version = text.partition("@")
     if not at or not version:
         raise SettingsError(f"{text}: write MODEL@VERSION; `uncia models list` lists the installed ones")
-    read_installed_card(repository, model, version)
+    read_installed(repository, model, version)
     return model, version
 
 

@@ -4,30 +4,44 @@ import shlex
 from pathlib import Path
 
 from uncia.errors import SettingsError
+from uncia.serving.cards import Card
+from uncia.serving.detector_card import DetectorCard
 from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings, read_settings
 
 
 def stream_version(settings: Settings) -> str:
     """The version that the stream uses: the pinned one, else the live one; empty where the model is not installed."""
-    try:
-        return settings.model_version or read_version_state(settings.model_repository / settings.model).live
-    except SettingsError:
-        return ""
+    return settings.model_version or _live(settings, settings.model)
+
+
+def detector_version(settings: Settings) -> str:
+    """The version of the detector that the stream uses; empty without one."""
+    return settings.detector_version or _live(settings, settings.detector) if settings.detector else ""
 
 
 def describe_stream_model(settings: Settings) -> str:
-    """A sentence on which model and version the stream uses."""
+    """A sentence on which model and version the stream uses, and on the detector where there is one."""
     version = stream_version(settings)
     if not version:
         return f"The stream uses {settings.model} (UNCIA_MODEL), which is not installed."
     pinned = ", UNCIA_MODEL_VERSION" if settings.model_version else ""
-    return f"The stream uses {settings.model}@{version} (UNCIA_MODEL{pinned})."
+    detector = detector_version(settings)
+    detects = f" and {settings.detector}@{detector} (UNCIA_DETECTOR)" if detector else ""
+    return f"The stream uses {settings.model}@{version} (UNCIA_MODEL{pinned}){detects}."
 
 
-def describe_switch(package: Path, settings: Settings) -> str:
-    """How to make the stream use the package in a folder: as the next version of the stream's model."""
+def describe_switch(card: Card, folder: Path, settings: Settings) -> str:
+    """How to make the stream use the package in a folder: as the next version of the stream's model or detector."""
+    name = settings.detector or card.model if isinstance(card, DetectorCard) else settings.model
     repository = settings.model_repository
     option = f" --repository {shlex.quote(str(repository))}" if repository != read_settings().model_repository else ""
-    command = f"uncia models install {shlex.quote(str(package))} --name {settings.model}{option}"
+    command = f"uncia models install {shlex.quote(str(folder))} --name {name}{option}"
     return f"To make the stream use it: `{command}`, then promote the version that this command prints."
+
+
+def _live(settings: Settings, model: str) -> str:
+    try:
+        return read_version_state(settings.model_repository / model).live
+    except SettingsError:
+        return ""

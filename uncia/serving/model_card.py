@@ -1,15 +1,16 @@
-"""The card of a model in Triton's repository: tensors, frame, labels, and the expected output of its self-test."""
+"""The card of a classifier in Triton's repository: tensors, frame, labels, and the expected output of its self-test."""
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
 from uncia.events.values import ClassVector
-from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.base_card import BaseCard, OutputTensor
 from uncia.serving.labels import LabelSet, load_label_set
-from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, installed_versions, read_version_state
+from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, resolve_version
 from uncia.settings import Settings
 
 __all__ = [
@@ -36,47 +37,37 @@ class SelfTest(BaseModel):
     )
 
 
-class ModelCard(BaseModel):
-    """One version of a model: written by the recipe that built it, read by every client."""
+class ModelCard(BaseCard):
+    """One version of a classifier."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    model: str
-    versions: tuple[str, ...] = Field(
-        min_length=1, max_length=1, description='the version that this card is of; ("1",) in a package'
-    )
-    backend: str = Field(default="python", description="python or onnxruntime")
-    input: str = Field(default="FRAME", description="tensor, uint8 [B, height, width, 3], RGB")
+    kind: Literal["classifier"] = "classifier"
     whole: str = Field(default="WHOLE", description="tensor, float32 [B, classes]: the whole frame")
     windows: str = Field(default="WINDOWS", description="tensor, float32 [B, classes]: each class in its best window")
     places: str = Field(default="PLACES", description="tensor, int32 [B, classes]: which window that was")
-    max_batch: int = Field(default=32, ge=1)
-    frame: FrameSpec
     label_set: str = Field(description="id of the label set that gives the vectors their meaning")
     labels: LabelSet = Field(exclude=True)
     self_test: SelfTest
-    onnx_sha256: str
-    weights: str = Field(default="", description="where the weights come from")
-    licence: str = Field(default="", description="of the weights")
-    built_from: str = Field(default="", description="digest of the recipe and of the packages that it ran with")
 
     @property
-    def version(self) -> str:
-        """The version that this card is of."""
-        return self.versions[0]
-
-    @property
-    def name(self) -> str:
-        """`model@version`, as predictions and bursts name it."""
-        return f"{self.model}@{self.version}"
+    def outputs(self) -> tuple[OutputTensor, ...]:
+        """Whole, windows and places."""
+        dims = (len(self.labels.classes),)
+        return (
+            OutputTensor(self.whole, "FP32", dims),
+            OutputTensor(self.windows, "FP32", dims),
+            OutputTensor(self.places, "INT32", dims),
+        )
 
 
 def read_model_card(folder: Path) -> ModelCard:
     """The card in a version's folder, or in a package, with its labels. Raises `SettingsError` with what to do."""
     path = folder / CARD_FILE
-    labels = load_label_set(folder / LABELS_FILE)
     try:
-        card = ModelCard.model_validate({**json.loads(path.read_bytes()), "labels": labels})
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and content.get("kind") == "detector":
+            raise SettingsError(f"{path} is the card of a detector, not of a classifier")
+        labels = load_label_set(folder / LABELS_FILE)
+        card = ModelCard.model_validate({**content, "labels": labels})
     except OSError as error:
         raise SettingsError(f"no model card at {path}: `uncia models build` makes it") from error
     except (ValidationError, ValueError, TypeError) as error:
@@ -90,24 +81,20 @@ def read_model_card(folder: Path) -> ModelCard:
 
 
 def read_installed_card(repository: Path, model: str, version: str = "") -> ModelCard:
-    """The card of one version of a model in a repository; without a version, of the live one.
+    """The card of one version of a classifier in a repository; without a version, of the live one.
 
     Name and version are those of the folders, which Triton uses. Raises `SettingsError` with what to do.
     """
-    folder = repository / model
-    there = installed_versions(folder)
-    version = version or read_version_state(folder).live
-    if version not in there:
-        raise SettingsError(
-            f"{model} has no version {version} in {repository}, only {', '.join(there) or 'none'}; "
-            "`uncia models list` shows what there is"
-        )
-    return read_model_card(folder / version).model_copy(update={"model": model, "versions": (version,)})
+    version = resolve_version(repository, model, version)
+    card = read_model_card(repository / model / version)
+    return card.model_copy(update={"model": model, "versions": (version,)})
 
 
 def pinned_version(settings: Settings, model: str) -> str:
-    """The version that the settings insist on, for their own model; empty for the one that is live."""
-    return settings.model_version if model == settings.model else ""
+    """The version that the settings insist on, for their own models; empty for the one that is live."""
+    if model == settings.model:
+        return settings.model_version
+    return settings.detector_version if model == settings.detector else ""
 
 
 def read_active_card(settings: Settings) -> ModelCard:

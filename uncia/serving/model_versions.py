@@ -2,7 +2,8 @@
 
     <repository>/<model>/config.pbtxt       how Triton serves it, and which versions
     <repository>/<model>/live.json          which version is live, and which was live before
-    <repository>/<model>/<version>/         model.onnx, model.json, labels.json, and model.py for the python backend
+    <repository>/<model>/<version>/         model.onnx, model.json, labels.json (not of detectors), and
+                                            model.py for the python backend
 
 A version's folder is immutable: it is added and removed as a whole. Only `live.json` changes, a few bytes that are
 replaced atomically: clients of the model poll it and switch when it has changed. A file, because it reaches every
@@ -98,6 +99,18 @@ def installed_versions(folder: Path) -> tuple[str, ...]:
     return sort_versions(
         {path.parent.name for path in folder.glob(f"[1-9]*/{CARD_FILE}") if path.parent.name.isdecimal()}
     )
+
+
+def resolve_version(repository: Path, model: str, version: str = "") -> str:
+    """The version, or the live one for an empty `version`. Raises `SettingsError` where it is not installed."""
+    there = installed_versions(repository / model)
+    version = version or read_version_state(repository / model).live
+    if version not in there:
+        raise SettingsError(
+            f"{model} has no version {version} in {repository}, only {', '.join(there) or 'none'}; "
+            "`uncia models list` shows what there is"
+        )
+    return version
 
 
 def list_models(repository: Path) -> tuple[str, ...]:

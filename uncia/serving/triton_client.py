@@ -4,20 +4,21 @@ import os
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import tritonclient.grpc as triton
-import tritonclient.grpc.aio as triton_aio
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from uncia.errors import DependencyDown
 from uncia.events import Lane
-from uncia.imaging.frames import Pixels, self_test_pattern
-from uncia.lanes import LANE_PRIORITIES
-from uncia.serving.model_card import ModelCard, pinned_version, read_active_card, read_installed_card
+from uncia.imaging.frames import Pixels
+from uncia.serving.cards import read_installed
+from uncia.serving.frame_requests import CHANNEL_OPTIONS, FrameClient, frame_inputs, read_response, requested_outputs
+from uncia.serving.model_card import ModelCard, pinned_version, read_active_card
 from uncia.serving.model_health import ModelHealth, ProbeResult, classify_error, dependency_error
+from uncia.serving.self_tests import self_test_difference, self_test_frame
 from uncia.settings import Settings
 
 __all__ = [
@@ -29,25 +30,6 @@ __all__ = [
     "ProbeResult",
     "ServedVersion",
     "read_active_card",
-]
-
-_CHANNEL: list[tuple[str, int]] = [
-    # A batch of 32 frames is 14 MB; gRPC's own limit is 4.
-    ("grpc.max_send_message_length", 256 * 2**20),
-    ("grpc.max_receive_message_length", 64 * 2**20),
-    # gRPC waits ever longer between its attempts, up to two minutes; a Triton that restarts is back in three seconds.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    # A peer that vanished without a word (power, cable) is noticed while a request waits for it. Oftener, and
-    # servers hang up on what they take for a flood of pings.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 0),
-    # Triton is a neighbour, whatever proxy the environment names for the web.
-    ("grpc.enable_http_proxy", 0),
-    # Otherwise all clients of a process share one connection, and its back-off with it.
-    ("grpc.use_local_subchannel_pool", 1),
 ]
 
 
@@ -75,9 +57,8 @@ class Classifier:
     """
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
-        self._settings = settings
         self._card = card
-        self._client: triton_aio.InferenceServerClient | None = None
+        self._client = FrameClient(settings)
 
     async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> InferenceResult:
         """Classify B frames: uint8 (B, height, width, 3), B at most `card.max_batch`. Live ones overtake
@@ -86,27 +67,13 @@ class Classifier:
         Raises `DependencyDown`, and `ValueError` for an array of another kind.
         """
         card = card or self._card
-        if self._client is None:
-            self._client = triton_aio.InferenceServerClient(self._settings.triton, channel_args=_CHANNEL)
-        began = time.perf_counter()
-        try:
-            result = await self._client.infer(
-                card.model,
-                _inputs(card, pixels),
-                model_version=card.version,
-                outputs=_outputs(card),
-                priority=LANE_PRIORITIES[lane],
-                client_timeout=self._settings.triton_timeout_s,
-            )
-        except InferenceServerException as error:
-            raise dependency_error(error, self._settings, card.model) from error
-        return _answer(result, card, pixels.shape[0], began)
+        response = await self._client.infer(card, pixels, lane)
+        whole, windows, places = (response.tensors[name] for name in (card.whole, card.windows, card.places))
+        return InferenceResult(whole, windows, places, response.version, response.inference_ms)
 
     async def close(self) -> None:
         """Close the connection; the next call opens a new one."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
+        await self._client.close()
 
 
 @dataclass(frozen=True)
@@ -125,7 +92,7 @@ class ModelControl:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = triton.InferenceServerClient(settings.triton, channel_args=_CHANNEL)
+        self._client = triton.InferenceServerClient(settings.triton, channel_args=CHANNEL_OPTIONS)
 
     def __enter__(self) -> Self:
         return self
@@ -145,26 +112,23 @@ class ModelControl:
         the process behind a model is dead. Raises `SettingsError` where the repository holds no such model.
         """
         version = version or pinned_version(self._settings, model)
-        card = read_installed_card(self._settings.model_repository, model, version)
+        card = read_installed(self._settings.model_repository, model, version)
         began = time.perf_counter()
         try:
             result = self._client.infer(
                 model,
-                _inputs(card, self_test_pattern(card.frame)[np.newaxis]),
+                frame_inputs(card, self_test_frame(card)[np.newaxis]),
                 model_version=card.version,
-                outputs=_outputs(card),
+                outputs=requested_outputs(card),
                 client_timeout=self._settings.triton_timeout_s,
             )
-            answer = _answer(result, card, 1, began)
+            answer = read_response(result, card, 1, began)
         except InferenceServerException as error:
             return ProbeResult(classify_error(error), str(dependency_error(error, self._settings, model)))
         except DependencyDown as error:
             return ProbeResult(ModelHealth.WRONG, str(error))
-        expected = card.self_test
-        stored = np.stack([expected.whole.unpack(), expected.windows.unpack()])
-        # Over all at once: numpy's maximum keeps a NaN, which no comparison lets pass; Python's would lose it.
-        difference = float(np.abs(np.stack([answer.whole[0], answer.windows[0]]) - stored).max())
-        if difference <= expected.tolerance:
+        difference = self_test_difference(card, answer.tensors)
+        if difference <= card.self_test.tolerance:
             health, detail = ModelHealth.HEALTHY, f"version {answer.version} answers its self-test"
         else:
             health = ModelHealth.WRONG
@@ -225,33 +189,3 @@ class ModelControl:
             raise dependency_error(error, self._settings, model or "the models") from error
         lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
         return [line for line in lines if model in (None, line.model)]
-
-
-def _inputs(card: ModelCard, pixels: Pixels) -> list[Any]:
-    expected = (card.frame.height, card.frame.width, 3)
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != expected or not 1 <= len(pixels) <= card.max_batch:
-        raise ValueError(
-            f"{card.model} takes uint8 frames of {expected}, 1 to {card.max_batch} at once; "
-            f"these are {pixels.dtype} {pixels.shape}"
-        )
-    tensor = triton.InferInput(card.input, list(pixels.shape), "UINT8")
-    tensor.set_data_from_numpy(np.ascontiguousarray(pixels))
-    return [tensor]
-
-
-def _outputs(card: ModelCard) -> list[Any]:
-    return [triton.InferRequestedOutput(name) for name in (card.whole, card.windows, card.places)]
-
-
-def _answer(result: Any, card: ModelCard, batch: int, began: float) -> InferenceResult:
-    shape = (batch, len(card.labels.classes))
-    tensors = [result.as_numpy(name) for name in (card.whole, card.windows, card.places)]
-    if any(tensor is None or tensor.shape != shape for tensor in tensors):
-        raise DependencyDown(
-            f"{card.model} answers with tensors of another shape than its card says: `uncia models build`, then "
-            "`uncia models check`"
-        )
-    whole, windows, places = tensors
-    return InferenceResult(
-        whole, windows, places, result.get_response().model_version, (time.perf_counter() - began) * 1000
-    )

@@ -11,7 +11,7 @@ from tritonclient.grpc import model_config_pb2
 
 from uncia.serving.model_card import read_model_card
 from uncia.serving.model_versions import read_version_state
-from uncia.triton_models.recipes import species_classifier
+from uncia.triton_models.recipes import building, species_classifier
 from uncia.triton_models.recipes.species_classifier import BuildError, BuildResult, build, up_to_date
 from uncia.triton_models.repository import sha256, staging_folder
 from uncia.triton_models.triton_config import config_pbtxt
@@ -103,7 +103,7 @@ def test_a_failed_build_does_not_change_the_existing_model(
 
 def test_a_version_that_cannot_be_moved_into_place_leaves_the_former_one(repository_copy: Path) -> None:
     with staging_folder(repository_copy, species_classifier.NAME) as staged, pytest.raises(FileNotFoundError):
-        species_classifier._move_into_place(staged, repository_copy / species_classifier.NAME)
+        building.move_into_place(staged, repository_copy / species_classifier.NAME)
 
     assert not build(repository_copy).fresh
 

@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from tests.packages import write_user_classifier
 from uncia.imaging.frames import self_test_pattern
+from uncia.serving.model_card import ModelCard
 from uncia.triton_models.importing.importing import make_package
 from uncia.triton_models.packages import graph_errors
 from uncia.triton_models.packages import validation as package
@@ -42,7 +43,7 @@ class Mine:
         lines += [f"d{i};mammalia;carnivora;felidae;panthera;uncia{i};snow leopard {i}" for i in range(3, classes)]
         (self.folder / "labels.txt").write_text("\n".join(lines[:classes]) + "\n")
 
-    def imported(self) -> package.ValidatedPackage:
+    def imported(self) -> package.ValidatedPackage[ModelCard]:
         path = self.folder / "description.json"
         path.write_text(json.dumps(self.result))
         return make_package(self.graph, path, self.folder / "package")

@@ -123,7 +123,7 @@ def test_says_where_nothing_listens(settings: Settings) -> None:
 def test_the_same_client_goes_on_after_triton_restarted(settings: Settings, triton: FakeTriton) -> None:
     async def work(classifier: Classifier) -> float:
         with serving(triton) as address:
-            classifier._settings = settings.model_copy(update={"triton": address})
+            classifier._client._settings = settings.model_copy(update={"triton": address})
             await classifier.classify(FRAMES)
         for _ in range(3):
             with pytest.raises(DependencyDown):
