@@ -17,6 +17,11 @@ TRITON = (
     "uncia.serving.self_tests",
     "uncia.serving.triton_client",
 )
+EXPLAINING = tuple(
+    f"uncia.explaining.{module.stem}"
+    for module in sorted((ROOT / "uncia" / "explaining").glob("*.py"))
+    if module.stem != "__init__"
+)
 
 _FOLDERS = {
     "": ("uncia", "producers"),
@@ -30,6 +35,7 @@ _FOLDERS = {
 _NEEDS_AN_EXTRA = {
     **dict.fromkeys(DECODING, ("processors", "models")),
     **dict.fromkeys(TRITON, ("processors", "models")),
+    **dict.fromkeys(EXPLAINING, ("processors", "models")),
     # Executed by Triton's own Python, which brings `triton_python_backend_utils`.
     "uncia.triton_models.serving.onnx_python_backend": (),
 }

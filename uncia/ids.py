@@ -43,6 +43,17 @@ def successor_burst_id(burst: str) -> str:
     return f"bst-{digest(burst, 'later')}"
 
 
+def explanation_prefix(image: str) -> str:
+    """What the ids of all explanations of one photograph begin with: they are withdrawn together."""
+    return f"exp-{digest(image)}-"
+
+
+def explanation_id(image: str, model: str, class_index: int | None, method: str) -> str:
+    """One explanation: a photograph, `name@version` of a model, a class (None: its best) and a method."""
+    chosen = "best" if class_index is None else str(class_index)
+    return f"{explanation_prefix(image)}{digest(model, chosen, method)[:12]}"
+
+
 def settings_digest(settings_json: str) -> str:
     """What a prediction or verdict was computed with, so that it can be traced and compared."""
     return f"set-{digest(settings_json)}"

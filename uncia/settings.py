@@ -119,6 +119,25 @@ class Settings(BaseSettings):
         description="seconds for which an announced object may be invisible before it counts as missing",
     )
 
+    # Crops
+    crops_withheld_by_person: bool = Field(
+        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
+    )
+
+    # Explanations
+    explanations_per_hour: int = Field(
+        default=20,
+        ge=0,
+        description="explanations that the worker `explain` requests by itself, at most, per process: of bursts whose "
+        "frames disagree or score near the calibrated threshold; 0 for none",
+    )
+    explanation_samples: int = Field(
+        default=300,
+        ge=2,
+        le=5000,
+        description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
+    )
+
     # Bursts
     burst_gap_s: float = Field(
         default=15, gt=0, le=TEN_YEARS_S, description="seconds between frames of one burst, at most"

@@ -36,4 +36,5 @@ def doubles(folder: Path) -> Iterator[dict[str, Any]]:
             "data_dir": folder / "workers",
             "partitions": 2,
             "burst_idle_s": 3600,
+            "explanation_samples": 4,
         }

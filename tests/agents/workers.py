@@ -4,20 +4,48 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.agents.harness import Topics, running
 from tests.agents.suite import AgentSuite, camera
 from tests.paths import EVENT_SAMPLES
 from tests.stack.photographs import photograph
-from uncia.events import BurstResolved, BurstStatus, ClockJudged, ImagePredicted, ImageUploaded, Lane
+from uncia import ids
+from uncia.events import (
+    BurstCategory,
+    BurstResolved,
+    BurstStatus,
+    ClockJudged,
+    ExplanationReason,
+    ExplanationRequested,
+    ImageExplained,
+    ImagePredicted,
+    ImageUploaded,
+    Lane,
+)
 from uncia.kafka.broker import Message
 from uncia.processors.bursts import worker as bursts_worker
 from uncia.processors.clock_health import worker as clocks_worker
+from uncia.processors.explain import worker as explain_worker
 from uncia.processors.intake import worker as intake_worker
 from uncia.processors.predict import worker as predict_worker
-from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, IMAGE_PREDICTED, IMAGE_UPLOADED, STORAGE_CHANGED
+from uncia.storage.object_store import ObjectMissing, ObjectStore
+from uncia.topics import (
+    BURST_RESOLVED,
+    CLOCK_JUDGED,
+    DEAD_LETTER,
+    EXPLANATION_REQUESTED,
+    IMAGE_EXPLAINED,
+    IMAGE_PREDICTED,
+    IMAGE_UPLOADED,
+    STORAGE_CHANGED,
+)
 
 UPLOADED = ImageUploaded.from_bytes((EVENT_SAMPLES / "camera.image.uploaded.v1.json").read_bytes())
 PREDICTED = ImagePredicted.from_bytes((EVENT_SAMPLES / "camera.image.predicted.v1.json").read_bytes())
+
+REQUESTED = ExplanationRequested.from_bytes((EVENT_SAMPLES / "camera.explanation.requested.v1.json").read_bytes())
+RESOLVED = BurstResolved.from_bytes((EVENT_SAMPLES / "camera.burst.resolved.v1.json").read_bytes())
 
 
 def key(number: int) -> str:
@@ -45,6 +73,48 @@ def predicted(number: int, *, frame: int = 1) -> ImagePredicted:
             "uploaded_at": now,
             "predicted_at": now,
             "capture": capture,
+        }
+    )
+
+
+def explanation_request(number: int) -> ExplanationRequested:
+    """A request to explain a photograph of the store."""
+    image = ids.image_id(camera(number), ids.content_hash(photograph(number)))
+    return REQUESTED.model_copy(
+        update={
+            "explanation_id": ids.explanation_id(image, "tiny@1", 0, "lime"),
+            "image_id": image,
+            "upload_id": f"upl-{number}",
+            "camera": camera(number),
+            "key": key(number),
+            "etag": "",
+            "version_id": None,
+            "class_index": 0,
+        }
+    )
+
+
+def doubtful_burst(number: int) -> BurstResolved:
+    """A final burst of one photograph of the store, whose score is at its threshold."""
+    assert RESOLVED.verdict is not None
+    request = explanation_request(number)
+    frame = RESOLVED.frames[0].model_copy(
+        update={
+            "image_id": request.image_id,
+            "upload_id": request.upload_id,
+            "key": request.key,
+            "bucket": request.bucket,
+            "score": 0.021,
+            "rejection": None,
+        }
+    )
+    return RESOLVED.model_copy(
+        update={
+            "burst_id": f"bst-{number}",
+            "status": BurstStatus.FINAL,
+            "camera": camera(number),
+            "frames": (frame,),
+            "verdict": RESOLVED.verdict.model_copy(update={"threshold": 0.02}),
         }
     )
 
@@ -100,6 +170,79 @@ class PredictSuite(AgentSuite):
     def is_output_of(self, number: int, message: Message) -> bool:
         image = ImagePredicted.from_bytes(message.value)
         return image.key == key(number) and image.prediction is not None
+
+
+class ExplainSuite(AgentSuite):
+    """Requests become explanations; the photographs are in the object store."""
+
+    worker = explain_worker
+    name = "explain"
+    reads = EXPLANATION_REQUESTED
+    writes = IMAGE_EXPLAINED
+
+    def input(self, number: int) -> bytes:
+        return explanation_request(number).to_bytes()
+
+    def is_output_of(self, number: int, message: Message) -> bool:
+        event = ImageExplained.from_bytes(message.value)
+        return event.camera == camera(number) and event.rejection is None
+
+    def test_a_repeated_request_publishes_the_stored_explanation_again(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            for run in (1, 2):
+                async with running(self.worker.create, topics.settings) as worker:
+                    await worker.wait_until(self.commits(topics, self.send(topics, 1)), f"a commit of run {run}")
+            first, second = (ImageExplained.from_bytes(message.value) for message in self.outputs(topics, 1))
+            assert first == second
+
+        asyncio.run(scenario())
+
+    def test_a_photograph_that_is_gone_is_answered_with_a_rejection(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                request = explanation_request(1).model_copy(update={"key": f"{camera(1)}/gone.jpg"})
+                sent = topics.send(self.reads, camera(1).encode(), request.to_bytes())
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (event,) = [ImageExplained.from_bytes(message.value) for message in topics.read(self.writes)]
+            assert event.explanation_id == request.explanation_id
+            assert event.rejection is not None
+            assert event.rejection.reason == "object-missing"
+            assert not topics.read(DEAD_LETTER)
+
+        asyncio.run(scenario())
+
+    def test_a_doubtful_burst_is_explained_without_a_request_by_a_person(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                burst = doubtful_burst(2)
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: self.outputs(topics, 2), "an explanation")
+            (message,) = topics.read(EXPLANATION_REQUESTED)
+            assert ExplanationRequested.from_bytes(message.value).reason is ExplanationReason.NEAR_THRESHOLD
+
+        asyncio.run(scenario())
+
+    def test_explanations_of_a_burst_are_withdrawn_when_a_person_is_found_in_it(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                request = explanation_request(1)
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
+                (message,) = self.outputs(topics, 1)
+                burst = doubtful_burst(1).model_copy(update={"category": BurstCategory.PERSON})
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: len(topics.read(self.writes)) == 2, "a withdrawal")
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit of the second request")
+            stored = ImageExplained.from_bytes(message.value)
+            later = [ImageExplained.from_bytes(found.value) for found in topics.read(self.writes)][1:]
+            assert [event.rejection and event.rejection.reason for event in later] == ["person-in-burst"] * 2
+            assert {event.explanation_id for event in later} == {request.explanation_id}
+            store = ObjectStore(topics.settings)
+            for key in (stored.heat_map_key, stored.weights_key):
+                with pytest.raises(ObjectMissing):
+                    store.head(topics.settings.bucket, key or "")
+            store.close()
+
+        asyncio.run(scenario())
 
 
 class BurstsSuite(AgentSuite):

@@ -30,8 +30,19 @@ from uncia.errors import StackError
 from uncia.infra.local.part_health import PartStatus
 from uncia.settings import Settings
 
-PARTS = ("kafka", "seaweedfs", "triton", "intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
-UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "bursts", "clocks", "reconcile")
+PARTS = (
+    "kafka",
+    "seaweedfs",
+    "triton",
+    "intake",
+    "predict",
+    "predict-backfill",
+    "explain",
+    "bursts",
+    "clocks",
+    "reconcile",
+)
+UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "explain", "bursts", "clocks", "reconcile")
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, KafkaTopics, Topics, closing_deployment_readers
-from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
+from tests.agents.workers import BurstsSuite, ClocksSuite, ExplainSuite, IntakeSuite, PredictSuite
 from uncia.settings import Settings
 
 
@@ -29,3 +29,4 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite
+TestExplain = ExplainSuite

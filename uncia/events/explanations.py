@@ -49,6 +49,11 @@ class ExplanationRequested(Event):
     class_index: NonNegativeInt | None = Field(default=None, description="None: the best class of the photograph")
     reason: ExplanationReason
     requested_at: UtcTime
+    person_in_burst: bool | None = Field(
+        default=None,
+        description="true: a person is in the photograph's burst, as far as the sender knows; such explanations are "
+        "not stored (`UNCIA_CROPS_WITHHELD_BY_PERSON`)",
+    )
 
 
 class ExplainedBox(WireModel):

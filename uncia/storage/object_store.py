@@ -245,6 +245,20 @@ class ObjectStore:
             _moment(answer.get("LastModified")),
         )
 
+    def put(self, bucket: str, key: str, data: bytes, *, content_type: str) -> None:
+        """Store an object, or replace it. Raises `AccessRefused`, `ObjectUnreadable` or `DependencyDown`."""
+        try:
+            self.client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object; one that is not there is no error. Raises as `put` does."""
+        try:
+            self.client.delete_object(Bucket=bucket, Key=key)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
     def etag(self, bucket: str, key: str) -> str:
         """An object's ETag, without quotes; empty where the store gives none. Raises as `get` does."""
         return self.head(bucket, key).etag

@@ -9,7 +9,7 @@ from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, MemoryTopics, Topics, closing_deployment_readers
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
-from tests.agents.workers import BurstsSuite, ClocksSuite, IntakeSuite, PredictSuite
+from tests.agents.workers import BurstsSuite, ClocksSuite, ExplainSuite, IntakeSuite, PredictSuite
 from uncia.settings import Settings
 
 
@@ -25,3 +25,4 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
 
 
 TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite
+TestExplain = ExplainSuite

@@ -15,13 +15,15 @@ Misbehaviour = Callable[["Connection", bytes], None]
 
 
 class S3Double(ThreadingHTTPServer):
-    """One bucket. `faults` maps a key to how a GET of it misbehaves; `down` refuses everything."""
+    """One bucket. `faults` maps a key to how a GET of it misbehaves; `down` refuses everything; `written` lists the
+    keys of all PUTs."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
         self.objects: dict[str, bytes] = {}
+        self.written: list[str] = []
         self.faults: dict[str, Misbehaviour] = {}
         self.down: Misbehaviour | None = None
 
@@ -54,7 +56,7 @@ class Connection(BaseHTTPRequestHandler):
         elif bucket != BUCKET:
             self.refuse(404, "NoSuchBucket")
         elif not key:
-            self._list(query.get("start-after", [""])[0])
+            self._list(query.get("start-after", [""])[0], query.get("prefix", [""])[0])
         elif key in self.server.faults:
             self.server.faults[key](self, self.server.objects.get(key, b""))
         elif key not in self.server.objects:
@@ -87,11 +89,26 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2])
         self.close_connection = True
 
-    def _list(self, after: str) -> None:
+    def do_PUT(self) -> None:
+        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.down is not None:
+            self.server.down(self, b"")
+            return
+        self.server.objects[key] = body
+        self.server.written.append(key)
+        self.answer(200, b"", ETag='"new"')
+
+    def do_DELETE(self) -> None:
+        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
+        self.server.objects.pop(key, None)
+        self.answer(204, b"")
+
+    def _list(self, after: str, prefix: str = "") -> None:
         rows = "".join(
             f"<Contents><Key>{key}</Key><Size>{len(data)}</Size></Contents>"
             for key, data in sorted(self.server.objects.items())
-            if key > after
+            if key > after and key.startswith(prefix)
         )
         self.answer(200, f"<?xml version='1.0'?><ListBucketResult>{rows}</ListBucketResult>".encode())
 

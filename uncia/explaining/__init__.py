@@ -1,0 +1,5 @@
+"""Explains a class score of a photograph: which parts of the picture raise it, and boxes around these parts.
+
+Pure: pixels and a scoring function in, weights and boxes out. Whoever scores the perturbed pictures (Triton, an ONNX
+session, a test) is passed in. Needs NumPy, scikit-image and scikit-learn (the extras `processors` and `models`).
+"""
