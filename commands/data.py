@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from uncia.commands.data_boxes import boxes
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import FORMATS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from uncia.training.dataset_check.findings import EmbedImages, Findings
 
 app = typer.Typer(help="Labelled images: render a dataset to experiment with, check your own.", no_args_is_help=True)
+app.command()(boxes)
 
 CACHE = Path(".local/features")
 

@@ -10,8 +10,8 @@ from uncia.errors import SettingsError
 from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
 from uncia.training.datasets.dataset import Dataset, Sample
-from uncia.training.datasets.reading import coco_file, read_dataset
 from uncia.training.datasets.readers.coco import read_coco_boxes
+from uncia.training.datasets.reading import coco_file, read_dataset
 from uncia.training.datasets.splits import By, split
 from uncia.training.progress import ProgressCallback
 
@@ -72,9 +72,7 @@ def read_annotated_frames(
     return annotate(dataset, None if path is None else read_coco_boxes(path))
 
 
-def annotate(
-    dataset: Dataset, boxes: dict[Path, tuple[tuple[str, Box], ...]] | None = None
-) -> AnnotatedFrames:
+def annotate(dataset: Dataset, boxes: dict[Path, tuple[tuple[str, Box], ...]] | None = None) -> AnnotatedFrames:
     """The frames of a dataset; `boxes` replaces the samples' own boxes where a sample cannot hold all of them."""
     by_path: dict[Path, list[Sample]] = defaultdict(list)
     for sample in dataset.samples:

@@ -45,7 +45,8 @@ def to_frame(boxes: FrameBoxes, spec: FrameSpec) -> FrameBoxes:
 def to_photograph(boxes: FrameBoxes, spec: FrameSpec) -> FrameBoxes:
     """From shares of the frame to shares of the photograph."""
     kept = 1 - spec.crop_top - spec.crop_bottom
-    return boxes.reshape(-1, 4) * np.array([1, kept, 1, kept]) + np.array([0, spec.crop_top, 0, 0])
+    stored: FrameBoxes = boxes.reshape(-1, 4) * np.array([1, kept, 1, kept]) + np.array([0, spec.crop_top, 0, 0])
+    return stored
 
 
 def clip(boxes: FrameBoxes) -> FrameBoxes:
@@ -67,8 +68,8 @@ def crop_boxes(boxes: FrameBoxes, crop: Crop) -> tuple[FrameBoxes, NDArray[np.bo
 def draw_crop(random: np.random.Generator, sides: tuple[float, float]) -> Crop:
     """A crop of random size and place; one larger than the frame contains all of it."""
     side = float(random.uniform(*sides))
-    room = sorted((0.0, 1 - side))
-    return Crop(float(random.uniform(*room)), float(random.uniform(*room)), side)
+    low, high = min(0.0, 1 - side), max(0.0, 1 - side)
+    return Crop(float(random.uniform(low, high)), float(random.uniform(low, high)), side)
 
 
 def apply_crop(pixels: Pixels, crop: Crop, width: int, height: int) -> Pixels:

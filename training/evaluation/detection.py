@@ -96,9 +96,7 @@ def best_box_overlaps(frames: Sequence[FrameDetections]) -> NDArray[np.float64]:
     for frame in frames:
         if len(frame.true_boxes):
             best = frame.scores.argmax() if len(frame.scores) else None
-            overlaps.append(
-                0.0 if best is None else float(iou_matrix(frame.boxes[[best]], frame.true_boxes).max())
-            )
+            overlaps.append(0.0 if best is None else float(iou_matrix(frame.boxes[[best]], frame.true_boxes).max()))
     return np.array(overlaps)
 
 

@@ -1,16 +1,14 @@
-"""Fine-tune the default detector on boxes: YOLOX with its published assignment and losses, and hard negatives.
+"""Training of a detector by epochs: hard negatives, early stopping, and a checkpoint after each epoch.
 
 All random choices depend on the seed and the epoch alone, and the mined blanks on the weights before the epoch, so a
-run that was killed gives the same result as one that was not. Batch norms keep their published statistics: a few frames
-of one camera at a time would spoil them.
+run that was killed gives the same result as one that was not.
 """
 
-import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,24 +16,19 @@ from torch import Tensor, nn
 
 from uncia.events.detections import DetectionCategory
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.imaging.frames import Pixels
 from uncia.training import TrainingError
 from uncia.training.detectors.annotated_frames import AnnotatedFrame, FrameSplit
 from uncia.training.detectors.batches import Augmentation, LoadedFrame, load_batches
-from uncia.training.detectors.evaluation import Outputs, RunDetector, detect_frames, held_out_score
+from uncia.training.detectors.evaluation import RunDetector, detect_frames, held_out_score
 from uncia.training.detectors.hard_negatives import mine_hard_negatives
-from uncia.training.detectors.losses import Target, detection_loss
+from uncia.training.detectors.losses import Target
 from uncia.training.model_packages.trained_model import CurvePoint
 from uncia.training.networks.checkpoint import RunState, copy_weights, load_checkpoint, save_checkpoint
 from uncia.training.networks.training_loop import deterministic_algorithms
-from uncia.triton_models.recipes import yolox
-from uncia.triton_models.recipes.detector_graph import YoloXDetector, run_network
 
-Freeze = Literal["backbone", "neck", "none"]
 Progress = Callable[[str, int, int], None]
 
 CHECKPOINT = "detector.pt"
-DETECTOR_FRAME = FrameSpec(width=640, height=480, window=640)
 
 _MOST_LOST = 5.0
 """Norm to which gradients are clipped: one frame with many animals must not undo what was learnt before."""
@@ -44,11 +37,9 @@ _WARM_UP = 20
 
 
 @dataclass(frozen=True)
-class DetectorSettings:
-    """How to fine-tune the detector."""
+class LoopSettings:
+    """How to train by epochs."""
 
-    freeze: Freeze = "backbone"
-    """backbone: the pyramid and the head are trained; neck: the head alone; none: everything."""
     epochs: int = 12
     patience: int = 3
     """Training stops after this many epochs without a better held-out score; the best epoch's weights are used."""
@@ -66,13 +57,45 @@ class DetectorSettings:
     seed: int = 0
 
 
+class Architecture(Protocol):
+    """A network that can be trained, whatever its kind."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network; training changes its weights."""
+        ...
+
+    @property
+    def spec(self) -> FrameSpec:
+        """The frame that the detector is served with."""
+        ...
+
+    @property
+    def frozen(self) -> str:
+        """What stays as it is: part of what identifies a run."""
+        ...
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The parameters that are trained; all others are frozen."""
+        ...
+
+    def loss(self, pixels: Tensor, targets: Sequence[Target]) -> Tensor:
+        """The loss of a batch: pixels float32 (B, 3, height, width), 0 to 255, RGB."""
+        ...
+
+    def runner(self, spec: FrameSpec) -> RunDetector:
+        """The network as it is now, as a detector for frames of this size."""
+        ...
+
+    def training_size(self, scale: float) -> tuple[int, int]:
+        """Width and height near this share of the served frame that the network can be trained on."""
+        ...
+
+
 @dataclass
 class TrainedDetector:
     """A detector after training."""
 
-    network: yolox.YoloX
-    spec: FrameSpec
-    categories: tuple[DetectionCategory, ...]
     curve: list[CurvePoint]
     """By epoch; `held_out_accuracy` is the held-out score, `train_accuracy` the share of mined blanks with a score of
     0.2 and more."""
@@ -80,39 +103,26 @@ class TrainedDetector:
     unreadable: dict[Path, str]
 
 
-def train_yolox(
-    network: yolox.YoloX,
+def train_detector(
+    architecture: Architecture,
     categories: tuple[DetectionCategory, ...],
     split: FrameSplit,
-    settings: DetectorSettings,
+    settings: LoopSettings,
     work: Path,
     progress: Progress = lambda step, done, total: None,
-    spec: FrameSpec = DETECTOR_FRAME,
 ) -> TrainedDetector:
-    """Train `network` in place, whose classes are `categories`.
+    """Train the network of `architecture` in place, whose classes are `categories`.
 
     Checkpoints are in the folder `work`, from which the same call resumes. Epoch 0 is the network before training: on
     the held-out frames the result is never worse. Raises `TrainingError`.
     """
-    run = _Run(network, categories, split, settings, work / CHECKPOINT, progress, spec)
+    run = _Run(architecture, categories, split, settings, work / CHECKPOINT, progress)
     with deterministic_algorithms():
         while not run.finished:
             run.next_epoch()
-    network.load_state_dict(run.best)
-    network.eval()
-    return TrainedDetector(
-        network, spec, categories, run.state.curve, run.state.best_epoch, run.state.unreadable
-    )
-
-
-def with_categories(network: yolox.YoloX, categories: int) -> yolox.YoloX:
-    """A network for so many categories, from one for a single category: each starts with its weights."""
-    wider = yolox.YoloX(categories)
-    state = network.state_dict()
-    for key in [key for key in state if ".cls_preds." in key]:
-        state[key] = state[key][:1].repeat(categories, *[1] * (state[key].dim() - 1))
-    wider.load_state_dict(state)
-    return wider.eval()
+    architecture.network.load_state_dict(run.best)
+    architecture.network.eval()
+    return TrainedDetector(run.state.curve, run.state.best_epoch, run.state.unreadable)
 
 
 class _Run:
@@ -120,24 +130,29 @@ class _Run:
 
     def __init__(
         self,
-        network: yolox.YoloX,
+        architecture: Architecture,
         categories: tuple[DetectionCategory, ...],
         split: FrameSplit,
-        settings: DetectorSettings,
+        settings: LoopSettings,
         checkpoint: Path,
         progress: Progress,
-        spec: FrameSpec,
     ) -> None:
-        self._network, self._categories, self._settings = network.eval(), categories, settings
+        network = architecture.network
+        self._architecture, self._network = architecture, network
+        self._categories, self._settings = categories, settings
         self._annotated = [frame for frame in split.train if frame.boxes]
         self._blanks = [frame for frame in split.train if not frame.boxes]
         if not self._annotated:
             raise TrainingError("no training photograph has a box: `uncia data boxes` makes some")
         self._held_out = split.held_out
-        self._checkpoint, self._progress, self._spec = checkpoint, progress, spec
-        trained = _trained_parameters(network, settings.freeze)
-        self._optimizer = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=1e-3)
-        self._run_id = _run_id(settings, split, spec, categories, network)
+        self._checkpoint, self._progress, self._spec = checkpoint, progress, architecture.spec
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
+        self._trained = architecture.trained_parameters()
+        for parameter in self._trained:
+            parameter.requires_grad_(True)
+        self._optimizer = torch.optim.AdamW(self._trained, lr=settings.rate, weight_decay=1e-3)
+        self._run_id = _run_id(settings, split, architecture, categories)
         self.state = RunState(-1, -1, float("inf"), [], {})
         self.best = copy_weights(network)
         if (found := load_checkpoint(checkpoint, self._run_id, torch.device("cpu"))) is not None:
@@ -159,7 +174,7 @@ class _Run:
         score = held_out_score(
             detect_frames(
                 self._held_out,
-                self._detect(self._spec),
+                self._architecture.runner(self._spec),
                 self._spec,
                 state.unreadable,
                 batch=self._settings.batch,
@@ -172,15 +187,6 @@ class _Run:
             state.best_epoch, state.best_loss, self.best = state.epoch, 1 - score, copy_weights(self._network)
         save_checkpoint(self._checkpoint, self._run_id, state, self._network, self._optimizer, self.best)
 
-    def _detect(self, spec: FrameSpec) -> RunDetector:
-        """The network as it is now, for frames of this size; normalisation is merged, which saves a fifth."""
-        detector = YoloXDetector(yolox.for_inference(copy.deepcopy(self._network)), spec)
-
-        def run(pixels: Pixels) -> Outputs:
-            return run_network(detector, pixels)
-
-        return run
-
     def _mine(self, random: np.random.Generator) -> tuple[list[AnnotatedFrame], list[float], float]:
         """The blanks of this epoch, their weights, and the share of them that score 0.2 and more."""
         settings = self._settings
@@ -189,18 +195,16 @@ class _Run:
             return [], [], 0.0
         pool = min(len(self._blanks), round(count * settings.mining_pool))
         # At the size of training: a third of the work, and the frames as training shows them.
-        width, height = _training_size(self._spec, settings.scale)
+        width, height = self._architecture.training_size(settings.scale)
         spec = self._spec.model_copy(update={"width": width, "height": height})
         drawn = [self._blanks[index] for index in np.sort(random.permutation(len(self._blanks))[:pool])]
         scored = detect_frames(
             drawn,
-            self._detect(spec),
+            self._architecture.runner(spec),
             spec,
             self.state.unreadable,
             batch=settings.batch,
-            progress=lambda done, total: self._progress(
-                f"hard negatives of epoch {self.state.epoch}", done, total
-            ),
+            progress=lambda done, total: self._progress(f"hard negatives of epoch {self.state.epoch}", done, total),
         )
         scores = np.array([found.best_score for found in scored.detections])
         hard = mine_hard_negatives(scores, count)
@@ -212,27 +216,26 @@ class _Run:
         """One pass; the mean loss, and the share of hard blanks."""
         settings, epoch = self._settings, self.state.epoch
         random = np.random.default_rng([settings.seed, epoch])
+        torch.manual_seed(int(random.integers(2**31)))
         blanks, weights, hard = self._mine(random)
         frames = [*self._annotated, *blanks]
         frame_weights = [1.0] * len(self._annotated) + weights
         order = random.permutation(len(frames)).tolist()
         augmentation = Augmentation(
-            _training_size(self._spec, settings.scale), settings.crop_sides, f"{settings.seed} {epoch}"
+            self._architecture.training_size(settings.scale), settings.crop_sides, f"{settings.seed} {epoch}"
         )
         total, seen, steps = 0.0, 0, 0
         done = (epoch - 1) * -(-len(frames) // settings.batch)
-        for loaded in load_batches(
-            frames, order, self._spec, settings.batch, self.state.unreadable, augmentation
-        ):
+        for loaded in load_batches(frames, order, self._spec, settings.batch, self.state.unreadable, augmentation):
             for group in self._optimizer.param_groups:
                 group["lr"] = settings.rate * min(1.0, (done + steps + 1) / _WARM_UP)
             targets = [self._target(frames[one.index], one, frame_weights[one.index]) for one in loaded]
-            loss = detection_loss(self._forward(loaded), targets)
+            loss = self._architecture.loss(_stack(loaded), targets)
             if not torch.isfinite(loss):
                 raise TrainingError("the loss became NaN or infinite: choose a lower learning rate with --rate")
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._network.parameters(), _MOST_LOST)
+            nn.utils.clip_grad_norm_(self._trained, _MOST_LOST)
             self._optimizer.step()
             seen, steps, total = seen + len(loaded), steps + 1, total + float(loss.detach()) * len(loaded)
             self._progress(f"epoch {epoch} of at most {settings.epochs}", seen, len(frames))
@@ -241,18 +244,6 @@ class _Run:
                 "none of the training photographs can be read: `uncia data check` reports what is wrong with each file"
             )
         return total / seen, hard
-
-    def _forward(self, loaded: Sequence[LoadedFrame]) -> list[Tensor]:
-        """The maps; frozen layers are computed without a graph, which saves their backward pass and memory."""
-        pixels = torch.from_numpy(np.stack([one.pixels for one in loaded])).permute(0, 3, 1, 2).float()
-        pyramid, freeze = self._network.backbone, self._settings.freeze
-        if freeze == "none":
-            return list(self._network(pixels))
-        with torch.no_grad():
-            features = pyramid.backbone(pixels) if freeze == "backbone" else pyramid(pixels)
-        if freeze == "backbone":
-            features = pyramid.combine(*features)
-        return list(self._network.head(features))
 
     def _target(self, frame: AnnotatedFrame, loaded: LoadedFrame, weight: float) -> Target:
         height, width = loaded.pixels.shape[:2]
@@ -263,39 +254,23 @@ class _Run:
         return Target(torch.from_numpy(boxes).float(), torch.tensor(chosen, dtype=torch.int64), weight)
 
 
-def _training_size(spec: FrameSpec, scale: float) -> tuple[int, int]:
-    """Width and height near this share of the frame that the strides divide."""
-    step = yolox.STRIDES[-1]
-    width, height = (max(step, round(side * scale / step) * step) for side in (spec.width, spec.height))
-    return width, height
-
-
-def _trained_parameters(network: yolox.YoloX, freeze: Freeze) -> list[nn.Parameter]:
-    frozen: list[nn.Module] = []
-    if freeze == "neck":
-        frozen = [network.backbone]
-    elif freeze == "backbone":
-        frozen = [network.backbone.backbone]
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
-    for module in frozen:
-        for parameter in module.parameters():
-            parameter.requires_grad_(False)
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+def _stack(loaded: Sequence[LoadedFrame]) -> Tensor:
+    return torch.from_numpy(np.stack([one.pixels for one in loaded])).permute(0, 3, 1, 2).float()
 
 
 def _run_id(
-    settings: DetectorSettings,
+    settings: LoopSettings,
     split: FrameSplit,
-    spec: FrameSpec,
+    architecture: Architecture,
     categories: tuple[DetectionCategory, ...],
-    network: nn.Module,
 ) -> str:
     """Digest of everything that determines a run: a checkpoint of any other run is not used."""
-    hasher = hashlib.sha256(f"{asdict(settings)} {spec} {categories} {torch.__version__}".encode())
+    hasher = hashlib.sha256(
+        f"{asdict(settings)} {architecture.spec} {architecture.frozen} {categories} {torch.__version__}".encode()
+    )
     for frames in (split.train, split.held_out):
         for frame in frames:
             hasher.update(f"{frame.path}\0{frame.boxes}\n".encode())
-    for key, value in sorted(copy_weights(network).items()):
+    for key, value in sorted(copy_weights(architecture.network).items()):
         hasher.update(key.encode() + value.contiguous().numpy().tobytes())
     return hasher.hexdigest()
