@@ -275,7 +275,9 @@ def test_a_model_whose_process_died_is_detected_and_reloaded(stack: Stack) -> No
 
 
 def _is_stub(pid: int) -> bool:
+    """Whether this is the process behind the classifier; the detector has one of its own."""
     try:
-        return "python_backend_stub" in Path(f"/proc/{pid}/cmdline").read_text()
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+        return "python_backend_stub" in command and "/species_classifier/" in command
     except OSError:
         return False

@@ -15,6 +15,9 @@ import pytest
 from tests.stack.containers import ContainerStack
 from uncia.imaging.frames import self_test_pattern
 from uncia.infra.local.stack import Stack
+from uncia.serving.detector_card import read_active_detector_card
+from uncia.serving.detector_client import Detector, DetectorOutput
+from uncia.serving.self_tests import self_test_frame
 from uncia.serving.triton_client import Classifier, InferenceResult, ModelControl, ModelHealth, read_active_card
 from uncia.settings import Settings
 
@@ -39,8 +42,8 @@ def classify(settings: Settings, batch: int) -> InferenceResult:
     return asyncio.run(classify_batch())
 
 
-def stubs(stack: Stack, version: str = "") -> list[int]:
-    """The processes that run this stack's python models, all or those of one version."""
+def stubs(stack: Stack, version: str = "", model: str = "species_classifier") -> list[int]:
+    """The processes that run a python model of this stack, all or those of one version."""
     tree_pids = {part.pid for part in stack.status() if part.name == "triton" and part.pid}
     assert tree_pids, "Triton is not running"
     pids = []
@@ -56,7 +59,8 @@ def stubs(stack: Stack, version: str = "") -> list[int]:
                 continue
             if parent in tree_pids:
                 tree_pids.add(int(entry.name))
-                if b"triton_python_backend_stub" in command and (f"/{version}/" if version else "").encode() in command:
+                part = f"/{model}/{version}/" if version else f"/{model}/"
+                if b"triton_python_backend_stub" in command and part.encode() in command:
                     pids.append(int(entry.name))
     return sorted(set(pids))
 
@@ -101,3 +105,44 @@ def test_a_dead_process_behind_the_model_is_detected_and_replaced(
     assert control.probe(settings.model).health is not ModelHealth.HEALTHY
     wait_for(lambda: control.probe(settings.model).healthy, 60, "the watchdog to reload the model")
     assert not set(stubs(stack)) & set(killed)
+
+
+def test_the_detector_is_served_checked_and_finds_the_boxes_of_its_self_test(
+    stack: Stack | ContainerStack, settings: Settings, control: ModelControl
+) -> None:
+    card = read_active_detector_card(settings)
+    if card is None:
+        pytest.skip("the model repository holds no detector")
+    command = [sys.executable, "-m", "uncia", "models", "check", "--json"]
+    environment = {**os.environ, **stack.environment(), "UNCIA_MODEL_REPOSITORY": str(settings.model_repository)}
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600, env=environment)
+
+    assert {line["model"]: line["health"] for line in json.loads(completed.stdout)}[card.model] == "healthy"
+
+    async def detect_batch() -> DetectorOutput:
+        detector = Detector(settings, card)
+        try:
+            return await detector.detect(np.repeat(self_test_frame(card)[np.newaxis], card.max_batch, axis=0))
+        finally:
+            await detector.close()
+
+    output = asyncio.run(detect_batch())
+    expected = card.self_test.scores
+    assert output.boxes.shape == (card.max_batch, card.max_boxes, 4)
+    assert np.abs(output.scores[:, : len(expected)] - np.array(expected)).max() <= card.self_test.tolerance
+
+
+def test_a_dead_process_behind_the_detector_is_replaced(
+    stack: Stack | ContainerStack, settings: Settings, control: ModelControl, wait_for: Callable[..., object]
+) -> None:
+    if not isinstance(stack, Stack):
+        pytest.skip("the process is inside a container")
+    if read_active_detector_card(settings) is None:
+        pytest.skip("the model repository holds no detector")
+    killed = stubs(stack, model=settings.detector)
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+
+    wait_for(lambda: control.probe(settings.detector).healthy, 60, "the watchdog to reload the detector")
+    assert control.probe(settings.model).healthy

@@ -7,7 +7,7 @@ import structlog
 from filelock import Timeout
 
 from uncia.errors import DependencyDown
-from uncia.infra.local.triton import probe_other_version
+from uncia.infra.local.triton import probe_other_version, stream_models
 from uncia.infra.local.triton_watchdog import LIVE, PROBES_PER_OTHER_VERSION, Remedy, RemedyPolicy, TritonWatchdog
 from uncia.serving.triton_client import ModelControl, ModelHealth, ProbeResult
 from uncia.settings import Settings
@@ -151,3 +151,20 @@ def test_a_version_that_is_loaded_again_gets_remedies_again() -> None:
     triton.others = ("2", "3")
     triton.checks(20 * PROBES_PER_OTHER_VERSION)
     assert len(triton.applied) == 4
+
+
+def test_a_detector_that_cannot_be_repaired_never_restarts_triton() -> None:
+    policy = RemedyPolicy(last=Remedy.NONE)
+    results = [policy.next_remedy(ModelHealth.DEAD, float(now)) for now in range(6)]
+
+    assert results == [Remedy.REVIVE, Remedy.RELOAD, *[Remedy.NONE] * 4]
+
+
+def test_the_detector_is_one_of_the_streams_models_where_the_repository_holds_it(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, model_repository=tmp_path)
+    assert stream_models(settings) == ("species_classifier",)
+    (tmp_path / "animal_detector").mkdir()
+    (tmp_path / "animal_detector" / "live.json").write_text("{}")
+
+    assert stream_models(settings) == ("species_classifier", "animal_detector")
+    assert stream_models(settings.model_copy(update={"detector": ""})) == ("species_classifier",)
