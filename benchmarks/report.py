@@ -23,6 +23,7 @@ _PARTS = {
     "intake": "worker intake",
     "predict": "worker predict",
     "predict-backfill": "worker predict-backfill",
+    "explain": "worker explain",
     "clocks": "worker clocks",
     "bursts": "worker bursts",
     "reconcile": "reconcile",

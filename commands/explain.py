@@ -237,7 +237,8 @@ def _find(target: str, card: ModelCard, method: ExplanationMethod, class_index: 
 
 
 def _newest_burst(burst_id: str) -> BurstResolved:
-    events = [event for event in _events(BURST_RESOLVED, burst_id, BurstResolved) if event.burst_id == burst_id]
+    found = _events(BURST_RESOLVED, burst_id, BurstResolved)
+    events: list[BurstResolved] = [event for event in found if event.burst_id == burst_id]
     if not events:
         raise NothingToExplain(
             f"no burst {burst_id!r} on {BURST_RESOLVED.full_name(settings())}: see `uncia bursts list`"

@@ -38,6 +38,9 @@ is being computed, which takes as long as two photographs."""
 MAX_UNSOUND_RESULTS = 3
 """After this many results with NaN scores in a row, the request is rejected."""
 
+UNSOUND_RETRY_S = 1.0
+"""Seconds between two of them: a model that is being reloaded needs some."""
+
 MAX_DOCUMENT_BYTES = 4 * 1_048_576
 
 PERSON_IN_BURST = "person-in-burst"
@@ -213,7 +216,7 @@ class Explainer:
             windows = await retry_until_available(request, waiting_for="triton")
             if np.isfinite(windows).all():
                 return windows
-            await asyncio.sleep(1)
+            await asyncio.sleep(UNSOUND_RETRY_S)
         check_scores(windows.ravel(), windows.size)
         return windows
 

@@ -8,7 +8,7 @@ from typing import Any
 from tests.agents.workers import key
 from tests.packages import write_package
 from tests.stack.photographs import photograph
-from tests.unit.processors.predict.s3_double import s3_double
+from tests.unit.processors.predict.s3_double import S3Double, s3_double
 from tests.unit.uncia.serving.fake_triton import CLASSES, FakeTriton, serving
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.triton_models.releases.installation import install
@@ -19,6 +19,13 @@ PHOTOGRAPHS = 3
 @contextmanager
 def doubles(folder: Path) -> Iterator[dict[str, Any]]:
     """A store with the first photographs, and a Triton with a model; yields the settings of both."""
+    with servers(folder) as (addresses, _, _):
+        yield addresses
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[tuple[dict[str, Any], S3Double, FakeTriton]]:
+    """The same, with the store and Triton themselves."""
     card = write_package(folder / "package", frame=FrameSpec(), classes=CLASSES)
     install(folder / "package", folder / "repository")
     triton = FakeTriton()
@@ -26,7 +33,7 @@ def doubles(folder: Path) -> Iterator[dict[str, Any]]:
     with s3_double() as (store, _), serving(triton) as address:
         store.objects.update({key(number): photograph(number) for number in range(1, PHOTOGRAPHS + 1)})
         stored = store.settings()
-        yield {
+        addresses = {
             "s3_endpoint": stored.s3_endpoint,
             "s3_access_key": stored.s3_access_key,
             "s3_secret_key": stored.s3_secret_key,
@@ -38,3 +45,4 @@ def doubles(folder: Path) -> Iterator[dict[str, Any]]:
             "burst_idle_s": 3600,
             "explanation_samples": 4,
         }
+        yield addresses, store, triton

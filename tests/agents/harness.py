@@ -6,6 +6,7 @@ and Triton are doubles, which speak their protocols over sockets.
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -168,7 +169,7 @@ async def running(create: Callable[[Settings], faust.App], settings: Settings) -
 
 @contextlib.contextmanager
 def closing_deployment_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stop the threads that workers leave running until the end of their process."""
+    """Undo what workers leave to the end of their process: stop their threads, and keep the priority as it is."""
     readers: list[DeploymentReader] = []
     start = DeploymentReader.start
 
@@ -177,6 +178,8 @@ def closing_deployment_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         return start(reader, *arguments)
 
     monkeypatch.setattr(DeploymentReader, "start", recording)
+    # The tests that follow in this process keep their priority.
+    monkeypatch.setattr(os, "nice", lambda increment: 0)
     try:
         yield
     finally:

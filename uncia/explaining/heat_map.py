@@ -49,13 +49,13 @@ def render_heat_map(backdrop: Pixels, explanation: Explanation, spec: FrameSpec)
     strength = np.zeros((height, width), np.float32)
     strength[top:bottom] = np.asarray(small.resize((width, max(1, bottom - top)), Image.Resampling.BILINEAR))
     grey = backdrop.mean(axis=2, keepdims=True)
-    colour = np.where(strength[..., None] > 0, np.float32(_RAISES), np.float32(_LOWERS))
+    colour = np.where(strength[..., None] > 0, np.array(_RAISES, np.float32), np.array(_LOWERS, np.float32))
     opacity = _OPACITY * np.abs(strength)[..., None]
     image = Image.fromarray(np.round(grey * (1 - opacity) + colour * opacity).clip(0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(image)
     for found in explanation.boxes:
         x, y, wide, high = to_photograph(found.box, spec)
-        corners = (x * width, y * height, max(x, x + wide) * width - 1, (y + high) * height - 1)
+        corners = (x * width, y * height, (x + wide) * width - 1, (y + high) * height - 1)
         if corners[2] >= corners[0] and corners[3] >= corners[1]:
             draw.rectangle(corners, outline=_OUTLINE, width=max(1, width // 200))
     file = io.BytesIO()
