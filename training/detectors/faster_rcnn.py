@@ -122,7 +122,7 @@ class FasterRcnnDetector(nn.Module):
         """Corners (B, proposals, 4) in pixels, of the best regions."""
         objects, deltas = self.network.rpn.head(features)
         scores = torch.cat([level.permute(0, 2, 3, 1).flatten(1) for level in objects], dim=1).sigmoid()
-        moves = torch.cat([level.permute(0, 2, 3, 1).reshape(len(level), -1, 4) for level in deltas], dim=1)
+        moves = torch.cat([level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, 4) for level in deltas], dim=1)
         best, places = scores.topk(min(_CANDIDATES, scores.shape[1]), dim=1)
         corners = _decode(self.anchors[places], _pick(moves, places), (1.0, 1.0, 1.0, 1.0))
         kept = suppress(corners, best, _PROPOSALS, _PROPOSAL_OVERLAP)

@@ -1,5 +1,6 @@
 """A tiny detector is trained end to end, resumes after a kill, and becomes a package that can be installed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,15 @@ from uncia.triton_models.releases.installation import install
 
 SPEC = FrameSpec(width=96, height=64, window=96, crop_top=0, crop_bottom=0)
 SETTINGS = LoopSettings(epochs=3, patience=3, batch=4, rate=2e-3, scale=1.0, negatives=0.5, seed=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of a busy machine wait for each other far longer than a network of this size computes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def photograph(path: Path, number: int, box: bool) -> AnnotatedFrame:
