@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from uncia.commands.data_boxes import boxes
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import FORMATS
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from uncia.training.dataset_check.findings import EmbedImages, Findings
 
-app = typer.Typer(help="Render a synthetic dataset of labelled images, or check your own.", no_args_is_help=True)
+app = typer.Typer(help="Render a synthetic dataset, check your own, or propose boxes.", no_args_is_help=True)
+app.command()(boxes)
 
 CACHE = Path(".local/features")
 

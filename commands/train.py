@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uncia.commands.train_animal_or_not import animal_or_not
+from uncia.commands.train_detector import detector
 from uncia.commands.train_presence import presence
 from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
 from uncia.training import TrainingError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train a model on your photographs.", no_args_is_help=True)
 app.command()(animal_or_not)
 app.command()(presence)
+app.command()(detector)
 
 CACHE = Path(".local/features")
 

@@ -13,6 +13,7 @@ from benchmarks.machine import describe
 from benchmarks.models_report.ablation import ablation_step
 from benchmarks.models_report.calibration import calibration_step
 from benchmarks.models_report.data import render_data
+from benchmarks.models_report.detectors import boxes_step, detector_step
 from benchmarks.models_report.ensembles import bursts_step, models_step, views_step
 from benchmarks.models_report.groups import groups_step, samples_step
 from benchmarks.models_report.page import write_page
@@ -38,6 +39,8 @@ STEPS = (
     Step("views", "ensemble of views", views_step, ("head",)),
     Step("models", "ensemble of models", models_step, ("head", "head_whole", "small", "fine_tuned")),
     Step("bursts", "ensemble of frames", bursts_step, ("head",)),
+    Step("boxes", "proposing boxes", boxes_step, ("data",)),
+    Step("detector", "fine-tuning the default detector", detector_step, ("data",)),
     Step("serving", "install, shadow, compare, promote, roll back", serving_step, ("groups",)),
 )
 NAMES = ", ".join(step.name for step in STEPS)

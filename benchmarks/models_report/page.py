@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown_section import replace_section
+from benchmarks.models_report.detectors_page import boxes, detector
 from benchmarks.models_report.ensembles_page import PLOTS, bursts, models, views
 from benchmarks.models_report.markdown import MEASURES, cell_of, share, table, verdict
 from benchmarks.models_report.steps import Facts, Report
@@ -53,6 +54,8 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
         "views": views,
         "models": models,
         "bursts": bursts,
+        "boxes": boxes,
+        "detector": detector,
         "serving": _serving,
     }
     seconds = sum(float(facts["seconds"]) for facts in report.done.values())

@@ -36,9 +36,13 @@ class Sizes:
     """Bootstrap resamples."""
     served_s: float = 20
     """Seconds of uploads after the promotion; half as many follow the roll-back."""
+    detector_frames: int = 240
+    """Composites for the steps on boxes and detectors."""
+    detector_epochs: int = 4
+    """Epochs of fine-tuning the detector."""
 
 
-QUICK_SIZES = Sizes(4, 28, 30, 14, 4, 1, 3, 200, 4)
+QUICK_SIZES = Sizes(4, 28, 30, 14, 4, 1, 3, 200, 4, detector_frames=24, detector_epochs=1)
 """Sizes of a smoke test that takes a few minutes; its figures mean nothing."""
 
 

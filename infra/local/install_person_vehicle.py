@@ -13,6 +13,7 @@ from pathlib import Path
 from uncia.errors import StackError, UnciaError
 from uncia.infra.local.install_tools import build_directory, digest, is_complete, run
 from uncia.infra.local.layout import parts_dir
+from uncia.terminal import echo
 from uncia.triton_models.detectors.person_vehicle_weights import FILES, PACKAGE, PACKAGE_VERSION, check_files
 
 PART = "person_vehicle"
@@ -43,7 +44,7 @@ def install() -> None:
                 unpack(archive, folder)
                 check_files(folder)
     except UnciaError as error:
-        print(f"        left out: {' '.join(str(error).splitlines()[:1])}: {_WITHOUT}", file=sys.stderr, flush=True)
+        echo(f"        left out: {' '.join(str(error).splitlines()[:1])}: {_WITHOUT}", err=True)
 
 
 def unpack(archive: Path, folder: Path) -> None:

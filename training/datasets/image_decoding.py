@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from uncia.errors import RejectedImage
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, decode_frame, scale_to_frame
+from uncia.imaging.jpeg_header import read_jpeg_header
 
 MAX_PIXELS = 150_000_000
 """The stream's default (`UNCIA_MAX_MEGAPIXELS`)."""
@@ -39,6 +40,21 @@ def load_frame(path: Path, spec: FrameSpec, *, max_pixels: int = MAX_PIXELS) -> 
     if data.startswith(_JPEG):
         return decode_frame(data, spec, max_pixels=max_pixels).pixels
     return scale_to_frame(_decode(data, max_pixels), spec)
+
+
+def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height in pixels, from the header. Raises `RejectedImage` as `load_frame` does."""
+    data = read_bytes(path)
+    if data.startswith(_JPEG):
+        header = read_jpeg_header(data, max_pixels=max_pixels)
+        return header.width, header.height
+    try:
+        with Image.open(io.BytesIO(data), formats=OTHER_FORMATS) as image:
+            return image.size
+    except UnidentifiedImageError as error:
+        raise RejectedImage("image-unknown-kind", "not an image in a supported format") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise RejectedImage("image-corrupt", f"it cannot be decoded: {error}") from error
 
 
 def read_bytes(path: Path) -> bytes:

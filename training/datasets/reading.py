@@ -48,6 +48,17 @@ def choose_reader(source: Path, kind: str = "auto") -> Reader:
     return lambda path: read_coco(_only_coco_file(path) if path.is_dir() else path)
 
 
+def coco_file(source: Path, kind: str = "auto") -> Path | None:
+    """The COCO file that `read_dataset` reads for this source; None where the source has another format.
+
+    Raises `DataError` as `choose_reader` does.
+    """
+    choose_reader(source, kind)
+    if (_detect_format(source) if kind == "auto" else kind) != "coco":
+        return None
+    return _only_coco_file(source) if source.is_dir() else source
+
+
 def _read_any_table(path: Path) -> Dataset:
     """A table of ours or of another program, which its heading reveals."""
     path = path / TABLE_NAME if path.is_dir() else path

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from uncia.storage.durable import replace_durably
 from uncia.training import TrainingError
 from uncia.training.model_packages.trained_model import CurvePoint
-from uncia.triton_models.recipes.dense_pass import DensePass
 
 
 @dataclass
@@ -23,7 +23,7 @@ class RunState:
     unreadable: dict[Path, str]
 
 
-def copy_weights(network: DensePass) -> dict[str, torch.Tensor]:
+def copy_weights(network: nn.Module) -> dict[str, torch.Tensor]:
     """The state dict of a network, as copies on the CPU."""
     return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
@@ -32,7 +32,7 @@ def save_checkpoint(
     path: Path,
     made_for: str,
     state: RunState,
-    network: DensePass,
+    network: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, torch.Tensor],
 ) -> None:

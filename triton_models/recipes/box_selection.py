@@ -50,6 +50,14 @@ class BoxSelection(nn.Module):
         return chosen, best + unsound, (categories * shown.to(torch.int64)).to(torch.int32)
 
 
+def suppress(corners: Tensor, scores: Tensor, most: int, overlap: float) -> Tensor:
+    """Non-maximum suppression of corners (B, K, 4) with scores (B, K), descending: 1 for those kept, else 0."""
+    selected = _Suppression.apply(corners, scores[:, None], most, overlap, _LEAST_SCORE)
+    kept = torch.zeros_like(scores)
+    kept[selected[:, 0], selected[:, 2]] = 1.0
+    return kept
+
+
 def _pick(boxes: Tensor, places: Tensor) -> Tensor:
     """The boxes (B, K, 4) at places (B, K)."""
     return boxes.gather(1, places[..., None].expand(-1, -1, 4))

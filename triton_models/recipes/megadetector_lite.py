@@ -21,6 +21,17 @@ def load_network(weights: bytes) -> yolox.YoloX:
     return network.eval()
 
 
+def load_rgb_network(weights: bytes) -> yolox.YoloX:
+    """The same for RGB pixels, to be trained further: the colours of the first kernel change places."""
+    network = load_network(weights)
+    stem = network.backbone.backbone.stem
+    assert isinstance(stem, yolox.Focus)
+    kernel = stem.conv.conv.weight.detach()
+    blocks = kernel.reshape(len(kernel), 4, 3, *kernel.shape[2:]).flip(2)
+    stem.conv.conv.weight = nn.Parameter(blocks.reshape(kernel.shape))
+    return network
+
+
 def load(weights: bytes, spec: FrameSpec) -> YoloXDetector:
     """The detector for frames of this size, in evaluation mode.
 

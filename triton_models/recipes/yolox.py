@@ -130,7 +130,10 @@ class FeaturePyramid(nn.Module):
         self.C3_n4 = CspLayer(2 * medium, large, bottlenecks, shortcut=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        fine, middle, coarse = self.backbone(pixels)
+        return self.combine(*self.backbone(pixels))
+
+    def combine(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The pyramid of the backbone's features; apart, so that training can leave the backbone as it is."""
         coarse = self.lateral_conv0(coarse)
         middle = self.reduce_conv1(self.C3_p4(torch.cat([_twice_as_large(coarse), middle], dim=1)))
         first = self.C3_p3(torch.cat([_twice_as_large(middle), fine], dim=1))

@@ -54,6 +54,26 @@ def read_coco(source: Path) -> Dataset:
     return Dataset(tuple(samples), f"{name}; {left_out:,} images without a class left out" if left_out else name)
 
 
+def read_coco_boxes(source: Path) -> dict[Path, tuple[tuple[str, Box], ...]]:
+    """All boxes of each image, with their labels: a `Sample` has room for the largest box of its label only.
+
+    Images without a box are left out. The paths are those of `read_coco`. Raises `DataError`.
+    """
+    content = _load(source)
+    categories = {entry["id"]: intern_name(str(entry["name"])) for entry in content["categories"]}
+    images = {image["id"]: image for image in content["images"]}
+    resolve = _path_resolver(source, content["images"])
+    found: dict[Path, list[tuple[str, Box]]] = defaultdict(list)
+    for annotation in content["annotations"]:
+        image, label = images.get(annotation["image_id"]), categories.get(annotation["category_id"])
+        if image is None or label is None or is_unknown(label):
+            continue
+        box = _parse_box(annotation.get("bbox"), image)
+        if box is not None:
+            found[existing_path(resolve(str(image["file_name"])))].append((label, box))
+    return {path: tuple(boxes) for path, boxes in found.items()}
+
+
 def is_coco(source: Path) -> bool:
     """Whether the file begins like a COCO file. Only its first 4 KB are read; it may have hundreds of megabytes."""
     try:
