@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstResolved, BurstStatus, CropPublished, ImagePredicted
 from uncia.events.dead_letter import DeadLetter
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, DEAD_LETTER, IMAGE_PREDICTED
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class ResultSet:
     dead: list[RejectedFile] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds from upload to prediction, by upload id."""
+    crops: dict[str, CropPublished] = field(default_factory=dict)
+    """The newest event of each crop, by crop id."""
     unreadable: int = 0
     """Messages that are not events, or of a later schema version."""
 
     @classmethod
     def of(cls, messages: Iterable[Message], settings: Settings) -> "ResultSet":
-        """Aggregate messages of the three topics in any order; unreadable ones are counted and skipped."""
+        """Aggregate messages of the result topics in any order; unreadable ones are counted and skipped."""
         results = cls()
         for message in messages:
             try:
@@ -57,6 +59,20 @@ class ResultSet:
             known = self.bursts.get(burst.burst_id)
             if known is None or burst.revision >= known.revision:
                 self.bursts[burst.burst_id] = burst
+
+        elif message.topic == CROP_PUBLISHED.full_name(settings) and message.value is not None:
+            crop = CropPublished.from_bytes(message.value)
+            known_crop = self.crops.get(crop.crop_id)
+            if known_crop is None or crop.published_at >= known_crop.published_at:
+                self.crops[crop.crop_id] = crop
+
+    def published_crop(self, burst: BurstResolved) -> CropPublished | None:
+        """The burst's best crop, while it is in the store."""
+        best = burst.best_crop
+        if best is None or burst.crops_withheld:
+            return None
+        fitting = (crop for crop in self.crops.values() if crop.image_id == best.image_id and crop.box == best.box)
+        return next((crop for crop in fitting if crop.withdrawn is None), None)
 
     def _add_prediction(self, event: ImagePredicted) -> None:
         self.seconds.setdefault(event.upload_id, (event.predicted_at - event.uploaded_at).total_seconds())
