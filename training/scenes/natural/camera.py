@@ -69,7 +69,7 @@ def _infrared_tone(light: Pixels) -> Pixels:
 
 def _daylight_tone(colours: Pixels, burst: Burst) -> Pixels:
     tint = np.asarray([1 + 0.10 * burst.warmth, 1.0, 1 - 0.14 * burst.warmth], np.float32)
-    exposed = np.clip(colours * (tint * np.float32(burst.level * 1.12)), 0, 1)
+    exposed = np.clip(colours * (tint * np.float32(burst.level * 1.32)), 0, 1)
     return np.asarray(exposed * (0.62 + exposed * (1.14 - 0.76 * exposed)), np.float32)
 
 
@@ -171,7 +171,7 @@ def _develop(colours: Pixels, burst: Burst, rng: np.random.Generator) -> Image.I
     noise = np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1])))[:height, :width]
     grey = colours[..., 0] if burst.infrared else colours[..., 1]
     if burst.infrared:
-        strength = 0.016 + 0.030 * np.sqrt(np.clip(grey, 0, 1)) * (1.2 - np.clip(grey, 0, 1))
+        strength = 0.011 + 0.022 * np.sqrt(np.clip(grey, 0, 1)) * (1.2 - np.clip(grey, 0, 1))
         noise = noise + 0.25 * rng.standard_normal((height, 1), np.float32)
     else:
         strength = 0.006 + 0.016 * np.sqrt(np.clip(grey, 0, 1))
