@@ -103,7 +103,7 @@ def burst_view(
     if burst.category is not None:
         name, tone, score = describe_verdict(burst), _tone(burst), describe_evidence(burst)
         taxon = verdict_taxon(burst)
-        explanation = taxon.taxon if taxon and taxon.taxon else burst.category.value
+        explanation = taxon.taxon if taxon else ""
     elif verdict is None:
         name, tone, score, explanation = "Nothing could be read", "unread", "", "no frame of this burst is readable"
     elif verdict.focus:

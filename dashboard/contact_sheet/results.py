@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, BurstStatus, CropPublished, ImagePredicted
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, CropPublished, ImagePredicted
 from uncia.events.dead_letter import DeadLetter
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
@@ -84,9 +84,15 @@ class ResultSet:
             )
 
     def current_bursts(self) -> list[BurstResolved]:
-        """The bursts that are not superseded: focus taxa first, then by camera and time."""
+        """The bursts that are not superseded: focus taxa first, blanks last, then by camera and time."""
         bursts = [burst for burst in self.bursts.values() if burst.status is not BurstStatus.SUPERSEDED]
         return sorted(
             bursts,
-            key=lambda b: (not (b.verdict and b.verdict.focus), b.verdict is None, b.camera, b.started_at),
+            key=lambda b: (
+                not (b.verdict and b.verdict.focus and b.category is not BurstCategory.BLANK),
+                b.category is BurstCategory.BLANK,
+                b.verdict is None and b.category is None,
+                b.camera,
+                b.started_at,
+            ),
         )

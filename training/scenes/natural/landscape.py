@@ -71,7 +71,7 @@ _KINDS = (
             ((0.13, 0.12, 0.10), (0.40, 0.37, 0.32), (0.72, 0.69, 0.63)),
             ((0.14, 0.13, 0.07), (0.40, 0.36, 0.21), (0.68, 0.61, 0.42)),
         ),
-        1500, _DRY, 9, (0.10, 0.34), 0, 0, "ridges",
+        1500, _DRY, 5, (0.06, 0.16), 0, 0, "ridges",
     ),
     _Kind(
         ("grass", "gravel"),
@@ -302,7 +302,7 @@ def _add_things(canvas: Canvas, kind: _Kind, horizon: float, rng: np.random.Gene
     """Rocks, trunks and tufts in the order of their distance."""
     height, width = canvas.front.shape
     things: list[tuple[float, str]] = []
-    things += [(float(1 / rng.uniform(1 / 9, 1 / 1.9)), "rock") for _ in range(kind.rocks)]
+    things += [(float(1 / rng.uniform(1 / 9, 1 / 2.6)), "rock") for _ in range(kind.rocks)]
     things += [(float(rng.uniform(2.6, 6.5)), "trunk") for _ in range(kind.trunks)]
     blades = int(kind.blades * width / 2048)
     metres = np.sort(1 / rng.uniform(1 / 12, 1 / 1.05, blades))[::-1].astype(np.float32)

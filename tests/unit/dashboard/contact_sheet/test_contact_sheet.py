@@ -167,3 +167,9 @@ def test_the_best_crop_is_shown_while_it_is_published() -> None:
 
 def test_events_without_detections_keep_the_box_of_the_verdict() -> None:
     assert [box.kind for box in view(burst()).frames[0].boxes] == ["verdict"]
+
+
+def test_blank_bursts_come_last_whatever_their_best_class_is() -> None:
+    blank = detected(category=BurstCategory.BLANK)
+    bursts = {"bst-1": blank, "bst-2": detected(burst_id="bst-2", started_at=datetime(2026, 5, 1, 5))}
+    assert [shown.burst_id for shown in ResultSet(bursts=bursts).current_bursts()] == ["bst-2", "bst-1"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.dashboard.contact_sheet.test_contact_sheet import frame
 from tests.unit.dashboard.watch.test_rows import burst
 from uncia.dashboard.page_parts.verdict_text import (
     describe_evidence,
@@ -14,7 +15,7 @@ from uncia.dashboard.page_parts.verdict_text import (
     percent,
 )
 from uncia.dashboard.watch.rows import render_line
-from uncia.events import BurstCategory, BurstFrame, TaxonVerdict
+from uncia.events import BurstCategory, TaxonVerdict
 
 CAT = TaxonVerdict(taxon="Felis catus", label="cat", group="animal", score=0.42, certain=False)
 FELIDAE = TaxonVerdict(taxon="Felidae", label="Felidae", group="animal", rank="family", score=0.7, certain=True)
@@ -61,12 +62,21 @@ def test_the_line_of_a_blank_names_no_class() -> None:
     assert "hay" not in line
 
 
-def test_a_frame_says_what_it_shows_by_itself() -> None:
-    shown = BurstFrame.model_construct(category=BurstCategory.ANIMAL, animal_probability=0.97)
-    empty = BurstFrame.model_construct(category=BurstCategory.BLANK, animal_probability=0.03)
-    assert [describe_frame(frame) for frame in (shown, empty)] == ["animal 97 %", "blank 97 %"]
-    assert describe_frame(BurstFrame.model_construct(category=None, animal_probability=None)) == ""
-    assert describe_frame(BurstFrame.model_construct(category=BurstCategory.PERSON, animal_probability=0.9)) == "person"
+@pytest.mark.parametrize(
+    ("category", "probability", "words"),
+    [
+        (BurstCategory.ANIMAL, 0.97, "animal 97 %"),
+        (BurstCategory.BLANK, 0.03, "blank 97 %"),
+        (BurstCategory.PERSON, 0.9, "person"),
+        (BurstCategory.ANIMAL, None, "animal"),
+        (None, None, ""),
+    ],
+)
+def test_a_frame_says_what_it_shows_by_itself(
+    category: BurstCategory | None, probability: float | None, words: str
+) -> None:
+    shown = frame(0).model_copy(update={"category": category, "animal_probability": probability})
+    assert describe_frame(shown) == words
 
 
 @given(st.floats(0, 1))
