@@ -114,7 +114,7 @@ def _pose(frame: Frame) -> Pose | None:
     return Pose(
         x=pose.x,
         foot=pose.foot,
-        area=pose.height**2 * aspect(_phase(pose)) * HEIGHT / WIDTH,
+        area=pose.height**2 * aspect(_phase(pose), infrared=frame.light.infrared) * HEIGHT / WIDTH,
         # The body of a walking animal tilts a little with every step.
         tilt=0.6 * math.sin(2 * math.pi * pose.step),
         smear=pose.smear,

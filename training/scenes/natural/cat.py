@@ -65,9 +65,9 @@ def natural_cat(phase: int, *, infrared: bool) -> CutOut:
     return CutOut("natural cat", "cat", "Felis catus", "animal", pixels)
 
 
-def aspect(phase: int) -> float:
+def aspect(phase: int, *, infrared: bool) -> float:
     """Width divided by height of the cut-out's visible part."""
-    rows, columns = np.nonzero(natural_cat(phase, infrared=False).pixels[..., 3] > 24 / 255)
+    rows, columns = np.nonzero(natural_cat(phase, infrared=infrared).pixels[..., 3] > 24 / 255)
     return float(np.ptp(columns) + 1) / float(np.ptp(rows) + 1)
 
 
