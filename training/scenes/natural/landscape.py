@@ -199,7 +199,7 @@ def _add_ridges(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
         inside = np.clip((np.arange(reach, dtype=np.float32)[:, None] - line[None, :]) / 1.5, 0, 1)
         painted = painted + (colour - painted) * inside[..., None]
         metres[inside > 0.5] = 60 + 300 * far
-    _put_behind(canvas, painted.astype(np.float32), metres, horizon, rng)
+    _put_behind(canvas, painted.astype(np.float32), metres, rng)
 
 
 def _add_thicket(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
@@ -227,7 +227,7 @@ def _add_thicket(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None
     add_leaves(painted, places[order], sizes[order], tones[order], rng)
     metres = np.full((reach, width), 9.0, np.float32) + 2 * np.clip(deep, -1, 1)
     metres[gaps > 0.3] = SKY
-    _put_behind(canvas, painted, metres, horizon, rng, blur=1.3)
+    _put_behind(canvas, painted, metres, rng, blur=1.3)
 
 
 def _add_forest(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
@@ -254,7 +254,7 @@ def _add_forest(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
     value = rng.uniform(0.1, 0.95, len(places)).astype(np.float32)
     tones = colour_ramp(value, (0.07, 0.09, 0.035), (0.24, 0.29, 0.12), (0.60, 0.64, 0.36))
     add_leaves(behind.colours, places, (rng.uniform(2, 6, len(places)) * width / 2048).astype(np.float32), tones, rng)
-    _put_behind(canvas, behind.colours, behind.metres, horizon, rng, blur=1.2)
+    _put_behind(canvas, behind.colours, behind.metres, rng, blur=1.2)
 
 
 _BACKGROUNDS: dict[str, Callable[[Canvas, int, np.random.Generator], None]] = {
@@ -264,9 +264,7 @@ _BACKGROUNDS: dict[str, Callable[[Canvas, int, np.random.Generator], None]] = {
 }
 
 
-def _put_behind(
-    canvas: Canvas, painted: Pixels, metres: Pixels, base: int, rng: np.random.Generator, blur: float = 0.8
-) -> None:
+def _put_behind(canvas: Canvas, painted: Pixels, metres: Pixels, rng: np.random.Generator, blur: float = 0.8) -> None:
     """Put a background of half the frame's resolution above the ground; a ragged edge of growth joins them.
 
     It is out of focus: `blur` is in thousandths of the width.
@@ -276,7 +274,8 @@ def _put_behind(
     reach, width = 2 * metres.shape[0], canvas.front.shape[1]
     painted = np.stack([_enlarged(painted[..., channel], reach, width) for channel in range(3)], axis=2)
     metres = _enlarged(metres, reach, width)
-    edge = base + (reach - base) * (0.5 + 0.22 * fractal_noise(4, width, 40, rng, octaves=6, gain=0.7)[1])
+    ragged = fractal_noise(4, width, 40, rng, octaves=6, gain=0.7)[1]
+    edge = reach + (0.005 * ragged - 0.012) * canvas.front.shape[0]
     matte = np.clip((edge[None, :] - np.arange(reach, dtype=np.float32)[:, None]) / 4 + 0.5, 0, 1)
     canvas.colours[:reach] += (painted - canvas.colours[:reach]) * matte[..., None]
     canvas.metres[:reach] = np.where(matte > 0.5, metres, canvas.metres[:reach])
