@@ -13,6 +13,7 @@ from uncia.camtrap.deployments import Deployments
 from uncia.camtrap.names import camera_matches
 from uncia.dashboard.bursts.explain import BurstExplanation, explain_burst
 from uncia.dashboard.bursts.independence import count_detections, rules_lookup
+from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_verdict
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, ImagePredicted
 from uncia.kafka.broker import read_topics
@@ -87,19 +88,18 @@ def list_bursts(
     )
     for burst in sorted(present, key=lambda burst: (burst.camera, burst.started_at, burst.burst_id)):
         detection = counted.get(burst.burst_id)
-        verdict = burst.verdict
         row = {
             "burst_id": burst.burst_id,
             "camera": burst.camera,
             "started_at": burst.started_at.isoformat(sep=" "),
             "frames": burst.frame_count,
-            "verdict": f"{verdict.label}{'' if verdict.certain else '?'}" if verdict else "",
+            "verdict": describe_verdict(burst) if burst.verdict or burst.category else "",
             "status": burst.status.value,
             "event_id": detection.event_id if detection else "",
             "independent": detection.independent if detection else None,
         }
         if as_json:
-            echo_json(row)
+            echo_json({**row, **_new_fields(burst)})
         else:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
     if not as_json:
@@ -124,6 +124,18 @@ def explain(
         _print(explanation, _console())
 
 
+def _new_fields(burst: BurstResolved) -> dict[str, object]:
+    """Category, probability, count and taxon; empty for a burst that no detector looked at."""
+    if burst.category is None:
+        return {}
+    return {
+        "category": burst.category.value,
+        "animal_probability": burst.animal_probability,
+        "count": burst.count,
+        "evidence": describe_evidence(burst),
+    }
+
+
 def _id(title: str) -> Column:
     """Return a column of ids that is never truncated, so that ids can be copied from a narrow terminal."""
     return Column(title, no_wrap=True, min_width=_ID_WIDTH)
@@ -140,6 +152,10 @@ def _print(burst: BurstExplanation, console: Console) -> None:
         Text(burst.burst_id, style="bold"), f" {burst.camera}  {burst.trigger.value}  {burst.status}{successor}"
     )
     console.print(f"closed: {burst.closed_because}" + (f", at {burst.closed_at}" if burst.closed_at else ""))
+    if burst.category:
+        evidence = f" ({burst.evidence})" if burst.evidence else ""
+        console.print(f"verdict: {burst.verdict}{evidence}", markup=False)
+        console.print(f"category by {burst.fusion or 'an unknown model'}; best crop: {burst.best_crop}", markup=False)
     console.print(f"rule {burst.rule}, models {', '.join(burst.models) or 'none'}, settings {burst.settings}")
     if burst.flags or burst.supersedes:
         console.print(f"flags: {', '.join(burst.flags) or 'none'}; supersedes: {', '.join(burst.supersedes) or 'none'}")
@@ -160,7 +176,9 @@ def _revisions_table(burst: BurstExplanation) -> Table:
 
 
 def _frames_table(burst: BurstExplanation) -> Table:
-    table = Table("", _id("frame"), "captured (camera's clock)", "predicted (UTC)", "n of m", "joined by", "scores")
+    table = Table(
+        "", _id("frame"), "captured (camera's clock)", "predicted (UTC)", "n of m", "joined by", "shows", "scores"
+    )
     for frame in burst.frames:
         scores = ", ".join(f"{label} {score:.3f}" for label, score in frame.scores.items())
         mark = "*" if frame.deciding else ""
@@ -171,6 +189,7 @@ def _frames_table(burst: BurstExplanation) -> Table:
             frame.predicted_at[:_TO_THE_SECOND].replace("T", " "),
             frame.counted,
             frame.joined,
+            "; ".join(part for part in (frame.shows, *frame.boxes) if part),
             frame.rejected or scores,
         )
     return table

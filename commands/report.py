@@ -9,12 +9,12 @@ import typer
 from uncia.dashboard.contact_sheet.page import render
 from uncia.dashboard.contact_sheet.results import ResultSet
 from uncia.dashboard.page_parts.rendering import write_page
-from uncia.dashboard.page_parts.thumbnails import thumbnails_from_store
+from uncia.dashboard.page_parts.thumbnails import crops_from_store, thumbnails_from_store
 from uncia.errors import UnciaError
 from uncia.kafka.broker import read_topics
 from uncia.settings import settings
 from uncia.terminal import echo
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, DEAD_LETTER, IMAGE_PREDICTED
 
 
 def report(
@@ -27,10 +27,18 @@ def report(
     """Write one self-contained page: bursts with verdict, frames and times; rejected files with reasons."""
     config = settings()
     results = ResultSet.of(
-        read_topics(config, (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER), from_beginning=True, until_end=True),
+        read_topics(
+            config, (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER, CROP_PUBLISHED), from_beginning=True, until_end=True
+        ),
         config,
     )
-    page = render(results, thumbnails_from_store(config), title=title, summary=_summary(summary, results))
+    page = render(
+        results,
+        thumbnails_from_store(config),
+        title=title,
+        summary=_summary(summary, results),
+        load_crop=crops_from_store(config),
+    )
     write_page(output, page)
     echo(f"{len(results.current_bursts())} bursts, {len(results.rejected)} rejected files: {output}")
 

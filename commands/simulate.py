@@ -14,17 +14,17 @@ from PIL import Image
 from uncia.events.values import Box
 from uncia.producers.simulate.photograph import Photographer
 from uncia.producers.simulate.plan import HEIGHT, WIDTH, Frame, cameras, plan
+from uncia.producers.simulate.plan import Pose as Walk
 from uncia.producers.simulate.truth import TRUTH_FILE, TruthRecorder, prepare_folders
 from uncia.terminal import echo, echo_json
 from uncia.training.progress import progress_bar
 from uncia.training.scenes.frames import FrameRenderer
 from uncia.training.scenes.info_strips import print_strips
+from uncia.training.scenes.natural.cat import PHASES, aspect, natural_cat
 from uncia.training.scenes.plan import Burst, Pose
-from uncia.training.scenes.walking_cat import ASPECT, walking_cat
 
 _FIRST_SCENE = 3
-"""Number of the first station's scene. With seed 1, that of `uncia demo`, the default model recognises the cat in 5 of
-6 bursts in front of scenes 3 to 5, and in 3 of 6 in front of scenes 0 to 2."""
+"""Number of the first station's scene: a slope, then a meadow and a forest, as the stations are named."""
 
 
 def simulate(
@@ -69,12 +69,12 @@ class SceneRenderer:
     """Implements `RenderFrame` of the simulated stations with the renderer of composites. Not thread-safe."""
 
     def __init__(self, seed: int, stations: int) -> None:
-        self._frames = FrameRenderer(WIDTH, HEIGHT, seed, cached_cameras=stations)
+        self._frames = FrameRenderer(WIDTH, HEIGHT, seed, cached_cameras=stations, natural=True)
 
     def __call__(self, frame: Frame, /) -> tuple[Image.Image, Box | None]:
         """Return the photograph with its info strips, and the cat's box relative to its width and height."""
         infrared = frame.light.infrared
-        cut_out = walking_cat(eyeshine=infrared) if frame.pose else None
+        cut_out = natural_cat(_phase(frame.pose), infrared=infrared) if frame.pose else None
         image, box = self._frames.render(_burst(frame), frame.number, cut_out, _pose(frame))
         print_strips(
             image,
@@ -114,11 +114,15 @@ def _pose(frame: Frame) -> Pose | None:
     return Pose(
         x=pose.x,
         foot=pose.foot,
-        area=pose.height**2 * ASPECT * HEIGHT / WIDTH,
+        area=pose.height**2 * aspect(_phase(pose), infrared=frame.light.infrared) * HEIGHT / WIDTH,
         # The body of a walking animal tilts a little with every step.
-        tilt=1.6 * math.sin(2 * math.pi * pose.step),
+        tilt=0.6 * math.sin(2 * math.pi * pose.step),
         smear=pose.smear,
     )
+
+
+def _phase(pose: Walk) -> int:
+    return round(pose.step * PHASES) % PHASES
 
 
 def _print_entry(entry: dict[str, Any]) -> None:

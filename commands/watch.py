@@ -81,8 +81,8 @@ def _show_live(bursts: Iterator[BurstResolved], superseded: bool) -> None:
 def build_table(bursts: tuple[BurstResolved, ...]) -> Table:
     """The live table: one row per burst, the last change at the end."""
     table = Table(title="Burst verdicts", caption="Ctrl-C ends", expand=True)
-    for column in ("started (camera's clock)", "camera", "frames", "verdict", "score", "status"):
-        table.add_column(column, no_wrap=column in {"started (camera's clock)", "score"})
+    for column in ("started (camera's clock)", "camera", "frames", "verdict", "evidence", "status"):
+        table.add_column(column, no_wrap=column in {"started (camera's clock)"})
     for burst in bursts:
         row = to_row(burst)
         table.add_row(row.started, row.camera, row.frames, row.verdict, row.score, row.status, style=row.style)

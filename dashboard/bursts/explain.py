@@ -6,7 +6,17 @@ Field names are keys in the output of `uncia bursts explain --json`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncia.events import BurstFrame, BurstResolved, BurstStatus, CloseReason, ImagePredicted, JoinReason, Trigger
+from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_frame, describe_verdict
+from uncia.events import (
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    CloseReason,
+    FrameBox,
+    ImagePredicted,
+    JoinReason,
+    Trigger,
+)
 
 _JOINED = {
     JoinReason.FIRST: "the earliest frame",
@@ -42,6 +52,10 @@ class FrameExplanation:
     """Scores of the burst's taxa in the best window, by label; empty when the prediction is no longer on its topic."""
     deciding: bool
     rejected: str
+    shows: str
+    """What the frame shows by itself, `animal 97 %`; empty where no detector looked at it."""
+    boxes: list[str]
+    """Its detections, `animal score 0.81 at 0.10 0.20 0.30 0.40`, best first; static ones are marked."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,13 @@ class BurstExplanation:
     rule: str
     settings: str
     models: list[str]
+    verdict: str
+    category: str
+    """Empty in an event without one."""
+    evidence: str
+    best_crop: str
+    """Image id of the best crop, or the reason why there is none."""
+    fusion: str
     flags: list[str]
     taxa: list[dict[str, object]]
     frames: list[FrameExplanation]
@@ -96,6 +117,11 @@ def explain_burst(events: Sequence[BurstResolved], predictions: Mapping[str, Ima
         rule=shown.rule,
         settings=shown.settings,
         models=list(shown.models),
+        verdict=describe_verdict(shown),
+        category=shown.category.value if shown.category else "",
+        evidence=describe_evidence(shown),
+        best_crop=_best_crop(shown),
+        fusion=shown.fusion or "",
         flags=list(shown.flags),
         taxa=[taxon.model_dump(mode="json") for taxon in shown.taxa],
         frames=[_frame(frame, shown, predictions.get(frame.upload_id)) for frame in shown.frames],
@@ -118,7 +144,20 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
         scores=_scores(frame, burst, prediction),
         deciding=frame.deciding,
         rejected=frame.rejection.reason if frame.rejection else "",
+        shows=describe_frame(frame),
+        boxes=[_box(box) for box in frame.boxes or ()],
     )
+
+
+def _box(box: FrameBox) -> str:
+    place = " ".join(f"{share:.2f}" for share in box.box)
+    return f"{box.category.value} score {box.score:.2f} at {place}" + (" (static)" if box.static else "")
+
+
+def _best_crop(burst: BurstResolved) -> str:
+    if burst.crops_withheld:
+        return "withheld, a person is in the burst"
+    return f"of {burst.best_crop.image_id}" if burst.best_crop else "none"
 
 
 def _scores(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted | None) -> dict[str, float]:
@@ -140,14 +179,20 @@ def _revisions(history: Sequence[BurstResolved]) -> Iterable[RevisionExplanation
     before: list[str] = []
     for event in history:
         held = [frame.image_id for frame in event.frames]
-        verdict = event.verdict
         yield RevisionExplanation(
             revision=event.revision,
             status=event.status.value,
             frames=len(held),
             gained=[image for image in held if image not in before],
             lost=[image for image in before if image not in held] if held else [],
-            verdict=f"{verdict.label}{'' if verdict.certain else '?'} {verdict.score:.2f}" if verdict else "",
+            verdict=_revision_verdict(event),
             changes=list(event.changes),
         )
         before = held
+
+
+def _revision_verdict(event: BurstResolved) -> str:
+    verdict = event.verdict
+    if event.category is not None:
+        return describe_verdict(event)
+    return f"{verdict.label}{'' if verdict.certain else '?'} {verdict.score:.2f}" if verdict else ""

@@ -7,11 +7,32 @@ from typing import Any
 from uncia.dashboard.contact_sheet.results import ResultSet
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.rendering import render_page
-from uncia.dashboard.page_parts.thumbnails import LoadThumbnail, Thumbnail
-from uncia.events import BurstFrame, BurstResolved
+from uncia.dashboard.page_parts.thumbnails import LoadCrop, LoadThumbnail, Thumbnail
+from uncia.dashboard.page_parts.verdict_text import (
+    describe_evidence,
+    describe_frame,
+    describe_taxon,
+    describe_verdict,
+    verdict_taxon,
+)
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, CropPublished
+from uncia.events.values import Box
 
 FRAMES_SHOWN = 24
 _BURSTS_SHOWN = 150
+
+
+@dataclass(frozen=True)
+class ContactSheetBox:
+    """A box over a picture. Lengths are in per cent of the picture."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    kind: str
+    """`verdict` (where its class scored best), or the category of a detection; `static` is added to the latter."""
+    title: str
 
 
 @dataclass(frozen=True)
@@ -24,8 +45,7 @@ class ContactSheetFrame:
     caption: str
     note: str
     deciding: bool
-    box: dict[str, float] | None
-    """`left`, `top`, `width`, `height` in per cent of the picture."""
+    boxes: tuple[ContactSheetBox, ...]
 
 
 @dataclass(frozen=True)
@@ -44,16 +64,29 @@ class ContactSheetBurst:
     frames: tuple[ContactSheetFrame, ...]
     hidden: int
     """Frames that are not shown."""
+    crop: str | None = None
+    """The best crop as a data URL."""
 
 
-def render(results: ResultSet, load: LoadThumbnail, *, title: str, summary: dict[str, Any]) -> str:
+def _no_crop(crop: CropPublished) -> Thumbnail:
+    return Thumbnail(None, "not loaded")
+
+
+def render(
+    results: ResultSet,
+    load: LoadThumbnail,
+    *,
+    title: str,
+    summary: dict[str, Any],
+    load_crop: LoadCrop = _no_crop,
+) -> str:
     """The page as HTML. `summary` is shown at the top, in its order."""
     bursts = results.current_bursts()
     return render_page(
         Path(__file__).parent,
         title=title,
         summary=summary,
-        bursts=[burst_view(burst, results, load) for burst in bursts[:_BURSTS_SHOWN]],
+        bursts=[burst_view(burst, results, load, load_crop) for burst in bursts[:_BURSTS_SHOWN]],
         bursts_left_out=max(0, len(bursts) - _BURSTS_SHOWN),
         rejected=sorted(results.rejected.values(), key=lambda file: file.key),
         dead=results.dead,
@@ -61,11 +94,17 @@ def render(results: ResultSet, load: LoadThumbnail, *, title: str, summary: dict
     )
 
 
-def burst_view(burst: BurstResolved, results: ResultSet, load: LoadThumbnail) -> ContactSheetBurst:
+def burst_view(
+    burst: BurstResolved, results: ResultSet, load: LoadThumbnail, load_crop: LoadCrop = _no_crop
+) -> ContactSheetBurst:
     """Lay out one burst with at most `FRAMES_SHOWN` pictures: deciding frames, and others at even distances."""
     shown = _select_frames(burst.frames)
     verdict = burst.verdict
-    if verdict is None:
+    if burst.category is not None:
+        name, tone, score = describe_verdict(burst), _tone(burst), describe_evidence(burst)
+        taxon = verdict_taxon(burst)
+        explanation = taxon.taxon if taxon else ""
+    elif verdict is None:
         name, tone, score, explanation = "Nothing could be read", "unread", "", "no frame of this burst is readable"
     elif verdict.focus:
         name, tone, score = verdict.label, "focus", f"{verdict.score:.2f}"
@@ -82,10 +121,34 @@ def burst_view(burst: BurstResolved, results: ResultSet, load: LoadThumbnail) ->
         camera=burst.camera,
         when=_time_span(burst),
         facts=_facts(burst, results),
-        others=tuple(f"{other.label} {other.score:.2f}" for other in burst.taxa[1:4]),
+        others=_others(burst),
         frames=tuple(_frame_view(burst.camera, frame, load) for frame in shown),
         hidden=burst.frame_count - len(shown),
+        crop=_crop(burst, results, load_crop),
     )
+
+
+def _tone(burst: BurstResolved) -> str:
+    """The colour of a burst with a category: gold for a focus taxon, blue where the taxon is uncertain."""
+    if burst.category is BurstCategory.BLANK:
+        return "blank"
+    taxon = verdict_taxon(burst)
+    if taxon is None or (taxon.certain and not taxon.focus):
+        return "certain"
+    return "focus" if taxon.focus else "unsure"
+
+
+def _others(burst: BurstResolved) -> tuple[str, ...]:
+    if burst.category is None:
+        return tuple(f"{other.label} {other.score:.2f}" for other in burst.taxa[1:4])
+    if burst.category is BurstCategory.BLANK:
+        return ()
+    return tuple(describe_taxon(other) for other in burst.taxa[1:4] if other.group == burst.category.value)
+
+
+def _crop(burst: BurstResolved, results: ResultSet, load: LoadCrop) -> str | None:
+    crop = results.published_crop(burst)
+    return load(crop).url if crop else None
 
 
 def _select_frames(frames: tuple[BurstFrame, ...]) -> list[BurstFrame]:
@@ -114,20 +177,17 @@ def _facts(burst: BurstResolved, results: ResultSet) -> tuple[str, ...]:
         str(burst.trigger) if burst.trigger != "unknown" else "",
         f"{burst.status}, revision {burst.revision}" + (f", closed by {burst.closed_by}" if burst.closed_by else ""),
         f"predicted within {max(delays):.1f} s" if delays else "",
+        "crops withheld: a person is in the burst" if burst.crops_withheld else "",
         f"rule {burst.rule}",
     ]
     return tuple(fact for fact in facts if fact)
 
 
 def _frame_view(camera: str, frame: BurstFrame, load: LoadThumbnail) -> ContactSheetFrame:
-    box = None
-    if frame.box is not None:
-        left, top, width, height = (round(100 * length, 2) for length in frame.box)
-        box = {"left": left, "top": top, "width": width, "height": height}
-    note = ""
+    note = describe_frame(frame)
     if frame.rejection is not None:
         note = frame.rejection.reason
-    elif frame.score is not None:
+    elif frame.score is not None and not note:
         note = f"{frame.score:.2f}"
     thumbnail = _thumbnail(camera, frame, load)
     return ContactSheetFrame(
@@ -136,8 +196,27 @@ def _frame_view(camera: str, frame: BurstFrame, load: LoadThumbnail) -> ContactS
         caption=f"{frame.captured_at:%H:%M:%S}" + (f" · {frame.sequence}" if frame.sequence else ""),
         note=note,
         deciding=frame.deciding,
-        box=box,
+        boxes=_boxes(frame),
     )
+
+
+def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
+    """The detections; in a frame that no detector looked at, where the verdict's class scored best."""
+    if frame.boxes is not None:
+        return tuple(
+            _percentages(
+                found.box,
+                found.category.value + (" static" if found.static else ""),
+                f"{found.category.value}, score {found.score:.2f}" + (", static" if found.static else ""),
+            )
+            for found in frame.boxes
+        )
+    return (_percentages(frame.box, "verdict", "the verdict's class"),) if frame.box is not None else ()
+
+
+def _percentages(box: Box, kind: str, title: str) -> ContactSheetBox:
+    left, top, width, height = (round(100 * share, 2) for share in box)
+    return ContactSheetBox(left, top, width, height, kind, title)
 
 
 def _thumbnail(camera: str, frame: BurstFrame, load: LoadThumbnail) -> Thumbnail:

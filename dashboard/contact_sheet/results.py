@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, CropPublished, ImagePredicted
 from uncia.events.dead_letter import DeadLetter
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, DEAD_LETTER, IMAGE_PREDICTED
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class ResultSet:
     dead: list[RejectedFile] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds from upload to prediction, by upload id."""
+    crops: dict[str, CropPublished] = field(default_factory=dict)
+    """The newest event of each crop, by crop id."""
     unreadable: int = 0
     """Messages that are not events, or of a later schema version."""
 
     @classmethod
     def of(cls, messages: Iterable[Message], settings: Settings) -> "ResultSet":
-        """Aggregate messages of the three topics in any order; unreadable ones are counted and skipped."""
+        """Aggregate messages of the result topics in any order; unreadable ones are counted and skipped."""
         results = cls()
         for message in messages:
             try:
@@ -58,6 +60,20 @@ class ResultSet:
             if known is None or burst.revision >= known.revision:
                 self.bursts[burst.burst_id] = burst
 
+        elif message.topic == CROP_PUBLISHED.full_name(settings) and message.value is not None:
+            crop = CropPublished.from_bytes(message.value)
+            known_crop = self.crops.get(crop.crop_id)
+            if known_crop is None or crop.published_at >= known_crop.published_at:
+                self.crops[crop.crop_id] = crop
+
+    def published_crop(self, burst: BurstResolved) -> CropPublished | None:
+        """The burst's best crop, while it is in the store."""
+        best = burst.best_crop
+        if best is None or burst.crops_withheld:
+            return None
+        fitting = (crop for crop in self.crops.values() if crop.image_id == best.image_id and crop.box == best.box)
+        return next((crop for crop in fitting if crop.withdrawn is None), None)
+
     def _add_prediction(self, event: ImagePredicted) -> None:
         self.seconds.setdefault(event.upload_id, (event.predicted_at - event.uploaded_at).total_seconds())
         if event.prediction is not None:
@@ -68,9 +84,15 @@ class ResultSet:
             )
 
     def current_bursts(self) -> list[BurstResolved]:
-        """The bursts that are not superseded: focus taxa first, then by camera and time."""
+        """The bursts that are not superseded: focus taxa first, blanks last, then by camera and time."""
         bursts = [burst for burst in self.bursts.values() if burst.status is not BurstStatus.SUPERSEDED]
         return sorted(
             bursts,
-            key=lambda b: (not (b.verdict and b.verdict.focus), b.verdict is None, b.camera, b.started_at),
+            key=lambda b: (
+                not (b.verdict and b.verdict.focus and b.category is not BurstCategory.BLANK),
+                b.category is BurstCategory.BLANK,
+                b.verdict is None and b.category is None,
+                b.camera,
+                b.started_at,
+            ),
         )

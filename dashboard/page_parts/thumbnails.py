@@ -1,6 +1,7 @@
 """Thumbnails as data URLs: always of the content that a verdict is about, never of content that replaced it."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from PIL import Image
 from uncia import ids
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.errors import PermanentError, RejectedImage, UnciaError
+from uncia.events import CropPublished
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import decode_frame
 from uncia.imaging.jpeg_header import read_jpeg_header
@@ -36,6 +38,7 @@ class Thumbnail:
 
 
 LoadThumbnail = Callable[[AssessedContent], Thumbnail]
+LoadCrop = Callable[[CropPublished], Thumbnail]
 
 
 def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
@@ -64,6 +67,25 @@ def thumbnails_from_store(settings: Settings) -> LoadThumbnail:
         max_bytes=settings.max_object_mb * 1_048_576,
         max_pixels=settings.max_megapixels * 1_000_000,
     )
+
+
+def crops_from_store(settings: Settings) -> LoadCrop:
+    """Loads published crops from the object store of these settings, by their content hash."""
+    store = ObjectStore(settings)
+
+    def load(crop: CropPublished) -> Thumbnail:
+        try:
+            content = store.read(crop.bucket, crop.key, max_bytes=settings.max_object_mb * 1_048_576)
+        except ObjectMissing:
+            return Thumbnail(None, GONE)
+        except PermanentError:
+            return Thumbnail(None, UNREADABLE)
+        if hashlib.sha256(content.data).hexdigest() != crop.sha256:
+            return Thumbnail(None, REPLACED)
+        url = thumbnail_url(content.data)
+        return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)
+
+    return load
 
 
 class ThumbnailLoader:

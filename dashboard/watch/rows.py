@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from uncia.events import BurstResolved, BurstStatus
+from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_verdict, verdict_taxon
+from uncia.events import BurstCategory, BurstResolved, BurstStatus
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ def to_row(burst: BurstResolved) -> VerdictRow:
         started=f"{burst.started_at:%Y-%m-%d %H:%M:%S}",
         camera=burst.camera,
         frames=_frames(burst),
-        verdict=_verdict(burst),
-        score=f"{burst.verdict.score:.2f}" if burst.verdict else "",
+        verdict=describe_verdict(burst),
+        score=describe_evidence(burst),
         status=_status(burst),
         style=_style(burst),
     )
@@ -48,14 +49,6 @@ def _frames(burst: BurstResolved) -> str:
     return count + (f" ({burst.unreadable} unreadable)" if burst.unreadable else "")
 
 
-def _verdict(burst: BurstResolved) -> str:
-    if burst.status is BurstStatus.SUPERSEDED:
-        return f"superseded by {burst.superseded_by}" if burst.superseded_by else "withdrawn"
-    if burst.verdict is None:
-        return "nothing could be read"
-    return burst.verdict.label if burst.verdict.certain else f"{burst.verdict.label}?"
-
-
 def _status(burst: BurstResolved) -> str:
     closed = f" by {burst.closed_by}" if burst.closed_by else ""
     return f"{burst.status}{closed}, revision {burst.revision}"
@@ -68,4 +61,8 @@ def _style(burst: BurstResolved) -> str:
         return "bold bright_yellow"
     if burst.status is BurstStatus.PROVISIONAL:
         return "dim"
+    if burst.category is BurstCategory.BLANK:
+        return "dim"
+    if burst.category is not None and verdict_taxon(burst) is None:
+        return ""
     return "" if burst.verdict and burst.verdict.certain else "cyan"

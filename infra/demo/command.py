@@ -68,7 +68,7 @@ def demo(
     for kind, names in ledger.unaccounted().items():
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
-    console.print(f"Report: {folder / 'report.html'}")
+    console.print(f"Report: {folder / 'report.html'}; the last event of every burst: {folder / 'bursts.jsonl'}")
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
@@ -176,6 +176,7 @@ def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> 
     summary = {**ledger.summary(), "seconds": round(time.monotonic() - began, 1)}
     path = folder / "summary.json"
     path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (folder / "bursts.jsonl").write_text(ledger.burst_lines(), encoding="utf-8")
     report = ChildProcess(
         uncia("report", "--output", str(folder / "report.html"), "--title", "Uncia demo", "--summary", str(path)),
         stack.environment(),

@@ -71,6 +71,12 @@ class Ledger:
         with self._lock:
             return self.expected <= self.confirmed_paths | self.duplicates
 
+    def burst_lines(self) -> str:
+        """The last event of every burst as JSON, one a line, in the order of camera and start."""
+        with self._lock:
+            bursts = sorted(self.bursts.values(), key=lambda burst: (burst.camera, burst.started_at, burst.burst_id))
+            return "".join(burst.to_bytes().decode() + "\n" for burst in bursts)
+
     def settled_bursts(self) -> list[BurstResolved]:
         """Bursts whose status is final or revised."""
         return [b for b in self.bursts.values() if b.status in (BurstStatus.FINAL, BurstStatus.REVISED)]

@@ -175,7 +175,7 @@ def _walk(count: int, infrared: bool, rng: random.Random) -> list[Pose]:
     """The animal's positions while it walks through the frame, from either side."""
     left = rng.random() < 0.5
     foot = rng.uniform(0.74, 0.90)
-    height = (foot - 0.3) * rng.uniform(0.62, 0.78)
+    height = (foot - 0.3) * rng.uniform(0.55, 0.68)
     start, end = rng.uniform(0.16, 0.30), rng.uniform(0.70, 0.84)
     poses = []
     for number in range(count):

@@ -24,6 +24,9 @@ class FusionRules:
 
     thresholds: Mapping[str, float] = field(default_factory=lambda: {"person": 0.6, "vehicle": 0.4})
     """The least score of a sure person or vehicle; other categories of the second detector are left out."""
+    unsupported: Mapping[str, float] = field(default_factory=lambda: {"person": 0.8, "vehicle": 0.5})
+    """The least score where the first detector found nothing at the same place. The first one also finds persons and
+    vehicles, so a person that it missed is doubtful: a genuine blank had one of 0.61 over the whole frame."""
     overlap: float = 0.4
     """Intersection over union from which two boxes show the same object."""
 
@@ -37,8 +40,8 @@ def merge_detectors(animals: bytes, others: bytes, rules: FusionRules | None = N
     """One graph with the input FRAME of both, and the outputs of a detector (see this package).
 
     A box of `animals` that overlaps a sure person or vehicle of `others` takes its category and the higher of both
-    scores; of several such boxes the best remains. Sure persons and vehicles that overlap no box of `animals` are
-    added. Raises `ValueError` where the frames or operator sets of the graphs differ.
+    scores; of several such boxes the best remains. Persons and vehicles that overlap no box of `animals` are added from
+    `unsupported` on. Raises `ValueError` where the frames or operator sets of the graphs differ.
     """
     rules = rules or FusionRules()
     first, second = (onnx.load_model_from_string(graph) for graph in (animals, others))
@@ -116,7 +119,11 @@ def _fusion(rules: FusionRules, inner: ModelProto) -> ModelProto:
     kept = _one_per_object(builder, scores, relabelled, matched)
     scores = builder.add("Where", kept, builder.add("Max", scores, best_match), builder.constant(0.0))
     unmatched = builder.add("Sub", builder.constant(1.0), builder.squeeze(builder.maximum_over(matches, 1), 1))
-    added = builder.add("Mul", sure_scores, unmatched)
+    alone = builder.constant([rules.unsupported.get(category, 2.0) for category in CATEGORIES])
+    certain = builder.cast(
+        builder.add("GreaterOrEqual", other_scores, builder.add("Gather", alone, other_categories)), FLOAT
+    )
+    added = builder.add("Mul", builder.add("Mul", sure_scores, certain), unmatched)
     all_scores = builder.add("Concat", scores, added, axis=1)
     is_number = builder.add("Equal", all_scores, all_scores)
     top, index = builder.best(builder.add("Where", is_number, all_scores, builder.constant(0.0)), BOXES_PER_FRAME)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from tests.unit.processors.bursts.builders import LOG, Camera, Photo, predicted
 from uncia.commands import bursts as bursts_command
 from uncia.dashboard.bursts.explain import explain_burst
+from uncia.events import BurstCategory, DetectionCategory, FrameBox
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
@@ -91,3 +92,22 @@ def test_bursts_are_listed_with_their_event(monkeypatch: pytest.MonkeyPatch) -> 
     burst_id, result = run(monkeypatch, "list", "--json")
     assert f'"burst_id": "{burst_id}"' in result.output
     assert '"independent": true' in result.output
+
+
+def test_the_explanation_names_category_detections_and_the_best_crop() -> None:
+    event = played().events[-1]
+    box = FrameBox(category=DetectionCategory.ANIMAL, score=0.8, box=(0.1, 0.2, 0.3, 0.4), static=True)
+    frame = event.frames[0].model_copy(
+        update={"category": BurstCategory.ANIMAL, "animal_probability": 0.97, "boxes": (box,)}
+    )
+    changes = {"category": BurstCategory.BLANK, "animal_probability": 0.02, "crops_withheld": True}
+    shown = event.model_copy(update={"frames": (frame, *event.frames[1:]), **changes})
+    found = explain_burst([shown], {})
+    assert (found.verdict, found.category, found.best_crop) == (
+        "blank 98 %",
+        "blank",
+        "withheld, a person is in the burst",
+    )
+    assert found.revisions[0].verdict == "blank 98 %"
+    assert found.frames[0].shows == "animal 97 %"
+    assert found.frames[0].boxes == ["animal score 0.80 at 0.10 0.20 0.30 0.40 (static)"]

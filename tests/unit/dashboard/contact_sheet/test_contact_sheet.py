@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, burst_view, render
+from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, ContactSheetBurst, burst_view, render
 from uncia.dashboard.contact_sheet.results import RejectedFile, ResultSet
 from uncia.dashboard.page_parts.thumbnails import Thumbnail, thumbnail_url
-from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict, Trigger
+from uncia.events import (
+    BurstCategory,
+    BurstFrame,
+    BurstResolved,
+    BurstStatus,
+    CropPublished,
+    CropReference,
+    DetectionCategory,
+    FrameBox,
+    TaxonVerdict,
+    Trigger,
+)
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -101,3 +112,64 @@ def test_a_thumbnail_has_no_exif() -> None:
 @pytest.mark.parametrize("data", [b"", b"text", jpeg()[:300]])
 def test_bytes_that_are_not_a_photograph_give_no_thumbnail(data: bytes) -> None:
     assert thumbnail_url(data) is None
+
+
+def detected(**changes: object) -> BurstResolved:
+    boxes = (
+        FrameBox(category=DetectionCategory.ANIMAL, score=0.8, box=(0.1, 0.2, 0.3, 0.4)),
+        FrameBox(category=DetectionCategory.ANIMAL, score=0.5, box=(0.6, 0.6, 0.1, 0.1), static=True),
+    )
+    frames = tuple(
+        one.model_copy(update={"boxes": boxes, "category": BurstCategory.ANIMAL, "animal_probability": 0.97})
+        for one in burst().frames
+    )
+    best = CropReference(image_id="img-1", box=(0.1, 0.2, 0.3, 0.4), category=DetectionCategory.ANIMAL, score=0.8)
+    values = {
+        "frames": frames, "category": BurstCategory.ANIMAL, "animal_probability": 0.97, "count": 2, "best_crop": best,
+    }  # fmt: skip
+    return burst().model_copy(update=values | changes)
+
+
+def crop(**changes: object) -> CropPublished:
+    values = {
+        "crop_id": "crp-1", "burst_id": "bst-1", "image_id": "img-1", "station": "s", "camera": "s/c", "bucket": "b",
+        "key": "crops/1.jpg", "sha256": "0", "box": (0.1, 0.2, 0.3, 0.4), "crop_box": (0.05, 0.15, 0.4, 0.5),
+        "category": DetectionCategory.ANIMAL, "score": 0.8, "captured_at": datetime(2026, 5, 1, 4), "published_at": NOW,
+    }  # fmt: skip
+    return CropPublished.model_validate(values | changes)
+
+
+def view(shown: BurstResolved, *crops: CropPublished) -> ContactSheetBurst:
+    results = ResultSet(bursts={"bst-1": shown}, crops={one.crop_id: one for one in crops})
+    return burst_view(shown, results, lambda _: Thumbnail("data:,"), lambda _: Thumbnail("data:crop"))
+
+
+def test_detections_are_drawn_and_static_ones_are_marked() -> None:
+    boxes = view(detected()).frames[0].boxes
+    assert [(box.left, box.width, box.kind) for box in boxes] == [(10, 30, "animal"), (60, 10, "animal static")]
+    assert 'class="box animal static"' in page(ResultSet(bursts={"bst-1": detected()}))
+
+
+def test_a_burst_with_a_category_is_named_by_it() -> None:
+    shown = view(detected())
+    assert (shown.verdict, shown.frames[0].note) == ("animal, 2 seen, snow leopard", "animal 97 %")
+    blank = view(detected(category=BurstCategory.BLANK, animal_probability=0.02, count=None, best_crop=None))
+    assert (blank.verdict, blank.score, blank.tone, blank.others) == ("blank 98 %", "", "blank", ())
+
+
+def test_the_best_crop_is_shown_while_it_is_published() -> None:
+    assert view(detected(), crop()).crop == "data:crop"
+    assert view(detected()).crop is None
+    assert view(detected(), crop(withdrawn="person-in-burst", sha256=None)).crop is None
+    assert view(detected(crops_withheld=True), crop()).crop is None
+    assert view(detected(), crop(box=(0.6, 0.6, 0.1, 0.1))).crop is None
+
+
+def test_events_without_detections_keep_the_box_of_the_verdict() -> None:
+    assert [box.kind for box in view(burst()).frames[0].boxes] == ["verdict"]
+
+
+def test_blank_bursts_come_last_whatever_their_best_class_is() -> None:
+    blank = detected(category=BurstCategory.BLANK)
+    bursts = {"bst-1": blank, "bst-2": detected(burst_id="bst-2", started_at=datetime(2026, 5, 1, 5))}
+    assert [shown.burst_id for shown in ResultSet(bursts=bursts).current_bursts()] == ["bst-2", "bst-1"]

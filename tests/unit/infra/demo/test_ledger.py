@@ -128,3 +128,12 @@ def test_an_older_revision_is_ignored() -> None:
 def test_the_closing_line_has_the_documented_names() -> None:
     line = closing_line(complete_ledger("1.jpg").summary())
     assert line == "uploaded=1 predicted=1 rejected=0 bursts=1 unaccounted=0 images_per_s=5.0 p50_ms=200 p95_ms=200"
+
+
+def test_the_last_event_of_every_burst_is_one_line() -> None:
+    ledger = Ledger()
+    ledger.record_burst(burst("a"))
+    ledger.record_burst(burst("a", "b", status=BurstStatus.REVISED, revision=2))
+    lines = ledger.burst_lines().splitlines()
+    assert [BurstResolved.from_bytes(line.encode()).revision for line in lines] == [2]
+    assert ledger.burst_lines().endswith("\n")

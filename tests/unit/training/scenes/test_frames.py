@@ -6,7 +6,6 @@ import pytest
 from uncia.training.scenes.cut_outs import load_cut_outs
 from uncia.training.scenes.frames import FrameRenderer
 from uncia.training.scenes.plan import Burst, CompositeRecipe, plan
-from uncia.training.scenes.walking_cat import walking_cat
 
 RECIPE = CompositeRecipe(bursts=6, cameras=2, width=96, height=72, classes=("cat",), frames=(2, 2))
 CAT = load_cut_outs(("cat",), stamps=None).by_label["cat"][0]
@@ -31,10 +30,3 @@ def test_cameras_have_different_scenes() -> None:
     renderer = FrameRenderer(96, 72, 1)
     images = [np.asarray(renderer.render(burst, 0, None, None)[0], float) for burst in (one, other)]
     assert np.abs(images[0] - images[1]).mean() > 1
-
-
-def test_eyeshine_brightens_the_walking_cat_and_nothing_else() -> None:
-    plain, shining = walking_cat().pixels, walking_cat(eyeshine=True).pixels
-    brighter = (shining[..., :3] - plain[..., :3]).max(axis=2) > 0.05
-    assert 0 < brighter.mean() < 0.01
-    assert np.array_equal(plain[..., 3], shining[..., 3])
