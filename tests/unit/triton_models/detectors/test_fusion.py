@@ -106,3 +106,10 @@ def test_graphs_of_other_sizes_or_operator_sets_are_refused() -> None:
         merge_detectors(graph, constant_detector([], width=16))
     with pytest.raises(ValueError, match="operator sets, 17 and 18"):
         merge_detectors(graph, constant_detector([], opset=18))
+
+
+@pytest.mark.parametrize(
+    ("category", "score", "added"), [(PERSON, 0.79, False), (PERSON, 0.81, True), (VEHICLE, 0.49, False)]
+)
+def test_what_the_animal_detector_does_not_see_needs_a_higher_score(category: int, score: float, added: bool) -> None:
+    assert fused([], [(category, score, THERE)]) == ([(category, score, THERE)] if added else [])
