@@ -237,10 +237,11 @@ class Settings(BaseSettings):
         description="calibrated probability from which `animal` and `blank` are called certain",
     )
     taxon_threshold: float = Field(
-        default=0.65,
+        default=0.75,
         gt=0,
         le=1,
-        description="summed class score from which a burst is called a taxon: the lowest rank that reaches it",
+        description="summed class score, given an animal, from which a burst is called a taxon: the lowest rank that "
+        "reaches it",
     )
     taxonomy_file: Path | None = Field(
         default=None, description="table of further taxa (taxon, rank, parent, label), see docs/ecologist.md"

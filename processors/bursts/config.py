@@ -65,7 +65,7 @@ class CategoryConfig:
     """Detector scores; not calibrated."""
     certain_probability: float = 0.9
     """Calibrated probability from which "animal" and "blank" are certain."""
-    taxon_threshold: float = 0.65
+    taxon_threshold: float = 0.75
     static_iou: float = 0.9
     static_hits: int = 20
     withhold_crops: bool = True

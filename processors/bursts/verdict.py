@@ -49,7 +49,7 @@ from uncia.events.values import Box
 from uncia.processors.bursts.categories import CategoryEvaluation, evaluate_categories
 from uncia.processors.bursts.class_names import ClassName, ClassNameLookup
 from uncia.processors.bursts.config import BurstConfig
-from uncia.processors.bursts.crop_taxa import CropTaxa, evaluate_crops
+from uncia.processors.bursts.crop_taxa import CropClasses, CropTaxa, evaluate_crops
 from uncia.processors.bursts.ensemble import LOG_ODDS, RULES, Ensemble, maximum
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.grouping import join_reasons
@@ -129,6 +129,7 @@ class VerdictBuilder:
         self._ensemble = ensemble or RULES[config.ensemble]
         self._sources = sources or VerdictSources()
         self._animals: dict[str, NDArray[np.bool_]] = {}
+        self._crop_classes = CropClasses(class_names, self._sources.taxonomy)
 
     def resolved_event(
         self, camera: str, burst: Burst, status: BurstStatus, static: Sequence[Box] = ()
@@ -267,7 +268,9 @@ class VerdictBuilder:
                 and (best := category.frames[frame.image_id].best) is not None
             ]
             absent = frozenset(taxon.taxon for taxon in species if not taxon.certain)
-            crops = evaluate_crops(shown, taxonomy, config.taxon_threshold, allowed, self._class_names, absent)
+            crops = evaluate_crops(
+                shown, taxonomy, config.taxon_threshold, allowed, self._class_names, self._crop_classes, absent
+            )
         others = [verdict for kind in _ORDER if kind in category.found for verdict in [self._of(kind, category, crops)]]
         if present:
             others = [verdict for verdict in others if verdict.group != "animal"]

@@ -200,7 +200,7 @@ def frame_record(photo: Photo) -> FrameRecord:
 
 def class_names(label_set: str, index: int) -> ClassName | None:
     """The class names of the test's label set."""
-    if not label_set.startswith("test@"):
+    if not label_set.startswith("test@") or index >= len(NAMES):
         return None
     return ClassName(NAMES[index], f"{NAMES[index]} taxon", GROUPS[index])
 
