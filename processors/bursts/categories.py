@@ -35,8 +35,8 @@ WITHIN = 0.8
 """A box of which so much lies within another is part of that individual: detectors box heads and halves."""
 
 COUNT_SCORE = 0.4
-"""Detector score from which a further animal box counts as an individual. Chosen on 65 sequences (Missouri Camera Traps,
-three frames of each, nearly all with one animal): 3 % were counted too high and 9 % too low; at 0.2, 14 % and 3 %."""
+"""Detector score from which a further animal box counts as an individual. Chosen on 65 sequences, Missouri Camera Traps
+(three frames of each, nearly all with one animal): 3 % were counted too high and 9 % too low; at 0.2, 14 % and 3 %."""
 
 
 @dataclass(frozen=True)
