@@ -10,7 +10,13 @@ from tests.paths import ROOT
 
 EXTRAS = ("processors", "models", "dashboard", "local")
 
-DECODING = ("uncia.imaging.frames", "uncia.imaging.jpeg_decoder")
+DECODING = (
+    "uncia.camtrap.presence",
+    "uncia.imaging.crops",
+    "uncia.imaging.frames",
+    "uncia.imaging.jpeg_decoder",
+    "uncia.imaging.luminance",
+)
 TRITON = (
     "uncia.serving.detector_client",
     "uncia.serving.frame_requests",
