@@ -23,8 +23,11 @@ def presence(
     ],
     out: Annotated[Path, typer.Option(help="File of the weights.")] = Path("presence.json"),
     detector: Annotated[
-        Path, typer.Option(help="The detector: an ONNX file, its folder, or the model's folder in the repository.")
+        Path, typer.Option(help="The detector: its package, or the model's folder in the repository.")
     ] = _DETECTOR,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the evidence of each photograph for the next time.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the weights, part of their id.")] = "presence",
     kind: Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
@@ -36,7 +39,7 @@ def presence(
     """
     from uncia.commands.training_runs import progress_bars
     from uncia.training.datasets.reading import read_dataset
-    from uncia.training.presence.evidence import collect_evidence, open_detector
+    from uncia.training.presence.evidence import EvidenceCache, collect_evidence, open_detector
     from uncia.training.presence.recipe import train_presence
 
     if not out.parent.is_dir():
@@ -44,7 +47,9 @@ def presence(
     with progress_bars(shown=not as_json) as progress:
         opened = open_detector(detector)
         datasets = [read_dataset(source, kind) for source in sources]
-        bursts, unreadable = collect_evidence(datasets, _names(sources), opened, progress)
+        bursts, unreadable = collect_evidence(
+            datasets, _names(sources), opened, progress, EvidenceCache(cache) if cache else None
+        )
         trained = train_presence(bursts, name, seed=seed)
     write_durably(out, trained.model.model_dump_json(indent=1) + "\n")
     if as_json:
@@ -59,8 +64,9 @@ def presence(
 
 
 def _names(sources: list[Path]) -> list[str]:
-    """A name for each source, unique also where two folders have the same name."""
-    names = [source.resolve().stem for source in sources]
+    """A name for each source, unique also where two have the same name; a file's is that of its folder."""
+    places = [source.resolve() for source in sources]
+    names = [place.parent.name if place.is_file() else place.name for place in places]
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
