@@ -54,13 +54,19 @@ def presence(
     write_durably(out, trained.model.model_dump_json(indent=1) + "\n")
     if as_json:
         figures = {dataset: own.as_dict() for dataset, own in trained.by_dataset.items()}
-        result = {"file": str(out), "id": trained.model.id, "left_out": trained.left_out, "figures": figures}
+        result = {
+            "file": str(out),
+            "id": trained.model.id,
+            "left_out": trained.left_out,
+            "figures": figures,
+            "threshold": trained.model.threshold,
+        }
         echo_json({**result, "warnings": list(trained.warnings), "unreadable": len(unreadable)})
         return
     _print(trained)
     if unreadable:
         echo(f"{len(unreadable)} files could not be read, for example {next(iter(unreadable))}")
-    echo(f"{trained.model.id}: {out}")
+    echo(f"{trained.model.id}: {out}, threshold {trained.model.threshold:g}")
 
 
 def _names(sources: list[Path]) -> list[str]:
@@ -71,7 +77,9 @@ def _names(sources: list[Path]) -> list[str]:
 
 
 def _print(trained: "TrainedPresence") -> None:
-    table = Table("data set", "frames", "bursts", "AUC, frames", "AUC, bursts", "box right", "false alarms / 1,000")
+    table = Table(
+        "data set", "frames", "bursts", "AUC, frames", "AUC, bursts", "box right", "animals", "false alarms / 1,000"
+    )
     for dataset, own in trained.by_dataset.items():
         false = own.burst_false_alarms
         table.add_row(
@@ -81,6 +89,7 @@ def _print(trained: "TrainedPresence") -> None:
             _cell(own.frame_auc),
             _cell(own.burst_auc),
             _cell(own.right_boxes),
+            _cell(own.burst_recall),
             "-" if false is None else f"{1000 * false.value:.0f}",
         )
     plain_console().print(table)
