@@ -22,7 +22,11 @@ KINDS = (2, 0, 0, 0, 0)
 def write_detector(folder: Path, *, scores: tuple[float, ...] | None = None) -> Path:
     """A package whose second box, an animal, scores as bright as the frame is, 0 to 1, unless `scores` are given."""
     folder.mkdir(parents=True)
-    fixed = np.array([0.9, 0.0, 0.5, 0.03, 0.019], dtype=np.float32) if scores is None else np.float32(scores)
+    fixed = (
+        np.array([0.9, 0.0, 0.5, 0.03, 0.019], dtype=np.float32)
+        if scores is None
+        else np.array(scores, dtype=np.float32)
+    )
     bright = np.array([0, 0 if scores is not None else 1 / 255, 0, 0, 0], dtype=np.float32)
     weights = {
         "fixed": fixed[None],
