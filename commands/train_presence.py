@@ -23,8 +23,11 @@ def presence(
     ],
     out: Annotated[Path, typer.Option(help="File of the weights.")] = Path("presence.json"),
     detector: Annotated[
-        Path, typer.Option(help="The detector: an ONNX file, its folder, or the model's folder in the repository.")
+        Path, typer.Option(help="The detector: its package, or the model's folder in the repository.")
     ] = _DETECTOR,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the evidence of each photograph for the next time.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the weights, part of their id.")] = "presence",
     kind: Annotated[str, typer.Option(help="Format: auto, folders, camtrap-dp, coco or table.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
@@ -36,7 +39,7 @@ def presence(
     """
     from uncia.commands.training_runs import progress_bars
     from uncia.training.datasets.reading import read_dataset
-    from uncia.training.presence.evidence import collect_evidence, open_detector
+    from uncia.training.presence.evidence import EvidenceCache, collect_evidence, open_detector
     from uncia.training.presence.recipe import train_presence
 
     if not out.parent.is_dir():
@@ -44,28 +47,39 @@ def presence(
     with progress_bars(shown=not as_json) as progress:
         opened = open_detector(detector)
         datasets = [read_dataset(source, kind) for source in sources]
-        bursts, unreadable = collect_evidence(datasets, _names(sources), opened, progress)
+        bursts, unreadable = collect_evidence(
+            datasets, _names(sources), opened, progress, EvidenceCache(cache) if cache else None
+        )
         trained = train_presence(bursts, name, seed=seed)
     write_durably(out, trained.model.model_dump_json(indent=1) + "\n")
     if as_json:
         figures = {dataset: own.as_dict() for dataset, own in trained.by_dataset.items()}
-        result = {"file": str(out), "id": trained.model.id, "left_out": trained.left_out, "figures": figures}
+        result = {
+            "file": str(out),
+            "id": trained.model.id,
+            "left_out": trained.left_out,
+            "figures": figures,
+            "threshold": trained.model.threshold,
+        }
         echo_json({**result, "warnings": list(trained.warnings), "unreadable": len(unreadable)})
         return
     _print(trained)
     if unreadable:
         echo(f"{len(unreadable)} files could not be read, for example {next(iter(unreadable))}")
-    echo(f"{trained.model.id}: {out}")
+    echo(f"{trained.model.id}: {out}, threshold {trained.model.threshold:g}")
 
 
 def _names(sources: list[Path]) -> list[str]:
-    """A name for each source, unique also where two folders have the same name."""
-    names = [source.resolve().stem for source in sources]
+    """A name for each source, unique also where two have the same name; a file's is that of its folder."""
+    places = [source.resolve() for source in sources]
+    names = [place.parent.name if place.is_file() else place.name for place in places]
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
 def _print(trained: "TrainedPresence") -> None:
-    table = Table("data set", "frames", "bursts", "AUC, frames", "AUC, bursts", "box right", "false alarms / 1,000")
+    table = Table(
+        "data set", "frames", "bursts", "AUC, frames", "AUC, bursts", "box right", "animals", "false alarms / 1,000"
+    )
     for dataset, own in trained.by_dataset.items():
         false = own.burst_false_alarms
         table.add_row(
@@ -75,6 +89,7 @@ def _print(trained: "TrainedPresence") -> None:
             _cell(own.frame_auc),
             _cell(own.burst_auc),
             _cell(own.right_boxes),
+            _cell(own.burst_recall),
             "-" if false is None else f"{1000 * false.value:.0f}",
         )
     plain_console().print(table)

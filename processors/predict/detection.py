@@ -22,6 +22,9 @@ CLASSIFIED_FROM = 0.2
 """Score from which more than the best animal is classified: each crop costs as much CPU as the photograph itself, and
 weaker boxes are mostly background (on 148 frames 0.82 crops a photograph instead of 1.08)."""
 
+BEST_CLASSIFIED_FROM = 0.05
+"""Score from which the best animal is classified; weaker boxes are evidence of presence only."""
+
 _BOX_DIGITS = 5
 """Of the shares in a box: a twentieth of a pixel of a photograph of 12 megapixels."""
 
@@ -41,6 +44,7 @@ class DetectionBuilder:
             "most": MAX_DETECTIONS,
             "classified": MAX_CLASSIFIED,
             "classified_from": CLASSIFIED_FROM,
+            "best_classified_from": BEST_CLASSIFIED_FROM,
         }
         self._settings = ids.settings_digest(json.dumps(shaped, sort_keys=True))
 
@@ -70,9 +74,13 @@ class DetectionBuilder:
 
 
 def boxes_to_classify(result: DetectionResult) -> list[int]:
-    """Indices into `result.detections` of the best animal, and of others from `CLASSIFIED_FROM` on: at most
-    `MAX_CLASSIFIED`."""
-    animals = [index for index, found in enumerate(result.detections) if found.category is DetectionCategory.ANIMAL]
+    """Indices into `result.detections` of the best animal from `BEST_CLASSIFIED_FROM` on, and of others from
+    `CLASSIFIED_FROM` on: at most `MAX_CLASSIFIED`."""
+    animals = [
+        index
+        for index, found in enumerate(result.detections)
+        if found.category is DetectionCategory.ANIMAL and found.score >= BEST_CLASSIFIED_FROM
+    ]
     strong = [index for index in animals[1:] if result.detections[index].score >= CLASSIFIED_FROM]
     return [*animals[:1], *strong][:MAX_CLASSIFIED]
 

@@ -67,12 +67,7 @@ def fit_presence(
 
     Deterministic. Raises `TrainingError` where animals or blanks are missing.
     """
-    frames = [
-        (replace(own.burst, frames=(frame,), animal=frame.animal), features)
-        for own in bursts
-        for frame, features in zip(own.burst.frames, own.single, strict=True)
-        if frame.animal is not None
-    ]
+    frames = _frames_as_bursts(bursts)
     single = _fit_weights(frames, settings)
     several = [(own.burst, own.still) for own in bursts if own.still is not None]
     known = [(own.burst, own.moving) for own in bursts if own.moving is not None]
@@ -121,6 +116,33 @@ def fit_logistic(
     return float(found.x[0]), np.asarray(found.x[1:], dtype=np.float64)
 
 
+def _frames_as_bursts(bursts: Sequence[PreparedBurst]) -> list[_Pair]:
+    """The frames whose own truth is known, as bursts; where no animal's is, all with the truth of their burst."""
+    known = any(frame.animal for own in bursts for frame in own.burst.frames)
+    return [
+        (replace(own.burst, frames=(replace(frame, animal=animal),), animal=animal), features)
+        for own in bursts
+        for frame, features in zip(own.burst.frames, own.single, strict=True)
+        if (animal := frame.animal if known or frame.animal is not None else own.burst.animal) is not None
+    ]
+
+
+def _with_frame_truth(pairs: Sequence[_Pair]) -> Sequence[_Pair]:
+    """The same, but where no animal frame's own truth is known, that of its burst stands for it."""
+    if any(frame.animal for burst, _ in pairs for frame in burst.frames):
+        return pairs
+
+    def labelled(burst: LabelledBurst) -> LabelledBurst:
+        return replace(
+            burst,
+            frames=tuple(
+                frame if frame.animal is not None else replace(frame, animal=burst.animal) for frame in burst.frames
+            ),
+        )
+
+    return [(labelled(burst), features) for burst, features in pairs]
+
+
 def _has_both(bursts: Sequence[_Pair]) -> bool:
     return {burst.animal for burst, _ in bursts} == {True, False}
 
@@ -128,6 +150,7 @@ def _has_both(bursts: Sequence[_Pair]) -> bool:
 def _fit_weights(pairs: Sequence[_Pair], settings: FitSettings) -> EvidenceWeights:
     if not _has_both(pairs):
         raise TrainingError("presence needs bursts with animals and blank ones")
+    pairs = _with_frame_truth(pairs)
     bursts, tables = [burst for burst, _ in pairs], [features for _, features in pairs]
     bias, weights = _fit_boxes(bursts, tables, settings)
     evidence = [frame_evidence(table, bias, weights) for table in tables]

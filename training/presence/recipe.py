@@ -1,6 +1,6 @@
 """Fit the fusion of presence on data sets, and report it on those that were left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +19,12 @@ from uncia.training.presence.evaluation import (
 from uncia.training.presence.fitting import DEFAULT_FIT, FitSettings, fit_presence
 from uncia.training.presence.labelled_bursts import LabelledBurst, PreparedBurst, blank_parts, prepare_bursts
 
-__all__ = ["TrainedPresence", "train_presence"]
+__all__ = ["FALSE_ALARMS", "TrainedPresence", "choose_threshold", "train_presence"]
+
+FALSE_ALARMS = 0.05
+"""Share of the blank bursts that may be called animal."""
+_LEAST_BLANKS = 20
+"""Blank bursts from which a threshold is chosen: of fewer, one would be 5 %."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,12 @@ def train_presence(
     settings: FitSettings = DEFAULT_FIT,
     seed: int = 0,
     resamples: int = 1000,
+    false_alarms: float = FALSE_ALARMS,
 ) -> TrainedPresence:
     """Fit on all bursts; the figures come from models that did not see the data set, or else the camera.
 
-    Raises `TrainingError` where animals or blanks are missing.
+    The threshold is the lowest at which these call at most `false_alarms` of all blank bursts an animal, and 0.5 where
+    there are too few. Raises `TrainingError` where animals or blanks are missing.
     """
     warnings: list[str] = []
     left_out = _left_out(bursts)
@@ -58,17 +65,37 @@ def train_presence(
         predictions = _by_dataset(leave_one_out(prepared, settings, by=left_out), prepared)
     if any(not burst.camera for burst in bursts):
         warnings.append("the camera of some bursts is unknown: their data set counted as one camera")
-    figures = {dataset: figures_of(own, seed=seed, resamples=resamples) for dataset, own in sorted(predictions.items())}
+    threshold = choose_threshold(predictions.values(), false_alarms) if left_out is not None else None
+    if threshold is None:
+        threshold = fitted.threshold
+        warnings.append(f"the threshold of {threshold:g} was not chosen on held-out data: these have too few blanks")
+    figures = {
+        dataset: figures_of(own, threshold=threshold, seed=seed, resamples=resamples)
+        for dataset, own in sorted(predictions.items())
+    }
     counts = [f"{dataset}: {own.bursts} bursts, {own.frames} frames" for dataset, own in figures.items()]
     described = fitted.model_copy(
         update={
             "learnt_on": "; ".join(counts),
+            "threshold": threshold,
             "learnt_at": datetime.now(UTC).strftime("%Y-%m-%d"),
             "split_by_camera": left_out is not None,
             "figures": {dataset: _short(own) for dataset, own in figures.items()},
         }
     )
     return TrainedPresence(described, left_out, figures, tuple(warnings))
+
+
+def choose_threshold(predictions: Iterable[PresencePredictions], false_alarms: float = FALSE_ALARMS) -> float | None:
+    """The lowest threshold, in hundredths, at which at most a share of all blank bursts is called an animal.
+
+    None with fewer than 20 blank bursts.
+    """
+    blanks = np.concatenate([own.burst_scores[~own.burst_truth] for own in predictions])
+    if len(blanks) < _LEAST_BLANKS:
+        return None
+    hundredths = (step / 100 for step in range(1, 99))
+    return next((threshold for threshold in hundredths if (blanks >= threshold).mean() <= false_alarms), 0.99)
 
 
 def _left_out(bursts: Sequence[LabelledBurst]) -> Group | None:

@@ -3,7 +3,7 @@
 kind = "detector"
 name = "animal_detector"          the model's name in the repository
 categories = ["animal", "person", "vehicle"]   the network's classes in order; "" for a class that is left out
-threshold = 0.05                  boxes with a lower score are no detections
+threshold = 0.02                  boxes with a lower score are no detections
 source = "where it comes from"    with licence, trained_on and notes: shown on its card
 
 [frame]                           the frame that clients send
@@ -111,7 +111,7 @@ class DetectorDescription(StrictModel):
     kind: Literal["detector"]
     name: str
     categories: tuple[str, ...] = Field(min_length=1, max_length=1000)
-    threshold: FiniteFloat = Field(default=0.05, gt=0, lt=1)
+    threshold: FiniteFloat = Field(default=0.02, gt=0, lt=1)
     frame: DetectorFrame = DetectorFrame()
     input: DetectorInput
     output: DetectorOutput

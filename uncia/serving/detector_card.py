@@ -54,7 +54,7 @@ class DetectorCard(BaseCard):
     )
     categories: tuple[DetectionCategory, ...] = Field(min_length=1)
     max_boxes: int = Field(default=32, ge=1, description="boxes per frame")
-    threshold: float = Field(default=0.05, gt=0, lt=1, description="boxes with a lower score are not reported")
+    threshold: float = Field(default=0.02, gt=0, lt=1, description="boxes with a lower score are not reported")
     max_batch: int = Field(default=8, ge=1)
     self_test: DetectorSelfTest
     trained_on: str = Field(default="", description="the data that the weights were learnt from")

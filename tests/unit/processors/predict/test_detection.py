@@ -89,3 +89,9 @@ def test_weak_boxes_are_classified_only_where_they_are_the_best() -> None:
     assert boxes_to_classify(build((BOX, 0.06, 0), (BOX, 0.05, 0))) == [0]
     assert boxes_to_classify(build((BOX, 0.9, 0), (BOX, 0.1, 0), (BOX, 0.5, 0))) == [0, 1]
     assert boxes_to_classify(build((BOX, 0.9, 1))) == []
+
+
+def test_boxes_that_are_only_evidence_of_presence_are_published_and_not_classified() -> None:
+    result = build((BOX, 0.049, 0), (BOX, 0.02, 0), threshold=0.02)
+    assert len(result.detections) == 2
+    assert boxes_to_classify(result) == []

@@ -1,14 +1,22 @@
 """Fitting presence: on synthetic bursts whose animals move and whose stones do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from uncia.camtrap.presence import FrameEvidence
 from uncia.training import TrainingError
-from uncia.training.presence.evaluation import area_under_curve, detector_alone, figures_of, predict_presence
+from uncia.training.presence.evaluation import (
+    PresencePredictions,
+    area_under_curve,
+    detector_alone,
+    figures_of,
+    predict_presence,
+)
 from uncia.training.presence.fitting import fit_presence
 from uncia.training.presence.labelled_bursts import LabelledBurst, LabelledFrame, blank_parts, prepare_bursts
-from uncia.training.presence.recipe import train_presence
+from uncia.training.presence.recipe import choose_threshold, train_presence
 
 
 def burst(number: int, animal: bool, dataset: str = "one") -> LabelledBurst:
@@ -90,3 +98,32 @@ def test_blank_frames_of_an_animals_burst_become_a_blank_burst() -> None:
 @pytest.mark.parametrize(("scores", "expected"), [([0.1, 0.9], 1.0), ([0.9, 0.1], 0.0), ([0.5, 0.5], 0.5)])
 def test_the_area_under_the_curve_counts_pairs(scores: list[float], expected: float) -> None:
     assert area_under_curve(np.column_stack([[0, 1], scores])) == expected
+
+
+def predictions(blanks: list[float], animals: list[float]) -> PresencePredictions:
+    truth = np.array([False] * len(blanks) + [True] * len(animals))
+    scores = np.array([*blanks, *animals])
+    names = np.array([str(number) for number in range(len(truth))])
+    none = np.zeros(0, dtype=bool)
+    return PresencePredictions(truth, scores, names, truth, scores, names, none, none.astype(np.str_))
+
+
+def test_the_threshold_is_the_lowest_that_calls_few_blanks_animals() -> None:
+    blanks = [number / 100 for number in range(40)]
+    assert choose_threshold([predictions(blanks[:20], [0.9]), predictions(blanks[20:], [])], 0.05) == 0.38
+    assert choose_threshold([predictions(blanks, [])], 0.0) == 0.4
+    assert choose_threshold([predictions([1.0] * 40, [])]) == 0.99
+
+
+def test_no_threshold_is_chosen_on_few_blanks() -> None:
+    assert choose_threshold([predictions([0.1] * 19, [0.9] * 100)]) is None
+
+
+def test_bursts_without_labels_of_their_frames_are_learnt_from_as_a_whole() -> None:
+    def whole(one: LabelledBurst) -> LabelledBurst:
+        return replace(one, frames=tuple(replace(frame, animal=None, true_boxes=None) for frame in one.frames))
+
+    model = fit_presence(prepare_bursts(map(whole, bursts(15)), THRESHOLD), "fitted")
+    others = prepare_bursts(bursts(15, first=100), THRESHOLD)
+    figures = figures_of(predict_presence(model, others), resamples=50)
+    assert figures.burst_auc is not None and figures.burst_auc.value > 0.95
