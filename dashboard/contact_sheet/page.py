@@ -1,5 +1,6 @@
 """Renders the contact sheet: every burst with its verdict, frames and times, and the rejected files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from uncia.dashboard.page_parts.verdict_text import (
     describe_verdict,
     verdict_taxon,
 )
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, CropPublished
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, CropPublished, FrameBox
 from uncia.events.values import Box
 
 FRAMES_SHOWN = 24
 _BURSTS_SHOWN = 150
+BOX_SCORE_SHOWN = 0.2
+"""Detections of a lower score are evidence for the burst, and would hide the picture."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,12 @@ def _frame_view(camera: str, frame: BurstFrame, load: LoadThumbnail) -> ContactS
     )
 
 
+def _shown_boxes(boxes: Sequence[FrameBox]) -> list[FrameBox]:
+    """The boxes from `BOX_SCORE_SHOWN` on; the best one where there is none."""
+    sure = [found for found in boxes if found.score >= BOX_SCORE_SHOWN]
+    return sure or list(boxes[:1])
+
+
 def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
     """The detections; in a frame that no detector looked at, where the verdict's class scored best."""
     if frame.boxes is not None:
@@ -209,7 +218,7 @@ def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
                 found.category.value + (" static" if found.static else ""),
                 f"{found.category.value}, score {found.score:.2f}" + (", static" if found.static else ""),
             )
-            for found in frame.boxes
+            for found in _shown_boxes(frame.boxes)
         )
     return (_percentages(frame.box, "verdict", "the verdict's class"),) if frame.box is not None else ()
 
