@@ -124,7 +124,8 @@ def changed(stored_ago_s: float) -> ObjectChanged:
 
 
 def test_an_object_that_was_stored_anew_is_rejected_at_once_and_with_nothing_of_its_new_content() -> None:
-    result, requests = read(changed(0), grace_s=60)
+    # Stored after the announced content; the announcement is made a moment from now.
+    result, requests = read(changed(-60), grace_s=60)
     assert requests == 1
     assert result.rejection is not None
     assert result.rejection.reason == "object-changed"
