@@ -61,7 +61,7 @@ def clear_static(
             f"Kafka at {settings().kafka} did not confirm ({type(error).__name__}): run the command again"
         ) from error
     count = len(event.objects) if box is None else 1
-    echo(f"asked the bursts worker to forget {count} static object{'s' if count > 1 else ''} of {event.camera}")
+    echo(f"sent: the bursts worker forgets {count} static object{'s' if count > 1 else ''} of {event.camera}")
 
 
 def static_objects(config: Settings, camera: str) -> StaticObjectsChanged | None:

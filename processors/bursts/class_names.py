@@ -1,4 +1,4 @@
-"""Names of classes, and how a process looks them up."""
+"""Names of classes, and how a process finds them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ def evaluate_crops(
     if sum(mean.values()) < MIN_ANIMAL_SCORE:
         return CropTaxa()
     scores = _given_an_animal(mean, prior)
-    # "Chordata" says no more than "animal" to anybody who looks after cameras.
+    # "Chordata" says no more than "animal" to a ranger.
     thresholds = {rank: threshold for rank in RANKS if rank != "phylum"}
     rolled = taxonomy.roll_up(scores, thresholds, allowed)
     if rolled is None:

@@ -3,7 +3,7 @@
 The order in which it writes, so that a kill at any point loses nothing and a second run completes the first:
 
 1. the manifest, with every crop that is about to be deleted or stored;
-2. deletions, each before its event: a crop that must not be seen is gone before anybody hears of it;
+2. deletions, each before its event: a crop that must not be seen is deleted before its withdrawal is published;
 3. new crops, each before its event;
 4. the manifest of what is left, complete.
 

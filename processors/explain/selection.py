@@ -57,7 +57,7 @@ class Doubt:
 
 
 def shows_person(burst: BurstResolved) -> bool:
-    """Whether a person is in the burst, by the bursts worker's own judgement."""
+    """Whether a person is in the burst, by the verdict of the bursts worker."""
     categories = {burst.category, *(frame.category for frame in burst.frames)}
     return bool(burst.crops_withheld) or BurstCategory.PERSON in categories
 

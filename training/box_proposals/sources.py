@@ -51,7 +51,7 @@ class OpenDetector:
 
 @dataclass(frozen=True)
 class BoxSources:
-    """The sources that were asked for, and the models that they need."""
+    """The requested sources, and the models that they need."""
 
     names: tuple[Source, ...]
     classifier: OpenPackage | None = None

@@ -49,7 +49,7 @@ def describe(entry: PublishedModel) -> str:
 
 
 def check_licence(entry: PublishedModel, consent: Consent, ask: Callable[[], bool] | None = None) -> None:
-    """Raises `LicenceNotAccepted` unless the user agreed, before or when asked. `ask` is None without a terminal."""
+    """Raises `LicenceNotAccepted` unless the user agreed, before or at the prompt. `ask` is None without a terminal."""
     if entry.strong_copyleft and not consent.copyleft:
         raise LicenceNotAccepted(
             f"{entry.full_name} is under {entry.licence}, whose terms extend to services that use it: choose a variant "

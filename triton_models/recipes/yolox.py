@@ -58,7 +58,7 @@ class CspLayer(nn.Module):
 
 
 class SpatialPyramidPooling(nn.Module):
-    """Maxima over neighbourhoods of 5, 9 and 13 cells, beside the features themselves."""
+    """Maxima over neighbourhoods of 5, 9 and 13 cells, together with the features themselves."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -141,7 +141,7 @@ class Taxonomy:
         return lineage
 
     def allowed(self, listed: Iterable[str], above: Iterable[str] = ()) -> TaxaAllowed:
-        """The taxa that can occur where these are listed; `above`: known to be above them, beside their ancestors."""
+        """The taxa that can occur where these are listed; `above`: known to be above them, besides their ancestors."""
         names = frozenset(listed)
         ancestors = {ancestor for taxon in names for ancestor in self.ancestors(taxon)}
         return TaxaAllowed(names, frozenset({*ancestors, *above, ROOT}))

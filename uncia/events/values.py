@@ -55,7 +55,7 @@ class ClassVector(WireModel):
 
 class LuminanceGrid(WireModel):
     """Mean grey values of a photograph in cells of equal size, row by row: enough to see what moved between frames of
-    a burst, too coarse to recognise anybody."""
+    a burst, too coarse to recognise a person."""
 
     columns: PositiveInt
     rows: PositiveInt

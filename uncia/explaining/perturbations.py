@@ -1,4 +1,4 @@
-"""A picture in segments, and copies of it in which some segments are hidden: what the model is asked to score."""
+"""A picture in segments, and copies of it in which some segments are hidden: the input of the model."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ Masks = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Perturbations:
-    """S copies of a picture; the first is the picture itself. Immutable; copies are made when they are asked for."""
+    """S copies of a picture; the first is the picture itself. Immutable; copies are made on demand."""
 
     pixels: Pixels
     """(height, width, 3)."""

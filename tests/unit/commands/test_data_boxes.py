@@ -1,4 +1,4 @@
-"""`uncia data boxes` and `uncia train detector`: what is wrong is said before anything long begins."""
+"""`uncia data boxes` and `uncia train detector`: errors are reported before anything long begins."""
 
 import json
 from pathlib import Path

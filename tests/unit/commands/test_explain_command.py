@@ -98,7 +98,7 @@ def test_a_burst_id_is_explained_by_its_deciding_frame(terminal: Terminal) -> No
     assert facts["files"][0] == f"{burst.frames[0].image_id}.lime.png"
 
 
-def test_the_stream_is_asked_with_the_id_that_every_request_for_it_has(terminal: Terminal) -> None:
+def test_a_request_to_the_stream_has_the_id_of_every_request_for_that_explanation(terminal: Terminal) -> None:
     burst = doubtful_burst(1)
     terminal.events = [burst]
     for _ in range(2):

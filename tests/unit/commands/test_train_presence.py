@@ -62,7 +62,7 @@ def test_the_table_names_each_data_set(tmp_path: Path, detector: Path) -> None:
     assert "not split by camera" in done.stdout
 
 
-def test_what_is_wrong_is_said_before_anything_long_begins(tmp_path: Path, detector: Path) -> None:
+def test_errors_are_reported_before_anything_long_begins(tmp_path: Path, detector: Path) -> None:
     source = str(write_photographs(tmp_path / "hill", 1))
     for options, message in (
         (["--out", str(tmp_path / "none" / "presence.json")], "there is no folder"),

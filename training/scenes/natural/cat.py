@@ -243,7 +243,7 @@ def _coat(legs: Pixels) -> Pixels:
 
 
 def _light(depth: Pixels, strands: Pixels, legs: Pixels, *, infrared: bool) -> Pixels:
-    """Shading of the model: sun and sky from above, or a flash beside the lens."""
+    """Shading of the model: sun and sky from above, or a flash next to the lens."""
     relief = ndimage.gaussian_filter(np.maximum(depth, -70), 4.0) + 0.30 * strands
     down, right = np.gradient(relief)
     scale = 1 / np.sqrt(1 + right**2 + down**2)
@@ -251,7 +251,7 @@ def _light(depth: Pixels, strands: Pixels, legs: Pixels, *, infrared: bool) -> P
         return np.asarray((0.34 + 0.80 * scale) * (1 - 0.42 * np.clip(-legs, 0, 1)), np.float32)
     sun = np.clip((0.42 * right + 0.66 * down + 0.62) * scale, 0, 1.2)
     sky = 0.5 + 0.5 * down * scale
-    # What lies deep beside something that stands out gets less of the sky.
+    # What lies deep next to something that stands out gets less of the sky.
     around = ndimage.zoom(ndimage.gaussian_filter(np.maximum(depth[::4, ::4], -70), 4.5), 4, order=1)
     hollow = np.clip((around[: depth.shape[0], : depth.shape[1]] - depth) / 50, 0, 1)
     below = 1 - 0.22 * np.clip((_rows() - _SIZE[1] + 15.5 * _SCALE) / (10 * _SCALE), 0, 1)

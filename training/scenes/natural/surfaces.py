@@ -63,7 +63,7 @@ def add_rock(
     colour += (np.asarray([0.60, 0.61, 0.47], np.float32) - colour) * lichen[..., None]
     colour = colour * light[..., None]
     part = (slice(y0, y1), slice(x0, x1))
-    # Shadow on the ground beside it and where it touches the ground.
+    # Shadow on the ground next to it and where it touches the ground.
     near = ndimage.gaussian_filter(matte, wide * 0.055)
     shadow = np.roll(near, (int(tall * 0.10), int(wide * 0.13)), (0, 1)) * np.clip(0.55 - up, 0, 1)
     canvas.colours[part] *= (1 - 0.62 * np.clip(shadow * 1.3, 0, 1))[..., None]

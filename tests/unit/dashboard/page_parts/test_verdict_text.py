@@ -52,7 +52,7 @@ HAY = TaxonVerdict(taxon="", label="hay", group="nothing", score=0.87, certain=F
         ({"verdict": None}, "nothing could be read", ""),
     ],
 )
-def test_a_verdict_is_said_in_words(changes: dict[str, Any], verdict: str, evidence: str) -> None:
+def test_a_verdict_is_described_in_words(changes: dict[str, Any], verdict: str, evidence: str) -> None:
     assert (describe_verdict(burst(**changes)), describe_evidence(burst(**changes))) == (verdict, evidence)
 
 

@@ -100,7 +100,7 @@ def test_an_unsure_anything_is_an_animal_with_its_calibrated_probability() -> No
     assert not any(taxon.certain for taxon in found.taxa[1:])
 
 
-def test_an_animal_whose_crop_looks_like_a_thing_or_a_person_is_an_animal() -> None:
+def test_an_animal_whose_crop_resembles_a_thing_or_a_person_is_an_animal() -> None:
     found = evaluate(photos((animal(stone_wall=0.9, coat=0.1),)))
     assert [taxon.label for taxon in found.taxa] == ["animal"]
 
@@ -136,7 +136,7 @@ def test_without_any_box_a_burst_is_blank_and_says_how_sure_that_is() -> None:
     assert not found.deciding
 
 
-def test_a_person_or_vehicle_anywhere_is_said_and_a_person_withholds_the_crops() -> None:
+def test_a_person_or_vehicle_anywhere_is_reported_and_a_person_withholds_the_crops() -> None:
     animals = (animal(lynx=0.9), Found(0.8, (0.7, 0.1, 0.1, 0.5), PERSON))
     found = evaluate(photos((animal(lynx=0.9),), animals, (Found(0.7, (0.0, 0.5, 0.3, 0.3), VEHICLE),)))
     assert found.category is not None
@@ -193,7 +193,7 @@ def test_a_heron_or_jaguar_below_the_focus_threshold_is_never_a_snow_leopard(lik
     assert found.taxa[0].taxon == "Panthera"
 
 
-def test_a_species_that_cannot_occur_is_said_as_its_genus_or_family(tmp_path: Path) -> None:
+def test_a_species_that_cannot_occur_is_reported_as_its_genus_or_family(tmp_path: Path) -> None:
     listed = tmp_path / "taxa.txt"
     listed.write_text("Panthera uncia\nVulpes vulpes\n", encoding="utf-8")
     assert verdict(photos((animal(leopard=0.8),)), listed).taxon == "Panthera"

@@ -1,4 +1,4 @@
-"""A publisher's web server for tests: it serves parts of files, and breaks off when it is told to."""
+"""A publisher's web server for tests: it serves parts of files, and breaks off on request."""
 
 import hashlib
 import threading

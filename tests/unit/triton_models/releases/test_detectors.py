@@ -109,7 +109,7 @@ def test_a_graph_that_breaks_the_contract_is_refused(
         validate_package(write_detector(tmp_path / "package", scores, category))
 
 
-def test_the_streams_detector_is_named_beside_its_model(tmp_path: Path) -> None:
+def test_the_streams_detector_is_named_with_its_model(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     write_package(tmp_path / "classifier", seed=1)
     install(tmp_path / "classifier", repository)

@@ -43,7 +43,7 @@ def test_the_scope_of_a_camtrap_dp_package_is_a_list(tmp_path: Path) -> None:
     assert not TAXONOMY.permits(allowed, "Cervidae")
 
 
-def test_names_that_are_unknown_do_no_harm_beside_known_ones(tmp_path: Path) -> None:
+def test_names_that_are_unknown_do_no_harm_among_known_ones(tmp_path: Path) -> None:
     allowed = read_checklist(text_file(tmp_path, "Lynx lynx\nSnarkus boojum\n"), TAXONOMY)
     assert TAXONOMY.permits(allowed, "Lynx lynx")
 

@@ -167,7 +167,7 @@ def test_a_box_smaller_than_a_cell_and_one_outside_the_grid_have_a_movement() ->
     assert box_movement(cells, (0.2, 0.97, 0.1, 0.02)) == 0
 
 
-def test_frames_without_luminance_or_with_another_grid_are_judged_without_movement() -> None:
+def test_frames_without_luminance_or_with_another_grid_are_scored_without_movement() -> None:
     burst = walking()
     mixed = [replace(burst[0], luminance=None), replace(burst[1], luminance=np.zeros((3, 4), np.uint8)), *burst[2:]]
     moved = moved_cells(mixed, 0.35)
@@ -216,7 +216,7 @@ def test_boxes_without_scores_are_refused() -> None:
         MODEL.frame_probabilities([replace(frame((0.5, STONE)), scores=np.array([0.5, 0.5]))])
 
 
-def test_5000_boxes_are_judged() -> None:
+def test_5000_boxes_are_scored() -> None:
     many = [(0.1, (n % 70 / 100, n // 70 / 100, 0.05, 0.05)) for n in range(5000)]
     assert 0 < MODEL.burst_probability([frame(*many, luminance=SCENE), frame(luminance=SCENE)]) < 1
 
