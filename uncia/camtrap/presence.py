@@ -1,8 +1,8 @@
 """Whether an animal is in the frames of a burst: the fusion of detector, movement and dense pass.
 
-A detector alone takes stones and stumps for animals, in every frame of a burst; but those never move. So the evidence of
-a box is the detector's score, the share of the box that moved against the other frames, and how often the box comes back
-at the same place. Three logistic curves follow one another:
+A detector alone takes stones and stumps for animals, in every frame of a burst; but those never move. So the evidence
+of a box is the detector's score, the share of the box that moved against the other frames, and how often the box comes
+back at the same place. Three logistic curves follow one another:
 
 1. **Box**: evidence of a box in log-odds. The evidence of a frame is that of its best box, or of no box at all,
    plus what the frame as a whole tells (movement everywhere is wind or light; the dense pass).
