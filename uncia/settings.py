@@ -155,7 +155,9 @@ class Settings(BaseSettings):
         default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"
     )
     crops_withheld_by_person: bool = Field(
-        default=True, description="a person anywhere in a burst withholds all its crops, and withdraws published ones"
+        default=True,
+        description="a person anywhere in a burst withholds all its crops, and withdraws published ones; so does a "
+        "detector that cannot tell persons from animals",
     )
     crop_min_pixels: int = Field(
         default=32, ge=4, description="a box whose shorter side has fewer pixels in the photograph gets no crop"

@@ -156,7 +156,7 @@ def _box(box: FrameBox) -> str:
 
 def _best_crop(burst: BurstResolved) -> str:
     if burst.crops_withheld:
-        return "withheld, a person is in the burst"
+        return "withheld: a person is in the burst, or the detector knows no persons"
     return f"of {burst.best_crop.image_id}" if burst.best_crop else "none"
 
 

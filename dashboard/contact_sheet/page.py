@@ -180,7 +180,7 @@ def _facts(burst: BurstResolved, results: ResultSet) -> tuple[str, ...]:
         str(burst.trigger) if burst.trigger != "unknown" else "",
         f"{burst.status}, revision {burst.revision}" + (f", closed by {burst.closed_by}" if burst.closed_by else ""),
         f"predicted within {max(delays):.1f} s" if delays else "",
-        "crops withheld: a person is in the burst" if burst.crops_withheld else "",
+        "crops withheld: a person is in the burst, or the detector knows no persons" if burst.crops_withheld else "",
         f"rule {burst.rule}",
     ]
     return tuple(fact for fact in facts if fact)

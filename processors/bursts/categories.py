@@ -8,6 +8,7 @@
 3. **Category of the burst**, of several the first: a person (its pictures are withheld whatever else is there), an
    animal that is a focus taxon, a vehicle, an animal, a blank. Verdicts list the others as well. The category of a
    frame follows the same order from that frame alone.
+   Where a detector knows no persons, it may take one for an animal: the crops of such a burst are withheld too.
 4. **Count**: the most boxes of the category in one frame, at least 1. Overlapping boxes, and boxes within larger ones,
    are one individual; static boxes are none, and a box below `COUNT_SCORE` counts only where it is the best.
 
@@ -117,7 +118,9 @@ def evaluate_categories(
         found |= {BurstCategory.ANIMAL}
     category = _first(found, focus=present)
     count, best_crop = _individuals(frames, evaluated, category, config)
-    withheld = config.withhold_crops and BurstCategory.PERSON in found
+    # A detector that cannot tell persons from animals may have boxed a person.
+    blind = any(frame.blind_to_persons for frame in frames)
+    withheld = config.withhold_crops and (blind or BurstCategory.PERSON in found)
     return CategoryEvaluation(
         category=category,
         animal_probability=burst_probability,

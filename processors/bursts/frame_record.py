@@ -136,6 +136,8 @@ class FrameRecord(WireModel):
     rejection: Rejection | None = None
     detector: str = ""
     """`model@version` of the detector; empty: no detector was asked."""
+    blind_to_persons: bool = False
+    """Its detector cannot tell a person from an animal."""
     boxes: tuple[StoredBox, ...] = ()
     """The detections, best first."""
     crop_label_set: str = ""
@@ -315,6 +317,7 @@ def _detection_fields(event: ImagePredicted) -> dict[str, Any]:
     result = event.detection
     return {
         "detector": f"{result.model}@{result.version}",
+        "blind_to_persons": result.categories is not None and DetectionCategory.PERSON not in result.categories,
         "boxes": _stored_boxes(event, result),
         "crop_label_set": result.label_set or "",
         **_luminance_fields(event, event.luminance),

@@ -66,6 +66,7 @@ class DetectionBuilder:
             settings=self._settings,
             asked_at=asked_at,
             inference_ms=round(output.inference_ms, 3),
+            categories=tuple(DetectionCategory(category) for category in self._card.categories),
             detections=tuple(found[:MAX_DETECTIONS]),
         )
 

@@ -150,7 +150,9 @@ class BurstResolved(Event):
     )
     best_crop: CropReference | None = Field(default=None, description="the crop that represents the burst")
     crops_withheld: bool | None = Field(
-        default=None, description="true: a person is in the burst, and no crop of it is published"
+        default=None,
+        description="true: a person is in the burst, or may be, since the detector knows none; no crop of it is "
+        "published",
     )
     fusion: str | None = Field(default=None, description="`name@digest` of the weights that decided the category")
     verdict: TaxonVerdict | None = Field(default=None, description="absent: no frame could be classified")

@@ -37,6 +37,11 @@ class DetectionResult(WireModel):
     settings: str = Field(description="digest of everything else that shaped the output (frame, thresholds)")
     asked_at: UtcTime = Field(description="when the request was sent")
     inference_ms: float = Field(ge=0, description="from request to response, queueing included")
+    categories: tuple[DetectionCategory, ...] | None = Field(
+        default=None,
+        max_length=10,
+        description="what this detector can find; without `person` a person may be reported as an animal",
+    )
     detections: BoundedTuple[Detection] = Field(default=(), description="empty: nothing was detected")
     crop_model: str | None = Field(default=None, description="`name@version` of the model that classified the crops")
     label_set: str | None = Field(default=None, description="`<name>@<digest>` of the classes of the crops")

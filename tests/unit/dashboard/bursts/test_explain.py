@@ -106,7 +106,7 @@ def test_the_explanation_names_category_detections_and_the_best_crop() -> None:
     assert (found.verdict, found.category, found.best_crop) == (
         "blank 98 %",
         "blank",
-        "withheld, a person is in the burst",
+        "withheld: a person is in the burst, or the detector knows no persons",
     )
     assert found.revisions[0].verdict == "blank 98 %"
     assert found.frames[0].shows == "animal 97 %"

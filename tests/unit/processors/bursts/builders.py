@@ -159,14 +159,15 @@ def predicted(photo: Photo, camera: str = CAMERA) -> ImagePredicted:
     )
 
 
-def detections(boxes: Iterable[Found]) -> DetectionResult:
-    """What the detector answered."""
+def detections(boxes: Iterable[Found], categories: tuple[DetectionCategory, ...] | None = None) -> DetectionResult:
+    """The output of a detector that can find these categories."""
     return DetectionResult(
         model="animal_detector",
         version="1",
         settings="set-2",
         asked_at=LOG,
         inference_ms=1,
+        categories=categories,
         detections=tuple(
             Detection(
                 category=found.category,

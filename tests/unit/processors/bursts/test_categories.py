@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.processors.bursts.builders import CONFIG, Camera, Found, Photo, class_names, frame_record, predicted
+from tests.unit.processors.bursts.builders import (
+    CONFIG,
+    Camera,
+    Found,
+    Photo,
+    class_names,
+    detections,
+    frame_record,
+    predicted,
+)
 from uncia.camtrap.checklist import Checklists
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError, SettingsError
@@ -29,7 +38,7 @@ from uncia.processors.bursts.verdict import Evaluation, VerdictBuilder
 from uncia.processors.bursts.verdict_sources import VerdictSources, verdict_sources
 from uncia.settings import read_settings
 
-PERSON, VEHICLE = DetectionCategory.PERSON, DetectionCategory.VEHICLE
+ANIMAL, PERSON, VEHICLE = DetectionCategory
 CLASSES = (
     ("lynx", "Lynx lynx", "animal"),
     ("leopard", "Panthera pardus", "animal"),
@@ -145,6 +154,19 @@ def test_a_person_or_vehicle_anywhere_is_reported_and_a_person_withholds_the_cro
     assert (found.category.crops_withheld, found.category.best_crop) == (True, None)
     assert [frame.category for frame in found.category.frames.values()] == ["animal", "person", "vehicle"]
     assert found.taxa[0].confidence is None
+
+
+@pytest.mark.parametrize(("categories", "withheld"), [((ANIMAL,), True), ((ANIMAL, PERSON), False), (None, False)])
+def test_a_detector_that_knows_no_persons_withholds_the_crops(
+    categories: tuple[DetectionCategory, ...] | None, withheld: bool
+) -> None:
+    event = predicted(Photo("a", 0))
+    detection = detections((animal(lynx=0.9),), categories)
+    record = FrameRecord.from_prediction(event.model_copy(update={"detection": detection}))
+    found = VerdictBuilder(CONFIG, names).evaluate([record])
+    assert found.category is not None
+    assert category(found) is BurstCategory.ANIMAL
+    assert (found.category.crops_withheld, found.category.best_crop is None) == (withheld, withheld)
 
 
 def test_crops_with_persons_may_be_allowed() -> None:
