@@ -67,8 +67,8 @@ def test_a_camera_without_static_objects_says_so(sent: list[StaticObjectsCleared
 
 
 def test_one_object_or_all_are_cleared(sent: list[StaticObjectsCleared]) -> None:
-    assert "forget 1 static object of ridge/north" in run("clear-static", "ridge/north", "--box", "2")
-    assert "forget 2 static objects of ridge/north" in run("clear-static", "ridge/north")
+    assert "forgets 1 static object of ridge/north" in run("clear-static", "ridge/north", "--box", "2")
+    assert "forgets 2 static objects of ridge/north" in run("clear-static", "ridge/north")
     assert [(order.camera, order.box) for order in sent] == [("ridge/north", STONE), ("ridge/north", None)]
 
 

@@ -65,7 +65,7 @@ def test_heartbeats_and_requests_pass_through_the_methods_that_the_lease_wraps()
 
 def test_the_recovery_of_tables_clears_its_end_before_it_is_waited_for() -> None:
     """`recovery.LatchedRecovery`: without this fault it is not needed."""
-    reading, restoring = inspect.getsource(Recovery._slurp_changelogs), inspect.getsource(Recovery._restart_recovery)
+    reading, restoring = inspect.getsource(Recovery).split("async def _slurp_changelogs")[::-1]
     assert "self.signal_recovery_end.clear()" in reading
     assert "self.signal_recovery_end.set()" in reading
     assert "self.signal_recovery_end.wait()" in restoring
