@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from uncia.terminal import echo, plain_console
 
 PHOTOGRAPHS = {".jpg", ".jpeg"}
 _STATIONS = 3
+_SAMPLES = 150
+"""Pictures that the model scores to explain one frame: some ten seconds on two cores."""
 _QUICK = {
     "UNCIA_BURST_IDLE_S": "4",
     "UNCIA_TICK_S": "0.5",
@@ -44,7 +47,7 @@ def demo(
         images = _checked(images)
     stack = Stack(folder / "stack")
     stack.down()
-    for part in ("stack", "photographs", "spool", "logs"):
+    for part in ("stack", "photographs", "spool", "logs", "explanation"):
         shutil.rmtree(folder / part, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
     (folder / "spool").mkdir()
@@ -55,6 +58,7 @@ def demo(
         console.print(f"The stack is ready after {time.monotonic() - began:.0f} s.")
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
+        explained = _explain_a_burst(stack, folder, ledger)
     except KeyboardInterrupt:
         console.print("Interrupted; stopping the stack.")
         raise typer.Exit(130) from None
@@ -69,6 +73,8 @@ def demo(
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
     console.print(f"Report: {folder / 'report.html'}; the last event of every burst: {folder / 'bursts.jsonl'}")
+    if explained:
+        console.print(explained)
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
@@ -185,3 +191,23 @@ def _write_results(stack: Stack, folder: Path, ledger: Ledger, began: float) -> 
     if report.process.wait(300):
         raise UnciaError(f"the report could not be written; see {folder / 'logs' / 'report.log'}")
     return summary
+
+
+def _explain_a_burst(stack: Stack, folder: Path, ledger: Ledger) -> str:
+    """Explain the surest animal; returns a line for the person. What fails here does not fail the demo."""
+    burst = ledger.burst_to_explain()
+    if burst is None:
+        return ""
+    out, log = folder / "explanation", folder / "logs" / "explain.log"
+    explain = ChildProcess(
+        uncia("explain", burst, "--samples", str(_SAMPLES), "--out", str(out)), stack.environment(), log=log
+    )
+    try:
+        failed = explain.process.wait(120) != 0
+    except subprocess.TimeoutExpired:
+        explain.end()
+        failed = True
+    pictures = sorted(out.glob("*.png"))
+    if failed or not pictures:
+        return f"The verdict on {burst} could not be explained; see {log}"
+    return f"Why this verdict ({burst}): {pictures[0]}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import upload_id
 from uncia.storage.photograph_names import is_unreadable_photograph
 
@@ -77,6 +77,17 @@ class Ledger:
             bursts = sorted(self.bursts.values(), key=lambda burst: (burst.camera, burst.started_at, burst.burst_id))
             return "".join(burst.to_bytes().decode() + "\n" for burst in bursts)
 
+    def burst_to_explain(self) -> str | None:
+        """The id of the settled burst that most surely shows an animal, focus taxa first; None: no burst shows one."""
+        with self._lock:
+            animals = [
+                burst
+                for burst in self.settled_bursts()
+                if burst.category is BurstCategory.ANIMAL and burst.verdict is not None and not burst.crops_withheld
+            ]
+            best = max(animals, key=_certainty, default=None)
+            return best.burst_id if best else None
+
     def settled_bursts(self) -> list[BurstResolved]:
         """Bursts whose status is final or revised."""
         return [b for b in self.bursts.values() if b.status in (BurstStatus.FINAL, BurstStatus.REVISED)]
@@ -126,3 +137,8 @@ def closing_line(summary: dict[str, Any]) -> str:
 def _belongs(image: ImagePredicted) -> bool:
     """True when the object is a photograph, readable or not, so that some burst must contain it."""
     return image.rejection is None or is_unreadable_photograph(image.key, image.rejection.reason)
+
+
+def _certainty(burst: BurstResolved) -> tuple[bool, float, str]:
+    assert burst.verdict is not None
+    return burst.verdict.focus and burst.verdict.certain, burst.animal_probability or 0.0, burst.burst_id

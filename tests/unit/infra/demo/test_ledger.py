@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from uncia.events import (
+    BurstCategory,
     BurstFrame,
     BurstResolved,
     BurstStatus,
@@ -11,6 +12,7 @@ from uncia.events import (
     CaptureTimeSource,
     ImagePredicted,
     Rejection,
+    TaxonVerdict,
     Trigger,
 )
 from uncia.ids import upload_id
@@ -137,3 +139,25 @@ def test_the_last_event_of_every_burst_is_one_line() -> None:
     lines = ledger.burst_lines().splitlines()
     assert [BurstResolved.from_bytes(line.encode()).revision for line in lines] == [2]
     assert ledger.burst_lines().endswith("\n")
+
+
+def test_the_surest_settled_animal_is_explained_and_a_certain_focus_taxon_before_any_other() -> None:
+    def animal(name: str, probability: float, **changes: object) -> BurstResolved:
+        verdict = TaxonVerdict(taxon="Animalia", label="animal", group="animal", score=0.5, certain=False)
+        values = {"burst_id": name, "category": BurstCategory.ANIMAL, "verdict": verdict}
+        return burst(name).model_copy(update={**values, "animal_probability": probability, **changes})
+
+    leopard = TaxonVerdict(taxon="Panthera uncia", label="leopard", group="animal", score=0.8, certain=True, focus=True)
+    ledger = Ledger()
+    assert ledger.burst_to_explain() is None
+    for event in (
+        animal("bst-blank", 0.1, category=BurstCategory.BLANK),
+        animal("bst-open", 1.0, status=BurstStatus.PROVISIONAL),
+        animal("bst-withheld", 1.0, crops_withheld=True),
+        animal("bst-goat", 0.9),
+        animal("bst-cat", 0.95),
+    ):
+        ledger.record_burst(event)
+    assert ledger.burst_to_explain() == "bst-cat"
+    ledger.record_burst(animal("bst-leopard", 0.8, verdict=leopard))
+    assert ledger.burst_to_explain() == "bst-leopard"
