@@ -21,6 +21,11 @@ from uncia.imaging.jpeg_header import JpegHeader, read_jpeg_header
 
 Pixels = NDArray[np.uint8]
 
+_DECODED_FOR = FrameSpec(width=640, height=480)
+"""The frame of the default detector. Every photograph is decoded large enough for it, with a detector or without, in
+the stream, in training and offline: a decoder's smaller scale gives other pixels, and scores that differ by some per
+cent."""
+
 # Maximum number of decoded pixels for any aspect ratio: 4 bytes per pixel and thread.
 _MAX_DECODED = 24_000_000
 
@@ -67,7 +72,7 @@ def decode_photograph(data: bytes, specs: Sequence[FrameSpec], *, max_pixels: in
     `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
     header = read_jpeg_header(data, max_pixels=max_pixels)
-    scale = _scale(header, specs)
+    scale = _scale(header, (*specs, _DECODED_FOR) if specs else ())
     try:
         # Not Image.open: it tries every format, follows multi-picture indices and warns at its own size limit.
         scan = memoryview(data)[header.scan.begin : header.scan.end]
