@@ -8,6 +8,7 @@ What Faust does by default, what is changed here, and why (faust-streaming 0.15.
   restarts. Here it ends the process, and the supervisor starts it again at the committed offset.
 - Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses that.
 - Faust seeks to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
+- Faust can miss the end of a table's recovery, and then waits for ever (`recovery`).
 - Faust commits the first run of acknowledged offsets without checking for a gap before it. So: concurrency 1,
   `noack_take`, and acknowledge a whole batch at once, in the order of its offsets.
 """
@@ -21,6 +22,7 @@ from mode import CrashingSupervisor
 
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.consumer import RewindingConsumer
+from uncia.processors.faust_runtime.recovery import LatchedTableManager
 from uncia.settings import Settings
 from uncia.topics import Topic
 from uncia.topology import WORKERS, Part, TopologyError, registered_name
@@ -120,6 +122,7 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         "processing_guarantee": "at_least_once",
         "agent_supervisor": CrashingSupervisor,
         "Event": _Event,
+        "TableManager": LatchedTableManager,
         "topic_partitions": settings.partitions,
         "topic_replication_factor": settings.replication,
         # Topics are created from the registry, with their own retention; Faust would use its defaults.

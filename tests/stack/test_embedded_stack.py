@@ -209,6 +209,8 @@ def test_an_interrupted_start_leaves_nothing_running(small_stack: Stack) -> None
         env={**os.environ, "UNCIA_STACK_DIR": str(small_stack.folder)},
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a shell started in the background inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not any(process.part == "kafka" for process in running_processes(small_stack)):
         assert starting.poll() is None

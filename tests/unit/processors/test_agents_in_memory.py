@@ -1,9 +1,12 @@
 """The workers' agents on an in-memory broker; tests/stack/test_agents_on_kafka.py runs the same suites on Kafka."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from faust.tables.recovery import Recovery
 
 from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, MemoryTopics, Topics, closing_deployment_readers
@@ -25,3 +28,21 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
 
 
 TestIntake, TestPredict, TestBursts, TestClocks = IntakeSuite, PredictSuite, BurstsSuite, ClocksSuite
+
+
+def test_a_worker_that_begins_to_wait_after_the_end_of_its_recovery_resumes(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, delayed = Recovery._wait, []
+
+    async def late(recovery: Recovery, awaitable: Any, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Faust's name
+        if getattr(awaitable, "__qualname__", "") == "Event.wait":
+            delayed.append(awaitable)
+            while recovery.need_recovery():  # noqa: ASYNC110 - another task changes it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+        await wait(recovery, awaitable, timeout)
+
+    monkeypatch.setattr(Recovery, "_wait", late)
+    BurstsSuite().test_a_restarted_worker_resumes_at_the_committed_offset(topics)
+    assert delayed

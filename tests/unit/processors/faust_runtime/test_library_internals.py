@@ -12,11 +12,13 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.producer import AIOKafkaProducer
 from faust.events import Event
+from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Producer
 
 from uncia.processors.faust_runtime.consumer import RewindingConsumer, start_positions
 from uncia.processors.faust_runtime.lease import Lease
+from uncia.processors.faust_runtime.recovery import LatchedRecovery
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,13 @@ def test_heartbeats_and_requests_pass_through_the_methods_that_the_lease_wraps()
     assert "self.client" in inspect.getsource(AIOKafkaProducer)
     assert list(inspect.signature(AIOKafkaClient.send).parameters)[:3] == ["self", "node_id", "request"]
     assert callable(Lease.guard)
+
+
+def test_the_recovery_of_tables_clears_its_end_before_it_is_waited_for() -> None:
+    """`recovery.LatchedRecovery`: without this fault it is not needed."""
+    reading, restoring = inspect.getsource(Recovery).split("async def _slurp_changelogs")[::-1]
+    assert "self.signal_recovery_end.clear()" in reading
+    assert "self.signal_recovery_end.set()" in reading
+    assert "self.signal_recovery_end.wait()" in restoring
+    assert restoring.count("self._set_recovery_started()") == 2
+    assert LatchedRecovery._set_recovery_started is not Recovery._set_recovery_started
