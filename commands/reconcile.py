@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
-from filelock import Timeout
 from kafka.errors import KafkaError
 
 from uncia.errors import UnciaError
@@ -19,7 +18,7 @@ from uncia.producers.reconcile.ledger_sync import catch_up, open_ledger
 from uncia.producers.reconcile.object_state import ObjectState
 from uncia.settings import Settings, settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
-from uncia.storage.process_lock import process_lock
+from uncia.storage.process_lock import exclusive
 from uncia.telemetry import configure_logging, mark_ready
 from uncia.terminal import echo, echo_json
 
@@ -155,15 +154,8 @@ def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
     """Prevent concurrent comparisons, which would overwrite each other's progress. Raises `UnciaError` if one runs."""
-    lock = process_lock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise UnciaError("another `uncia reconcile` is running: wait until it ends") from error
-    try:
+    with exclusive(path, UnciaError("another `uncia reconcile` is running: wait until it ends")):
         yield
-    finally:
-        lock.release()
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filelock import Timeout
-
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.crash_loops import crash_loops
@@ -27,7 +25,7 @@ from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of, is_free, read_identity
 from uncia.infra.local.supervisor import Supervised, Supervisor
 from uncia.settings import Settings
-from uncia.storage.process_lock import process_lock
+from uncia.storage.process_lock import exclusive
 
 
 class Stack:
@@ -193,15 +191,9 @@ class Stack:
     def _locked(self) -> Iterator[None]:
         """Hold the folder's lock. Raises `StackError` at once when another `up` or `down` holds it."""
         claim(self.folder)
-        lock = process_lock(self.folder / "lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it") from error
-        try:
+        refusal = StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it")
+        with exclusive(self.folder / "lock", refusal):
             yield
-        finally:
-            lock.release()
 
 
 def _settings(folder: Path, identity: StackIdentity) -> Settings:

@@ -21,7 +21,7 @@ from uncia.producers.replay.setting_overrides import settings_with, shown_value
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
-from uncia.storage.process_lock import process_lock
+from uncia.storage.process_lock import exclusive, process_lock
 
 LOW_PRIORITY = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
 """Few concurrent requests: a live request waits for at most these."""
@@ -152,17 +152,11 @@ class Replay(BaseModel):
     def locked(self) -> Iterator[None]:
         """Excludes other commands that start, promote or drop it. Raises `UnciaError` while one does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = self._lock()
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise UnciaError(
-                f"another command is running, promoting or dropping the replay {self.name}: wait for it or stop it"
-            ) from error
-        try:
+        refusal = UnciaError(
+            f"another command is running, promoting or dropping the replay {self.name}: wait for it or stop it"
+        )
+        with exclusive(self.folder / "lock", refusal):
             yield
-        finally:
-            lock.release()
 
     def _lock(self) -> FileLock:
         return process_lock(self.folder / "lock")

@@ -1,10 +1,12 @@
 """A lock between the processes of one machine."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-__all__ = ["process_lock"]
+__all__ = ["exclusive", "process_lock"]
 
 
 def process_lock(path: Path) -> FileLock:
@@ -15,3 +17,17 @@ def process_lock(path: Path) -> FileLock:
     good. Acquiring raises `OSError` there instead.
     """
     return FileLock(path, fallback_to_soft=False, thread_local=False)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, refusal: Exception) -> Iterator[None]:
+    """Hold the lock on `path`. Raises `refusal` at once when another process, or this one, holds it."""
+    lock = process_lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise refusal from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import Timeout
 
-from uncia.storage.process_lock import process_lock
+from uncia.storage.process_lock import exclusive, process_lock
 
 _HOLDER = """
 import sys
@@ -51,3 +51,13 @@ def test_a_file_system_without_flock_is_an_error_and_leaves_no_file_as_lock(
     monkeypatch.setattr("fcntl.flock", no_flock)
     with pytest.raises(OSError, match="not implemented"):
         process_lock(tmp_path / "lock").acquire(blocking=False)
+
+
+def test_a_block_that_needs_the_lock_is_refused_while_it_is_held_and_releases_it_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with exclusive(path, KeyError("held")), pytest.raises(KeyError, match="held"), exclusive(path, KeyError("held")):
+        pass
+    with pytest.raises(ZeroDivisionError), exclusive(path, KeyError("held")):
+        raise ZeroDivisionError
+    with exclusive(path, KeyError("held")):
+        pass
