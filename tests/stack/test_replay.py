@@ -179,7 +179,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     until = START + timedelta(hours=1, minutes=30)
 
     done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
-                       "--settings", "animal_threshold=0.000001")  # fmt: skip
+                       "--settings", "animal_threshold=1")  # fmt: skip
     assert (done["copied"], done["bursts"], done["open"], done["dead_letters"]) == (8, 2, 0, 0)
 
     page = tmp_path / "page.html"
@@ -197,7 +197,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     for burst_id in changed:
         assert after[burst_id].revision == live[burst_id].revision + 1
         assert after[burst_id].status is BurstStatus.REVISED
-        assert after[burst_id].category is BurstCategory.ANIMAL
+        assert after[burst_id].category is BurstCategory.BLANK
         assert name in after[burst_id].changes[0]
     assert replay.json("promote", name)["events"] == 0
     assert not replay.json("diff", name)["changes"]
@@ -222,7 +222,7 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     upload_bursts(upload, station, bursts=6, frames=6)
     live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 120)}
     arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1",
-                 "--settings", "animal_threshold=0.000001")  # fmt: skip
+                 "--settings", "animal_threshold=1")  # fmt: skip
 
     process = replay.start(*arguments)
     deadline = time.monotonic() + SCALE * LIMIT_S
@@ -245,7 +245,7 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     assert {image.prediction.model for image in predictions if image.prediction} == {other_model}
     diff = replay.json("diff", name)
     assert {kind: count for kind, count in diff["kinds"].items() if count} == {"relabelled": 6}
-    assert {row["replay"] for row in diff["confusion"]} == {"animal"}
+    assert {row["replay"] for row in diff["confusion"]} == {"blank"}
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
