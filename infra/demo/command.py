@@ -55,7 +55,10 @@ def demo(
     console.print("Starting Kafka, SeaweedFS, Triton and the workers …")
     try:
         stack.up(extra_env=_QUICK)
-        console.print(f"The stack is ready after {time.monotonic() - began:.0f} s.")
+        console.print(
+            f"The stack is ready after {time.monotonic() - began:.0f} s. Verdicts follow as they become final:"
+        )
+        console.print("percentages are calibrated probabilities, scores are not; a question mark: uncertain.")
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
         explained = _explain_a_burst(stack, folder, ledger)
@@ -72,9 +75,10 @@ def demo(
     for kind, names in ledger.unaccounted().items():
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
-    console.print(f"Report: {folder / 'report.html'}; the last event of every burst: {folder / 'bursts.jsonl'}")
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+    console.print(f"The last event of every burst: {folder / 'bursts.jsonl'}", soft_wrap=True)
     if explained:
-        console.print(explained)
+        console.print(explained, soft_wrap=True)
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
