@@ -211,7 +211,16 @@ def _explain_a_burst(stack: Stack, folder: Path, ledger: Ledger) -> str:
     except subprocess.TimeoutExpired:
         explain.end()
         failed = True
-    pictures = sorted(out.glob("*.png"))
-    if failed or not pictures:
-        return f"The verdict on {burst} could not be explained; see {log}"
-    return f"Why this verdict ({burst}): {pictures[0]}"
+    return describe_explanation(burst, out) if not failed else f"{burst} could not be explained; see {log}"
+
+
+def describe_explanation(burst: str, folder: Path) -> str:
+    """What the heat map in a folder shows of a burst, and where it is; empty where there is none."""
+    picture = next(iter(sorted(folder.glob("*.png"))), None)
+    if picture is None:
+        return ""
+    facts = json.loads(picture.with_suffix(".json").read_bytes())
+    return (
+        f"Heat map of {facts['label']!r}, the classifier's best class in a frame of {burst} (score "
+        f"{facts['score']:.2f}; red parts raise it): {picture}"
+    )
