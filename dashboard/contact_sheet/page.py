@@ -12,6 +12,7 @@ from uncia.dashboard.page_parts.thumbnails import LoadCrop, LoadThumbnail, Thumb
 from uncia.dashboard.page_parts.verdict_text import (
     describe_evidence,
     describe_frame,
+    describe_status,
     describe_taxon,
     describe_verdict,
     verdict_taxon,
@@ -178,7 +179,7 @@ def _facts(burst: BurstResolved, results: ResultSet) -> tuple[str, ...]:
         count,
         f"{burst.unreadable} unreadable" if burst.unreadable else "",
         str(burst.trigger) if burst.trigger != "unknown" else "",
-        f"{burst.status}, revision {burst.revision}" + (f", closed by {burst.closed_by}" if burst.closed_by else ""),
+        f"{describe_status(burst)}, revision {burst.revision}",
         f"predicted within {max(delays):.1f} s" if delays else "",
         "crops withheld: a person is in the burst, or the detector knows no persons" if burst.crops_withheld else "",
         f"rule {burst.rule}",

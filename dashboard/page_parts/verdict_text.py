@@ -3,7 +3,13 @@
 Probabilities are printed as percentages and only where they are calibrated. Everything else is called a score.
 """
 
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
+
+_CLOSED = {
+    CloseReason.SEQUENCE: "all frames arrived",
+    CloseReason.WATERMARK: "later photographs arrived",
+    CloseReason.IDLE: "no more frames arrived",
+}
 
 
 def describe_verdict(burst: BurstResolved) -> str:
@@ -57,6 +63,11 @@ def describe_burst(burst: BurstResolved) -> str:
         noted = ", ".join(note for note in notes if note)
         parts.append(f"{_name(taxon)}{sure}" + (f" ({noted})" if noted else ""))
     return ", ".join(parts)
+
+
+def describe_status(burst: BurstResolved) -> str:
+    """Its status and why it was closed: `final (all frames arrived)`, `provisional`."""
+    return f"{burst.status}" + (f" ({_CLOSED[burst.closed_by]})" if burst.closed_by else "")
 
 
 def describe_taxon(taxon: TaxonVerdict) -> str:

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from uncia.dashboard.page_parts.verdict_text import describe_burst, describe_evidence, describe_verdict, verdict_taxon
-from uncia.events import BurstCategory, BurstResolved, BurstStatus, CloseReason
-
-_CLOSED = {
-    CloseReason.SEQUENCE: "all frames arrived",
-    CloseReason.WATERMARK: "later photographs arrived",
-    CloseReason.IDLE: "no more frames arrived",
-}
-"""Why a burst was closed."""
+from uncia.dashboard.page_parts.verdict_text import (
+    describe_burst,
+    describe_evidence,
+    describe_status,
+    describe_verdict,
+    verdict_taxon,
+)
+from uncia.events import BurstCategory, BurstResolved, BurstStatus
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,7 @@ def _frames(burst: BurstResolved, unit: str = "") -> str:
 
 
 def _status(burst: BurstResolved) -> str:
-    closed = f" ({_CLOSED[burst.closed_by]})" if burst.closed_by else ""
-    return f"{burst.status}{closed}, revision {burst.revision}"
+    return f"{describe_status(burst)}, revision {burst.revision}"
 
 
 def _style(burst: BurstResolved) -> str:
