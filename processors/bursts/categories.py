@@ -38,7 +38,7 @@ WITHIN = 0.8
 
 PART_AREA = 0.3
 """An animal box of at most this share of the area of a box that it overlaps is a part of that individual: detectors box
-the head of an animal that looks into the camera, and the body without it. The price: a young one that touches its
+the head of an animal that faces the camera, and the body without it. The price: a young one that touches its
 mother is not counted."""
 
 COUNT_SCORE = 0.5
