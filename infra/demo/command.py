@@ -25,7 +25,7 @@ _STATIONS = 3
 _SAMPLES = 150
 """Pictures that the model scores to explain one frame: some ten seconds on two cores."""
 _QUICK = {
-    "UNCIA_BURST_IDLE_S": "4",
+    "UNCIA_BURST_IDLE_S": "8",  # the first predictions after a start may be seconds apart
     "UNCIA_TICK_S": "0.5",
     "UNCIA_RECONCILE_EVERY_S": "5",
     "UNCIA_RECONCILE_AFTER_S": "5",
