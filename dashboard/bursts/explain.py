@@ -6,7 +6,12 @@ Field names are keys in the output of `uncia bursts explain --json`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_frame, describe_verdict
+from uncia.dashboard.page_parts.verdict_text import (
+    describe_burst,
+    describe_evidence,
+    describe_frame,
+    describe_verdict,
+)
 from uncia.events import (
     BurstFrame,
     BurstResolved,
@@ -90,6 +95,8 @@ class BurstExplanation:
     category: str
     """Empty in an event without one."""
     evidence: str
+    summary: str
+    """Verdict and evidence in one, each once."""
     best_crop: str
     """Image id of the best crop, or the reason why there is none."""
     fusion: str
@@ -120,6 +127,7 @@ def explain_burst(events: Sequence[BurstResolved], predictions: Mapping[str, Ima
         verdict=describe_verdict(shown),
         category=shown.category.value if shown.category else "",
         evidence=describe_evidence(shown),
+        summary=describe_burst(shown),
         best_crop=_best_crop(shown),
         fusion=shown.fusion or "",
         flags=list(shown.flags),

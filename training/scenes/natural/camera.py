@@ -27,12 +27,8 @@ def light_naturally(scene: NaturalScene, burst: Burst) -> LitScene:
     height, width = scene.near.shape
     rng = np.random.default_rng(burst.seed)
     if burst.infrared:
-        # Leaves and grass are brighter in infrared than to the eye.
-        green = np.clip(scene.colours[..., 1] * 2 - scene.colours[..., 0] - scene.colours[..., 2], 0, 1)
-        albedo = scene.colours.mean(axis=2) * 0.95 + 0.03 + 0.9 * green
         flash = _flash(scene.metres, burst, rng)
-        sky = np.where(scene.metres >= SKY, np.float32(0.010), np.float32(0))
-        colours = _infrared_tone(albedo * flash + sky)[..., None]
+        colours = _infrared_tone(_infrared_albedo(scene) * flash)[..., None]
     else:
         clouds = 0.86 + 0.14 * np.clip(fractal_noise(height // 8, width // 8, 6, rng, octaves=4), -1.4, 1.4)
         patches = to_pixels(
@@ -53,13 +49,26 @@ def expose_naturally(
     return _develop(colours, lit.burst, np.random.default_rng([lit.burst.seed, frame])), box
 
 
+def _infrared_albedo(scene: NaturalScene) -> Pixels:
+    """Leaves and grass are brighter in infrared than to the eye, soil and stone darker; the sky reflects nothing."""
+    green = np.clip(scene.colours[..., 1] * 2 - scene.colours[..., 0] - scene.colours[..., 2], 0, 1)
+    grey = scene.colours.mean(axis=2)
+    albedo = np.where(scene.plants, 0.22 + 1.15 * grey, 1.15 * grey**1.7 + 0.01) + 0.9 * green
+    return np.asarray(np.where(scene.metres >= SKY, 0, albedo), np.float32)
+
+
 def _flash(metres: Pixels, burst: Burst, rng: np.random.Generator) -> Pixels:
     """Light of the flash by the inverse square of the distance, in a cone that is weaker towards the corners."""
     height, width = metres.shape
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] - np.float32(rng.uniform(-0.12, 0.12))
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] - np.float32(0.1)
-    cone = np.exp(-0.75 * x**2 - 0.55 * y**2)
-    return np.asarray(burst.level * cone * (_FLASH_METRES / np.maximum(metres, 0.9)) ** 2 + 0.0012, np.float32)
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    return np.asarray(burst.level * _cone(x, y) * (_FLASH_METRES / np.maximum(metres, 0.9)) ** 2, np.float32)
+
+
+def _cone(x: Pixels, y: Pixels) -> Pixels:
+    """Share of the flash at a place in the frame, from -1 to 1 across and down: the ground before the camera gets
+    little."""
+    return np.asarray(np.exp(-0.75 * x**2 - 0.85 * y**2), np.float32)
 
 
 def _infrared_tone(light: Pixels) -> Pixels:
@@ -101,10 +110,10 @@ def _place(colours: Pixels, lit: LitScene, cut_out: CutOut, pose: Pose) -> Box |
     visible = matte[part] * (1 - ndimage.gaussian_filter(behind, 0.7))
     if lit.burst.infrared:
         metres = float(scene.metres[min(int(foot), height - 1)].min())
-        cone = np.exp(-0.75 * (2 * pose.x - 1) ** 2)
-        shown = _infrared_tone(
-            sprite[part] * np.float32(lit.burst.level * cone * (_FLASH_METRES / max(metres, 0.9)) ** 2)
-        )
+        across = np.linspace(-1, 1, width, dtype=np.float32)[None, x0:x1]
+        down = np.linspace(-1, 1, height, dtype=np.float32)[y0:y1, None]
+        light = lit.burst.level * _cone(across, down) * (_FLASH_METRES / max(metres, 0.9)) ** 2
+        shown = _infrared_tone(sprite[part] * light[..., None])
     else:
         shown = _daylight_tone(sprite[part], lit.burst)
     colours[window] += (_through_lens(shown) - colours[window]) * visible[..., None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
@@ -42,6 +43,8 @@ class NaturalScene(Scene):
 
     metres: Pixels
     """Distance from the camera, (height, width)."""
+    plants: NDArray[np.bool_]
+    """Where grass grows, (height, width): it is bright in infrared."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,14 @@ def natural_scene(camera: int, seed: int, width: int, height: int) -> NaturalSce
     horizon = float(rng.uniform(0.27, 0.33))
     rows = np.arange(height, dtype=np.float32) / height
     metres = np.minimum(_CAMERA_HEIGHT / (_VIEW * np.maximum(rows - horizon, 1e-4)), _FARTHEST).astype(np.float32)
-    canvas = Canvas(
-        np.zeros((height, width, 3), np.float32),
-        np.zeros((height, width), np.float32),
-        np.repeat(metres[:, None], width, axis=1),
-    )
+    canvas = Canvas.empty(np.repeat(metres[:, None], width, axis=1))
     base = round(horizon * height)
     _add_ground(canvas, kind, metres, base, rng)
     _BACKGROUNDS[kind.background](canvas, base, rng)
     _add_litter(canvas, kind, horizon, rng)
     _add_things(canvas, kind, horizon, rng)
     near = np.clip(1.9 / np.maximum(canvas.metres, 1e-3), 0, 1).astype(np.float32)
-    return NaturalScene(np.clip(canvas.colours, 0.004, 1), near, canvas.front, horizon, canvas.metres)
+    return NaturalScene(np.clip(canvas.colours, 0.004, 1), near, canvas.front, horizon, canvas.metres, canvas.plants)
 
 
 def foot_row(metres: float, horizon: float) -> float:
@@ -210,7 +209,7 @@ def _add_thicket(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None
     deep = fractal_noise(reach, width, 14, rng, octaves=6, gain=0.6)
     painted = colour_ramp(0.22 + 0.16 * deep, (0.02, 0.03, 0.015), (0.14, 0.17, 0.08), (0.34, 0.38, 0.22))
     gaps = (
-        np.clip(fractal_noise(reach, width, 9, rng, octaves=6) - 1.1 - np.linspace(-0.7, 2, reach)[:, None], 0, 0.5) * 2
+        np.clip(fractal_noise(reach, width, 9, rng, octaves=6) - 1.5 - np.linspace(-0.7, 2, reach)[:, None], 0, 0.5) * 2
     )
     painted = painted + (np.asarray([0.84, 0.88, 0.90], np.float32) - painted) * gaps[..., None].astype(np.float32)
     painted = np.ascontiguousarray(painted, np.float32)
@@ -237,9 +236,8 @@ def _add_forest(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
     down = np.linspace(0, 1, reach, dtype=np.float32)[:, None]
     mist = np.clip(0.50 + 0.16 * fractal_noise(reach, width, 7, rng, octaves=6, gain=0.6) + 0.18 * (1 - down), 0, 1)
     painted = colour_ramp(mist, (0.16, 0.19, 0.12), (0.48, 0.53, 0.42), (0.86, 0.89, 0.82))
-    behind = Canvas(
-        np.ascontiguousarray(painted), np.zeros((reach, width), np.float32), np.full((reach, width), 45.0, np.float32)
-    )
+    behind = Canvas.empty(np.full((reach, width), 45.0, np.float32))
+    behind.colours[:] = painted
     for far in np.sort(rng.uniform(7, 34, 26))[::-1]:
         foot = min(reach - 1.0, base + 0.8 * (foot_row(float(far), 0.0)) * height)
         add_trunk(
