@@ -1,11 +1,11 @@
 """Overlapping tiles of a photograph for a detector, and how the boxes of all of them become those of the photograph.
 
-A detector scales the whole photograph to its frame. A tile is a part of the photograph scaled to the same frame, so that
-what is small is larger. Known as tiled or sliced inference.
+A detector scales the whole photograph to its frame. A tile is a part of the photograph scaled to the same frame, so
+that what is small is larger. Known as tiled or sliced inference.
 
-1. **Cut boxes are no boxes.** A box that ends at an inner edge of its tile is a part of something, which another tile or
-   the whole photograph shows entirely: it is left out. What is smaller than the overlap of two tiles is in one of them
-   entirely.
+1. **Cut boxes are no boxes.** A box that ends at an inner edge of its tile is a part of something, which another tile
+   or the whole photograph shows entirely: it is left out. What is smaller than the overlap of two tiles is in one of
+   them entirely.
 2. **One place, one box.** What overlapping tiles find twice is merged: of boxes of one category that overlap by
    `SAME_BOX_IOU`, the one with the highest score stays (non-maximum suppression).
 
