@@ -239,8 +239,8 @@ PARTS: tuple[Part, ...] = (
         "replay",
         Kind.COMMAND,
         "Predicts past uploads with another model, in its own namespace; `promote` publishes the results.",
-        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, DEPLOYMENT_CHANGED),
-        writes=(IMAGE_BACKFILLED, BURST_RESOLVED),
+        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, SECOND_LOOK_COMPLETED, DEPLOYMENT_CHANGED),
+        writes=(IMAGE_BACKFILLED, SECOND_LOOK_COMPLETED, BURST_RESOLVED),
     ),
     Part(
         "dead-letters",

@@ -26,8 +26,8 @@ DISCOUNT = 1.0
 
 SAME_BOX_IOU = 0.5
 
-MAX_WAITING = 256
-"""Second looks stored of a camera whose frames are in no burst: they came before their frames."""
+MAX_WAITING = 1000
+"""Second looks stored of a camera whose frames are in no burst: they came before their frames, as in a replay."""
 
 
 class StoredSecondLook(WireModel):

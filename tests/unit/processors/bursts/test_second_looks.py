@@ -259,9 +259,9 @@ LOOKS = [
 ]
 
 
-def outcome(camera: Camera) -> list[object]:
+def outcome(camera: Camera) -> list[tuple[object, ...]]:
     """What a subscriber has in the end, apart from how it came about."""
-    return sorted(
+    return [
         (
             event.burst_id,
             event.category,
@@ -269,8 +269,8 @@ def outcome(camera: Camera) -> list[object]:
             event.best_crop and event.best_crop.image_id,
             [(frame.image_id, frame.second_look, frame.boxes) for frame in event.frames],
         )
-        for event in camera.settled().values()
-    )
+        for _, event in sorted(camera.settled().items())
+    ]
 
 
 @settings(max_examples=60)
