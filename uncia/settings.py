@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         "inconclusive; 0 for none",
     )
     second_look_frames: int = Field(
-        default=3, ge=1, le=20, description="frames of such a burst that are detected again, at most: the best ones"
+        default=10, ge=1, le=20, description="frames of such a burst that are detected again, at most: the best ones"
     )
     second_look_within: float = Field(
         default=0.3,
@@ -167,7 +167,9 @@ class Settings(BaseSettings):
         description="a burst is inconclusive where its probability of an animal is this near to the threshold",
     )
     second_look_taxa: bool = Field(
-        default=True, description="an animal without a taxon is inconclusive too, whatever its probability"
+        default=False,
+        description="an animal without a taxon is inconclusive too, whatever its probability; what that brings has not "
+        "been measured",
     )
 
     # Crops
