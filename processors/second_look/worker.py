@@ -17,11 +17,11 @@ import structlog
 from uncia.camtrap.presence import load_presence_model
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, SecondLookRequested
-from uncia.processors.explain.selection import HourlyBudget
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
 from uncia.processors.predict.live_model import LiveDetector, LiveModel
 from uncia.processors.predict.recent_ids import RecentIds

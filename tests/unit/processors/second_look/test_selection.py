@@ -45,10 +45,10 @@ def verdict(taxon: str, *, focus: bool = False) -> object:
     return RESOLVED.verdict.model_copy(update={"taxon": taxon, "focus": focus})
 
 
-@pytest.mark.parametrize(("probability", "asked"), [(0.36, False), (0.38, True), (0.66, True), (0.96, True)])
-def test_a_burst_near_the_threshold_is_inconclusive(probability: float, asked: bool) -> None:
+@pytest.mark.parametrize(("probability", "expected"), [(0.36, False), (0.38, True), (0.66, True), (0.96, True)])
+def test_a_burst_near_the_threshold_is_inconclusive(probability: float, expected: bool) -> None:
     reason = INCONCLUSIVE.reason(burst(probability))
-    assert reason == (SecondLookReason.NEAR_THRESHOLD if asked else None)
+    assert reason == (SecondLookReason.NEAR_THRESHOLD if expected else None)
 
 
 def test_an_animal_without_a_taxon_is_inconclusive_unless_that_is_switched_off() -> None:
