@@ -90,7 +90,9 @@ class BurstFrame(WireModel):
         default=None, max_length=100, description="the detections, best first; None where no detector is installed"
     )
     second_look: str | None = Field(
-        default=None, description="the rule of the second look at this frame, e.g. `tiles-2x2/1`; None: it had none"
+        default=None,
+        description="the rule of the second look at this frame, e.g. `tiles-2x2/1`; it may have raised scores of `boxes`, "
+        "and never lowered one; None: it had none",
     )
 
 
