@@ -91,8 +91,8 @@ class BurstFrame(WireModel):
     )
     second_look: str | None = Field(
         default=None,
-        description="the rule of the second look at this frame, e.g. `tiles-2x2/1`; it may have raised scores of `boxes`, "
-        "and never lowered one; None: it had none",
+        description="the rule of the second look at this frame, e.g. `tiles-2x2/1`, which may have raised scores of "
+        "`boxes`; None: it had none",
     )
 
 
