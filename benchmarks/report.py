@@ -24,6 +24,7 @@ _PARTS = {
     "predict": "worker predict",
     "predict-backfill": "worker predict-backfill",
     "explain": "worker explain",
+    "second-look": "worker second-look",
     "clocks": "worker clocks",
     "bursts": "worker bursts",
     "reconcile": "reconcile",

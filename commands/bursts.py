@@ -195,7 +195,7 @@ def _frames_table(burst: BurstExplanation) -> Table:
             frame.predicted_at[:_TO_THE_SECOND].replace("T", " "),
             frame.counted,
             frame.joined,
-            "; ".join(part for part in (frame.shows, *frame.boxes) if part),
+            "; ".join(part for part in (frame.shows, *frame.boxes, "second look" if frame.second_look else "") if part),
             frame.rejected or scores,
         )
     return table

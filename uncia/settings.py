@@ -150,6 +150,28 @@ class Settings(BaseSettings):
         description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
     )
 
+    # Second look
+    second_looks_per_hour: int = Field(
+        default=60,
+        ge=0,
+        description="bursts that the worker `second-look` detects again in tiles, at most, per process: what stays "
+        "inconclusive; 0 for none",
+    )
+    second_look_frames: int = Field(
+        default=10, ge=1, le=20, description="frames of such a burst that are detected again, at most: the best ones"
+    )
+    second_look_within: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="a burst is inconclusive where its probability of an animal is this near to the threshold",
+    )
+    second_look_taxa: bool = Field(
+        default=False,
+        description="an animal without a taxon is inconclusive too, whatever its probability; what that brings has not "
+        "been measured",
+    )
+
     # Crops
     crops_per_burst: int = Field(
         default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"

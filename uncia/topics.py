@@ -19,6 +19,8 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    SecondLookCompleted,
+    SecondLookRequested,
     StaticObjectsChanged,
     StaticObjectsCleared,
 )
@@ -126,6 +128,20 @@ IMAGE_EXPLAINED = Topic(
     key="camera",
     event=ImageExplained,
 )
+SECOND_LOOK_REQUESTED = Topic(
+    name=SecondLookRequested.topic,
+    description="Frames of an inconclusive burst that are to be detected again, in tiles.",
+    key="camera",
+    event=SecondLookRequested,
+    retention_days=30,
+)
+SECOND_LOOK_COMPLETED = Topic(
+    name=SecondLookCompleted.topic,
+    description="What the second look at a burst found.",
+    key="camera",
+    event=SecondLookCompleted,
+    broker_config=_LOG_TIME,
+)
 STATIC_OBJECTS_CHANGED = Topic(
     name=StaticObjectsChanged.topic,
     description="The places of a camera where boxes count as background. Published again when they change.",
@@ -215,6 +231,8 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    SECOND_LOOK_REQUESTED,
+    SECOND_LOOK_COMPLETED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
     CLOCK_TICKED,

@@ -245,8 +245,14 @@ def _frame_category(
         found=frozenset(shown),
         animal_probability=probability,
         boxes=tuple(
-            FrameBox(category=stored.category, score=stored.score, box=stored.box, static=True if is_static else None)
-            for stored, is_static in zip(frame.boxes, static, strict=True)
+            FrameBox(
+                category=stored.category,
+                score=stored.score,
+                box=stored.box,
+                static=True if is_static else None,
+                second_look=True if place in frame.second_look_boxes else None,
+            )
+            for place, (stored, is_static) in enumerate(zip(frame.boxes, static, strict=True))
         ),
         best=_best_box(frame, static, used, chosen),
     )

@@ -20,11 +20,12 @@ import structlog
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ExplanationRequested, ImageExplained
 from uncia.processors.explain.explainer import Explainer, object_keys
-from uncia.processors.explain.selection import HourlyBudget, build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, shows_person
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.recent_ids import RecentIds

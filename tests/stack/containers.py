@@ -38,12 +38,23 @@ PARTS = (
     "predict",
     "predict-backfill",
     "explain",
+    "second-look",
     "bursts",
     "crops",
     "clocks",
     "reconcile",
 )
-UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "explain", "bursts", "crops", "clocks", "reconcile")
+UNCIA_SERVICES = (
+    "intake",
+    "predict",
+    "predict-backfill",
+    "explain",
+    "second-look",
+    "bursts",
+    "crops",
+    "clocks",
+    "reconcile",
+)
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""

@@ -40,6 +40,13 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.second_looks import (
+    FrameSecondLook,
+    SecondLookCompleted,
+    SecondLookFrame,
+    SecondLookReason,
+    SecondLookRequested,
+)
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
@@ -78,6 +85,7 @@ __all__ = [
     "FocusScore",
     "FrameBox",
     "FrameLate",
+    "FrameSecondLook",
     "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",
@@ -86,6 +94,10 @@ __all__ = [
     "LuminanceGrid",
     "Prediction",
     "Rejection",
+    "SecondLookCompleted",
+    "SecondLookFrame",
+    "SecondLookReason",
+    "SecondLookRequested",
     "Sensitivity",
     "Settlement",
     "StaticObject",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from tests.agents.workers import RESOLVED
 from tests.unit.uncia.serving.fake_triton import CARD
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ExplanationReason, Rejection
-from uncia.processors.explain.selection import HourlyBudget, build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, shows_person
+from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 
 
 def burst(*scores: float | None, threshold: float | None = 0.02, status: str = "final") -> BurstResolved:
