@@ -21,8 +21,8 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("part", LIVE_PATH)
-def test_a_killed_part_loses_no_photograph_and_changes_no_burst(play: Play, part: str) -> None:
+@pytest.mark.parametrize("part", [*LIVE_PATH, "crops", "explain"])
+def test_a_killed_part_loses_no_photograph_crop_or_explanation_and_changes_no_burst(play: Play, part: str) -> None:
     assert play(Kill(part)).problems == []
 
 
