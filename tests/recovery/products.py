@@ -7,6 +7,7 @@ from uncia.events import CropPublished, ImageExplained
 from uncia.ids import content_hash
 from uncia.processors.crops.manifest import Manifest
 from uncia.processors.crops.selection import select_crops, shows_person
+from uncia.processors.explain.explainer import marker_key
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 
@@ -113,11 +114,19 @@ class Products:
             yield f"the manifests list {len(listed)} crops, the events {len(live)}"
 
     def _stored_explanation_problems(self, station: Station, store: ObjectStore) -> Iterator[str]:
+        marks = {
+            marker_key(burst.camera, frame.image_id)
+            for burst in station.current_bursts()
+            if shows_person(burst)
+            for frame in burst.frames
+        }
         keys = {entry.key for entry in store.list(self._settings.bucket, f"explanations/{self._name}/")}
+        if unmarked := marks - keys:
+            yield f"{len(unmarked)} photographs of bursts with a person are not marked"
         named = {
             key for event in live_explanations(station).values() for key in (event.heat_map_key, event.weights_key)
         }
-        if orphans := keys - named:
+        if orphans := keys - named - marks:
             yield f"{len(orphans)} stored files belong to no explanation"
         if lost := named - keys:
             yield f"{len(lost)} files of explanations are not stored"

@@ -26,6 +26,7 @@ from uncia.errors import UnciaError
 from uncia.events import BurstStatus, ExplanationReason, ExplanationRequested, ImagePredicted
 from uncia.ids import explanation_id, image_id, upload_id
 from uncia.kafka.broker import send_to_cameras
+from uncia.processors.crops.selection import shows_person
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import EXPLANATION_REQUESTED
 
@@ -133,15 +134,17 @@ class Round:
         uploader.upload([(photo, "") for photo in self._scenario.late_frames], self._per_s)
         self._wait_for(self._scenario.groups, "at the end", outcome)
         _until(lambda: self._observed(self._products.are_complete), SETTLES_S)
+        # A person was found in its burst, maybe by a process that was killed since.
+        self._request_explanations(self._observed(_withheld)[:1])
+        _until(lambda: self._observed(self._products.are_complete), SETTLES_S)
 
     def _observed(self, question: Callable[[Station], T]) -> T:
         with self._observer.lock:
             return question(self._observer.station(self._station))
 
-    def _request_explanations(self) -> None:
-        """Request explanations of the photographs that were predicted first; that of one of them twice."""
-        _until(lambda: len(self._observed(_explainable)) >= EXPLAINED, 120)
-        requests = [_request(image) for image in self._observed(_explainable)[:EXPLAINED]]
+    def _request_explanations(self, images: list[ImagePredicted]) -> None:
+        """Request an explanation of each photograph; that of the first one twice."""
+        requests = [_request(image) for image in images]
         settings, messages = self._context.stack.settings(), [*requests, *requests[:1]]
         sent = [(request.camera, request.camera.encode(), request.to_bytes()) for request in messages]
         send_to_cameras(settings, EXPLANATION_REQUESTED, sent)
@@ -153,8 +156,9 @@ class Round:
 
     def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         _until(lambda: uploader.confirmed >= after, 120)
+        _until(lambda: len(self._observed(_explainable)) >= EXPLAINED, 120)
         try:
-            self._request_explanations()
+            self._request_explanations(self._observed(_explainable)[:EXPLAINED])
         except (UnciaError, KafkaError) as error:
             outcome.problems.append(f"no explanations were requested: {error!r}")
         if fault is None:
@@ -299,6 +303,12 @@ def _differences(results: Results, reference: Results) -> Iterator[str]:
 
 def _explainable(station: Station) -> list[ImagePredicted]:
     return [image for image in station.uploads.values() if image.prediction is not None]
+
+
+def _withheld(station: Station) -> list[ImagePredicted]:
+    """The predictions of the photographs in whose bursts a person was found."""
+    bursts = [burst for burst in station.current_bursts() if shows_person(burst)]
+    return [station.uploads[frame.image_id] for burst in bursts for frame in burst.frames if frame.rejection is None]
 
 
 def _request(image: ImagePredicted) -> ExplanationRequested:
