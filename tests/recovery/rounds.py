@@ -35,7 +35,7 @@ SETTLES_S = 150
 
 T = TypeVar("T")
 
-EXPLAINED = 3
+EXPLAINED = 2
 """Photographs of a round that are explained on request."""
 
 Verdicts = dict[frozenset[str], str]

@@ -16,7 +16,7 @@ QUICK = {
     "UNCIA_TICK_S": "0.5",
     "UNCIA_RECONCILE_EVERY_S": "3",
     "UNCIA_RECONCILE_AFTER_S": "3",
-    "UNCIA_EXPLANATION_SAMPLES": "24",
+    "UNCIA_EXPLANATION_SAMPLES": "8",
 }
 """Settings with which bursts close, missed uploads are found, and photographs are explained, within seconds."""
 
