@@ -33,17 +33,20 @@ class Products:
             ).wanted
         }
 
+    def topic_problems(self, station: Station) -> list[str]:
+        """Which crops and answers to requests are missing, doubled or left over on the topics."""
+        return [*self._crop_problems(station), *self._explanation_problems(station)]
+
     def are_complete(self, station: Station) -> bool:
-        """Whether the topics have every crop and the answer to every request, and no crop or answer too many."""
-        return not [*self._crop_problems(station), *self._explanation_problems(station)]
+        """Whether the topics have exactly the crops and answers that they must have."""
+        return not self.topic_problems(station)
 
     def problems(self, station: Station) -> list[str]:
         """What is missing, doubled or left over, on the topics and in the store."""
         store = ObjectStore(self._settings)
         try:
             return [
-                *self._crop_problems(station),
-                *self._explanation_problems(station),
+                *self.topic_problems(station),
                 *self._stored_crop_problems(station, store),
                 *self._stored_explanation_problems(station, store),
             ]
