@@ -57,9 +57,9 @@ def problems(
     station.bursts[burst.burst_id] = burst
     for event in crops:
         station.crops.setdefault(event.crop_id, []).append(event)
-    for event in answers:
+    for given in answers:
         station.requested[explanation_request(1).explanation_id] = explanation_request(1).image_id
-        station.explained.setdefault(event.explanation_id, []).append(event)
+        station.explained.setdefault(given.explanation_id, []).append(given)
     return Products(Settings(_env_file=None), "ridge").topic_problems(station)
 
 
