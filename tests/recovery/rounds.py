@@ -118,6 +118,8 @@ class Round:
     def _stream(
         self, fault: Fault | None, arrivals: list[tuple[Photograph, str]], uploader: Uploader, outcome: Outcome
     ) -> None:
+        request_thread = threading.Thread(target=self._request_first_explanations, args=(outcome,))
+        request_thread.start()
         fault_thread = threading.Thread(target=self._inject_fault, args=(fault, uploader, len(arrivals) // 3, outcome))
         fault_thread.start()
         # The last third is uploaded after the fault, to show that the stream continues.
@@ -125,6 +127,7 @@ class Round:
         uploader.upload(arrivals[:first_part], self._per_s)
         fault_thread.join()
         uploader.upload(arrivals[first_part:], self._per_s)
+        request_thread.join()
         self._wait_for(self._scenario.groups_before_late_frames, "before the late frames", outcome)
         if fault is not None and self._reverted_at:
             self._measure(fault, outcome)
@@ -142,6 +145,21 @@ class Round:
         with self._observer.lock:
             return question(self._observer.station(self._station))
 
+    def _request_first_explanations(self, outcome: Outcome) -> None:
+        """Request explanations of the photographs that were predicted first, as soon as they are and Kafka responds."""
+        _until(lambda: len(self._observed(_explainable)) >= EXPLAINED, 120)
+        images = self._observed(_explainable)[:EXPLAINED]
+
+        def sent() -> bool:
+            try:
+                self._request_explanations(images)
+            except (UnciaError, KafkaError):
+                return False
+            return True
+
+        if not _until(sent, 120):
+            outcome.problems.append("no explanations could be requested")
+
     def _request_explanations(self, images: list[ImagePredicted]) -> None:
         """Request an explanation of each photograph; that of the first one twice."""
         requests = [_request(image) for image in images]
@@ -150,19 +168,14 @@ class Round:
         send_to_cameras(settings, EXPLANATION_REQUESTED, sent)
 
     def _wait_until_busy(self, part: str) -> None:
-        """Wait until `crops` has crops to make: the other parts have work from the first upload on."""
-        if part == "crops":
-            _until(lambda: bool(self._observed(lambda station: station.crops)), 60)
+        """Wait until `crops` and `explain` have work: the other parts have some from the first upload on."""
+        if part in ("crops", "explain"):
+            _until(lambda: self._observed(lambda station: bool(station.crops and station.requested)), 60)
 
     def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
-        _until(lambda: uploader.confirmed >= after, 120)
-        _until(lambda: len(self._observed(_explainable)) >= EXPLAINED, 120)
-        try:
-            self._request_explanations(self._observed(_explainable)[:EXPLAINED])
-        except (UnciaError, KafkaError) as error:
-            outcome.problems.append(f"no explanations were requested: {error!r}")
         if fault is None:
             return
+        _until(lambda: uploader.confirmed >= after, 120)
         self._wait_until_busy(fault.part)
         injected_at = time.time()
         try:
