@@ -21,7 +21,7 @@ from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import is_junk
 from tests.waiting import SCALE
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics
@@ -153,10 +153,10 @@ def namespaced(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"namespace": f"replay-{name}"})
 
 
-def predicted_upload_ids(settings: Settings) -> list[str]:
-    """Upload ids in the order of their predictions."""
+def predictions_in(settings: Settings) -> list[ImagePredicted]:
+    """The predictions, in their order."""
     messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
-    return [ImagePredicted.from_bytes(message.value).upload_id for message in messages if not is_junk(message)]
+    return [ImagePredicted.from_bytes(message.value) for message in messages if not is_junk(message)]
 
 
 def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
@@ -198,7 +198,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     until = START + timedelta(hours=1, minutes=30)
 
     done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
-                       "--settings", "certain_from=0")  # fmt: skip
+                       "--settings", "animal_threshold=1")  # fmt: skip
     assert (done["copied"], done["bursts"], done["open"], done["dead_letters"]) == (8, 2, 0, 0)
 
     page = tmp_path / "page.html"
@@ -216,7 +216,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     for burst_id in changed:
         assert after[burst_id].revision == live[burst_id].revision + 1
         assert after[burst_id].status is BurstStatus.REVISED
-        assert after[burst_id].verdict.certain  # type: ignore[union-attr]
+        assert after[burst_id].category is BurstCategory.BLANK
         assert name in after[burst_id].changes[0]
     assert replay.json("promote", name)["events"] == 0
     assert not replay.json("diff", name)["changes"]
@@ -240,7 +240,8 @@ def test_a_killed_replay_resumes_and_loses_nothing(
 ) -> None:
     upload_bursts(upload, station, bursts=6, frames=6)
     live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 120)}
-    arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
+    arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1",
+                 "--settings", "animal_threshold=1")  # fmt: skip
 
     process = replay.start(*arguments)
     deadline = time.monotonic() + SCALE * LIMIT_S
@@ -258,10 +259,12 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     done = replay.json("start", name)
     assert (done["copied"], done["bursts"], done["open"]) == (36, 6, 0)
     assert processes_of(mark) == []
-    assert len(set(predicted_upload_ids(namespaced(settings, name)))) == 36
+    predictions = predictions_in(namespaced(settings, name))
+    assert len({image.upload_id for image in predictions}) == 36
+    assert {image.prediction.model for image in predictions if image.prediction} == {other_model}
     diff = replay.json("diff", name)
     assert {kind: count for kind, count in diff["kinds"].items() if count} == {"relabelled": 6}
-    assert all(row["replay"].startswith("other ") for row in diff["confusion"])
+    assert {row["replay"].rstrip("?") for row in diff["confusion"]} == {"blank"}
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
 
