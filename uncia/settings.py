@@ -140,8 +140,8 @@ class Settings(BaseSettings):
     explanations_per_hour: int = Field(
         default=20,
         ge=0,
-        description="explanations that the worker `explain` requests by itself, at most, per process: of bursts whose "
-        "frames disagree or score near the calibrated threshold; 0 for none",
+        description="explanations that the worker `explain` requests by itself, at most, all processes together: of "
+        "bursts whose frames disagree or score near the calibrated threshold; 0 for none",
     )
     explanation_samples: int = Field(
         default=300,

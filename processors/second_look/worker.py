@@ -54,9 +54,10 @@ class SecondLookWorker:
         self._settings = settings
         self._results = faust_topic(app, settings, SECOND_LOOK_COMPLETED)
         self._requests = faust_topic(app, settings, SECOND_LOOK_REQUESTED)
+        self._bursts = BURST_RESOLVED.full_name(settings)
         self._dead_letters = DeadLetters(app, settings)
         self._requested = RecentIds(_RECENT_BURSTS)
-        self._budget = HourlyBudget(settings.second_looks_per_hour, time.monotonic)
+        self._budget = HourlyBudget(settings.second_looks_per_hour, settings.partitions, time.monotonic)
         threshold = settings.animal_threshold
         if threshold is None:
             threshold = load_presence_model(settings.presence_model).threshold
@@ -123,7 +124,7 @@ class SecondLookWorker:
         now, lateness = datetime.now(UTC), timedelta(seconds=self._settings.burst_lateness_s)
         request = build_request(burst, reason, self._settings.second_look_frames, lateness, now)
         too_late = request is not None and request.useful_until is not None and request.useful_until < now
-        if request is None or too_late or not self._budget.take():
+        if request is None or too_late or not self._budget.take(self._app.partitions_of(self._bursts)):
             return
         self._requested.add(burst.burst_id)
         log.info("second_look_requested", burst_id=burst.burst_id, camera=burst.camera, reason=reason.value)

@@ -339,6 +339,43 @@ class ExplainSuite(AgentSuite):
 
         asyncio.run(scenario())
 
+    def test_a_request_from_before_a_person_was_found_is_refused_after_a_restart(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
+                burst = doubtful_burst(1).model_copy(update={"category": BurstCategory.PERSON})
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: len(topics.read(self.writes)) == 2, "a withdrawal")
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit of the second request")
+            last = ImageExplained.from_bytes(topics.read(self.writes)[-1].value)
+            assert last.rejection is not None
+            assert last.rejection.reason == "person-in-burst"
+
+        asyncio.run(scenario())
+
+    def test_requests_that_wait_for_the_model_do_not_delay_a_withdrawal(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
+            without_triton = topics.settings.model_copy(update={"triton": "127.0.0.1:1"})
+            waiting = self.input(2)
+            for _ in range(1000):
+                topics.send(self.reads, camera(2).encode(), waiting)
+            doubtful = doubtful_burst(2)
+            topics.send(BURST_RESOLVED, doubtful.camera.encode(), doubtful.to_bytes())
+            async with running(self.worker.create, without_triton) as worker:
+                # From now on what is sent is not part of what was read first, of all topics in turn.
+                await worker.wait_until(lambda: len(topics.read(self.reads)) > 1001, "a request for the doubtful burst")
+                burst = doubtful_burst(1).model_copy(update={"category": BurstCategory.PERSON})
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: len(topics.read(self.writes)) == 2, "a withdrawal")
+            last = ImageExplained.from_bytes(topics.read(self.writes)[-1].value)
+            assert last.rejection is not None
+            assert last.camera == camera(1)
+
+        asyncio.run(scenario())
+
 
 class SecondLookSuite(AgentSuite):
     """Requests become second looks; the photographs are in the object store."""

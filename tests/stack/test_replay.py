@@ -25,6 +25,7 @@ from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredict
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics
+from uncia.processors.crops.selection import select_crops
 from uncia.producers.replay.compare import HoldReason
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
@@ -117,6 +118,24 @@ def other_model(settings: Settings) -> Iterator[str]:
         card = json.loads((version / "model.json").read_text())
         card |= {"model": name, "label_set": LabelSet.model_validate(labels).id}
         (version / "model.json").write_text(json.dumps(card))
+        yield name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def other_detector(settings: Settings) -> Iterator[str]:
+    """The same detector under another name."""
+    if not (settings.model_repository / settings.detector).is_dir():
+        pytest.skip("no detector is installed")
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    folder = settings.model_repository / name
+    try:
+        shutil.copytree(settings.model_repository / settings.detector, folder)
+        config = folder / "config.pbtxt"
+        config.write_text(config.read_text().replace(f'"{settings.detector}"', f'"{name}"'))
+        path = folder / read_version_state(folder).live / "model.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": name}))
         yield name
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -248,6 +267,39 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     assert {row["replay"].rstrip("?") for row in diff["confusion"]} == {"blank"}
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
+
+
+def test_a_replay_with_another_detector_keeps_the_classifier_and_the_crops(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    other_detector: str,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+) -> None:
+    upload_bursts(upload, station, bursts=2, frames=3)
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 2, 120)}
+
+    done = replay.json("start", name, "--station", station, "--model", other_detector)
+    assert (done["copied"], done["bursts"], done["dead_letters"]) == (6, 2, 0)
+    messages = read_topics(namespaced(settings, name), (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
+    images = [ImagePredicted.from_bytes(message.value) for message in messages]
+    assert {image.detection and image.detection.model for image in images} == {other_detector}
+    assert {image.prediction and image.prediction.model for image in images} == {settings.model}
+
+    # The same network finds the same boxes: nothing changes, and every crop has its id.
+    assert not replay.json("diff", name)["changes"]
+    replayed = bursts_in(namespaced(settings, name))
+    assert {burst_id: crop_ids(burst) for burst_id, burst in replayed.items()} == {
+        burst_id: crop_ids(burst) for burst_id, burst in live.items()
+    }
+    assert json.loads(replay("drop", name, "--json"))["model"] == other_detector
+
+
+def crop_ids(burst: BurstResolved) -> list[str]:
+    """The ids of the crops that the burst selects."""
+    return [wanted.crop_id for wanted in select_crops(burst, most=100, withheld_by_person=False).wanted]
 
 
 @pytest.mark.timeout(1200)
