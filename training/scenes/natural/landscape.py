@@ -143,9 +143,7 @@ def _on_ground(levels: list[Pixels], metres: Pixels, width: int, scale: float, t
             across, deep = side * metres[used, None], metres[used, None] * np.float32(texels)
             u = across * np.float32(np.cos(turn)) - deep * np.float32(np.sin(turn)) + np.float32(shift)
             v = across * np.float32(np.sin(turn)) + deep * np.float32(np.cos(turn)) + np.float32(2 * shift)
-            result[used] = ndimage.map_coordinates(
-                tile, [v % tile.shape[0], u % tile.shape[1]], order=1, mode="grid-wrap", output=np.float32
-            )
+            result[used] = ndimage.map_coordinates(tile, np.stack([v, u]), order=1, mode="grid-wrap", output=np.float32)
     return result
 
 
