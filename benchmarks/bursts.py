@@ -68,7 +68,10 @@ def pure(settings: Settings, frames: int) -> Results:
     plan = list(itertools.islice(plan_bursts(0, -(-frames // BURST), CAMERAS), frames))
     made = list(Predictions(card).of(plan))
     raw = [event.to_bytes() for event in made]
-    detected = [event.to_bytes() for event in Predictions(card, detections=True).of(plan)]
+    detected, still = (
+        [event.to_bytes() for event in Predictions(card, detections=True, luminance=moving).of(plan)]
+        for moving in (True, False)
+    )
     logged = datetime.now(UTC)
 
     def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
@@ -82,11 +85,17 @@ def pure(settings: Settings, frames: int) -> Results:
                 _write(engine.take_updates(), records)
         return len(made) / (time.perf_counter() - began)
 
+    rates = {
+        name: play(map(ImagePredicted.from_bytes, events), write=True)
+        for name, events in (("classes", raw), ("still", still), ("moving", detected))
+    }
     return {
         "bursts_pure_frames": len(made),
         "bursts_pure_frames_per_s": round(play(made, write=False)),
-        "bursts_pure_with_bytes_frames_per_s": round(play(map(ImagePredicted.from_bytes, raw), write=True)),
-        "bursts_pure_detections_frames_per_s": round(play(map(ImagePredicted.from_bytes, detected), write=True)),
+        "bursts_pure_with_bytes_frames_per_s": round(rates["classes"]),
+        "bursts_pure_detections_frames_per_s": round(rates["moving"]),
+        "bursts_detections_ms_per_frame": round(1000 / rates["moving"] - 1000 / rates["classes"], 3),
+        "bursts_movement_ms_per_frame": round(1000 / rates["moving"] - 1000 / rates["still"], 3),
         "bursts_prediction_bytes": round(sum(map(len, raw)) / len(raw)),
     }
 
