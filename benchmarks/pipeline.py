@@ -22,6 +22,7 @@ from uncia.processors.predict.detection import DetectionBuilder, boxes_to_classi
 from uncia.processors.predict.image_loading import ModelFrames, PhotographFrames, frames_of
 from uncia.processors.predict.inference import crop_frames
 from uncia.processors.predict.prediction import PredictionBuilder
+from uncia.serving.base_card import BaseCard
 from uncia.serving.detector_card import read_detector_card
 from uncia.serving.detector_client import DetectorOutput, boxes_in_photograph
 from uncia.serving.model_card import read_model_card
@@ -56,8 +57,10 @@ class Pipeline:
         self._card = read_model_card(models.classifier)
         self._detector_card = read_detector_card(models.detector) if models.detector else None
         self._builder = PredictionBuilder(Settings(), self._card)
-        self.classify = _session(models.classifier, models.threads)
-        self.detect = _session(models.detector, models.threads) if models.detector else None
+        self.classify = _session(models.classifier, self._card, models.threads)
+        self.detect: Callable[[Pixels], Tensors] | None = None
+        if models.detector and self._detector_card:
+            self.detect = _session(models.detector, self._detector_card, models.threads)
         self.wanted = ModelFrames(self._card.frame, self._detector_card.frame if self._detector_card else None)
         self.seconds: dict[str, float] = {}
         """CPU seconds of the calling thread by stage, over all calls of `timed`."""
@@ -134,13 +137,12 @@ class Pipeline:
         return crop_frames(frames.picture, found, self.wanted.classifier)
 
 
-def _session(version: Path, threads: int) -> Callable[[Pixels], Tensors]:
+def _session(version: Path, card: BaseCard, threads: int) -> Callable[[Pixels], Tensors]:
     """A function that runs the graph that Triton serves: its outputs in the order of the card."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(version / GRAPH_FILE), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    outputs = [output.name for output in session.get_outputs()]
-    return lambda frames: list(session.run(outputs, {name: frames}))
+    outputs = [output.name for output in card.outputs]
+    return lambda frames: list(session.run(outputs, {card.input: frames}))
