@@ -124,8 +124,8 @@ def _stages(results: Results) -> str:
     )
     if "bursts_movement_ms_per_frame" in results:
         note += (
-            f"Within the rest, `bursts` evaluates detections in {results['bursts_detections_ms_per_frame']} ms per "
-            f"frame, {results['bursts_movement_ms_per_frame']} of them for movement.\n"
+            f"Within the rest, `bursts` evaluates detections in {results['bursts_detections_ms_per_frame']} ms of CPU "
+            f"per frame, {results['bursts_movement_ms_per_frame']} of them for movement.\n"
         )
     return "### CPU by stage\n\n" + _table(("one photograph", "CPU ms"), rows) + note
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.pipeline import Models
+from benchmarks.pipeline import Models, Tensors
 from tests.packages import write_package
 from tests.unit.training.presence.tiny_detector import write_detector
+from uncia.imaging.frames import Pixels
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,12 @@ def test_a_batch_is_detected_and_classified_as_the_stream_does(models: Models, p
     pipeline = models.open()
     batches: list[int] = []
     classify = pipeline.classify
-    pipeline.classify = lambda pixels: (batches.append(len(pixels)), classify(pixels))[1]
+
+    def counted(pixels: Pixels) -> Tensors:
+        batches.append(len(pixels))
+        return classify(pixels)
+
+    pipeline.classify = counted
     pipeline.infer([pipeline.decode(photograph)])
 
     assert batches == [1, 1]

@@ -117,7 +117,7 @@ def test_the_text_around_the_tables_is_kept(page: Path) -> None:
         "| (a) detector alone, one frame per core | 18.0 | 17.0 to 19.0 | 70.0 |",
         "| detector | 70.00 |\n| decode | 7.00 |",
         "| the rest: Kafka, store, Triton, transport, bursts | 21.50 |",
-        "evaluates detections in 0.9 ms per frame, 0.2 of them for movement",
+        "evaluates detections in 0.9 ms of CPU per frame, 0.2 of them for movement",
         "| Triton's process of `animal_detector` | 71.00 |",
         "| worker predict | 12.00 |",
         "| worker predict | 150 | 151 | +0.02 |",
