@@ -4,7 +4,7 @@ Static quantisation as ONNX Runtime does it, with what was found to matter for t
 
 - The stem and the first stage stay in float32: their activations reach 130 while most are below 1.
 - What enters a SiLU is cut off at `LOWEST`: far below zero the result is 0 in any case, and those values would take
-  half of the 256 levels. With full ranges a third of the strong boxes fall below a score of 0.2.
+  half of the 256 levels. With full ranges the area under the curve falls from 0.955 to 0.908 on one camera.
 - Weights have 7 bits and a scale per channel. On CPUs without VNNI, sums of 8 bits overflow, and boxes get lost.
 - The last layers, from which boxes and scores are computed, stay in float32.
 
