@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from uncia.training.scenes.natural.noise import fractal_noise, lit, ridged
 from uncia.training.scenes.natural.surfaces import (
@@ -124,9 +124,16 @@ def _texture(name: str) -> list[Pixels]:
     from skimage import data
 
     grey = getattr(data, name)().astype(np.float32) / 255
-    grey = grey - ndimage.gaussian_filter(grey, 60)
+    grey = grey - _blurred_tile(mirror_tile(grey), 60)[: grey.shape[0], : grey.shape[1]]
     tile = mirror_tile(np.clip(grey / grey.std() * 0.20 + 0.46, 0, 1).astype(np.float32))
-    return [tile, *(ndimage.gaussian_filter(tile, radius, mode="wrap") for radius in (1.0, 2.2, 4.5, 9.0, 18.0))]
+    return [tile, *(_blurred_tile(tile, radius) for radius in (1.0, 2.2, 4.5, 9.0, 18.0))]
+
+
+def _blurred_tile(tile: Pixels, radius: float) -> Pixels:
+    """A tile that repeats, blurred by a Gaussian: as `gaussian_filter` does with `wrap`, whose time grows with the
+    radius to seconds."""
+    spectrum = ndimage.fourier_gaussian(fft.rfft2(tile), radius, n=tile.shape[1])
+    return np.asarray(fft.irfft2(spectrum, tile.shape), np.float32)
 
 
 def _on_ground(levels: list[Pixels], metres: Pixels, width: int, scale: float, turn: float, shift: float) -> Pixels:
