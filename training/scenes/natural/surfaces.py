@@ -34,8 +34,11 @@ class Canvas:
 def colour_ramp(values: Pixels, dark: tuple[float, ...], middle: tuple[float, ...], light: tuple[float, ...]) -> Pixels:
     """Colours by values from 0 (dark) over 0.5 (middle) to 1 (light)."""
     low, half, high = (np.asarray(colour, np.float32) for colour in (dark, middle, light))
-    share = np.clip(values, 0, 1)[..., None] * 2
-    return np.asarray(np.where(share < 1, low + (half - low) * share, half + (high - half) * (share - 1)), np.float32)
+    share = np.clip(values, 0, 1)[..., None] * np.float32(2)
+    colours = np.minimum(share, 1) * (half - low)
+    colours += low
+    colours += np.maximum(share - 1, 0) * (high - half)
+    return np.asarray(colours, np.float32)
 
 
 def add_rock(
