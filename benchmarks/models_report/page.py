@@ -135,13 +135,20 @@ def _fine_tuning(done: dict[str, Facts]) -> str:
 
 def _ablation(done: dict[str, Facts]) -> list[str]:
     facts = done["ablation"]
-    cells: dict[tuple[str, str, str], dict[bool, str]] = {}
-    for row in facts["rows"]:
-        place = (row["cut"], row["look"], row["augmentation"])
-        cells.setdefault(place, {})[row["bursts"]] = cell_of(row["figures"]["top-1"])
+    rows = facts["rows"]
+    rules = list(rows[0]["burst_figures"])
     shown = table(
-        ("cut", "input", "augmentation", "top-1, single frames", "top-1, combined bursts"),
-        [(*place, both.get(False, "-"), both.get(True, "-")) for place, both in cells.items()],
+        ("cut", "input", "augmentation", "frames", *(f"bursts: {rule}" for rule in rules)),
+        [
+            (
+                row["cut"],
+                row["look"],
+                row["augmentation"],
+                cell_of(row["figures"]["top-1"]),
+                *(cell_of(row["burst_figures"][rule]) for rule in rules),
+            )
+            for row in rows
+        ],
     )
     effects = [
         f"- {name}: {verdict([entry['low'], entry['value'], entry['high']])}."
@@ -149,6 +156,9 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
     ]
     return [
         "### Ablation",
+        "",
+        "Top-1. Frames are judged by their own truth, bursts by the burst's: the share of the bursts whose class is "
+        "right. With the rule of single frames, each frame answers for its burst.",
         "",
         *shown,
         "",
@@ -158,7 +168,23 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         f"{facts['bursts']} bursts, averaged over all pairs of rows that differ in this part only:",
         "",
         *effects,
+        "",
+        f"Both questions, with the model of the lowest log loss on the held-out photographs ({facts['best']}):",
+        "",
+        *_rules(facts["rules"]),
+        *[f"\n{warning}" for warning in facts["warnings"]],
     ]
+
+
+def _rules(rules: Mapping[str, Facts]) -> list[str]:
+    """A table of rules for bursts: figures by frame and by burst."""
+    first = next(iter(rules.values()))
+    header = ("rule", *(f"{unit}: {name}" for unit, own in first.items() for name in own))
+    rows = [
+        (rule, *("-" if cell is None else cell_of(cell) for own in figures.values() for cell in own.values()))
+        for rule, figures in rules.items()
+    ]
+    return table(header, rows)
 
 
 def _retained_classes(done: dict[str, Facts]) -> list[str]:

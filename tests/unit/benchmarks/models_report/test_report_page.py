@@ -32,6 +32,7 @@ BURSTS: Facts = {
         {**LINE, "what": "vote", "gain": [-0.05, 0.02, 0.1]},
     ],
 }
+INTERVAL = {"low": 0.5, "value": 0.6, "high": 0.7}
 ABLATION: Facts = {
     "seconds": 1.0,
     "photographs": 40,
@@ -41,11 +42,13 @@ ABLATION: Facts = {
             "cut": "features",
             "look": "windows",
             "augmentation": "mirror",
-            "bursts": together,
-            "figures": {"top-1": {"low": 0.5, "value": 0.6, "high": 0.7}},
+            "figures": {"top-1": INTERVAL},
+            "burst_figures": {"any frame": {"low": 0.6, "value": 0.7, "high": 0.8}},
         }
-        for together in (False, True)
     ],
+    "best": "features, windows, mirror",
+    "rules": {"any frame": {"frames": {"animal here, AUC": INTERVAL}, "bursts": {"animal here, AUC": None}}},
+    "warnings": ["Not split by camera."],
     "effects": {"windows instead of whole": {"low": -0.3, "value": -0.2, "high": -0.1}},
 }
 
@@ -75,9 +78,15 @@ def test_a_negative_effect_is_reported_as_harm(tmp_path: Path) -> None:
     assert "- windows instead of whole: **harms**: -20.0 points of top-1 (-30.0 to -10.0)." in text
 
 
-def test_single_and_combined_frames_share_one_row(tmp_path: Path) -> None:
+def test_frames_and_bursts_share_one_row(tmp_path: Path) -> None:
     text = results(report(tmp_path, ablation=ABLATION), MACHINE)
-    assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) |" in text
+    assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.700 (0.600 to 0.800) |" in text
+
+
+def test_the_ablation_answers_both_questions_and_repeats_its_warnings(tmp_path: Path) -> None:
+    text = results(report(tmp_path, ablation=ABLATION), MACHINE)
+    assert "| any frame | 0.600 (0.500 to 0.700) | - |" in text
+    assert "Not split by camera." in text
 
 
 def test_every_burst_rule_is_compared_with_single_frames(tmp_path: Path) -> None:
