@@ -34,9 +34,9 @@ Group = Literal["dataset", "camera"]
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "detector and size": ("score", "size"),
-    "and movement": ("score", "size", "moved", "recurrence", "scene_moved"),
+    "and movement": ("score", "size", "moved", "recurrence", "scene_moved", "peak_moved"),
     "and dense pass": ("score", "size", "dense"),
-    "all": ("score", "size", "moved", "recurrence", "scene_moved", "dense"),
+    "all": ("score", "size", "moved", "recurrence", "scene_moved", "peak_moved", "dense"),
 }
 """Features by name of the variant, for tables that show what each part contributes."""
 
