@@ -82,8 +82,8 @@ def ablate_command(
 ) -> None:
     """Measure the effect of feature layer, windows, augmentation and rules for bursts, with 95 % intervals over bursts.
 
-    Frames are judged by their own truth and bursts by the burst's, on two questions: is an animal here, and is this
-    taxon here. Figures of cameras and of data sets follow where there are several.
+    Frames are compared with their own truth and bursts with the burst's, on two questions: is an animal here, and is
+    this taxon here. Figures of cameras and of data sets follow where there are several.
     """
     input_modes, augmentations = _chosen(look, INPUT_MODES), _chosen(augment, tuple(AUGMENTS))
     with progress_bars(shown=not as_json) as tell:

@@ -172,8 +172,8 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
     return [
         "### Ablation",
         "",
-        "Top-1. Frames are judged by their own truth, bursts by the burst's: the share of the bursts whose class is "
-        "right. With the rule of single frames, each frame answers for its burst.",
+        "Top-1. Frames are compared with their own truth, bursts with the burst's: the share of the bursts whose class "
+        "is right. With the rule of single frames, each frame answers for its burst.",
         "",
         *shown,
         "",

@@ -1,4 +1,4 @@
-"""Rules that combine the frames of a burst, judged on two questions: what a frame shows, and what its burst shows.
+"""Rules that combine the frames of a burst, evaluated on two questions: what a frame shows, and what its burst shows.
 
 A frame's verdict is compared with the frame's own truth, a burst's with the burst's: a burst shows an animal where any
 frame does. Each question has two parts: *an animal is here*, and *this taxon is here*.

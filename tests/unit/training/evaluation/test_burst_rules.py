@@ -1,4 +1,4 @@
-"""Frames are judged by their own truth and bursts by the burst's, whatever the rule."""
+"""Frames are compared with their own truth and bursts with the burst's, whatever the rule."""
 
 import numpy as np
 import pytest
