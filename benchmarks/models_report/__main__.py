@@ -22,7 +22,7 @@ from benchmarks.models_report.retained_classes import retained_classes_step
 from benchmarks.models_report.serving import serving_step
 from benchmarks.models_report.steps import QUICK_SIZES, Facts, Report, Sizes, Step, run_steps
 from benchmarks.models_report.training_steps import fine_tune_step, train_head_step, train_small_step, train_whole_step
-from benchmarks.models_report.verdicts import verdicts_step
+from benchmarks.models_report.verdicts import second_look_step, verdicts_step
 from uncia.errors import UnciaError
 
 DOCS = Path("docs/models.md")
@@ -46,6 +46,7 @@ STEPS = (
     Step("presence", "animal, person, vehicle or blank on genuine photographs", presence_step, ("data",)),
     Step("presence_samples", "the sample photographs", presence_samples_step),
     Step("verdicts", "what each stage of a verdict contributes", verdicts_step),
+    Step("second_look", "second looks on genuine photographs", second_look_step),
     Step("serving", "install, shadow, compare, promote, roll back", serving_step, ("groups",)),
 )
 NAMES = ", ".join(step.name for step in STEPS)

@@ -133,7 +133,7 @@ def _sample_line(
         "animal": result.burst_probability,
         "frames_over": int((result.frame_probabilities >= model.threshold).sum()),
         "boxed": sum(
-            place is not None and frame.scores[place] >= 0.1
+            place is not None and float(frame.scores[place]) >= 0.1
             for place, frame in zip(result.best_boxes, evidence, strict=True)
         ),
         **others,

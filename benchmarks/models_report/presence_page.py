@@ -122,6 +122,7 @@ def verdicts(done: dict[str, Facts]) -> list[str]:
     if "skipped" in facts:
         return [title, "", f"Skipped: {facts['skipped']}."]
     presence_facts: dict[str, Facts] = done.get("presence", {}).get("datasets", {})
+    second = done.get("second_look", {"skipped": "not run"})
     lines = [
         title,
         "",
@@ -132,18 +133,22 @@ def verdicts(done: dict[str, Facts]) -> list[str]:
         "",
     ]
     for name, own in facts["datasets"].items():
-        lines += _stages(name, own, presence_facts.get(name, {}))
-    return [*lines, f"Second look: {facts['second_look']}."]
+        lines += _stages(name, own, presence_facts.get(name, {}), second.get("datasets", {}).get(name))
+    return [*lines, f"Second look: {second['skipped']}."] if "skipped" in second else lines
 
 
-def _stages(name: str, own: Facts, other: Facts) -> list[str]:
+def _stages(name: str, own: Facts, other: Facts, second: Facts | None) -> list[str]:
     rows = [(stage, _cell(one["frame_auc"]), _cell(one["burst_auc"])) for stage, one in own["presence"].items()]
     rows += [
         (stage, _cell(figures["frame_auc"]), _cell(figures["burst_auc"]))
         for stage, figures in other.get("stages", {}).items()
     ]
-    lines = [f"**{name}**, animal against blank ({own['bursts']} bursts for the classifier's rows)", ""]
-    lines += [*table(("stage", "AUC by frame", "AUC by burst"), rows), ""]
+    if second is not None:
+        rows.append(("+ second look", _cell(second["frame_auc"]), _cell(second["burst_auc"])))
+    lines: list[str] = []
+    if any((frame, burst) != ("-", "-") for _, frame, burst in rows):
+        lines += [f"**{name}**, animal against blank ({own['bursts']} bursts for the classifier's rows)", ""]
+        lines += [*table(("stage", "AUC by frame", "AUC by burst"), rows), ""]
     taxa: Facts = own["taxa"]
     if taxa:
         shown = [
@@ -151,7 +156,7 @@ def _stages(name: str, own: Facts, other: Facts) -> list[str]:
             for stage, one in taxa.items()
             if stage != "bursts"
         ]
-        lines += [f"Taxon of {taxa['bursts']} bursts with an animal whose taxon is known:", ""]
+        lines += [f"**{name}**, taxon of {taxa['bursts']} bursts with an animal whose taxon is known:", ""]
         lines += [*table(("stage", "named", "right", "wrong"), shown), ""]
     return lines
 

@@ -37,7 +37,7 @@ from uncia.training.evaluation.metrics import area_under_curve
 from uncia.training.presence.evidence import EvidenceCache, open_detector
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
-__all__ = ["verdicts_step"]
+__all__ = ["second_look_step", "verdicts_step"]
 
 CLASSIFIER = Path(".local/models/repository/species_classifier")
 
@@ -72,7 +72,7 @@ def verdicts_step(report: Report) -> Facts:
     version = sorted(entry for entry in CLASSIFIER.iterdir() if (entry / "model.onnx").exists())[-1]
     package = open_package(version)
     scorer = _Scorer(package, report)
-    facts: Facts = {"classifier": package.card.weights, "second_look": second_look_reason(), "datasets": {}}
+    facts: Facts = {"classifier": package.card.weights, "datasets": {}}
     for number, (name, data) in enumerate(sorted(datasets.items())):
         report.progress(f"    {name}, {number + 1} of {len(datasets)}")
         bursts = {burst: scorer.frames(samples) for burst, samples in _some_bursts(data).items()}
@@ -86,9 +86,9 @@ def verdicts_step(report: Report) -> Facts:
     return facts
 
 
-def second_look_reason() -> str:
-    """Why the second look has no row: it runs in the stream only, on what stays inconclusive there."""
-    return "second looks run in the stream only; their gain is measured by `make bench`"
+def second_look_step(report: Report) -> Facts:
+    """What asking again at other scales adds to presence: by data set, `frame_auc` and `burst_auc`."""
+    return {"skipped": "second looks are not part of this report yet"}
 
 
 class _Scorer:
@@ -158,15 +158,20 @@ def _presence(bursts: dict[str, list[_Frame]], labels: LabelSet, seed: int) -> F
         "dense pass": {name: [float(f.windows[animal].max()) for f in own] for name, own in bursts.items()},
     }
     facts: Facts = {}
-    truth = np.array([frame.group == "animal" for own in bursts.values() for frame in own])
+    truth = {name: np.array([frame.group == "animal" for frame in own]) for name, own in bursts.items()}
     names = np.array([name for name, own in bursts.items() for _ in own], dtype=np.str_)
-    shown = np.array([any(frame.group == "animal" for frame in own) for own in bursts.values()])
     for stage, by_burst in scores.items():
+        rows: list[tuple[bool, float, str]] = []
+        for name, own in by_burst.items():
+            rows.append((bool(truth[name].any()), max(own), name))
+            blank = [score for score, animal in zip(own, truth[name].tolist(), strict=True) if not animal]
+            if truth[name].any() and len(blank) > 1:  # the blank part of a burst counts as a blank burst
+                rows.append((False, max(blank), name))
+        shown, highest, of = zip(*rows, strict=True)
         frame_scores = np.array([score for own in by_burst.values() for score in own])
-        burst_scores = np.array([max(own) for own in by_burst.values()])
         facts[stage] = {
-            "frame_auc": _auc(truth, frame_scores, names, seed),
-            "burst_auc": _auc(shown, burst_scores, np.array(list(bursts), dtype=np.str_), seed),
+            "frame_auc": _auc(np.concatenate(list(truth.values())), frame_scores, names, seed),
+            "burst_auc": _auc(np.array(shown), np.array(highest), np.array(of, dtype=np.str_), seed),
         }
     return facts
 
