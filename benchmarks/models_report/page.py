@@ -84,8 +84,8 @@ def _measured(done: Mapping[str, Facts]) -> str:
     """When and at which commit the steps were run, where that was stored."""
     steps: dict[str, list[str]] = {}
     for name, facts in done.items():
-        steps.setdefault(facts.get("measured") or "an earlier commit", []).append(name)
-    return " Steps measured " + "; ".join(f"{when}: {', '.join(names)}" for when, names in steps.items()) + "."
+        steps.setdefault(facts.get("measured") or "earlier", []).append(name)
+    return " Measured: " + "; ".join(f"{when}: {', '.join(names)}" for when, names in steps.items()) + "."
 
 
 def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
