@@ -147,7 +147,9 @@ class _Scoreboard:
             frame_right, burst_right = _right_taxa(predictions, answers)
             self.frame_hits.setdefault(rule, []).append(frame_right)
             self.burst_hits.setdefault(rule, []).append(burst_right)
-            burst_figures[rule] = bootstrap_interval(burst_right, predictions.names, seed=self._seed)
+            right = predictions.burst_classes[answers.burst_index, answers.burst_class]
+            names = predictions.names[answers.burst_index]
+            burst_figures[rule] = bootstrap_interval(right, names, seed=self._seed)
         figures = _figures(probabilities, test.truth, test.bursts, self._seed)
         row = AblationRow(*combination, figures, burst_figures, package)
         self.rows.append(row)

@@ -177,6 +177,14 @@ def test_what_moves_everywhere_is_less_of_an_animal_than_what_moves_in_one_place
     assert model.frame_probabilities(windy).max() < in_one_place[3]
 
 
+@pytest.mark.parametrize("category", ["person", "vehicle"])
+def test_the_movement_of_a_person_or_vehicle_is_no_animal(category: str) -> None:
+    passing = [replace(own, categories=(category,)) for own in walking((0.8, 0.8, 0.8, 0.8))]
+    still = [frame(luminance=SCENE) for _ in passing]
+    model = load_presence_model()
+    assert model.burst_probability(passing) <= model.burst_probability(still) + 0.05
+
+
 def test_a_box_smaller_than_a_cell_and_one_outside_the_grid_have_a_movement() -> None:
     cells = np.ones((36, 48))
     assert box_movement(cells, (0.5, 0.5, 0.001, 0.001)) == pytest.approx(1)
