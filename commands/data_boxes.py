@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from uncia.training.datasets.reading import read_dataset
 from uncia.training.progress import progress_bar
 
 if TYPE_CHECKING:
+    from uncia.training.box_proposals.making import ProposedBoxes
     from uncia.training.box_proposals.proposal import Source
     from uncia.training.box_proposals.sources import BoxSources
     from uncia.training.evaluation.bootstrap import Interval
@@ -78,17 +79,23 @@ def boxes(
     frames = read_annotated_frames(source, kind).frames
     truth = {frame.path: [true.box for true in frame.boxes] for frame in frames}
     figures = compare_with_truth(proposed.frames, truth, names, seed=seed)
-    nothing = sum(not frame.blank and not frame.boxes for frame in proposed.frames)
-    facts = {
+    facts = _facts(proposed, document, out, figures)
+    echo_json(facts) if as_json else _print(facts, figures)
+
+
+def _facts(
+    proposed: "ProposedBoxes", document: dict[str, Any], out: Path, figures: "dict[str, dict[str, Interval]]"
+) -> dict[str, object]:
+    """What was found, for the output in JSON and in words."""
+    return {
         "file": str(out),
         "images": len(document["images"]),
         "boxes": sum("bbox" in entry for entry in document["annotations"]),
         "blank": sum(frame.blank for frame in proposed.frames),
-        "without a box": nothing,
+        "without a box": sum(not frame.blank and not frame.boxes for frame in proposed.frames),
         "unreadable": {str(path): why for path, why in sorted(proposed.unreadable.items())},
         "overlap": {name: {key: interval.as_dict() for key, interval in own.items()} for name, own in figures.items()},
     }
-    echo_json(facts) if as_json else _print(facts, figures)
 
 
 def _parse_sources(text: str) -> "tuple[Source, ...]":

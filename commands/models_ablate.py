@@ -104,6 +104,12 @@ def ablate_command(
     if as_json:
         echo_json({"source": data.source, "backbone": network.name, "presence": note, **ablation.as_json(found)})
         return
+    _print_result(found, data.source, note)
+    if keep is not None:
+        echo(f"{keep} contains a package of each model; the stream applies the rules for bursts.")
+
+
+def _print_result(found: "AblationResult", source: str, note: str) -> None:
     console = plain_console(highlight=False)
     if not console.is_terminal:
         console.width = _LOG_WIDTH
@@ -114,12 +120,10 @@ def ablate_command(
     for place, rules in found.places.items():
         echo(f"{place}:")
         console.print(_rules(rules))
-    echo(f"{found.photographs} test photographs of {found.bursts} bursts. {data.source}")
+    echo(f"{found.photographs} test photographs of {found.bursts} bursts. {source}")
     echo(note)
     for warning in found.warnings:
         echo(f"warning: {warning}")
-    if keep is not None:
-        echo(f"{keep} contains a package of each model; the stream applies the rules for bursts.")
 
 
 def _presence(place: Path | None, cache: Path | None, progress: ProgressReporter) -> tuple["PresenceOf | None", str]:

@@ -154,14 +154,23 @@ def _build_version(
         expected = _quantise(graph, pixels, expected)
     if persons is not None:
         expected = _add_persons(graph, persons, pixels)
+    card = _card(graph, expected, backend, precision, made_of, persons=persons is not None)
+    write_version(graph.parent, card)
+    return card
+
+
+def _card(
+    graph: Path, expected: Outputs, backend: Backend, precision: Precision, made_of: str, *, persons: bool
+) -> DetectorCard:
+    """The card of the graph; `expected`: its outputs for the frame of the self-test and another one."""
     boxes, scores, categories = (output[0] for output in expected)
     shown = int((scores >= 0.01).sum())
-    card = DetectorCard(
+    return DetectorCard(
         model=NAME,
         versions=(VERSION,),
         backend=backend,
         frame=FRAME,
-        categories=tuple(DetectionCategory) if persons is not None else (DetectionCategory.ANIMAL,),
+        categories=tuple(DetectionCategory) if persons else (DetectionCategory.ANIMAL,),
         self_test=DetectorSelfTest(
             boxes=[tuple(map(float, box)) for box in boxes[:shown].round(4)],
             scores=[float(score) for score in scores[:shown].round(4)],
@@ -171,14 +180,12 @@ def _build_version(
         ),
         onnx_sha256=sha256(graph),
         weights=f"MegadetectorLite (YOLOX-tiny), from {_SOURCE} (sha256 {detector_weights.SHA256}), "
-        f"in {precision}" + (f"; {person_vehicle_weights.SOURCE}" if persons is not None else ""),
-        licence=detector_weights.LICENCE + (f"; {person_vehicle_weights.LICENCE}" if persons is not None else ""),
+        f"in {precision}" + (f"; {person_vehicle_weights.SOURCE}" if persons else ""),
+        licence=detector_weights.LICENCE + (f"; {person_vehicle_weights.LICENCE}" if persons else ""),
         trained_on="camera-trap photographs, distilled from MegaDetector by DrivenData (zamba)",
-        notes=_NOTES if persons is None else _NOTES_WITH_PERSONS,
+        notes=_NOTES_WITH_PERSONS if persons else _NOTES,
         built_from=made_of,
     )
-    write_version(graph.parent, card)
-    return card
 
 
 def _quantise(graph: Path, pixels: Pixels, expected: Outputs) -> Outputs:
