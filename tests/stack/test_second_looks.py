@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import ResultConsumer
+from tests.stack.result_consumer import ResultConsumer, is_junk
 from uncia.events import BurstResolved, BurstStatus, SecondLookCompleted, SecondLookReason
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics, send_to_cameras
@@ -24,7 +24,7 @@ LIMIT_S = 120
 
 def completed(settings: Settings, second_look_id: str) -> list[SecondLookCompleted]:
     messages = read_topics(settings, (SECOND_LOOK_COMPLETED,), from_beginning=True, until_end=True)
-    events = [SecondLookCompleted.from_bytes(message.value) for message in messages]
+    events = [SecondLookCompleted.from_bytes(message.value) for message in messages if not is_junk(message)]
     return [event for event in events if event.second_look_id == second_look_id]
 
 
