@@ -292,7 +292,8 @@ def test_a_replay_with_another_detector_keeps_the_classifier_and_the_crops(
     # The same network finds the same boxes: nothing changes, and every crop has its id.
     assert not replay.json("diff", name)["changes"]
     replayed = bursts_in(namespaced(settings, name))
-    assert {burst_id: crop_ids(burst) for burst_id, burst in replayed.items()} == {
+    current = {name: burst for name, burst in replayed.items() if burst.status is not BurstStatus.SUPERSEDED}
+    assert {burst_id: crop_ids(burst) for burst_id, burst in current.items()} == {
         burst_id: crop_ids(burst) for burst_id, burst in live.items()
     }
     assert json.loads(replay("drop", name, "--json"))["model"] == other_detector
