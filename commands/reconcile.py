@@ -3,10 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import typer
 from kafka.errors import KafkaError
@@ -87,7 +84,9 @@ def _counts(progress: ComparisonProgress) -> dict[str, int]:
 
 def _run_once(config: Settings, scope: Scope, report: ReportState) -> ComparisonProgress:
     comparison = _comparison(config, ObjectStore(config))
-    with _exclusive(comparison.ledger.path.with_suffix(".once.lock")):
+    # Concurrent comparisons would overwrite each other's progress.
+    refusal = UnciaError("another `uncia reconcile` is running: wait until it ends")
+    with exclusive(comparison.ledger.path.with_suffix(".once.lock"), refusal):
         return comparison.run(scope, "once", report)
 
 
@@ -149,13 +148,6 @@ def _etag_at(store: ObjectStore, bucket: str, key: str) -> str | None:
         return store.etag(bucket, key)
     except ObjectMissing:
         return None
-
-
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Prevent concurrent comparisons, which would overwrite each other's progress. Raises `UnciaError` if one runs."""
-    with exclusive(path, UnciaError("another `uncia reconcile` is running: wait until it ends")):
-        yield
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -10,6 +10,7 @@ upgrade changes what is used here.
 """
 
 import asyncio
+from functools import cached_property
 
 from faust.tables import TableManager
 from faust.tables.recovery import Recovery
@@ -29,16 +30,12 @@ class _Latch(asyncio.Event):
 
 
 class LatchedRecovery(Recovery):  # type: ignore[misc]
-    """Recovery whose end is noticed whenever the waiting task asks for it."""
+    """Recovery whose end is noticed however late it is waited for."""
 
-    _end: _Latch | None = None
-
-    @property
+    @cached_property
     def signal_recovery_end(self) -> _Latch:
         """Set from the end of a recovery until the next one begins."""
-        if self._end is None:
-            self._end = _Latch()
-        return self._end
+        return _Latch()
 
     def _set_recovery_started(self) -> None:
         # Called at the beginning of a recovery, and again immediately before the flow of changelog records is resumed.
@@ -49,12 +46,9 @@ class LatchedRecovery(Recovery):  # type: ignore[misc]
 class LatchedTableManager(TableManager):  # type: ignore[misc]
     """Faust's tables, with `LatchedRecovery`."""
 
-    _latched: LatchedRecovery | None = None
-
-    @property
+    @cached_property
     def recovery(self) -> Recovery:
         """The recovery of this worker's tables; created on first use."""
-        if self._latched is None:
-            # `_recovery` too: Faust stops what it finds there.
-            self._latched = self._recovery = LatchedRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._latched
+        # Faust stops what it finds in `_recovery`.
+        self._recovery = LatchedRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery

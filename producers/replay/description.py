@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.child_processes import Mark
@@ -22,7 +21,7 @@ from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.serving.cards import pinned_model
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
-from uncia.storage.process_lock import exclusive, process_lock
+from uncia.storage.process_lock import exclusive
 
 LOW_PRIORITY = {"UNCIA_BACKFILL_AT_ONCE": "4", "UNCIA_DECODE_THREADS": "1"}
 """Few concurrent requests: a live request waits for at most these."""
@@ -109,13 +108,11 @@ class Replay(BaseModel):
         """True while a command starts, promotes or drops it."""
         if not self.folder.is_dir():
             return False
-        lock = self._lock()
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
+            with self.locked():
+                return False
+        except UnciaError:
             return True
-        lock.release()
-        return False
 
     @property
     def folder(self) -> Path:
@@ -159,9 +156,6 @@ class Replay(BaseModel):
         )
         with exclusive(self.folder / "lock", refusal):
             yield
-
-    def _lock(self) -> FileLock:
-        return process_lock(self.folder / "lock")
 
 
 def replays_folder() -> Path:
