@@ -60,7 +60,7 @@ class TileDetections:
     found: FoundBoxes
     """Of all tiles, in shares of the photograph."""
     seconds: float
-    """Of the CPU, for decoding, cutting and detecting."""
+    """Of the CPU, for decoding, cutting and detecting; NaN where the cache does not know it."""
 
 
 @dataclass(frozen=True)

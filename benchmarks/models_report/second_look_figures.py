@@ -40,7 +40,7 @@ class SecondLooks:
     looked: NDArray[np.int64]
     """(B,), frames that had a second look; 0: the burst was not asked, or none could be read."""
     seconds: Floats
-    """(B,), of the CPU."""
+    """(B,), of the CPU; NaN where they are unknown."""
 
     @classmethod
     def of(
@@ -92,14 +92,31 @@ def pooled_looks(parts: Sequence[SecondLooks]) -> SecondLooks:
 def figures_of_looks(looks: SecondLooks, seed: int) -> Facts:
     """All figures; None where the data cannot tell."""
     asked = looks.looked > 0
-    names = looks.bursts.bursts[asked]
     return {
         "bursts": _before_and_after(looks.bursts, seed),
         "frames": _before_and_after(looks.frames, seed),
         "asked": int(asked.sum()),
         "asked_blank": int((asked & ~looks.bursts.truth).sum()),
         "frames_looked": int(looks.looked.sum()),
-        "seconds": bootstrap_interval(looks.seconds[asked], names, seed=seed).as_dict() if asked.any() else None,
+        "seconds": _seconds(looks, seed),
+    }
+
+
+def _seconds(looks: SecondLooks, seed: int) -> Facts | None:
+    """CPU seconds of a burst and of a frame, of the bursts that were asked and whose seconds are known."""
+    timed = (looks.looked > 0) & np.isfinite(looks.seconds)
+    if not timed.any():
+        return None
+    rows = np.column_stack([looks.seconds[timed], looks.looked[timed]])
+    names = looks.bursts.bursts[timed]
+
+    def a_frame(drawn: Floats) -> float:
+        return float(drawn[:, 0].sum() / drawn[:, 1].sum())
+
+    return {
+        "bursts": int(timed.sum()),
+        "a_burst": bootstrap_interval(rows[:, 0], names, seed=seed).as_dict(),
+        "a_frame": bootstrap_interval(rows, names, statistic=a_frame, seed=seed).as_dict(),
     }
 
 

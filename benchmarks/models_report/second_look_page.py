@@ -77,9 +77,8 @@ def second_look(done: dict[str, Facts]) -> list[str]:
         "",
         f"First looks alone, with the threshold lowered until they too call {whole['false']['after']} of "
         f"{whole['false']['of']} blank bursts an animal, find {whole['found_at_equal_alarms']} of "
-        f"{whole['found']['of']} animal bursts; with second looks {whole['found']['after']} are found. CPU seconds: "
-        f"decoding, cutting and detecting of {facts['all']['frames_looked']} frames; without the classification of "
-        "crops.",
+        f"{whole['found']['of']} animal bursts; with second looks {whole['found']['after']} are found."
+        f"{_cost(facts['all'])}",
     ]
 
 
@@ -103,5 +102,19 @@ def _aucs(facts: Facts | None) -> tuple[str, str, str]:
     return cell_of(facts["before"]), cell_of(facts["after"]), signed((change["low"], change["value"], change["high"]))
 
 
-def _seconds(interval: Any) -> str:
-    return "-" if interval is None else f"{interval['value']:.1f} ({interval['low']:.1f} to {interval['high']:.1f})"
+def _seconds(facts: Facts | None) -> str:
+    return "-" if facts is None else f"{_amount(facts['a_burst'])}, {facts['bursts']} bursts"
+
+
+def _cost(facts: Facts) -> str:
+    seconds = facts["seconds"]
+    if seconds is None:
+        return ""
+    return (
+        f" CPU seconds are those of decoding, cutting and detecting, without the classification of crops: "
+        f"{_amount(seconds['a_frame'])} a frame, measured in {seconds['bursts']} bursts."
+    )
+
+
+def _amount(interval: Any) -> str:
+    return f"{interval['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})"

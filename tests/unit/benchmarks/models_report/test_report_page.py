@@ -181,11 +181,12 @@ def test_second_looks_have_a_row_for_each_data_set_and_are_compared_with_a_lower
         "frames": 10,
         "most_bursts": 9,
         "datasets": {"north": own, "south": {**own, "bursts": none}},
-        "all": {**own, "seconds": {"low": 1.0, "value": 2.0, "high": 3.0}},
+        "all": {**own, "seconds": {"bursts": 2, "a_burst": INTERVAL, "a_frame": INTERVAL}},
     }
     text = results(report(tmp_path, second_look=facts), MACHINE)
     assert "| north | 7 (3) | 2 (1) | 1 → 2 of 4; +25.0 points (-10.0 to +50.0) | 1 → 1 of 3 | - |" in text
-    assert "| 2.0 (1.0 to 3.0) |" in text
+    assert "| 0.60 (0.50 to 0.70), 2 bursts |" in text
+    assert "0.60 (0.50 to 0.70) a frame, measured in 2 bursts." in text
     assert "+0.250 (-0.100 to +0.500) | - | - | - |" in text
     assert text.count("| south |") == 1
     assert "find 1 of 4 animal bursts; with second looks 2 are found" in text

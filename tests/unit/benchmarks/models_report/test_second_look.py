@@ -1,5 +1,6 @@
 """Second looks in the report: chosen and combined as in the stream, and figures that compare like with like."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,15 @@ def test_animals_found_and_blanks_called_are_counted_before_and_after() -> None:
         assert [items["found"][name] for name in ("of", "before", "after")] == [3, 1, 2]
         assert [items["false"][name] for name in ("of", "before", "after")] == [2, 0, 1]
         assert items["found"]["change"]["value"] == pytest.approx(1 / 3)
-    assert facts["seconds"]["value"] == 2.0
+
+
+def test_seconds_are_those_of_the_bursts_that_were_timed() -> None:
+    before, after = [0.5, 0.5, 0.4, 0.5, 0.1], [0.9, 0.9, 0.4, 0.5, 0.1]
+    own = replace(looks(before, after), seconds=np.array([2.0, np.nan, 0, 0, 0]))
+    seconds = figures_of_looks(own, seed=1)["seconds"]
+    assert seconds["bursts"] == 1
+    assert seconds["a_burst"]["value"] == 2.0
+    assert seconds["a_frame"]["value"] == pytest.approx(2 / 3)
 
 
 def test_first_looks_are_compared_at_the_same_number_of_alarms() -> None:
