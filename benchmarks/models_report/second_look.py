@@ -44,7 +44,7 @@ from uncia.training.presence.evidence import MAX_BOXES, EvidenceCache, OpenDetec
 from uncia.training.presence.fitting import DEFAULT_FIT
 from uncia.training.presence.labelled_bursts import LabelledBurst, PreparedBurst, blank_parts, prepare_bursts
 
-__all__ = ["TileCache", "detect_tiles", "frames_to_ask", "look_again", "second_look_step"]
+__all__ = ["TileCache", "detect_tiles", "frames_to_look_at", "look_again", "second_look_step"]
 
 _BURSTS = 250
 """Bursts of a data set at most, the same every time: each photograph of an inconclusive one is detected four times."""
@@ -112,9 +112,9 @@ def second_look_step(report: Report) -> Facts:
     looks: dict[str, SecondLooks] = {}
     for name, model in models.items():
         some = _some_bursts([own for own in prepared if own.burst.dataset == name])
-        asked = [frames_to_ask(own, model, threshold, within, frames) for own in some]
-        report.progress(f"    {name}: {sum(map(bool, asked))} of {len(some)} bursts are inconclusive")
-        looks[name] = _look_at_all(some, asked, model, threshold, detector, cache)
+        requested = [frames_to_look_at(own, model, threshold, within, frames) for own in some]
+        report.progress(f"    {name}: {sum(map(bool, requested))} of {len(some)} bursts are inconclusive")
+        looks[name] = _look_at_all(some, requested, model, threshold, detector, cache)
     return {
         "detector": detector.card.weights,
         "within": within,
@@ -126,7 +126,7 @@ def second_look_step(report: Report) -> Facts:
     }
 
 
-def frames_to_ask(
+def frames_to_look_at(
     own: PreparedBurst, model: PresenceModel, threshold: float, within: float, count: int
 ) -> tuple[int, ...]:
     """Places of the frames of a burst that would be looked at again; none where the burst is conclusive."""
@@ -175,16 +175,16 @@ def look_again(evidence: FrameEvidence, tiles: FoundBoxes, categories: Sequence[
 
 def _look_at_all(
     bursts: Sequence[PreparedBurst],
-    asked: Sequence[tuple[int, ...]],
+    requested: Sequence[tuple[int, ...]],
     model: PresenceModel,
     threshold: float,
     detector: OpenDetector,
     cache: TileCache,
 ) -> SecondLooks:
-    """The bursts of a data set (sorted by name), with second looks at those that are asked."""
+    """The bursts of a data set (sorted by name), with second looks at those that are requested."""
     after: list[PreparedBurst] = []
     frames, seconds = [], []
-    for own, places in zip(bursts, asked, strict=True):
+    for own, places in zip(bursts, requested, strict=True):
         burst, looked, spent = _look_at(own.burst, places, detector, cache)
         after += prepare_bursts([burst], model.movement_threshold) if looked else [own]
         frames.append(looked)

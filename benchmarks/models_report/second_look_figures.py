@@ -38,7 +38,7 @@ class SecondLooks:
     frames: _Items
     bursts: _Items
     looked: NDArray[np.int64]
-    """(B,), frames that had a second look; 0: the burst was not asked, or none could be read."""
+    """(B,), frames that had a second look; 0: the burst was not requested, or none could be read."""
     seconds: Floats
     """(B,), of the CPU; NaN where they are unknown."""
 
@@ -91,19 +91,19 @@ def pooled_looks(parts: Sequence[SecondLooks]) -> SecondLooks:
 
 def figures_of_looks(looks: SecondLooks, seed: int) -> Facts:
     """All figures; None where the data cannot tell."""
-    asked = looks.looked > 0
+    requested = looks.looked > 0
     return {
         "bursts": _before_and_after(looks.bursts, seed),
         "frames": _before_and_after(looks.frames, seed),
-        "asked": int(asked.sum()),
-        "asked_blank": int((asked & ~looks.bursts.truth).sum()),
+        "requested": int(requested.sum()),
+        "requested_blank": int((requested & ~looks.bursts.truth).sum()),
         "frames_looked": int(looks.looked.sum()),
         "seconds": _seconds(looks, seed),
     }
 
 
 def _seconds(looks: SecondLooks, seed: int) -> Facts | None:
-    """CPU seconds of a burst and of a frame, of the bursts that were asked and whose seconds are known."""
+    """CPU seconds of a burst and of a frame, of the bursts that were requested and whose seconds are known."""
     timed = (looks.looked > 0) & np.isfinite(looks.seconds)
     if not timed.any():
         return None

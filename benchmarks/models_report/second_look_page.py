@@ -41,7 +41,7 @@ def second_look(done: dict[str, Facts]) -> list[str]:
                 (
                     name,
                     f"{own['bursts']['found']['of'] + own['bursts']['false']['of']} ({own['bursts']['false']['of']})",
-                    f"{own['asked']} ({own['asked_blank']})",
+                    f"{own['requested']} ({own['requested_blank']})",
                     _counts(own["bursts"]["found"]),
                     _counts(own["bursts"]["false"]),
                     _seconds(own["seconds"]),

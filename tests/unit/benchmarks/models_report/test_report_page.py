@@ -173,7 +173,7 @@ def test_second_looks_have_a_row_for_each_data_set_and_are_compared_with_a_lower
     auc = {"before": INTERVAL, "after": INTERVAL, "change": change}
     items = {"found": found, "false": same, "auc": auc, "found_at_equal_alarms": 1}
     none = {**items, "auc": None}
-    own = {"bursts": items, "frames": none, "asked": 2, "asked_blank": 1, "frames_looked": 6, "seconds": None}
+    own = {"bursts": items, "frames": none, "requested": 2, "requested_blank": 1, "frames_looked": 6, "seconds": None}
     facts: Facts = {
         "seconds": 1.0,
         "within": 0.3,

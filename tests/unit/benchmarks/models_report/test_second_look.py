@@ -8,7 +8,13 @@ import pytest
 from PIL import Image
 
 from benchmarks.models_report import second_look as module
-from benchmarks.models_report.second_look import TileCache, detect_tiles, frames_to_ask, look_again, second_look_step
+from benchmarks.models_report.second_look import (
+    TileCache,
+    detect_tiles,
+    frames_to_look_at,
+    look_again,
+    second_look_step,
+)
 from benchmarks.models_report.second_look_figures import SecondLooks, figures_of_looks, pooled_looks
 from benchmarks.models_report.steps import QUICK_SIZES, Report
 from tests.unit.training.presence.tiny_detector import FRAME, write_detector
@@ -37,12 +43,12 @@ def burst(*frames: FrameEvidence) -> PreparedBurst:
 
 def test_the_best_frames_of_an_inconclusive_burst_are_asked() -> None:
     own = burst(evidence(0.3), evidence(0.6), evidence(), evidence(0.4))
-    assert frames_to_ask(own, detector_alone(), 0.5, 0.3, 3) == (1, 3, 0)
+    assert frames_to_look_at(own, detector_alone(), 0.5, 0.3, 3) == (1, 3, 0)
 
 
 @pytest.mark.parametrize("score", [0.05, 0.95])
 def test_no_frame_of_a_conclusive_burst_is_asked(score: float) -> None:
-    assert frames_to_ask(burst(evidence(score)), detector_alone(), 0.5, 0.3, 3) == ()
+    assert frames_to_look_at(burst(evidence(score)), detector_alone(), 0.5, 0.3, 3) == ()
 
 
 def test_evidence_is_combined_as_in_the_stream() -> None:
@@ -129,7 +135,7 @@ def looks(before: list[float], after: list[float], dataset: str = "north", thres
 
 def test_animals_found_and_blanks_called_are_counted_before_and_after() -> None:
     facts = figures_of_looks(looks([0.9, 0.5, 0.4, 0.5, 0.1], [0.9, 0.7, 0.4, 0.65, 0.1]), seed=1)
-    assert (facts["asked"], facts["asked_blank"], facts["frames_looked"]) == (2, 1, 6)
+    assert (facts["requested"], facts["requested_blank"], facts["frames_looked"]) == (2, 1, 6)
     for items in (facts["bursts"], facts["frames"]):
         assert [items["found"][name] for name in ("of", "before", "after")] == [3, 1, 2]
         assert [items["false"][name] for name in ("of", "before", "after")] == [2, 0, 1]
@@ -154,7 +160,7 @@ def test_first_looks_are_compared_at_the_same_number_of_alarms() -> None:
 def test_a_second_look_that_changes_nothing_has_no_effect() -> None:
     same = [0.9, 0.5, 0.4, 0.5, 0.1]
     facts = figures_of_looks(looks(same, same), seed=1)
-    assert facts["asked"] == 0
+    assert facts["requested"] == 0
     assert facts["seconds"] is None
     assert facts["bursts"]["auc"]["change"] == {"low": 0.0, "value": 0.0, "high": 0.0}
 
