@@ -33,9 +33,9 @@ def convert(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool = 
     `trust_code` permits files that contain a program. Raises `ConversionRefused`, `ModelRefused`, `CheckpointRefused`.
     """
     if entry.format in ("yolov9-s", "yolov9-c"):
-        return _yolov9(entry, file, out)
+        return package_detector(_yolov9(entry, file), detector_description(entry), out).folder
     if entry.format in ("rtdetr-r18", "rtdetr-r101"):
-        return _rtdetr(entry, file, out)
+        return package_detector(_rtdetr(entry, file), detector_description(entry), out).folder
     if entry.format == "speciesnet":
         return _speciesnet(entry, file, out, trust_code=trust_code)
     if entry.format == "onnx":
@@ -70,7 +70,8 @@ def detector_description(entry: PublishedModel) -> DetectorDescription:
     )
 
 
-def _yolov9(entry: PublishedModel, file: Path, out: Path) -> Path:
+def _yolov9(entry: PublishedModel, file: Path) -> Path:
+    """The file as ONNX, next to it. The network is freed before the graph is packaged, which needs memory too."""
     try:
         from uncia.triton_models.fetching import yolov9
     except ImportError as error:
@@ -79,10 +80,11 @@ def _yolov9(entry: PublishedModel, file: Path, out: Path) -> Path:
     yolov9.load_checkpoint(network, file)
     graph = file.with_suffix(".onnx")
     yolov9.export_network(network, graph, _SIDE)
-    return package_detector(graph, detector_description(entry), out).folder
+    return graph
 
 
-def _rtdetr(entry: PublishedModel, file: Path, out: Path) -> Path:
+def _rtdetr(entry: PublishedModel, file: Path) -> Path:
+    """The file as ONNX, next to it."""
     try:
         from uncia.triton_models.fetching import rtdetr
     except ImportError as error:
@@ -91,7 +93,7 @@ def _rtdetr(entry: PublishedModel, file: Path, out: Path) -> Path:
     rtdetr.load_checkpoint(network, file)
     graph = file.with_suffix(".onnx")
     rtdetr.export_network(network, graph)
-    return package_detector(graph, detector_description(entry), out).folder
+    return graph
 
 
 def _missing_package(error: ImportError) -> UnciaError:

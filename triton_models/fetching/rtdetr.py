@@ -50,7 +50,7 @@ class RtDetrConfig:
     queries: int = 300
     heads: int = 8
     points: int = 4
-    """Places that each head looks up on each map."""
+    """Places that a head samples on a map."""
     side: int = 640
     """Width and height of the input."""
     classes: int = 3

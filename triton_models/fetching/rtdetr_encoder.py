@@ -73,8 +73,8 @@ class EncoderLayers(nn.Module):
 
 
 class HybridEncoder(nn.Module):
-    """In: maps with `sources` channels, each half as large as the one before; the last has `cells` x `cells` cells.
-    Out: as many maps of the same sizes, with `channels` channels each."""
+    """In: maps with `sources` channels, finest first and halving in size; the last has `cells` x `cells` cells.
+    Out: maps of the same sizes with `channels` channels."""
 
     position: Tensor
 

@@ -82,6 +82,15 @@ def test_licences_are_accepted_before_anything_is_downloaded(publisher: Publishe
         check_licence(agpl, Consent(copyleft=True))
 
 
+@pytest.mark.parametrize("variant", ["yolov9-c", "yolov10-c", "rtdetr-c"])
+def test_the_command_refuses_agpl_before_it_downloads(tmp_path: Path, variant: str) -> None:
+    arguments = [f"megadetector-v6/{variant}", "--accept-licence", "--repository", str(tmp_path / "m" / "repository")]
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, LicenceNotAccepted)
+    assert "under MIT or Apache-2.0, or run the command again with --accept-agpl" in str(refused.exception)
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_file_without_a_published_checksum_is_pinned_at_its_first_download(
     publisher: Publisher, tmp_path: Path
 ) -> None:
