@@ -19,10 +19,11 @@ from benchmarks.models_report.groups import groups_step, samples_step
 from benchmarks.models_report.page import write_page
 from benchmarks.models_report.presence import presence_samples_step, presence_step
 from benchmarks.models_report.retained_classes import retained_classes_step
+from benchmarks.models_report.second_look import second_look_step
 from benchmarks.models_report.serving import serving_step
 from benchmarks.models_report.steps import QUICK_SIZES, Facts, Report, Sizes, Step, run_steps
 from benchmarks.models_report.training_steps import fine_tune_step, train_head_step, train_small_step, train_whole_step
-from benchmarks.models_report.verdicts import second_look_step, verdicts_step
+from benchmarks.models_report.verdicts import verdicts_step
 from uncia.errors import UnciaError
 
 DOCS = Path("docs/models.md")

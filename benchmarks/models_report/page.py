@@ -10,6 +10,7 @@ from benchmarks.models_report.detectors_page import boxes, detector
 from benchmarks.models_report.ensembles_page import PLOTS, bursts, models, views
 from benchmarks.models_report.markdown import MEASURES, cell_of, share, table, verdict
 from benchmarks.models_report.presence_page import presence, presence_samples, verdicts
+from benchmarks.models_report.second_look_page import second_look
 from benchmarks.models_report.steps import Facts, Report
 from uncia.training.evaluation.bootstrap import Interval
 
@@ -61,6 +62,7 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
         "presence": presence,
         "presence_samples": presence_samples,
         "verdicts": verdicts,
+        "second_look": second_look,
         "serving": _serving,
     }
     seconds = sum(float(facts["seconds"]) for facts in report.done.values())

@@ -122,7 +122,6 @@ def verdicts(done: dict[str, Facts]) -> list[str]:
     if "skipped" in facts:
         return [title, "", f"Skipped: {facts['skipped']}."]
     presence_facts: dict[str, Facts] = done.get("presence", {}).get("datasets", {})
-    second = done.get("second_look", {"skipped": "not run"})
     lines = [
         title,
         "",
@@ -133,18 +132,16 @@ def verdicts(done: dict[str, Facts]) -> list[str]:
         "",
     ]
     for name, own in facts["datasets"].items():
-        lines += _stages(name, own, presence_facts.get(name, {}), second.get("datasets", {}).get(name))
-    return [*lines, f"Second look: {second['skipped']}."] if "skipped" in second else lines
+        lines += _stages(name, own, presence_facts.get(name, {}))
+    return lines
 
 
-def _stages(name: str, own: Facts, other: Facts, second: Facts | None) -> list[str]:
+def _stages(name: str, own: Facts, other: Facts) -> list[str]:
     rows = [(stage, _cell(one["frame_auc"]), _cell(one["burst_auc"])) for stage, one in own["presence"].items()]
     rows += [
         (stage, _cell(figures["frame_auc"]), _cell(figures["burst_auc"]))
         for stage, figures in other.get("stages", {}).items()
     ]
-    if second is not None:
-        rows.append(("+ second look", _cell(second["frame_auc"]), _cell(second["burst_auc"])))
     lines: list[str] = []
     if any((frame, burst) != ("-", "-") for _, frame, burst in rows):
         lines += [f"**{name}**, animal against blank ({own['bursts']} bursts for the classifier's rows)", ""]

@@ -1,4 +1,4 @@
-"""What each stage of a verdict contributes: whole frame, dense pass, detector, movement, roll-up, second look.
+"""What each stage of a verdict contributes: whole frame, dense pass, detector, movement, roll-up.
 
 The classifier's scores of every photograph, and of the crop of its best box, are kept in a folder, so that the step can
 be repeated. Presence is decided as in `benchmarks.models_report.presence`.
@@ -37,7 +37,7 @@ from uncia.training.evaluation.metrics import area_under_curve
 from uncia.training.presence.evidence import EvidenceCache, open_detector
 from uncia.triton_models.packages.loading import OpenPackage, open_package
 
-__all__ = ["second_look_step", "verdicts_step"]
+__all__ = ["verdicts_step"]
 
 CLASSIFIER = Path(".local/models/repository/species_classifier")
 
@@ -84,11 +84,6 @@ def verdicts_step(report: Report) -> Facts:
             "taxa": _taxa(found, species, package.card.labels, report.seed),
         }
     return facts
-
-
-def second_look_step(report: Report) -> Facts:
-    """What asking again at other scales adds to presence: by data set, `frame_auc` and `burst_auc`."""
-    return {"skipped": "second looks are not part of this report yet"}
 
 
 class _Scorer:

@@ -11,7 +11,7 @@ tile shows better is raised to that. The crop of a box is classified again from 
 Detections of another detector version than the frame's own do not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from math import exp, log
 
@@ -80,24 +80,34 @@ def with_second_look(frame: FrameRecord, look: StoredSecondLook) -> FrameRecord:
     keeps_vectors = frame.crop_label_set in ("", label_set)
     # Vectors of two label sets cannot be compared.
     first = [box if keeps_vectors else box._replace(evidence=None) for box in frame.boxes]
-    added: list[StoredBox] = []
-    for found in look.boxes:
-        place = _place_of(found, first)
-        if place is None:
-            added.append(found._replace(score=_lowered(found.score)))
-            continue
-        held = first[place]
-        evidence = found.evidence if found.evidence is not None else held.evidence
-        first[place] = held._replace(score=max(held.score, _lowered(found.score)), evidence=evidence)
-    added.sort(key=_order)
-    kept = [(box, False) for box in first] + [(box, True) for box in added[: MAX_BOXES - len(first)]]
-    kept.sort(key=lambda entry: _order(entry[0]))
+    kept = combine_boxes(first, look.boxes)
     return frame.with_changes(
         boxes=tuple(box for box, _ in kept),
         second_look=look.rule,
         second_look_boxes=tuple(place for place, (_, is_added) in enumerate(kept) if is_added),
         crop_label_set=label_set,
     )
+
+
+def combine_boxes(first: Sequence[StoredBox], second: Iterable[StoredBox]) -> list[tuple[StoredBox, bool]]:
+    """The boxes of a frame after its second look, best first, each with whether only the second look found it.
+
+    No box of the first look is left out; others are added up to `MAX_BOXES`.
+    """
+    held, added = list(first), list[StoredBox]()
+    for found in second:
+        place = _place_of(found, held)
+        if place is None:
+            added.append(found._replace(score=_lowered(found.score)))
+            continue
+        known = held[place]
+        evidence = found.evidence if found.evidence is not None else known.evidence
+        held[place] = known._replace(score=max(known.score, _lowered(found.score)), evidence=evidence)
+    added.sort(key=_order)
+    room = max(0, MAX_BOXES - len(held))
+    kept = [(box, False) for box in held] + [(box, True) for box in added[:room]]
+    kept.sort(key=lambda entry: _order(entry[0]))
+    return kept
 
 
 def _place_of(found: StoredBox, boxes: Sequence[StoredBox]) -> int | None:

@@ -4,8 +4,10 @@ Requests are made here, downstream of the verdicts, and not by the bursts worker
 input alone, while this one depends on the rate that was left.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from uncia import ids
 from uncia.camtrap.taxonomy import ROOT
@@ -51,11 +53,32 @@ class Inconclusive:
             return None
         if any(frame.second_look for frame in burst.frames) or (burst.verdict is not None and burst.verdict.focus):
             return None
-        if abs(burst.animal_probability - self.threshold) <= self.within:
+        if is_near_threshold(burst.animal_probability, self.threshold, self.within):
             return SecondLookReason.NEAR_THRESHOLD
         unnamed = burst.verdict is not None and burst.verdict.taxon == ROOT
         boxed = any(_has_animal_box(frame) for frame in burst.frames)
         return SecondLookReason.TAXON_UNKNOWN if self.taxa and unnamed and boxed else None
+
+
+class Candidate(NamedTuple):
+    """A frame that could be looked at again, as far as the choice depends on it."""
+
+    probability: float
+    """That it shows an animal; 0 where that is unknown."""
+    best_score: float
+    """The score of its best animal box; 0 without any."""
+    image_id: str
+
+
+def is_near_threshold(probability: float, threshold: float, within: float) -> bool:
+    """Whether a burst's probability of an animal leaves open what it shows."""
+    return abs(probability - threshold) <= within
+
+
+def most_informative(frames: Sequence[Candidate], count: int) -> list[int]:
+    """Indices of the frames of a burst to look at again, at most `count`: those that most probably show an animal."""
+    order = sorted(range(len(frames)), key=lambda at: (-frames[at][0], -frames[at][1], frames[at][2]))
+    return order[:count]
 
 
 def build_request(
@@ -66,11 +89,12 @@ def build_request(
     `lateness`: how long after it closed a burst can be revised. None where no frame can be looked at.
     """
     readable = [frame for frame in burst.frames if frame.rejection is None and frame.boxes is not None]
-    chosen = sorted(readable, key=lambda frame: (-(frame.animal_probability or 0), -_best(frame), frame.image_id))
+    candidates = [Candidate(frame.animal_probability or 0, _best(frame), frame.image_id) for frame in readable]
+    chosen = [readable[at] for at in most_informative(candidates, frames)]
     if not chosen:
         return None
     return SecondLookRequested(
-        second_look_id=ids.second_look_id([frame.image_id for frame in chosen[:frames]], RULE),
+        second_look_id=ids.second_look_id([frame.image_id for frame in chosen], RULE),
         burst_id=burst.burst_id,
         station=burst.station,
         camera=burst.camera,
@@ -82,7 +106,7 @@ def build_request(
                 key=frame.key,
                 boxes=frame.boxes or (),
             )
-            for frame in chosen[:frames]
+            for frame in chosen
         ),
         reason=reason,
         rule=RULE,

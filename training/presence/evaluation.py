@@ -23,6 +23,7 @@ __all__ = [
     "PresencePredictions",
     "detector_alone",
     "figures_of",
+    "held_out_models",
     "leave_one_out",
     "predict_presence",
     "variant_settings",
@@ -126,15 +127,25 @@ def leave_one_out(
 
     A camera that is unknown counts as its data set. Raises `TrainingError` where the others lack animals or blanks.
     """
-    groups = [own.burst.dataset if by == "dataset" else own.burst.place for own in bursts]
-    found = {}
+    models = held_out_models(bursts, settings, by=by)
+    return {
+        group: predict_presence(model, [own for own in bursts if _group(own, by) == group])
+        for group, model in models.items()
+    }
+
+
+def held_out_models(
+    bursts: Sequence[PreparedBurst], settings: FitSettings = DEFAULT_FIT, *, by: Group = "dataset"
+) -> dict[str, PresenceModel]:
+    """For each data set (or camera) the model that was fitted on all the others. Raises as `leave_one_out` does."""
+    groups = [_group(own, by) for own in bursts]
+    models = {}
     for group in sorted(set(groups)):
         others = [own for own, at in zip(bursts, groups, strict=True) if at != group]
         if not others:
             raise TrainingError("leaving one out needs two data sets or cameras")
-        model = fit_presence(others, "held-out", settings)
-        found[group] = predict_presence(model, [own for own, at in zip(bursts, groups, strict=True) if at == group])
-    return found
+        models[group] = fit_presence(others, "held-out", settings)
+    return models
 
 
 def figures_of(
@@ -180,6 +191,10 @@ def figures_of(
 def variant_settings(variant: str, base: FitSettings = DEFAULT_FIT) -> FitSettings:
     """Fit settings with the features of a variant."""
     return replace(base, features=VARIANTS[variant])
+
+
+def _group(own: PreparedBurst, by: Group) -> str:
+    return own.burst.dataset if by == "dataset" else own.burst.place
 
 
 def _fits(box: NDArray[np.floating], truth: Floats) -> bool:

@@ -21,6 +21,7 @@ from uncia.camtrap.presence import MIN_SCORE, FrameEvidence
 from uncia.errors import RejectedImage, SettingsError
 from uncia.imaging.frames import Pixels
 from uncia.imaging.luminance import luminance_grid
+from uncia.imaging.tiles import FoundBoxes
 from uncia.serving.detector_card import DetectorCard, read_detector_card
 from uncia.serving.detector_client import boxes_in_photograph
 from uncia.serving.model_versions import GRAPH_FILE, LIVE_FILE, read_version_state
@@ -49,8 +50,8 @@ class OpenDetector:
     session: Any
     """`onnxruntime.InferenceSession` with the tensors of the card."""
 
-    def evidence(self, pixels: Pixels) -> FrameEvidence:
-        """Boxes in shares of the photograph, best first, and the luminance grid of a frame.
+    def detect(self, pixels: Pixels) -> FoundBoxes:
+        """All boxes of a frame from `MIN_SCORE` on, in shares of the photograph, best first.
 
         Raises `TrainingError` for output that is none.
         """
@@ -63,11 +64,17 @@ class OpenDetector:
             raise TrainingError(f"{card.model} returned scores, boxes or categories that cannot be: build it again")
         found = boxes_in_photograph(np.where(shown[:, None], boxes, 0.0), spec)
         usable = np.flatnonzero(shown & (found[:, 2] > 0) & (found[:, 3] > 0))
-        kept = usable[np.argsort(-scores[usable], kind="stable")][:MAX_BOXES]
+        best = usable[np.argsort(-scores[usable], kind="stable")]
+        return FoundBoxes.of(found[best], scores[best].astype(np.float64).clip(0, 1), kinds[best])
+
+    def evidence(self, pixels: Pixels) -> FrameEvidence:
+        """The `MAX_BOXES` best boxes and the luminance grid of a frame. Raises as `detect` does."""
+        card, spec = self.card, self.card.frame
+        found = self.detect(pixels)
         return FrameEvidence(
-            found[kept],
-            scores[kept].astype(np.float64).clip(0, 1),
-            tuple(card.categories[kind].value for kind in kinds[kept]),
+            found.boxes[:MAX_BOXES],
+            found.scores[:MAX_BOXES],
+            tuple(card.categories[kind].value for kind in found.categories[:MAX_BOXES]),
             luminance_grid(pixels),
             luminance_box=(0.0, spec.crop_top, 1.0, 1 - spec.crop_top - spec.crop_bottom),
         )

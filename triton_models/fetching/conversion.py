@@ -10,7 +10,7 @@ from typing import IO, Any
 from uncia.errors import UnciaError, how_to_install
 from uncia.triton_models.fetching.catalogue import PublishedModel
 from uncia.triton_models.importing.description import GraphDescription
-from uncia.triton_models.importing.detector_description import DetectorDescription
+from uncia.triton_models.importing.detector_description import DetectorDescription, DetectorFrame
 from uncia.triton_models.importing.detector_import import package_detector
 from uncia.triton_models.importing.importing import package_classifier
 
@@ -33,7 +33,9 @@ def convert(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool = 
     `trust_code` permits files that contain a program. Raises `ConversionRefused`, `ModelRefused`, `CheckpointRefused`.
     """
     if entry.format in ("yolov9-s", "yolov9-c"):
-        return _yolov9(entry, file, out)
+        return package_detector(_yolov9(entry, file), detector_description(entry), out).folder
+    if entry.format in ("rtdetr-r18", "rtdetr-r101"):
+        return package_detector(_rtdetr(entry, file), detector_description(entry), out).folder
     if entry.format == "speciesnet":
         return _speciesnet(entry, file, out, trust_code=trust_code)
     if entry.format == "onnx":
@@ -43,21 +45,22 @@ def convert(entry: PublishedModel, file: Path, out: Path, *, trust_code: bool = 
 
 def detector_description(entry: PublishedModel) -> DetectorDescription:
     """How the ONNX file of an entry's detector is read, by `uncia models import` as well."""
-    rtdetr = entry.format.startswith("rtdetr")
-    # RT-DETR scales the picture to a square, YOLO keeps its shape.
-    pixels = {"layout": "NCHW", "scale": 1 / 255, "width": _SIDE, "height": _SIDE}
-    outputs: dict[str, object] = {"kind": "rtdetr", "boxes": "pred_boxes", "scores_tensor": "pred_logits"}
+    # YOLO keeps the shape of the frame. RT-DETR takes a square, to which the stream scales the photograph in one step.
+    fit, frame = "letterbox", DetectorFrame()
+    outputs: dict[str, object] = {"kind": "yolo"}
     if entry.format in ("yolov9-s", "yolov9-c"):
         names = {"boxes": "boxes", "scores_tensor": "logits"}
         outputs = {"kind": "pair", "format": "corners", "scores": "logits", "iou": 0.5, **names}
-    elif not rtdetr:
-        outputs = {"kind": "yolo"}
+    elif entry.format in ("rtdetr-r18", "rtdetr-r101"):
+        outputs = {"kind": "rtdetr", "boxes": "pred_boxes", "scores_tensor": "pred_logits"}
+        fit, frame = "stretch", DetectorFrame(width=_SIDE, height=_SIDE)
     return DetectorDescription.model_validate(
         {
             "kind": "detector",
             "name": entry.model_name,
             "categories": _MEGADETECTOR_CATEGORIES,
-            "input": {**pixels, "fit": "stretch" if rtdetr else "letterbox"},
+            "frame": frame,
+            "input": {"layout": "NCHW", "scale": 1 / 255, "width": _SIDE, "height": _SIDE, "fit": fit},
             "output": outputs,
             "source": f"{entry.publisher}, {entry.page}",
             "licence": entry.licence,
@@ -67,31 +70,43 @@ def detector_description(entry: PublishedModel) -> DetectorDescription:
     )
 
 
-def _yolov9(entry: PublishedModel, file: Path, out: Path) -> Path:
-    yolov9 = _needs_torch()
+def _yolov9(entry: PublishedModel, file: Path) -> Path:
+    """The file as ONNX, next to it. The network is freed before the graph is packaged, which needs memory too."""
+    try:
+        from uncia.triton_models.fetching import yolov9
+    except ImportError as error:
+        raise _missing_package(error) from error
     network = yolov9.YoloV9(yolov9.small() if entry.format == "yolov9-s" else yolov9.compact())
     yolov9.load_checkpoint(network, file)
     graph = file.with_suffix(".onnx")
     yolov9.export_network(network, graph, _SIDE)
-    return package_detector(graph, detector_description(entry), out).folder
+    return graph
 
 
-def _needs_torch() -> Any:
+def _rtdetr(entry: PublishedModel, file: Path) -> Path:
+    """The file as ONNX, next to it."""
     try:
-        from uncia.triton_models.fetching import yolov9
+        from uncia.triton_models.fetching import rtdetr
     except ImportError as error:
-        raise UnciaError(f"converting needs the package {error.name}: {how_to_install('models')}") from error
-    return yolov9
+        raise _missing_package(error) from error
+    network = rtdetr.RtDetr(rtdetr.CONFIGS[entry.format])
+    rtdetr.load_checkpoint(network, file)
+    graph = file.with_suffix(".onnx")
+    rtdetr.export_network(network, graph)
+    return graph
+
+
+def _missing_package(error: ImportError) -> UnciaError:
+    return UnciaError(f"converting needs the package {error.name}: {how_to_install('models')}")
 
 
 def _export_elsewhere(entry: PublishedModel, file: Path) -> str:
-    package = "ultralytics" if entry.format == "ultralytics" else "PytorchWildlife"
     path = file.with_suffix(".json")
     content = detector_description(entry).model_dump(mode="json", exclude_defaults=True)
     path.write_text(json.dumps({"kind": "detector", **content}, indent=1) + "\n", encoding="utf-8")
     return (
         f"{entry.full_name} was downloaded to {file}, and Uncia does not contain its network: export it to ONNX with "
-        f"the Python package {package} (one input, 640 x 640, any batch), then run `uncia models import "
+        f"the Python package ultralytics (one input, 640 x 640, any batch), then run `uncia models import "
         f"{file.with_suffix('.onnx')} --description {path}`"
     )
 
@@ -156,7 +171,7 @@ def _export_pickled(path: Path, graph: Path) -> None:
     try:
         import torch
     except ImportError as error:
-        raise UnciaError(f"converting needs the package {error.name}: {how_to_install('models')}") from error
+        raise _missing_package(error) from error
     try:
         network = torch.load(path, map_location="cpu", weights_only=False)
     except ModuleNotFoundError as error:

@@ -15,18 +15,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from uncia.errors import UnciaError
-from uncia.triton_models.fetching.safe_checkpoint import read_checkpoint
+from uncia.triton_models.fetching.checkpoint import checkpoint_members, load_tensors
 
 STRIDES = (8, 16, 32)
 _REG_MAX = 16
 
 _CHECKPOINT_PREFIX = "model.model."
 _OPSET = 17
-
-
-class CheckpointRefused(UnciaError):
-    """A checkpoint does not belong to the network that it should fill."""
 
 
 @dataclass(frozen=True)
@@ -346,25 +341,11 @@ def load_checkpoint(network: YoloV9, path: Path) -> None:
 
     Every parameter must be there with its shape; the auxiliary branch of training is ignored.
     """
-    try:
-        content = read_checkpoint(path)
-    except ValueError as error:
-        raise CheckpointRefused(f"{path} is not a checkpoint ({error}): download it again") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else {}
+    members = checkpoint_members(path)
+    state = members.get("state_dict", members)
     state = state if isinstance(state, dict) else {}
     given = {str(name).removeprefix(_CHECKPOINT_PREFIX): values for name, values in state.items()}
-    wanted = network.model.state_dict()
-    missing = [name for name in wanted if name not in given]
-    wrong = [
-        name for name, values in wanted.items() if name in given and getattr(given[name], "shape", None) != values.shape
-    ]
-    if missing or wrong:
-        problem = f"has no {missing[0]}" if missing else f"has another shape of {wrong[0]}"
-        raise CheckpointRefused(
-            f"{path} does not belong to this network: it {problem} ({len(missing)} missing, {len(wrong)} of another "
-            f"shape, of {len(wanted)})"
-        )
-    network.model.load_state_dict({name: given[name] for name in wanted})
+    load_tensors(network.model, given, path, surplus=lambda name: True)
 
 
 def export_network(network: YoloV9, path: Path, side: int = 640) -> None:

@@ -140,8 +140,9 @@ def test_the_projects_own_page_has_its_markers() -> None:
 
 def test_a_step_that_was_skipped_says_why(tmp_path: Path) -> None:
     skipped: Facts = {"seconds": 0.0, "skipped": "there is no copy of the genuine data sets"}
-    text = results(report(tmp_path, presence=skipped, presence_samples=skipped, verdicts=skipped), MACHINE)
-    assert text.count("Skipped: there is no copy of the genuine data sets.") == 3
+    steps = ("presence", "presence_samples", "verdicts", "second_look")
+    text = results(report(tmp_path, **dict.fromkeys(steps, skipped)), MACHINE)
+    assert text.count("Skipped: there is no copy of the genuine data sets.") == 4
 
 
 def test_every_data_set_has_a_table_of_its_own_with_intervals(tmp_path: Path) -> None:
@@ -163,6 +164,32 @@ def test_every_data_set_has_a_table_of_its_own_with_intervals(tmp_path: Path) ->
     assert "| + movement | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) | - |" in text
     assert "in 1,000 blank bursts 600 (500 to 700)" in text
     assert "Person: none in the data" in text
+
+
+def test_second_looks_have_a_row_for_each_data_set_and_are_compared_with_a_lower_threshold(tmp_path: Path) -> None:
+    change = {"low": -0.1, "value": 0.25, "high": 0.5}
+    found = {"of": 4, "before": 1, "after": 2, "change": change}
+    same = {"of": 3, "before": 1, "after": 1, "change": {"low": 0.0, "value": 0.0, "high": 0.0}}
+    auc = {"before": INTERVAL, "after": INTERVAL, "change": change}
+    items = {"found": found, "false": same, "auc": auc, "found_at_equal_alarms": 1}
+    none = {**items, "auc": None}
+    own = {"bursts": items, "frames": none, "requested": 2, "requested_blank": 1, "frames_looked": 6, "seconds": None}
+    facts: Facts = {
+        "seconds": 1.0,
+        "within": 0.3,
+        "threshold": 0.62,
+        "frames": 10,
+        "most_bursts": 9,
+        "datasets": {"north": own, "south": {**own, "bursts": none}},
+        "all": {**own, "seconds": {"bursts": 2, "a_burst": INTERVAL, "a_frame": INTERVAL}},
+    }
+    text = results(report(tmp_path, second_look=facts), MACHINE)
+    assert "| north | 7 (3) | 2 (1) | 1 → 2 of 4; +25.0 points (-10.0 to +50.0) | 1 → 1 of 3 | - |" in text
+    assert "| 0.60 (0.50 to 0.70), 2 bursts |" in text
+    assert "0.60 (0.50 to 0.70) a frame, measured in 2 bursts." in text
+    assert "+0.250 (-0.100 to +0.500) | - | - | - |" in text
+    assert text.count("| south |") == 1
+    assert "find 1 of 4 animal bursts; with second looks 2 are found" in text
 
 
 def test_the_page_names_the_steps_that_were_not_run(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """A publisher's web server for tests: it serves parts of files, and breaks off on request."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from uncia.triton_models.fetching.catalogue import PublishedModel
 
 
 @dataclass
@@ -24,6 +29,35 @@ class Publisher:
 
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
+
+
+def entry(publisher: Publisher, **fields: Any) -> PublishedModel:
+    """An entry of the table of published models, with other fields where given."""
+    content = {
+        "name": "finder",
+        "variant": "small",
+        "default": True,
+        "publisher": "A laboratory",
+        "page": "https://example.org/finder",
+        "address": publisher.address("finder.bin"),
+        "file": "finder.onnx",
+        "licence": "MIT",
+        "architecture": "a test",
+        "format": "onnx",
+        "megabytes": 1,
+    }
+    return PublishedModel.model_validate({**content, **fields})
+
+
+def write_table(folder: Path, *entries: PublishedModel) -> Path:
+    """A table of published models as a file."""
+    path = folder / "table.toml"
+    lines = []
+    for one in entries:
+        lines.append("[[model]]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in one.model_dump(mode="json").items()]
+    path.write_text("\n".join(lines))
+    return path
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from tests.unit.triton_models.fetching.publisher import Publisher, running_publisher
+from tests.unit.triton_models.fetching.publisher import Publisher, entry, write_table
 from uncia.commands.models_fetch import app
 from uncia.errors import SettingsError, UnciaError
 from uncia.serving.cards import read_installed
@@ -23,52 +22,14 @@ from uncia.serving.detector_card import DetectorCard
 from uncia.serving.model_card import ModelCard
 from uncia.triton_models.detectors.onnx_builder import FLOAT, OnnxBuilder, checked_bytes, tensor
 from uncia.triton_models.fetching import yolov9
-from uncia.triton_models.fetching.catalogue import PublishedModel, find_model, published_models, read_catalogue
+from uncia.triton_models.fetching.catalogue import find_model, published_models, read_catalogue
+from uncia.triton_models.fetching.checkpoint import CheckpointRefused
 from uncia.triton_models.fetching.conversion import ConversionRefused, convert, detector_description
 from uncia.triton_models.fetching.fetching import Consent, LicenceNotAccepted, check_licence, fetch_file
 from uncia.triton_models.importing.description import read_fields
 from uncia.triton_models.importing.detector_description import DetectorDescription
 
 DETECTOR_LICENCES = {"MIT", "Apache-2.0"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Publisher]:
-    with running_publisher() as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def publisher(server: Publisher) -> Publisher:
-    server.files, server.requests = {}, []
-    return server
-
-
-def entry(publisher: Publisher, **fields: Any) -> PublishedModel:
-    content = {
-        "name": "finder",
-        "variant": "small",
-        "default": True,
-        "publisher": "A laboratory",
-        "page": "https://example.org/finder",
-        "address": publisher.address("finder.bin"),
-        "file": "finder.onnx",
-        "licence": "MIT",
-        "architecture": "a test",
-        "format": "onnx",
-        "megabytes": 1,
-    }
-    return PublishedModel.model_validate({**content, **fields})
-
-
-def write_table(folder: Path, *entries: PublishedModel) -> Path:
-    path = folder / "table.toml"
-    lines = []
-    for one in entries:
-        lines.append("[[model]]")
-        lines += [f"{name} = {json.dumps(value)}" for name, value in one.model_dump(mode="json").items()]
-    path.write_text("\n".join(lines))
-    return path
 
 
 def yolo_graph() -> bytes:
@@ -119,6 +80,15 @@ def test_licences_are_accepted_before_anything_is_downloaded(publisher: Publishe
         check_licence(agpl, Consent(licence=True), ask=lambda: True)
     with pytest.raises(LicenceNotAccepted, match="--accept-licence"):
         check_licence(agpl, Consent(copyleft=True))
+
+
+@pytest.mark.parametrize("variant", ["yolov9-c", "yolov10-c", "rtdetr-c"])
+def test_the_command_refuses_agpl_before_it_downloads(tmp_path: Path, variant: str) -> None:
+    arguments = [f"megadetector-v6/{variant}", "--accept-licence", "--repository", str(tmp_path / "m" / "repository")]
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, LicenceNotAccepted)
+    assert "under MIT or Apache-2.0, or run the command again with --accept-agpl" in str(refused.exception)
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_file_without_a_published_checksum_is_pinned_at_its_first_download(
@@ -177,12 +147,9 @@ def test_the_command_lists_what_it_knows() -> None:
     assert "megadetector-v6/mit-yolov9-c" in CliRunner().invoke(app, [], env={"COLUMNS": "200"}).output
 
 
-@pytest.mark.parametrize("form", ["rtdetr-r18", "ultralytics"])
-def test_networks_that_are_not_contained_are_kept_with_a_description(
-    publisher: Publisher, tmp_path: Path, form: str
-) -> None:
+def test_networks_that_are_not_contained_are_kept_with_a_description(publisher: Publisher, tmp_path: Path) -> None:
     (tmp_path / "finder.pth").write_bytes(b"weights")
-    one = entry(publisher, format=form, licence="Apache-2.0")
+    one = entry(publisher, format="ultralytics", licence="AGPL-3.0")
     with pytest.raises(ConversionRefused, match=r"uncia models import .*finder\.onnx --description .*finder\.json"):
         convert(one, tmp_path / "finder.pth", tmp_path / "out")
     assert read_fields(tmp_path / "finder.json", DetectorDescription) == detector_description(one)
@@ -266,10 +233,10 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     state = {f"model.model.{name}": values for name, values in network.model.state_dict().items()}
     first = next(iter(state))
     torch.save({"state_dict": {name: values for name, values in state.items() if name != first}}, path)
-    with pytest.raises(yolov9.CheckpointRefused, match=r"has no 0\.conv\.weight \(1 missing, 0 of another shape"):
+    with pytest.raises(CheckpointRefused, match=r"has no 0\.conv\.weight \(1 missing, 0 of another shape"):
         yolov9.load_checkpoint(network, path)
     torch.save({"state_dict": {**state, first: torch.zeros(3)}}, path)
-    with pytest.raises(yolov9.CheckpointRefused, match=r"has another shape of 0\.conv\.weight"):
+    with pytest.raises(CheckpointRefused, match=r"has another shape of 0\.conv\.weight"):
         yolov9.load_checkpoint(network, path)
     # The auxiliary branch of training, and other members of a checkpoint, are ignored.
     extras = {
@@ -285,7 +252,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_other_files_are_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c.ckpt"
     path.write_bytes(content)
-    with pytest.raises(yolov9.CheckpointRefused, match="is not a checkpoint"):
+    with pytest.raises(CheckpointRefused, match="is not a checkpoint"):
         yolov9.load_checkpoint(yolov9.YoloV9(yolov9.small()), path)
 
 
@@ -301,6 +268,6 @@ class Trap:
 
 def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     torch.save({"state_dict": Trap(tmp_path / "run")}, tmp_path / "c.ckpt")
-    with pytest.raises(yolov9.CheckpointRefused, match="does not belong to this network"):
+    with pytest.raises(CheckpointRefused, match="does not belong to this network"):
         yolov9.load_checkpoint(yolov9.YoloV9(yolov9.small()), tmp_path / "c.ckpt")
     assert not (tmp_path / "run").exists()
