@@ -51,6 +51,10 @@ _SURROUNDINGS = 0.3
 _NOISE = 0.01
 _STATIC_ODDS = 2.0
 """What a box on a known static object that did not move loses; set by hand, as in presence."""
+_DOUBTFUL_ODDS = -1.4
+_BLIND_ODDS = 2.0
+"""What a box whose score is lower than `_DOUBTFUL_ODDS` (0.2) loses where the dense pass found a focus taxon: it is
+there to find what detectors are blind to. Set by hand."""
 
 
 class ChoiceWeights(BaseModel):
@@ -89,6 +93,8 @@ class CandidateFrame:
     """(rows, columns); None where it is unknown."""
     shown: Box
     """What the cells of `change` cover."""
+    focus: bool = False
+    """Whether the dense pass found a focus taxon in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +106,7 @@ class BoxCandidates:
     features: Floats
     """(m, len(CHOICE_FEATURES))"""
     penalty: Floats
-    """(m,): what static boxes lose."""
+    """(m,): what static and doubtful boxes lose."""
 
     def best(self, weights: Floats) -> int:
         """The index of the candidate with most evidence; there is at least one."""
@@ -175,6 +181,8 @@ def _candidates(frame: CandidateFrame, boxes: Floats, change: Floats, still: flo
     features[:, 6] = ((around - inside) / np.maximum(around, 1e-6)).clip(0, 1)
     penalty = np.zeros(len(boxes))
     penalty[:count] = _STATIC_ODDS * frame.rows[:, 3]
+    if frame.focus:
+        penalty[:count] += _BLIND_ODDS * (frame.rows[:, 0] < _DOUBTFUL_ODDS)
     return BoxCandidates(boxes, features, penalty)
 
 

@@ -138,8 +138,10 @@ class BurstFeatures:
         least = float(_logit(np.array(MIN_SCORE)))
         return box_candidates(
             [
-                CandidateFrame(boxes, rows[:-1, columns], least, change, shown)
-                for boxes, rows, change, shown in zip(self.places, self.frames, self.changes, self.shown, strict=True)
+                CandidateFrame(boxes, rows[:-1, columns], least, change, shown, focus > 0)
+                for boxes, rows, change, shown, focus in zip(
+                    self.places, self.frames, self.changes, self.shown, self.focus.tolist(), strict=True
+                )
             ]
         )
 
