@@ -11,6 +11,8 @@ from tests.paths import ROOT
 EXTRAS = ("processors", "models", "dashboard", "local")
 
 DECODING = (
+    "uncia.camtrap.box_choice",
+    "uncia.camtrap.movement",
     "uncia.camtrap.presence",
     "uncia.imaging.crops",
     "uncia.imaging.frames",

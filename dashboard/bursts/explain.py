@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uncia.dashboard.page_parts.verdict_text import (
+    BOX_SOURCES,
     describe_burst,
     describe_evidence,
     describe_frame,
@@ -164,6 +165,8 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
 def _box(box: FrameBox) -> str:
     place = " ".join(f"{share:.2f}" for share in box.box)
     marks = (" (static)" if box.static else "") + (" (second look)" if box.second_look else "")
+    if box.source is not None:
+        return f"{box.category.value} {BOX_SOURCES[box.source]}, at {place}{marks}"
     return f"{box.category.value} score {box.score:.2f} at {place}{marks}"
 
 

@@ -10,6 +10,7 @@ from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.rendering import render_page
 from uncia.dashboard.page_parts.thumbnails import LoadCrop, LoadThumbnail, Thumbnail
 from uncia.dashboard.page_parts.verdict_text import (
+    BOX_SOURCES,
     describe_burst,
     describe_frame,
     describe_status,
@@ -34,7 +35,8 @@ class ContactSheetBox:
     width: float
     height: float
     kind: str
-    """`verdict` (where its class scored best), or the category of a detection; `static` is added to the latter."""
+    """`verdict` (where its class scored best), or the category of a box; `static`, `movement` or `dense` is added to
+    the latter."""
     title: str
 
 
@@ -205,8 +207,9 @@ def _frame_view(camera: str, frame: BurstFrame, load: LoadThumbnail) -> ContactS
 
 
 def _shown_boxes(boxes: Sequence[FrameBox], *, blank: bool) -> list[FrameBox]:
-    """The boxes from `BOX_SCORE_SHOWN` on; the best one where there is none, except in a blank frame."""
-    sure = [found for found in boxes if found.score >= BOX_SCORE_SHOWN]
+    """The boxes from `BOX_SCORE_SHOWN` on and the box of choice; where there are none and the frame is not blank, the
+    best one."""
+    sure = [found for found in boxes if found.best or found.score >= BOX_SCORE_SHOWN]
     return sure or ([] if blank else list(boxes[:1]))
 
 
@@ -214,14 +217,20 @@ def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
     """The detections; in a frame that no detector looked at, where the verdict's class scored best."""
     if frame.boxes is not None:
         return tuple(
-            _percentages(
-                found.box,
-                found.category.value + (" static" if found.static else ""),
-                f"{found.category.value}, score {found.score:.2f}" + (", static" if found.static else ""),
-            )
+            _percentages(found.box, _kind(found), _title(found))
             for found in _shown_boxes(frame.boxes, blank=frame.category is BurstCategory.BLANK)
         )
     return (_percentages(frame.box, "verdict", "the verdict's class"),) if frame.box is not None else ()
+
+
+def _kind(box: FrameBox) -> str:
+    return box.category.value + (" static" if box.static else "") + (f" {box.source.value}" if box.source else "")
+
+
+def _title(box: FrameBox) -> str:
+    if box.source is not None:
+        return f"{box.category.value}, {BOX_SOURCES[box.source]}"
+    return f"{box.category.value}, score {box.score:.2f}" + (", static" if box.static else "")
 
 
 def _percentages(box: Box, kind: str, title: str) -> ContactSheetBox:

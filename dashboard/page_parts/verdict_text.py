@@ -3,13 +3,19 @@
 Probabilities are printed as percentages and only where they are calibrated. Everything else is called a score.
 """
 
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
+from uncia.events import BoxSource, BurstCategory, BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
 
 _CLOSED = {
     CloseReason.SEQUENCE: "all frames arrived",
     CloseReason.WATERMARK: "later photographs arrived",
     CloseReason.IDLE: "no more frames arrived",
 }
+
+BOX_SOURCES = {
+    BoxSource.MOVEMENT: "where something moved, without a detection",
+    BoxSource.DENSE: "where the focus taxon scored best, without a detection",
+}
+"""How a box is described that was made without the detector."""
 
 
 def describe_verdict(burst: BurstResolved) -> str:

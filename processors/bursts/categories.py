@@ -13,6 +13,12 @@
    a small box at a large one (a head at its body) are one individual; static boxes are none, and an animal box below
    `COUNT_SCORE` counts only where it is the best.
 
+5. **Where**: the box of choice of a frame that shows an animal (`uncia.camtrap.box_choice`): one of the detector's, or
+   one made of movement where that is where the animal is. In a frame that shows a focus taxon and has neither, or a
+   doubtful box elsewhere, it is the window in which the taxon scored best. A box that was made is listed after the
+   detections with its source and a score of 0. It is no evidence, no individual, and always an animal's; none is made
+   of movement in a burst with a person or vehicle, who move too.
+
 Frames that no detector has seen (from before there was one) are left out of all this.
 """
 
@@ -23,8 +29,9 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia.camtrap.box_choice import ChosenBox
 from uncia.camtrap.presence import FrameEvidence, PresenceModel
-from uncia.events import BurstCategory, CropReference, DetectionCategory, FocusScore, FrameBox
+from uncia.events import BoxSource, BurstCategory, CropReference, DetectionCategory, FocusScore, FrameBox
 from uncia.events.values import Box
 from uncia.processors.bursts.config import CategoryConfig
 from uncia.processors.bursts.frame_record import FrameRecord
@@ -46,6 +53,12 @@ COUNT_SCORE = 0.5
 Missouri Camera Traps, of which 8 show several animals: 58 counted right, 1 too high and 6 too low; with a score of 0.4
 and without `PART_AREA`, 55, 4 and 6. No other data with counts were at hand to confirm it."""
 
+DOUBTFUL_SCORE = 0.2
+"""A detector's box with a lower score does not overrule the window in which a focus taxon was found."""
+
+AT_ONE_PLACE = 0.5
+"""Share of the smaller of two boxes that lies within the other one where both show the same place."""
+
 
 @dataclass(frozen=True)
 class FrameCategory:
@@ -57,7 +70,10 @@ class FrameCategory:
     animal_probability: float
     boxes: tuple[FrameBox, ...]
     best: int | None
-    """The index in `boxes` of the animal box with most evidence, static and explained ones left out."""
+    """The index in `boxes` of the box of choice, static and explained ones left out."""
+    crop: int | None = None
+    """The index in `FrameRecord.boxes` of the box whose crop tells the taxon: the box of choice, or one at its place
+    that was classified."""
 
     @property
     def is_animal(self) -> bool:
@@ -101,24 +117,29 @@ def evaluate_categories(
         for frame, used, score in zip(frames, explained, animal_scores, strict=True)
     ]
     threshold = model.threshold if config.animal_threshold is None else config.animal_threshold
-    presence = model.assess(evidence, static)
+    features = model.features(evidence, static)
+    presence = model.assess_features(features)
     burst_probability = round(presence.burst_probability, 6)
+    shown = {frame.image_id: _shown(frame, own, config) for frame, own in zip(frames, flags, strict=True)}
+    probable = [bool(probability >= threshold) for probability in presence.frame_probabilities]
+    chosen: Sequence[ChosenBox | None] = [None] * len(frames)
+    if any(probable) or any(_has_focus(frame, focus) for frame in frames):
+        chosen = model.choose_boxes(features, by_movement=not any(shown.values()))
     evaluated = {
         frame.image_id: _frame_category(
             frame,
             own,
             used,
-            best,
+            choice,
             round(float(probability), 6),
-            probability >= threshold,
+            is_animal,
             config,
-            _has_focus(frame, focus),
+            focus,
         )
-        for frame, own, used, best, probability in zip(
-            frames, flags, explained, presence.best_boxes, presence.frame_probabilities, strict=True
+        for frame, own, used, choice, probability, is_animal in zip(
+            frames, flags, explained, chosen, presence.frame_probabilities, probable, strict=True
         )
     }
-    shown = {frame.image_id: _shown(frame, own, config) for frame, own in zip(frames, flags, strict=True)}
     found = frozenset().union(*shown.values())
     present = any(_has_focus(frame, focus) for frame in frames)
     if present or burst_probability >= threshold:
@@ -155,12 +176,11 @@ def individuals(boxes: Sequence[Box], part_area: float = 0.0) -> list[int]:
 def _same_individual(one: Box, other: Box, part_area: float) -> bool:
     if intersection_over_union(one, other) >= SAME_INDIVIDUAL_IOU:
         return True
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
+    common = _common_area(one, other)
+    if common <= 0:
         return False
     smaller, larger = sorted((one[2] * one[3], other[2] * other[3]))
-    return smaller <= part_area * larger or width * height >= WITHIN * smaller
+    return smaller <= part_area * larger or common >= WITHIN * smaller
 
 
 def _static_flags(frame: FrameRecord, static: Sequence[Box]) -> tuple[bool, ...]:
@@ -231,43 +251,106 @@ def _frame_category(
     frame: FrameRecord,
     static: Sequence[bool],
     used: NDArray[np.intp],
-    chosen: int | None,
+    chosen: ChosenBox | None,
     probability: float,
     is_animal: bool,
     config: CategoryConfig,
-    focus: bool,
+    focus: frozenset[str],
 ) -> FrameCategory:
     shown = _shown(frame, static, config)
-    if focus or is_animal:
+    has_focus = _has_focus(frame, focus)
+    if has_focus or is_animal:
         shown.add(BurstCategory.ANIMAL)
+    boxes = [
+        FrameBox(
+            category=stored.category,
+            score=stored.score,
+            box=stored.box,
+            static=True if is_static else None,
+            second_look=True if place in frame.second_look_boxes else None,
+        )
+        for place, (stored, is_static) in enumerate(zip(frame.boxes, static, strict=True))
+    ]
+    best: int | None = None
+    crop: int | None = None
+    if BurstCategory.ANIMAL in shown:
+        best, made = _best_box(frame, static, used, chosen, focus if has_focus else frozenset())
+        if made is not None:
+            best = len(boxes)
+            boxes.append(made)
+        if best is not None:
+            boxes[best] = boxes[best].model_copy(update={"best": True})
+            crop = _classified_box(frame, static, used, best, boxes[best].box)
     return FrameCategory(
-        category=_first(shown, focus=focus),
+        category=_first(shown, focus=has_focus),
         found=frozenset(shown),
         animal_probability=probability,
-        boxes=tuple(
-            FrameBox(
-                category=stored.category,
-                score=stored.score,
-                box=stored.box,
-                static=True if is_static else None,
-                second_look=True if place in frame.second_look_boxes else None,
-            )
-            for place, (stored, is_static) in enumerate(zip(frame.boxes, static, strict=True))
-        ),
-        best=_best_box(frame, static, used, chosen),
+        boxes=tuple(boxes),
+        best=best,
+        crop=crop,
     )
 
 
-def _best_box(frame: FrameRecord, static: Sequence[bool], used: NDArray[np.intp], chosen: int | None) -> int | None:
-    """The chosen animal box, or where that is a static object the best of the others."""
-    if chosen is None or not static[used[chosen]]:
-        return None if chosen is None else int(used[chosen])
-    others = (
+def _best_box(
+    frame: FrameRecord,
+    static: Sequence[bool],
+    used: NDArray[np.intp],
+    chosen: ChosenBox | None,
+    focus: frozenset[str],
+) -> tuple[int | None, FrameBox | None]:
+    """The index of the box of choice, or else a box that was made; where it is a static object, the best other box."""
+    if chosen is not None and chosen.index is None:
+        return None, _made_box(chosen.box, BoxSource.MOVEMENT)
+    place = None if chosen is None or chosen.index is None else int(used[chosen.index])
+    if place is not None and static[place]:
+        place = next(iter(_animal_places(frame, static, used)), None)
+    window = _focus_window(frame, focus)
+    if window is None:
+        return place, None
+    if place is not None:
+        found = frame.boxes[place]
+        if found.score >= DOUBTFUL_SCORE or _at_one_place(found.box, window):
+            return place, None
+    return None, _made_box(window, BoxSource.DENSE)
+
+
+def _classified_box(
+    frame: FrameRecord, static: Sequence[bool], used: NDArray[np.intp], best: int, box: Box
+) -> int | None:
+    """The box of choice if its crop was classified, else the best box at its place whose crop was."""
+    places = [best] if best < len(frame.boxes) else []
+    places += [place for place in _animal_places(frame, static, used) if _at_one_place(frame.boxes[place].box, box)]
+    return next((place for place in places if frame.boxes[place].evidence is not None), None)
+
+
+def _animal_places(frame: FrameRecord, static: Sequence[bool], used: NDArray[np.intp]) -> list[int]:
+    """Indices of the animal boxes that count, best first."""
+    return [
         place
         for place in used.tolist()
         if not static[place] and frame.boxes[place].category is DetectionCategory.ANIMAL
-    )
-    return next(others, None)
+    ]
+
+
+def _focus_window(frame: FrameRecord, focus: frozenset[str]) -> Box | None:
+    """The window in which a focus taxon that the frame shows scored best."""
+    present = [score for score in frame.focus if score.present and score.taxon in focus and score.box is not None]
+    return max(present, key=lambda score: (score.score, score.taxon)).box if present else None
+
+
+def _made_box(box: Box, source: BoxSource) -> FrameBox:
+    return FrameBox(category=DetectionCategory.ANIMAL, score=0.0, box=box, source=source)
+
+
+def _at_one_place(one: Box, other: Box) -> bool:
+    """Whether half of the smaller box lies within the other one."""
+    return _common_area(one, other) >= AT_ONE_PLACE * min(one[2] * one[3], other[2] * other[3])
+
+
+def _common_area(one: Box, other: Box) -> float:
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def _first(found: frozenset[BurstCategory] | set[BurstCategory], *, focus: bool) -> BurstCategory:
@@ -299,7 +382,7 @@ def _individuals(
         places = [
             place
             for place, box in enumerate(found.boxes)
-            if box.category is wanted and not box.static and box.score >= least
+            if box.category is wanted and not box.static and box.source is None and box.score >= least
         ]
         count = max(count, len(individuals([found.boxes[place].box for place in places], part_area)))
         if animal:
@@ -309,9 +392,10 @@ def _individuals(
         if place is not None and (certainty, found.boxes[place].score) > order:
             order = (certainty, found.boxes[place].score)
             best = (frame.image_id, found.boxes[place])
-    crop = (
-        None if best is None else CropReference(image_id=best[0], box=best[1].box, category=wanted, score=best[1].score)
-    )
+    if best is None:
+        return count, None
+    image_id, box = best
+    crop = CropReference(image_id=image_id, box=box.box, category=wanted, score=box.score, source=box.source)
     return count, crop
 
 

@@ -262,10 +262,10 @@ class VerdictBuilder:
         crops = CropTaxa()
         if BurstCategory.ANIMAL in category.found:
             shown = [
-                (frame, best)
+                (frame, crop)
                 for frame in detected
                 if category.frames[frame.image_id].is_animal
-                and (best := category.frames[frame.image_id].best) is not None
+                and (crop := category.frames[frame.image_id].crop) is not None
             ]
             absent = frozenset(taxon.taxon for taxon in species if not taxon.certain)
             crops = evaluate_crops(
@@ -469,7 +469,7 @@ def _focus_order(taxon: TaxonVerdict) -> tuple[bool, bool, float, str]:
 def _surely_fits(frames: Sequence[FrameRecord]) -> bool:
     """Estimate without encoding: JSON has at most six bytes for a character, and the rest of a frame is short."""
     return (
-        sum(_FRAME_BYTES + _BOX_BYTES * len(frame.boxes) + 6 * _characters(frame) for frame in frames)
+        sum(_FRAME_BYTES + _BOX_BYTES * (len(frame.boxes) + 1) + 6 * _characters(frame) for frame in frames)
         <= MAX_EVENT_BYTES
     )
 

@@ -150,6 +150,7 @@ class CropPublisher:
                 crop_box=crop.region.box,
                 category=DetectionCategory.ANIMAL,
                 score=wanted.score,
+                source=wanted.source,
                 captured_at=frame.captured_at,
                 published_at=datetime.now(UTC),
             ),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from uncia import ids
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, DetectionCategory
+from uncia.events import BoxSource, BurstCategory, BurstFrame, BurstResolved, BurstStatus, DetectionCategory
 from uncia.events.values import Box
 
 MIN_SCORE = 0.2
@@ -22,6 +22,8 @@ class WantedCrop:
     frame: BurstFrame
     box: Box
     score: float
+    source: BoxSource | None = None
+    """What the box was made of where no detector found it."""
 
     @property
     def crop_id(self) -> str:
@@ -40,7 +42,8 @@ class Selection:
 
 
 def select_crops(burst: BurstResolved, *, most: int, withheld_by_person: bool) -> Selection:
-    """The best animal box of each frame, at most `most`; the event's best crop comes first.
+    """The best animal box of each frame, at most `most`; the event's best crop comes first, boxes that were made
+    without the detector last.
 
     None of a superseded burst, of a burst without an animal, and, with `withheld_by_person`, of a burst in which there
     is a person. Boxes that are known to be static are left out.
@@ -76,13 +79,15 @@ def shows_person(burst: BurstResolved) -> bool:
 def _best_of(burst: BurstResolved, frame: BurstFrame) -> WantedCrop | None:
     named = burst.best_crop
     if named is not None and named.image_id == frame.image_id and named.category is DetectionCategory.ANIMAL:
-        return WantedCrop(frame, named.box, named.score)
+        return WantedCrop(frame, named.box, named.score, named.source)
     if frame.category not in (BurstCategory.ANIMAL, None):
         return None
     boxes = [
         box
         for box in frame.boxes or ()
-        if box.category is DetectionCategory.ANIMAL and box.score >= MIN_SCORE and not box.static
+        if box.category is DetectionCategory.ANIMAL
+        and not box.static
+        and (box.score >= MIN_SCORE or (box.best and box.source is not None))
     ]
-    best = max(boxes, key=lambda box: box.score, default=None)
-    return WantedCrop(frame, best.box, best.score) if best else None
+    best = max(boxes, key=lambda box: (box.best is True, box.score), default=None)
+    return WantedCrop(frame, best.box, best.score, best.source) if best else None

@@ -17,6 +17,7 @@ from uncia.events import (
     BurstResolved,
     BurstStatus,
     DetectionCategory,
+    FrameBox,
     SecondLookFrame,
     SecondLookReason,
     SecondLookRequested,
@@ -104,7 +105,7 @@ def build_request(
                 upload_id=frame.upload_id,
                 bucket=frame.bucket,
                 key=frame.key,
-                boxes=frame.boxes or (),
+                boxes=tuple(_detections(frame)),
             )
             for frame in chosen
         ),
@@ -115,10 +116,15 @@ def build_request(
     )
 
 
+def _detections(frame: BurstFrame) -> list[FrameBox]:
+    """The boxes that the detector found; a second look does not take one of movement for a detection."""
+    return [box for box in frame.boxes or () if box.source is None]
+
+
 def _has_animal_box(frame: BurstFrame) -> bool:
-    return any(box.category is DetectionCategory.ANIMAL for box in frame.boxes or ())
+    return any(box.category is DetectionCategory.ANIMAL for box in _detections(frame))
 
 
 def _best(frame: BurstFrame) -> float:
     """The score of the best animal box."""
-    return max((box.score for box in frame.boxes or () if box.category is DetectionCategory.ANIMAL), default=0.0)
+    return max((box.score for box in _detections(frame) if box.category is DetectionCategory.ANIMAL), default=0.0)

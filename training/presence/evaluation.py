@@ -98,15 +98,16 @@ def predict_presence(model: PresenceModel, bursts: Sequence[PreparedBurst]) -> P
     burst_scores: list[float] = []
     for own in bursts:
         result = model.assess_features(own.best)
+        chosen = model.choose_boxes(own.best)
         burst_scores.append(result.burst_probability)
-        for frame, score, box in zip(own.burst.frames, result.frame_probabilities, result.best_boxes, strict=True):
+        for frame, score, box in zip(own.burst.frames, result.frame_probabilities, chosen, strict=True):
             if frame.animal is None or own.burst.part:  # a part's frames count in their burst already
                 continue
             truth.append(frame.animal)
             scores.append(float(score))
             names.append(own.burst.name)
             if frame.animal and frame.true_boxes is not None and len(frame.true_boxes):
-                right.append(box is not None and _fits(frame.evidence.boxes[box], frame.true_boxes))
+                right.append(box is not None and _fits(np.array(box.box), frame.true_boxes))
                 right_names.append(own.burst.name)
     return PresencePredictions(
         np.array(truth, dtype=bool),

@@ -31,6 +31,7 @@ from uncia.camtrap.presence import (
     intersection_over_union,
 )
 from uncia.training import TrainingError
+from uncia.training.presence.choice_fitting import fit_choice
 from uncia.training.presence.labelled_bursts import LabelledBurst, PreparedBurst
 
 __all__ = ["DEFAULT_FIT", "FitSettings", "fit_logistic", "fit_presence"]
@@ -65,7 +66,8 @@ def fit_presence(
 ) -> PresenceModel:
     """Fit all three sets of weights on bursts that were prepared with the settings' movement threshold.
 
-    Deterministic. Raises `TrainingError` where animals or blanks are missing.
+    The box of choice has weights where enough true boxes are known. Deterministic. Raises `TrainingError` where animals
+    or blanks are missing.
     """
     frames = _frames_as_bursts(bursts)
     single = _fit_weights(frames, settings)
@@ -80,6 +82,7 @@ def fit_presence(
         single=single,
         still=still,
         moving=moving,
+        choice=fit_choice(bursts, learnt_on),
     )
 
 

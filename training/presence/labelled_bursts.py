@@ -99,7 +99,15 @@ def _prepare(burst: LabelledBurst, movement_threshold: float) -> PreparedBurst:
     still = _without(features, "still", _MOVEMENT)
     alone = _without(features, "single", (*_MOVEMENT, "recurrence"))
     singles = tuple(
-        BurstFeatures("single", (alone.frames[number],), (alone.boxes[number],), alone.focus[[number]])
+        BurstFeatures(
+            "single",
+            (alone.frames[number],),
+            (alone.boxes[number],),
+            alone.focus[[number]],
+            places=(alone.places[number],),
+            changes=(None,),
+            shown=(alone.shown[number],),
+        )
         for number in range(len(burst.frames))
     )
     several = len(burst.frames) > 1

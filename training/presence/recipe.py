@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from uncia.camtrap.presence import PresenceModel
+from uncia.camtrap.presence import PresenceModel, load_presence_model
 from uncia.training import TrainingError
 from uncia.training.presence.evaluation import (
     Group,
@@ -50,7 +50,8 @@ def train_presence(
     """Fit on all bursts; the figures come from models that did not see the data set, or else the camera.
 
     The threshold is the lowest at which these call at most `false_alarms` of all blank bursts an animal, and 0.5 where
-    there are too few. Raises `TrainingError` where animals or blanks are missing.
+    there are too few. With too few true boxes, the box of choice has the weights of the default model. Raises
+    `TrainingError` where animals or blanks are missing.
     """
     warnings: list[str] = []
     left_out = _left_out(bursts)
@@ -78,6 +79,7 @@ def train_presence(
         update={
             "learnt_on": "; ".join(counts),
             "threshold": threshold,
+            "choice": fitted.choice or load_presence_model().choice,
             "learnt_at": datetime.now(UTC).strftime("%Y-%m-%d"),
             "split_by_camera": left_out is not None,
             "figures": {dataset: _short(own) for dataset, own in figures.items()},

@@ -30,6 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from uncia.camtrap.box_choice import BoxCandidates, CandidateFrame, ChoiceWeights, ChosenBox, box_candidates
+from uncia.camtrap.movement import LUMINANCE_BOX, box_movement, cell_shares, intersection_over_union
 from uncia.errors import SettingsError
 from uncia.events.values import Box
 
@@ -43,7 +45,7 @@ __all__ = [
     "FrameEvidence",
     "PresenceModel",
     "PresenceResult",
-    "box_movement",
+    "intersection_over_union",
     "load_presence_model",
 ]
 
@@ -87,8 +89,6 @@ _PEAK_NOISE = 0.01
 """Change, as a share of the frame's contrast, that is noise."""
 _OTHER_SCORE = 0.2
 """Score from which a person or vehicle explains the movement at its place."""
-_LUMINANCE_BOX: Box = (0.0, 0.04, 1.0, 0.89)
-"""What the luminance grid shows: the frame of the default `FrameSpec`, without the printed strips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class FrameEvidence:
     """Best window of any animal class in the dense pass; 0 where it is unknown."""
     focus_margin: float = 0.0
     """By how much, in log-odds, the best focus taxon exceeds its threshold in the dense pass; 0 or less: not at all."""
-    luminance_box: Box = field(default=_LUMINANCE_BOX)
+    luminance_box: Box = field(default=LUMINANCE_BOX)
     """The part of the photograph that the luminance grid shows."""
 
 
@@ -122,6 +122,28 @@ class BurstFeatures:
     """Per frame (n,): the index in `FrameEvidence.boxes` of each row but the last."""
     focus: Floats
     """(N,), the margin of a focus taxon in log-odds, at least 0."""
+    places: tuple[Floats, ...] = ()
+    """Per frame (n, 4): its animal boxes, within the photograph."""
+    changes: tuple[Floats | None, ...] = ()
+    """Per frame (rows, columns): by how much each cell changed; 0 at the burst's persons and vehicles."""
+    shown: tuple[Box, ...] = ()
+    """Per frame, the part of the photograph that its cells cover."""
+
+    @cached_property
+    def candidates(self) -> list[BoxCandidates | None]:
+        """Per frame, the candidates for its box of choice; None where its movement is unknown, or it has none."""
+        if self.kind != "moving":
+            return [None] * len(self.frames)
+        columns = [FEATURES.index(name) for name in ("score", "moved", "recurrence", "static")]
+        least = float(_logit(np.array(MIN_SCORE)))
+        return box_candidates(
+            [
+                CandidateFrame(boxes, rows[:-1, columns], least, change, shown, focus > 0)
+                for boxes, rows, change, shown, focus in zip(
+                    self.places, self.frames, self.changes, self.shown, self.focus.tolist(), strict=True
+                )
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -180,6 +202,10 @@ class PresenceModel(BaseModel):
         "not where it differs by half of it; in between, partly",
     )
     focus_weight: float = Field(default=1.0, ge=0, description="weight of a focus taxon's margin; set by hand")
+    choice: ChoiceWeights | None = Field(
+        default=None,
+        description="weights of the box of choice; without them it is the detector's box with most evidence",
+    )
     threshold: float = Field(default=0.5, gt=0, lt=1, description="a burst with this probability shows an animal")
     single: EvidenceWeights
     still: EvidenceWeights
@@ -188,7 +214,8 @@ class PresenceModel(BaseModel):
     @cached_property
     def id(self) -> str:
         """`<name>@<digest>`: changes with every number that shapes the result."""
-        shaping = self.model_dump_json(include={"movement_threshold", "focus_weight", "single", "still", "moving"})
+        names = {"movement_threshold", "focus_weight", "single", "still", "moving"}
+        shaping = self.model_dump_json(include=names if self.choice is None else {*names, "choice"})
         return f"{self.name}@{hashlib.sha256(shaping.encode()).hexdigest()[:12]}"
 
     def assess(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> PresenceResult:
@@ -222,6 +249,28 @@ class PresenceModel(BaseModel):
     def best_boxes(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> list[int | None]:
         """Per frame the index in `boxes` of the animal box with most evidence; None where it has no animal box."""
         return list(self.assess(frames, static).best_boxes)
+
+    def choose_boxes(self, features: BurstFeatures, *, by_movement: bool = True) -> list[ChosenBox | None]:
+        """Per frame the box of choice; None where it has no animal box and nothing in it moved.
+
+        Not `by_movement`, where movement is unknown, and without weights of the choice it is the detector's animal box
+        with most evidence for an animal.
+        """
+        weights = self.choice.vector() if self.choice is not None and by_movement else None
+        candidates = [None] * len(features.frames) if weights is None else features.candidates
+        evidence = self._weights(features.kind).vector()
+        chosen: list[ChosenBox | None] = []
+        for rows, indices, places, own in zip(
+            features.frames, features.boxes, features.places, candidates, strict=True
+        ):
+            boxes = places if own is None else own.boxes
+            if not len(boxes):
+                chosen.append(None)
+                continue
+            best = int(np.argmax(rows[:-1] @ evidence)) if own is None or weights is None else own.best(weights)
+            x, y, width, height = boxes[best].tolist()
+            chosen.append(ChosenBox((x, y, width, height), int(indices[best]) if best < len(indices) else None))
+        return chosen
 
     def features(self, frames: Sequence[FrameEvidence], static: Sequence[Box] = ()) -> BurstFeatures:
         """The features of a burst's frames, in capture order."""
@@ -259,8 +308,20 @@ def burst_evidence_features(
         change = None if changes is None else changes[number]
         table[:, 7] = 0.0 if change is None else _peak(change, explained, frame.luminance_box)
         rows.append(table)
+    masked = tuple(
+        None if change is None else np.where(_free(change.shape, explained, frame.luminance_box), change, 0.0)
+        for frame, change in zip(frames, changes or [None] * len(frames), strict=True)
+    )
     focus = np.array([_finite(frame.focus_margin) for frame in frames], dtype=np.float64).clip(0, _MAX_ODDS)
-    return BurstFeatures(kind, tuple(rows), tuple(indices for indices, _, _ in animals), focus)
+    return BurstFeatures(
+        kind,
+        tuple(rows),
+        tuple(indices for indices, _, _ in animals),
+        focus,
+        places=tuple(boxes for _, boxes, _ in animals),
+        changes=masked,
+        shown=tuple(frame.luminance_box for frame in frames),
+    )
 
 
 def frame_evidence(features: BurstFeatures, bias: float, weights: Floats) -> Floats:
@@ -328,15 +389,21 @@ def _peak(change: Floats, explained: Sequence[Sequence[float]], shown: Box) -> f
 
     Cells of the boxes `explained` do not count.
     """
-    free = np.ones(change.shape, dtype=bool)
-    for box in explained:
-        row_share, column_share = _cell_shares(box, shown, change.shape)
-        free &= ~np.outer(row_share > 0, column_share > 0)
+    free = _free(change.shape, explained, shown)
     if not free.any():
         return 0.0
     side = min(_PEAK_CELLS, *change.shape)
     places = np.lib.stride_tricks.sliding_window_view(np.where(free, change, 0.0), (side, side)).mean(axis=(2, 3))
     return float(np.log((places.max() + _PEAK_NOISE) / (np.quantile(change[free], 0.75) + _PEAK_NOISE)))
+
+
+def _free(shape: tuple[int, ...], explained: Sequence[Sequence[float]], shown: Box) -> NDArray[np.bool_]:
+    """The cells (rows, columns) that no box of `explained` touches."""
+    free = np.ones(shape, dtype=bool)
+    for box in explained:
+        row_share, column_share = cell_shares(box, shown, shape)
+        free &= ~np.outer(row_share > 0, column_share > 0)
+    return free
 
 
 def _other_boxes(frame: FrameEvidence) -> list[list[float]]:
@@ -347,35 +414,6 @@ def _other_boxes(frame: FrameEvidence) -> list[list[float]]:
         for box, score, category in zip(boxes.tolist(), frame.scores.tolist(), frame.categories, strict=False)
         if category != "animal" and score >= _OTHER_SCORE and all(map(math.isfinite, box))
     ]
-
-
-def box_movement(cells: Floats, box: Sequence[float] | Floats, shown: Box = _LUMINANCE_BOX) -> float:
-    """Mean of `cells` (rows, columns) over a box, 0 to 1, each cell by the area that the box covers.
-
-    `shown` is the part of the photograph that the cells cover.
-    """
-    row_share, column_share = _cell_shares(box, shown, cells.shape)
-    area = row_share.sum() * column_share.sum()
-    return float(np.clip(row_share @ cells @ column_share / area, 0, 1)) if area > 1e-9 else 0.0
-
-
-def _cell_shares(box: Sequence[float] | Floats, shown: Box, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """How much of each row and of each column of a grid a box covers, (rows,) and (columns,)."""
-    x, y, width, height = box
-    return (
-        _coverage((y - shown[1]) / shown[3], (y + height - shown[1]) / shown[3], shape[0]),
-        _coverage((x - shown[0]) / shown[2], (x + width - shown[0]) / shown[2], shape[1]),
-    )
-
-
-def intersection_over_union(first: Floats, second: Floats) -> Floats:
-    """Of every box of `first` (n, 4) with every box of `second` (m, 4): (n, m)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum((first[:, :2] + first[:, 2:])[:, None], (second[:, :2] + second[:, 2:])[None])
-    overlap: Floats = (high - low).clip(0).prod(axis=2)
-    union = first[:, 2:].prod(axis=1)[:, None] + second[:, 2:].prod(axis=1)[None] - overlap
-    shares: Floats = overlap / np.maximum(union, 1e-12)
-    return shares
 
 
 def load_presence_model(path: Path | None = None) -> PresenceModel:
@@ -439,13 +477,6 @@ def _median_of_others(values: NDArray[np.float32]) -> NDArray[np.float32]:
         np.take_along_axis(ordered, place + (place >= rank), axis=0) for place in ((count - 1) // 2, count // 2)
     )
     return np.asarray((low + high) / 2, dtype=np.float32)
-
-
-def _coverage(begin: float, end: float, count: int) -> Floats:
-    """How much of each of `count` cells of 0 to 1 the stretch from `begin` to `end` covers, in cells."""
-    low = np.arange(count)
-    covered: Floats = (np.minimum(end * count, low + 1) - np.maximum(begin * count, low)).clip(0)
-    return covered
 
 
 def _dense_evidence(score: float) -> float:

@@ -17,7 +17,7 @@ from uncia.events.clock import ClockTicked
 from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
 from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
-from uncia.events.detections import CropPublished, Detection, DetectionCategory, DetectionResult
+from uncia.events.detections import BoxSource, CropPublished, Detection, DetectionCategory, DetectionResult
 from uncia.events.explanations import (
     ExplainedBox,
     ExplanationMethod,
@@ -55,6 +55,7 @@ __all__ = [
     "OBJECT_MOVED",
     "WITHDRAWN_REASONS",
     "Box",
+    "BoxSource",
     "BurstCategory",
     "BurstFrame",
     "BurstResolved",

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
-from uncia.events.detections import DetectionCategory
+from uncia.events.detections import BoxSource, DetectionCategory
 from uncia.events.images import ClassScore, Rejection, Trigger
 from uncia.events.values import Box
 
@@ -46,11 +46,21 @@ class JoinReason(StrEnum):
 
 
 class FrameBox(WireModel):
-    """One detection in a frame of a burst."""
+    """One detection in a frame of a burst, or a box made where the animal is and no detector found it."""
 
     category: DetectionCategory
-    score: float = Field(ge=0, le=1, description="the detector's score; not a probability")
+    score: float = Field(
+        ge=0, le=1, description="the detector's score; not a probability; 0 where the box was made without the detector"
+    )
     box: Box
+    source: BoxSource | None = Field(
+        default=None,
+        description="what the box was made of where no detector found it: `movement`, or `dense` for the window in "
+        "which a focus taxon scored best",
+    )
+    best: bool | None = Field(
+        default=None, description="true: the box of choice: where the animal of this frame most probably is"
+    )
     static: bool | None = Field(
         default=None, description="true: the same box was found in many bursts of this camera: it counts as background"
     )
@@ -87,7 +97,10 @@ class BurstFrame(WireModel):
         default=None, ge=0, le=1, description="calibrated probability that an animal is in this frame"
     )
     boxes: tuple[FrameBox, ...] | None = Field(
-        default=None, max_length=100, description="the detections, best first; None where no detector is installed"
+        default=None,
+        max_length=100,
+        description="the detections, best first, and last a box with a `source`, where the animal is without a "
+        "detection; None where no detector is installed",
     )
     second_look: str | None = Field(
         default=None,
@@ -97,12 +110,13 @@ class BurstFrame(WireModel):
 
 
 class CropReference(WireModel):
-    """A detection whose crop represents the burst."""
+    """A box whose crop represents the burst."""
 
     image_id: str
     box: Box
     category: DetectionCategory
     score: float = Field(ge=0, le=1)
+    source: BoxSource | None = Field(default=None, description="as in `boxes`")
 
 
 class TaxonVerdict(WireModel):

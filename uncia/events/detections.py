@@ -17,6 +17,13 @@ class DetectionCategory(StrEnum):
     VEHICLE = "vehicle"
 
 
+class BoxSource(StrEnum):
+    """What a box was made of that no detector found: what moved, or the window in which a focus taxon scored best."""
+
+    MOVEMENT = "movement"
+    DENSE = "dense"
+
+
 class Detection(WireModel):
     """One box of a photograph."""
 
@@ -66,7 +73,12 @@ class CropPublished(Event):
     box: Box = Field(description="the detection's box in the photograph")
     crop_box: Box = Field(description="what the crop shows: the box and a margin, within the photograph")
     category: DetectionCategory
-    score: float = Field(ge=0, le=1, description="the detector's score of the box")
+    score: float = Field(
+        ge=0, le=1, description="the detector's score of the box; 0 where it was made without the detector"
+    )
+    source: BoxSource | None = Field(
+        default=None, description="what the box was made of where no detector found it: `movement`, `dense`"
+    )
     captured_at: LocalTime
     published_at: UtcTime
     withdrawn: str | None = Field(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from tests.unit.processors.bursts.builders import LOG, Camera, Photo, predicted
 from uncia.commands import bursts as bursts_command
 from uncia.dashboard.bursts.explain import explain_burst
-from uncia.events import BurstCategory, DetectionCategory, FrameBox
+from uncia.events import BoxSource, BurstCategory, DetectionCategory, FrameBox
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
@@ -122,3 +122,13 @@ def test_the_explanation_marks_what_only_the_second_look_found() -> None:
     assert found.frames[0].second_look == "tiles-2x2/1"
     assert found.frames[0].boxes == ["animal score 0.50 at 0.10 0.20 0.30 0.40 (second look)"]
     assert found.revisions[0].changes == ["second look at 1 frame"]
+
+
+def test_the_explanation_says_what_a_box_without_a_detection_was_made_of() -> None:
+    event = played().events[-1]
+    made = FrameBox(
+        category=DetectionCategory.ANIMAL, score=0, box=(0.1, 0.2, 0.3, 0.4), source=BoxSource.MOVEMENT, best=True
+    )
+    frame = event.frames[0].model_copy(update={"boxes": (made,)})
+    found = explain_burst([event.model_copy(update={"frames": (frame,)})], {})
+    assert found.frames[0].boxes == ["animal where something moved, without a detection, at 0.10 0.20 0.30 0.40"]

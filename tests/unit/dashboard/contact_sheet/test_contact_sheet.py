@@ -12,6 +12,7 @@ from uncia.dashboard.contact_sheet.page import FRAMES_SHOWN, ContactSheetBurst, 
 from uncia.dashboard.contact_sheet.results import RejectedFile, ResultSet
 from uncia.dashboard.page_parts.thumbnails import Thumbnail, thumbnail_url
 from uncia.events import (
+    BoxSource,
     BurstCategory,
     BurstFrame,
     BurstResolved,
@@ -155,6 +156,17 @@ def test_a_weak_detection_is_drawn_only_where_it_makes_the_frame_an_animal(categ
     weak = tuple(FrameBox(category=DetectionCategory.ANIMAL, score=0.03, box=(n / 4, 0, 0.2, 0.2)) for n in range(3))
     frames = tuple(one.model_copy(update={"boxes": weak, "category": category}) for one in burst().frames)
     assert len(view(detected(frames=frames)).frames[0].boxes) == shown
+
+
+def test_a_box_of_movement_is_drawn_and_marked() -> None:
+    animal = DetectionCategory.ANIMAL
+    boxes = (
+        FrameBox(category=animal, score=0.05, box=(0.7, 0.7, 0.1, 0.1)),
+        FrameBox(category=animal, score=0, box=(0.1, 0.2, 0.3, 0.4), source=BoxSource.MOVEMENT, best=True),
+    )
+    frames = tuple(one.model_copy(update={"boxes": boxes, "category": BurstCategory.ANIMAL}) for one in burst().frames)
+    (drawn,) = view(detected(frames=frames)).frames[0].boxes
+    assert (drawn.kind, drawn.title) == ("animal movement", "animal, where something moved, without a detection")
 
 
 def test_a_burst_with_a_category_is_named_by_it() -> None:

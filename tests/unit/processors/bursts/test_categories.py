@@ -15,12 +15,14 @@ from tests.unit.processors.bursts.builders import (
     class_names,
     detections,
     frame_record,
+    luminance,
     predicted,
 )
 from uncia.camtrap.checklist import Checklists
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError, SettingsError
 from uncia.events import (
+    BoxSource,
     BurstCategory,
     BurstResolved,
     ClassVector,
@@ -29,11 +31,13 @@ from uncia.events import (
     LuminanceGrid,
     TaxonVerdict,
 )
+from uncia.events.values import Box
 from uncia.processors.bursts.categories import individuals
 from uncia.processors.bursts.class_names import ClassName
 from uncia.processors.bursts.config import BurstConfig, CategoryConfig
 from uncia.processors.bursts.crop_taxa import CropClasses
 from uncia.processors.bursts.frame_record import MAX_BOXES, FrameRecord
+from uncia.processors.bursts.static_objects import intersection_over_union
 from uncia.processors.bursts.verdict import Evaluation, VerdictBuilder
 from uncia.processors.bursts.verdict_sources import VerdictSources, verdict_sources
 from uncia.settings import read_settings
@@ -272,6 +276,97 @@ def test_the_best_crop_is_a_box_exactly_as_it_was_published() -> None:
     assert found.category is not None
     assert found.category.best_crop is not None
     assert (found.category.best_crop.image_id, found.category.best_crop.box) == ("img-p1", box)
+
+
+def moving(*others: Found, focus: float = 0.0, category: DetectionCategory = ANIMAL) -> list[FrameRecord]:
+    """Four frames in which something walks that the detector does not see; it finds `others` in each."""
+    records = []
+    for number, box in enumerate(WALK):
+        photo = Photo(f"m{number}", number, boxes=others, scores=(0.0,) * 6, focus=focus)
+        seen = luminance(Photo("seen", 0, boxes=(Found(0.9, box, category),), grey=90))
+        record = FrameRecord.from_prediction(predicted(photo).model_copy(update={"luminance": seen}))
+        records.append(leopard_focus(record, focus) if focus else record)
+    return records
+
+
+WALK: list[Box] = [(left, 0.25, 0.125, 0.25) for left in (0.0, 0.25, 0.5, 0.75)]
+STUMP = Found(0.06, (0.3, 0.7, 0.3, 0.2), classes=classes(lynx=0.9))
+
+
+def evaluate_records(records: list[FrameRecord], **config: Any) -> Evaluation:
+    settings = replace(CONFIG, category=CategoryConfig(**config), certain_from=1)
+    return VerdictBuilder(settings, names, sources=VerdictSources(taxonomy=TAXONOMY)).evaluate(records, "ridge/north")
+
+
+@pytest.mark.parametrize("others", [(), (STUMP,)], ids=["no box", "stump"])
+def test_an_animal_without_a_detection_gets_a_box_of_its_movement_that_says_so(others: tuple[Found, ...]) -> None:
+    found = evaluate_records(moving(*others))
+    assert found.category is not None
+    assert category(found) is BurstCategory.ANIMAL
+    for frame, place in zip(found.category.frames.values(), WALK, strict=True):
+        *detected, made = frame.boxes
+        assert [box.score for box in detected] == [box.score for box in others]
+        assert (made.category, made.score, made.source, made.best) == (ANIMAL, 0.0, BoxSource.MOVEMENT, True)
+        assert intersection_over_union(made.box, place) >= 0.5
+        assert not any(box.best for box in detected)
+    assert found.category.count == 1
+    assert found.category.best_crop is not None
+    assert found.category.best_crop.source is BoxSource.MOVEMENT
+
+
+def test_the_crop_of_a_stump_names_no_taxon_where_the_animal_is_elsewhere() -> None:
+    assert evaluate_records(moving(STUMP)).taxa[0].taxon == "Animalia"
+
+
+def test_a_box_of_movement_shares_the_class_vector_of_a_detection_at_its_place() -> None:
+    head = Found(0.06, (0.3, 0.26, 0.03, 0.1), classes=classes(lynx=0.9))
+    found = evaluate_records(moving(head))
+    assert found.category is not None
+    assert [frame.crop for frame in found.category.frames.values()] == [None, 0, None, None]
+    assert found.taxa[0].taxon == "Lynx lynx"
+
+
+def test_movement_adds_no_individual() -> None:
+    two = (Found(0.9, (0.05, 0.6, 0.1, 0.2)), Found(0.8, (0.6, 0.6, 0.1, 0.2)))
+    found = evaluate_records(moving(*two))
+    assert found.category is not None
+    assert found.category.count == 2
+
+
+@pytest.mark.parametrize("other", [PERSON, VEHICLE])
+def test_no_box_is_made_of_the_movement_of_a_burst_with_a_person_or_vehicle(other: DetectionCategory) -> None:
+    found = evaluate_records(moving(Found(0.9, (0.4, 0.7, 0.2, 0.25), other), STUMP))
+    assert found.category is not None
+    assert all(box.source is None for frame in found.category.frames.values() for box in frame.boxes)
+
+
+def test_a_blank_frame_has_no_made_box() -> None:
+    found = evaluate_records(moving(STUMP), animal_threshold=0.999)
+    assert found.category is not None
+    assert category(found) is BurstCategory.BLANK
+    assert all(box.source is None and not box.best for frame in found.category.frames.values() for box in frame.boxes)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "source"),
+    [(NO_BOX, BoxSource.DENSE), ((Found(0.1, (0.7, 0.7, 0.2, 0.2)),), BoxSource.DENSE), ((Found(0.6),), None)],
+    ids=["no box", "doubtful box elsewhere", "box"],
+)
+def test_a_focus_taxon_without_a_box_gets_the_window_in_which_it_scored_best(
+    boxes: tuple[Found, ...], source: BoxSource | None
+) -> None:
+    found = evaluate(photos(boxes, focus=0.5))
+    assert found.category is not None
+    (frame,) = found.category.frames.values()
+    assert [box.source for box in frame.boxes if box.best] == [source]
+    assert found.category.count == 1
+
+
+def test_the_box_of_choice_is_marked_and_made_boxes_come_after_the_detections() -> None:
+    found = evaluate(photos((Found(0.9), Found(0.2, (0.7, 0.1, 0.1, 0.2)))))
+    assert found.category is not None
+    (frame,) = found.category.frames.values()
+    assert [box.best for box in frame.boxes] == [True, None]
 
 
 def test_a_static_object_is_flagged_and_outvoted_and_stays_in_the_event() -> None:

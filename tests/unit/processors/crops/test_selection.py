@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.processors.crops.builders import BOX, animal, burst, frame, person
-from uncia.events import BurstCategory, BurstStatus, DetectionCategory
+from uncia.events import BoxSource, BurstCategory, BurstStatus, DetectionCategory
 from uncia.events.bursts import CropReference
 from uncia.events.values import Box
 from uncia.processors.crops.selection import (
@@ -38,6 +38,22 @@ def test_the_best_crop_of_the_event_comes_first_whatever_its_score() -> None:
     best = CropReference(image_id=frames[0].image_id, box=BOX, category=DetectionCategory.ANIMAL, score=0.06)
     selection = select_crops(burst(frames, best_crop=best), most=1, withheld_by_person=True)
     assert chosen(selection) == [("upl-1", 0.06)]
+
+
+def test_a_box_without_a_detection_gets_a_crop_after_all_others_that_says_so() -> None:
+    made = animal(0, OTHER, source=BoxSource.MOVEMENT, best=True)
+    frames = [frame(1, animal(0.6), made), frame(2, animal(0.3))]
+    selection = select_crops(burst(frames), most=5, withheld_by_person=True)
+    assert [(crop.box, crop.source) for crop in selection.wanted] == [(BOX, None), (OTHER, BoxSource.MOVEMENT)]
+    withheld = [*frames, frame(3, person())]
+    assert select_crops(burst(withheld), most=5, withheld_by_person=True).wanted == ()
+
+
+def test_the_box_of_choice_gets_the_crop_rather_than_one_with_a_higher_score() -> None:
+    selection = select_crops(
+        burst([frame(1, animal(0.6), animal(0.4, OTHER, best=True))]), most=5, withheld_by_person=True
+    )
+    assert [crop.box for crop in selection.wanted] == [OTHER]
 
 
 @pytest.mark.parametrize("box", [animal(0.1), animal(0.9, static=True)], ids=["weak", "static"])

@@ -7,6 +7,7 @@ import pytest
 from tests.agents.workers import RESOLVED
 from uncia.camtrap.taxonomy import ROOT
 from uncia.events import (
+    BoxSource,
     BurstCategory,
     BurstFrame,
     BurstResolved,
@@ -96,6 +97,15 @@ def test_the_best_frames_are_requested_with_their_boxes() -> None:
     again = build_request(event, SecondLookReason.TAXON_UNKNOWN, 3, timedelta(0), NOW + timedelta(hours=1))
     assert again is not None
     assert again.second_look_id == request.second_look_id
+
+
+def test_a_box_without_a_detection_is_no_first_look() -> None:
+    made = BOX.model_copy(update={"score": 0.0, "source": BoxSource.MOVEMENT, "best": True})
+    request = build_request(
+        burst(0.6, frames=(frame(1, 0.6, BOX, made),)), SecondLookReason.NEAR_THRESHOLD, 1, timedelta(hours=1), NOW
+    )
+    assert request is not None
+    assert request.frames[0].boxes == (BOX,)
 
 
 def test_a_burst_that_no_frame_can_be_read_of_is_not_requested() -> None:

@@ -1,5 +1,6 @@
 """Evidence of photographs: the detector's boxes as the stream publishes them, cached, and the truth of bursts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 
 from tests.paths import SHARED
 from tests.unit.training.presence.tiny_detector import FRAME, write_detector
+from uncia.camtrap.box_choice import ChosenBox
+from uncia.camtrap.movement import intersection_over_union
 from uncia.camtrap.presence import load_presence_model
 from uncia.imaging.luminance import luminance_grid
 from uncia.training import TrainingError
@@ -158,3 +161,53 @@ def test_the_installed_detector_and_the_default_weights_tell_the_samples_apart()
     assert probability(*heron) >= model.threshold
     for blank in ("blank.jpg", "blank2.jpg", "blank3.jpg"):
         assert probability(samples / "single_frames" / blank) < model.threshold
+
+
+HERON = [
+    (0.37, 0.625, 0.68, 0.9),
+    (0.485, 0.62, 0.62, 0.9),
+    *[(0.5, 0.62, 0.62, 0.9)] * 4,
+    (0.51, 0.62, 0.62, 0.9),
+    (0.52, 0.62, 0.62, 0.9),
+    (0.525, 0.62, 0.625, 0.9),
+    (0.53, 0.675, 0.655, 0.915),
+]
+SNOW_LEOPARD = [
+    (0.59, 0.235, 0.755, 0.44),
+    (0.2, 0.165, 0.54, 0.5),
+    (0.265, 0.207, 0.47, 0.635),
+    (0.26, 0.22, 0.455, 0.635),
+    (0.265, 0.207, 0.465, 0.635),
+    (0.28, 0.19, 0.455, 0.64),
+    (0.285, 0.2, 0.467, 0.64),
+    (0.285, 0.2, 0.46, 0.64),
+    (0.29, 0.2, 0.474, 0.64),
+    (0.29, 0.187, 0.465, 0.65),
+]
+"""Left, top, right and bottom of the animal in the frames of the sample bursts, by eye."""
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no sample photographs")
+@pytest.mark.skipif(not INSTALLED.is_dir(), reason="no installed detector: `make setup` installs it")
+@pytest.mark.parametrize(
+    ("burst", "corners", "focus_margin"),
+    [("heron_burst", HERON, 0.0), ("snow_leopard_burst", SNOW_LEOPARD, 2.0)],
+    ids=["heron", "snow leopard"],
+)
+def test_the_animals_of_the_sample_bursts_are_boxed_in_eight_of_ten_frames(
+    burst: str, corners: list[tuple[float, float, float, float]], focus_margin: float
+) -> None:
+    # The dense pass scores the snow leopard far above its threshold in all ten frames.
+    detector, model = open_detector(INSTALLED), load_presence_model()
+    files = sorted((SHARED / "samples" / burst).glob("*.JPG"))
+    found = [detector.evidence(load_frame(path, detector.card.frame)) for path in files]
+    features = model.features([replace(evidence, focus_margin=focus_margin) for evidence in found])
+    true = np.array([(left, top, right - left, bottom - top) for left, top, right, bottom in corners])
+
+    def right(chosen: list[ChosenBox | None]) -> int:
+        return sum(
+            own is not None and bool(intersection_over_union(np.array([own.box]), box[None])[0, 0] >= 0.5)
+            for own, box in zip(chosen, true, strict=True)
+        )
+
+    assert right(model.choose_boxes(features)) >= 8 > 2 > right(model.choose_boxes(features, by_movement=False))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uncia.camtrap.presence import FrameEvidence, PresenceModel, box_movement, load_presence_model, moved_cells
+from uncia.camtrap.movement import box_movement
+from uncia.camtrap.presence import FrameEvidence, PresenceModel, load_presence_model, moved_cells
 from uncia.errors import SettingsError
 
 MODEL = load_presence_model()
