@@ -9,12 +9,14 @@ What Faust does by default, what is changed here, and why (faust-streaming 0.15.
 - Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses that.
 - Faust seeks to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
 - Faust can miss the end of a table's recovery, and then waits for ever (`recovery`).
+- Faust drops messages that were read before the last step of a recovery (`flow_control`).
 - Faust commits the first run of acknowledged offsets without checking for a gap before it. So: concurrency 1,
   `noack_take`, and acknowledge a whole batch at once, in the order of its offsets.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import faust
@@ -22,6 +24,7 @@ from mode import CrashingSupervisor
 
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.consumer import RewindingConsumer
+from uncia.processors.faust_runtime.flow_control import FlowControl
 from uncia.processors.faust_runtime.recovery import LatchedTableManager
 from uncia.settings import Settings
 from uncia.topics import Topic
@@ -81,6 +84,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     """Full names of the topics that the worker may write, its changelogs included."""
     halted: Exception | None = None
     """Why the worker stops itself; from then on nothing is acknowledged."""
+
+    @cached_property
+    def flow_control(self) -> FlowControl:
+        """Suspends the delivery of messages to streams while partitions move."""
+        return FlowControl(loop=self.loop)
 
     def agent(self, channel: Any = None, **options: Any) -> Any:
         """Faust's decorator, for topics that the worker's row lists as read. Raises `TopologyError` for any other."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from faust.tables.recovery import Recovery
+from mode.utils.queues import FlowControlQueue
 
 from tests.agents.doubles import doubles
-from tests.agents.harness import ALL_TOPICS, MemoryTopics, Topics, closing_deployment_readers
+from tests.agents.harness import ALL_TOPICS, LIMIT_S, MemoryTopics, Topics, closing_deployment_readers
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
 from tests.agents.workers import (
@@ -58,3 +59,27 @@ def test_a_worker_that_begins_to_wait_after_the_end_of_its_recovery_resumes(
     monkeypatch.setattr(Recovery, "_wait", late)
     BurstsSuite().test_a_restarted_worker_resumes_at_the_committed_offset(topics)
     assert delayed
+
+
+def test_a_message_that_is_delivered_before_the_last_step_of_a_recovery_is_processed(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, put, delivered = Recovery._wait, FlowControlQueue.force_put_nowait, asyncio.Event()
+
+    def announced(queue: FlowControlQueue[Any], item: Any) -> None:
+        # Before the put: so the recovery goes on before the agent can take the message.
+        delivered.set()
+        put(queue, item)
+
+    async def until_delivered(recovery: Recovery, awaitable: Any, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Faust's name
+        delivered.clear()
+        await wait(recovery, awaitable, timeout)
+        restored = max(recovery.active_highwaters.values(), default=-1) >= 0
+        if restored and getattr(awaitable, "__qualname__", "").endswith(".perform_seek"):
+            async with asyncio.timeout(LIMIT_S):
+                await delivered.wait()
+
+    monkeypatch.setattr(FlowControlQueue, "force_put_nowait", announced)
+    monkeypatch.setattr(Recovery, "_wait", until_delivered)
+    BurstsSuite().test_a_restarted_worker_resumes_at_the_committed_offset(topics)
+    assert delivered.is_set()

@@ -15,6 +15,7 @@ from faust.events import Event
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Producer
+from mode.utils.queues import FlowControlEvent
 
 from uncia.processors.faust_runtime.consumer import RewindingConsumer, start_positions
 from uncia.processors.faust_runtime.lease import Lease
@@ -71,3 +72,10 @@ def test_the_recovery_of_tables_clears_its_end_before_it_is_waited_for() -> None
     assert "self.signal_recovery_end.wait()" in restoring
     assert restoring.count("self._set_recovery_started()") == 2
     assert LatchedRecovery._set_recovery_started is not Recovery._set_recovery_started
+
+
+def test_flow_control_empties_all_buffers_whenever_it_resumes() -> None:
+    """`flow_control.FlowControl`: without this fault it is not needed."""
+    assert "self.clear()" in inspect.getsource(FlowControlEvent.resume)
+    completed = inspect.getsource(Recovery.on_recovery_completed)
+    assert 0 < completed.index("perform_seek()") < completed.index("flow_control.resume()")
