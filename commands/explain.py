@@ -34,7 +34,7 @@ from uncia.explaining.heat_map import decode_backdrop, render_heat_map, to_photo
 from uncia.explaining.target import best_class, named_class
 from uncia.imaging.frames import Pixels, decode_frame
 from uncia.kafka.broker import read_topics, send_to_cameras
-from uncia.processors.explain.selection import build_request, shows_person
+from uncia.processors.explain.selection import build_request, may_show_person
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard, read_active_card
 from uncia.serving.triton_client import Classifier
@@ -214,7 +214,7 @@ def _find(target: str, card: ModelCard, method: ExplanationMethod, class_index: 
         topic = IMAGE_PREDICTED.full_name(settings())
         raise NothingToExplain(f"no image {target!r} on {topic}: see `uncia bursts explain BURST` for the ids")
     in_person_burst = any(
-        shows_person(burst)
+        may_show_person(burst)
         for burst in _events(BURST_RESOLVED, target, BurstResolved)
         if any(frame.image_id == target for frame in burst.frames)
     )

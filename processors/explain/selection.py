@@ -34,8 +34,8 @@ class Doubt:
     reason: ExplanationReason
 
 
-def shows_person(burst: BurstResolved) -> bool:
-    """Whether a person is in the burst, by the verdict of the bursts worker."""
+def may_show_person(burst: BurstResolved) -> bool:
+    """Whether a person is in the burst by the verdict of the bursts worker, or may be since its detector knows none."""
     categories = {burst.category, *(frame.category for frame in burst.frames)}
     return bool(burst.crops_withheld) or BurstCategory.PERSON in categories
 
@@ -95,7 +95,7 @@ def build_request(
         class_index=class_index,
         reason=reason,
         requested_at=requested_at,
-        person_in_burst=shows_person(burst),
+        person_in_burst=may_show_person(burst),
     )
 
 

@@ -23,7 +23,7 @@ import structlog
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ExplanationRequested, ImageExplained
 from uncia.processors.explain.explainer import Explainer, object_keys
-from uncia.processors.explain.selection import build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, may_show_person
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
@@ -120,7 +120,7 @@ class ExplainWorker:
         except PermanentError as error:
             log.warning("burst_invalid", reason=error.reason, offset=event.message.offset)
             return
-        if shows_person(burst):
+        if may_show_person(burst):
             if self._settings.crops_withheld_by_person and burst.status is not BurstStatus.SUPERSEDED:
                 await self._withdraw(burst)
             return

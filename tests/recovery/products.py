@@ -6,7 +6,7 @@ from tests.recovery.observer import Station
 from uncia.events import CropPublished, ImageExplained
 from uncia.ids import content_hash
 from uncia.processors.crops.manifest import Manifest
-from uncia.processors.crops.selection import select_crops, shows_person
+from uncia.processors.crops.selection import may_show_person, select_crops
 from uncia.processors.explain.explainer import marker_key
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -81,7 +81,7 @@ class Products:
         if doubled := [versions for versions in contents if len(versions) > 1]:
             yield f"{len(doubled)} explanations were published twice with different contents"
         withheld = {
-            frame.image_id for burst in station.current_bursts() if shows_person(burst) for frame in burst.frames
+            frame.image_id for burst in station.current_bursts() if may_show_person(burst) for frame in burst.frames
         }
         live = {event.image_id for event in live_explanations(station).values()}
         if shown := live & withheld:
@@ -120,7 +120,7 @@ class Products:
         marks = {
             marker_key(burst.camera, frame.image_id)
             for burst in station.current_bursts()
-            if shows_person(burst)
+            if may_show_person(burst)
             for frame in burst.frames
         }
         keys = {entry.key for entry in store.list(self._settings.bucket, f"explanations/{self._name}/")}

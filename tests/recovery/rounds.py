@@ -26,7 +26,7 @@ from uncia.errors import UnciaError
 from uncia.events import BurstStatus, ExplanationReason, ExplanationRequested, ImagePredicted
 from uncia.ids import explanation_id, image_id, upload_id
 from uncia.kafka.broker import send_to_cameras
-from uncia.processors.crops.selection import shows_person
+from uncia.processors.crops.selection import may_show_person
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import EXPLANATION_REQUESTED
 
@@ -320,7 +320,7 @@ def _explainable(station: Station) -> list[ImagePredicted]:
 
 def _withheld(station: Station) -> list[ImagePredicted]:
     """The predictions of the photographs in whose bursts a person was found."""
-    bursts = [burst for burst in station.current_bursts() if shows_person(burst)]
+    bursts = [burst for burst in station.current_bursts() if may_show_person(burst)]
     return [station.uploads[frame.image_id] for burst in bursts for frame in burst.frames if frame.rejection is None]
 
 

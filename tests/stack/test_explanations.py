@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from PIL import Image
 
 from tests.stack.photographs import photograph
 from uncia import ids
-from uncia.events import ExplanationReason, ExplanationRequested, ImageExplained, ImagePredicted
+from uncia.events import DetectionCategory, ExplanationReason, ExplanationRequested, ImageExplained, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics, send_to_cameras
 from uncia.settings import Settings
@@ -33,6 +34,10 @@ def explained(settings: Settings, explanation_id: str) -> list[ImageExplained]:
     return [event for event in events if event.explanation_id == explanation_id]
 
 
+def knows_persons(image: ImagePredicted) -> bool:
+    return image.detection is not None and DetectionCategory.PERSON in (image.detection.categories or ())
+
+
 def test_an_explanation_that_a_person_requests_is_published_and_stored(
     upload: Upload,
     predicted: Predicted,
@@ -44,6 +49,8 @@ def test_an_explanation_that_a_person_requests_is_published_and_stored(
 ) -> None:
     upload(f"{station}/cam/x.jpg", photograph(901))
     image = predicted(f"{station}/cam/x.jpg")
+    if not knows_persons(image):
+        pytest.skip("the installed detector knows no persons: nothing of any photograph is stored")
     uncia = [sys.executable, "-m", "uncia", "explain", image.image_id, "--stream", "--json"]
     done = subprocess.run(uncia, env={**os.environ, **stack.environment()}, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -211,7 +211,7 @@ class PresenceModel(BaseModel):
     still: EvidenceWeights
     moving: EvidenceWeights
 
-    @cached_property
+    @property
     def id(self) -> str:
         """`<name>@<digest>`: changes with every number that shapes the result."""
         names = {"movement_threshold", "focus_weight", "single", "still", "moving"}

@@ -51,8 +51,8 @@ class ExplanationRequested(Event):
     requested_at: UtcTime
     person_in_burst: bool | None = Field(
         default=None,
-        description="true: a person is in the photograph's burst, as far as the sender knows; such explanations are "
-        "not stored (`UNCIA_CROPS_WITHHELD_BY_PERSON`)",
+        description="true: a person is in the photograph's burst as far as the sender knows, or may be, since the "
+        "detector knows none; such explanations are not stored (`UNCIA_CROPS_WITHHELD_BY_PERSON`)",
     )
 
 

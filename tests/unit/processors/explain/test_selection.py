@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.agents.workers import RESOLVED
 from tests.unit.uncia.serving.fake_triton import CARD
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ExplanationReason, Rejection
-from uncia.processors.explain.selection import build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, may_show_person
 
 
 def burst(*scores: float | None, threshold: float | None = 0.02, status: str = "final") -> BurstResolved:
@@ -71,8 +71,8 @@ def test_a_request_names_the_class_of_the_verdict_and_is_the_same_every_time() -
 
 def test_a_person_is_seen_in_the_category_of_the_burst_or_of_a_frame() -> None:
     event = burst(0.5)
-    assert not shows_person(event)
-    assert shows_person(event.model_copy(update={"category": BurstCategory.PERSON}))
-    assert shows_person(event.model_copy(update={"crops_withheld": True}))
+    assert not may_show_person(event)
+    assert may_show_person(event.model_copy(update={"category": BurstCategory.PERSON}))
+    assert may_show_person(event.model_copy(update={"crops_withheld": True}))
     frame = event.frames[0].model_copy(update={"category": BurstCategory.PERSON})
-    assert shows_person(event.model_copy(update={"frames": (frame,)}))
+    assert may_show_person(event.model_copy(update={"frames": (frame,)}))
