@@ -6,9 +6,11 @@ Each is a function of the rows in the tables alone, so that neither order nor re
   models see it and of its reviews;
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
+- `bursts.change`: numbers this transaction;
 - `camera_days`: of the captures of the camera on that day.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -23,6 +25,7 @@ from uncia.dashboard.catalogue.tables import (
     bursts,
     camera_days,
     captures,
+    counters,
     deployments,
     observations,
     reviews,
@@ -49,6 +52,7 @@ class Touched:
     def __init__(self) -> None:
         self.bursts: set[str] = set()
         self.reviewed: set[str] = set()
+        self.cropped: set[str] = set()
         self.cameras: set[str] = set()
         """Cameras whose deployments changed."""
         self.days: set[tuple[str, date]] = set()
@@ -67,6 +71,8 @@ class Touched:
                 self.subject(row)
         elif table == "reviews":
             self.reviewed |= {row["burst_id"] for row in rows}
+        elif table == "crops":
+            self.cropped |= {row["burst_id"] for row in rows}
         elif table == "deployments":
             self.cameras |= {row["camera"] for row in (*rows, *replaced)}
 
@@ -83,6 +89,8 @@ def recompute(connection: Connection, touched: Touched) -> None:
     """Recompute what depends on what was touched."""
     if ids := touched.bursts | touched.reviewed:
         _apply_reviews(connection, ids, touched)
+    if ids := touched.bursts | touched.reviewed | touched.cropped:
+        _number_change(connection, ids)
     if touched.cameras:
         _assign_deployments(connection, touched)
     changed = [
@@ -113,6 +121,7 @@ def complete_bursts(connection: Connection, rows: Sequence[Row]) -> list[Row]:
         {
             **row,
             "reviewed": False,
+            "change": 0,
             "subject": subject_of(row["status"], _shown_by_model(row)),
             "deployment_id": deployment_at(places.get(row["camera"], ()), row["started_at"]),
         }
@@ -156,6 +165,21 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
             connection.execute(delete(table).where(table.c.burst_id.in_(chunk), table.c.source == "human"))
     write_rows(connection, observations, human)
     write_rows(connection, burst_flags, marks)
+
+
+def _number_change(connection: Connection, ids: set[str]) -> None:
+    """Give bursts the number of this transaction, which becomes visible before the next one is drawn.
+
+    Numbers are near the time in milliseconds, so that they go on rising after a rebuild.
+    """
+    now = int(1000 * time.time())
+    drawn = update(counters).where(counters.c.name == "change")
+    raised = drawn.values(value=case((counters.c.value >= now, counters.c.value + 1), else_=now))
+    if connection.execute(raised).rowcount == 0:
+        connection.execute(insert(counters).values(name="change", value=now))
+    number = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+    for chunk in _chunks(sorted(ids)):
+        connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
 
 
 def _shown_by_model(row: Row) -> Shown:

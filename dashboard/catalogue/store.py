@@ -4,7 +4,7 @@ Works on SQLite and PostgreSQL with the same statements. Writers take turns: a s
 harm, because whatever it writes is the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from uncia.dashboard.catalogue import derived, tables
 from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Change, LogRecord, PutRow, RemoveRow, Row, SkipMessage, order_of
 from uncia.dashboard.catalogue.fold import fold
+
+CheckSkipped = Callable[[int, Sequence[SkipMessage]], None]
 
 __all__ = ["AppliedBatch", "CatalogueStore", "PartitionState"]
 
@@ -79,14 +81,19 @@ class CatalogueStore:
         with self._engine.begin() as connection:
             write_rows(connection, tables.log_partitions, rows, Conflict.REPLACE)
 
-    def apply(self, records: Sequence[LogRecord]) -> AppliedBatch:
+    def apply(self, records: Sequence[LogRecord], check: CheckSkipped | None = None) -> AppliedBatch:
         """Fold messages, in the order of each partition, and store the offsets behind them, in one transaction.
+
+        `check` is called with the number of messages and those that cannot be folded, and may raise before anything is
+        written.
 
         Idempotent. A message that the database refuses (a number out of range, an id too long for an index) is skipped
         by itself. Raises SQLAlchemy's `OperationalError` where the database is unavailable or its disk is full; then
         nothing of the batch was written.
         """
         changes = [change for record in records for change in fold(record)]
+        if check is not None:
+            check(len(records), [change for change in changes if isinstance(change, SkipMessage)])
         try:
             self._write(changes, records)
         except (StatementError, OverflowError, ValueError, TypeError) as error:
