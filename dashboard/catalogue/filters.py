@@ -119,10 +119,9 @@ def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
     if chosen.focus is not None:
         conditions.append(bursts.c.focus.is_(chosen.focus))
     for flag in chosen.flags:
-        marked = select(burst_flags.c.burst_id).where(
-            burst_flags.c.burst_id == bursts.c.burst_id, burst_flags.c.flag == flag
-        )
-        conditions.append(marked.exists())
+        own = burst_flags.alias()
+        marked = select(own.c.burst_id).where(own.c.burst_id == bursts.c.burst_id, own.c.flag == flag)
+        conditions.append(marked.correlate(bursts).exists())
     return conditions
 
 
