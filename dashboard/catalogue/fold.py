@@ -19,6 +19,7 @@ from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, unce
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstResolved,
+    BurstStatus,
     ClockJudged,
     CropPublished,
     DeploymentChanged,
@@ -209,7 +210,10 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "burst_frames": _frames(event),
         "observations": _model_observations(event),
         "burst_flags": tuple(
-            {"burst_id": event.burst_id, "flag": flag, "source": "model"} for flag in sorted(set(event.flags))
+            {"burst_id": event.burst_id, "flag": flag, "source": "model"}
+            for flag in sorted(set(event.flags))
+            # A superseded burst is not counted; its revisions keep their flags.
+            if event.status is not BurstStatus.SUPERSEDED
         ),
     }
     also = dict(_camera(event))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
-from uncia.dashboard.catalogue.facets import count_facets, count_groups
+from uncia.dashboard.catalogue.facets import count_facets, count_flags, count_groups
 from uncia.dashboard.catalogue.filters import (
     BurstFilter,
     BurstOrder,
@@ -114,15 +114,9 @@ class Catalogue:
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
             groups = count_groups(connection, chosen, scope)
-            flagged = (
-                select(burst_flags.c.flag, func.count(bursts.c.burst_id.distinct()))
-                .join(bursts, bursts.c.burst_id == burst_flags.c.burst_id)
-                .where(*all_conditions(chosen, scope))
-                .group_by(burst_flags.c.flag)
-            )
-            flags: dict[str, int] = {row[0]: row[1] for row in connection.execute(flagged)}
+            flags = count_flags(connection, chosen, scope)
             labels = {row.taxon: row.label for row in connection.execute(select(taxa).order_by(taxa.c.label.desc()))}
-        return count_facets(groups, chosen, scope, labels, dict(sorted(flags.items())))
+        return count_facets(groups, chosen, scope, labels, flags)
 
     def burst(self, burst_id: str, stations: Stations = None) -> BurstDetail | None:
         """Everything about a burst; None where there is none that the caller may see."""

@@ -6,7 +6,7 @@ message in two tables (a burst and its frames) are written in one transaction; t
 of different topics, which arrive in any order.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
+    "ALL_MONTHS",
     "METADATA",
     "UtcDateTime",
     "alerts",
@@ -245,18 +246,20 @@ depends on when the worker read what, and is the one column that a rebuild does 
 burst_months = Table(
     "burst_months",
     METADATA,
-    Column("camera", String, primary_key=True),
     Column("month", Date, primary_key=True),
+    Column("camera", String, primary_key=True),
     Column("category", String(16), primary_key=True),
     Column("taxon", String, primary_key=True),
     Column("status", String(16), primary_key=True),
     Column("reviewed", Boolean, primary_key=True),
     Column("bursts", Integer, nullable=False),
 )
-"""How many bursts there are of each kind, by camera and month; empty text where a burst has no category or taxon.
+"""How many bursts there are of each kind, by month and camera; empty text where a burst has no category or taxon.
 
-Counts beside filters would otherwise read every burst.
+Counts beside filters would otherwise read every burst. The rows of the month `ALL_MONTHS` count those of all months.
 """
+
+ALL_MONTHS = date(1, 1, 1)
 
 burst_revisions = Table(
     "burst_revisions",

@@ -63,15 +63,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_burst_frames_image_id"), "burst_frames", ["image_id"], unique=False)
     op.create_table(
         "burst_months",
-        sa.Column("camera", sa.String(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("camera", sa.String(), nullable=False),
         sa.Column("category", sa.String(length=16), nullable=False),
         sa.Column("taxon", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("reviewed", sa.Boolean(), nullable=False),
         sa.Column("bursts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "camera", "month", "category", "taxon", "status", "reviewed", name=op.f("pk_burst_months")
+            "month", "camera", "category", "taxon", "status", "reviewed", name=op.f("pk_burst_months")
         ),
     )
     op.create_table(
