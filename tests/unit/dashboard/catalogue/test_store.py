@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import URL, Engine, make_url, select
+from sqlalchemy import URL, Engine, event, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents, records
@@ -91,9 +92,14 @@ def review_of(
     )
 
 
-def fold_all(engine: Engine, log: Sequence[LogRecord], batch: int = 1000) -> CatalogueStore:
+def begin(engine: Engine, log: Sequence[LogRecord]) -> CatalogueStore:
     store = CatalogueStore(engine)
     store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in log})
+    return store
+
+
+def fold_all(engine: Engine, log: Sequence[LogRecord], batch: int = 1000) -> CatalogueStore:
+    store = begin(engine, log)
     for start in range(0, len(log), batch):
         store.apply(log[start : start + batch])
     return store
@@ -203,6 +209,35 @@ def test_offsets_and_rows_are_written_together_or_not_at_all(engine: Engine, mon
     assert (contents(engine), store.partitions()) == (before, states)
     store.apply(log[50:])
     assert store.partitions() != states
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, expected: Contents) -> None:
+    engine = open_database(make_url(f"sqlite:///{tmp_path}/c.sqlite"))
+    migrate(engine)
+    log = project()
+    store = begin(engine, log)
+    store.apply(log[:20])
+    with engine.begin() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    # SQLite's own limit of a file: the error is that of a full disk, in the middle of a transaction.
+    limit = pages + 5
+
+    def limited(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={limit}")
+
+    engine.dispose()
+    event.listen(engine, "connect", limited)
+    with pytest.raises(OperationalError, match="disk is full"):
+        for start in range(20, len(log), 50):
+            store.apply(log[start : start + 50])
+    event.remove(engine, "connect", limited)
+    engine.dispose()
+    states = CatalogueStore(engine).partitions()
+    rest = [each for each in log if each.offset >= states[(each.topic, each.partition)].next_offset]
+    assert 0 < len(rest) < len(log)
+    CatalogueStore(engine).apply(rest)
+    assert contents(engine) == expected
+    engine.dispose()
 
 
 def test_the_offset_of_each_partition_is_behind_its_last_message(engine: Engine) -> None:
@@ -462,8 +497,8 @@ def test_days_of_a_camera_count_its_captures(engine: Engine) -> None:
 def test_changes_are_numbered_in_the_order_of_transactions(one_burst: OneBurst) -> None:
     _, burst, fold_more = one_burst
     numbers = [fold_more()["change"]]
-    for event in (burst.model_copy(update={"revision": 8}), review_of(burst, ReviewDecision.BLANK, 1)):
-        numbers.append(fold_more(event)["change"])
+    numbers.append(fold_more(burst.model_copy(update={"revision": 8}))["change"])
+    numbers.append(fold_more(review_of(burst, ReviewDecision.BLANK, 1))["change"])
     assert numbers == sorted(set(numbers))
     assert fold_more()["change"] == numbers[-1]
 
