@@ -248,9 +248,9 @@ def _human_observations(review: Row) -> list[Row]:
         {
             **common,
             "number": number,
-            **{name: each.get(name) for name in ("category", "taxon", "label", "rank", "count", "boxes")},
+            **{name: observation.get(name) for name in ("category", "taxon", "label", "rank", "count", "boxes")},
         }
-        for number, each in enumerate(seen)
+        for number, observation in enumerate(seen)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Counts of bursts beside each filter.
+"""Counts of bursts for the values of each filter.
 
 All facets come from one list of groups (camera, category, taxon, status, reviewed, count): each disregards its own
 filter, which is done here, and all others. The groups are read from the counts by month, and from the bursts themselves

@@ -194,7 +194,7 @@ bursts = Table(
     Column("reviewed", Boolean, nullable=False),
     Column("review_id", String),
     Column("reviewer", String),
-    # What the models said.
+    # The verdict of the models.
     Column("model_category", String(16)),
     Column("model_taxon", String),
     Column("model_label", String),
@@ -256,7 +256,7 @@ burst_months = Table(
 )
 """How many bursts there are of each kind, by month and camera; empty text where a burst has no category or taxon.
 
-Counts beside filters would otherwise read every burst. The rows of the month `ALL_MONTHS` count those of all months.
+The counts of filters would otherwise read every burst. The rows of the month `ALL_MONTHS` count those of all months.
 """
 
 ALL_MONTHS = date(1, 1, 1)

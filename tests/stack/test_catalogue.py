@@ -72,8 +72,10 @@ def quiet_day(settings: Settings, folder: Path) -> Contents:
     """The rows of all topics, folded in this process in one go."""
     names = {topic.full_name(settings): topic.name for topic in FOLDED_TOPICS}
     log = [
-        LogRecord(names[each.topic], each.partition, each.offset, each.timestamp_ms, each.key, each.value)
-        for each in read_topics(settings, FOLDED_TOPICS, from_beginning=True, until_end=True)
+        LogRecord(
+            names[message.topic], message.partition, message.offset, message.timestamp_ms, message.key, message.value
+        )
+        for message in read_topics(settings, FOLDED_TOPICS, from_beginning=True, until_end=True)
     ]
     engine = open_database(make_url(f"sqlite:///{folder}/quiet.sqlite"))
     migrate(engine)

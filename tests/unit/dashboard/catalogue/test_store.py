@@ -94,7 +94,7 @@ def review_of(
 
 def begin(engine: Engine, log: Sequence[LogRecord]) -> CatalogueStore:
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in log})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in log})
     return store
 
 
@@ -152,8 +152,8 @@ def test_any_order_of_the_partitions_and_any_restart_gives_the_same_rows(
     empty(scratch)
     chance = random.Random(seed)
     queues: dict[tuple[str, int], list[LogRecord]] = {}
-    for each in project():
-        queues.setdefault((each.topic, each.partition), []).append(each)
+    for message in project():
+        queues.setdefault((message.topic, message.partition), []).append(message)
     places = sorted(queues)
     store = CatalogueStore(scratch)
     store.set_partitions({place: PartitionState("id", 0, 0) for place in places})
@@ -178,7 +178,7 @@ def test_a_topic_that_was_recreated_counts_from_its_beginning(engine: Engine, ex
     store.set_partitions(
         {place: replace(state, generation=1, next_offset=0) for place, state in store.partitions().items()}
     )
-    store.apply([replace(each, generation=1) for each in project()])
+    store.apply([replace(message, generation=1) for message in project()])
     assert contents(engine, with_versions=False) == without_versions(expected)
     assert {state.generation for state in store.partitions().values()} == {1}
 
@@ -233,7 +233,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, expected: Contents) -> None:
     event.remove(engine, "connect", limited)
     engine.dispose()
     states = CatalogueStore(engine).partitions()
-    rest = [each for each in log if each.offset >= states[(each.topic, each.partition)].next_offset]
+    rest = [message for message in log if message.offset >= states[(message.topic, message.partition)].next_offset]
     assert 0 < len(rest) < len(log)
     CatalogueStore(engine).apply(rest)
     assert contents(engine) == expected
@@ -243,8 +243,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, expected: Contents) -> None:
 def test_the_offset_of_each_partition_is_behind_its_last_message(engine: Engine) -> None:
     log = project()
     states = fold_all(engine, log).partitions()
-    for each in log:
-        assert states[(each.topic, each.partition)].next_offset > each.offset
+    for message in log:
+        assert states[(message.topic, message.partition)].next_offset > message.offset
     assert sum(state.next_offset for state in states.values()) == len(log)
 
 
@@ -259,11 +259,11 @@ def test_an_invalid_message_is_skipped_with_its_reason(engine: Engine) -> None:
 
 def test_what_the_database_refuses_is_skipped_alone(engine: Engine) -> None:
     log = project()
-    number = next(at for at, each in enumerate(log) if each.topic == "camera.image.predicted.v1")
+    number = next(at for at, message in enumerate(log) if message.topic == "camera.image.predicted.v1")
     too_large = (log[number].value or b"").replace(b'"size":400000', b'"size":1' + b"0" * 30)
     log[number] = replace(log[number], value=too_large)
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in log})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in log})
     applied = store.apply(log[: number + 40])
     assert [skip.reason for skip in applied.skipped] == ["not-storable"]
     assert applied.skipped[0].record == log[number]
@@ -312,7 +312,7 @@ def test_a_check_that_refuses_a_batch_leaves_everything_as_it_was(engine: Engine
         raise RuntimeError("too many")
 
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in project()})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in project()})
     with pytest.raises(RuntimeError):
         store.apply(project(), refuse)
     assert bursts_of(engine) == {}
@@ -354,7 +354,7 @@ def test_a_review_decides_what_the_burst_shows(one_burst: OneBurst) -> None:
     assert (row["taxon"], row["count"], row["reviewed"], row["reviewer"]) == ("Canis lupus", 2, True, "aigul")
     assert row["subject"] == "Canis lupus"
     assert row["model_taxon"] == burst.verdict.taxon if burst.verdict else None
-    assert [each["taxon"] for each in human(engine)] == ["Canis lupus"]
+    assert [observation["taxon"] for observation in human(engine)] == ["Canis lupus"]
 
 
 def test_a_later_revision_by_a_model_does_not_undo_a_review(one_burst: OneBurst) -> None:
