@@ -168,6 +168,8 @@ detections = Table(
 )
 """Boxes of a photograph, best first, of the detector that its capture names."""
 
+_FILTERED = ("camera", "category", "status", "reviewed", "minute", "confidence")
+
 bursts = Table(
     "bursts",
     METADATA,
@@ -225,12 +227,13 @@ bursts = Table(
     Column("gap_s", Float),
     Column("change", BigInteger, nullable=False),
     _version(),
-    Index(None, "started_at", "burst_id"),
+    # The columns after the id let a filter be checked without reading the row.
+    Index("ix_bursts_by_time", "started_at", "burst_id", *_FILTERED, "taxon"),
+    Index("ix_bursts_by_taxon", "taxon", "started_at", "burst_id", *_FILTERED),
     Index(None, "updated_at", "burst_id"),
     Index(None, "change", "burst_id"),
     Index(None, "uncertainty", "burst_id"),
     Index(None, "camera", "started_at", "burst_id"),
-    Index(None, "taxon", "started_at", "burst_id"),
     Index(None, "category", "started_at", "burst_id"),
     Index(None, "camera", "subject", "started_at", "burst_id"),
     Index(
