@@ -18,6 +18,7 @@ from uncia.events import (
     ClockTicked,
     FrameLate,
     ImagePredicted,
+    SecondLookCompleted,
     StaticObjectsCleared,
 )
 from uncia.kafka.partitioning import partition_of
@@ -34,6 +35,7 @@ from uncia.processors.bursts.state_store import (
     hidden_name,
     load_state,
     plan_writes,
+    second_look_name,
     split_key,
 )
 from uncia.processors.bursts.tick_order import PartitionClock
@@ -128,6 +130,13 @@ class BurstEngine:
             state = self._state(order.camera)
             self._record(state, clear_static(state, order, self._config.category))
 
+    def process_second_look(self, partition: int, event: SecondLookCompleted, logged_at: datetime) -> None:
+        """Apply second looks. Raises `PermanentError` for an event of another partition, or an invalid one."""
+        if "\0" in event.camera or partition_of(event.camera, self._partitions) != partition:
+            raise PermanentError("wrong-partition", f"{event.camera!r} does not belong into partition {partition}")
+        state = self._state(event.camera)
+        self._record(state, self._sessioniser.apply_second_looks(state, event, logged_at))
+
     def skip(self, partition: int, offset: int) -> None:
         """Mark the message at `offset` as processed; a tick that was deferred until then takes effect."""
         if now := self._clock(partition).complete_frame(offset):
@@ -153,7 +162,8 @@ class BurstEngine:
         while len(self._states) > CACHED_CAMERAS:
             camera, state = self._states.popitem(last=False)
             hidden = set(map(hidden_name, state.hidden))
-            self._record_names[camera] = set(state.bursts_by_id) | state.seen.record_names | hidden
+            looks = set(map(second_look_name, state.second_looks))
+            self._record_names[camera] = set(state.bursts_by_id) | state.seen.record_names | hidden | looks
         return updates
 
     def _update(self, camera: str, changes: StateChanges) -> CameraUpdate:

@@ -1,4 +1,5 @@
-"""Bursts: `camera.image.predicted.v1`, orders and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
+"""Bursts: `camera.image.predicted.v1`, second looks, orders and ticks in; `camera.burst.resolved.v1` and
+`camera.frame.late.v1` out.
 
 What a `kill -9` leaves behind, at any point: Faust commits an offset some time after its acknowledgement, and nothing
 is acknowledged automatically here, so the input of everything below is read again. The changelog is written by
@@ -30,7 +31,7 @@ from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, ClockTicked, ImagePredicted, StaticObjectsCleared
+from uncia.events import BurstResolved, ClockTicked, ImagePredicted, SecondLookCompleted, StaticObjectsCleared
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides, OverridesLookup, no_overrides
 from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
@@ -53,6 +54,7 @@ from uncia.topics import (
     CLOCK_TICKED,
     FRAME_LATE,
     IMAGE_PREDICTED,
+    SECOND_LOOK_COMPLETED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
 )
@@ -103,6 +105,7 @@ class BurstsWorker:
         self._results = faust_topic(app, settings, BURST_RESOLVED)
         self._late = faust_topic(app, settings, FRAME_LATE)
         self._static = faust_topic(app, settings, STATIC_OBJECTS_CHANGED)
+        self._second_looks = SECOND_LOOK_COMPLETED.full_name(settings)
         self._orders = STATIC_OBJECTS_CLEARED.full_name(settings)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
@@ -150,6 +153,10 @@ class BurstsWorker:
                 logged_at = datetime.fromtimestamp(message.timestamp, UTC)
                 prediction = ImagePredicted.from_bytes(event.value)
                 self._engine.process_prediction(message.partition, message.offset, prediction, logged_at)
+            elif message.topic == self._second_looks:
+                second_look = SecondLookCompleted.from_bytes(event.value)
+                logged_at = datetime.fromtimestamp(message.timestamp, UTC)
+                self._engine.process_second_look(message.partition, second_look, logged_at)
             elif message.topic == self._orders:
                 self._engine.process_clear(message.partition, StaticObjectsCleared.from_bytes(event.value))
             else:
@@ -231,7 +238,11 @@ def create(settings: Settings) -> WorkerApp:
     labels = LabelSets(settings.model_repository)
     worker = BurstsWorker(app, settings, labels, overrides_lookup(DeploymentReader(settings).start()))
     inputs = faust_topics(
-        app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, STATIC_OBJECTS_CLEARED, CLOCK_TICKED)]
+        app,
+        [
+            topic.full_name(settings)
+            for topic in (IMAGE_PREDICTED, SECOND_LOOK_COMPLETED, STATIC_OBJECTS_CLEARED, CLOCK_TICKED)
+        ],
     )
     app.agent(inputs, name="bursts")(worker.run)
     app.timer(settings.tick_s)(worker.send_ticks)
