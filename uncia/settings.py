@@ -315,6 +315,13 @@ class Settings(BaseSettings):
         description="maximum number of photographs announced per second, so that live ones are not delayed",
     )
 
+    # Catalogue
+    catalogue_url: SecretStr | None = Field(
+        default=None,
+        description="database of the catalogue: `postgresql://USER:PASSWORD@HOST/DATABASE`, or `sqlite:////FILE`; "
+        "empty for SQLite in the stack's folder",
+    )
+
     # Workers
     max_bad_share: float = Field(
         default=0.5,
@@ -358,6 +365,7 @@ class Settings(BaseSettings):
         "animal_threshold",
         "taxonomy_file",
         "taxa_allowed",
+        "catalogue_url",
         mode="before",
     )
     @classmethod
@@ -397,6 +405,11 @@ class Settings(BaseSettings):
         if not {"station", "camera"} <= set(groups):
             raise ValueError("the named groups (?P<station>...) and (?P<camera>...) are required")
         return value
+
+    @property
+    def kafka_servers(self) -> list[str]:
+        """The bootstrap servers, one by one."""
+        return [server.strip() for server in self.kafka.split(",")]
 
     def focus_taxa_of(self, station: str) -> tuple[str, ...]:
         """Return the focus taxa of a station."""

@@ -19,6 +19,7 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    ObservationReviewed,
     SecondLookCompleted,
     SecondLookRequested,
     StaticObjectsChanged,
@@ -128,6 +129,13 @@ IMAGE_EXPLAINED = Topic(
     key="camera",
     event=ImageExplained,
 )
+OBSERVATION_REVIEWED = Topic(
+    name=ObservationReviewed.topic,
+    description="A person's decision on a burst: confirmed, corrected, blank, marked, or undone.",
+    key="burst id (in the partition of its camera)",
+    event=ObservationReviewed,
+    retention_days=None,
+)
 SECOND_LOOK_REQUESTED = Topic(
     name=SecondLookRequested.topic,
     description="Frames of an inconclusive burst that are to be detected again, in tiles.",
@@ -231,6 +239,7 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    OBSERVATION_REVIEWED,
     SECOND_LOOK_REQUESTED,
     SECOND_LOOK_COMPLETED,
     STATIC_OBJECTS_CHANGED,

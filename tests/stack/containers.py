@@ -43,6 +43,7 @@ PARTS = (
     "crops",
     "clocks",
     "reconcile",
+    "catalogue",
 )
 UNCIA_SERVICES = (
     "intake",
@@ -54,6 +55,7 @@ UNCIA_SERVICES = (
     "crops",
     "clocks",
     "reconcile",
+    "catalogue",
 )
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)

@@ -40,6 +40,7 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 from uncia.events.second_looks import (
     FrameSecondLook,
     SecondLookCompleted,
@@ -93,8 +94,12 @@ __all__ = [
     "JoinReason",
     "Lane",
     "LuminanceGrid",
+    "ObservationReviewed",
     "Prediction",
     "Rejection",
+    "ReviewDecision",
+    "ReviewedBox",
+    "ReviewedObservation",
     "SecondLookCompleted",
     "SecondLookFrame",
     "SecondLookReason",
