@@ -1,0 +1,113 @@
+"""Runs the application with uvicorn, on loopback unless configured otherwise."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.accounts.store import AccountStore
+from uncia.dashboard.web.accounts.tables import open_accounts
+from uncia.dashboard.web.app import create_app
+from uncia.dashboard.web.services import Services
+from uncia.dashboard.web.templating import Templates
+from uncia.errors import UnciaError
+from uncia.settings import Settings
+from uncia.storage.durable import write_durably
+from uncia.telemetry import READY_FILE
+from uncia.terminal import echo
+
+__all__ = ["FIRST_LINK_FILE", "first_link", "open_services", "serve"]
+
+FIRST_LINK_FILE = "first-link"
+"""File in `UNCIA_DASHBOARD_DIR` with the link of a start without accounts: `uncia up` prints it."""
+
+log = structlog.get_logger(__name__)
+
+
+def open_services(settings: Settings) -> Services:
+    """Open everything that requests need. Raises `UnciaError`."""
+    url = settings.dashboard_accounts or f"sqlite:///{settings.dashboard_dir.absolute() / 'accounts.sqlite'}"
+    accounts = AccountStore(open_accounts(url), session_hours=settings.dashboard_session_hours)
+    return Services(settings=settings, accounts=accounts, templates=Templates(settings.dashboard_assets))
+
+
+def first_link(settings: Settings, secret: str) -> str:
+    """The address of a one-time link."""
+    return f"{address(settings)}/link/{secret}"
+
+
+def address(settings: Settings) -> str:
+    """The address under which a browser on this machine reaches the dashboard."""
+    host = settings.dashboard_host
+    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{settings.dashboard_port}"
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `UnciaError` where the address is taken."""
+    services = open_services(settings)
+    app = create_app(services)
+    _print_first_link(settings, services.accounts)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A proxy on this machine says who its client is; from anywhere else such a header is ignored.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
+        # Live streams do not end by themselves.
+        timeout_graceful_shutdown=3,
+    )
+    with _listening(settings) as listener:
+        echo(f"The dashboard is on {address(settings)}")
+        server = _ReadyServer(config, Path(ready) if (ready := os.environ.get(READY_FILE)) else None)
+        server.run(sockets=[listener])
+
+
+class _ReadyServer(uvicorn.Server):
+    """Writes the ready file once it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, ready_file: Path | None) -> None:
+        super().__init__(config)
+        self._ready_file = ready_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started and self._ready_file is not None:
+            self._ready_file.parent.mkdir(parents=True, exist_ok=True)
+            self._ready_file.write_text("ready\n", encoding="utf-8")
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.dashboard_host or "127.0.0.1", settings.dashboard_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise UnciaError(
+            f"the dashboard cannot listen on {host}:{port} ({error.strerror}): set UNCIA_DASHBOARD_HOST and "
+            "UNCIA_DASHBOARD_PORT"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _print_first_link(settings: Settings, accounts: AccountStore) -> None:
+    path = settings.dashboard_dir / FIRST_LINK_FILE
+    if accounts.count():
+        path.unlink(missing_ok=True)
+        return
+    # A link of an earlier start was printed somewhere, and nobody has used it.
+    accounts.withdraw_first_links()
+    link = first_link(settings, accounts.create_link(role=Role.ADMIN))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, link + "\n", mode=0o600)
+    echo(f"There is no account yet. Create the first one, an admin, by this link, which works once: {link}")

@@ -1,0 +1,49 @@
+// What all pages share: the theme switch, confirmations of destructive actions, and notices.
+
+export function notify(text, kind = "") {
+  const notice = document.getElementById("notice");
+  notice.textContent = text;
+  notice.className = `notice ${kind} shown`;
+  clearTimeout(notify.timer);
+  notify.timer = setTimeout(() => notice.classList.remove("shown"), 5000);
+}
+
+/** Text of the strings that the page carries, with `{name}` fields filled in. */
+export function text(name, values = {}) {
+  const strings = JSON.parse(document.getElementById("strings")?.textContent ?? "{}");
+  return (strings[name] ?? name).replace(/\{(\w+)\}/g, (whole, field) => values[field] ?? whole);
+}
+
+/** POST with the form token of the session; returns the parsed JSON, or throws an Error with the server's sentence. */
+export async function send(address, body, method = "POST") {
+  const response = await fetch(address, {
+    method,
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json",
+      "x-form-token": document.body.dataset.formToken ?? "",
+    },
+    body: JSON.stringify(body ?? {}),
+  });
+  if (response.status === 401) location.assign("/sign-in");
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(typeof answer.detail === "string" ? answer.detail : response.statusText);
+  return answer;
+}
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-theme-switch]")) return;
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("uncia-theme", root.dataset.theme);
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset?.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
+document.addEventListener("htmx:responseError", (event) => {
+  notify(event.detail.xhr.status === 429 ? "…" : `${event.detail.xhr.status} ${event.detail.xhr.statusText}`, "bad");
+});

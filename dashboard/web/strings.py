@@ -1,0 +1,86 @@
+"""All English texts of the pages in one place, so that they can be translated; `{}` fields are filled in by name."""
+
+from typing import Any
+
+__all__ = ["TEXT", "text"]
+
+TEXT: dict[str, str] = {
+    "site.name": "Uncia",
+    "site.skip": "Skip to the content",
+    "site.theme": "Light or dark",
+    "site.sign_out": "Sign out",
+    "site.account": "Account of {name}",
+    "site.menu": "Pages",
+    "nav.live": "Live",
+    "nav.browse": "Browse",
+    "nav.review": "Review",
+    "nav.numbers": "Numbers",
+    "nav.health": "Health",
+    "nav.operations": "Operations",
+    "nav.accounts": "Accounts",
+    "error.title": "Not shown",
+    "error.not_found": "There is no such page, or it is not visible to this account.",
+    "error.not_allowed": "This account may not do that.",
+    "error.form_expired": "This form has expired. Go back, reload the page and send it again.",
+    "error.unavailable": "A part of the system does not answer: {reason}",
+    "error.back": "Back to the live page",
+    "sign_in.title": "Sign in",
+    "sign_in.name": "Name",
+    "sign_in.password": "Password",
+    "sign_in.submit": "Sign in",
+    "sign_in.wrong": "Name and password do not match.",
+    "sign_in.blocked": "Too many failed attempts. Try again in {minutes} minutes.",
+    "link.title.new": "Create your account",
+    "link.title.password": "Set a new password",
+    "link.intro.new": "This link works once. Choose the name and the password of your account.",
+    "link.intro.password": "This link works once. Choose a new password for {name}.",
+    "link.repeat": "Password again",
+    "link.hint": "At least 10 characters; a sentence is easier to remember than a word.",
+    "link.submit": "Save and sign in",
+    "link.invalid": "This link was used, or it has expired. An admin can create another one; without any account, "
+    "restart the dashboard: it prints a new link.",
+    "link.differ": "The two passwords differ.",
+    "account.title": "Your account",
+    "account.role": "Role",
+    "account.stations": "Stations",
+    "account.all_stations": "all stations",
+    "account.tokens": "Tokens for programs",
+    "account.tokens.intro": "A program that sends `Authorization: Bearer …` with a token reads what this account may "
+    "read.",
+    "account.token.label": "What is it for",
+    "account.token.create": "Create a token",
+    "account.token.created": "This is the token. It cannot be shown again:",
+    "account.token.delete": "Delete",
+    "account.token.used": "last used {when}",
+    "account.token.unused": "never used",
+    "account.password": "Change the password",
+    "account.password.now": "Password now",
+    "account.password.new": "New password",
+    "account.password.submit": "Change the password",
+    "account.password.changed": "The password was changed. Sign in with it.",
+    "accounts.title": "Accounts",
+    "accounts.name": "Name",
+    "accounts.role": "Role",
+    "accounts.stations": "Stations",
+    "accounts.stations.hint": "Names separated by commas; empty: all",
+    "accounts.state": "State",
+    "accounts.disabled": "disabled",
+    "accounts.disable": "Disabled",
+    "accounts.save": "Save",
+    "accounts.delete": "Delete",
+    "accounts.delete.confirm": "Delete the account {name} with its saved views and tokens? Its reviews are kept.",
+    "accounts.invite": "Invite somebody",
+    "accounts.invite.submit": "Create a link",
+    "accounts.link": "Send this link. It works once, within {hours} hours:",
+    "accounts.reset": "New password",
+    "role.viewer": "viewer",
+    "role.reviewer": "reviewer",
+    "role.operator": "operator",
+    "role.admin": "admin",
+}
+
+
+def text(name: str, /, **values: Any) -> str:
+    """The text of a name, with its fields filled in. Raises `KeyError` for an unknown name."""
+    template = TEXT[name]
+    return template.format_map(values) if values else template
