@@ -6,7 +6,7 @@ Writers can therefore upsert, and repetition and replay are harmless. An id cons
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def digest(*parts: str | bytes) -> str:
@@ -63,3 +63,8 @@ def settings_digest(settings_json: str) -> str:
 def crop_id(image: str, box: Sequence[float]) -> str:
     """One crop: its photograph, and the box (shares of it) as published, to five digits."""
     return f"crp-{digest(image, *(f'{value:.5f}' for value in box))}"
+
+
+def review_id(burst: str, reviewer: str, reviewed_at: datetime, decision: str) -> str:
+    """One decision of a reviewer; `reviewed_at` has a UTC offset."""
+    return f"rev-{digest(burst, reviewer, reviewed_at.astimezone(UTC).isoformat(), decision)}"

@@ -19,6 +19,7 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    ObservationReviewed,
     StaticObjectsChanged,
     StaticObjectsCleared,
 )
@@ -126,6 +127,13 @@ IMAGE_EXPLAINED = Topic(
     key="camera",
     event=ImageExplained,
 )
+OBSERVATION_REVIEWED = Topic(
+    name=ObservationReviewed.topic,
+    description="A person's decision on a burst: confirmed, corrected, blank, marked, or undone.",
+    key="burst id (in the partition of its camera)",
+    event=ObservationReviewed,
+    retention_days=None,
+)
 STATIC_OBJECTS_CHANGED = Topic(
     name=StaticObjectsChanged.topic,
     description="The places of a camera where boxes count as background. Published again when they change.",
@@ -215,6 +223,7 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
     CLOCK_TICKED,

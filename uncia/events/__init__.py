@@ -40,6 +40,7 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
@@ -84,8 +85,12 @@ __all__ = [
     "JoinReason",
     "Lane",
     "LuminanceGrid",
+    "ObservationReviewed",
     "Prediction",
     "Rejection",
+    "ReviewDecision",
+    "ReviewedBox",
+    "ReviewedObservation",
     "Sensitivity",
     "Settlement",
     "StaticObject",
