@@ -41,6 +41,10 @@ class Templates:
         """Render one template."""
         return self._environment.get_template(template).render(**values)
 
+    def part(self, name: str, value: Any) -> str:
+        """Render one macro of `parts.html.j2`."""
+        return str(getattr(self._environment.get_template("parts.html.j2").module, name)(value))
+
     def address(self, name: str) -> str:
         """The address of a static file or library; without its digest where the file is missing."""
         return self._addresses.get(name, f"/static/{name}")

@@ -114,15 +114,6 @@ SAVED_VIEW = Table(
     UniqueConstraint("account_id", "name"),
 )
 
-FAVOURITE = Table(
-    "web_favourite",
-    METADATA,
-    Column("account_id", ForeignKey("web_account.id", ondelete="CASCADE"), primary_key=True),
-    Column("burst_id", String(64), primary_key=True),
-    Column("at", Float, nullable=False),
-)
-
-
 class AccountsError(UnciaError):
     """The database with the accounts cannot be used."""
 

@@ -47,3 +47,19 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("htmx:responseError", (event) => {
   notify(event.detail.xhr.status === 429 ? "…" : `${event.detail.xhr.status} ${event.detail.xhr.statusText}`, "bad");
 });
+
+// A picture that the store no longer holds: the server's sentence stands in its place.
+document.addEventListener("error", async (event) => {
+  const img = event.target;
+  if (!(img instanceof HTMLImageElement) || img.dataset.picture === undefined) return;
+  const reason = document.createElement("span");
+  reason.className = "reason";
+  img.closest(".picture")?.classList.add("missing");
+  img.replaceWith(reason);
+  try {
+    const response = await fetch(img.src, { headers: { accept: "application/json" } });
+    reason.textContent = response.ok ? "" : (await response.json()).detail;
+  } catch {
+    reason.textContent = "✕";
+  }
+}, true);
