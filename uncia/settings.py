@@ -288,6 +288,13 @@ class Settings(BaseSettings):
         description="maximum number of photographs announced per second, so that live ones are not delayed",
     )
 
+    # Catalogue
+    catalogue_url: SecretStr | None = Field(
+        default=None,
+        description="database of the catalogue: `postgresql://USER:PASSWORD@HOST/DATABASE`, or `sqlite:////FILE`; "
+        "empty for SQLite in the stack's folder",
+    )
+
     # Workers
     max_bad_share: float = Field(
         default=0.5,
@@ -366,6 +373,7 @@ class Settings(BaseSettings):
         "dashboard_proxy_secret",
         "taxonomy_file",
         "taxa_allowed",
+        "catalogue_url",
         mode="before",
     )
     @classmethod

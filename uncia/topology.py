@@ -30,6 +30,7 @@ from uncia.topics import (
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
     STORAGE_CHANGED,
@@ -48,7 +49,7 @@ class Kind(StrEnum):
     WORKER = "worker"
     """A Faust process with its own consumer group, started by `uncia worker NAME`."""
     SERVICE = "service"
-    """A long-running command that reads and writes without a consumer group."""
+    """A long-running command. Without Faust; its group, if it has one, only shows its lag."""
     COMMAND = "command"
     """A command that a person runs."""
     EXTERNAL = "external"
@@ -63,7 +64,8 @@ class Part:
     kind: Kind
     description: str
     reads: tuple[Topic, ...] = ()
-    """Topics that it consumes. A worker commits offsets in its consumer group, so that it has a lag."""
+    """Topics that it consumes. A worker commits offsets in its consumer group, so that it has a lag; so does a service
+    with such topics, which keeps the offsets that count elsewhere."""
     follows: tuple[Topic, ...] = ()
     """Topics that it reads from the beginning and continuously, without a group: reference data, without a lag."""
     writes: tuple[Topic, ...] = ()
@@ -92,8 +94,9 @@ class Part:
 
     @property
     def group(self) -> str:
-        """The consumer group, without the namespace; empty unless it is a worker."""
-        return f"uncia-{self.name}" if self.kind is Kind.WORKER else ""
+        """The consumer group, without the namespace; empty for a part that has none."""
+        has_group = self.kind is Kind.WORKER or (self.kind is Kind.SERVICE and self.reads)
+        return f"uncia-{self.name}" if has_group else ""
 
 
 _BY_PARTITIONS = "one process per partition of the camera topics (UNCIA_PARTITIONS)"
@@ -215,6 +218,27 @@ PARTS: tuple[Part, ...] = (
         scales="one process",
     ),
     Part(
+        "catalogue",
+        Kind.SERVICE,
+        "Folds the result topics into the database of the dashboard.",
+        reads=(
+            *UPLOAD_TOPICS,
+            IMAGE_PREDICTED,
+            BURST_RESOLVED,
+            OBSERVATION_REVIEWED,
+            CROP_PUBLISHED,
+            EXPLANATION_REQUESTED,
+            IMAGE_EXPLAINED,
+            DEPLOYMENT_CHANGED,
+            CLOCK_JUDGED,
+            STATIC_OBJECTS_CHANGED,
+        ),
+        needs=("kafka",),
+        embedded=True,
+        scales="one process",
+        extra="dashboard",
+    ),
+    Part(
         "deployments load",
         Kind.COMMAND,
         "Loads Camtrap DP deployments.",
@@ -310,8 +334,8 @@ def readers(topic: Topic) -> tuple[Part, ...]:
 
 
 def consumers(topic: Topic) -> tuple[Part, ...]:
-    """The workers that consume a topic in a group, and can therefore have a lag."""
-    return tuple(part for part in WORKERS.values() if topic in part.reads)
+    """The workers and services that consume a topic in a group, and can therefore have a lag."""
+    return tuple(part for part in PARTS if part.group and topic in part.reads)
 
 
 def registered_name(full_name: str, topics: Iterable[Topic]) -> bool:

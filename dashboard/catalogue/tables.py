@@ -197,6 +197,7 @@ bursts = Table(
     Column("model_label", String),
     Column("model_rank", String),
     Column("model_count", BigInteger),
+    Column("model_confidence", Float),
     Column("animal_probability", Float),
     Column("taxon_score", Float),
     Column("taxon_confidence", Float),
@@ -227,7 +228,9 @@ bursts = Table(
     Index(None, "taxon", "started_at", "burst_id"),
     Index(None, "category", "started_at", "burst_id"),
     Index(None, "camera", "subject", "started_at", "burst_id"),
-    Index("ix_bursts_facets", "camera", "category", "taxon", "status", "reviewed", "started_at", "minute", "confidence"),
+    Index(
+        "ix_bursts_facets", "camera", "category", "taxon", "status", "reviewed", "started_at", "minute", "confidence"
+    ),
 )
 """The newest revision of each burst, superseded ones included."""
 
@@ -334,6 +337,7 @@ reviews = Table(
     Column("decision", String(16), nullable=False),
     Column("observations", _JSON, nullable=False),
     Column("rejected_boxes", _JSON, nullable=False),
+    Column("images", _JSON, nullable=False),
     Column("marks", _JSON),
     Column("comment", Text),
     Column("supersedes", String),

@@ -47,9 +47,10 @@ def test_changelogs_have_the_names_that_faust_gives_them() -> None:
             assert re.fullmatch(rf"{part.group}-[a-z]+-changelog", topic.name)
 
 
-def test_only_workers_have_a_module_and_a_group() -> None:
+def test_only_workers_have_a_module_and_only_what_consumes_has_a_group() -> None:
     for part in PARTS:
-        assert bool(part.module) == bool(part.group) == (part.kind is Kind.WORKER)
+        assert bool(part.module) == (part.kind is Kind.WORKER)
+        assert bool(part.group) == (part.kind in (Kind.WORKER, Kind.SERVICE) and bool(part.reads))
 
 
 def test_the_embedded_stack_starts_the_embedded_parts_after_what_they_need() -> None:
@@ -67,7 +68,7 @@ def test_the_compose_file_runs_the_embedded_parts() -> None:
 
 
 def test_a_topic_that_is_followed_has_no_lag() -> None:
-    assert [part.name for part in consumers(IMAGE_PREDICTED)] == ["bursts", "clocks"]
+    assert [part.name for part in consumers(IMAGE_PREDICTED)] == ["bursts", "clocks", "catalogue"]
     for topic in TOPICS:
         assert all(topic not in part.follows for part in consumers(topic))
 

@@ -1,0 +1,281 @@
+"""Columns and rows that depend on several other rows: recomputed for what a batch touched, in its transaction.
+
+Each is a function of the rows in the tables alone, so that neither order nor repetition matters:
+
+- `bursts.category` to `confidence`, `reviewed`, `subject`, and the human observations and marks: of the burst as the
+  models see it and of its reviews;
+- `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
+- `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
+- `camera_days`: of the captures of the camera on that day.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, tuple_, update
+
+from uncia.dashboard.catalogue.changes import Row
+from uncia.dashboard.catalogue.gaps import BurstTime, deployment_at, gaps
+from uncia.dashboard.catalogue.tables import (
+    burst_flags,
+    bursts,
+    camera_days,
+    captures,
+    deployments,
+    observations,
+    reviews,
+)
+from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
+
+__all__ = ["DEFAULTS", "NOTED", "Touched", "recompute"]
+
+_CHUNK = 500
+_PAGE = 200
+
+DEFAULTS: dict[str, dict[str, Any]] = {"bursts": {"reviewed": False}}
+"""Values of derived columns until they are computed."""
+
+NOTED: dict[str, tuple[str, ...]] = {
+    "captures": ("camera", "captured_on"),
+    "bursts": ("camera", "subject", "started_at"),
+}
+"""What recomputing needs of rows that were replaced."""
+
+_Place = tuple[datetime, str]
+
+
+class Touched:
+    """What a batch changed."""
+
+    def __init__(self) -> None:
+        self.bursts: set[str] = set()
+        self.reviewed: set[str] = set()
+        self.cameras: set[str] = set()
+        """Cameras whose deployments changed."""
+        self.days: set[tuple[str, date]] = set()
+        self.subjects: dict[tuple[str, str], tuple[_Place, _Place]] = {}
+        """By camera and subject, the first and the last burst that came, went or changed."""
+
+    def note(self, table: str, rows: Iterable[Row], replaced: Iterable[Row] = ()) -> None:
+        """Note rows that were written, and those that they replaced."""
+        if table == "captures":
+            self.days |= {
+                (row["camera"], row["captured_on"]) for row in (*rows, *replaced) if row.get("captured_on") is not None
+            }
+        elif table == "bursts":
+            self.bursts |= {row["burst_id"] for row in rows}
+            for row in replaced:
+                self.subject(row)
+        elif table == "reviews":
+            self.reviewed |= {row["burst_id"] for row in rows}
+        elif table == "deployments":
+            self.cameras |= {row["camera"] for row in (*rows, *replaced)}
+
+    def subject(self, row: Row) -> None:
+        """Note that a burst is, or was, one of its subject."""
+        if row["subject"] is None:
+            return
+        place = (row["started_at"], row["burst_id"])
+        first, last = self.subjects.get((row["camera"], row["subject"]), (place, place))
+        self.subjects[(row["camera"], row["subject"])] = (min(first, place), max(last, place))
+
+
+def recompute(connection: Connection, touched: Touched) -> None:
+    """Recompute what depends on what was touched."""
+    if ids := touched.bursts | touched.reviewed:
+        _apply_reviews(connection, ids, touched)
+    if touched.cameras:
+        _assign_deployments(connection, touched)
+    for (camera, subject), (first, last) in sorted(touched.subjects.items()):
+        _recompute_gaps(connection, camera, subject, first, last)
+    if touched.days:
+        _recompute_days(connection, touched.days)
+
+
+_VERDICT = ("category", "taxon", "label", "rank", "count", "confidence")
+_BASE = ("burst_id", "camera", "started_at", "status", "subject", *(f"model_{name}" for name in _VERDICT))
+
+_SET_VERDICT = (
+    update(bursts)
+    .where(bursts.c.burst_id == bindparam("the_burst"))
+    .values({name: bindparam(f"new_{name}") for name in (*_VERDICT, "reviewed", "review_id", "reviewer", "subject")})
+)
+_SET_SUBJECT = (
+    update(bursts)
+    .where(bursts.c.burst_id == bindparam("the_burst"))
+    .values(subject=bindparam("new_subject"), deployment_id=bindparam("new_deployment"))
+)
+
+
+def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> None:
+    """Set what bursts show, their subjects and deployments."""
+    rows = _select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, ids)
+    by_burst: dict[str, list[Row]] = {}
+    for given in _select_in(connection, select(reviews), reviews.c.burst_id, ids):
+        by_burst.setdefault(given["burst_id"], []).append(given)
+    places = _deployments_of(connection, {row["camera"] for row in rows if row["burst_id"] in touched.bursts})
+    verdicts, subjects, human, marks = [], [], [], []
+    for row in rows:
+        touched.subject(row)
+        own = by_burst.get(row["burst_id"], [])
+        review = counting_review(own)
+        shown = Shown(*(row[f"model_{name}"] for name in _VERDICT)) if review is None else shown_by_review(review)
+        subject = subject_of(row["status"], shown)
+        touched.subject({**row, "subject": subject})
+        if own:
+            verdicts.append(
+                {
+                    "the_burst": row["burst_id"],
+                    **{f"new_{name}": getattr(shown, name) for name in _VERDICT},
+                    "new_reviewed": review is not None,
+                    "new_review_id": review["review_id"] if review else None,
+                    "new_reviewer": review["reviewer"] if review else None,
+                    "new_subject": subject,
+                }
+            )
+            human += [] if review is None else _human_observations(review)
+            marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
+        if row["burst_id"] in touched.bursts:
+            deployment = deployment_at(places.get(row["camera"], ()), row["started_at"])
+            subjects.append({"the_burst": row["burst_id"], "new_subject": subject, "new_deployment": deployment})
+    if subjects:
+        connection.execute(_SET_SUBJECT, subjects)
+    if verdicts:
+        connection.execute(_SET_VERDICT, verdicts)
+        for chunk in _chunks([row["the_burst"] for row in verdicts]):
+            for table in (observations, burst_flags):
+                connection.execute(delete(table).where(table.c.burst_id.in_(chunk), table.c.source == "human"))
+    if human:
+        connection.execute(insert(observations), human)
+    if marks:
+        connection.execute(insert(burst_flags), marks)
+
+
+def _human_observations(review: Row) -> list[Row]:
+    """The rows of the review that counts: one for each observation, and one for a blank."""
+    common = {
+        "burst_id": review["burst_id"],
+        "source": "human",
+        "score": None,
+        "confidence": None,
+        "certain": True,
+        "focus": None,
+        "observed_by": review["reviewer"],
+        "observed_at": review["reviewed_at"],
+        "review_id": review["review_id"],
+    }
+    shown = shown_by_review(review)
+    seen = review["observations"]
+    if not seen or shown.category in (None, "blank"):
+        verdict = {name: getattr(shown, name) for name in ("category", "taxon", "label", "rank", "count")}
+        return [{**common, "number": 0, **verdict, "boxes": None}]
+    return [
+        {
+            **common,
+            "number": number,
+            **{name: each.get(name) for name in ("category", "taxon", "label", "rank", "count", "boxes")},
+        }
+        for number, each in enumerate(seen)
+    ]
+
+
+def _assign_deployments(connection: Connection, touched: Touched) -> None:
+    """Assign all bursts of cameras whose deployments changed, which is rare."""
+    places = _deployments_of(connection, touched.cameras)
+    wanted = select(*(bursts.c[name] for name in ("burst_id", "camera", "started_at", "subject", "deployment_id")))
+    for camera in sorted(touched.cameras):
+        changed = []
+        for row in connection.execute(wanted.where(bursts.c.camera == camera)).mappings().all():
+            deployment = deployment_at(places.get(camera, ()), row["started_at"])
+            if deployment != row["deployment_id"]:
+                touched.subject(row)
+                changed.append({"the_burst": row["burst_id"], "new_deployment": deployment})
+        if changed:
+            statement = update(bursts).where(bursts.c.burst_id == bindparam("the_burst"))
+            connection.execute(statement.values(deployment_id=bindparam("new_deployment")), changed)
+
+
+_TIMES = select(
+    *(bursts.c[name] for name in ("burst_id", "started_at", "ended_at", "deployment_id", "reached_at", "gap_s"))
+)
+_SET_GAP = (
+    update(bursts)
+    .where(bursts.c.burst_id == bindparam("the_burst"))
+    .values(reached_at=bindparam("new_reached"), gap_s=bindparam("new_gap"))
+)
+
+
+def _recompute_gaps(connection: Connection, camera: str, subject: str, first: _Place, last: _Place) -> None:
+    """Recompute from the first burst that was touched until nothing changes after the last."""
+    position = tuple_(bursts.c.started_at, bursts.c.burst_id)
+    own = _TIMES.where(bursts.c.camera == camera, bursts.c.subject == subject)
+    previous = (
+        connection.execute(
+            own.where(position < tuple_(*first)).order_by(bursts.c.started_at.desc(), bursts.c.burst_id.desc()).limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    before = None if previous is None else (previous["deployment_id"], previous["reached_at"])
+    place, inclusive = first, True
+    while True:
+        after = position >= tuple_(*place) if inclusive else position > tuple_(*place)
+        statement = own.where(after).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
+        rows = connection.execute(statement).mappings().all()
+        times = [BurstTime(row["burst_id"], row["started_at"], row["ended_at"], row["deployment_id"]) for row in rows]
+        changed = []
+        settled = len(rows) < _PAGE
+        for row, (burst, gap) in zip(rows, gaps(before, times), strict=True):
+            if (row["reached_at"], row["gap_s"]) != (gap.reached_at, gap.gap_s):
+                changed.append({"the_burst": burst.burst_id, "new_reached": gap.reached_at, "new_gap": gap.gap_s})
+            elif (burst.started_at, burst.burst_id) > last:
+                settled = True
+                break
+            before = (burst.deployment_id, gap.reached_at)
+        if changed:
+            connection.execute(_SET_GAP, changed)
+        if settled:
+            return
+        place, inclusive = (rows[-1]["started_at"], rows[-1]["burst_id"]), False
+
+
+def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:
+    rejected = func.sum(case((captures.c.state == "rejected", 1), else_=0))
+    for chunk in _chunks(sorted(days)):
+        connection.execute(delete(camera_days).where(tuple_(camera_days.c.camera, camera_days.c.day).in_(chunk)))
+        counted = (
+            select(
+                captures.c.camera,
+                captures.c.captured_on,
+                func.count(),
+                rejected,
+                func.min(captures.c.captured_at),
+                func.max(captures.c.captured_at),
+                func.max(captures.c.uploaded_at),
+                func.min(captures.c.temperature_c),
+                func.max(captures.c.temperature_c),
+            )
+            .where(tuple_(captures.c.camera, captures.c.captured_on).in_(chunk))
+            .group_by(captures.c.camera, captures.c.captured_on)
+        )
+        connection.execute(insert(camera_days).from_select(list(camera_days.columns), counted))
+
+
+def _deployments_of(connection: Connection, cameras: Iterable[str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in _select_in(connection, select(deployments), deployments.c.camera, set(cameras)):
+        found.setdefault(row["camera"], []).append(row)
+    return found
+
+
+def _select_in(connection: Connection, statement: Any, column: Any, values: set[str]) -> list[Row]:
+    return [
+        row
+        for chunk in _chunks(sorted(values))
+        for row in connection.execute(statement.where(column.in_(chunk))).mappings()
+    ]
+
+
+def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]

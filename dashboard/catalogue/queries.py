@@ -1,0 +1,420 @@
+"""The read side of the catalogue: what the pages, the API and the exports ask.
+
+Every query takes the stations that the caller may see (None: all), and returns nothing of any other.
+"""
+
+import base64
+import binascii
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.changes import Row
+from uncia.dashboard.catalogue.filters import (
+    NO_TAXON,
+    BurstFilter,
+    BurstOrder,
+    Scope,
+    all_conditions,
+    rights,
+    row_conditions,
+)
+from uncia.dashboard.catalogue.rows import (
+    BurstDetail,
+    BurstPage,
+    BurstRow,
+    CameraDay,
+    CameraHealth,
+    Crop,
+    Explanation,
+    Facets,
+    Frame,
+    FrameDetail,
+    Neighbours,
+    Observation,
+    Rejection,
+    Review,
+    Revision,
+    TaxonCount,
+)
+from uncia.dashboard.catalogue.tables import (
+    burst_flags,
+    burst_frames,
+    burst_revisions,
+    bursts,
+    camera_clocks,
+    camera_days,
+    cameras,
+    captures,
+    crops,
+    deployments,
+    explanation_requests,
+    explanations,
+    observations,
+    reviews,
+    static_objects,
+    taxa,
+)
+from uncia.errors import UnciaError
+
+__all__ = ["BadCursor", "Catalogue"]
+
+Stations = Iterable[str] | None
+
+_ORDER = {
+    BurstOrder.NEWEST: (bursts.c.started_at, True),
+    BurstOrder.OLDEST: (bursts.c.started_at, False),
+    BurstOrder.UPDATED: (bursts.c.updated_at, True),
+    BurstOrder.UNCERTAIN: (bursts.c.uncertainty, True),
+}
+_BURST_COLUMNS = [bursts.c[name] for name in BurstRow.__dataclass_fields__ if name != "frames"]
+_FRAME_COLUMNS = [burst_frames.c[name] for name in Frame.__dataclass_fields__]
+
+
+class BadCursor(UnciaError):
+    """The position in a list is not one that a page returned."""
+
+
+class Catalogue:
+    """Queries on one database. Safe from any thread; each method is one transaction."""
+
+    def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None) -> None:
+        self._engine = engine
+        self._taxonomy = taxonomy or Taxonomy.load()
+
+    def bursts(
+        self,
+        chosen: BurstFilter | None = None,
+        order: BurstOrder = BurstOrder.NEWEST,
+        limit: int = 50,
+        after: str | None = None,
+        stations: Stations = None,
+    ) -> BurstPage:
+        """A page of bursts. `after`: the value of the page before. Raises `BadCursor`.
+
+        Pages follow each other without a jump: a burst that arrives meanwhile moves none to another page.
+        """
+        chosen = chosen or BurstFilter()
+        column, descending = _ORDER[order]
+        with self._engine.begin() as connection:
+            statement = select(*_BURST_COLUMNS).where(*all_conditions(chosen, self._scope(connection, stations)))
+            if after is not None:
+                statement = statement.where(_beyond(order, after))
+            rows = connection.execute(_sorted(statement, column, descending).limit(limit + 1)).mappings().all()
+            page = _with_frames(connection, rows[:limit])
+        more = len(rows) > limit
+        return BurstPage(page, _cursor(order, rows[limit - 1]) if more else None)
+
+    def facets(self, chosen: BurstFilter | None = None, stations: Stations = None) -> Facets:
+        """Counts of bursts by the value of each filter; each facet disregards its own filter."""
+        chosen = chosen or BurstFilter()
+        grouped = [bursts.c[name] for name in ("camera", "category", "taxon", "status", "reviewed")]
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            statement = select(*grouped, func.count()).where(*rights(scope), *row_conditions(chosen))
+            groups = [tuple(row) for row in connection.execute(statement.group_by(*grouped))]
+            flagged = (
+                select(burst_flags.c.flag, func.count(bursts.c.burst_id.distinct()))
+                .join(bursts, bursts.c.burst_id == burst_flags.c.burst_id)
+                .where(*all_conditions(chosen, scope))
+                .group_by(burst_flags.c.flag)
+            )
+            flags: dict[str, int] = {row[0]: row[1] for row in connection.execute(flagged)}
+            labels = {row.taxon: row.label for row in connection.execute(select(taxa).order_by(taxa.c.label.desc()))}
+        return _count(groups, chosen, scope, labels, dict(sorted(flags.items())))
+
+    def burst(self, burst_id: str, stations: Stations = None) -> BurstDetail | None:
+        """Everything about a burst; None where there is none that the caller may see."""
+        with self._engine.begin() as connection:
+            found = select(bursts).where(bursts.c.burst_id == burst_id, *rights(self._scope(connection, stations)))
+            row = connection.execute(found).mappings().first()
+            return None if row is None else _detail(connection, row)
+
+    def neighbours(self, burst_id: str, chosen: BurstFilter | None = None, stations: Stations = None) -> Neighbours:
+        """The bursts of the same camera before and after a burst, among those that a filter allows."""
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            found = select(bursts.c.camera, bursts.c.started_at).where(bursts.c.burst_id == burst_id, *rights(scope))
+            here = connection.execute(found).first()
+            if here is None:
+                return Neighbours(None, None)
+            place = tuple_(bursts.c.started_at, bursts.c.burst_id)
+            this = tuple_(here.started_at, burst_id)
+            own = select(*_BURST_COLUMNS).where(
+                bursts.c.camera == here.camera, *all_conditions(chosen or BurstFilter(), scope)
+            )
+            before = connection.execute(_sorted(own.where(place < this), bursts.c.started_at, True).limit(1))
+            after = connection.execute(_sorted(own.where(place > this), bursts.c.started_at, False).limit(1))
+            one, other = before.mappings().all(), after.mappings().all()
+            return Neighbours(
+                next(iter(_with_frames(connection, one)), None), next(iter(_with_frames(connection, other)), None)
+            )
+
+    def camera_health(self, days: int = 14, today: date | None = None, stations: Stations = None) -> list[CameraHealth]:
+        """The condition of every camera, by name, with its activity in the last `days` days."""
+        since = (today or datetime.now(UTC).date()) - timedelta(days=days - 1)
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            return _camera_health(connection, scope, since)
+
+    def camera_days(
+        self, camera: str, since: date | None = None, until: date | None = None, stations: Stations = None
+    ) -> list[CameraDay]:
+        """What a camera captured by day; days without a photograph have no row."""
+        with self._engine.begin() as connection:
+            if camera not in self._scope(connection, stations).stations:
+                return []
+            statement = select(camera_days).where(camera_days.c.camera == camera).order_by(camera_days.c.day)
+            if since is not None:
+                statement = statement.where(camera_days.c.day >= since)
+            if until is not None:
+                statement = statement.where(camera_days.c.day <= until)
+            return [CameraDay.of(row) for row in connection.execute(statement).mappings()]
+
+    def rejections(self, limit: int = 50, stations: Stations = None) -> list[Rejection]:
+        """The photographs that were rejected last."""
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            statement = select(captures).where(captures.c.state == "rejected")
+            if scope.restricted:
+                statement = statement.where(captures.c.camera.in_(sorted(scope.stations)))
+            newest = statement.order_by(captures.c.uploaded_at.desc(), captures.c.upload_id).limit(limit)
+            return [Rejection.of(row) for row in connection.execute(newest).mappings()]
+
+    def cameras(self, stations: Stations = None) -> dict[str, str]:
+        """Station by camera."""
+        with self._engine.begin() as connection:
+            return dict(sorted(self._scope(connection, stations).stations.items()))
+
+    def _scope(self, connection: Connection, stations: Stations) -> Scope:
+        statement, allowed = select(cameras.c.camera, cameras.c.station), None if stations is None else set(stations)
+        known: dict[str, str] = {row.camera: row.station for row in connection.execute(statement)}
+        if allowed is not None:
+            known = {camera: station for camera, station in known.items() if station in allowed}
+        names = frozenset(connection.execute(select(taxa.c.taxon).distinct()).scalars())
+        return Scope(known, names, self._taxonomy, allowed is not None)
+
+
+def _sorted(statement: Select[Any], column: Any, descending: bool) -> Select[Any]:
+    if descending:
+        return statement.order_by(column.desc(), bursts.c.burst_id.desc())
+    return statement.order_by(column, bursts.c.burst_id)
+
+
+def _cursor(order: BurstOrder, row: Any) -> str:
+    value = row[_ORDER[order][0].name]
+    text = json.dumps([order.value, value.isoformat() if isinstance(value, datetime) else value, row["burst_id"]])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _beyond(order: BurstOrder, after: str) -> Any:
+    column, descending = _ORDER[order]
+    try:
+        name, value, burst_id = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+        if name != order.value or not isinstance(burst_id, str):
+            raise ValueError(name)
+        limit = float(value) if order is BurstOrder.UNCERTAIN else datetime.fromisoformat(value)
+        if order is BurstOrder.UPDATED and limit.tzinfo is None:  # type: ignore[union-attr]
+            raise ValueError(value)
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise BadCursor("the position in the list is invalid: begin at the first page") from error
+    place, this = tuple_(column, bursts.c.burst_id), tuple_(limit, burst_id)
+    return place < this if descending else place > this
+
+
+def _with_frames(connection: Connection, rows: Sequence[Any]) -> tuple[BurstRow, ...]:
+    statement = (
+        select(burst_frames.c.burst_id, *_FRAME_COLUMNS)
+        .where(burst_frames.c.burst_id.in_([row["burst_id"] for row in rows]))
+        .order_by(burst_frames.c.burst_id, burst_frames.c.number)
+    )
+    frames: dict[str, list[Frame]] = {}
+    for frame in connection.execute(statement).mappings() if rows else ():
+        frames.setdefault(frame["burst_id"], []).append(Frame.of(frame))
+    return tuple(BurstRow.of(row, frames=tuple(frames.get(row["burst_id"], ()))) for row in rows)
+
+
+def _count(
+    groups: list[tuple[Any, ...]], chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
+) -> Facets:
+    """Counts by facet, of groups (camera, category, taxon, status, reviewed, count)."""
+    allowed = scope.cameras(chosen)
+    below = None if chosen.taxon in (None, NO_TAXON) else set(scope.below(chosen.taxon or ""))
+    cameras_allowed = None if allowed is None else set(allowed)
+    totals: dict[str, Counter[Any]] = {
+        name: Counter() for name in ("category", "taxon", "station", "camera", "status", "reviewed")
+    }
+    total = 0
+    for camera, category, taxon, status, reviewed, count in groups:
+        passes = {
+            "camera": cameras_allowed is None or camera in cameras_allowed,
+            "category": not chosen.categories or category in chosen.categories,
+            "taxon": taxon in below if below is not None else chosen.taxon is None or taxon is None,
+            "status": status in chosen.statuses if chosen.statuses else status != "superseded",
+            "reviewed": chosen.reviewed is None or reviewed == chosen.reviewed,
+        }
+        failed = [name for name, passed in passes.items() if not passed]
+        if not failed:
+            total += count
+        values = {"category": category or "", "taxon": taxon, "status": status, "reviewed": bool(reviewed)}
+        for name, value in values.items():
+            if not set(failed) - {name}:
+                totals[name][value] += count
+        if not set(failed) - {"camera"}:
+            station = scope.stations.get(camera, camera.partition("/")[0])
+            if not chosen.stations or station in chosen.stations:
+                totals["camera"][camera] += count
+            if not chosen.cameras or camera in chosen.cameras:
+                totals["station"][station] += count
+    return Facets(
+        total,
+        dict(totals["category"]),
+        _tree(totals["taxon"], scope.taxonomy, labels),
+        totals["taxon"][None],
+        dict(sorted(totals["station"].items())),
+        dict(sorted(totals["camera"].items())),
+        dict(totals["status"]),
+        dict(totals["reviewed"]),
+        flags,
+    )
+
+
+def _tree(own: Counter[str | None], taxonomy: Taxonomy, labels: dict[str, str]) -> tuple[TaxonCount, ...]:
+    """The taxa with their ancestors, those above before those below."""
+    total: Counter[str] = Counter()
+    for taxon, count in own.items():
+        if taxon is not None:
+            for name in (taxon, *taxonomy.ancestors(taxon)):
+                total[name] += count
+    nodes = [
+        TaxonCount(
+            name,
+            labels.get(name) or taxonomy.label(name),
+            taxonomy.rank(name),
+            taxonomy.ancestors(name),
+            own.get(name, 0),
+            count,
+        )
+        for name, count in total.items()
+    ]
+    return tuple(sorted(nodes, key=lambda node: (*reversed(node.ancestors), node.taxon)))
+
+
+def _detail(connection: Connection, row: Any) -> BurstDetail:
+    burst_id = row["burst_id"]
+
+    def own(table: Any, *order: Any) -> list[Any]:
+        statement = select(table).where(table.c.burst_id == burst_id).order_by(*order)
+        return list(connection.execute(statement).mappings())
+
+    photographs = [
+        captures.c[name]
+        for name in FrameDetail.__dataclass_fields__
+        if name not in burst_frames.c and name in captures.c
+    ]
+    joined = burst_frames.outerjoin(captures, captures.c.upload_id == burst_frames.c.upload_id)
+    frames = connection.execute(
+        select(burst_frames, *photographs)
+        .select_from(joined)
+        .where(burst_frames.c.burst_id == burst_id)
+        .order_by(burst_frames.c.number)
+    ).mappings()
+    details = tuple(FrameDetail.of(frame) for frame in frames)
+    flags: dict[str, tuple[str, ...]] = {}
+    for flag in own(burst_flags, burst_flags.c.flag):
+        flags[flag["source"]] = (*flags.get(flag["source"], ()), flag["flag"])
+    strip = tuple(Frame(**{name: getattr(frame, name) for name in Frame.__dataclass_fields__}) for frame in details)
+    named = [name for name in BurstDetail.__dataclass_fields__ if name in row and name != "frames"]
+    return BurstDetail(
+        burst=BurstRow.of(row, frames=strip),
+        frames=details,
+        flags=flags,
+        observations=tuple(
+            Observation.of(each) for each in own(observations, observations.c.source, observations.c.number)
+        ),
+        reviews=tuple(Review.of(each) for each in own(reviews, reviews.c.reviewed_at.desc(), reviews.c.review_id)),
+        revisions=tuple(Revision.of(each) for each in own(burst_revisions, burst_revisions.c.revision.desc())),
+        crops=tuple(Crop.of(each) for each in own(crops, crops.c.score.desc()) if each["withdrawn"] is None),
+        explanations=_explanations(connection, [frame.image_id for frame in details]),
+        **{name: row[name] for name in named},
+    )
+
+
+def _explanations(connection: Connection, images: list[str]) -> tuple[Explanation, ...]:
+    """Explanations and requests of these photographs, the newest first."""
+    requests = select(explanation_requests).where(explanation_requests.c.image_id.in_(images))
+    asked = {row["explanation_id"]: row for row in connection.execute(requests).mappings()}
+    results = select(explanations).where(explanations.c.image_id.in_(images))
+    found = {row["explanation_id"]: row for row in connection.execute(results).mappings()}
+    values = [Explanation.of({**asked.get(name, {}), **found.get(name, {})}) for name in {**asked, **found}]
+    oldest = datetime(1, 1, 1, tzinfo=UTC)
+    return tuple(sorted(values, key=lambda each: each.explained_at or each.requested_at or oldest, reverse=True))
+
+
+def _camera_health(connection: Connection, scope: Scope, since: date) -> list[CameraHealth]:
+    known = sorted(scope.stations)
+    active: dict[str, Any] = {
+        row.camera: row
+        for row in connection.execute(
+            select(
+                camera_days.c.camera,
+                func.sum(camera_days.c.captures).label("captures"),
+                func.sum(camera_days.c.rejected).label("rejected"),
+                func.count().label("days"),
+            )
+            .where(camera_days.c.day >= since)
+            .group_by(camera_days.c.camera)
+        )
+    }
+    unanswered = select(captures.c.camera, func.count()).where(captures.c.state == "uploaded")
+    waiting: dict[str, int] = {row[0]: row[1] for row in connection.execute(unanswered.group_by(captures.c.camera))}
+    clocks = {row["camera"]: row for row in connection.execute(select(camera_clocks)).mappings()}
+    objects = {row["camera"]: row["objects"] for row in connection.execute(select(static_objects)).mappings()}
+    deployed: dict[str, Any] = {}
+    for place in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings():
+        deployed[place["camera"]] = place
+    return [
+        _health_of(connection, camera, scope.stations[camera], active, waiting, clocks, objects, deployed)
+        for camera in known
+    ]
+
+
+def _health_of(
+    connection: Connection,
+    camera: str,
+    station: str,
+    active: dict[str, Any],
+    waiting: dict[str, int],
+    clocks: dict[str, Any],
+    objects: dict[str, Any],
+    deployed: dict[str, Any],
+) -> CameraHealth:
+    newest = select(captures).where(captures.c.camera == camera).order_by(captures.c.uploaded_at.desc()).limit(1)
+    last: Row = connection.execute(newest).mappings().first() or {}
+    days, clock, place = active.get(camera), clocks.get(camera, {}), deployed.get(camera, {})
+    return CameraHealth(
+        camera=camera,
+        station=station,
+        last_contact=last.get("uploaded_at"),
+        last_capture=last.get("captured_at"),
+        temperature_c=last.get("temperature_c"),
+        make=last.get("make"),
+        model=last.get("model"),
+        serial=last.get("serial"),
+        captures=days.captures if days else 0,
+        rejected=days.rejected if days else 0,
+        active_days=days.days if days else 0,
+        pending=waiting.get(camera, 0),
+        clock=clock.get("verdict"),
+        clock_reasons=clock.get("reasons") or [],
+        clock_offset_s=clock.get("offset_s"),
+        static_objects=objects.get(camera) or [],
+        deployment_id=place.get("deployment_id"),
+        deployed_since=place.get("starts_at"),
+        deployed_until=place.get("ends_at"),
+    )

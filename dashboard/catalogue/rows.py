@@ -1,0 +1,366 @@
+"""What queries return: rows of the catalogue as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import Any, Self
+
+__all__ = [
+    "BurstDetail",
+    "BurstPage",
+    "BurstRow",
+    "CameraHealth",
+    "Crop",
+    "Explanation",
+    "Facets",
+    "Frame",
+    "FrameDetail",
+    "Neighbours",
+    "Observation",
+    "Rejection",
+    "Review",
+    "Revision",
+    "TaxonCount",
+]
+
+
+@dataclass(frozen=True)
+class _FromRow:
+    """A value whose fields are columns of the same names."""
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], **more: Any) -> Self:
+        """The value of a row; columns without a field are left out."""
+        names = [each.name for each in fields(cls) if each.name in row and each.name not in more]
+        return cls(**{name: row[name] for name in names}, **more)
+
+
+@dataclass(frozen=True)
+class Frame(_FromRow):
+    """A frame of a burst, as far as a film strip needs it."""
+
+    number: int
+    upload_id: str
+    image_id: str
+    bucket: str
+    key: str
+    captured_at: datetime
+    category: str | None
+    deciding: bool
+    boxes: list[dict[str, Any]] | None
+    """Dictionaries of category, score, box (x, y, width, height as shares) and static."""
+    rejection_reason: str | None
+
+
+@dataclass(frozen=True)
+class BurstRow(_FromRow):
+    """One burst of a list."""
+
+    burst_id: str
+    revision: int
+    status: str
+    station: str
+    camera: str
+    trigger: str
+    started_at: datetime
+    ended_at: datetime
+    updated_at: datetime
+    frame_count: int
+    category: str | None
+    taxon: str | None
+    label: str | None
+    rank: str | None
+    count: int | None
+    confidence: float | None
+    reviewed: bool
+    reviewer: str | None
+    animal_probability: float | None
+    certain: bool
+    focus: bool
+    uncertainty: float
+    best_crop: dict[str, Any] | None
+    superseded_by: str | None
+    gap_s: float | None
+    frames: tuple[Frame, ...] = ()
+
+    @property
+    def cover(self) -> Frame | None:
+        """The frame that represents the burst: of the best crop, else the deciding one, else the first readable."""
+        readable = [frame for frame in self.frames if frame.rejection_reason is None]
+        wanted = self.best_crop["image_id"] if self.best_crop else None
+        best = [frame for frame in readable if frame.image_id == wanted]
+        deciding = [frame for frame in readable if frame.deciding]
+        return next(iter((*best, *deciding, *readable)), None)
+
+
+@dataclass(frozen=True)
+class BurstPage:
+    """A page of a list. `after`: where the next page begins; None: there is none."""
+
+    rows: tuple[BurstRow, ...]
+    after: str | None
+
+
+@dataclass(frozen=True)
+class TaxonCount:
+    """One taxon of the tree of taxa, with counts of its bursts."""
+
+    taxon: str
+    label: str
+    rank: str | None
+    ancestors: tuple[str, ...]
+    """Nearest first."""
+    own: int
+    """Of bursts that are called just that."""
+    total: int
+    """With those of the taxa below."""
+
+
+@dataclass(frozen=True)
+class Facets:
+    """How many bursts there are for each value of each filter, with the other filters as they are."""
+
+    total: int
+    category: dict[str, int] = field(default_factory=dict)
+    """By category; "": none."""
+    taxon: tuple[TaxonCount, ...] = ()
+    without_taxon: int = 0
+    station: dict[str, int] = field(default_factory=dict)
+    camera: dict[str, int] = field(default_factory=dict)
+    status: dict[str, int] = field(default_factory=dict)
+    reviewed: dict[bool, int] = field(default_factory=dict)
+    flag: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FrameDetail(Frame):
+    """A frame with what is known of its photograph. Fields of the photograph are None where it was not read."""
+
+    sequence: int | None
+    joined: str | None
+    uploaded_at: datetime
+    predicted_at: datetime
+    animal_probability: float | None
+    top_label: str | None
+    top_taxon: str | None
+    top_score: float | None
+    box: list[float] | None
+    score: float | None
+    rejection_message: str | None
+    width: int | None = None
+    height: int | None = None
+    make: str | None = None
+    model: str | None = None
+    temperature_c: float | None = None
+    infrared: bool | None = None
+    time_source: str | None = None
+    size: int | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    classifier: str | None = None
+    detector: str | None = None
+    warnings: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Revision(_FromRow):
+    """One revision of a burst."""
+
+    revision: int
+    status: str
+    published_at: datetime
+    frame_count: int
+    category: str | None
+    taxon: str | None
+    label: str | None
+    rank: str | None
+    count: int | None
+    confidence: float | None
+    animal_probability: float | None
+    rule: str
+    models: list[str]
+    fusion: str | None
+    settings: str
+    closed_by: str | None
+    closed_at: datetime | None
+    superseded_by: str | None
+    changes: list[str]
+    flags: list[str]
+
+
+@dataclass(frozen=True)
+class Observation(_FromRow):
+    """What models (`source` is `model`) or a reviewer (`human`) saw in a burst."""
+
+    source: str
+    number: int
+    category: str | None
+    taxon: str | None
+    label: str | None
+    rank: str | None
+    count: int | None
+    score: float | None
+    confidence: float | None
+    certain: bool | None
+    focus: bool | None
+    observed_by: str | None
+    observed_at: datetime | None
+    review_id: str | None
+    boxes: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True)
+class Review(_FromRow):
+    """One decision of a reviewer."""
+
+    review_id: str
+    burst_revision: int | None
+    reviewer: str
+    decision: str
+    observations: list[dict[str, Any]]
+    rejected_boxes: list[dict[str, Any]]
+    marks: list[str] | None
+    comment: str | None
+    supersedes: str | None
+    reviewed_at: datetime
+
+
+@dataclass(frozen=True)
+class Crop(_FromRow):
+    """A crop that the store holds."""
+
+    crop_id: str
+    image_id: str
+    bucket: str
+    key: str
+    pixel_width: int | None
+    pixel_height: int | None
+    x: float
+    y: float
+    width: float
+    height: float
+    category: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Explanation(_FromRow):
+    """An explanation, or its request: `explained_at` is None while it is pending."""
+
+    explanation_id: str
+    image_id: str
+    method: str
+    reason: str | None = None
+    requested_at: datetime | None = None
+    model: str | None = None
+    label: str | None = None
+    taxon: str | None = None
+    score: float | None = None
+    bucket: str | None = None
+    heat_map_key: str | None = None
+    r2: float | None = None
+    boxes: list[dict[str, Any]] = field(default_factory=list)
+    explained_at: datetime | None = None
+    rejection_reason: str | None = None
+    rejection_message: str | None = None
+
+
+@dataclass(frozen=True)
+class BurstDetail:
+    """Everything about one burst."""
+
+    burst: BurstRow
+    expected_frames: int | None
+    unreadable: int
+    model_category: str | None
+    model_taxon: str | None
+    model_label: str | None
+    model_count: int | None
+    taxon_score: float | None
+    taxon_confidence: float | None
+    crops_withheld: bool | None
+    fusion: str | None
+    rule: str
+    models: list[str]
+    settings: str
+    closed_by: str | None
+    closed_at: datetime | None
+    supersedes: list[str]
+    split_from: str | None
+    deployment_id: str | None
+    frames: tuple[FrameDetail, ...]
+    flags: dict[str, tuple[str, ...]]
+    """By source, `model` and `human`."""
+    observations: tuple[Observation, ...]
+    reviews: tuple[Review, ...]
+    """The newest first, undone ones included."""
+    revisions: tuple[Revision, ...]
+    """The newest first."""
+    crops: tuple[Crop, ...]
+    explanations: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The bursts of the same camera just before and after one, in the order of capture; none at either end."""
+
+    before: BurstRow | None
+    after: BurstRow | None
+
+
+@dataclass(frozen=True)
+class CameraHealth:
+    """What is known of a camera's condition."""
+
+    camera: str
+    station: str
+    last_contact: datetime | None
+    """When its last photograph was stored, by the store's clock."""
+    last_capture: datetime | None
+    """Capture time of the last photograph that was uploaded, by the camera's clock."""
+    temperature_c: float | None
+    """As the last photograph states it."""
+    make: str | None
+    model: str | None
+    serial: str | None
+    captures: int
+    """Photographs in the last days that were asked for, by the camera's clock."""
+    rejected: int
+    active_days: int
+    pending: int
+    """Photographs that are neither predicted nor rejected yet."""
+    clock: str | None
+    """Verdict on its clock; None: not assessed."""
+    clock_reasons: list[dict[str, Any]]
+    clock_offset_s: float | None
+    static_objects: list[dict[str, Any]]
+    deployment_id: str | None
+    """The deployment that has no end or ends last."""
+    deployed_since: datetime | None
+    deployed_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Rejection(_FromRow):
+    """A photograph that could not be predicted."""
+
+    upload_id: str
+    camera: str
+    bucket: str
+    key: str
+    uploaded_at: datetime
+    captured_at: datetime | None
+    rejection_reason: str | None
+    rejection_message: str | None
+
+
+@dataclass(frozen=True)
+class CameraDay(_FromRow):
+    """What a camera captured on one day of its clock."""
+
+    camera: str
+    day: date
+    captures: int
+    rejected: int
+    temperature_min_c: float | None
+    temperature_max_c: float | None
