@@ -119,9 +119,9 @@ def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
     if chosen.focus is not None:
         conditions.append(bursts.c.focus.is_(chosen.focus))
     for flag in chosen.flags:
-        marked = select(burst_flags.c.burst_id).where(
-            burst_flags.c.burst_id == bursts.c.burst_id, burst_flags.c.flag == flag
-        )
+        # An alias: counting flags has this table in its own FROM.
+        marks = burst_flags.alias()
+        marked = select(marks.c.burst_id).where(marks.c.burst_id == bursts.c.burst_id, marks.c.flag == flag)
         conditions.append(marked.exists())
     return conditions
 

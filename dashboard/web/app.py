@@ -1,17 +1,20 @@
 """Composes the application: middleware, routes, error pages, static files."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from uncia import __version__
 from uncia.dashboard.web.context import SignInNeeded, json_error, services_of, sign_in_address, wants_json
-from uncia.dashboard.web.pages import account, accounts, sign_in
+from uncia.dashboard.web.pages import account, accounts, browse, burst, live, pictures, sign_in
 from uncia.dashboard.web.security import SameOriginOnly, SecurityHeaders
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.strings import TEXT, text
@@ -19,6 +22,8 @@ from uncia.dashboard.web.templating import STATIC
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 
 __all__ = ["create_app"]
+
+log = structlog.get_logger(__name__)
 
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -33,7 +38,11 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        feed = asyncio.create_task(services.feed.run())
         yield
+        feed.cancel()
+        with suppress(asyncio.CancelledError):
+            await feed
 
     app = FastAPI(
         title="Uncia",
@@ -46,7 +55,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts):
+    for pages in (sign_in, account, accounts, live, browse, burst, pictures):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")
@@ -54,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UnciaError, _uncia_error)
+    app.add_exception_handler(DBAPIError, _database_error)
     app.add_middleware(SameOriginOnly)
     app.add_middleware(SecurityHeaders)
     return app
@@ -94,6 +104,13 @@ def _uncia_error(request: Request, error: Exception) -> Response:
     if isinstance(error, DependencyDown):
         return error_response(request, 503, text("error.unavailable", reason=str(error)), {"retry-after": "5"})
     return error_response(request, 404 if isinstance(error, PermanentError) else 409, str(error))
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    # The statement and its parameters are for the log, not for the page.
+    cause = getattr(error, "orig", None) or type(error).__name__
+    log.warning("database_failed", path=request.url.path, error=str(cause))
+    return error_response(request, 503, text("error.unavailable", reason=TEXT["error.database"]), {"retry-after": "5"})
 
 
 def error_response(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

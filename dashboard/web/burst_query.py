@@ -23,10 +23,12 @@ def _without_empty(value: Any) -> Any:
 
 
 _Optional = BeforeValidator(_empty_is_none)
-_Text = Annotated[str | None, _Optional, Field(max_length=300)]
-_Texts = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], BeforeValidator(_without_empty), Field(max_length=200)]
-_Share = Annotated[float | None, _Optional, Field(ge=0, le=1, allow_inf_nan=False)]
-_Clock = Annotated[str | None, _Optional, Field(pattern=_CLOCK)]
+_Text = Annotated[Annotated[str, Field(max_length=300)] | None, _Optional]
+_Texts = Annotated[
+    tuple[Annotated[str, Field(max_length=1024)], ...], BeforeValidator(_without_empty), Field(max_length=200)
+]
+_Share = Annotated[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None, _Optional]
+_Clock = Annotated[Annotated[str, Field(pattern=_CLOCK)] | None, _Optional]
 
 
 class BurstQuery(BaseModel):
@@ -49,7 +51,7 @@ class BurstQuery(BaseModel):
     reviewer: _Text = None
     flag: _Texts = Field(default=(), description="flag or mark; a burst must have all")
     order: BurstOrder = BurstOrder.NEWEST
-    after: Annotated[str | None, _Optional, Field(max_length=500)] = Field(
+    after: Annotated[Annotated[str, Field(max_length=500)] | None, _Optional] = Field(
         default=None, description="where the page begins: `after` of the page before"
     )
 

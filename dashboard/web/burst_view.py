@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from uncia.dashboard.catalogue.rows import BurstRow, Frame
 
+from uncia.dashboard.catalogue.rows import BurstRow, Frame
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.dashboard.web.templating import percent
 

@@ -33,7 +33,7 @@ def page(router: APIRouter, path: str, template: str, *, fragment: str = "") -> 
             assert isinstance(context, Context)
             result = handler(*arguments, **values)
             if wants_json(context.request):
-                return JSONResponse(result.model_dump(mode="json"))
+                return JSONResponse(result.model_dump(mode="json", by_alias=True))
             chosen = fragment if fragment and context.is_fragment else template
             response = context.render(chosen, result)
             # One address has several representations: a browser must not show one for the other when it goes back.

@@ -9,15 +9,26 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from uncia.dashboard.catalogue.database import catalogue_url, open_database
+from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.tables import open_accounts
+from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.app import create_app
+from uncia.dashboard.web.catalogue_changes import CatalogueChanges
+from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.file_cache import FileCache
+from uncia.dashboard.web.pictures import PictureService
+from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.templating import Templates
 from uncia.errors import UnciaError
+from uncia.kafka.stream_status import stream_status
 from uncia.settings import Settings
 from uncia.storage.durable import write_durably
+from uncia.storage.object_store import ObjectStore
 from uncia.telemetry import READY_FILE
 from uncia.terminal import echo
 
@@ -32,8 +43,30 @@ log = structlog.get_logger(__name__)
 def open_services(settings: Settings) -> Services:
     """Open everything that requests need. Raises `UnciaError`."""
     url = settings.dashboard_accounts or f"sqlite:///{settings.dashboard_dir.absolute() / 'accounts.sqlite'}"
-    accounts = AccountStore(open_accounts(url), session_hours=settings.dashboard_session_hours)
-    return Services(settings=settings, accounts=accounts, templates=Templates(settings.dashboard_assets))
+    engine = open_accounts(url)
+    database = open_database(catalogue_url(settings), read_only=True)
+    catalogue = Catalogue(database)
+    changes = CatalogueChanges(catalogue)
+    pictures = PictureService(
+        ObjectStore(settings),
+        FileCache(settings.dashboard_dir / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
+        max_bytes=settings.max_object_mb * 1_048_576,
+        max_pixels=settings.max_megapixels * 1_000_000,
+    )
+    return Services(
+        settings=settings,
+        accounts=AccountStore(engine, session_hours=settings.dashboard_session_hours),
+        views=ViewStore(engine),
+        leases=LeaseStore(engine),
+        templates=Templates(settings.dashboard_assets),
+        catalogue=catalogue,
+        changes=changes,
+        pictures=pictures,
+        feed=ChangeFeed(changes.read, changes.newest),
+        read_status=lambda: stream_status(settings),
+        publisher=Publisher(settings),
+        close_catalogue=database.dispose,
+    )
 
 
 def first_link(settings: Settings, secret: str) -> str:
@@ -68,6 +101,7 @@ def serve(settings: Settings) -> None:
         echo(f"The dashboard is on {address(settings)}")
         server = _ReadyServer(config, Path(ready) if (ready := os.environ.get(READY_FILE)) else None)
         server.run(sockets=[listener])
+    services.close()
 
 
 class _ReadyServer(uvicorn.Server):

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from uncia.dashboard.catalogue.queries import Catalogue
-
+from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
+from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.web.catalogue_changes import CatalogueChanges
 from uncia.dashboard.web.change_feed import ChangeFeed, FeedChange
 from uncia.dashboard.web.pictures import PictureService
+from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
 from uncia.kafka.stream_status import StreamStatus
 from uncia.settings import Settings
@@ -40,12 +43,17 @@ class Services:
 
     settings: Settings
     accounts: AccountStore
+    views: ViewStore
+    leases: LeaseStore
     templates: Templates
     catalogue: Catalogue
+    changes: CatalogueChanges
     pictures: PictureService
     feed: ChangeFeed
     read_status: Callable[[], StreamStatus]
     """Reads the lags of the workers, which takes up to seconds."""
+    publisher: Publisher
+    close_catalogue: Callable[[], None]
     _rendered: OrderedDict[int, "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
     _status: tuple[float, StreamStatus] = (0.0, StreamStatus())
     _status_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,6 +63,12 @@ class Services:
         secret = self.settings.dashboard_proxy_secret
         key = secret.get_secret_value() if secret else ""
         return hmac.new(key.encode(), name.encode(), hashlib.sha256).hexdigest()
+
+    def close(self) -> None:
+        """Close the databases and the connection to Kafka."""
+        self.publisher.close()
+        self.accounts.engine.dispose()
+        self.close_catalogue()
 
     def stream_status(self) -> StreamStatus:
         """Lags and dead letters, read at most once in some seconds for all who ask."""

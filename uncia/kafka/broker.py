@@ -176,21 +176,43 @@ def _seek_to_positions(
             consumer.seek(partition, position)
 
 
-def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
-    """Send messages `(camera, key, value)` in order to the partitions of their cameras; return when all are confirmed.
+class CameraProducer:
+    """Sends messages to the partitions of their cameras, over one connection. Not thread-safe."""
 
-    A message without a value is a tombstone. Raises `KafkaError`; some messages can then be on the topic.
-    """
-    producer = KafkaProducer(
-        bootstrap_servers=_servers(settings), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1
-    )
-    try:
-        name = topic.full_name(settings)
+    def __init__(self, settings: Settings, *, linger_ms: int = 0) -> None:
+        """Raises `KafkaError` where no broker answers."""
+        self._settings = settings
+        self._producer = KafkaProducer(
+            bootstrap_servers=_servers(settings),
+            acks="all",
+            linger_ms=linger_ms,
+            max_in_flight_requests_per_connection=1,
+        )
+
+    def send(self, messages: Iterable[tuple[Topic, str, bytes, bytes | None]]) -> None:
+        """Send messages `(topic, camera, key, value)` in order; return when all are confirmed.
+
+        A message without a value is a tombstone. Raises `KafkaError`; some messages can then be on the topic.
+        """
+        settings = self._settings
         sent = [
-            producer.send(name, key=key, value=value, partition=partition_of(camera, settings.partitions))
-            for camera, key, value in messages
+            self._producer.send(
+                topic.full_name(settings), key=key, value=value, partition=partition_of(camera, settings.partitions)
+            )
+            for topic, camera, key, value in messages
         ]
         for future in sent:
             future.get(timeout=_SEND_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._producer.close(timeout=_SEND_TIMEOUT_S)
+
+
+def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+    """Send messages `(camera, key, value)` as `CameraProducer` does, over a connection of their own."""
+    producer = CameraProducer(settings, linger_ms=5)
+    try:
+        producer.send((topic, camera, key, value) for camera, key, value in messages)
     finally:
-        producer.close(timeout=_SEND_TIMEOUT_S)
+        producer.close()

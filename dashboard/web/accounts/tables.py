@@ -114,6 +114,7 @@ SAVED_VIEW = Table(
     UniqueConstraint("account_id", "name"),
 )
 
+
 class AccountsError(UnciaError):
     """The database with the accounts cannot be used."""
 

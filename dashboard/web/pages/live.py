@@ -10,11 +10,11 @@ from fastapi import APIRouter, Header, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
-from uncia.dashboard.catalogue.filters import BurstOrder
 
+from uncia.dashboard.catalogue.filters import BurstOrder
 from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_view import BurstView, burst_view
-from uncia.dashboard.web.context import Viewing, requires
+from uncia.dashboard.web.context import SignInNeeded, Viewing, requires
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.strings import TEXT
 
@@ -65,7 +65,7 @@ def show_live(context: Viewing) -> LivePage:
     """The bursts that changed last, and the number of the last change."""
     catalogue, stations = context.services.catalogue, context.caller.stations
     # Before the bursts: a change in between is then sent again, and not lost.
-    sequence = catalogue.last_change()
+    sequence = context.services.changes.newest()
     found = catalogue.bursts(order=BurstOrder.UPDATED, limit=_SHOWN, stations=stations)
     return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows])
 
@@ -140,9 +140,7 @@ def _position(after: int | None, last_event_id: str) -> int | None:
     return int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else after
 
 
-async def _changes(
-    context: Viewing, after: int | None
-) -> AsyncIterator[tuple[int, BurstView, dict[str, str] | None]]:
+async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[int, BurstView, dict[str, str] | None]]:
     services, checked = context.services, time.monotonic()
     async for change in services.feed.follow(after):
         rendered = await services.rendered(change)
@@ -150,6 +148,9 @@ async def _changes(
             continue
         if time.monotonic() - checked > _RECHECK_S:
             # Rights can have changed since the stream began; the client reconnects, and is then refused.
-            await asyncio.to_thread(requires(Right.VIEW), context.request)
+            try:
+                await asyncio.to_thread(requires(Right.VIEW), context.request)
+            except (SignInNeeded, HTTPException):
+                return
             checked = time.monotonic()
         yield change.sequence, rendered.view, rendered.parts

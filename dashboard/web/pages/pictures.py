@@ -1,5 +1,7 @@
 """Pictures, streamed through the server with the rights of whoever asks; no address works for anybody else."""
 
+from typing import Any
+
 from fastapi import APIRouter, HTTPException, Response
 
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
@@ -7,9 +9,11 @@ from uncia.dashboard.web.context import Viewing
 from uncia.dashboard.web.pictures import PictureSize
 from uncia.dashboard.web.strings import TEXT
 
+_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+
 router = APIRouter(tags=["pictures"])
 
-_JPEG = {200: {"content": {"image/jpeg": {}}}}
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 _CACHED = {"cache-control": "private, max-age=3600"}
 """In the browser of the caller alone, for an hour; a photograph's id stands for its content."""
 
@@ -20,9 +24,7 @@ def photograph(context: Viewing, image_id: str, size: PictureSize) -> Response:
     found = context.services.catalogue.photograph(image_id, stations=context.caller.stations)
     if found is None:
         raise HTTPException(404, TEXT["error.not_found"])
-    assessed = AssessedContent(
-        found.camera, found.bucket, found.key, found.upload_id, found.image_id, found.version_id
-    )
+    assessed = AssessedContent(found.camera, found.bucket, found.key, found.upload_id, found.image_id, found.version_id)
     return Response(context.services.pictures.photograph(assessed, size), media_type="image/jpeg", headers=_CACHED)
 
 
@@ -36,11 +38,7 @@ def crop(context: Viewing, crop_id: str) -> Response:
     return Response(data, media_type="image/jpeg")
 
 
-@router.get(
-    "/pictures/explanations/{explanation_id}.png",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}}},
-)
+@router.get("/pictures/explanations/{explanation_id}.png", response_class=Response, responses=_PNG)
 def heat_map(context: Viewing, explanation_id: str) -> Response:
     """The heat map of an explanation."""
     found = context.services.catalogue.explanation(explanation_id, stations=context.caller.stations)

@@ -1,6 +1,7 @@
 // The live page: shows each change of the catalogue in place. EventSource reconnects by itself and sends the id of the
 // last change, so that nothing is missed.
-import { text } from "./site.js";
+import { fit, text } from "./site.js";
+import { largePicture } from "./stage.js";
 
 const live = document.querySelector("[data-live]");
 const feed = document.getElementById("feed");
@@ -82,7 +83,9 @@ function keepPictures(before, after) {
   const loaded = new Map([...before.querySelectorAll("img[data-picture]")].map((img) => [img.getAttribute("src"), img]));
   for (const img of after.querySelectorAll("img[data-picture]")) {
     const old = loaded.get(img.getAttribute("src"));
-    if (old?.complete) img.replaceWith(old);
+    if (!old?.complete) continue;
+    img.replaceWith(old);
+    requestAnimationFrame(() => fit(old));
   }
 }
 
@@ -123,11 +126,8 @@ place.addEventListener("click", (event) => {
   const button = event.target.closest("[data-frame]");
   if (!button) return;
   const stage = place.querySelector(".stage .picture");
-  const picture = button.querySelector(".picture").cloneNode(true);
-  const img = picture.querySelector("img");
-  img.src = button.dataset.view;
-  img.removeAttribute("loading");
-  img.alt = button.getAttribute("aria-label");
+  const picture = largePicture(button);
+  picture.style.cssText = stage.style.cssText;
   stage.replaceWith(picture);
   for (const other of place.querySelectorAll(".frame")) other.classList.toggle("shown", other === button);
 });

@@ -63,3 +63,28 @@ document.addEventListener("error", async (event) => {
     reason.textContent = "✕";
   }
 }, true);
+
+// Photographs have any shape, their places on a page have one. On a stage the place takes the shape of the photograph;
+// in a grid the boxes are laid over the part of the place that the photograph covers.
+export function fit(img) {
+  const picture = img.closest(".picture");
+  const boxes = picture?.querySelector(".boxes");
+  if (!picture || !img.naturalWidth) return;
+  const ratio = img.naturalWidth / img.naturalHeight;
+  if (picture.closest(".stage")) {
+    picture.style.aspectRatio = String(ratio);
+    picture.style.width = `min(100%, calc(var(--stage-height, 68vh) * ${ratio}))`;
+    return;
+  }
+  if (!boxes) return;
+  const place = picture.clientWidth / Math.max(1, picture.clientHeight);
+  const [width, height] = ratio > place ? [1, place / ratio] : [ratio / place, 1];
+  boxes.style.inset = `${50 * (1 - height)}% ${50 * (1 - width)}%`;
+  boxes.style.width = `${100 * width}%`;
+  boxes.style.height = `${100 * height}%`;
+}
+
+document.addEventListener("load", (event) => {
+  if (event.target instanceof HTMLImageElement) fit(event.target);
+}, true);
+for (const img of document.querySelectorAll(".picture img")) if (img.complete) fit(img);

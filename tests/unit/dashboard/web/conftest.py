@@ -1,23 +1,71 @@
 """An application with its own databases, and clients that are signed in."""
 
+import io
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from PIL import Image
+from pydantic import SecretStr
+from sqlalchemy import make_url
 
+from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
+from uncia.dashboard.catalogue.database import open_database
+from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.app import create_app
+from uncia.dashboard.web.pictures import NoPicture, PictureService, PictureSize
+from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
+from uncia.errors import DependencyDown
+from uncia.events import ExplanationRequested, ObservationReviewed
+from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.settings import Settings
 
 PASSWORD = "a leopard in the snow"
 
 SignIn = Callable[..., TestClient]
+
+
+class FakePictures(PictureService):
+    """Grey pictures for all photographs but those in `gone`."""
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        out = io.BytesIO()
+        Image.new("L", (40, 30), 90).save(out, "JPEG")
+        self.jpeg = out.getvalue()
+
+    def photograph(self, assessed: AssessedContent, size: PictureSize) -> bytes:
+        if assessed.image_id in self.gone:
+            raise NoPicture("no longer stored")
+        return self.jpeg
+
+    def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
+        return self.jpeg
+
+
+class FakePublisher(Publisher):
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.events: list[ObservationReviewed | ExplanationRequested] = []
+        self.down = False
+
+    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+        if self.down:
+            raise DependencyDown("Kafka is down")
+        self.events += events
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -26,19 +74,62 @@ def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
+@pytest.fixture(scope="session")
+def filled_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue with 120 bursts; tests copy it."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    # Closing the last connection writes everything to the file that is copied.
+    sqlite_catalogue(folder, 120).dispose()
+    return folder / "catalogue.sqlite"
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> Settings:
+def config(tmp_path: Path, filled_catalogue: Path) -> Settings:
     assets = tmp_path / "assets"
     assets.mkdir()
     (assets / "htmx.min.js").write_text("// htmx\n")
-    return Settings(dashboard_dir=tmp_path / "dashboard", dashboard_assets=assets)
+    shutil.copy(filled_catalogue, tmp_path / "catalogue.sqlite")
+    return Settings(
+        dashboard_dir=tmp_path / "dashboard",
+        dashboard_assets=assets,
+        catalogue_url=SecretStr(f"sqlite:///{tmp_path / 'catalogue.sqlite'}"),
+        s3_endpoint="http://127.0.0.1:9",
+        s3_access_key="key",
+        s3_secret_key=SecretStr("secret"),
+    )
 
 
 @pytest.fixture
-def services(config: Settings) -> Iterator[Services]:
+def pictures() -> FakePictures:
+    return FakePictures()
+
+
+@pytest.fixture
+def publisher() -> FakePublisher:
+    return FakePublisher()
+
+
+@pytest.fixture
+def services(config: Settings, pictures: FakePictures, publisher: FakePublisher) -> Iterator[Services]:
     opened = open_services(config)
+    opened.pictures, opened.publisher = pictures, publisher
+    opened.read_status = lambda: StreamStatus(lag=(Lag("predict", "camera.image.uploaded.v1", 7),))
     yield opened
-    opened.accounts.engine.dispose()
+    opened.close()
+
+
+@pytest.fixture
+def catalogue(services: Services) -> Catalogue:
+    return services.catalogue
+
+
+@pytest.fixture
+def writable_catalogue(config: Settings) -> Iterator[object]:
+    """The engine of the worker that fills the catalogue."""
+    assert config.catalogue_url is not None
+    engine = open_database(make_url(config.catalogue_url.get_secret_value()))
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
