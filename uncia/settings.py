@@ -414,6 +414,11 @@ class Settings(BaseSettings):
             raise ValueError("the named groups (?P<station>...) and (?P<camera>...) are required")
         return value
 
+    @property
+    def kafka_servers(self) -> list[str]:
+        """The bootstrap servers, one by one."""
+        return [server.strip() for server in self.kafka.split(",")]
+
     def focus_taxa_of(self, station: str) -> tuple[str, ...]:
         """Return the focus taxa of a station."""
         return self.station_focus_taxa.get(station, self.focus_taxa)

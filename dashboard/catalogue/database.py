@@ -87,6 +87,14 @@ def open_database(url: URL, *, read_only: bool = False) -> Engine:
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
+    if read_only:
+        # Otherwise SQLite would create an empty file where there is none.
+        address = f"{path.absolute().as_uri()}?mode=rw"
+
+        def connect(*_: object) -> sqlite3.Connection:
+            return sqlite3.connect(address, uri=True, timeout=_BUSY_S, check_same_thread=False)
+
+        event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begin)
     return engine

@@ -6,15 +6,18 @@ Each is a function of the rows in the tables alone, so that neither order nor re
   models see it and of its reviews;
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
+- `bursts.change`: numbers this transaction;
 - `camera_days`: of the captures of the camera on that day.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, DateTime, String, bindparam, case, delete, func, insert, select, tuple_, update
 
+from uncia.dashboard.catalogue.bulk import write_rows
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.gaps import BurstTime, deployment_at, gaps
 from uncia.dashboard.catalogue.tables import (
@@ -22,19 +25,17 @@ from uncia.dashboard.catalogue.tables import (
     bursts,
     camera_days,
     captures,
+    counters,
     deployments,
     observations,
     reviews,
 )
 from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
 
-__all__ = ["DEFAULTS", "NOTED", "Touched", "recompute"]
+__all__ = ["NOTED", "Touched", "complete_bursts", "recompute"]
 
 _CHUNK = 500
 _PAGE = 200
-
-DEFAULTS: dict[str, dict[str, Any]] = {"bursts": {"reviewed": False}}
-"""Values of derived columns until they are computed."""
 
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
@@ -51,6 +52,7 @@ class Touched:
     def __init__(self) -> None:
         self.bursts: set[str] = set()
         self.reviewed: set[str] = set()
+        self.cropped: set[str] = set()
         self.cameras: set[str] = set()
         """Cameras whose deployments changed."""
         self.days: set[tuple[str, date]] = set()
@@ -65,10 +67,12 @@ class Touched:
             }
         elif table == "bursts":
             self.bursts |= {row["burst_id"] for row in rows}
-            for row in replaced:
+            for row in (*rows, *replaced):
                 self.subject(row)
         elif table == "reviews":
             self.reviewed |= {row["burst_id"] for row in rows}
+        elif table == "crops":
+            self.cropped |= {row["burst_id"] for row in rows}
         elif table == "deployments":
             self.cameras |= {row["camera"] for row in (*rows, *replaced)}
 
@@ -85,10 +89,17 @@ def recompute(connection: Connection, touched: Touched) -> None:
     """Recompute what depends on what was touched."""
     if ids := touched.bursts | touched.reviewed:
         _apply_reviews(connection, ids, touched)
+    if ids := touched.bursts | touched.reviewed | touched.cropped:
+        _number_change(connection, ids)
     if touched.cameras:
         _assign_deployments(connection, touched)
-    for (camera, subject), (first, last) in sorted(touched.subjects.items()):
-        _recompute_gaps(connection, camera, subject, first, last)
+    changed = [
+        row
+        for (camera, subject), (first, last) in sorted(touched.subjects.items())
+        for row in _recompute_gaps(connection, camera, subject, first, last)
+    ]
+    if changed:
+        connection.execute(_SET_GAP, changed)
     if touched.days:
         _recompute_days(connection, touched.days)
 
@@ -101,55 +112,78 @@ _SET_VERDICT = (
     .where(bursts.c.burst_id == bindparam("the_burst"))
     .values({name: bindparam(f"new_{name}") for name in (*_VERDICT, "reviewed", "review_id", "reviewer", "subject")})
 )
-_SET_SUBJECT = (
-    update(bursts)
-    .where(bursts.c.burst_id == bindparam("the_burst"))
-    .values(subject=bindparam("new_subject"), deployment_id=bindparam("new_deployment"))
-)
+
+
+def complete_bursts(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """The rows of bursts with their subjects and deployments, as far as no review changes them."""
+    places = _deployments_of(connection, {row["camera"] for row in rows})
+    return [
+        {
+            **row,
+            "reviewed": False,
+            "change": 0,
+            "subject": subject_of(row["status"], _shown_by_model(row)),
+            "deployment_id": deployment_at(places.get(row["camera"], ()), row["started_at"]),
+        }
+        for row in rows
+    ]
 
 
 def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> None:
-    """Set what bursts show, their subjects and deployments."""
-    rows = _select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, ids)
+    """Set what bursts show, and their subjects, where there are reviews of them."""
     by_burst: dict[str, list[Row]] = {}
     for given in _select_in(connection, select(reviews), reviews.c.burst_id, ids):
         by_burst.setdefault(given["burst_id"], []).append(given)
-    places = _deployments_of(connection, {row["camera"] for row in rows if row["burst_id"] in touched.bursts})
-    verdicts, subjects, human, marks = [], [], [], []
+    if not by_burst:
+        return
+    rows = _select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, set(by_burst))
+    verdicts, human, marks = [], [], []
     for row in rows:
-        touched.subject(row)
-        own = by_burst.get(row["burst_id"], [])
+        own = by_burst[row["burst_id"]]
         review = counting_review(own)
-        shown = Shown(*(row[f"model_{name}"] for name in _VERDICT)) if review is None else shown_by_review(review)
+        shown = _shown_by_model(row) if review is None else shown_by_review(review)
         subject = subject_of(row["status"], shown)
+        touched.subject(row)
         touched.subject({**row, "subject": subject})
-        if own:
-            verdicts.append(
-                {
-                    "the_burst": row["burst_id"],
-                    **{f"new_{name}": getattr(shown, name) for name in _VERDICT},
-                    "new_reviewed": review is not None,
-                    "new_review_id": review["review_id"] if review else None,
-                    "new_reviewer": review["reviewer"] if review else None,
-                    "new_subject": subject,
-                }
-            )
-            human += [] if review is None else _human_observations(review)
-            marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
-        if row["burst_id"] in touched.bursts:
-            deployment = deployment_at(places.get(row["camera"], ()), row["started_at"])
-            subjects.append({"the_burst": row["burst_id"], "new_subject": subject, "new_deployment": deployment})
-    if subjects:
-        connection.execute(_SET_SUBJECT, subjects)
-    if verdicts:
-        connection.execute(_SET_VERDICT, verdicts)
-        for chunk in _chunks([row["the_burst"] for row in verdicts]):
-            for table in (observations, burst_flags):
-                connection.execute(delete(table).where(table.c.burst_id.in_(chunk), table.c.source == "human"))
-    if human:
-        connection.execute(insert(observations), human)
-    if marks:
-        connection.execute(insert(burst_flags), marks)
+        verdicts.append(
+            {
+                "the_burst": row["burst_id"],
+                **{f"new_{name}": getattr(shown, name) for name in _VERDICT},
+                "new_reviewed": review is not None,
+                "new_review_id": review["review_id"] if review else None,
+                "new_reviewer": review["reviewer"] if review else None,
+                "new_subject": subject,
+            }
+        )
+        human += [] if review is None else _human_observations(review)
+        marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
+    if not verdicts:
+        return
+    connection.execute(_SET_VERDICT, verdicts)
+    for chunk in _chunks([row["the_burst"] for row in verdicts]):
+        for table in (observations, burst_flags):
+            connection.execute(delete(table).where(table.c.burst_id.in_(chunk), table.c.source == "human"))
+    write_rows(connection, observations, human)
+    write_rows(connection, burst_flags, marks)
+
+
+def _number_change(connection: Connection, ids: set[str]) -> None:
+    """Give bursts the number of this transaction, which becomes visible before the next one is drawn.
+
+    Numbers are near the time in milliseconds, so that they go on rising after a rebuild.
+    """
+    now = int(1000 * time.time())
+    drawn = update(counters).where(counters.c.name == "change")
+    raised = drawn.values(value=case((counters.c.value >= now, counters.c.value + 1), else_=now))
+    if connection.execute(raised).rowcount == 0:
+        connection.execute(insert(counters).values(name="change", value=now))
+    number = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+    for chunk in _chunks(sorted(ids)):
+        connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
+
+
+def _shown_by_model(row: Row) -> Shown:
+    return Shown(*(row[f"model_{name}"] for name in _VERDICT))
 
 
 def _human_observations(review: Row) -> list[Row]:
@@ -196,9 +230,14 @@ def _assign_deployments(connection: Connection, touched: Touched) -> None:
             connection.execute(statement.values(deployment_id=bindparam("new_deployment")), changed)
 
 
-_TIMES = select(
+_POSITION = tuple_(bursts.c.started_at, bursts.c.burst_id)
+_AT = tuple_(bindparam("at", type_=DateTime), bindparam("id", type_=String))
+_OWN = select(
     *(bursts.c[name] for name in ("burst_id", "started_at", "ended_at", "deployment_id", "reached_at", "gap_s"))
-)
+).where(bursts.c.camera == bindparam("the_camera"), bursts.c.subject == bindparam("the_subject"))
+_BEFORE = _OWN.where(_AT > _POSITION).order_by(bursts.c.started_at.desc(), bursts.c.burst_id.desc()).limit(1)
+_FROM = _OWN.where(_AT <= _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
+_AFTER = _OWN.where(_AT < _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
 _SET_GAP = (
     update(bursts)
     .where(bursts.c.burst_id == bindparam("the_burst"))
@@ -206,38 +245,28 @@ _SET_GAP = (
 )
 
 
-def _recompute_gaps(connection: Connection, camera: str, subject: str, first: _Place, last: _Place) -> None:
-    """Recompute from the first burst that was touched until nothing changes after the last."""
-    position = tuple_(bursts.c.started_at, bursts.c.burst_id)
-    own = _TIMES.where(bursts.c.camera == camera, bursts.c.subject == subject)
-    previous = (
-        connection.execute(
-            own.where(position < tuple_(*first)).order_by(bursts.c.started_at.desc(), bursts.c.burst_id.desc()).limit(1)
-        )
-        .mappings()
-        .first()
-    )
-    before = None if previous is None else (previous["deployment_id"], previous["reached_at"])
-    place, inclusive = first, True
+def _recompute_gaps(connection: Connection, camera: str, subject: str, first: _Place, last: _Place) -> list[Row]:
+    """What changes from the first burst that was touched on, until nothing changes after the last."""
+
+    def read(statement: Any, place: _Place) -> Sequence[Any]:
+        values = {"the_camera": camera, "the_subject": subject, "at": place[0], "id": place[1]}
+        return connection.execute(statement, values).all()
+
+    previous = read(_BEFORE, first)
+    before = (previous[0].deployment_id, previous[0].reached_at) if previous else None
+    rows = read(_FROM, first)
+    changed: list[Row] = []
     while True:
-        after = position >= tuple_(*place) if inclusive else position > tuple_(*place)
-        statement = own.where(after).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
-        rows = connection.execute(statement).mappings().all()
-        times = [BurstTime(row["burst_id"], row["started_at"], row["ended_at"], row["deployment_id"]) for row in rows]
-        changed = []
-        settled = len(rows) < _PAGE
+        times = [BurstTime(row.burst_id, row.started_at, row.ended_at, row.deployment_id) for row in rows]
         for row, (burst, gap) in zip(rows, gaps(before, times), strict=True):
-            if (row["reached_at"], row["gap_s"]) != (gap.reached_at, gap.gap_s):
+            if (row.reached_at, row.gap_s) != (gap.reached_at, gap.gap_s):
                 changed.append({"the_burst": burst.burst_id, "new_reached": gap.reached_at, "new_gap": gap.gap_s})
             elif (burst.started_at, burst.burst_id) > last:
-                settled = True
-                break
+                return changed
             before = (burst.deployment_id, gap.reached_at)
-        if changed:
-            connection.execute(_SET_GAP, changed)
-        if settled:
-            return
-        place, inclusive = (rows[-1]["started_at"], rows[-1]["burst_id"]), False
+        if len(rows) < _PAGE:
+            return changed
+        rows = read(_AFTER, (rows[-1].started_at, rows[-1].burst_id))
 
 
 def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:

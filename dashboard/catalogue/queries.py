@@ -25,6 +25,7 @@ from uncia.dashboard.catalogue.filters import (
     row_conditions,
 )
 from uncia.dashboard.catalogue.rows import (
+    BurstChange,
     BurstDetail,
     BurstPage,
     BurstRow,
@@ -158,6 +159,26 @@ class Catalogue:
             return Neighbours(
                 next(iter(_with_frames(connection, one)), None), next(iter(_with_frames(connection, other)), None)
             )
+
+    def newest_change(self) -> int:
+        """The number of the last change; 0 in an empty catalogue."""
+        with self._engine.begin() as connection:
+            return connection.execute(select(func.max(bursts.c.change))).scalar() or 0
+
+    def changes(self, after: int, limit: int = 100, stations: Stations = None) -> list[BurstChange]:
+        """Bursts that changed after the change `after`, in order of their last change.
+
+        Changes of one number are never torn apart, so that there can be a few more than `limit`. Numbers rise with
+        every transaction, and survive restarts and rebuilds: none is missed by asking for those after the last one.
+        """
+        with self._engine.begin() as connection:
+            own = rights(self._scope(connection, stations))
+            wanted = select(bursts.c.change, bursts.c.burst_id).order_by(bursts.c.change, bursts.c.burst_id)
+            rows = connection.execute(wanted.where(bursts.c.change > after, *own).limit(limit)).all()
+            if len(rows) == limit:
+                last = connection.execute(wanted.where(bursts.c.change == rows[-1].change, *own)).all()
+                rows = [*(row for row in rows if row.change < last[0].change), *last]
+            return [BurstChange(row.change, row.burst_id) for row in rows]
 
     def camera_health(self, days: int = 14, today: date | None = None, stations: Stations = None) -> list[CameraHealth]:
         """The condition of every camera, by name, with its activity in the last `days` days."""

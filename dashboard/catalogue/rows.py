@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Self
 
 __all__ = [
+    "BurstChange",
     "BurstDetail",
     "BurstPage",
     "BurstRow",
@@ -102,6 +103,14 @@ class BurstPage:
 
     rows: tuple[BurstRow, ...]
     after: str | None
+
+
+@dataclass(frozen=True)
+class BurstChange:
+    """A burst that changed, and the number of the change."""
+
+    number: int
+    burst_id: str
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,19 @@ Works on SQLite and PostgreSQL with the same statements. Writers take turns: a s
 harm, because whatever it writes is the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, bindparam, delete, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from uncia.dashboard.catalogue import derived, tables
+from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Change, LogRecord, PutRow, RemoveRow, Row, SkipMessage, order_of
 from uncia.dashboard.catalogue.fold import fold
+
+CheckSkipped = Callable[[int, Sequence[SkipMessage]], None]
 
 __all__ = ["AppliedBatch", "CatalogueStore", "PartitionState"]
 
@@ -77,16 +79,21 @@ class CatalogueStore:
             for (topic, partition), state in states.items()
         ]
         with self._engine.begin() as connection:
-            _upsert(connection, tables.log_partitions, rows)
+            write_rows(connection, tables.log_partitions, rows, Conflict.REPLACE)
 
-    def apply(self, records: Sequence[LogRecord]) -> AppliedBatch:
+    def apply(self, records: Sequence[LogRecord], check: CheckSkipped | None = None) -> AppliedBatch:
         """Fold messages, in the order of each partition, and store the offsets behind them, in one transaction.
+
+        `check` is called with the number of messages and those that cannot be folded, and may raise before anything is
+        written.
 
         Idempotent. A message that the database refuses (a number out of range, an id too long for an index) is skipped
         by itself. Raises SQLAlchemy's `OperationalError` where the database is unavailable or its disk is full; then
         nothing of the batch was written.
         """
         changes = [change for record in records for change in fold(record)]
+        if check is not None:
+            check(len(records), [change for change in changes if isinstance(change, SkipMessage)])
         try:
             self._write(changes, records)
         except (StatementError, OverflowError, ValueError, TypeError) as error:
@@ -116,7 +123,7 @@ class CatalogueStore:
                     _remove(connection, removal, touched)
             derived.recompute(connection, touched)
             skipped = [change.row for change in changes if isinstance(change, SkipMessage)]
-            _insert_missing(connection, tables.skipped_events, skipped)
+            write_rows(connection, tables.skipped_events, skipped, Conflict.IGNORE)
             _advance(connection, records)
         self._known |= added
 
@@ -130,13 +137,13 @@ class CatalogueStore:
     ) -> None:
         table = tables.METADATA.tables[name]
         for other in {other for put in puts for other in put.also}:
-            rows = {tuple(row.values()): row for put in puts for row in put.also.get(other, ())}
-            missing = {key: row for key, row in rows.items() if (other, *key) not in self._known}
-            _insert_missing(connection, tables.METADATA.tables[other], list(missing.values()))
+            brought = {tuple(row.values()): row for put in puts for row in put.also.get(other, ())}
+            missing = {key: row for key, row in brought.items() if (other, *key) not in self._known}
+            write_rows(connection, tables.METADATA.tables[other], list(missing.values()), Conflict.IGNORE)
             added |= {(other, *key) for key in missing}
         if name not in _PARTS:
             touched.note(name, [put.row for put in puts])
-            _upsert(connection, table, [put.row for put in puts], newer=True)
+            write_rows(connection, table, [put.row for put in puts], Conflict.REPLACE_OLDER)
             return
         held = _held(connection, table, [put.key[0] for put in puts])
         winners = [put for put in puts if put.key[0] not in held or put.order > order_of(name, held[put.key[0]])]
@@ -144,14 +151,16 @@ class CatalogueStore:
             return
         keys = [put.key[0] for put in winners]
         replaced = [held[key] for key in keys if key in held]
-        touched.note(name, [put.row for put in winners], replaced)
         for part in _PARTS[name]:
             if replaced:
                 _delete_parts(connection, table, part, [key for key in keys if key in held])
-        _upsert(connection, table, [{**derived.DEFAULTS.get(name, {}), **put.row} for put in winners])
+        rows = [put.row for put in winners]
+        if table is tables.bursts:
+            rows = derived.complete_bursts(connection, rows)
+        touched.note(name, rows, replaced)
+        write_rows(connection, table, rows, Conflict.REPLACE)
         for part in _PARTS[name]:
-            if belonging := [row for put in winners for row in put.parts.get(part.name, ())]:
-                connection.execute(part.insert(), belonging)
+            write_rows(connection, part, [row for put in winners for row in put.parts.get(part.name, ())])
 
 
 def _until_removals(changes: Iterable[Change]) -> Iterator[tuple[list[PutRow], RemoveRow | None]]:
@@ -242,29 +251,6 @@ def _advance(connection: Connection, records: Sequence[LogRecord]) -> None:
             for (topic, partition, generation), offset in following.items()
         ],
     )
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
-def _upsert(connection: Connection, table: Table, rows: Sequence[Row], newer: bool = False) -> None:
-    """Insert rows or replace those of the same key; with `newer`, only those of a lower version."""
-    if not rows:
-        return
-    statement = _insert(connection, table)
-    keys = list(table.primary_key.columns)
-    statement = statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={column.name: statement.excluded[column.name] for column in table.columns if column not in set(keys)},
-        where=statement.excluded.version > table.c.version if newer else None,
-    )
-    connection.execute(statement, [{column.name: row.get(column.name) for column in table.columns} for row in rows])
-
-
-def _insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
 def _is_about_data(error: Exception) -> bool:

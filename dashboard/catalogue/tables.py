@@ -41,6 +41,7 @@ __all__ = [
     "camera_days",
     "cameras",
     "captures",
+    "counters",
     "crops",
     "deployments",
     "detections",
@@ -220,9 +221,11 @@ bursts = Table(
     Column("deployment_id", String),
     Column("reached_at", _LOCAL),
     Column("gap_s", Float),
+    Column("change", BigInteger, nullable=False),
     _version(),
     Index(None, "started_at", "burst_id"),
     Index(None, "updated_at", "burst_id"),
+    Index(None, "change", "burst_id"),
     Index(None, "uncertainty", "burst_id"),
     Index(None, "camera", "started_at", "burst_id"),
     Index(None, "taxon", "started_at", "burst_id"),
@@ -232,7 +235,11 @@ bursts = Table(
         "ix_bursts_facets", "camera", "category", "taxon", "status", "reviewed", "started_at", "minute", "confidence"
     ),
 )
-"""The newest revision of each burst, superseded ones included."""
+"""The newest revision of each burst, superseded ones included.
+
+`change` numbers the transactions that changed what a page shows of the burst: its row, its review or its crops. It
+depends on when the worker read what, and is the one column that a rebuild does not reproduce.
+"""
 
 burst_revisions = Table(
     "burst_revisions",
@@ -529,6 +536,14 @@ log_partitions = Table(
 )
 """Up to where each partition was folded, written in the transaction of the rows. `generation` rises when the topic was
 recreated or lost messages: its offsets then start again."""
+
+counters = Table(
+    "counters",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""The last number of `bursts.change`."""
 
 skipped_events = Table(
     "skipped_events",

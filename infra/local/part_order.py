@@ -13,7 +13,7 @@ from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
-from uncia.infra.local.workers import Reconcile, TritonKeeper, worker_services
+from uncia.infra.local.workers import Catalogue, Reconcile, TritonKeeper, worker_services
 
 SERVICES: tuple[type[Service], ...] = (
     Kafka,
@@ -22,6 +22,7 @@ SERVICES: tuple[type[Service], ...] = (
     TritonKeeper,
     *worker_services(),
     Reconcile,
+    Catalogue,
 )
 PART_NAMES = tuple(service.name for service in SERVICES)
 

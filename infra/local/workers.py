@@ -76,6 +76,24 @@ class TritonKeeper(Worker):
         return [sys.executable, "-m", "uncia.infra.local.triton_watchdog"]
 
 
+class Catalogue(Worker):
+    """`uncia catalogue run`, which folds the result topics into the dashboard's database."""
+
+    name: ClassVar[str] = "catalogue"
+    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+    ready_detail: ClassVar[str] = "folds the result topics into the database"
+    not_ready_detail: ClassVar[str] = "waiting for its database or for Kafka"
+
+    def check_installed(self) -> None:
+        """Check that the extra with the database's packages is installed."""
+        if not all(_installed(package) for package in ("sqlalchemy", "alembic")):
+            raise StackError(f"the catalogue needs the extra `dashboard`: {how_to_install('dashboard')}")
+
+    def command(self) -> list[str]:
+        """Runs until it is stopped; status 78 where the database is of a newer version."""
+        return [sys.executable, "-m", "uncia", "catalogue", "run"]
+
+
 class Reconcile(Worker):
     """`uncia reconcile`, which announces uploads whose notification was lost. Ready after its first comparison."""
 

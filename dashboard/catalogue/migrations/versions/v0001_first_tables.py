@@ -138,6 +138,7 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.String(), nullable=True),
         sa.Column("reached_at", sa.DateTime(), nullable=True),
         sa.Column("gap_s", sa.Float(), nullable=True),
+        sa.Column("change", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("burst_id", name=op.f("pk_bursts")),
     )
@@ -153,6 +154,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_bursts_category_started_at_burst_id"), "bursts", ["category", "started_at", "burst_id"], unique=False
     )
+    op.create_index(op.f("ix_bursts_change_burst_id"), "bursts", ["change", "burst_id"], unique=False)
     op.create_index(
         "ix_bursts_facets",
         "bursts",
@@ -246,6 +248,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_captures_camera_uploaded_at"), "captures", ["camera", "uploaded_at"], unique=False)
     op.create_index(op.f("ix_captures_image_id"), "captures", ["image_id"], unique=False)
     op.create_index(op.f("ix_captures_state_uploaded_at"), "captures", ["state", "uploaded_at"], unique=False)
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_counters")),
+    )
     op.create_table(
         "crops",
         sa.Column("crop_id", sa.String(), nullable=False),
