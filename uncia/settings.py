@@ -321,8 +321,10 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the database with accounts, sessions and tokens; empty: `accounts.sqlite` in "
         "`UNCIA_DASHBOARD_DIR`",
     )
-    dashboard_dir: Path = Field(
-        default=Path(".local/dashboard"), description="folder of the dashboard's own files and cached thumbnails"
+    dashboard_dir: Path | None = Field(
+        default=None,
+        description="folder of the dashboard's accounts and cached thumbnails; empty for `dashboard` in the stack's "
+        "folder",
     )
     dashboard_assets: Path = Field(
         default=Path(".local/parts/web_assets"),
@@ -370,6 +372,7 @@ class Settings(BaseSettings):
         "ensemble_weights",
         "presence_model",
         "animal_threshold",
+        "dashboard_dir",
         "dashboard_proxy_secret",
         "taxonomy_file",
         "taxa_allowed",

@@ -239,6 +239,16 @@ PARTS: tuple[Part, ...] = (
         extra="dashboard",
     ),
     Part(
+        "dashboard",
+        Kind.SERVICE,
+        "Serves the pages; publishes the decisions of reviewers and their requests of explanations.",
+        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED),
+        needs=("catalogue", "seaweedfs"),
+        embedded=True,
+        scales="several processes on one database of accounts",
+        extra="dashboard",
+    ),
+    Part(
         "deployments load",
         Kind.COMMAND,
         "Loads Camtrap DP deployments.",

@@ -2,7 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -11,6 +11,9 @@ from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
 __all__ = ["BurstQuery"]
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+
+
+_REPEATED = frozenset({"category", "station", "camera", "status", "flag"})
 
 
 def _empty_is_none(value: Any) -> Any:
@@ -75,6 +78,17 @@ class BurstQuery(BaseModel):
             reviewer=self.reviewer,
             flags=self.flag,
         )
+
+    @classmethod
+    def parse(cls, query: str) -> "BurstQuery":
+        """Parse a query as text. Raises `ValidationError`."""
+        values: dict[str, Any] = {}
+        for name, value in parse_qsl(query, max_num_fields=500):
+            if name in _REPEATED:
+                values.setdefault(name, []).append(value)
+            else:
+                values[name] = value
+        return cls.model_validate(values)
 
     def address(self, path: str = "/browse", **changes: Any) -> str:
         """An address with this query, without what has its default; `changes` replace fields by their names."""

@@ -1,6 +1,5 @@
 """Runs the application with uvicorn, on loopback unless configured otherwise."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +25,10 @@ from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.templating import Templates
 from uncia.errors import UnciaError
 from uncia.kafka.stream_status import stream_status
-from uncia.settings import Settings
+from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.storage.object_store import ObjectStore
-from uncia.telemetry import READY_FILE
+from uncia.telemetry import configure_logging, mark_ready
 from uncia.terminal import echo
 
 __all__ = ["FIRST_LINK_FILE", "first_link", "open_services", "serve"]
@@ -42,14 +41,15 @@ log = structlog.get_logger(__name__)
 
 def open_services(settings: Settings) -> Services:
     """Open everything that requests need. Raises `UnciaError`."""
-    url = settings.dashboard_accounts or f"sqlite:///{settings.dashboard_dir.absolute() / 'accounts.sqlite'}"
+    folder = dashboard_dir(settings)
+    url = settings.dashboard_accounts or f"sqlite:///{folder / 'accounts.sqlite'}"
     engine = open_accounts(url)
     database = open_database(catalogue_url(settings), read_only=True)
     catalogue = Catalogue(database)
     changes = CatalogueChanges(catalogue)
     pictures = PictureService(
         ObjectStore(settings),
-        FileCache(settings.dashboard_dir / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
+        FileCache(folder / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
         max_bytes=settings.max_object_mb * 1_048_576,
         max_pixels=settings.max_megapixels * 1_000_000,
     )
@@ -66,7 +66,16 @@ def open_services(settings: Settings) -> Services:
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
         close_catalogue=database.dispose,
+        first_link_file=folder / FIRST_LINK_FILE,
     )
+
+
+def dashboard_dir(settings: Settings) -> Path:
+    """The folder of the dashboard's own files, absolute."""
+    if settings.dashboard_dir is not None:
+        return settings.dashboard_dir.absolute()
+    stack = stack_dir()
+    return ((stack / "data" if (stack / "stack.env").exists() else settings.data_dir) / "dashboard").absolute()
 
 
 def first_link(settings: Settings, secret: str) -> str:
@@ -83,9 +92,10 @@ def address(settings: Settings) -> str:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises `UnciaError` where the address is taken."""
+    configure_logging(settings, "dashboard")
     services = open_services(settings)
     app = create_app(services)
-    _print_first_link(settings, services.accounts)
+    _print_first_link(settings, services)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -99,24 +109,18 @@ def serve(settings: Settings) -> None:
     )
     with _listening(settings) as listener:
         echo(f"The dashboard is on {address(settings)}")
-        server = _ReadyServer(config, Path(ready) if (ready := os.environ.get(READY_FILE)) else None)
-        server.run(sockets=[listener])
+        _ReadyServer(config).run(sockets=[listener])
     services.close()
 
 
 class _ReadyServer(uvicorn.Server):
-    """Writes the ready file once it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config, ready_file: Path | None) -> None:
-        super().__init__(config)
-        self._ready_file = ready_file
+    """Reports to the supervisor once it accepts connections."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
-        if self.started and self._ready_file is not None:
-            self._ready_file.parent.mkdir(parents=True, exist_ok=True)
-            self._ready_file.write_text("ready\n", encoding="utf-8")
+        if self.started:
+            mark_ready()
 
 
 @contextmanager
@@ -134,8 +138,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def _print_first_link(settings: Settings, accounts: AccountStore) -> None:
-    path = settings.dashboard_dir / FIRST_LINK_FILE
+def _print_first_link(settings: Settings, services: Services) -> None:
+    accounts, path = services.accounts, services.first_link_file
     if accounts.count():
         path.unlink(missing_ok=True)
         return

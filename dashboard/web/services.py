@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.web.accounts.leases import LeaseStore
@@ -54,6 +55,8 @@ class Services:
     """Reads the lags of the workers, which takes up to seconds."""
     publisher: Publisher
     close_catalogue: Callable[[], None]
+    first_link_file: Path
+    """Holds the link of a start without accounts until it is used."""
     _rendered: OrderedDict[int, "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
     _status: tuple[float, StreamStatus] = (0.0, StreamStatus())
     _status_lock: threading.Lock = field(default_factory=threading.Lock)

@@ -56,6 +56,8 @@ def demo(
     try:
         stack.up(extra_env=_QUICK)
         console.print(f"The stack is ready after {time.monotonic() - began:.0f} s.")
+        if address := _dashboard_address(stack):
+            console.print(f"Dashboard, with a link that creates its first account: {address}", soft_wrap=True)
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
         explained = _explain_a_burst(stack, folder, ledger)
@@ -77,6 +79,11 @@ def demo(
         console.print(explained)
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
+
+
+def _dashboard_address(stack: Stack) -> str:
+    """The one-time link of the dashboard; empty where it does not run."""
+    return next((part.detail for part in stack.status() if part.name == "dashboard" and part.ready), "")
 
 
 def _checked(images: Path) -> Path:

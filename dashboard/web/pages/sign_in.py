@@ -90,6 +90,7 @@ def use_link(
     else:
         try:
             account = services.accounts.use_link(secret, name, password)
+            services.first_link_file.unlink(missing_ok=True)
             return _begin_session(request, account.id, "/")
         except (AccountRefused, PasswordTooWeak) as refused:
             problem = str(refused)
