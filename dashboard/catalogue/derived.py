@@ -110,7 +110,14 @@ _BASE = ("burst_id", "camera", "started_at", "status", "subject", *(f"model_{nam
 _SET_VERDICT = (
     update(bursts)
     .where(bursts.c.burst_id == bindparam("the_burst"))
-    .values({name: bindparam(f"new_{name}") for name in (*_VERDICT, "reviewed", "review_id", "reviewer", "subject")})
+    .values(
+        {
+            **{name: bindparam(f"new_{name}") for name in (*_VERDICT, "reviewed", "review_id", "reviewer", "subject")},
+            # Computed anew where there is a subject.
+            "reached_at": None,
+            "gap_s": None,
+        }
+    )
 )
 
 

@@ -119,10 +119,9 @@ def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
     if chosen.focus is not None:
         conditions.append(bursts.c.focus.is_(chosen.focus))
     for flag in chosen.flags:
-        # An alias: counting flags has this table in its own FROM.
-        marks = burst_flags.alias()
-        marked = select(marks.c.burst_id).where(marks.c.burst_id == bursts.c.burst_id, marks.c.flag == flag)
-        conditions.append(marked.exists())
+        own = burst_flags.alias()
+        marked = select(own.c.burst_id).where(own.c.burst_id == bursts.c.burst_id, own.c.flag == flag)
+        conditions.append(marked.correlate(bursts).exists())
     return conditions
 
 

@@ -181,11 +181,14 @@ class Catalogue:
             return [BurstChange(row.change, row.burst_id) for row in rows]
 
     def camera_health(self, days: int = 14, today: date | None = None, stations: Stations = None) -> list[CameraHealth]:
-        """The condition of every camera, by name, with its activity in the last `days` days."""
-        since = (today or datetime.now(UTC).date()) - timedelta(days=days - 1)
+        """The condition of every camera, by name, with its activity in the last `days` days up to `today`.
+
+        Default: the day that has begun in the easternmost time zone.
+        """
+        until = today or (datetime.now(UTC) + timedelta(hours=14)).date()
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            return _camera_health(connection, scope, since)
+            return _camera_health(connection, scope, until - timedelta(days=days - 1), until)
 
     def camera_days(
         self, camera: str, since: date | None = None, until: date | None = None, stations: Stations = None
@@ -404,7 +407,7 @@ def _explanations(connection: Connection, images: list[str]) -> tuple[Explanatio
     return tuple(sorted(values, key=lambda each: each.explained_at or each.requested_at or oldest, reverse=True))
 
 
-def _camera_health(connection: Connection, scope: Scope, since: date) -> list[CameraHealth]:
+def _camera_health(connection: Connection, scope: Scope, since: date, until: date) -> list[CameraHealth]:
     known = sorted(scope.stations)
     active: dict[str, Any] = {
         row.camera: row
@@ -415,7 +418,7 @@ def _camera_health(connection: Connection, scope: Scope, since: date) -> list[Ca
                 func.sum(camera_days.c.rejected).label("rejected"),
                 func.count().label("days"),
             )
-            .where(camera_days.c.day >= since)
+            .where(camera_days.c.day.between(since, until))
             .group_by(camera_days.c.camera)
         )
     }

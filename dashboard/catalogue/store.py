@@ -91,6 +91,8 @@ class CatalogueStore:
         by itself. Raises SQLAlchemy's `OperationalError` where the database is unavailable or its disk is full; then
         nothing of the batch was written.
         """
+        if not records:
+            return AppliedBatch(0, ())
         changes = [change for record in records for change in fold(record)]
         if check is not None:
             check(len(records), [change for change in changes if isinstance(change, SkipMessage)])

@@ -24,7 +24,15 @@ from uncia.settings import Settings
 from uncia.storage.process_lock import exclusive
 from uncia.telemetry import mark_ready
 
-__all__ = ["CATALOGUE_GROUP", "AnotherWorker", "TooManySkipped", "follow_topics", "resume_states", "single_worker"]
+__all__ = [
+    "CATALOGUE_GROUP",
+    "AnotherWorker",
+    "SkipGuard",
+    "TooManySkipped",
+    "follow_topics",
+    "resume_states",
+    "single_worker",
+]
 
 CATALOGUE_GROUP = "uncia-catalogue"
 """The consumer group that shows the lag. The offsets that count are in the database."""
@@ -61,7 +69,7 @@ def follow_topics(settings: Settings, stop: threading.Event) -> None:
     database. Raises `CatalogueRefused` for a database of a newer version, `AnotherWorker`, and `TooManySkipped`.
     """
     url, failures, logged = catalogue_url(settings), 0, float("-inf")
-    skips = _SkipGuard(settings)
+    skips = SkipGuard(settings)
     while not stop.is_set():
         engine = open_database(url)
         try:
@@ -93,6 +101,8 @@ def single_worker(engine: Engine) -> Iterator[None]:
         return
     # Held by the session: the server releases it when this process ends, however it ends.
     with engine.connect() as connection:
+        # Not a connection of the pool, in which the session would go on after this.
+        connection.detach()
         if not connection.execute(text("SELECT pg_try_advisory_lock(hashtext('uncia catalogue worker'))")).scalar():
             raise refusal
         connection.commit()
@@ -117,7 +127,7 @@ def resume_states(
     return states
 
 
-class _SkipGuard:
+class SkipGuard:
     """Counts messages that cannot be folded among the recent ones."""
 
     def __init__(self, settings: Settings) -> None:
@@ -148,9 +158,7 @@ class _SkipGuard:
         self._recent = recent
 
 
-def _fold_batches(
-    settings: Settings, store: CatalogueStore, stop: threading.Event, skips: _SkipGuard
-) -> Iterator[None]:
+def _fold_batches(settings: Settings, store: CatalogueStore, stop: threading.Event, skips: SkipGuard) -> Iterator[None]:
     """Fold until `stop` is set; yields after each batch, and when there is nothing to read."""
     names = {topic.full_name(settings): topic.name for topic in FOLDED_TOPICS}
     full_names = {name: full for full, name in names.items()}

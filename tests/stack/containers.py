@@ -42,8 +42,19 @@ PARTS = (
     "crops",
     "clocks",
     "reconcile",
+    "catalogue",
 )
-UNCIA_SERVICES = ("intake", "predict", "predict-backfill", "explain", "bursts", "crops", "clocks", "reconcile")
+UNCIA_SERVICES = (
+    "intake",
+    "predict",
+    "predict-backfill",
+    "explain",
+    "bursts",
+    "crops",
+    "clocks",
+    "reconcile",
+    "catalogue",
+)
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""

@@ -1,0 +1,194 @@
+"""A dashboard on a port of its own, and real Chromium. Tests are skipped, with the reason, where a part is missing.
+
+Playwright's own browsers are never downloaded: the tests use the one of the system.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from argon2 import PasswordHasher
+from playwright.sync_api import Browser, Page, sync_playwright
+from pydantic import SecretStr
+from sqlalchemy import Engine, make_url
+
+from tests.unit.dashboard.catalogue.catalogue_data import Log, sqlite_catalogue
+from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher
+from uncia.dashboard.catalogue.changes import LogRecord
+from uncia.dashboard.catalogue.database import open_database
+from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
+from uncia.dashboard.web.accounts import passwords
+from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.app import create_app
+from uncia.dashboard.web.context import SESSION_COOKIE
+from uncia.dashboard.web.server import open_services
+from uncia.dashboard.web.services import Services
+from uncia.events import Event, ExplanationRequested, ObservationReviewed
+from uncia.infra.local.layout import parts_dir
+from uncia.kafka.stream_status import Lag, StreamStatus
+from uncia.settings import Settings
+
+PASSWORD = "a leopard in the snow"
+ASSETS = parts_dir() / "web_assets"
+WIDE, PHONE = (1280, 860), (390, 844)
+
+
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = _chromium()
+    if path is None:
+        pytest.skip("there is no chromium: `make setup` as root installs Debian's, or apt-get install chromium")
+    if not (ASSETS / "htmx.min.js").is_file():
+        pytest.skip("the dashboard's JavaScript libraries are not installed: run `make setup`")
+    with sync_playwright() as playwright:
+        # Root needs --no-sandbox; the pages are our own.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class FoldingPublisher(FakePublisher):
+    """Folds what is published into the catalogue, as Kafka and the worker do."""
+
+    def __init__(self, fold: Callable[[Event], None]) -> None:
+        super().__init__()
+        self._fold = fold
+
+    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+        super().publish(*events)
+        for event in events:
+            self._fold(event)
+
+
+@dataclass
+class Site:
+    """A running dashboard."""
+
+    address: str
+    services: Services
+    engine: Engine
+    server: "_Server"
+
+    def fold(self, event: Event) -> None:
+        """Fold an event into the catalogue."""
+        store, record = CatalogueStore(self.engine), Log().append(event)
+        place = (record.topic, record.partition)
+        state = store.partitions().get(place) or PartitionState("id", 0, 0)
+        store.set_partitions({place: state})
+        store.apply(
+            [
+                LogRecord(
+                    record.topic, record.partition, state.next_offset, record.timestamp_ms, record.key, record.value
+                )
+            ]
+        )
+
+
+class _Server:
+    """The application, served by a thread; may be stopped and started again on its port."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        config = uvicorn.Config(
+            create_app(self._services), port=self.port, log_config=None, timeout_graceful_shutdown=1, loop="asyncio"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        for _ in range(600):
+            if self._server.started:
+                break
+            self._thread.join(0.05)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def filled_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue with 120 bursts; tests copy it."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    sqlite_catalogue(folder, 120).dispose()
+    return folder / "catalogue.sqlite"
+
+
+@pytest.fixture
+def site(tmp_path: Path, filled_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    path = tmp_path / "catalogue.sqlite"
+    shutil.copy(filled_catalogue, path)
+    settings = Settings(
+        dashboard_dir=tmp_path / "dashboard",
+        dashboard_assets=ASSETS,
+        catalogue_url=SecretStr(f"sqlite:///{path}"),
+        s3_endpoint="http://127.0.0.1:9",
+        s3_access_key="key",
+        s3_secret_key=SecretStr("secret"),
+    )
+    services = open_services(settings)
+    engine = open_database(make_url(f"sqlite:///{path}"))
+    services.pictures = FakePictures()
+    services.read_status = lambda: StreamStatus(lag=(Lag("predict", "camera.image.uploaded.v1", 7),))
+    server = _Server(services)
+    opened = Site(f"http://127.0.0.1:{server.port}", services, engine, server)
+    services.publisher = FoldingPublisher(opened.fold)
+    yield opened
+    server.stop()
+    services.close()
+    engine.dispose()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[Open]:
+    """Opens a page as an account of a role. Errors in the console of the browser fail the test."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_it(
+        path: str,
+        role: Role = Role.ADMIN,
+        *,
+        stations: list[str] | None = None,
+        size: tuple[int, int] = WIDE,
+        dark: bool = False,
+        bypass_csp: bool = False,
+    ) -> Page:
+        name = f"{role.value} {len(contexts)}"
+        account = site.services.accounts.create(name, PASSWORD, role, stations)
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            bypass_csp=bypass_csp,
+        )
+        contexts.append(context)
+        cookie = site.services.accounts.start_session(account.id)
+        context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": site.address}])
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(site.address + path)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    expected = ("net::ERR_", "Failed to load resource")
+    assert [problem for problem in problems if not any(part in problem for part in expected)] == []
