@@ -112,6 +112,7 @@ TEXT: dict[str, str] = {
     "picture.none": "no readable frame",
     "burst.frames": "{n} frames",
     "burst.frame": "Frame {n} of {of}",
+    "burst.deciding": "The verdict is based on this frame",
     "burst.strip": "Frames",
     "burst.back": "To the list",
     "burst.review": "Review this burst",

@@ -122,7 +122,7 @@ def test_the_next_picture_is_there_at_once(open_page: Open) -> None:
     took = page.evaluate(
         """async () => {
             const before = document.querySelector("[data-review]").dataset.burst;
-            document.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
             await Promise.resolve();
             await new Promise(requestAnimationFrame);
             const img = document.querySelector("#stage img");

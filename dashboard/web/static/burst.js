@@ -114,7 +114,7 @@ root.addEventListener("input", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, select, textarea")) return;
   const keys = {
     ArrowLeft: () => show(at - 1),
     ArrowRight: () => show(at + 1),

@@ -391,7 +391,7 @@ root.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, textarea, summary") || event.altKey) return;
+  if (event.target.matches?.("input, select, textarea, summary") || event.altKey) return;
   if (event.ctrlKey || event.metaKey) {
     if (event.key === "z" || event.key === "y") {
       event.preventDefault();
