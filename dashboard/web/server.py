@@ -16,7 +16,6 @@ from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.tables import open_accounts
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.app import create_app
-from uncia.dashboard.web.catalogue_changes import CatalogueChanges
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.file_cache import FileCache
 from uncia.dashboard.web.pictures import PictureService
@@ -46,7 +45,6 @@ def open_services(settings: Settings) -> Services:
     engine = open_accounts(url)
     database = open_database(catalogue_url(settings), read_only=True)
     catalogue = Catalogue(database)
-    changes = CatalogueChanges(catalogue)
     pictures = PictureService(
         ObjectStore(settings),
         FileCache(folder / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
@@ -60,9 +58,8 @@ def open_services(settings: Settings) -> Services:
         leases=LeaseStore(engine),
         templates=Templates(settings.dashboard_assets),
         catalogue=catalogue,
-        changes=changes,
         pictures=pictures,
-        feed=ChangeFeed(changes.read, changes.newest),
+        feed=ChangeFeed(catalogue.changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
         close_catalogue=database.dispose,

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.catalogue.rows import BurstChange
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.burst_view import BurstView, burst_view
-from uncia.dashboard.web.catalogue_changes import CatalogueChanges
-from uncia.dashboard.web.change_feed import ChangeFeed, FeedChange
+from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
@@ -48,7 +48,6 @@ class Services:
     leases: LeaseStore
     templates: Templates
     catalogue: Catalogue
-    changes: CatalogueChanges
     pictures: PictureService
     feed: ChangeFeed
     read_status: Callable[[], StreamStatus]
@@ -57,7 +56,7 @@ class Services:
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""
-    _rendered: OrderedDict[int, "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
+    _rendered: OrderedDict[tuple[int, str], "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
     _status: tuple[float, StreamStatus] = (0.0, StreamStatus())
     _status_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,12 +81,13 @@ class Services:
                 self._status = (time.monotonic(), status)
             return status
 
-    async def rendered(self, change: FeedChange) -> RenderedChange | None:
+    async def rendered(self, change: BurstChange) -> RenderedChange | None:
         """The burst after a change; None where it is no longer in the catalogue. Each change is rendered once."""
-        task = self._rendered.get(change.sequence)
+        key = (change.number, change.burst_id)
+        task = self._rendered.get(key)
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(self._render, change.burst_id))
-            self._rendered[change.sequence] = task
+            self._rendered[key] = task
             while len(self._rendered) > _RENDERED:
                 self._rendered.popitem(last=False)
         return await asyncio.shield(task)

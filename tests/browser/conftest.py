@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
@@ -159,7 +159,7 @@ Open = Callable[..., Page]
 def open_page(browser: Browser, site: Site) -> Iterator[Open]:
     """Opens a page as an account of a role. Errors in the console of the browser fail the test."""
     problems: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def open_it(
         path: str,

@@ -126,7 +126,8 @@ def test_the_next_picture_is_there_at_once(open_page: Open) -> None:
             await Promise.resolve();
             await new Promise(requestAnimationFrame);
             const img = document.querySelector("#stage img");
-            return [document.querySelector("[data-review]").dataset.burst !== before, img.complete && img.naturalWidth > 0];
+            const after = document.querySelector("[data-review]").dataset.burst;
+            return [after !== before, img.complete && img.naturalWidth > 0];
         }"""
     )
     # Without waiting for the server: the burst and its picture were fetched ahead.

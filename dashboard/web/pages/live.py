@@ -65,7 +65,7 @@ def show_live(context: Viewing) -> LivePage:
     """The bursts that changed last, and the number of the last change."""
     catalogue, stations = context.services.catalogue, context.caller.stations
     # Before the bursts: a change in between is then sent again, and not lost.
-    sequence = context.services.changes.newest()
+    sequence = catalogue.newest_change()
     found = catalogue.bursts(order=BurstOrder.UPDATED, limit=_SHOWN, stations=stations)
     return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows])
 
@@ -111,16 +111,14 @@ async def live_stream(
     last_event_id: Annotated[str, Header()] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Changes as parts of the page."""
-    async for sequence, view, parts in _changes(context, _position(after, last_event_id)):
-        if parts is None:
-            continue
+    async for position, view, parts in _changes(context, _position(after, last_event_id)):
         data = {
             "burst_id": view.burst_id,
             "revision": view.revision,
             "superseded": view.status == "superseded",
             **parts,
         }
-        yield ServerSentEvent(event="burst", id=str(sequence), data=data)
+        yield ServerSentEvent(event="burst", id=position, data=data)
 
 
 @router.get("/events", response_class=EventSourceResponse, tags=["api"])
@@ -129,10 +127,10 @@ async def events(
     after: Annotated[int | None, Query(ge=0, description="the last change that was seen; empty: from now on")] = None,
     last_event_id: Annotated[str, Header(description="as `after`; browsers send it when they reconnect")] = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """Every change of a burst that the caller may see, as server-sent events named `burst`; their id is the number of
-    the change. A client that reconnects with the last id misses nothing."""
-    async for sequence, view, _ in _changes(context, _position(after, last_event_id)):
-        yield ServerSentEvent(event="burst", id=str(sequence), data=view.model_dump(mode="json"))
+    """Every change of a burst that the caller may see, as server-sent events named `burst`. A client that
+    reconnects with the last id that it got misses nothing; it may get a change twice."""
+    async for position, view, _ in _changes(context, _position(after, last_event_id)):
+        yield ServerSentEvent(event="burst", id=position, data=view.model_dump(mode="json"))
 
 
 def _position(after: int | None, last_event_id: str) -> int | None:
@@ -140,9 +138,9 @@ def _position(after: int | None, last_event_id: str) -> int | None:
     return int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else after
 
 
-async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[int, BurstView, dict[str, str] | None]]:
+async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, BurstView, dict[str, str]]]:
     services, checked = context.services, time.monotonic()
-    async for change in services.feed.follow(after):
+    async for change, position in services.feed.follow(after):
         rendered = await services.rendered(change)
         if rendered is None or not context.caller.may_see(rendered.view.station):
             continue
@@ -153,4 +151,4 @@ async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[i
             except (SignInNeeded, HTTPException):
                 return
             checked = time.monotonic()
-        yield change.sequence, rendered.view, rendered.parts
+        yield None if position is None else str(position), rendered.view, rendered.parts
