@@ -2,6 +2,7 @@
 
 import typer
 
+from uncia.commands.dashboard_operations import TopicDeadLetters
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.server import first_link, open_services, serve
 from uncia.errors import UnciaError
@@ -15,7 +16,8 @@ app = typer.Typer(help="Serve the dashboard; manage its accounts.", no_args_is_h
 def dashboard(context: typer.Context) -> None:
     """Serve the dashboard until interrupted. The first start prints a one-time link that creates the first account."""
     if context.invoked_subcommand is None:
-        serve(settings())
+        config = settings()
+        serve(config, TopicDeadLetters(config))
 
 
 @app.command()

@@ -14,7 +14,19 @@ from starlette.exceptions import HTTPException
 
 from uncia import __version__
 from uncia.dashboard.web.context import SignInNeeded, json_error, services_of, sign_in_address, wants_json
-from uncia.dashboard.web.pages import account, accounts, browse, burst, live, pictures, review, sign_in
+from uncia.dashboard.web.pages import (
+    account,
+    accounts,
+    browse,
+    burst,
+    health,
+    live,
+    numbers,
+    operations,
+    pictures,
+    review,
+    sign_in,
+)
 from uncia.dashboard.web.security import SameOriginOnly, SecurityHeaders
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.strings import TEXT, text
@@ -55,7 +67,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review):
+    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review, health, numbers, operations):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from uncia.dashboard.web.accounts.roles import Right
+from uncia.dashboard.web.plots import polar_sector, stacked, step_line
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.terminal import printable_in_html
 
@@ -33,7 +34,14 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            t=text, static=self.address, has_static=self.has, may=Right, all_texts=lambda prefix: _with_prefix(prefix)
+            stacked=stacked,
+            step_line=step_line,
+            polar_sector=polar_sector,
+            t=text,
+            static=self.address,
+            has_static=self.has,
+            may=Right,
+            all_texts=lambda prefix: _with_prefix(prefix),
         )
         self._environment.filters.update(path=lambda value: quote(str(value), safe=""), percent=percent, moment=moment)
 

@@ -143,7 +143,10 @@ def test_a_picture_that_is_gone_says_so_on_the_page(site: Site, open_page: Open)
     expect(other.locator("article .reason").first).to_have_text("no longer stored")
 
 
-PAGES = ("/", "/browse", "/review", "/account", "/accounts", "/sign-in", "burst")
+PAGES = (
+    *("/", "/browse", "/review", "/numbers", "/health", "/operations"),
+    *("/account", "/accounts", "/sign-in", "burst"),
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
