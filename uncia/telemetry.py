@@ -45,7 +45,7 @@ def configure_logging(settings: Settings, worker: str) -> Logger:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("kafka", "aiokafka", "botocore", "boto3", "urllib3", "faust", "mode", "PIL"):
+    for noisy in ("kafka", "aiokafka", "botocore", "boto3", "urllib3", "faust", "mode", "PIL", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return cast(Logger, structlog.get_logger("uncia").bind(worker=worker))
 

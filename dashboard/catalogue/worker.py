@@ -39,6 +39,7 @@ CATALOGUE_GROUP = "uncia-catalogue"
 
 _POLL_S = 0.5
 _COMMIT_INTERVAL_S = 1.0
+_LAST_COMMIT_S = 2.0
 _LOG_INTERVAL_S = 30.0
 _BACKOFF = Backoff(first_s=0.5, max_s=30)
 _MIN_MESSAGES = 50
@@ -173,7 +174,11 @@ def _fold_batches(settings: Settings, store: CatalogueStore, stop: threading.Eve
         store.set_partitions(changed)
         states = {place: state for place, state in {**stored, **changed}.items() if place in ends}
         positions = {place: state.next_offset for place, state in states.items()}
-        consumer.seek({(full_names[topic], number): offset for (topic, number), offset in positions.items()})
+
+        def shown_offsets() -> dict[_Place, int]:
+            return {(full_names[topic], number): offset for (topic, number), offset in positions.items()}
+
+        consumer.seek(shown_offsets())
         mark_ready()
         log.info("catalogue_ready", behind=sum(ends[place] - offset for place, offset in positions.items()))
         committed = 0.0
@@ -184,8 +189,9 @@ def _fold_batches(settings: Settings, store: CatalogueStore, stop: threading.Eve
                 store.apply(records, skips.check)
             if time.monotonic() - committed > _COMMIT_INTERVAL_S:
                 committed = time.monotonic()
-                consumer.commit({(full_names[topic], number): at for (topic, number), at in positions.items()})
+                consumer.commit(shown_offsets())
             yield
+        consumer.commit(shown_offsets(), wait_s=_LAST_COMMIT_S)
 
 
 def _record(

@@ -1,5 +1,6 @@
 """A consumer whose offsets are kept by its caller, in the transaction of what it made of the messages."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Self
 
@@ -88,8 +89,11 @@ class OffsetConsumer:
             for record in records
         ]
 
-    def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Show these offsets as the group's. Does not wait, and a failure has no effect."""
-        self._consumer.commit_async(
-            {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
-        )
+    def commit(self, offsets: Mapping[Place, int], wait_s: float = 0) -> None:
+        """Show these offsets as the group's. Waits `wait_s` seconds at most, and a failure has no effect."""
+        values = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
+        if not wait_s:
+            self._consumer.commit_async(values)
+            return
+        with contextlib.suppress(KafkaError):
+            self._consumer.commit(values, timeout_ms=int(1000 * wait_s))
