@@ -20,6 +20,13 @@ def dashboard(context: typer.Context) -> None:
         serve(config, TopicDeadLetters(config))
 
 
+@app.command("serve")
+def serve_command() -> None:
+    """Serve the dashboard until interrupted, as without a command."""
+    config = settings()
+    serve(config, TopicDeadLetters(config))
+
+
 @app.command()
 def link(
     role: Role = typer.Option(Role.ADMIN, help="Role of the new account."),

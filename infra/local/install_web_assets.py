@@ -1,4 +1,5 @@
-"""Fetches the JavaScript libraries of the dashboard from the npm registry, so that its pages work without the internet.
+"""`python -m uncia.infra.local.install_web_assets`: fetches the JavaScript libraries of the dashboard from the npm
+registry, so that its pages work without the internet.
 
 Optional: without them the pages work by links and forms, without live filters, endless scrolling and the map.
 """
@@ -80,5 +81,15 @@ def install() -> None:
         echo(f"        left out: {' '.join(str(error).splitlines()[:1])}: {_WITHOUT}", err=True)
 
 
+def main() -> None:
+    """Install, for images of containers."""
+    if not complete():
+        install()
+
+
 def _fingerprint() -> str:
     return digest(*(f"{library.package}{library.files}" for library in LIBRARIES))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,13 +4,11 @@ Playwright's own browsers are never downloaded: the tests use the one of the sys
 """
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pydantic import SecretStr
@@ -18,16 +16,17 @@ from sqlalchemy import Engine, make_url
 
 from tests.unit.dashboard.catalogue.catalogue_data import Log, sqlite_catalogue
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher
+from tests.unit.dashboard.web.running_server import RunningServer
 from uncia.dashboard.catalogue.changes import LogRecord
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.app import create_app
 from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
 from uncia.events import Event, ExplanationRequested, ObservationReviewed
+from uncia.infra.local.install_browser import chromium
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.settings import Settings
@@ -37,13 +36,9 @@ ASSETS = parts_dir() / "web_assets"
 WIDE, PHONE = (1280, 860), (390, 844)
 
 
-def _chromium() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = _chromium()
+    path = chromium()
     if path is None:
         pytest.skip("there is no chromium: `make setup` as root installs Debian's, or apt-get install chromium")
     if not (ASSETS / "htmx.min.js").is_file():
@@ -75,7 +70,7 @@ class Site:
     address: str
     services: Services
     engine: Engine
-    server: "_Server"
+    server: RunningServer
 
     def fold(self, event: Event) -> None:
         """Fold an event into the catalogue."""
@@ -90,32 +85,6 @@ class Site:
                 )
             ]
         )
-
-
-class _Server:
-    """The application, served by a thread; may be stopped and started again on its port."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        config = uvicorn.Config(
-            create_app(self._services), port=self.port, log_config=None, timeout_graceful_shutdown=1, loop="asyncio"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        for _ in range(600):
-            if self._server.started:
-                break
-            self._thread.join(0.05)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
 
 
 @pytest.fixture(scope="session")
@@ -143,8 +112,8 @@ def site(tmp_path: Path, filled_catalogue: Path, monkeypatch: pytest.MonkeyPatch
     engine = open_database(make_url(f"sqlite:///{path}"))
     services.pictures = FakePictures()
     services.read_status = lambda: StreamStatus(lag=(Lag("predict", "camera.image.uploaded.v1", 7),))
-    server = _Server(services)
-    opened = Site(f"http://127.0.0.1:{server.port}", services, engine, server)
+    server = RunningServer(services)
+    opened = Site(server.address, services, engine, server)
     services.publisher = FoldingPublisher(opened.fold)
     yield opened
     server.stop()
