@@ -37,6 +37,9 @@ __all__ = ["create_app"]
 
 log = structlog.get_logger(__name__)
 
+_MAX_BODY_BYTES = 512 * 1024
+"""A decision with hundreds of boxes has 30 KB; a body is read before it is known who sends it."""
+
 _FOREVER = "public, max-age=31536000, immutable"
 
 _DESCRIPTION = """
@@ -61,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
         description=_DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
+        max_body_size=_MAX_BODY_BYTES,
         openapi_url="/api/openapi.json",
         # Their pages load scripts from a content delivery network.
         docs_url=None,
@@ -82,7 +86,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 class ForeverFiles(StaticFiles):
-    """Static files; those whose address has a digest are kept by browsers without asking again."""
+    """Static files; those whose address has a digest are cached by browsers without revalidation."""
 
     def file_response(self, *arguments: object, **values: object) -> Response:
         """The file, with its caching."""

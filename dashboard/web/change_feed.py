@@ -1,4 +1,4 @@
-"""Hands the changes of the catalogue to any number of live viewers, from one poll of the database."""
+"""Delivers the changes of the catalogue to any number of live viewers, from one poll of the database."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ __all__ = ["ChangeFeed"]
 log = structlog.get_logger(__name__)
 
 _KEPT = 2000
-"""Changes that are kept in memory; whoever reconnects from further back reads the database."""
+"""Changes that are kept in memory; viewers that reconnect from further back read the database."""
 _PAGE = 500
 
 ReadChanges = Callable[[int, int], Sequence[BurstChange]]
@@ -23,7 +23,7 @@ ReadChanges = Callable[[int, int], Sequence[BurstChange]]
 class ChangeFeed:
     """One poll of the database for all viewers of this process. Use in one event loop.
 
-    A slow viewer delays nobody: each has its own position, and reads from memory or from the database what it missed.
+    A slow viewer delays no other: each has its own position, and reads from memory or from the database what it missed.
     """
 
     def __init__(self, read: ReadChanges, newest: Callable[[], int], *, interval_s: float = 0.25) -> None:

@@ -22,12 +22,12 @@ FORM_HEADER = "x-form-token"
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in; pages redirect to the sign-in, the API answers 401."""
+    """The request has no valid session; pages redirect to the sign-in, the API answers 401."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """One request of somebody who is signed in."""
+    """One authenticated request."""
 
     request: Request
     services: Services

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-__all__ = ["polar_sector", "stacked", "step_line", "tick_step"]
+__all__ = ["polar_sector", "stacked", "step_line"]
 
 
 def polar_sector(hour: int, value: float, most: float, *, radius: float = 90, hole: float = 18) -> str:
@@ -51,10 +51,3 @@ def step_line(points: Sequence[tuple[float, float]], width: float, height: float
     for x, y in points:
         parts.append(f"H{width * (x - first) / across:.1f}V{height - height * y / most:.1f}")
     return "".join([*parts, f"H{width:.1f}"])
-
-
-def tick_step(most: float, ticks: int = 4) -> int:
-    """A round distance between ticks, so that there are about `ticks` of them up to `most`."""
-    rough = max(1.0, most / ticks)
-    base = 10 ** math.floor(math.log10(rough))
-    return int(next(base * factor for factor in (1, 2, 5, 10) if base * factor >= rough))

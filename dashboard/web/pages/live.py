@@ -145,10 +145,12 @@ async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[s
         if rendered is None or not context.caller.may_see(rendered.view.station):
             continue
         if time.monotonic() - checked > _RECHECK_S:
-            # Rights can have changed since the stream began; the client reconnects, and is then refused.
+            # Rights can have changed since the stream began; the client reconnects, and then has the new ones.
             try:
-                await asyncio.to_thread(requires(Right.VIEW), context.request)
+                now = await asyncio.to_thread(requires(Right.VIEW), context.request)
             except (SignInNeeded, HTTPException):
+                return
+            if now.caller != context.caller:
                 return
             checked = time.monotonic()
         yield None if position is None else str(position), rendered.view, rendered.parts

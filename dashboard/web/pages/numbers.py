@@ -18,7 +18,6 @@ from uncia.dashboard.web.page_route import page
 
 router = APIRouter(tags=["numbers"])
 
-_MOST_SUBJECTS = 12
 _MOST_CONFUSED = 20
 
 Interval = Annotated[int, Query(ge=0, le=60 * 24 * 30, description="minutes between independent detections")]

@@ -1,4 +1,4 @@
-"""Pictures, streamed through the server with the rights of whoever asks; no address works for anybody else."""
+"""Pictures, streamed through the server with the rights of the caller; no address works without them."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ class ReviewPage(BaseModel):
     taxa: list[Suggestion]
     """What can be chosen: the taxa of the catalogue and of the keys."""
     waiting: int
-    """Number of bursts that the filters allow and nobody has reviewed."""
+    """Number of bursts that the filters allow and that have no review."""
 
 
 class QueueRequest(BaseModel):
@@ -147,7 +147,7 @@ def next_bursts(context: ReviewerChanges, wanted: QueueRequest) -> QueueAnswer:
 
 @router.post("/review/decisions.json")
 def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
-    """Publish a decision. Answers 409 where somebody else has decided meanwhile, or is about to."""
+    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease."""
     services, caller = context.services, context.caller
     detail = _burst(context, decision.burst_id)
     if not services.leases.take(caller.account_id, [decision.burst_id], 1):

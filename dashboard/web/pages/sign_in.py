@@ -5,6 +5,7 @@ import secrets
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
@@ -12,6 +13,8 @@ from uncia.dashboard.web.accounts.passwords import PasswordTooWeak
 from uncia.dashboard.web.accounts.store import AccountRefused, SignInBlocked
 from uncia.dashboard.web.context import FORM_FIELD, SESSION_COOKIE, ViewerChanges, services_of
 from uncia.dashboard.web.strings import TEXT, text
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,6 +51,7 @@ def sign_in(
         response.headers["retry-after"] = str(math.ceil(blocked.retry_s))
         return response
     if account is None:
+        log.warning("sign_in_failed", name=name[:64], address=request.client.host if request.client else "")
         return _form(request, "sign_in.html.j2", 401, next=target, problem=TEXT["sign_in.wrong"], name=name)
     return _begin_session(request, account.id, target)
 
@@ -115,7 +119,7 @@ def _begin_session(request: Request, account_id: int, target: str) -> Response:
 
 
 def _form(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
-    """Render a form of somebody who is not signed in, with a token that its cookie repeats."""
+    """Render a form for a browser without a session, with a token that its cookie repeats."""
     services = services_of(request)
     token = request.cookies.get(_FORM_COOKIE) or secrets.token_urlsafe(24)
     html = services.templates.render(template, caller=None, form_token=token, **values)

@@ -70,7 +70,7 @@ class FakePublisher(Publisher):
 
 @pytest.fixture(autouse=True)
 def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real hashes take 100 ms each."""
+    """A real hash takes 100 ms."""
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
@@ -134,7 +134,7 @@ def writable_catalogue(config: Settings) -> Iterator[object]:
 
 @pytest.fixture
 def client(services: Services) -> Iterator[TestClient]:
-    """Nobody is signed in; redirects are not followed."""
+    """Without a session; redirects are not followed."""
     with TestClient(create_app(services), follow_redirects=False) as opened:
         yield opened
 

@@ -49,7 +49,7 @@ def test_filters_of_the_address_cut_the_list_and_are_set_in_the_form(sign_in: Si
     assert 'name="from" id="f-from" value="20:00"' in page
 
 
-def test_counts_beside_the_choices_are_those_of_the_lists(sign_in: SignIn) -> None:
+def test_counts_of_the_choices_are_those_of_the_lists(sign_in: SignIn) -> None:
     viewer = sign_in()
     facets = viewer.get("/browse.json").json()["facets"]
     for category, count in facets["category"].items():

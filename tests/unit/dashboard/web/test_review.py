@@ -71,7 +71,7 @@ def event_of(publisher: FakePublisher) -> ObservationReviewed:
     return event
 
 
-def test_the_queue_holds_bursts_that_nobody_reviewed_the_most_uncertain_first(reviewer: Reviewer) -> None:
+def test_the_queue_holds_bursts_without_a_review_the_most_uncertain_first(reviewer: Reviewer) -> None:
     queued = reviewer.queue()
     assert len(queued) == 4
     assert not any(burst["reviewed"] for burst in queued)
@@ -90,7 +90,7 @@ def test_two_reviewers_never_get_the_same_burst(reviewer: Reviewer, other: Revie
     assert len(seen) == len(set(seen)) >= 16
 
 
-def test_a_burst_that_another_looks_at_cannot_be_decided_or_opened(reviewer: Reviewer, other: Reviewer) -> None:
+def test_a_burst_that_another_reviewer_holds_cannot_be_decided_or_opened(reviewer: Reviewer, other: Reviewer) -> None:
     (burst, *_) = reviewer.queue()
     assert "Another reviewer" in other.decide(burst, "confirm", status=409)["detail"]
     other.queue(status=409, first=burst["burst_id"])
@@ -154,7 +154,7 @@ def test_a_correction_carries_taxon_count_and_boxes(reviewer: Reviewer, publishe
         ),
         ("undo", {"supersedes": None}),
         ("delete", {}),
-        ("confirm", {"reviewer": "somebody else"}),
+        ("confirm", {"reviewer": "another"}),
     ],
 )
 def test_a_decision_that_makes_no_sense_is_refused(
@@ -187,7 +187,7 @@ def test_of_two_reviews_at_once_the_second_is_refused_with_the_name_of_the_first
     fold(writable_catalogue, event_of(publisher))
     reviewer.client.post("/review/release.json", headers=reviewer.headers)
     assert "rita has reviewed" in other.decide(burst, "unknown", status=409)["detail"]
-    # Whoever has seen the first decision may decide otherwise.
+    # A reviewer who has seen the first decision may decide otherwise.
     (again,) = [one for one in other.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
     other.decide(again, "unknown")
     assert "rita's" in other.decide(again, "undo", status=422, supersedes=again["review_id"])["detail"]

@@ -208,4 +208,11 @@ def test_openapi_lists_the_twins_and_no_page(client: TestClient) -> None:
     paths = client.get("/api/openapi.json").json()["paths"]
     assert "/account.json" in paths
     assert "/account" not in paths
-    assert all(path.endswith(".json") or path.startswith(("/api/", "/events", "/pictures/")) for path in paths)
+    assert all(
+        path.endswith((".json", ".csv")) or path.startswith(("/api/", "/events", "/pictures/")) for path in paths
+    )
+
+
+def test_a_body_that_is_too_large_is_not_read(client: TestClient) -> None:
+    response = client.post("/sign-in", content=b"x" * 600_000, headers={"content-type": "text/plain"})
+    assert response.status_code == 413
