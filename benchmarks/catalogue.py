@@ -9,6 +9,7 @@ import json
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.store import CatalogueStore
-from uncia.dashboard.catalogue.tables import burst_flags, burst_frames, bursts, cameras, observations
+from uncia.dashboard.catalogue.tables import burst_flags, burst_frames, burst_months, bursts, cameras, observations
 
 _BATCH = 500
 _CAMERAS = 48
@@ -147,6 +148,7 @@ def _multiply(engine: Engine, wanted: int) -> None:
             write_rows(connection, bursts, rows)
             known = [{"camera": row["camera"], "station": row["station"]} for row in rows]
             write_rows(connection, cameras, known, Conflict.IGNORE)
+            write_rows(connection, burst_months, _kinds(rows), Conflict.ADD)
             for table, existing in parts.items():
                 copies = [
                     {**row, "burst_id": f"{row['burst_id']}-{copy}"} for row in existing if row["burst_id"] in ids
@@ -159,6 +161,23 @@ def _multiply(engine: Engine, wanted: int) -> None:
             connection.execute(text("VACUUM ANALYZE"))
     with engine.begin() as connection:
         assert connection.execute(select(func.count()).select_from(bursts)).scalar() == wanted
+
+
+def _kinds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `burst_months` for these bursts."""
+    names = ("camera", "month", "category", "taxon", "status", "reviewed")
+    kinds = Counter(
+        (
+            row["camera"],
+            row["started_at"].date().replace(day=1),
+            row["category"] or "",
+            row["taxon"] or "",
+            row["status"],
+            row["reviewed"],
+        )
+        for row in rows
+    )
+    return [{**dict(zip(names, kind, strict=True)), "bursts": count} for kind, count in sorted(kinds.items())]
 
 
 def _measure_pages(url: URL, repeats: int, seed: int) -> list[Page]:

@@ -25,6 +25,8 @@ class Conflict(Enum):
     REPLACE = "replace"
     REPLACE_OLDER = "replace-older"
     """Replaced where its `version` is lower."""
+    ADD = "add"
+    """The columns that are no keys are added to those of the table."""
 
 
 def write_rows(connection: Connection, table: Table, rows: Sequence[Row], conflict: Conflict = Conflict.ERROR) -> None:
@@ -56,10 +58,15 @@ def _compiled(table: Table, conflict: Conflict, dialect: Dialect) -> tuple[str, 
     if conflict is Conflict.IGNORE:
         statement = statement.on_conflict_do_nothing()
     elif conflict is not Conflict.ERROR:
+        added = conflict is Conflict.ADD
         newer = statement.excluded["version"] > table.c.version if conflict is Conflict.REPLACE_OLDER else None
         statement = statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={column.name: statement.excluded[column.name] for column in table.columns if column not in keys},
+            set_={
+                column.name: statement.excluded[column.name] + column if added else statement.excluded[column.name]
+                for column in table.columns
+                if column not in keys
+            },
             where=newer,
         )
     compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])

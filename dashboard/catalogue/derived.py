@@ -7,21 +7,24 @@ Each is a function of the rows in the tables alone, so that neither order nor re
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
 - `bursts.change`: numbers this transaction;
+- `burst_months`: of all bursts, kept by differences;
 - `camera_days`: of the captures of the camera on that day.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, String, bindparam, case, delete, func, insert, select, tuple_, update
 
-from uncia.dashboard.catalogue.bulk import write_rows
+from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.gaps import BurstTime, deployment_at, gaps
 from uncia.dashboard.catalogue.tables import (
     burst_flags,
+    burst_months,
     bursts,
     camera_days,
     captures,
@@ -39,11 +42,13 @@ _PAGE = 200
 
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
-    "bursts": ("camera", "subject", "started_at"),
+    "bursts": ("camera", "subject", "started_at", "category", "taxon", "status", "reviewed"),
 }
 """What recomputing needs of rows that were replaced."""
 
 _Place = tuple[datetime, str]
+_Kind = tuple[str, date, str, str, str, bool]
+"""Key of `burst_months`."""
 
 
 class Touched:
@@ -55,6 +60,8 @@ class Touched:
         self.cropped: set[str] = set()
         self.cameras: set[str] = set()
         """Cameras whose deployments changed."""
+        self.kinds: Counter[_Kind] = Counter()
+        """How many bursts more, or fewer, there are of a kind."""
         self.days: set[tuple[str, date]] = set()
         self.subjects: dict[tuple[str, str], tuple[_Place, _Place]] = {}
         """By camera and subject, the first and the last burst that came, went or changed."""
@@ -69,6 +76,8 @@ class Touched:
             self.bursts |= {row["burst_id"] for row in rows}
             for row in (*rows, *replaced):
                 self.subject(row)
+            self.kinds.update(map(_kind_of, rows))
+            self.kinds.subtract(map(_kind_of, replaced))
         elif table == "reviews":
             self.reviewed |= {row["burst_id"] for row in rows}
         elif table == "crops":
@@ -83,6 +92,11 @@ class Touched:
         place = (row["started_at"], row["burst_id"])
         first, last = self.subjects.get((row["camera"], row["subject"]), (place, place))
         self.subjects[(row["camera"], row["subject"])] = (min(first, place), max(last, place))
+
+
+def _kind_of(row: Row) -> _Kind:
+    month = row["started_at"].date().replace(day=1)
+    return row["camera"], month, row["category"] or "", row["taxon"] or "", row["status"], bool(row["reviewed"])
 
 
 def recompute(connection: Connection, touched: Touched) -> None:
@@ -100,12 +114,13 @@ def recompute(connection: Connection, touched: Touched) -> None:
     ]
     if changed:
         connection.execute(_SET_GAP, changed)
+    _count_kinds(connection, touched.kinds)
     if touched.days:
         _recompute_days(connection, touched.days)
 
 
 _VERDICT = ("category", "taxon", "label", "rank", "count", "confidence")
-_BASE = ("burst_id", "camera", "started_at", "status", "subject", *(f"model_{name}" for name in _VERDICT))
+_BASE = ("burst_id", *NOTED["bursts"], *(f"model_{name}" for name in _VERDICT))
 
 _SET_VERDICT = (
     update(bursts)
@@ -152,6 +167,9 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
         subject = subject_of(row["status"], shown)
         touched.subject(row)
         touched.subject({**row, "subject": subject})
+        decided = {"category": shown.category, "taxon": shown.taxon, "reviewed": review is not None}
+        touched.kinds.update([_kind_of({**row, **decided})])
+        touched.kinds.subtract([_kind_of(row)])
         verdicts.append(
             {
                 "the_burst": row["burst_id"],
@@ -187,6 +205,16 @@ def _number_change(connection: Connection, ids: set[str]) -> None:
     number = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
     for chunk in _chunks(sorted(ids)):
         connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
+
+
+def _count_kinds(connection: Connection, kinds: Counter[_Kind]) -> None:
+    """Add the differences, and remove kinds of which no burst is left."""
+    names = [column.name for column in burst_months.primary_key.columns]
+    changed = {kind: more for kind, more in sorted(kinds.items()) if more}
+    rows = [{**dict(zip(names, kind, strict=True)), "bursts": more} for kind, more in changed.items()]
+    write_rows(connection, burst_months, rows, Conflict.ADD)
+    if any(more < 0 for more in changed.values()):
+        connection.execute(delete(burst_months).where(burst_months.c.bursts == 0))
 
 
 def _shown_by_model(row: Row) -> Shown:

@@ -6,7 +6,6 @@ Every query takes the stations that the caller may see (None: all), and returns 
 import base64
 import binascii
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -15,14 +14,13 @@ from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
+from uncia.dashboard.catalogue.facets import count_facets, count_groups
 from uncia.dashboard.catalogue.filters import (
-    NO_TAXON,
     BurstFilter,
     BurstOrder,
     Scope,
     all_conditions,
     rights,
-    row_conditions,
 )
 from uncia.dashboard.catalogue.rows import (
     BurstChange,
@@ -44,7 +42,6 @@ from uncia.dashboard.catalogue.rows import (
     Revision,
     StoredCrop,
     StoredExplanation,
-    TaxonCount,
 )
 from uncia.dashboard.catalogue.tables import (
     burst_flags,
@@ -118,11 +115,9 @@ class Catalogue:
     def facets(self, chosen: BurstFilter | None = None, stations: Stations = None) -> Facets:
         """Counts of bursts by the value of each filter; each facet disregards its own filter."""
         chosen = chosen or BurstFilter()
-        grouped = [bursts.c[name] for name in ("camera", "category", "taxon", "status", "reviewed")]
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            statement = select(*grouped, func.count()).where(*rights(scope), *row_conditions(chosen))
-            groups = [tuple(row) for row in connection.execute(statement.group_by(*grouped))]
+            groups = count_groups(connection, chosen, scope)
             flagged = (
                 select(burst_flags.c.flag, func.count(bursts.c.burst_id.distinct()))
                 .join(bursts, bursts.c.burst_id == burst_flags.c.burst_id)
@@ -131,7 +126,7 @@ class Catalogue:
             )
             flags: dict[str, int] = {row[0]: row[1] for row in connection.execute(flagged)}
             labels = {row.taxon: row.label for row in connection.execute(select(taxa).order_by(taxa.c.label.desc()))}
-        return _count(groups, chosen, scope, labels, dict(sorted(flags.items())))
+        return count_facets(groups, chosen, scope, labels, dict(sorted(flags.items())))
 
     def burst(self, burst_id: str, stations: Stations = None) -> BurstDetail | None:
         """Everything about a burst; None where there is none that the caller may see."""
@@ -290,72 +285,6 @@ def _with_frames(connection: Connection, rows: Sequence[Any]) -> tuple[BurstRow,
     return tuple(BurstRow.of(row, frames=tuple(frames.get(row["burst_id"], ()))) for row in rows)
 
 
-def _count(
-    groups: list[tuple[Any, ...]], chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
-) -> Facets:
-    """Counts by facet, of groups (camera, category, taxon, status, reviewed, count)."""
-    allowed = scope.cameras(chosen)
-    below = None if chosen.taxon in (None, NO_TAXON) else set(scope.below(chosen.taxon or ""))
-    cameras_allowed = None if allowed is None else set(allowed)
-    totals: dict[str, Counter[Any]] = {
-        name: Counter() for name in ("category", "taxon", "station", "camera", "status", "reviewed")
-    }
-    total = 0
-    for camera, category, taxon, status, reviewed, count in groups:
-        passes = {
-            "camera": cameras_allowed is None or camera in cameras_allowed,
-            "category": not chosen.categories or category in chosen.categories,
-            "taxon": taxon in below if below is not None else chosen.taxon is None or taxon is None,
-            "status": status in chosen.statuses if chosen.statuses else status != "superseded",
-            "reviewed": chosen.reviewed is None or reviewed == chosen.reviewed,
-        }
-        failed = [name for name, passed in passes.items() if not passed]
-        if not failed:
-            total += count
-        values = {"category": category or "", "taxon": taxon, "status": status, "reviewed": bool(reviewed)}
-        for name, value in values.items():
-            if not set(failed) - {name}:
-                totals[name][value] += count
-        if not set(failed) - {"camera"}:
-            station = scope.stations.get(camera, camera.partition("/")[0])
-            if not chosen.stations or station in chosen.stations:
-                totals["camera"][camera] += count
-            if not chosen.cameras or camera in chosen.cameras:
-                totals["station"][station] += count
-    return Facets(
-        total,
-        dict(totals["category"]),
-        _tree(totals["taxon"], scope.taxonomy, labels),
-        totals["taxon"][None],
-        dict(sorted(totals["station"].items())),
-        dict(sorted(totals["camera"].items())),
-        dict(totals["status"]),
-        dict(totals["reviewed"]),
-        flags,
-    )
-
-
-def _tree(own: Counter[str | None], taxonomy: Taxonomy, labels: dict[str, str]) -> tuple[TaxonCount, ...]:
-    """The taxa with their ancestors, those above before those below."""
-    total: Counter[str] = Counter()
-    for taxon, count in own.items():
-        if taxon is not None:
-            for name in (taxon, *taxonomy.ancestors(taxon)):
-                total[name] += count
-    nodes = [
-        TaxonCount(
-            name,
-            labels.get(name) or taxonomy.label(name),
-            taxonomy.rank(name),
-            taxonomy.ancestors(name),
-            own.get(name, 0),
-            count,
-        )
-        for name, count in total.items()
-    ]
-    return tuple(sorted(nodes, key=lambda node: (*reversed(node.ancestors), node.taxon)))
-
-
 def _detail(connection: Connection, row: Any) -> BurstDetail:
     burst_id = row["burst_id"]
 
@@ -429,24 +358,43 @@ def _camera_health(connection: Connection, scope: Scope, since: date, until: dat
     deployed: dict[str, Any] = {}
     for place in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings():
         deployed[place["camera"]] = place
+    newest = _newest_captures(connection, known)
     return [
-        _health_of(connection, camera, scope.stations[camera], active, waiting, clocks, objects, deployed)
+        _health_of(camera, scope.stations[camera], newest, active, waiting, clocks, objects, deployed)
         for camera in known
     ]
 
 
+def _newest_captures(connection: Connection, known: list[str]) -> dict[str, Row]:
+    """The photograph of each camera that was stored last: one look into an index per camera."""
+    other = captures.alias()
+    last = (
+        select(other.c.upload_id)
+        .where(other.c.camera == cameras.c.camera)
+        .order_by(other.c.uploaded_at.desc())
+        .limit(1)
+        .correlate(cameras)
+        .scalar_subquery()
+    )
+    found: dict[str, Row] = {}
+    for start in range(0, len(known), 500):
+        own = select(last).where(cameras.c.camera.in_(known[start : start + 500]))
+        rows = connection.execute(select(captures).where(captures.c.upload_id.in_(own))).mappings()
+        found |= {row["camera"]: row for row in rows}
+    return found
+
+
 def _health_of(
-    connection: Connection,
     camera: str,
     station: str,
+    newest: dict[str, Row],
     active: dict[str, Any],
     waiting: dict[str, int],
     clocks: dict[str, Any],
     objects: dict[str, Any],
     deployed: dict[str, Any],
 ) -> CameraHealth:
-    newest = select(captures).where(captures.c.camera == camera).order_by(captures.c.uploaded_at.desc()).limit(1)
-    last: Row = connection.execute(newest).mappings().first() or {}
+    last: Row = newest.get(camera, {})
     days, clock, place = active.get(camera), clocks.get(camera, {}), deployed.get(camera, {})
     return CameraHealth(
         camera=camera,

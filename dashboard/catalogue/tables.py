@@ -35,6 +35,7 @@ __all__ = [
     "alerts",
     "burst_flags",
     "burst_frames",
+    "burst_months",
     "burst_revisions",
     "bursts",
     "camera_clocks",
@@ -239,6 +240,22 @@ bursts = Table(
 
 `change` numbers the transactions that changed what a page shows of the burst: its row, its review or its crops. It
 depends on when the worker read what, and is the one column that a rebuild does not reproduce.
+"""
+
+burst_months = Table(
+    "burst_months",
+    METADATA,
+    Column("camera", String, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("category", String(16), primary_key=True),
+    Column("taxon", String, primary_key=True),
+    Column("status", String(16), primary_key=True),
+    Column("reviewed", Boolean, primary_key=True),
+    Column("bursts", Integer, nullable=False),
+)
+"""How many bursts there are of each kind, by camera and month; empty text where a burst has no category or taxon.
+
+Counts beside filters would otherwise read every burst.
 """
 
 burst_revisions = Table(
@@ -497,6 +514,7 @@ camera_days = Table(
     Column("last_uploaded_at", UtcDateTime, nullable=False),
     Column("temperature_min_c", Float),
     Column("temperature_max_c", Float),
+    Index(None, "day"),
 )
 """What a camera captured by day (of its clock), derived from `captures`: effort, and gaps in it."""
 

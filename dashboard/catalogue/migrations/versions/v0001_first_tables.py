@@ -62,6 +62,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_burst_frames_image_id"), "burst_frames", ["image_id"], unique=False)
     op.create_table(
+        "burst_months",
+        sa.Column("camera", sa.String(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("category", sa.String(length=16), nullable=False),
+        sa.Column("taxon", sa.String(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("reviewed", sa.Boolean(), nullable=False),
+        sa.Column("bursts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "camera", "month", "category", "taxon", "status", "reviewed", name=op.f("pk_burst_months")
+        ),
+    )
+    op.create_table(
         "burst_revisions",
         sa.Column("burst_id", sa.String(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -193,6 +206,7 @@ def upgrade() -> None:
         sa.Column("temperature_max_c", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("camera", "day", name=op.f("pk_camera_days")),
     )
+    op.create_index(op.f("ix_camera_days_day"), "camera_days", ["day"], unique=False)
     op.create_table(
         "cameras",
         sa.Column("camera", sa.String(), nullable=False),

@@ -24,7 +24,7 @@ BURSTS = 120
 
 @cache
 def events() -> tuple[Event, ...]:
-    return tuple(ProjectEvents(BURSTS, seed=3, days=20))
+    return tuple(ProjectEvents(BURSTS, seed=3, days=40))
 
 
 @pytest.fixture
@@ -110,6 +110,13 @@ FILTERS = {
     "a camera": BurstFilter(cameras=("gorge & ford/cam-1",)),
     "a camera of another station": BurstFilter(cameras=("pass/cam-1",), stations=("ridge",)),
     "dates": BurstFilter(since=date(2026, 5, 4), until=date(2026, 5, 9)),
+    "a whole month": BurstFilter(since=date(2026, 5, 1), until=date(2026, 5, 31)),
+    "months and parts of months": BurstFilter(since=date(2026, 4, 20), until=date(2026, 6, 10)),
+    "the end of a month": BurstFilter(since=date(2026, 5, 15), until=date(2026, 5, 31)),
+    "until the first of a month": BurstFilter(since=date(2026, 4, 2), until=date(2026, 5, 1)),
+    "since the first of a month": BurstFilter(since=date(2026, 5, 1)),
+    "since a day": BurstFilter(since=date(2026, 5, 15)),
+    "until a day": BurstFilter(until=date(2026, 5, 25)),
     "no dates": BurstFilter(since=date(2026, 5, 9), until=date(2026, 5, 4)),
     "all dates": BurstFilter(since=date.min, until=date.max),
     "hours across midnight": BurstFilter(hours=Hours(22 * 60, 5 * 60)),
@@ -275,7 +282,7 @@ def test_neighbours_are_of_the_same_camera_and_filter(catalogue: Catalogue) -> N
 
 
 def test_health_shows_contact_activity_and_clock_of_every_camera(catalogue: Catalogue) -> None:
-    last_day = FIRST_DAY.date() + timedelta(days=19)
+    last_day = FIRST_DAY.date() + timedelta(days=39)
     health = {each.camera: each for each in catalogue.camera_health(7, last_day)}
     assert set(health) == set(catalogue.cameras())
     for camera, each in health.items():

@@ -1,6 +1,7 @@
 """The rows are a function of the log: not of batches, of the order of the topics, of repetitions, of restarts."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -430,6 +431,24 @@ def test_a_camera_that_was_moved_begins_anew(engine: Engine) -> None:
     for deployment in (here, there):
         store.apply([replace(log.append(deployment), value=None, key=deployment.message_key)])
     assert [bursts_of(engine)[f"bst-{number}"]["gap_s"] for number in range(3)] == [None, 100, 100]
+
+
+def test_months_count_all_bursts_of_each_kind(engine: Engine) -> None:
+    fold_all(engine, project(), batch=9)
+    expected = Counter(
+        (
+            row["camera"],
+            row["started_at"].date().replace(day=1),
+            row["category"] or "",
+            row["taxon"] or "",
+            row["status"],
+            row["reviewed"],
+        )
+        for row in bursts_of(engine).values()
+    )
+    with engine.begin() as connection:
+        found = connection.execute(select(tables.burst_months)).all()
+    assert {tuple(row[:-1]): row.bursts for row in found} == expected
 
 
 def test_days_of_a_camera_count_its_captures(engine: Engine) -> None:

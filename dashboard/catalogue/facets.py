@@ -1,0 +1,156 @@
+"""Counts of bursts beside each filter.
+
+All facets come from one list of groups (camera, category, taxon, status, reviewed, count): each disregards its own
+filter, which is done here, and all others. The groups are read from the counts by month, and from the bursts themselves
+only for parts of months, and for filters that the counts by month do not know.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, row_conditions
+from uncia.dashboard.catalogue.rows import Facets, TaxonCount
+from uncia.dashboard.catalogue.tables import burst_months, bursts
+
+__all__ = ["Group", "count_facets", "count_groups"]
+
+Group = tuple[str, str | None, str | None, str, bool, int]
+"""Camera, category, taxon, status, reviewed, and the number of bursts."""
+
+_NAMES = ("camera", "category", "taxon", "status", "reviewed")
+
+
+def count_groups(connection: Connection, chosen: BurstFilter, scope: Scope) -> list[Group]:
+    """The groups of bursts that the caller may see and that pass the filters that are no facets."""
+    if not _only_dates(chosen):
+        return _of_bursts(connection, chosen, scope)
+    since, until = chosen.since, chosen.until
+    if until is not None and until.year == date.max.year:
+        until = None
+    if since is not None and until is not None and since > until:
+        return []
+    first = None if since is None else _month(since) if since.day == 1 else _next_month(since)
+    behind = None if until is None else _next_month(until) if _is_last_day(until) else _month(until)
+    if first is not None and behind is not None and first >= behind:
+        return _of_bursts(connection, chosen, scope)
+    groups = _of_months(connection, scope, first, behind)
+    if first is not None and since is not None and since < first:
+        groups += _of_bursts(connection, BurstFilter(since=since, until=first - timedelta(days=1)), scope)
+    if behind is not None and until is not None and until >= behind:
+        groups += _of_bursts(connection, BurstFilter(since=behind, until=until), scope)
+    return groups
+
+
+def count_facets(
+    groups: Iterable[Group], chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
+) -> Facets:
+    """Counts by facet. `labels`: of taxa; `flags`: the counts of flags, which are no groups."""
+    allowed = scope.cameras(chosen)
+    cameras = None if allowed is None else set(allowed)
+    below = None if chosen.taxon in (None, NO_TAXON) else set(scope.below(chosen.taxon or ""))
+    categories, statuses = set(chosen.categories), set(chosen.statuses)
+    by_category: Counter[str] = Counter()
+    by_taxon: Counter[str | None] = Counter()
+    by_station: Counter[str] = Counter()
+    by_camera: Counter[str] = Counter()
+    by_status: Counter[str] = Counter()
+    by_reviewed: Counter[bool] = Counter()
+    total = 0
+    for camera, category, taxon, status, reviewed, count in groups:
+        in_camera = cameras is None or camera in cameras
+        in_category = not categories or category in categories
+        in_taxon = taxon in below if below is not None else chosen.taxon is None or taxon is None
+        in_status = status in statuses if statuses else status != "superseded"
+        in_reviewed = chosen.reviewed is None or reviewed == chosen.reviewed
+        failed = 5 - (in_camera + in_category + in_taxon + in_status + in_reviewed)
+        if failed > 1:
+            continue
+        if not failed:
+            total += count
+        if not failed or not in_category:
+            by_category[category or ""] += count
+        if not failed or not in_taxon:
+            by_taxon[taxon] += count
+        if not failed or not in_status:
+            by_status[status] += count
+        if not failed or not in_reviewed:
+            by_reviewed[reviewed] += count
+        if not failed or not in_camera:
+            station = scope.stations.get(camera) or camera.partition("/")[0]
+            if not chosen.stations or station in chosen.stations:
+                by_camera[camera] += count
+            if not chosen.cameras or camera in chosen.cameras:
+                by_station[station] += count
+    return Facets(
+        total,
+        dict(by_category),
+        _tree(by_taxon, scope.taxonomy, labels),
+        by_taxon[None],
+        dict(sorted(by_station.items())),
+        dict(sorted(by_camera.items())),
+        dict(by_status),
+        dict(by_reviewed),
+        flags,
+    )
+
+
+def _only_dates(chosen: BurstFilter) -> bool:
+    others = (chosen.hours, chosen.confidence_min, chosen.confidence_max, chosen.reviewer, chosen.focus)
+    return not chosen.flags and all(value is None for value in others)
+
+
+def _of_bursts(connection: Connection, chosen: BurstFilter, scope: Scope) -> list[Group]:
+    columns = [bursts.c[name] for name in _NAMES]
+    statement = select(*columns, func.count()).where(*row_conditions(chosen)).group_by(*columns)
+    if scope.restricted:
+        statement = statement.where(bursts.c.camera.in_(sorted(scope.stations)))
+    return [tuple(row) for row in connection.execute(statement)]
+
+
+def _of_months(connection: Connection, scope: Scope, first: date | None, behind: date | None) -> list[Group]:
+    columns = [burst_months.c[name] for name in _NAMES]
+    statement = select(*columns, func.sum(burst_months.c.bursts)).group_by(*columns)
+    if first is not None:
+        statement = statement.where(burst_months.c.month >= first)
+    if behind is not None:
+        statement = statement.where(burst_months.c.month < behind)
+    if scope.restricted:
+        statement = statement.where(burst_months.c.camera.in_(sorted(scope.stations)))
+    return [(row[0], row[1] or None, row[2] or None, row[3], row[4], row[5]) for row in connection.execute(statement)]
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _is_last_day(day: date) -> bool:
+    return (day + timedelta(days=1)).day == 1
+
+
+def _tree(own: Counter[str | None], taxonomy: Taxonomy, labels: dict[str, str]) -> tuple[TaxonCount, ...]:
+    """The taxa with their ancestors, those above before those below."""
+    total: Counter[str] = Counter()
+    for taxon, count in own.items():
+        if taxon is not None:
+            for name in (taxon, *taxonomy.ancestors(taxon)):
+                total[name] += count
+    nodes = [
+        TaxonCount(
+            name,
+            labels.get(name) or taxonomy.label(name),
+            taxonomy.rank(name),
+            taxonomy.ancestors(name),
+            own.get(name, 0),
+            count,
+        )
+        for name, count in total.items()
+    ]
+    return tuple(sorted(nodes, key=lambda node: (*reversed(node.ancestors), node.taxon)))
