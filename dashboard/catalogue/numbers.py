@@ -190,27 +190,30 @@ class CatalogueNumbers:
             for camera, station in sorted(scope.stations.items())
         ]
 
-    def positions(self, exact: bool, stations: Stations = None) -> list[CameraPosition]:
-        """Where cameras stand. Without `exact`: rounded as each deployment's sensitivity demands, or left out."""
+    def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
+        """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            by_camera = select(bursts.c.camera, func.count()).where(*all_conditions(BurstFilter(), scope))
+            chosen = BurstFilter(cameras=() if camera is None else (camera,))
+            by_camera = select(bursts.c.camera, func.count()).where(*all_conditions(chosen, scope))
             counted = {row[0]: row[1] for row in connection.execute(by_camera.group_by(bursts.c.camera))}
             newest = {
                 row["camera"]: row
                 for row in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings()
             }
         found = []
-        for camera, row in sorted(newest.items()):
+        for name, row in sorted(newest.items()):
             level = row["sensitivity"]
-            if camera not in scope.stations or (not exact and level == Sensitivity.HIGH.value):
+            if name not in scope.stations or camera not in (None, name):
+                continue
+            if not exact and level == Sensitivity.HIGH.value:
                 continue
             digits = None if exact else _DECIMALS.get(level)
-            place = [row[name] if digits is None else round(row[name], digits) for name in ("latitude", "longitude")]
+            place = [row[axis] if digits is None else round(row[axis], digits) for axis in ("latitude", "longitude")]
             around = [row["coordinate_uncertainty_m"], None if digits is None else _ROUNDED_M[level]]
             uncertainty = max((one for one in around if one is not None), default=None)
             found.append(
-                CameraPosition(camera, scope.stations[camera], place[0], place[1], uncertainty, counted.get(camera, 0))
+                CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty, counted.get(name, 0))
             )
         return found
 

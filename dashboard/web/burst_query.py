@@ -50,6 +50,9 @@ class BurstQuery(BaseModel):
     confidence_min: _Share = None
     confidence_max: _Share = None
     status: _Texts = Field(default=(), description="provisional, final, revised, superseded; repeatable")
+    model: _Text = Field(
+        default=None, description="what the models call it, whatever a review says: a taxon alone, or a category"
+    )
     reviewed: Annotated[Literal["yes", "no"] | None, _Optional] = None
     reviewer: _Text = None
     flag: _Texts = Field(default=(), description="flag or mark; a burst must have all")
@@ -65,6 +68,7 @@ class BurstQuery(BaseModel):
             hours = Hours(_minutes(self.hours_from or "00:00") % 1440, _minutes(self.hours_to or "24:00"))
         return BurstFilter(
             taxon=self.taxon,
+            model_verdict=self.model,
             categories=self.category,
             stations=self.station,
             cameras=self.camera,

@@ -42,6 +42,21 @@ def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
     assert len(set(ids)) == 96
 
 
+def test_several_bursts_are_accepted_at_once_and_undone(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?category=animal&reviewed=no", Role.REVIEWER)
+    boxes = page.locator("[data-select]")
+    for at in range(3):
+        boxes.nth(at).check()
+    expect(page.locator("#bulk-count")).to_have_text("3 selected")
+    page.locator('[data-bulk="confirm"]').click()
+    expect(page.locator("#notice")).to_have_text("3 decided")
+    expect(page.locator("article.decided")).to_have_count(3)
+    assert [event.decision for event in events(site)] == [ReviewDecision.CONFIRM] * 3
+    page.locator('[data-bulk="undo"]').click()
+    expect(page.locator("article.decided")).to_have_count(0)
+    assert [event.decision for event in events(site)[3:]] == [ReviewDecision.UNDO] * 3
+
+
 def burst_on_stage(page: Page) -> str:
     expect(page.locator("#work")).to_be_visible()
     return page.locator("[data-review]").get_attribute("data-burst") or ""

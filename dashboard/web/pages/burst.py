@@ -8,7 +8,9 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from uncia import ids
+from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.catalogue.rows import BurstDetail, FrameDetail, Observation, Review, Revision
+from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
@@ -87,6 +89,8 @@ class BurstPage(BaseModel):
     closed_by: str | None
     crops_withheld: bool
     deployment_id: str | None
+    position: CameraPosition | None
+    """As precisely as the caller may know it; None: withheld, or unknown."""
     flags: dict[str, tuple[str, ...]]
     observations: list[Observation]
     reviews: list[Review]
@@ -122,6 +126,15 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
         closed_by=detail.closed_by,
         crops_withheld=bool(detail.crops_withheld),
         deployment_id=detail.deployment_id,
+        position=next(
+            (
+                one
+                for one in context.services.numbers.positions(
+                    context.caller.may(Right.EXACT_POSITIONS), stations, row.camera
+                )
+            ),
+            None,
+        ),
         flags=detail.flags,
         observations=list(detail.observations),
         reviews=list(detail.reviews),

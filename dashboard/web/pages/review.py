@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
@@ -16,12 +16,13 @@ from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.review_decision import Decision, review_event
 from uncia.dashboard.web.strings import TEXT, text
-from uncia.events import BurstCategory, ReviewDecision
+from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
 
 router = APIRouter(tags=["review"])
 
 _CANDIDATES = 80
 _PREFETCHED = 4
+_MOST_AT_ONCE = 200
 _RARE = 3
 """The queue of rare taxa has those of which there are fewest bursts."""
 
@@ -95,6 +96,30 @@ class QueueAnswer(BaseModel):
     bursts: list[QueuedBurst]
 
 
+class BulkItem(BaseModel):
+    """One burst of several."""
+
+    burst_id: str = Field(max_length=100)
+    revision: int = Field(ge=1, description="the revision on the screen; of another one nothing is decided")
+    supersedes: str | None = Field(default=None, max_length=100, description="for `undo`: the review that it undoes")
+
+
+class BulkDecision(BaseModel):
+    """One decision on several bursts."""
+
+    decision: Literal["confirm", "blank", "undo"]
+    bursts: list[BulkItem] = Field(min_length=1, max_length=_MOST_AT_ONCE)
+
+
+class BulkAnswer(BaseModel):
+    """What became of it."""
+
+    decided: dict[str, str]
+    """Ids of the reviews by burst."""
+    refused: dict[str, str]
+    """Why there is none, by burst."""
+
+
 class DecisionAnswer(BaseModel):
     """The decision is stored."""
 
@@ -162,6 +187,41 @@ def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
         raise HTTPException(422, str(error)) from error
     services.publisher.publish(event)
     return DecisionAnswer(review_id=event.review_id)
+
+
+@router.post("/review/bulk.json")
+def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswer:
+    """Publish the same decision on several bursts. A burst that has changed, or that another reviewer has or has
+    decided on, is left out."""
+    services, caller = context.services, context.caller
+    events: list[ObservationReviewed] = []
+    refused: dict[str, str] = {}
+    for item in bulk.bursts:
+        detail = services.catalogue.burst(item.burst_id, stations=caller.stations)
+        counting = _counting(detail) if detail else None
+        if detail is None:
+            refused[item.burst_id] = TEXT["error.not_found"]
+        elif detail.burst.revision != item.revision:
+            refused[item.burst_id] = TEXT["review.changed"]
+        elif counting is not None and counting[1] != caller.name:
+            refused[item.burst_id] = text("review.decided", reviewer=counting[1])
+        elif not services.leases.take(caller.account_id, [item.burst_id], 1):
+            refused[item.burst_id] = TEXT["review.leased"]
+        else:
+            decision = Decision(
+                burst_id=item.burst_id,
+                revision=item.revision,
+                decision=ReviewDecision(bulk.decision),
+                supersedes=item.supersedes,
+            )
+            try:
+                events.append(review_event(decision, detail, caller.name, datetime.now(UTC)))
+            except ValueError as error:
+                refused[item.burst_id] = str(error)
+    if events:
+        services.publisher.publish(*events)
+    services.leases.release(caller.account_id, [event.burst_id for event in events])
+    return BulkAnswer(decided={event.burst_id: event.review_id for event in events}, refused=refused)
 
 
 @router.post("/review/release.json")

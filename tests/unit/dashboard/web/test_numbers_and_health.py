@@ -123,3 +123,21 @@ def test_others_see_no_operations(sign_in: SignIn, role: Role) -> None:
     assert client.get("/operations").status_code == 403
     assert client.get("/operations.json").status_code == 403
     assert 'href="/operations"' not in client.get("/account").text
+
+
+def test_a_cell_of_the_confusion_opens_its_bursts(sign_in: SignIn) -> None:
+    viewer = sign_in()
+    for pair in viewer.get("/numbers.json").json()["confusion"]:
+        if pair["human"] == "blank":
+            found = viewer.get("/browse.json", params={"reviewed": "yes", "model": pair["model"], "category": "blank"})
+            assert found.json()["facets"]["total"] == len(found.json()["bursts"]) == pair["count"]
+
+
+def test_the_page_of_a_burst_shows_a_position_only_to_those_who_may_know_it(sign_in: SignIn) -> None:
+    viewer, operator = sign_in(), sign_in(Role.OPERATOR)
+    shown = {one["camera"]: one for one in viewer.get("/numbers.json").json()["positions"]}
+    for camera in ("ridge/cam-1", "pass/cam-1", "spring/cam-1"):
+        (burst, *_) = viewer.get("/browse.json", params={"camera": camera}).json()["bursts"]
+        position = viewer.get(f"{burst['href']}.json").json()["position"]
+        assert (position and position["latitude"]) == (shown.get(camera) or {}).get("latitude")
+        assert operator.get(f"{burst['href']}.json").json()["position"]["uncertainty_m"] == 10

@@ -241,3 +241,27 @@ def test_species_keys_are_kept_for_the_account(reviewer: Reviewer, other: Review
     assert "fox" not in [one["label"] for one in other.client.get("/review.json").json()["keys"]]
     bad = reviewer.client.post("/review/keys.json", json=[{"key": "1", "label": "x"}], headers=reviewer.headers)
     assert bad.status_code == 422
+
+
+def test_several_bursts_are_decided_at_once_but_none_that_changed_or_is_another_reviewers(
+    reviewer: Reviewer, other: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    listed = reviewer.client.get("/browse.json?category=animal&reviewed=no").json()["bursts"]
+    done, leased, changed, decided = listed[:4]
+    other.queue(first=leased["burst_id"])
+    (first,) = [one for one in other.queue(first=decided["burst_id"]) if one["burst_id"] == decided["burst_id"]]
+    other.decide(first, "blank")
+    fold(writable_catalogue, event_of(publisher))
+    items = [{"burst_id": one["burst_id"], "revision": one["revision"]} for one in (done, leased, decided)]
+    items += [{"burst_id": changed["burst_id"], "revision": changed["revision"] + 1}]
+    items += [{"burst_id": "bst-none", "revision": 1}]
+    body = {"decision": "confirm", "bursts": items}
+    answer = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()
+    assert list(answer["decided"]) == [done["burst_id"]]
+    assert set(answer["refused"]) == {one["burst_id"] for one in (leased, changed, decided)} | {"bst-none"}
+    event = event_of(publisher)
+    assert (event.decision, event.observations[0].taxon) == (ReviewDecision.CONFIRM, done["taxon"])
+    undo = {**items[0], "supersedes": answer["decided"][done["burst_id"]]}
+    body = {"decision": "undo", "bursts": [undo]}
+    assert reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()["decided"]
+    assert event_of(publisher).decision is ReviewDecision.UNDO
