@@ -18,16 +18,7 @@ _CACHED = {"cache-control": "private, max-age=3600"}
 """In the browser of the caller alone, for an hour; a photograph's id stands for its content."""
 
 
-@router.get("/pictures/{image_id}/{size}.jpg", response_class=Response, responses=_JPEG)
-def photograph(context: Viewing, image_id: str, size: PictureSize) -> Response:
-    """A photograph, without its metadata."""
-    found = context.services.catalogue.photograph(image_id, stations=context.caller.stations)
-    if found is None:
-        raise HTTPException(404, TEXT["error.not_found"])
-    assessed = AssessedContent(found.camera, found.bucket, found.key, found.upload_id, found.image_id, found.version_id)
-    return Response(context.services.pictures.photograph(assessed, size), media_type="image/jpeg", headers=_CACHED)
-
-
+# Before the addresses of photographs, which would match, too.
 @router.get("/pictures/crops/{crop_id}.jpg", response_class=Response, responses=_JPEG)
 def crop(context: Viewing, crop_id: str) -> Response:
     """A crop that was published and not withdrawn."""
@@ -45,3 +36,13 @@ def heat_map(context: Viewing, explanation_id: str) -> Response:
     if found is None or found.bucket is None or found.heat_map_key is None:
         raise HTTPException(404, TEXT["error.not_found"])
     return Response(context.services.pictures.heat_map(found.bucket, found.heat_map_key), media_type="image/png")
+
+
+@router.get("/pictures/{image_id}/{size}.jpg", response_class=Response, responses=_JPEG)
+def photograph(context: Viewing, image_id: str, size: PictureSize) -> Response:
+    """A photograph, without its metadata."""
+    found = context.services.catalogue.photograph(image_id, stations=context.caller.stations)
+    if found is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    assessed = AssessedContent(found.camera, found.bucket, found.key, found.upload_id, found.image_id, found.version_id)
+    return Response(context.services.pictures.photograph(assessed, size), media_type="image/jpeg", headers=_CACHED)

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
 from uncia.dashboard.catalogue.database import open_database
@@ -124,7 +124,7 @@ def catalogue(services: Services) -> Catalogue:
 
 
 @pytest.fixture
-def writable_catalogue(config: Settings) -> Iterator[object]:
+def writable_catalogue(config: Settings) -> Iterator[Engine]:
     """The engine of the worker that fills the catalogue."""
     assert config.catalogue_url is not None
     engine = open_database(make_url(config.catalogue_url.get_secret_value()))

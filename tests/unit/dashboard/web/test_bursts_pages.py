@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url, select
 
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher, SignIn, form_token
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.catalogue.tables import crops
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
 from uncia.events import ExplanationRequested
@@ -162,6 +163,20 @@ def test_a_picture_that_is_gone_is_answered_with_the_reason(sign_in: SignIn, pic
     assert gone.json()["detail"] == "no longer stored"
     assert viewer.get("/pictures/img-unknown/thumb.jpg").status_code == 404
     assert viewer.get(frame["thumb"].replace("thumb", "enormous")).status_code == 422
+
+
+def test_crops_are_served_with_the_rights_of_the_caller_and_withdrawn_ones_not(
+    sign_in: SignIn, writable_catalogue: Engine
+) -> None:
+    viewer, elsewhere = sign_in(), sign_in(Role.VIEWER, ["nowhere"], name="elsewhere")
+    with writable_catalogue.begin() as connection:
+        rows = connection.execute(select(crops.c.crop_id, crops.c.withdrawn)).all()
+    assert {row.withdrawn for row in rows} == {None, "person-in-burst"}
+    for row in rows:
+        address = f"/pictures/crops/{row.crop_id}.jpg"
+        assert viewer.get(address).status_code == (200 if row.withdrawn is None else 404)
+        assert elsewhere.get(address).status_code == 404
+    assert viewer.get("/pictures/explanations/exp-none.png").status_code == 404
 
 
 def test_the_page_of_a_burst_leads_to_its_neighbours_within_the_filters(sign_in: SignIn) -> None:
