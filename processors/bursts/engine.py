@@ -18,12 +18,14 @@ from uncia.events import (
     ClockTicked,
     FrameLate,
     ImagePredicted,
+    ObservationReviewed,
     StaticObjectsCleared,
 )
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.changes import StateChanges, drop_overtaken_provisionals
 from uncia.processors.bursts.config import BurstConfig, OverridesLookup, no_overrides
-from uncia.processors.bursts.lifecycle import clear_static
+from uncia.processors.bursts.lifecycle import BurstLifecycle, clear_static
+from uncia.processors.bursts.reviews import apply_review
 from uncia.processors.bursts.sessions import Sessioniser
 from uncia.processors.bursts.state import CameraState
 from uncia.processors.bursts.state_store import (
@@ -76,6 +78,7 @@ class BurstEngine:
     ) -> None:
         self._config = config
         self._sessioniser = Sessioniser(config, verdicts)
+        self._lifecycle = BurstLifecycle(config, verdicts)
         self._overrides = overrides
         self._records = records
         self._partitions = partitions
@@ -127,6 +130,13 @@ class BurstEngine:
         if camera_key(order.camera) in self._records or order.camera in self._states:
             state = self._state(order.camera)
             self._record(state, clear_static(state, order, self._config.category))
+
+    def process_review(self, partition: int, review: ObservationReviewed) -> None:
+        """Revise the burst of a review. Raises `PermanentError` for one that belongs into another partition."""
+        if "\0" in review.camera or partition_of(review.camera, self._partitions) != partition:
+            raise PermanentError("wrong-partition", f"{review.camera!r} does not belong into partition {partition}")
+        state = self._state(review.camera)
+        self._record(state, apply_review(state, review, self._lifecycle))
 
     def skip(self, partition: int, offset: int) -> None:
         """Mark the message at `offset` as processed; a tick that was deferred until then takes effect."""

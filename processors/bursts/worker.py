@@ -1,4 +1,5 @@
-"""Bursts: `camera.image.predicted.v1`, orders and ticks in, `camera.burst.resolved.v1` and `camera.frame.late.v1` out.
+"""Bursts: `camera.image.predicted.v1`, reviews, orders and ticks in, `camera.burst.resolved.v1` and
+`camera.frame.late.v1` out.
 
 What a `kill -9` leaves behind, at any point: Faust commits an offset some time after its acknowledgement, and nothing
 is acknowledged automatically here, so the input of everything below is read again. The changelog is written by
@@ -30,7 +31,7 @@ from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, ClockTicked, ImagePredicted, StaticObjectsCleared
+from uncia.events import BurstResolved, ClockTicked, ImagePredicted, ObservationReviewed, StaticObjectsCleared
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides, OverridesLookup, no_overrides
 from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
@@ -53,6 +54,7 @@ from uncia.topics import (
     CLOCK_TICKED,
     FRAME_LATE,
     IMAGE_PREDICTED,
+    OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
 )
@@ -104,6 +106,7 @@ class BurstsWorker:
         self._late = faust_topic(app, settings, FRAME_LATE)
         self._static = faust_topic(app, settings, STATIC_OBJECTS_CHANGED)
         self._orders = STATIC_OBJECTS_CLEARED.full_name(settings)
+        self._reviews = OBSERVATION_REVIEWED.full_name(settings)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = StateTable(app, TABLE, settings.partitions)
@@ -152,6 +155,8 @@ class BurstsWorker:
                 self._engine.process_prediction(message.partition, message.offset, prediction, logged_at)
             elif message.topic == self._orders:
                 self._engine.process_clear(message.partition, StaticObjectsCleared.from_bytes(event.value))
+            elif message.topic == self._reviews:
+                self._engine.process_review(message.partition, ObservationReviewed.from_bytes(event.value))
             else:
                 tick = ClockTicked.from_bytes(event.value)
                 await self._check_tick(tick, message)
@@ -231,7 +236,11 @@ def create(settings: Settings) -> WorkerApp:
     labels = LabelSets(settings.model_repository)
     worker = BurstsWorker(app, settings, labels, overrides_lookup(DeploymentReader(settings).start()))
     inputs = faust_topics(
-        app, [topic.full_name(settings) for topic in (IMAGE_PREDICTED, STATIC_OBJECTS_CLEARED, CLOCK_TICKED)]
+        app,
+        [
+            topic.full_name(settings)
+            for topic in (IMAGE_PREDICTED, STATIC_OBJECTS_CLEARED, OBSERVATION_REVIEWED, CLOCK_TICKED)
+        ],
     )
     app.agent(inputs, name="bursts")(worker.run)
     app.timer(settings.tick_s)(worker.send_ticks)
