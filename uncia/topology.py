@@ -241,8 +241,10 @@ PARTS: tuple[Part, ...] = (
     Part(
         "dashboard",
         Kind.SERVICE,
-        "Serves the pages; publishes the decisions of reviewers and their requests of explanations.",
-        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED),
+        "Serves the pages; publishes the decisions of reviewers and their requests of explanations; its operators "
+        "retry dead letters to the topics of `uncia dead-letters`.",
+        follows=(BURST_RESOLVED, DEAD_LETTER, DEAD_LETTER_SETTLED),
+        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, DEAD_LETTER_SETTLED),
         needs=("catalogue", "seaweedfs"),
         embedded=True,
         scales="several processes on one database of accounts",

@@ -282,6 +282,8 @@ class BurstDetail:
     """Everything about one burst."""
 
     burst: BurstRow
+    version: int
+    """Position of its newest event in the log, see `changes.offset_of`."""
     expected_frames: int | None
     unreadable: int
     model_category: str | None

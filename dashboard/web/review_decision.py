@@ -57,8 +57,13 @@ class Decision(BaseModel):
     )
 
 
-def review_event(decision: Decision, detail: BurstDetail, reviewer: str, at: datetime) -> ObservationReviewed:
-    """The event. Raises `ValueError` for a decision that makes no sense for this burst."""
+def review_event(
+    decision: Decision, detail: BurstDetail, reviewer: str, at: datetime, newest: str | None = None
+) -> ObservationReviewed:
+    """The event; `newest`: the newest event of the burst, as JSON.
+
+    Raises `ValueError` for a decision that makes no sense for this burst.
+    """
     burst = detail.burst
     images = {frame.image_id for frame in detail.frames}
     observations: Sequence[ReviewedObservation] = ()
@@ -93,6 +98,7 @@ def review_event(decision: Decision, detail: BurstDetail, reviewer: str, at: dat
         marks=None if decision.marks is None else tuple(decision.marks),
         comment=decision.comment or None,
         supersedes=decision.supersedes,
+        burst=None if decision.decision is ReviewDecision.MARK else newest,
         reviewed_at=at,
     )
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, LogTruncated
@@ -136,17 +138,21 @@ def read_topics(
                 return
             for records in consumer.poll(timeout_ms=200).values():
                 for record in records:
-                    yield Message(
-                        record.topic,
-                        record.partition,
-                        record.offset,
-                        record.timestamp,
-                        record.key,
-                        record.value,
-                        list(record.headers),
-                    )
+                    yield _message(record)
     finally:
         consumer.close()
+
+
+def _message(record: ConsumerRecord) -> Message:
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        list(record.headers),
+    )
 
 
 def _assign_all_partitions(
@@ -174,6 +180,40 @@ def _seek_to_positions(
         position = positions.get((partition.topic, partition.partition))
         if position is not None:
             consumer.seek(partition, position)
+
+
+class MessageReader:
+    """Reads single messages by their offsets, over one connection. Not thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `DependencyDown`."""
+        self._settings = settings
+        try:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=_servers(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+            )
+        except KafkaError as error:
+            raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+
+    def read(self, topic: Topic, partition: int, offset: int, *, within_s: float = 5) -> Message | None:
+        """The message at an offset, or the next one where compaction has removed it; None where there is none.
+
+        Raises `KafkaError`.
+        """
+        place = TopicPartition(topic.full_name(self._settings), partition)
+        self._consumer.assign([place])
+        if offset >= self._consumer.end_offsets([place])[place]:
+            return None
+        self._consumer.seek(place, offset)
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for records in self._consumer.poll(timeout_ms=200, max_records=1).values():
+                return _message(records[0])
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
 
 
 class CameraProducer:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
+from uncia.dashboard.catalogue.changes import offset_of
 from uncia.dashboard.catalogue.filters import BurstOrder
 from uncia.dashboard.catalogue.rows import BurstDetail, BurstRow
 from uncia.dashboard.web.burst_query import BurstQuery
@@ -182,7 +183,7 @@ def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
     if decision.decision is not ReviewDecision.UNDO and counting and not own and counting[0] != decision.seen_review:
         raise HTTPException(409, text("review.decided", reviewer=counting[1]))
     try:
-        event = review_event(decision, detail, caller.name, datetime.now(UTC))
+        event = review_event(decision, detail, caller.name, datetime.now(UTC), _newest_event(context, detail))
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     services.publisher.publish(event)
@@ -215,7 +216,8 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
                 supersedes=item.supersedes,
             )
             try:
-                events.append(review_event(decision, detail, caller.name, datetime.now(UTC)))
+                newest = _newest_event(context, detail)
+                events.append(review_event(decision, detail, caller.name, datetime.now(UTC), newest))
             except ValueError as error:
                 refused[item.burst_id] = str(error)
     if events:
@@ -240,6 +242,11 @@ def set_keys(context: ReviewerChanges, keys: Annotated[list[SpeciesKey], Field(m
     stored = {**settings, "keys": [one.model_dump(mode="json") for one in chosen]}
     context.services.accounts.set_settings(context.caller.account_id, stored)
     return chosen
+
+
+def _newest_event(context: Context, detail: BurstDetail) -> str | None:
+    burst = detail.burst
+    return context.services.publisher.newest_event(burst.camera, burst.burst_id, offset_of(detail.version))
 
 
 def _keys(context: Context) -> list[SpeciesKey]:

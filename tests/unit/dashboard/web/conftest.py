@@ -64,6 +64,9 @@ class FakePublisher(Publisher):
             raise DependencyDown("Kafka is down")
         self.events += events
 
+    def newest_event(self, camera: str, burst_id: str, offset: int) -> str | None:
+        return f"{camera} {burst_id} {offset}"
+
     def close(self) -> None:
         pass
 

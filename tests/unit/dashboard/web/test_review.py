@@ -118,6 +118,10 @@ def test_accepting_repeats_the_verdict_in_the_event(reviewer: Reviewer, publishe
     (seen,) = event.observations
     assert (seen.category, seen.taxon, seen.count) == (BurstCategory.ANIMAL, burst["taxon"], burst["count"])
     assert event.images == tuple(frame["image_id"] for frame in burst["frames"])
+    # By the event that the review holds, a burst is revised that its worker no longer holds.
+    camera, name, offset = (event.burst or "").rsplit(" ", 2)
+    assert (camera, name) == (burst["camera"], burst["burst_id"])
+    assert int(offset) >= 0
 
 
 def test_a_correction_carries_taxon_count_and_boxes(reviewer: Reviewer, publisher: FakePublisher) -> None:
