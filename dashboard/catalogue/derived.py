@@ -13,7 +13,7 @@ Each is a function of the rows in the tables alone, so that neither order nor re
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.gaps import BurstTime, deployment_at, gaps
 from uncia.dashboard.catalogue.tables import (
+    ALL_MONTHS,
     burst_flags,
     burst_months,
     bursts,
@@ -35,7 +36,7 @@ from uncia.dashboard.catalogue.tables import (
 )
 from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
 
-__all__ = ["NOTED", "Touched", "complete_bursts", "recompute"]
+__all__ = ["NOTED", "Touched", "complete_bursts", "kinds_of", "recompute"]
 
 _CHUNK = 500
 _PAGE = 200
@@ -47,7 +48,7 @@ NOTED: dict[str, tuple[str, ...]] = {
 """What recomputing needs of rows that were replaced."""
 
 _Place = tuple[datetime, str]
-_Kind = tuple[str, date, str, str, str, bool]
+_Kind = tuple[date, str, str, str, str, bool]
 """Key of `burst_months`."""
 
 
@@ -76,8 +77,8 @@ class Touched:
             self.bursts |= {row["burst_id"] for row in rows}
             for row in (*rows, *replaced):
                 self.subject(row)
-            self.kinds.update(map(_kind_of, rows))
-            self.kinds.subtract(map(_kind_of, replaced))
+            self.kinds.update(kinds_of(rows))
+            self.kinds.subtract(kinds_of(replaced))
         elif table == "reviews":
             self.reviewed |= {row["burst_id"] for row in rows}
         elif table == "crops":
@@ -94,9 +95,12 @@ class Touched:
         self.subjects[(row["camera"], row["subject"])] = (min(first, place), max(last, place))
 
 
-def _kind_of(row: Row) -> _Kind:
-    month = row["started_at"].date().replace(day=1)
-    return row["camera"], month, row["category"] or "", row["taxon"] or "", row["status"], bool(row["reviewed"])
+def kinds_of(rows: Iterable[Row]) -> Iterator[_Kind]:
+    """The keys of `burst_months` under which bursts are counted."""
+    for row in rows:
+        kind = (row["camera"], row["category"] or "", row["taxon"] or "", row["status"], bool(row["reviewed"]))
+        yield row["started_at"].date().replace(day=1), *kind
+        yield ALL_MONTHS, *kind
 
 
 def recompute(connection: Connection, touched: Touched) -> None:
@@ -168,8 +172,8 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
         touched.subject(row)
         touched.subject({**row, "subject": subject})
         decided = {"category": shown.category, "taxon": shown.taxon, "reviewed": review is not None}
-        touched.kinds.update([_kind_of({**row, **decided})])
-        touched.kinds.subtract([_kind_of(row)])
+        touched.kinds.update(kinds_of([{**row, **decided}]))
+        touched.kinds.subtract(kinds_of([row]))
         verdicts.append(
             {
                 "the_burst": row["burst_id"],
@@ -181,7 +185,8 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
             }
         )
         human += [] if review is None else _human_observations(review)
-        marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
+        if row["status"] != "superseded":
+            marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
     if not verdicts:
         return
     connection.execute(_SET_VERDICT, verdicts)
@@ -243,9 +248,9 @@ def _human_observations(review: Row) -> list[Row]:
         {
             **common,
             "number": number,
-            **{name: each.get(name) for name in ("category", "taxon", "label", "rank", "count", "boxes")},
+            **{name: observation.get(name) for name in ("category", "taxon", "label", "rank", "count", "boxes")},
         }
-        for number, each in enumerate(seen)
+        for number, observation in enumerate(seen)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Counts of bursts beside each filter.
+"""Counts of bursts for the values of each filter.
 
 All facets come from one list of groups (camera, category, taxon, status, reviewed, count): each disregards its own
 filter, which is done here, and all others. The groups are read from the counts by month, and from the bursts themselves
@@ -12,14 +12,17 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, func, select
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, row_conditions
+from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, all_conditions, row_conditions
 from uncia.dashboard.catalogue.rows import Facets, TaxonCount
-from uncia.dashboard.catalogue.tables import burst_months, bursts
+from uncia.dashboard.catalogue.tables import ALL_MONTHS, burst_flags, burst_months, bursts
 
-__all__ = ["Group", "count_facets", "count_groups"]
+__all__ = ["Group", "count_facets", "count_flags", "count_groups"]
 
 Group = tuple[str, str | None, str | None, str, bool, int]
 """Camera, category, taxon, status, reviewed, and the number of bursts."""
+
+_FIRST_MONTH = date(1, 2, 1)
+"""Events have no earlier one."""
 
 _NAMES = ("camera", "category", "taxon", "status", "reviewed")
 
@@ -29,8 +32,9 @@ def count_groups(connection: Connection, chosen: BurstFilter, scope: Scope) -> l
     if not _only_dates(chosen):
         return _of_bursts(connection, chosen, scope)
     since, until = chosen.since, chosen.until
-    if until is not None and until.year == date.max.year:
-        until = None
+    # No event is so early or so late.
+    since = None if since is not None and since.year == date.min.year else since
+    until = None if until is not None and until.year == date.max.year else until
     if since is not None and until is not None and since > until:
         return []
     first = None if since is None else _month(since) if since.day == 1 else _next_month(since)
@@ -43,6 +47,18 @@ def count_groups(connection: Connection, chosen: BurstFilter, scope: Scope) -> l
     if behind is not None and until is not None and until >= behind:
         groups += _of_bursts(connection, BurstFilter(since=behind, until=until), scope)
     return groups
+
+
+def count_flags(connection: Connection, chosen: BurstFilter, scope: Scope) -> dict[str, int]:
+    """How many bursts of a filter have each flag, by the models or by reviewers."""
+    marked = select(burst_flags.c.flag, burst_flags.c.burst_id).distinct()
+    if chosen != BurstFilter() or scope.restricted:
+        # As a subquery, so that SQLite begins with the flags, which are few, and not with the bursts.
+        own = select(bursts.c.burst_id).where(bursts.c.burst_id == burst_flags.c.burst_id)
+        marked = marked.where(own.where(*all_conditions(chosen, scope)).correlate(burst_flags).exists())
+    pairs = marked.subquery()
+    statement = select(pairs.c.flag, func.count()).group_by(pairs.c.flag).order_by(pairs.c.flag)
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def count_facets(
@@ -114,8 +130,10 @@ def _of_bursts(connection: Connection, chosen: BurstFilter, scope: Scope) -> lis
 def _of_months(connection: Connection, scope: Scope, first: date | None, behind: date | None) -> list[Group]:
     columns = [burst_months.c[name] for name in _NAMES]
     statement = select(*columns, func.sum(burst_months.c.bursts)).group_by(*columns)
-    if first is not None:
-        statement = statement.where(burst_months.c.month >= first)
+    if first is None and behind is None:
+        statement = statement.where(burst_months.c.month == ALL_MONTHS)
+    else:
+        statement = statement.where(burst_months.c.month >= (first or _FIRST_MONTH))
     if behind is not None:
         statement = statement.where(burst_months.c.month < behind)
     if scope.restricted:

@@ -85,7 +85,7 @@ class Scope:
 
     def below(self, taxon: str) -> list[str]:
         """A taxon and those of the catalogue below it."""
-        return sorted({taxon, *(each for each in self.taxa if taxon in self.taxonomy.ancestors(each))})
+        return sorted({taxon, *(known for known in self.taxa if taxon in self.taxonomy.ancestors(known))})
 
     def cameras(self, chosen: BurstFilter) -> list[str] | None:
         """The cameras that a filter allows; None: all that there are."""

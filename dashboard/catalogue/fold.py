@@ -19,6 +19,7 @@ from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, unce
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstResolved,
+    BurstStatus,
     ClockJudged,
     CropPublished,
     DeploymentChanged,
@@ -132,7 +133,7 @@ def _prediction(event: ImagePredicted, record: LogRecord) -> tuple[Change, ...]:
         "top_taxon": (top.taxon or None) if top else None,
         "top_score": top.score if top else None,
         "detector": f"{detection.model}@{detection.version}" if detection else None,
-        "detector_categories": [each.value for each in detection.categories or ()] if detection else None,
+        "detector_categories": [category.value for category in detection.categories or ()] if detection else None,
         **_rejection(event.rejection),
     }
     boxes = tuple(
@@ -191,7 +192,7 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "taxon_score": taxon.score if taxon else None,
         "taxon_confidence": taxon.confidence if taxon else None,
         "certain": bool(taxon and taxon.certain),
-        "focus": any(each.focus and each.certain for each in event.taxa),
+        "focus": any(found.focus and found.certain for found in event.taxa),
         "uncertainty": uncertainty_of(event),
         "best_crop": event.best_crop.model_dump(mode="json") if event.best_crop else None,
         "crops_withheld": event.crops_withheld,
@@ -209,7 +210,10 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "burst_frames": _frames(event),
         "observations": _model_observations(event),
         "burst_flags": tuple(
-            {"burst_id": event.burst_id, "flag": flag, "source": "model"} for flag in sorted(set(event.flags))
+            {"burst_id": event.burst_id, "flag": flag, "source": "model"}
+            for flag in sorted(set(event.flags))
+            # A superseded burst is not counted; its revisions keep their flags.
+            if event.status is not BurstStatus.SUPERSEDED
         ),
     }
     also = dict(_camera(event))
@@ -286,24 +290,26 @@ def _model_observations(event: BurstResolved) -> tuple[Row, ...]:
         "certain": taxon.certain if taxon else None,
         "focus": taxon.focus if taxon else None,
     }
-    others = [each for each in event.taxa if taxon is None or each.taxon != taxon.taxon or each.label != taxon.label]
+    others = [
+        other for other in event.taxa if taxon is None or other.taxon != taxon.taxon or other.label != taxon.label
+    ]
     return (
         main,
         *(
             {
                 **common,
                 "number": number,
-                "category": "blank" if each.group == "nothing" else each.group,
-                "taxon": each.taxon or None,
-                "label": each.label,
-                "rank": each.rank,
+                "category": "blank" if other.group == "nothing" else other.group,
+                "taxon": other.taxon or None,
+                "label": other.label,
+                "rank": other.rank,
                 "count": None,
-                "score": each.score,
-                "confidence": each.confidence,
-                "certain": each.certain,
-                "focus": each.focus,
+                "score": other.score,
+                "confidence": other.confidence,
+                "certain": other.certain,
+                "focus": other.focus,
             }
-            for number, each in enumerate(others, 1)
+            for number, other in enumerate(others, 1)
         ),
     )
 
@@ -316,8 +322,8 @@ def _review(event: ObservationReviewed, record: LogRecord) -> tuple[Change, ...]
         **_where(event),
         "reviewer": event.reviewer,
         "decision": event.decision.value,
-        "observations": [each.model_dump(mode="json", exclude_none=True) for each in event.observations],
-        "rejected_boxes": [each.model_dump(mode="json") for each in event.rejected_boxes],
+        "observations": [seen.model_dump(mode="json", exclude_none=True) for seen in event.observations],
+        "rejected_boxes": [found.model_dump(mode="json") for found in event.rejected_boxes],
         "images": list(event.images),
         "marks": None if event.marks is None else list(event.marks),
         "comment": event.comment,
@@ -325,9 +331,9 @@ def _review(event: ObservationReviewed, record: LogRecord) -> tuple[Change, ...]
         "reviewed_at": event.reviewed_at,
     }
     taxa = tuple(
-        {"taxon": each.taxon, "label": each.label or "", "rank": each.rank or ""}
-        for each in event.observations
-        if each.taxon
+        {"taxon": seen.taxon, "label": seen.label or "", "rank": seen.rank or ""}
+        for seen in event.observations
+        if seen.taxon
     )
     return (_put("reviews", record, row, ("review_id",), also={**_camera(event), **({"taxa": taxa} if taxa else {})}),)
 
@@ -387,7 +393,7 @@ def _explanation(event: ImageExplained, record: LogRecord) -> tuple[Change, ...]
         "r2": event.r2,
         "superpixels": event.superpixels,
         "samples": event.samples,
-        "boxes": [each.model_dump(mode="json") for each in event.boxes],
+        "boxes": [found.model_dump(mode="json") for found in event.boxes],
         "seconds": event.seconds,
         "explained_at": event.explained_at,
         **_rejection(event.rejection),
@@ -503,7 +509,7 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\x00", "\ufffd")
     if isinstance(value, dict):
-        return {name: _without_nul(each) for name, each in value.items()}
+        return {name: _without_nul(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_without_nul(each) for each in value)
+        return type(value)(_without_nul(inner) for inner in value)
     return value

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
-from uncia.dashboard.catalogue.facets import count_facets, count_groups
+from uncia.dashboard.catalogue.facets import count_facets, count_flags, count_groups
 from uncia.dashboard.catalogue.filters import (
     BurstFilter,
     BurstOrder,
@@ -118,15 +118,9 @@ class Catalogue:
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
             groups = count_groups(connection, chosen, scope)
-            flagged = (
-                select(burst_flags.c.flag, func.count(bursts.c.burst_id.distinct()))
-                .join(bursts, bursts.c.burst_id == burst_flags.c.burst_id)
-                .where(*all_conditions(chosen, scope))
-                .group_by(burst_flags.c.flag)
-            )
-            flags: dict[str, int] = {row[0]: row[1] for row in connection.execute(flagged)}
+            flags = count_flags(connection, chosen, scope)
             labels = {row.taxon: row.label for row in connection.execute(select(taxa).order_by(taxa.c.label.desc()))}
-        return count_facets(groups, chosen, scope, labels, dict(sorted(flags.items())))
+        return count_facets(groups, chosen, scope, labels, flags)
 
     def burst(self, burst_id: str, stations: Stations = None) -> BurstDetail | None:
         """Everything about a burst; None where there is none that the caller may see."""
@@ -164,7 +158,7 @@ class Catalogue:
         """Bursts that changed after the change `after`, in order of their last change.
 
         Changes of one number are never torn apart, so that there can be a few more than `limit`. Numbers rise with
-        every transaction, and survive restarts and rebuilds: none is missed by asking for those after the last one.
+        every transaction, and survive restarts and rebuilds: who reads those after the last one misses none.
         """
         with self._engine.begin() as connection:
             own = rights(self._scope(connection, stations))
@@ -315,11 +309,11 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
         frames=details,
         flags=flags,
         observations=tuple(
-            Observation.of(each) for each in own(observations, observations.c.source, observations.c.number)
+            Observation.of(line) for line in own(observations, observations.c.source, observations.c.number)
         ),
-        reviews=tuple(Review.of(each) for each in own(reviews, reviews.c.reviewed_at.desc(), reviews.c.review_id)),
-        revisions=tuple(Revision.of(each) for each in own(burst_revisions, burst_revisions.c.revision.desc())),
-        crops=tuple(Crop.of(each) for each in own(crops, crops.c.score.desc()) if each["withdrawn"] is None),
+        reviews=tuple(Review.of(line) for line in own(reviews, reviews.c.reviewed_at.desc(), reviews.c.review_id)),
+        revisions=tuple(Revision.of(line) for line in own(burst_revisions, burst_revisions.c.revision.desc())),
+        crops=tuple(Crop.of(line) for line in own(crops, crops.c.score.desc()) if line["withdrawn"] is None),
         explanations=_explanations(connection, [frame.image_id for frame in details]),
         **{name: row[name] for name in named},
     )
@@ -328,12 +322,16 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
 def _explanations(connection: Connection, images: list[str]) -> tuple[Explanation, ...]:
     """Explanations and requests of these photographs, the newest first."""
     requests = select(explanation_requests).where(explanation_requests.c.image_id.in_(images))
-    asked = {row["explanation_id"]: row for row in connection.execute(requests).mappings()}
+    requested = {row["explanation_id"]: row for row in connection.execute(requests).mappings()}
     results = select(explanations).where(explanations.c.image_id.in_(images))
     found = {row["explanation_id"]: row for row in connection.execute(results).mappings()}
-    values = [Explanation.of({**asked.get(name, {}), **found.get(name, {})}) for name in {**asked, **found}]
+    values = [Explanation.of({**requested.get(name, {}), **found.get(name, {})}) for name in {**requested, **found}]
     oldest = datetime(1, 1, 1, tzinfo=UTC)
-    return tuple(sorted(values, key=lambda each: each.explained_at or each.requested_at or oldest, reverse=True))
+    return tuple(
+        sorted(
+            values, key=lambda explanation: explanation.explained_at or explanation.requested_at or oldest, reverse=True
+        )
+    )
 
 
 def _camera_health(connection: Connection, scope: Scope, since: date, until: date) -> list[CameraHealth]:

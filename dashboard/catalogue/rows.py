@@ -35,7 +35,7 @@ class _FromRow:
     @classmethod
     def of(cls, row: Mapping[Any, Any], **more: Any) -> Self:
         """The value of a row; columns without a field are left out."""
-        names = [each.name for each in fields(cls) if each.name in row and each.name not in more]
+        names = [column.name for column in fields(cls) if column.name in row and column.name not in more]
         return cls(**{name: row[name] for name in names}, **more)
 
 
@@ -338,7 +338,7 @@ class CameraHealth:
     model: str | None
     serial: str | None
     captures: int
-    """Photographs in the last days that were asked for, by the camera's clock."""
+    """Photographs in the period, by the camera's clock."""
     rejected: int
     active_days: int
     pending: int

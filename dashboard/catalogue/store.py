@@ -102,15 +102,15 @@ class CatalogueStore:
             if not _is_about_data(error):
                 raise
             if len(records) > 1:
-                return self._apply_singly(records)
+                middle = len(records) // 2
+                halves = self.apply(records[:middle]), self.apply(records[middle:])
+                return AppliedBatch(
+                    sum(half.folded for half in halves), tuple(skip for half in halves for skip in half.skipped)
+                )
             changes = [SkipMessage(records[0], "not-storable", _sentence(error))]
             self._write(changes, records)
         skipped = tuple(change for change in changes if isinstance(change, SkipMessage))
         return AppliedBatch(len(records) - len(skipped), skipped)
-
-    def _apply_singly(self, records: Sequence[LogRecord]) -> AppliedBatch:
-        done = [self.apply([record]) for record in records]
-        return AppliedBatch(sum(each.folded for each in done), tuple(skip for each in done for skip in each.skipped))
 
     def _write(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
         added: set[tuple[Any, ...]] = set()

@@ -61,13 +61,13 @@ def subject_of(status: str, shown: Shown) -> str | None:
 def counting_review(reviews: Iterable[Row]) -> Row | None:
     """The review that decides what the burst shows; None where there is none that is not undone."""
     return max(
-        (review for review in _standing(reviews) if review["decision"] not in _NO_VERDICT), key=_order, default=None
+        (review for review in _in_force(reviews) if review["decision"] not in _NO_VERDICT), key=_order, default=None
     )
 
 
 def marks_of(reviews: Iterable[Row]) -> tuple[str, ...]:
     """The marks of the burst, sorted."""
-    marked = [review for review in _standing(reviews) if review["marks"] is not None]
+    marked = [review for review in _in_force(reviews) if review["marks"] is not None]
     return tuple(sorted(set(max(marked, key=_order)["marks"]))) if marked else ()
 
 
@@ -85,15 +85,15 @@ def shown_by_review(review: Row) -> Shown:
 _NO_VERDICT = (ReviewDecision.MARK.value, ReviewDecision.UNDO.value)
 
 
-def _standing(reviews: Iterable[Row]) -> list[Row]:
+def _in_force(reviews: Iterable[Row]) -> list[Row]:
     """Without those that a later review replaces or undoes. What an undone undo had undone counts again."""
     replaced: set[str] = set()
-    standing = []
+    in_force = []
     for review in sorted(reviews, key=_order, reverse=True):
         if review["review_id"] not in replaced:
-            standing.append(review)
+            in_force.append(review)
             replaced.add(review["supersedes"] or "")
-    return standing
+    return in_force
 
 
 def _order(review: Row) -> tuple[Any, str]:

@@ -33,6 +33,7 @@ from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics, read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
+from uncia.telemetry import READY_FILE
 
 BURSTS = 400
 LIMIT_S = 120
@@ -71,8 +72,10 @@ def quiet_day(settings: Settings, folder: Path) -> Contents:
     """The rows of all topics, folded in this process in one go."""
     names = {topic.full_name(settings): topic.name for topic in FOLDED_TOPICS}
     log = [
-        LogRecord(names[each.topic], each.partition, each.offset, each.timestamp_ms, each.key, each.value)
-        for each in read_topics(settings, FOLDED_TOPICS, from_beginning=True, until_end=True)
+        LogRecord(
+            names[message.topic], message.partition, message.offset, message.timestamp_ms, message.key, message.value
+        )
+        for message in read_topics(settings, FOLDED_TOPICS, from_beginning=True, until_end=True)
     ]
     engine = open_database(make_url(f"sqlite:///{folder}/quiet.sqlite"))
     migrate(engine)
@@ -86,12 +89,20 @@ class Worker:
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self._environment, self._log = environment, log
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = Path(environment[READY_FILE])
 
     def start(self) -> None:
+        self._ready.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "uncia", "catalogue", "run"], env=self._environment, stdout=log, stderr=log
             )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + SCALE * LIMIT_S
+        while not self._ready.exists():
+            assert time.monotonic() < deadline, self.output[-2000:]
+            time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
@@ -113,6 +124,7 @@ def start_worker(stack: Running, namespaced: Settings, tmp_path: Path) -> Iterat
             **os.environ,
             **stack.environment(),
             "UNCIA_NAMESPACE": namespaced.namespace,
+            READY_FILE: str(tmp_path / "ready"),
             "UNCIA_CATALOGUE_URL": url.render_as_string(hide_password=False),
         }
         worker = Worker(environment, tmp_path / "worker.log")
@@ -174,6 +186,7 @@ def test_kills_in_mid_stream_lose_and_double_nothing(
         worker.stop(signal.SIGKILL)
         worker.start()
         wait_until_folded(engine, count, worker)
+        worker.wait_until_ready()
         assert worker.stop() == 0
         assert contents(engine) == quiet_day(namespaced, tmp_path)
         engine.dispose()

@@ -63,15 +63,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_burst_frames_image_id"), "burst_frames", ["image_id"], unique=False)
     op.create_table(
         "burst_months",
-        sa.Column("camera", sa.String(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("camera", sa.String(), nullable=False),
         sa.Column("category", sa.String(length=16), nullable=False),
         sa.Column("taxon", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("reviewed", sa.Boolean(), nullable=False),
         sa.Column("bursts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "camera", "month", "category", "taxon", "status", "reviewed", name=op.f("pk_burst_months")
+            "month", "camera", "category", "taxon", "status", "reviewed", name=op.f("pk_burst_months")
         ),
     )
     op.create_table(
@@ -156,6 +156,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("burst_id", name=op.f("pk_bursts")),
     )
     op.create_index(
+        "ix_bursts_by_taxon",
+        "bursts",
+        ["taxon", "started_at", "burst_id", "camera", "category", "status", "reviewed", "minute", "confidence"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_bursts_by_time",
+        "bursts",
+        ["started_at", "burst_id", "camera", "category", "status", "reviewed", "minute", "confidence", "taxon"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_bursts_camera_started_at_burst_id"), "bursts", ["camera", "started_at", "burst_id"], unique=False
     )
     op.create_index(
@@ -173,10 +185,6 @@ def upgrade() -> None:
         "bursts",
         ["camera", "category", "taxon", "status", "reviewed", "started_at", "minute", "confidence"],
         unique=False,
-    )
-    op.create_index(op.f("ix_bursts_started_at_burst_id"), "bursts", ["started_at", "burst_id"], unique=False)
-    op.create_index(
-        op.f("ix_bursts_taxon_started_at_burst_id"), "bursts", ["taxon", "started_at", "burst_id"], unique=False
     )
     op.create_index(op.f("ix_bursts_uncertainty_burst_id"), "bursts", ["uncertainty", "burst_id"], unique=False)
     op.create_index(op.f("ix_bursts_updated_at_burst_id"), "bursts", ["updated_at", "burst_id"], unique=False)

@@ -291,7 +291,7 @@ class ProjectEvents:
             asked_at=at,
             inference_ms=60,
             categories=tuple(DetectionCategory),
-            detections=tuple(sorted(found, key=lambda each: -each.score)),
+            detections=tuple(sorted(found, key=lambda detection: -detection.score)),
         )
 
     def _verdict(
@@ -424,8 +424,13 @@ def _frame_of(event: ImagePredicted, shows: int, sequence: int) -> BurstFrame:
         boxes=None
         if event.detection is None
         else tuple(
-            FrameBox(category=each.category, score=each.score, box=each.box, static=category is BurstCategory.BLANK)
-            for each in found
+            FrameBox(
+                category=detection.category,
+                score=detection.score,
+                box=detection.box,
+                static=category is BurstCategory.BLANK,
+            )
+            for detection in found
         ),
     )
 

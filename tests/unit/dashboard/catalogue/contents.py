@@ -38,5 +38,5 @@ def empty(engine: Engine) -> None:
 def _plain(value: Any) -> Any:
     """Dictionaries without the order of their keys, which PostgreSQL does not keep."""
     if isinstance(value, dict):
-        return tuple(sorted((key, _plain(each)) for key, each in value.items()))
+        return tuple(sorted((key, _plain(inner)) for key, inner in value.items()))
     return tuple(map(_plain, value)) if isinstance(value, list) else value

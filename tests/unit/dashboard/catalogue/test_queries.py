@@ -47,11 +47,11 @@ def listed(catalogue: Catalogue, chosen: BurstFilter | None = None, page: int = 
     found: list[BurstRow] = []
     after = None
     while True:
-        each = catalogue.bursts(chosen, limit=page, after=after)
-        found += each.rows
-        if each.after is None:
+        current = catalogue.bursts(chosen, limit=page, after=after)
+        found += current.rows
+        if current.after is None:
             return found
-        after = each.after
+        after = current.after
 
 
 @pytest.mark.parametrize("order", BurstOrder)
@@ -103,7 +103,7 @@ def test_a_position_of_another_order_is_refused(catalogue: Catalogue) -> None:
 FILTERS = {
     "a taxon with those below": BurstFilter(taxon="Carnivora"),
     "a species": BurstFilter(taxon="Panthera uncia"),
-    "a taxon that nobody saw": BurstFilter(taxon="Ursus arctos"),
+    "a taxon that was never seen": BurstFilter(taxon="Ursus arctos"),
     "without a taxon": BurstFilter(taxon=NO_TAXON),
     "categories": BurstFilter(categories=("person", "vehicle")),
     "stations": BurstFilter(stations=("ridge", "Kök-Suu")),
@@ -229,7 +229,7 @@ def test_a_caller_sees_nothing_of_other_stations(catalogue: Catalogue) -> None:
     assert {health.station for health in catalogue.camera_health(stations=mine)} == {"ridge"}
     assert catalogue.camera_days(foreign.camera, stations=mine) == []
     assert catalogue.camera_days(foreign.camera)
-    assert all(each.camera.startswith("ridge/") for each in catalogue.rejections(1000, mine))
+    assert all(rejection.camera.startswith("ridge/") for rejection in catalogue.rejections(1000, mine))
     own = {row.burst_id for row in rows}
     assert {change.burst_id for change in catalogue.changes(0, 10_000, mine)} == own
 
@@ -245,17 +245,17 @@ def test_a_burst_has_all_that_belongs_to_it(catalogue: Catalogue) -> None:
     revised = next(event for event in resolved if event.revision == 3 and event.burst_id)
     detail = details[revised.burst_id]
     assert detail is not None
-    assert [each.revision for each in detail.revisions][:2] == [3, 2]
+    assert [revision.revision for revision in detail.revisions][:2] == [3, 2]
     assert detail.revisions[0].changes == ["another model version"]
     assert [frame.image_id for frame in detail.frames] == [frame.image_id for frame in revised.frames]
     assert detail.frames[0].make == "RECONYX"
     assert detail.frames[0].detector == ("animal_detector@1" if detail.frames[0].rejection_reason is None else None)
     assert detail.deployment_id is not None
-    assert sum(len(each.crops) for each in details.values() if each) > 10
-    assert sum(len(each.reviews) for each in details.values() if each) > 5
-    explained = [each for found in details.values() if found for each in found.explanations]
-    assert {each.explained_at is None for each in explained} == {True, False}
-    assert all(each.reason == "near-threshold" for each in explained)
+    assert sum(len(detail.crops) for detail in details.values() if detail) > 10
+    assert sum(len(detail.reviews) for detail in details.values() if detail) > 5
+    explained = [explanation for found in details.values() if found for explanation in found.explanations]
+    assert {explanation.explained_at is None for explanation in explained} == {True, False}
+    assert all(explanation.reason == "near-threshold" for explanation in explained)
 
 
 def test_every_burst_has_a_cover_unless_nothing_could_be_read(catalogue: Catalogue) -> None:
@@ -283,28 +283,28 @@ def test_neighbours_are_of_the_same_camera_and_filter(catalogue: Catalogue) -> N
 
 def test_health_shows_contact_activity_and_clock_of_every_camera(catalogue: Catalogue) -> None:
     last_day = FIRST_DAY.date() + timedelta(days=39)
-    health = {each.camera: each for each in catalogue.camera_health(7, last_day)}
+    health = {camera_health.camera: camera_health for camera_health in catalogue.camera_health(7, last_day)}
     assert set(health) == set(catalogue.cameras())
-    for camera, each in health.items():
+    for camera, camera_health in health.items():
         days = catalogue.camera_days(camera, last_day - timedelta(days=6), last_day)
-        assert (each.captures, each.active_days) == (sum(day.captures for day in days), len(days))
-        assert each.last_contact is not None and each.last_contact.tzinfo is not None
-        assert each.clock in ("ok", "suspicious")
-        assert each.deployment_id is not None
-        assert each.pending == 0
-    assert any(each.clock == "suspicious" for each in health.values())
+        assert (camera_health.captures, camera_health.active_days) == (sum(day.captures for day in days), len(days))
+        assert camera_health.last_contact is not None and camera_health.last_contact.tzinfo is not None
+        assert camera_health.clock in ("ok", "suspicious")
+        assert camera_health.deployment_id is not None
+        assert camera_health.pending == 0
+    assert any(camera_health.clock == "suspicious" for camera_health in health.values())
 
 
 def test_changes_name_every_burst_after_a_number_once(engine: Engine, catalogue: Catalogue) -> None:
     everything = catalogue.changes(0, 10_000)
-    assert len(everything) == len({each.burst_id for each in everything}) == BURSTS
+    assert len(everything) == len({change.burst_id for change in everything}) == BURSTS
     newest = catalogue.newest_change()
     assert newest == everything[-1].number
     assert catalogue.changes(newest) == []
     burst = next(event for event in events() if isinstance(event, BurstResolved))
     log = Log()
     CatalogueStore(engine).apply([log.append(review_of(burst, ReviewDecision.BLANK))])
-    assert [each.burst_id for each in catalogue.changes(newest)] == [burst.burst_id]
+    assert [change.burst_id for change in catalogue.changes(newest)] == [burst.burst_id]
     assert catalogue.newest_change() > newest
 
 
@@ -312,7 +312,7 @@ def test_changes_of_one_number_are_not_torn_apart(catalogue: Catalogue) -> None:
     seen: list[str] = []
     after = 0
     while found := catalogue.changes(after, 3):
-        seen += [each.burst_id for each in found]
+        seen += [change.burst_id for change in found]
         after = found[-1].number
     assert len(seen) == len(set(seen)) == BURSTS
 

@@ -34,7 +34,9 @@ def columns(engine: Engine) -> dict[str, list[tuple[str, bool]]]:
 
 def test_migrations_make_the_tables_that_the_code_declares(engine: Engine) -> None:
     assert differences(engine) == []
-    declared = {name: [(each.name, bool(each.nullable)) for each in t.columns] for name, t in METADATA.tables.items()}
+    declared = {
+        name: [(column.name, bool(column.nullable)) for column in t.columns] for name, t in METADATA.tables.items()
+    }
     assert {name: sorted(found) for name, found in columns(engine).items()} == {
         name: sorted(found) for name, found in declared.items()
     }

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import URL, Engine, make_url, select
+from sqlalchemy import URL, Engine, event, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents, records
@@ -53,7 +54,9 @@ def _project() -> tuple[LogRecord, ...]:
     review = review_of(other, ReviewDecision.CORRECT, 1, "Canis lupus")
     log_of.append(log.append(review))
     log_of.append(log.append(review_of(other, ReviewDecision.UNDO, 2, supersedes=review.review_id)))
-    log_of.append(log.append(review_of(one, ReviewDecision.MARK, 3, marks=("favourite",))))
+    third = next(burst for burst in resolved if burst.burst_id not in (one.burst_id, other.burst_id))
+    for burst in (one, third):
+        log_of.append(log.append(review_of(burst, ReviewDecision.MARK, 3, marks=("favourite",))))
     log_of.append(log.append(StaticObjectsChanged(station=one.station, camera=one.camera, changed_at=LATER)))
     deployment = next(event for event in events if isinstance(event, DeploymentChanged))
     moved = deployment.model_copy(update={"deployment_id": "moved|twice", "start": LATER - timedelta(days=44)})
@@ -89,9 +92,14 @@ def review_of(
     )
 
 
-def fold_all(engine: Engine, log: Sequence[LogRecord], batch: int = 1000) -> CatalogueStore:
+def begin(engine: Engine, log: Sequence[LogRecord]) -> CatalogueStore:
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in log})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in log})
+    return store
+
+
+def fold_all(engine: Engine, log: Sequence[LogRecord], batch: int = 1000) -> CatalogueStore:
+    store = begin(engine, log)
     for start in range(0, len(log), batch):
         store.apply(log[start : start + batch])
     return store
@@ -144,8 +152,8 @@ def test_any_order_of_the_partitions_and_any_restart_gives_the_same_rows(
     empty(scratch)
     chance = random.Random(seed)
     queues: dict[tuple[str, int], list[LogRecord]] = {}
-    for each in project():
-        queues.setdefault((each.topic, each.partition), []).append(each)
+    for message in project():
+        queues.setdefault((message.topic, message.partition), []).append(message)
     places = sorted(queues)
     store = CatalogueStore(scratch)
     store.set_partitions({place: PartitionState("id", 0, 0) for place in places})
@@ -170,7 +178,7 @@ def test_a_topic_that_was_recreated_counts_from_its_beginning(engine: Engine, ex
     store.set_partitions(
         {place: replace(state, generation=1, next_offset=0) for place, state in store.partitions().items()}
     )
-    store.apply([replace(each, generation=1) for each in project()])
+    store.apply([replace(message, generation=1) for message in project()])
     assert contents(engine, with_versions=False) == without_versions(expected)
     assert {state.generation for state in store.partitions().values()} == {1}
 
@@ -203,11 +211,40 @@ def test_offsets_and_rows_are_written_together_or_not_at_all(engine: Engine, mon
     assert store.partitions() != states
 
 
+def test_a_full_disk_loses_nothing(tmp_path: Path, expected: Contents) -> None:
+    engine = open_database(make_url(f"sqlite:///{tmp_path}/c.sqlite"))
+    migrate(engine)
+    log = project()
+    store = begin(engine, log)
+    store.apply(log[:20])
+    with engine.begin() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    # SQLite's own limit of a file: the error is that of a full disk, in the middle of a transaction.
+    limit = pages + 5
+
+    def limited(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={limit}")
+
+    engine.dispose()
+    event.listen(engine, "connect", limited)
+    with pytest.raises(OperationalError, match="disk is full"):
+        for start in range(20, len(log), 50):
+            store.apply(log[start : start + 50])
+    event.remove(engine, "connect", limited)
+    engine.dispose()
+    states = CatalogueStore(engine).partitions()
+    rest = [message for message in log if message.offset >= states[(message.topic, message.partition)].next_offset]
+    assert 0 < len(rest) < len(log)
+    CatalogueStore(engine).apply(rest)
+    assert contents(engine) == expected
+    engine.dispose()
+
+
 def test_the_offset_of_each_partition_is_behind_its_last_message(engine: Engine) -> None:
     log = project()
     states = fold_all(engine, log).partitions()
-    for each in log:
-        assert states[(each.topic, each.partition)].next_offset > each.offset
+    for message in log:
+        assert states[(message.topic, message.partition)].next_offset > message.offset
     assert sum(state.next_offset for state in states.values()) == len(log)
 
 
@@ -222,11 +259,11 @@ def test_an_invalid_message_is_skipped_with_its_reason(engine: Engine) -> None:
 
 def test_what_the_database_refuses_is_skipped_alone(engine: Engine) -> None:
     log = project()
-    number = next(at for at, each in enumerate(log) if each.topic == "camera.image.predicted.v1")
+    number = next(at for at, message in enumerate(log) if message.topic == "camera.image.predicted.v1")
     too_large = (log[number].value or b"").replace(b'"size":400000', b'"size":1' + b"0" * 30)
     log[number] = replace(log[number], value=too_large)
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in log})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in log})
     applied = store.apply(log[: number + 40])
     assert [skip.reason for skip in applied.skipped] == ["not-storable"]
     assert applied.skipped[0].record == log[number]
@@ -275,7 +312,7 @@ def test_a_check_that_refuses_a_batch_leaves_everything_as_it_was(engine: Engine
         raise RuntimeError("too many")
 
     store = CatalogueStore(engine)
-    store.set_partitions({(each.topic, each.partition): PartitionState("id", 0, 0) for each in project()})
+    store.set_partitions({(message.topic, message.partition): PartitionState("id", 0, 0) for message in project()})
     with pytest.raises(RuntimeError):
         store.apply(project(), refuse)
     assert bursts_of(engine) == {}
@@ -317,7 +354,7 @@ def test_a_review_decides_what_the_burst_shows(one_burst: OneBurst) -> None:
     assert (row["taxon"], row["count"], row["reviewed"], row["reviewer"]) == ("Canis lupus", 2, True, "aigul")
     assert row["subject"] == "Canis lupus"
     assert row["model_taxon"] == burst.verdict.taxon if burst.verdict else None
-    assert [each["taxon"] for each in human(engine)] == ["Canis lupus"]
+    assert [observation["taxon"] for observation in human(engine)] == ["Canis lupus"]
 
 
 def test_a_later_revision_by_a_model_does_not_undo_a_review(one_burst: OneBurst) -> None:
@@ -436,15 +473,9 @@ def test_a_camera_that_was_moved_begins_anew(engine: Engine) -> None:
 def test_months_count_all_bursts_of_each_kind(engine: Engine) -> None:
     fold_all(engine, project(), batch=9)
     expected = Counter(
-        (
-            row["camera"],
-            row["started_at"].date().replace(day=1),
-            row["category"] or "",
-            row["taxon"] or "",
-            row["status"],
-            row["reviewed"],
-        )
+        (month, row["camera"], row["category"] or "", row["taxon"] or "", row["status"], row["reviewed"])
         for row in bursts_of(engine).values()
+        for month in (row["started_at"].date().replace(day=1), tables.ALL_MONTHS)
     )
     with engine.begin() as connection:
         found = connection.execute(select(tables.burst_months)).all()
@@ -466,8 +497,8 @@ def test_days_of_a_camera_count_its_captures(engine: Engine) -> None:
 def test_changes_are_numbered_in_the_order_of_transactions(one_burst: OneBurst) -> None:
     _, burst, fold_more = one_burst
     numbers = [fold_more()["change"]]
-    for event in (burst.model_copy(update={"revision": 8}), review_of(burst, ReviewDecision.BLANK, 1)):
-        numbers.append(fold_more(event)["change"])
+    numbers.append(fold_more(burst.model_copy(update={"revision": 8}))["change"])
+    numbers.append(fold_more(review_of(burst, ReviewDecision.BLANK, 1))["change"])
     assert numbers == sorted(set(numbers))
     assert fold_more()["change"] == numbers[-1]
 
