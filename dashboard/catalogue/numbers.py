@@ -28,7 +28,7 @@ class SubjectCount:
     category: str
     bursts: int
     independent: int
-    """Independent detections at the interval that was asked for."""
+    """Independent detections at the requested interval."""
     cameras: int
     first_seen: datetime
 

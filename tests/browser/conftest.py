@@ -4,6 +4,7 @@ Playwright's own browsers are never downloaded: the tests use the one of the sys
 """
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +57,24 @@ class FoldingPublisher(FakePublisher):
     def __init__(self, fold: Callable[[Event], None]) -> None:
         super().__init__()
         self._fold = fold
+        self._published = threading.Condition()
 
     def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
         super().publish(*events)
         for event in events:
             self._fold(event)
+        with self._published:
+            self._published.notify_all()
+
+    def wait_for(self, count: int) -> list[ObservationReviewed]:
+        """The reviews, as soon as there are `count`."""
+
+        def reviews() -> list[ObservationReviewed]:
+            return [event for event in self.events if isinstance(event, ObservationReviewed)]
+
+        with self._published:
+            assert self._published.wait_for(lambda: len(reviews()) >= count, 20), reviews()
+        return reviews()
 
 
 @dataclass

@@ -5,14 +5,15 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ASSETS, PHONE, WIDE, Open, Site
+from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.events import ObservationReviewed, ReviewDecision
 
 
-def events(site: Site) -> list[ObservationReviewed]:
-    found = site.services.publisher.events  # type: ignore[attr-defined]
-    return [event for event in found if isinstance(event, ObservationReviewed)]
+def events(site: Site, count: int) -> list[ObservationReviewed]:
+    publisher = site.services.publisher
+    assert isinstance(publisher, FoldingPublisher)
+    return publisher.wait_for(count)
 
 
 def test_filters_are_in_the_address_and_survive_a_reload_and_the_back_button(open_page: Open) -> None:
@@ -51,10 +52,10 @@ def test_several_bursts_are_accepted_at_once_and_undone(site: Site, open_page: O
     page.locator('[data-bulk="confirm"]').click()
     expect(page.locator("#notice")).to_have_text("3 decided")
     expect(page.locator("article.decided")).to_have_count(3)
-    assert [event.decision for event in events(site)] == [ReviewDecision.CONFIRM] * 3
+    assert [event.decision for event in events(site, 3)] == [ReviewDecision.CONFIRM] * 3
     page.locator('[data-bulk="undo"]').click()
     expect(page.locator("article.decided")).to_have_count(0)
-    assert [event.decision for event in events(site)[3:]] == [ReviewDecision.UNDO] * 3
+    assert [event.decision for event in events(site, 6)[3:]] == [ReviewDecision.UNDO] * 3
 
 
 def burst_on_stage(page: Page) -> str:
@@ -83,8 +84,7 @@ def test_one_key_accepts_and_goes_on_and_undo_brings_the_burst_back(site: Site, 
     page.keyboard.press("y")
     expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", third)
     expect(page.locator('[data-do="redo"]')).to_be_disabled()
-    page.wait_for_load_state("networkidle")
-    found = events(site)
+    found = events(site, 5)
     assert [(event.burst_id, event.decision) for event in found] == [
         (first, ReviewDecision.CONFIRM),
         (second, ReviewDecision.CORRECT),
@@ -109,8 +109,7 @@ def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open)
     page.mouse.up()
     expect(page.locator("#stage rect.drawn")).to_have_count(1)
     page.keyboard.press("Enter")
-    page.wait_for_load_state("networkidle")
-    (event,) = events(site)
+    (event,) = events(site, 1)
     drawn = event.observations[0].boxes[-1].box
     assert drawn == pytest.approx((0.25, 0.25, 0.25, 0.5), abs=0.02)
 
@@ -125,8 +124,7 @@ def test_a_key_is_assigned_to_a_species_and_used(site: Site, open_page: Open) ->
     expect(page.locator("#species")).to_contain_text("ibex")
     page.locator("#stage").focus()
     page.keyboard.press("Shift+I")
-    page.wait_for_load_state("networkidle")
-    (event,) = events(site)
+    (event,) = events(site, 1)
     assert event.observations[0].taxon == "Capra sibirica"
 
 
