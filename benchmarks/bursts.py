@@ -68,25 +68,35 @@ def pure(settings: Settings, frames: int) -> Results:
     plan = list(itertools.islice(plan_bursts(0, -(-frames // BURST), CAMERAS), frames))
     made = list(Predictions(card).of(plan))
     raw = [event.to_bytes() for event in made]
-    detected = [event.to_bytes() for event in Predictions(card, detections=True).of(plan)]
+    detected, still = (
+        [event.to_bytes() for event in Predictions(card, detections=True, luminance=moving).of(plan)]
+        for moving in (True, False)
+    )
     logged = datetime.now(UTC)
 
-    def play(events: Iterable[ImagePredicted], *, write: bool) -> float:
+    def play(events: Iterable[ImagePredicted], *, write: bool) -> tuple[float, float]:
+        """Frames per second, and milliseconds of CPU per frame."""
         records: dict[bytes, bytes] = {}
         engine = make_engine(settings, LabelSets(settings.model_repository), records)
         engine.start(dict.fromkeys(range(settings.partitions), 0))
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         for number, event in enumerate(events):
             engine.process_prediction(partition_of(event.camera, settings.partitions), number, event, logged)
             if write and number % BATCH == BATCH - 1:
                 _write(engine.take_updates(), records)
-        return len(made) / (time.perf_counter() - began)
+        return len(made) / (time.perf_counter() - began), 1000 * (time.process_time() - cpu) / len(made)
 
+    played = {
+        name: play(map(ImagePredicted.from_bytes, events), write=True)
+        for name, events in (("classes", raw), ("still", still), ("moving", detected))
+    }
     return {
         "bursts_pure_frames": len(made),
-        "bursts_pure_frames_per_s": round(play(made, write=False)),
-        "bursts_pure_with_bytes_frames_per_s": round(play(map(ImagePredicted.from_bytes, raw), write=True)),
-        "bursts_pure_detections_frames_per_s": round(play(map(ImagePredicted.from_bytes, detected), write=True)),
+        "bursts_pure_frames_per_s": round(play(made, write=False)[0]),
+        "bursts_pure_with_bytes_frames_per_s": round(played["classes"][0]),
+        "bursts_pure_detections_frames_per_s": round(played["moving"][0]),
+        "bursts_detections_ms_per_frame": round(played["moving"][1] - played["classes"][1], 3),
+        "bursts_movement_ms_per_frame": round(played["moving"][1] - played["still"][1], 3),
         "bursts_prediction_bytes": round(sum(map(len, raw)) / len(raw)),
     }
 

@@ -1,4 +1,4 @@
-"""The baseline without a stream: the model alone, and decoding plus the model, in a separate process.
+"""The baseline without a stream: each model alone, and decoding plus both models, in a separate process.
 
 `python -m benchmarks.in_process model --batch 8 …` prints one line of JSON. Every measurement runs in its own process,
 so that its memory and threads do not affect the next one.
@@ -15,16 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.photographs import Photographs, exif_block
+from benchmarks.pipeline import MAX_PIXELS, Models, Pipeline
 from benchmarks.upload_plan import plan_bursts
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, decode_frame
-from uncia.serving.model_card import read_model_card
-from uncia.serving.model_versions import GRAPH_FILE
 
-_MAX_PIXELS = 150_000_000
 _LIMIT_S = 300
 
 
@@ -32,8 +29,8 @@ _LIMIT_S = 300
 class Strategy:
     """One way of using the cores.
 
-    `pool`: each of `cores` threads decodes `batch` photographs and runs the model on them with a single thread.
-    `staged`: `cores` threads decode, and the model runs on batches with all cores.
+    `pool`: each of `cores` threads decodes `batch` photographs and runs the models on them with a single thread.
+    `staged`: `cores` threads decode, and the models run on batches with all cores.
 
     Of the model alone: `cores` runs at a time, one thread each, or one run on all cores.
     """
@@ -54,49 +51,57 @@ class Throughput:
 
 
 def measure(
-    what: str, model: Path, photographs: Path, *, strategy: str, batch: int, count: int, distinct: int, cores: int
+    what: str,
+    models: Models,
+    photographs: Path,
+    *,
+    strategy: str,
+    batch: int,
+    count: int,
+    distinct: int,
+    cores: int,
 ) -> Throughput:
-    """Measure in a child process; `what` is `model` or `frames`.
+    """Measure in a child process; `what` is `model`, `detector` or `frames`.
 
     Raises `subprocess.CalledProcessError` or `subprocess.TimeoutExpired`.
     """
+    return Throughput(**json.loads(_run(what, models, photographs, strategy, batch, count, distinct, cores)))
+
+
+def measure_stages(models: Models, photographs: Path, *, count: int, distinct: int) -> dict[str, float]:
+    """CPU milliseconds per photograph by stage, one photograph after the other in one thread; and `crops_per_image`.
+
+    Raises `subprocess.CalledProcessError` or `subprocess.TimeoutExpired`.
+    """
+    stages: dict[str, float] = json.loads(_run("stages", models, photographs, "pool", 1, count, distinct, 1))
+    return stages
+
+
+def _run(
+    what: str, models: Models, photographs: Path, strategy: str, batch: int, count: int, distinct: int, cores: int
+) -> bytes:
     numbers = {"batch": batch, "count": count, "distinct": distinct, "cores": cores}
-    command = [sys.executable, "-m", "benchmarks.in_process", what, "--model", str(model)]
+    command = [sys.executable, "-m", "benchmarks.in_process", what, "--model", str(models.classifier)]
+    if models.detector:
+        command += ["--detector", str(models.detector)]
     command += ["--photographs", str(photographs), "--strategy", strategy]
     command += [argument for name, value in numbers.items() for argument in (f"--{name}", str(value))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_LIMIT_S)
-    return Throughput(**json.loads(done.stdout))
-
-
-def _session(model: Path, threads: int) -> Callable[[Pixels], object]:
-    """A function that runs the graph that Triton serves."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(model / GRAPH_FILE), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda frames: session.run(None, {name: frames})
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_LIMIT_S).stdout
 
 
 def _model_alone(
     run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, strategy: Strategy, count: int, cores: int
 ) -> None:
-    frames = [decode_frame(data, spec, max_pixels=_MAX_PIXELS).pixels for data in files[: strategy.batch]]
+    frames = [decode_frame(data, spec, max_pixels=MAX_PIXELS).pixels for data in files[: strategy.batch]]
     pixels = np.stack([frames[index % len(frames)] for index in range(strategy.batch)])
     runs = count // strategy.batch
     with ThreadPoolExecutor(cores if strategy.name == "pool" else 1) as pool:
         _timed(lambda: list(pool.map(run, [pixels] * runs)), lambda: run(pixels), runs * strategy.batch)
 
 
-def _frames(
-    run: Callable[[Pixels], object], files: list[bytes], spec: FrameSpec, strategy: Strategy, count: int, cores: int
-) -> None:
-    def decode(data: bytes) -> Pixels:
-        return decode_frame(data, spec, max_pixels=_MAX_PIXELS).pixels
-
+def _frames(pipeline: Pipeline, files: list[bytes], strategy: Strategy, count: int, cores: int) -> None:
     def decode_and_run(chunk: list[bytes]) -> None:
-        run(np.stack([decode(data) for data in chunk]))
+        pipeline.infer([pipeline.decode(data) for data in chunk])
 
     def chunks(total: int) -> Iterator[list[bytes]]:
         for begin in range(0, total, strategy.batch):
@@ -109,12 +114,22 @@ def _frames(
                 future.result()
 
         def staged(total: int) -> None:
-            decoding = [[pool.submit(decode, data) for data in chunk] for chunk in chunks(total)]
+            decoding = [[pool.submit(pipeline.decode, data) for data in chunk] for chunk in chunks(total)]
             for batch in decoding:
-                run(np.stack([future.result() for future in batch]))
+                pipeline.infer([future.result() for future in batch])
 
         work = pooled if strategy.name == "pool" else staged
         _timed(lambda: work(count), lambda: work(2 * cores * strategy.batch), count)
+
+
+def _stages(pipeline: Pipeline, files: list[bytes], count: int) -> None:
+    pipeline.timed(files[0])
+    pipeline.seconds.clear()
+    pipeline.crops = 0
+    for index in range(count):
+        pipeline.timed(files[index % len(files)])
+    stages = {name: round(1000 * seconds / count, 3) for name, seconds in pipeline.seconds.items()}
+    print(json.dumps({**stages, "crops_per_image": round(pipeline.crops / count, 2)}))
 
 
 def _timed(work: Callable[[], object], warm_up: Callable[[], object], count: int) -> None:
@@ -128,22 +143,36 @@ def _timed(work: Callable[[], object], warm_up: Callable[[], object], count: int
 def main() -> None:
     """Measure once and print one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.in_process")
-    parser.add_argument("what", choices=["model", "frames"])
+    parser.add_argument("what", choices=["model", "detector", "frames", "stages"])
     parser.add_argument("--model", type=Path, required=True, help="folder of a version in Triton's model repository")
+    parser.add_argument("--detector", type=Path, help="folder of a version of a detector; none: without detector")
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--strategy", choices=["pool", "staged"], default="staged")
     for name in ("batch", "count", "distinct", "cores"):
         parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args()
     library = Photographs(arguments.photographs, arguments.distinct)
-    spec = read_model_card(arguments.model).frame
     files = [
         library.with_exif(upload.photograph, exif_block(upload.captured_at, upload.sequence, 10, upload.event))
         for upload in plan_bursts(0, max(1, arguments.distinct // 10), cameras=arguments.distinct)
     ]
-    session = _session(arguments.model, 1 if arguments.strategy == "pool" else arguments.cores)
-    work = _model_alone if arguments.what == "model" else _frames
-    work(session, files, spec, Strategy(arguments.strategy, arguments.batch), arguments.count, arguments.cores)
+    threads = 1 if arguments.strategy == "pool" else arguments.cores
+    pipeline = Models(arguments.model, arguments.detector, threads).open()
+    strategy = Strategy(arguments.strategy, arguments.batch)
+    if arguments.what == "frames":
+        _frames(pipeline, files, strategy, arguments.count, arguments.cores)
+    elif arguments.what == "stages":
+        _stages(pipeline, files, arguments.count)
+    else:
+        wanted = pipeline.wanted
+        run, spec = (
+            (pipeline.detect, wanted.detector)
+            if arguments.what == "detector"
+            else (pipeline.classify, wanted.classifier)
+        )
+        if run is None or spec is None:
+            parser.error("--detector is missing")
+        _model_alone(run, files, spec, strategy, arguments.count, arguments.cores)
 
 
 if __name__ == "__main__":

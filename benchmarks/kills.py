@@ -50,6 +50,9 @@ _OUTCOMES: dict[str, Outcome] = {
     "clocks": (CLOCK_JUDGED, "kills/live"),
     "predict-backfill": (IMAGE_PREDICTED, "kills/old"),
 }
+_WITHOUT_RESULTS = ("crops", "explain")
+"""Parts that none of the measured results passes through."""
+
 _DEFAULT_OUTCOME: Outcome = (IMAGE_PREDICTED, "kills/live")
 
 
@@ -116,7 +119,8 @@ def measure(
     field: FaultContext, photographs: Path, times: int, progress: Callable[[str], None]
 ) -> dict[str, list[float]]:
     """Kill every part `times` times. Returns the recovery times in seconds by part."""
-    faults: list[Fault] = [*(Kill(part) for part in (*LIVE_PATH, *OFF_LIVE_PATH)), KillModel()]
+    parts = [part for part in (*LIVE_PATH, *OFF_LIVE_PATH) if part not in _WITHOUT_RESULTS]
+    faults: list[Fault] = [*map(Kill, parts), KillModel()]
     recovery_s: dict[str, list[float]] = {}
     with ProbeStream(field.stack.settings(), Photographs(photographs, 8, _SMALLER)) as stream:
         for _ in range(times):

@@ -21,6 +21,7 @@ from uncia.events import (
     Prediction,
     Trigger,
 )
+from uncia.imaging.luminance import COLUMNS, ROWS
 from uncia.serving.model_card import ModelCard
 
 _VECTORS = 64
@@ -31,10 +32,11 @@ _TIME = datetime(2026, 1, 10, 6, tzinfo=UTC)
 class Predictions:
     """Generates predictions with random score vectors over the model's classes: few likely ones, many unlikely."""
 
-    def __init__(self, card: ModelCard, *, detections: bool = False) -> None:
-        """`detections`: with two boxes a frame, a classified crop, and the luminance grid."""
+    def __init__(self, card: ModelCard, *, detections: bool = False, luminance: bool = True) -> None:
+        """`detections`: with two boxes a frame, a classified crop, and with `luminance` the luminance grid."""
         self._card = card
         self._detections = detections
+        self._luminance = luminance
 
     def of(self, uploads: Iterable[PlannedUpload], length: int = BURST) -> Iterator[ImagePredicted]:
         """One prediction per upload, as bursts of `length` frames; frames with a higher sequence number are dropped."""
@@ -68,7 +70,7 @@ class Predictions:
             ),
             prediction=self._variants[upload.photograph % _VECTORS],
             detection=self._found[upload.photograph % _VECTORS] if self._detections else None,
-            luminance=self._grids[upload.photograph % _VECTORS] if self._detections else None,
+            luminance=self._grids[upload.photograph % _VECTORS] if self._detections and self._luminance else None,
         )
 
     @cached_property
@@ -79,7 +81,7 @@ class Predictions:
     @cached_property
     def _grids(self) -> list[LuminanceGrid]:
         chance = np.random.default_rng(6)
-        return [LuminanceGrid.pack(chance.integers(0, 256, (36, 48), dtype=np.uint8)) for _ in range(_VECTORS)]
+        return [LuminanceGrid.pack(chance.integers(0, 256, (ROWS, COLUMNS), dtype=np.uint8)) for _ in range(_VECTORS)]
 
     def _detection(self, chance: np.random.Generator, crop: ClassVector) -> DetectionResult:
         boxes = chance.uniform(0.05, 0.45, (2, 4)).round(5).tolist()

@@ -1,7 +1,9 @@
 """CPU time and memory of a stack's processes, and of the whole machine."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -23,7 +25,7 @@ class Sample:
 
 
 def sample(stack_id: str) -> Sample:
-    """Sample all processes of a stack. Triton's Python process, which runs the model, is a part of its own."""
+    """Sample all processes of a stack. Triton's Python processes, which run the models, are parts named after these."""
     cpu: dict[int, tuple[str, float]] = {}
     resident: dict[str, float] = {}
     proportional: dict[str, float] = {}
@@ -32,13 +34,23 @@ def sample(stack_id: str) -> Sample:
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(process.pid)
             with found.oneshot():
-                stub = any(_STUB in argument for argument in found.cmdline())
-                part = "triton-stub" if stub else process.part or "supervisord"
+                part = stub_part(found.cmdline()) or process.part or "supervisord"
                 times = found.cpu_times()
                 cpu[process.pid] = (part, times.user + times.system)
                 resident[part] = resident.get(part, 0.0) + found.memory_info().rss / 2**20
             proportional[part] = proportional.get(part, 0.0) + processes.memory_mb(process.pid)
     return Sample(cpu, resident, proportional)
+
+
+def stub_part(command: Sequence[str]) -> str:
+    """`triton-stub-` and the name of the model that a process of Triton's Python backend runs; empty for others.
+
+    The path of its `model.py` is among the arguments.
+    """
+    if not any(_STUB in argument for argument in command):
+        return ""
+    files = [Path(argument) for argument in command if argument.endswith("/model.py")]
+    return f"triton-stub-{files[0].parents[1].name}" if files and len(files[0].parts) > 3 else "triton-stub"
 
 
 def pids_of(stack_id: str, part: str) -> list[int]:

@@ -47,7 +47,7 @@ def soak(
             if (datetime.now(UTC) - begun).total_seconds() > 60 * minutes:
                 print(f"     stopped after {minutes:g} minutes", flush=True)
                 break
-            reference = outcomes[0].verdicts if outcomes else None
+            reference = outcomes[0].results if outcomes else None
             outcomes.append(Round(field, observer, day, seed=seed + number, per_s=per_s).play(fault, reference))
             print(f"{number:3}  {line(outcomes[-1])}", flush=True)
             results = {
@@ -55,7 +55,10 @@ def soak(
                 "begun_at": begun.strftime("%Y-%m-%d %H:%M UTC"),
                 "photographs_per_round": outcomes[0].photographs,
                 "photographs_per_s": per_s,
-                "rounds": [{**asdict(outcome), "verdicts": len(outcome.verdicts)} for outcome in outcomes],
+                "rounds": [
+                    {name: value for name, value in asdict(outcome).items() if name != "results"}
+                    for outcome in outcomes
+                ],
             }
             (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if docs:

@@ -19,11 +19,15 @@ _PARTS = {
     "seaweedfs": "SeaweedFS",
     "triton": "Triton, the server",
     "triton-stub": "Triton's Python process (the model)",
+    "triton-stub-species_classifier": "Triton's process of `species_classifier`",
+    "triton-stub-animal_detector": "Triton's process of `animal_detector`",
     "triton-keeper": "worker triton-keeper",
     "intake": "worker intake",
     "predict": "worker predict",
     "predict-backfill": "worker predict-backfill",
     "explain": "worker explain",
+    "second-look": "worker second-look",
+    "crops": "worker crops",
     "clocks": "worker clocks",
     "bursts": "worker bursts",
     "reconcile": "reconcile",
@@ -46,7 +50,7 @@ def write_docs(path: Path, results: Results) -> None:
 
 def tables(results: Results) -> str:
     """All tables, as Markdown."""
-    blocks = [_machine(results), _speed(results), _latency(results), _cpu(results), _memory(results)]
+    blocks = [_machine(results), _speed(results), _latency(results), _stages(results), _cpu(results), _memory(results)]
     blocks += [_startup(results), bursts(results), lanes(results), _profile(results)]
     return "\n".join(block for block in blocks if block)
 
@@ -69,9 +73,10 @@ def _speed(results: Results) -> str:
         return [name, f"{rate:.1f}", f"{least:.1f} to {most:.1f}", f"{float(results[f'{key}_cpu_ms_per_image']):.1f}"]
 
     rows = [
-        row("(a) model alone, one frame per core", "model_batch_1"),
-        row("(a) model alone, batches of 8 on all cores", "model_batch_8"),
-        row(f"(b) decoding and model, no stream ({results['in_process_way']})", "in_process"),
+        row("(a) classifier alone, one frame per core", "model_batch_1"),
+        row("(a) classifier alone, batches of 8 on all cores", "model_batch_8"),
+        *([row("(a) detector alone, one frame per core", "detector")] if "detector_images_per_s" in results else []),
+        row(f"(b) decoding and models, no stream ({results['in_process_way']})", "in_process"),
         row("(c) PUT to final burst verdict", "end_to_end"),
     ]
     disturbed = float(results["others_share_of_machine"]) > _QUIET
@@ -104,6 +109,26 @@ def _latency(results: Results) -> str:
         f"{results['latency_images']} photographs. Latency counts from the time at which the PUT was due.\n\n"
     )
     return "### Latency\n\n" + intro + _table(("", "p50", "p95", "p99", "max"), rows)
+
+
+def _stages(results: Results) -> str:
+    """CPU by stage; empty when not measured."""
+    prefix = "stage_cpu_ms_"
+    times = {name.removeprefix(prefix): float(value) for name, value in results.items() if name.startswith(prefix)}
+    if not times:
+        return ""
+    rest = times.pop("rest")
+    rows = [[name, f"{value:.2f}"] for name, value in sorted(times.items(), key=lambda item: -item[1])]
+    rows.append(["the rest: Kafka, store, Triton, transport, bursts", f"{rest:.2f}"])
+    note = (
+        f"\nCrops: {results['crops_per_image']} boxes per photograph are classified, one by one after the detector.\n"
+    )
+    if "bursts_movement_ms_per_frame" in results:
+        note += (
+            f"Within the rest, `bursts` evaluates detections in {results['bursts_detections_ms_per_frame']} ms of CPU "
+            f"per frame, {results['bursts_movement_ms_per_frame']} of them for movement.\n"
+        )
+    return "### CPU by stage\n\n" + _table(("one photograph", "CPU ms"), rows) + note
 
 
 def _cpu(results: Results) -> str:

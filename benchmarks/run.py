@@ -3,15 +3,16 @@
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.end_to_end import GENERATOR, OTHERS, EndToEnd, Round, Soak
 from benchmarks.figures import cpu_between, growth_per_1000, medians, percentile, spread
-from benchmarks.in_process import STRATEGIES, Strategy, Throughput, measure
+from benchmarks.in_process import STRATEGIES, Strategy, Throughput, measure, measure_stages
 from benchmarks.machine import cores, describe
 from benchmarks.photographs import Photographs
+from benchmarks.pipeline import Models
 from benchmarks.processes import Sample, pids_of, sample
 from benchmarks.profiling import recording
 from benchmarks.report import Results
@@ -110,11 +111,9 @@ class Benchmark:
         self._results["stop_s"] = round(time.perf_counter() - began, 1)
 
     def _in_process(self, what: str, strategy: Strategy, count: int) -> Throughput:
-        settings = _settings()
-        model = settings.model_repository / settings.model
         return measure(
             what,
-            model / read_version_state(model).live,
+            _models(),
             self._folder / "photographs",
             strategy=strategy.name,
             batch=strategy.batch,
@@ -142,10 +141,12 @@ class Benchmark:
     def _rounds(self, stream: EndToEnd, strategy: Strategy, empty: Throughput) -> list[Round]:
         """Run the rounds of all variants interleaved, so that other load on the machine affects all of them alike."""
         results, count = self._results, self._plan.in_process_images
-        batch_1, batch_8, frames, rounds = [], [], [], []
+        batch_1, batch_8, detector, frames, rounds = [], [], [], [], []
         for number in range(self._plan.rounds):
             batch_1.append(self._in_process("model", Strategy("pool", 1), count))
             batch_8.append(self._in_process("model", Strategy("staged", 8), count))
+            if _models().detector:
+                detector.append(self._in_process("detector", Strategy("pool", 1), count))
             frames.append(self._in_process("frames", strategy, count))
             rounds.append(stream.full_speed(self._plan.images))
             self._progress(
@@ -156,8 +157,24 @@ class Benchmark:
             self._record_rate(name, [throughput.images_per_s for throughput in measured])
             cpu = statistics.median(throughput.cpu_s_per_image for throughput in measured)
             results[f"{name}_cpu_ms_per_image"] = round(1000 * cpu, 2)
+        if detector:
+            self._record_rate("detector", [throughput.images_per_s for throughput in detector])
+            cpu = statistics.median(throughput.cpu_s_per_image for throughput in detector)
+            results["detector_cpu_ms_per_image"] = round(1000 * cpu, 2)
         self._record_end_to_end(rounds, frames, empty)
+        self._record_stages(measure_stages(_models(), self._folder / "photographs", count=count, distinct=DISTINCT))
         return rounds
+
+    def _record_stages(self, stages: Mapping[str, float]) -> None:
+        """CPU per stage in one process, and what the stream adds to it."""
+        results = self._results
+        results["crops_per_image"] = stages["crops_per_image"]
+        times = {name: value for name, value in stages.items() if name != "crops_per_image"}
+        for name, value in times.items():
+            results[f"stage_cpu_ms_{name}"] = value
+        results["stage_cpu_ms_rest"] = round(
+            float(results["cpu_ms_per_image_without_generator"]) - sum(times.values()), 2
+        )
 
     def _record_rate(self, name: str, rates: Sequence[float]) -> None:
         for end, value in zip(("", "_least", "_most"), spread(rates), strict=True):
@@ -241,5 +258,11 @@ class Benchmark:
         self._results["bursts"] = len(answers.bursts)
 
 
-def _settings() -> Settings:
-    return Settings()
+def _models() -> Models:
+    """The versions that the stack serves."""
+    settings = Settings()
+    model, detector = (settings.model_repository / name for name in (settings.model, settings.detector))
+    there = bool(settings.detector) and detector.is_dir()
+    return Models(
+        model / read_version_state(model).live, detector / read_version_state(detector).live if there else None
+    )

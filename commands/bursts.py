@@ -149,17 +149,23 @@ def _console() -> Console:
 def _print(burst: BurstExplanation, console: Console) -> None:
     successor = f", superseded by {burst.superseded_by}" if burst.superseded_by else ""
     console.print(
-        Text(burst.burst_id, style="bold"), f" {burst.camera}  {burst.trigger.value}  {burst.status}{successor}"
+        Text(burst.burst_id, style="bold"), f" {burst.camera}  trigger {burst.trigger.value}  {burst.status}{successor}"
     )
     console.print(f"closed: {burst.closed_because}" + (f", at {burst.closed_at}" if burst.closed_at else ""))
     if burst.category:
-        evidence = f" ({burst.evidence})" if burst.evidence else ""
-        console.print(f"verdict: {burst.verdict}{evidence}", markup=False)
-        console.print(f"category by {burst.fusion or 'an unknown model'}; best crop: {burst.best_crop}", markup=False)
+        console.print(f"verdict: {burst.summary}", markup=False)
+        console.print(
+            f"category by the weights {burst.fusion or 'of an unknown model'}; best crop: {burst.best_crop}",
+            markup=False,
+        )
     console.print(f"rule {burst.rule}, models {', '.join(burst.models) or 'none'}, settings {burst.settings}")
     if burst.flags or burst.supersedes:
         console.print(f"flags: {', '.join(burst.flags) or 'none'}; supersedes: {', '.join(burst.supersedes) or 'none'}")
     console.print(_frames_table(burst))
+    if burst.category:
+        console.print(
+            "boxes: x, y, width and height as shares of the photograph; percentages are calibrated, scores not"
+        )
     console.print("* the verdict is based on these frames. Revisions that were compacted away are not listed:")
     console.print(_revisions_table(burst))
 
@@ -189,7 +195,7 @@ def _frames_table(burst: BurstExplanation) -> Table:
             frame.predicted_at[:_TO_THE_SECOND].replace("T", " "),
             frame.counted,
             frame.joined,
-            "; ".join(part for part in (frame.shows, *frame.boxes) if part),
+            "; ".join(part for part in (frame.shows, *frame.boxes, "second look" if frame.second_look else "") if part),
             frame.rejected or scores,
         )
     return table

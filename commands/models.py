@@ -54,7 +54,13 @@ def build(
         with _progress(shown=not as_json) as step:
             built.append(
                 animal_detector.build(
-                    chosen.model_repository, weights, persons=persons, backend=kind, force=force, progress=step
+                    chosen.model_repository,
+                    weights,
+                    persons=persons,
+                    backend=kind,
+                    precision=chosen.detector_precision,
+                    force=force,
+                    progress=step,
                 )
             )
     else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uncia.training.evaluation.bootstrap import Interval
     from uncia.training.presence.recipe import TrainedPresence
 
-_DETECTOR = Path(".local/models/repository/animal_detector")
+DETECTOR = Path(".local/models/repository/animal_detector")
 
 
 def presence(
@@ -24,7 +24,7 @@ def presence(
     out: Annotated[Path, typer.Option(help="File of the weights.")] = Path("presence.json"),
     detector: Annotated[
         Path, typer.Option(help="The detector: its package, or the model's folder in the repository.")
-    ] = _DETECTOR,
+    ] = DETECTOR,
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps the evidence of each photograph for the next time.")
     ] = None,
@@ -37,7 +37,7 @@ def presence(
 
     The figures come from models that did not see the data set (or camera) that they are evaluated on.
     """
-    from uncia.commands.training_runs import progress_bars
+    from uncia.commands.training_runs import progress_bars, source_names
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.presence.evidence import EvidenceCache, collect_evidence, open_detector
     from uncia.training.presence.recipe import train_presence
@@ -48,7 +48,7 @@ def presence(
         opened = open_detector(detector)
         datasets = [read_dataset(source, kind) for source in sources]
         bursts, unreadable = collect_evidence(
-            datasets, _names(sources), opened, progress, EvidenceCache(cache) if cache else None
+            datasets, source_names(sources), opened, progress, EvidenceCache(cache) if cache else None
         )
         trained = train_presence(bursts, name, seed=seed)
     write_durably(out, trained.model.model_dump_json(indent=1) + "\n")
@@ -67,13 +67,6 @@ def presence(
     if unreadable:
         echo(f"{len(unreadable)} files could not be read, for example {next(iter(unreadable))}")
     echo(f"{trained.model.id}: {out}, threshold {trained.model.threshold:g}")
-
-
-def _names(sources: list[Path]) -> list[str]:
-    """A name for each source, unique also where two have the same name; a file's is that of its folder."""
-    places = [source.resolve() for source in sources]
-    names = [place.parent.name if place.is_file() else place.name for place in places]
-    return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
 def _print(trained: "TrainedPresence") -> None:

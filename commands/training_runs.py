@@ -80,15 +80,45 @@ def train_package(
 def read_and_split(source: Path, kind: str, by: str, seed: int, progress: ProgressReporter) -> "tuple[Dataset, Split]":
     """The data and its split. Raises `TrainingError` where the split leaks."""
     from uncia.training.datasets.reading import read_dataset
-    from uncia.training.datasets.splits import find_leaks, split
 
     data = read_dataset(source, kind, progress=lambda done, total: progress("reading the data", done, total))
+    return data, split_data(data, by, seed)
+
+
+def read_all_and_split(
+    sources: list[Path], kind: str, by: str, seed: int, progress: ProgressReporter
+) -> "tuple[Dataset, Split]":
+    """The same for several sources, whose samples know which they are from."""
+    from uncia.training.datasets.merging import merge_datasets
+    from uncia.training.datasets.reading import read_dataset
+
+    if len(sources) == 1:
+        return read_and_split(sources[0], kind, by, seed, progress)
+    parts = [
+        read_dataset(source, kind, progress=lambda done, total: progress("reading the data", done, total))
+        for source in sources
+    ]
+    data = merge_datasets(parts, source_names(sources))
+    return data, split_data(data, by, seed)
+
+
+def source_names(sources: list[Path]) -> list[str]:
+    """A name for each source, unique also where two have the same name; a file's is that of its folder."""
+    places = [source.resolve() for source in sources]
+    names = [place.parent.name if place.is_file() else place.name for place in places]
+    return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
+
+
+def split_data(data: "Dataset", by: str, seed: int) -> "Split":
+    """The split of a dataset. Raises `TrainingError` where it leaks."""
+    from uncia.training.datasets.splits import find_leaks, split
+
     if by not in ("burst", "camera"):
         raise TrainingError(f"no split by {by!r}: use burst or camera")
     parts = split(data, seed=seed, by="camera" if by == "camera" else "burst")
     if found := find_leaks(parts):
         raise TrainingError(f"the split leaks: {found[0]}")
-    return data, parts
+    return parts
 
 
 def check_output_folder(out: Path) -> str:

@@ -16,6 +16,7 @@ DECODING = (
     "uncia.imaging.frames",
     "uncia.imaging.jpeg_decoder",
     "uncia.imaging.luminance",
+    "uncia.imaging.tiles",
 )
 TRITON = (
     "uncia.serving.detector_client",

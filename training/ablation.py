@@ -1,7 +1,8 @@
-"""The effect of each part on the user's own data: cuts, whole frame or windows, augmentation, bursts.
+"""The effect of each part on the user's own data: cuts, whole frame or windows, augmentation, and rules for bursts.
 
 Every combination is trained, and evaluated on the same test bursts, so that differences are paired. Features of all
-cuts are computed in one pass.
+cuts are computed in one pass. Verdicts on frames are compared with the frames' own truth, those on bursts with the
+burst's (`uncia.training.evaluation.burst_rules`).
 """
 
 import re
@@ -16,10 +17,21 @@ from numpy.typing import NDArray
 
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.training import TrainingError
-from uncia.training.datasets.dataset import Dataset
+from uncia.training.datasets.dataset import Dataset, Sample
 from uncia.training.datasets.splits import Split
 from uncia.training.evaluation import metrics
 from uncia.training.evaluation.bootstrap import Interval, bootstrap_difference, bootstrap_interval
+from uncia.training.evaluation.burst_rules import (
+    ANY_FRAME,
+    SINGLE_FRAMES,
+    BurstPredictions,
+    Presence,
+    RuleAnswers,
+    RuleFigures,
+    answers_by_rule,
+    groups_of_bursts,
+    rule_figures,
+)
 from uncia.training.evaluation.calibration import softmax
 from uncia.training.features.backbone import Backbone
 from uncia.training.features.inputs import Augmentation
@@ -28,12 +40,15 @@ from uncia.training.features.window_sampling import InputMode
 from uncia.training.heads.training import HeadSettings, cache_features, train_on_cached_features
 from uncia.training.model_packages.evaluation import fit_held_out_temperature
 from uncia.training.model_packages.package_writing import write_trained_package
-from uncia.training.model_packages.trained_model import LabelledPredictions
+from uncia.training.model_packages.trained_model import LabelledPredictions, TrainedModel, camera_notes
 
 Progress = Callable[[str, int, int], None]
 
-Combination = tuple[str, InputMode, str, bool]
-"""Cut, input mode, augmentation, and whether predictions are combined over bursts."""
+Combination = tuple[str, InputMode, str]
+"""Cut, input mode and augmentation."""
+
+PresenceOf = Callable[[Sequence[Sample]], Presence]
+"""What the presence model says of the test photographs: by frame, and by burst in the order of their sorted names."""
 
 AUGMENTATION_SETS: dict[str, tuple[Augmentation, ...]] = {
     "none": ("plain",),
@@ -62,15 +77,16 @@ class AblationRow:
     cut: str
     input_mode: InputMode
     augmentation: str
-    bursts: bool
-    """Each photograph's prediction is that of its burst: the geometric mean over the frames."""
     figures: dict[str, Interval]
+    """Of single frames."""
+    burst_figures: dict[str, Interval]
+    """By rule: share of the bursts whose taxon is right."""
     package: str
     """Folder of the model, where it was written. Combining bursts is the stream's task, not the model's."""
 
     @property
     def name(self) -> str:
-        return f"{self.cut}, {self.input_mode}, {self.augmentation}{', bursts' if self.bursts else ''}"
+        return f"{self.cut}, {self.input_mode}, {self.augmentation}"
 
 
 @dataclass(frozen=True)
@@ -81,33 +97,65 @@ class AblationResult:
     effects: dict[str, Interval]
     """Difference in top-1 accuracy. An interval above 0: the part helps. One that contains 0: undecided."""
     loss_effects: dict[str, Interval]
-    """Difference in log loss, where lower is better."""
+    """Difference in log loss, where lower is better; of rules there is none."""
     photographs: int
     bursts: int
     unreadable: dict[Path, str]
+    best: str
+    """Name of the row with the lowest log loss on the held-out photographs: that of `rules` and `places`."""
+    rules: dict[str, RuleFigures]
+    """By rule, on all test bursts."""
+    places: dict[str, dict[str, RuleFigures]]
+    """By `camera NAME` and `data set NAME`, then by rule; what is unknown has no entry."""
+    warnings: tuple[str, ...]
 
 
 class _Scoreboard:
-    """Collects the rows and, by combination, a value for each test photograph (N,)."""
+    """Collects the rows and, by combination, values of the test photographs (N,) and bursts (B,)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, presence: PresenceOf | None) -> None:
         self._seed = seed
+        self._presence_of = presence
+        self._presence: Presence | None = None
         self.rows: list[AblationRow] = []
         self.hits: dict[Combination, NDArray[np.float64]] = {}
         self.losses: dict[Combination, NDArray[np.float64]] = {}
+        self.frame_hits: dict[str, list[NDArray[np.float64]]] = {}
+        """By rule, for each combination: whether each frame's taxon is right."""
+        self.burst_hits: dict[str, list[NDArray[np.float64]]] = {}
+        """By rule, for each combination: the share of a burst's answers that are right."""
+        self.best: tuple[float, str, BurstPredictions] | None = None
 
-    def add(
-        self, settings: HeadSettings, augmentation: str, temperature: float, test: LabelledPredictions, package: str
-    ) -> None:
-        """Evaluate a model's test predictions, frame by frame and combined over bursts."""
-        per_frame = softmax(test.logits, temperature)
-        for bursts in (False, True):
-            probabilities = burst_probabilities(per_frame, test.bursts) if bursts else per_frame
-            combination = (settings.cut, settings.input_mode, augmentation, bursts)
-            self.hits[combination] = (probabilities.argmax(axis=1) == test.truth).astype(np.float64)
-            self.losses[combination] = metrics.log_loss_per_item(probabilities, test.truth)
-            figures = _figures(probabilities, test.truth, test.bursts, self._seed)
-            self.rows.append(AblationRow(*combination, figures, package))
+    def add(self, settings: HeadSettings, augmentation: str, trained: TrainedModel, package: str) -> None:
+        """Evaluate a model's test predictions, frame by frame and by all rules for bursts."""
+        temperature, test = fit_held_out_temperature(trained.held_out), trained.test
+        probabilities = softmax(test.logits, temperature)
+        combination = (settings.cut, settings.input_mode, augmentation)
+        self.hits[combination] = (probabilities.argmax(axis=1) == test.truth).astype(np.float64)
+        self.losses[combination] = metrics.log_loss_per_item(probabilities, test.truth)
+        if self._presence is None and self._presence_of is not None:
+            self._presence = self._presence_of(test.samples)
+        predictions = BurstPredictions(
+            probabilities.astype(np.float64),
+            test.truth.astype(np.intp),
+            test.bursts,
+            tuple(entry.group for entry in trained.classes),
+            self._presence,
+        )
+        burst_figures = {}
+        for rule, answers in answers_by_rule(predictions).items():
+            frame_right, burst_right = _right_taxa(predictions, answers)
+            self.frame_hits.setdefault(rule, []).append(frame_right)
+            self.burst_hits.setdefault(rule, []).append(burst_right)
+            right = predictions.burst_classes[answers.burst_index, answers.burst_class]
+            names = predictions.names[answers.burst_index]
+            burst_figures[rule] = bootstrap_interval(right, names, seed=self._seed)
+        figures = _figures(probabilities, test.truth, test.bursts, self._seed)
+        row = AblationRow(*combination, figures, burst_figures, package)
+        self.rows.append(row)
+        loss = _held_out_loss(trained.held_out, temperature)
+        if self.best is None or loss < self.best[0]:
+            self.best = (loss, row.name, predictions)
 
 
 def ablate(
@@ -118,10 +166,12 @@ def ablate(
     cache: Path,
     keep: Path | None = None,
     progress: Progress = lambda step, done, total: None,
+    presence: PresenceOf | None = None,
 ) -> AblationResult:
     """Train and evaluate every combination; `keep` is a folder that receives a package of each model.
 
-    Features stay in `cache`, so an interrupted run resumes. Raises `TrainingError`.
+    `presence` adds the presence model to the rules for bursts. Features stay in `cache`, so an interrupted run resumes.
+    Raises `TrainingError`.
     """
     for cut in settings.cuts:
         backbone.check(cut)
@@ -131,7 +181,7 @@ def ablate(
         split, backbone, settings.cuts, HeadSettings(augmentations=most, spec=settings.spec), cache, files, progress
     )
     plans = [(cut, mode, a) for cut in settings.cuts for mode in settings.input_modes for a in settings.augmentations]
-    scoreboard = _Scoreboard(settings.seed)
+    scoreboard = _Scoreboard(settings.seed, presence)
     for done, (cut, input_mode, augmentation) in enumerate(plans):
         progress("heads", done, len(plans))
         augmentations = AUGMENTATION_SETS[augmentation]
@@ -145,24 +195,28 @@ def ablate(
             name = package_name(cut, input_mode, augmentation)
             written = write_trained_package(trained, data, split, keep / name, name=name, seed=settings.seed)
             package = str(written.folder)
-        scoreboard.add(head, augmentation, fit_held_out_temperature(trained.held_out), test, package)
+        scoreboard.add(head, augmentation, trained, package)
     progress("heads", len(plans), len(plans))
+    assert scoreboard.best is not None
+    _, best, predictions = scoreboard.best
     return AblationResult(
-        tuple(scoreboard.rows),
-        _effects(scoreboard.hits, test.bursts, settings),
-        _effects(scoreboard.losses, test.bursts, settings),
-        len(test.truth),
-        len(set(test.bursts)),
-        files.unreadable,
+        rows=tuple(scoreboard.rows),
+        effects={
+            **_effects(scoreboard.hits, test.bursts, settings),
+            **_rule_effects(scoreboard, predictions, settings),
+        },
+        loss_effects=_effects(scoreboard.losses, test.bursts, settings),
+        photographs=len(test.truth),
+        bursts=len(set(test.bursts)),
+        unreadable=files.unreadable,
+        best=best,
+        rules={
+            rule: rule_figures(predictions, answers, seed=settings.seed)
+            for rule, answers in answers_by_rule(predictions).items()
+        },
+        places=_by_place(predictions, test.samples, settings.seed),
+        warnings=tuple(camera_notes(split)),
     )
-
-
-def burst_probabilities(probabilities: NDArray[np.float64], bursts: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Each photograph's probabilities (N, C) replaced by its burst's: the normalised geometric mean over the frames."""
-    _, burst_of = np.unique(bursts, return_inverse=True)
-    sums = np.zeros((burst_of.max() + 1, probabilities.shape[1]))
-    np.add.at(sums, burst_of, np.log(np.clip(probabilities, 1e-6, 1)))
-    return softmax(sums / np.bincount(burst_of)[:, None])[burst_of]
 
 
 def spread_cuts(backbone: Backbone, spec: FrameSpec, count: int = 3) -> tuple[str, ...]:
@@ -188,14 +242,20 @@ def as_json(result: AblationResult) -> dict[str, Any]:
                 "cut": row.cut,
                 "look": row.input_mode,
                 "augmentation": row.augmentation,
-                "bursts": row.bursts,
                 "package": row.package,
                 "figures": _as_dicts(row.figures),
+                "burst_figures": _as_dicts(row.burst_figures),
             }
             for row in result.rows
         ],
         "effects": _as_dicts(result.effects),
         "loss_effects": _as_dicts(result.loss_effects),
+        "best": result.best,
+        "rules": {rule: own.as_dict() for rule, own in result.rules.items()},
+        "places": {
+            place: {rule: own.as_dict() for rule, own in rules.items()} for place, rules in result.places.items()
+        },
+        "warnings": list(result.warnings),
         "unreadable": {str(path): reason for path, reason in sorted(result.unreadable.items())},
     }
 
@@ -223,7 +283,6 @@ def _effects(
         (0, settings.cuts, lambda new, old: f"cut {new} instead of {old}"),
         (1, settings.input_modes, lambda new, old: f"{new} instead of {old}"),
         (2, settings.augmentations, lambda new, old: f"augmentation {new} instead of {old}"),
-        (3, (False, True), lambda new, old: "bursts instead of single frames"),
     ]
     effects = {}
     for position, options, name in parts:
@@ -231,6 +290,56 @@ def _effects(
             first, second = mean(position, new), mean(position, old)
             effects[name(new, old)] = bootstrap_difference(first, second, bursts, seed=settings.seed)
     return effects
+
+
+def _rule_effects(
+    scoreboard: _Scoreboard, predictions: BurstPredictions, settings: AblationSettings
+) -> dict[str, Interval]:
+    """Each rule against single frames, for the taxon of frames and of bursts: the mean over all combinations."""
+    effects = {}
+    for rule in scoreboard.frame_hits:
+        if rule == SINGLE_FRAMES:
+            continue
+        for unit, hits, groups in (
+            ("frames", scoreboard.frame_hits, predictions.bursts),
+            ("bursts", scoreboard.burst_hits, predictions.names),
+        ):
+            own, single = np.mean(hits[rule], axis=0), np.mean(hits[SINGLE_FRAMES], axis=0)
+            if unit == "frames" and rule == ANY_FRAME:  # frames answer for themselves
+                continue
+            effects[f"{unit}: {rule} instead of {SINGLE_FRAMES}"] = bootstrap_difference(
+                own, single, groups, seed=settings.seed
+            )
+    return effects
+
+
+def _right_taxa(predictions: BurstPredictions, answers: RuleAnswers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Whether the taxon of each frame is right (N,), and the share of each burst's answers that are (B,)."""
+    index = answers.burst_index
+    right = predictions.burst_classes[index, answers.burst_class]
+    count = len(predictions.names)
+    shares = np.bincount(index, weights=right, minlength=count) / np.bincount(index, minlength=count)
+    return (answers.frame_class == predictions.truth).astype(np.float64), shares
+
+
+def _held_out_loss(held_out: LabelledPredictions, temperature: float) -> float:
+    if not len(held_out.truth):
+        return float("inf")
+    return metrics.log_loss(softmax(held_out.logits, temperature), held_out.truth)
+
+
+def _by_place(predictions: BurstPredictions, samples: Sequence[Sample], seed: int) -> dict[str, dict[str, RuleFigures]]:
+    """The figures of all rules for each camera and each data set, where there are several."""
+    found = {}
+    answers = answers_by_rule(predictions)
+    kinds = {"data set": [sample.dataset for sample in samples], "camera": [sample.camera for sample in samples]}
+    for kind, places in kinds.items():
+        masks = groups_of_bursts(predictions, places)
+        for place, mask in masks.items() if len(masks) > 1 else ():
+            found[f"{kind} {place}"] = {
+                rule: rule_figures(predictions, own, seed=seed, bursts=mask) for rule, own in answers.items()
+            }
+    return found
 
 
 def _as_dicts(figures: dict[str, Interval]) -> dict[str, dict[str, float]]:

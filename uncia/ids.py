@@ -55,6 +55,11 @@ def explanation_id(image: str, model: str, class_index: int | None, method: str)
     return f"{explanation_prefix(image)}{digest(model, chosen, method)[:12]}"
 
 
+def second_look_id(images: Sequence[str], rule: str) -> str:
+    """One second look: the photographs, in any order, and the rule."""
+    return f"snd-{digest(rule, *sorted(images))}"
+
+
 def settings_digest(settings_json: str) -> str:
     """Return the digest of the settings that a prediction or verdict was computed with."""
     return f"set-{digest(settings_json)}"

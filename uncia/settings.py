@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         default=Path(".local/parts/animal_detector/yolox_tiny_640_20220528.pth"),
         description="file with the weights of `animal_detector`, which `make setup` fetches",
     )
+    detector_precision: Literal["auto", "int8", "float32"] = Field(
+        default="auto",
+        description="precision of `animal_detector` as built: int8 halves the time on a CPU; auto is int8 for the "
+        "backend `python`, and float32 for `onnxruntime`, which GPUs use",
+    )
     person_vehicle_weights: Path = Field(
         default=Path(".local/parts/person_vehicle"),
         description="folder with the weights for persons and vehicles; without it only animals are detected",
@@ -140,14 +145,36 @@ class Settings(BaseSettings):
     explanations_per_hour: int = Field(
         default=20,
         ge=0,
-        description="explanations that the worker `explain` requests by itself, at most, per process: of bursts whose "
-        "frames disagree or score near the calibrated threshold; 0 for none",
+        description="explanations that the worker `explain` requests by itself, at most, all processes together: of "
+        "bursts whose frames disagree or score near the calibrated threshold; 0 for none",
     )
     explanation_samples: int = Field(
         default=300,
         ge=2,
         le=5000,
         description="pictures that an explanation in the stream has scored; more give a better fit and take longer",
+    )
+
+    # Second look
+    second_looks_per_hour: int = Field(
+        default=60,
+        ge=0,
+        description="bursts that the worker `second-look` detects again in tiles, at most, per process: what stays "
+        "inconclusive; 0 for none",
+    )
+    second_look_frames: int = Field(
+        default=10, ge=1, le=20, description="frames of such a burst that are detected again, at most: the best ones"
+    )
+    second_look_within: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="a burst is inconclusive where its probability of an animal is this near to the threshold",
+    )
+    second_look_taxa: bool = Field(
+        default=False,
+        description="an animal without a taxon is inconclusive too, whatever its probability; what that brings has not "
+        "been measured",
     )
 
     # Crops

@@ -20,6 +20,8 @@ from uncia.events import (
     ImagePredicted,
     ImageUploaded,
     ObservationReviewed,
+    SecondLookCompleted,
+    SecondLookRequested,
     StaticObjectsChanged,
     StaticObjectsCleared,
 )
@@ -134,6 +136,20 @@ OBSERVATION_REVIEWED = Topic(
     event=ObservationReviewed,
     retention_days=None,
 )
+SECOND_LOOK_REQUESTED = Topic(
+    name=SecondLookRequested.topic,
+    description="Frames of an inconclusive burst that are to be detected again, in tiles.",
+    key="camera",
+    event=SecondLookRequested,
+    retention_days=30,
+)
+SECOND_LOOK_COMPLETED = Topic(
+    name=SecondLookCompleted.topic,
+    description="What the second look at a burst found.",
+    key="camera",
+    event=SecondLookCompleted,
+    broker_config=_LOG_TIME,
+)
 STATIC_OBJECTS_CHANGED = Topic(
     name=StaticObjectsChanged.topic,
     description="The places of a camera where boxes count as background. Published again when they change.",
@@ -224,6 +240,8 @@ TOPICS: tuple[Topic, ...] = (
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
     OBSERVATION_REVIEWED,
+    SECOND_LOOK_REQUESTED,
+    SECOND_LOOK_COMPLETED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
     CLOCK_TICKED,

@@ -24,4 +24,7 @@ def ablation_step(report: Report) -> Facts:
     plots.mkdir(parents=True, exist_ok=True)
     (plots / "ablation.svg").write_text(interval_plot(title, "top-1", rows), encoding="utf-8")
     facts = as_json(found)
-    return {name: facts[name] for name in ("photographs", "bursts", "rows", "effects")}
+    return {
+        name: facts[name]
+        for name in ("photographs", "bursts", "rows", "effects", "best", "rules", "places", "warnings")
+    }

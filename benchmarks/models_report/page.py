@@ -9,6 +9,7 @@ from benchmarks.markdown_section import replace_section
 from benchmarks.models_report.detectors_page import boxes, detector
 from benchmarks.models_report.ensembles_page import PLOTS, bursts, models, views
 from benchmarks.models_report.markdown import MEASURES, cell_of, share, table, verdict
+from benchmarks.models_report.presence_page import presence, presence_samples, verdicts
 from benchmarks.models_report.steps import Facts, Report
 from uncia.training.evaluation.bootstrap import Interval
 
@@ -24,9 +25,10 @@ TRAINING_MODES, RATES = ("taught", "kept"), ("found", "false")
 """Result keys: trained on the class's images, or retained without any; recall and false-positive rate."""
 
 NOT_THE_FIELD = (
-    "**These are composites, not photographs from the field: no figure here is an accuracy in the field.** The same "
-    "few cut-outs of a class are in the training and the test images, with other backgrounds, light and sizes. The "
-    "figures only show which training method is better than another on the same images."
+    "**Unless a section says otherwise, these are composites, not photographs from the field: no figure here is an "
+    "accuracy in the field.** The same few cut-outs of a class are in the training and the test images, with other "
+    "backgrounds, light and sizes. The figures only show which training method is better than another on the same "
+    "images."
 )
 
 
@@ -56,21 +58,34 @@ def results(report: Report, machine: Mapping[str, Any]) -> str:
         "bursts": bursts,
         "boxes": boxes,
         "detector": detector,
+        "presence": presence,
+        "presence_samples": presence_samples,
+        "verdicts": verdicts,
         "serving": _serving,
     }
     seconds = sum(float(facts["seconds"]) for facts in report.done.values())
     lines = [
-        f"Measured {machine['measured_at']} at {machine['commit']} by `{machine['command']}` on "
+        f"Written {machine['measured_at']} at {machine['commit']} by `{machine['command']}` on "
         f"{machine['machine_cpu']}, {machine['machine_cores']} cores, {machine['machine_memory_gb']} GB: "
-        f"{seconds / 60:.0f} minutes in total. All intervals are 95 % bootstrap intervals, resampled by burst.",
+        f"{seconds / 60:.0f} minutes in total. All intervals are 95 % bootstrap intervals, resampled by burst."
+        f"{_measured(report.done)}",
         "",
         NOT_THE_FIELD,
         "",
+        *([f"Not run: {', '.join(machine['not_run'])}.", ""] if machine.get("not_run") else []),
     ]
     for name, part in parts.items():
         if name in report.done:
             lines += [*part(report.done), ""]
     return "\n".join(lines)
+
+
+def _measured(done: Mapping[str, Facts]) -> str:
+    """When and at which commit the steps were run, where that was stored."""
+    steps: dict[str, list[str]] = {}
+    for name, facts in done.items():
+        steps.setdefault(facts.get("measured") or "earlier", []).append(name)
+    return " Measured: " + "; ".join(f"{when}: {', '.join(names)}" for when, names in steps.items()) + "."
 
 
 def write_plots(folder: Path, done: Mapping[str, Facts]) -> None:
@@ -135,13 +150,20 @@ def _fine_tuning(done: dict[str, Facts]) -> str:
 
 def _ablation(done: dict[str, Facts]) -> list[str]:
     facts = done["ablation"]
-    cells: dict[tuple[str, str, str], dict[bool, str]] = {}
-    for row in facts["rows"]:
-        place = (row["cut"], row["look"], row["augmentation"])
-        cells.setdefault(place, {})[row["bursts"]] = cell_of(row["figures"]["top-1"])
+    rows = facts["rows"]
+    rules = list(rows[0]["burst_figures"])
     shown = table(
-        ("cut", "input", "augmentation", "top-1, single frames", "top-1, combined bursts"),
-        [(*place, both.get(False, "-"), both.get(True, "-")) for place, both in cells.items()],
+        ("cut", "input", "augmentation", "frames", *(f"bursts: {rule}" for rule in rules)),
+        [
+            (
+                row["cut"],
+                row["look"],
+                row["augmentation"],
+                cell_of(row["figures"]["top-1"]),
+                *(cell_of(row["burst_figures"][rule]) for rule in rules),
+            )
+            for row in rows
+        ],
     )
     effects = [
         f"- {name}: {verdict([entry['low'], entry['value'], entry['high']])}."
@@ -149,6 +171,9 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
     ]
     return [
         "### Ablation",
+        "",
+        "Top-1. Frames are compared with their own truth, bursts with the burst's: the share of the bursts whose class "
+        "is right. With the rule of single frames, each frame answers for its burst.",
         "",
         *shown,
         "",
@@ -158,7 +183,23 @@ def _ablation(done: dict[str, Facts]) -> list[str]:
         f"{facts['bursts']} bursts, averaged over all pairs of rows that differ in this part only:",
         "",
         *effects,
+        "",
+        f"Both questions, with the model of the lowest log loss on the held-out photographs ({facts['best']}):",
+        "",
+        *_rules(facts["rules"]),
+        *[f"\n{warning}" for warning in facts["warnings"]],
     ]
+
+
+def _rules(rules: Mapping[str, Facts]) -> list[str]:
+    """A table of rules for bursts: figures by frame and by burst."""
+    first = next(iter(rules.values()))
+    header = ("rule", *(f"{unit}: {name}" for unit, own in first.items() for name in own))
+    rows = [
+        (rule, *("-" if cell is None else cell_of(cell) for own in figures.values() for cell in own.values()))
+        for rule, figures in rules.items()
+    ]
+    return table(header, rows)
 
 
 def _retained_classes(done: dict[str, Facts]) -> list[str]:

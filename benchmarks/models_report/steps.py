@@ -78,11 +78,14 @@ class Step:
     """Names of the steps whose results it uses; when one of these changes, this step is repeated."""
 
 
-def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, only: Sequence[str] = ()) -> None:
+def run_steps(
+    steps: Sequence[Step], report: Report, *, force: bool = False, only: Sequence[str] = (), measured: str = ""
+) -> None:
     """Run every step that has no valid stored result, and put all results with their durations into `report.done`.
 
     A stored result is valid when sizes, seed and the results of the steps in `needs` are unchanged. `only` restricts
-    the steps that may run, by name; `force` repeats these even when they have a valid result.
+    the steps that may run, by name; `force` repeats these even when they have a valid result. `measured` says when and
+    at which commit this is, and is stored with the results of the steps that run.
     """
     for number, step in enumerate(steps, 1):
         path = report.folder / "steps" / f"{step.name}.json"
@@ -100,6 +103,7 @@ def run_steps(steps: Sequence[Step], report: Report, *, force: bool = False, onl
         began = time.monotonic()
         facts = {**step.run(report), "seconds": 0.0}
         facts["seconds"] = round(time.monotonic() - began, 1)
+        facts["measured"] = measured
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, json.dumps({"made_of": inputs, "facts": facts}, indent=1) + "\n")
         report.done[step.name] = facts

@@ -6,7 +6,12 @@ Field names are keys in the output of `uncia bursts explain --json`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_frame, describe_verdict
+from uncia.dashboard.page_parts.verdict_text import (
+    describe_burst,
+    describe_evidence,
+    describe_frame,
+    describe_verdict,
+)
 from uncia.events import (
     BurstFrame,
     BurstResolved,
@@ -55,7 +60,10 @@ class FrameExplanation:
     shows: str
     """What the frame shows by itself, `animal 97 %`; empty where no detector looked at it."""
     boxes: list[str]
-    """Its detections, `animal score 0.81 at 0.10 0.20 0.30 0.40`, best first; static ones are marked."""
+    """Its detections, `animal score 0.81 at 0.10 0.20 0.30 0.40`, best first; static ones are marked, and those
+    that only the second look found."""
+    second_look: str
+    """The rule of its second look; empty where it had none."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,8 @@ class BurstExplanation:
     category: str
     """Empty in an event without one."""
     evidence: str
+    summary: str
+    """Verdict and evidence in one, each once."""
     best_crop: str
     """Image id of the best crop, or the reason why there is none."""
     fusion: str
@@ -120,6 +130,7 @@ def explain_burst(events: Sequence[BurstResolved], predictions: Mapping[str, Ima
         verdict=describe_verdict(shown),
         category=shown.category.value if shown.category else "",
         evidence=describe_evidence(shown),
+        summary=describe_burst(shown),
         best_crop=_best_crop(shown),
         fusion=shown.fusion or "",
         flags=list(shown.flags),
@@ -146,12 +157,14 @@ def _frame(frame: BurstFrame, burst: BurstResolved, prediction: ImagePredicted |
         rejected=frame.rejection.reason if frame.rejection else "",
         shows=describe_frame(frame),
         boxes=[_box(box) for box in frame.boxes or ()],
+        second_look=frame.second_look or "",
     )
 
 
 def _box(box: FrameBox) -> str:
     place = " ".join(f"{share:.2f}" for share in box.box)
-    return f"{box.category.value} score {box.score:.2f} at {place}" + (" (static)" if box.static else "")
+    marks = (" (static)" if box.static else "") + (" (second look)" if box.second_look else "")
+    return f"{box.category.value} score {box.score:.2f} at {place}{marks}"
 
 
 def _best_crop(burst: BurstResolved) -> str:

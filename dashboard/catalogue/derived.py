@@ -124,6 +124,7 @@ def recompute(connection: Connection, touched: Touched) -> None:
 
 
 _VERDICT = ("category", "taxon", "label", "rank", "count", "confidence")
+_REVIEW = ("reviewed", "review_id", "reviewer", "subject", "flagged")
 _BASE = ("burst_id", *NOTED["bursts"], *(f"model_{name}" for name in _VERDICT))
 
 _SET_VERDICT = (
@@ -131,7 +132,7 @@ _SET_VERDICT = (
     .where(bursts.c.burst_id == bindparam("the_burst"))
     .values(
         {
-            **{name: bindparam(f"new_{name}") for name in (*_VERDICT, "reviewed", "review_id", "reviewer", "subject")},
+            **{name: bindparam(f"new_{name}") for name in (*_VERDICT, *_REVIEW)},
             # Computed anew where there is a subject.
             "reached_at": None,
             "gap_s": None,
@@ -163,12 +164,15 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
     if not by_burst:
         return
     rows = _select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, set(by_burst))
+    flagged = select(burst_flags.c.burst_id).where(burst_flags.c.source == "model")
+    by_model = {row["burst_id"] for row in _select_in(connection, flagged, burst_flags.c.burst_id, set(by_burst))}
     verdicts, human, marks = [], [], []
     for row in rows:
         own = by_burst[row["burst_id"]]
         review = counting_review(own)
         shown = _shown_by_model(row) if review is None else shown_by_review(review)
         subject = subject_of(row["status"], shown)
+        own_marks = marks_of(own) if row["status"] != "superseded" else ()
         touched.subject(row)
         touched.subject({**row, "subject": subject})
         decided = {"category": shown.category, "taxon": shown.taxon, "reviewed": review is not None}
@@ -182,11 +186,11 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
                 "new_review_id": review["review_id"] if review else None,
                 "new_reviewer": review["reviewer"] if review else None,
                 "new_subject": subject,
+                "new_flagged": bool(own_marks) or row["burst_id"] in by_model,
             }
         )
         human += [] if review is None else _human_observations(review)
-        if row["status"] != "superseded":
-            marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in marks_of(own)]
+        marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in own_marks]
     if not verdicts:
         return
     connection.execute(_SET_VERDICT, verdicts)

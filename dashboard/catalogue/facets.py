@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, all_conditions, row_conditions
 from uncia.dashboard.catalogue.rows import Facets, TaxonCount
-from uncia.dashboard.catalogue.tables import ALL_MONTHS, burst_flags, burst_months, bursts
+from uncia.dashboard.catalogue.tables import ALL_MONTHS, FLAGGED_INDEX, burst_flags, burst_months, bursts
 
 __all__ = ["Group", "count_facets", "count_flags", "count_groups"]
 
@@ -51,14 +51,19 @@ def count_groups(connection: Connection, chosen: BurstFilter, scope: Scope) -> l
 
 def count_flags(connection: Connection, chosen: BurstFilter, scope: Scope) -> dict[str, int]:
     """How many bursts of a filter have each flag, by the models or by reviewers."""
-    marked = select(burst_flags.c.flag, burst_flags.c.burst_id).distinct()
-    if chosen != BurstFilter() or scope.restricted:
-        # As a subquery, so that SQLite begins with the flags, which are few, and not with the bursts.
-        own = select(bursts.c.burst_id).where(bursts.c.burst_id == burst_flags.c.burst_id)
-        marked = marked.where(own.where(*all_conditions(chosen, scope)).correlate(burst_flags).exists())
-    pairs = marked.subquery()
-    statement = select(pairs.c.flag, func.count()).group_by(pairs.c.flag).order_by(pairs.c.flag)
-    return {row[0]: row[1] for row in connection.execute(statement)}
+    if chosen == BurstFilter() and not scope.restricted:
+        pairs = select(burst_flags.c.flag, burst_flags.c.burst_id).distinct().subquery()
+        statement = select(pairs.c.flag, func.count()).group_by(pairs.c.flag)
+    else:
+        statement = (
+            select(burst_flags.c.flag, func.count(bursts.c.burst_id.distinct()))
+            .join_from(bursts, burst_flags, burst_flags.c.burst_id == bursts.c.burst_id)
+            .where(text("bursts.flagged"), *all_conditions(chosen, scope))
+            .group_by(burst_flags.c.flag)
+            # SQLite knows no numbers of rows: it would begin with all bursts of a taxon.
+            .with_hint(bursts, f"INDEXED BY {FLAGGED_INDEX}", "sqlite")
+        )
+    return dict(sorted((row[0], row[1]) for row in connection.execute(statement)))
 
 
 def count_facets(

@@ -198,6 +198,7 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "crops_withheld": event.crops_withheld,
         "supersedes": list(event.supersedes),
         "split_from": event.split_from,
+        "flagged": bool(event.flags) and event.status is not BurstStatus.SUPERSEDED,
     }
     revision = {
         **common,
@@ -206,15 +207,12 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "changes": list(event.changes),
         "flags": list(event.flags),
     }
+    # A superseded burst is not counted; its revisions keep their flags.
+    flags = () if event.status is BurstStatus.SUPERSEDED else tuple(sorted(set(event.flags)))
     parts = {
         "burst_frames": _frames(event),
         "observations": _model_observations(event),
-        "burst_flags": tuple(
-            {"burst_id": event.burst_id, "flag": flag, "source": "model"}
-            for flag in sorted(set(event.flags))
-            # A superseded burst is not counted; its revisions keep their flags.
-            if event.status is not BurstStatus.SUPERSEDED
-        ),
+        "burst_flags": tuple({"burst_id": event.burst_id, "flag": flag, "source": "model"} for flag in flags),
     }
     also = dict(_camera(event))
     if shown.taxon:

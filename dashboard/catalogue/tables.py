@@ -26,11 +26,13 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
     "ALL_MONTHS",
+    "FLAGGED_INDEX",
     "METADATA",
     "UtcDateTime",
     "alerts",
@@ -168,6 +170,9 @@ detections = Table(
 )
 """Boxes of a photograph, best first, of the detector that its capture names."""
 
+FLAGGED_INDEX = "ix_bursts_flagged"
+"""Of the few bursts that have flags or marks."""
+
 _FILTERED = ("camera", "category", "status", "reviewed", "minute", "confidence")
 
 bursts = Table(
@@ -225,11 +230,21 @@ bursts = Table(
     Column("deployment_id", String),
     Column("reached_at", _LOCAL),
     Column("gap_s", Float),
+    Column("flagged", Boolean, nullable=False),
     Column("change", BigInteger, nullable=False),
     _version(),
     # The columns after the id let a filter be checked without reading the row.
     Index("ix_bursts_by_time", "started_at", "burst_id", *_FILTERED, "taxon"),
     Index("ix_bursts_by_taxon", "taxon", "started_at", "burst_id", *_FILTERED),
+    Index(
+        FLAGGED_INDEX,
+        "taxon",
+        "started_at",
+        "burst_id",
+        *_FILTERED,
+        sqlite_where=text("flagged"),
+        postgresql_where=text("flagged"),
+    ),
     Index(None, "updated_at", "burst_id"),
     Index(None, "change", "burst_id"),
     Index(None, "uncertainty", "burst_id"),

@@ -10,10 +10,10 @@ from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.rendering import render_page
 from uncia.dashboard.page_parts.thumbnails import LoadCrop, LoadThumbnail, Thumbnail
 from uncia.dashboard.page_parts.verdict_text import (
-    describe_evidence,
+    describe_burst,
     describe_frame,
+    describe_status,
     describe_taxon,
-    describe_verdict,
     verdict_taxon,
 )
 from uncia.events import BurstCategory, BurstFrame, BurstResolved, CropPublished, FrameBox
@@ -21,7 +21,7 @@ from uncia.events.values import Box
 
 FRAMES_SHOWN = 24
 _BURSTS_SHOWN = 150
-BOX_SCORE_SHOWN = 0.2
+BOX_SCORE_SHOWN = 0.4
 """Detections of a lower score are evidence for the burst, and would hide the picture."""
 
 
@@ -94,6 +94,7 @@ def render(
         rejected=sorted(results.rejected.values(), key=lambda file: file.key),
         dead=results.dead,
         unreadable=results.unreadable,
+        box_score=BOX_SCORE_SHOWN,
     )
 
 
@@ -104,7 +105,7 @@ def burst_view(
     shown = _select_frames(burst.frames)
     verdict = burst.verdict
     if burst.category is not None:
-        name, tone, score = describe_verdict(burst), _tone(burst), describe_evidence(burst)
+        name, tone, score = describe_burst(burst), _tone(burst), ""
         taxon = verdict_taxon(burst)
         explanation = taxon.taxon if taxon else ""
     elif verdict is None:
@@ -178,7 +179,7 @@ def _facts(burst: BurstResolved, results: ResultSet) -> tuple[str, ...]:
         count,
         f"{burst.unreadable} unreadable" if burst.unreadable else "",
         str(burst.trigger) if burst.trigger != "unknown" else "",
-        f"{burst.status}, revision {burst.revision}" + (f", closed by {burst.closed_by}" if burst.closed_by else ""),
+        f"{describe_status(burst)}, revision {burst.revision}",
         f"predicted within {max(delays):.1f} s" if delays else "",
         "crops withheld: a person is in the burst, or the detector knows no persons" if burst.crops_withheld else "",
         f"rule {burst.rule}",
@@ -203,10 +204,10 @@ def _frame_view(camera: str, frame: BurstFrame, load: LoadThumbnail) -> ContactS
     )
 
 
-def _shown_boxes(boxes: Sequence[FrameBox]) -> list[FrameBox]:
-    """The boxes from `BOX_SCORE_SHOWN` on; the best one where there is none."""
+def _shown_boxes(boxes: Sequence[FrameBox], *, blank: bool) -> list[FrameBox]:
+    """The boxes from `BOX_SCORE_SHOWN` on; the best one where there is none, except in a blank frame."""
     sure = [found for found in boxes if found.score >= BOX_SCORE_SHOWN]
-    return sure or list(boxes[:1])
+    return sure or ([] if blank else list(boxes[:1]))
 
 
 def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
@@ -218,7 +219,7 @@ def _boxes(frame: BurstFrame) -> tuple[ContactSheetBox, ...]:
                 found.category.value + (" static" if found.static else ""),
                 f"{found.category.value}, score {found.score:.2f}" + (", static" if found.static else ""),
             )
-            for found in _shown_boxes(frame.boxes)
+            for found in _shown_boxes(frame.boxes, blank=frame.category is BurstCategory.BLANK)
         )
     return (_percentages(frame.box, "verdict", "the verdict's class"),) if frame.box is not None else ()
 

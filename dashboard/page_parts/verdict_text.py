@@ -3,7 +3,13 @@
 Probabilities are printed as percentages and only where they are calibrated. Everything else is called a score.
 """
 
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, CloseReason, TaxonVerdict
+
+_CLOSED = {
+    CloseReason.SEQUENCE: "all frames arrived",
+    CloseReason.WATERMARK: "later photographs arrived",
+    CloseReason.IDLE: "no more frames arrived",
+}
 
 
 def describe_verdict(burst: BurstResolved) -> str:
@@ -20,7 +26,7 @@ def describe_verdict(burst: BurstResolved) -> str:
     if burst.count and burst.count > 1:
         parts.append(f"{burst.count} seen")
     if (taxon := verdict_taxon(burst)) is not None:
-        parts.append(f"{_name(taxon)} ({taxon.rank})" if _is_group(taxon) else _name(taxon))
+        parts.append(f"{_name(taxon)} ({rank})" if (rank := _rank(taxon)) else _name(taxon))
     return ", ".join(parts)
 
 
@@ -34,6 +40,34 @@ def describe_evidence(burst: BurstResolved) -> str:
     if (taxon := verdict_taxon(burst)) is not None:
         parts.append(describe_taxon(taxon))
     return ", ".join(parts)
+
+
+def describe_burst(burst: BurstResolved) -> str:
+    """Verdict and evidence in one: `animal 97 %, 2 seen, Felidae (family, score 0.83)`; of an older event
+    its best class and score."""
+    if burst.status is BurstStatus.SUPERSEDED or burst.category is None:
+        parts = [
+            describe_verdict(burst),
+            describe_evidence(burst) if burst.status is not BurstStatus.SUPERSEDED else "",
+        ]
+        return "  ".join(part for part in parts if part)
+    if burst.category is BurstCategory.BLANK:
+        return describe_verdict(burst)
+    probability = burst.animal_probability if burst.category is BurstCategory.ANIMAL else None
+    parts = [burst.category.value if probability is None else f"animal {percent(probability)}"]
+    if burst.count and burst.count > 1:
+        parts.append(f"{burst.count} seen")
+    if (taxon := verdict_taxon(burst)) is not None:
+        sure = "" if taxon.confidence is None else f" {percent(taxon.confidence)}"
+        notes = [_rank(taxon), f"score {taxon.score:.2f}" if taxon.confidence is None else ""]
+        noted = ", ".join(note for note in notes if note)
+        parts.append(f"{_name(taxon)}{sure}" + (f" ({noted})" if noted else ""))
+    return ", ".join(parts)
+
+
+def describe_status(burst: BurstResolved) -> str:
+    """Its status and why it was closed: `final (all frames arrived)`, `provisional`."""
+    return f"{burst.status}" + (f" ({_CLOSED[burst.closed_by]})" if burst.closed_by else "")
 
 
 def describe_taxon(taxon: TaxonVerdict) -> str:
@@ -77,6 +111,8 @@ def _name(taxon: TaxonVerdict) -> str:
     return taxon.label if taxon.certain else f"{taxon.label}?"
 
 
-def _is_group(taxon: TaxonVerdict) -> bool:
-    """True for a taxon above the species, whose rank a reader needs."""
-    return taxon.rank not in (None, "species", "subspecies")
+def _rank(taxon: TaxonVerdict) -> str:
+    """The rank of a taxon above the species, which a reader needs; a model's classes are something else."""
+    if taxon.rank in (None, "species", "subspecies"):
+        return ""
+    return "taxonomic class" if taxon.rank == "class" else str(taxon.rank)

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_verdict, verdict_taxon
+from uncia.dashboard.page_parts.verdict_text import (
+    describe_burst,
+    describe_evidence,
+    describe_status,
+    describe_verdict,
+    verdict_taxon,
+)
 from uncia.events import BurstCategory, BurstResolved, BurstStatus
 
 
@@ -35,23 +41,23 @@ def to_row(burst: BurstResolved) -> VerdictRow:
 def render_line(burst: BurstResolved) -> str:
     """The row as plain text, for output that is not a terminal."""
     row = to_row(burst)
-    frames = f"{row.frames} frame{'' if row.frames == '1' else 's'}" if row.frames else ""
-    parts = (row.started, row.camera, frames, row.verdict, row.score, row.status)
+    parts = (row.started, row.camera, _frames(burst, " frames"), describe_burst(burst), row.status)
     return "  ".join(part for part in parts if part)
 
 
-def _frames(burst: BurstResolved) -> str:
+def _frames(burst: BurstResolved, unit: str = "") -> str:
     if burst.status is BurstStatus.SUPERSEDED:
         return ""
     count = str(burst.frame_count)
     if burst.expected_frames:
         count += f" of {burst.expected_frames}"
-    return count + (f" ({burst.unreadable} unreadable)" if burst.unreadable else "")
+    if count == "1":
+        unit = unit.removesuffix("s")
+    return count + unit + (f" ({burst.unreadable} unreadable)" if burst.unreadable else "")
 
 
 def _status(burst: BurstResolved) -> str:
-    closed = f" by {burst.closed_by}" if burst.closed_by else ""
-    return f"{burst.status}{closed}, revision {burst.revision}"
+    return f"{describe_status(burst)}, revision {burst.revision}"
 
 
 def _style(burst: BurstResolved) -> str:

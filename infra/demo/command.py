@@ -25,7 +25,7 @@ _STATIONS = 3
 _SAMPLES = 150
 """Pictures that the model scores to explain one frame: some ten seconds on two cores."""
 _QUICK = {
-    "UNCIA_BURST_IDLE_S": "4",
+    "UNCIA_BURST_IDLE_S": "8",  # the first predictions after a start may be seconds apart
     "UNCIA_TICK_S": "0.5",
     "UNCIA_RECONCILE_EVERY_S": "5",
     "UNCIA_RECONCILE_AFTER_S": "5",
@@ -55,7 +55,10 @@ def demo(
     console.print("Starting Kafka, SeaweedFS, Triton and the workers …")
     try:
         stack.up(extra_env=_QUICK)
-        console.print(f"The stack is ready after {time.monotonic() - began:.0f} s.")
+        console.print(
+            f"The stack is ready after {time.monotonic() - began:.0f} s. Verdicts follow as they become final:"
+        )
+        console.print("percentages are calibrated probabilities, scores are not; a question mark: uncertain.")
         if address := _dashboard_address(stack):
             console.print(f"Dashboard, with a link that creates its first account: {address}", soft_wrap=True)
         ledger = _play(stack, folder, images, patience, console)
@@ -74,9 +77,10 @@ def demo(
     for kind, names in ledger.unaccounted().items():
         for name in names[:20]:
             console.print(f"unaccounted, {kind}: {name}", style="red")
-    console.print(f"Report: {folder / 'report.html'}; the last event of every burst: {folder / 'bursts.jsonl'}")
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+    console.print(f"The last event of every burst: {folder / 'bursts.jsonl'}", soft_wrap=True)
     if explained:
-        console.print(explained)
+        console.print(explained, soft_wrap=True)
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
 
@@ -214,7 +218,16 @@ def _explain_a_burst(stack: Stack, folder: Path, ledger: Ledger) -> str:
     except subprocess.TimeoutExpired:
         explain.end()
         failed = True
-    pictures = sorted(out.glob("*.png"))
-    if failed or not pictures:
-        return f"The verdict on {burst} could not be explained; see {log}"
-    return f"Why this verdict ({burst}): {pictures[0]}"
+    return describe_explanation(burst, out) if not failed else f"{burst} could not be explained; see {log}"
+
+
+def describe_explanation(burst: str, folder: Path) -> str:
+    """What the heat map in a folder shows of a burst, and where it is; empty where there is none."""
+    picture = next(iter(sorted(folder.glob("*.png"))), None)
+    if picture is None:
+        return ""
+    facts = json.loads(picture.with_suffix(".json").read_bytes())
+    return (
+        f"Heat map of {facts['label']!r}, the classifier's best class in a frame of {burst} (score "
+        f"{facts['score']:.2f}; red parts raise it): {picture}"
+    )

@@ -1,11 +1,12 @@
-"""Health check of the Triton container: one real inference, because Triton can report "ready" while its model is dead.
+"""Health check of the Triton container: one real inference with each model of the stream, because Triton can report
+"ready" while a model is dead.
 
 Runs from a mounted file on the Python of NVIDIA's image, so it uses the standard library only and imports nothing of
-Uncia. It reads the model's metadata for its input and outputs, sends one blank frame, and compares the number of
+Uncia. It reads a model's metadata for its input and outputs, sends one blank frame, and compares the number of
 output bytes with the declared shapes. The mounted repository defines the live version, and the frame size where
 versions differ in it.
 
-Usage: triton_health.py http://127.0.0.1:8000 species_classifier [timeout in seconds] [repository]
+Usage: triton_health.py http://127.0.0.1:8000 MODEL[,MODEL...] [timeout of each in seconds] [repository]
 """
 
 import http.client
@@ -69,15 +70,17 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
 
 
 def main(arguments: list[str]) -> str | None:
-    """Check once. Returns None when Triton completes one inference, else the problem in one sentence."""
-    url, model = arguments[0], arguments[1]
+    """Check once. Returns None when each model completes one inference, else the first problem in one sentence."""
+    url, models = arguments[0], arguments[1].split(",")
+    timeout_s = float(arguments[2]) if len(arguments) > 2 else 10.0
+    repository = Path(arguments[3] if len(arguments) > 3 else "/models")
+    return next((problem for model in models if (problem := check(url, model, timeout_s, repository))), None)
+
+
+def check(url: str, model: str, timeout_s: float, repository: Path) -> str | None:
+    """Infer once with one model. Returns the problem in one sentence; None when the response is complete."""
     try:
-        received, expected = infer(
-            url,
-            model,
-            float(arguments[2]) if len(arguments) > 2 else 10.0,
-            Path(arguments[3] if len(arguments) > 3 else "/models"),
-        )
+        received, expected = infer(url, model, timeout_s, repository)
     except urllib.error.HTTPError as error:
         return f"{model} refused the request: {error.read(500).decode(errors='replace')}"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:

@@ -59,8 +59,8 @@ def _fingerprint() -> str:
     )
     files += [root / name for root in _package_dirs("uncia") for name in SHARED_MODULES if (root / name).is_file()]
     # The detector is built again once the weights for persons, which are optional, can be had.
-    persons = f"persons {install_person_vehicle.complete()}"
-    return digest(persons, *(part for file in files for part in (file.name, file.read_bytes())))
+    options = f"persons {install_person_vehicle.complete()} precision {read_settings().detector_precision}"
+    return digest(options, *(part for file in files for part in (file.name, file.read_bytes())))
 
 
 def _package_dirs(package: str) -> list[Path]:

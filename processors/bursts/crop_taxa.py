@@ -92,7 +92,7 @@ def evaluate_crops(
         scores=scores,
         labels=names.labels(scores),
         frame_scores={
-            name: round(min(1.0, taxonomy.totals(_given_an_animal(vector, prior), allowed).get(rolled.taxon, 0.0)), 6)
+            name: round(min(1.0, taxonomy.total(_given_an_animal(vector, prior), rolled.taxon, allowed)), 6)
             for name, vector in vectors.items()
         },
     )

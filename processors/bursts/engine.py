@@ -19,6 +19,7 @@ from uncia.events import (
     FrameLate,
     ImagePredicted,
     ObservationReviewed,
+    SecondLookCompleted,
     StaticObjectsCleared,
 )
 from uncia.kafka.partitioning import partition_of
@@ -36,6 +37,7 @@ from uncia.processors.bursts.state_store import (
     hidden_name,
     load_state,
     plan_writes,
+    second_look_name,
     split_key,
 )
 from uncia.processors.bursts.tick_order import PartitionClock
@@ -138,6 +140,13 @@ class BurstEngine:
         state = self._state(review.camera)
         self._record(state, apply_review(state, review, self._lifecycle))
 
+    def process_second_look(self, partition: int, event: SecondLookCompleted, logged_at: datetime) -> None:
+        """Apply second looks. Raises `PermanentError` for an event of another partition, or an invalid one."""
+        if "\0" in event.camera or partition_of(event.camera, self._partitions) != partition:
+            raise PermanentError("wrong-partition", f"{event.camera!r} does not belong into partition {partition}")
+        state = self._state(event.camera)
+        self._record(state, self._sessioniser.apply_second_looks(state, event, logged_at))
+
     def skip(self, partition: int, offset: int) -> None:
         """Mark the message at `offset` as processed; a tick that was deferred until then takes effect."""
         if now := self._clock(partition).complete_frame(offset):
@@ -163,7 +172,8 @@ class BurstEngine:
         while len(self._states) > CACHED_CAMERAS:
             camera, state = self._states.popitem(last=False)
             hidden = set(map(hidden_name, state.hidden))
-            self._record_names[camera] = set(state.bursts_by_id) | state.seen.record_names | hidden
+            looks = set(map(second_look_name, state.second_looks))
+            self._record_names[camera] = set(state.bursts_by_id) | state.seen.record_names | hidden | looks
         return updates
 
     def _update(self, camera: str, changes: StateChanges) -> CameraUpdate:

@@ -144,6 +144,10 @@ class FrameRecord(WireModel):
     luminance: str = ""
     """Grey values, row by row, base64."""
     luminance_columns: int = 0
+    second_look: str = ""
+    """The rule of its second look; never stored with the frame (`second_looks`), as are the boxes of it."""
+    second_look_boxes: tuple[int, ...] = ()
+    """Indices of the boxes that only the second look found."""
 
     @classmethod
     def from_prediction(cls, event: ImagePredicted, overrides: BurstOverrides | None = None) -> "FrameRecord":
@@ -227,7 +231,8 @@ class FrameRecord(WireModel):
     def with_changes(self, **values: object) -> "FrameRecord":
         """A copy with other values."""
         copy = self.model_copy(update=values)
-        copy.__dict__.pop("sort_key", None)  # `model_copy` copies cached values that are outdated now.
+        for cached in ("sort_key", "box_array"):
+            copy.__dict__.pop(cached, None)  # `model_copy` copies cached values that are outdated now.
         return copy
 
     @property
@@ -290,6 +295,7 @@ class FrameRecord(WireModel):
             deciding=deciding,
             box=box,
             score=score,
+            second_look=self.second_look or None,
         )
 
 
@@ -318,14 +324,17 @@ def _detection_fields(event: ImagePredicted) -> dict[str, Any]:
     return {
         "detector": f"{result.model}@{result.version}",
         "blind_to_persons": result.categories is not None and DetectionCategory.PERSON not in result.categories,
-        "boxes": _stored_boxes(event, result),
+        "boxes": stored_boxes(event.topic, result),
         "crop_label_set": result.label_set or "",
         **_luminance_fields(event, event.luminance),
     }
 
 
-def _stored_boxes(event: ImagePredicted, result: DetectionResult) -> tuple[StoredBox, ...]:
-    """The best detections, best first: the order of boxes with equal scores follows from the boxes themselves."""
+def stored_boxes(topic: str, result: DetectionResult) -> tuple[StoredBox, ...]:
+    """The best detections, best first: the order of boxes with equal scores follows from the boxes themselves.
+
+    Raises `PermanentError`, reason `schema-invalid`, for a class vector that holds no probabilities.
+    """
     usable = [detection for detection in result.detections if is_box(detection.box)]
     usable.sort(key=lambda detection: (-detection.score, detection.category, detection.box))
     vectors = 0
@@ -336,7 +345,7 @@ def _stored_boxes(event: ImagePredicted, result: DetectionResult) -> tuple[Store
             try:
                 evidence = pack_evidence(detection.classes)
             except ValueError as error:
-                raise PermanentError("schema-invalid", f"{event.topic}: detection.classes: {error}") from error
+                raise PermanentError("schema-invalid", f"{topic}: detection.classes: {error}") from error
             vectors += 1
         boxes.append(StoredBox(detection.category, detection.score, detection.box, evidence))
     return tuple(boxes)

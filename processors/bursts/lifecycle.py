@@ -17,6 +17,7 @@ from uncia.processors.bursts.config import (
     CategoryConfig,
 )
 from uncia.processors.bursts.frame_record import FrameRecord
+from uncia.processors.bursts.second_looks import StoredSecondLook
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
 from uncia.processors.bursts.verdict import VerdictBuilder
 
@@ -54,7 +55,10 @@ class BurstLifecycle:
         burst.revision += 1
         flags = ((LATE, burst.late), (TWO_CAMERAS, state.bodies.alternating), (CLOCK_JUMP, burst.clock_jumped))
         burst.flags = tuple(flag for flag, applies in flags if applies)
-        snapshot = replace(burst)  # The event shows the burst as it is now; the burst goes on changing.
+        # The event shows the burst as it is now; the burst goes on changing.
+        snapshot = (
+            replace(burst, frames=state.with_second_looks(burst.frames)) if state.second_looks else replace(burst)
+        )
         static = state.static.boxes(self._config.category.static_hits)
         build = partial(self._verdicts.resolved_event, state.camera, snapshot, status, static)
         pending = PendingEvent(burst.id, status, build)
@@ -68,6 +72,34 @@ class BurstLifecycle:
         burst.changes = ()
         changes.pending.append(pending)
         changes.store(burst)
+
+    def apply_second_looks(
+        self, state: CameraState, looks: Iterable[StoredSecondLook], logged_at: datetime
+    ) -> StateChanges:
+        """Apply second looks that were logged at `logged_at`, and publish the bursts that have their frames.
+
+        A second look at a frame that is not known yet is stored until it is. One at a burst that could no longer be
+        revised at `logged_at` is dropped: the log's time decides, so that it does not matter what was read before.
+        """
+        changes = StateChanges()
+        looked: dict[str, tuple[Burst, int]] = {}
+        for look in looks:
+            burst = state.burst_of(look.image_id)
+            if burst is None and look.image_id in state.seen:
+                continue
+            if burst is not None and not burst.open and burst.expires_at < logged_at:
+                continue
+            if not look.replaces(state.second_looks.get(look.image_id)):
+                continue
+            state.add_second_look(look)
+            changes.touched = True
+            if burst is not None:
+                looked[burst.id] = (burst, looked.get(burst.id, (burst, 0))[1] + 1)
+        for _, (burst, frames) in sorted(looked.items()):
+            burst.changes = (*burst.changes, f"second look at {frames} {'frame' if frames == 1 else 'frames'}")
+            status = BurstStatus.PROVISIONAL if burst.open else BurstStatus.REVISED
+            self.publish(state, burst, status, changes)
+        return changes
 
     def close_overtaken(
         self, state: CameraState, track: str, joined: Burst, frame: FrameRecord, at: datetime, changes: StateChanges
@@ -157,7 +189,9 @@ def _expire(state: CameraState, track: str, burst: Burst, changes: StateChanges)
     del state.expired[:-MAX_EXPIRED_BURSTS]
     for frame in burst.frames:
         del state.images[frame.image_id]
-    state.seen.add(_remove_versions(state, burst.frames))
+    images = _remove_versions(state, burst.frames)
+    state.seen.add(images)
+    state.remove_second_looks(images)
 
 
 def _remove_versions(state: CameraState, frames: Iterable[FrameRecord]) -> list[str]:

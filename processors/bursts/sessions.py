@@ -27,6 +27,8 @@ belongs to a late burst, which is opened and closed as any other: no frame is ev
 a copy, a larger size, a move to another camera. What is known of a camera (`camera_bodies`, `clock_jumps`) may change
 with any frame. So frames also leave bursts; the bursts around them are then regrouped as if they had never arrived.
 
+**Second looks** (`second_looks`) add evidence to frames and change neither membership nor time.
+
 A repetition (same upload) changes nothing; it only shows that time has passed.
 
 A revision number rises by one with every event of its id. A superseded id is never used again: the camera's
@@ -35,13 +37,14 @@ A revision number rises by one with every event of its id. A superseded id is ne
 
 from datetime import datetime
 
-from uncia.events import OBJECT_MOVED, ImagePredicted
+from uncia.events import OBJECT_MOVED, ImagePredicted, SecondLookCompleted
 from uncia.processors.bursts.changes import FrameContext, StateChanges
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides
 from uncia.processors.bursts.frame_record import FrameRecord
 from uncia.processors.bursts.lifecycle import BurstLifecycle
 from uncia.processors.bursts.placement import Placement
 from uncia.processors.bursts.regrouping import Regrouper
+from uncia.processors.bursts.second_looks import stored_second_looks
 from uncia.processors.bursts.state import MAX_MOVED_KEYS, CameraState
 from uncia.processors.bursts.verdict import VerdictBuilder
 from uncia.processors.bursts.version_update import update_versions
@@ -108,6 +111,13 @@ class Sessioniser:
         if leaving:
             self._replace(FrameContext(state, station, frame, changes), leaving, None)
         return changes
+
+    def apply_second_looks(self, state: CameraState, event: SecondLookCompleted, logged_at: datetime) -> StateChanges:
+        """Apply second looks. They are no sign that log time has passed: only frames and ticks are.
+
+        Raises `PermanentError` for an event whose class vectors hold no probabilities.
+        """
+        return self._lifecycle.apply_second_looks(state, list(stored_second_looks(event)), logged_at)
 
     def advance_time(self, state: CameraState, now: datetime) -> StateChanges:
         """Apply that log time has reached `now`: close what is due, and expire what nothing can revise any more."""

@@ -6,7 +6,7 @@ are by the camera's clock.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -17,6 +17,7 @@ from uncia.events.base import UtcTime
 from uncia.processors.bursts.camera_bodies import MAX_SOURCES, CameraSource, merge_sources
 from uncia.processors.bursts.config import BurstConfig
 from uncia.processors.bursts.frame_record import FrameRecord, Link
+from uncia.processors.bursts.second_looks import MAX_WAITING, StoredSecondLook, with_second_look
 from uncia.processors.bursts.seen_images import SeenImages
 from uncia.processors.bursts.static_objects import StaticObjects
 
@@ -191,6 +192,12 @@ class CameraState:
         """Hidden uploads that were not yet written."""
         self.hidden_removed: set[str] = set()
         """Upload ids whose records must be removed."""
+        self.second_looks: dict[str, StoredSecondLook] = {}
+        """Second looks at frames of the state, and at frames that are yet to come, by image id."""
+        self.second_looks_changed: set[str] = set()
+        """Image ids of second looks that were not yet written."""
+        self.second_looks_removed: set[str] = set()
+        """Image ids of second looks whose records must be removed."""
         self.bursts_by_id: dict[str, tuple[str, Burst]] = {}
         """Every burst with its track."""
         self.open_bursts: dict[str, Burst] = {}
@@ -237,6 +244,34 @@ class CameraState:
         if self.hidden.pop(upload_id, None) is not None:
             self.hidden_changed.discard(upload_id)
             self.hidden_removed.add(upload_id)
+
+    def add_second_look(self, look: StoredSecondLook) -> None:
+        """Store a second look, in place of another one at its image.
+
+        Of those whose frames are in no burst, the oldest are dropped where there are more than `MAX_WAITING`.
+        """
+        self.second_looks[look.image_id] = look
+        self.second_looks_changed.add(look.image_id)
+        self.second_looks_removed.discard(look.image_id)
+        if len(self.second_looks) <= MAX_WAITING:
+            return
+        waiting = [other for other in self.second_looks.values() if other.image_id not in self.images]
+        waiting.sort(key=lambda other: (*other.rank, other.image_id), reverse=True)
+        self.remove_second_looks([other.image_id for other in waiting[MAX_WAITING:]])
+
+    def remove_second_looks(self, images: Iterable[str]) -> None:
+        """Forget the second looks at these images, where there are any."""
+        for image_id in images:
+            if self.second_looks.pop(image_id, None) is not None:
+                self.second_looks_changed.discard(image_id)
+                self.second_looks_removed.add(image_id)
+
+    def with_second_looks(self, frames: Sequence[FrameRecord]) -> list[FrameRecord]:
+        """The frames with what their second looks add, as events show them."""
+        return [
+            frame if (look := self.second_looks.get(frame.image_id)) is None else with_second_look(frame, look)
+            for frame in frames
+        ]
 
     @staticmethod
     def _further_links(version: FrameRecord) -> tuple[Link, ...]:

@@ -26,16 +26,19 @@ from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
 from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
 from uncia.processors.bursts.frame_record import FrameRecord
+from uncia.processors.bursts.second_looks import StoredSecondLook
 from uncia.processors.bursts.seen_images import is_chunk
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
 from uncia.processors.bursts.static_objects import StaticObjects
 
-VERSION = 3
+VERSION = 4
+"""4 has records of second looks; records of 3 are read as they are."""
 
 TABLE = "cameras"
 
 _SEPARATOR = b"\0"
 _HIDDEN = "hidden-"
+_SECOND_LOOK = "second-look-"
 
 
 class StateTooNew(UnciaError):
@@ -46,19 +49,20 @@ class StateTooNew(UnciaError):
 
 @dataclass
 class RecordChange:
-    """One change of an intent: a burst and its track, a chunk of seen images, or a hidden upload; with none of these,
-    a record to remove. Field names are stored."""
+    """One change of an intent: a burst and its track, a chunk of seen images, a hidden upload, or a second look; with
+    none of these, a record to remove. Field names are stored."""
 
     id: str
     track: str = ""
     burst: Burst | None = None
     chunk: str | None = None
     hidden: FrameRecord | None = None
+    second_look: StoredSecondLook | None = None
 
     @property
     def removes(self) -> bool:
         """Whether the record is to be removed."""
-        return self.burst is None and self.chunk is None and self.hidden is None
+        return self.burst is None and self.chunk is None and self.hidden is None and self.second_look is None
 
 
 @dataclass
@@ -91,6 +95,7 @@ class _BurstRecord:
 _CAMERA_ADAPTER = TypeAdapter(CameraRecord)
 _BURST_ADAPTER = TypeAdapter(_BurstRecord)
 _FRAME_ADAPTER = TypeAdapter(FrameRecord)
+_SECOND_LOOK_ADAPTER = TypeAdapter(StoredSecondLook)
 
 
 def camera_key(camera: str) -> bytes:
@@ -116,6 +121,15 @@ def hidden_name(upload_id: str) -> str:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(_HIDDEN)
+
+
+def second_look_name(image_id: str) -> str:
+    """The name that the key of a second look has in place of a burst id."""
+    return f"{_SECOND_LOOK}{image_id}"
+
+
+def _is_second_look(name: str) -> bool:
+    return name.startswith(_SECOND_LOOK)
 
 
 def _encode(raw: bytes) -> bytes:
@@ -157,6 +171,7 @@ def load_state(camera: str, records: Mapping[bytes, bytes], names: Iterable[str]
     )
     bursts: dict[str, tuple[str, Burst]] = {}
     hidden: dict[str, FrameRecord] = {}
+    looks: dict[str, StoredSecondLook] = {}
     for name in names:
         record_key = burst_key(camera, name)
         if record_key not in records:
@@ -166,15 +181,21 @@ def load_state(camera: str, records: Mapping[bytes, bytes], names: Iterable[str]
             state.seen.load(name, raw.decode())
         elif _is_hidden(name):
             hidden[name] = FrameRecord.model_validate_json(raw)
+        elif _is_second_look(name):
+            looks[name] = StoredSecondLook.model_validate_json(raw)
         else:
             record = _BURST_ADAPTER.validate_json(raw)
             bursts[name] = (record.track, record.burst)
     for change in stored.intent:
-        _redo(change, state, bursts, hidden)
+        _redo(change, state, bursts, hidden, looks)
     for track, burst in sorted(bursts.values(), key=lambda entry: entry[1].frames[0].sort_key):
         state.restore(track, burst)
     for version in hidden.values():
         state.hide(version)
+    state.second_looks = {look.image_id: look for look in looks.values()}
+    state.second_looks_changed = {
+        change.second_look.image_id for change in stored.intent if change.second_look is not None
+    }
     state.hidden_changed = {change.hidden.upload_id for change in stored.intent if change.hidden is not None}
     return state
 
@@ -188,6 +209,7 @@ def _redo(
     state: CameraState,
     bursts: dict[str, tuple[str, Burst]],
     hidden: dict[str, FrameRecord],
+    looks: dict[str, StoredSecondLook],
 ) -> None:
     """Apply one change of an intent over what was read from the records."""
     if change.chunk is not None:
@@ -199,6 +221,10 @@ def _redo(
         hidden[change.id] = change.hidden
     elif _is_hidden(change.id):
         hidden.pop(change.id, None)
+    elif change.second_look is not None:
+        looks[change.id] = change.second_look
+    elif _is_second_look(change.id):
+        looks.pop(change.id, None)
     elif change.burst is None:
         bursts.pop(change.id, None)
     else:
@@ -217,16 +243,19 @@ class PlannedWrites:
 def plan_writes(state: CameraState, changed: set[str], removed: set[str], due: datetime | None) -> PlannedWrites:
     """The records of a state whose bursts `changed` or were `removed` since it was last written.
 
-    `due`: `CameraState.next_due`. Marks seen images and hidden uploads of the state as written.
+    `due`: `CameraState.next_due`. Marks seen images, hidden uploads and second looks of the state as written.
     """
     bursts = {burst_id: state.bursts_by_id[burst_id] for burst_id in sorted(changed)}
     chunks = {name: state.seen.dump(name) for name in sorted(state.seen.changed)}
     hidden = {hidden_name(upload_id): state.hidden[upload_id] for upload_id in sorted(state.hidden_changed)}
+    looks = {second_look_name(image): state.second_looks[image] for image in sorted(state.second_looks_changed)}
     removed = removed | state.seen.removed | {hidden_name(upload_id) for upload_id in state.hidden_removed}
+    removed |= {second_look_name(image) for image in state.second_looks_removed}
     intent = [
         *(RecordChange(burst_id, track, burst) for burst_id, (track, burst) in bursts.items()),
         *(RecordChange(name, chunk=chunk) for name, chunk in chunks.items()),
         *(RecordChange(name, hidden=version) for name, version in hidden.items()),
+        *(RecordChange(name, second_look=look) for name, look in looks.items()),
         *(RecordChange(name) for name in sorted(removed)),
     ]
     cleared = CameraRecord(
@@ -253,9 +282,13 @@ def plan_writes(state: CameraState, changed: set[str], removed: set[str], due: d
     values |= {
         name: _encode(_FRAME_ADAPTER.dump_json(version, exclude_defaults=True)) for name, version in hidden.items()
     }
+    values |= {
+        name: _encode(_SECOND_LOOK_ADAPTER.dump_json(look, exclude_defaults=True)) for name, look in looks.items()
+    }
     values |= dict.fromkeys(sorted(removed))
     state.seen.changed, state.seen.removed = set(), set()
     state.hidden_changed, state.hidden_removed = set(), set()
+    state.second_looks_changed, state.second_looks_removed = set(), set()
     key = camera_key(state.camera)
     return PlannedWrites(
         (key, _encode(_CAMERA_ADAPTER.dump_json(logged, exclude_defaults=True))),

@@ -1,6 +1,7 @@
 """From a request to its explanation or rejection: read, decode, score in small batches, conclude, store."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ METHOD_NOT_SERVED = "method-not-served"
 """Rejection reason: Triton's model does not give what the method needs."""
 
 _WEIGHTS = ".json"
+_MARK = json.dumps({"withheld": PERSON_IN_BURST}).encode()
 
 T = TypeVar("T")
 
@@ -72,6 +74,11 @@ def object_keys(request: ExplanationRequested) -> tuple[str, str]:
     """Keys of the heat map and of the weights: the same for the same explanation."""
     base = f"explanations/{request.camera}/{request.explanation_id}"
     return f"{base}.png", f"{base}{_WEIGHTS}"
+
+
+def marker_key(camera: str, image_id: str) -> str:
+    """Key of the object that marks a photograph in whose burst a person was found."""
+    return f"explanations/{camera}/{ids.explanation_prefix(image_id)}withheld"
 
 
 class Explainer:
@@ -98,7 +105,7 @@ class Explainer:
         """The explanation or rejection for a request. Raises nothing that a photograph could cause."""
         began = time.monotonic()
         try:
-            self._refuse_withheld(request)
+            await self._refuse_withheld(request)
             if (stored := await self._stored(request)) is not None:
                 return stored
             if request.method is ExplanationMethod.CLASS_ACTIVATION:
@@ -111,7 +118,7 @@ class Explainer:
             scored = await self._explain(data, request)
             async with self._storing:
                 # A person may have been found in the burst meanwhile.
-                self._refuse_withheld(request)
+                await self._refuse_withheld(request)
                 return await self._save(request, data, scored, time.monotonic() - began)
         except PermanentError as error:
             return rejected(request, error)
@@ -120,11 +127,24 @@ class Explainer:
         """Close the connection to Triton."""
         await self._classifier.close()
 
-    def _refuse_withheld(self, request: ExplanationRequested) -> None:
+    async def _refuse_withheld(self, request: ExplanationRequested) -> None:
         if not self._settings.crops_withheld_by_person:
             return
-        if request.person_in_burst or self._withheld(request.image_id):
+        if request.person_in_burst or self._withheld(request.image_id) or await self._is_marked(request):
             raise PermanentError(PERSON_IN_BURST, "a person is in the photograph's burst: nothing of it is stored")
+
+    async def _is_marked(self, request: ExplanationRequested) -> bool:
+        """Whether `withdraw` was called for the photograph, by any process at any time."""
+        key = marker_key(request.camera, request.image_id)
+
+        def find() -> bool:
+            try:
+                self._store.head(self._settings.bucket, key)
+            except ObjectMissing:
+                return False
+            return True
+
+        return await self._with_store(lambda: asyncio.to_thread(find))
 
     async def _stored(self, request: ExplanationRequested) -> ImageExplained | None:
         """The event of an explanation that is in the store already."""
@@ -265,14 +285,19 @@ class Explainer:
         await self._with_store(put)
 
     async def withdraw(self, camera: str, image_id: str, publish: Callable[[ImageExplained], Awaitable[None]]) -> None:
-        """Delete what is stored of a photograph's explanations, and publish that each is withdrawn.
+        """Mark a photograph, delete what is stored of its explanations, and publish that each is withdrawn.
 
-        The weights go last: while they are there, a repetition finds and publishes the withdrawal again.
+        The weights go last: while they are there, a repetition finds and publishes the withdrawal again. The mark
+        stays: nothing of the photograph is explained again.
         """
+        marker = marker_key(camera, image_id)
+        await self._put(marker, _MARK, "application/json")
         bucket, prefix = self._settings.bucket, f"explanations/{camera}/{ids.explanation_prefix(image_id)}"
         async with self._storing:
             keys = await self._with_store(
-                lambda: asyncio.to_thread(lambda: [found.key for found in self._store.list(bucket, prefix)])
+                lambda: asyncio.to_thread(
+                    lambda: [found.key for found in self._store.list(bucket, prefix) if found.key != marker]
+                )
             )
             for key in sorted(keys, key=lambda key: key.endswith(_WEIGHTS)):
                 event = await self._event_at(key) if key.endswith(_WEIGHTS) else None

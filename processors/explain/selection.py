@@ -5,8 +5,6 @@ input alone, while this one depends on the rate that was left.
 """
 
 import math
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,26 +24,6 @@ NEAR_LOG_ODDS = 1.0
 """A score is near its threshold when their log-odds differ by less than this: from 0.008 to 0.053 for one of 0.02."""
 
 _LEAST = 1e-6
-_HOUR_S = 3600.0
-
-
-class HourlyBudget:
-    """Allows so many requests in any hour of the clock that is passed in. Empty after a restart, hence full again."""
-
-    def __init__(self, per_hour: int, clock: Callable[[], float]) -> None:
-        self._per_hour = per_hour
-        self._clock = clock
-        self._taken: deque[float] = deque()
-
-    def take(self) -> bool:
-        """Whether one more request is allowed now; it then counts."""
-        now = self._clock()
-        while self._taken and now - self._taken[0] >= _HOUR_S:
-            self._taken.popleft()
-        if len(self._taken) >= self._per_hour:
-            return False
-        self._taken.append(now)
-        return True
 
 
 @dataclass(frozen=True)

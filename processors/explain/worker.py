@@ -4,8 +4,11 @@ A request is committed when its event is confirmed; heat map and weights are sto
 worker finds the stored weights and publishes their event again: under the same id, with the same content.
 
 The second agent follows `camera.burst.resolved.v1`: it requests explanations of doubtful bursts at a bounded rate, and
-withdraws those of bursts in which a person was found later. It remembers such photographs in memory only: a request
-that was sent before the person was found, and is processed after a restart, is explained all the same.
+withdraws those of bursts in which a person was found later. Such photographs are marked in the store, so that a request
+that was sent before the person was found is refused by any process, and after a restart.
+
+Both agents have one Kafka consumer, and one must not wait for the other: explaining takes seconds, and a withdrawal is
+urgent. Faust stops reading every topic while it waits for room in the buffer of one; `create` makes that impossible.
 """
 
 import asyncio
@@ -20,11 +23,12 @@ import structlog
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus, ExplanationRequested, ImageExplained
 from uncia.processors.explain.explainer import Explainer, object_keys
-from uncia.processors.explain.selection import HourlyBudget, build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, shows_person
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.recent_ids import RecentIds
@@ -41,6 +45,9 @@ BURSTS = 64
 BURSTS_WAIT_S = 1.0
 """Poll intervals of the stream buffers, in seconds."""
 
+MAX_POLL_RECORDS = 16
+"""Messages that Faust reads at a time, of all partitions together."""
+
 _READ_TIMEOUT_S = 10.0
 _WITHHELD_IMAGES = 20_000
 
@@ -56,9 +63,10 @@ class ExplainWorker:
         self._model = LiveModel(settings)
         self._results = faust_topic(app, settings, IMAGE_EXPLAINED)
         self._requests = faust_topic(app, settings, EXPLANATION_REQUESTED)
+        self._bursts = BURST_RESOLVED.full_name(settings)
         self._dead_letters = DeadLetters(app, settings)
         self._withheld = RecentIds(_WITHHELD_IMAGES)
-        self._budget = HourlyBudget(settings.explanations_per_hour, time.monotonic)
+        self._budget = HourlyBudget(settings.explanations_per_hour, settings.partitions, time.monotonic)
         self._store = ObjectStore(settings, max_connections=4, timeout_s=_READ_TIMEOUT_S, attempts=1)
         self._explainer = Explainer(settings, self._model, self._store, self._withheld.__contains__)
 
@@ -117,7 +125,7 @@ class ExplainWorker:
                 await self._withdraw(burst)
             return
         doubt = find_doubt(burst) if self._settings.explanations_per_hour else None
-        if doubt is None or not self._budget.take():
+        if doubt is None or not self._budget.take(self._app.partitions_of(self._bursts)):
             return
         request = build_request(burst, doubt.frame, doubt.reason, self._model.current().card, datetime.now(UTC))
         log.info("explanation_requested", burst_id=burst.burst_id, image_id=request.image_id, reason=doubt.reason.value)
@@ -132,11 +140,21 @@ class ExplainWorker:
             await self._explainer.withdraw(burst.camera, frame.image_id, self._publish)
 
 
+def request_buffer(partitions: int) -> int:
+    """Size of the buffer of requests, which can never be full.
+
+    At four fifths of it Faust stops reading the partition of each further message: at the least one partition for every
+    `MAX_POLL_RECORDS` messages, so that so many more arrive for each partition at the most.
+    """
+    return 5 * MAX_POLL_RECORDS * (partitions + 1)
+
+
 def create(settings: Settings) -> WorkerApp:
     """Create the app of the worker, and lower the priority of this process. Raises `SettingsError` without a model."""
     os.nice(NICENESS)
-    app = create_app("explain", settings)
+    app = create_app("explain", settings, broker_max_poll_records=MAX_POLL_RECORDS)
     worker = ExplainWorker(app, settings)
-    app.agent(faust_topic(app, settings, EXPLANATION_REQUESTED), name="explain")(worker.explain)
+    requests = faust_topic(app, settings, EXPLANATION_REQUESTED, buffer=request_buffer(settings.partitions))
+    app.agent(requests, name="explain")(worker.explain)
     app.agent(faust_topic(app, settings, BURST_RESOLVED), name="explain-bursts")(worker.follow)
     return app

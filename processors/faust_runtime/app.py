@@ -95,6 +95,10 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         if name not in self.outputs:
             raise TopologyError(f"the worker {self.part.name} may not write {name}: see uncia/topology.py")
 
+    def partitions_of(self, name: str) -> set[int]:
+        """The partitions of the topic of this full name that this process has now."""
+        return {assigned.partition for assigned in self.consumer.assignment() if assigned.topic == name}
+
     async def halt(self, reason: Exception) -> None:
         """Stop the process with a non-zero status; acknowledge nothing more."""
         self.halted = reason
@@ -156,20 +160,23 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
     return app
 
 
-def faust_topic(app: faust.App, settings: Settings, topic: Topic) -> faust.Topic:
+def faust_topic(app: faust.App, settings: Settings, topic: Topic, *, buffer: int | None = None) -> faust.Topic:
     """A topic of the registry as raw bytes. Raises `TopologyError` when the worker's row does not list it.
+
+    `buffer`: how many messages its stream buffers instead of `stream_buffer_maxsize`.
 
     aiokafka's default partitioner hashes the keys, with murmur2 as in `uncia.kafka.partitioning`.
     """
     if isinstance(app, WorkerApp) and topic not in app.part.reads + app.part.writes:
         raise TopologyError(f"the worker {app.part.name} may not use {topic.name}: see uncia/topology.py")
-    return faust_topics(app, (topic.full_name(settings),))
+    return faust_topics(app, (topic.full_name(settings),), buffer=buffer)
 
 
-def faust_topics(app: faust.App, names: Sequence[str]) -> faust.Topic:
+def faust_topics(app: faust.App, names: Sequence[str], *, buffer: int | None = None) -> faust.Topic:
     """Several topics, by their full names, read as one stream."""
     return app.topic(
         *names,
+        maxsize=buffer,
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",

@@ -140,14 +140,14 @@ class PhotographLoader:
             decoded = decode_photograph(data, specs, max_pixels=self._max_pixels)
         except RejectedImage as error:
             return LoadedPhotograph(read_capture(exif, upload), sha256, None, error, content.etag, len(data))
-        frames = _scale(decoded, wanted)
+        frames = frames_of(decoded, wanted)
         metrics.STAGE_SECONDS.labels("decode").observe(time.perf_counter() - parsed)
         capture = read_capture(exif, upload, width=decoded.width, height=decoded.height, damage=decoded.damage)
         return LoadedPhotograph(capture, sha256, frames, None, content.etag, len(data))
 
 
-def _scale(decoded: DecodedPhotograph, wanted: ModelFrames) -> PhotographFrames:
-    """The frames of a decoded photograph."""
+def frames_of(decoded: DecodedPhotograph, wanted: ModelFrames) -> PhotographFrames:
+    """The frames of a decoded photograph, and its luminance grid where there is a detector."""
     classifier = scale_to_frame(decoded.image, wanted.classifier)
     if wanted.detector is None:
         return PhotographFrames(classifier)

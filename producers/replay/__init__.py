@@ -11,6 +11,9 @@ A replay is identified by its name. Everything else follows from it:
   the namespace, partition by partition, with keys and in order. Each copy carries a header that names its source. The
   copies in a partition are always a gapless prefix of all that have to be copied, so the last copy shows where to
   resume: a kill -9 loses nothing, and an event that was copied twice has the same ids and changes nothing.
+- **Second looks** of the live system at these cameras are copied too, before the workers start: the bursts of the
+  replay have them as those of the live system do, and a promotion takes none back. They do not count where the replay
+  has another version of the detector.
 - **The workers** predict-backfill and bursts run as child processes (`worker_processes`) with a low priority and small
   windows, behind live requests in Triton's queue. A mark in their environment lets the next command end those that a
   killed replay has left.

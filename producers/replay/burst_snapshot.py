@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from uncia.errors import PermanentError
-from uncia.events import BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus, TaxonVerdict
 from uncia.ids import image_id, successor_burst_id
 from uncia.kafka.broker import Message
 
@@ -39,6 +39,9 @@ class BurstSnapshot:
     verdicts: tuple[VerdictKey, ...]
     """The verdict, then the other certain taxa in order. Empty where no frame could be read."""
     closed_at: datetime | None
+    category: str
+    """Animal, person, vehicle or blank; empty where no detector looked."""
+    crops_withheld: bool
     raw: bytes
     """The whole event: a comparison holds thousands of bursts and needs few of their events."""
 
@@ -54,16 +57,28 @@ class BurstSnapshot:
             frames=tuple(_frame_ref(frame, event.camera) for frame in event.frames),
             verdicts=(_verdict_key(event.verdict), *others) if event.verdict else (),
             closed_at=event.closed_at,
+            category=event.category.value if event.category else "",
+            crops_withheld=bool(event.crops_withheld),
             raw=raw if raw is not None else event.to_bytes(),
         )
 
     @property
+    def statement(self) -> tuple[object, ...]:
+        """What the burst states: its category, its taxa, and that no crop of it may be seen. Scores, boxes and the
+        choice of the best crop are not part of it."""
+        return self.category, self.verdicts, self.crops_withheld
+
+    @property
     def label(self) -> str:
-        """The label of the verdict, followed by a question mark where it is uncertain."""
+        """The label of the verdict, followed by a question mark where it is uncertain.
+
+        After the category, where that is no animal and the label does not say so.
+        """
         if not self.verdicts:
-            return _NOTHING_READABLE
+            return self.category or _NOTHING_READABLE
         _, label, _, certain = self.verdicts[0]
-        return label if certain else f"{label}?"
+        shown = label if certain else f"{label}?"
+        return shown if self.category in ("", BurstCategory.ANIMAL, label) else f"{self.category}: {shown}"
 
     @cached_property
     def images(self) -> frozenset[str]:
@@ -90,11 +105,11 @@ class BurstSnapshot:
         return sum(frame.image_id in other.images or frame.upload_id in other.uploads for frame in self.frames)
 
     def is_equivalent(self, other: "BurstSnapshot") -> bool:
-        """True for the same id, photographs, rejections and verdicts, whatever the scores."""
+        """True for the same id, photographs, rejections, category and verdicts, whatever the scores and boxes."""
         return (
             self.burst_id == other.burst_id
             and self.images == other.images
-            and self.verdicts == other.verdicts
+            and self.statement == other.statement
             and self.rejected == other.rejected
         )
 

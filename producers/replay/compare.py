@@ -2,7 +2,7 @@
 
 Bursts of both sides are joined by their photographs and ids: each connected component is one `BurstChange`. Where both
 sides have the same photographs in one burst, the verdicts are compared; all other components were grouped differently.
-A burst with the same verdicts and other scores is unchanged.
+A burst with the same category and verdicts, and other scores or boxes, is unchanged.
 
 Some differences have another cause than the replay's model or settings. They are **held**: shown, never promoted.
 `HoldReason` lists the causes.
@@ -24,7 +24,7 @@ class ChangeKind(StrEnum):
 
     SAME = "same"
     RELABELLED = "relabelled"
-    """The same photographs, another verdict."""
+    """The same photographs, another category or verdict, or a person in them that only one side found."""
     REREAD = "reread"
     """The same photographs and verdict; other photographs of the burst could be read."""
     SPLIT = "split"
@@ -70,7 +70,7 @@ class BurstChange:
         live, replay = self.live[0], self.replay[0]
         if live.images != replay.images or live.burst_id != replay.burst_id:
             return ChangeKind.REGROUPED
-        if live.verdicts != replay.verdicts:
+        if live.statement != replay.statement:
             return ChangeKind.RELABELLED
         return ChangeKind.SAME if live.rejected == replay.rejected else ChangeKind.REREAD
 

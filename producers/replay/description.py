@@ -19,6 +19,7 @@ from uncia.ids import digest
 from uncia.producers.replay.selection import Selection
 from uncia.producers.replay.setting_overrides import settings_with, shown_value
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
+from uncia.serving.cards import pinned_model
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.storage.process_lock import exclusive, process_lock
@@ -39,7 +40,7 @@ class ReplayPlan(BaseModel):
 
     selection: Selection = Selection()
     model: str = ""
-    """Empty: the live model."""
+    """A classifier or a detector; the other of the two is the live one. Empty: both are."""
     model_version: str = ""
     settings: dict[str, str] = Field(default_factory=dict)
     """`UNCIA_...` variables of the workers."""
@@ -90,7 +91,8 @@ class Replay(BaseModel):
     def variables(self, live: Settings) -> dict[str, str]:
         """Environment variables of its workers, in addition to those of the live system or instead of them."""
         plan = self.plan
-        pinned = {"UNCIA_MODEL": plan.model, "UNCIA_MODEL_VERSION": plan.model_version} if plan.model else {}
+        fields = pinned_model(live, plan.model, plan.model_version) if plan.model else {}
+        pinned = {f"UNCIA_{name.upper()}": value for name, value in fields.items()}
         return {**LOW_PRIORITY, **plan.settings, **pinned, "UNCIA_NAMESPACE": namespace_of(self.name, live)}
 
     def settings(self, live: Settings) -> Settings:

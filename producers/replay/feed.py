@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.events import ImageUploaded
+from uncia.events import ImageUploaded, SecondLookCompleted
 from uncia.producers.replay.kafka_log import Partition
 from uncia.producers.replay.selection import NO_TIMES, Selection
 from uncia.settings import Settings
@@ -50,6 +50,14 @@ def is_selected(selection: Selection, value: bytes | None, times: Mapping[str, d
     """True for an upload event that the selection selects; a message that no version can read is never copied."""
     try:
         return selection.selects(ImageUploaded.from_bytes(value), times)
+    except PermanentError:
+        return False
+
+
+def is_second_look_selected(selection: Selection, value: bytes | None) -> bool:
+    """True for a second look at a burst of a selected camera; a message that no version can read is never copied."""
+    try:
+        return selection.matches_camera(SecondLookCompleted.from_bytes(value))
     except PermanentError:
         return False
 

@@ -25,6 +25,9 @@ def plan_promotion(comparison: ReplayComparison, revisions: Mapping[str, int], c
     events = []
     for change in comparison.to_promote():
         new = [burst for burst in change.replay if not any(burst.is_equivalent(live) for live in change.live)]
+        # New ids first: a live burst keeps its photographs until the burst that takes some of them is published.
+        live_ids = {live.burst_id for live in change.live}
+        new.sort(key=lambda burst: burst.burst_id in live_ids)
         events += [_revision(burst, change, revisions, cause) for burst in new]
         replay_ids = {burst.burst_id for burst in change.replay}
         events += [
@@ -44,6 +47,16 @@ def _revision(burst: BurstSnapshot, change: BurstChange, revisions: Mapping[str,
         changes.append(f"{len(before.frames)} frames became {len(burst.frames)}")
     changes += [
         f"verdict: {live.label} became {burst.label}" for live in overlapping if live.verdicts != burst.verdicts
+    ]
+    changes += [
+        f"category: {live.category or 'none'} became {burst.category or 'none'}"
+        for live in overlapping
+        if live.category != burst.category
+    ]
+    changes += [
+        f"crops: {'published' if live.crops_withheld else 'withheld'}"
+        for live in overlapping
+        if live.crops_withheld != burst.crops_withheld
     ]
     event = burst.event
     return event.model_copy(

@@ -42,7 +42,7 @@ def _unload_model(replay: Replay, live: Settings) -> str | None:
     """Unload the model, unless another replay or the live system uses it. Returns its name where it was unloaded."""
     model = replay.plan.model
     others = [other for other in all_replays() if other.name != replay.name and other.plan.model == model]
-    if not replay.loaded_model or others or model == live.model:
+    if not replay.loaded_model or others or model in (live.model, live.detector):
         return None
     unload(model, live)
     return model

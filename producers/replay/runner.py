@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uncia.errors import DependencyDown, SettingsError, UnciaError
 from uncia.kafka.broker import create_topics, topic_ids
 from uncia.producers.replay.description import Replay, load_replay
-from uncia.producers.replay.feed import FeedProgress, feed, is_selected, select_all
+from uncia.producers.replay.feed import FeedProgress, feed, is_second_look_selected, is_selected, select_all
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.planning import PreparedReplay, upload_ends
 from uncia.producers.replay.progress import BurstCounter, ReplayProgress, read_progress
@@ -18,13 +18,17 @@ from uncia.producers.replay.removal import remove_replay
 from uncia.producers.replay.replay_model import ModelNotServed, ensure_served
 from uncia.producers.replay.worker_processes import WorkerProcesses, end_processes
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_BACKFILLED, IMAGE_PREDICTED, UPLOAD_TOPICS
+from uncia.topics import (
+    BURST_RESOLVED,
+    DEPLOYMENT_CHANGED,
+    IMAGE_BACKFILLED,
+    IMAGE_PREDICTED,
+    SECOND_LOOK_COMPLETED,
+    UPLOAD_TOPICS,
+)
 
 TARGET = IMAGE_BACKFILLED
 """Both live lanes are copied to this topic: in the namespace, every upload waits for live ones."""
-
-_CONTEXT = DEPLOYMENT_CHANGED
-"""What the workers read besides photographs: copied in full before they start."""
 
 OWN_TOPICS = (TARGET, IMAGE_PREDICTED, BURST_RESOLVED)
 """Topics of the namespace from which the progress is read."""
@@ -210,10 +214,18 @@ class _Run:
                 self._stop.wait(1)
 
     def _copy_context(self) -> None:
-        """Copy the current deployments; later changes affect later replays only."""
-        with connect_to_log(self._live) as log:
-            ends = log.ends((_CONTEXT,))
-        feed(self._live, self._config, (_CONTEXT,), _CONTEXT, ends, select_all, FeedProgress(), threading.Event())
+        """Copy the current deployments and second looks; later ones affect later replays only.
+
+        A second look counts in the replay as it does live: where the replay has the same version of the detector.
+        """
+
+        def is_of_camera(value: bytes | None) -> bool:
+            return is_second_look_selected(self._replay.plan.selection, value)
+
+        for topic, selects in ((DEPLOYMENT_CHANGED, select_all), (SECOND_LOOK_COMPLETED, is_of_camera)):
+            with connect_to_log(self._live) as log:
+                ends = log.ends((topic,))
+            feed(self._live, self._config, (topic,), topic, ends, selects, FeedProgress(), threading.Event())
 
 
 def _check_topic_ids(stored: dict[str, str], found: dict[str, str], name: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from uncia.camtrap.names import canonical_camera
 from uncia.errors import SettingsError
-from uncia.events import ImageUploaded
+from uncia.events import ImageUploaded, SecondLookCompleted
 from uncia.lanes import capture_time_in_key
 
 NO_TIMES: Mapping[str, datetime] = MappingProxyType({})
@@ -43,8 +43,8 @@ class Selection(BaseModel):
         """True for a photograph of the replay. `times`: capture times that the live system read, by upload id."""
         return self.matches_camera(upload) and (not self.is_timed or self.contains_time(capture_time(upload, times)))
 
-    def matches_camera(self, upload: ImageUploaded) -> bool:
-        """True for a photograph of a selected camera or station."""
+    def matches_camera(self, upload: ImageUploaded | SecondLookCompleted) -> bool:
+        """True for a photograph, or a second look, of a selected camera or station."""
         if not (self.cameras or self.stations):
             return True
         return any(matches(upload.camera, pattern) for pattern in self.cameras) or any(

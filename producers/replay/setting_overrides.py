@@ -13,6 +13,8 @@ _FIXED = {
     "replication",
     "model",
     "model_version",
+    "detector",
+    "detector_version",
     "data_dir",
     "web_host",
     "web_port",

@@ -18,14 +18,21 @@ from uncia.events import (
     BurstStatus,
     ClockJudged,
     CropPublished,
+    Detection,
     DetectionCategory,
+    DetectionResult,
     ExplanationReason,
     ExplanationRequested,
     FrameBox,
+    FrameSecondLook,
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
     Lane,
+    SecondLookCompleted,
+    SecondLookFrame,
+    SecondLookReason,
+    SecondLookRequested,
     Trigger,
 )
 from uncia.kafka.broker import Message
@@ -33,8 +40,10 @@ from uncia.processors.bursts import worker as bursts_worker
 from uncia.processors.clock_health import worker as clocks_worker
 from uncia.processors.crops import worker as crops_worker
 from uncia.processors.explain import worker as explain_worker
+from uncia.processors.faust_runtime.app import group_name
 from uncia.processors.intake import worker as intake_worker
 from uncia.processors.predict import worker as predict_worker
+from uncia.processors.second_look import worker as second_look_worker
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 from uncia.topics import (
     BURST_RESOLVED,
@@ -45,6 +54,8 @@ from uncia.topics import (
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    SECOND_LOOK_COMPLETED,
+    SECOND_LOOK_REQUESTED,
     STORAGE_CHANGED,
 )
 
@@ -126,6 +137,27 @@ def doubtful_burst(number: int) -> BurstResolved:
     )
 
 
+def second_look_request(number: int) -> SecondLookRequested:
+    """A request of a second look at a photograph of the store."""
+    frame = SecondLookFrame(
+        image_id=ids.image_id(camera(number), ids.content_hash(photograph(number))),
+        upload_id=f"upl-{number}",
+        bucket="camera-uploads",
+        key=key(number),
+        boxes=(FrameBox(category=DetectionCategory.ANIMAL, score=0.3, box=(0.7, 0.1, 0.1, 0.2)),),
+    )
+    return SecondLookRequested(
+        second_look_id=ids.second_look_id([frame.image_id], "tiles-2x2/1"),
+        burst_id=f"bst-{number:024x}",
+        station="ridge",
+        camera=camera(number),
+        frames=(frame,),
+        reason=SecondLookReason.NEAR_THRESHOLD,
+        rule="tiles-2x2/1",
+        requested_at=datetime.now(UTC),
+    )
+
+
 def resolved(number: int) -> BurstResolved:
     """A final burst of one photograph that is in the object store, with an animal in it."""
     now = datetime.now(UTC)
@@ -152,6 +184,19 @@ def resolved(number: int) -> BurstResolved:
         rule="log-odds/1",
         settings="set-1",
     )
+
+
+def inconclusive_burst(number: int) -> BurstResolved:
+    """A final burst of one photograph of the store, of which it is not clear whether it shows an animal."""
+    burst = resolved(number)
+    frames = tuple(frame.model_copy(update={"animal_probability": 0.5}) for frame in burst.frames)
+    changes = {"category": BurstCategory.BLANK, "animal_probability": 0.5, "frames": frames}
+    return burst.model_copy(update={**changes, "closed_at": datetime.now(UTC)})
+
+
+def conclusive_burst(number: int) -> BurstResolved:
+    """A final burst that surely shows nothing."""
+    return inconclusive_burst(number).model_copy(update={"animal_probability": 0.01})
 
 
 class IntakeSuite(AgentSuite):
@@ -294,6 +339,96 @@ class ExplainSuite(AgentSuite):
 
         asyncio.run(scenario())
 
+    def test_a_request_from_before_a_person_was_found_is_refused_after_a_restart(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
+                burst = doubtful_burst(1).model_copy(update={"category": BurstCategory.PERSON})
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: len(topics.read(self.writes)) == 2, "a withdrawal")
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit of the second request")
+            last = ImageExplained.from_bytes(topics.read(self.writes)[-1].value)
+            assert last.rejection is not None
+            assert last.rejection.reason == "person-in-burst"
+
+        asyncio.run(scenario())
+
+    def test_requests_that_wait_for_the_model_do_not_delay_a_withdrawal(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                await worker.wait_until(self.commits(topics, self.send(topics, 1)), "a commit")
+            without_triton = topics.settings.model_copy(update={"triton": "127.0.0.1:1"})
+            waiting = self.input(2)
+            for _ in range(1000):
+                topics.send(self.reads, camera(2).encode(), waiting)
+            doubtful = doubtful_burst(2)
+            topics.send(BURST_RESOLVED, doubtful.camera.encode(), doubtful.to_bytes())
+            async with running(self.worker.create, without_triton) as worker:
+                # From now on what is sent is not part of what was read first, of all topics in turn.
+                await worker.wait_until(lambda: len(topics.read(self.reads)) > 1001, "a request for the doubtful burst")
+                burst = doubtful_burst(1).model_copy(update={"category": BurstCategory.PERSON})
+                topics.send(BURST_RESOLVED, burst.camera.encode(), burst.to_bytes())
+                await worker.wait_until(lambda: len(topics.read(self.writes)) == 2, "a withdrawal")
+            last = ImageExplained.from_bytes(topics.read(self.writes)[-1].value)
+            assert last.rejection is not None
+            assert last.camera == camera(1)
+
+        asyncio.run(scenario())
+
+
+class SecondLookSuite(AgentSuite):
+    """Requests become second looks; the photographs are in the object store."""
+
+    worker = second_look_worker
+    name = "second-look"
+    reads = SECOND_LOOK_REQUESTED
+    writes = SECOND_LOOK_COMPLETED
+
+    def input(self, number: int) -> bytes:
+        return second_look_request(number).to_bytes()
+
+    def is_output_of(self, number: int, message: Message) -> bool:
+        event = SecondLookCompleted.from_bytes(message.value)
+        return event.camera == camera(number) and all(frame.detection for frame in event.frames)
+
+    def test_a_photograph_that_is_gone_is_answered_with_a_rejection(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                request = second_look_request(1)
+                gone = request.frames[0].model_copy(update={"key": f"{camera(1)}/gone.jpg"})
+                lost = request.model_copy(update={"frames": (gone,)})
+                sent = topics.send(self.reads, camera(1).encode(), lost.to_bytes())
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (event,) = [SecondLookCompleted.from_bytes(message.value) for message in topics.read(self.writes)]
+            assert event.second_look_id == request.second_look_id
+            assert event.frames[0].rejection is not None
+            assert event.frames[0].rejection.reason == "object-missing"
+            assert not topics.read(DEAD_LETTER)
+
+        asyncio.run(scenario())
+
+    def test_an_inconclusive_burst_is_looked_at_again_and_once_only(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                burst = inconclusive_burst(2)
+                for event in (burst, burst.model_copy(update={"revision": 3}), conclusive_burst(1)):
+                    topics.send(BURST_RESOLVED, event.camera.encode(), event.to_bytes())
+                await worker.wait_until(lambda: self.outputs(topics, 2), "a second look")
+                looked = tuple(frame.model_copy(update={"second_look": "tiles-2x2/1"}) for frame in burst.frames)
+                again = burst.model_copy(update={"revision": 4, "status": BurstStatus.REVISED, "frames": looked})
+                topics.send(BURST_RESOLVED, again.camera.encode(), again.to_bytes())
+                last = topics.send(BURST_RESOLVED, camera(3).encode(), inconclusive_burst(3).to_bytes())
+                group = group_name(self.name, topics.settings)
+                await worker.wait_until(
+                    lambda: topics.committed(group, BURST_RESOLVED, last.partition) > last.offset, "a commit"
+                )
+                await worker.wait_until(lambda: self.outputs(topics, 3), "the second look at another burst")
+            requests = [SecondLookRequested.from_bytes(found.value) for found in topics.read(SECOND_LOOK_REQUESTED)]
+            assert sorted(request.burst_id for request in requests) == [burst.burst_id, inconclusive_burst(3).burst_id]
+
+        asyncio.run(scenario())
+
 
 class BurstsSuite(AgentSuite):
     """Predictions become verdicts on bursts; the state survives in the changelog."""
@@ -341,6 +476,67 @@ class BurstsSuite(AgentSuite):
             assert burst.closed_at > datetime.now(UTC) - timedelta(minutes=5)
 
         asyncio.run(scenario())
+
+    def test_a_second_look_revises_the_burst_of_its_frame(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                for frame in (1, 2, 3):
+                    event = predicted(1, frame=frame)
+                    topics.send(IMAGE_PREDICTED, event.camera.encode(), event.to_bytes())
+                await worker.wait_until(lambda: BurstStatus.FINAL in statuses(topics), "a final verdict")
+                for _ in range(2):
+                    topics.send(SECOND_LOOK_COMPLETED, camera(1).encode(), second_look_completed(1).to_bytes())
+                await worker.wait_until(lambda: BurstStatus.REVISED in statuses(topics), "a revised verdict")
+            # The state is in the changelog: another worker knows the second look, and a repetition changes nothing.
+            async with running(self.worker.create, topics.settings) as worker:
+                again = topics.send(SECOND_LOOK_COMPLETED, camera(1).encode(), second_look_completed(1).to_bytes())
+                group = group_name(self.name, topics.settings)
+                await worker.wait_until(
+                    lambda: topics.committed(group, SECOND_LOOK_COMPLETED, again.partition) > again.offset, "a commit"
+                )
+            revised = [burst for burst in bursts_of(topics) if burst.status is BurstStatus.REVISED]
+            assert len(revised) == 1
+            assert revised[0].changes[0] == "second look at 1 frame"
+            assert [frame.second_look for frame in revised[0].frames] == ["tiles-2x2/1", None, None]
+
+        asyncio.run(scenario())
+
+
+def bursts_of(topics: Topics) -> list[BurstResolved]:
+    """All verdicts so far."""
+    return [BurstResolved.from_bytes(message.value) for message in topics.read(BURST_RESOLVED)]
+
+
+def statuses(topics: Topics) -> set[BurstStatus]:
+    """The statuses of all verdicts so far."""
+    return {burst.status for burst in bursts_of(topics)}
+
+
+def second_look_completed(number: int) -> SecondLookCompleted:
+    """The second look at the first frame of a burst of three."""
+    request, event = second_look_request(number), predicted(number)
+    found = FrameSecondLook(
+        image_id=event.image_id,
+        upload_id=event.upload_id,
+        detection=DetectionResult(
+            model="animal_detector",
+            version="1",
+            settings="set-1",
+            asked_at=datetime(2026, 5, 1, tzinfo=UTC),
+            inference_ms=1,
+            detections=(Detection(category=DetectionCategory.ANIMAL, score=0.9, box=(0.6, 0.6, 0.2, 0.2)),),
+        ),
+    )
+    return SecondLookCompleted(
+        second_look_id=request.second_look_id,
+        burst_id=request.burst_id,
+        station="ridge",
+        camera=camera(number),
+        frames=(found,),
+        reason=request.reason,
+        rule=request.rule,
+        completed_at=datetime(2026, 5, 1, tzinfo=UTC),
+    )
 
 
 class ClocksSuite(AgentSuite):

@@ -9,11 +9,40 @@ from kafka.errors import KafkaError
 
 from tests.waiting import SCALE
 from uncia.errors import DependencyDown
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import (
+    BurstResolved,
+    BurstStatus,
+    CropPublished,
+    DetectionResult,
+    ExplanationRequested,
+    ImageExplained,
+    ImagePredicted,
+)
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.kafka.broker import Message, read_topics
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED
+from uncia.topics import (
+    BURST_RESOLVED,
+    CROP_PUBLISHED,
+    DEAD_LETTER,
+    EXPLANATION_REQUESTED,
+    IMAGE_EXPLAINED,
+    IMAGE_PREDICTED,
+    STORAGE_CHANGED,
+)
+
+_TOPICS = (
+    IMAGE_PREDICTED,
+    BURST_RESOLVED,
+    DEAD_LETTER,
+    STORAGE_CHANGED,
+    CROP_PUBLISHED,
+    EXPLANATION_REQUESTED,
+    IMAGE_EXPLAINED,
+)
+
+Boxes = tuple[tuple[str, float, tuple[float, ...]], ...]
+"""Category, score and box of each detection of a photograph."""
 
 _BY_RECONCILE = RECONCILE_SOURCE.encode()
 
@@ -34,6 +63,16 @@ class Station:
     contradictions: set[tuple[str, int]] = field(default_factory=set)
     """Burst id and revision of events that were published twice with different contents."""
     announced_by_reconcile: int = 0
+    uploads: dict[str, ImagePredicted] = field(default_factory=dict)
+    """The last prediction by image id."""
+    detections: dict[str, set[Boxes]] = field(default_factory=dict)
+    """By image id; one value, unless two predictions of a photograph differ."""
+    crops: dict[str, list[CropPublished]] = field(default_factory=dict)
+    """All events by crop id."""
+    requested: dict[str, str] = field(default_factory=dict)
+    """Image ids by explanation id."""
+    explained: dict[str, list[ImageExplained]] = field(default_factory=dict)
+    """All events by explanation id."""
 
     def current_bursts(self) -> list[BurstResolved]:
         """Bursts that are not superseded."""
@@ -67,10 +106,9 @@ class Observer:
             thread.join(SCALE * 15)
 
     def _follow(self) -> None:
-        topics = (IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER, STORAGE_CHANGED)
         while not self._stop.is_set():
             try:
-                for message in read_topics(self._settings, topics, from_positions=self._positions, stop=self._stop):
+                for message in read_topics(self._settings, _TOPICS, from_positions=self._positions, stop=self._stop):
                     with self.lock:
                         self._record(message)
                     self._positions[(message.topic, message.partition)] = message.offset + 1
@@ -79,24 +117,35 @@ class Observer:
                 self._stop.wait(0.3)
 
     def _record(self, message: Message) -> None:
-        value = message.value or b""
+        value, time_s = message.value or b"", message.timestamp_ms / 1000
         if message.topic == IMAGE_PREDICTED.full_name(self._settings):
-            image = ImagePredicted.from_bytes(value)
-            station = self.station(image.station)
-            station.results[image.upload_id] = (
-                image.image_id,
-                image.rejection.reason if image.rejection else None,
-            )
-            station.predicted_at.append(message.timestamp_ms / 1000)
+            self._record_prediction(ImagePredicted.from_bytes(value), time_s)
         elif message.topic == BURST_RESOLVED.full_name(self._settings):
             if message.value is not None:
-                self._record_burst(BurstResolved.from_bytes(value), value, message.timestamp_ms / 1000)
+                self._record_burst(BurstResolved.from_bytes(value), value, time_s)
+        elif message.topic == CROP_PUBLISHED.full_name(self._settings):
+            crop = CropPublished.from_bytes(value)
+            self.station(crop.station).crops.setdefault(crop.crop_id, []).append(crop)
+        elif message.topic == EXPLANATION_REQUESTED.full_name(self._settings):
+            request = ExplanationRequested.from_bytes(value)
+            self.station(request.station).requested[request.explanation_id] = request.image_id
+        elif message.topic == IMAGE_EXPLAINED.full_name(self._settings):
+            answer = ImageExplained.from_bytes(value)
+            self.station(answer.station).explained.setdefault(answer.explanation_id, []).append(answer)
         elif message.topic == DEAD_LETTER.full_name(self._settings):
             self.dead_letters.append(f"{message.key!r}")
         elif _BY_RECONCILE in value and message.key is not None:
             parts = message.key.decode(errors="replace").split("/")
             if len(parts) > 3:
                 self.station(parts[3]).announced_by_reconcile += 1
+
+    def _record_prediction(self, image: ImagePredicted, time_s: float) -> None:
+        station = self.station(image.station)
+        station.results[image.upload_id] = (image.image_id, image.rejection.reason if image.rejection else None)
+        station.predicted_at.append(time_s)
+        station.uploads[image.image_id] = image
+        if image.rejection is None:
+            station.detections.setdefault(image.image_id, set()).add(_boxes(image.detection))
 
     def _record_burst(self, burst: BurstResolved, value: bytes, time_s: float) -> None:
         station = self.station(burst.station)
@@ -106,3 +155,8 @@ class Observer:
         previous = station.bursts.get(burst.burst_id)
         if previous is None or burst.revision >= previous.revision:
             station.bursts[burst.burst_id] = burst
+
+
+def _boxes(result: DetectionResult | None) -> Boxes:
+    found = result.detections if result is not None else ()
+    return tuple((str(box.category), box.score, tuple(box.box)) for box in found)

@@ -7,26 +7,50 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import TypeVar
+
+from kafka.errors import KafkaError
 
 from tests.recovery.faults import OFF_LIVE_PATH, Fault, FaultContext
-from tests.recovery.observer import Observer, Station
+from tests.recovery.observer import Boxes, Observer, Station
 from tests.recovery.photographs import Photograph
+from tests.recovery.products import Products, live_crops, live_explanations
 from tests.recovery.scenario import Scenario
 from tests.recovery.uploaders import Uploader, uploading
 from tests.waiting import SCALE
 from uncia.errors import UnciaError
-from uncia.events import BurstStatus
-from uncia.ids import image_id, upload_id
+from uncia.events import BurstStatus, ExplanationReason, ExplanationRequested, ImagePredicted
+from uncia.ids import explanation_id, image_id, upload_id
+from uncia.kafka.broker import send_to_cameras
+from uncia.processors.crops.selection import shows_person
 from uncia.storage.object_store import ObjectStore
+from uncia.topics import EXPLANATION_REQUESTED
 
 SETTLES_S = 150
 """Limit on settling all bursts after the last upload, in seconds on an idle machine."""
 
+T = TypeVar("T")
+
+EXPLAINED = 2
+"""Photographs of a round that are explained on request."""
+
 Verdicts = dict[frozenset[str], str]
 """The bursts of a round: label of the verdict by the names of the frames."""
+
+
+@dataclass
+class Results:
+    """What must be the same with a fault and without one."""
+
+    verdicts: Verdicts = field(default_factory=dict)
+    detections: dict[str, set[Boxes]] = field(default_factory=dict)
+    """By the name of the photograph."""
+    crops: set[tuple[str, str]] = field(default_factory=set)
+    """Name of the photograph and content hash of each crop that is not withdrawn."""
 
 
 @dataclass
@@ -46,7 +70,11 @@ class Outcome:
     """The same from the end of the fault."""
     seconds: float = 0
     missed: int = -1
-    verdicts: Verdicts = field(default_factory=dict)
+    crops: int = 0
+    """Crops that are not withdrawn."""
+    explained: int = 0
+    """Explanations that are not withdrawn."""
+    results: Results = field(default_factory=Results)
     problems: list[str] = field(default_factory=list)
 
 
@@ -63,12 +91,13 @@ class Round:
         self._per_s = per_s
         self._injected_at = self._reverted_at = 0.0
         self._station = f"st-{uuid.uuid4().hex[:8]}"
+        self._products = Products(context.stack.settings(), self._station)
         self._names = {
             image_id(f"{self._station}/{photo.camera}", photo.sha256): photo.name for photo in scenario.photographs
         }
 
-    def play(self, fault: Fault | None, reference: Verdicts | None = None) -> Outcome:
-        """Run the round. `reference` is the result of a round without a fault."""
+    def play(self, fault: Fault | None, reference: Results | None = None) -> Outcome:
+        """Run the round. `reference` are the results of a round without a fault."""
         outcome, started = Outcome(fault.name if fault else "none"), time.monotonic()
         arrivals = list(self._scenario.arrivals(self._order))
         outcome.photographs = len(self._scenario.photographs)
@@ -89,6 +118,8 @@ class Round:
     def _stream(
         self, fault: Fault | None, arrivals: list[tuple[Photograph, str]], uploader: Uploader, outcome: Outcome
     ) -> None:
+        request_thread = threading.Thread(target=self._request_first_explanations, args=(outcome,))
+        request_thread.start()
         fault_thread = threading.Thread(target=self._inject_fault, args=(fault, uploader, len(arrivals) // 3, outcome))
         fault_thread.start()
         # The last third is uploaded after the fault, to show that the stream continues.
@@ -96,6 +127,7 @@ class Round:
         uploader.upload(arrivals[:first_part], self._per_s)
         fault_thread.join()
         uploader.upload(arrivals[first_part:], self._per_s)
+        request_thread.join()
         self._wait_for(self._scenario.groups_before_late_frames, "before the late frames", outcome)
         if fault is not None and self._reverted_at:
             self._measure(fault, outcome)
@@ -104,11 +136,47 @@ class Round:
             self._context.stack.kill("bursts", 9)
         uploader.upload([(photo, "") for photo in self._scenario.late_frames], self._per_s)
         self._wait_for(self._scenario.groups, "at the end", outcome)
+        _until(lambda: self._observed(self._products.are_complete), SETTLES_S)
+        # A person was found in its burst, maybe by a process that was killed since.
+        self._request_explanations(self._observed(_withheld)[:1])
+        _until(lambda: self._observed(self._products.are_complete), SETTLES_S)
+
+    def _observed(self, question: Callable[[Station], T]) -> T:
+        with self._observer.lock:
+            return question(self._observer.station(self._station))
+
+    def _request_first_explanations(self, outcome: Outcome) -> None:
+        """Request explanations of the photographs that were predicted first, as soon as they are and Kafka responds."""
+        _until(lambda: len(self._observed(_explainable)) >= EXPLAINED, 120)
+        images = self._observed(_explainable)[:EXPLAINED]
+
+        def sent() -> bool:
+            try:
+                self._request_explanations(images)
+            except (UnciaError, KafkaError):
+                return False
+            return True
+
+        if not _until(sent, 120):
+            outcome.problems.append("no explanations could be requested")
+
+    def _request_explanations(self, images: list[ImagePredicted]) -> None:
+        """Request an explanation of each photograph; that of the first one twice."""
+        requests = [_request(image) for image in images]
+        settings, messages = self._context.stack.settings(), [*requests, *requests[:1]]
+        sent = [(request.camera, request.camera.encode(), request.to_bytes()) for request in messages]
+        send_to_cameras(settings, EXPLANATION_REQUESTED, sent)
+
+    def _wait_until_busy(self, part: str) -> None:
+        """Wait until `crops` and `explain` have work: the other parts have some from the first upload on."""
+        if part in ("crops", "explain"):
+            _until(lambda: self._observed(lambda station: bool(station.crops and station.requested)), 60)
 
     def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         if fault is None:
             return
         _until(lambda: uploader.confirmed >= after, 120)
+        self._wait_until_busy(fault.part)
         injected_at = time.time()
         try:
             fault.inject(self._context)
@@ -171,7 +239,17 @@ class Round:
                 for burst in current
             }
 
-    def _check(self, outcome: Outcome, reference: Verdicts | None) -> None:
+    def _results(self) -> Results:
+        verdicts = self._settled()
+        with self._observer.lock:
+            station = self._observer.station(self._station)
+            return Results(
+                verdicts,
+                {self._names.get(image, image): boxes for image, boxes in station.detections.items()},
+                {(self._names[crop.image_id], crop.sha256 or "") for crop in live_crops(station).values()},
+            )
+
+    def _check(self, outcome: Outcome, reference: Results | None) -> None:
         """Check everything that must hold after a round."""
         outcome.missed = self._reconcile()
         if outcome.missed:
@@ -190,13 +268,12 @@ class Round:
             if self._observer.dead_letters:
                 outcome.problems.append(f"{len(self._observer.dead_letters)} dead letters")
                 self._observer.dead_letters.clear()
-        outcome.verdicts = self._settled()
-        outcome.bursts = len(outcome.verdicts)
-        if reference is not None and outcome.verdicts != reference:
-            different = [group for group in reference if outcome.verdicts.get(group) != reference[group]]
-            outcome.problems.append(
-                f"{len(different)} bursts differ from those without a fault, e.g. {_some(set(different))}"
-            )
+            outcome.problems += self._products.problems(station)
+            outcome.crops, outcome.explained = len(live_crops(station)), len(live_explanations(station))
+        outcome.results = self._results()
+        outcome.bursts = len(outcome.results.verdicts)
+        if reference is not None:
+            outcome.problems += _differences(outcome.results, reference)
 
     def _check_predictions(self, station: Station, outcome: Outcome) -> None:
         settings = self._context.stack.settings()
@@ -224,6 +301,44 @@ class Round:
             return int(json.loads(done.stdout.strip().splitlines()[-1])["missed"])
         except (ValueError, KeyError, IndexError):
             raise RuntimeError(f"reconcile printed {done.stdout!r} {done.stderr[-2000:]!r}") from None
+
+
+def _differences(results: Results, reference: Results) -> Iterator[str]:
+    different = {group for group in reference.verdicts if results.verdicts.get(group) != reference.verdicts[group]}
+    if results.verdicts != reference.verdicts:
+        yield f"{len(different)} bursts differ from those without a fault, e.g. {_some(different)}"
+    names = {name for name in reference.detections if results.detections.get(name) != reference.detections[name]}
+    if results.detections != reference.detections:
+        yield f"detections of {len(names)} photographs differ from those without a fault, e.g. {min(names, default='')}"
+    if unequal := results.crops ^ reference.crops:
+        yield f"{len(unequal)} crops differ from those without a fault, e.g. of {min(unequal)[0]}"
+
+
+def _explainable(station: Station) -> list[ImagePredicted]:
+    return [image for image in station.uploads.values() if image.prediction is not None]
+
+
+def _withheld(station: Station) -> list[ImagePredicted]:
+    """The predictions of the photographs in whose bursts a person was found."""
+    bursts = [burst for burst in station.current_bursts() if shows_person(burst)]
+    return [station.uploads[frame.image_id] for burst in bursts for frame in burst.frames if frame.rejection is None]
+
+
+def _request(image: ImagePredicted) -> ExplanationRequested:
+    assert image.prediction is not None
+    model = f"{image.prediction.model}@{image.prediction.version}"
+    return ExplanationRequested(
+        explanation_id=explanation_id(image.image_id, model, None, "lime"),
+        image_id=image.image_id,
+        upload_id=image.upload_id,
+        station=image.station,
+        camera=image.camera,
+        bucket=image.bucket,
+        key=image.key,
+        etag=image.etag,
+        reason=ExplanationReason.PERSON,
+        requested_at=datetime.now(UTC),
+    )
 
 
 def _until(condition: Callable[[], bool], limit_s: float) -> bool:

@@ -16,8 +16,9 @@ QUICK = {
     "UNCIA_TICK_S": "0.5",
     "UNCIA_RECONCILE_EVERY_S": "3",
     "UNCIA_RECONCILE_AFTER_S": "3",
+    "UNCIA_EXPLANATION_SAMPLES": "8",
 }
-"""Settings with which bursts close, and missed uploads are found, within seconds."""
+"""Settings with which bursts close, missed uploads are found, and photographs are explained, within seconds."""
 
 
 @contextlib.contextmanager

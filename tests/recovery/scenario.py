@@ -10,13 +10,16 @@ from functools import cached_property
 
 import numpy as np
 
-from tests.recovery.photographs import Photograph, Trigger, camera_jpeg, cut_off
+from tests.recovery.photographs import Photograph, Subject, Trigger, camera_jpeg, cut_off
 
 PER_SERIES = 39
 """Photographs per series, over all cameras."""
 
 TriggerOf = Callable[[int], Trigger | None]
 """From a frame's number in its burst to the camera's maker note."""
+
+SubjectOf = Callable[[int], Subject | None]
+"""From a frame's number in its burst to what it shows."""
 
 _APART = timedelta(minutes=10)
 _LONG_AGO = timedelta(days=180)
@@ -28,6 +31,18 @@ def _of_five(event: int) -> TriggerOf:
     return lambda number: Trigger(number, 5, event)
 
 
+def _nothing(_: int) -> None:
+    return None
+
+
+def _animal(_: int) -> Subject:
+    return Subject.ANIMAL
+
+
+def _person_first(number: int) -> Subject:
+    return Subject.PERSON if number == 1 else Subject.ANIMAL
+
+
 class Scenario:
     """`series` visits of animals to every camera.
 
@@ -36,6 +51,9 @@ class Scenario:
     - `short`: three frames of five; the others never arrive;
     - `lapse`: three of three by motion, and a time-lapse frame between them;
     - `broken`: a truncated frame in the middle; and a separate text file with a photograph's name.
+
+    An animal is in the frames of `sequence-a`, `gap-a`, `gap-b` and `lapse`. The first frame of `short` shows a person,
+    the others an animal. The frames of `sequence-b` and `broken` are noise.
 
     All were captured from `began` on, by default within the last hours; those of `gap-b` half a year earlier.
     """
@@ -94,11 +112,12 @@ class Scenario:
         for camera in ("sequence-a", "sequence-b"):
             for half, offset_s in enumerate((0, 6)):
                 event = 1 + 2 * number + half
-                self._burst(camera, start, [offset_s + n for n in range(5)], _of_five(event))
-        self._burst("gap-a", start, [0, 3, 6, 9])
-        self._burst("gap-b", start - _LONG_AGO, [0, 3, 6, 9])
-        self._burst("short", start, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number))
-        self._burst("lapse", start, [0, 2, 4], lambda n: Trigger(n, 3, 1 + 2 * number))
+                shows = _animal if camera == "sequence-a" else _nothing
+                self._burst(camera, start, [offset_s + n for n in range(5)], _of_five(event), shows)
+        self._burst("gap-a", start, [0, 3, 6, 9], shows=_animal)
+        self._burst("gap-b", start - _LONG_AGO, [0, 3, 6, 9], shows=_animal)
+        self._burst("short", start, [0, 2, 4], lambda n: Trigger(n, 5, 1 + number), _person_first)
+        self._burst("lapse", start, [0, 2, 4], lambda n: Trigger(n, 3, 1 + 2 * number), _animal)
         self._burst("lapse", start, [3], lambda n: Trigger(n, 1, 2 + 2 * number, b"T"))
         self._burst("broken", start, [0, 3, 6])
         complete = self.bursts[-1][1]
@@ -108,10 +127,17 @@ class Scenario:
         for photograph in (photo for burst in self.bursts for photo in burst):
             self._visits.setdefault(photograph, number)
 
-    def _burst(self, camera: str, start: datetime, seconds: list[int], trigger: TriggerOf = lambda _: None) -> None:
+    def _burst(
+        self,
+        camera: str,
+        start: datetime,
+        seconds: list[int],
+        trigger: TriggerOf = lambda _: None,
+        shows: SubjectOf = _nothing,
+    ) -> None:
         self.bursts.append(
             [
-                Photograph(camera, taken, camera_jpeg(taken, self._noise, trigger(number)))
+                Photograph(camera, taken, camera_jpeg(taken, self._noise, trigger(number), shows(number)))
                 for number, taken in enumerate((start + timedelta(seconds=second) for second in seconds), 1)
             ]
         )

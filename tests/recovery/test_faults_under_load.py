@@ -21,9 +21,11 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("part", LIVE_PATH)
-def test_a_killed_part_loses_no_photograph_and_changes_no_burst(play: Play, part: str) -> None:
-    assert play(Kill(part)).problems == []
+@pytest.mark.parametrize("parts", [*((part,) for part in LIVE_PATH), ("crops", "explain")], ids=" ".join)
+def test_a_killed_part_loses_no_photograph_crop_or_explanation_and_changes_no_burst(
+    play: Play, parts: tuple[str, ...]
+) -> None:
+    assert play(Kill(*parts)).problems == []
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ QUICK = {
     "UNCIA_MISSING_GRACE_S": "1",
     "UNCIA_RECONCILE_EVERY_S": "3",
     "UNCIA_RECONCILE_AFTER_S": "3",
+    "UNCIA_SECOND_LOOKS_PER_HOUR": "0",
 }
-"""Settings with which bursts close within seconds."""
+"""Settings with which bursts close within seconds, and only a test's own second looks revise them."""
 
 STACKS: dict[str, Callable[[Path], Stack | ContainerStack]] = {"embedded": Stack, "containers": ContainerStack}
 Send = Callable[..., None]

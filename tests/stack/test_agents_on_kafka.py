@@ -13,7 +13,15 @@ import pytest
 
 from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, KafkaTopics, Topics, closing_deployment_readers
-from tests.agents.workers import BurstsSuite, ClocksSuite, CropsSuite, ExplainSuite, IntakeSuite, PredictSuite
+from tests.agents.workers import (
+    BurstsSuite,
+    ClocksSuite,
+    CropsSuite,
+    ExplainSuite,
+    IntakeSuite,
+    PredictSuite,
+    SecondLookSuite,
+)
 from uncia.settings import Settings
 
 
@@ -32,4 +40,4 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
-TestClocks, TestExplain = ClocksSuite, ExplainSuite
+TestClocks, TestExplain, TestSecondLook = ClocksSuite, ExplainSuite, SecondLookSuite

@@ -202,7 +202,8 @@ def test_a_refused_or_killed_installation_does_not_change_the_served_version(
 
     assert "no labels.json" in refused.stderr
     lines = json.loads(models("list", "--json").stdout)
-    assert [(line["standing"], line["state"]) for line in lines if line["version"] == "1"] == [("live", "READY")]
+    served = [line for line in lines if line["model"] == settings.model and line["version"] == "1"]
+    assert [(line["standing"], line["state"]) for line in served] == [("live", "READY")]
     upload(f"{station}/cam/x.jpg", photograph(71_000))
     prediction = predicted(f"{station}/cam/x.jpg").prediction
     assert prediction is not None and prediction.version == "1"
@@ -334,7 +335,7 @@ def test_a_model_of_another_name_is_served_and_the_stream_keeps_its_own(
     name = f"other_{tmp_path.name[-6:].replace('-', '_')}"
     write_package(tmp_path / "package", seed=5)
     output = models("install", str(tmp_path / "package"), "--name", name).stdout
-    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)." in output
+    assert f"The stream uses {settings.model}@1 (UNCIA_MODEL)" in output
     output = models("promote", f"{name}@1").stdout
     assert "is live" not in output
     assert f"--name {settings.model}" in output
@@ -342,7 +343,8 @@ def test_a_model_of_another_name_is_served_and_the_stream_keeps_its_own(
     assert image.prediction is not None
     assert image.prediction.model == settings.model
     rows = json.loads(models("list", "--json").stdout)
-    assert [f"{row['model']}@{row['version']}" for row in rows if row["in_stream"]] == [f"{settings.model}@1"]
+    in_stream = {f"{row['model']}@{row['version']}" for row in rows if row["in_stream"]}
+    assert in_stream == {f"{settings.model}@1", f"{settings.detector}@1"}
     with ModelControl(settings) as control:
         control.unload(name)
     shutil.rmtree(settings.model_repository / name)

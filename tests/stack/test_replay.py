@@ -21,10 +21,11 @@ from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import is_junk
 from tests.waiting import SCALE
-from uncia.events import BurstResolved, BurstStatus, ImagePredicted
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics
+from uncia.processors.crops.selection import select_crops
 from uncia.producers.replay.compare import HoldReason
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
@@ -122,6 +123,24 @@ def other_model(settings: Settings) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def other_detector(settings: Settings) -> Iterator[str]:
+    """The same detector under another name."""
+    if not (settings.model_repository / settings.detector).is_dir():
+        pytest.skip("no detector is installed")
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    folder = settings.model_repository / name
+    try:
+        shutil.copytree(settings.model_repository / settings.detector, folder)
+        config = folder / "config.pbtxt"
+        config.write_text(config.read_text().replace(f'"{settings.detector}"', f'"{name}"'))
+        path = folder / read_version_state(folder).live / "model.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": name}))
+        yield name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def upload_bursts(upload: Callable[[str, bytes], str], station: str, bursts: int, frames: int) -> None:
     """Upload bursts of a camera, an hour apart, under keys like the gateway's."""
     for number in range(bursts * frames):
@@ -134,10 +153,10 @@ def namespaced(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"namespace": f"replay-{name}"})
 
 
-def predicted_upload_ids(settings: Settings) -> list[str]:
-    """Upload ids in the order of their predictions."""
+def predictions_in(settings: Settings) -> list[ImagePredicted]:
+    """The predictions, in their order."""
     messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
-    return [ImagePredicted.from_bytes(message.value).upload_id for message in messages if not is_junk(message)]
+    return [ImagePredicted.from_bytes(message.value) for message in messages if not is_junk(message)]
 
 
 def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
@@ -179,7 +198,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     until = START + timedelta(hours=1, minutes=30)
 
     done = replay.json("start", name, "--station", station, "--until", f"{until:%Y-%m-%dT%H:%M:%S}",
-                       "--settings", "certain_from=0")  # fmt: skip
+                       "--settings", "animal_threshold=1")  # fmt: skip
     assert (done["copied"], done["bursts"], done["open"], done["dead_letters"]) == (8, 2, 0, 0)
 
     page = tmp_path / "page.html"
@@ -197,7 +216,7 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     for burst_id in changed:
         assert after[burst_id].revision == live[burst_id].revision + 1
         assert after[burst_id].status is BurstStatus.REVISED
-        assert after[burst_id].verdict.certain  # type: ignore[union-attr]
+        assert after[burst_id].category is BurstCategory.BLANK
         assert name in after[burst_id].changes[0]
     assert replay.json("promote", name)["events"] == 0
     assert not replay.json("diff", name)["changes"]
@@ -221,7 +240,8 @@ def test_a_killed_replay_resumes_and_loses_nothing(
 ) -> None:
     upload_bursts(upload, station, bursts=6, frames=6)
     live = {burst.burst_id: burst for burst in settled(f"{station}/north", 6, 120)}
-    arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1")
+    arguments = (name, "--camera", f"{station}/*", "--model", f"{other_model}@1",
+                 "--settings", "animal_threshold=1")  # fmt: skip
 
     process = replay.start(*arguments)
     deadline = time.monotonic() + SCALE * LIMIT_S
@@ -239,12 +259,47 @@ def test_a_killed_replay_resumes_and_loses_nothing(
     done = replay.json("start", name)
     assert (done["copied"], done["bursts"], done["open"]) == (36, 6, 0)
     assert processes_of(mark) == []
-    assert len(set(predicted_upload_ids(namespaced(settings, name)))) == 36
+    predictions = predictions_in(namespaced(settings, name))
+    assert len({image.upload_id for image in predictions}) == 36
+    assert {image.prediction.model for image in predictions if image.prediction} == {other_model}
     diff = replay.json("diff", name)
     assert {kind: count for kind, count in diff["kinds"].items() if count} == {"relabelled": 6}
-    assert all(row["replay"].startswith("other ") for row in diff["confusion"])
+    assert {row["replay"].rstrip("?") for row in diff["confusion"]} == {"blank"}
     assert bursts_in(settings).items() >= live.items()
     assert json.loads(replay("drop", name, "--json"))["model"] == other_model
+
+
+def test_a_replay_with_another_detector_keeps_the_classifier_and_the_crops(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    other_detector: str,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+) -> None:
+    upload_bursts(upload, station, bursts=2, frames=3)
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 2, 120)}
+
+    done = replay.json("start", name, "--station", station, "--model", other_detector)
+    assert (done["copied"], done["bursts"], done["dead_letters"]) == (6, 2, 0)
+    messages = read_topics(namespaced(settings, name), (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
+    images = [ImagePredicted.from_bytes(message.value) for message in messages]
+    assert {image.detection and image.detection.model for image in images} == {other_detector}
+    assert {image.prediction and image.prediction.model for image in images} == {settings.model}
+
+    # The same network finds the same boxes: nothing changes, and every crop has its id.
+    assert not replay.json("diff", name)["changes"]
+    replayed = bursts_in(namespaced(settings, name))
+    assert {burst_id: crop_ids(burst) for burst_id, burst in replayed.items()} == {
+        burst_id: crop_ids(burst) for burst_id, burst in live.items()
+    }
+    assert json.loads(replay("drop", name, "--json"))["model"] == other_detector
+
+
+def crop_ids(burst: BurstResolved) -> list[str]:
+    """The ids of the crops that the burst selects."""
+    return [wanted.crop_id for wanted in select_crops(burst, most=100, withheld_by_person=False).wanted]
 
 
 @pytest.mark.timeout(1200)

@@ -33,6 +33,8 @@ class Sample:
     """Scientific name, at the rank of the label."""
     group: str = ""
     """animal, person, vehicle or nothing; empty where it is unknown."""
+    dataset: str = ""
+    """Name of the data set, where several were merged."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ scikit-learn's `log_loss` and `top_k_accuracy_score` return means only, and coun
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix
 
 from uncia.training.evaluation.reliability import expected_calibration_error, reliability_bins
@@ -72,6 +73,21 @@ def confusion_counts(predicted: Integers, truth: Integers, classes: int) -> NDAr
         # scikit-learn raises without items, and warns of a single class.
         return np.full((classes, classes), len(truth), np.int64)
     return np.asarray(confusion_matrix(truth, predicted, labels=np.arange(classes)), dtype=np.int64)
+
+
+def area_under_curve(rows: NDArray[np.float64]) -> float:
+    """Area under the ROC curve of rows (truth, score), (N, 2); ties count a half.
+
+    0.5 where all rows are animals or all are blank: a bootstrap draw of few bursts may be. scikit-learn's
+    `roc_auc_score` refuses it.
+    """
+    truth = rows[:, 0] > 0
+    positive = int(truth.sum())
+    negative = len(truth) - positive
+    if not positive or not negative:
+        return 0.5
+    ranks = rankdata(rows[:, 1])
+    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def _check(probabilities: Floats, truth: Integers) -> None:

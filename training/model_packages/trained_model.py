@@ -112,8 +112,11 @@ def with_known_labels(samples: Sequence[Sample], classes: Sequence[LabelClass]) 
 
 
 def coverage_notes(split: Split, classes: Sequence[LabelClass], unseen: Sequence[int] = ()) -> list[str]:
-    """Notes for the card on classes that some subset does not show. `unseen` as in `TrainedModel`."""
-    notes = []
+    """Notes for the card on a split that shares cameras, and on classes that some subset does not show.
+
+    `unseen` as in `TrainedModel`.
+    """
+    notes = camera_notes(split)
     labels = {entry.label for entry in classes}
     untrained = {classes[index].label for index in unseen}
     held_out = with_known_labels(split.held_out, classes)
@@ -139,6 +142,27 @@ def coverage_notes(split: Split, classes: Sequence[LabelClass], unseen: Sequence
     if missing := sorted(labels - held_out_labels - untrained):
         notes.append(f"No held-out burst shows {', '.join(missing)}: no threshold and no calibration for them.")
     return notes
+
+
+def camera_notes(split: Split) -> list[str]:
+    """A warning where the test photographs are of cameras that training photographs are of, or of unknown ones."""
+    trained, tested = ({sample.camera for sample in part} for part in (split.train, split.test))
+    if not tested:
+        return []
+    if "" in tested or "" in trained:
+        return [
+            "Not split by camera: the camera of some photographs is unknown. The figures do not show how the model "
+            "does on a camera that it was not trained on, which is often much worse; state the cameras, and split by "
+            "camera."
+        ]
+    shared = len(trained & tested)
+    if not shared:
+        return []
+    return [
+        f"Not split by camera: {shared} of the {len(tested)} cameras of the test photographs are in the training "
+        "photographs as well. The figures do not show how the model does on another camera, which is often much worse: "
+        "split by camera (--split-by camera)."
+    ]
 
 
 def label_indices(samples: Sequence[Sample], classes: Sequence[LabelClass]) -> NDArray[np.int64]:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from uncia.camtrap.presence import EvidenceWeights, PresenceModel, intersection_over_union
 from uncia.training import TrainingError
 from uncia.training.evaluation.bootstrap import Interval, bootstrap_interval
+from uncia.training.evaluation.metrics import area_under_curve
 from uncia.training.presence.fitting import DEFAULT_FIT, FitSettings, fit_presence
 from uncia.training.presence.labelled_bursts import PreparedBurst
 
@@ -21,7 +21,6 @@ __all__ = [
     "VARIANTS",
     "PresenceFigures",
     "PresencePredictions",
-    "area_under_curve",
     "detector_alone",
     "figures_of",
     "leave_one_out",
@@ -35,9 +34,9 @@ Group = Literal["dataset", "camera"]
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "detector and size": ("score", "size"),
-    "and movement": ("score", "size", "moved", "recurrence", "scene_moved"),
+    "and movement": ("score", "size", "moved", "recurrence", "scene_moved", "peak_moved"),
     "and dense pass": ("score", "size", "dense"),
-    "all": ("score", "size", "moved", "recurrence", "scene_moved", "dense"),
+    "all": ("score", "size", "moved", "recurrence", "scene_moved", "peak_moved", "dense"),
 }
 """Features by name of the variant, for tables that show what each part contributes."""
 
@@ -176,20 +175,6 @@ def figures_of(
         burst_recall=over(*burst),
         burst_false_alarms=over(~at.burst_truth, *burst[1:]),
     )
-
-
-def area_under_curve(rows: Floats) -> float:
-    """Area under the ROC curve of rows (truth, score), (N, 2); ties count a half.
-
-    0.5 where all rows are animals or all are blank: a bootstrap draw of few bursts may be.
-    """
-    truth = rows[:, 0] > 0
-    positive = int(truth.sum())
-    negative = len(truth) - positive
-    if not positive or not negative:
-        return 0.5
-    ranks = rankdata(rows[:, 1])
-    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def variant_settings(variant: str, base: FitSettings = DEFAULT_FIT) -> FitSettings:

@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 _START = {"score": 1.0, "moved": 2.0, "recurrence": -0.5}
 _ROUNDS = 8
-_NEVER_NEGATIVE = frozenset({"score", "moved", "dense"})
+_NEVER_NEGATIVE = frozenset({"score", "moved", "dense", "peak_moved"})
 _NEVER_POSITIVE = frozenset({"static", "recurrence"})
 _SAME_OBJECT = 0.5
 

@@ -16,6 +16,9 @@ from uncia.camtrap.presence import (
 
 __all__ = ["LabelledBurst", "LabelledFrame", "PreparedBurst", "blank_parts", "prepare_bursts"]
 
+_MOVEMENT = ("moved", "scene_moved", "peak_moved")
+"""Features that a burst without luminance lacks."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
@@ -93,8 +96,8 @@ def blank_parts(bursts: Iterable[LabelledBurst]) -> list[LabelledBurst]:
 
 def _prepare(burst: LabelledBurst, movement_threshold: float) -> PreparedBurst:
     features = burst_evidence_features(burst.evidence, (), movement_threshold)
-    still = _without(features, "still", ("moved", "scene_moved"))
-    alone = _without(features, "single", ("moved", "scene_moved", "recurrence"))
+    still = _without(features, "still", _MOVEMENT)
+    alone = _without(features, "single", (*_MOVEMENT, "recurrence"))
     singles = tuple(
         BurstFeatures("single", (alone.frames[number],), (alone.boxes[number],), alone.focus[[number]])
         for number in range(len(burst.frames))

@@ -8,7 +8,7 @@ and the setting `detector_weights` names it.
 import hashlib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,15 @@ from uncia.triton_models.recipes.species_classifier import STEPS
 from uncia.triton_models.repository import sha256, write_version
 from uncia.triton_models.triton_config import Backend
 
-__all__ = ["FRAME", "NAME", "STEPS", "VERSION", "build", "fingerprint"]
+__all__ = [
+    "FRAME",
+    "NAME",
+    "STEPS",
+    "VERSION",
+    "Precision",
+    "build",
+    "fingerprint",
+]
 
 NAME = detector_weights.NAME
 FRAME = FrameSpec(width=640, height=480, window=640)
@@ -46,6 +54,13 @@ _PACKAGES = ("numpy", "onnx", "onnxruntime", "torch")
 _TOLERANCE = 1e-3
 """Largest difference of a score or a coordinate between torch and ONNX Runtime that a build accepts."""
 
+_INT8_TOLERANCE = 0.1
+"""Largest difference of a frame's best score between int8 and float32 that a build accepts."""
+
+Precision = Literal["auto", "int8", "float32"]
+Outputs = tuple[Any, Any, Any]
+"""BOXES, SCORES and CATEGORIES."""
+
 
 def build(
     repository: Path,
@@ -53,32 +68,41 @@ def build(
     *,
     persons: Path | None = None,
     backend: Backend = "python",
+    precision: Precision = "auto",
     force: bool = False,
     progress: Progress = lambda step: None,
 ) -> BuiltModel[DetectorCard]:
     """Build `<repository>/animal_detector` from the file `weights`, unless it is up to date. Raises `BuildError`.
 
     `persons` is the folder with the weights for persons and vehicles; without it they are boxed as animals.
+    `precision` is that of the convolutions; auto is int8 for the backend of CPUs, and float32 for that of GPUs.
     """
     content = _read_weights(weights)
+    precision = _resolved(precision, backend)
     try:
-        made_of = fingerprint(backend, persons=persons is not None)
+        made_of = fingerprint(backend, persons=persons is not None, precision=precision)
     except PackageNotFoundError as error:
         raise BuildError(f"building needs the package {error.name}: {how_to_install('models')}") from error
     return building.build_model(
         repository,
         NAME,
         lambda: None if force else building.up_to_date(repository / NAME, made_of, DetectorCard),
-        lambda staging: _build_version(staging, content, persons, backend, made_of, progress),
+        lambda staging: _build_version(staging, content, persons, backend, precision, made_of, progress),
     )
 
 
-def fingerprint(backend: Backend, *, persons: bool = False) -> str:
+def fingerprint(backend: Backend, *, persons: bool = False, precision: Precision = "auto") -> str:
     """Digest of everything that determines the folder. Raises `PackageNotFoundError`."""
-    sources = [detector_weights.SHA256]
+    sources = [detector_weights.SHA256, _resolved(precision, backend)]
     if persons:
         sources += [*person_vehicle_weights.FILES.values(), person_vehicle_weights.code_digest()]
     return building.fingerprint(backend, _PACKAGES, *sources)
+
+
+def _resolved(precision: Precision, backend: Backend) -> Precision:
+    if precision != "auto":
+        return precision
+    return "int8" if backend == "python" else "float32"
 
 
 def _read_weights(path: Path) -> bytes:
@@ -94,7 +118,13 @@ def _read_weights(path: Path) -> bytes:
 
 
 def _build_version(
-    staging: Path, weights: bytes, persons: Path | None, backend: Backend, made_of: str, progress: Progress
+    staging: Path,
+    weights: bytes,
+    persons: Path | None,
+    backend: Backend,
+    precision: Precision,
+    made_of: str,
+    progress: Progress,
 ) -> DetectorCard:
     # Imported here: torch takes seconds, and a build that is up to date does not need it.
     try:
@@ -120,6 +150,8 @@ def _build_version(
     if not difference <= _TOLERANCE:
         raise BuildError(f"ONNX Runtime and torch differ by {difference:.2g}: this pair of versions cannot be used")
     progress(STEPS[3])
+    if precision == "int8":
+        expected = _quantise(graph, pixels, expected)
     if persons is not None:
         expected = _add_persons(graph, persons, pixels)
     boxes, scores, categories = (output[0] for output in expected)
@@ -134,10 +166,12 @@ def _build_version(
             boxes=[tuple(map(float, box)) for box in boxes[:shown].round(4)],
             scores=[float(score) for score in scores[:shown].round(4)],
             categories=[int(category) for category in categories[:shown]],
+            # Processors round int8 differently.
+            tolerance=0.06 if precision == "int8" else 0.03,
         ),
         onnx_sha256=sha256(graph),
-        weights=f"MegadetectorLite (YOLOX-tiny), from {_SOURCE} (sha256 {detector_weights.SHA256})"
-        + (f"; {person_vehicle_weights.SOURCE}" if persons is not None else ""),
+        weights=f"MegadetectorLite (YOLOX-tiny), from {_SOURCE} (sha256 {detector_weights.SHA256}), "
+        f"in {precision}" + (f"; {person_vehicle_weights.SOURCE}" if persons is not None else ""),
         licence=detector_weights.LICENCE + (f"; {person_vehicle_weights.LICENCE}" if persons is not None else ""),
         trained_on="camera-trap photographs, distilled from MegaDetector by DrivenData (zamba)",
         notes=_NOTES if persons is None else _NOTES_WITH_PERSONS,
@@ -147,7 +181,28 @@ def _build_version(
     return card
 
 
-def _add_persons(graph: Path, persons: Path, pixels: Pixels) -> tuple[Any, Any, Any]:
+def _quantise(graph: Path, pixels: Pixels, expected: Outputs) -> Outputs:
+    """Replace the graph by one in int8; returns its outputs for these frames.
+
+    Raises `BuildError` where its best scores differ from those in float32, as on a CPU that computes int8 wrongly.
+    """
+    import onnxruntime
+
+    from uncia.triton_models.recipes import quantisation
+
+    graph.write_bytes(quantisation.quantise(graph.read_bytes(), quantisation.published_ranges()))
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    boxes, scores, categories = session.run(["BOXES", "SCORES", "CATEGORIES"], {"FRAME": pixels})
+    difference = float(np.abs(scores[:, 0] - expected[1][:, 0]).max())
+    if not difference <= _INT8_TOLERANCE:
+        raise BuildError(
+            f"in int8 the scores of the self-test differ by {difference:.2g} from those in float32: build with "
+            "`UNCIA_DETECTOR_PRECISION=float32`, which takes twice the time per photograph"
+        )
+    return boxes, scores, categories
+
+
+def _add_persons(graph: Path, persons: Path, pixels: Pixels) -> Outputs:
     """Merge the graph with the detector of persons and vehicles; returns its outputs for these frames."""
     import onnxruntime
 

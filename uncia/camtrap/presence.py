@@ -50,7 +50,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 EvidenceKind = Literal["single", "still", "moving"]
 
-FEATURES = ("score", "moved", "recurrence", "size", "static", "scene_moved", "dense")
+FEATURES = ("score", "moved", "recurrence", "size", "static", "scene_moved", "dense", "peak_moved")
 """Features of a box and of its frame:
 
 - `score`: log-odds of the detector's score, from `MIN_SCORE`
@@ -60,6 +60,9 @@ FEATURES = ("score", "moved", "recurrence", "size", "static", "scene_moved", "de
 - `static`: 1 where the box covers a known static object and did not move
 - `scene_moved`: share of the whole picture that moved, 0 to 1
 - `dense`: log-odds of the dense pass's best animal class, 0 where it is unknown
+- `peak_moved`: logarithm of how much more the most changed place of the picture changed than most of it, 0 where it is
+  unknown: an animal that the detector does not see, in a scene that is still. The places of the
+  burst's persons and vehicles do not count
 """
 
 CONTEXT_FEATURES = ("own", "neighbours", "best")
@@ -78,6 +81,12 @@ _MAX_ODDS = 12.0
 """Bounds all log-odds, so that no sum overflows and no probability becomes 0 or 1."""
 _MIN_CONTRAST = 4.0
 """Grey levels added to the contrast of a frame, so that the noise of a black or white one is not amplified."""
+_PEAK_CELLS = 2
+"""Side of the place in `peak_moved`, in cells."""
+_PEAK_NOISE = 0.01
+"""Change, as a share of the frame's contrast, that is noise."""
+_OTHER_SCORE = 0.2
+"""Score from which a person or vehicle explains the movement at its place."""
 _LUMINANCE_BOX: Box = (0.0, 0.04, 1.0, 0.89)
 """What the luminance grid shows: the frame of the default `FrameSpec`, without the printed strips."""
 
@@ -227,7 +236,9 @@ def burst_evidence_features(
 ) -> BurstFeatures:
     """The features of each box of each frame; `frames` in capture order."""
     animals = [_animal_boxes(frame) for frame in frames]
-    moved = moved_cells(frames, movement_threshold)
+    changes = _changes(frames)
+    moved = _moved_cells(changes, movement_threshold)
+    explained = [box for frame in frames for box in _other_boxes(frame)]
     kind: EvidenceKind = "single" if len(frames) < 2 else "still" if moved is None else "moving"
     recurrence = _recurrence([boxes for _, boxes, _ in animals])
     places = np.asarray(static, dtype=np.float64).reshape(-1, 4)
@@ -245,6 +256,8 @@ def burst_evidence_features(
         if len(places) and len(boxes):
             table[:-1, 4] = (intersection_over_union(boxes, places).max(axis=1) >= STATIC_IOU) * (1 - table[:-1, 1])
         table[:, 6] = _dense_evidence(frame.animal_score)
+        change = None if changes is None else changes[number]
+        table[:, 7] = 0.0 if change is None else _peak(change, explained, frame.luminance_box)
         rows.append(table)
     focus = np.array([_finite(frame.focus_margin) for frame in frames], dtype=np.float64).clip(0, _MAX_ODDS)
     return BurstFeatures(kind, tuple(rows), tuple(indices for indices, _, _ in animals), focus)
@@ -275,9 +288,22 @@ def burst_features(odds: Floats) -> Floats:
 def moved_cells(frames: Sequence[FrameEvidence], threshold: float) -> list[Floats | None] | None:
     """How much each cell of each frame moved, 0 to 1, (rows, columns) per frame; None for frames without luminance.
 
-    None altogether where fewer than two frames have a grid of one size. Each frame is normalised to the same mean and
-    contrast, which cancels exposure, and compared with the median of the *other* frames: with three frames already,
-    an animal in one of them does not hide in its own background.
+    None altogether where fewer than two frames have a grid of one size.
+    """
+    return _moved_cells(_changes(frames), threshold)
+
+
+def _moved_cells(changes: list[Floats | None] | None, threshold: float) -> list[Floats | None] | None:
+    if changes is None:
+        return None
+    return [None if change is None else (2 * change / threshold - 1).clip(0, 1) for change in changes]
+
+
+def _changes(frames: Sequence[FrameEvidence]) -> list[Floats | None] | None:
+    """By how much each cell differs, as a share of the frame's contrast, (rows, columns) per frame; as `moved_cells`.
+
+    Each frame is normalised to the same mean and contrast, which cancels exposure, and compared with the median of the
+    *other* frames: with three frames already, an animal in one of them does not hide in its own background.
     """
     grids_of = {number: frame.luminance for number, frame in enumerate(frames) if frame.luminance is not None}
     shapes = Counter(grid.shape for grid in grids_of.values() if grid.size)
@@ -290,12 +316,37 @@ def moved_cells(frames: Sequence[FrameEvidence], threshold: float) -> list[Float
     grids = np.stack([grids_of[number] for number in known]).astype(np.float32)
     contrast = grids.std(axis=(1, 2), keepdims=True) + _MIN_CONTRAST
     grids = (grids - grids.mean(axis=(1, 2), keepdims=True)) / contrast
-    difference = np.abs(grids - _median_of_others(grids))
-    cells = (2 * difference / threshold - 1).clip(0, 1).astype(np.float64)
-    moved: list[Floats | None] = [None] * len(frames)
-    for number, own in zip(known, cells, strict=True):
-        moved[number] = own
-    return moved
+    difference = np.abs(grids - _median_of_others(grids)).astype(np.float64)
+    changes: list[Floats | None] = [None] * len(frames)
+    for number, own in zip(known, difference, strict=True):
+        changes[number] = own
+    return changes
+
+
+def _peak(change: Floats, explained: Sequence[Sequence[float]], shown: Box) -> float:
+    """Logarithm of the mean change (rows, columns) of the most changed place, over the upper quartile of all cells.
+
+    Cells of the boxes `explained` do not count.
+    """
+    free = np.ones(change.shape, dtype=bool)
+    for box in explained:
+        row_share, column_share = _cell_shares(box, shown, change.shape)
+        free &= ~np.outer(row_share > 0, column_share > 0)
+    if not free.any():
+        return 0.0
+    side = min(_PEAK_CELLS, *change.shape)
+    places = np.lib.stride_tricks.sliding_window_view(np.where(free, change, 0.0), (side, side)).mean(axis=(2, 3))
+    return float(np.log((places.max() + _PEAK_NOISE) / (np.quantile(change[free], 0.75) + _PEAK_NOISE)))
+
+
+def _other_boxes(frame: FrameEvidence) -> list[list[float]]:
+    """The boxes of persons and vehicles of a frame whose numbers are finite."""
+    boxes = np.asarray(frame.boxes, dtype=np.float64).reshape(-1, 4)
+    return [
+        box
+        for box, score, category in zip(boxes.tolist(), frame.scores.tolist(), frame.categories, strict=False)
+        if category != "animal" and score >= _OTHER_SCORE and all(map(math.isfinite, box))
+    ]
 
 
 def box_movement(cells: Floats, box: Sequence[float] | Floats, shown: Box = _LUMINANCE_BOX) -> float:
@@ -303,12 +354,18 @@ def box_movement(cells: Floats, box: Sequence[float] | Floats, shown: Box = _LUM
 
     `shown` is the part of the photograph that the cells cover.
     """
-    rows, columns = cells.shape
-    x, y, width, height = box
-    row_share = _coverage((y - shown[1]) / shown[3], (y + height - shown[1]) / shown[3], rows)
-    column_share = _coverage((x - shown[0]) / shown[2], (x + width - shown[0]) / shown[2], columns)
+    row_share, column_share = _cell_shares(box, shown, cells.shape)
     area = row_share.sum() * column_share.sum()
     return float(np.clip(row_share @ cells @ column_share / area, 0, 1)) if area > 1e-9 else 0.0
+
+
+def _cell_shares(box: Sequence[float] | Floats, shown: Box, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """How much of each row and of each column of a grid a box covers, (rows,) and (columns,)."""
+    x, y, width, height = box
+    return (
+        _coverage((y - shown[1]) / shown[3], (y + height - shown[1]) / shown[3], shape[0]),
+        _coverage((x - shown[0]) / shown[2], (x + width - shown[0]) / shown[2], shape[1]),
+    )
 
 
 def intersection_over_union(first: Floats, second: Floats) -> Floats:

@@ -42,6 +42,13 @@ from uncia.events.images import (
     Trigger,
 )
 from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
+from uncia.events.second_looks import (
+    FrameSecondLook,
+    SecondLookCompleted,
+    SecondLookFrame,
+    SecondLookReason,
+    SecondLookRequested,
+)
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
@@ -81,6 +88,7 @@ __all__ = [
     "FocusScore",
     "FrameBox",
     "FrameLate",
+    "FrameSecondLook",
     "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",
@@ -93,6 +101,10 @@ __all__ = [
     "ReviewDecision",
     "ReviewedBox",
     "ReviewedObservation",
+    "SecondLookCompleted",
+    "SecondLookFrame",
+    "SecondLookReason",
+    "SecondLookRequested",
     "Sensitivity",
     "Settlement",
     "StaticObject",

@@ -54,6 +54,11 @@ class FrameBox(WireModel):
     static: bool | None = Field(
         default=None, description="true: the same box was found in many bursts of this camera: it counts as background"
     )
+    second_look: bool | None = Field(
+        default=None,
+        description="true: only the second look found it, and its score is lowered: several detections of a photograph "
+        "find more by chance than one",
+    )
 
 
 class BurstFrame(WireModel):
@@ -83,6 +88,11 @@ class BurstFrame(WireModel):
     )
     boxes: tuple[FrameBox, ...] | None = Field(
         default=None, max_length=100, description="the detections, best first; None where no detector is installed"
+    )
+    second_look: str | None = Field(
+        default=None,
+        description="the rule of the second look at this frame, e.g. `tiles-2x2/1`, which may have raised scores of "
+        "`boxes`; None: it had none",
     )
 
 

@@ -26,7 +26,8 @@ def topology_page() -> str:
     lines = [_HEADER, "```mermaid", *mermaid().splitlines(), "```", ""]
     lines += [
         "Solid boxes are workers and services, other boxes are topics, rounded ones are other systems. A dashed arrow "
-        "is a topic that is followed: read from the beginning, outside any consumer group. Commands are left out.",
+        "is a topic that is followed: read from the beginning, outside any consumer group. Commands are left out, and "
+        "topics that one worker alone writes and reads.",
         "",
         "## Workers",
         "",
@@ -75,7 +76,10 @@ def topology_page() -> str:
 
 
 def mermaid() -> str:
-    """Return the data flow as a Mermaid flowchart: workers, services and other systems, connected through topics."""
+    """Return the data flow as a Mermaid flowchart: workers, services and other systems, connected through topics.
+
+    A topic that only one of them writes and reads is its own queue, connects nothing, and is left out.
+    """
     lines = ["flowchart LR"]
     shown = [part for part in PARTS if part.kind in _FLOW_KINDS]
     for part in shown:
@@ -86,7 +90,10 @@ def mermaid() -> str:
         edges = [f"    {_identifier(part.kind, part.name)} --> {node}" for part in shown if topic in part.writes]
         edges += [f"    {node} --> {_identifier(part.kind, part.name)}" for part in shown if topic in part.reads]
         edges += [f"    {node} -.-> {_identifier(part.kind, part.name)}" for part in shown if topic in part.follows]
-        if edges:
+        writing = [part.name for part in shown if topic in part.writes]
+        reading = [part.name for part in shown if topic in part.inputs]
+        is_own_queue = len(writing) == 1 and writing == reading
+        if edges and not is_own_queue:
             lines += [f"    {node}[/{topic.name}/]", *edges]
     return "\n".join(lines) + "\n"
 

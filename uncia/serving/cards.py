@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+from uncia.errors import SettingsError
 from uncia.serving.detector_card import DetectorCard, read_detector_card
 from uncia.serving.model_card import ModelCard, read_model_card
 from uncia.serving.model_versions import CARD_FILE, resolve_version
+from uncia.settings import Settings
 
-__all__ = ["Card", "is_detector", "read_card", "read_installed"]
+__all__ = ["Card", "is_detector", "pinned_model", "read_card", "read_installed"]
 
 Card = ModelCard | DetectorCard
 
@@ -33,3 +35,21 @@ def read_installed(repository: Path, model: str, version: str = "") -> Card:
     """
     version = resolve_version(repository, model, version)
     return read_card(repository / model / version).model_copy(update={"model": model, "versions": (version,)})
+
+
+def pinned_model(settings: Settings, model: str, version: str = "") -> dict[str, str]:
+    """The fields of the settings, with values, that make a process use this model instead of its own.
+
+    A detector instead of its detector, a classifier instead of its classifier. A model that is not installed counts as
+    a classifier, unless it is the detector of the settings.
+    """
+    kind = "detector" if model == settings.detector or _is_installed_detector(settings, model, version) else "model"
+    return {kind: model, f"{kind}_version": version}
+
+
+def _is_installed_detector(settings: Settings, model: str, version: str) -> bool:
+    repository = settings.model_repository
+    try:
+        return is_detector(repository / model / resolve_version(repository, model, version))
+    except SettingsError:
+        return False

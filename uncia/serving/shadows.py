@@ -6,6 +6,7 @@ a shadow derives the live namespace from this name, and a comparison derives the
 
 import re
 
+from uncia.serving.cards import pinned_model
 from uncia.settings import Settings
 
 _SHADOW = re.compile(r"(?:(?P<live>[a-z0-9-]+)-)?shadow-[a-z0-9-]+-v[0-9]+")
@@ -21,9 +22,8 @@ def _shadow_namespace(model: str, version: str, live: Settings) -> str:
 
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
     """Return the live settings with the namespace of a shadow and its version of the classifier or of the detector."""
-    kind = "detector" if model == live.detector else "model"
-    changes = {"namespace": _shadow_namespace(model, version, live), kind: model, f"{kind}_version": version}
-    return live.model_copy(update=changes)
+    namespace = _shadow_namespace(model, version, live)
+    return live.model_copy(update={"namespace": namespace, **pinned_model(live, model, version)})
 
 
 def live_settings(settings: Settings) -> Settings:

@@ -60,7 +60,7 @@ def test_an_output_folder_that_is_not_a_package_is_not_replaced(tmp_path: Path) 
 
 def test_an_unknown_input_mode_of_the_ablation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no 'sideways': use whole, windows, crops"):
-        ablate_command(tmp_path, look="whole,sideways", augment="none")
+        ablate_command([tmp_path], look="whole,sideways", augment="none")
 
 
 def test_the_commands_can_be_imported_without_torch() -> None:

@@ -17,7 +17,7 @@ from uncia.triton_models.recipes.building import BuildError, BuiltModel
 
 torch = pytest.importorskip("torch")
 
-from uncia.triton_models.recipes import detector_graph, megadetector_lite, yolox  # noqa: E402
+from uncia.triton_models.recipes import detector_graph, megadetector_lite, quantisation, yolox  # noqa: E402
 from uncia.triton_models.recipes.box_selection import BOXES, BoxSelection  # noqa: E402
 
 SAMPLES = SHARED / "samples" / "single_frames"
@@ -33,13 +33,22 @@ def weights() -> Path:
 
 @pytest.fixture(scope="session")
 def detector(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltModel[DetectorCard]:
-    return animal_detector.build(tmp_path_factory.mktemp("repository"), weights)
+    return animal_detector.build(tmp_path_factory.mktemp("repository"), weights, precision="float32")
+
+
+@pytest.fixture(scope="session")
+def int8(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltModel[DetectorCard]:
+    return animal_detector.build(tmp_path_factory.mktemp("int8"), weights)
+
+
+def open_session(built: BuiltModel[DetectorCard]) -> onnxruntime.InferenceSession:
+    path = str(built.folder / "1" / "model.onnx")
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="session")
 def session(detector: BuiltModel[DetectorCard]) -> onnxruntime.InferenceSession:
-    path = str(detector.folder / "1" / "model.onnx")
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return open_session(detector)
 
 
 def test_the_built_version_is_a_valid_package(detector: BuiltModel[DetectorCard]) -> None:
@@ -55,7 +64,59 @@ def test_an_up_to_date_detector_is_not_rebuilt(
 ) -> None:
     monkeypatch.delattr(animal_detector, "_build_version")
 
-    assert not animal_detector.build(detector.folder.parent, weights).fresh
+    assert not animal_detector.build(detector.folder.parent, weights, precision="float32").fresh
+
+
+def test_precision_is_int8_for_cpus_and_part_of_what_makes_a_detector_outdated(int8: BuiltModel[DetectorCard]) -> None:
+    assert int8.card.weights.endswith("in int8")
+    assert int8.card.built_from == animal_detector.fingerprint("python", precision="int8")
+    assert int8.card.built_from != animal_detector.fingerprint("python", precision="float32")
+    assert animal_detector.fingerprint("onnxruntime") == animal_detector.fingerprint("onnxruntime", precision="float32")
+
+
+def test_int8_that_differs_from_float32_is_not_built(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = dict.fromkeys(quantisation.published_ranges(), 0.5)
+    monkeypatch.setattr(quantisation, "published_ranges", lambda: narrow)
+    with pytest.raises(BuildError, match="UNCIA_DETECTOR_PRECISION=float32"):
+        animal_detector.build(tmp_path / "repository", weights)
+    assert not (tmp_path / "repository" / "animal_detector").exists()
+
+
+def test_a_graph_with_other_tensors_than_the_table_is_refused(detector: BuiltModel[DetectorCard]) -> None:
+    graph = (detector.folder / "1" / "model.onnx").read_bytes()
+    with pytest.raises(ValueError, match="no ranges for 81 tensors"):
+        quantisation.quantise(graph, {})
+
+
+def test_measured_ranges_are_those_of_the_brightest_frame(detector: BuiltModel[DetectorCard]) -> None:
+    graph = (detector.folder / "1" / "model.onnx").read_bytes()
+    frame = detector_test_frame(animal_detector.FRAME)
+    one, both = (quantisation.measure_ranges(graph, frames) for frames in ([frame], [frame, frame // 2]))
+
+    assert one.keys() == quantisation.published_ranges().keys()
+    assert all(both[name] >= one[name] > 0 for name in one)
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample photographs are not available")
+def test_int8_finds_the_same_animals_in_genuine_photographs(
+    session: onnxruntime.InferenceSession, int8: BuiltModel[DetectorCard]
+) -> None:
+    names = ("american_black_bear.jpg", "ocelot.jpg", "blank.jpg")
+    frames = [
+        decode_frame((SAMPLES / name).read_bytes(), int8.card.frame, max_pixels=50_000_000).pixels[None]
+        for name in names
+    ]
+    quantised = open_session(int8)
+    best, others = (
+        np.concatenate([model.run(["SCORES"], {"FRAME": frame})[0][:, 0] for frame in frames])
+        for model in (session, quantised)
+    )
+
+    np.testing.assert_allclose(others, best, atol=0.08)
+    assert (others[:2] > 0.5).all()
+    assert others[2] < 0.05
 
 
 def test_another_weights_file_is_refused(tmp_path: Path) -> None:

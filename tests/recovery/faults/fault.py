@@ -12,9 +12,11 @@ from typing import ClassVar
 
 from tests.waiting import SCALE
 from uncia.errors import StackError
+from uncia.events import DetectionCategory
 from uncia.infra.local.layout import Layout
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
+from uncia.serving.detector_card import read_active_detector_card
 
 
 class FaultContext:
@@ -34,6 +36,11 @@ class FaultContext:
     def environment(self) -> dict[str, str]:
         """Environment of another process of this stack."""
         return {**os.environ, **self._settings, **self.stack.environment()}
+
+    def detector_categories(self) -> tuple[DetectionCategory, ...]:
+        """What the live detector can find; nothing without a detector."""
+        card = read_active_detector_card(self.stack.settings())
+        return card.categories if card else ()
 
     def wait_ready(self, part: str, limit_s: float = 60) -> None:
         """Wait until a part is ready."""

@@ -13,16 +13,21 @@ from uncia.infra.local import processes
 
 
 class Kill(Fault):
-    """`kill -9` of one part; supervisord restarts it."""
+    """`kill -9` of one part, or of several at once; supervisord restarts them."""
 
     kill = True
 
+    def __init__(self, part: str, *others: str) -> None:
+        super().__init__(part)
+        self._parts = (part, *others)
+
     @property
     def name(self) -> str:
-        return f"kill -9 {self.part}"
+        return f"kill -9 {' and '.join(self._parts)}"
 
     def inject(self, context: FaultContext) -> None:
-        context.stack.kill(self.part, signal.SIGKILL)
+        for part in self._parts:
+            context.stack.kill(part, signal.SIGKILL)
 
 
 class KillModel(Fault):

@@ -13,7 +13,15 @@ from tests.agents.doubles import doubles
 from tests.agents.harness import ALL_TOPICS, MemoryTopics, Topics, closing_deployment_readers
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
-from tests.agents.workers import BurstsSuite, ClocksSuite, CropsSuite, ExplainSuite, IntakeSuite, PredictSuite
+from tests.agents.workers import (
+    BurstsSuite,
+    ClocksSuite,
+    CropsSuite,
+    ExplainSuite,
+    IntakeSuite,
+    PredictSuite,
+    SecondLookSuite,
+)
 from uncia.settings import Settings
 
 
@@ -31,7 +39,7 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
 
 
 TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
-TestClocks, TestExplain = ClocksSuite, ExplainSuite
+TestClocks, TestExplain, TestSecondLook = ClocksSuite, ExplainSuite, SecondLookSuite
 
 
 def test_a_worker_that_begins_to_wait_after_the_end_of_its_recovery_resumes(

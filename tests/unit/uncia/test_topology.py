@@ -83,6 +83,16 @@ def test_the_committed_page_is_current() -> None:
     assert (ROOT / "docs" / "topology.md").read_text(encoding="utf-8") == topology_page()
 
 
+def test_the_diagram_leaves_out_the_queue_of_a_single_worker_and_nothing_else() -> None:
+    drawn = mermaid()
+    hidden = {topic.name for topic in TOPICS if f"[/{topic.name}/]" not in drawn}
+    assert "camera.second-look.requested.v1" in hidden
+    assert "camera.explanation.requested.v1" not in hidden
+    for topic in TOPICS:
+        parts = {part.name for part in (*writers(topic), *readers(topic)) if part.kind is not Kind.COMMAND}
+        assert topic.name not in hidden or len(parts) < 2
+
+
 def test_the_diagram_connects_declared_nodes() -> None:
     lines = mermaid().splitlines()
     declared = {found[1] for line in lines if (found := re.fullmatch(r"    (\w+)[(\[].*", line))}

@@ -205,7 +205,7 @@ def _photographed_fur() -> tuple[Pixels, Pixels]:
     shades = np.stack([part.mean(axis=0) for part in np.array_split(ordered, 256)]).astype(np.float32)
     grey = shades.mean(axis=1, keepdims=True)
     # The photograph was taken in warm light indoors.
-    shades = np.asarray((grey + (shades - grey) * 0.50), np.float32)
+    shades = np.asarray((grey + (shades - grey) * np.asarray([0.36, 0.50, 0.50], np.float32)), np.float32)
     sample = areas[0]
     detail = sample - ndimage.gaussian_filter(sample, (7, 7, 0))
     rng = np.random.default_rng(11)
@@ -239,12 +239,12 @@ def _coat(legs: Pixels) -> Pixels:
     tone = 0.55 - 0.26 * back + 0.22 * belly + 0.20 * paws + 0.38 * chest - 0.46 * pattern * (1 - 0.6 * belly)
     tone = tone + 0.055 * warp - 0.25 * tail * np.clip((-39.5 - x) / 2, 0, 1)
     index = np.clip(tone * 255, 0, 255).astype(int)
-    return np.asarray(np.clip(shades[index] + 0.75 * detail, 0.02, 1), np.float32)
+    return np.asarray(np.clip(shades[index] + 0.38 * detail, 0.02, 1), np.float32)
 
 
 def _light(depth: Pixels, strands: Pixels, legs: Pixels, *, infrared: bool) -> Pixels:
     """Shading of the model: sun and sky from above, or a flash next to the lens."""
-    relief = ndimage.gaussian_filter(np.maximum(depth, -70), 4.0) + 0.30 * strands
+    relief = ndimage.gaussian_filter(np.maximum(depth, -70), 4.0) + 0.20 * strands
     down, right = np.gradient(relief)
     scale = 1 / np.sqrt(1 + right**2 + down**2)
     if infrared:
@@ -277,7 +277,7 @@ def _face() -> tuple[Pixels, Pixels]:
 
     colours = to_pixels(face.resize(size, Image.Resampling.LANCZOS))
     grey = colours.mean(axis=2, keepdims=True)
-    colours = (grey + (colours - grey) * np.float32(0.62)) * np.float32(0.92)
+    colours = (grey + (colours - grey) * np.float32(0.48)) * np.float32(0.92)
     head, ears, inner = mask([_HEAD], 1.8), mask(_EARS, 0.9), mask(_INNER_EARS, 1.6)
     pink = np.asarray([0.46, 0.34, 0.30], np.float32)
     ear = colours * np.float32(0.78)

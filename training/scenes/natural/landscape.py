@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from uncia.training.scenes.natural.noise import fractal_noise, lit, ridged
 from uncia.training.scenes.natural.surfaces import (
@@ -42,6 +43,8 @@ class NaturalScene(Scene):
 
     metres: Pixels
     """Distance from the camera, (height, width)."""
+    plants: NDArray[np.bool_]
+    """Where grass grows, (height, width): it is bright in infrared."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,14 @@ def natural_scene(camera: int, seed: int, width: int, height: int) -> NaturalSce
     horizon = float(rng.uniform(0.27, 0.33))
     rows = np.arange(height, dtype=np.float32) / height
     metres = np.minimum(_CAMERA_HEIGHT / (_VIEW * np.maximum(rows - horizon, 1e-4)), _FARTHEST).astype(np.float32)
-    canvas = Canvas(
-        np.zeros((height, width, 3), np.float32),
-        np.zeros((height, width), np.float32),
-        np.repeat(metres[:, None], width, axis=1),
-    )
+    canvas = Canvas.empty(np.repeat(metres[:, None], width, axis=1))
     base = round(horizon * height)
     _add_ground(canvas, kind, metres, base, rng)
     _BACKGROUNDS[kind.background](canvas, base, rng)
     _add_litter(canvas, kind, horizon, rng)
     _add_things(canvas, kind, horizon, rng)
     near = np.clip(1.9 / np.maximum(canvas.metres, 1e-3), 0, 1).astype(np.float32)
-    return NaturalScene(np.clip(canvas.colours, 0.004, 1), near, canvas.front, horizon, canvas.metres)
+    return NaturalScene(np.clip(canvas.colours, 0.004, 1), near, canvas.front, horizon, canvas.metres, canvas.plants)
 
 
 def foot_row(metres: float, horizon: float) -> float:
@@ -124,9 +123,16 @@ def _texture(name: str) -> list[Pixels]:
     from skimage import data
 
     grey = getattr(data, name)().astype(np.float32) / 255
-    grey = grey - ndimage.gaussian_filter(grey, 60)
+    grey = grey - _blurred_tile(mirror_tile(grey), 60)[: grey.shape[0], : grey.shape[1]]
     tile = mirror_tile(np.clip(grey / grey.std() * 0.20 + 0.46, 0, 1).astype(np.float32))
-    return [tile, *(ndimage.gaussian_filter(tile, radius, mode="wrap") for radius in (1.0, 2.2, 4.5, 9.0, 18.0))]
+    return [tile, *(_blurred_tile(tile, radius) for radius in (1.0, 2.2, 4.5, 9.0, 18.0))]
+
+
+def _blurred_tile(tile: Pixels, radius: float) -> Pixels:
+    """A tile that repeats, blurred by a Gaussian: as `gaussian_filter` does with `wrap`, whose time grows with the
+    radius to seconds."""
+    spectrum = ndimage.fourier_gaussian(fft.rfft2(tile), radius, n=tile.shape[1])
+    return np.asarray(fft.irfft2(spectrum, tile.shape), np.float32)
 
 
 def _on_ground(levels: list[Pixels], metres: Pixels, width: int, scale: float, turn: float, shift: float) -> Pixels:
@@ -143,9 +149,7 @@ def _on_ground(levels: list[Pixels], metres: Pixels, width: int, scale: float, t
             across, deep = side * metres[used, None], metres[used, None] * np.float32(texels)
             u = across * np.float32(np.cos(turn)) - deep * np.float32(np.sin(turn)) + np.float32(shift)
             v = across * np.float32(np.sin(turn)) + deep * np.float32(np.cos(turn)) + np.float32(2 * shift)
-            result[used] = ndimage.map_coordinates(
-                tile, [v % tile.shape[0], u % tile.shape[1]], order=1, mode="grid-wrap", output=np.float32
-            )
+            result[used] = ndimage.map_coordinates(tile, np.stack([v, u]), order=1, mode="grid-wrap", output=np.float32)
     return result
 
 
@@ -210,7 +214,7 @@ def _add_thicket(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None
     deep = fractal_noise(reach, width, 14, rng, octaves=6, gain=0.6)
     painted = colour_ramp(0.22 + 0.16 * deep, (0.02, 0.03, 0.015), (0.14, 0.17, 0.08), (0.34, 0.38, 0.22))
     gaps = (
-        np.clip(fractal_noise(reach, width, 9, rng, octaves=6) - 1.1 - np.linspace(-0.7, 2, reach)[:, None], 0, 0.5) * 2
+        np.clip(fractal_noise(reach, width, 9, rng, octaves=6) - 1.5 - np.linspace(-0.7, 2, reach)[:, None], 0, 0.5) * 2
     )
     painted = painted + (np.asarray([0.84, 0.88, 0.90], np.float32) - painted) * gaps[..., None].astype(np.float32)
     painted = np.ascontiguousarray(painted, np.float32)
@@ -237,9 +241,8 @@ def _add_forest(canvas: Canvas, horizon: int, rng: np.random.Generator) -> None:
     down = np.linspace(0, 1, reach, dtype=np.float32)[:, None]
     mist = np.clip(0.50 + 0.16 * fractal_noise(reach, width, 7, rng, octaves=6, gain=0.6) + 0.18 * (1 - down), 0, 1)
     painted = colour_ramp(mist, (0.16, 0.19, 0.12), (0.48, 0.53, 0.42), (0.86, 0.89, 0.82))
-    behind = Canvas(
-        np.ascontiguousarray(painted), np.zeros((reach, width), np.float32), np.full((reach, width), 45.0, np.float32)
-    )
+    behind = Canvas.empty(np.full((reach, width), 45.0, np.float32))
+    behind.colours[:] = painted
     for far in np.sort(rng.uniform(7, 34, 26))[::-1]:
         foot = min(reach - 1.0, base + 0.8 * (foot_row(float(far), 0.0)) * height)
         add_trunk(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from uncia.training.scenes.natural.noise import fractal_noise, lit, ridged
@@ -20,13 +21,24 @@ class Canvas:
     """Row of the foot of what hides an animal, else 0."""
     metres: Pixels
     """Distance from the camera."""
+    plants: NDArray[np.bool_]
+    """Where grass grows."""
+
+    @classmethod
+    def empty(cls, metres: Pixels) -> "Canvas":
+        """A black canvas with these distances."""
+        black = np.zeros((*metres.shape, 3), np.float32)
+        return cls(black, np.zeros(metres.shape, np.float32), metres, np.zeros(metres.shape, bool))
 
 
 def colour_ramp(values: Pixels, dark: tuple[float, ...], middle: tuple[float, ...], light: tuple[float, ...]) -> Pixels:
     """Colours by values from 0 (dark) over 0.5 (middle) to 1 (light)."""
     low, half, high = (np.asarray(colour, np.float32) for colour in (dark, middle, light))
-    share = np.clip(values, 0, 1)[..., None] * 2
-    return np.asarray(np.where(share < 1, low + (half - low) * share, half + (high - half) * (share - 1)), np.float32)
+    share = np.clip(values, 0, 1)[..., None] * np.float32(2)
+    colours = np.minimum(share, 1) * (half - low)
+    colours += low
+    colours += np.maximum(share - 1, 0) * (high - half)
+    return np.asarray(colours, np.float32)
 
 
 def add_rock(
@@ -71,6 +83,7 @@ def add_rock(
     solid = matte > 0.5
     canvas.front[part] = np.where(solid, np.float32(foot), canvas.front[part])
     canvas.metres[part] = np.where(solid, np.float32(metres), canvas.metres[part])
+    canvas.plants[part] &= ~solid
 
 
 def add_trunk(
@@ -112,6 +125,7 @@ def add_trunk(
     solid = matte > 0.5
     canvas.front[part] = np.where(solid, np.float32(foot), canvas.front[part])
     canvas.metres[part] = np.where(solid, np.float32(metres), canvas.metres[part])
+    canvas.plants[part] &= ~solid
 
 
 def add_grass(
@@ -146,6 +160,7 @@ def add_grass(
         inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
         xs, ys, index = xs[inside], ys[inside], index[inside]
         canvas.colours[ys, xs] = colour[index] * shade.ravel()[inside, None]
+        canvas.plants[ys, xs] = True
         if hides:
             canvas.front[ys, xs] = root[index, 1]
 

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.String(), nullable=True),
         sa.Column("reached_at", sa.DateTime(), nullable=True),
         sa.Column("gap_s", sa.Float(), nullable=True),
+        sa.Column("flagged", sa.Boolean(), nullable=False),
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("burst_id", name=op.f("pk_bursts")),
@@ -185,6 +186,14 @@ def upgrade() -> None:
         "bursts",
         ["camera", "category", "taxon", "status", "reviewed", "started_at", "minute", "confidence"],
         unique=False,
+    )
+    op.create_index(
+        "ix_bursts_flagged",
+        "bursts",
+        ["taxon", "started_at", "burst_id", "camera", "category", "status", "reviewed", "minute", "confidence"],
+        unique=False,
+        sqlite_where=sa.text("flagged"),
+        postgresql_where=sa.text("flagged"),
     )
     op.create_index(op.f("ix_bursts_uncertainty_burst_id"), "bursts", ["uncertainty", "burst_id"], unique=False)
     op.create_index(op.f("ix_bursts_updated_at_burst_id"), "bursts", ["updated_at", "burst_id"], unique=False)

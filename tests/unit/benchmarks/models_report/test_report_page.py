@@ -32,6 +32,7 @@ BURSTS: Facts = {
         {**LINE, "what": "vote", "gain": [-0.05, 0.02, 0.1]},
     ],
 }
+INTERVAL = {"low": 0.5, "value": 0.6, "high": 0.7}
 ABLATION: Facts = {
     "seconds": 1.0,
     "photographs": 40,
@@ -41,11 +42,13 @@ ABLATION: Facts = {
             "cut": "features",
             "look": "windows",
             "augmentation": "mirror",
-            "bursts": together,
-            "figures": {"top-1": {"low": 0.5, "value": 0.6, "high": 0.7}},
+            "figures": {"top-1": INTERVAL},
+            "burst_figures": {"any frame": {"low": 0.6, "value": 0.7, "high": 0.8}},
         }
-        for together in (False, True)
     ],
+    "best": "features, windows, mirror",
+    "rules": {"any frame": {"frames": {"animal here, AUC": INTERVAL}, "bursts": {"animal here, AUC": None}}},
+    "warnings": ["Not split by camera."],
     "effects": {"windows instead of whole": {"low": -0.3, "value": -0.2, "high": -0.1}},
 }
 
@@ -75,9 +78,15 @@ def test_a_negative_effect_is_reported_as_harm(tmp_path: Path) -> None:
     assert "- windows instead of whole: **harms**: -20.0 points of top-1 (-30.0 to -10.0)." in text
 
 
-def test_single_and_combined_frames_share_one_row(tmp_path: Path) -> None:
+def test_frames_and_bursts_share_one_row(tmp_path: Path) -> None:
     text = results(report(tmp_path, ablation=ABLATION), MACHINE)
-    assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) |" in text
+    assert "| features | windows | mirror | 0.600 (0.500 to 0.700) | 0.700 (0.600 to 0.800) |" in text
+
+
+def test_the_ablation_answers_both_questions_and_repeats_its_warnings(tmp_path: Path) -> None:
+    text = results(report(tmp_path, ablation=ABLATION), MACHINE)
+    assert "| any frame | 0.600 (0.500 to 0.700) | - |" in text
+    assert "Not split by camera." in text
 
 
 def test_every_burst_rule_is_compared_with_single_frames(tmp_path: Path) -> None:
@@ -127,3 +136,34 @@ def test_a_page_without_markers_is_an_error(tmp_path: Path) -> None:
 def test_the_projects_own_page_has_its_markers() -> None:
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     assert BEGIN in text and END in text
+
+
+def test_a_step_that_was_skipped_says_why(tmp_path: Path) -> None:
+    skipped: Facts = {"seconds": 0.0, "skipped": "there is no copy of the genuine data sets"}
+    text = results(report(tmp_path, presence=skipped, presence_samples=skipped, verdicts=skipped), MACHINE)
+    assert text.count("Skipped: there is no copy of the genuine data sets.") == 3
+
+
+def test_every_data_set_has_a_table_of_its_own_with_intervals(tmp_path: Path) -> None:
+    figures = {"frames": 9, "blank_frames": 4, "bursts": 3, "blank_bursts": 1, "right_boxes": None}
+    rates = ("frame_auc", "burst_auc", "frame_recall", "frame_false_alarms", "burst_recall", "burst_false_alarms")
+    stage = {**figures, **dict.fromkeys(rates, INTERVAL)}
+    other = {"frames": 0, "found": None, "others": 9, "false": INTERVAL}
+    own = {"stages": {"+ movement": stage}, "boxes": {"true_boxes": 0}, "person": other, "vehicle": other}
+    facts: Facts = {
+        "seconds": 1.0,
+        "datasets": {"north": own, "south": own},
+        "thresholds": {"north": 0.6, "south": 0.7},
+        "all": {"+ movement": stage},
+        "equal_alarms": {"+ movement": INTERVAL},
+    }
+    text = results(report(tmp_path, presence=facts), MACHINE)
+    for name in ("north", "south"):
+        assert f"**{name}**: 9 frames whose own truth is known (4 blank), 3 bursts (1 blank)." in text
+    assert "| + movement | 0.600 (0.500 to 0.700) | 0.600 (0.500 to 0.700) | - |" in text
+    assert "in 1,000 blank bursts 600 (500 to 700)" in text
+    assert "Person: none in the data" in text
+
+
+def test_the_page_names_the_steps_that_were_not_run(tmp_path: Path) -> None:
+    assert "Not run: boxes." in results(report(tmp_path), {**MACHINE, "not_run": ["boxes"]})

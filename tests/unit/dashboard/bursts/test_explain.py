@@ -111,3 +111,14 @@ def test_the_explanation_names_category_detections_and_the_best_crop() -> None:
     assert found.revisions[0].verdict == "blank 98 %"
     assert found.frames[0].shows == "animal 97 %"
     assert found.frames[0].boxes == ["animal score 0.80 at 0.10 0.20 0.30 0.40 (static)"]
+
+
+def test_the_explanation_marks_what_only_the_second_look_found() -> None:
+    event = played().events[-1]
+    box = FrameBox(category=DetectionCategory.ANIMAL, score=0.5, box=(0.1, 0.2, 0.3, 0.4), second_look=True)
+    frame = event.frames[0].model_copy(update={"boxes": (box,), "second_look": "tiles-2x2/1"})
+    changes = {"frames": (frame,), "changes": ("second look at 1 frame",)}
+    found = explain_burst([event.model_copy(update=changes)], {})
+    assert found.frames[0].second_look == "tiles-2x2/1"
+    assert found.frames[0].boxes == ["animal score 0.50 at 0.10 0.20 0.30 0.40 (second look)"]
+    assert found.revisions[0].changes == ["second look at 1 frame"]

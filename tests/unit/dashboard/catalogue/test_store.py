@@ -482,6 +482,14 @@ def test_months_count_all_bursts_of_each_kind(engine: Engine) -> None:
     assert {tuple(row[:-1]): row.bursts for row in found} == expected
 
 
+def test_flagged_bursts_are_those_with_flags_or_marks(engine: Engine) -> None:
+    fold_all(engine, project(), batch=9)
+    with engine.begin() as connection:
+        flagged = set(connection.execute(select(tables.burst_flags.c.burst_id)).scalars())
+    assert {burst for burst, row in bursts_of(engine).items() if row["flagged"]} == flagged
+    assert flagged
+
+
 def test_days_of_a_camera_count_its_captures(engine: Engine) -> None:
     fold_all(engine, project())
     with engine.begin() as connection:

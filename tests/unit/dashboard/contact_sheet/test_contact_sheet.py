@@ -150,9 +150,19 @@ def test_detections_are_drawn_and_static_ones_are_marked() -> None:
     assert 'class="box animal static"' in page(ResultSet(bursts={"bst-1": detected()}))
 
 
+@pytest.mark.parametrize(("category", "shown"), [(BurstCategory.ANIMAL, 1), (BurstCategory.BLANK, 0)])
+def test_a_weak_detection_is_drawn_only_where_it_makes_the_frame_an_animal(category: BurstCategory, shown: int) -> None:
+    weak = tuple(FrameBox(category=DetectionCategory.ANIMAL, score=0.03, box=(n / 4, 0, 0.2, 0.2)) for n in range(3))
+    frames = tuple(one.model_copy(update={"boxes": weak, "category": category}) for one in burst().frames)
+    assert len(view(detected(frames=frames)).frames[0].boxes) == shown
+
+
 def test_a_burst_with_a_category_is_named_by_it() -> None:
     shown = view(detected())
-    assert (shown.verdict, shown.frames[0].note) == ("animal, 2 seen, snow leopard", "animal 97 %")
+    assert (shown.verdict, shown.frames[0].note) == (
+        "animal 97 %, 2 seen, snow leopard (score 0.50)",
+        "animal 97 %",
+    )
     blank = view(detected(category=BurstCategory.BLANK, animal_probability=0.02, count=None, best_crop=None))
     assert (blank.verdict, blank.score, blank.tone, blank.others) == ("blank 98 %", "", "blank", ())
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.dashboard.contact_sheet.test_contact_sheet import frame
 from tests.unit.dashboard.watch.test_rows import burst
 from uncia.dashboard.page_parts.verdict_text import (
+    describe_burst,
     describe_evidence,
     describe_frame,
     describe_verdict,
@@ -19,6 +20,7 @@ from uncia.events import BurstCategory, TaxonVerdict
 
 CAT = TaxonVerdict(taxon="Felis catus", label="cat", group="animal", score=0.42, certain=False)
 FELIDAE = TaxonVerdict(taxon="Felidae", label="Felidae", group="animal", rank="family", score=0.7, certain=True)
+MAMMAL = TaxonVerdict(taxon="Mammalia", label="mammal", group="animal", rank="class", score=0.42, certain=False)
 HAY = TaxonVerdict(taxon="", label="hay", group="nothing", score=0.87, certain=False)
 
 
@@ -56,6 +58,34 @@ def test_a_verdict_is_described_in_words(changes: dict[str, Any], verdict: str, 
     assert (describe_verdict(burst(**changes)), describe_evidence(burst(**changes))) == (verdict, evidence)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"category": BurstCategory.ANIMAL, "animal_probability": 0.97, "count": 2, "verdict": FELIDAE},
+            "animal 97 %, 2 seen, Felidae (family, score 0.70)",
+        ),
+        (
+            {"category": BurstCategory.ANIMAL, "animal_probability": 0.999, "count": 1, "verdict": MAMMAL},
+            "animal > 99 %, mammal? (taxonomic class, score 0.42)",
+        ),
+        (
+            {
+                "category": BurstCategory.ANIMAL,
+                "verdict": FELIDAE.model_copy(update={"rank": "species", "label": "lynx", "confidence": 0.914}),
+            },
+            "animal, lynx 91 %",
+        ),
+        ({"category": BurstCategory.ANIMAL, "animal_probability": 0.8, "verdict": HAY}, "animal 80 %"),
+        ({"category": BurstCategory.BLANK, "animal_probability": 0.02, "verdict": HAY}, "blank 98 %"),
+        ({"category": BurstCategory.PERSON, "animal_probability": 0.9, "count": 2, "verdict": CAT}, "person, 2 seen"),
+        ({"verdict": CAT}, "cat?  0.42"),
+    ],
+)
+def test_a_line_describes_verdict_and_evidence_once(changes: dict[str, Any], words: str) -> None:
+    assert describe_burst(burst(**changes)) == words
+
+
 def test_the_line_of_a_blank_names_no_class() -> None:
     line = render_line(burst(category=BurstCategory.BLANK, animal_probability=0.02, verdict=HAY))
     assert "blank 98 %" in line
@@ -88,4 +118,4 @@ def test_no_probability_is_printed_as_certain(probability: float) -> None:
 def test_an_uncalibrated_score_is_never_a_percentage(score: float, certain: bool) -> None:
     taxon = CAT.model_copy(update={"score": score, "certain": certain})
     found = burst(category=BurstCategory.ANIMAL, verdict=taxon)
-    assert "%" not in describe_verdict(found) + describe_evidence(found)
+    assert "%" not in describe_verdict(found) + describe_evidence(found) + describe_burst(found)

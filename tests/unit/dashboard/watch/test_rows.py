@@ -40,8 +40,14 @@ def burst(**changes: Any) -> BurstResolved:
 def test_a_line_names_time_camera_verdict_score_and_state() -> None:
     line = render_line(burst(expected_frames=3))
     assert line == (
-        "2026-05-01 04:05:06  ridge/north  0 of 3 frames  snow leopard  0.50  final by sequence, revision 3"
+        "2026-05-01 04:05:06  ridge/north  0 of 3 frames  snow leopard  0.50  final (all frames arrived), revision 3"
     )
+
+
+def test_a_line_counts_the_unreadable_frames() -> None:
+    line = render_line(burst(unreadable=1, closed_by=CloseReason.IDLE))
+    assert "  0 frames (1 unreadable)  " in line
+    assert line.endswith("final (no more frames arrived), revision 3")
 
 
 def test_an_uncertain_verdict_carries_a_question_mark() -> None:

@@ -12,10 +12,12 @@ from typer.exceptions import TyperException
 from tests.paths import ROOT
 from tests.unit.infra.docker.compose_file import ours, services
 from uncia.commands.main import build
-from uncia.infra.local import kafka, seaweedfs
+from uncia.infra.local import install_person_vehicle, kafka, seaweedfs
 from uncia.settings import Settings
 from uncia.telemetry import READY_FILE
 from uncia.topics import STORAGE_CHANGED
+from uncia.topology import WORKERS
+from uncia.triton_models.recipes import detector_weights
 
 DOCKERFILE = (ROOT / "infra" / "docker" / "Dockerfile").read_text(encoding="utf-8")
 
@@ -119,10 +121,53 @@ def test_the_store_sends_no_telemetry() -> None:
 
 
 @pytest.mark.parametrize("name", ["triton", "triton-gpu"])
-def test_triton_loads_the_configured_model_and_its_health_check_infers_with_it(name: str) -> None:
-    model = Settings(_env_file=None).model
-    assert f"--load-model={model}" in services()[name]["command"]
-    assert model in services()[name]["healthcheck"]["test"]
+def test_triton_loads_classifier_and_detector_and_its_health_check_infers_with_both(name: str) -> None:
+    settings = Settings(_env_file=None)
+    models = [settings.model, settings.detector]
+    loaded = [part for part in services()[name]["command"] if part.startswith("--load-model=")]
+    assert loaded == [f"--load-model={model}" for model in models]
+    test, check = services()[name]["healthcheck"]["test"], services()[name]["healthcheck"]
+    assert ",".join(models) in test
+    # Each model may take its whole timeout.
+    assert int(check["timeout"].removesuffix("s")) > len(models) * int(test[-1])
+
+
+def test_the_image_that_builds_the_models_has_the_weights_of_the_detector() -> None:
+    stage = re.search(r"^FROM \w+ AS models\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.M | re.S)
+    assert stage
+    fetched = re.search(r"UNCIA_PARTS_DIR=(\S+) /opt/uncia/bin/python -m uncia\.infra\.docker\.weights", DOCKERFILE)
+    copied = re.search(r"^COPY --from=weights (\S+) (\S+)$", stage[1], re.M)
+    assert fetched and copied
+    assert copied[1] == fetched[1]
+    variables = dict(re.findall(r"(UNCIA_\w+)=(\S+)", stage[1]))
+    assert variables == {
+        "UNCIA_DETECTOR_WEIGHTS": f"{copied[2]}/{detector_weights.NAME}/{detector_weights.FILE}",
+        "UNCIA_PERSON_VEHICLE_WEIGHTS": f"{copied[2]}/{install_person_vehicle.PART}",
+    }
+    # The service must not replace what the image sets.
+    assert not set(variables) & set(services()["models"]["environment"])
+    assert "weights" in re.findall(r"^FROM models-installed AS (\w+)$", DOCKERFILE, re.M)
+
+
+@pytest.mark.parametrize("name", sorted(part.name for part in WORKERS.values() if part.embedded))
+def test_every_worker_of_the_topology_is_a_service_that_starts_after_what_it_needs(name: str) -> None:
+    service, part = services()[name], WORKERS[name]
+    assert service["command"] == ["worker", name]
+    dependencies = service["depends_on"]
+    # Topics need Kafka. Intake never reads the store; it needs it to have something to do.
+    assert dependencies["topics"]["condition"] == "service_completed_successfully"
+    reads_store = "seaweedfs" in part.needs and name != "intake"
+    assert ("seaweedfs" in dependencies) == reads_store
+    assert ("UNCIA_S3_SECRET_KEY" in service["environment"]) == reads_store
+    assert ("triton" in dependencies) == ("triton" in part.needs)
+    assert ("UNCIA_TRITON" in service["environment"]) == ("triton" in part.needs)
+    if "triton" in part.needs:
+        assert any(mount.startswith("models:") for mount in service["volumes"])
+
+
+def test_no_service_runs_a_worker_that_the_topology_does_not_have() -> None:
+    run = {service["command"][1] for service in ours().values() if service["command"][0] == "worker"}
+    assert run == {part.name for part in WORKERS.values() if part.embedded}
 
 
 def test_model_builder_triton_and_workers_share_one_folder() -> None:
@@ -130,7 +175,7 @@ def test_model_builder_triton_and_workers_share_one_folder() -> None:
     folder = builder["command"][builder["command"].index("--repository") + 1]
     assert f"models:{folder}" in builder["volumes"]
     assert f"--model-repository={folder}" in services()["triton"]["command"]
-    for name in ("predict", "triton", "triton-gpu"):
+    for name in ("predict", "explain", "bursts", "triton", "triton-gpu"):
         assert f"models:{folder}:ro" in services()[name]["volumes"]
     assert services()["predict"]["environment"]["UNCIA_MODEL_REPOSITORY"] == folder
 

@@ -18,6 +18,7 @@ class FakeTriton(BaseHTTPRequestHandler):
     """Responds like Triton: the model's metadata, and an inference with its outputs after a JSON header."""
 
     status = 200
+    refused = ""
     missing = 0
     body: bytes = b""
     url = ""
@@ -35,7 +36,8 @@ class FakeTriton(BaseHTTPRequestHandler):
         type(self).body = self.rfile.read(int(self.headers["Content-Length"]))
         header = b'{"outputs": []}'
         body = header + bytes(4 * FLOATS - self.missing)
-        self._answer(self.status, body, {"Inference-Header-Content-Length": str(len(header))})
+        refused = self.refused and f"/{self.refused}/" in self.path
+        self._answer(400 if refused else self.status, body, {"Inference-Header-Content-Length": str(len(header))})
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
@@ -70,6 +72,14 @@ def triton(fake: type[FakeTriton]) -> str | None:
 
 def test_triton_is_healthy_when_it_completes_an_inference(fake: type[FakeTriton]) -> None:
     assert triton(fake) is None
+
+
+def test_every_model_must_complete_an_inference(fake: type[FakeTriton]) -> None:
+    fake.refused = "animal_detector"
+    problem = triton_health.main([fake.url, "species_classifier,animal_detector", "3"])
+    assert (problem or "").startswith("animal_detector refused the request")
+    fake.refused = ""
+    assert triton_health.main([fake.url, "species_classifier,animal_detector", "3"]) is None
 
 
 def test_the_request_has_one_complete_frame(fake: type[FakeTriton]) -> None:

@@ -238,6 +238,27 @@ def test_overlapping_boxes_are_one_individual(boxes: list[Any], count: int) -> N
     assert found.category.count == count == len(individuals(boxes))
 
 
+BODY, HEAD, YOUNG = (0.1, 0.3, 0.4, 0.3), (0.45, 0.2, 0.14, 0.18), (0.45, 0.4, 0.3, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "count"),
+    [
+        ((Found(0.8, BODY), Found(0.7, HEAD)), 1),
+        ((Found(0.9, HEAD), Found(0.7, BODY)), 1),
+        ((Found(0.8, BODY), Found(0.7, (0.7, *HEAD[1:]))), 2),
+        ((Found(0.8, BODY), Found(0.7, YOUNG)), 2),
+        ((Found(0.8, BODY), Found(0.45, YOUNG)), 1),
+        ((Found(0.8, BODY, PERSON), Found(0.7, HEAD, PERSON)), 2),
+    ],
+    ids=["head", "head first", "small and apart", "half the size", "unsure", "person far away"],
+)
+def test_the_head_of_an_animal_is_not_a_second_one(boxes: tuple[Found, ...], count: int) -> None:
+    found = evaluate(photos(boxes))
+    assert found.category is not None
+    assert found.category.count == count
+
+
 def test_the_count_is_that_of_the_frame_that_has_most() -> None:
     two = (Found(0.9, (0.1, 0.1, 0.2, 0.2)), Found(0.8, (0.6, 0.6, 0.2, 0.2)))
     found = evaluate(photos((Found(),), two, (Found(),)))

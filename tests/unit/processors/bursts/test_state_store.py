@@ -173,4 +173,4 @@ def test_records_of_layout_2_are_read() -> None:
     records[camera_key(CAMERA)] = bytes([2]) + zlib.compress(json.dumps(head).encode())
     (event,) = carried_out(records, [Photo("b", 1, serial="A", make="ACME", camera_model="TRAP 1")], 1)
     assert (len(event.frames), event.revision, event.flags) == (2, 2, ())
-    assert records[name][0] == VERSION == 3
+    assert records[name][0] == VERSION == 4

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.agents.workers import RESOLVED
 from tests.unit.uncia.serving.fake_triton import CARD
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ExplanationReason, Rejection
-from uncia.processors.explain.selection import HourlyBudget, build_request, find_doubt, shows_person
+from uncia.processors.explain.selection import build_request, find_doubt, shows_person
 
 
 def burst(*scores: float | None, threshold: float | None = 0.02, status: str = "final") -> BurstResolved:
@@ -76,14 +76,3 @@ def test_a_person_is_seen_in_the_category_of_the_burst_or_of_a_frame() -> None:
     assert shows_person(event.model_copy(update={"crops_withheld": True}))
     frame = event.frames[0].model_copy(update={"category": BurstCategory.PERSON})
     assert shows_person(event.model_copy(update={"frames": (frame,)}))
-
-
-def test_the_budget_allows_so_many_requests_in_any_hour() -> None:
-    now = 0.0
-    budget = HourlyBudget(2, lambda: now)
-    assert [budget.take() for _ in range(3)] == [True, True, False]
-    now = 3599.0
-    assert not budget.take()
-    now = 3600.0
-    assert [budget.take() for _ in range(3)] == [True, True, False]
-    assert not HourlyBudget(0, lambda: now).take()

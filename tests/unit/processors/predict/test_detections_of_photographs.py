@@ -133,7 +133,7 @@ def test_a_photograph_is_decoded_once(repository: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(MonitoredJpeg, "draft", draft)
     predict(repository)
-    assert scales == [1280 // 4]
+    assert len(scales) == 1
     assert scales[0] >= DETECTOR_FRAME.width
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from uncia.events import (
+    BurstCategory,
     BurstFrame,
     BurstResolved,
     BurstStatus,
@@ -47,6 +48,8 @@ def burst(
     reason: str = "image-truncated",
     certain: bool = True,
     score: float = 0.5,
+    category: BurstCategory | None = None,
+    crops_withheld: bool | None = None,
 ) -> BurstResolved:
     """A burst of photographs, one letter each; the smallest letter gives its id. `rejected` ones are unreadable."""
     return BurstResolved(
@@ -77,6 +80,8 @@ def burst(
         rule="mean/1",
         settings="set-1",
         closed_at=closed_at,
+        category=category,
+        crops_withheld=crops_withheld,
     )
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.producers.replay.builders import LONG_AGO, NOW, burst, compare
-from uncia.events import BurstResolved, BurstStatus
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, DetectionCategory, FrameBox
 from uncia.kafka.broker import Message
-from uncia.producers.replay.burst_snapshot import BurstSnapshots, overlaps
+from uncia.producers.replay.burst_snapshot import BurstSnapshot, BurstSnapshots, overlaps
 from uncia.producers.replay.compare import ChangeKind, HoldReason
 from uncia.producers.replay.diff_report import held_lines, held_rows
 
@@ -30,6 +30,38 @@ def test_another_verdict_is_a_change() -> None:
 
 def test_another_certainty_is_a_change() -> None:
     assert kinds([burst("abc", certain=False)], [burst("abc", certain=True)]) == {ChangeKind.RELABELLED: 1}
+
+
+def test_another_category_is_a_change() -> None:
+    live, replay = burst("ab", category=BurstCategory.BLANK), burst("ab", category=BurstCategory.ANIMAL)
+    assert kinds([live], [replay])[ChangeKind.RELABELLED] == 1
+    assert kinds([live], [live])[ChangeKind.SAME] == 1
+
+
+def test_a_person_whom_only_the_replay_found_is_a_change() -> None:
+    live, replay = burst("ab", crops_withheld=False), burst("ab", crops_withheld=True)
+    assert kinds([live], [replay])[ChangeKind.RELABELLED] == 1
+
+
+def test_other_boxes_are_no_change() -> None:
+    found = FrameBox(category=DetectionCategory.ANIMAL, score=0.9, box=(0.1, 0.1, 0.5, 0.5))
+    live = burst("a", category=BurstCategory.ANIMAL)
+    replay = live.model_copy(update={"frames": (live.frames[0].model_copy(update={"boxes": (found,)}),)})
+    assert kinds([live], [replay])[ChangeKind.SAME] == 1
+
+
+def test_the_label_names_a_category_that_the_taxon_does_not() -> None:
+    labels = [
+        BurstSnapshot.of(burst("a", label, category=category)).label
+        for label, category in [
+            ("goat", None),
+            ("goat", BurstCategory.ANIMAL),
+            ("goat", BurstCategory.BLANK),
+            ("blank", BurstCategory.BLANK),
+            (None, BurstCategory.PERSON),
+        ]
+    ]
+    assert labels == ["goat", "goat", "blank: goat", "blank", "person"]
 
 
 def test_a_photograph_that_became_readable_is_a_change() -> None:

@@ -42,6 +42,19 @@ def test_its_workers_use_the_model_and_version_of_the_plan() -> None:
     assert (settings.model, settings.model_version) == ("m", "2")
 
 
+def test_a_replay_with_a_detector_keeps_the_live_classifier() -> None:
+    plan = ReplayPlan(model=LIVE.detector, model_version="2")
+    settings = Replay.create("trial", plan, {}).settings(LIVE)
+    assert (settings.detector, settings.detector_version) == (LIVE.detector, "2")
+    assert (settings.model, settings.model_version) == (LIVE.model, LIVE.model_version)
+
+
+@pytest.mark.parametrize("name", ["detector=other", "detector_version=2", "model=other"])
+def test_models_are_not_chosen_by_settings(name: str) -> None:
+    with pytest.raises(SettingsError, match="--model chooses"):
+        parse_overrides([name])
+
+
 def test_without_a_model_its_workers_use_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNCIA_MODEL", "of_live")
     assert Replay.create("trial", ReplayPlan(), {}).settings(LIVE).model == "of_live"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.paths import EVENT_SAMPLES
 from tests.unit.producers.replay.builders import upload_event
-from uncia.producers.replay.feed import SOURCE_HEADER, is_selected, source_of, start_offset
+from uncia.producers.replay.feed import SOURCE_HEADER, is_second_look_selected, is_selected, source_of, start_offset
 from uncia.producers.replay.selection import Selection
 from uncia.topics import UPLOAD_TOPICS
 
@@ -32,3 +33,11 @@ def test_messages_that_are_not_uploads_are_not_copied() -> None:
     assert is_selected(Selection(), upload_event("k.jpg").to_bytes())
     assert not is_selected(Selection(), b"{nonsense")
     assert not is_selected(Selection(), None)
+
+
+def test_second_looks_of_the_selected_cameras_are_copied() -> None:
+    raw = (EVENT_SAMPLES / "camera.second-look.completed.v1.json").read_bytes()
+    assert is_second_look_selected(Selection(), raw)
+    assert is_second_look_selected(Selection(stations=("ridge",)), raw)
+    assert not is_second_look_selected(Selection(cameras=("ridge/other",)), raw)
+    assert not is_second_look_selected(Selection(), b"{nonsense")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.producers.replay.builders import LONG_AGO, NOW, burst, compare
-from uncia.events import BurstFrame, BurstResolved, BurstStatus
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus
 from uncia.kafka.broker import Message
 from uncia.producers.replay.burst_snapshot import BurstSnapshot, BurstSnapshots, with_usable_ids
 from uncia.producers.replay.promotion import plan_promotion
@@ -31,6 +31,14 @@ def test_a_relabelled_burst_is_revised_under_its_own_id() -> None:
     assert event.verdict is not None
     assert event.verdict.label == "cat"
     assert event.changes == (CAUSE, "verdict: goat became cat")
+
+
+def test_a_promoted_burst_says_which_category_and_crops_changed() -> None:
+    live = burst("ab", category=BurstCategory.ANIMAL, crops_withheld=False)
+    replay = burst("ab", category=BurstCategory.PERSON, crops_withheld=True)
+    (event,) = promoted([live], [replay])
+    assert event.changes[1:] == ("category: animal became person", "crops: withheld")
+    assert event.crops_withheld
 
 
 def test_a_revision_has_the_live_close_time() -> None:
@@ -60,14 +68,15 @@ def test_merged_bursts_are_superseded_by_their_successor() -> None:
 
 
 def test_a_burst_that_splits_keeps_its_id_and_gives_the_rest_a_new_one() -> None:
+    # In this order: between the two events c and d are in two bursts, and never in none.
     first, second = promoted([burst("abcd", revision=3)], [burst("ab"), burst("cd")])
-    assert (first.burst_id, first.revision, first.status) == ("bst-a", 4, BurstStatus.REVISED)
-    assert (second.burst_id, second.revision, second.status) == ("bst-c", 1, BurstStatus.FINAL)
+    assert (first.burst_id, first.revision, first.status) == ("bst-c", 1, BurstStatus.FINAL)
+    assert (second.burst_id, second.revision, second.status) == ("bst-a", 4, BurstStatus.REVISED)
 
 
 def test_the_revision_of_a_reused_id_exceeds_all_published_ones() -> None:
-    _, second = promoted([burst("abcd", revision=3)], [burst("ab"), burst("cd")], revisions={"bst-c": 9})
-    assert (second.revision, second.status) == (10, BurstStatus.REVISED)
+    first, _ = promoted([burst("abcd", revision=3)], [burst("ab"), burst("cd")], revisions={"bst-c": 9})
+    assert (first.revision, first.status) == (10, BurstStatus.REVISED)
 
 
 def test_an_equivalent_burst_is_not_published() -> None:

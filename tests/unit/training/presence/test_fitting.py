@@ -7,9 +7,9 @@ import pytest
 
 from uncia.camtrap.presence import FrameEvidence
 from uncia.training import TrainingError
+from uncia.training.evaluation.metrics import area_under_curve
 from uncia.training.presence.evaluation import (
     PresencePredictions,
-    area_under_curve,
     detector_alone,
     figures_of,
     predict_presence,

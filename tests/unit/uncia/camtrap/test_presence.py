@@ -161,6 +161,30 @@ def test_movement_is_where_the_animal_is() -> None:
     assert box_movement(moved[1], (0.7, 0.1, 0.2, 0.2)) < 0.1
 
 
+def test_movement_in_one_place_is_evidence_where_the_detector_sees_nothing() -> None:
+    still = [frame(luminance=scene_with(None)) for _ in range(4)]
+    passing = [*still[:3], frame(luminance=scene_with(20))]
+    model = load_presence_model()
+    assert model.frame_probabilities(passing)[3] > 2 * model.frame_probabilities(still).max()
+
+
+def test_what_moves_everywhere_is_less_of_an_animal_than_what_moves_in_one_place() -> None:
+    noise = np.random.default_rng(0).integers(-60, 60, (4, *SCENE.shape))
+    windy = [frame(luminance=(SCENE + own).clip(0, 255).astype(np.uint8)) for own in noise]
+    still = [frame(luminance=SCENE) for _ in range(3)]
+    model = load_presence_model()
+    in_one_place = model.frame_probabilities([*still, frame(luminance=scene_with(20))])
+    assert model.frame_probabilities(windy).max() < in_one_place[3]
+
+
+@pytest.mark.parametrize("category", ["person", "vehicle"])
+def test_the_movement_of_a_person_or_vehicle_is_no_animal(category: str) -> None:
+    passing = [replace(own, categories=(category,)) for own in walking((0.8, 0.8, 0.8, 0.8))]
+    still = [frame(luminance=SCENE) for _ in passing]
+    model = load_presence_model()
+    assert model.burst_probability(passing) <= model.burst_probability(still) + 0.05
+
+
 def test_a_box_smaller_than_a_cell_and_one_outside_the_grid_have_a_movement() -> None:
     cells = np.ones((36, 48))
     assert box_movement(cells, (0.5, 0.5, 0.001, 0.001)) == pytest.approx(1)

@@ -132,6 +132,20 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+@given(
+    st.dictionaries(st.sampled_from(TAXA), st.floats(0, 1 / 300), max_size=20),
+    st.none() | st.sets(st.sampled_from(TAXA), max_size=5),
+)
+def test_the_total_of_one_taxon_is_that_among_all_totals(scores: dict[str, float], listed: set[str] | None) -> None:
+    allowed = None if listed is None else TAXONOMY.allowed(listed)
+    totals = TAXONOMY.totals(scores, allowed)
+    below = {above for taxon in scores for above in (taxon, *TAXONOMY.ancestors(taxon))}
+
+    assert {taxon: TAXONOMY.total(scores, taxon, allowed) for taxon in below} == {
+        taxon: totals.get(taxon, 0.0) for taxon in below
+    }
+
+
 def test_a_file_adds_taxa_and_moves_ours(tmp_path: Path) -> None:
     text = "taxon,rank,parent,label\nSaola,genus,Bovidae,\nSaola nova,species,Saola,new ox\nPuma,genus,Animalia,\n"
     taxonomy = Taxonomy.load(written(tmp_path, text))

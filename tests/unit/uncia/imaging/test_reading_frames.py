@@ -11,7 +11,7 @@ from PIL import Image
 from tests.unit.uncia.imaging.jpeg_builders import encoded, noise, photograph, with_segment
 from uncia.errors import RejectedImage
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.imaging.frames import DecodedFrame, decode_frame, self_test_pattern
+from uncia.imaging.frames import DecodedFrame, decode_frame, decode_photograph, scale_to_frame, self_test_pattern
 
 SPEC = FrameSpec()
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -46,6 +46,14 @@ def test_grey_and_cmyk_become_rgb(mode: str) -> None:
 
 def test_cmyk_keeps_its_colours() -> None:
     np.testing.assert_allclose(corners(read(photograph(mode="CMYK"))), [RED, GREEN, BLUE, WHITE], atol=12)
+
+
+def test_a_classifiers_frame_is_the_same_with_a_detector_beside_it_and_without() -> None:
+    classifier, detector = FrameSpec(width=320, height=240), FrameSpec(width=640, height=480)
+    data = noise(2048, 1536)
+    together = decode_photograph(data, (classifier, detector), max_pixels=10_000_000)
+    alone = decode_frame(data, classifier, max_pixels=10_000_000)
+    assert np.array_equal(scale_to_frame(together.image, classifier), alone.pixels)
 
 
 def test_grey_has_three_equal_channels() -> None:

@@ -34,8 +34,7 @@ class FakeDetector(FakeTriton):
         self.categories = np.zeros(3, dtype=np.int32)
 
     def ModelInfer(self, request: Any, context: Any) -> Any:
-        self.calls.append("infer")
-        self.behaviour(context)
+        self.record(request, context)
         batch = request.inputs[0].shape[0]
         answer = service_pb2.ModelInferResponse(model_name=request.model_name, model_version=self.version)
         tensors: tuple[tuple[str, str, NDArray[Any]], ...] = (

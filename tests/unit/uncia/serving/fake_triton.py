@@ -49,11 +49,17 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.version = "7"
         self.calls: list[str] = []
         self.priorities: list[int] = []
+        self.requested: list[str] = []
 
-    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def record(self, request: Any, context: grpc.ServicerContext) -> None:
+        """Record a request, then do what `behaviour` does."""
         self.calls.append("infer")
         self.priorities.append(request.parameters["priority"].uint64_param)
+        self.requested.append(request.model_version)
         self.behaviour(context)
+
+    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.record(request, context)
         batch = request.inputs[0].shape[0]
         answer = service_pb2.ModelInferResponse(model_name=request.model_name, model_version=self.version)
         for name, kind, vector in (

@@ -1,9 +1,11 @@
 """The detector's client maps boxes to the photograph and refuses output that is none; its self-test is compared."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.unit.uncia.serving.detector_examples import CARD, FRAME, FakeDetector
 from tests.unit.uncia.serving.fake_triton import CARD as CLASSIFIER
-from tests.unit.uncia.serving.fake_triton import LABELS, serving
+from tests.unit.uncia.serving.fake_triton import LABELS, fails, serving
 from uncia.errors import DependencyDown, ScoresNotFinite, SettingsError
+from uncia.events import Lane
 from uncia.serving.cards import read_card, read_installed
 from uncia.serving.detector_card import read_active_detector_card, read_detector_card
 from uncia.serving.detector_client import Detector, DetectorOutput, boxes_in_photograph
@@ -53,6 +56,48 @@ def detect(settings: Settings) -> DetectorOutput:
             await detector.close()
 
     return asyncio.run(detect_batch())
+
+
+def test_live_frames_have_priority_over_backfill(settings: Settings, triton: FakeDetector) -> None:
+    async def work() -> None:
+        detector = Detector(settings, CARD)
+        await detector.detect(FRAMES, Lane.BACKFILL)
+        await detector.detect(FRAMES)
+        await detector.close()
+
+    asyncio.run(work())
+    backfill, live = triton.priorities
+    assert 1 <= live < backfill
+
+
+def test_waits_no_longer_than_the_deadline(settings: Settings, triton: FakeDetector) -> None:
+    triton.behaviour = lambda context: time.sleep(1)
+    with pytest.raises(DependencyDown, match=r"did not answer within 0\.2 s"):
+        detect(settings.model_copy(update={"triton_timeout_s": 0.2}))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (grpc.StatusCode.INTERNAL, "Stub process 'x' is not healthy.", "the process behind"),
+        (grpc.StatusCode.UNAVAILABLE, "Request for unknown model: 'x' is not found", "does not serve"),
+        (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", "refuses: Exceeds maximum queue size"),
+    ],
+)
+def test_every_refusal_is_a_dependency_that_is_down(
+    settings: Settings, triton: FakeDetector, code: grpc.StatusCode, message: str, expected: str
+) -> None:
+    triton.behaviour = fails(code, message)
+    with pytest.raises(DependencyDown, match=expected):
+        detect(settings)
+
+
+def test_the_version_of_the_card_is_requested_and_the_one_that_answered_is_reported(
+    settings: Settings, triton: FakeDetector
+) -> None:
+    triton.version = "12"
+    assert detect(settings).version == "12"
+    assert triton.requested == [CARD.version]
 
 
 def test_boxes_are_shares_of_the_photograph_with_its_strips(settings: Settings) -> None:

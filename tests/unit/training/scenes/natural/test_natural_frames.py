@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from uncia.training.scenes.frames import FrameRenderer
+from uncia.training.scenes.natural.camera import light_naturally
 from uncia.training.scenes.natural.cat import PHASES, aspect, natural_cat
+from uncia.training.scenes.natural.landscape import SKY, natural_scene
 from uncia.training.scenes.plan import Burst, Pose
 
 WIDTH, HEIGHT = 256, 180
@@ -71,6 +73,23 @@ def test_frames_at_night_are_grey_and_bright_where_the_flash_reaches() -> None:
     image = np.asarray(renderer().render(burst(infrared=True), 1, None, None)[0], float)
     assert np.array_equal(image[..., 0], image[..., 2])
     assert image[HEIGHT * 3 // 4 :, 64:192].mean() > 3 * image[: HEIGHT // 5].mean()
+
+
+@pytest.mark.parametrize("camera", [3, 4, 5])
+def test_grass_is_brighter_than_the_ground_in_infrared(camera: int) -> None:
+    scene = natural_scene(camera, 1, WIDTH, HEIGHT)
+    night = light_naturally(scene, burst(infrared=True, camera=camera)).colours[..., 0]
+    near = scene.metres < 2.5
+    ground = near & (scene.front == 0)
+    assert (near & scene.plants).sum() > 50
+    assert night[near & scene.plants].mean() > 1.2 * night[ground].mean()
+
+
+def test_the_sky_is_black_in_infrared() -> None:
+    scene = natural_scene(3, 1, WIDTH, HEIGHT)
+    night = light_naturally(scene, burst(infrared=True)).colours[..., 0]
+    assert (scene.metres >= SKY).any()
+    assert night[scene.metres >= SKY].max() < 0.01
 
 
 @pytest.mark.parametrize("camera", [3, 4, 5])
