@@ -35,8 +35,8 @@ from benchmarks.uploads import Sent, Uploader
 from uncia.errors import UnciaError
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
-from uncia.infra.local.stream import stream_status
 from uncia.kafka.broker import read_topics
+from uncia.kafka.stream_status import stream_status
 from uncia.producers.reconcile.announce import announce
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore

@@ -336,6 +336,42 @@ class Settings(BaseSettings):
     web_port: int = Field(default=0, ge=0, le=65535, description="port of a worker's metrics; 0: no metrics")
     data_dir: Path = Field(default=Path(".local/workers"), description="working folder of the workers")
 
+    # Dashboard
+    dashboard_host: str = Field(
+        default="127.0.0.1", description="listen address of the dashboard; another one only behind a TLS proxy"
+    )
+    dashboard_port: int = Field(
+        default=8480, ge=0, le=65535, description="port of the dashboard; `uncia up` assigns its own"
+    )
+    dashboard_accounts: str = Field(
+        default="",
+        description="SQLAlchemy URL of the database with accounts, sessions and tokens; empty: `accounts.sqlite` in "
+        "`UNCIA_DASHBOARD_DIR`",
+    )
+    dashboard_dir: Path | None = Field(
+        default=None,
+        description="folder of the dashboard's accounts and cached thumbnails; empty for `dashboard` in the stack's "
+        "folder",
+    )
+    dashboard_assets: Path = Field(
+        default=Path(".local/parts/web_assets"),
+        description="folder with the JavaScript libraries, which `make setup` fetches",
+    )
+    dashboard_session_hours: float = Field(
+        default=24 * 14, gt=0, le=24 * 366, description="hours after which an unused session ends"
+    )
+    dashboard_cache_mb: int = Field(
+        default=256, ge=1, description="maximum size of the cached thumbnails of the dashboard, in MB"
+    )
+    dashboard_secure_cookies: bool = Field(
+        default=False, description="send cookies over HTTPS only; set it behind a TLS proxy"
+    )
+    dashboard_proxy_secret: SecretStr | None = Field(
+        default=None,
+        description="secret that a proxy with OpenID Connect sends as `X-Uncia-Proxy-Secret`; the account named in its "
+        "`X-Forwarded-User` is then signed in; empty: such headers are ignored",
+    )
+
     # Embedded stack
     sync_writes: bool = Field(
         default=True,
@@ -363,6 +399,8 @@ class Settings(BaseSettings):
         "ensemble_weights",
         "presence_model",
         "animal_threshold",
+        "dashboard_dir",
+        "dashboard_proxy_secret",
         "taxonomy_file",
         "taxa_allowed",
         "catalogue_url",

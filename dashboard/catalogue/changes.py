@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Change", "LogRecord", "PutRow", "RemoveRow", "Row", "SkipMessage", "order_of"]
+__all__ = ["Change", "LogRecord", "PutRow", "RemoveRow", "Row", "SkipMessage", "offset_of", "order_of"]
 
 Row = Mapping[Any, Any]
 """A row by the names of its columns, ours or one that a query returned."""
@@ -40,6 +40,11 @@ class LogRecord:
         if not 0 <= self.timestamp_ms <= _LAST_MS:
             return _EPOCH
         return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+
+
+def offset_of(version: int) -> int:
+    """The offset of the message that a row with this version was written from."""
+    return (version & ((1 << _OFFSET_BITS) - 1)) - 1
 
 
 def order_of(table: str, row: Row) -> tuple[int, ...]:

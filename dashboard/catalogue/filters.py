@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.tables import burst_flags, bursts
@@ -50,6 +50,8 @@ class BurstFilter:
 
     taxon: str | None = None
     """This taxon and everything below it; `NO_TAXON`: those without one."""
+    model_verdict: str | None = None
+    """What the models call it, whatever a review says: this taxon alone, or a category of bursts without one."""
     categories: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
@@ -118,6 +120,9 @@ def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
         conditions.append(bursts.c.reviewer == chosen.reviewer)
     if chosen.focus is not None:
         conditions.append(bursts.c.focus.is_(chosen.focus))
+    if chosen.model_verdict is not None:
+        called = func.coalesce(bursts.c.model_taxon, bursts.c.model_category, "")
+        conditions.append(called == chosen.model_verdict)
     for flag in chosen.flags:
         own = burst_flags.alias()
         marked = select(own.c.burst_id).where(own.c.burst_id == bursts.c.burst_id, own.c.flag == flag)

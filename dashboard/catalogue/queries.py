@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
@@ -36,9 +36,12 @@ from uncia.dashboard.catalogue.rows import (
     FrameDetail,
     Neighbours,
     Observation,
+    Photograph,
     Rejection,
     Review,
     Revision,
+    StoredCrop,
+    StoredExplanation,
 )
 from uncia.dashboard.catalogue.tables import (
     burst_flags,
@@ -63,6 +66,7 @@ from uncia.errors import UnciaError
 __all__ = ["BadCursor", "Catalogue"]
 
 Stations = Iterable[str] | None
+_Stored = TypeVar("_Stored", Photograph, StoredCrop, StoredExplanation)
 
 _ORDER = {
     BurstOrder.NEWEST: (bursts.c.started_at, True),
@@ -203,6 +207,29 @@ class Catalogue:
         """Station by camera."""
         with self._engine.begin() as connection:
             return dict(sorted(self._scope(connection, stations).stations.items()))
+
+    def photograph(self, image_id: str, stations: Stations = None) -> Photograph | None:
+        """Where a photograph is stored; None where there is none that the caller may see."""
+        found = select(captures).where(captures.c.image_id == image_id).order_by(captures.c.uploaded_at.desc())
+        return self._first(found, Photograph, stations)
+
+    def crop(self, crop_id: str, stations: Stations = None) -> StoredCrop | None:
+        """Where a crop is stored; None where it was withdrawn, or there is none that the caller may see."""
+        return self._first(
+            select(crops).where(crops.c.crop_id == crop_id, crops.c.withdrawn.is_(None)), StoredCrop, stations
+        )
+
+    def explanation(self, explanation_id: str, stations: Stations = None) -> StoredExplanation | None:
+        """Where an explanation is stored; None where there is none that the caller may see."""
+        found = select(explanations).where(explanations.c.explanation_id == explanation_id)
+        return self._first(found, StoredExplanation, stations)
+
+    def _first(self, statement: Select[Any], kind: type[_Stored], stations: Stations) -> _Stored | None:
+        with self._engine.begin() as connection:
+            row = connection.execute(statement.limit(1)).mappings().first()
+        if row is None or (stations is not None and row["station"] not in set(stations)):
+            return None
+        return kind.of(row)
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
         statement, allowed = select(cameras.c.camera, cameras.c.station), None if stations is None else set(stations)

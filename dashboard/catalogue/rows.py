@@ -18,9 +18,12 @@ __all__ = [
     "FrameDetail",
     "Neighbours",
     "Observation",
+    "Photograph",
     "Rejection",
     "Review",
     "Revision",
+    "StoredCrop",
+    "StoredExplanation",
     "TaxonCount",
 ]
 
@@ -279,6 +282,8 @@ class BurstDetail:
     """Everything about one burst."""
 
     burst: BurstRow
+    version: int
+    """Position of its newest event in the log, see `changes.offset_of`."""
     expected_frames: int | None
     unreadable: int
     model_category: str | None
@@ -373,3 +378,35 @@ class CameraDay(_FromRow):
     rejected: int
     temperature_min_c: float | None
     temperature_max_c: float | None
+
+
+@dataclass(frozen=True)
+class Photograph(_FromRow):
+    """Where a photograph is stored, and which content of that place it is."""
+
+    upload_id: str
+    image_id: str
+    station: str
+    camera: str
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+@dataclass(frozen=True)
+class StoredCrop(_FromRow):
+    """Where a crop is stored, with its content hash."""
+
+    station: str
+    bucket: str
+    key: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class StoredExplanation(_FromRow):
+    """Where the heat map of an explanation is stored; None where there is none."""
+
+    station: str
+    bucket: str | None
+    heat_map_key: str | None

@@ -42,22 +42,28 @@ LoadCrop = Callable[[CropPublished], Thumbnail]
 
 
 def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
-    """A JPEG of at most `_THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph.
+    """A JPEG of at most `_THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph."""
+    jpeg = scaled_jpeg(data, _THUMBNAIL_SIZE, quality=_JPEG_QUALITY, max_pixels=max_pixels)
+    return None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def scaled_jpeg(data: bytes, size: tuple[int, int], *, quality: int, max_pixels: int = 150_000_000) -> bytes | None:
+    """The photograph as a JPEG of at most this width and height; None where the bytes are not a readable one.
 
     Decodes as the prediction worker does. EXIF is not copied, because a page must not reveal the position of the
     camera.
     """
     try:
         header = read_jpeg_header(data, max_pixels=max_pixels)
-        scale = min(_THUMBNAIL_SIZE[0] / header.width, _THUMBNAIL_SIZE[1] / header.height)
+        scale = min(1.0, size[0] / header.width, size[1] / header.height)
         width, height = (max(1, round(length * scale)) for length in (header.width, header.height))
         uncropped = FrameSpec(width=width, height=height, crop_top=0, crop_bottom=0)
         pixels = decode_frame(data, uncropped, max_pixels=max_pixels).pixels
     except RejectedImage:
         return None
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+    Image.fromarray(pixels).save(out, "JPEG", quality=quality, optimize=True)
+    return out.getvalue()
 
 
 def thumbnails_from_store(settings: Settings) -> LoadThumbnail:
@@ -88,26 +94,24 @@ def crops_from_store(settings: Settings) -> LoadCrop:
     return load
 
 
-class ThumbnailLoader:
-    """Loads thumbnails of assessed content. Raises `DependencyDown` or `AccessRefused` as the store does."""
+class PhotographLoader:
+    """Reads assessed content from the store. Raises `DependencyDown` or `AccessRefused` as the store does."""
 
-    def __init__(self, store: ObjectStore, *, max_bytes: int, max_pixels: int) -> None:
+    def __init__(self, store: ObjectStore, *, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
-        self._max_pixels = max_pixels
 
-    def __call__(self, assessed: AssessedContent) -> Thumbnail:
-        """The thumbnail, or the reason why there is none."""
+    def __call__(self, assessed: AssessedContent) -> tuple[bytes | None, str]:
+        """The bytes, or None and the reason."""
         replaced = False
         try:
             for content in self._candidates(assessed):
                 if assessed.is_content(content):
-                    url = thumbnail_url(content.data, max_pixels=self._max_pixels)
-                    return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)
+                    return content.data, ""
                 replaced = True
         except PermanentError:
-            return Thumbnail(None, UNREADABLE)
-        return Thumbnail(None, REPLACED if replaced else GONE)
+            return None, UNREADABLE
+        return None, REPLACED if replaced else GONE
 
     def _candidates(self, assessed: AssessedContent) -> Iterator[ObjectContent]:
         """Yield the stored contents of the key: the version in the event or the current one, then older versions."""
@@ -124,3 +128,19 @@ class ThumbnailLoader:
 
     def _read(self, assessed: AssessedContent, version_id: str | None) -> ObjectContent:
         return self._store.read(assessed.bucket, assessed.key, max_bytes=self._max_bytes, version_id=version_id)
+
+
+class ThumbnailLoader:
+    """Loads thumbnails of assessed content. Raises `DependencyDown` or `AccessRefused` as the store does."""
+
+    def __init__(self, store: ObjectStore, *, max_bytes: int, max_pixels: int) -> None:
+        self._load = PhotographLoader(store, max_bytes=max_bytes)
+        self._max_pixels = max_pixels
+
+    def __call__(self, assessed: AssessedContent) -> Thumbnail:
+        """The thumbnail, or the reason why there is none."""
+        data, missing = self._load(assessed)
+        if data is None:
+            return Thumbnail(None, missing)
+        url = thumbnail_url(data, max_pixels=self._max_pixels)
+        return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)

@@ -59,6 +59,8 @@ def demo(
             f"The stack is ready after {time.monotonic() - began:.0f} s. Verdicts follow as they become final:"
         )
         console.print("percentages are calibrated probabilities, scores are not; a question mark: uncertain.")
+        if address := _dashboard_address(stack):
+            console.print(f"Dashboard, with a link that creates its first account: {address}", soft_wrap=True)
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
         explained = _explain_a_burst(stack, folder, ledger)
@@ -81,6 +83,11 @@ def demo(
         console.print(explained, soft_wrap=True)
     echo(closing_line(summary))
     raise typer.Exit(1 if summary["unaccounted"] else 0)
+
+
+def _dashboard_address(stack: Stack) -> str:
+    """The one-time link of the dashboard; empty where it does not run."""
+    return next((part.detail for part in stack.status() if part.name == "dashboard" and part.ready), "")
 
 
 def _checked(images: Path) -> Path:

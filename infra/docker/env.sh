@@ -43,5 +43,6 @@ KAFKA_PORT=9092
 S3_PORT=8333
 TRITON_HTTP_PORT=8000
 TRITON_GRPC_PORT=8001
+DASHBOARD_PORT=8480
 END
 echo "$file written. Next: docker compose up --detach --wait"

@@ -74,8 +74,8 @@ def status(as_json: bool = _JSON) -> None:
     With --json `{"parts": [...], "ports": {...}, "stream": {...}, "disks": [...]}`.
     """
     # Imported here because the other commands need no Kafka client.
-    from uncia.infra.local.stream import stream_status
     from uncia.infra.local.stream_table import show_stream
+    from uncia.kafka.stream_status import stream_status
 
     stack = Stack(stack_dir())
     identity = stack.identity()

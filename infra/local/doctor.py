@@ -22,8 +22,8 @@ from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.runtime_dir import may_be_cleaned
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import is_free
-from uncia.infra.local.stream import bucket_problem
 from uncia.infra.local.sync_attribute import has_sync_attribute
+from uncia.kafka.stream_status import bucket_problem
 
 _MIN_DISK_GB = 5.0
 _MIN_MEMORY_GB = 3.0

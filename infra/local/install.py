@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia.errors import UnciaError
-from uncia.infra.local import install_detector, install_kafka, install_models, install_person_vehicle, install_triton
+from uncia.infra.local import (
+    install_detector,
+    install_kafka,
+    install_models,
+    install_person_vehicle,
+    install_triton,
+    install_web_assets,
+)
 from uncia.infra.local.layout import parts_dir
 from uncia.storage.atomic_dir import remove_stale_staging
 from uncia.storage.process_lock import process_lock
@@ -38,6 +45,7 @@ STEPS = (
         install_person_vehicle.complete,
         install_person_vehicle.install,
     ),
+    Step("web", "the dashboard's JavaScript libraries, 3 MB", install_web_assets.complete, install_web_assets.install),
     Step("models", "the model repository, from published weights", install_models.complete, install_models.install),
 )
 

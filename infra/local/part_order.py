@@ -13,7 +13,7 @@ from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
-from uncia.infra.local.workers import Catalogue, Reconcile, TritonKeeper, worker_services
+from uncia.infra.local.workers import Catalogue, Dashboard, Reconcile, TritonKeeper, worker_services
 
 SERVICES: tuple[type[Service], ...] = (
     Kafka,
@@ -23,6 +23,7 @@ SERVICES: tuple[type[Service], ...] = (
     *worker_services(),
     Reconcile,
     Catalogue,
+    Dashboard,
 )
 PART_NAMES = tuple(service.name for service in SERVICES)
 

@@ -27,6 +27,7 @@ PORTS = (
     "triton_http",
     "triton_grpc",
     "triton_metrics",
+    "dashboard",
 )
 
 _LOWEST, _HIGHEST = 12_000, 32_000
@@ -141,6 +142,8 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
 def environment_of(identity: StackIdentity) -> dict[str, str]:
     """The environment variables that connect to this stack's parts."""
     at = {name: f"127.0.0.1:{port}" for name, port in identity.ports.items()}
+    # A stack of an older version has no port of the dashboard until its next start.
+    dashboard = {"UNCIA_DASHBOARD_PORT": str(identity.ports["dashboard"])} if "dashboard" in identity.ports else {}
     return {
         "UNCIA_KAFKA": at["kafka"],
         "UNCIA_S3_ENDPOINT": f"http://{at['s3']}",
@@ -148,6 +151,7 @@ def environment_of(identity: StackIdentity) -> dict[str, str]:
         "UNCIA_S3_SECRET_KEY": identity.secret_key,
         "UNCIA_TRITON": at["triton_grpc"],
         "UNCIA_TRITON_HTTP": at["triton_http"],
+        **dashboard,
     }
 
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from uncia.infra.local.stream import RECENT_S, StreamStatus
+from uncia.kafka.stream_status import RECENT_S, StreamStatus
 
 _CAMERAS_NAMED = 5
 

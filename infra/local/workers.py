@@ -3,6 +3,7 @@
 import importlib.util
 import shlex
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
@@ -105,3 +106,37 @@ class Reconcile(Worker):
     def command(self) -> list[str]:
         """Compares the bucket with the topics periodically."""
         return [sys.executable, "-m", "uncia", "reconcile", "--every"]
+
+
+class Dashboard(Worker):
+    """`uncia dashboard`, the web pages. Ready when it accepts connections."""
+
+    name: ClassVar[str] = "dashboard"
+    needs: ClassVar[tuple[str, ...]] = ("catalogue", "seaweedfs")
+    not_ready_detail: ClassVar[str] = "not started yet"
+
+    def check_installed(self) -> None:
+        """Check that the extra with the web framework is installed."""
+        if not all(_installed(package) for package in ("fastapi", "uvicorn", "argon2")):
+            raise StackError(f"the dashboard needs the extra `dashboard`: {how_to_install('dashboard')}")
+
+    def command(self) -> list[str]:
+        """Serves until it is stopped."""
+        return [sys.executable, "-m", "uncia", "dashboard"]
+
+    def environment(self) -> dict[str, str]:
+        """In addition to those of a worker: its folder, and the port that nothing else in the environment overrides."""
+        return {**super().environment(), "UNCIA_DASHBOARD_DIR": str(self._folder), "UNCIA_DASHBOARD_HOST": "127.0.0.1"}
+
+    def probe(self) -> str:
+        """Connect. Returns the address; until there is an account, the one-time link that creates the first."""
+        super().probe()
+        self.require_listener("dashboard")
+        try:
+            return (self._folder / "first-link").read_text(encoding="utf-8").strip()
+        except OSError:
+            return f"http://{self.at('dashboard')}"
+
+    @property
+    def _folder(self) -> Path:
+        return self.site.layout.folder / "data" / "dashboard"

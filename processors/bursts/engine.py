@@ -18,13 +18,15 @@ from uncia.events import (
     ClockTicked,
     FrameLate,
     ImagePredicted,
+    ObservationReviewed,
     SecondLookCompleted,
     StaticObjectsCleared,
 )
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.changes import StateChanges, drop_overtaken_provisionals
 from uncia.processors.bursts.config import BurstConfig, OverridesLookup, no_overrides
-from uncia.processors.bursts.lifecycle import clear_static
+from uncia.processors.bursts.lifecycle import BurstLifecycle, clear_static
+from uncia.processors.bursts.reviews import apply_review
 from uncia.processors.bursts.sessions import Sessioniser
 from uncia.processors.bursts.state import CameraState
 from uncia.processors.bursts.state_store import (
@@ -78,6 +80,7 @@ class BurstEngine:
     ) -> None:
         self._config = config
         self._sessioniser = Sessioniser(config, verdicts)
+        self._lifecycle = BurstLifecycle(config, verdicts)
         self._overrides = overrides
         self._records = records
         self._partitions = partitions
@@ -129,6 +132,13 @@ class BurstEngine:
         if camera_key(order.camera) in self._records or order.camera in self._states:
             state = self._state(order.camera)
             self._record(state, clear_static(state, order, self._config.category))
+
+    def process_review(self, partition: int, review: ObservationReviewed) -> None:
+        """Revise the burst of a review. Raises `PermanentError` for one that belongs into another partition."""
+        if "\0" in review.camera or partition_of(review.camera, self._partitions) != partition:
+            raise PermanentError("wrong-partition", f"{review.camera!r} does not belong into partition {partition}")
+        state = self._state(review.camera)
+        self._record(state, apply_review(state, review, self._lifecycle))
 
     def process_second_look(self, partition: int, event: SecondLookCompleted, logged_at: datetime) -> None:
         """Apply second looks. Raises `PermanentError` for an event of another partition, or an invalid one."""

@@ -6,8 +6,9 @@ that changed gets its next event.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from uncia.events import BurstStatus, CloseReason
+from uncia.events import BurstReview, BurstStatus, CloseReason
 from uncia.processors.bursts.changes import FrameContext, PendingEvent
 from uncia.processors.bursts.config import MAX_SUPERSEDED_IDS, BurstConfig
 from uncia.processors.bursts.frame_record import FrameRecord
@@ -161,6 +162,10 @@ def _update_indexes(
         context.state.register(track, burst)
 
 
+def _review_order(review: BurstReview) -> tuple[datetime, str]:
+    return review.reviewed_at, review.review_id
+
+
 def _form_burst(context: FrameContext, group: list[FrameRecord], sources: Sequence[Burst], has_arrived: bool) -> Burst:
     """A burst of the frames of `group`, which were in `sources`; `has_arrived`: the arrived frame is one of them."""
     closed = [burst for burst in sources if burst.closed_at is not None]
@@ -178,6 +183,7 @@ def _form_burst(context: FrameContext, group: list[FrameRecord], sources: Sequen
         late=bool(sources) and all(burst.late for burst in sources),
         supersedes=tuple(supersedes)[-MAX_SUPERSEDED_IDS:],
         former={burst_id: revision for source in sources for burst_id, revision in source.former.items()},
+        review=max((source.review for source in sources if source.review), key=_review_order, default=None),
     )
     burst.id = choose_id(context.state, burst, sources)
     burst.supersedes = tuple(burst_id for burst_id in burst.supersedes if burst_id != burst.id)

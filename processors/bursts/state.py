@@ -12,7 +12,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 
 from uncia import ids
-from uncia.events import CloseReason, Trigger
+from uncia.events import BurstReview, CloseReason, Trigger
 from uncia.events.base import UtcTime
 from uncia.processors.bursts.camera_bodies import MAX_SOURCES, CameraSource, merge_sources
 from uncia.processors.bursts.config import BurstConfig
@@ -70,6 +70,8 @@ class Burst:
     late: bool = False
     """Whether all its frames came too late for the burst they belong to."""
     flags: tuple[str, ...] = ()
+    review: BurstReview | None = None
+    """The review that counts, if any."""
 
     @property
     def open(self) -> bool:
@@ -148,6 +150,8 @@ class ExpiredBurst:
     revision: int
     closed_at: UtcTime | None = None
     complete: bool = False
+    review: str = ""
+    """Id of the last review that revised it after it had expired."""
 
 
 @dataclass

@@ -160,6 +160,7 @@ class VerdictBuilder:
             fusion=self._sources.presence.id if category else None,
             verdict=evaluation.taxa[0] if evaluation.taxa else None,
             taxa=tuple(evaluation.taxa),
+            review=burst.review,
             rule=evaluation.rule,
             models=tuple(sorted({frame.model for frame in burst.frames if frame.readable})),
             settings=self._config.digest(burst.frames[0].overrides),

@@ -1,4 +1,4 @@
-"""Bursts: `camera.image.predicted.v1`, second looks, orders and ticks in; `camera.burst.resolved.v1` and
+"""Bursts: `camera.image.predicted.v1`, second looks, reviews, orders and ticks in; `camera.burst.resolved.v1` and
 `camera.frame.late.v1` out.
 
 What a `kill -9` leaves behind, at any point: Faust commits an offset some time after its acknowledgement, and nothing
@@ -31,7 +31,14 @@ from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, ClockTicked, ImagePredicted, SecondLookCompleted, StaticObjectsCleared
+from uncia.events import (
+    BurstResolved,
+    ClockTicked,
+    ImagePredicted,
+    ObservationReviewed,
+    SecondLookCompleted,
+    StaticObjectsCleared,
+)
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides, OverridesLookup, no_overrides
 from uncia.processors.bursts.engine import BurstEngine, CameraUpdate
 from uncia.processors.bursts.label_sets import LabelSets
@@ -54,6 +61,7 @@ from uncia.topics import (
     CLOCK_TICKED,
     FRAME_LATE,
     IMAGE_PREDICTED,
+    OBSERVATION_REVIEWED,
     SECOND_LOOK_COMPLETED,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
@@ -107,6 +115,7 @@ class BurstsWorker:
         self._static = faust_topic(app, settings, STATIC_OBJECTS_CHANGED)
         self._second_looks = SECOND_LOOK_COMPLETED.full_name(settings)
         self._orders = STATIC_OBJECTS_CLEARED.full_name(settings)
+        self._reviews = OBSERVATION_REVIEWED.full_name(settings)
         self._ticks = faust_topic(app, settings, CLOCK_TICKED)
         self._dead_letters = DeadLetters(app, settings)
         self._table = StateTable(app, TABLE, settings.partitions)
@@ -159,6 +168,8 @@ class BurstsWorker:
                 self._engine.process_second_look(message.partition, second_look, logged_at)
             elif message.topic == self._orders:
                 self._engine.process_clear(message.partition, StaticObjectsCleared.from_bytes(event.value))
+            elif message.topic == self._reviews:
+                self._engine.process_review(message.partition, ObservationReviewed.from_bytes(event.value))
             else:
                 tick = ClockTicked.from_bytes(event.value)
                 await self._check_tick(tick, message)
@@ -241,7 +252,13 @@ def create(settings: Settings) -> WorkerApp:
         app,
         [
             topic.full_name(settings)
-            for topic in (IMAGE_PREDICTED, SECOND_LOOK_COMPLETED, STATIC_OBJECTS_CLEARED, CLOCK_TICKED)
+            for topic in (
+                IMAGE_PREDICTED,
+                SECOND_LOOK_COMPLETED,
+                STATIC_OBJECTS_CLEARED,
+                OBSERVATION_REVIEWED,
+                CLOCK_TICKED,
+            )
         ],
     )
     app.agent(inputs, name="bursts")(worker.run)

@@ -9,8 +9,9 @@ Once the events are published, a new comparison finds nothing to promote.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from uncia.events import BurstResolved, BurstStatus
+from uncia.events import BurstResolved, BurstReview, BurstStatus
 from uncia.producers.replay.burst_snapshot import BurstSnapshot
 from uncia.producers.replay.compare import BurstChange, ReplayComparison
 
@@ -65,9 +66,15 @@ def _revision(burst: BurstSnapshot, change: BurstChange, revisions: Mapping[str,
             # The time of the live close: the replay's log times mean nothing in the live log.
             "closed_at": max(closed, default=event.closed_at),
             "supersedes": superseded,
+            # A replay knows no reviews: they are of the bursts, and not of a model.
+            "review": max((live.event.review for live in overlapping if live.event.review), key=_order, default=None),
             "changes": tuple(changes),
         }
     )
+
+
+def _order(review: BurstReview) -> tuple[datetime, str]:
+    return review.reviewed_at, review.review_id
 
 
 def _superseded(live: BurstSnapshot, change: BurstChange, revisions: Mapping[str, int], cause: str) -> BurstResolved:

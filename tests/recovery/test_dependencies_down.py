@@ -16,8 +16,8 @@ from tests.stack.photographs import photograph
 from tests.waiting import wait_until
 from uncia.events import ImageUploaded
 from uncia.ids import upload_id
-from uncia.infra.local.stream import stream_status
 from uncia.kafka.broker import read_topics
+from uncia.kafka.stream_status import stream_status
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
 

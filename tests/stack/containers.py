@@ -44,6 +44,7 @@ PARTS = (
     "clocks",
     "reconcile",
     "catalogue",
+    "dashboard",
 )
 UNCIA_SERVICES = (
     "intake",
@@ -56,6 +57,7 @@ UNCIA_SERVICES = (
     "clocks",
     "reconcile",
     "catalogue",
+    "dashboard",
 )
 ONE_SHOTS = ("topics", "models")
 WITHOUT_CONTAINER = ("triton-keeper",)
@@ -215,7 +217,8 @@ def _status(name: str, container: ComposeContainer | None) -> PartStatus:
 
 
 def _generate() -> dict[str, str]:
-    ports = dict(zip(("KAFKA_PORT", "S3_PORT", "TRITON_HTTP_PORT", "TRITON_GRPC_PORT"), _free_ports(4), strict=True))
+    names = ("KAFKA_PORT", "S3_PORT", "TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "DASHBOARD_PORT")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
     return {
         "PROJECT": f"uncia-test-{secrets.token_hex(4)}",
         "S3_ACCESS_KEY": secrets.token_hex(10),

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tests.stack.containers import ContainerStack
 from tests.unit.processors.bursts.builders import Photo, images, predicted, settled
 from tests.waiting import SCALE
-from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter
+from uncia.dashboard.web.publisher import Publisher
+from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter, ObservationReviewed, ReviewDecision
+from uncia.ids import review_id
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
 from uncia.kafka.partitioning import partition_of
@@ -48,8 +51,9 @@ class Bench:
         create_topics(self.settings, (CAMERA_STATE,))
         self.producer = KafkaProducer(bootstrap_servers=self.settings.kafka.split(","))
 
-    def start(self, idle_s: float = 2) -> None:
-        environment = {**self._environment, "UNCIA_BURST_IDLE_S": str(idle_s)}
+    def start(self, idle_s: float = 2, lateness_s: float = 900) -> None:
+        times = {"UNCIA_BURST_IDLE_S": str(idle_s), "UNCIA_BURST_LATENESS_S": str(lateness_s)}
+        environment = {**self._environment, **times}
         with self.log.open("ab") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "uncia", "worker", "bursts"], env=environment, stdout=log, stderr=log
@@ -141,6 +145,41 @@ def test_a_complete_sequence_closes_its_burst_immediately_and_the_idle_timeout_c
     assert north[-1].closed_by is CloseReason.SEQUENCE
     south = [event for event in events if event.camera == "valley/south"][-1]
     assert (south.status, south.closed_by, south.revision) == (BurstStatus.FINAL, CloseReason.IDLE, 2)
+
+
+def test_a_review_revises_its_burst_also_after_the_worker_has_expired_it(bench: Bench) -> None:
+    bench.start(lateness_s=1)
+    bench.frame(Photo("a", 0))
+    (record,) = bench.read(BURST_RESOLVED, lambda seen: len(seen) == 2, "final verdict")[1:]
+    final = BurstResolved.from_bytes(record.value)
+    # Another camera's burst shows that log time has passed the lateness of the first.
+    for number, name in enumerate(("b", "c")):
+        bench.frame(Photo(name, 7200 * (1 + number)))
+        bench.events(all_closed(2 + number), "further bursts")
+    publisher = Publisher(bench.settings)
+    try:
+        newest = publisher.newest_event(final.camera, final.burst_id, record.offset)
+        assert newest is not None
+        assert publisher.newest_event(final.camera, "bst-other", record.offset) is None
+        assert publisher.newest_event(final.camera, final.burst_id, 10_000) is None
+        at = datetime(2026, 4, 1, tzinfo=UTC)
+        review = ObservationReviewed(
+            review_id=review_id(final.burst_id, "rita", at, "blank"),
+            burst_id=final.burst_id,
+            station=final.station,
+            camera=final.camera,
+            reviewer="rita",
+            decision=ReviewDecision.BLANK,
+            burst=newest,
+            reviewed_at=at,
+        )
+        publisher.publish(review, review)
+    finally:
+        publisher.close()
+    events = bench.events(lambda seen: seen[-1:] != [] and seen[-1].review is not None, "revision by a review")
+    assert (events[-1].burst_id, events[-1].revision) == (final.burst_id, final.revision + 1)
+    assert events[-1].status is BurstStatus.REVISED
+    assert events[-1].frames == final.frames
 
 
 def has_frames(count: int, events: list[BurstResolved]) -> bool:

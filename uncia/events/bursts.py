@@ -140,6 +140,20 @@ class TaxonVerdict(WireModel):
     focus: bool = False
 
 
+class BurstReview(WireModel):
+    """The review of a burst that counts. `camera.observation.reviewed.v1` has all of it, and all earlier ones."""
+
+    review_id: str
+    reviewer: str
+    decision: str = Field(description="`confirm`, `correct`, `blank` or `unknown`")
+    category: BurstCategory | None = Field(default=None, description="None: `blank` or `unknown`")
+    taxon: str | None = None
+    label: str | None = None
+    rank: str | None = None
+    count: PositiveInt | None = None
+    reviewed_at: UtcTime
+
+
 class BurstResolved(Event):
     """The verdict on one burst. Key: `burst_id`; partition: its camera's. Consumers keep the highest `revision`."""
 
@@ -181,6 +195,10 @@ class BurstResolved(Event):
     fusion: str | None = Field(default=None, description="`name@digest` of the weights that decided the category")
     verdict: TaxonVerdict | None = Field(default=None, description="absent: no frame could be classified")
     taxa: BoundedTuple[TaxonVerdict] = Field(default=(), description="all taxa in the burst, the verdict first")
+    review: BurstReview | None = Field(
+        default=None,
+        description="what a person decided; the other fields remain what the models see. None: not reviewed",
+    )
     rule: str = Field(description="ensemble rule and its version, e.g. `log-odds/1`")
     models: tuple[str, ...] = Field(default=(), description="`name@version` of every model that classified a frame")
     settings: str = Field(description="digest of the burst settings")

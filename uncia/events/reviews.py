@@ -75,4 +75,10 @@ class ObservationReviewed(Event):
     )
     comment: FreeText | None = None
     supersedes: Name | None = Field(default=None, description="id of the review that this one replaces or undoes")
+    burst: str | None = Field(
+        default=None,
+        max_length=950_000,
+        description="the newest `camera.burst.resolved.v1` of the burst that the sender knows, as its JSON: by it the "
+        "bursts worker revises a burst that it no longer holds; None: only one that it holds is revised",
+    )
     reviewed_at: UtcTime

@@ -2,11 +2,13 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, LogTruncated
@@ -136,17 +138,21 @@ def read_topics(
                 return
             for records in consumer.poll(timeout_ms=200).values():
                 for record in records:
-                    yield Message(
-                        record.topic,
-                        record.partition,
-                        record.offset,
-                        record.timestamp,
-                        record.key,
-                        record.value,
-                        list(record.headers),
-                    )
+                    yield _message(record)
     finally:
         consumer.close()
+
+
+def _message(record: ConsumerRecord) -> Message:
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        list(record.headers),
+    )
 
 
 def _assign_all_partitions(
@@ -176,21 +182,77 @@ def _seek_to_positions(
             consumer.seek(partition, position)
 
 
-def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
-    """Send messages `(camera, key, value)` in order to the partitions of their cameras; return when all are confirmed.
+class MessageReader:
+    """Reads single messages by their offsets, over one connection. Not thread-safe."""
 
-    A message without a value is a tombstone. Raises `KafkaError`; some messages can then be on the topic.
-    """
-    producer = KafkaProducer(
-        bootstrap_servers=_servers(settings), acks="all", linger_ms=5, max_in_flight_requests_per_connection=1
-    )
-    try:
-        name = topic.full_name(settings)
+    def __init__(self, settings: Settings) -> None:
+        """Raises `DependencyDown`."""
+        self._settings = settings
+        try:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=_servers(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+            )
+        except KafkaError as error:
+            raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+
+    def read(self, topic: Topic, partition: int, offset: int, *, within_s: float = 5) -> Message | None:
+        """The message at an offset, or the next one where compaction has removed it; None where there is none.
+
+        Raises `KafkaError`.
+        """
+        place = TopicPartition(topic.full_name(self._settings), partition)
+        self._consumer.assign([place])
+        if offset >= self._consumer.end_offsets([place])[place]:
+            return None
+        self._consumer.seek(place, offset)
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for records in self._consumer.poll(timeout_ms=200, max_records=1).values():
+                return _message(records[0])
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+
+class CameraProducer:
+    """Sends messages to the partitions of their cameras, over one connection. Not thread-safe."""
+
+    def __init__(self, settings: Settings, *, linger_ms: int = 0) -> None:
+        """Raises `KafkaError` where no broker answers."""
+        self._settings = settings
+        self._producer = KafkaProducer(
+            bootstrap_servers=_servers(settings),
+            acks="all",
+            linger_ms=linger_ms,
+            max_in_flight_requests_per_connection=1,
+        )
+
+    def send(self, messages: Iterable[tuple[Topic, str, bytes, bytes | None]]) -> None:
+        """Send messages `(topic, camera, key, value)` in order; return when all are confirmed.
+
+        A message without a value is a tombstone. Raises `KafkaError`; some messages can then be on the topic.
+        """
+        settings = self._settings
         sent = [
-            producer.send(name, key=key, value=value, partition=partition_of(camera, settings.partitions))
-            for camera, key, value in messages
+            self._producer.send(
+                topic.full_name(settings), key=key, value=value, partition=partition_of(camera, settings.partitions)
+            )
+            for topic, camera, key, value in messages
         ]
         for future in sent:
             future.get(timeout=_SEND_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._producer.close(timeout=_SEND_TIMEOUT_S)
+
+
+def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+    """Send messages `(camera, key, value)` as `CameraProducer` does, over a connection of their own."""
+    producer = CameraProducer(settings, linger_ms=5)
+    try:
+        producer.send((topic, camera, key, value) for camera, key, value in messages)
     finally:
-        producer.close(timeout=_SEND_TIMEOUT_S)
+        producer.close()

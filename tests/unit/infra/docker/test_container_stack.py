@@ -63,7 +63,7 @@ def test_every_variable_of_the_compose_file_is_generated(containers: ModuleType,
 def test_all_ports_differ(containers: ModuleType) -> None:
     values = containers._generate()
     ports = [value for name, value in values.items() if name.endswith("_PORT")]
-    assert len(set(ports)) == len(ports) == 4
+    assert len(set(ports)) == len(ports) == 5
 
 
 def test_two_stacks_are_two_projects(containers: ModuleType, tmp_path: Path) -> None:

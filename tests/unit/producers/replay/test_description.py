@@ -154,7 +154,12 @@ def test_a_secret_is_refused_and_never_repeated(assignment: str) -> None:
 
 
 def test_every_secret_setting_is_recognised() -> None:
-    assert {name for name in Settings.model_fields if is_secret(name)} == {"s3_access_key", "s3_secret_key"}
+    assert {name for name in Settings.model_fields if is_secret(name)} == {
+        "catalogue_url",
+        "dashboard_proxy_secret",
+        "s3_access_key",
+        "s3_secret_key",
+    }
 
 
 def test_a_setting_without_effect_on_a_replay_is_refused() -> None:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from kafka import TopicPartition
 
-from uncia.infra.local import stream
-from uncia.infra.local.stream import Lag, StreamStatus, lags, latencies, stream_status
 from uncia.infra.local.stream_table import stream_warnings
+from uncia.kafka import stream_status as stream
+from uncia.kafka.stream_status import Lag, StreamStatus, lags, latencies, stream_status
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED
 

@@ -1,0 +1,1 @@
+"""Who may see and do what: local accounts, roles, sessions, tokens and one-time links."""

@@ -1,0 +1,115 @@
+"""The filters of Browse as the query of an address, so that an address holds the whole state of the page."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
+
+__all__ = ["BurstQuery"]
+
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+
+
+_REPEATED = frozenset({"category", "station", "camera", "status", "flag"})
+
+
+def _empty_is_none(value: Any) -> Any:
+    """A form sends its empty fields, too."""
+    return None if value == "" else value
+
+
+def _without_empty(value: Any) -> Any:
+    return tuple(one for one in value if one != "") if isinstance(value, list | tuple) else value
+
+
+_Optional = BeforeValidator(_empty_is_none)
+_Text = Annotated[Annotated[str, Field(max_length=300)] | None, _Optional]
+_Texts = Annotated[
+    tuple[Annotated[str, Field(max_length=1024)], ...], BeforeValidator(_without_empty), Field(max_length=200)
+]
+_Share = Annotated[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None, _Optional]
+_Clock = Annotated[Annotated[str, Field(pattern=_CLOCK)] | None, _Optional]
+
+
+class BurstQuery(BaseModel):
+    """What a list of bursts is limited to, and its order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    taxon: _Text = Field(default=None, description="scientific name, with all below it; `-`: bursts without one")
+    category: _Texts = Field(default=(), description="animal, person, vehicle, blank; repeatable")
+    station: _Texts = Field(default=(), description="repeatable")
+    camera: _Texts = Field(default=(), description="`<station>/<camera>`; repeatable")
+    since: Annotated[date | None, _Optional] = Field(default=None, description="first day, by the cameras' clocks")
+    until: Annotated[date | None, _Optional] = Field(default=None, description="last day")
+    hours_from: _Clock = Field(default=None, alias="from", description="time of day, HH:MM")
+    hours_to: _Clock = Field(default=None, alias="to", description="time of day; before `from`: of the next day")
+    confidence_min: _Share = None
+    confidence_max: _Share = None
+    status: _Texts = Field(default=(), description="provisional, final, revised, superseded; repeatable")
+    model: _Text = Field(
+        default=None, description="what the models call it, whatever a review says: a taxon alone, or a category"
+    )
+    reviewed: Annotated[Literal["yes", "no"] | None, _Optional] = None
+    reviewer: _Text = None
+    flag: _Texts = Field(default=(), description="flag or mark; a burst must have all")
+    order: BurstOrder = BurstOrder.NEWEST
+    after: Annotated[Annotated[str, Field(max_length=500)] | None, _Optional] = Field(
+        default=None, description="where the page begins: `after` of the page before"
+    )
+
+    def to_filter(self) -> BurstFilter:
+        """The filter of the catalogue."""
+        hours = None
+        if self.hours_from is not None or self.hours_to is not None:
+            hours = Hours(_minutes(self.hours_from or "00:00") % 1440, _minutes(self.hours_to or "24:00"))
+        return BurstFilter(
+            taxon=self.taxon,
+            model_verdict=self.model,
+            categories=self.category,
+            stations=self.station,
+            cameras=self.camera,
+            since=self.since,
+            until=self.until,
+            hours=hours,
+            confidence_min=self.confidence_min,
+            confidence_max=self.confidence_max,
+            statuses=self.status,
+            reviewed=None if self.reviewed is None else self.reviewed == "yes",
+            reviewer=self.reviewer,
+            flags=self.flag,
+        )
+
+    @classmethod
+    def parse(cls, query: str) -> "BurstQuery":
+        """Parse a query as text. Raises `ValidationError`."""
+        values: dict[str, Any] = {}
+        for name, value in parse_qsl(query, max_num_fields=500):
+            if name in _REPEATED:
+                values.setdefault(name, []).append(value)
+            else:
+                values[name] = value
+        return cls.model_validate(values)
+
+    def address(self, path: str = "/browse", **changes: Any) -> str:
+        """An address with this query, without what has its default; `changes` replace fields by their names."""
+        query = self.encoded(**changes)
+        return f"{path}?{query}" if query else path
+
+    def encoded(self, **changes: Any) -> str:
+        """The query as text."""
+        values = self.model_copy(update=changes).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return urlencode(values, doseq=True)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any filter is set."""
+        return bool(self.encoded(after=None, order=BurstOrder.NEWEST))
+
+
+def _minutes(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)

@@ -1,0 +1,211 @@
+"""One burst: frames with boxes, revisions and why each came, models, crops, explanations, reviews, neighbours."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+
+from uncia import ids
+from uncia.dashboard.catalogue.numbers import CameraPosition
+from uncia.dashboard.catalogue.rows import BurstDetail, FrameDetail, Observation, Review, Revision
+from uncia.dashboard.web.accounts.roles import Right
+from uncia.dashboard.web.burst_query import BurstQuery
+from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
+from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
+from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.strings import TEXT
+from uncia.events import ExplanationMethod, ExplanationReason, ExplanationRequested
+
+router = APIRouter(tags=["bursts"])
+
+
+class FrameFacts(FrameView):
+    """A frame with what is known of its photograph."""
+
+    key: str
+    uploaded_at: datetime
+    predicted_at: datetime
+    sequence: int | None
+    joined: str | None
+    animal_probability: float | None
+    top_label: str | None
+    top_score: float | None
+    rejection_message: str | None
+    make: str | None
+    model: str | None
+    temperature_c: float | None
+    infrared: bool | None
+    width: int | None
+    height: int | None
+    time_source: str | None
+    classifier: str | None
+    detector: str | None
+    full: str
+    """Address of the picture in its own size."""
+
+
+class CropView(BaseModel):
+    """A published crop."""
+
+    crop_id: str
+    image_id: str
+    category: str
+    score: float
+    picture: str
+
+
+class ExplanationView(BaseModel):
+    """An explanation, or its request."""
+
+    explanation_id: str
+    image_id: str
+    method: str
+    label: str | None
+    score: float | None
+    r2: float | None
+    requested_at: datetime | None
+    explained_at: datetime | None
+    problem: str | None
+    """Why there is none."""
+    picture: str | None
+
+
+class BurstPage(BaseModel):
+    """Everything about one burst."""
+
+    burst: BurstView
+    frames: list[FrameFacts]
+    expected_frames: int | None
+    model_category: str | None
+    model_label: str | None
+    taxon_score: float | None
+    animal_probability: float | None
+    rule: str
+    fusion: str | None
+    models: list[str]
+    settings: str
+    closed_by: str | None
+    crops_withheld: bool
+    deployment_id: str | None
+    position: CameraPosition | None
+    """As precisely as the caller may know it; None: withheld, or unknown."""
+    flags: dict[str, tuple[str, ...]]
+    observations: list[Observation]
+    reviews: list[Review]
+    revisions: list[Revision]
+    crops: list[CropView]
+    explanations: list[ExplanationView]
+    before: BurstView | None
+    """The burst of the same camera just before."""
+    after: BurstView | None
+    query: BurstQuery
+    """The filters of the list that the page was opened from."""
+
+
+@page(router, "/bursts/{burst_id}", "burst.html.j2")
+def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Query()]) -> BurstPage:
+    """A burst, and its neighbours among the bursts that the query allows."""
+    catalogue, stations = context.services.catalogue, context.caller.stations
+    detail = _burst(context, burst_id)
+    around = catalogue.neighbours(burst_id, query.to_filter(), stations)
+    row = detail.burst
+    return BurstPage(
+        burst=burst_view(row),
+        frames=[_facts(frame) for frame in detail.frames],
+        expected_frames=detail.expected_frames,
+        model_category=detail.model_category,
+        model_label=detail.model_label,
+        taxon_score=detail.taxon_score,
+        animal_probability=row.animal_probability,
+        rule=detail.rule,
+        fusion=detail.fusion,
+        models=detail.models,
+        settings=detail.settings,
+        closed_by=detail.closed_by,
+        crops_withheld=bool(detail.crops_withheld),
+        deployment_id=detail.deployment_id,
+        position=next(
+            (
+                one
+                for one in context.services.numbers.positions(
+                    context.caller.may(Right.EXACT_POSITIONS), stations, row.camera
+                )
+            ),
+            None,
+        ),
+        flags=detail.flags,
+        observations=list(detail.observations),
+        reviews=list(detail.reviews),
+        revisions=list(detail.revisions),
+        crops=[
+            CropView(
+                crop_id=crop.crop_id,
+                image_id=crop.image_id,
+                category=crop.category,
+                score=crop.score,
+                picture=f"/pictures/crops/{crop.crop_id}.jpg",
+            )
+            for crop in detail.crops
+        ],
+        explanations=[
+            ExplanationView(
+                explanation_id=one.explanation_id,
+                image_id=one.image_id,
+                method=one.method,
+                label=one.label,
+                score=one.score,
+                r2=one.r2,
+                requested_at=one.requested_at,
+                explained_at=one.explained_at,
+                problem=one.rejection_message or one.rejection_reason,
+                picture=f"/pictures/explanations/{one.explanation_id}.png" if one.heat_map_key else None,
+            )
+            for one in detail.explanations
+        ],
+        before=burst_view(around.before) if around.before else None,
+        after=burst_view(around.after) if around.after else None,
+        query=query.model_copy(update={"after": None}),
+    )
+
+
+@router.post("/bursts/{burst_id}/frames/{image_id}/explain", include_in_schema=False)
+def request_explanation(context: ReviewerChanges, burst_id: str, image_id: str) -> Response:
+    """Request the explanation of a frame. The page shows it when it has arrived."""
+    detail = _burst(context, burst_id)
+    frame = next((one for one in detail.frames if one.image_id == image_id and one.rejection_reason is None), None)
+    if frame is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    method = ExplanationMethod.LIME
+    model = frame.classifier or next(iter(detail.models), "")
+    context.services.publisher.publish(
+        ExplanationRequested(
+            explanation_id=ids.explanation_id(image_id, model, None, method.value),
+            image_id=image_id,
+            upload_id=frame.upload_id,
+            station=detail.burst.station,
+            camera=detail.burst.camera,
+            bucket=frame.bucket,
+            key=frame.key,
+            etag=frame.etag or "",
+            version_id=frame.version_id,
+            method=method,
+            reason=ExplanationReason.PERSON,
+            requested_at=datetime.now(UTC),
+            person_in_burst=bool(detail.crops_withheld),
+        )
+    )
+    return RedirectResponse(f"/bursts/{burst_id}#explanations", status_code=303)
+
+
+def _burst(context: Context, burst_id: str) -> BurstDetail:
+    found = context.services.catalogue.burst(burst_id, stations=context.caller.stations)
+    if found is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    return found
+
+
+def _facts(frame: FrameDetail) -> FrameFacts:
+    named = {name: getattr(frame, name) for name in FrameFacts.model_fields if hasattr(frame, name)}
+    return FrameFacts(**{**named, **frame_view(frame).model_dump(), "full": f"/pictures/{frame.image_id}/full.jpg"})

@@ -1,0 +1,156 @@
+"""The live page: the newest bursts, changing in place, and the state of the pipeline."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+
+from uncia.dashboard.catalogue.filters import BurstOrder
+from uncia.dashboard.web.accounts.roles import Right
+from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.web.context import SignInNeeded, Viewing, requires
+from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.strings import TEXT
+
+router = APIRouter(tags=["live"])
+
+_SHOWN = 24
+_REJECTIONS = 8
+_RECHECK_S = 30.0
+"""A stream checks this often, before it sends something, that its session has not ended."""
+
+
+class LivePage(BaseModel):
+    """The newest bursts."""
+
+    sequence: int
+    """The change up to which the page is complete: `/events?after=` continues with the next."""
+    bursts: list[BurstView]
+
+
+class WorkerLag(BaseModel):
+    """Messages that a worker has not processed yet."""
+
+    name: str
+    lag: int
+
+
+class RejectedFile(BaseModel):
+    """A file that could not be predicted."""
+
+    camera: str
+    key: str
+    reason: str
+    message: str
+    uploaded_at: datetime
+
+
+class PipelinePage(BaseModel):
+    """The state of the pipeline."""
+
+    workers: list[WorkerLag]
+    problem: str | None
+    """Why the lags are not known."""
+    rejections: list[RejectedFile]
+
+
+@page(router, "/", "live.html.j2")
+def show_live(context: Viewing) -> LivePage:
+    """The bursts that changed last, and the number of the last change."""
+    catalogue, stations = context.services.catalogue, context.caller.stations
+    # Before the bursts: a change in between is then sent again, and not lost.
+    sequence = catalogue.newest_change()
+    found = catalogue.bursts(order=BurstOrder.UPDATED, limit=_SHOWN, stations=stations)
+    return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows])
+
+
+@page(router, "/live/pipeline", "live_pipeline.html.j2")
+def show_pipeline(context: Viewing) -> PipelinePage:
+    """The lag of each worker, and the files that were rejected last."""
+    services = context.services
+    status = services.stream_status()
+    lags: dict[str, int] = {}
+    for one in status.lag:
+        lags[one.worker] = lags.get(one.worker, 0) + one.messages
+    rejected = services.catalogue.rejections(_REJECTIONS, stations=context.caller.stations)
+    return PipelinePage(
+        workers=[WorkerLag(name=name, lag=lag) for name, lag in lags.items()],
+        problem=status.problem,
+        rejections=[
+            RejectedFile(
+                camera=one.camera,
+                key=one.key,
+                reason=one.rejection_reason or "",
+                message=one.rejection_message or "",
+                uploaded_at=one.uploaded_at,
+            )
+            for one in rejected
+        ],
+    )
+
+
+@router.get("/live/hero/{burst_id}", include_in_schema=False, response_class=HTMLResponse)
+def show_hero(context: Viewing, burst_id: str) -> Response:
+    """One burst, large, as a part of the page."""
+    found = context.services.catalogue.burst(burst_id, stations=context.caller.stations)
+    if found is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    return HTMLResponse(context.services.templates.part("hero", burst_view(found.burst)))
+
+
+@router.get("/live/stream", include_in_schema=False, response_class=EventSourceResponse)
+async def live_stream(
+    context: Viewing,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    last_event_id: Annotated[str, Header()] = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """Changes as parts of the page."""
+    async for position, view, parts in _changes(context, _position(after, last_event_id)):
+        data = {
+            "burst_id": view.burst_id,
+            "revision": view.revision,
+            "superseded": view.status == "superseded",
+            **parts,
+        }
+        yield ServerSentEvent(event="burst", id=position, data=data)
+
+
+@router.get("/events", response_class=EventSourceResponse, tags=["api"])
+async def events(
+    context: Viewing,
+    after: Annotated[int | None, Query(ge=0, description="the last change that was seen; empty: from now on")] = None,
+    last_event_id: Annotated[str, Header(description="as `after`; browsers send it when they reconnect")] = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """Every change of a burst that the caller may see, as server-sent events named `burst`. A client that
+    reconnects with the last id that it got misses nothing; it may get a change twice."""
+    async for position, view, _ in _changes(context, _position(after, last_event_id)):
+        yield ServerSentEvent(event="burst", id=position, data=view.model_dump(mode="json"))
+
+
+def _position(after: int | None, last_event_id: str) -> int | None:
+    """What the client saw last: the header is newer than the address, which stays as it was when it connected."""
+    return int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else after
+
+
+async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, BurstView, dict[str, str]]]:
+    services, checked = context.services, time.monotonic()
+    async for change, position in services.feed.follow(after):
+        rendered = await services.rendered(change)
+        if rendered is None or not context.caller.may_see(rendered.view.station):
+            continue
+        if time.monotonic() - checked > _RECHECK_S:
+            # Rights can have changed since the stream began; the client reconnects, and then has the new ones.
+            try:
+                now = await asyncio.to_thread(requires(Right.VIEW), context.request)
+            except (SignInNeeded, HTTPException):
+                return
+            if now.caller != context.caller:
+                return
+            checked = time.monotonic()
+        yield None if position is None else str(position), rendered.view, rendered.parts

@@ -1,0 +1,321 @@
+"""Review: decide on one burst after the other by the keyboard. Each decision is an event."""
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, Field
+
+from uncia.dashboard.catalogue.changes import offset_of
+from uncia.dashboard.catalogue.filters import BurstOrder
+from uncia.dashboard.catalogue.rows import BurstDetail, BurstRow
+from uncia.dashboard.web.burst_query import BurstQuery
+from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing
+from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.review_decision import Decision, review_event
+from uncia.dashboard.web.strings import TEXT, text
+from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
+
+router = APIRouter(tags=["review"])
+
+_CANDIDATES = 80
+_PREFETCHED = 4
+_MOST_AT_ONCE = 200
+_RARE = 3
+"""The queue of rare taxa has those of which there are fewest bursts."""
+
+
+class Queue(StrEnum):
+    """What comes first."""
+
+    UNCERTAIN = "uncertain"
+    """Bursts on which the models are unsure or disagree."""
+    RARE = "rare"
+    """Taxa of which there are few bursts."""
+    BLANKS = "blanks"
+    """A random sample of bursts without an animal: what was missed."""
+    NEWEST = "newest"
+
+
+class SpeciesKey(BaseModel):
+    """A key that the reviewer has assigned."""
+
+    key: str = Field(pattern=r"^[a-z]$")
+    category: BurstCategory = BurstCategory.ANIMAL
+    taxon: str | None = Field(default=None, max_length=300)
+    label: str = Field(min_length=1, max_length=100)
+    rank: str | None = Field(default=None, max_length=50)
+
+
+class Suggestion(BaseModel):
+    """A taxon that the models see in the burst."""
+
+    category: str
+    taxon: str | None
+    label: str
+    rank: str | None
+    score: float | None
+
+
+class QueuedBurst(BurstView):
+    """A burst that is leased to the reviewer."""
+
+    review_id: str | None
+    """The review that counts."""
+    suggestions: list[Suggestion]
+
+
+class ReviewPage(BaseModel):
+    """The page around the queue, which is fetched by `POST /review/queue.json`."""
+
+    query: BurstQuery
+    queue: Queue
+    burst: str | None
+    """A burst to begin with."""
+    keys: list[SpeciesKey]
+    taxa: list[Suggestion]
+    """What can be chosen: the taxa of the catalogue and of the keys."""
+    waiting: int
+    """Number of bursts that the filters allow and that have no review."""
+
+
+class QueueRequest(BaseModel):
+    """Which bursts are wanted next."""
+
+    query: str = Field(default="", max_length=4000, description="filters, as in the address of Browse")
+    queue: Queue = Queue.UNCERTAIN
+    have: list[str] = Field(default=[], max_length=500, description="ids that are on the page or were just decided")
+    first: str | None = Field(default=None, max_length=100, description="this burst first, reviewed or not")
+
+
+class QueueAnswer(BaseModel):
+    """The next bursts."""
+
+    bursts: list[QueuedBurst]
+
+
+class BulkItem(BaseModel):
+    """One burst of several."""
+
+    burst_id: str = Field(max_length=100)
+    revision: int = Field(ge=1, description="the revision on the screen; of another one nothing is decided")
+    supersedes: str | None = Field(default=None, max_length=100, description="for `undo`: the review that it undoes")
+
+
+class BulkDecision(BaseModel):
+    """One decision on several bursts."""
+
+    decision: Literal["confirm", "blank", "undo"]
+    bursts: list[BulkItem] = Field(min_length=1, max_length=_MOST_AT_ONCE)
+
+
+class BulkAnswer(BaseModel):
+    """What became of it."""
+
+    decided: dict[str, str]
+    """Ids of the reviews by burst."""
+    refused: dict[str, str]
+    """Why there is none, by burst."""
+
+
+class DecisionAnswer(BaseModel):
+    """The decision is stored."""
+
+    review_id: str
+
+
+_DEFAULT_KEYS = [
+    SpeciesKey(key="p", category=BurstCategory.PERSON, label="person"),
+    SpeciesKey(key="v", category=BurstCategory.VEHICLE, label="vehicle"),
+    SpeciesKey(key="a", category=BurstCategory.ANIMAL, label="animal"),
+]
+
+
+@page(router, "/review", "review.html.j2")
+def show_review(
+    context: Reviewing,
+    query: Annotated[BurstQuery, Query()],
+    queue: Queue = Queue.UNCERTAIN,
+    burst: Annotated[str | None, Query(max_length=100)] = None,
+) -> ReviewPage:
+    """The keys of the reviewer, and what can be chosen."""
+    facets = context.services.catalogue.facets(_unreviewed(query).to_filter(), context.caller.stations)
+    taxa = [
+        Suggestion(category="animal", taxon=one.taxon, label=one.label, rank=one.rank, score=None)
+        for one in context.services.catalogue.facets(stations=context.caller.stations).taxon
+    ]
+    return ReviewPage(query=query, queue=queue, burst=burst, keys=_keys(context), taxa=taxa, waiting=facets.total)
+
+
+@router.post("/review/queue.json")
+def next_bursts(context: ReviewerChanges, wanted: QueueRequest) -> QueueAnswer:
+    """Lease the next bursts. No other reviewer gets them for five minutes."""
+    services, caller = context.services, context.caller
+    have = set(wanted.have)
+    rows: list[BurstRow] = []
+    if wanted.first is not None and wanted.first not in have:
+        first = _burst(context, wanted.first)
+        if not services.leases.take(caller.account_id, [wanted.first], 1):
+            raise HTTPException(409, TEXT["review.leased"])
+        rows.append(first.burst)
+    # Those on the page are still being looked at.
+    services.leases.take(caller.account_id, wanted.have[-_PREFETCHED:], _PREFETCHED)
+    candidates = [row for row in _candidates(context, wanted) if row.burst_id not in have]
+    missing = _PREFETCHED - len(rows)
+    taken = set(services.leases.take(caller.account_id, [row.burst_id for row in candidates], missing))
+    rows += [row for row in candidates if row.burst_id in taken and row.burst_id != wanted.first]
+    details = (services.catalogue.burst(row.burst_id, stations=caller.stations) for row in rows)
+    return QueueAnswer(bursts=[_queued(detail) for detail in details if detail is not None])
+
+
+@router.post("/review/decisions.json")
+def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
+    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease."""
+    services, caller = context.services, context.caller
+    detail = _burst(context, decision.burst_id)
+    if not services.leases.take(caller.account_id, [decision.burst_id], 1):
+        raise HTTPException(409, TEXT["review.leased"])
+    counting = _counting(detail)
+    own = counting is None or counting[1] == caller.name
+    if decision.decision is not ReviewDecision.UNDO and counting and not own and counting[0] != decision.seen_review:
+        raise HTTPException(409, text("review.decided", reviewer=counting[1]))
+    try:
+        event = review_event(decision, detail, caller.name, datetime.now(UTC), _newest_event(context, detail))
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    services.publisher.publish(event)
+    return DecisionAnswer(review_id=event.review_id)
+
+
+@router.post("/review/bulk.json")
+def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswer:
+    """Publish the same decision on several bursts. A burst that has changed, or that another reviewer has or has
+    decided on, is left out."""
+    services, caller = context.services, context.caller
+    events: list[ObservationReviewed] = []
+    refused: dict[str, str] = {}
+    for item in bulk.bursts:
+        detail = services.catalogue.burst(item.burst_id, stations=caller.stations)
+        counting = _counting(detail) if detail else None
+        if detail is None:
+            refused[item.burst_id] = TEXT["error.not_found"]
+        elif detail.burst.revision != item.revision:
+            refused[item.burst_id] = TEXT["review.changed"]
+        elif counting is not None and counting[1] != caller.name:
+            refused[item.burst_id] = text("review.decided", reviewer=counting[1])
+        elif not services.leases.take(caller.account_id, [item.burst_id], 1):
+            refused[item.burst_id] = TEXT["review.leased"]
+        else:
+            decision = Decision(
+                burst_id=item.burst_id,
+                revision=item.revision,
+                decision=ReviewDecision(bulk.decision),
+                supersedes=item.supersedes,
+            )
+            try:
+                newest = _newest_event(context, detail)
+                events.append(review_event(decision, detail, caller.name, datetime.now(UTC), newest))
+            except ValueError as error:
+                refused[item.burst_id] = str(error)
+    if events:
+        services.publisher.publish(*events)
+    services.leases.release(caller.account_id, [event.burst_id for event in events])
+    return BulkAnswer(decided={event.burst_id: event.review_id for event in events}, refused=refused)
+
+
+@router.post("/review/release.json")
+def release(context: ReviewerChanges) -> QueueAnswer:
+    """End all leases of the caller: others get these bursts at once."""
+    context.services.leases.release(context.caller.account_id)
+    return QueueAnswer(bursts=[])
+
+
+@router.post("/review/keys.json")
+def set_keys(context: ReviewerChanges, keys: Annotated[list[SpeciesKey], Field(max_length=26)]) -> list[SpeciesKey]:
+    """Store the caller's species keys; of several of one letter the last counts."""
+    account = context.services.accounts.account(context.caller.account_id)
+    chosen = list({one.key: one for one in keys}.values())
+    settings = account.settings if account else {}
+    stored = {**settings, "keys": [one.model_dump(mode="json") for one in chosen]}
+    context.services.accounts.set_settings(context.caller.account_id, stored)
+    return chosen
+
+
+def _newest_event(context: Context, detail: BurstDetail) -> str | None:
+    burst = detail.burst
+    return context.services.publisher.newest_event(burst.camera, burst.burst_id, offset_of(detail.version))
+
+
+def _keys(context: Context) -> list[SpeciesKey]:
+    account = context.services.accounts.account(context.caller.account_id)
+    stored = account.settings.get("keys") if account else None
+    return _DEFAULT_KEYS if stored is None else [SpeciesKey.model_validate(one) for one in stored]
+
+
+def _unreviewed(query: BurstQuery) -> BurstQuery:
+    return query.model_copy(update={"reviewed": query.reviewed or "no", "after": None})
+
+
+def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
+    """Bursts in the order in which they help most."""
+    catalogue, stations = context.services.catalogue, context.caller.stations
+    query = _unreviewed(BurstQuery.parse(wanted.query))
+    order = BurstOrder.UNCERTAIN
+    if wanted.queue is Queue.NEWEST:
+        order = BurstOrder.NEWEST
+    elif wanted.queue is Queue.BLANKS:
+        query, order = query.model_copy(update={"category": ("blank",)}), BurstOrder.NEWEST
+    elif wanted.queue is Queue.RARE and query.taxon is None:
+        counted = [one for one in catalogue.facets(query.to_filter(), stations).taxon if one.own]
+        rarest = sorted(counted, key=lambda one: one.own)[:_RARE]
+        return [
+            row
+            for one in rarest
+            for row in catalogue.bursts(
+                query.model_copy(update={"taxon": one.taxon}).to_filter(), order, _CANDIDATES // _RARE, None, stations
+            ).rows
+        ]
+    # Leased bursts and those on the page are at the top of the list: read so many that some are left.
+    rows = list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
+    if wanted.queue is Queue.BLANKS:
+        rows.sort(key=lambda row: hashlib.sha256(row.burst_id.encode()).digest())
+    return rows
+
+
+def _queued(detail: BurstDetail) -> QueuedBurst:
+    counting = _counting(detail)
+    return QueuedBurst(
+        **burst_view(detail.burst).model_dump(),
+        review_id=counting[0] if counting else None,
+        suggestions=[
+            Suggestion(
+                category=one.category or "animal",
+                taxon=one.taxon,
+                label=one.label or one.taxon or one.category or "",
+                rank=one.rank,
+                score=one.score,
+            )
+            for one in detail.observations
+            if one.source == "model"
+        ][:5],
+    )
+
+
+def _counting(detail: BurstDetail) -> tuple[str, str] | None:
+    """Id and reviewer of the review that counts."""
+    if not detail.burst.reviewed:
+        return None
+    found = next((one for one in detail.observations if one.source == "human" and one.review_id), None)
+    if found is not None and found.review_id:
+        return found.review_id, detail.burst.reviewer or ""
+    return (detail.reviews[0].review_id, detail.burst.reviewer or "") if detail.reviews else None
+
+
+def _burst(context: Context, burst_id: str) -> BurstDetail:
+    found = context.services.catalogue.burst(burst_id, stations=context.caller.stations)
+    if found is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    return found

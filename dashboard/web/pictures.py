@@ -1,0 +1,85 @@
+"""Pictures of photographs, crops and heat maps, scaled for a page, without metadata, and cached."""
+
+import hashlib
+import threading
+from enum import StrEnum
+
+from uncia.dashboard.page_parts.assessed_content import AssessedContent
+from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, UNREADABLE, PhotographLoader, scaled_jpeg
+from uncia.dashboard.web.file_cache import FileCache
+from uncia.errors import PermanentError
+from uncia.storage.object_store import ObjectMissing, ObjectStore
+
+__all__ = ["NoPicture", "PictureService", "PictureSize"]
+
+_DECODERS = 2
+"""Photographs that are decoded at the same time: each takes up to 500 MB and a core."""
+
+
+class PictureSize(StrEnum):
+    """Sizes in which photographs are served."""
+
+    THUMB = "thumb"
+    VIEW = "view"
+    FULL = "full"
+
+
+_PIXELS = {PictureSize.THUMB: (420, 320), PictureSize.VIEW: (1600, 1200), PictureSize.FULL: (20_000, 20_000)}
+_QUALITY = {PictureSize.THUMB: 72, PictureSize.VIEW: 84, PictureSize.FULL: 92}
+
+
+class NoPicture(PermanentError):
+    """There is no picture; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("no-picture", message)
+
+
+class PictureService:
+    """Reads pictures from the store. Thread-safe. Raises `NoPicture`, `DependencyDown` or `AccessRefused`."""
+
+    def __init__(self, store: ObjectStore, cache: FileCache, *, max_bytes: int, max_pixels: int) -> None:
+        self._store = store
+        self._load = PhotographLoader(store, max_bytes=max_bytes)
+        self._cache = cache
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+        self._decoders = threading.BoundedSemaphore(_DECODERS)
+
+    def photograph(self, assessed: AssessedContent, size: PictureSize) -> bytes:
+        """A JPEG of the assessed content: never of what replaced it under the same key."""
+        name = f"{assessed.image_id} {assessed.upload_id} {size}"
+        if size is not PictureSize.FULL and (cached := self._cache.get(name)) is not None:
+            return cached
+        with self._decoders:
+            data, missing = self._load(assessed)
+            if data is None:
+                raise NoPicture(missing)
+            jpeg = scaled_jpeg(data, _PIXELS[size], quality=_QUALITY[size], max_pixels=self._max_pixels)
+        if jpeg is None:
+            raise NoPicture(UNREADABLE)
+        if size is not PictureSize.FULL:
+            self._cache.put(name, jpeg)
+        return jpeg
+
+    def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
+        """A published crop, which has no metadata; not cached, because it can be withdrawn."""
+        data = self._stored(bucket, key)
+        if sha256 is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise NoPicture(REPLACED)
+        return data
+
+    def heat_map(self, bucket: str, key: str) -> bytes:
+        """The PNG of an explanation."""
+        data = self._stored(bucket, key)
+        if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise NoPicture(UNREADABLE)
+        return data
+
+    def _stored(self, bucket: str, key: str) -> bytes:
+        try:
+            return self._store.read(bucket, key, max_bytes=self._max_bytes).data
+        except ObjectMissing as error:
+            raise NoPicture(GONE) from error
+        except PermanentError as error:
+            raise NoPicture(UNREADABLE) from error

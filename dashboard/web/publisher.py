@@ -1,0 +1,86 @@
+"""Publishes what people decide: reviews and requests of explanations."""
+
+import threading
+
+import structlog
+from kafka.errors import KafkaError
+
+from uncia.errors import DependencyDown, PermanentError
+from uncia.events import BurstResolved, ExplanationRequested, ObservationReviewed
+from uncia.kafka.broker import CameraProducer, MessageReader
+from uncia.kafka.partitioning import partition_of
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, EXPLANATION_REQUESTED, OBSERVATION_REVIEWED
+
+__all__ = ["Publisher"]
+
+_MAX_EVENT_BYTES = 400_000
+"""Of an event within a review; frames are left out of a larger one."""
+
+log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Sends events to the partitions of their cameras; returns when the broker has confirmed them. Thread-safe.
+
+    Connects when the first event is sent, and again after a failure. Raises `DependencyDown`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._producer: CameraProducer | None = None
+        self._reader: MessageReader | None = None
+
+    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+        """Publish events in order."""
+        with self._lock:
+            try:
+                if self._producer is None:
+                    self._producer = CameraProducer(self._settings)
+                self._producer.send(
+                    [
+                        (OBSERVATION_REVIEWED, event.camera, event.burst_id.encode(), event.to_bytes())
+                        if isinstance(event, ObservationReviewed)
+                        else (EXPLANATION_REQUESTED, event.camera, event.camera.encode(), event.to_bytes())
+                        for event in events
+                    ]
+                )
+            except KafkaError as error:
+                self.close()
+                raise DependencyDown(f"Kafka did not take the decision ({error}); it was not stored") from error
+
+    def newest_event(self, camera: str, burst_id: str, offset: int) -> str | None:
+        """The event of a burst at an offset of its topic, as JSON; None where it is not there any more, or too large.
+
+        The bursts worker needs it for bursts that it no longer holds. Without it the review counts in the catalogue
+        alone, so that a failure is logged and not raised.
+        """
+        partition = partition_of(camera, self._settings.partitions)
+        with self._lock:
+            try:
+                if self._reader is None:
+                    self._reader = MessageReader(self._settings)
+                message = self._reader.read(BURST_RESOLVED, partition, offset)
+                if message is None or message.value is None:
+                    return None
+                event = BurstResolved.from_bytes(message.value)
+            except (KafkaError, DependencyDown, PermanentError) as error:
+                log.warning("burst_event_not_read", burst_id=burst_id, offset=offset, error=str(error))
+                self._close_reader()
+                return None
+        if event.burst_id != burst_id:
+            return None
+        return event.truncated_to(_MAX_EVENT_BYTES).to_bytes().decode()
+
+    def close(self) -> None:
+        """Close the connections."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close()
+        self._close_reader()
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()

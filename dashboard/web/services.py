@@ -1,0 +1,105 @@
+"""What all requests share: settings, accounts, templates, the catalogue, pictures, and the live feed."""
+
+import asyncio
+import hashlib
+import hmac
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uncia.dashboard.catalogue.numbers import CatalogueNumbers
+from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.catalogue.rows import BurstChange
+from uncia.dashboard.web.accounts.leases import LeaseStore
+from uncia.dashboard.web.accounts.store import AccountStore
+from uncia.dashboard.web.accounts.views import ViewStore
+from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.operations import DeadLetters
+from uncia.dashboard.web.pictures import PictureService
+from uncia.dashboard.web.publisher import Publisher
+from uncia.dashboard.web.templating import Templates
+from uncia.kafka.stream_status import StreamStatus
+from uncia.settings import Settings
+
+__all__ = ["RenderedChange", "Services"]
+
+_RENDERED = 500
+_STATUS_S = 3.0
+
+
+@dataclass(frozen=True)
+class RenderedChange:
+    """A burst after a change, rendered once for all live viewers."""
+
+    view: BurstView
+    parts: dict[str, str]
+    """HTML by name of the part."""
+
+
+@dataclass
+class Services:
+    """Made once per process; the handlers find it by `context.services_of`."""
+
+    settings: Settings
+    accounts: AccountStore
+    views: ViewStore
+    leases: LeaseStore
+    templates: Templates
+    catalogue: Catalogue
+    pictures: PictureService
+    feed: ChangeFeed
+    read_status: Callable[[], StreamStatus]
+    """Reads the lags of the workers, which takes up to seconds."""
+    publisher: Publisher
+    numbers: CatalogueNumbers
+    dead_letters: DeadLetters
+    close_catalogue: Callable[[], None]
+    first_link_file: Path
+    """Holds the link of a start without accounts until it is used."""
+    _rendered: OrderedDict[tuple[int, str], "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
+    _status: tuple[float, StreamStatus] = (0.0, StreamStatus())
+    _status_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def proxy_form_token(self, name: str) -> str:
+        """The form token of an account that a proxy signs in, which has no session to keep one."""
+        secret = self.settings.dashboard_proxy_secret
+        key = secret.get_secret_value() if secret else ""
+        return hmac.new(key.encode(), name.encode(), hashlib.sha256).hexdigest()
+
+    def close(self) -> None:
+        """Close the databases and the connection to Kafka."""
+        self.publisher.close()
+        self.accounts.engine.dispose()
+        self.close_catalogue()
+
+    def stream_status(self) -> StreamStatus:
+        """Lags and dead letters, read at most once in some seconds for all who ask."""
+        with self._status_lock:
+            read_at, status = self._status
+            if not read_at or time.monotonic() - read_at > _STATUS_S:
+                status = self.read_status()
+                self._status = (time.monotonic(), status)
+            return status
+
+    async def rendered(self, change: BurstChange) -> RenderedChange | None:
+        """The burst after a change; None where it is no longer in the catalogue. Each change is rendered once."""
+        key = (change.number, change.burst_id)
+        task = self._rendered.get(key)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(self._render, change.burst_id))
+            self._rendered[key] = task
+            while len(self._rendered) > _RENDERED:
+                self._rendered.popitem(last=False)
+        return await asyncio.shield(task)
+
+    def _render(self, burst_id: str) -> RenderedChange | None:
+        found = self.catalogue.burst(burst_id)
+        if found is None:
+            return None
+        view = burst_view(found.burst)
+        parts = {name: self.templates.part(name, view) for name in ("card", "hero")}
+        return RenderedChange(view, parts)

@@ -1,0 +1,133 @@
+// The burst page: film strip, flicker between frames, difference from the background.
+import { Stage, largePicture } from "./stage.js";
+
+const root = document.querySelector("[data-inspect]");
+const stage = new Stage(document.getElementById("stage"));
+const buttons = [...root.querySelectorAll("[data-frame]:not(:disabled)")];
+let at = Math.max(0, buttons.findIndex((button) => button.classList.contains("shown")));
+let flicker = null;
+
+function show(index, mark = true) {
+  if (!buttons.length) return;
+  const button = buttons[(index + buttons.length) % buttons.length];
+  stage.show(largePicture(button));
+  if (!mark) return;
+  at = buttons.indexOf(button);
+  for (const other of buttons) other.classList.toggle("shown", other === button);
+  document.getElementById("full").href = button.dataset.full;
+}
+
+function pressed(name, value) {
+  root.querySelector(`[data-tool="${name}"]`).setAttribute("aria-pressed", String(value));
+}
+
+const tools = {
+  boxes() {
+    pressed("boxes", !root.classList.toggle("no-boxes"));
+  },
+  flicker() {
+    stop();
+    if (flicker) {
+      clearInterval(flicker);
+      flicker = null;
+      show(at);
+    } else if (buttons.length > 1) {
+      let other = false;
+      // Below 3 flashes a second, the limit for people with photosensitive epilepsy.
+      flicker = setInterval(() => show((other = !other) ? at - 1 : at, false), 400);
+    }
+    pressed("flicker", Boolean(flicker));
+  },
+  async difference() {
+    const on = root.querySelector('[data-tool="difference"]').getAttribute("aria-pressed") !== "true";
+    if (flicker) tools.flicker();
+    if (!on) return stop();
+    pressed("difference", true);
+    const canvas = await differencePicture();
+    if (canvas) stage.show(canvas);
+    else stop();
+  },
+  "zoom-in": () => stage.zoom(1.4),
+  "zoom-out": () => stage.zoom(1 / 1.4),
+  reset() {
+    stage.reset();
+    for (const name of ["brightness", "contrast"]) root.querySelector(`[data-tool="${name}"]`).value = 1;
+  },
+};
+
+function stop() {
+  if (root.querySelector('[data-tool="difference"]').getAttribute("aria-pressed") === "true") {
+    pressed("difference", false);
+    show(at);
+  }
+}
+
+// The frame on the stage minus the median of all frames, amplified: what moved is bright.
+async function differencePicture() {
+  const width = 640, height = 480;
+  const frames = await Promise.all(buttons.slice(0, 9).map(async (button) => {
+    const img = new Image();
+    img.src = button.dataset.view;
+    await img.decode();
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(img, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height).data;
+  })).catch(() => []);
+  if (frames.length < 2) return null;
+  const own = frames[Math.min(at, frames.length - 1)];
+  const picture = largePicture(buttons[at]);
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const result = context.createImageData(width, height);
+  const values = new Array(frames.length);
+  for (let i = 0; i < own.length; i += 4) {
+    for (let c = 0; c < 3; c++) {
+      for (let n = 0; n < frames.length; n++) values[n] = frames[n][i + c];
+      values.sort((a, b) => a - b);
+      result.data[i + c] = Math.min(255, 3 * Math.abs(own[i + c] - values[values.length >> 1]));
+    }
+    result.data[i + 3] = 255;
+  }
+  context.putImageData(result, 0, 0);
+  picture.querySelector("img").replaceWith(canvas);
+  return picture;
+}
+
+root.addEventListener("click", (event) => {
+  const frame = event.target.closest("[data-frame]");
+  if (frame) {
+    stop();
+    show(buttons.indexOf(frame));
+  }
+  const tool = event.target.closest("button[data-tool]");
+  if (tool) tools[tool.dataset.tool]();
+});
+
+root.addEventListener("input", (event) => {
+  const name = event.target.dataset.tool;
+  if (!name) return;
+  stage.light[name] = Number(event.target.value);
+  stage.apply();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, select, textarea")) return;
+  const keys = {
+    ArrowLeft: () => show(at - 1),
+    ArrowRight: () => show(at + 1),
+    b: tools.boxes,
+    f: tools.flicker,
+    d: tools.difference,
+    "+": tools["zoom-in"],
+    "-": tools["zoom-out"],
+    0: tools.reset,
+    j: () => document.getElementById("before")?.click(),
+    k: () => document.getElementById("after")?.click(),
+  };
+  if (!keys[event.key]) return;
+  event.preventDefault();
+  keys[event.key]();
+});

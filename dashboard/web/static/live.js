@@ -1,0 +1,135 @@
+// The live page: shows each change of the catalogue in place. EventSource reconnects by itself and sends the id of the
+// last change, so that nothing is missed.
+import { fit, text } from "./site.js";
+import { largePicture } from "./stage.js";
+
+const live = document.querySelector("[data-live]");
+const feed = document.getElementById("feed");
+const place = document.getElementById("hero-place");
+const state = document.getElementById("link-state");
+const follow = document.getElementById("follow");
+const MOST = 60;
+
+let after = Number(live.dataset.after);
+let pinned = false;
+let source = null;
+let retry = 0;
+
+function setState(name) {
+  state.dataset.state = name;
+  state.textContent = text(name);
+}
+
+function connect() {
+  source = new EventSource(`/live/stream?after=${after}`);
+  source.onopen = () => { retry = 0; setState("connected"); };
+  source.addEventListener("burst", (event) => {
+    after = Number(event.lastEventId) || after;
+    show(JSON.parse(event.data));
+  });
+  source.onerror = () => {
+    setState("reconnecting");
+    // A proxy that answers with an error page ends the stream for good: then a new one starts after the last change.
+    if (source.readyState === EventSource.CLOSED) {
+      retry = Math.min(retry + 1, 6);
+      setTimeout(connect, 500 * 2 ** retry);
+    }
+  };
+}
+
+function element(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+}
+
+function show(change) {
+  const known = document.getElementById(`burst-${change.burst_id}`);
+  if (known && Number(known.dataset.revision) > change.revision) return;
+  if (change.superseded) {
+    known?.remove();
+    if (document.getElementById("hero")?.dataset.burst === change.burst_id) showNewest();
+    return;
+  }
+  const card = element(change.card);
+  if (known) {
+    keepPictures(known, card);
+    known.replaceWith(card);
+  } else {
+    feed.prepend(card);
+    while (feed.children.length > MOST) feed.lastElementChild.remove();
+  }
+  flash(card);
+  const hero = document.getElementById("hero");
+  if (hero?.dataset.burst === change.burst_id) replaceHero(hero, change.hero);
+  else if (!known && !pinned) replaceHero(hero, change.hero);
+}
+
+function replaceHero(before, html) {
+  const hero = element(html);
+  if (before?.dataset.burst === hero.dataset.burst) {
+    keepPictures(before, hero);
+    const was = before.dataset.verdict;
+    const earlier = before.querySelector("[data-was]")?.textContent ?? "";
+    const changed = was !== hero.dataset.verdict;
+    hero.querySelector("[data-was]").textContent = changed ? text("was", { verdict: was }) : earlier;
+  }
+  place.replaceChildren(hero);
+  flash(hero);
+}
+
+// A new picture of the same address would flash; the one that is loaded already takes its place.
+function keepPictures(before, after) {
+  const loaded = new Map([...before.querySelectorAll("img[data-picture]")].map((img) => [img.getAttribute("src"), img]));
+  for (const img of after.querySelectorAll("img[data-picture]")) {
+    const old = loaded.get(img.getAttribute("src"));
+    if (!old?.complete) continue;
+    img.replaceWith(old);
+    requestAnimationFrame(() => fit(old));
+  }
+}
+
+function flash(part) {
+  part.classList.add("changed");
+  setTimeout(() => part.classList.remove("changed"), 1600);
+}
+
+async function showBurst(id) {
+  const response = await fetch(`/live/hero/${encodeURIComponent(id)}`);
+  if (response.ok) replaceHero(document.getElementById("hero"), await response.text());
+}
+
+function showNewest() {
+  const newest = feed.querySelector("[data-burst]");
+  if (newest) showBurst(newest.dataset.burst);
+}
+
+feed.addEventListener("click", (event) => {
+  const card = event.target.closest("[data-burst]");
+  if (!card || event.ctrlKey || event.metaKey || event.shiftKey || !event.target.closest(".cover")) return;
+  if (document.getElementById("hero")?.dataset.burst === card.dataset.burst) return;
+  event.preventDefault();
+  pinned = true;
+  follow.hidden = false;
+  showBurst(card.dataset.burst);
+  scrollTo({ top: 0, behavior: "smooth" });
+});
+
+follow.addEventListener("click", () => {
+  pinned = false;
+  follow.hidden = true;
+  showNewest();
+});
+
+// The film strip shows a frame on the stage.
+place.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-frame]");
+  if (!button) return;
+  const stage = place.querySelector(".stage .picture");
+  const picture = largePicture(button);
+  picture.style.cssText = stage.style.cssText;
+  stage.replaceWith(picture);
+  for (const other of place.querySelectorAll(".frame")) other.classList.toggle("shown", other === button);
+});
+
+connect();

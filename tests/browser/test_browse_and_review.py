@@ -1,0 +1,180 @@
+"""Browse and Review in Chromium: filters in the address, decisions by the keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
+from uncia.dashboard.web.accounts.roles import Role
+from uncia.events import ObservationReviewed, ReviewDecision
+
+
+def events(site: Site, count: int) -> list[ObservationReviewed]:
+    publisher = site.services.publisher
+    assert isinstance(publisher, FoldingPublisher)
+    return publisher.wait_for(count)
+
+
+def test_filters_are_in_the_address_and_survive_a_reload_and_the_back_button(open_page: Open) -> None:
+    page = open_page("/browse")
+    page.get_by_label(re.compile("^blank")).check()
+    expect(page).to_have_url(re.compile(r"/browse\?category=blank$"))
+    expect(page.locator("article .verdict").first).to_have_text("blank")
+    page.locator("#f-from").fill("20:00")
+    page.locator("#f-from").press("Tab")
+    expect(page).to_have_url(re.compile(r"category=blank&from=20%3A00"))
+    number = page.locator(".results h1 small").inner_text()
+    page.reload()
+    expect(page.locator(".results h1 small")).to_have_text(number)
+    expect(page.get_by_label(re.compile("^blank"))).to_be_checked()
+    expect(page.locator("#f-from")).to_have_value("20:00")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/browse\?category=blank$"))
+    expect(page.locator("#f-from")).to_have_value("")
+
+
+def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
+    page = open_page("/browse")
+    expect(page.locator("article.burst")).to_have_count(48)
+    page.locator(".more").scroll_into_view_if_needed()
+    expect(page.locator("article.burst")).to_have_count(96)
+    ids = page.locator("article.burst").evaluate_all("all => all.map((one) => one.id)")
+    assert len(set(ids)) == 96
+
+
+def test_several_bursts_are_accepted_at_once_and_undone(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?category=animal&reviewed=no", Role.REVIEWER)
+    boxes = page.locator("[data-select]")
+    for at in range(3):
+        boxes.nth(at).check()
+    expect(page.locator("#bulk-count")).to_have_text("3 selected")
+    page.locator('[data-bulk="confirm"]').click()
+    expect(page.locator("#notice")).to_have_text("3 decided")
+    expect(page.locator("article.decided")).to_have_count(3)
+    assert [event.decision for event in events(site, 3)] == [ReviewDecision.CONFIRM] * 3
+    page.locator('[data-bulk="undo"]').click()
+    expect(page.locator("article.decided")).to_have_count(0)
+    assert [event.decision for event in events(site, 6)[3:]] == [ReviewDecision.UNDO] * 3
+
+
+def burst_on_stage(page: Page) -> str:
+    expect(page.locator("#work")).to_be_visible()
+    return page.locator("[data-review]").get_attribute("data-burst") or ""
+
+
+def test_one_key_accepts_and_goes_on_and_undo_brings_the_burst_back(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal", Role.REVIEWER)
+    first = burst_on_stage(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", first)
+    second = burst_on_stage(page)
+    page.keyboard.press("p")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    expect(page.locator("#pending")).to_have_text("to be saved: person × 12")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", second)
+    third = burst_on_stage(page)
+    page.keyboard.press("0")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", third)
+    page.keyboard.press("z")
+    expect(page.locator("[data-review]")).to_have_attribute("data-burst", third)
+    expect(page.locator("#notice")).to_have_text("Undone")
+    page.keyboard.press("y")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", third)
+    expect(page.locator('[data-do="redo"]')).to_be_disabled()
+    found = events(site, 5)
+    assert [(event.burst_id, event.decision) for event in found] == [
+        (first, ReviewDecision.CONFIRM),
+        (second, ReviewDecision.CORRECT),
+        (third, ReviewDecision.BLANK),
+        (third, ReviewDecision.UNDO),
+        (third, ReviewDecision.BLANK),
+    ]
+    assert (found[1].observations[0].category.value, found[1].observations[0].count) == ("person", 12)
+    assert found[3].supersedes == found[2].review_id
+
+
+def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal", Role.REVIEWER)
+    burst_on_stage(page)
+    page.wait_for_function("document.querySelector('#stage img')?.complete")
+    area = page.locator("#stage .picture").bounding_box()
+    assert area is not None
+    page.keyboard.press("n")
+    page.mouse.move(area["x"] + area["width"] * 0.25, area["y"] + area["height"] * 0.25)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + area["height"] * 0.75, steps=4)
+    page.mouse.up()
+    expect(page.locator("#stage rect.drawn")).to_have_count(1)
+    page.keyboard.press("Enter")
+    (event,) = events(site, 1)
+    drawn = event.observations[0].boxes[-1].box
+    assert drawn == pytest.approx((0.25, 0.25, 0.25, 0.5), abs=0.02)
+
+
+def test_a_key_is_assigned_to_a_species_and_used(site: Site, open_page: Open) -> None:
+    page = open_page("/review", Role.REVIEWER)
+    burst_on_stage(page)
+    page.locator("summary", has_text="Assign a key").click()
+    page.locator("#assign [name=taxon]").fill("ibex")
+    page.locator("#assign [name=key]").fill("i")
+    page.locator("#assign button").click()
+    expect(page.locator("#species")).to_contain_text("ibex")
+    page.locator("#stage").focus()
+    page.keyboard.press("Shift+I")
+    (event,) = events(site, 1)
+    assert event.observations[0].taxon == "Capra sibirica"
+
+
+def test_the_next_picture_is_there_at_once(open_page: Open) -> None:
+    page = open_page("/review", Role.REVIEWER)
+    burst_on_stage(page)
+    page.wait_for_load_state("networkidle")
+    took = page.evaluate(
+        """async () => {
+            const before = document.querySelector("[data-review]").dataset.burst;
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+            await Promise.resolve();
+            await new Promise(requestAnimationFrame);
+            const img = document.querySelector("#stage img");
+            const after = document.querySelector("[data-review]").dataset.burst;
+            return [after !== before, img.complete && img.naturalWidth > 0];
+        }"""
+    )
+    # Without waiting for the server: the burst and its picture were fetched ahead.
+    assert took == [True, True]
+
+
+def test_a_picture_that_is_gone_says_so_on_the_page(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?category=animal")
+    image = page.locator("article img").first.get_attribute("src") or ""
+    site.services.pictures.gone.add(image.split("/")[2])  # type: ignore[attr-defined]
+    # Pictures are cached by the browser for an hour: another context has none.
+    other = open_page("/browse?category=animal", Role.VIEWER)
+    expect(other.locator("article .reason").first).to_have_text("no longer stored")
+
+
+PAGES = (
+    *("/", "/browse", "/review", "/numbers", "/health", "/operations"),
+    *("/account", "/accounts", "/sign-in", "burst"),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("look", ["wide light", "phone dark"])
+def test_axe_finds_no_serious_fault_and_the_page_fits(site: Site, open_page: Open, path: str, look: str) -> None:
+    size = PHONE if "phone" in look else WIDE
+    if path == "burst":
+        path = f"/bursts/{site.services.catalogue.bursts(limit=1).rows[0].burst_id}"
+    page = open_page(path, size=size, dark="dark" in look, bypass_csp=True)
+    page.wait_for_load_state("load")
+    page.add_script_tag(path=ASSETS / "axe.min.js")
+    faults = page.evaluate(
+        """async () => (await axe.run()).violations
+            .filter((one) => ["serious", "critical"].includes(one.impact))
+            .map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))])"""
+    )
+    assert faults == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -1,0 +1,104 @@
+"""The live page in Chromium: verdicts change in place, and nothing is missed over a restart."""
+
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PHONE, Open, Site
+from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, TaxonVerdict
+
+LEOPARD = TaxonVerdict(
+    taxon="Panthera uncia", label="snow leopard", group="animal", rank="species", score=0.9, certain=True, focus=True
+)
+
+
+def new_burst(name: str = "bst-new", revision: int = 1, **changes: object) -> BurstResolved:
+    """A burst that has just been revised."""
+    found = next(event for event in ProjectEvents(40, seed=9) if isinstance(event, BurstResolved) and event.frames)
+    now = datetime.now(UTC) + timedelta(seconds=revision)
+    frames = tuple(frame.model_copy(update={"predicted_at": now}) for frame in found.frames)
+    return found.model_copy(
+        update={
+            "burst_id": name,
+            "revision": revision,
+            "status": BurstStatus.PROVISIONAL,
+            "category": BurstCategory.BLANK,
+            "animal_probability": 0.3,
+            "verdict": None,
+            "taxa": (),
+            "count": None,
+            "closed_by": None,
+            "closed_at": None,
+            "frames": frames,
+            **changes,
+        }
+    )
+
+
+def test_a_verdict_appears_and_changes_in_place(site: Site, open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    site.fold(new_burst())
+    hero, card = page.locator("#hero"), page.locator("#burst-bst-new")
+    expect(hero).to_have_attribute("data-burst", "bst-new")
+    expect(hero.locator(".tag").first).to_have_text("provisional")
+    site.fold(
+        new_burst(revision=2, status=BurstStatus.FINAL, category=BurstCategory.ANIMAL, verdict=LEOPARD, taxa=(LEOPARD,))
+    )
+    expect(hero.locator(".verdict")).to_have_text("snow leopard")
+    expect(hero.locator("[data-was]")).to_have_text("was: blank")
+    expect(card.locator(".tag").first).to_have_text("final")
+    assert page.locator("#burst-bst-new").count() == 1
+    site.fold(
+        new_burst(
+            revision=3, status=BurstStatus.REVISED, category=BurstCategory.ANIMAL, verdict=LEOPARD, taxa=(LEOPARD,)
+        )
+    )
+    expect(card.locator(".tag").first).to_have_text("revised")
+
+
+def test_what_happens_while_the_server_is_down_is_shown_when_it_is_back(site: Site, open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    site.server.stop()
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "reconnecting")
+    site.fold(new_burst("bst-meanwhile"))
+    site.server.start()
+    expect(page.locator("#burst-bst-meanwhile")).to_be_visible(timeout=40_000)
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+
+
+def test_a_burst_that_was_chosen_stays_until_the_newest_is_followed_again(site: Site, open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    chosen = page.locator("#feed [data-burst]").nth(3)
+    burst = chosen.get_attribute("data-burst")
+    chosen.locator(".cover").click()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    site.fold(new_burst())
+    expect(page.locator("#burst-bst-new")).to_be_visible()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    page.locator("#follow").click()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", "bst-new")
+
+
+def test_a_viewer_of_one_station_gets_no_change_of_another(site: Site, open_page: Open) -> None:
+    page = open_page("/", stations=["ridge"])
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    site.fold(new_burst("bst-secret", station="pass", camera="pass/cam-1"))
+    site.fold(new_burst("bst-own", station="ridge", camera="ridge/cam-1"))
+    expect(page.locator("#burst-bst-own")).to_be_visible()
+    assert page.locator("#burst-bst-secret").count() == 0
+    assert "pass/cam-1" not in page.content()
+
+
+def test_the_state_of_the_pipeline_and_rejected_files_are_shown(open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.locator("#pipeline")).to_contain_text("predict")
+    expect(page.locator("#pipeline")).to_contain_text("image-truncated")
+
+
+def test_the_page_fits_a_phone(open_page: Open) -> None:
+    page = open_page("/", size=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
