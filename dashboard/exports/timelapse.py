@@ -1,6 +1,6 @@
 """Timelapse: a recognition file, and a CSV that Timelapse imports into a template with these data labels.
 
-Both lie beside the photographs, at the root of the image set: paths are relative to it.
+Both belong at the root of the image set: paths are relative to it.
 """
 
 import csv

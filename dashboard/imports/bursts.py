@@ -64,7 +64,7 @@ def burst_events(burst: ImportedBurst, origin: str, bucket: str) -> Iterator[Eve
 
 
 def _verdicts(burst: ImportedBurst) -> tuple[list[ImportedObservation], list[ImportedObservation]]:
-    """What people and models say of the whole burst; where nobody did, what they say of its photographs."""
+    """What people and models say of the whole burst; without such, what they say of its photographs."""
     stated = [each for each in burst.observations if each.media is None or each.about_burst]
     if stated:
         whole = [each for each in stated if each.classified]
@@ -155,7 +155,7 @@ def _detection(
         inference_ms=0,
         detections=tuple(
             Detection(
-                category=DetectionCategory(each.category),
+                category=DetectionCategory(each.category or ""),
                 score=1.0 if each.probability is None else each.probability,
                 box=each.box,
             )
@@ -272,7 +272,7 @@ def _review(burst: ImportedBurst, resolved: BurstResolved, human: Sequence[Impor
         decision=decision,
         observations=tuple(
             ReviewedObservation(
-                category=BurstCategory(each.category),
+                category=BurstCategory(each.category or ""),
                 taxon=each.taxon,
                 label=each.label,
                 rank=each.rank,

@@ -84,7 +84,7 @@ class CamtrapDpReader:
             coordinate_uncertainty_m=uncertainty or None,
             sensitivity=Sensitivity(tags.get("sensitivity", [Sensitivity.HIGH.value])[0]),
             capture_method=Trigger(tags["captureMethod"][0]) if "captureMethod" in tags else None,
-            **{column: float(tags[column][0]) for column in OVERRIDES if column in tags},  # type: ignore[arg-type]
+            **{column: float(tags[column][0]) for column in OVERRIDES if column in tags},
         )
         if name in self._places:
             raise ValueError(f"the deploymentID {name!r} is taken by a line above")

@@ -170,7 +170,7 @@ def _record(event: Event, offset: int) -> LogRecord:
 
 
 def _offset(source: Path) -> int:
-    """Rises with the time of the newest file, so that a corrected file replaces what the old one said."""
+    """Rises with the time of the newest file, so that a corrected file replaces the rows of the old one."""
     files: Iterator[Path] = source.glob("*") if source.is_dir() else iter((source,))
     newest = max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
     return int(1000 * newest) - _BELOW_ALL

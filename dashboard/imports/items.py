@@ -38,7 +38,7 @@ class ImportedObservation:
 
     human: bool
     category: str | None
-    """animal, person, vehicle or blank; None: nobody can tell."""
+    """animal, person, vehicle or blank; None: it cannot be told."""
     burst: str | None = None
     """Final id of the burst; None: that of the photograph, which is grouped by time."""
     media: str | None = None
@@ -51,7 +51,7 @@ class ImportedObservation:
     about_burst: bool = False
     """Of a photograph, but meant for its burst."""
     classified: bool = True
-    """False: nobody looked at it."""
+    """False: neither a person nor a model looked at it."""
     taxon: str | None = None
     label: str | None = None
     rank: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from uncia import ids
 from uncia.dashboard.imports.items import ImportedMedia, ImportedObservation
@@ -115,14 +115,14 @@ class ImportSpool:
         for row in self._database.execute(
             "SELECT id, camera, started, ended, utc_offset FROM burst ORDER BY started, id"
         ):
-            media = self._bodies("SELECT body FROM media WHERE burst = ? ORDER BY at, rowid", row[0])
-            seen = self._bodies("SELECT body FROM observation WHERE burst = ? ORDER BY id", row[0])
+            media: list[ImportedMedia] = self._bodies("media", "at, rowid", row[0])
+            seen: list[ImportedObservation] = self._bodies("observation", "id", row[0])
             started, ended = datetime.fromisoformat(row[2]), datetime.fromisoformat(row[3])
             yield ImportedBurst(row[0], row[1], started, ended, row[4], tuple(media), tuple(seen))
 
-    def _bodies(self, statement: str, burst: str) -> Iterator[object]:
-        for (body,) in self._database.execute(statement, (burst,)):
-            yield pickle.loads(body)
+    def _bodies(self, table: str, order: str, burst: str) -> list[Any]:
+        statement = f"SELECT body FROM {table} WHERE burst = ? ORDER BY {order}"
+        return [pickle.loads(body) for (body,) in self._database.execute(statement, (burst,))]
 
     def _add_burst(self, burst: str, camera: str, started: datetime, ended: datetime, offset: int) -> None:
         self._database.execute(
