@@ -156,8 +156,8 @@ class _Seen:
 
 
 def _writer(file: Any, columns: Sequence[str]) -> "csv.DictWriter[str]":
-    """Writes a table and its heading. Text that a spreadsheet would run as a formula is not changed: programs read these tables, and
-    ids must stay what they are."""
+    """Writes a table and its heading. Text that a spreadsheet would run as a formula is not changed: programs read
+    these tables, and ids must stay what they are."""
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     return writer
