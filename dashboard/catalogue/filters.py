@@ -6,10 +6,10 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.tables import burst_flags, bursts
+from uncia.dashboard.catalogue.tables import burst_flags, bursts, cameras, taxa
 
 __all__ = ["NO_TAXON", "BurstFilter", "BurstOrder", "Hours", "Scope"]
 
@@ -96,6 +96,18 @@ class Scope:
             for camera, station in self.stations.items()
             if (not chosen.stations or station in chosen.stations) and (not chosen.cameras or camera in chosen.cameras)
         )
+
+
+def read_scope(connection: Connection, taxonomy: Taxonomy, stations: Iterable[str] | None = None) -> Scope:
+    """The scope of a caller that may see these stations; None: all."""
+    known: dict[str, str] = {
+        row.camera: row.station for row in connection.execute(select(cameras.c.camera, cameras.c.station))
+    }
+    if stations is not None:
+        allowed = set(stations)
+        known = {camera: station for camera, station in known.items() if station in allowed}
+    names = frozenset(connection.execute(select(taxa.c.taxon).distinct()).scalars())
+    return Scope(known, names, taxonomy, stations is not None)
 
 
 def rights(scope: Scope) -> list[ColumnElement[bool]]:

@@ -20,6 +20,7 @@ from uncia.dashboard.catalogue.filters import (
     BurstOrder,
     Scope,
     all_conditions,
+    read_scope,
     rights,
 )
 from uncia.dashboard.catalogue.rows import (
@@ -232,12 +233,7 @@ class Catalogue:
         return kind.of(row)
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
-        statement, allowed = select(cameras.c.camera, cameras.c.station), None if stations is None else set(stations)
-        known: dict[str, str] = {row.camera: row.station for row in connection.execute(statement)}
-        if allowed is not None:
-            known = {camera: station for camera, station in known.items() if station in allowed}
-        names = frozenset(connection.execute(select(taxa.c.taxon).distinct()).scalars())
-        return Scope(known, names, self._taxonomy, allowed is not None)
+        return read_scope(connection, self._taxonomy, stations)
 
 
 def _sorted(statement: Select[Any], column: Any, descending: bool) -> Select[Any]:

@@ -1,0 +1,133 @@
+"""All formats behind one function, for the command and for the button of the dashboard."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from uncia.camtrap.camtrap_dp import DESCRIPTOR
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.filters import BurstFilter
+from uncia.dashboard.exports.camtrap_dp import CamtrapOptions, write_camtrap_dp
+from uncia.dashboard.exports.coco import CocoOptions, write_coco
+from uncia.dashboard.exports.media import FetchPhotograph, MediaPaths
+from uncia.dashboard.exports.megadetector import MegaDetectorOptions, write_megadetector
+from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, output_directory, output_file
+from uncia.dashboard.exports.reading import ExportSource
+from uncia.dashboard.exports.tables import csv_tables, parquet_tables, write_tables
+from uncia.dashboard.exports.timelapse import RECOGNITION_FILE, write_timelapse
+
+__all__ = ["ExportFormat", "ExportOptions", "export_catalogue"]
+
+
+class ExportFormat(StrEnum):
+    """The formats that can be written."""
+
+    CAMTRAP_DP = "camtrap-dp"
+    MEGADETECTOR = "megadetector"
+    COCO = "coco"
+    TIMELAPSE = "timelapse"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+_MARKERS = {
+    ExportFormat.CAMTRAP_DP: DESCRIPTOR,
+    ExportFormat.TIMELAPSE: RECOGNITION_FILE,
+    ExportFormat.CSV: "bursts.csv",
+    ExportFormat.PARQUET: "bursts.parquet",
+}
+"""A file that a folder of each format has; other formats are one file."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Choices of an export. Each format uses those that concern it."""
+
+    title: str = "Camera-trap observations"
+    exact_positions: bool = False
+    """Whether the caller may have exact positions."""
+    box_score: float | None = None
+    """Boxes with a lower score are left out; None: the format's default."""
+    media_url: str | None = None
+    """Begins the address of each photograph."""
+    fetch: FetchPhotograph | None = None
+    """Set: photographs are copied into the package."""
+    with_people: bool = False
+    """Whether photographs of people are copied, too."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+
+
+def export_catalogue(
+    engine: Engine,
+    kind: ExportFormat,
+    place: Path,
+    chosen: BurstFilter | None = None,
+    options: ExportOptions = ExportOptions(),
+    *,
+    stations: Iterable[str] | None = None,
+    taxonomy: Taxonomy | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportSummary:
+    """Write the bursts that a filter allows and a caller with these stations may see (None: all).
+
+    `place` appears when it is complete. `progress` is called with the bursts that are written and their number.
+    Raises `ExportFailed` and `DatabaseDown`.
+    """
+    if options.fetch is not None and kind is not ExportFormat.CAMTRAP_DP:
+        raise ExportFailed(f"photographs are copied into packages of Camtrap DP only, not into {kind.value}")
+    if options.fetch is not None and options.media_url is not None:
+        raise ExportFailed("photographs are either copied or referred to by their address, not both")
+    with ExportSource(engine, chosen, stations, taxonomy) as source:
+        total = source.total() if progress is not None else 0
+
+        def step(written: int) -> None:
+            if progress is not None:
+                progress(written, total)
+
+        if kind in _MARKERS:
+            with output_directory(place, _MARKERS[kind], overwrite=options.overwrite) as folder:
+                return _write_folder(kind, folder, source, options, step)
+        with output_file(place, overwrite=options.overwrite) as file:
+            return _write_file(kind, file, source, options, step)
+
+
+def _write_folder(
+    kind: ExportFormat, folder: Path, source: ExportSource, options: ExportOptions, step: Progress
+) -> ExportSummary:
+    if kind is ExportFormat.CAMTRAP_DP:
+        score = 0.2 if options.box_score is None else options.box_score
+        camtrap = CamtrapOptions(options.title, options.exact_positions, score, options.metadata)
+        media = MediaPaths(options.media_url, options.fetch, options.with_people)
+        return write_camtrap_dp(
+            folder,
+            source.bursts(),
+            source.deployments,
+            camtrap,
+            media=media,
+            taxonomy=source.taxonomy,
+            progress=step,
+        )
+    if kind is ExportFormat.TIMELAPSE:
+        return write_timelapse(folder, source.bursts(), source.taxa(), _megadetector(options), progress=step)
+    sink = csv_tables if kind is ExportFormat.CSV else parquet_tables
+    return write_tables(
+        folder, source.bursts(), source.deployments, sink, exact_positions=options.exact_positions, progress=step
+    )
+
+
+def _write_file(
+    kind: ExportFormat, place: Path, source: ExportSource, options: ExportOptions, step: Progress
+) -> ExportSummary:
+    if kind is ExportFormat.COCO:
+        coco = CocoOptions(0.2 if options.box_score is None else options.box_score, options.title)
+        return write_coco(place, source.bursts(), source.taxa(), coco, progress=step)
+    return write_megadetector(place, source.bursts(), source.taxa(), _megadetector(options), progress=step)
+
+
+def _megadetector(options: ExportOptions) -> MegaDetectorOptions:
+    return MegaDetectorOptions(0.05 if options.box_score is None else options.box_score)
