@@ -328,7 +328,13 @@ def test_thumbnails_show_the_content_that_was_predicted(
 
 
 def test_a_report_shows_only_the_predicted_content_and_starts_no_program_for_a_rejected_file(
-    upload: Upload, prediction_of: PredictionOf, settled: Settled, uncia: Any, station: str, tmp_path: Path
+    upload: Upload,
+    prediction_of: PredictionOf,
+    results: ResultConsumer,
+    wait_for: Any,
+    uncia: Any,
+    station: str,
+    tmp_path: Path,
 ) -> None:
     pixels = np.zeros((600, 800, 3), np.uint8)
     pixels[:, :400] = (250, 120, 0)
@@ -336,7 +342,12 @@ def test_a_report_shows_only_the_predicted_content_and_starts_no_program_for_a_r
     Image.fromarray(pixels).save(buffer, "JPEG")
     key, second = f"{station}/cam/photo.jpg", buffer.getvalue()
     prediction_of(key, upload(key, photograph(740)))
-    prediction_of(key, upload(key, second))
+    image = prediction_of(key, upload(key, second)).image_id
+    wait_for(
+        lambda: [burst for burst in results.bursts(f"{station}/cam") if image in (f.image_id for f in burst.frames)],
+        45,
+        "a burst with the second photograph",
+    )
     postscript = f"{station}/cam/postscript.jpg"
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\nshowpage\n%%EOF\n"
     prediction_of(postscript, upload(postscript, eps))
