@@ -111,6 +111,14 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
+def empty_database(server: PostgresServer, name: str) -> URL:
+    engine = open_database(server.url)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return server.url.set(database=name)
+
+
 def assert_rows(url: URL, expected: Contents) -> None:
     engine = open_database(url)
     assert contents(engine) == expected
@@ -143,9 +151,7 @@ def test_a_kill_of_postgresql_in_the_middle_of_transactions_loses_and_doubles_no
 def test_a_kill_of_postgresql_at_the_commit_loses_and_doubles_nothing(
     server: PostgresServer, quiet_day: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_database(server.url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE commits")
-    url, commits = server.url.set(database="commits"), 0
+    url, commits = empty_database(server, "commits"), 0
 
     def maybe_kill(_connection: Any) -> None:
         nonlocal commits
@@ -203,12 +209,10 @@ def test_a_kill_of_the_worker_in_the_middle_of_transactions_loses_and_doubles_no
         url = make_url(f"sqlite:///{tmp_path}/c.sqlite")
     else:
         server: PostgresServer = request.getfixturevalue("server")
-        with open_database(server.url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql("CREATE DATABASE workers")
-        url = server.url.set(database="workers")
+        url = empty_database(server, "workers")
     spawn = multiprocessing.get_context("spawn")
     # The first one dies while it creates the tables.
-    for at in (20, 200, 350):
+    for at in (20, 150, 60):
         process = spawn.Process(target=_follow_and_die, args=(url.render_as_string(hide_password=False), at))
         process.start()
         process.join(120)
