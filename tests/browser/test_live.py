@@ -3,6 +3,7 @@
 import io
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, expect
@@ -115,7 +116,7 @@ def test_the_readmes_picture_is_taken_when_the_page_shows_the_demos_last_revisio
     account = site.services.accounts.create("ranger", None, Role.REVIEWER)
     cookie = site.services.accounts.start_session(account.id)
     site.fold(new_burst(revision=1))
-    animal = {"status": BurstStatus.FINAL, "category": BurstCategory.ANIMAL, "verdict": LEOPARD, "taxa": (LEOPARD,)}
+    animal: dict[str, Any] = {"category": BurstCategory.ANIMAL, "verdict": LEOPARD, "taxa": (LEOPARD,)}
     folded = threading.Timer(1, site.fold, [new_burst(revision=2, **animal)])
     folded.start()
     taken = photograph_live_page(browser, site.address, cookie, {"bst-new": 2})
