@@ -198,8 +198,7 @@ def test_hostile_names_are_shown_and_run_nothing(site: Site, open_page: Open, na
         page.goto(site.address + path)
         page.wait_for_load_state("load")
         assert page.locator("x-evil, [data-evil]").count() == 0, path
-    site.fold(next(event for event in hostile_events(name) if isinstance(event, ObservationReviewed)))
-    page.goto(f"{site.address}/browse?station={quote(name)}")
+    page.goto(f"{site.address}/browse?camera={quote(f'{name}/{name}', safe='')}")
     expect(page.locator("article.burst")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDE[0]
     assert dialogs == []
