@@ -24,7 +24,7 @@ setup: $(VENV_DONE) ## Install what is missing: packages, Kafka, Triton, the mod
 demo: setup ## Run three simulated camera stations against the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
-screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.png.
+screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
 test: setup check browser ## All tests: style, types, unit tests, model recipes, and the real stack.

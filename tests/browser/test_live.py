@@ -121,5 +121,5 @@ def test_the_readmes_picture_is_taken_when_the_page_shows_the_demos_last_revisio
     folded.start()
     taken = photograph_live_page(browser, site.address, cookie, {"bst-new": 2})
     folded.join()
-    assert Image.open(io.BytesIO(taken)).size == (1280, 800)
+    assert Image.open(io.BytesIO(taken)).size == (1280, 1000)
     assert len(compressed(taken)) < MAX_BYTES
