@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import Log
@@ -193,7 +193,12 @@ def test_hostile_names_are_shown_and_run_nothing(site: Site, open_page: Open, na
     store.apply(records)
     page = open_page("/bursts/bst-hostile")
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     for path in ("/bursts/bst-hostile", "/", "/browse", "/review?burst=bst-hostile", "/numbers", "/health"):
         page.goto(site.address + path)
         page.wait_for_load_state("load")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import PHONE, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.events import BurstCategory, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted, TaxonVerdict
 from uncia.infra.demo.screenshot import MAX_BYTES, compressed, photograph_live_page
 
 LEOPARD = TaxonVerdict(
@@ -115,6 +115,10 @@ def test_the_readmes_picture_is_taken_when_the_page_shows_the_demos_last_revisio
 ) -> None:
     account = site.services.accounts.create("ranger", None, Role.REVIEWER)
     cookie = site.services.accounts.start_session(account.id)
+    shown = {frame.image_id for frame in new_burst().frames}
+    for event in ProjectEvents(40, seed=9):
+        if isinstance(event, ImagePredicted) and event.image_id in shown:
+            site.fold(event)
     site.fold(new_burst(revision=1))
     animal: dict[str, Any] = {"category": BurstCategory.ANIMAL, "verdict": LEOPARD, "taxa": (LEOPARD,)}
     folded = threading.Timer(1, site.fold, [new_burst(revision=2, **animal)])

@@ -22,7 +22,7 @@ from uncia.settings import Settings
 ALL = {**NAMES, "a path": "../../../../tmp/../etc", "an absolute path": "/etc/passwd"}
 
 
-@pytest.fixture(params=ALL.values(), ids=ALL)
+@pytest.fixture(params=list(ALL.values()), ids=list(ALL))
 def name(request: pytest.FixtureRequest) -> str:
     """What everything is called."""
     found: str = request.param

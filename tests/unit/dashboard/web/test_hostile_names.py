@@ -33,7 +33,7 @@ class Letters(NoDeadLetters):
         return [DeadLetterRow(name, name, name, name, name, name, name, 1)]
 
 
-@pytest.fixture(params=NAMES.values(), ids=NAMES)
+@pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
 def name(request: pytest.FixtureRequest, writable_catalogue: Engine, services: Services) -> str:
     """A name that a catalogue and the dead letters are full of."""
     hostile: str = request.param
