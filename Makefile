@@ -13,7 +13,7 @@ IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
 
-.PHONY: help setup demo browser test check unit docs bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser test check unit docs bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -23,6 +23,9 @@ setup: $(VENV_DONE) ## Install what is missing: packages, Kafka, Triton, the mod
 
 demo: setup ## Run three simulated camera stations against the whole system (IMAGES=folder: your own photographs).
 	@$(PY) -m uncia demo $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
+
+screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
+	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
 test: setup check browser ## All tests: style, types, unit tests, model recipes, and the real stack.
 	@$(PY) -m pytest tests/recipes tests/browser tests/stack tests/recovery $(ARGS)

@@ -47,6 +47,10 @@ _NEEDS_AN_EXTRA = {
     **dict.fromkeys(EXPLAINING, ("processors", "models")),
     # Executed by Triton's own Python, which brings `triton_python_backend_utils`.
     "uncia.triton_models.serving.onnx_python_backend": (),
+    # Executed by Alembic, in whose context alone it works.
+    "uncia.dashboard.catalogue.migrations.env": (),
+    # For developers: needs Playwright, which no extra for users brings.
+    "uncia.infra.demo.screenshot": (),
 }
 """Modules of these folders that need more: the extras with which they import."""
 

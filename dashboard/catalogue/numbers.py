@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
+from sqlalchemy import Connection, Engine, and_, case, distinct, extract, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions
@@ -14,6 +14,7 @@ from uncia.events import Sensitivity
 __all__ = ["CameraPosition", "CatalogueNumbers", "ConfusedPair", "DayCount", "Effort", "HourCount", "SubjectCount"]
 
 _DECIMALS = {Sensitivity.LOW.value: 2, Sensitivity.MEDIUM.value: 1}
+_LONGEST_GAP = timedelta(days=365)
 _ROUNDED_M = {Sensitivity.LOW.value: 1_000, Sensitivity.MEDIUM.value: 10_000}
 
 Stations = Iterable[str] | None
@@ -69,7 +70,8 @@ class Effort:
     nights: int
     active_days: int
     deployed: bool
-    """Whether the nights come from deployments; otherwise from the first to the last photograph."""
+    """Whether the nights come from deployments; otherwise from the first to the last photograph, without gaps of a
+    year or more."""
 
 
 @dataclass(frozen=True)
@@ -161,27 +163,13 @@ class CatalogueNumbers:
         """Trap nights by camera, within the days."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            conditions = [camera_days.c.day >= since] if since else []
-            conditions += [camera_days.c.day <= until] if until else []
-            active = {
-                row.camera: row
-                for row in connection.execute(
-                    select(
-                        camera_days.c.camera,
-                        func.count().label("days"),
-                        func.min(camera_days.c.day).label("first"),
-                        func.max(camera_days.c.day).label("last"),
-                    )
-                    .where(and_(True, *conditions))
-                    .group_by(camera_days.c.camera)
-                )
-            }
+            active = _active(connection, since, until)
             spans: dict[str, list[tuple[date, date]]] = {}
             for row in connection.execute(select(deployments)).mappings():
                 zone = timedelta(minutes=row["utc_offset_minutes"])
                 first = (row["starts_at"] + zone).date()
                 # A deployment without an end lasts until the last photograph: a camera that is silent may be gone.
-                last = active[row["camera"]].last if row["camera"] in active else first
+                last = active[row["camera"]].spans[-1][1] if row["camera"] in active else first
                 if row["ends_at"] is not None:
                     last = (row["ends_at"] + zone).date()
                 spans.setdefault(row["camera"], []).append((first, last))
@@ -238,21 +226,53 @@ class CatalogueNumbers:
         return Scope(known, names, self._taxonomy, allowed is not None)
 
 
+@dataclass(frozen=True)
+class _Active:
+    """When a camera took photographs."""
+
+    days: int
+    spans: tuple[tuple[date, date], ...]
+
+
+def _active(connection: Connection, since: date | None, until: date | None) -> dict[str, _Active]:
+    """By camera: the number of days with a photograph, and the first and last day of each span.
+
+    A span ends where a year or more passes without a photograph: a clock that was reset to 1970 makes no 56 years of
+    trap nights.
+    """
+    conditions = [camera_days.c.day >= since] if since else []
+    conditions += [camera_days.c.day <= until] if until else []
+    day = camera_days.c.day
+    year = extract("year", day)
+    # By year, and not day by day: a few rows for each camera.
+    rows = connection.execute(
+        select(camera_days.c.camera, func.count(), func.min(day), func.max(day))
+        .where(and_(True, *conditions))
+        .group_by(camera_days.c.camera, year)
+        .order_by(camera_days.c.camera, func.min(day))
+    )
+    found: dict[str, _Active] = {}
+    for camera, count, first, last in rows:
+        known = found.get(camera, _Active(0, ()))
+        spans = known.spans
+        if spans and first - spans[-1][1] < _LONGEST_GAP:
+            spans, first = spans[:-1], spans[-1][0]
+        found[camera] = _Active(known.days + count, (*spans, (first, last)))
+    return found
+
+
 def _effort(
     camera: str,
     station: str,
-    spans: Sequence[tuple[date, date]] | None,
-    active: object | None,
+    deployed: Sequence[tuple[date, date]] | None,
+    active: _Active | None,
     since: date | None,
     until: date | None,
 ) -> Effort:
-    days = getattr(active, "days", 0)
-    own = list(spans or [])
-    if not own and active is not None:
-        own = [(active.first, active.last)]  # type: ignore[attr-defined]
+    own = deployed or (active.spans if active else ())
     today = datetime.now(UTC).date()
     nights: set[date] = set()
     for first, last in own:
         start, end = max(first, since or first), min(last, until or last, today)
         nights.update(start + timedelta(days=at) for at in range(max(0, (end - start).days)))
-    return Effort(camera, station, len(nights), days, bool(spans))
+    return Effort(camera, station, len(nights), active.days if active else 0, bool(deployed))

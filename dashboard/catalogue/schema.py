@@ -13,7 +13,7 @@ from uncia.dashboard.catalogue.database import DatabaseDown, describe, table_nam
 from uncia.dashboard.catalogue.tables import METADATA
 from uncia.errors import UnciaError
 
-__all__ = ["CatalogueRefused", "check_current", "clear", "current_revision", "head_revision", "migrate"]
+__all__ = ["CatalogueRefused", "check_current", "check_known", "clear", "current_revision", "head_revision", "migrate"]
 
 _VERSION_TABLE = "catalogue_version"
 """Alembic's table. Not its default name: other programs may share a database of PostgreSQL."""
@@ -73,6 +73,12 @@ def check_current(engine: Engine) -> None:
             "there is no catalogue yet, or an older one: `uncia catalogue migrate` creates or updates it, and so does "
             "`uncia catalogue run` when it starts"
         )
+
+
+def check_known(engine: Engine) -> None:
+    """Raise `CatalogueRefused` where a newer version or another program wrote the database; for readers that start
+    before there is a catalogue. Raises `DatabaseDown`."""
+    _refuse_foreign(engine, current_revision(engine))
 
 
 def clear(engine: Engine) -> None:

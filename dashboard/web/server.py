@@ -2,15 +2,16 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
 import uvicorn
 
-from uncia.dashboard.catalogue.database import catalogue_url, open_database
+from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.queries import Catalogue
+from uncia.dashboard.catalogue.schema import check_known
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.accounts.store import AccountStore
@@ -92,8 +93,12 @@ def address(settings: Settings) -> str:
 
 
 def serve(settings: Settings, dead_letters: DeadLetters | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Raises `UnciaError` where the address is taken."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises `UnciaError` where the address is taken, and `CatalogueRefused` for a catalogue of a newer version.
+    """
     configure_logging(settings, "dashboard")
+    _check_catalogue(settings)
     services = open_services(settings, dead_letters)
     app = create_app(services)
     _print_first_link(settings, services)
@@ -112,6 +117,14 @@ def serve(settings: Settings, dead_letters: DeadLetters | None = None) -> None:
         echo(f"The dashboard is on {address(settings)}")
         _ReadyServer(config).run(sockets=[listener])
     services.close()
+
+
+def _check_catalogue(settings: Settings) -> None:
+    database = open_database(catalogue_url(settings), read_only=True)
+    # Where there is none yet, or where it is unavailable, the pages say so until there is one.
+    with suppress(DatabaseDown):
+        check_known(database)
+    database.dispose()
 
 
 class _ReadyServer(uvicorn.Server):

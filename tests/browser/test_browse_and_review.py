@@ -1,11 +1,16 @@
 """Browse and Review in Chromium: filters in the address, decisions by the keyboard."""
 
 import re
+from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
+from tests.unit.dashboard.catalogue.catalogue_data import Log
+from tests.unit.dashboard.hostile_events import NAMES, hostile_events
+from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.events import ObservationReviewed, ReviewDecision
 
@@ -178,3 +183,27 @@ def test_axe_finds_no_serious_fault_and_the_page_fits(site: Site, open_page: Ope
     )
     assert faults == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_hostile_names_are_shown_and_run_nothing(site: Site, open_page: Open, name: str) -> None:
+    store, log = CatalogueStore(site.engine), Log()
+    records = [replace(log.append(event), generation=1) for event in hostile_events(name)]
+    store.set_partitions({place: PartitionState("hostile", 1, 0) for place in log.partitions()})
+    store.apply(records)
+    page = open_page("/bursts/bst-hostile")
+    dialogs: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    for path in ("/bursts/bst-hostile", "/", "/browse", "/review?burst=bst-hostile", "/numbers", "/health"):
+        page.goto(site.address + path)
+        page.wait_for_load_state("load")
+        assert page.locator("x-evil, [data-evil]").count() == 0, path
+    page.goto(f"{site.address}/browse?camera={quote(f'{name}/{name}', safe='')}")
+    expect(page.locator("article.burst")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDE[0]
+    assert dialogs == []

@@ -1,12 +1,18 @@
 """The live page in Chromium: verdicts change in place, and nothing is missed over a restart."""
 
+import io
+import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import PHONE, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
-from uncia.events import BurstCategory, BurstResolved, BurstStatus, TaxonVerdict
+from uncia.dashboard.web.accounts.roles import Role
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted, TaxonVerdict
+from uncia.infra.demo.screenshot import MAX_BYTES, compressed, photograph_live_page
 
 LEOPARD = TaxonVerdict(
     taxon="Panthera uncia", label="snow leopard", group="animal", rank="species", score=0.9, certain=True, focus=True
@@ -102,3 +108,22 @@ def test_the_state_of_the_pipeline_and_rejected_files_are_shown(open_page: Open)
 def test_the_page_fits_a_phone(open_page: Open) -> None:
     page = open_page("/", size=PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+
+
+def test_the_readmes_picture_is_taken_when_the_page_shows_the_demos_last_revisions(
+    site: Site, browser: Browser
+) -> None:
+    account = site.services.accounts.create("ranger", None, Role.REVIEWER)
+    cookie = site.services.accounts.start_session(account.id)
+    shown = {frame.image_id for frame in new_burst().frames}
+    for event in ProjectEvents(40, seed=9):
+        if isinstance(event, ImagePredicted) and event.image_id in shown:
+            site.fold(event)
+    site.fold(new_burst(revision=1))
+    animal: dict[str, Any] = {"category": BurstCategory.ANIMAL, "verdict": LEOPARD, "taxa": (LEOPARD,)}
+    folded = threading.Timer(1, site.fold, [new_burst(revision=2, **animal)])
+    folded.start()
+    taken = photograph_live_page(browser, site.address, cookie, {"bst-new": 2})
+    folded.join()
+    assert Image.open(io.BytesIO(taken)).size == (1280, 1000)
+    assert len(compressed(taken)) < MAX_BYTES

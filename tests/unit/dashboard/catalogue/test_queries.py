@@ -14,6 +14,7 @@ from tests.unit.dashboard.catalogue.conftest import NewUrl
 from tests.unit.dashboard.catalogue.test_store import review_of
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, BurstOrder, Hours
+from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.queries import BadCursor, Catalogue
 from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.dashboard.catalogue.store import CatalogueStore
@@ -321,3 +322,10 @@ def test_changes_of_one_number_are_not_torn_apart(catalogue: Catalogue) -> None:
 def test_hours_that_no_day_has_are_refused(hours: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="hours"):
         Hours(*hours)
+
+
+def test_effort_is_the_same_on_both_databases(engine: Engine) -> None:
+    fill_catalogue(engine, ProjectEvents(80, days=40))
+    found = CatalogueNumbers(engine).effort(None, None)
+    assert sum(one.active_days for one in found) > 40
+    assert all(one.nights >= one.active_days - 1 for one in found)

@@ -1,5 +1,7 @@
 """Review: the queue, leases, decisions as events, undo, species keys."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -269,3 +271,22 @@ def test_several_bursts_are_decided_at_once_but_none_that_changed_or_is_another_
     body = {"decision": "undo", "bursts": [undo]}
     assert reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()["decided"]
     assert event_of(publisher).decision is ReviewDecision.UNDO
+
+
+def test_of_decisions_at_the_same_moment_exactly_one_counts(
+    services: Services, sign_in: SignIn, publisher: FakePublisher
+) -> None:
+    reviewers = [Reviewer(sign_in(Role.REVIEWER, name=f"reviewer {number}")) for number in range(6)]
+    bursts = reviewers[0].client.get("/browse.json?category=animal&reviewed=no").json()["bursts"][:5]
+    ready = threading.Barrier(len(reviewers))
+
+    def decide(reviewer: Reviewer, burst: dict[str, Any]) -> int:
+        body = {"burst_id": burst["burst_id"], "revision": burst["revision"], "decision": "blank"}
+        ready.wait(30)
+        return reviewer.client.post("/review/decisions.json", json=body, headers=reviewer.headers).status_code
+
+    with ThreadPoolExecutor(len(reviewers)) as pool:
+        for number, burst in enumerate(bursts, 1):
+            statuses = sorted(pool.map(decide, reviewers, [burst] * len(reviewers)))
+            assert statuses == [200, *[409] * (len(reviewers) - 1)]
+            assert len(publisher.events) == number

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.paths import ROOT
 from tests.unit.dashboard.web.conftest import PASSWORD
-from tests.unit.dashboard.web.running_server import RunningServer
+from tests.unit.dashboard.web.running_server import RunningServer, environment_of
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
 from uncia.settings import Settings
@@ -81,17 +80,7 @@ def test_the_example_prints_bursts(server: RunningServer, services: Services) ->
 
 
 def test_the_first_start_prints_a_link_and_a_later_one_none(config: Settings, services: Services) -> None:
-    environment = {
-        **os.environ,
-        "UNCIA_DASHBOARD_DIR": str(config.dashboard_dir),
-        "UNCIA_DASHBOARD_PORT": "0",
-        "UNCIA_CATALOGUE_URL": config.catalogue_url.get_secret_value() if config.catalogue_url else "",
-        "UNCIA_READY_FILE": str(Path(str(config.dashboard_dir)) / "ready"),
-        "UNCIA_S3_ENDPOINT": "http://127.0.0.1:9",
-        "UNCIA_S3_ACCESS_KEY": "key",
-        "UNCIA_S3_SECRET_KEY": "secret",
-        "UNCIA_STACK_DIR": str(config.dashboard_dir),
-    }
+    environment = environment_of(config)
 
     def first_lines() -> list[str]:
         with subprocess.Popen(
