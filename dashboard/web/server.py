@@ -18,6 +18,7 @@ from uncia.dashboard.web.accounts.tables import open_accounts
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.app import create_app
 from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.file_cache import FileCache
 from uncia.dashboard.web.operations import DeadLetters, NoDeadLetters
 from uncia.dashboard.web.pictures import PictureService
@@ -66,6 +67,7 @@ def open_services(settings: Settings, dead_letters: DeadLetters | None = None) -
         publisher=Publisher(settings),
         numbers=CatalogueNumbers(database),
         dead_letters=dead_letters or NoDeadLetters(),
+        downloads=Downloads(database, folder / "downloads"),
         close_catalogue=database.dispose,
         first_link_file=folder / FIRST_LINK_FILE,
     )

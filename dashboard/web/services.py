@@ -18,6 +18,7 @@ from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.operations import DeadLetters
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
@@ -57,6 +58,7 @@ class Services:
     publisher: Publisher
     numbers: CatalogueNumbers
     dead_letters: DeadLetters
+    downloads: Downloads
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""
