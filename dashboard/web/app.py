@@ -19,6 +19,7 @@ from uncia.dashboard.web.pages import (
     accounts,
     browse,
     burst,
+    events,
     export,
     health,
     live,
@@ -85,6 +86,7 @@ def create_app(services: Services) -> FastAPI:
         numbers,
         operations,
         export,
+        events,
     ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")

@@ -23,6 +23,7 @@ from uncia.dashboard.web.operations import DeadLetters
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
+from uncia.dashboard.web.topic_stream import TopicStreams
 from uncia.kafka.stream_status import StreamStatus
 from uncia.settings import Settings
 
@@ -59,6 +60,7 @@ class Services:
     numbers: CatalogueNumbers
     dead_letters: DeadLetters
     downloads: Downloads
+    topic_streams: TopicStreams
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""
@@ -75,6 +77,7 @@ class Services:
     def close(self) -> None:
         """Close the databases and the connection to Kafka."""
         self.publisher.close()
+        self.topic_streams.close()
         self.accounts.engine.dispose()
         self.close_catalogue()
 

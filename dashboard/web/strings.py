@@ -24,6 +24,7 @@ TEXT: dict[str, str] = {
     "error.form_expired": "This form has expired. Go back, reload the page and send it again.",
     "error.unavailable": "A part of the system does not answer: {reason}",
     "error.database": "the database of the catalogue. It may not have been filled yet.",
+    "error.too_many_streams": "As many event streams are open as may be at once. Close one, or try again later.",
     "error.back": "Back to the live page",
     "sign_in.title": "Sign in",
     "sign_in.name": "Name",

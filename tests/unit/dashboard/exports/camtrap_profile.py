@@ -1,7 +1,8 @@
 """What Camtrap DP 1.0.2 requires: table schemas for frictionless, and a JSON Schema of the descriptor.
 
-Stated from the published profile and from the schemas that it refers to (Data Package 1, GeoJSON). of pip or npm has these files, and a test fetches nothing. Stricter in two places: `exifData` must be a JSON object, where
-the published table accepts any text, and rings of the spatial extent must be closed.
+Stated from the published profile and from the schemas that it refers to (Data Package 1, GeoJSON). No package of pip or
+npm has these files, and a test fetches nothing. Stricter in two places: `exifData` must be a JSON object, where the
+published table accepts any text, and rings of the spatial extent must be closed.
 """
 
 from pathlib import Path
