@@ -231,8 +231,8 @@ TEXT: dict[str, str] = {
     "complete.",
     "export.download": "Download",
     "export.download.format": "Download as {name}",
-    "export.pictures": "Photographs are not included: they are referred to by their key. `uncia export camtrap-dp "
-    "--copy-media` copies them.",
+    "export.pictures": "Photographs are not included: they are referred to by their key. The command uncia export "
+    "camtrap-dp --copy-media copies them.",
     "export.archive": "ZIP",
     "export.file": "JSON",
     "export.camtrap-dp": "Camtrap DP",
