@@ -72,7 +72,7 @@ class Downloads:
 
 
 class _Cancelled(Exception):
-    """The browser is gone: nobody wants the rest."""
+    """The browser is gone, and the rest is not needed."""
 
 
 class Download:
@@ -209,7 +209,7 @@ class Download:
 
 
 class _Outlet:
-    """Takes what `zipfile` writes, and hands it out."""
+    """Buffers what `zipfile` writes until it is sent."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -220,7 +220,10 @@ class _Outlet:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Does nothing: all that was written can be taken."""
+
+    def close(self) -> None:
+        """Does nothing."""
 
     def take(self) -> bytes:
         """What was written since."""

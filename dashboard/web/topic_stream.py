@@ -152,7 +152,9 @@ def _offsets(ends: Mapping[Place, int], names: Mapping[str, str], position: Posi
     """Where to begin in each partition: at the position in topics that it has, and there at 0 in other partitions."""
     known = {name for name, _ in position or ()}
     return {
-        (names[full], partition): (position or {}).get((names[full], partition), 0) if names[full] in known else end
+        (names[full], partition): (position or Position()).get((names[full], partition), 0)
+        if names[full] in known
+        else end
         for (full, partition), end in ends.items()
     }
 
@@ -174,7 +176,7 @@ class TopicStreams:
     def __init__(self, open_reader: OpenReader, at_once: int = _AT_ONCE, of_an_account: int = _OF_AN_ACCOUNT) -> None:
         self._open_reader, self._at_once, self._of_an_account = open_reader, at_once, of_an_account
         self._accounts: list[int] = []
-        # Threads of their own: a read waits, and would keep the pages from theirs.
+        # A pool of its own: reads wait, and would block the threads of the pages.
         self.threads = ThreadPoolExecutor(at_once, "events")
 
     async def open(self, caller: Caller, topics: Iterable[Topic], position: Position | None) -> "TopicStream":
@@ -212,7 +214,7 @@ class TopicStream:
 
         The last event of each batch has the position behind all of it: who is cut off within a batch reads it again.
         """
-        position, told = self.reader.start(), time.monotonic()
+        position, id_sent = self.reader.start(), time.monotonic()
         loop = asyncio.get_running_loop()
         while True:
             messages, shown = await loop.run_in_executor(self._streams.threads, self._read)
@@ -221,9 +223,9 @@ class TopicStream:
             for at, (topic, data) in enumerate(shown, 1):
                 yield StreamedEvent(topic, data, str(position) if at == len(shown) else None)
             if shown:
-                told = time.monotonic()
-            elif messages and time.monotonic() - told > _ID_INTERVAL_S:
-                told = time.monotonic()
+                id_sent = time.monotonic()
+            elif messages and time.monotonic() - id_sent > _ID_INTERVAL_S:
+                id_sent = time.monotonic()
                 yield StreamedEvent("", None, str(position))
 
     def close(self) -> None:

@@ -122,7 +122,7 @@ _OTHER_RESOURCE = {
     "anyOf": [{"required": ["path"]}, {"required": ["data"]}],
     "properties": {"name": {"not": {"enum": ["deployments", "media", "observations"]}}},
 }
-_PERSON_OR_SOURCE = {
+_PERSON_OR_SOURCE: dict[str, Any] = {
     "type": "object",
     "required": ["title"],
     "properties": {"title": _TEXT, "path": _TEXT, "email": {"type": "string", "format": "email"}},

@@ -65,7 +65,9 @@ class MemoryReader:
             for partition in range(PARTITIONS):
                 own = [one for one in topics.messages if (one.topic, one.partition) == (name, partition)]
                 end = own[-1].offset + 1 if own else 0
-                self._next[(name, partition)] = (position or {}).get((name, partition), 0) if name in known else end
+                self._next[(name, partition)] = (
+                    (position or Position()).get((name, partition), 0) if name in known else end
+                )
         self._position = Position(self._next)
 
     def start(self) -> Position:

@@ -196,8 +196,7 @@ def test_a_file_is_sent_while_it_is_written(start: Callable[[int], Download], mo
 
     def write(_engine: object, _kind: object, folder: Path, *_: object, **__: object) -> Any:
         with (folder / "photographs.csv").open("wb", buffering=0) as file:
-            for _ in range(20):
-                file.write(bytes(range(256)) * 4096)
+            file.write(bytes(range(256)) * 80_000)
             go_on.wait(20)
             file.write(b"the end")
         return ExportSummary()
