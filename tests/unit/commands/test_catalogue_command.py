@@ -69,7 +69,7 @@ def test_a_rebuild_keeps_imports_unless_told_otherwise(config: Settings, tmp_pat
     assert json.loads(run("status", "--json"))["imported_events"] > 20
     assert "events of imports" in run("rebuild", "--yes")
     assert contents(engine) == before
-    assert "and all imports?" in run("rebuild", "--without-imports", answer="n\n")
+    assert "and all imports" in run("rebuild", "--without-imports", answer="n\n")
     assert "is empty" in run("rebuild", "--yes", "--without-imports")
     assert "is empty" in run("rebuild", "--yes")
     assert not any(contents(engine).values())

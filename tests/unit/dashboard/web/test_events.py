@@ -18,13 +18,15 @@ from tests.paths import ROOT
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents
 from tests.unit.dashboard.web.running_server import RunningServer
 from tests.unit.dashboard.web.test_served import read_events, token
+from uncia.dashboard.web import topic_stream
 from uncia.dashboard.web.accounts.roles import Caller, Role
 from uncia.dashboard.web.services import Services
-from uncia.dashboard.web.topic_stream import STREAMED_TOPICS, Position, TopicStreams
+from uncia.dashboard.web.topic_stream import STREAMED_TOPICS, KafkaReader, Position, TopicStreams
 from uncia.dashboard.web.visible_events import visible_event
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, DeploymentChanged, ImageUploaded, Lane, Sensitivity
 from uncia.kafka.broker import Message
+from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
 
 NAMES = {topic.name for topic in STREAMED_TOPICS}
@@ -196,6 +198,55 @@ def test_without_a_token_kafka_or_a_free_place_the_response_says_so(
     with topics.changed:
         assert topics.changed.wait_for(lambda: topics.open == 0, 20)
     assert status(server, secret) == 200
+
+
+class FakeConsumer:
+    """Stands for the connection to Kafka: two partitions that end at 5 and 7."""
+
+    def __init__(self, settings: Settings, topics: tuple[Topic, ...], group: str) -> None:
+        self.names = [topic.full_name(settings) for topic in topics]
+        self.sought: dict[tuple[str, int], int] = {}
+        self.closed = False
+
+    def end_offsets(self) -> dict[tuple[str, int], int]:
+        return {(name, partition): 5 + 2 * partition for name in self.names for partition in (0, 1)}
+
+    def seek(self, offsets: dict[tuple[str, int], int]) -> None:
+        self.sought = dict(offsets)
+
+    def poll(self, _timeout_s: float) -> list[Message]:
+        return [Message(self.names[0], 1, 7, 0, None, b"{}", [])]
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+
+def test_a_reader_begins_at_the_end_or_where_it_was_and_names_topics_without_their_namespace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[FakeConsumer] = []
+
+    def consumer(settings: Settings, topics: tuple[Topic, ...], group: str) -> FakeConsumer:
+        made.append(FakeConsumer(settings, topics, group))
+        return made[-1]
+
+    monkeypatch.setattr(topic_stream, "OffsetConsumer", consumer)
+    settings, burst, moved = Settings(namespace="ns"), BURST_RESOLVED.name, DEPLOYMENT_CHANGED.name
+    reader = KafkaReader(settings, (BURST_RESOLVED, DEPLOYMENT_CHANGED), None)
+    assert reader.start() == {(burst, 0): 5, (burst, 1): 7, (moved, 0): 5, (moved, 1): 7}
+    assert [message.topic for message in reader.read()] == [burst]
+    reader.close()
+    assert made[0].closed
+    KafkaReader(settings, (BURST_RESOLVED, DEPLOYMENT_CHANGED), Position({(burst, 0): 3}))
+    # A partition that the position lacks is read from its beginning, a topic that it lacks from its end.
+    assert made[1].sought == {
+        (f"ns.{burst}", 0): 3,
+        (f"ns.{burst}", 1): 0,
+        (f"ns.{moved}", 0): 5,
+        (f"ns.{moved}", 1): 7,
+    }
+    KafkaReader(settings, (DEPLOYMENT_CHANGED,), Position.parse("0"))
+    assert set(made[2].sought.values()) == {0}
 
 
 def test_the_example_prints_verdicts(server: RunningServer, services: Services) -> None:
