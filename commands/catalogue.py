@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from uncia.dashboard.catalogue.database import catalogue_url, open_database
 from uncia.dashboard.catalogue.fold import FOLDED_TOPICS
+from uncia.dashboard.catalogue.imported import count_imported, drop_imported, fold_imported
 from uncia.dashboard.catalogue.schema import check_current, clear, head_revision
 from uncia.dashboard.catalogue.schema import migrate as migrate_tables
 from uncia.dashboard.catalogue.store import CatalogueStore
@@ -19,6 +20,7 @@ from uncia.kafka.offset_consumer import OffsetConsumer
 from uncia.settings import settings
 from uncia.telemetry import configure_logging
 from uncia.terminal import echo, echo_json, plain_console
+from uncia.training.progress import progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="Run, show and rebuild the catalogue: the database of the dashboard.")
 
@@ -58,6 +60,7 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
             skipped_events.c.topic, skipped_events.c.reason
         )
         skipped = [{"topic": row[0], "reason": row[1], "count": row[2]} for row in connection.execute(reasons)]
+    imported = count_imported(engine)
     ends: dict[tuple[str, int], int] = {}
     problem = ""
     try:
@@ -77,7 +80,14 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
     address = engine.url.render_as_string(hide_password=True)
     if as_json:
         echo_json(
-            {"database": address, "revision": head_revision(), "rows": counts, "behind": behind, "skipped": skipped}
+            {
+                "database": address,
+                "revision": head_revision(),
+                "rows": counts,
+                "behind": behind,
+                "skipped": skipped,
+                "imported_events": imported,
+            }
         )
         return
     console = plain_console()
@@ -93,6 +103,8 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
         for name, count in behind.items():
             lags.add_row(name, f"{count:,}")
         console.print(lags)
+    if imported:
+        echo(f"{imported:,} events of imports are kept for a rebuild")
     for kind in skipped:
         echo(f"skipped {kind['count']} of {kind['topic']}: {kind['reason']}")
 
@@ -100,17 +112,26 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 @app.command()
 def rebuild(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+    without_imports: bool = typer.Option(
+        False, "--without-imports", help="Also forget what `uncia import` brought. Default: it is folded again."
+    ),
 ) -> None:
     """Remove everything in the catalogue, and fold the topics again from their beginning.
 
     What the topics no longer hold is lost: photographs and bursts that are older than their retention (365 days), and
-    the revisions that Kafka has compacted away. Reviews are kept: their topic holds them without limit. Stop the worker
-    first (`uncia up` starts it again).
+    the revisions that Kafka has compacted away. Reviews are kept: their topic holds them without limit. So are imports,
+    which this command folds again. Stop the worker first (`uncia up` starts it again). After a kill, run it again.
     """
     engine = open_database(catalogue_url(settings()))
     address = engine.url.render_as_string(hide_password=True)
     if not yes:
-        typer.confirm(f"Remove all rows of {address}? Rows that the topics no longer hold are lost", abort=True)
+        lost = "Rows that the topics no longer hold are lost" + (", and all imports" if without_imports else "")
+        typer.confirm(f"Remove all rows of {address}? {lost}", abort=True)
     with single_worker(engine):
+        if without_imports:
+            drop_imported(engine)
         clear(engine)
-    echo(f"{address} is empty; the worker folds the topics from their beginning when it starts")
+        with progress_bar("folding imports", shown=count_imported(engine) > 0) as progress:
+            imported = fold_imported(engine, progress)
+    held = f"holds {imported:,} events of imports" if imported else "is empty"
+    echo(f"{address} {held}; the worker folds the topics from their beginning when it starts")

@@ -31,6 +31,9 @@ def export(
     ),
     output: Path = typer.Argument(help="Path of the new file (megadetector, coco) or folder (the other formats)."),
     taxon: str = typer.Option(None, help="Only this taxon and everything below it; `-`: bursts without a taxon."),
+    model: str = typer.Option(
+        None, help="Only what the models call this, whatever a review says: a taxon alone, or a category."
+    ),
     category: list[BurstCategory] = typer.Option([], help="Only this category. Repeatable."),
     station: list[str] = typer.Option([], help="Only this station. Repeatable."),
     camera: list[str] = typer.Option([], help="Only this camera, `<station>/<camera>`. Repeatable."),
@@ -74,6 +77,7 @@ def export(
     config = settings()
     chosen = BurstFilter(
         taxon=taxon,
+        model_verdict=model,
         categories=tuple(each.value for each in category),
         stations=tuple(station),
         cameras=tuple(camera),

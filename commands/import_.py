@@ -43,7 +43,7 @@ def import_command(
 ) -> None:
     """Import observations of other programs. Rows with an error are listed and left out; repeating it is harmless.
 
-    Imports are in the catalogue only, not on the topics: run them again after `uncia catalogue rebuild`.
+    Imports are in the database of the catalogue, not on the topics: `uncia catalogue rebuild` keeps them.
     """
     config = settings()
     options = ImportOptions(

@@ -1,13 +1,14 @@
-"""Print each burst when it changes, from the dashboard's live stream; reconnect with the last id to miss nothing."""
+"""Print each burst's verdict when it changes, from the dashboard's events; send the last id again to miss nothing."""
 
 import json
 import os
 import urllib.request
 
-headers = {"Authorization": f"Bearer {os.environ['UNCIA_TOKEN']}"}
-request = urllib.request.Request(f"{os.environ['UNCIA_DASHBOARD']}/events?after=0", headers=headers)
+address = f"{os.environ['UNCIA_DASHBOARD']}/events?topic=camera.burst.resolved.v1&after=0"
+request = urllib.request.Request(address, headers={"Authorization": f"Bearer {os.environ['UNCIA_TOKEN']}"})
 with urllib.request.urlopen(request) as stream:
     for line in stream:
         if line.startswith(b"data: "):
             burst = json.loads(line[6:])
-            print(burst["started_at"], burst["camera"], burst["verdict"], burst["status"], sep="\t", flush=True)
+            verdict = (burst.get("verdict") or {}).get("label") or burst.get("category")
+            print(burst["started_at"], burst["camera"], verdict, burst["status"], sep="\t", flush=True)

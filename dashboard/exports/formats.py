@@ -15,12 +15,19 @@ from uncia.dashboard.exports.camtrap_dp import CamtrapOptions, write_camtrap_dp
 from uncia.dashboard.exports.coco import CocoOptions, write_coco
 from uncia.dashboard.exports.media import FetchPhotograph, MediaPaths
 from uncia.dashboard.exports.megadetector import MegaDetectorOptions, write_megadetector
-from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, output_directory, output_file
+from uncia.dashboard.exports.output import (
+    ExportFailed,
+    ExportSummary,
+    Progress,
+    no_progress,
+    output_directory,
+    output_file,
+)
 from uncia.dashboard.exports.reading import ExportSource
 from uncia.dashboard.exports.tables import csv_tables, parquet_tables, write_tables
 from uncia.dashboard.exports.timelapse import RECOGNITION_FILE, write_timelapse
 
-__all__ = ["ExportFormat", "ExportOptions", "export_catalogue"]
+__all__ = ["SINGLE_FILES", "ExportFormat", "ExportOptions", "export_catalogue", "write_export"]
 
 
 class ExportFormat(StrEnum):
@@ -41,6 +48,9 @@ _MARKERS = {
     ExportFormat.PARQUET: "bursts.parquet",
 }
 """A file that a folder of each format has; other formats are one file."""
+
+SINGLE_FILES = {ExportFormat.MEGADETECTOR: "megadetector.json", ExportFormat.COCO: "coco.json"}
+"""The formats that are one file, and its name where none is given."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,26 @@ def export_catalogue(
                 return _write_folder(kind, folder, source, options, step)
         with output_file(place, overwrite=options.overwrite) as file:
             return _write_file(kind, file, source, options, step)
+
+
+def write_export(
+    engine: Engine,
+    kind: ExportFormat,
+    folder: Path,
+    chosen: BurstFilter | None = None,
+    options: ExportOptions = ExportOptions(),
+    *,
+    stations: Iterable[str] | None = None,
+    progress: Progress = no_progress,
+) -> ExportSummary:
+    """As `export_catalogue`, but into an empty folder, in which the files grow while they are written.
+
+    Every file is only appended to. Raises `ExportFailed`, `DatabaseDown` and `OSError`; the files are then incomplete.
+    """
+    with ExportSource(engine, chosen, stations) as source:
+        if kind in SINGLE_FILES:
+            return _write_file(kind, folder / SINGLE_FILES[kind], source, options, progress)
+        return _write_folder(kind, folder, source, options, progress)
 
 
 def _write_folder(

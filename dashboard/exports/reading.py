@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.database import DatabaseDown, describe
-from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions, read_scope
+from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions, read_scope, rights
 from uncia.dashboard.catalogue.tables import (
     burst_flags,
     burst_frames,
@@ -94,10 +94,15 @@ class ExportSource:
         return self._connection.execute(wanted).scalar_one()
 
     def taxa(self) -> list[str]:
-        """Every taxon, or label without a taxon, that an exported burst can be called; sorted."""
-        named = self._connection.execute(select(taxa.c.taxon).distinct()).scalars().all()
-        labels = select(bursts.c.label).where(bursts.c.taxon.is_(None), bursts.c.label.is_not(None)).distinct()
-        return sorted({*named, *self._connection.execute(labels).scalars()} - {""})
+        """Every taxon, or label without a taxon, that an exported burst can be called; sorted.
+
+        Of a caller that may not see all stations, only those of its own: what another station saw is not told.
+        """
+        own = rights(self._scope)
+        found = select(bursts.c.taxon).where(bursts.c.taxon.is_not(None), *own) if own else select(taxa.c.taxon)
+        labels = select(bursts.c.label).where(bursts.c.taxon.is_(None), bursts.c.label.is_not(None), *own)
+        names = (*(self._connection.execute(each.distinct()).scalars() for each in (found, labels)),)
+        return sorted({*names[0], *names[1]} - {""})
 
     def bursts(self) -> Iterator[BurstRecord]:
         """The bursts in order of capture. Raises `DatabaseDown`."""

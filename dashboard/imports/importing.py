@@ -2,7 +2,7 @@
 
 Every item becomes the event that Uncia itself would have written, and is folded like one. Such events have versions
 below those of all topics, so that what a topic says replaces what was imported; of two imports of one thing, that from
-the newer file counts. Nothing is published: `uncia catalogue rebuild` removes imports, and they are then run again.
+the newer file counts. Nothing is published: the events are kept next to the catalogue, and a rebuild folds them again.
 """
 
 import json
@@ -16,10 +16,12 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from uncia import ids
 from uncia.camtrap.camtrap_dp import DESCRIPTOR
 from uncia.camtrap.table_reader import open_table
 from uncia.dashboard.catalogue.changes import LogRecord
 from uncia.dashboard.catalogue.database import DatabaseDown, describe
+from uncia.dashboard.catalogue.imported import keep_imported
 from uncia.dashboard.catalogue.store import CatalogueStore
 from uncia.dashboard.imports.bursts import burst_events
 from uncia.dashboard.imports.camtrap_dp import CamtrapDpReader
@@ -30,7 +32,7 @@ from uncia.dashboard.imports.spool import ImportSpool
 from uncia.dashboard.imports.timelapse import TimelapseReader
 from uncia.dashboard.imports.wildlife_insights import IMAGES, WildlifeInsightsReader
 from uncia.errors import UnciaError
-from uncia.events import Event, ImagePredicted, ObservationReviewed
+from uncia.events import DeploymentChanged, Event, ImagePredicted, ObservationReviewed
 
 __all__ = ["ImportFormat", "ImportOptions", "import_data", "recognise"]
 
@@ -142,25 +144,38 @@ class _Writer:
 
     def __init__(self, engine: Engine, offset: int, report: ImportReport, check: bool) -> None:
         self._engine, self._store, self._offset = engine, CatalogueStore(engine), offset
-        self._report, self._check, self._waiting = report, check, list[LogRecord]()
+        self._report, self._check, self._waiting = report, check, list[tuple[str, LogRecord]]()
 
     def add(self, events: Iterable[Event]) -> None:
         """Fold events, now or with the next ones."""
         if self._check:
             return
-        self._waiting.extend(_record(event, self._offset) for event in events)
+        self._waiting.extend((_subject(event), _record(event, self._offset)) for event in events)
         if len(self._waiting) >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
         """Fold what is waiting. Raises `DatabaseDown`."""
         try:
-            done = self._store.apply(self._waiting)
+            if self._waiting:
+                # Before they are folded: after a kill in between, the import is run again, and nothing is kept twice.
+                keep_imported(self._engine, self._waiting)
+            done = self._store.apply([record for _, record in self._waiting])
         except DBAPIError as error:
             raise DatabaseDown(describe(error, self._engine.url)) from error
         for skipped in done.skipped:
             self._report.add(skipped.record.topic, None, skipped.message)
         self._waiting = []
+
+
+def _subject(event: Event) -> str:
+    """Names what an event tells of: a digest, since ids of others may hold what no database takes as a key."""
+    if isinstance(event, DeploymentChanged):
+        return ids.digest(event.camera, event.deployment_id)
+    for name in ("review_id", "upload_id", "burst_id"):
+        if (found := getattr(event, name, None)) is not None:
+            return ids.digest(str(found))
+    raise TypeError(f"imports make no {type(event).__name__}")
 
 
 def _record(event: Event, offset: int) -> LogRecord:

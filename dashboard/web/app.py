@@ -19,6 +19,8 @@ from uncia.dashboard.web.pages import (
     accounts,
     browse,
     burst,
+    events,
+    export,
     health,
     live,
     numbers,
@@ -71,7 +73,21 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review, health, numbers, operations):
+    for pages in (
+        sign_in,
+        account,
+        accounts,
+        live,
+        browse,
+        burst,
+        pictures,
+        review,
+        health,
+        numbers,
+        operations,
+        export,
+        events,
+    ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")

@@ -1,7 +1,9 @@
 """What a request carries: who sends it, with which rights, and how its response is rendered."""
 
+import asyncio
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,11 +16,22 @@ from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.strings import TEXT
 
-__all__ = ["SESSION_COOKIE", "Context", "Reviewing", "SignInNeeded", "Viewing", "requires", "services_of", "wants_json"]
+__all__ = [
+    "SESSION_COOKIE",
+    "Context",
+    "Reviewing",
+    "SignInNeeded",
+    "Viewing",
+    "requires",
+    "services_of",
+    "still_valid",
+    "wants_json",
+]
 
 SESSION_COOKIE = "uncia_session"
 FORM_FIELD = "form_token"
 FORM_HEADER = "x-form-token"
+_RECHECK_S = 30.0
 
 
 class SignInNeeded(Exception):
@@ -125,6 +138,24 @@ def _identify(request: Request, services: Services) -> tuple[Caller, str] | None
     cookie = request.cookies.get(SESSION_COOKIE, "")
     session = services.accounts.session(cookie) if cookie else None
     return (session.caller, session.form_token) if session else None
+
+
+def still_valid(context: Context) -> Callable[[], Awaitable[bool]]:
+    """A check for streams: whether their sender still has the rights with which they began.
+
+    It looks every half minute, and only when it is asked. A client whose rights have changed reconnects.
+    """
+    checked = time.monotonic()
+
+    async def valid() -> bool:
+        nonlocal checked
+        if time.monotonic() - checked < _RECHECK_S:
+            return True
+        checked = time.monotonic()
+        found = await asyncio.to_thread(_identify, context.request, context.services)
+        return found is not None and found[0] == context.caller
+
+    return valid
 
 
 def _proxy_user(request: Request, services: Services) -> str:

@@ -19,12 +19,14 @@ from uncia.dashboard.web.accounts.tables import open_accounts
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.app import create_app
 from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.file_cache import FileCache
 from uncia.dashboard.web.operations import DeadLetters, NoDeadLetters
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.templating import Templates
+from uncia.dashboard.web.topic_stream import KafkaReader, TopicStreams
 from uncia.errors import UnciaError
 from uncia.kafka.stream_status import stream_status
 from uncia.settings import Settings, stack_dir
@@ -67,6 +69,8 @@ def open_services(settings: Settings, dead_letters: DeadLetters | None = None) -
         publisher=Publisher(settings),
         numbers=CatalogueNumbers(database),
         dead_letters=dead_letters or NoDeadLetters(),
+        downloads=Downloads(database, folder / "downloads"),
+        topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
         close_catalogue=database.dispose,
         first_link_file=folder / FIRST_LINK_FILE,
     )

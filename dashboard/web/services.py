@@ -18,10 +18,12 @@ from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.operations import DeadLetters
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
+from uncia.dashboard.web.topic_stream import TopicStreams
 from uncia.kafka.stream_status import StreamStatus
 from uncia.settings import Settings
 
@@ -57,6 +59,8 @@ class Services:
     publisher: Publisher
     numbers: CatalogueNumbers
     dead_letters: DeadLetters
+    downloads: Downloads
+    topic_streams: TopicStreams
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""
@@ -73,6 +77,7 @@ class Services:
     def close(self) -> None:
         """Close the databases and the connection to Kafka."""
         self.publisher.close()
+        self.topic_streams.close()
         self.accounts.engine.dispose()
         self.close_catalogue()
 

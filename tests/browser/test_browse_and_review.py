@@ -161,9 +161,19 @@ def test_a_picture_that_is_gone_says_so_on_the_page(site: Site, open_page: Open)
     expect(other.locator("article .reason").first).to_have_text("no longer stored")
 
 
+def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
+    page = open_page("/browse?category=animal&from=18:00", Role.VIEWER)
+    page.get_by_role("link", name="Export").click()
+    expect(page.locator(".tags")).to_contain_text("category: animal")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as MegaDetector").click()
+    assert re.fullmatch(r"uncia-megadetector-\d{4}-\d\d-\d\d\.json", download.value.suggested_filename)
+    assert "category=animal" in download.value.url
+
+
 PAGES = (
     *("/", "/browse", "/review", "/numbers", "/health", "/operations"),
-    *("/account", "/accounts", "/sign-in", "burst"),
+    *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal"),
 )
 
 

@@ -1,7 +1,5 @@
 """The live page: the newest bursts, changing in place, and the state of the pipeline."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
@@ -12,9 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from uncia.dashboard.catalogue.filters import BurstOrder
-from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_view import BurstView, burst_view
-from uncia.dashboard.web.context import SignInNeeded, Viewing, requires
+from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.strings import TEXT
 
@@ -22,15 +19,13 @@ router = APIRouter(tags=["live"])
 
 _SHOWN = 24
 _REJECTIONS = 8
-_RECHECK_S = 30.0
-"""A stream checks this often, before it sends something, that its session has not ended."""
 
 
 class LivePage(BaseModel):
     """The newest bursts."""
 
     sequence: int
-    """The change up to which the page is complete: `/events?after=` continues with the next."""
+    """The change up to which the page is complete: `/events/bursts?after=` continues with the next."""
     bursts: list[BurstView]
 
 
@@ -121,13 +116,14 @@ async def live_stream(
         yield ServerSentEvent(event="burst", id=position, data=data)
 
 
-@router.get("/events", response_class=EventSourceResponse, tags=["api"])
-async def events(
+@router.get("/events/bursts", response_class=EventSourceResponse, tags=["api"])
+async def burst_events(
     context: Viewing,
     after: Annotated[int | None, Query(ge=0, description="the last change that was seen; empty: from now on")] = None,
     last_event_id: Annotated[str, Header(description="as `after`; browsers send it when they reconnect")] = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """Every change of a burst that the caller may see, as server-sent events named `burst`. A client that
+    """Every change of a burst that the caller may see, as server-sent events named `burst`, with the burst as it is
+    now, reviews included. From the catalogue: many clients cost little. A client that
     reconnects with the last id that it got misses nothing; it may get a change twice."""
     async for position, view, _ in _changes(context, _position(after, last_event_id)):
         yield ServerSentEvent(event="burst", id=position, data=view.model_dump(mode="json"))
@@ -139,18 +135,11 @@ def _position(after: int | None, last_event_id: str) -> int | None:
 
 
 async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, BurstView, dict[str, str]]]:
-    services, checked = context.services, time.monotonic()
+    services, valid = context.services, still_valid(context)
     async for change, position in services.feed.follow(after):
         rendered = await services.rendered(change)
         if rendered is None or not context.caller.may_see(rendered.view.station):
             continue
-        if time.monotonic() - checked > _RECHECK_S:
-            # Rights can have changed since the stream began; the client reconnects, and then has the new ones.
-            try:
-                now = await asyncio.to_thread(requires(Right.VIEW), context.request)
-            except (SignInNeeded, HTTPException):
-                return
-            if now.caller != context.caller:
-                return
-            checked = time.monotonic()
+        if not await valid():
+            return
         yield None if position is None else str(position), rendered.view, rendered.parts

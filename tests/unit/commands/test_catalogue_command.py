@@ -9,8 +9,11 @@ from typer.testing import CliRunner
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
 from tests.unit.dashboard.catalogue.contents import contents
 from uncia.commands import catalogue
+from uncia.dashboard.catalogue.database import catalogue_url, open_database
 from uncia.dashboard.catalogue.schema import CatalogueRefused
 from uncia.dashboard.catalogue.worker import AnotherWorker, single_worker
+from uncia.dashboard.exports.formats import ExportFormat, export_catalogue
+from uncia.dashboard.imports.importing import import_data
 from uncia.settings import Settings
 
 
@@ -50,6 +53,25 @@ def test_a_rebuild_empties_the_database_after_a_question(config: Settings, tmp_p
     assert "Rows that the topics no longer hold are lost" in run("rebuild", answer="n\n")
     assert contents(engine) == before
     run("rebuild", "--yes")
+    assert not any(contents(engine).values())
+    engine.dispose()
+
+
+def test_a_rebuild_keeps_imports_unless_told_otherwise(config: Settings, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    source = sqlite_catalogue(tmp_path / "source", 20)
+    export_catalogue(source, ExportFormat.CAMTRAP_DP, tmp_path / "package")
+    source.dispose()
+    run("migrate")
+    engine = open_database(catalogue_url(config))
+    import_data(engine, tmp_path / "package")
+    before = contents(engine)
+    assert json.loads(run("status", "--json"))["imported_events"] > 20
+    assert "events of imports" in run("rebuild", "--yes")
+    assert contents(engine) == before
+    assert "and all imports" in run("rebuild", "--without-imports", answer="n\n")
+    assert "is empty" in run("rebuild", "--yes", "--without-imports")
+    assert "is empty" in run("rebuild", "--yes")
     assert not any(contents(engine).values())
     engine.dispose()
 

@@ -1,9 +1,14 @@
-"""What Camtrap DP 1.0.2 requires, stated from its documentation: table schemas for frictionless, and a JSON Schema of
-the descriptor. The published files cannot be fetched by a test, which has no network."""
+"""What Camtrap DP 1.0.2 requires: table schemas for frictionless, and a JSON Schema of the descriptor.
+
+Stated from the published profile and from the schemas that it refers to (Data Package 1, GeoJSON). No package of pip or
+npm has these files, and a test fetches nothing. Stricter in two places: `exifData` must be a JSON object, where the
+published table accepts any text, and rings of the spatial extent must be closed.
+"""
 
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from frictionless import Package, Resource, Schema
 
 _TIME = {"type": "datetime", "format": "%Y-%m-%dT%H:%M:%S%z"}
@@ -103,6 +108,32 @@ _KEYS = {
     "observations": [("deploymentID", "deployments"), ("mediaID", "media")],
 }
 
+_URI = {"type": "string", "format": "uri", "pattern": "^[a-z][a-z0-9+.-]*:"}
+_TABLE = {
+    "required": ["name", "path", "profile", "schema"],
+    "properties": {
+        "name": {"enum": ["deployments", "media", "observations"]},
+        "profile": {"const": "tabular-data-resource"},
+        "schema": {"type": "string", "pattern": _VERSION},
+    },
+}
+_OTHER_RESOURCE = {
+    "required": ["name"],
+    "anyOf": [{"required": ["path"]}, {"required": ["data"]}],
+    "properties": {"name": {"not": {"enum": ["deployments", "media", "observations"]}}},
+}
+_PERSON_OR_SOURCE: dict[str, Any] = {
+    "type": "object",
+    "required": ["title"],
+    "properties": {"title": _TEXT, "path": _TEXT, "email": {"type": "string", "format": "email"}},
+}
+_POSITION = {
+    "type": "array",
+    "minItems": 2,
+    "prefixItems": [{"type": "number", "minimum": -180, "maximum": 180}, {"minimum": -90, "maximum": 90}],
+    "items": {"type": "number"},
+}
+
 DESCRIPTOR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["resources", "profile", "created", "contributors", "project", "spatial", "temporal", "taxonomic"],
@@ -111,33 +142,57 @@ DESCRIPTOR_SCHEMA: dict[str, Any] = {
             "type": "array",
             "minItems": 3,
             "uniqueItems": True,
-            "items": {
-                "required": ["name", "path", "profile", "schema"],
-                "properties": {
-                    "name": {"enum": ["deployments", "media", "observations"]},
-                    "profile": {"const": "tabular-data-resource"},
-                    "schema": {"type": "string", "pattern": _VERSION},
-                },
-            },
+            "items": {"oneOf": [_TABLE, _OTHER_RESOURCE]},
+            "allOf": [{"contains": {"properties": {"name": {"const": each}}}} for each in FIELDS],
         },
         "profile": {"type": "string", "pattern": _VERSION},
         "name": {"type": "string", "pattern": "^([-a-z0-9._/])+$"},
-        "created": {"type": "string", "format": "date-time"},
+        # The checker of `date-time` is an optional part of jsonschema.
+        "created": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"},
         "title": {"type": "string", "minLength": 1},
         "contributors": {
             "type": "array",
             "minItems": 1,
             "items": {
-                "required": ["title"],
+                **_PERSON_OR_SOURCE,
                 "properties": {
-                    "role": {"enum": ["contact", "principalInvestigator", "rightsHolder", "publisher", "contributor"]}
+                    **_PERSON_OR_SOURCE["properties"],
+                    "organization": _TEXT,
+                    "role": {"enum": ["contact", "principalInvestigator", "rightsHolder", "publisher", "contributor"]},
                 },
             },
         },
-        "licenses": {"minItems": 2, "items": {"required": ["scope"]}},
+        "sources": {
+            "type": "array",
+            "items": {
+                **_PERSON_OR_SOURCE,
+                "properties": {**_PERSON_OR_SOURCE["properties"], "version": _TEXT},
+            },
+        },
+        "licenses": {
+            "type": "array",
+            "minItems": 2,
+            "items": {
+                "required": ["scope"],
+                "anyOf": [{"required": ["name"]}, {"required": ["path"]}],
+                "properties": {"scope": {"enum": ["data", "media"]}, "name": {"pattern": "^([-a-zA-Z0-9._])+$"}},
+            },
+        },
+        "description": _TEXT,
+        "keywords": {"type": "array", "minItems": 1, "items": _TEXT},
+        "homepage": _URI,
+        "bibliographicCitation": _TEXT,
+        "references": {"type": "array", "items": _TEXT},
+        "relatedIdentifiers": {
+            "type": "array",
+            "items": {"required": ["relationType", "relatedIdentifier", "relatedIdentifierType"]},
+        },
+        "coordinatePrecision": {"type": "number"},
         "project": {
             "required": ["title", "samplingDesign", "captureMethod", "individualAnimals", "observationLevel"],
             "properties": {
+                **dict.fromkeys(("id", "title", "acronym", "description"), _TEXT),
+                "path": _URI,
                 "samplingDesign": {
                     "enum": [
                         *("simpleRandom", "systematicRandom", "clusteredRandom"),
@@ -154,7 +209,14 @@ DESCRIPTOR_SCHEMA: dict[str, Any] = {
                 "observationLevel": {"type": "array", "items": {"enum": ["media", "event"]}},
             },
         },
-        "spatial": {"required": ["type", "coordinates"]},
+        "spatial": {
+            "type": "object",
+            "required": ["type", "coordinates"],
+            "properties": {
+                "type": {"const": "Polygon"},
+                "coordinates": {"minItems": 1, "items": {"minItems": 4, "items": _POSITION}},
+            },
+        },
         "temporal": {
             "required": ["start", "end"],
             "properties": {name: {"type": "string", "format": "date"} for name in ("start", "end")},
@@ -167,12 +229,21 @@ DESCRIPTOR_SCHEMA: dict[str, Any] = {
                     "taxonRank": {
                         "enum": ["kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies"]
                     },
-                    "vernacularNames": {"patternProperties": {"^[a-z]{3}$": {}}, "additionalProperties": False},
+                    **dict.fromkeys(("taxonID", "kingdom", "phylum", "class", "order", "family", "genus"), _TEXT),
+                    "vernacularNames": {"patternProperties": {"^[a-z]{3}$": _TEXT}, "additionalProperties": False},
                 },
             },
         },
     },
 }
+
+
+def descriptor_errors(descriptor: dict[str, Any]) -> list[str]:
+    """What the profile says against a descriptor."""
+    validator = jsonschema.Draft202012Validator(DESCRIPTOR_SCHEMA, format_checker=jsonschema.FormatChecker())
+    found = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(descriptor)]
+    rings = descriptor.get("spatial", {}).get("coordinates", [])
+    return found + [f"$.spatial: the ring {ring} is not closed" for ring in rings if ring[0] != ring[-1]]
 
 
 def frictionless_errors(folder: Path) -> list[str]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import jsonschema
 import pytest
 
+from tests.paths import SHARED
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
-from tests.unit.dashboard.exports.camtrap_profile import DESCRIPTOR_SCHEMA, frictionless_errors
+from tests.unit.dashboard.exports.camtrap_profile import descriptor_errors, frictionless_errors
 from tests.unit.dashboard.exports.records_data import DEPLOYMENT, IBEX, a_burst, a_frame, reviewed
 from uncia.dashboard.exports.camtrap_dp import CamtrapOptions, write_camtrap_dp
 from uncia.dashboard.exports.formats import ExportFormat, export_catalogue
@@ -55,7 +56,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_package_of_a_whole_catalogue_is_valid(package: Path) -> None:
     assert frictionless_errors(package) == []
     descriptor = json.loads((package / "datapackage.json").read_text("utf-8"))
-    jsonschema.validate(descriptor, DESCRIPTOR_SCHEMA, format_checker=jsonschema.FormatChecker())
+    assert descriptor_errors(descriptor) == []
     assert set(descriptor["project"]["observationLevel"]) == {"event", "media"}
 
 
@@ -63,6 +64,59 @@ def test_the_validation_finds_a_count_that_is_no_integer(package: Path, tmp_path
     for file in package.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes().replace(b",Capra sibirica,2,", b",Capra sibirica,2.0,"))
     assert any("integer" in error for error in frictionless_errors(tmp_path))
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared samples")
+def test_the_published_example_passes_the_same_validation() -> None:
+    example = SHARED / "samples" / "camtrap_dp_example"
+    assert descriptor_errors(json.loads((example / "datapackage.json").read_text("utf-8"))) == []
+    assert [error for error in frictionless_errors(example) if "exifData" not in error] == []
+
+
+BROKEN: dict[str, Any] = {
+    "profile": "https://raw.githubusercontent.com/tdwg/camtrap-dp/0.6/camtrap-dp-profile.json",
+    "name": "With Blanks",
+    "created": "yesterday",
+    "contributors": [{"role": "contact"}],
+    "licenses": [{"name": "CC0-1.0", "scope": "data"}],
+    "sources": [{"version": 1}],
+    "project": {"title": "t"},
+    "spatial": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 95], [0, 0]]]},
+    "temporal": {"start": "2026-05-01"},
+    "taxonomic": [{"taxonRank": "species"}],
+    "resources": [],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_validation_finds_a_property_that_the_profile_refuses(package: Path, name: str) -> None:
+    descriptor = json.loads((package / "datapackage.json").read_text("utf-8"))
+    assert descriptor_errors({**descriptor, name: BROKEN[name]}) != []
+    assert name in ("name", "licenses", "sources") or descriptor_errors(
+        {other: value for other, value in descriptor.items() if other != name}
+    )
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {
+            "contributors": [{"title": "Aigul", "role": "contact", "email": "aigul@example.org"}],
+            "licenses": [{"name": "CC-BY-4.0", "scope": "data"}, {"name": "CC-BY-NC-4.0", "scope": "media"}],
+            "project": {"samplingDesign": "systematicRandom"},
+        },
+        {"title": "Ünïcode / 2026", "keywords": ["snow leopard"], "homepage": "https://example.org"},
+    ],
+)
+def test_a_descriptor_with_the_metadata_of_the_documentation_is_valid(tmp_path: Path, metadata: dict[str, Any]) -> None:
+    _package(tmp_path, [a_burst()], CamtrapOptions(metadata=metadata))
+    assert descriptor_errors(json.loads((tmp_path / "datapackage.json").read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("title", ["Ridge 2026", "雪豹", " ", "a" * 200])
+def test_any_title_gives_a_valid_name(tmp_path: Path, title: str) -> None:
+    _package(tmp_path, [a_burst()], CamtrapOptions(title=title))
+    assert descriptor_errors(json.loads((tmp_path / "datapackage.json").read_text("utf-8"))) == []
 
 
 def test_no_file_begins_with_a_byte_order_mark(package: Path) -> None:
@@ -266,7 +320,7 @@ def test_metadata_replaces_properties_but_neither_tables_nor_profile(tmp_path: P
     }
     _package(tmp_path, [a_burst()], CamtrapOptions(title="Ala-Too 2026", metadata=given))
     descriptor = json.loads((tmp_path / "datapackage.json").read_text("utf-8"))
-    jsonschema.validate(descriptor, DESCRIPTOR_SCHEMA)
+    assert descriptor_errors(descriptor) == []
     assert descriptor["licenses"] == given["licenses"]
     assert descriptor["project"]["samplingDesign"] == "targeted"
     assert descriptor["project"]["title"] == descriptor["title"] == "Ala-Too 2026"

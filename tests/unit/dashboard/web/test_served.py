@@ -30,11 +30,15 @@ def token(services: Services, stations: list[str] | None = None) -> str:
 
 
 def read_events(
-    server: RunningServer, secret: str, count: int, headers: dict[str, str] | None = None
+    server: RunningServer,
+    secret: str,
+    count: int,
+    headers: dict[str, str] | None = None,
+    path: str = "/events/bursts?after=0",
 ) -> list[tuple[str | None, dict[str, object]]]:
     """The first events of the stream: id and data."""
     request = urllib.request.Request(
-        f"{server.address}/events?after=0", headers={"Authorization": f"Bearer {secret}", **(headers or {})}
+        f"{server.address}{path}", headers={"Authorization": f"Bearer {secret}", **(headers or {})}
     )
     found: list[tuple[str | None, dict[str, object]]] = []
     fields: dict[str, str] = {}
@@ -67,16 +71,6 @@ def test_the_stream_of_a_viewer_of_one_station_has_no_other(server: RunningServe
     own = [row for row in services.catalogue.bursts(limit=200).rows if row.station == "ridge"]
     events = read_events(server, token(services, ["ridge"]), len(own))
     assert {data["station"] for _, data in events} == {"ridge"}
-
-
-def test_the_example_prints_bursts(server: RunningServer, services: Services) -> None:
-    environment = {**os.environ, "UNCIA_TOKEN": token(services), "UNCIA_DASHBOARD": server.address}
-    command = [sys.executable, str(ROOT / "examples" / "dashboard_events.py")]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
-        process.terminate()
-    assert all(line.count("\t") == 3 and "cam-" in line for line in lines)
 
 
 def test_the_first_start_prints_a_link_and_a_later_one_none(config: Settings, services: Services) -> None:

@@ -1,0 +1,50 @@
+"""What of an event an account may see; pure."""
+
+from uncia.dashboard.exports.positions import public_position
+from uncia.dashboard.exports.records import DeploymentRecord
+from uncia.dashboard.web.accounts.roles import Caller, Right
+from uncia.events import DeploymentChanged, Event, ImageUploaded
+
+__all__ = ["visible_event"]
+
+
+def visible_event(event: Event, caller: Caller) -> Event | None:
+    """The event as the caller may see it; None: nothing of it.
+
+    Positions of deployments are rounded as an export rounds them, unless the role may have them exactly.
+    """
+    camera = str(getattr(event, "camera", ""))
+    for station in {str(getattr(event, "station", None) or camera.partition("/")[0]), camera.partition("/")[0]}:
+        if not caller.may_see(station):
+            return None
+    if isinstance(event, DeploymentChanged) and not caller.may(Right.EXACT_POSITIONS):
+        return _rounded(event)
+    if isinstance(event, ImageUploaded) and event.moved_to is not None and caller.stations is not None:
+        # The key names a camera that may be of another station.
+        return event.model_copy(update={"moved_to": None})
+    return event
+
+
+def _rounded(event: DeploymentChanged) -> DeploymentChanged:
+    place = public_position(
+        DeploymentRecord(
+            camera=event.camera,
+            station="",
+            deployment_id=event.deployment_id,
+            starts_at=event.start,
+            ends_at=event.end,
+            utc_offset_minutes=event.utc_offset_minutes,
+            latitude=event.latitude,
+            longitude=event.longitude,
+            coordinate_uncertainty_m=event.coordinate_uncertainty_m,
+            sensitivity=event.sensitivity.value,
+        ),
+        exact=False,
+    )
+    return event.model_copy(
+        update={
+            "latitude": place.latitude,
+            "longitude": place.longitude,
+            "coordinate_uncertainty_m": place.uncertainty_m,
+        }
+    )
