@@ -24,6 +24,7 @@ from uncia.dashboard.web.pages import (
     numbers,
     operations,
     pictures,
+    replays,
     review,
     sign_in,
 )
@@ -71,7 +72,20 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review, health, numbers, operations):
+    for pages in (
+        sign_in,
+        account,
+        accounts,
+        live,
+        browse,
+        burst,
+        pictures,
+        review,
+        health,
+        numbers,
+        operations,
+        replays,
+    ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")
