@@ -86,7 +86,7 @@ OPERATIONS: dict[str, str] = {
     "replay.title": "Replay {name}",
     "replay.made": "created {when}",
     "replay.incomplete": "The replay is not complete: this page shows its results so far.",
-    "replay.to_promote": "to promote",
+    "replay.to_promote": "{n} to promote",
     "replay.held": "Held: {n}, because {why}.",
     "replay.page": "Page with pictures to pass on",
     "replay.promote": "Promote {n} changes",

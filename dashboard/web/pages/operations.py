@@ -10,7 +10,7 @@ from pydantic import BaseModel, StringConstraints
 from sqlalchemy.exc import DBAPIError
 
 from uncia.dashboard.catalogue.pending import PendingExplanation
-from uncia.dashboard.web.context import Context, Operating, OperatorChanges
+from uncia.dashboard.web.context import Context, Operating, OperatorChanges, wants_json
 from uncia.dashboard.web.operations import (
     DeadLetterDetails,
     DeadLetterRow,
@@ -97,10 +97,10 @@ class OperationsPage(BaseModel):
     late_frames: int
     bucket_problem: str | None
     doubted_clocks: dict[str, str]
-    dead_letters: DeadLetterPart | None
-    replays: ReplayPart | None
-    models: ModelPart | None
-    pending_explanations: PendingPart
+    dead_letters: DeadLetterPart | None = None
+    replays: ReplayPart | None = None
+    models: ModelPart | None = None
+    pending_explanations: PendingPart = PendingPart()
     done: Done | None = None
 
 
@@ -110,7 +110,7 @@ class DeadLetterPage(BaseModel):
     details: DeadLetterDetails
 
 
-@page(router, "/operations", "operations.html.j2")
+@page(router, "/operations", "operations.html.j2", fragment="operations_workers.html.j2")
 def show_operations(
     context: Operating,
     stage: Annotated[_ShortText, Query(description="dead letters of this worker only")] = "",
@@ -118,6 +118,8 @@ def show_operations(
     done: Annotated[Done | None, Query(include_in_schema=False)] = None,
 ) -> OperationsPage:
     """Workers, lags, latencies, open dead letters, replays, model versions, and pending explanations."""
+    if context.is_fragment and not wants_json(context.request):
+        return _stream(context)
     return _page(context, stage, reason, done)
 
 
@@ -174,7 +176,8 @@ def _refused(context: Context, problems: object) -> Response:
     return context.render("operations.html.j2", _page(context), status=409, problems=problems)
 
 
-def _page(context: Context, stage: str = "", reason: str = "", done: Done | None = None) -> OperationsPage:
+def _stream(context: Context) -> OperationsPage:
+    """The workers alone, which the page loads again every few seconds."""
     status = context.services.stream_status()
     workers = [
         WorkerState(
@@ -190,7 +193,6 @@ def _page(context: Context, stage: str = "", reason: str = "", done: Done | None
         for camera, verdict in status.doubted_clocks.items()
         if context.caller.may_see(camera.rpartition("/")[0])
     }
-    everything = context.caller.stations is None
     return OperationsPage(
         problem=status.problem,
         workers=workers,
@@ -198,11 +200,19 @@ def _page(context: Context, stage: str = "", reason: str = "", done: Done | None
         late_frames=status.late_frames,
         bucket_problem=status.bucket_problem,
         doubted_clocks=clocks,
-        dead_letters=_dead_letters(context, stage, reason) if everything else None,
-        replays=_replays(context) if everything else None,
-        models=_models(context) if everything else None,
-        pending_explanations=_pending(context),
-        done=done,
+    )
+
+
+def _page(context: Context, stage: str = "", reason: str = "", done: Done | None = None) -> OperationsPage:
+    everything = context.caller.stations is None
+    return _stream(context).model_copy(
+        update={
+            "dead_letters": _dead_letters(context, stage, reason) if everything else None,
+            "replays": _replays(context) if everything else None,
+            "models": _models(context) if everything else None,
+            "pending_explanations": _pending(context),
+            "done": done,
+        }
     )
 
 

@@ -248,3 +248,11 @@ def test_the_page_works_without_the_catalogue(services: Services, sign_in: SignI
     page = sign_in(Role.OPERATOR).get("/operations.json")
     assert page.status_code == 200
     assert page.json()["pending_explanations"]["problem"]
+
+
+def test_the_workers_are_loaded_again_without_the_rest(versions: Versions, sign_in: SignIn) -> None:
+    operator = sign_in(Role.OPERATOR)
+    part = operator.get("/operations", headers={"hx-request": "true"}).text
+    assert "<html" not in part
+    assert "predict" in part
+    assert "species_classifier" not in part
