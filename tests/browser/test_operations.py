@@ -1,6 +1,6 @@
 """Operations in Chromium: an action asks first, and nothing is changed by a refusal."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.browser.conftest import Open, Site
 from tests.unit.dashboard.web.operations_data import Letters, OneReplay, Versions
@@ -13,8 +13,16 @@ def test_an_action_asks_first_and_names_what_it_changes(site: Site, open_page: O
     site.services.operations = Operations(letters, replay, versions)
     page = open_page("/operations", Role.OPERATOR)
     asked: list[str] = []
-    # The first question is refused, all others are confirmed.
-    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept() if asked[1:] else dialog.dismiss()))
+
+    def answer(dialog: Dialog) -> None:
+        """Refuse the first question, confirm all others."""
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
     promote = page.get_by_role("button", name="Promote: species_classifier@3")
     promote.click()
     assert "species_classifier@3" in asked[0]
