@@ -2,11 +2,14 @@
 
 import typer
 
+from uncia.commands.dashboard_models import RepositoryModels
 from uncia.commands.dashboard_operations import TopicDeadLetters
+from uncia.commands.dashboard_replays import StoredReplays
 from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.operations import Operations
 from uncia.dashboard.web.server import first_link, open_services, serve
 from uncia.errors import UnciaError
-from uncia.settings import settings
+from uncia.settings import Settings, settings
 from uncia.terminal import echo
 
 app = typer.Typer(help="Serve the dashboard; manage its accounts.", no_args_is_help=False, invoke_without_command=True)
@@ -17,14 +20,14 @@ def dashboard(context: typer.Context) -> None:
     """Serve the dashboard until interrupted. The first start prints a one-time link that creates the first account."""
     if context.invoked_subcommand is None:
         config = settings()
-        serve(config, TopicDeadLetters(config))
+        serve(config, _operations(config))
 
 
 @app.command("serve")
 def serve_command() -> None:
     """Serve the dashboard until interrupted, as without a command."""
     config = settings()
-    serve(config, TopicDeadLetters(config))
+    serve(config, _operations(config))
 
 
 @app.command()
@@ -52,3 +55,7 @@ def accounts() -> None:
     for account in open_services(settings()).accounts.accounts():
         seen = "all stations" if account.stations is None else ", ".join(account.stations)
         echo(f"{account.name}  {account.role}  {seen}{'  disabled' if account.disabled else ''}")
+
+
+def _operations(config: Settings) -> Operations:
+    return Operations(TopicDeadLetters(config), StoredReplays(config), RepositoryModels(config))

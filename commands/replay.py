@@ -186,8 +186,7 @@ def promote(
     with replay.locked():
         compared = compare_with_live(replay, config)
         comparison = compared.comparison
-        cause = f"replay {replay.name} with {replay.plan.describe_model()}"
-        events = plan_promotion(comparison, compared.revisions, cause)
+        events = plan_promotion(comparison, compared.revisions, replay.cause())
         if not dry_run:
             publish_live(events, config)
     if as_json:
@@ -242,10 +241,9 @@ def _model_fields(text: str) -> dict[str, Any]:
 def _row(replay: Replay) -> dict[str, Any]:
     """A replay as a line of `uncia replay list`."""
     processes = running_processes(replay.process_mark)
-    done_or_stopped = "done" if replay.completed_at else "failed" if replay.reason else "stopped"
     return {
         "replay": replay.name,
-        "state": "running" if replay.is_locked else done_or_stopped,
+        "state": replay.state,
         "reason": replay.reason,
         "plan": replay.plan.describe(),
         "made_at": replay.made_at.isoformat(timespec="seconds"),

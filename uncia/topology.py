@@ -256,7 +256,7 @@ PARTS: tuple[Part, ...] = (
         "dashboard",
         Kind.SERVICE,
         "Serves the pages; publishes the decisions of reviewers and their requests of explanations; its operators "
-        "retry dead letters to the topics of `uncia dead-letters`.",
+        "retry dead letters to the topics of `uncia dead-letters`, and promote replays as `uncia replay` does.",
         follows=(BURST_RESOLVED, DEAD_LETTER, DEAD_LETTER_SETTLED),
         writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, DEAD_LETTER_SETTLED),
         needs=("catalogue", "seaweedfs"),

@@ -112,10 +112,12 @@ def _side(burst: Mapping[str, Any]) -> ChangeSide:
     count = f"{len(burst['frames'])} frame{'' if len(burst['frames']) == 1 else 's'}"
     unread = f", {burst['unreadable']} unreadable" if burst.get("unreadable") else ""
     facts = f"{count}{unread} · {', '.join(burst.get('models', ())) or 'no model'} · {burst['rule']}"
-    verdict = burst.get("verdict")
+    verdict, category = burst.get("verdict"), burst.get("category")
     if verdict is None:
-        return ChangeSide("nothing could be read", "", facts)
-    return ChangeSide(verdict["label"] + ("" if verdict["certain"] else "?"), f"{verdict['score']:.2f}", facts)
+        return ChangeSide(category or "nothing could be read", "", facts)
+    label = verdict["label"] + ("" if verdict["certain"] else "?")
+    shown = label if category in (None, "animal", verdict["label"]) else f"{category}: {label}"
+    return ChangeSide(shown, f"{verdict['score']:.2f}", facts)
 
 
 def _frame(

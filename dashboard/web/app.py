@@ -26,6 +26,7 @@ from uncia.dashboard.web.pages import (
     numbers,
     operations,
     pictures,
+    replays,
     review,
     sign_in,
 )
@@ -87,6 +88,7 @@ def create_app(services: Services) -> FastAPI:
         operations,
         export,
         events,
+        replays,
     ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")

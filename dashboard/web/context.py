@@ -71,6 +71,11 @@ class Context:
         if not self.caller.may_see(station):
             raise HTTPException(404, TEXT["error.not_found"])
 
+    def require_all_stations(self) -> None:
+        """Raise 403 for an account that is limited to stations: what it asks for concerns all of them."""
+        if self.caller.stations is not None:
+            raise HTTPException(403, TEXT["error.not_allowed"])
+
 
 def services_of(request: Request) -> Services:
     """The services of the application that handles a request."""

@@ -1,10 +1,29 @@
-"""What operators can do, as the pages see it; the composition root provides it, because it writes to topics."""
+"""What operators can see and do, as the pages use it; the composition root provides it, because it writes to topics
+and to Triton's model repository.
+"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-__all__ = ["DeadLetterRow", "DeadLetters", "NoDeadLetters"]
+from uncia.errors import PermanentError
+
+__all__ = [
+    "DeadLetterDetails",
+    "DeadLetterRow",
+    "DeadLetters",
+    "ModelVersionList",
+    "ModelVersionRow",
+    "ModelVersions",
+    "NoDeadLetters",
+    "NoModelVersions",
+    "NoReplays",
+    "Operations",
+    "PromotedReplay",
+    "ReplayComparison",
+    "ReplayRow",
+    "Replays",
+]
 
 
 @dataclass(frozen=True)
@@ -22,30 +41,182 @@ class DeadLetterRow:
     retries: int
 
 
+@dataclass(frozen=True)
+class DeadLetterDetails:
+    """One dead letter with its content."""
+
+    letter: DeadLetterRow
+    settled: str
+    """`retried` or `dropped`, by whom and when; empty while it is open."""
+    text: str
+    """Headers, stack trace, and the value as text or hex dump, truncated."""
+
+
 class DeadLetters(Protocol):
     """The open dead letters. Methods raise `UnciaError`."""
 
-    def open(self, limit: int) -> Sequence[DeadLetterRow]:
-        """The open ones, the oldest first."""
+    def open(self, limit: int, *, stage: str = "", reason: str = "") -> Sequence[DeadLetterRow]:
+        """The open ones of a worker and with a reason (empty: any), the oldest first."""
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def show(self, letter: str) -> DeadLetterDetails:
+        """One, open or not. Raises `PermanentError` where there is none."""
+
+    def retry(self, ids: Sequence[str], account: str) -> Sequence[str]:
         """Send the messages again. Returns a sentence for each that was not."""
 
-    def drop(self, ids: Sequence[str]) -> Sequence[str]:
+    def drop(self, ids: Sequence[str], account: str) -> Sequence[str]:
         """Mark them as dropped. Returns a sentence for each that was not."""
+
+
+@dataclass(frozen=True)
+class ReplayRow:
+    """One replay."""
+
+    name: str
+    plan: str
+    """What is replayed with which model, for people."""
+    state: str
+    """running, done, failed or stopped."""
+    reason: str
+    """Why its last run failed."""
+    made_at: str
+
+
+@dataclass(frozen=True)
+class ReplayComparison:
+    """A replay compared with the live bursts."""
+
+    body: Mapping[str, Any]
+    """What `uncia replay diff --json` prints."""
+    fingerprint: str
+    """Of the changes that a promotion would publish."""
+
+
+@dataclass(frozen=True)
+class PromotedReplay:
+    """The result of a promotion."""
+
+    changes: int
+    events: int
+
+
+class Replays(Protocol):
+    """The replays that are known on this machine. Methods raise `UnciaError`."""
+
+    def list(self) -> Sequence[ReplayRow]:
+        """All, the oldest first."""
+
+    def row(self, name: str) -> ReplayRow:
+        """One. Raises `PermanentError` where there is none."""
+
+    def compare(self, name: str) -> ReplayComparison:
+        """Its differences from the live bursts, a few seconds old at most. Reads topics, which takes seconds."""
+
+    def promote(self, name: str, fingerprint: str, account: str) -> PromotedReplay:
+        """Publish its differences; refused where they are not those of the fingerprint any more."""
+
+    def drop(self, name: str) -> None:
+        """Remove its processes, topics and files."""
+
+
+@dataclass(frozen=True)
+class ModelVersionRow:
+    """One version of a model."""
+
+    model: str
+    version: str
+    kind: str
+    """classifier or detector; empty for a version that only Triton has."""
+    role: str
+    """live, previous, beside or installed; empty for a version that only Triton has."""
+    state: str
+    """Triton's state; empty where it is not loaded, or where Triton does not respond."""
+    reason: str
+    label_set: str
+    in_stream: bool
+    live: str
+    """The live version of the model; empty for a model that only Triton has."""
+
+
+@dataclass(frozen=True)
+class ModelVersionList:
+    """The versions of all models."""
+
+    versions: Sequence[ModelVersionRow] = ()
+    stream: str = ""
+    """A sentence on what the stream uses."""
+    problem: str | None = None
+    """Why Triton's states are not known."""
+
+
+class ModelVersions(Protocol):
+    """The model repository. Methods raise `UnciaError`."""
+
+    def list(self) -> ModelVersionList:
+        """All versions."""
+
+    def make_live(self, model: str, version: str, live: str) -> None:
+        """Make a version live; refused where `live` is not the live version any more."""
 
 
 class NoDeadLetters:
     """Where the page runs without access to the topics."""
 
-    def open(self, limit: int) -> Sequence[DeadLetterRow]:
+    def open(self, limit: int, *, stage: str = "", reason: str = "") -> Sequence[DeadLetterRow]:
         """Nothing."""
         return ()
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def show(self, letter: str) -> DeadLetterDetails:
+        """Nothing."""
+        raise PermanentError("letter-unknown", f"there is no dead letter {letter}")
+
+    def retry(self, ids: Sequence[str], account: str) -> Sequence[str]:
         """Nothing."""
         return ()
 
-    def drop(self, ids: Sequence[str]) -> Sequence[str]:
+    def drop(self, ids: Sequence[str], account: str) -> Sequence[str]:
         """Nothing."""
         return ()
+
+
+class NoReplays:
+    """Where the page runs without access to the replays."""
+
+    def list(self) -> Sequence[ReplayRow]:
+        """Nothing."""
+        return ()
+
+    def row(self, name: str) -> ReplayRow:
+        """Nothing."""
+        raise PermanentError("replay-unknown", f"no replay is called {name}")
+
+    def compare(self, name: str) -> ReplayComparison:
+        """Nothing."""
+        raise PermanentError("replay-unknown", f"no replay is called {name}")
+
+    def promote(self, name: str, fingerprint: str, account: str) -> PromotedReplay:
+        """Nothing."""
+        raise PermanentError("replay-unknown", f"no replay is called {name}")
+
+    def drop(self, name: str) -> None:
+        """Nothing."""
+
+
+class NoModelVersions:
+    """Where the page runs without a model repository."""
+
+    def list(self) -> ModelVersionList:
+        """Nothing."""
+        return ModelVersionList()
+
+    def make_live(self, model: str, version: str, live: str) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Operations:
+    """What the page of operations shows and changes."""
+
+    dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
+    replays: Replays = field(default_factory=NoReplays)
+    models: ModelVersions = field(default_factory=NoModelVersions)

@@ -10,6 +10,7 @@ import uvicorn
 
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
+from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import check_known
 from uncia.dashboard.web.accounts.leases import LeaseStore
@@ -21,7 +22,7 @@ from uncia.dashboard.web.app import create_app
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.file_cache import FileCache
-from uncia.dashboard.web.operations import DeadLetters, NoDeadLetters
+from uncia.dashboard.web.operations import Operations
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.services import Services
@@ -43,7 +44,7 @@ FIRST_LINK_FILE = "first-link"
 log = structlog.get_logger(__name__)
 
 
-def open_services(settings: Settings, dead_letters: DeadLetters | None = None) -> Services:
+def open_services(settings: Settings, operations: Operations | None = None) -> Services:
     """Open everything that requests need. Raises `UnciaError`."""
     folder = dashboard_dir(settings)
     url = settings.dashboard_accounts or f"sqlite:///{folder / 'accounts.sqlite'}"
@@ -68,9 +69,10 @@ def open_services(settings: Settings, dead_letters: DeadLetters | None = None) -
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
         numbers=CatalogueNumbers(database),
-        dead_letters=dead_letters or NoDeadLetters(),
         downloads=Downloads(database, folder / "downloads"),
         topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
+        pending=PendingExplanations(database),
+        operations=operations or Operations(),
         close_catalogue=database.dispose,
         first_link_file=folder / FIRST_LINK_FILE,
     )
@@ -96,14 +98,14 @@ def address(settings: Settings) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{settings.dashboard_port}"
 
 
-def serve(settings: Settings, dead_letters: DeadLetters | None = None) -> None:
+def serve(settings: Settings, operations: Operations | None = None) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Raises `UnciaError` where the address is taken, and `CatalogueRefused` for a catalogue of a newer version.
     """
     configure_logging(settings, "dashboard")
     _check_catalogue(settings)
-    services = open_services(settings, dead_letters)
+    services = open_services(settings, operations)
     app = create_app(services)
     _print_first_link(settings, services)
     config = uvicorn.Config(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
+from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.rows import BurstChange
 from uncia.dashboard.web.accounts.leases import LeaseStore
@@ -19,7 +20,7 @@ from uncia.dashboard.web.accounts.views import ViewStore
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.downloads import Downloads
-from uncia.dashboard.web.operations import DeadLetters
+from uncia.dashboard.web.operations import Operations
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
@@ -58,9 +59,10 @@ class Services:
     """Reads the lags of the workers, which takes up to seconds."""
     publisher: Publisher
     numbers: CatalogueNumbers
-    dead_letters: DeadLetters
     downloads: Downloads
     topic_streams: TopicStreams
+    pending: PendingExplanations
+    operations: Operations
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""

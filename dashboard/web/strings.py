@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from uncia.dashboard.web.operations_strings import OPERATIONS
+
 __all__ = ["TEXT", "text"]
 
 TEXT: dict[str, str] = {
@@ -309,30 +311,7 @@ TEXT: dict[str, str] = {
     "health.model": "Model",
     "health.deployment": "Deployment",
     "health.days": "{n} photographs in {days} days",
-    "operations.title": "Operations",
-    "operations.workers": "Workers",
-    "operations.worker": "worker",
-    "operations.does": "does",
-    "operations.lag": "waiting",
-    "operations.latency": "From upload to prediction",
-    "operations.latency.none": "No prediction in the last five minutes.",
-    "operations.lane": "lane",
-    "operations.longest": "longest",
-    "operations.of": "predictions",
-    "operations.late": "{n} frames came too late for their burst.",
-    "operations.clocks": "Doubtful clocks:",
-    "operations.letters": "Dead letters",
-    "operations.letters.none": "None: every message could be processed.",
-    "operations.letters.confirm": "Settle the chosen dead letters? A dropped one is not processed any more.",
-    "operations.letters.id": "id",
-    "operations.letters.stage": "worker",
-    "operations.letters.reason": "reason",
-    "operations.letters.key": "key and topic",
-    "operations.letters.written": "written",
-    "operations.letters.retries": "{n} retries",
-    "operations.retry": "Retry",
-    "operations.drop": "Drop",
-    "operations.choose": "Choose at least one dead letter.",
+    **OPERATIONS,
     "numbers.title": "Numbers",
     "numbers.interval": "Independent after",
     "numbers.interval.minutes": "{n} min",

@@ -38,6 +38,7 @@ def to_json_object(letter: DeadLetterRecord, settled: DeadLetterSettled | None) 
         "retries": letter.retries,
         "state": settled.settlement.value if settled else "open",
         "settled_at": settled.settled_at.isoformat() if settled else None,
+        "settled_by": settled.settled_by if settled else None,
         "sent_to": settled.sent_to if settled else None,
     }
 

@@ -52,10 +52,14 @@ def retry_topics(settings: Settings) -> frozenset[str]:
 
 
 class DeadLetterSettler:
-    """Sends letters and settlements. A context manager, whose exit closes the producer. Raises `DependencyDown`."""
+    """Sends letters and settlements. A context manager, whose exit closes the producer. Raises `DependencyDown`.
 
-    def __init__(self, settings: Settings) -> None:
+    `settled_by`: the account of the dashboard whose decision it is.
+    """
+
+    def __init__(self, settings: Settings, settled_by: str | None = None) -> None:
         self._settings = settings
+        self._settled_by = settled_by
         self._topics = retry_topics(settings)
         try:
             self._producer = KafkaProducer(
@@ -81,7 +85,7 @@ class DeadLetterSettler:
             accepted = [letter for letter in batch if letter.id not in refused]
             positions = self._send_confirmed([self._original_message(letter) for letter in accepted])
             settled = {
-                letter.id: _settled_event(letter, Settlement.RETRIED, position)
+                letter.id: self._settled_event(letter, Settlement.RETRIED, position)
                 for letter, position in zip(accepted, positions, strict=True)
             }
             self._write(settled.values())
@@ -92,7 +96,7 @@ class DeadLetterSettler:
         """Publish settlements; the letters stay in their topic until its retention removes them."""
         remaining = iter(letters)
         while batch := list(islice(remaining, _BATCH)):
-            settled = {letter.id: _settled_event(letter, Settlement.DROPPED) for letter in batch}
+            settled = {letter.id: self._settled_event(letter, Settlement.DROPPED) for letter in batch}
             self._write(settled.values())
             for letter in batch:
                 yield SettlementResult(letter, settled[letter.id])
@@ -108,6 +112,19 @@ class DeadLetterSettler:
             # The original partition, so that all events of a camera stay in one.
             "partition": letter.details.partition if letter.details.partition in partitions else None,
         }
+
+    def _settled_event(
+        self, letter: DeadLetterRecord, settlement: Settlement, sent_to: str | None = None
+    ) -> DeadLetterSettled:
+        return DeadLetterSettled(
+            letter=letter.id,
+            written_at=letter.written_at,
+            settlement=settlement,
+            settled_at=datetime.now(UTC),
+            settled_by=self._settled_by,
+            retries=letter.retries + (settlement is Settlement.RETRIED),
+            sent_to=sent_to,
+        )
 
     def _write(self, settled: Iterable[DeadLetterSettled]) -> None:
         topic = DEAD_LETTER_SETTLED.full_name(self._settings)
@@ -125,14 +142,3 @@ class DeadLetterSettler:
                 "open: run this again"
             ) from error
         return [f"{sent_to.topic}:{sent_to.partition}:{sent_to.offset}" for sent_to in done]
-
-
-def _settled_event(letter: DeadLetterRecord, settlement: Settlement, sent_to: str | None = None) -> DeadLetterSettled:
-    return DeadLetterSettled(
-        letter=letter.id,
-        written_at=letter.written_at,
-        settlement=settlement,
-        settled_at=datetime.now(UTC),
-        retries=letter.retries + (settlement is Settlement.RETRIED),
-        sent_to=sent_to,
-    )

@@ -115,6 +115,17 @@ class Replay(BaseModel):
             return True
 
     @property
+    def state(self) -> str:
+        """running, done, failed or stopped."""
+        done_or_stopped = "done" if self.completed_at else "failed" if self.reason else "stopped"
+        return "running" if self.is_locked else done_or_stopped
+
+    def cause(self, account: str = "") -> str:
+        """Why a burst was revised, for the `changes` of its event; `account`: who promoted the replay."""
+        by = f", promoted by {account}" if account else ""
+        return f"replay {self.name} with {self.plan.describe_model()}{by}"
+
+    @property
     def folder(self) -> Path:
         """The folder of its description and of its workers' logs and data."""
         return replays_folder() / self.name

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import Field, NonNegativeInt
 
 from uncia.errors import PermanentError
-from uncia.events.base import Event, UtcTime
+from uncia.events.base import Event, Name, UtcTime
 
 _PREFIX = "__connect.errors."
 
@@ -119,6 +119,9 @@ class DeadLetterSettled(Event):
     )
     settlement: Settlement
     settled_at: UtcTime
+    settled_by: Name | None = Field(
+        default=None, description="account of the dashboard that did it; null where a command did"
+    )
     retries: NonNegativeInt = Field(default=0, description="number of retries of the message, including this one")
     sent_to: str | None = Field(
         default=None, description="destination of a retried message: `<topic>:<partition>:<offset>`"

@@ -1,16 +1,13 @@
-"""Numbers, Health and Operations: counts equal those of the lists, positions are as coarse as they must be, rights."""
+"""Numbers and Health: counts equal those of the lists, positions are as coarse as they must be, rights."""
 
 import csv
 import io
-from collections.abc import Sequence
 
 import pytest
 
-from tests.unit.dashboard.web.conftest import SignIn, form_token
+from tests.unit.dashboard.web.conftest import SignIn
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.operations import DeadLetterRow
 from uncia.dashboard.web.pages.numbers import write_csv
-from uncia.dashboard.web.services import Services
 
 
 def test_counts_of_subjects_are_those_of_the_lists(sign_in: SignIn) -> None:
@@ -82,47 +79,6 @@ def test_health_lists_every_camera_with_its_clock_and_silence(sign_in: SignIn) -
     assert cameras[0]["clock"] == "suspicious"
     own = sign_in(Role.VIEWER, ["ridge"], name="ridge").get("/health.json").json()["cameras"]
     assert {one["station"] for one in own} == {"ridge"}
-
-
-class Letters:
-    """Stands for the dead letters of the topics."""
-
-    def __init__(self) -> None:
-        self.settled: list[tuple[str, list[str]]] = []
-
-    def open(self, limit: int) -> Sequence[DeadLetterRow]:
-        return [DeadLetterRow("0:17", "predict", "schema-invalid", "<b>\x1b[31m", "t", "ridge/cam-1", "now", 2)]
-
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
-        self.settled.append(("retry", list(ids)))
-        return []
-
-    def drop(self, ids: Sequence[str]) -> Sequence[str]:
-        self.settled.append(("drop", list(ids)))
-        return ["0:17: it is gone"]
-
-
-def test_operators_settle_dead_letters(sign_in: SignIn, services: Services) -> None:
-    letters = services.dead_letters = Letters()
-    operator = sign_in(Role.OPERATOR)
-    page = operator.get("/operations")
-    assert "&lt;b&gt;" in page.text
-    assert "\x1b" not in page.text
-    token = form_token(page.text)
-    form = {"form_token": token, "action": "retry", "letter": "0:17"}
-    assert operator.post("/operations/dead-letters", data=form).status_code == 303
-    dropped = operator.post("/operations/dead-letters", data={**form, "action": "drop"})
-    assert "it is gone" in dropped.text
-    assert operator.post("/operations/dead-letters", data={"form_token": token, "action": "retry"}).status_code == 422
-    assert letters.settled == [("retry", ["0:17"]), ("drop", ["0:17"])]
-
-
-@pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
-def test_others_see_no_operations(sign_in: SignIn, role: Role) -> None:
-    client = sign_in(role)
-    assert client.get("/operations").status_code == 403
-    assert client.get("/operations.json").status_code == 403
-    assert 'href="/operations"' not in client.get("/account").text
 
 
 def test_a_cell_of_the_confusion_opens_its_bursts(sign_in: SignIn) -> None:
