@@ -17,6 +17,7 @@ from uncia.dashboard.web.context import SignInNeeded, json_error, services_of, s
 from uncia.dashboard.web.pages import (
     account,
     accounts,
+    alike,
     browse,
     burst,
     health,
@@ -71,7 +72,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review, health, numbers, operations):
+    for pages in (sign_in, account, accounts, live, browse, alike, burst, pictures, review, health, numbers, operations):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")
