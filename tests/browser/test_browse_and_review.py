@@ -157,7 +157,7 @@ def test_a_picture_that_is_gone_says_so_on_the_page(site: Site, open_page: Open)
 
 
 PAGES = (
-    *("/", "/browse", "/review", "/numbers", "/health", "/operations"),
+    *("/", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
     *("/account", "/accounts", "/sign-in", "burst"),
 )
 
