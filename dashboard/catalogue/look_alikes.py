@@ -34,7 +34,9 @@ def with_embeddings(connection: Connection, rows: Sequence[BurstRow]) -> tuple[L
     return tuple(
         LookAlike(
             row,
-            _best(row, (box for frame in frames[row.burst_id] for box in vectors.get(frame.upload_id, ())), "embedding"),
+            _best(
+                row, (box for frame in frames[row.burst_id] for box in vectors.get(frame.upload_id, ())), "embedding"
+            ),
             _best(row, (crop for crop in published.get(row.burst_id, ()) if _is_of(row, crop)), "crop_id"),
         )
         for row in rows

@@ -72,7 +72,20 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, alike, burst, pictures, review, health, numbers, operations):
+    for pages in (
+        sign_in,
+        account,
+        accounts,
+        live,
+        browse,
+        alike,
+        burst,
+        pictures,
+        review,
+        health,
+        numbers,
+        operations,
+    ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")

@@ -236,11 +236,11 @@ TEXT: dict[str, str] = {
     "alike.next": "Next bursts",
     "alike.empty": "No burst without a review matches these filters.",
     "alike.done": "All of this page is decided.",
-    "alike.hint": "a selects all look-alikes, or none. Arrows move, Space selects, with Shift a range. Enter accepts, z "
-    "takes back the last decision as a whole.",
+    "alike.hint": "a selects all look-alikes, or none. Arrows move, Space selects, a click with Shift selects a range. "
+    "Enter accepts, z takes back the last decision as a whole.",
     "js.alike.accept": "Accept {n}",
     "js.alike.accept_one": "Accept {n} as {name}",
-    "js.alike.accept_several": "Accept {n}, {names} taxa",
+    "js.alike.accept_several": "Accept {n}, {names} verdicts",
     "js.alike.sending": "{n} of {of} …",
     "js.alike.accepted": "{n} accepted",
     "js.alike.undone": "{n} taken back",

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from uncia.dashboard.bursts.similarity import order_by_similarity
 from uncia.dashboard.catalogue.embeddings import EMBEDDING_SIZE, unpack_embeddings
-from uncia.dashboard.catalogue.rows import LookAlike
+from uncia.dashboard.catalogue.rows import BurstRow, LookAlike
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Reviewing
@@ -27,7 +27,9 @@ class AlikeBurst(BaseModel):
     name: str
     """What accepting it confirms, without the number of individuals; empty without a verdict."""
     crop: str | None
-    """Address of its published crop; None: show the frame `cover` of the burst."""
+    """Address of its published crop; None: show `box` of the frame `cover` of the burst."""
+    box: list[float] | None
+    """Position and size of the best crop in that frame, as shares; None: show all of the frame."""
     odd: bool
     """It is unlike all others of this page."""
     compared: bool
@@ -89,11 +91,17 @@ def arranged(found: tuple[LookAlike, ...]) -> list[AlikeBurst]:
     ]
 
 
+def _box_in_cover(row: BurstRow) -> list[float] | None:
+    shown = row.best_crop is not None and row.cover is not None and row.cover.image_id == row.best_crop["image_id"]
+    return [float(value) for value in row.best_crop["box"]] if row.best_crop and shown else None
+
+
 def _view(one: LookAlike, *, odd: bool, compared: bool) -> AlikeBurst:
     return AlikeBurst(
         burst=burst_view(one.burst),
         name=one.burst.label or one.burst.taxon or one.burst.category or "",
         crop=f"/pictures/crops/{one.crop_id}.jpg" if one.crop_id else None,
+        box=_box_in_cover(one.burst),
         odd=odd,
         compared=compared,
         acceptable=one.burst.category is not None and one.burst.status != "superseded",

@@ -120,6 +120,27 @@ function move(key) {
   beyond.sort((a, b) => away(a) - away(b))[0]?.[0].focus();
 }
 
+// Where the store holds no crop, its part of the frame is cut out here.
+
+const MARGIN = 0.25; // of the box's size, on each side
+
+function cut(img) {
+  const [x, y, width, height] = img.closest("[data-box]").dataset.box.split(" ").map(Number);
+  const [w, h] = [img.naturalWidth, img.naturalHeight];
+  const left = Math.max(0, x - MARGIN * width) * w;
+  const top = Math.max(0, y - MARGIN * height) * h;
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.min(w, (x + width * (1 + MARGIN)) * w) - left);
+  canvas.height = Math.max(1, Math.min(h, (y + height * (1 + MARGIN)) * h) - top);
+  canvas.getContext("2d").drawImage(img, left, top, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+  img.closest(".picture").replaceChildren(canvas);
+}
+
+for (const img of root.querySelectorAll("[data-box] img")) {
+  if (img.complete && img.naturalWidth) cut(img);
+  else img.addEventListener("load", () => cut(img), { once: true });
+}
+
 if (accept) {
   accept.addEventListener("click", acceptSelected);
   undo.addEventListener("click", undoLast);

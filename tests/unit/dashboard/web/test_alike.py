@@ -1,5 +1,6 @@
 """Look-alikes: which bursts are compared, in which order, and for whom."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -30,7 +31,7 @@ def test_look_alikes_are_side_by_side_and_those_without_a_crop_last(reviewer: Re
     assert any(not one["compared"] for one in found["bursts"])
     alike = [one["name"] for one in found["bursts"] if one["compared"] and not one["odd"]]
     animals = [name for name in alike if name != "blank"]
-    changes = sum(one != other for one, other in zip(animals, animals[1:], strict=False))
+    changes = sum(one != other for one, other in itertools.pairwise(animals))
     # The classes of the fixture are those of the verdicts: each taxon is in one place.
     assert changes == len(set(animals)) - 1
 
