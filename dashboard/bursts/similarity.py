@@ -62,7 +62,7 @@ def order_by_similarity(vectors: NDArray[np.float64], keys: Sequence[str]) -> Si
 def _oddness(distances: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Distance to the k-th neighbour, k about sqrt(n): a few vectors that are alike can be odd together.
 
-    Near duplicates share the lowest of theirs, so that none of them is odd alone.
+    Near duplicates share the lowest of their distances, so that none of them is odd alone.
     """
     neighbour = min(count - 1, max(3, isqrt(count)))
     nearest = np.partition(squareform(distances), neighbour, axis=1)[:, neighbour]

@@ -25,7 +25,8 @@ _STEPS = 1024
 
 
 def crop_embedding(classes: ClassVector, label_set: str | None) -> bytes | None:
-    """The embedding of one detection as 64 signed bytes; None where the probabilities cannot be read or are all zero.
+    """The embedding of one detection as 64 signed bytes; None where they cannot be read, are no probabilities, or
+    are all zero.
 
     The signs depend on the label set: vectors of different label sets are close to orthogonal, and so never alike.
     The same input gives the same bytes on any machine.
@@ -34,10 +35,10 @@ def crop_embedding(classes: ClassVector, label_set: str | None) -> bytes | None:
         probabilities = classes.unpack()
     except ValueError:
         return None
-    if probabilities.shape[0] > _MOST_CLASSES:
+    # Written so that NaN is refused, too.
+    if probabilities.shape[0] > _MOST_CLASSES or not (probabilities.min() >= 0 and probabilities.max() <= 1):
         return None
-    limited = np.clip(np.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
-    roots = np.rint(np.sqrt(limited, dtype=np.float32) * np.float32(_STEPS))
+    roots = np.rint(np.sqrt(probabilities) * np.float32(_STEPS))
     projected = roots @ _signs(label_set or "", probabilities.shape[0])
     largest = float(np.abs(projected).max())
     if largest == 0:
@@ -50,7 +51,7 @@ def unpack_embeddings(stored: Sequence[bytes]) -> NDArray[np.float64]:
     if any(len(one) != EMBEDDING_SIZE for one in stored):
         raise ValueError(f"an embedding has {EMBEDDING_SIZE} bytes")
     vectors = np.frombuffer(b"".join(stored), dtype=np.int8).reshape(len(stored), EMBEDDING_SIZE).astype(np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0))
 
 
 @lru_cache(maxsize=4)

@@ -1,20 +1,40 @@
 """Reads the embedding and the published crop of each burst of a page."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from uncia.dashboard.catalogue.rows import BurstRow, Frame, LookAlike
+from uncia.dashboard.catalogue.rows import BurstRow, Frame
 from uncia.dashboard.catalogue.tables import crops, detections
 
-__all__ = ["with_embeddings"]
+__all__ = ["LookAlike", "LookAlikePage", "with_embeddings"]
 
 _FRAMES = 4
 """Of a burst without a best crop: so many of its frames are searched for a detection."""
 _KEYS_PER_QUERY = 500
 
 _BOX = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True)
+class LookAlike:
+    """A burst with what it is compared by."""
+
+    burst: BurstRow
+    embedding: bytes | None
+    """Of its best crop, else of its best detection; None where no crop was classified."""
+    crop_id: str | None
+    """The published crop that shows it; None where the store holds none."""
+
+
+@dataclass(frozen=True)
+class LookAlikePage:
+    """A page of bursts to compare. `after`: where the next page begins; None: there is none."""
+
+    bursts: tuple[LookAlike, ...]
+    after: str | None
 
 
 def with_embeddings(connection: Connection, rows: Sequence[BurstRow]) -> tuple[LookAlike, ...]:

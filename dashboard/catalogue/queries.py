@@ -23,7 +23,7 @@ from uncia.dashboard.catalogue.filters import (
     read_scope,
     rights,
 )
-from uncia.dashboard.catalogue.look_alikes import with_embeddings
+from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
 from uncia.dashboard.catalogue.rows import (
     BurstChange,
     BurstDetail,
@@ -36,7 +36,6 @@ from uncia.dashboard.catalogue.rows import (
     Facets,
     Frame,
     FrameDetail,
-    LookAlikePage,
     Neighbours,
     Observation,
     Photograph,

@@ -16,8 +16,6 @@ __all__ = [
     "Facets",
     "Frame",
     "FrameDetail",
-    "LookAlike",
-    "LookAlikePage",
     "Neighbours",
     "Observation",
     "Photograph",
@@ -104,25 +102,6 @@ class BurstPage:
     """A page of a list. `after`: where the next page begins; None: there is none."""
 
     rows: tuple[BurstRow, ...]
-    after: str | None
-
-
-@dataclass(frozen=True)
-class LookAlike:
-    """A burst with what it is compared by."""
-
-    burst: BurstRow
-    embedding: bytes | None
-    """Of its best crop, else of its best detection; None where no crop was classified."""
-    crop_id: str | None
-    """The published crop that shows it; None where the store holds none."""
-
-
-@dataclass(frozen=True)
-class LookAlikePage:
-    """A page of bursts to compare. `after`: where the next page begins; None: there is none."""
-
-    bursts: tuple[LookAlike, ...]
     after: str | None
 
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from uncia.dashboard.bursts.similarity import order_by_similarity
 from uncia.dashboard.catalogue.embeddings import EMBEDDING_SIZE, unpack_embeddings
-from uncia.dashboard.catalogue.rows import BurstRow, LookAlike
+from uncia.dashboard.catalogue.look_alikes import LookAlike
+from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Reviewing

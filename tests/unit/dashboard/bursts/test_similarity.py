@@ -18,7 +18,7 @@ def unit(values: Vectors) -> Vectors:
 
 
 def clusters(sizes: list[int], seed: int, spread: float = 0.005) -> tuple[Vectors, list[int]]:
-    """Vectors around orthogonal directions, and the number of the direction of each."""
+    """Vectors around orthogonal directions, and the number of each vector's direction."""
     rng = np.random.default_rng(seed)
     member = [number for number, size in enumerate(sizes) for _ in range(size)]
     noise = rng.normal(0, spread, (len(member), 32))

@@ -109,7 +109,7 @@ def test_accepting_all_and_taking_it_back_works_although_the_reviews_have_revise
     assert len(answer["decided"]) == len(items) == len(publisher.events)
     with writable_catalogue.begin() as connection:
         connection.execute(update(bursts_table).values(revision=bursts_table.c.revision + 1))
-    # Nobody accepts what has changed since, but its own review may be undone.
+    # A burst that has changed since cannot be accepted, but the review of it can be undone.
     refused = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()
     assert refused["decided"] == {}
     undo = [{**item, "supersedes": answer["decided"][item["burst_id"]]} for item in items]
