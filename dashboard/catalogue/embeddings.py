@@ -25,8 +25,8 @@ _STEPS = 1024
 
 
 def crop_embedding(classes: ClassVector, label_set: str | None) -> bytes | None:
-    """The embedding of one detection as 64 signed bytes; None where they cannot be read, are no probabilities, or
-    are all zero.
+    """The embedding of one detection as 64 signed bytes; None where the probabilities cannot be read, are not in
+    [0, 1], or are all zero.
 
     The signs depend on the label set: vectors of different label sets are close to orthogonal, and so never alike.
     The same input gives the same bytes on any machine.
