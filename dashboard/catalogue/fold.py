@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from uncia.dashboard.catalogue.changes import Change, LogRecord, PutRow, RemoveRow, Row, SkipMessage
+from uncia.dashboard.catalogue.embeddings import crop_embedding
 from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, uncertainty_of
 from uncia.errors import PermanentError
 from uncia.events import (
@@ -95,6 +96,7 @@ def _upload(event: ImageUploaded, record: LogRecord) -> tuple[Change, ...]:
 
 def _prediction(event: ImagePredicted, record: LogRecord) -> tuple[Change, ...]:
     capture, prediction, detection = event.capture, event.prediction, event.detection
+    label_set = detection.label_set if detection else None
     top = prediction.top[0] if prediction and prediction.top else None
     row = {
         "upload_id": event.upload_id,
@@ -143,6 +145,7 @@ def _prediction(event: ImagePredicted, record: LogRecord) -> tuple[Change, ...]:
             "category": found.category.value,
             "score": found.score,
             **_box(found.box),
+            "embedding": crop_embedding(found.classes, label_set) if found.classes else None,
         }
         for number, found in enumerate(detection.detections if detection else ())
     )

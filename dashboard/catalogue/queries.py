@@ -23,6 +23,7 @@ from uncia.dashboard.catalogue.filters import (
     read_scope,
     rights,
 )
+from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
 from uncia.dashboard.catalogue.rows import (
     BurstChange,
     BurstDetail,
@@ -102,16 +103,23 @@ class Catalogue:
 
         Pages follow each other without a jump: a burst that arrives meanwhile moves none to another page.
         """
-        chosen = chosen or BurstFilter()
-        column, descending = _ORDER[order]
         with self._engine.begin() as connection:
-            statement = select(*_BURST_COLUMNS).where(*all_conditions(chosen, self._scope(connection, stations)))
-            if after is not None:
-                statement = statement.where(_beyond(order, after))
-            rows = connection.execute(_sorted(statement, column, descending).limit(limit + 1)).mappings().all()
-            page = _with_frames(connection, rows[:limit])
-        more = len(rows) > limit
-        return BurstPage(page, _cursor(order, rows[limit - 1]) if more else None)
+            scope = self._scope(connection, stations)
+            return _burst_page(connection, chosen or BurstFilter(), scope, order, limit, after)
+
+    def look_alikes(
+        self,
+        chosen: BurstFilter | None = None,
+        order: BurstOrder = BurstOrder.NEWEST,
+        limit: int = 50,
+        after: str | None = None,
+        stations: Stations = None,
+    ) -> LookAlikePage:
+        """The same page as `bursts`, with the embeddings and crops of its bursts. Raises `BadCursor`."""
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            page = _burst_page(connection, chosen or BurstFilter(), scope, order, limit, after)
+            return LookAlikePage(with_embeddings(connection, page.rows), page.after)
 
     def facets(self, chosen: BurstFilter | None = None, stations: Stations = None) -> Facets:
         """Counts of bursts by the value of each filter; each facet disregards its own filter."""
@@ -234,6 +242,18 @@ class Catalogue:
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
         return read_scope(connection, self._taxonomy, stations)
+
+
+def _burst_page(
+    connection: Connection, chosen: BurstFilter, scope: Scope, order: BurstOrder, limit: int, after: str | None
+) -> BurstPage:
+    column, descending = _ORDER[order]
+    statement = select(*_BURST_COLUMNS).where(*all_conditions(chosen, scope))
+    if after is not None:
+        statement = statement.where(_beyond(order, after))
+    rows = connection.execute(_sorted(statement, column, descending).limit(limit + 1)).mappings().all()
+    more = len(rows) > limit
+    return BurstPage(_with_frames(connection, rows[:limit]), _cursor(order, rows[limit - 1]) if more else None)
 
 
 def _sorted(statement: Select[Any], column: Any, descending: bool) -> Select[Any]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -167,8 +168,9 @@ detections = Table(
     Column("category", String(16), nullable=False),
     Column("score", Float, nullable=False),
     *_box(),
+    Column("embedding", LargeBinary),
 )
-"""Boxes of a photograph, best first, of the detector that its capture names."""
+"""Boxes of a photograph, best first, of the detector that its capture names. `embedding`: see `crop_embedding`."""
 
 FLAGGED_INDEX = "ix_bursts_flagged"
 """Of the few bursts that have flags or marks."""

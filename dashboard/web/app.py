@@ -17,6 +17,7 @@ from uncia.dashboard.web.context import SignInNeeded, json_error, services_of, s
 from uncia.dashboard.web.pages import (
     account,
     accounts,
+    alike,
     browse,
     burst,
     events,
@@ -80,6 +81,7 @@ def create_app(services: Services) -> FastAPI:
         accounts,
         live,
         browse,
+        alike,
         burst,
         pictures,
         review,

@@ -172,7 +172,7 @@ def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
 
 
 PAGES = (
-    *("/", "/browse", "/review", "/numbers", "/health", "/operations"),
+    *("/", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
     *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal"),
 )
 

@@ -101,7 +101,7 @@ class BulkItem(BaseModel):
     """One burst of several."""
 
     burst_id: str = Field(max_length=100)
-    revision: int = Field(ge=1, description="the revision on the screen; of another one nothing is decided")
+    revision: int = Field(ge=1, description="the revision on the screen; nothing but an undo is decided on another one")
     supersedes: str | None = Field(default=None, max_length=100, description="for `undo`: the review that it undoes")
 
 
@@ -202,7 +202,8 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
         counting = _counting(detail) if detail else None
         if detail is None:
             refused[item.burst_id] = TEXT["error.not_found"]
-        elif detail.burst.revision != item.revision:
+        # The review itself has revised the burst since; its undo names the review and not a revision.
+        elif bulk.decision != "undo" and detail.burst.revision != item.revision:
             refused[item.burst_id] = TEXT["review.changed"]
         elif counting is not None and counting[1] != caller.name:
             refused[item.burst_id] = text("review.decided", reviewer=counting[1])

@@ -343,6 +343,7 @@ def upgrade() -> None:
         sa.Column("y", sa.Float(), nullable=False),
         sa.Column("width", sa.Float(), nullable=False),
         sa.Column("height", sa.Float(), nullable=False),
+        sa.Column("embedding", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("upload_id", "number", name=op.f("pk_detections")),
     )
     op.create_table(
