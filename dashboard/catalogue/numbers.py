@@ -1,17 +1,27 @@
 """Counts for ecologists: detections by taxon, day and hour, effort, and how reviews compare with the models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.camera_effort import CameraActivity, Effort, camera_activity, camera_effort
 from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions
-from uncia.dashboard.catalogue.tables import bursts, camera_days, cameras, deployments, taxa
+from uncia.dashboard.catalogue.tables import bursts, cameras, deployments, taxa
 from uncia.events import Sensitivity
 
-__all__ = ["CameraPosition", "CatalogueNumbers", "ConfusedPair", "DayCount", "Effort", "HourCount", "SubjectCount"]
+__all__ = [
+    "CameraCount",
+    "CameraPosition",
+    "CatalogueNumbers",
+    "ConfusedPair",
+    "DayCount",
+    "Effort",
+    "HourCount",
+    "SubjectCount",
+]
 
 _DECIMALS = {Sensitivity.LOW.value: 2, Sensitivity.MEDIUM.value: 1}
 _ROUNDED_M = {Sensitivity.LOW.value: 1_000, Sensitivity.MEDIUM.value: 10_000}
@@ -61,15 +71,15 @@ class ConfusedPair:
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How long a camera stood, in nights; `active_days`: days with a photograph."""
+class CameraCount:
+    """Bursts of one camera."""
 
-    camera: str
-    station: str
-    nights: int
-    active_days: int
-    deployed: bool
-    """Whether the nights come from deployments; otherwise from the first to the last photograph."""
+    bursts: int
+    blank: int
+    independent: int
+    """Independent detections of all subjects, at the requested interval."""
+    taxa: int
+    """Number of names of animals, species and higher taxa alike."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,6 @@ class CameraPosition:
     latitude: float
     longitude: float
     uncertainty_m: float | None
-    bursts: int
 
 
 class CatalogueNumbers:
@@ -89,7 +98,7 @@ class CatalogueNumbers:
 
     def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None) -> None:
         self._engine = engine
-        self._taxonomy = taxonomy or Taxonomy.load()
+        self.taxonomy = taxonomy or Taxonomy.load()
 
     def subjects(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> list[SubjectCount]:
         """What was seen, the most frequent first."""
@@ -157,46 +166,43 @@ class CatalogueNumbers:
             )
             return [ConfusedPair(*row) for row in connection.execute(statement)]
 
-    def effort(self, since: date | None, until: date | None, stations: Stations = None) -> list[Effort]:
-        """Trap nights by camera, within the days."""
+    def by_camera(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> dict[str, CameraCount]:
+        """Counts by camera, of those with a burst that the filter allows."""
+        independent = and_(bursts.c.subject.is_not(None), or_(bursts.c.gap_s.is_(None), bursts.c.gap_s > interval_s))
+        named = case((bursts.c.category == "animal", bursts.c.taxon))
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            conditions = [camera_days.c.day >= since] if since else []
-            conditions += [camera_days.c.day <= until] if until else []
-            active = {
-                row.camera: row
-                for row in connection.execute(
-                    select(
-                        camera_days.c.camera,
-                        func.count().label("days"),
-                        func.min(camera_days.c.day).label("first"),
-                        func.max(camera_days.c.day).label("last"),
-                    )
-                    .where(and_(True, *conditions))
-                    .group_by(camera_days.c.camera)
+            statement = (
+                select(
+                    bursts.c.camera,
+                    func.count(),
+                    func.sum(case((bursts.c.category == "blank", 1), else_=0)),
+                    func.sum(case((independent, 1), else_=0)),
+                    func.count(distinct(named)),
                 )
+                .where(*all_conditions(chosen, scope))
+                .group_by(bursts.c.camera)
+            )
+            return {
+                camera: CameraCount(count, int(blank or 0), int(own or 0), kinds)
+                for camera, count, blank, own, kinds in connection.execute(statement)
             }
-            spans: dict[str, list[tuple[date, date]]] = {}
-            for row in connection.execute(select(deployments)).mappings():
-                zone = timedelta(minutes=row["utc_offset_minutes"])
-                first = (row["starts_at"] + zone).date()
-                # A deployment without an end lasts until the last photograph: a camera that is silent may be gone.
-                last = active[row["camera"]].last if row["camera"] in active else first
-                if row["ends_at"] is not None:
-                    last = (row["ends_at"] + zone).date()
-                spans.setdefault(row["camera"], []).append((first, last))
-        return [
-            _effort(camera, station, spans.get(camera), active.get(camera), since, until)
-            for camera, station in sorted(scope.stations.items())
-        ]
+
+    def effort(self, since: date | None, until: date | None, stations: Stations = None) -> list[Effort]:
+        """Trap nights by camera, within the days (both included)."""
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            return camera_effort(connection, scope, since, until)
+
+    def activity(self, since: date, until: date, stations: Stations = None) -> dict[str, CameraActivity]:
+        """Deployments, days with photographs and days with a contact, by camera, within days (both included)."""
+        with self._engine.begin() as connection:
+            return camera_activity(connection, self._scope(connection, stations), since, until)
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
         """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            chosen = BurstFilter(cameras=() if camera is None else (camera,))
-            by_camera = select(bursts.c.camera, func.count()).where(*all_conditions(chosen, scope))
-            counted = {row[0]: row[1] for row in connection.execute(by_camera.group_by(bursts.c.camera))}
             newest = {
                 row["camera"]: row
                 for row in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings()
@@ -212,20 +218,8 @@ class CatalogueNumbers:
             place = [row[axis] if digits is None else round(row[axis], digits) for axis in ("latitude", "longitude")]
             around = [row["coordinate_uncertainty_m"], None if digits is None else _ROUNDED_M[level]]
             uncertainty = max((one for one in around if one is not None), default=None)
-            found.append(
-                CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty, counted.get(name, 0))
-            )
+            found.append(CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty))
         return found
-
-    def activity(self, since: date, stations: Stations = None) -> dict[str, dict[date, int]]:
-        """Photographs by camera and day, from a day on."""
-        with self._engine.begin() as connection:
-            scope = self._scope(connection, stations)
-            found: dict[str, dict[date, int]] = {}
-            for row in connection.execute(select(camera_days).where(camera_days.c.day >= since)):
-                if row.camera in scope.stations:
-                    found.setdefault(row.camera, {})[row.day] = row.captures
-            return found
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
         allowed = None if stations is None else set(stations)
@@ -235,24 +229,4 @@ class CatalogueNumbers:
             if allowed is None or station in allowed
         }
         names = frozenset(connection.execute(select(taxa.c.taxon).distinct()).scalars())
-        return Scope(known, names, self._taxonomy, allowed is not None)
-
-
-def _effort(
-    camera: str,
-    station: str,
-    spans: Sequence[tuple[date, date]] | None,
-    active: object | None,
-    since: date | None,
-    until: date | None,
-) -> Effort:
-    days = getattr(active, "days", 0)
-    own = list(spans or [])
-    if not own and active is not None:
-        own = [(active.first, active.last)]  # type: ignore[attr-defined]
-    today = datetime.now(UTC).date()
-    nights: set[date] = set()
-    for first, last in own:
-        start, end = max(first, since or first), min(last, until or last, today)
-        nights.update(start + timedelta(days=at) for at in range(max(0, (end - start).days)))
-    return Effort(camera, station, len(nights), days, bool(spans))
+        return Scope(known, names, self.taxonomy, allowed is not None)

@@ -26,6 +26,7 @@ from uncia.dashboard.web.pages import (
     pictures,
     review,
     sign_in,
+    tiles,
 )
 from uncia.dashboard.web.security import SameOriginOnly, SecurityHeaders
 from uncia.dashboard.web.services import Services
@@ -71,7 +72,20 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for pages in (sign_in, account, accounts, live, browse, burst, pictures, review, health, numbers, operations):
+    for pages in (
+        sign_in,
+        account,
+        accounts,
+        live,
+        browse,
+        burst,
+        pictures,
+        review,
+        health,
+        numbers,
+        tiles,
+        operations,
+    ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")
     app.mount("/assets", ForeverFiles(directory=services.settings.dashboard_assets, check_dir=False), name="assets")
