@@ -77,7 +77,7 @@ class CameraCount:
     bursts: int
     blank: int
     independent: int
-    """Independent detections of all subjects, at the requested interval."""
+    """Independent detections of animals, or of the categories of the filter, at the requested interval."""
     taxa: int
     """Number of names of animals, species and higher taxa alike."""
 
@@ -168,7 +168,11 @@ class CatalogueNumbers:
 
     def by_camera(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> dict[str, CameraCount]:
         """Counts by camera, of those with a burst that the filter allows."""
-        independent = and_(bursts.c.subject.is_not(None), or_(bursts.c.gap_s.is_(None), bursts.c.gap_s > interval_s))
+        independent = and_(
+            bursts.c.subject.is_not(None),
+            bursts.c.category.in_(chosen.categories or ("animal",)),
+            or_(bursts.c.gap_s.is_(None), bursts.c.gap_s > interval_s),
+        )
         named = case((bursts.c.category == "animal", bursts.c.taxon))
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)

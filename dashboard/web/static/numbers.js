@@ -4,6 +4,7 @@
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "fill-opacity", "font-size", "font-family", "text-anchor", "opacity"];
 const SCALE = 2;
 const HEAD = 30;
+const NAMED = 8;
 
 function styled(svg) {
   const copy = svg.cloneNode(true);
@@ -60,7 +61,7 @@ function drawTable(table) {
     context.fillStyle = style.backgroundColor;
     context.fillRect(x, y, place.width, place.height);
     context.fillStyle = style.borderTopColor;
-    context.fillRect(x, y, place.width, 1);
+    if (parseFloat(style.borderTopWidth)) context.fillRect(x, y, place.width, 1);
     context.fillStyle = style.color;
     context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     const right = style.textAlign === "right";
@@ -115,7 +116,7 @@ function showMap(place) {
   const [soft, strong] = [style.getPropertyValue("--soft"), style.getPropertyValue("--link")];
   place.hidden = false;
   document.getElementById("plot-map").setAttribute("hidden", "");
-  const map = L.map(place, { attributionControl: false, maxZoom: 18 });
+  const map = L.map(place, { attributionControl: false, maxZoom: 18, zoomSnap: 0.25 });
   const most = Math.max(1e-9, ...places.map((one) => one.value));
   if (place.dataset.tiles) L.tileLayer(place.dataset.tiles, { maxZoom: 18 }).addTo(map);
   for (const one of places) {
@@ -125,7 +126,7 @@ function showMap(place) {
     // A text node: names come from outside.
     const label = document.createElement("span");
     label.textContent = `${one.cameras.join(", ")}: ${one.text}`;
-    marker.bindTooltip(label);
+    marker.bindTooltip(label, { direction: "right", permanent: places.length <= NAMED });
     marker.on("click", () => location.assign(one.href));
   }
   const lines = L.layerGroup().addTo(map);
