@@ -72,7 +72,7 @@ def nice_step(extent: float, most: int) -> float:
 def ticks(most: float, parts: int = 4) -> list[float]:
     """Round numbers from 0 to at least `most`; whole ones."""
     step = max(1.0, nice_step(most, parts))
-    return [step * at for at in range(math.ceil(most / step - 1e-9) + 1)] if most > 0 else [0.0, 1.0]
+    return [step * at for at in range(max(1, math.ceil(most / step - 1e-9)) + 1)] if most > 0 else [0.0, 1.0]
 
 
 def bar_chart(
