@@ -63,7 +63,7 @@ def polar_sector(hour: int, value: float, most: float, *, radius: float = 90, ho
 
 def nice_step(extent: float, most: int) -> float:
     """The smallest of 1, 2 and 5 times a power of ten that divides the extent into at most so many parts."""
-    if extent <= 0 or most < 1:
+    if extent < 1e-12 or most < 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(extent / most))
     return next(factor * power for factor in (1, 2, 5, 10, 20) if extent / (factor * power) <= most * (1 + 1e-9))

@@ -23,7 +23,7 @@ def tile_address(folder: Path | None) -> str:
     return _ADDRESS if folder is not None else ""
 
 
-@router.get(_ADDRESS, response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get(_ADDRESS, response_class=Response, include_in_schema=False)
 def show_tile(context: Viewing, z: Zoom, x: Number, y: Number) -> Response:
     """One tile of the background, in the numbering of OpenStreetMap."""
     folder = context.services.settings.dashboard_tiles
