@@ -357,6 +357,21 @@ class Settings(BaseSettings):
         default=Path(".local/parts/web_assets"),
         description="folder with the JavaScript libraries, which `make setup` fetches",
     )
+    dashboard_tiles: Path | None = Field(
+        default=None,
+        description="folder with map tiles (`{z}/{x}/{y}.png`, `.jpg` or `.webp`) as the background of the map; empty: "
+        "the map has a graticule only",
+    )
+    dashboard_silent_after_h: float = Field(
+        default=0,
+        ge=0,
+        le=24 * 366,
+        description="hours without a contact after which a camera counts as silent, unless its deployment has a "
+        "`contactInterval`; 0: three of its usual intervals, at least two days",
+    )
+    dashboard_battery_low_v: float = Field(
+        default=0, ge=0, le=30, description="voltage below which a battery counts as low; 0: none does"
+    )
     dashboard_session_hours: float = Field(
         default=24 * 14, gt=0, le=24 * 366, description="hours after which an unused session ends"
     )
@@ -400,6 +415,7 @@ class Settings(BaseSettings):
         "presence_model",
         "animal_threshold",
         "dashboard_dir",
+        "dashboard_tiles",
         "dashboard_proxy_secret",
         "taxonomy_file",
         "taxa_allowed",

@@ -328,6 +328,7 @@ def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None
                 func.max(captures.c.uploaded_at),
                 func.min(captures.c.temperature_c),
                 func.max(captures.c.temperature_c),
+                func.min(captures.c.battery_v),
             )
             .where(tuple_(captures.c.camera, captures.c.captured_on).in_(chunk))
             .group_by(captures.c.camera, captures.c.captured_on)

@@ -121,7 +121,7 @@ def count_facets(
 
 def _only_dates(chosen: BurstFilter) -> bool:
     others = (chosen.hours, chosen.confidence_min, chosen.confidence_max, chosen.reviewer, chosen.focus)
-    return not chosen.flags and all(value is None for value in (*others, chosen.model_verdict))
+    return not chosen.flags and all(value is None for value in (*others, chosen.model_verdict, chosen.verdict))
 
 
 def _of_bursts(connection: Connection, chosen: BurstFilter, scope: Scope) -> list[Group]:

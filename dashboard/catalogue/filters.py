@@ -51,7 +51,10 @@ class BurstFilter:
     taxon: str | None = None
     """This taxon and everything below it; `NO_TAXON`: those without one."""
     model_verdict: str | None = None
-    """What the models call it, whatever a review says: this taxon alone, or a category of bursts without one."""
+    """What the models call it, whatever a review says: this taxon alone, or a category of bursts without one;
+    `NO_TAXON`: neither."""
+    verdict: str | None = None
+    """What it is called after reviews, in the same way."""
     categories: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
@@ -132,9 +135,12 @@ def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
         conditions.append(bursts.c.reviewer == chosen.reviewer)
     if chosen.focus is not None:
         conditions.append(bursts.c.focus.is_(chosen.focus))
-    if chosen.model_verdict is not None:
-        called = func.coalesce(bursts.c.model_taxon, bursts.c.model_category, "")
-        conditions.append(called == chosen.model_verdict)
+    for wanted, taxon, category in (
+        (chosen.model_verdict, bursts.c.model_taxon, bursts.c.model_category),
+        (chosen.verdict, bursts.c.taxon, bursts.c.category),
+    ):
+        if wanted is not None:
+            conditions.append(func.coalesce(taxon, category, "") == ("" if wanted == NO_TAXON else wanted))
     for flag in chosen.flags:
         own = burst_flags.alias()
         marked = select(own.c.burst_id).where(own.c.burst_id == bursts.c.burst_id, own.c.flag == flag)

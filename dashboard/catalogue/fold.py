@@ -125,6 +125,7 @@ def _prediction(event: ImagePredicted, record: LogRecord) -> tuple[Change, ...]:
         "model": capture.model,
         "serial": capture.serial,
         "temperature_c": capture.temperature_c,
+        "battery_v": capture.battery_v,
         "infrared": capture.infrared,
         "width": capture.width,
         "height": capture.height,
@@ -419,6 +420,7 @@ def _deployment(event: DeploymentChanged, record: LogRecord) -> tuple[Change, ..
         "burst_lateness_s": event.burst_lateness_s,
         "event_gap_s": event.event_gap_s,
         "independence_gap_s": event.independence_gap_s,
+        "contact_interval_s": event.contact_interval_s,
     }
     return (_put("deployments", record, row, ("camera", "deployment_id"), also=_camera(event)),)
 

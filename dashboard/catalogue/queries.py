@@ -351,7 +351,7 @@ def _explanations(connection: Connection, images: list[str]) -> tuple[Explanatio
 
 
 def _camera_health(connection: Connection, scope: Scope, since: date, until: date) -> list[CameraHealth]:
-    known = sorted(scope.stations)
+    known, now = sorted(scope.stations), datetime.now(UTC)
     active: dict[str, Any] = {
         row.camera: row
         for row in connection.execute(
@@ -371,7 +371,9 @@ def _camera_health(connection: Connection, scope: Scope, since: date, until: dat
     objects = {row["camera"]: row["objects"] for row in connection.execute(select(static_objects)).mappings()}
     deployed: dict[str, Any] = {}
     for place in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings():
-        deployed[place["camera"]] = place
+        # One that is planned counts only where there is no earlier one.
+        if place["starts_at"] <= now or place["camera"] not in deployed:
+            deployed[place["camera"]] = place
     newest = _newest_captures(connection, known)
     return [
         _health_of(camera, scope.stations[camera], newest, active, waiting, clocks, objects, deployed)
@@ -416,6 +418,7 @@ def _health_of(
         last_contact=last.get("uploaded_at"),
         last_capture=last.get("captured_at"),
         temperature_c=last.get("temperature_c"),
+        battery_v=last.get("battery_v"),
         make=last.get("make"),
         model=last.get("model"),
         serial=last.get("serial"),
@@ -430,4 +433,5 @@ def _health_of(
         deployment_id=place.get("deployment_id"),
         deployed_since=place.get("starts_at"),
         deployed_until=place.get("ends_at"),
+        contact_interval_s=place.get("contact_interval_s"),
     )

@@ -334,6 +334,7 @@ class CameraHealth:
     """Capture time of the last photograph that was uploaded, by the camera's clock."""
     temperature_c: float | None
     """As the last photograph states it."""
+    battery_v: float | None
     make: str | None
     model: str | None
     serial: str | None
@@ -349,9 +350,11 @@ class CameraHealth:
     clock_offset_s: float | None
     static_objects: list[dict[str, Any]]
     deployment_id: str | None
-    """The deployment that has no end or ends last."""
+    """The deployment that began last; one that is planned where there is no other."""
     deployed_since: datetime | None
     deployed_until: datetime | None
+    contact_interval_s: float | None
+    """After so long without a contact, its deployment calls it silent."""
 
 
 @dataclass(frozen=True)
@@ -378,6 +381,7 @@ class CameraDay(_FromRow):
     rejected: int
     temperature_min_c: float | None
     temperature_max_c: float | None
+    battery_min_v: float | None
 
 
 @dataclass(frozen=True)

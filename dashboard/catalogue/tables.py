@@ -139,6 +139,7 @@ captures = Table(
     Column("model", Text),
     Column("serial", Text),
     Column("temperature_c", Float),
+    Column("battery_v", Float),
     Column("infrared", Boolean),
     Column("width", BigInteger),
     Column("height", BigInteger),
@@ -487,6 +488,7 @@ deployments = Table(
     Column("burst_lateness_s", Float),
     Column("event_gap_s", Float),
     Column("independence_gap_s", Float),
+    Column("contact_interval_s", Float),
     _version(),
 )
 """Deployments with their exact positions, which are secret."""
@@ -537,6 +539,7 @@ camera_days = Table(
     Column("last_uploaded_at", UtcDateTime, nullable=False),
     Column("temperature_min_c", Float),
     Column("temperature_max_c", Float),
+    Column("battery_min_v", Float),
     Index(None, "day"),
 )
 """What a camera captured by day (of its clock), derived from `captures`: effort, and gaps in it."""

@@ -36,7 +36,14 @@ from uncia.dashboard.exports.records import (
 
 __all__ = ["OVERRIDES", "ExportSource"]
 
-OVERRIDES = ("burst_gap_s", "burst_idle_s", "burst_lateness_s", "event_gap_s", "independence_gap_s")
+OVERRIDES = (
+    "burst_gap_s",
+    "burst_idle_s",
+    "burst_lateness_s",
+    "event_gap_s",
+    "independence_gap_s",
+    "contact_interval_s",
+)
 
 _PAGE = 400
 _VERDICT = ("category", "taxon", "label", "rank", "count", "confidence")

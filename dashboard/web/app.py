@@ -30,6 +30,7 @@ from uncia.dashboard.web.pages import (
     replays,
     review,
     sign_in,
+    tiles,
 )
 from uncia.dashboard.web.security import SameOriginOnly, SecurityHeaders
 from uncia.dashboard.web.services import Services
@@ -91,6 +92,7 @@ def create_app(services: Services) -> FastAPI:
         export,
         events,
         replays,
+        tiles,
     ):
         app.include_router(pages.router)
     app.mount("/static", ForeverFiles(directory=STATIC), name="static")

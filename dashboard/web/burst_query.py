@@ -53,6 +53,9 @@ class BurstQuery(BaseModel):
     model: _Text = Field(
         default=None, description="what the models call it, whatever a review says: a taxon alone, or a category"
     )
+    called: _Text = Field(
+        default=None, description="what it is called after reviews: a taxon alone, or a category; `-`: neither"
+    )
     reviewed: Annotated[Literal["yes", "no"] | None, _Optional] = None
     reviewer: _Text = None
     flag: _Texts = Field(default=(), description="flag or mark; a burst must have all")
@@ -69,6 +72,7 @@ class BurstQuery(BaseModel):
         return BurstFilter(
             taxon=self.taxon,
             model_verdict=self.model,
+            verdict=self.called,
             categories=self.category,
             stations=self.station,
             cameras=self.camera,

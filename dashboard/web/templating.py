@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from uncia.dashboard.web.accounts.roles import Right
-from uncia.dashboard.web.plots import polar_sector, stacked, step_line
+from uncia.dashboard.web.plots import polar_sector
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.terminal import printable_in_html
 
@@ -34,8 +34,6 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            stacked=stacked,
-            step_line=step_line,
             polar_sector=polar_sector,
             t=text,
             static=self.address,
@@ -43,7 +41,9 @@ class Templates:
             may=Right,
             all_texts=lambda prefix: _with_prefix(prefix),
         )
-        self._environment.filters.update(path=lambda value: quote(str(value), safe=""), percent=percent, moment=moment)
+        self._environment.filters.update(
+            path=lambda value: quote(str(value), safe=""), percent=percent, share=share, moment=moment
+        )
 
     def render(self, template: str, **values: Any) -> str:
         """Render one template."""
@@ -71,6 +71,11 @@ def percent(share: float | None) -> str:
     if share < 0.01:
         return "< 1 %"
     return f"{share:.0%}".replace("%", " %")
+
+
+def share(counted: float | None) -> str:
+    """A share of things that were counted, in per cent; a dash without any."""
+    return "–" if counted is None else f"{100 * counted:.0f} %"
 
 
 def moment(value: datetime | None) -> str:

@@ -67,6 +67,7 @@ def _maker_fields(note: MakerNote, exif: Exif) -> dict[str, object]:
         "sequence_length": note.sequence_length,
         "event_number": note.event_number,
         "temperature_c": note.temperature_c,
+        "battery_v": note.battery_v,
         "infrared": note.infrared,
         "serial": exif.serial or note.serial,
     }

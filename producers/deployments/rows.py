@@ -24,6 +24,7 @@ OVERRIDES = {
     "burstLateness": "burst_lateness_s",
     "eventGap": "event_gap_s",
     "independenceGap": "independence_gap_s",
+    "contactInterval": "contact_interval_s",
 }
 _CAPTURE_METHODS = {"activityDetection": Trigger.MOTION, "timeLapse": Trigger.TIME_LAPSE}
 

@@ -72,6 +72,9 @@ class DeploymentChanged(Event):
         gt=0,
         description="events of a taxon that are further apart, in seconds, are independent detections",
     )
+    contact_interval_s: Seconds | None = Field(
+        default=None, gt=0, description="the camera counts as silent when nothing has arrived from it for so long"
+    )
 
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> Self:

@@ -103,6 +103,7 @@ class Capture(WireModel):
     model: FreeText | None = None
     serial: FreeText | None = None
     temperature_c: float | None = None
+    battery_v: float | None = Field(default=None, description="voltage of the battery at the trigger")
     infrared: bool | None = Field(default=None, description="whether the infrared illuminator was on")
     width: PositiveInt | None = Field(default=None, description="pixels")
     height: PositiveInt | None = None

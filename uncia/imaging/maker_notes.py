@@ -1,4 +1,4 @@
-"""Reads Reconyx maker notes: trigger, frame number and sequence length, temperature, and other fields.
+"""Reads Reconyx maker notes: trigger, frame number and sequence length, temperature, battery, and other fields.
 
 The five layouts are those that ExifTool documents (`Image::ExifTool::Reconyx`, from the manufacturer's documentation).
 HyperFire and HyperFire 2 were checked with real frames of a HyperFire 2, PC800s and HC550s. All are little-endian,
@@ -27,6 +27,7 @@ _TRIGGERS = {
 }
 
 _COLDEST, _WARMEST = -60, 90
+_LEAST_MV, _MOST_MV = 1_000, 30_000
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
@@ -44,6 +45,8 @@ class _Layout:
     celsius: int
     infrared: int
     serial: int
+    millivolts: int | None = None
+    """Of the battery at the trigger; None where the manufacturer does not document it."""
     unit: Literal["word", "byte"] = "word"
     """True when sequence, infrared and time (except the year) have 16 bits, false when they have 8 bits.
 
@@ -52,12 +55,12 @@ class _Layout:
 
 
 _HYPERFIRE_MARK = b"\x01\xf1"
-_HYPERFIRE = _Layout(0x0C, 0x0E, 0x12, 0x16, (5, 3, 4), 0x28, 0x50, 0x2A)
+_HYPERFIRE = _Layout(0x0C, 0x0E, 0x12, 0x16, (5, 3, 4), 0x28, 0x50, 0x2A, 0x54)
 _NAMED: dict[bytes, _Layout] = {
-    b"RECONYXH2\0": _Layout(0x34, 0x36, 0x3A, 0x3E, (5, 4, 3), 0x50, 0x5A, 0x7E),
+    b"RECONYXH2\0": _Layout(0x34, 0x36, 0x3A, 0x3E, (5, 4, 3), 0x50, 0x5A, 0x7E, 0x62),
     b"RECONYXMF\0": _Layout(0x44, 0x46, 0x4A, 0x4E, (5, 3, 4), 0x60, 0x6A, 0x8C),
-    b"RECONYXUF\0": _Layout(0x34, 0x35, 0x37, 0x3B, (5, 4, 3), 0x46, 0x48, 0x4B, "byte"),
-    b"RECONYXHF4K\0": _Layout(0x28, 0x29, 0x2B, 0x2F, (5, 4, 3), 0x3A, 0x44, 0x84, "byte"),
+    b"RECONYXUF\0": _Layout(0x34, 0x35, 0x37, 0x3B, (5, 4, 3), 0x46, 0x48, 0x4B, 0x49, "byte"),
+    b"RECONYXHF4K\0": _Layout(0x28, 0x29, 0x2B, 0x2F, (5, 4, 3), 0x3A, 0x44, 0x84, None, "byte"),
 }
 
 
@@ -73,6 +76,7 @@ class MakerNote:
     temperature_c: float | None = None
     infrared: bool | None = None
     serial: str | None = None
+    battery_v: float | None = None
 
 
 def read_maker_note(raw: bytes | None) -> MakerNote | None:
@@ -104,6 +108,7 @@ def _read(raw: bytes, layout: _Layout) -> MakerNote:
         temperature_c=float(celsius[0]) if celsius and _COLDEST <= celsius[0] <= _WARMEST else None,
         infrared=bool(infrared[0]) if infrared and infrared[0] in (0, 1) else None,
         serial=_serial(raw, layout),
+        battery_v=_volts(raw, layout.millivolts),
     )
 
 
@@ -112,6 +117,11 @@ def _unpack(form: str, raw: bytes, at: int) -> tuple[int, ...]:
     with contextlib.suppress(struct.error):
         return struct.unpack_from(form, raw, at)
     return ()
+
+
+def _volts(raw: bytes, at: int | None) -> float | None:
+    found = () if at is None else _unpack("<H", raw, at)
+    return found[0] / 1000 if found and _LEAST_MV <= found[0] <= _MOST_MV else None
 
 
 def _time(raw: bytes, layout: _Layout) -> datetime | None:

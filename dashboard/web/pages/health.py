@@ -1,20 +1,48 @@
-"""Health: which cameras are silent, hot, wrong about the time, or send unreadable files."""
+"""Health: which cameras are silent, hot, wrong about the time, low on battery, or send unreadable files."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
+from uncia.dashboard.catalogue.camera_effort import CameraActivity
+from uncia.dashboard.catalogue.effort import (
+    EffortGap,
+    SilenceLimit,
+    SilenceSource,
+    effort_gaps,
+    nights_within,
+    silence_limit,
+)
 from uncia.dashboard.catalogue.rows import CameraHealth
-from uncia.dashboard.web.context import Viewing
+from uncia.dashboard.web.context import Context, Viewing
+from uncia.dashboard.web.effort_plot import EffortRow, Period, clip, day_bars, spark_line
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.pages.numbers import csv_response
 
 router = APIRouter(tags=["health"])
 
-_DAYS = 30
-_SILENT_FACTOR = 3
-"""A camera is silent when it has sent nothing for this many of its usual intervals."""
-_LEAST_SILENCE = timedelta(days=2)
+PERIODS = (30, 90, 365)
+
+Days = Annotated[int, Query(ge=7, le=731, description="number of days that are looked at, up to today")]
+Gap = Annotated[int, Query(ge=1, le=365, description="days without a photograph that count as a gap in effort")]
+Stations = Annotated[tuple[str, ...], Query(description="repeatable")]
+Attention = Annotated[bool, Query(description="only cameras that need attention")]
+
+
+class CameraState(StrEnum):
+    """Whether a camera sends what its deployment lets one expect."""
+
+    OK = "ok"
+    SILENT = "silent"
+    PLANNED = "planned"
+    """Its deployment has not begun."""
+    ENDED = "ended"
+    """Its last deployment has ended."""
 
 
 class DayActivity(BaseModel):
@@ -22,6 +50,18 @@ class DayActivity(BaseModel):
 
     day: date
     captures: int
+    rejected: int
+    temperature_min_c: float | None
+    temperature_max_c: float | None
+    battery_min_v: float | None
+
+
+class GapView(BaseModel):
+    """Days without a photograph while the camera was deployed."""
+
+    first: date
+    last: date
+    days: int
 
 
 class CameraView(BaseModel):
@@ -29,13 +69,19 @@ class CameraView(BaseModel):
 
     camera: str
     station: str
+    state: CameraState
     silent: bool
-    """It has sent nothing for three of its usual intervals, and for two days."""
+    """Nothing has arrived for longer than `silent_after_h`, and it is deployed, or has no deployment."""
+    silent_after_h: float
+    silence_source: SilenceSource
     usual_interval_days: float | None
-    """Days between days with photographs, in the last 30."""
+    """Median of the days between two days with a contact."""
     last_contact: datetime | None
     last_capture: datetime | None
     temperature_c: float | None
+    battery_v: float | None
+    """As the last photograph states it; None: not reported, as of cameras other than Reconyx."""
+    battery_low: bool
     model: str
     serial: str | None
     captures: int
@@ -43,49 +89,203 @@ class CameraView(BaseModel):
     pending: int
     clock: str | None
     clock_reasons: list[str]
+    clock_offset_s: float | None
     static_objects: int
     deployment_id: str | None
     deployed_since: datetime | None
     deployed_until: datetime | None
-    days: list[DayActivity]
+    nights: int
+    """Trap nights in the period."""
+    active_days: int
+    gaps: list[GapView]
+    days: list[DayActivity] = Field(description="days with photographs")
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look after it."""
+        return self.silent or self.battery_low or self.doubtful_clock
+
+    @property
+    def doubtful_clock(self) -> bool:
+        """Whether its times may be wrong."""
+        return self.clock in ("wrong", "suspicious")
+
+    def values(self, name: str) -> list[tuple[date, float]]:
+        """A value of its days, where it is known."""
+        found = ((one.day, getattr(one, name)) for one in self.days)
+        return [(day, value) for day, value in found if value is not None]
 
 
 class HealthPage(BaseModel):
     """All cameras, those first that need attention."""
 
     days: int
-    """The counts are of this many days, up to the last day with a photograph."""
+    """The counts are of this many days, up to `until`."""
+    gap: int
+    station: tuple[str, ...]
+    attention: bool
+    since: date
     until: date
+    total: int
+    """Cameras of these stations, whether they need attention or not."""
+    silent: int
+    low: int
+    """Cameras with a low battery."""
+    doubtful: int
+    """Cameras with a wrong or suspicious clock."""
+    nights: int
+    all_stations: list[str]
+    """Those that the caller may see."""
     cameras: list[CameraView]
+    rows: list[EffortRow] = Field(exclude=True)
+    """The plot of effort."""
+
+    def encoded(self) -> str:
+        """The query of this page."""
+        values = {"days": self.days, "gap": self.gap, "station": self.station}
+        return urlencode({**values, "attention": "yes"} if self.attention else values, doseq=True)
+
+    def period(self, width: float) -> Period:
+        """The days, to be drawn in a width."""
+        return Period(self.since, self.until, width)
+
+    def periods(self) -> list[int]:
+        """The numbers of days to choose from."""
+        return sorted({*PERIODS, self.days})
+
+    def bars(self, camera: CameraView, width: float, height: float) -> str:
+        """Photographs by day."""
+        return day_bars({one.day: one.captures for one in camera.days}, self.period(width), height)
+
+    def spark(self, camera: CameraView, name: str, width: float, height: float) -> str:
+        """A value over the days."""
+        return spark_line(camera.values(name), self.period(width), height)
+
+
+PLOT_WIDTH = 760
 
 
 @page(router, "/health", "health.html.j2")
-def show_health(context: Viewing) -> HealthPage:
+def show_health(
+    context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
+) -> HealthPage:
     """The condition of every camera that the caller may see."""
+    return _health(context, days, gap, station, attention)
+
+
+@router.get("/health/cameras.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def download_cameras(
+    context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
+) -> Response:
+    """The cameras as CSV."""
+    columns = [name for name in CameraView.model_fields if name != "days"]
+    rows = (
+        [_cell(getattr(camera, name)) for name in columns]
+        for camera in _health(context, days, gap, station, attention).cameras
+    )
+    return csv_response("uncia-cameras", columns, rows)
+
+
+@router.get("/health/effort.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def download_effort(
+    context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
+) -> Response:
+    """The days with photographs of each camera as CSV."""
+    columns = list(DayActivity.model_fields)
+    rows = (
+        [camera.camera, *(getattr(one, name) for name in columns)]
+        for camera in _health(context, days, gap, station, attention).cameras
+        for one in camera.days
+    )
+    return csv_response("uncia-camera-days", ["camera", *columns], rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list):
+        return "; ".join(f"{one.first}/{one.last}" if isinstance(one, GapView) else str(one) for one in value)
+    return value
+
+
+def _health(context: Context, days: int, gap: int, station: tuple[str, ...], attention: bool) -> HealthPage:
     services, stations = context.services, context.caller.stations
+    # A form sends its empty choice, too.
+    station = tuple(filter(None, station))
     now = datetime.now(UTC)
-    today = now.date()
-    known = services.catalogue.camera_health(_DAYS, today, stations)
-    activity = services.numbers.activity(today - timedelta(days=_DAYS - 1), stations)
-    views = [_view(one, activity.get(one.camera, {}), now) for one in known]
-    views.sort(key=lambda view: (not view.silent, view.clock not in ("wrong", "suspicious"), view.camera))
-    return HealthPage(days=_DAYS, until=today, cameras=views)
+    until = now.date()
+    since = until - timedelta(days=days - 1)
+    every = services.catalogue.camera_health(days, until, stations)
+    known = [one for one in every if not station or one.station in station]
+    activity = services.numbers.activity(since, until, stations)
+    settings, period = services.settings, Period(since, until, PLOT_WIDTH)
+    views, rows = [], {}
+    for one in known:
+        own = activity.get(one.camera) or CameraActivity()
+        limit = silence_limit(one.contact_interval_s, settings.dashboard_silent_after_h, own.contacts)
+        view = _view(one, own, limit, now, (since, until, gap))
+        view.battery_low = view.battery_v is not None and view.battery_v < settings.dashboard_battery_low_v
+        views.append(view)
+        rows[one.camera] = EffortRow.of(
+            one.camera,
+            clip(own.spans, since, until),
+            own.days,
+            [EffortGap(one.first, one.last) for one in view.gaps],
+            period,
+        )
+    chosen = sorted(
+        (view for view in views if view.needs_attention or not attention),
+        key=lambda view: (not view.silent, not view.battery_low, not view.doubtful_clock, view.camera),
+    )
+    return HealthPage(
+        days=days,
+        gap=gap,
+        station=station,
+        attention=attention,
+        since=since,
+        until=until,
+        total=len(views),
+        silent=sum(view.silent for view in views),
+        low=sum(view.battery_low for view in views),
+        doubtful=sum(view.doubtful_clock for view in views),
+        nights=sum(view.nights for view in views),
+        all_stations=sorted({one.station for one in every}),
+        cameras=chosen,
+        rows=[rows[view.camera] for view in sorted(chosen, key=lambda view: view.camera)],
+    )
 
 
-def _view(health: CameraHealth, activity: dict[date, int], now: datetime) -> CameraView:
-    interval = _DAYS / len(activity) if activity else None
-    usual = timedelta(days=_SILENT_FACTOR * (interval or 1))
-    ended = health.deployed_until is not None and health.deployed_until < now
-    silent = health.last_contact is not None and not ended and now - health.last_contact > max(usual, _LEAST_SILENCE)
-    first = now.date() - timedelta(days=_DAYS - 1)
+def state_of(health: CameraHealth, limit: timedelta, now: datetime) -> CameraState:
+    """Whether a camera is silent: measured from its last contact, or from the start of its deployment if that is later.
+
+    A camera that is deployed and has never sent anything becomes silent, too.
+    """
+    if health.deployed_since is not None and health.deployed_since > now:
+        return CameraState.PLANNED
+    if health.deployed_until is not None and health.deployed_until <= now:
+        return CameraState.ENDED
+    since = max((at for at in (health.last_contact, health.deployed_since) if at is not None), default=now)
+    return CameraState.SILENT if now - since > limit else CameraState.OK
+
+
+def _view(
+    health: CameraHealth, own: CameraActivity, limit: SilenceLimit, now: datetime, within: tuple[date, date, int]
+) -> CameraView:
+    since, until, least = within
+    state = state_of(health, limit.after, now)
     return CameraView(
         camera=health.camera,
         station=health.station,
-        silent=silent,
-        usual_interval_days=None if interval is None else round(interval, 1),
+        state=state,
+        silent=state is CameraState.SILENT,
+        silent_after_h=round(limit.after.total_seconds() / 3600, 2),
+        silence_source=limit.source,
+        usual_interval_days=limit.usual_days,
         last_contact=health.last_contact,
         last_capture=health.last_capture,
         temperature_c=health.temperature_c,
+        battery_v=health.battery_v,
+        battery_low=False,
         model=" ".join(filter(None, (health.make, health.model))),
         serial=health.serial,
         captures=health.captures,
@@ -93,12 +293,31 @@ def _view(health: CameraHealth, activity: dict[date, int], now: datetime) -> Cam
         pending=health.pending,
         clock=health.clock,
         clock_reasons=[str(one.get("text", one.get("code", ""))) for one in health.clock_reasons],
+        clock_offset_s=health.clock_offset_s,
         static_objects=len(health.static_objects),
         deployment_id=health.deployment_id,
         deployed_since=health.deployed_since,
         deployed_until=health.deployed_until,
-        days=[
-            DayActivity(day=day, captures=activity.get(day, 0))
-            for day in (first + timedelta(days=at) for at in range(_DAYS))
+        nights=nights_within(own.spans, since, until),
+        active_days=len(own.days),
+        gaps=[
+            GapView(first=one.first, last=one.last, days=one.days)
+            for one in effort_gaps(clip(own.spans, since, until), own.days, least)
         ],
+        days=_days(own),
     )
+
+
+def _days(own: CameraActivity) -> list[DayActivity]:
+    every: Iterable[tuple[date, Any]] = sorted(own.days.items())
+    return [
+        DayActivity(
+            day=day,
+            captures=one.captures,
+            rejected=one.rejected,
+            temperature_min_c=one.temperature_min_c,
+            temperature_max_c=one.temperature_max_c,
+            battery_min_v=one.battery_min_v,
+        )
+        for day, one in every
+    ]

@@ -1,24 +1,40 @@
-// Plots download as PNG; the map shows the cameras by the number of their bursts. It has no background: the internet,
-// from which it would come, is not needed.
+// Plots and tables download as PNG. The map of the page is a drawing; where Leaflet is installed, one that can be moved
+// takes its place. It has no background but the user's own tiles: the internet is not needed.
+
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "fill-opacity", "font-size", "font-family", "text-anchor", "opacity"];
+const SCALE = 2;
+const HEAD = 30;
+const NAMED = 8;
 
 function styled(svg) {
   const copy = svg.cloneNode(true);
   const parts = [svg, ...svg.querySelectorAll("*")];
   [copy, ...copy.querySelectorAll("*")].forEach((part, at) => {
     const style = getComputedStyle(parts[at]);
-    for (const name of ["fill", "stroke", "stroke-width", "font-size", "font-family", "text-anchor", "opacity"]) {
-      part.setAttribute(name, style.getPropertyValue(name));
-    }
+    for (const name of STYLES) part.setAttribute(name, style.getPropertyValue(name));
   });
+  copy.removeAttribute("hidden");
   return copy;
 }
 
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-png]");
-  if (!button) return;
-  const svg = document.getElementById(button.dataset.png);
-  if (!svg) return;
-  const { width, height } = svg.getBoundingClientRect();
+function canvasOf(width, height, title, card) {
+  const canvas = document.createElement("canvas");
+  canvas.width = SCALE * width;
+  canvas.height = SCALE * (height + HEAD);
+  const context = canvas.getContext("2d");
+  context.scale(SCALE, SCALE);
+  const style = getComputedStyle(card);
+  context.fillStyle = style.backgroundColor;
+  context.fillRect(0, 0, width, height + HEAD);
+  context.fillStyle = style.color;
+  context.font = `600 15px ${style.fontFamily}`;
+  context.fillText(title, 10, 20, width - 20);
+  context.translate(0, HEAD);
+  return context;
+}
+
+async function drawPlot(svg) {
+  const { width, height } = svg.viewBox.baseVal;
   const copy = styled(svg);
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("width", width);
@@ -28,39 +44,96 @@ document.addEventListener("click", async (event) => {
   const img = new Image();
   img.src = address;
   await img.decode();
-  const canvas = document.createElement("canvas");
-  canvas.width = 2 * width;
-  canvas.height = 2 * height;
-  const context = canvas.getContext("2d");
-  context.fillStyle = getComputedStyle(svg.closest(".card")).backgroundColor;
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(img, 0, 0, canvas.width, canvas.height);
+  const context = canvasOf(width, height, svg.getAttribute("aria-label"), svg.closest(".card"));
+  context.drawImage(img, 0, 0, width, height);
   URL.revokeObjectURL(address);
+  return context.canvas;
+}
+
+function drawTable(table) {
+  const whole = table.getBoundingClientRect();
+  const title = table.closest("[aria-label]").getAttribute("aria-label");
+  const context = canvasOf(whole.width, whole.height, title, table.closest(".card"));
+  for (const cell of table.querySelectorAll("th, td")) {
+    const place = cell.getBoundingClientRect();
+    const [x, y] = [place.x - whole.x, place.y - whole.y];
+    const style = getComputedStyle(cell);
+    context.fillStyle = style.backgroundColor;
+    context.fillRect(x, y, place.width, place.height);
+    context.fillStyle = style.borderTopColor;
+    if (parseFloat(style.borderTopWidth)) context.fillRect(x, y, place.width, 1);
+    context.fillStyle = style.color;
+    context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    const right = style.textAlign === "right";
+    context.textAlign = right ? "right" : "left";
+    context.fillText(cell.innerText, right ? x + place.width - 12 : x + 12, y + place.height / 2 + 5, place.width - 16);
+  }
+  return context.canvas;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-png]");
+  const drawing = button && document.getElementById(button.dataset.png);
+  if (!drawing) return;
+  const canvas = drawing instanceof SVGElement ? await drawPlot(drawing) : drawTable(drawing);
   canvas.toBlob((blob) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = `${button.dataset.png.replace("plot-", "uncia-")}.png`;
+    link.download = `${button.dataset.png.replace(/^(plot|table)-/, "uncia-")}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }, "image/png");
 });
 
-const place = document.getElementById("map");
-if (place && window.L) {
-  const positions = JSON.parse(document.getElementById("positions").textContent);
-  const map = L.map(place, { attributionControl: false, zoomControl: true, maxZoom: 18 });
-  const most = Math.max(1, ...positions.map((one) => one.bursts));
+/** Lines of latitude and longitude at round degrees, about five across. */
+function graticule(map, lines, colour) {
+  lines.clearLayers();
+  const bounds = map.getBounds();
+  const extent = Math.max(bounds.getEast() - bounds.getWest(), 1e-4) / 5;
+  const power = 10 ** Math.floor(Math.log10(extent));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= extent);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const every = (low, high) => {
+    const found = [];
+    for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
+    return found.slice(0, 60);
+  };
+  const add = (from, to, text, at) => {
+    L.polyline([from, to], { color: colour, weight: 1, opacity: 0.35, interactive: false }).addTo(lines);
+    L.marker(at, { icon: L.divIcon({ className: "degrees", html: text, iconSize: [70, 14], iconAnchor: [-3, 15] }), interactive: false, keyboard: false }).addTo(lines);
+  };
+  for (const x of every(bounds.getWest(), bounds.getEast())) {
+    add([bounds.getSouth(), x], [bounds.getNorth(), x], `${Math.abs(x).toFixed(digits)}° ${x < 0 ? "W" : "E"}`, [bounds.getSouth(), x]);
+  }
+  for (const y of every(Math.max(bounds.getSouth(), -85), Math.min(bounds.getNorth(), 85))) {
+    add([y, bounds.getWest()], [y, bounds.getEast()], `${Math.abs(y).toFixed(digits)}° ${y < 0 ? "S" : "N"}`, [y, bounds.getWest()]);
+  }
+}
+
+function showMap(place) {
+  const places = JSON.parse(document.getElementById("places").textContent);
   const style = getComputedStyle(document.documentElement);
-  for (const one of positions) {
+  const [soft, strong] = [style.getPropertyValue("--soft"), style.getPropertyValue("--link")];
+  place.hidden = false;
+  document.getElementById("plot-map").setAttribute("hidden", "");
+  const map = L.map(place, { attributionControl: false, maxZoom: 18, zoomSnap: 0.25 });
+  const most = Math.max(1e-9, ...places.map((one) => one.value));
+  if (place.dataset.tiles) L.tileLayer(place.dataset.tiles, { maxZoom: 18 }).addTo(map);
+  for (const one of places) {
     const at = [one.latitude, one.longitude];
-    if (one.uncertainty_m > 500) L.circle(at, { radius: one.uncertainty_m / 2, weight: 1, color: style.getPropertyValue("--soft"), fillOpacity: 0.08 }).addTo(map);
-    const marker = L.circleMarker(at, { radius: 5 + 14 * Math.sqrt(one.bursts / most), color: style.getPropertyValue("--strong"), fillOpacity: 0.6 }).addTo(map);
+    if (one.uncertainty_m > 100) L.circle(at, { radius: one.uncertainty_m, weight: 1, color: soft, fillOpacity: 0.06, interactive: false }).addTo(map);
+    const marker = L.circleMarker(at, { radius: 5 + 17 * Math.sqrt(one.value / most), color: strong, weight: 2, fillOpacity: 0.45 }).addTo(map);
     // A text node: names come from outside.
     const label = document.createElement("span");
-    label.textContent = `${one.camera}: ${one.bursts}`;
-    marker.bindTooltip(label);
-    marker.on("click", () => location.assign(`/browse?camera=${encodeURIComponent(one.camera)}`));
+    label.textContent = `${one.cameras.join(", ")}: ${one.text}`;
+    marker.bindTooltip(label, { direction: "right", permanent: places.length <= NAMED });
+    marker.on("click", () => location.assign(one.href));
   }
-  map.fitBounds(L.latLngBounds(positions.map((one) => [one.latitude, one.longitude])).pad(0.2));
-  L.control.scale({ imperial: false }).addTo(map);
+  const lines = L.layerGroup().addTo(map);
+  map.on("moveend", () => graticule(map, lines, soft));
+  L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
+  map.fitBounds(L.latLngBounds(places.map((one) => [one.latitude, one.longitude])).pad(0.25), { maxZoom: 14 });
 }
+
+const place = document.getElementById("map");
+if (place && window.L) showMap(place);

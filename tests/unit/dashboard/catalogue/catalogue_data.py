@@ -266,6 +266,7 @@ class ProjectEvents:
                 model="HYPERFIRE 2 COVERT",
                 serial=f"H2X{self.cameras.index(camera):08d}",
                 temperature_c=float(self._random.randrange(-15, 25)),
+                battery_v=round(9.4 - 0.03 * (started - FIRST_DAY).days, 3),
                 infrared=not 6 <= taken.hour < 19,
                 width=2048,
                 height=1440,

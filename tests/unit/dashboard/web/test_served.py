@@ -1,7 +1,6 @@
 """The dashboard on a port: the live stream of the API, the example, and the command's first start."""
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request

@@ -126,3 +126,30 @@ def test_genuine_hyperfires_are_read(name: str, sequence: int, length: int, cels
         celsius,
         infrared,
     )
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "volts"),
+    [
+        ("single_frames/american_black_bear.jpg", 9.82),
+        ("single_frames/blank.jpg", 8.15),
+        ("heron_burst/20210531082538-RCNX0031.JPG", 7.814),
+    ],
+)
+def test_the_battery_of_genuine_cameras_is_read(name: str, volts: float) -> None:
+    note = read_maker_note(read_exif((SAMPLES / name).read_bytes()).maker_note)
+    assert note is not None
+    assert note.battery_v == volts
+
+
+@pytest.mark.parametrize(("make", "at"), [(hyperfire, 0x54), (hyperfire_2, 0x62), (ultra_fire, 0x49)])
+@pytest.mark.parametrize(("millivolts", "volts"), [(8150, 8.15), (0, None), (65535, None)])
+def test_the_battery_is_in_millivolts(
+    make: Callable[..., bytes], at: int, millivolts: int, volts: float | None
+) -> None:
+    note = bytearray(make())
+    struct.pack_into("<H", note, at, millivolts)
+    found = read_maker_note(bytes(note))
+    assert found is not None
+    assert found.battery_v == volts

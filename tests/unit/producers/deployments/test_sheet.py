@@ -92,6 +92,7 @@ def test_further_columns_override_settings_for_one_camera() -> None:
     assert (deployment.burst_gap_s, deployment.burst_idle_s) == (30, None)
     assert deployment.independence_gap_s == 1800
     assert deployment.capture_method is Trigger.TIME_LAPSE
+    assert only(sheet({"contactInterval": "86400"})).contact_interval_s == 86_400
 
 
 def test_an_open_deployment_has_no_end() -> None:

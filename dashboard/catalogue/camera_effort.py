@@ -1,0 +1,122 @@
+"""Trap nights and activity by camera, read from deployments and photographs."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from uncia.dashboard.catalogue.effort import Span, nights_within
+from uncia.dashboard.catalogue.filters import Scope
+from uncia.dashboard.catalogue.tables import camera_days, deployments
+
+__all__ = ["ActiveDay", "CameraActivity", "Effort", "camera_activity", "camera_effort"]
+
+_FIRST_DAY = date(2001, 1, 1)
+"""Days before it are those of a clock that was reset."""
+
+_CONTACT_DAYS = 400
+"""How far back days with a contact are looked at: cards of some cameras are collected once a year."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a camera stood, in nights; `active_days`: days with a photograph."""
+
+    camera: str
+    station: str
+    nights: int
+    active_days: int
+    deployed: bool
+    """Whether the nights come from deployments; otherwise from the first to the last photograph."""
+
+
+@dataclass(frozen=True)
+class ActiveDay:
+    """What a camera captured on one day."""
+
+    captures: int
+    rejected: int
+    temperature_min_c: float | None
+    temperature_max_c: float | None
+    battery_min_v: float | None
+
+
+@dataclass
+class CameraActivity:
+    """One camera within some days."""
+
+    spans: list[Span] = field(default_factory=list)
+    """When it was deployed, not cut to the days; without a deployment: from the first to the last photograph."""
+    days: dict[date, ActiveDay] = field(default_factory=dict)
+    contacts: list[date] = field(default_factory=list)
+    """Days on which photographs were stored, by the store's clock, within more than a year."""
+
+
+def camera_effort(connection: Connection, scope: Scope, since: date | None, until: date | None) -> list[Effort]:
+    """Trap nights of the cameras of a scope, within the days (both included)."""
+    ever = _active(connection, None, None)
+    within = ever if since is None and until is None else _active(connection, since, until)
+    spans = _spans(connection, ever)
+    return [
+        Effort(
+            camera,
+            station,
+            nights_within(spans.get(camera) or _photographed(ever.get(camera)), since, until),
+            within[camera].days if camera in within else 0,
+            camera in spans,
+        )
+        for camera, station in sorted(scope.stations.items())
+    ]
+
+
+def camera_activity(connection: Connection, scope: Scope, since: date, until: date) -> dict[str, CameraActivity]:
+    """What the cameras of a scope did within some days."""
+    ever = _active(connection, None, None)
+    spans = _spans(connection, ever)
+    found = {camera: CameraActivity(spans.get(camera) or _photographed(ever.get(camera))) for camera in scope.stations}
+    for row in connection.execute(select(camera_days).where(camera_days.c.day.between(since, until))):
+        if row.camera in found:
+            found[row.camera].days[row.day] = ActiveDay(
+                row.captures, row.rejected, row.temperature_min_c, row.temperature_max_c, row.battery_min_v
+            )
+    contact = func.date(camera_days.c.last_uploaded_at)
+    earliest = datetime.combine(until - timedelta(days=_CONTACT_DAYS), datetime.min.time(), UTC)
+    statement = select(camera_days.c.camera, contact).where(camera_days.c.last_uploaded_at >= earliest).distinct()
+    for camera, day in connection.execute(statement):
+        if camera in found:
+            found[camera].contacts.append(date.fromisoformat(str(day)))
+    return found
+
+
+def _active(connection: Connection, since: date | None, until: date | None) -> dict[str, Row[Any]]:
+    """Number of days with a photograph, the first and the last, by camera; without those of a wrong clock."""
+    day = camera_days.c.day
+    # The day has begun in the easternmost time zone.
+    latest = (datetime.now(UTC) + timedelta(hours=14)).date()
+    statement = (
+        select(
+            camera_days.c.camera, func.count().label("days"), func.min(day).label("first"), func.max(day).label("last")
+        )
+        .where(day.between(max(since or _FIRST_DAY, _FIRST_DAY), min(until or latest, latest)))
+        .group_by(camera_days.c.camera)
+    )
+    return {row.camera: row for row in connection.execute(statement)}
+
+
+def _spans(connection: Connection, active: dict[str, Row[Any]]) -> dict[str, list[Span]]:
+    today = datetime.now(UTC).date()
+    spans: dict[str, list[Span]] = {}
+    for row in connection.execute(select(deployments)).mappings():
+        zone = timedelta(minutes=row["utc_offset_minutes"])
+        first = (row["starts_at"] + zone).date()
+        # A deployment without an end lasts until the last photograph: a camera that is silent may be gone.
+        end = active[row["camera"]].last if row["camera"] in active else first
+        if row["ends_at"] is not None:
+            end = min((row["ends_at"] + zone).date(), today)
+        spans.setdefault(row["camera"], []).append(Span(first, end))
+    return spans
+
+
+def _photographed(active: Row[Any] | None) -> list[Span]:
+    return [] if active is None else [Span(active.first, active.last)]
