@@ -18,7 +18,7 @@ from tests.unit.dashboard.web.running_server import RunningServer
 from tests.unit.dashboard.web.test_served import read_events
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.operations import DeadLetterRow, NoDeadLetters
+from uncia.dashboard.web.operations import DeadLetterRow, NoDeadLetters, Operations
 from uncia.dashboard.web.services import Services
 
 
@@ -28,7 +28,7 @@ class Letters(NoDeadLetters):
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def open(self, limit: int) -> list[DeadLetterRow]:
+    def open(self, limit: int, *, stage: str = "", reason: str = "") -> list[DeadLetterRow]:
         name = self._name
         return [DeadLetterRow(name, name, name, name, name, name, name, 1)]
 
@@ -43,7 +43,7 @@ def name(request: pytest.FixtureRequest, writable_catalogue: Engine, services: S
     # A generation of its own: the offsets begin again.
     store.set_partitions({place: PartitionState("hostile", 1, 0) for place in log.partitions()})
     assert store.apply(events).skipped == ()
-    services.dead_letters = Letters(hostile)
+    services.operations = Operations(dead_letters=Letters(hostile))
     return hostile
 
 
