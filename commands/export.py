@@ -34,6 +34,9 @@ def export(
     model: str = typer.Option(
         None, help="Only what the models call this, whatever a review says: a taxon alone, or a category."
     ),
+    called: str = typer.Option(
+        None, help="Only what is called this after reviews: a taxon alone, or a category; `-`: neither."
+    ),
     category: list[BurstCategory] = typer.Option([], help="Only this category. Repeatable."),
     station: list[str] = typer.Option([], help="Only this station. Repeatable."),
     camera: list[str] = typer.Option([], help="Only this camera, `<station>/<camera>`. Repeatable."),
@@ -78,6 +81,7 @@ def export(
     chosen = BurstFilter(
         taxon=taxon,
         model_verdict=model,
+        verdict=called,
         categories=tuple(each.value for each in category),
         stations=tuple(station),
         cameras=tuple(camera),

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, extract, func, select
 
 from uncia.dashboard.catalogue.effort import Span, nights_within
 from uncia.dashboard.catalogue.filters import Scope
@@ -14,6 +13,9 @@ __all__ = ["ActiveDay", "CameraActivity", "Effort", "camera_activity", "camera_e
 
 _FIRST_DAY = date(2001, 1, 1)
 """Days before it are those of a clock that was reset."""
+
+_LONGEST_GAP = timedelta(days=365)
+"""Without a deployment, a year without a photograph is no effort: the camera stood nowhere, or its clock was reset."""
 
 _CONTACT_DAYS = 400
 """How far back days with a contact are looked at: cards of some cameras are collected once a year."""
@@ -28,7 +30,8 @@ class Effort:
     nights: int
     active_days: int
     deployed: bool
-    """Whether the nights come from deployments; otherwise from the first to the last photograph."""
+    """Whether the nights come from deployments; otherwise from the first to the last photograph, without gaps of a
+    year or more."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class CameraActivity:
     """One camera within some days."""
 
     spans: list[Span] = field(default_factory=list)
-    """When it was deployed, not cut to the days; without a deployment: from the first to the last photograph."""
+    """When it was deployed, not cut to the days; without a deployment: while it took photographs."""
     days: dict[date, ActiveDay] = field(default_factory=dict)
     contacts: list[date] = field(default_factory=list)
     """Days on which photographs were stored, by the store's clock, within more than a year."""
@@ -89,34 +92,50 @@ def camera_activity(connection: Connection, scope: Scope, since: date, until: da
     return found
 
 
-def _active(connection: Connection, since: date | None, until: date | None) -> dict[str, Row[Any]]:
-    """Number of days with a photograph, the first and the last, by camera; without those of a wrong clock."""
+@dataclass(frozen=True)
+class _Active:
+    """When a camera took photographs."""
+
+    days: int
+    spans: tuple[Span, ...]
+    """From the first to the last photograph, without gaps of a year or more."""
+
+
+def _active(connection: Connection, since: date | None, until: date | None) -> dict[str, _Active]:
+    """Photographs by camera within the days, without those of a clock that was reset or runs ahead."""
     day = camera_days.c.day
     # The day has begun in the easternmost time zone.
     latest = (datetime.now(UTC) + timedelta(hours=14)).date()
+    # By year, and not day by day: a few rows for each camera.
     statement = (
-        select(
-            camera_days.c.camera, func.count().label("days"), func.min(day).label("first"), func.max(day).label("last")
-        )
+        select(camera_days.c.camera, func.count(), func.min(day), func.max(day))
         .where(day.between(max(since or _FIRST_DAY, _FIRST_DAY), min(until or latest, latest)))
-        .group_by(camera_days.c.camera)
+        .group_by(camera_days.c.camera, extract("year", day))
+        .order_by(camera_days.c.camera, func.min(day))
     )
-    return {row.camera: row for row in connection.execute(statement)}
+    found: dict[str, _Active] = {}
+    for camera, count, first, last in connection.execute(statement):
+        known = found.get(camera, _Active(0, ()))
+        spans = known.spans
+        if spans and first - spans[-1].end < _LONGEST_GAP:
+            spans, first = spans[:-1], spans[-1].first
+        found[camera] = _Active(known.days + count, (*spans, Span(first, last)))
+    return found
 
 
-def _spans(connection: Connection, active: dict[str, Row[Any]]) -> dict[str, list[Span]]:
+def _spans(connection: Connection, active: dict[str, _Active]) -> dict[str, list[Span]]:
     today = datetime.now(UTC).date()
     spans: dict[str, list[Span]] = {}
     for row in connection.execute(select(deployments)).mappings():
         zone = timedelta(minutes=row["utc_offset_minutes"])
         first = (row["starts_at"] + zone).date()
         # A deployment without an end lasts until the last photograph: a camera that is silent may be gone.
-        end = active[row["camera"]].last if row["camera"] in active else first
+        end = active[row["camera"]].spans[-1].end if row["camera"] in active else first
         if row["ends_at"] is not None:
             end = min((row["ends_at"] + zone).date(), today)
         spans.setdefault(row["camera"], []).append(Span(first, end))
     return spans
 
 
-def _photographed(active: Row[Any] | None) -> list[Span]:
-    return [] if active is None else [Span(active.first, active.last)]
+def _photographed(active: _Active | None) -> list[Span]:
+    return [] if active is None else list(active.spans)

@@ -9,7 +9,7 @@ def escape_formula(value: object) -> object:
 
     See OWASP, "CSV Injection".
     """
-    if not isinstance(value, str) or not value.startswith(_FORMULA):
+    if not isinstance(value, str) or not value.lstrip(" ").startswith(_FORMULA):
         return value
     try:
         float(value)

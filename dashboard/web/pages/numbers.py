@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from uncia.camtrap.csv_cells import escape_formula
 from uncia.dashboard.catalogue.accumulation import chao1, distinct_taxa, rarefaction_curve
 from uncia.dashboard.catalogue.camera_effort import Effort
 from uncia.dashboard.catalogue.numbers import CameraCount, SubjectCount
@@ -69,14 +70,8 @@ def write_csv(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
     writer = csv.writer(out)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_harmless(value) for value in row])
+        writer.writerow([escape_formula(value) for value in row])
     return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def _numbers(context: Context, query: BurstQuery, interval: int, measure: Measure) -> NumbersPage:

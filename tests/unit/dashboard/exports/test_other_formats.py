@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ImageFile
 from sqlalchemy import Engine
 
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
@@ -32,8 +33,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 def _validate(path: Path) -> dict[str, Any]:
     pytest.importorskip("cv2", exc_type=ImportError, reason="OpenCV, which megadetector-utils imports, needs libGL")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        # Its import lets Pillow read truncated files, in the whole process.
+        patch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
         from megadetector.postprocessing.validate_batch_results import validate_batch_results
     found: dict[str, Any] = validate_batch_results(str(path))["validation_results"]
     return found

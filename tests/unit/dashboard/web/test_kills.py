@@ -54,11 +54,11 @@ class Server:
 
 
 class Reader(threading.Thread):
-    """Reads `/events` as a browser's EventSource does: reconnects by itself, with the last id that it got."""
+    """Reads `/events/bursts` as a browser's EventSource does: reconnects by itself, with the last id that it got."""
 
     def __init__(self, port: int, secret: str, after: int) -> None:
         super().__init__(daemon=True)
-        self._address, self._secret = f"http://127.0.0.1:{port}/events?after={after}", secret
+        self._address, self._secret = f"http://127.0.0.1:{port}/events/bursts?after={after}", secret
         self._last: str | None = None
         self._ended = threading.Event()
         self.revisions: dict[str, int] = {}
