@@ -92,7 +92,7 @@ def show_replay(context: Operating, name: str) -> ReplayPage:
     return _page(context, name)
 
 
-@router.get("/operations/replays/{name}/page.html", response_class=HTMLResponse)
+@router.get("/operations/replays/{name}/page.html", response_class=HTMLResponse, include_in_schema=False)
 def self_contained_page(context: Operating, name: str) -> Response:
     """The differences as one file with its pictures, as `uncia replay diff --output` writes it."""
     context.require_all_stations()

@@ -209,7 +209,7 @@ def test_openapi_lists_the_twins_and_no_page(client: TestClient) -> None:
     assert "/account.json" in paths
     assert "/account" not in paths
     assert all(
-        path.endswith((".json", ".csv")) or path.startswith(("/api/", "/events", "/export/", "/pictures/", "/tiles/"))
+        path.endswith((".json", ".csv")) or path.startswith(("/api/", "/events", "/export/", "/pictures/"))
         for path in paths
     )
 
