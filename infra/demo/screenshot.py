@@ -8,6 +8,7 @@ which the tests of the dashboard use.
 import io
 import json
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import Annotated
 
 import typer
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import address as dashboard_address
 from uncia.dashboard.web.server import open_services
-from uncia.errors import StackError
+from uncia.errors import StackError, UnciaError
 from uncia.infra.local.install_browser import chromium
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo
@@ -55,7 +56,11 @@ def main(
         address, cookie = _signed_in(stack)
         # Root needs --no-sandbox; the pages are our own.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        picture = compressed(photograph_live_page(browser, address, cookie, _revisions(folder / "bursts.jsonl")))
+        try:
+            taken = photograph_live_page(browser, address, cookie, _revisions(folder / "bursts.jsonl"))
+        except TimeoutError as error:
+            raise StackError(f"the live page did not show all bursts within {_WAIT_MS // 1000} s") from error
+        picture = compressed(taken)
         browser.close()
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(picture)
@@ -150,4 +155,7 @@ def compressed(png: bytes, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except UnciaError as error:
+        sys.exit(f"uncia: {error}")

@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
 
 from uncia.errors import StackError
 from uncia.infra.local import processes
@@ -199,4 +202,13 @@ class Stack:
 def _settings(folder: Path, identity: StackIdentity) -> Settings:
     """This stack's settings, independent of the addresses in the caller's environment."""
     ours = {name.removeprefix("UNCIA_").lower(): value for name, value in environment_of(identity).items()}
-    return Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]
+    found = Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]
+    # The folders that an unset value stands for in the processes of this stack, whose UNCIA_STACK_DIR names it.
+    unset: dict[str, Any] = {}
+    if found.dashboard_dir is None:
+        unset["dashboard_dir"] = (folder / "data" / "dashboard").absolute()
+    if found.catalogue_url is None:
+        unset["catalogue_url"] = SecretStr(
+            f"sqlite:///{(folder / 'data' / 'catalogue' / 'catalogue.sqlite').absolute()}"
+        )
+    return found.model_copy(update=unset)

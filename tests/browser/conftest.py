@@ -41,7 +41,7 @@ WIDE, PHONE = (1280, 860), (390, 844)
 def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip("there is no chromium: `make setup` as root installs Debian's, or apt-get install chromium")
+        pytest.skip("there is no chromium: `make browser` as root installs Debian's, or apt-get install chromium")
     if not (ASSETS / "htmx.min.js").is_file():
         pytest.skip("the dashboard's JavaScript libraries are not installed: run `make setup`")
     with sync_playwright() as playwright:
