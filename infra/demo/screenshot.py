@@ -23,7 +23,7 @@ from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import address as dashboard_address
 from uncia.dashboard.web.server import open_services
 from uncia.errors import StackError, UnciaError
-from uncia.infra.local.install_browser import chromium
+from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo
 
@@ -45,9 +45,8 @@ def main(
     out: Annotated[Path, typer.Option(help="The JPEG file.")] = Path("docs/images/dashboard.jpg"),
 ) -> None:
     """Photograph the live page of the last demo."""
-    executable = chromium()
-    if executable is None:
-        raise StackError("there is no Chromium: `make browser` installs Debian's")
+    if lacking := missing():
+        raise StackError(lacking)
     if not (folder / "bursts.jsonl").is_file():
         raise StackError(f"there is no finished demo in {folder}: run `make demo` first")
     if not (folder / "photographs").is_dir():
@@ -55,7 +54,7 @@ def main(
     with _running(Stack(folder / "stack")) as stack, sync_playwright() as playwright:
         address, cookie = _signed_in(stack)
         # Root needs --no-sandbox; the pages are our own.
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             taken = photograph_live_page(browser, address, cookie, _revisions(folder / "bursts.jsonl"))
         except TimeoutError as error:

@@ -1,19 +1,23 @@
 """`python -m uncia.infra.local.install_browser`: installs Chromium, which the tests of the dashboard drive.
 
+Playwright drives it by a Node of its own, which needs a library that a minimal Debian lacks.
+
 Optional: without it, `tests/browser` is skipped. Playwright's own builds are never downloaded.
 """
 
+import ctypes.util
 import shutil
 
 from uncia.errors import StackError
 from uncia.infra.local.install_tools import install_system_package
 from uncia.terminal import echo
 
-__all__ = ["BROWSERS", "chromium", "main"]
+__all__ = ["BROWSERS", "chromium", "main", "missing"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-_HINT = "without Chromium the browser tests are skipped (Debian and Ubuntu: sudo apt-get install chromium)"
+_HINT = "the browser tests need Chromium (Debian and Ubuntu: sudo apt-get install chromium)"
+_LIBRARY_HINT = "the browser tests need libatomic (Debian and Ubuntu: sudo apt-get install libatomic1)"
 
 
 def chromium() -> str | None:
@@ -21,12 +25,20 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def missing() -> str:
+    """A sentence on what the browser tests lack here; empty where they can run."""
+    if not chromium():
+        return _HINT
+    return "" if ctypes.util.find_library("atomic") else _LIBRARY_HINT
+
+
 def main() -> None:
-    """Install Chromium where it is missing and may be installed; otherwise print one sentence."""
-    if chromium():
-        return
+    """Install what is missing and may be installed; otherwise print one sentence."""
     try:
-        install_system_package("chromium", otherwise=_HINT)
+        if not chromium():
+            install_system_package("chromium", otherwise=_HINT)
+        if not ctypes.util.find_library("atomic"):
+            install_system_package("libatomic1", otherwise=_LIBRARY_HINT)
     except StackError as error:
         echo(" ".join(str(error).splitlines()[:1]), err=True)
 

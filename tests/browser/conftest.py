@@ -27,7 +27,7 @@ from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
 from uncia.events import Event, ExplanationRequested, ObservationReviewed
-from uncia.infra.local.install_browser import chromium
+from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.settings import Settings
@@ -39,14 +39,13 @@ WIDE, PHONE = (1280, 860), (390, 844)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = chromium()
-    if path is None:
-        pytest.skip("there is no chromium: `make browser` as root installs Debian's, or apt-get install chromium")
+    if lacking := missing():
+        pytest.skip(lacking)
     if not (ASSETS / "htmx.min.js").is_file():
         pytest.skip("the dashboard's JavaScript libraries are not installed: run `make setup`")
     with sync_playwright() as playwright:
         # Root needs --no-sandbox; the pages are our own.
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield started
         started.close()
 
