@@ -9,6 +9,8 @@ import typer
 from rich.table import Table
 
 from uncia.commands.data_boxes import boxes
+from uncia.commands.reviewed_source import training_source, write_reviewed_photographs
+from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.datasets import DataError
 from uncia.training.datasets.dataset import FORMATS
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from uncia.training.dataset_check.findings import EmbedImages, Findings
 
-app = typer.Typer(help="Render a synthetic dataset, check your own, or propose boxes.", no_args_is_help=True)
+app = typer.Typer(help="Render, collect or check a dataset, or propose boxes.", no_args_is_help=True)
 app.command()(boxes)
 
 CACHE = Path(".local/features")
@@ -88,9 +90,35 @@ def draw_data(
     echo(rendered.source)
 
 
+@app.command("reviewed")
+def reviewed(
+    folder: Annotated[Path, typer.Argument(help="Output folder; one that this command wrote before is updated.")],
+    named_only: Annotated[
+        bool, typer.Option("--named-only", help="Leave out animals without a taxon, as for training species.")
+    ] = False,
+    with_people: Annotated[
+        bool, typer.Option("--with-people", help="Also bursts that may show a person or vehicle.")
+    ] = False,
+) -> None:
+    """Copy the photographs of reviewed bursts with their labels and boxes, as a dataset for training.
+
+    `uncia train` does this by itself where its source is `catalogue`.
+    """
+    from uncia.dashboard.exports.reviewed import BOXES_FILE
+
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BOXES_FILE).is_file():
+        raise DataError(f"{folder} has other contents: name a new or empty folder")
+    write_reviewed_photographs(settings(), folder, named_only=named_only, with_people=with_people)
+
+
 @app.command("check")
 def check_data(
-    source: Annotated[Path, typer.Argument(help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table; `catalogue`: reviewed bursts."
+        ),
+    ],
     kind: Annotated[str, typer.Option(help=f"Format of the source: auto, or {', '.join(FORMATS)}.")] = "auto",
     output: Annotated[
         Path | None,
@@ -119,6 +147,7 @@ def check_data(
 
     report = output or Path(f"{source.absolute().name}-check.html")
     shown = not as_json
+    source = training_source(source, quiet=as_json)
     with progress_bar("reading EXIF", shown=shown, log_description=False) as progress:
         dataset = read_dataset(source, kind, gap_s=gap, progress=progress)
     with (

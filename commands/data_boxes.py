@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uncia.commands.reviewed_source import training_source
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json
 from uncia.training import TrainingError
@@ -23,7 +24,12 @@ _LISTED = 10
 
 
 def boxes(
-    source: Annotated[Path, typer.Argument(help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Class folders, Camtrap DP, a COCO Camera Traps file, or a table; `catalogue`: reviewed bursts."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="COCO file to write; `uncia train detector` reads it.")],
     sources: Annotated[
         str,
@@ -64,6 +70,7 @@ def boxes(
     if not out.resolve().parent.is_dir():
         raise TrainingError(f"{out.resolve().parent} does not exist: create it, or name another file with --out")
     shown = not as_json
+    source = training_source(source, quiet=as_json)
     with progress_bar("reading EXIF", shown=shown, log_description=False) as progress:
         dataset = read_dataset(source, kind, progress=progress)
     opened = _open_sources(names, package, detector, samples, percentile, seed)

@@ -22,7 +22,12 @@ app.command()(detector)
 
 CACHE = Path(".local/features")
 
-Source = Annotated[Path, typer.Argument(help="Folders named by class, Camtrap DP, COCO Camera Traps, or a table.")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        help="Folders named by class, Camtrap DP, COCO Camera Traps, or a table; `catalogue`: reviewed bursts."
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the model package; its name becomes the model's.")]
 Kind = Annotated[str, typer.Option(help="Format of the source: auto, folders, camtrap-dp, coco or table.")]
 By = Annotated[str, typer.Option("--split-by", help="Unit that is never divided between subsets: burst or camera.")]

@@ -11,7 +11,10 @@ from uncia.terminal import echo, echo_json, plain_console
 
 def animal_or_not(
     source: Annotated[
-        Path, typer.Argument(help="Labelled photographs with animals, and blank ones of the same cameras.")
+        Path,
+        typer.Argument(
+            help="Labelled photographs with animals, and blank ones of the same cameras. `catalogue`: reviewed bursts."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the model package; its name becomes the model's.")],
     beside: Annotated[
@@ -31,12 +34,14 @@ def animal_or_not(
     Given at least five kinds, it is tested on kinds that it was not trained on. With --beside (a package, or
     species_classifier in the repository) one package has kinds and groups, at the cost of one inference.
     """
+    from uncia.commands.reviewed_source import training_source
     from uncia.commands.training_runs import check_output_folder, progress_bars
     from uncia.training.animal_or_not.recipe import train_group_model
     from uncia.training.datasets.reading import read_dataset
     from uncia.triton_models.packages.loading import open_package
 
     check_output_folder(out)
+    source = training_source(source, quiet=as_json)
     with progress_bars(shown=not as_json) as progress:
         data = read_dataset(source, kind)
         trained = train_group_model(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from uncia.commands.reviewed_source import training_source
 from uncia.commands.training_runs import check_output_folder, progress_bars, work_folder
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json
@@ -19,7 +20,11 @@ Freeze = Literal["backbone", "neck", "none"]
 
 def detector(
     source: Annotated[
-        Path, typer.Argument(help="COCO file of `uncia data boxes`, or any dataset with boxes; blanks are negatives.")
+        Path,
+        typer.Argument(
+            help="COCO file of `uncia data boxes`, any dataset with boxes (blanks are negatives), or `catalogue`: "
+            "reviewed bursts."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the package, for `uncia models install`.")],
     architecture: Annotated[
@@ -55,8 +60,9 @@ def detector(
 
     A run that was stopped resumes when the same command is repeated.
     """
+    check_output_folder(out)
+    source = training_source(source, boxes=True, quiet=as_json)
     with progress_bars(shown=not as_json) as progress:
-        check_output_folder(out)
         from uncia.training.detectors.annotated_frames import read_annotated_frames, split_frames
         from uncia.training.detectors.package_writing import write_detector_package
         from uncia.training.detectors.training import fine_tune_default, train_faster_rcnn

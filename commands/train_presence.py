@@ -19,7 +19,10 @@ DETECTOR = Path(".local/models/repository/animal_detector")
 
 def presence(
     sources: Annotated[
-        list[Path], typer.Argument(help="Data sets with animals, and blanks of the same cameras; several are better.")
+        list[Path],
+        typer.Argument(
+            help="Data sets with animals, and blanks of the same cameras; several are better. `catalogue`: reviewed."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="File of the weights.")] = Path("presence.json"),
     detector: Annotated[
@@ -37,6 +40,7 @@ def presence(
 
     The figures come from models that did not see the data set (or camera) that they are evaluated on.
     """
+    from uncia.commands.reviewed_source import training_source
     from uncia.commands.training_runs import progress_bars, source_names
     from uncia.training.datasets.reading import read_dataset
     from uncia.training.presence.evidence import EvidenceCache, collect_evidence, open_detector
@@ -44,6 +48,7 @@ def presence(
 
     if not out.parent.is_dir():
         raise TrainingError(f"{out} cannot be written: there is no folder {out.parent}")
+    sources = [training_source(source, quiet=as_json) for source in sources]
     with progress_bars(shown=not as_json) as progress:
         opened = open_detector(detector)
         datasets = [read_dataset(source, kind) for source in sources]

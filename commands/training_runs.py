@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 
+from uncia.commands.reviewed_source import training_source
 from uncia.terminal import description_column, echo, echo_json, plain_console
 from uncia.training import TrainingError
 from uncia.triton_models.packages.loading import model_name_for, overwrite_problem
@@ -69,8 +70,9 @@ def train_package(
 
     `train` imports what it needs itself, so that errors in folders and options are reported before torch is loaded.
     """
+    check_output_folder(out)
+    source = training_source(source, named_only=True, quiet=as_json)
     with progress_bars(shown=not as_json) as progress:
-        check_output_folder(out)
         data, split = read_and_split(source, kind, split_by, seed, progress)
         trained = train(split, progress)
         package = _write_result(trained, data, split, out, seed, precision, progress)
