@@ -121,6 +121,15 @@ def test_a_crop_is_stored_and_withdrawn_when_a_person_is_found(
         store.head(settings.bucket, crop.key)
 
 
+def _kill_running(stack: Stack, name: str) -> None:
+    """Kill a part as soon as it runs: the supervisor may still be restarting it."""
+    deadline = time.monotonic() + SCALE * LIMIT_S
+    while not any(part.name == name and part.pid for part in stack.status()):
+        assert time.monotonic() < deadline, f"{name} does not run"
+        time.sleep(0.1)
+    stack.kill(name, signal.SIGKILL)
+
+
 def test_a_killed_crops_worker_neither_loses_nor_doubles_a_crop(
     camera: Camera, stack: Stack, settings: Settings, store: ObjectStore
 ) -> None:
@@ -128,7 +137,7 @@ def test_a_killed_crops_worker_neither_loses_nor_doubles_a_crop(
     for number in range(1, 25):
         bursts.append(camera.resolve(number))
         if number in (8, 16):
-            stack.kill("crops", signal.SIGKILL)
+            _kill_running(stack, "crops")
     crops = camera.wait(len(bursts))
     assert {event.burst_id for event in crops.values()} == {burst.burst_id for burst in bursts}
     stored = [entry.key for entry in store.list(settings.bucket, f"crops/{camera.name}/")]
