@@ -19,6 +19,7 @@ from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, DEAD_LETTER, IMAGE_PRED
 
 def report(
     output: Path = typer.Option(Path("report.html"), "--output", "-o", help="Write the page to this file."),
+    station: list[str] = typer.Option([], help="Only this station. Repeatable. Default: all."),
     title: str = typer.Option("Camera-trap bursts", help="Title of the page."),
     summary: Path | None = typer.Option(
         None, help="Show the entries of the JSON object in this file at the top. Default: counts."
@@ -32,6 +33,8 @@ def report(
         ),
         config,
     )
+    if station:
+        results = results.of_stations(station)
     page = render(
         results,
         thumbnails_from_store(config),

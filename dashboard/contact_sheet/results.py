@@ -1,7 +1,7 @@
 """Aggregates the messages of the result topics for the contact sheet; pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 from uncia.errors import PermanentError
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, CropPublished, ImagePredicted
@@ -65,6 +65,15 @@ class ResultSet:
             known_crop = self.crops.get(crop.crop_id)
             if known_crop is None or crop.published_at >= known_crop.published_at:
                 self.crops[crop.crop_id] = crop
+
+    def of_stations(self, stations: Collection[str]) -> "ResultSet":
+        """The bursts and rejections of these stations. Dead letters are of no station, and are left out."""
+        return replace(
+            self,
+            bursts={name: burst for name, burst in self.bursts.items() if burst.station in stations},
+            rejected={name: file for name, file in self.rejected.items() if file.key.partition("/")[0] in stations},
+            dead=[],
+        )
 
     def published_crop(self, burst: BurstResolved) -> CropPublished | None:
         """The burst's best crop, while it is in the store."""

@@ -27,7 +27,7 @@ from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.topics import IMAGE_PREDICTED, UPLOAD_TOPICS
 
-_START_TIMEOUT_S = 90
+_START_TIMEOUT_S = 180
 _POLL_INTERVAL_S = 0.5
 
 
@@ -73,7 +73,7 @@ class Shadow:
         """Start the shadow in the background and wait until its worker reads.
 
         `runner` is the command that calls `run` for this shadow. Returns False when the shadow runs already. Raises
-        `UnciaError` when the worker is not ready within 90 seconds.
+        `UnciaError` when the worker is not ready within three minutes.
         """
         if self._was_started() and running_processes(self.mark):
             return False

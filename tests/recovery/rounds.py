@@ -140,6 +140,8 @@ class Round:
         # A person was found in its burst, maybe by a process that was killed since.
         self._request_explanations(self._observed(_withheld)[:1])
         _until(lambda: self._observed(self._products.are_complete), SETTLES_S)
+        # What is announced may not be recorded in the store yet.
+        _until(lambda: not self._observed(self._products.problems), SETTLES_S)
 
     def _observed(self, question: Callable[[Station], T]) -> T:
         with self._observer.lock:

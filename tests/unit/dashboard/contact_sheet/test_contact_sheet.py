@@ -195,3 +195,16 @@ def test_blank_bursts_come_last_whatever_their_best_class_is() -> None:
     blank = detected(category=BurstCategory.BLANK)
     bursts = {"bst-1": blank, "bst-2": detected(burst_id="bst-2", started_at=datetime(2026, 5, 1, 5))}
     assert [shown.burst_id for shown in ResultSet(bursts=bursts).current_bursts()] == ["bst-2", "bst-1"]
+
+
+def test_a_report_of_a_station_leaves_out_all_others() -> None:
+    own = burst()
+    other = own.model_copy(update={"burst_id": "bst-other", "station": "elsewhere"})
+    rejected = {
+        name: RejectedFile(f"{name}/cam/1.jpg", "image-empty", "no bytes") for name in (own.station, "elsewhere")
+    }
+    every = ResultSet({each.burst_id: each for each in (own, other)}, rejected, [RejectedFile("k", "reason", "text")])
+    found = every.of_stations([own.station])
+    assert found.current_bursts() == [own]
+    assert list(found.rejected) == [own.station]
+    assert found.dead == []
