@@ -3,7 +3,6 @@
 import hashlib
 from pathlib import Path
 
-from uncia.commands.export import photographs_from_store
 from uncia.errors import UnciaError
 from uncia.settings import Settings, settings
 from uncia.storage.process_lock import exclusive
@@ -37,6 +36,7 @@ def write_reviewed_photographs(
     config: Settings, folder: Path, *, named_only: bool = False, with_people: bool = False, quiet: bool = False
 ) -> None:
     """Write the dataset into a folder and say on standard error what was left out. Raises `UnciaError`."""
+    from uncia.commands.export import photographs_from_store
     from uncia.dashboard.catalogue.database import catalogue_url, open_database
     from uncia.dashboard.catalogue.filters import BurstFilter
     from uncia.dashboard.catalogue.schema import check_current

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.recipes.training.synthetic_data import draw
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
-from uncia.commands import data, reviewed_source
+from uncia.commands import data, export, reviewed_source
 from uncia.commands.data import app as data_app
 from uncia.commands.train import app as train_app
 from uncia.dashboard.exports.media import FetchPhotograph
@@ -37,7 +37,7 @@ def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def photographs_from_store(config: Settings) -> FetchPhotograph:
         return _photograph
 
-    monkeypatch.setattr(reviewed_source, "photographs_from_store", photographs_from_store)
+    monkeypatch.setattr(export, "photographs_from_store", photographs_from_store)
     for module in (reviewed_source, data):
         monkeypatch.setattr(module, "settings", lambda: config)
     monkeypatch.chdir(tmp_path)
