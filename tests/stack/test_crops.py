@@ -41,6 +41,7 @@ class Camera:
         self.settings, self.store, self.station = settings, store, station
         self.name = f"{station}/cam"
         self._producer = producer
+        self._bursts: set[str] = set()
 
     def resolve(self, number: int, *, revision: int = 2, person: bool = False) -> BurstResolved:
         """Store a photograph, and publish a settled burst of it."""
@@ -74,6 +75,7 @@ class Camera:
             rule="log-odds/1",
             settings="set-1",
         )
+        self._bursts.add(burst.burst_id)
         self._producer.send(
             BURST_RESOLVED.full_name(self.settings),
             key=burst.burst_id.encode(),
@@ -83,10 +85,24 @@ class Camera:
         return burst
 
     def events(self) -> list[CropPublished]:
-        """The events of this camera's crops, in order."""
+        """The events of the crops of the bursts that were published here, in order.
+
+        The photographs are uploads as well: the stream makes bursts of them, and maybe crops of those.
+        """
+        return [event for event in self.all_events() if event.burst_id in self._bursts]
+
+    def all_events(self) -> list[CropPublished]:
+        """The events of all of this camera's crops, in order."""
         messages = read_topics(self.settings, (CROP_PUBLISHED,), from_beginning=True, until_end=True)
         found = [CropPublished.from_bytes(message.value) for message in messages if message.value]
         return [event for event in found if event.camera == self.name]
+
+    def wait_announced(self, keys: set[str]) -> None:
+        """Return as soon as each of these stored crops has an event."""
+        deadline = time.monotonic() + SCALE * LIMIT_S
+        while unknown := keys - {event.key for event in self.all_events()}:
+            assert time.monotonic() < deadline, f"stored crops that belong to no event: {unknown}"
+            time.sleep(0.3)
 
     def wait(self, count: int) -> dict[str, CropPublished]:
         """The last event of each crop, as soon as there are so many crops that are not withdrawn."""
@@ -140,8 +156,9 @@ def test_a_killed_crops_worker_neither_loses_nor_doubles_a_crop(
             _kill_running(stack, "crops")
     crops = camera.wait(len(bursts))
     assert {event.burst_id for event in crops.values()} == {burst.burst_id for burst in bursts}
-    stored = [entry.key for entry in store.list(settings.bucket, f"crops/{camera.name}/")]
-    assert sorted(key for key in stored if key.endswith(".jpg")) == sorted(event.key for event in crops.values())
+    stored = {entry.key for entry in store.list(settings.bucket, f"crops/{camera.name}/") if entry.key.endswith(".jpg")}
+    assert stored >= {event.key for event in crops.values()}
+    camera.wait_announced(stored)
     for event in crops.values():
         assert ids.content_hash(store.get(settings.bucket, event.key, max_bytes=10_000_000)) == event.sha256
 
