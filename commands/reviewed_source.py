@@ -60,7 +60,7 @@ def write_reviewed_photographs(
         )
     if not quiet:
         echo(f"{folder}: {written.photographs:,} photographs of {written.bursts:,} reviewed bursts", err=True)
-        for reason, count in sorted((written.left_out or {}).items()):
+        for reason, count in sorted(written.left_out.items()):
             echo(f"left out: {count:,} {reason}", err=True)
     if not written.photographs:
         raise UnciaError(

@@ -6,19 +6,18 @@ picture. So a photograph is labelled only where there is a box in it, or where i
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uncia.dashboard.exports.media import FetchPhotograph
-from uncia.dashboard.exports.output import Progress, compact_json, no_progress
+from uncia.dashboard.exports.output import ExportSummary, Progress, compact_json, no_progress
 from uncia.dashboard.exports.records import Box, BurstRecord, FrameRecord, ObservationRecord
 from uncia.errors import PermanentError
 from uncia.storage.durable import write_durably
 
-__all__ = ["BOXES_FILE", "TABLE_FILE", "LabelledFrame", "ReviewedPhotographs", "label_burst", "write_reviewed"]
+__all__ = ["BOXES_FILE", "TABLE_FILE", "LabelledFrame", "label_burst", "write_reviewed"]
 
 TABLE_FILE = "pictures.csv"
 BOXES_FILE = "boxes.json"
@@ -26,7 +25,6 @@ BLANK = "blank"
 
 _BOX_SCORE = 0.2
 """Boxes of the detector with a lower score do not say that the animal is in the photograph."""
-_GROUPS = {"blank": "nothing"}
 _HEADING = ("path", "label", "taxon", "group", "camera", "burst", "taken", "x", "y", "width", "height")
 
 
@@ -41,23 +39,12 @@ class LabelledFrame:
     boxes: tuple[Box, ...] = ()
 
 
-@dataclass
-class ReviewedPhotographs:
-    """What was written, and what was not."""
-
-    folder: Path
-    bursts: int = 0
-    photographs: int = 0
-    left_out: Counter[str] | None = None
-    """How many bursts or photographs were left out, by reason."""
-
-
 def label_burst(
     burst: BurstRecord, *, named_only: bool = False, with_people: bool = False
 ) -> tuple[list[LabelledFrame], str]:
     """The photographs of a reviewed burst that have a label; else the reason why there are none.
 
-    With `named_only`, an animal without a taxon is no label: a class `animal` beside species would be wrong.
+    With `named_only`, an animal without a taxon is no label: a class `animal` among species would be wrong.
     """
     rows = burst.human_rows
     if not burst.reviewed or not rows:
@@ -103,8 +90,7 @@ def _only_frame(row: ObservationRecord, readable: list[FrameRecord]) -> list[Lab
 
 
 def _labelled(row: ObservationRecord, frame: FrameRecord, boxes: tuple[Box, ...]) -> LabelledFrame:
-    category = row.verdict.category or ""
-    return LabelledFrame(frame, row.verdict.name, row.verdict.taxon or "", _GROUPS.get(category, category), boxes)
+    return LabelledFrame(frame, row.verdict.name, row.verdict.taxon or "", row.verdict.category or "", boxes)
 
 
 def write_reviewed(
@@ -115,14 +101,13 @@ def write_reviewed(
     named_only: bool = False,
     with_people: bool = False,
     progress: Progress = no_progress,
-) -> ReviewedPhotographs:
+) -> ExportSummary:
     """Write the labels into `folder`, and copy the photographs that are not there yet.
 
     Run again, it fetches only what is new, and copies that no label refers to any more are deleted. Raises `OSError`,
     and the errors of the store where it is down.
     """
-    left_out: Counter[str] = Counter()
-    summary = ReviewedPhotographs(folder, left_out=left_out)
+    summary = ExportSummary()
     media = folder / "media"
     media.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -131,9 +116,10 @@ def write_reviewed(
     for burst in bursts:
         labelled, reason = label_burst(burst, named_only=named_only, with_people=with_people)
         if reason:
-            left_out[reason] += 1
+            summary.left_out[reason] += 1
         here = [(each, _copy(each.frame, media, fetch)) for each in labelled]
-        left_out["photographs that are gone from the store"] += sum(not name for _, name in here)
+        if gone := sum(not name for _, name in here):
+            summary.left_out["photographs that are gone from the store"] += gone
         rows += [(burst, each, name) for each, name in here if name]
         kept.update(name for _, name in here if name)
         summary.bursts += any(name for _, name in here)
@@ -144,7 +130,7 @@ def write_reviewed(
             old.unlink()
     _write_table(folder / TABLE_FILE, rows)
     write_durably(folder / BOXES_FILE, compact_json(_coco(rows)))
-    summary.left_out = +left_out
+    summary.boxes = sum(len(each.boxes) for _, each, _ in rows)
     return summary
 
 

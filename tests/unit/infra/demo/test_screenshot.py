@@ -30,7 +30,6 @@ def test_a_picture_has_the_best_quality_that_fits() -> None:
 
 
 def test_without_a_simulated_demo_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screenshot, "chromium", lambda: "/usr/bin/chromium")
     monkeypatch.setattr(screenshot, "missing", str)
     with pytest.raises(StackError, match="run `make demo` first"):
         main(tmp_path, tmp_path / "out.jpg")
