@@ -13,7 +13,7 @@ IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
 
-.PHONY: help setup demo screenshot browser test check unit docs bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser test test-recipes test-stack check unit docs bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -27,8 +27,13 @@ demo: setup ## Run three simulated camera stations against the whole system (IMA
 screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
-test: setup check browser ## All tests: style, types, unit tests, model recipes, and the real stack.
-	@$(PY) -m pytest tests/recipes tests/browser tests/stack tests/recovery $(ARGS)
+test: setup check browser test-recipes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
+
+test-recipes: setup browser ## Tests of the model recipes, and of the dashboard in Chromium.
+	@$(PY) -m pytest -n auto --dist loadfile tests/recipes tests/browser $(ARGS)
+
+test-stack: setup ## Tests on the real stack: Kafka, SeaweedFS, Triton, workers; kills and outages.
+	@$(PY) -m pytest tests/stack tests/recovery $(ARGS)
 
 browser: $(VENV_DONE) ## Install Chromium for the browser tests, where this is allowed (root, Debian or Ubuntu).
 	@$(PY) -m uncia.infra.local.install_browser

@@ -37,8 +37,11 @@ ASSETS = parts_dir() / "web_assets"
 WIDE, PHONE = (1280, 860), (390, 844)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Chromium. Not for the whole run: Playwright's event loop runs in the main thread until it is closed, and there
+    `asyncio.run` fails meanwhile.
+    """
     if lacking := missing():
         pytest.skip(lacking)
     if not (ASSETS / "htmx.min.js").is_file():
