@@ -8,6 +8,7 @@ year that is revised today loses the crops that it no longer has. The manifest i
 stored: nothing is in the store that no manifest lists.
 """
 
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,15 +57,30 @@ def manifest_key(burst: BurstResolved) -> str:
     return f"{CROPS_PREFIX}{burst.camera}/{burst.burst_id}.json"
 
 
-def read_manifest(store: ObjectStore, bucket: str, burst: BurstResolved) -> Manifest | None:
-    """The manifest of a burst; None where it has none, or one that cannot be read.
+@dataclass(frozen=True)
+class StoredManifest:
+    """What the store holds under the key of a burst's manifest."""
 
-    Raises `AccessRefused`, `ObjectUnreadable` or `DependencyDown`.
-    """
+    data: bytes = b""
+    etag: str = ""
+    """Of `data`, without quotes; empty where nothing is stored."""
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """None where there is none, or one that cannot be read."""
+        try:
+            return Manifest.model_validate_json(self.data)
+        except ValidationError:
+            return None
+
+
+def read_manifest(store: ObjectStore, bucket: str, burst: BurstResolved) -> StoredManifest:
+    """The manifest of a burst. Raises `AccessRefused`, `ObjectUnreadable` or `DependencyDown`."""
     try:
-        return Manifest.model_validate_json(store.get(bucket, manifest_key(burst), max_bytes=MAX_BYTES))
-    except (ObjectMissing, ValidationError):
-        return None
+        content = store.read(bucket, manifest_key(burst), max_bytes=MAX_BYTES)
+    except ObjectMissing:
+        return StoredManifest()
+    return StoredManifest(content.data, content.etag)
 
 
 def crop_owner(store: ObjectStore, bucket: str, key: str) -> str | None:

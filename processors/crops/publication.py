@@ -7,7 +7,8 @@ The order in which it writes, so that a kill at any point loses nothing and a se
 3. new crops, each before its event;
 4. the manifest of what is left, complete.
 
-A revision whose manifest is complete is skipped, so that a repetition reads one object and publishes nothing. A crop
+A manifest replaces the one that was read, and no other (a conditional write): a request that timed out may still be
+carried out, after later ones. A revision whose manifest is complete is skipped, so that a repetition reads one object and publishes nothing. A crop
 belongs to one burst, which its object names: where a photograph moved from one burst to another, the burst that lost
 it does not delete what the other one has stored, in whichever order the two are processed.
 """
@@ -24,18 +25,29 @@ from uncia.errors import DependencyDown, PermanentError
 from uncia.events import BurstResolved, CropPublished, DetectionCategory
 from uncia.imaging.frames import decode_photograph
 from uncia.processors.crops.cutting import Crop, cut_crop
-from uncia.processors.crops.manifest import OWNER, Manifest, crop_key, crop_owner, manifest_key, read_manifest
+from uncia.processors.crops.manifest import (
+    OWNER,
+    Manifest,
+    StoredManifest,
+    crop_key,
+    crop_owner,
+    manifest_key,
+    read_manifest,
+)
 from uncia.processors.crops.selection import NOT_SELECTED, Selection, WantedCrop, select_crops
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.settings import Settings
-from uncia.storage.object_store import AccessRefused, ObjectStore
+from uncia.storage.object_store import AccessRefused, ObjectChanged, ObjectMissing, ObjectStore
 
 T = TypeVar("T")
 Publish = Callable[[CropPublished], Awaitable[None]]
 """Sends an event and returns when the broker has confirmed it."""
 
 log = structlog.get_logger("uncia")
+
+_CONDITIONAL_WRITES = 3
+"""Attempts to replace a manifest that is another one than was read before."""
 
 
 class CropPublisher:
@@ -64,7 +76,8 @@ class CropPublisher:
             most=self._settings.crops_per_burst,
             withheld_by_person=self._settings.crops_withheld_by_person,
         )
-        before = await self._call(lambda: read_manifest(self._store, self._bucket, burst))
+        stored = await self._read_manifest(burst)
+        before = stored.manifest
         if before is None and not selection.wanted:
             return
         if before is not None and before.covers(burst):
@@ -76,11 +89,12 @@ class CropPublisher:
         new = [crop for crop in made if crop is not None]
         stays = kept_ids | {crop.crop_id for crop, _ in new}
         dropped = [crop for crop in listed.values() if crop.crop_id not in stays]
-        await self._carry_out(burst, kept, new, dropped, selection.withdrawal)
+        await self._carry_out(burst, stored.etag, kept, new, dropped, selection.withdrawal)
 
     async def _carry_out(
         self,
         burst: BurstResolved,
+        etag: str,
         kept: list[CropPublished],
         new: list[tuple[CropPublished, bytes]],
         dropped: list[CropPublished],
@@ -88,14 +102,14 @@ class CropPublisher:
     ) -> None:
         after = (*kept, *(crop for crop, _ in new))
         if new or dropped:
-            await self._write_manifest(burst, (*after, *dropped), complete=False)
+            etag = await self._write_manifest(burst, etag, (*after, *dropped), complete=False)
         for crop in dropped:
             await self._withdraw(burst, crop, why)
         for crop, jpeg in new:
             await self._put(crop.key, jpeg, "image/jpeg", {OWNER: burst.burst_id})
             await self._publish(crop)
             log.info("crop_published", crop_id=crop.crop_id, burst_id=crop.burst_id, camera=crop.camera)
-        await self._write_manifest(burst, after, complete=True)
+        await self._write_manifest(burst, etag, after, complete=True)
 
     async def _kept(self, burst: BurstResolved, selection: Selection, before: Manifest | None) -> list[CropPublished]:
         """The crops that stay as they are: still selected, and in the store as this burst's own.
@@ -180,12 +194,37 @@ class CropPublisher:
     async def _owner(self, crop: CropPublished) -> str | None:
         return await self._call(lambda: crop_owner(self._store, self._bucket, crop.key))
 
-    async def _write_manifest(self, burst: BurstResolved, crops: Sequence[CropPublished], *, complete: bool) -> None:
-        manifest = Manifest.of(burst, tuple(crops), complete=complete)
-        await self._put(manifest_key(burst), manifest.to_bytes(), "application/json", {})
+    async def _read_manifest(self, burst: BurstResolved) -> StoredManifest:
+        return await self._call(lambda: read_manifest(self._store, self._bucket, burst))
 
-    async def _put(self, key: str, data: bytes, content_type: str, metadata: dict[str, str]) -> None:
-        await self._call(lambda: self._store.put(self._bucket, key, data, content_type=content_type, metadata=metadata))
+    async def _write_manifest(
+        self, burst: BurstResolved, etag: str, crops: Sequence[CropPublished], *, complete: bool
+    ) -> str:
+        """Replace the manifest that has this ETag; empty: there is none. Returns the ETag of the new one.
+
+        Never unconditionally: a write that timed out while the store was down may be carried out after later ones, and
+        would bring an older manifest back. One that covers the burst is of another worker, and stays.
+        """
+        data = Manifest.of(burst, tuple(crops), complete=complete).to_bytes()
+        for _ in range(_CONDITIONAL_WRITES):
+            try:
+                return await self._put(manifest_key(burst), data, "application/json", {}, replaces=etag)
+            except (ObjectChanged, ObjectMissing):
+                stored = await self._read_manifest(burst)
+                if stored.data == data or (stored.manifest is not None and stored.manifest.covers(burst)):
+                    return stored.etag
+                etag = stored.etag
+        # A store that refuses every condition.
+        return await self._put(manifest_key(burst), data, "application/json", {})
+
+    async def _put(
+        self, key: str, data: bytes, content_type: str, metadata: dict[str, str], replaces: str | None = None
+    ) -> str:
+        return await self._call(
+            lambda: self._store.put(
+                self._bucket, key, data, content_type=content_type, metadata=metadata, replaces=replaces
+            )
+        )
 
     async def _call(self, request: Callable[[], T]) -> T:
         """Run a request to the store in a thread; repeat it while the store is down or refuses it."""

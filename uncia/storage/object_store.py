@@ -38,6 +38,8 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
 """405: the requested version is a delete marker."""
 _CHANGED = {"PreconditionFailed", "412"}
+_UNCONDITIONAL = {"NotImplemented", "501"}
+"""Answers of a store to a conditional write that it does not support."""
 _VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
 """Errors of a request with a version id after which a request without it may succeed: the version was removed, or the
 bucket is not versioned (any more)."""
@@ -294,18 +296,35 @@ class ObjectStore:
             raise self.translate(error, bucket) from error
 
     def put(
-        self, bucket: str, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
-    ) -> None:
-        """Store an object; one of the same key is replaced. `metadata` is kept with it, ASCII.
+        self,
+        bucket: str,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        replaces: str | None = None,
+    ) -> str:
+        """Store an object and return its ETag without quotes, empty when the store returns none.
 
-        Raises `AccessRefused`, `ObjectUnreadable` (no key that the store takes) or `DependencyDown`.
+        `metadata` is kept with it, ASCII. `replaces` is the ETag of the content that it replaces, empty for none; with
+        None it replaces whatever has this key. A request that timed out may still be carried out, after a later one:
+        where the content of a key changes, `replaces` makes the store refuse that late request. A store without
+        conditional writes takes every one.
+
+        Raises `ObjectChanged` or `ObjectMissing` when the store holds something else than `replaces`, `AccessRefused`,
+        `ObjectUnreadable` (no key that the store takes) or `DependencyDown`.
         """
+        condition = {} if replaces is None else {"IfMatch": f'"{replaces}"'} if replaces else {"IfNoneMatch": "*"}
         try:
-            self.client.put_object(
-                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata=dict(metadata or {})
+            answer = self.client.put_object(
+                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata=dict(metadata or {}), **condition
             )
         except _STORE_ERRORS as error:
+            if condition and _code(error) in _UNCONDITIONAL:
+                return self.put(bucket, key, data, content_type=content_type, metadata=metadata)
             raise self.translate(error, f"{bucket}/{key}") from error
+        return normalized_etag(answer.get("ETag"))
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object; one that is not there is no error. Raises `AccessRefused` or `DependencyDown`."""

@@ -46,9 +46,9 @@ class System:
                     raise Killed
 
         class Store(ObjectStore):
-            def put(self, *arguments: Any, **options: Any) -> None:
+            def put(self, *arguments: Any, **options: Any) -> str:
                 write()
-                super().put(*arguments, **options)
+                return super().put(*arguments, **options)
 
             def delete(self, *arguments: Any) -> None:
                 write()
@@ -168,6 +168,26 @@ def test_an_older_revision_that_is_read_again_brings_no_crop_back(system: System
     system.apply(TWO, revised)
     assert system.apply(TWO, revised) == []
     assert system.crops == {}
+
+
+@pytest.mark.parametrize("held", [1, 2])
+def test_a_write_that_timed_out_and_is_carried_out_later_brings_no_manifest_back(system: System, held: int) -> None:
+    system.server.hold = held
+    system.apply(TWO)
+    (manifest,) = [name for name in system.server.objects if name.endswith(".json") and name.startswith("crops/")]
+    stored = system.server.objects[manifest]
+    assert json.loads(stored)["complete"] is True
+
+    assert system.server.carry_out_held() == [False] * held
+    assert system.server.objects[manifest] == stored
+
+
+def test_a_write_that_was_carried_out_and_seemed_to_fail_is_taken_for_done(system: System) -> None:
+    system.server.unanswered = 1
+    system.apply(TWO)
+    (manifest,) = {name for name in system.server.written if name.endswith(".json")}
+    assert system.server.written.count(manifest) == 2
+    assert json.loads(system.server.objects[manifest])["complete"] is True
 
 
 def test_a_person_withholds_crops_from_the_start(system: System) -> None:

@@ -1,8 +1,10 @@
 """A small S3 store over HTTP, in which single objects misbehave."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -16,7 +18,8 @@ Misbehaviour = Callable[["Connection", bytes], None]
 
 class S3Double(ThreadingHTTPServer):
     """One bucket. `faults` maps a key to how a GET of it misbehaves; `down` refuses everything; `written` lists the
-    keys of all PUTs."""
+    keys of all PUTs. The next `hold` PUTs seem to fail, and are carried out by `carry_out_held`; the next
+    `unanswered` are carried out and seem to fail."""
 
     daemon_threads = True
 
@@ -25,11 +28,42 @@ class S3Double(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.written: list[str] = []
         self.metadata: dict[str, dict[str, str]] = {}
+        self.etags: dict[str, str] = {}
+        """Of what was stored by PUT."""
+        self.hold = self.unanswered = 0
+        self._held: list[Callable[[], bool]] = []
         self.faults: dict[str, Misbehaviour] = {}
         self.down: Misbehaviour | None = None
 
     def handle_error(self, *_: object) -> None:
         """A client that gave up is part of the play."""
+
+    def store(self, key: str, body: bytes, headers: "Message[str, str]") -> bool:
+        """Carry out a PUT; False where its condition does not hold."""
+        etag = self.etags.get(key, "") if key in self.objects else None
+        if headers.get("If-None-Match") == "*" and etag is not None:
+            return False
+        if "If-Match" in headers and headers["If-Match"] != etag:
+            return False
+        prefix = "x-amz-meta-"
+        self.metadata[key] = {
+            name.lower().removeprefix(prefix): value
+            for name, value in headers.items()
+            if name.lower().startswith(prefix)
+        }
+        self.objects[key] = body
+        self.etags[key] = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+        self.written.append(key)
+        return True
+
+    def carry_out_held(self) -> list[bool]:
+        """Carry out the PUTs that seemed to fail; for each, whether it changed anything."""
+        return [put() for put in self._held]
+
+    def keep(self, key: str, body: bytes, headers: "Message[str, str]") -> None:
+        """Hold a PUT."""
+        self.hold -= 1
+        self._held.append(lambda: self.store(key, body, headers))
 
     def settings(self) -> Settings:
         """Settings that lead here."""
@@ -64,7 +98,10 @@ class Connection(BaseHTTPRequestHandler):
             self.refuse(404, "NoSuchKey")
         else:
             stored = self.server.metadata.get(key, {})
-            self.answer(200, self.server.objects[key], **{f"x-amz-meta-{name}": stored[name] for name in stored})
+            etag = {"ETag": self.server.etags[key]} if key in self.server.etags else {}
+            self.answer(
+                200, self.server.objects[key], **etag, **{f"x-amz-meta-{name}": stored[name] for name in stored}
+            )
 
     do_HEAD = do_GET
 
@@ -74,15 +111,17 @@ class Connection(BaseHTTPRequestHandler):
         if self.server.down is not None:
             self.server.down(self, body)
             return
-        prefix = "x-amz-meta-"
-        self.server.metadata[key] = {
-            name.lower().removeprefix(prefix): value
-            for name, value in self.headers.items()
-            if name.lower().startswith(prefix)
-        }
-        self.server.objects[key] = body
-        self.server.written.append(key)
-        self.answer(200, b"", ETag='"new"')
+        if self.server.hold:
+            self.server.keep(key, body, self.headers)
+            self.refuse(503, "SlowDown")
+        elif self.server.unanswered:
+            self.server.unanswered -= 1
+            self.server.store(key, body, self.headers)
+            self.refuse(503, "SlowDown")
+        elif self.server.store(key, body, self.headers):
+            self.answer(200, b"", ETag=self.server.etags[key])
+        else:
+            self.refuse(412, "PreconditionFailed")
 
     def do_DELETE(self) -> None:
         self.server.objects.pop(unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2], None)

@@ -84,9 +84,9 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 @pytest.mark.parametrize("name", sorted(EVENTS))
 def test_a_bomb_is_refused_within_bounds(name: str, bomb: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     read(EVENTS[name], BOMBS[bomb].replace(b"%s", json.dumps(name).encode()))
-    assert time.monotonic() - began < GENEROUS_S
+    assert time.process_time() - began < GENEROUS_S
 
 
 OURS = ("partition", "offset", "stage", "exception.class.name")
