@@ -13,7 +13,7 @@ import pytest
 from tests.stack.conftest import KIND, Send
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, ReviewDecision
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 from uncia.topics import STORAGE_CHANGED
@@ -118,7 +118,8 @@ def test_a_review_revises_the_burst_and_the_page_shows_it(
         newest = max(results.bursts(f"{station}/cam-1"), key=lambda event: event.revision)
         return newest if newest.revision > burst.revision else None
 
-    assert results.wait_for(revised, 30, "the reviewed burst").category == "blank"
+    review = results.wait_for(revised, 30, "the reviewed burst").review
+    assert review is not None and (review.reviewer, review.decision) == (station, ReviewDecision.BLANK)
     reviews = results.wait_for(lambda: reviewer.read(address)["reviews"], 30, "the review on the page")
     assert [(review["reviewer"], review["decision"]) for review in reviews] == [(station, "blank")]
 
