@@ -1,8 +1,8 @@
 """`python -m benchmarks.detector_over_lime`: what a detector costs and finds, relative to LIME on the same photographs.
 
 Everything computes in one process with one thread, in turns. LIME scores the species classifier, as
-`uncia explain --package` does, in the batch size that is the fastest here. Samples: 900, the default of MMLSpark's
-`ImageLIME`, and 300, which the stream takes, as does MMLSpark's page on snow leopards.
+`uncia explain --package` does. Samples: 900, the default of MMLSpark's `ImageLIME`, and 300, which the stream takes, as
+does MMLSpark's page on snow leopards.
 """
 
 import json
@@ -37,7 +37,6 @@ DOCS = Path("docs/benchmarks.md")
 BEGIN, END = "<!-- lime: written by `python -m benchmarks.detector_over_lime --docs` -->", "<!-- end of lime -->"
 
 SAMPLES = (900, 300)
-_BATCHES = (1, 2, 8)
 T = TypeVar("T")
 
 _RIGHT = 0.5
@@ -109,18 +108,15 @@ def measure(
     """Figures of LIME by number of samples, and of every detector."""
     lime = {samples: Costs() for samples in SAMPLES}
     own = {name: Costs() for name in detectors}
-    first = decode_frame(frames[0].path.read_bytes(), classifier.card.frame, max_pixels=MAX_PIXELS).pixels
-    batch = _fastest_batch(classifier, first)
     for frame in frames:
         data = frame.path.read_bytes()
         # Detectors before and after each explanation: other load then affects all.
         for samples, costs in lime.items():
             for name, detector in detectors.items():
                 _detect(detector, data, frame, own[name], repeats)
-            _explain(classifier, data, frame, costs, ExplanationOptions(samples=samples, seed=seed), batch)
+            _explain(classifier, data, frame, costs, ExplanationOptions(samples=samples, seed=seed))
     return {
         "photographs": len(frames),
-        "lime_batch": batch,
         "frames": {
             "lime": _size(classifier.card.frame),
             **{name: _size(detector.card.frame) for name, detector in detectors.items()},
@@ -141,8 +137,7 @@ def tables(figures: dict[str, Any]) -> str:
     """The section of docs/benchmarks.md, as Markdown."""
     lines = [
         f"Measured {figures['measured']} on {figures['photographs']} photographs ({figures['data']}) on "
-        f"{figures['machine']}, load average {figures['load_average']}; CPU time, medians. LIME in batches of "
-        f"{figures['lime_batch']}.",
+        f"{figures['machine']}, load average {figures['load_average']}; CPU time, medians.",
         "",
     ]
     header = ["", "frame", "decoding", "boxes", "mean IoU", "right"]
@@ -178,19 +173,7 @@ def _size(spec: FrameSpec) -> str:
     return f"{spec.width} x {spec.height}"
 
 
-def _fastest_batch(classifier: OpenPackage, pixels: Pixels) -> int:
-    """The batch size with the least CPU time per picture."""
-    times = {}
-    for batch in _BATCHES:
-        frames = np.repeat(pixels[None], batch, axis=0)
-        classifier.predict(frames)
-        times[batch] = min(_timed(lambda frames=frames: classifier.predict(frames))[0] / batch for _ in range(5))  # type: ignore[misc]
-    return min(times, key=lambda batch: times[batch])
-
-
-def _explain(
-    classifier: OpenPackage, data: bytes, frame: Frame, costs: Costs, options: ExplanationOptions, batch: int
-) -> None:
+def _explain(classifier: OpenPackage, data: bytes, frame: Frame, costs: Costs, options: ExplanationOptions) -> None:
     spec = classifier.card.frame
     seconds, decoded = _timed(lambda: decode_frame(data, spec, max_pixels=MAX_PIXELS).pixels)
     costs.decode.append(seconds)
@@ -199,7 +182,7 @@ def _explain(
     def score(images: Pixels) -> NDArray[np.float32]:
         return classifier.predict(images)[1][:, target]
 
-    seconds, explanation = _timed(lambda: explain(decoded, score, options, batch=batch))
+    seconds, explanation = _timed(lambda: explain(decoded, score, options, batch=1))
     costs.boxes.append(seconds)
     costs.overlaps.append(_overlap([found.box for found in explanation.boxes], spec, frame))
 

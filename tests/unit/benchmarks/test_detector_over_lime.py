@@ -27,7 +27,6 @@ def test_the_table_has_a_row_for_each_way_and_the_page_has_its_place() -> None:
         "data": "composites",
         "machine": "CPU, 2 cores",
         "load_average": 0.5,
-        "lime_batch": 1,
         "frames": {"lime": "448 x 320", "default": "640 x 480", "mine": "448 x 320"},
         "lime": {"900": costs(10, 27_000), "300": costs(10, 9_000)},
         "detectors": {"default": costs(10, 67), "mine": costs(10, 25)},
