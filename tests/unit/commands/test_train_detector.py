@@ -31,6 +31,6 @@ def test_a_smaller_frame_keeps_the_strips_cut_off_and_is_one_window() -> None:
 def test_the_option_goes_before_the_setting_and_auto_is_int8_without_a_detector_on_a_gpu(
     option: train_detector.Precision, setting: str, int8: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = Settings(detector_precision=setting, detector="")  # type: ignore[arg-type]
+    chosen = Settings(detector_precision=setting, detector="")
     monkeypatch.setattr(train_detector, "settings", lambda: chosen)
     assert train_detector._is_int8(option) == int8
