@@ -135,7 +135,7 @@ def _explained(
         def score(images: Pixels, target: int = target) -> NDArray[np.float32]:
             return model.predict(images)[1][:, target]
 
-        yield frame, explain(pixels, score, options)
+        yield frame, explain(pixels, score, options, batch=1)
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -139,7 +139,7 @@ def _explain(
 
         folder = package or settings().model_repository / card.model / card.version
         return class_activation(open_package(folder), pixels, entry.index), entry, calls + 1
-    batch = min(_BATCH, card.max_batch)
+    batch = min(_BATCH, card.max_batch) if package is None else 1
     found = explain_pixels(pixels, lambda images: windows(images)[:, entry.index], options, batch=batch)
     return found, entry, calls
 

@@ -88,7 +88,7 @@ def main(
     if docs:
         missing = [step.name for step in STEPS if step.name not in report.done]
         if missing:
-            progress(f"{DOCS} will lack the steps without results: {', '.join(missing)}")
+            progress(f"{DOCS} keeps what it says of the steps without results: {', '.join(missing)}")
         write_page(DOCS, DOCS, report, facts)
         progress(f"wrote {DOCS}")
 

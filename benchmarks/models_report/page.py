@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.markdown_section import replace_section
 from benchmarks.models_report.detectors_page import boxes, detector
 from benchmarks.models_report.ensembles_page import PLOTS, bursts, models, views
+from benchmarks.models_report.kept_sections import with_kept_sections
 from benchmarks.models_report.markdown import MEASURES, cell_of, share, table, verdict
 from benchmarks.models_report.presence_page import presence, presence_samples, verdicts
 from benchmarks.models_report.second_look_page import second_look
@@ -36,12 +37,15 @@ NOT_THE_FIELD = (
 def write_page(source: Path, target: Path, report: Report, machine: Mapping[str, Any]) -> None:
     """Write `source` with its results replaced to `target`, and the plots to a folder next to it.
 
-    Raises `ValueError` when the markers are missing.
+    Sections of steps without stored results stay as they are in `source`. Raises `ValueError` when the markers are
+    missing.
     """
     plots = report.folder / "plots"
     write_plots(plots, report.done)
     shutil.copytree(plots, target.parent / PLOTS, dirs_exist_ok=True)
-    target.write_text(replace_section(source, BEGIN, END, results(report, machine)), encoding="utf-8")
+    old = source.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    new = with_kept_sections(results(report, machine), old)
+    target.write_text(replace_section(source, BEGIN, END, new), encoding="utf-8")
 
 
 def results(report: Report, machine: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ class BoxSources:
                 scores: NDArray[np.float32] = model.predict(images)[1][:, entry.index]
                 return scores
 
-            boxes = explain(pixels, score, self.explanation).boxes
+            boxes = explain(pixels, score, self.explanation, batch=1).boxes
             heaviest = max((one.weight for one in boxes), default=0.0)
             found += _proposals("lime", [(one.box, one.weight / heaviest) for one in boxes], card.frame)
         return found

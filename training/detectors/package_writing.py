@@ -14,19 +14,18 @@ from torch import nn
 
 from uncia.events.detections import DetectionCategory
 from uncia.imaging.frame_spec import FrameSpec
-from uncia.imaging.frames import Pixels
 from uncia.serving.detector_card import DetectorCard, DetectorSelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE
 from uncia.serving.self_tests import detector_test_frame
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.training import TrainingError
 from uncia.training.detectors.annotated_frames import AnnotatedFrames, FrameSplit
-from uncia.training.detectors.evaluation import Outputs, RunDetector, detect_frames, evaluate
+from uncia.training.detectors.evaluation import RunDetector, detect_frames, evaluate
+from uncia.training.detectors.quantised import open_detector, quantise_detector
 from uncia.training.evaluation.bootstrap import Interval
 from uncia.training.model_packages.trained_model import CurvePoint
-from uncia.triton_models.packages.loading import open_session
 from uncia.triton_models.packages.writing import PAGE_FILE, TableRows, render_page
-from uncia.triton_models.recipes.detector_graph import OUTPUTS, export, run_network
+from uncia.triton_models.recipes.detector_graph import export, run_network
 from uncia.triton_models.recipes.detector_weights import NAME
 from uncia.triton_models.repository import sha256
 
@@ -52,6 +51,8 @@ class FinishedDetector:
     unreadable: dict[Path, str]
     before: RunDetector | None = None
     """The detector before training, for the comparison; None where it started from random weights."""
+    quantisable: bool = False
+    """Whether its graph can be computed in int8."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -73,43 +74,43 @@ def write_detector_package(
     folder: Path,
     *,
     seed: int,
+    int8: bool = False,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> DetectorPackage:
     """Export, compare with torch, evaluate on the test frames, and replace the package in `folder`.
 
-    Raises `TrainingError`; an existing package is then unchanged.
+    With `int8` the convolutions are computed in int8 where the graph can be and the held-out frames show no loss; the
+    figures are then those of the int8 graph. Raises `TrainingError`; an existing package is then unchanged.
     """
     try:
         with atomic_directory(folder) as staging:
             progress("exporting", 0, 0)
             graph = staging / GRAPH_FILE
             export(finished.graph, finished.spec, graph)
-            run = _open(graph)
+            run = open_detector(graph)
             _compare(finished, run)
+            precision, lost = "float32", ""
+            if int8 and finished.quantisable:
+                progress("int8", 0, 0)
+                quantised = quantise_detector(graph.read_bytes(), split, finished.spec, finished.unreadable)
+                lost = quantised.note
+                if quantised.graph is not None:
+                    graph.write_bytes(quantised.graph)
+                    run, precision = open_detector(graph), "int8"
             figures = {"after": _evaluate("the trained detector", run, finished, split, seed, progress)}
             if finished.before is not None:
                 figures["before"] = _evaluate(
                     "the detector before training", finished.before, finished, split, seed, progress
                 )
-            notes = (*finished.notes, *_warnings(split, data))
-            card = _card(finished, graph, run, data, split, notes)
+            notes = (*finished.notes, *([lost] if lost else []), *_warnings(split, data))
+            card = _card(finished, graph, run, data, split, notes, precision)
             (staging / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            page = _page(finished, card, data, split, figures, notes)
+            page = _page(finished, card, data, split, figures, notes, precision)
             (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
         full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise TrainingError(f"{folder} could not be written ({full}); an existing package is unchanged") from error
     return DetectorPackage(folder, card, figures, notes)
-
-
-def _open(graph: Path) -> RunDetector:
-    session = open_session(graph)
-
-    def run(pixels: Pixels) -> Outputs:
-        boxes, scores, categories = session.run(list(OUTPUTS), {"FRAME": pixels})
-        return boxes, scores, categories
-
-    return run
 
 
 def _compare(finished: FinishedDetector, run: RunDetector) -> None:
@@ -165,6 +166,7 @@ def _card(
     data: AnnotatedFrames,
     split: FrameSplit,
     notes: tuple[str, ...],
+    precision: str,
 ) -> DetectorCard:
     boxes, scores, categories = (output[0] for output in run(detector_test_frame(finished.spec)[np.newaxis]))
     shown = int((scores >= _SHOWN_FROM).sum())
@@ -180,9 +182,11 @@ def _card(
             boxes=tuple(tuple(map(float, box)) for box in boxes[:shown].round(4)),
             scores=tuple(float(score) for score in scores[:shown].round(4)),
             categories=tuple(int(category) for category in categories[:shown]),
+            # Processors round int8 differently.
+            tolerance=0.06 if precision == "int8" else 0.03,
         ),
         onnx_sha256=sha256(graph),
-        weights=finished.weights,
+        weights=f"{finished.weights}, in {precision}",
         licence=finished.licence,
         trained_on=f"{data.source}; frames: {subsets}; split by {split.by}",
         notes=" ".join(notes),
@@ -196,6 +200,7 @@ def _page(
     split: FrameSplit,
     figures: Mapping[str, Mapping[str, Interval]],
     notes: tuple[str, ...],
+    precision: str,
 ) -> str:
     subsets: list[list[Any]] = [["subset", "frames", "with boxes", "blank", "bursts", "cameras"]]
     for name, frames in zip(("training", "held-out", "test"), split.subsets, strict=True):
@@ -215,7 +220,12 @@ def _page(
         "Evaluation, with 95 % intervals over bursts": metrics,
         "Data": subsets,
         "Training": curve,
-        "Settings": [["setting", "value"], *map(list, finished.settings.items())],
+        "Settings": [
+            ["setting", "value"],
+            ["frame", f"{finished.spec.width} x {finished.spec.height}"],
+            ["precision", precision],
+            *map(list, finished.settings.items()),
+        ],
     }
     if finished.unreadable:
         listed = sorted(finished.unreadable.items())[:50]

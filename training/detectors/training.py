@@ -27,13 +27,17 @@ def fine_tune_default(
     freeze: Freeze,
     work: Path,
     progress: Progress = lambda step, done, total: None,
+    spec: FrameSpec = FRAME,
 ) -> FinishedDetector:
-    """Fine-tune MegadetectorLite from its published weights file. Raises `TrainingError`."""
+    """Fine-tune MegadetectorLite from its published weights file, to be served with frames of this size.
+
+    Raises `TrainingError`.
+    """
     source = (
         f"MegadetectorLite (YOLOX-tiny), from {detector_weights.PACKAGE} {detector_weights.PACKAGE_VERSION} "
         f"(sha256 {detector_weights.SHA256}), fine-tuned"
     )
-    finished = fine_tune(split, load_published(weights), settings, freeze, work, progress)
+    finished = fine_tune(split, load_published(weights), settings, freeze, work, progress, spec)
     finished.weights, finished.licence = source, detector_weights.LICENCE + _OWN
     return finished
 
@@ -65,6 +69,7 @@ def fine_tune(
         curve=trained.curve,
         unreadable=trained.unreadable,
         before=before,
+        quantisable=True,
         notes=notes,
     )
 

