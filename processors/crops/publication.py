@@ -8,9 +8,9 @@ The order in which it writes, so that a kill at any point loses nothing and a se
 4. the manifest of what is left, complete.
 
 A manifest replaces the one that was read, and no other (a conditional write): a request that timed out may still be
-carried out, after later ones. A revision whose manifest is complete is skipped, so that a repetition reads one object and publishes nothing. A crop
-belongs to one burst, which its object names: where a photograph moved from one burst to another, the burst that lost
-it does not delete what the other one has stored, in whichever order the two are processed.
+carried out, after later ones. A revision whose manifest is complete is skipped, so that a repetition reads one object
+and publishes nothing. A crop belongs to one burst, which its object names: where a photograph moved from one burst to
+another, the burst that lost it does not delete what the other one has stored, in whichever order the two are processed.
 """
 
 import asyncio
