@@ -6,7 +6,7 @@ Each is a function of the rows in the tables alone, so that neither order nor re
   models see it and of its reviews;
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
-- `bursts.change`: numbers this transaction;
+- `bursts.change` and `derived_changes`: number this transaction;
 - `burst_months`: of all bursts, kept by differences;
 - `camera_days`: of the captures of the camera on that day.
 """
@@ -31,6 +31,7 @@ from uncia.dashboard.catalogue.tables import (
     captures,
     counters,
     deployments,
+    derived_changes,
     observations,
     reviews,
 )
@@ -59,6 +60,7 @@ class Touched:
         self.bursts: set[str] = set()
         self.reviewed: set[str] = set()
         self.cropped: set[str] = set()
+        self.removed: set[str] = set()
         self.cameras: set[str] = set()
         """Cameras whose deployments changed."""
         self.kinds: Counter[_Kind] = Counter()
@@ -75,6 +77,7 @@ class Touched:
             }
         elif table == "bursts":
             self.bursts |= {row["burst_id"] for row in rows}
+            self.removed |= {row["burst_id"] for row in replaced} - {row["burst_id"] for row in rows}
             for row in (*rows, *replaced):
                 self.subject(row)
             self.kinds.update(kinds_of(rows))
@@ -107,8 +110,6 @@ def recompute(connection: Connection, touched: Touched) -> None:
     """Recompute what depends on what was touched."""
     if ids := touched.bursts | touched.reviewed:
         _apply_reviews(connection, ids, touched)
-    if ids := touched.bursts | touched.reviewed | touched.cropped:
-        _number_change(connection, ids)
     if touched.cameras:
         _assign_deployments(connection, touched)
     changed = [
@@ -118,6 +119,7 @@ def recompute(connection: Connection, touched: Touched) -> None:
     ]
     if changed:
         connection.execute(_SET_GAP, changed)
+    _number_changes(connection, touched, {row["the_burst"] for row in changed})
     _count_kinds(connection, touched.kinds)
     if touched.days:
         _recompute_days(connection, touched.days)
@@ -201,8 +203,8 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
     write_rows(connection, burst_flags, marks)
 
 
-def _number_change(connection: Connection, ids: set[str]) -> None:
-    """Give bursts the number of this transaction, which becomes visible before the next one is drawn.
+def _next_change(connection: Connection) -> int:
+    """The number of this transaction, which becomes visible before the next one is drawn.
 
     Numbers are near the time in milliseconds, so that they go on rising after a rebuild.
     """
@@ -211,9 +213,21 @@ def _number_change(connection: Connection, ids: set[str]) -> None:
     raised = drawn.values(value=case((counters.c.value >= now, counters.c.value + 1), else_=now))
     if connection.execute(raised).rowcount == 0:
         connection.execute(insert(counters).values(name="change", value=now))
-    number = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
-    for chunk in _chunks(sorted(ids)):
+    number: int = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+    return number
+
+
+def _number_changes(connection: Connection, touched: Touched, moved: set[str]) -> None:
+    """Number this transaction in the rows that it changed. `moved`: bursts with another gap."""
+    shown = touched.bursts | touched.reviewed | touched.cropped
+    others = touched.removed | (moved - shown)
+    if not shown and not others:
+        return
+    number = _next_change(connection)
+    for chunk in _chunks(sorted(shown)):
         connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
+    rows = [{"burst_id": burst, "change": number} for burst in sorted(others)]
+    write_rows(connection, derived_changes, rows, Conflict.REPLACE)
 
 
 def _count_kinds(connection: Connection, kinds: Counter[_Kind]) -> None:

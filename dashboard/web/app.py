@@ -59,7 +59,9 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         feed = asyncio.create_task(services.feed.run())
+        services.columns.start()
         yield
+        await asyncio.to_thread(services.columns.stop)
         feed.cancel()
         with suppress(asyncio.CancelledError):
             await feed
