@@ -17,6 +17,6 @@ def upgrade() -> None:
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("burst_id", name=op.f("pk_derived_changes")),
     )
-    op.create_index(op.f("ix_derived_changes_change"), "derived_changes", ["change", "burst_id"], unique=False)
+    op.create_index(op.f("ix_derived_changes_change_burst_id"), "derived_changes", ["change", "burst_id"], unique=False)
     counters = sa.table("counters", sa.column("name", sa.String()), sa.column("value", sa.BigInteger()))
     op.execute(counters.insert().values(name="created", value=int(1000 * time.time())))
