@@ -26,6 +26,7 @@ CAMERAS = 48
 DAYS = 120
 """Days of the folded bursts; the copies are of two years, up to today."""
 _PERIOD_DAYS = 730
+_DAY_COPIES = 300
 
 
 def multiply(engine: Engine, wanted: int) -> None:
@@ -49,8 +50,6 @@ def multiply(engine: Engine, wanted: int) -> None:
         own = originals[: wanted - count]
         with engine.begin() as connection:
             _write_copy(connection, own, copy, shift)
-            if copy < 4 * _PERIOD_DAYS:
-                _write_days(connection, days, f"-{copy % 4}", shift)
             ids = {row["burst_id"] for row in own}
             for table, existing in parts.items():
                 copies = [
@@ -58,6 +57,11 @@ def multiply(engine: Engine, wanted: int) -> None:
                 ]
                 write_rows(connection, table, copies)
         count += len(own)
+    with engine.begin() as connection:
+        # Each camera was active on most days, however few bursts there are.
+        for copy in range(1, _DAY_COPIES + 1):
+            shift = timedelta(days=to_today - copy * 37 % (_PERIOD_DAYS - DAYS))
+            _write_days(connection, days, f"-{copy % 4}", shift)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # What the server does by itself after some minutes.

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
+from uncia.dashboard.catalogue.background import BackgroundThread
 from uncia.dashboard.catalogue.burst_columns import READ_COLUMNS, BurstColumns
 from uncia.dashboard.catalogue.tables import burst_flags, bursts, counters, derived_changes
 
@@ -57,12 +58,11 @@ class ColumnCache:
 
     def __init__(self, engine: Engine, *, interval_s: float = _INTERVAL_S) -> None:
         self._engine = engine
-        self._interval_s = interval_s
+        self._thread = BackgroundThread("burst-columns", self._step, interval_s)
+        self.start, self.stop = self._thread.start, self._thread.stop
         self._lock = threading.Lock()
         self._columns: BurstColumns | None = None
         self._position = _Position(0, 0)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @contextmanager
     def current(self) -> Iterator[BurstColumns | None]:
@@ -72,19 +72,6 @@ class ColumnCache:
             return
         with self._lock:
             yield self._columns if self._catch_up(_MOST_IN_REQUEST) else None
-
-    def start(self) -> None:
-        """Build the columns in a thread, and keep them near the database."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="burst-columns", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread, if it runs."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
 
     def build(self) -> None:
         """Read all bursts. Raises SQLAlchemy's `DBAPIError`."""
@@ -96,27 +83,17 @@ class ColumnCache:
             streamed = connection.execution_options(yield_per=_PAGE).execute(select(*_COLUMNS))
             for page in streamed.partitions():
                 columns.put(page, flags)
-                if self._stop.wait(_PAUSE_S):
+                if self._thread.stopping.wait(_PAUSE_S):
                     return
         with self._lock:
             self._columns, self._position = columns, position
         log.info("burst_columns_built", bursts=len(columns), seconds=round(time.monotonic() - began, 2))
 
-    def _run(self) -> None:
-        available = True
-        while not self._stop.is_set():
-            try:
-                if self._columns is None:
-                    self.build()
-                else:
-                    self._advance()
-                available = True
-            except DBAPIError as error:
-                # There is no catalogue yet, or its server is away: pages say so, too.
-                if available:
-                    log.info("burst_columns_wait", error=str(error.orig))
-                available = False
-            self._stop.wait(self._interval_s)
+    def _step(self) -> None:
+        if self._columns is None:
+            self.build()
+        else:
+            self._advance()
 
     def _advance(self) -> None:
         """Read what changed, without holding up requests meanwhile."""

@@ -232,14 +232,12 @@ def _days(columns: BurstColumns, rows: _Mask | None, allowed: _Mask) -> list[Day
     size = len(categories)
     bins = size * days.astype(np.int64) + numbers[kinds]
     counted = np.bincount(bins, minlength=size * len(columns.day_ordinals)).reshape(-1, size)
+    ordinals, names = columns.day_ordinals.tolist(), [columns.names[number] or "" for number in categories.tolist()]
+    left_out = set(np.flatnonzero(categories == -1).tolist())
     found = [
-        DayCount(
-            date.fromordinal(int(columns.day_ordinals[day])),
-            columns.names[categories[at]] or "",
-            int(counted[day, at]),
-        )
-        for day, at in np.argwhere(counted)
-        if categories[at] != -1
+        DayCount(date.fromordinal(ordinals[day]), names[at], count)
+        for (day, at), count in zip(np.argwhere(counted).tolist(), counted[counted > 0].tolist(), strict=True)
+        if at not in left_out
     ]
     return sorted(found, key=lambda one: (one.day, one.category))
 

@@ -8,10 +8,17 @@ from datetime import date
 from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.camera_effort import CameraActivity, Effort, camera_activity, camera_effort
+from uncia.dashboard.catalogue.camera_effort import (
+    CameraActivity,
+    CameraHistory,
+    Effort,
+    camera_activity,
+    camera_effort,
+)
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.column_counts import column_numbers
 from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions, read_scope
+from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.number_rows import (
     BurstNumbers,
     CameraCount,
@@ -45,13 +52,21 @@ class CameraPosition:
 class CatalogueNumbers:
     """Counts on one database. Safe from any thread; each method is one transaction.
 
-    With `columns`, bursts are counted in memory as soon as these are there; the result is the same.
+    With `columns`, bursts are counted in memory as soon as these are there; the result is the same. With `history`,
+    days with photographs and contacts of cameras are up to 20 seconds old.
     """
 
-    def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None, columns: ColumnCache | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        taxonomy: Taxonomy | None = None,
+        columns: ColumnCache | None = None,
+        history: HistoryCache | None = None,
+    ) -> None:
         self._engine = engine
         self.taxonomy = taxonomy or Taxonomy.load()
         self._columns = columns
+        self._history = history
 
     def bursts(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> BurstNumbers:
         """All counts of bursts. `interval_s`: between independent detections."""
@@ -164,12 +179,13 @@ class CatalogueNumbers:
         """Trap nights by camera, within the days (both included)."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            return camera_effort(connection, scope, since, until)
+            return camera_effort(connection, scope, since, until, self._current_history())
 
     def activity(self, since: date, until: date, stations: Stations = None) -> dict[str, CameraActivity]:
         """Deployments, days with photographs and days with a contact, by camera, within days (both included)."""
         with self._engine.begin() as connection:
-            return camera_activity(connection, self._scope(connection, stations), since, until)
+            scope = self._scope(connection, stations)
+            return camera_activity(connection, scope, since, until, self._current_history())
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
         """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
@@ -192,6 +208,9 @@ class CatalogueNumbers:
             uncertainty = max((one for one in around if one is not None), default=None)
             found.append(CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty))
         return found
+
+    def _current_history(self) -> CameraHistory | None:
+        return None if self._history is None else self._history.current()
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
         return read_scope(connection, self.taxonomy, stations)

@@ -59,9 +59,11 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         feed = asyncio.create_task(services.feed.run())
-        services.columns.start()
+        for cache in (services.columns, services.history):
+            cache.start()
         yield
-        await asyncio.to_thread(services.columns.stop)
+        for cache in (services.columns, services.history):
+            await asyncio.to_thread(cache.stop)
         feed.cancel()
         with suppress(asyncio.CancelledError):
             await feed

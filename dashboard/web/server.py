@@ -10,6 +10,7 @@ import uvicorn
 
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
+from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -51,7 +52,7 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
     url = settings.dashboard_accounts or f"sqlite:///{folder / 'accounts.sqlite'}"
     engine = open_accounts(url)
     database = open_database(catalogue_url(settings), read_only=True)
-    columns = ColumnCache(database)
+    columns, history = ColumnCache(database), HistoryCache(database)
     catalogue = Catalogue(database, columns=columns)
     pictures = PictureService(
         ObjectStore(settings),
@@ -70,8 +71,9 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         feed=ChangeFeed(catalogue.changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
-        numbers=CatalogueNumbers(database, columns=columns),
+        numbers=CatalogueNumbers(database, columns=columns, history=history),
         columns=columns,
+        history=history,
         downloads=Downloads(database, folder / "downloads"),
         topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
         pending=PendingExplanations(database),

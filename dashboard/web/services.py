@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from uncia.dashboard.catalogue.column_cache import ColumnCache
+from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -64,7 +65,8 @@ class Services:
     publisher: Publisher
     numbers: CatalogueNumbers
     columns: ColumnCache
-    """Used by `catalogue` and `numbers`; the application starts its thread."""
+    history: HistoryCache
+    """Both are used by `catalogue` and `numbers`; the application starts their threads."""
     downloads: Downloads
     topic_streams: TopicStreams
     pending: PendingExplanations
@@ -85,6 +87,7 @@ class Services:
     def close(self) -> None:
         """Close the databases and the connection to Kafka."""
         self.columns.stop()
+        self.history.stop()
         self.publisher.close()
         self.topic_streams.close()
         self.accounts.engine.dispose()
