@@ -1,7 +1,7 @@
 """A catalogue of many bursts: folded ones are copied to other cameras and days."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -26,7 +26,6 @@ CAMERAS = 48
 DAYS = 120
 """Days of the folded bursts; the copies are of two years, up to today."""
 _PERIOD_DAYS = 730
-_DAY_COPIES = 300
 
 
 def multiply(engine: Engine, wanted: int) -> None:
@@ -58,10 +57,7 @@ def multiply(engine: Engine, wanted: int) -> None:
                 write_rows(connection, table, copies)
         count += len(own)
     with engine.begin() as connection:
-        # Each camera was active on most days, however few bursts there are.
-        for copy in range(1, _DAY_COPIES + 1):
-            shift = timedelta(days=to_today - copy * 37 % (_PERIOD_DAYS - DAYS))
-            _write_days(connection, days, f"-{copy % 4}", shift)
+        _write_days(connection, days)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # What the server does by itself after some minutes.
@@ -90,22 +86,19 @@ def _write_copy(connection: Connection, own: list[dict[str, Any]], copy: int, sh
     write_rows(connection, burst_months, _kinds(rows), Conflict.ADD)
 
 
-def _write_days(connection: Connection, days: list[dict[str, Any]], suffix: str, shift: timedelta) -> None:
-    whole = timedelta(days=shift.days)
-    rows = [
-        {
-            **row,
-            "camera": row["camera"] + suffix,
-            **{name: _moved(row[name], whole) for name in ("day", "first_captured_at", "last_captured_at")},
-            "last_uploaded_at": row["last_uploaded_at"] + whole,
-        }
-        for row in days
-    ]
-    write_rows(connection, camera_days, rows, Conflict.IGNORE)
-
-
-def _moved(value: date, shift: timedelta) -> date:
-    return value + shift
+def _write_days(connection: Connection, days: list[dict[str, Any]]) -> None:
+    """Photographs of each camera on most days of the period, however few bursts there are."""
+    one_of = {row["camera"]: row for row in days}
+    today = datetime.now(UTC).date()
+    for camera, row in one_of.items():
+        rows = []
+        for copy in range(4):
+            for back in range(copy, _PERIOD_DAYS, 1 + copy % 2):
+                shift = today - timedelta(days=back) - row["day"]
+                moved = {name: row[name] + shift for name in ("day", "first_captured_at", "last_captured_at")}
+                uploaded = row["last_uploaded_at"] + shift
+                rows.append({**row, **moved, "camera": f"{camera}-{copy}", "last_uploaded_at": uploaded})
+        write_rows(connection, camera_days, rows)
 
 
 def _kinds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
 """What queries return: rows of the catalogue as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
 from typing import Any, Self
 
 __all__ = [
@@ -38,12 +37,7 @@ class _FromRow:
         """The value of a row; columns without a field are left out."""
         # Rows of SQLAlchemy look up each name slowly; a page of look-alikes has a thousand rows.
         values = {**row, **more}
-        return cls(**{name: values[name] for name in _field_names(cls) if name in values})
-
-
-@cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
 
 @dataclass(frozen=True)
