@@ -19,7 +19,7 @@ import typer
 from sqlalchemy import URL, Engine, make_url
 
 from benchmarks.catalogue_data import CAMERAS, DAYS, multiply
-from benchmarks.catalogue_pages import measure_pages
+from benchmarks.catalogue_pages import Page, measure_pages
 from tests.postgres import postgres_server
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents
 from uncia.dashboard.catalogue.changes import LogRecord
@@ -115,10 +115,14 @@ def _measure_fold(store: CatalogueStore, name: str, messages: list[LogRecord]) -
 
 def _pages(engine: Engine, folder: Path, wanted: int, repeats: int, seed: int) -> dict[str, Any]:
     multiply(engine, wanted)
-    found, built_s = measure_pages(engine.url, folder, repeats, seed)
-    print(f"\n| {engine.dialect.name}, {wanted:,} bursts | p50 ms | p95 ms | CPU ms |\n|---|---:|---:|---:|")
-    for page in found:
-        print(f"| {page.name} | {page.p50_ms:.0f} | {page.p95_ms:.0f} | {page.cpu_ms:.0f} |")
+    print(
+        f"\n| {engine.dialect.name}, {wanted:,} bursts | p50 ms | p95 ms | CPU ms |\n|---|---:|---:|---:|", flush=True
+    )
+
+    def report(page: Page) -> None:
+        print(f"| {page.name} | {page.p50_ms:.0f} | {page.p95_ms:.0f} | {page.cpu_ms:.0f} |", flush=True)
+
+    found, built_s = measure_pages(engine.url, folder, repeats, seed, report)
     print(f"\nThe columns in memory were built in {built_s:.1f} s.")
     return {"pages": [asdict(page) for page in found], "columns_built_s": built_s}
 

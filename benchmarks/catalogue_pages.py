@@ -51,10 +51,12 @@ def dashboard_settings(url: URL, folder: Path) -> Settings:
     )
 
 
-def measure_pages(url: URL, folder: Path, repeats: int, seed: int) -> tuple[list[Page], float]:
+def measure_pages(
+    url: URL, folder: Path, repeats: int, seed: int, report: Callable[[Page], None]
+) -> tuple[list[Page], float]:
     """The time of each page, and how long the columns in memory took to build, in seconds.
 
-    Every run has other values. The first run of each page is not counted.
+    Every run has other values. The first run of each page is not counted. `report` is called with each page.
     """
     services = open_services(dashboard_settings(url, folder))
     services.read_status = StreamStatus
@@ -65,6 +67,7 @@ def measure_pages(url: URL, folder: Path, repeats: int, seed: int) -> tuple[list
         built_s = _wait_for_columns(services)
         for name, address in _addresses(url, client, seed).items():
             found.append(_measure(client, name, address, repeats))
+            report(found[-1])
     services.close()
     shutil.rmtree(folder / "dashboard")
     return found, built_s
