@@ -9,6 +9,7 @@ import json
 import sys
 import traceback
 import unicodedata
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +34,9 @@ def printable(value: object, *, lines: bool = False) -> str:
     Characters that the encoding of standard output lacks are also escaped.
     """
     text = value if isinstance(value, str) else str(value)
+    # Most text: a page of the dashboard prints ten thousand values.
+    if text.isascii() and text.isprintable():
+        return text
     if lines:
         text = text.replace("\r\n", "\n").expandtabs()
         text = "\n".join(printable(line) for line in text.split("\n"))
@@ -43,6 +47,7 @@ def printable(value: object, *, lines: bool = False) -> str:
     return text
 
 
+@cache
 def _is_unicode(encoding: str) -> bool:
     return encoding.lower().replace("-", "") in ("utf8", "utf8sig")
 

@@ -6,7 +6,7 @@ Each is a function of the rows in the tables alone, so that neither order nor re
   models see it and of its reviews;
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
-- `bursts.change`: numbers this transaction;
+- `bursts.change` and `derived_changes`: number this transaction;
 - `burst_months`: of all bursts, kept by differences;
 - `camera_days`: of the captures of the camera on that day.
 """
@@ -17,7 +17,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, String, bindparam, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Integer,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Row
@@ -31,6 +44,7 @@ from uncia.dashboard.catalogue.tables import (
     captures,
     counters,
     deployments,
+    derived_changes,
     observations,
     reviews,
 )
@@ -39,7 +53,8 @@ from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of,
 __all__ = ["NOTED", "Touched", "complete_bursts", "kinds_of", "recompute"]
 
 _CHUNK = 500
-_PAGE = 200
+_FEW, _PAGE = 5, 200
+"""Bursts that are read at first and, where more change, then."""
 
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
@@ -59,13 +74,14 @@ class Touched:
         self.bursts: set[str] = set()
         self.reviewed: set[str] = set()
         self.cropped: set[str] = set()
+        self.removed: set[str] = set()
         self.cameras: set[str] = set()
         """Cameras whose deployments changed."""
         self.kinds: Counter[_Kind] = Counter()
         """How many bursts more, or fewer, there are of a kind."""
         self.days: set[tuple[str, date]] = set()
-        self.subjects: dict[tuple[str, str], tuple[_Place, _Place]] = {}
-        """By camera and subject, the first and the last burst that came, went or changed."""
+        self.subjects: dict[tuple[str, str], set[_Place]] = {}
+        """By camera and subject, the bursts that came, went or changed."""
 
     def note(self, table: str, rows: Iterable[Row], replaced: Iterable[Row] = ()) -> None:
         """Note rows that were written, and those that they replaced."""
@@ -75,6 +91,7 @@ class Touched:
             }
         elif table == "bursts":
             self.bursts |= {row["burst_id"] for row in rows}
+            self.removed |= {row["burst_id"] for row in replaced} - {row["burst_id"] for row in rows}
             for row in (*rows, *replaced):
                 self.subject(row)
             self.kinds.update(kinds_of(rows))
@@ -91,8 +108,7 @@ class Touched:
         if row["subject"] is None:
             return
         place = (row["started_at"], row["burst_id"])
-        first, last = self.subjects.get((row["camera"], row["subject"]), (place, place))
-        self.subjects[(row["camera"], row["subject"])] = (min(first, place), max(last, place))
+        self.subjects.setdefault((row["camera"], row["subject"]), set()).add(place)
 
 
 def kinds_of(rows: Iterable[Row]) -> Iterator[_Kind]:
@@ -107,17 +123,16 @@ def recompute(connection: Connection, touched: Touched) -> None:
     """Recompute what depends on what was touched."""
     if ids := touched.bursts | touched.reviewed:
         _apply_reviews(connection, ids, touched)
-    if ids := touched.bursts | touched.reviewed | touched.cropped:
-        _number_change(connection, ids)
     if touched.cameras:
         _assign_deployments(connection, touched)
     changed = [
         row
-        for (camera, subject), (first, last) in sorted(touched.subjects.items())
-        for row in _recompute_gaps(connection, camera, subject, first, last)
+        for (camera, subject), places in sorted(touched.subjects.items())
+        for row in _recompute_gaps(connection, camera, subject, sorted(places))
     ]
     if changed:
         connection.execute(_SET_GAP, changed)
+    _number_changes(connection, touched, {row["the_burst"] for row in changed})
     _count_kinds(connection, touched.kinds)
     if touched.days:
         _recompute_days(connection, touched.days)
@@ -201,8 +216,8 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
     write_rows(connection, burst_flags, marks)
 
 
-def _number_change(connection: Connection, ids: set[str]) -> None:
-    """Give bursts the number of this transaction, which becomes visible before the next one is drawn.
+def _next_change(connection: Connection) -> int:
+    """The number of this transaction, which becomes visible before the next one is drawn.
 
     Numbers are near the time in milliseconds, so that they go on rising after a rebuild.
     """
@@ -211,9 +226,21 @@ def _number_change(connection: Connection, ids: set[str]) -> None:
     raised = drawn.values(value=case((counters.c.value >= now, counters.c.value + 1), else_=now))
     if connection.execute(raised).rowcount == 0:
         connection.execute(insert(counters).values(name="change", value=now))
-    number = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
-    for chunk in _chunks(sorted(ids)):
+    number: int = connection.execute(select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+    return number
+
+
+def _number_changes(connection: Connection, touched: Touched, moved: set[str]) -> None:
+    """Number this transaction in the rows that it changed. `moved`: bursts with another gap."""
+    shown = touched.bursts | touched.reviewed | touched.cropped
+    others = touched.removed | (moved - shown)
+    if not shown and not others:
+        return
+    number = _next_change(connection)
+    for chunk in _chunks(sorted(shown)):
         connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
+    rows = [{"burst_id": burst, "change": number} for burst in sorted(others)]
+    write_rows(connection, derived_changes, rows, Conflict.REPLACE)
 
 
 def _count_kinds(connection: Connection, kinds: Counter[_Kind]) -> None:
@@ -280,8 +307,9 @@ _OWN = select(
     *(bursts.c[name] for name in ("burst_id", "started_at", "ended_at", "deployment_id", "reached_at", "gap_s"))
 ).where(bursts.c.camera == bindparam("the_camera"), bursts.c.subject == bindparam("the_subject"))
 _BEFORE = _OWN.where(_AT > _POSITION).order_by(bursts.c.started_at.desc(), bursts.c.burst_id.desc()).limit(1)
-_FROM = _OWN.where(_AT <= _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
-_AFTER = _OWN.where(_AT < _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_PAGE)
+_LIMIT = bindparam("most", type_=Integer)
+_FROM = _OWN.where(_AT <= _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_LIMIT)
+_AFTER = _OWN.where(_AT < _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_LIMIT)
 _SET_GAP = (
     update(bursts)
     .where(bursts.c.burst_id == bindparam("the_burst"))
@@ -289,28 +317,45 @@ _SET_GAP = (
 )
 
 
-def _recompute_gaps(connection: Connection, camera: str, subject: str, first: _Place, last: _Place) -> list[Row]:
-    """What changes from the first burst that was touched on, until nothing changes after the last."""
+def _recompute_gaps(connection: Connection, camera: str, subject: str, places: Sequence[_Place]) -> list[Row]:
+    """What changes from each place that was touched on, until nothing changes. `places`: in order.
 
-    def read(statement: Any, place: _Place) -> Sequence[Any]:
+    A burst that is replaced in a camera's thousands reads the few around it, and not all up to the next one.
+    """
+
+    def read(statement: Any, place: _Place, most: int = 1) -> Sequence[Any]:
         values = {"the_camera": camera, "the_subject": subject, "at": place[0], "id": place[1]}
-        return connection.execute(statement, values).all()
+        return connection.execute(statement, values if statement is _BEFORE else {**values, "most": most}).all()
 
-    previous = read(_BEFORE, first)
-    before = (previous[0].deployment_id, previous[0].reached_at) if previous else None
-    rows = read(_FROM, first)
     changed: list[Row] = []
-    while True:
-        times = [BurstTime(row.burst_id, row.started_at, row.ended_at, row.deployment_id) for row in rows]
-        for row, (burst, gap) in zip(rows, gaps(before, times), strict=True):
-            if (row.reached_at, row.gap_s) != (gap.reached_at, gap.gap_s):
-                changed.append({"the_burst": burst.burst_id, "new_reached": gap.reached_at, "new_gap": gap.gap_s})
-            elif (burst.started_at, burst.burst_id) > last:
+    # The next place from which gaps are to be computed.
+    following = 0
+    while following < len(places):
+        start = places[following]
+        previous = read(_BEFORE, start)
+        before = (previous[0].deployment_id, previous[0].reached_at) if previous else None
+        page = _FEW
+        rows = read(_FROM, start, page)
+        settled = False
+        while not settled:
+            times = [BurstTime(row.burst_id, row.started_at, row.ended_at, row.deployment_id) for row in rows]
+            for row, (burst, gap) in zip(rows, gaps(before, times), strict=True):
+                here = (burst.started_at, burst.burst_id)
+                while following < len(places) and places[following] <= here:
+                    following += 1
+                before = (burst.deployment_id, gap.reached_at)
+                if (row.reached_at, row.gap_s) != (gap.reached_at, gap.gap_s):
+                    changed.append({"the_burst": burst.burst_id, "new_reached": gap.reached_at, "new_gap": gap.gap_s})
+                elif here != places[following - 1]:
+                    settled = True
+                    break
+            if settled:
+                break
+            if len(rows) < page:
                 return changed
-            before = (burst.deployment_id, gap.reached_at)
-        if len(rows) < _PAGE:
-            return changed
-        rows = read(_AFTER, (rows[-1].started_at, rows[-1].burst_id))
+            page = _PAGE
+            rows = read(_AFTER, (rows[-1].started_at, rows[-1].burst_id), page)
+    return changed
 
 
 def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 
 __all__ = ["EffortGap", "SilenceLimit", "SilenceSource", "Span", "effort_gaps", "nights_within", "silence_limit"]
@@ -88,8 +89,7 @@ def effort_gaps(spans: Iterable[Span], active: Iterable[date], least: int) -> li
 
 def silence_limit(own_s: float | None, setting_h: float, contacts: Sequence[date]) -> SilenceLimit:
     """The limit of a camera: its deployment's, else that of the setting (0: none), else by its days with a contact."""
-    days = sorted(set(contacts))
-    usual = statistics.median((later - day).days for day, later in pairwise(days)) if len(days) > 1 else None
+    usual = _usual_days(tuple(contacts))
     if own_s is not None:
         return SilenceLimit(timedelta(seconds=own_s), SilenceSource.DEPLOYMENT, usual)
     if setting_h > 0:
@@ -97,3 +97,10 @@ def silence_limit(own_s: float | None, setting_h: float, contacts: Sequence[date
     if usual is None:
         return SilenceLimit(_UNKNOWN_SILENCE, SilenceSource.UNKNOWN, None)
     return SilenceLimit(max(_SILENT_FACTOR * timedelta(days=usual), _LEAST_SILENCE), SilenceSource.USUAL, usual)
+
+
+@lru_cache(maxsize=10_000)
+def _usual_days(contacts: tuple[date, ...]) -> float | None:
+    """Median of the days between days with a contact. Cached: the page of health needs it of all cameras."""
+    days = sorted(set(contacts))
+    return statistics.median((later - day).days for day, later in pairwise(days)) if len(days) > 1 else None

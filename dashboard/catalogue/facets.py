@@ -7,6 +7,7 @@ only for parts of months, and for filters that the counts by month do not know.
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from sqlalchemy import Connection, func, select, text
@@ -16,7 +17,7 @@ from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, all_
 from uncia.dashboard.catalogue.rows import Facets, TaxonCount
 from uncia.dashboard.catalogue.tables import ALL_MONTHS, FLAGGED_INDEX, burst_flags, burst_months, bursts
 
-__all__ = ["Group", "count_facets", "count_flags", "count_groups"]
+__all__ = ["FacetCounts", "Group", "count_by_facet", "count_flags", "count_groups", "facets_of"]
 
 Group = tuple[str, str | None, str | None, str, bool, int]
 """Camera, category, taxon, status, reviewed, and the number of bursts."""
@@ -66,21 +67,26 @@ def count_flags(connection: Connection, chosen: BurstFilter, scope: Scope) -> di
     return dict(sorted((row[0], row[1]) for row in connection.execute(statement)))
 
 
-def count_facets(
-    groups: Iterable[Group], chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
-) -> Facets:
-    """Counts by facet. `labels`: of taxa; `flags`: the counts of flags, which are no groups."""
+@dataclass
+class FacetCounts:
+    """Bursts by the value of each filter, each disregarding its own filter; values without a burst are left out."""
+
+    total: int = 0
+    category: Counter[str] = field(default_factory=Counter)
+    taxon: Counter[str | None] = field(default_factory=Counter)
+    camera: Counter[str] = field(default_factory=Counter)
+    """Disregards both stations and cameras."""
+    status: Counter[str] = field(default_factory=Counter)
+    reviewed: Counter[bool] = field(default_factory=Counter)
+
+
+def count_by_facet(groups: Iterable[Group], chosen: BurstFilter, scope: Scope) -> FacetCounts:
+    """Counts by facet of groups of bursts."""
     allowed = scope.cameras(chosen)
     cameras = None if allowed is None else set(allowed)
     below = None if chosen.taxon in (None, NO_TAXON) else set(scope.below(chosen.taxon or ""))
     categories, statuses = set(chosen.categories), set(chosen.statuses)
-    by_category: Counter[str] = Counter()
-    by_taxon: Counter[str | None] = Counter()
-    by_station: Counter[str] = Counter()
-    by_camera: Counter[str] = Counter()
-    by_status: Counter[str] = Counter()
-    by_reviewed: Counter[bool] = Counter()
-    total = 0
+    found = FacetCounts()
     for camera, category, taxon, status, reviewed, count in groups:
         in_camera = cameras is None or camera in cameras
         in_category = not categories or category in categories
@@ -91,30 +97,41 @@ def count_facets(
         if failed > 1:
             continue
         if not failed:
-            total += count
+            found.total += count
         if not failed or not in_category:
-            by_category[category or ""] += count
+            found.category[category or ""] += count
         if not failed or not in_taxon:
-            by_taxon[taxon] += count
+            found.taxon[taxon] += count
         if not failed or not in_status:
-            by_status[status] += count
+            found.status[status] += count
         if not failed or not in_reviewed:
-            by_reviewed[reviewed] += count
+            found.reviewed[reviewed] += count
         if not failed or not in_camera:
-            station = scope.stations.get(camera) or camera.partition("/")[0]
-            if not chosen.stations or station in chosen.stations:
-                by_camera[camera] += count
-            if not chosen.cameras or camera in chosen.cameras:
-                by_station[station] += count
+            found.camera[camera] += count
+    return found
+
+
+def facets_of(
+    counts: FacetCounts, chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
+) -> Facets:
+    """The facets of a page. `labels`: of taxa; `flags`: how many bursts of the filter have each flag."""
+    by_station: Counter[str] = Counter()
+    by_camera: dict[str, int] = {}
+    for camera, count in counts.camera.items():
+        station = scope.stations.get(camera) or camera.partition("/")[0]
+        if not chosen.stations or station in chosen.stations:
+            by_camera[camera] = count
+        if not chosen.cameras or camera in chosen.cameras:
+            by_station[station] += count
     return Facets(
-        total,
-        dict(by_category),
-        _tree(by_taxon, scope.taxonomy, labels),
-        by_taxon[None],
+        counts.total,
+        dict(sorted(counts.category.items())),
+        _tree(counts.taxon, scope.taxonomy, labels),
+        counts.taxon[None],
         dict(sorted(by_station.items())),
         dict(sorted(by_camera.items())),
-        dict(by_status),
-        dict(by_reviewed),
+        dict(sorted(counts.status.items())),
+        dict(sorted(counts.reviewed.items())),
         flags,
     )
 

@@ -1,85 +1,41 @@
 """Counts for ecologists: detections by taxon, day and hour, effort, and how reviews compare with the models."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.camera_effort import CameraActivity, Effort, camera_activity, camera_effort
-from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions
-from uncia.dashboard.catalogue.tables import bursts, cameras, deployments, taxa
+from uncia.dashboard.catalogue.camera_effort import (
+    CameraActivity,
+    CameraHistory,
+    Effort,
+    camera_activity,
+    camera_effort,
+)
+from uncia.dashboard.catalogue.column_cache import ColumnCache
+from uncia.dashboard.catalogue.column_counts import column_numbers
+from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions, read_scope
+from uncia.dashboard.catalogue.history_cache import HistoryCache
+from uncia.dashboard.catalogue.number_rows import (
+    BurstNumbers,
+    CameraCount,
+    ConfusedPair,
+    DayCount,
+    HourCount,
+    SubjectCount,
+)
+from uncia.dashboard.catalogue.tables import bursts, deployments
 from uncia.events import Sensitivity
 
-__all__ = [
-    "CameraCount",
-    "CameraPosition",
-    "CatalogueNumbers",
-    "ConfusedPair",
-    "DayCount",
-    "Effort",
-    "HourCount",
-    "SubjectCount",
-]
+__all__ = ["CameraPosition", "CatalogueNumbers", "Effort"]
 
 _DECIMALS = {Sensitivity.LOW.value: 2, Sensitivity.MEDIUM.value: 1}
 _ROUNDED_M = {Sensitivity.LOW.value: 1_000, Sensitivity.MEDIUM.value: 10_000}
 
 Stations = Iterable[str] | None
-
-
-@dataclass(frozen=True)
-class SubjectCount:
-    """What was seen how often. `subject`: a taxon, else a label, else a category."""
-
-    subject: str
-    label: str
-    category: str
-    bursts: int
-    independent: int
-    """Independent detections at the requested interval."""
-    cameras: int
-    first_seen: datetime
-
-
-@dataclass(frozen=True)
-class HourCount:
-    """Independent detections of a subject by hour of the day, of the cameras' clocks."""
-
-    subject: str
-    hour: int
-    count: int
-
-
-@dataclass(frozen=True)
-class DayCount:
-    """Bursts of a category on one day."""
-
-    day: date
-    category: str
-    count: int
-
-
-@dataclass(frozen=True)
-class ConfusedPair:
-    """How many reviewed bursts the models call one thing, and people another."""
-
-    model: str
-    human: str
-    count: int
-
-
-@dataclass(frozen=True)
-class CameraCount:
-    """Bursts of one camera."""
-
-    bursts: int
-    blank: int
-    independent: int
-    """Independent detections of animals, or of the categories of the filter, at the requested interval."""
-    taxa: int
-    """Number of names of animals, species and higher taxa alike."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +50,38 @@ class CameraPosition:
 
 
 class CatalogueNumbers:
-    """Counts on one database. Safe from any thread; each method is one transaction."""
+    """Counts on one database. Safe from any thread; each method is one transaction.
 
-    def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None) -> None:
+    With `columns`, bursts are counted in memory as soon as these are there; the result is the same. With `history`,
+    days with photographs and contacts of cameras are up to 20 seconds old.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        taxonomy: Taxonomy | None = None,
+        columns: ColumnCache | None = None,
+        history: HistoryCache | None = None,
+    ) -> None:
         self._engine = engine
         self.taxonomy = taxonomy or Taxonomy.load()
+        self._columns = columns
+        self._history = history
+
+    def bursts(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> BurstNumbers:
+        """All counts of bursts. `interval_s`: between independent detections."""
+        with nullcontext() if self._columns is None else self._columns.current() as columns:
+            if columns is not None:
+                with self._engine.begin() as connection:
+                    scope = self._scope(connection, stations)
+                return column_numbers(columns, chosen, interval_s, scope)
+        return BurstNumbers(
+            self.subjects(chosen, interval_s, stations),
+            self.hours(chosen, interval_s, stations),
+            self.days(chosen, stations),
+            self.confusion(chosen, stations),
+            self.by_camera(chosen, interval_s, stations),
+        )
 
     def subjects(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> list[SubjectCount]:
         """What was seen, the most frequent first."""
@@ -122,7 +105,7 @@ class CatalogueNumbers:
                 SubjectCount(subject, label or subject, category or "", count, int(own or 0), seen, first)
                 for subject, label, category, count, own, seen, first in connection.execute(statement)
             ]
-        return sorted(rows, key=lambda row: (-row.independent, row.label))
+        return sorted(rows, key=SubjectCount.rank)
 
     def hours(self, chosen: BurstFilter, interval_s: float, stations: Stations = None) -> list[HourCount]:
         """Independent detections by subject and hour."""
@@ -146,12 +129,12 @@ class CatalogueNumbers:
                 select(day, bursts.c.category, func.count())
                 .where(*all_conditions(chosen, scope))
                 .group_by(day, bursts.c.category)
-                .order_by(day)
             )
-            return [
+            found = [
                 DayCount(date.fromisoformat(str(at)), category or "", count)
                 for at, category, count in connection.execute(statement)
             ]
+        return sorted(found, key=lambda one: (one.day, one.category))
 
     def confusion(self, chosen: BurstFilter, stations: Stations = None) -> list[ConfusedPair]:
         """Reviewed bursts by what the models call them and what people call them."""
@@ -196,12 +179,13 @@ class CatalogueNumbers:
         """Trap nights by camera, within the days (both included)."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            return camera_effort(connection, scope, since, until)
+            return camera_effort(connection, scope, since, until, self._current_history())
 
     def activity(self, since: date, until: date, stations: Stations = None) -> dict[str, CameraActivity]:
         """Deployments, days with photographs and days with a contact, by camera, within days (both included)."""
         with self._engine.begin() as connection:
-            return camera_activity(connection, self._scope(connection, stations), since, until)
+            scope = self._scope(connection, stations)
+            return camera_activity(connection, scope, since, until, self._current_history())
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
         """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
@@ -225,12 +209,8 @@ class CatalogueNumbers:
             found.append(CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty))
         return found
 
+    def _current_history(self) -> CameraHistory | None:
+        return None if self._history is None else self._history.current()
+
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
-        allowed = None if stations is None else set(stations)
-        known = {
-            camera: station
-            for camera, station in connection.execute(select(cameras.c.camera, cameras.c.station))
-            if allowed is None or station in allowed
-        }
-        names = frozenset(connection.execute(select(taxa.c.taxon).distinct()).scalars())
-        return Scope(known, names, self.taxonomy, allowed is not None)
+        return read_scope(connection, self.taxonomy, stations)

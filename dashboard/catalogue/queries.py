@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +15,9 @@ from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
-from uncia.dashboard.catalogue.facets import count_facets, count_flags, count_groups
+from uncia.dashboard.catalogue.column_cache import ColumnCache
+from uncia.dashboard.catalogue.column_counts import column_facets
+from uncia.dashboard.catalogue.facets import count_by_facet, count_flags, count_groups, facets_of
 from uncia.dashboard.catalogue.filters import (
     BurstFilter,
     BurstOrder,
@@ -85,11 +88,15 @@ class BadCursor(UnciaError):
 
 
 class Catalogue:
-    """Queries on one database. Safe from any thread; each method is one transaction."""
+    """Queries on one database. Safe from any thread; each method is one transaction.
 
-    def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None) -> None:
+    With `columns`, facets are counted in memory as soon as these are there; the result is the same.
+    """
+
+    def __init__(self, engine: Engine, taxonomy: Taxonomy | None = None, columns: ColumnCache | None = None) -> None:
         self._engine = engine
         self._taxonomy = taxonomy or Taxonomy.load()
+        self._columns = columns
 
     def bursts(
         self,
@@ -126,10 +133,15 @@ class Catalogue:
         chosen = chosen or BurstFilter()
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
-            groups = count_groups(connection, chosen, scope)
-            flags = count_flags(connection, chosen, scope)
             labels = {row.taxon: row.label for row in connection.execute(select(taxa).order_by(taxa.c.label.desc()))}
-        return count_facets(groups, chosen, scope, labels, flags)
+        with nullcontext() if self._columns is None else self._columns.current() as columns:
+            if columns is not None:
+                counts, flags = column_facets(columns, chosen, scope)
+                return facets_of(counts, chosen, scope, labels, flags)
+        with self._engine.begin() as connection:
+            counts = count_by_facet(count_groups(connection, chosen, scope), chosen, scope)
+            flags = count_flags(connection, chosen, scope)
+        return facets_of(counts, chosen, scope, labels, flags)
 
     def burst(self, burst_id: str, stations: Stations = None) -> BurstDetail | None:
         """Everything about a burst; None where there is none that the caller may see."""

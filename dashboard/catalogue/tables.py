@@ -49,6 +49,7 @@ __all__ = [
     "counters",
     "crops",
     "deployments",
+    "derived_changes",
     "detections",
     "explanation_requests",
     "explanations",
@@ -581,13 +582,24 @@ log_partitions = Table(
 """Up to where each partition was folded, written in the transaction of the rows. `generation` rises when the topic was
 recreated or lost messages: its offsets then start again."""
 
+derived_changes = Table(
+    "derived_changes",
+    METADATA,
+    Column("burst_id", String, primary_key=True),
+    Column("change", BigInteger, nullable=False),
+    Index(None, "change", "burst_id"),
+)
+"""Bursts that were removed, or whose gap changed with one before them, by the number of that transaction. Live pages do
+not show these changes; who keeps a copy of `bursts` reads them here."""
+
 counters = Table(
     "counters",
     METADATA,
     Column("name", String(32), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""The last number of `bursts.change`."""
+"""`change`: the last number of a transaction, see `bursts.change`; `created`: when these tables were created, in
+milliseconds since 1970."""
 
 skipped_events = Table(
     "skipped_events",

@@ -59,7 +59,11 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         feed = asyncio.create_task(services.feed.run())
+        for cache in (services.columns, services.history):
+            cache.start()
         yield
+        for cache in (services.columns, services.history):
+            await asyncio.to_thread(cache.stop)
         feed.cancel()
         with suppress(asyncio.CancelledError):
             await feed

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel
 
 from uncia.dashboard.catalogue.filters import NO_TAXON
-from uncia.dashboard.catalogue.numbers import CameraPosition, ConfusedPair
+from uncia.dashboard.catalogue.number_rows import ConfusedPair
+from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.map_plot import MapLayout, MapPoint, map_layout
 from uncia.dashboard.web.plots import BarChart, LineChart, bar_chart, line_chart

@@ -25,7 +25,15 @@ def page(router: APIRouter, path: str, template: str, *, fragment: str = "") -> 
     def register(handler: Handler) -> Handler:
         model = get_type_hints(handler)["return"]
         twin = "/index.json" if path == "/" else f"{path}.json"
-        router.add_api_route(twin, handler, methods=["GET"], response_model=model, name=f"{handler.__name__}_json")
+
+        @functools.wraps(handler)
+        def json(*arguments: Any, **values: Any) -> Response:
+            # FastAPI would validate the page, which is a model already, a second time.
+            body = handler(*arguments, **values).model_dump_json(by_alias=True)
+            return Response(body, media_type="application/json")
+
+        json.__annotations__ = {**handler.__annotations__, "return": Response}
+        router.add_api_route(twin, json, methods=["GET"], response_model=model, name=f"{handler.__name__}_json")
 
         @functools.wraps(handler)
         def html(*arguments: Any, **values: Any) -> Response:

@@ -8,7 +8,9 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
+from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -50,7 +52,8 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
     url = settings.dashboard_accounts or f"sqlite:///{folder / 'accounts.sqlite'}"
     engine = open_accounts(url)
     database = open_database(catalogue_url(settings), read_only=True)
-    catalogue = Catalogue(database)
+    columns, history = ColumnCache(database), HistoryCache(database)
+    catalogue = Catalogue(database, columns=columns)
     pictures = PictureService(
         ObjectStore(settings),
         FileCache(folder / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
@@ -68,7 +71,9 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         feed=ChangeFeed(catalogue.changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
-        numbers=CatalogueNumbers(database),
+        numbers=CatalogueNumbers(database, columns=columns, history=history),
+        columns=columns,
+        history=history,
         downloads=Downloads(database, folder / "downloads"),
         topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
         pending=PendingExplanations(database),

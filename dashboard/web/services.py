@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import threading
 import time
 from collections import OrderedDict
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from uncia.dashboard.catalogue.column_cache import ColumnCache
+from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -17,7 +20,7 @@ from uncia.dashboard.catalogue.rows import BurstChange
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
-from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.web.burst_view import burst_view
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.operations import Operations
@@ -36,11 +39,13 @@ _STATUS_S = 3.0
 
 @dataclass(frozen=True)
 class RenderedChange:
-    """A burst after a change, rendered once for all live viewers."""
+    """A burst after a change, rendered once for all live viewers: for 200 of them, JSON would take most of a core."""
 
-    view: BurstView
-    parts: dict[str, str]
-    """HTML by name of the part."""
+    station: str
+    view: str
+    """The burst as JSON."""
+    parts: str
+    """JSON of what the live page shows of it: HTML by name of the part."""
 
 
 @dataclass
@@ -59,6 +64,9 @@ class Services:
     """Reads the lags of the workers, which takes up to seconds."""
     publisher: Publisher
     numbers: CatalogueNumbers
+    columns: ColumnCache
+    history: HistoryCache
+    """Both are used by `catalogue` and `numbers`; the application starts their threads."""
     downloads: Downloads
     topic_streams: TopicStreams
     pending: PendingExplanations
@@ -78,6 +86,8 @@ class Services:
 
     def close(self) -> None:
         """Close the databases and the connection to Kafka."""
+        self.columns.stop()
+        self.history.stop()
         self.publisher.close()
         self.topic_streams.close()
         self.accounts.engine.dispose()
@@ -108,5 +118,10 @@ class Services:
         if found is None:
             return None
         view = burst_view(found.burst)
-        parts = {name: self.templates.part(name, view) for name in ("card", "hero")}
-        return RenderedChange(view, parts)
+        parts = {
+            "burst_id": view.burst_id,
+            "revision": view.revision,
+            "superseded": view.status == "superseded",
+            **{name: self.templates.part(name, view) for name in ("card", "hero")},
+        }
+        return RenderedChange(view.station, view.model_dump_json(), json.dumps(parts))

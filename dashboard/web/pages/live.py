@@ -13,6 +13,7 @@ from uncia.dashboard.catalogue.filters import BurstOrder
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.services import RenderedChange
 from uncia.dashboard.web.strings import TEXT
 
 router = APIRouter(tags=["live"])
@@ -106,14 +107,8 @@ async def live_stream(
     last_event_id: Annotated[str, Header()] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Changes as parts of the page."""
-    async for position, view, parts in _changes(context, _position(after, last_event_id)):
-        data = {
-            "burst_id": view.burst_id,
-            "revision": view.revision,
-            "superseded": view.status == "superseded",
-            **parts,
-        }
-        yield ServerSentEvent(event="burst", id=position, data=data)
+    async for position, change in _changes(context, _position(after, last_event_id)):
+        yield ServerSentEvent(event="burst", id=position, raw_data=change.parts)
 
 
 @router.get("/events/bursts", response_class=EventSourceResponse, tags=["api"])
@@ -125,8 +120,8 @@ async def burst_events(
     """Every change of a burst that the caller may see, as server-sent events named `burst`, with the burst as it is
     now, reviews included. From the catalogue: many clients cost little. A client that
     reconnects with the last id that it got misses nothing; it may get a change twice."""
-    async for position, view, _ in _changes(context, _position(after, last_event_id)):
-        yield ServerSentEvent(event="burst", id=position, data=view.model_dump(mode="json"))
+    async for position, change in _changes(context, _position(after, last_event_id)):
+        yield ServerSentEvent(event="burst", id=position, raw_data=change.view)
 
 
 def _position(after: int | None, last_event_id: str) -> int | None:
@@ -134,12 +129,12 @@ def _position(after: int | None, last_event_id: str) -> int | None:
     return int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else after
 
 
-async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, BurstView, dict[str, str]]]:
+async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, RenderedChange]]:
     services, valid = context.services, still_valid(context)
     async for change, position in services.feed.follow(after):
         rendered = await services.rendered(change)
-        if rendered is None or not context.caller.may_see(rendered.view.station):
+        if rendered is None or not context.caller.may_see(rendered.station):
             continue
         if not await valid():
             return
-        yield None if position is None else str(position), rendered.view, rendered.parts
+        yield None if position is None else str(position), rendered

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from uncia.camtrap.csv_cells import escape_formula
 from uncia.dashboard.catalogue.accumulation import chao1, distinct_taxa, rarefaction_curve
 from uncia.dashboard.catalogue.camera_effort import Effort
-from uncia.dashboard.catalogue.numbers import CameraCount, SubjectCount
+from uncia.dashboard.catalogue.number_rows import BurstNumbers, CameraCount, SubjectCount
 from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.context import Context, Viewing
@@ -77,23 +77,23 @@ def write_csv(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
 def _numbers(context: Context, query: BurstQuery, interval: int, measure: Measure) -> NumbersPage:
     numbers, stations = context.services.numbers, context.caller.stations
     chosen, interval_s = query.to_filter(), interval * 60
-    subjects = numbers.subjects(chosen, interval_s, stations)
+    counted = numbers.bursts(chosen, interval_s, stations)
     effort = [
         one
         for one in numbers.effort(query.since, query.until, stations)
         if (not query.station or one.station in query.station) and (not query.camera or one.camera in query.camera)
     ]
-    cameras = _cameras(effort, numbers.by_camera(chosen, interval_s, stations))
+    cameras = _cameras(effort, counted.by_camera)
     nights, sites = sum(one.nights for one in effort), sum(1 for one in effort if one.nights or one.active_days)
     days: dict[date, dict[str, int]] = {}
-    for one in numbers.days(chosen, stations):
+    for one in counted.days:
         days.setdefault(one.day, {})[one.category] = one.count
-    total = sum(count for counts in days.values() for count in counts.values())
-    blanks = sum(counts.get("blank", 0) for counts in days.values())
-    confusion = sorted(numbers.confusion(chosen, stations), key=lambda pair: -pair.count)
+    total = sum(one.count for one in counted.days)
+    blanks = sum(one.count for one in counted.days if one.category == "blank")
+    confusion = sorted(counted.confusion, key=lambda pair: (-pair.count, pair.model, pair.human))
     reviewed = sum(pair.count for pair in confusion)
     hits = sum(pair.count for pair in confusion if pair.model == pair.human)
-    seen = _seen_taxa(context, subjects)
+    seen = _seen_taxa(context, counted.subjects)
     counts = [one.independent for one in seen]
     positions = numbers.positions(context.caller.may(Right.EXACT_POSITIONS), stations)
     placed = {one.camera for one in positions}
@@ -105,8 +105,8 @@ def _numbers(context: Context, query: BurstQuery, interval: int, measure: Measur
         blank_share=blanks / total if total else None,
         nights=nights,
         cameras=sites,
-        subjects=_subjects(context, query, interval_s, subjects, nights, sites),
-        days=[DayView(day=day, counts=counted) for day, counted in _without_gaps(days)],
+        subjects=_subjects(counted, nights, sites),
+        days=[DayView(day=day, counts=own) for day, own in _without_gaps(days)],
         accumulation=[
             AccumulationPoint(day=one.first_seen.date(), taxa=at, newest=one.label)
             for at, one in enumerate(sorted(seen, key=lambda one: one.first_seen), 1)
@@ -125,11 +125,9 @@ def _numbers(context: Context, query: BurstQuery, interval: int, measure: Measur
     )
 
 
-def _subjects(
-    context: Context, query: BurstQuery, interval_s: float, subjects: list[SubjectCount], nights: int, cameras: int
-) -> list[SubjectView]:
+def _subjects(counted: BurstNumbers, nights: int, cameras: int) -> list[SubjectView]:
     hours: dict[str, list[int]] = {}
-    for hour in context.services.numbers.hours(query.to_filter(), interval_s, context.caller.stations):
+    for hour in counted.hours:
         hours.setdefault(hour.subject, [0] * 24)[hour.hour] = hour.count
     return [
         SubjectView(
@@ -144,7 +142,7 @@ def _subjects(
             first_seen=one.first_seen,
             hours=hours.get(one.subject, [0] * 24),
         )
-        for one in subjects
+        for one in counted.subjects
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select
 
-from uncia.dashboard.catalogue.tables import METADATA, bursts, counters, log_partitions
+from uncia.dashboard.catalogue.tables import METADATA, bursts, counters, derived_changes, log_partitions
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
@@ -17,7 +17,7 @@ def contents(engine: Engine, with_versions: bool = True) -> Contents:
     found: Contents = {}
     with engine.begin() as connection:
         for name, table in METADATA.tables.items():
-            if table in (counters, log_partitions):
+            if table in (counters, derived_changes, log_partitions):
                 continue
             left_out = {"change"} if table is bursts else set()
             if not with_versions:

@@ -20,6 +20,7 @@ from tests.unit.dashboard.catalogue.contents import Contents, contents, empty
 from uncia.dashboard.catalogue import tables
 from uncia.dashboard.catalogue.changes import LogRecord, SkipMessage
 from uncia.dashboard.catalogue.database import open_database
+from uncia.dashboard.catalogue.gaps import BurstTime, gaps
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.catalogue.tables import METADATA
@@ -438,6 +439,31 @@ def test_gaps_are_those_between_bursts_whatever_their_order_of_arrival(engine: E
     fold_all(engine, [log.append(all_bursts[number]) for number in order], batch=1)
     rows = bursts_of(engine)
     assert [rows[f"bst-{number}"]["gap_s"] for number in range(4)] == [None, 0, 100, 4800]
+
+
+def test_gaps_among_many_bursts_are_those_of_all_in_order(engine: Engine) -> None:
+    """Long bursts that reach over many later ones, revisions that move them, tombstones, batches of any size."""
+    burst = next(
+        event for event in ProjectEvents(30) if isinstance(event, BurstResolved) and event.category == "animal"
+    )
+    chance, log, store = random.Random(11), Log(), None
+    waiting = []
+    for revision in range(3, 6):
+        for number in chance.sample(range(60), 60):
+            length = chance.choice((0, 5, 5, 3000))
+            message = log.append(burst_at(burst, number, chance.randrange(40_000), length, revision=revision))
+            gone = replace(message, value=None, key=f"bst-{number}".encode())
+            waiting.append(gone if revision == 5 and number % 7 == 0 else message)
+    while waiting:
+        size = chance.choice((1, 2, 9, 30))
+        store = fold_all(engine, waiting[:size]) if store is None else store
+        store.apply(waiting[:size])
+        del waiting[:size]
+    rows = sorted(bursts_of(engine).values(), key=lambda row: (row["started_at"], row["burst_id"]))
+    times = [BurstTime(row["burst_id"], row["started_at"], row["ended_at"], row["deployment_id"]) for row in rows]
+    assert len(rows) == 51
+    assert [row["gap_s"] for row in rows] == [gap.gap_s for _, gap in gaps(None, times)]
+    assert [row["reached_at"] for row in rows] == [gap.reached_at for _, gap in gaps(None, times)]
 
 
 def test_a_burst_of_another_taxon_is_not_between(engine: Engine) -> None:

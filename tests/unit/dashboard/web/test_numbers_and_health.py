@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.dashboard.web.conftest import SignIn
-from uncia.dashboard.catalogue.numbers import ConfusedPair
+from uncia.dashboard.catalogue.number_rows import ConfusedPair
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.number_views import ConfusionMatrix, Table
 from uncia.dashboard.web.pages.numbers import write_csv
