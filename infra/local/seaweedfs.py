@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.service import NotReady, Service
+from uncia.infra.local.store_access import s3_configuration
 from uncia.infra.local.sync_attribute import set_sync_attribute
 from uncia.storage.durable import write_durably
 from uncia.storage.object_store import ObjectStore
@@ -15,6 +16,8 @@ from uncia.topics import STORAGE_CHANGED
 
 _SYNC_MODE_FILE = "seaweedfs.sync"
 """The bucket and sync mode that the server was started with."""
+
+IDENTITIES_FILE = "s3_identities.json"
 
 _NOTIFICATION = """\
 [notification.kafka]
@@ -50,23 +53,20 @@ class SeaweedFS(Service):
         _weed()
 
     def files(self) -> dict[str, str]:
-        """Configuration of notifications and internal security, which the server reads from its working directory."""
+        """The identities, and configuration that the server reads from its working directory."""
         topic = STORAGE_CHANGED.full_name(self.site.settings)
         return {
             "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
-            "security.toml": _SECURITY.format(key=self.site.identity.signing_key),
-        }
-
-    def environment(self) -> dict[str, str]:
-        """The store's only identity; requests with any other are refused."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.site.identity.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.site.identity.secret_key,
+            "security.toml": _SECURITY.format(key=self.site.keys.internal.store_signing),
+            IDENTITIES_FILE: s3_configuration(self.site.keys.credentials, self.site.settings.bucket),
         }
 
     def before(self) -> list[str]:
-        """Change to the directory of its configuration."""
-        return [f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1"]
+        """Change to the directory of its configuration. Keys in the environment would be a further identity."""
+        return [
+            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1",
+        ]
 
     def command(self) -> list[str]:
         """Master, volume server, filer and S3 gateway in one process; no web interface, no telemetry."""
@@ -89,6 +89,7 @@ class SeaweedFS(Service):
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             *(f"-{flag}={self.port(name)}" for flag, name in ports.items()),
+            f"-s3.config={self.site.layout.run / IDENTITIES_FILE}",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.localSocket={runtime_dir / 's3.sock'}",
@@ -110,7 +111,7 @@ class SeaweedFS(Service):
     def probe(self) -> str:
         """List the bucket. Creates missing buckets and configures syncing first."""
         self.require_listener("s3")
-        store = ObjectStore(self.site.settings)
+        store = ObjectStore(self.site.admin_settings())
         bucket = self.site.settings.bucket
         try:
             store.ensure_bucket(bucket)
