@@ -10,7 +10,7 @@ never written again unless its key is rotated: what a gateway far away was given
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -20,7 +20,7 @@ from uncia.errors import StackError
 from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity
 from uncia.infra.local.layout import private_folder, write_private
 
-__all__ = ["ALWAYS_DRAWN", "Credential", "InternalKeys", "StackKeys", "ensure_keys", "read_keys"]
+__all__ = ["ALWAYS_DRAWN", "Credential", "InternalKeys", "StackKeys", "ensure_keys", "read_keys", "write_credential"]
 
 ALWAYS_DRAWN: tuple[Identity, ...] = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
 """The identities of every stack. Those of gateways are drawn when they are issued."""
@@ -35,12 +35,26 @@ class Credential:
     access_key: str
     secret_key: str
     issued: str
-    """ISO 8601, UTC."""
+    """ISO 8601, UTC; also of the rotation."""
+    revoked: str = ""
+    """ISO 8601, UTC, when it was revoked; empty for a valid one. Nobody has the secret of a revoked one."""
 
     @classmethod
     def draw(cls) -> Self:
         """New random keys."""
-        return cls(secrets.token_hex(10), secrets.token_urlsafe(30), datetime.now(UTC).isoformat(timespec="seconds"))
+        return cls(secrets.token_hex(10), secrets.token_urlsafe(30), _now())
+
+    def rotated(self) -> "Credential":
+        """The same access key with a new secret, valid again where it was revoked.
+
+        A server that reads its file of identities again replaces the secret of an access key that it knows, and keeps
+        access keys that are no longer in the file (SeaweedFS 4.48).
+        """
+        return Credential(self.access_key, secrets.token_urlsafe(30), _now())
+
+    def revoke(self) -> "Credential":
+        """The same access key with a secret that nobody has."""
+        return Credential(self.access_key, secrets.token_urlsafe(30), self.issued, revoked=_now())
 
 
 @dataclass(frozen=True)
@@ -111,11 +125,20 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
     return keys
 
 
+def write_credential(stack: Path, name: str, credential: Credential) -> None:
+    """Store the keys of an identity in place of its old ones."""
+    write_private(_folder(stack) / f"{name}.json", json.dumps(asdict(credential), indent=2) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _folder(stack: Path) -> Path:
     return stack / "keys"
 
 
-def _draw_missing(path: Path, kind: type[Credential] | type[InternalKeys]) -> None:
+def _draw_missing(path: Path, kind: type[_Keys]) -> None:
     if _read(path, kind) is None:
         write_private(path, json.dumps(asdict(kind.draw()), indent=2) + "\n")
 
@@ -123,7 +146,9 @@ def _draw_missing(path: Path, kind: type[Credential] | type[InternalKeys]) -> No
 def _read(path: Path, kind: type[_Keys]) -> _Keys | None:
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
-        return kind(**{field.name: str(values[field.name]) for field in fields(kind)})
+        required = {field.name for field in fields(kind) if field.default is MISSING}
+        given = {field.name for field in fields(kind)} & set(values)
+        return kind(**{name: str(values[name]) for name in required | given})
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError) as error:

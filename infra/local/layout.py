@@ -56,6 +56,11 @@ class Layout:
         return self.runtime_dir / "stack" / "run"
 
     @property
+    def keys(self) -> Path:
+        """Keys and certificates."""
+        return self.runtime_dir / "stack" / "keys"
+
+    @property
     def tmp(self) -> Path:
         """The parts' temporary directory, out of reach of programs that clean the system's."""
         return self.runtime_dir / "stack" / "tmp"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
+from uncia.infra.local.layout import write_private
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.store_access import s3_configuration
 from uncia.infra.local.sync_attribute import set_sync_attribute
@@ -39,6 +40,25 @@ key = "{key}"
 key = "{key}"
 """
 
+# Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
+# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
+# only. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS with its cost.
+_MUTUAL_TLS = """\
+[grpc]
+ca = "{keys}/ca.pem"
+[https.master]
+ca = "{keys}/ca.pem"
+cert = "{keys}/seaweedfs.pem"
+key = "{keys}/seaweedfs.key"
+"""
+_MUTUAL_TLS_OF_PART = """\
+[grpc.{part}]
+cert = "{keys}/seaweedfs.pem"
+key = "{keys}/seaweedfs.key"
+allowed_commonNames = "seaweedfs"
+"""
+_GRPC_PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "mq", "msg_broker", "msg_agent", "client")
+
 
 class SeaweedFS(Service):
     """The object store. Ready when it lists the upload bucket for our credentials."""
@@ -54,12 +74,24 @@ class SeaweedFS(Service):
 
     def files(self) -> dict[str, str]:
         """The identities, and configuration that the server reads from its working directory."""
-        topic = STORAGE_CHANGED.full_name(self.site.settings)
+        topic, keys = STORAGE_CHANGED.full_name(self.site.settings), self.site.layout.keys
+        security = [
+            _SECURITY.format(key=self.site.keys.internal.store_signing),
+            _MUTUAL_TLS.format(keys=keys),
+            *(_MUTUAL_TLS_OF_PART.format(part=part, keys=keys) for part in _GRPC_PARTS),
+        ]
         return {
             "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
-            "security.toml": _SECURITY.format(key=self.site.keys.internal.store_signing),
-            IDENTITIES_FILE: s3_configuration(self.site.keys.credentials, self.site.settings.bucket),
+            "security.toml": "".join(security),
+            IDENTITIES_FILE: self._identities(),
         }
+
+    def _identities(self) -> str:
+        return s3_configuration(self.site.keys.credentials, self.site.settings.bucket)
+
+    def write_identities(self) -> None:
+        """Write the identities and their keys, which a running server reads again on SIGHUP."""
+        write_private(self.site.layout.run / IDENTITIES_FILE, self._identities())
 
     def before(self) -> list[str]:
         """Change to the directory of its configuration. Keys in the environment would be a further identity."""

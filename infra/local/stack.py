@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from uncia.errors import StackError
 from uncia.identities import OPERATOR
 from uncia.infra.local import processes
+from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.crash_loops import crash_loops
 from uncia.infra.local.credentials import StackKeys, ensure_keys, read_keys
 from uncia.infra.local.layout import Layout, claim
@@ -64,7 +65,7 @@ class Stack:
         covers the whole start; `report` is called once per part that becomes ready. Raises `StackError`.
         """
         wanted = with_dependencies(parts or PART_NAMES)
-        with self._locked():
+        with self.locked():
             layout = self._current_layout()
             was_down = layout is None or not Supervisor(layout).answers()
             try:
@@ -82,15 +83,14 @@ class Stack:
     def down(self) -> None:
         """Stop everything. No process and no port of this stack remains, even if supervisord itself had died."""
         if self.folder.exists():
-            with self._locked():
+            with self.locked():
                 self._end()
 
     def status(self) -> list[PartStatus]:
         """Status of every part. Probes the running parts in parallel; reports those that are in a crash loop."""
-        layout = self._current_layout()
         supervised: dict[str, Supervised] = {}
         with contextlib.suppress(StackError):
-            supervised = {part.name: part for part in Supervisor(layout).parts()} if layout else {}
+            supervised = {part.name: part for part in self.supervised()}
         if not supervised:
             left = (
                 {p.part: p.pid for p in processes.of_stack(identity.stack_id)} if (identity := self.identity()) else {}
@@ -115,10 +115,14 @@ class Stack:
         layout = self._current_layout()
         return None if layout is None else Supervisor(layout).answers()
 
+    def supervised(self) -> list[Supervised]:
+        """supervisord's state of every part; empty while the stack is down. Raises `StackError` when it died."""
+        layout = self._current_layout()
+        return Supervisor(layout).parts() if layout else []
+
     def kill(self, name: str, signal_number: int) -> int:
         """Send a signal to one part's process and return its pid; for failure tests."""
-        layout = self._current_layout()
-        pid = next((part.pid for part in Supervisor(layout).parts() if part.name == name), None) if layout else None
+        pid = next((part.pid for part in self.supervised() if part.name == name), None)
         if pid is None:
             raise StackError(f"{name} is not running in {self.folder}")
         os.kill(pid, signal_number)
@@ -132,6 +136,15 @@ class Stack:
     def settings(self) -> Settings:
         """Settings that connect to this stack. Raises `StackError` before the first start."""
         return _settings(self.folder, self.require_identity(), self.require_keys())
+
+    def context(self) -> StackContext:
+        """What a part needs from this stack. Raises `StackError` before the first start."""
+        return self._site({})
+
+    def write_operator_environment(self) -> None:
+        """Write the addresses and the operator's keys into `stack.env`. Raises `StackError` before the first start."""
+        addresses, keys = environment_of(self.require_identity()), self.require_keys().environment(OPERATOR)
+        write_environment(self.folder, {**addresses, **keys})
 
     def admin_settings(self) -> Settings:
         """Settings with the administrative key of the store. Raises `StackError` before the first start."""
@@ -162,8 +175,10 @@ class Stack:
             processes.end(known.stack_id)
             Layout(self.folder, Path(known.runtime_dir)).remove_runtime_dir()
         layout = Layout.make(self.folder)
-        keys, identity = ensure_keys(self.folder), ensure_identity(self.folder, layout.runtime_dir)
-        write_environment(self.folder, {**environment_of(identity), **keys.environment(OPERATOR)})
+        identity = ensure_identity(self.folder, layout.runtime_dir)
+        ensure_keys(self.folder)
+        ensure_certificates(self.folder)
+        self.write_operator_environment()
         for name in PART_NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
         Supervisor(layout).start(create_services(self._site({}), PART_NAMES), identity)
@@ -215,7 +230,7 @@ class Stack:
         return memory
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the folder's lock. Raises `StackError` at once when another `up` or `down` holds it."""
         claim(self.folder)
         refusal = StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it")

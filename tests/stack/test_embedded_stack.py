@@ -248,7 +248,7 @@ def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stop
 
 
 def test_a_second_start_in_the_same_folder_is_refused(stack: Stack) -> None:
-    with stack._locked(), pytest.raises(StackError, match="is running for"):
+    with stack.locked(), pytest.raises(StackError, match="is running for"):
         Stack(stack.folder).up()
 
 

@@ -31,7 +31,7 @@ def can_be_station(name: str) -> bool:
 
 
 STATIONS = st.text(min_size=1, max_size=12).filter(can_be_station)
-LEVELS = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=8)
+LEVELS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part.kind is not Kind.COMMAND], ids=lambda part: part.name)

@@ -7,9 +7,10 @@ from uncia.access import StoreAction, TritonRight
 from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity, gateway_identity
 
 PAGE = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+TABLE = PAGE.partition("## Who has what")[2].partition("\n## ")[0]
 ROWS = {
     name: (store, triton)
-    for line in PAGE.splitlines()
+    for line in TABLE.splitlines()
     if line.startswith("| `")
     for names, _, store, triton in [[cell.strip() for cell in line.strip("|").split("|")]]
     for name in re.findall(r"`([\w-]+)`", names)

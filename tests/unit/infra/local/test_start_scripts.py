@@ -3,6 +3,7 @@
 import shlex
 import stat
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_the_stores_credentials_are_not_on_its_command_line(site: StackContext) 
     for credential in site.keys.credentials.values():
         assert credential.secret_key not in command
         assert credential.access_key not in command
+
+
+def test_every_server_of_the_store_accepts_the_certificate_of_this_stack_alone(site: StackContext) -> None:
+    security = tomllib.loads(SeaweedFS(site).files()["security.toml"])
+    ca = f"{site.layout.keys}/ca.pem"
+    assert security["grpc"]["ca"] == security["https"]["master"]["ca"] == ca
+    for part in ("master", "volume", "filer", "s3", "admin", "worker"):
+        assert security["grpc"][part]["allowed_commonNames"] == "seaweedfs"
+        assert security["grpc"][part]["cert"] == f"{site.layout.keys}/seaweedfs.pem"
 
 
 def test_the_store_takes_no_further_identity_from_the_callers_environment(site: StackContext) -> None:

@@ -13,7 +13,7 @@ from tests.unit.uncia.test_identities import LEVELS, STATIONS
 from uncia.access import StoreAction, StoreRight
 from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity
 from uncia.infra.local.credentials import ensure_keys
-from uncia.infra.local.store_access import policy_of, s3_configuration
+from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, user_name
 
 BUCKET = "camera-uploads"
 REQUESTS = {
@@ -49,6 +49,18 @@ def test_a_policy_permits_exactly_the_rights_of_its_identity(
     assert allowed == identity.permits_object(action, key)
 
 
+@given(STATIONS)
+def test_the_policy_of_all_gateways_is_for_each_the_one_of_its_station(station: str) -> None:
+    gateway = gateway_identity(station)
+    filled = json.dumps(gateways_policy(BUCKET)).replace("${aws:username}", json.dumps(user_name(gateway))[1:-1])
+    assert json.loads(filled) == policy_of(gateway, BUCKET)
+
+
+@given(STATIONS)
+def test_no_station_has_the_user_name_of_a_part(station: str) -> None:
+    assert user_name(gateway_identity(station)) not in {user_name(identity) for identity in PART_IDENTITIES.values()}
+
+
 @given(STATIONS, STATIONS, LEVELS)
 def test_the_policy_of_a_gateway_covers_no_other_station(one: str, other: str, camera: str) -> None:
     policy, stranger = policy_of(gateway_identity(one), BUCKET), gateway_identity(other)
@@ -76,8 +88,9 @@ def test_the_server_knows_those_with_rights_and_its_administrator_alone(tmp_path
     (tmp_path / "keys" / "from-a-newer-version.json").write_bytes((tmp_path / "keys" / "predict.json").read_bytes())
     written = json.loads(s3_configuration(ensure_keys(tmp_path).credentials, BUCKET))
     names = {entry["name"] for entry in written["identities"]}
-    assert names == {identity.name for identity in EVERYBODY if identity.store} | {"store-admin"}
-    assert [entry["name"] for entry in written["identities"] if "actions" in entry] == ["store-admin"]
-    predict = next(entry for entry in written["identities"] if entry["name"] == "predict")
+    assert names == {user_name(identity) for identity in EVERYBODY if identity.store} | {"uncia/store-admin"}
+    assert [entry["name"] for entry in written["identities"] if "actions" in entry] == ["uncia/store-admin"]
+    predict = next(entry for entry in written["identities"] if entry["name"] == "uncia/predict")
     assert predict["credentials"][0]["secretKey"] == keys.credentials["predict"].secret_key
-    assert {policy["name"] for policy in written["policies"]} == names - {"store-admin"}
+    attached = {name for entry in written["identities"] for name in entry.get("policyNames", [])}
+    assert {policy["name"] for policy in written["policies"]} == attached

@@ -46,7 +46,7 @@ def test_without_keys_no_header_is_sent() -> None:
 
 
 def test_each_key_has_a_header_of_its_own() -> None:
-    settings = Settings(_env_file=None, triton_inference_key="i", triton_control_key="c")  # type: ignore[arg-type]
+    settings = Settings(_env_file=None, triton_inference_key="i", triton_control_key="c")
     assert key_headers(settings) == {INFERENCE: "i", CONTROL: "c"}
 
 
