@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         default=("uncia-crops", "uncia-models"),
         description="buckets that Uncia writes itself; their notifications are ignored",
     )
+    keep_versions: bool = Field(
+        default=False,
+        description="the embedded store keeps what is replaced or deleted in `UNCIA_BUCKET` as older versions, which "
+        "no key but the store's administrative one can delete (docs/keys.md)",
+    )
     key_pattern: str = Field(
         default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",
         description="regular expression that matches the whole object key, with the groups `station` and `camera`",

@@ -17,6 +17,9 @@ from uncia.topics import STORAGE_CHANGED
 
 _SYNC_MODE_FILE = "seaweedfs.sync"
 """The bucket and sync mode that the server was started with."""
+_VERSIONS_FILE = "seaweedfs.versions"
+"""The bucket, and whether it keeps versions."""
+_VERSIONS_DONE_FILE = "seaweedfs.versioned"
 
 IDENTITIES_FILE = "s3_identities.json"
 
@@ -138,6 +141,8 @@ class SeaweedFS(Service):
         set_sync_attribute(data, on=self.site.settings.sync_writes)
         how = "fsync" if self.site.settings.sync_writes else "no fsync"
         write_durably(data.with_name(_SYNC_MODE_FILE), f"{self.site.settings.bucket} {how}\n")
+        versions = "versions" if self.site.settings.keep_versions else "no versions"
+        write_durably(data.with_name(_VERSIONS_FILE), f"{self.site.settings.bucket} {versions}\n")
         super().write(directory)
 
     def probe(self) -> str:
@@ -149,11 +154,23 @@ class SeaweedFS(Service):
             store.ensure_bucket(bucket)
             for own in self.site.settings.own_buckets:
                 store.ensure_bucket(own)
+            self._version_objects(store, bucket)
             next(store.list(bucket), None)
         finally:
             store.close()
         self._sync_objects(bucket)
         return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
+
+    def _version_objects(self, store: ObjectStore, bucket: str) -> None:
+        """Switch versions of the bucket on or off where the setting has changed since."""
+        data = self.site.layout.folder / "data"
+        # From the file, not from the settings, as in `_sync_objects`.
+        wanted, done = _text(data / _VERSIONS_FILE), data / _VERSIONS_DONE_FILE
+        # A new bucket has no versions. Switching them off would make it a bucket that had some.
+        if wanted == (_text(done) or f"{bucket} no versions\n"):
+            return
+        store.keep_versions(bucket, on="no versions" not in wanted)
+        write_durably(done, wanted)
 
     def _sync_objects(self, bucket: str) -> None:
         """Configure once, in the filer, whether objects of the bucket are synced before they are acknowledged.

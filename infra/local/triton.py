@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 EXIT_TIMEOUT_S = 5
 
+# The Python backend keeps frames and scores in shared memory that every user of the machine may read, whatever the
+# umask: Boost, which creates it, sets the mode itself (server 2.51). So Triton is given a /dev/shm of its own, as root
+# or, where the system allows it, in a user namespace. Each command replaces the process, so that signals reach Triton.
+_OWN_SHARED_MEMORY = """\
+mount='mount -t tmpfs -o mode=0700,nosuid,nodev tmpfs /dev/shm'
+for how in --mount '--user --map-root-user --mount'; do
+    if unshare $how sh -c "$mount" 2>/dev/null; then
+        exec unshare $how sh -c "$mount && exec \\"\\$@\\"" triton "$@"
+    fi
+done
+echo 'warning: this system permits no private /dev/shm: other users can read frames and scores in shared memory' >&2
+exec "$@"
+"""
+
 
 class Triton(Service):
     """The inference server. Ready after a real inference, because Triton reports ready even with a dead model."""
@@ -64,6 +78,7 @@ class Triton(Service):
         layout, keys, socket = self.site.layout, self.site.keys.internal, self.site.identity.triton_socket
         server = _site_packages(layout.parts / "triton" / "venv") / "pytriton" / "tritonserver"
         return [
+            *("/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton"),
             str(server / "bin" / "tritonserver"),
             f"--model-repository={layout.link('models', self.site.settings.model_repository)}",
             f"--backend-directory={layout.parts / 'triton' / 'backends'}",

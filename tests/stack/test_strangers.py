@@ -103,6 +103,11 @@ def test_the_same_request_is_answered_with_the_certificate_of_the_stack(stack: S
     assert call_grpc(channel, GRPC[name]).endswith(" bytes")
 
 
+def test_the_frames_in_tritons_shared_memory_are_out_of_sight(stack: Stack) -> None:
+    """The Python backend's own mode would let every user read them."""
+    assert list(Path("/dev/shm").glob(f"{stack.require_identity().shm_prefix}*")) == []
+
+
 def test_triton_listens_on_no_port(stack: Stack) -> None:
     identity = stack.require_identity()
     pids = {process.pid for process in processes.of_stack(identity.stack_id) if process.part == "triton"}
@@ -218,6 +223,36 @@ def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
     assert refused_soon(rotated, bucket, key)
     store.close()
     rotated.close()
+
+
+def test_what_a_gateway_replaces_is_kept_as_a_version_that_no_working_key_deletes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
+    stack = Stack(tmp_path / "stack")
+    try:
+        stack.up(("seaweedfs",))
+        check_versions_are_kept(stack)
+    finally:
+        stack.down()
+
+
+def check_versions_are_kept(stack: Stack) -> None:
+    issue_gateway(stack, "ridge")
+    bucket, key = stack.settings().bucket, "ridge/cam/x.txt"
+    stores = {identity.name: store_of(stack, identity) for identity in (gateway_identity("ridge"), OPERATOR)}
+    for content in (b"photograph", b"rubbish"):
+        stores["gateway-ridge"].put(bucket, key, content, content_type="text/plain")
+    admin = ObjectStore(stack.admin_settings())
+    first = list(admin.versions(bucket, key))[-1]
+    for store in stores.values():
+        for version in ({}, {"VersionId": first.version_id}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                store.client.delete_object(Bucket=bucket, Key=key, **version)
+    kept = admin.read(bucket, key, max_bytes=100, version_id=first.version_id)
+    assert kept.data == b"photograph"
+    for store in (*stores.values(), admin):
+        store.close()
 
 
 def refused_soon(store: ObjectStore, bucket: str, key: str) -> bool:

@@ -1,6 +1,7 @@
 """The start scripts and configuration files that `uncia up` writes."""
 
 import shlex
+import signal
 import stat
 import subprocess
 import tomllib
@@ -18,7 +19,7 @@ from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of
-from uncia.infra.local.triton import Triton
+from uncia.infra.local.triton import _OWN_SHARED_MEMORY, Triton
 from uncia.infra.local.workers import Catalogue, Dashboard, Reconcile, TritonKeeper, Worker, worker_services
 from uncia.settings import Settings
 
@@ -147,6 +148,22 @@ def test_triton_on_http_restricts_the_same_protocols_as_on_the_socket(installed_
     }
     assert by_option["http-restricted-api"] == by_option["grpc-restricted-protocol"]
     assert len(by_option["http-restricted-api"]) == 2
+
+
+def test_the_process_of_triton_has_a_private_shared_memory_and_the_arguments_unchanged(tmp_path: Path) -> None:
+    """Where the system permits none, Triton starts all the same."""
+    shown = 'readlink /proc/self/ns/mnt; stat -c %a /dev/shm; printf "%s|" "$@"; kill -KILL $$'
+    done = subprocess.run(
+        ["/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton", "/bin/sh", "-c", shown, "triton", "a b", "$HOME", "'"],
+        capture_output=True,
+        text=True,
+    )
+    namespace, mode, arguments = done.stdout.splitlines()
+    assert arguments == "a b|$HOME|'|"
+    # The last process is the first one: nothing waits for it.
+    assert done.returncode == -signal.SIGKILL
+    private = namespace != str(Path("/proc/self/ns/mnt").readlink())
+    assert private == (mode == "700") == ("warning" not in done.stderr)
 
 
 @pytest.mark.parametrize("service", own_services(), ids=lambda service: service.name)
