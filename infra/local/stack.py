@@ -162,9 +162,13 @@ class Stack:
 
     def require_keys(self) -> StackKeys:
         """All keys of this stack. Raises `StackError` before the first start."""
-        if (keys := read_keys(self.folder)) is None:
+        if (keys := read_keys(self.folder)) is not None:
+            return keys
+        if self.identity() is None:
             raise self._never_started()
-        return keys
+        raise StackError(
+            f"the stack in {self.folder} has no keys, or an earlier version started it: `uncia down`, then `uncia up`"
+        )
 
     def _never_started(self) -> StackError:
         return StackError(f"there is no stack in {self.folder} yet: `uncia up` creates it")

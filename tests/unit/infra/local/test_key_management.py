@@ -1,6 +1,7 @@
 """Keys of a stack that is down: issued, rotated and revoked in its folder. `tests/stack` repeats it while it runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,11 @@ def test_rights_are_described_in_words() -> None:
     )
     assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/"
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
+
+
+def test_a_stack_without_keys_is_told_what_draws_them(stack: Stack) -> None:
+    shutil.rmtree(stack.folder / "keys")
+    with pytest.raises(StackError, match="`uncia down`, then `uncia up`"):
+        stack.settings()
+    with pytest.raises(StackError, match="there is no stack"):
+        Stack(stack.folder / "elsewhere").require_keys()
