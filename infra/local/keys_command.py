@@ -1,13 +1,16 @@
 """`uncia keys`: issue, list, rotate and revoke keys of the embedded stack."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from uncia.access import StoreAction
+from uncia.errors import UnciaError
 from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named
 from uncia.infra.local.key_management import issue_gateway, revoke, rotate
+from uncia.infra.local.layout import write_private
 from uncia.infra.local.stack import Stack
 from uncia.settings import stack_dir
 from uncia.terminal import echo, echo_json, plain_console
@@ -29,6 +32,9 @@ _Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list
 @issue_app.command("gateway")
 def gateway(
     station: Annotated[str, typer.Argument(help="Station whose photographs the gateway uploads.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
+    ] = None,
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Print the settings of a station's gateway, with a key that stores and reads this station's photographs alone.
@@ -44,11 +50,17 @@ def gateway(
         "UNCIA_S3_SECRET_KEY": credential.secret_key,
         "UNCIA_BUCKET": settings.bucket,
     }
-    if as_json:
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    if output is not None:
+        try:
+            write_private(output, "\n".join([*lines, ""]))
+        except OSError as error:
+            raise UnciaError(f"{output} cannot be written ({error.strerror})") from error
+    elif as_json:
         echo_json(variables)
-        return
-    for name, value in variables.items():
-        echo(f"{name}={value}")
+    else:
+        for line in lines:
+            echo(line)
     identity = gateway_identity(station)
     echo(f"{identity.name} may {describe_rights(identity)}, and nothing else.", err=True)
 

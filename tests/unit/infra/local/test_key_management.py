@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_the_command_prints_the_settings_of_a_gateway_and_what_they_permit(stack
     assert lines["UNCIA_S3_SECRET_KEY"] == credential(stack, "gateway-ridge").secret_key
     assert lines["UNCIA_BUCKET"] == "camera-uploads"
     assert "gateway-ridge may store and read objects below ridge/, and nothing else." in done.stderr
+
+
+def test_the_settings_of_a_gateway_are_written_to_a_file_for_the_owner_alone(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "ridge.env"
+    done = CliRunner().invoke(keys_command.app, ["issue", "gateway", "ridge", "--output", str(file)])
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert dotenv_values(file)["UNCIA_S3_SECRET_KEY"] == credential(stack, "gateway-ridge").secret_key
 
 
 def test_the_list_shows_no_secret(stack: Stack) -> None:
