@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,20 @@ def _models(stack: Stack, *arguments: str) -> None:
         raise UnciaError(f"uncia models {' '.join(arguments)}: {done.stderr[-500:]}")
 
 
+@contextmanager
+def _http_served() -> Iterator[None]:
+    """A stack that starts meanwhile serves HTTP too."""
+    name = "UNCIA_TRITON_SERVE_HTTP"
+    before = os.environ.get(name)
+    os.environ[name] = "true"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
 def measure(folder: Path, times: int, seconds: float, progress: Callable[[str], None]) -> Results:
     """Run all three measurements on a stack that is removed afterwards."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -211,7 +226,8 @@ def measure(folder: Path, times: int, seconds: float, progress: Callable[[str], 
     results: Results = {}
     try:
         with stop_on_exit(stack, repository=repository):
-            stack.up(("triton",))
+            with _http_served():
+                stack.up(("triton",))
             settings = stack.settings().model_copy(update={"model_repository": repository})
             parts: dict[str, Callable[[], Results]] = {
                 "latency": lambda: latency(settings, times),

@@ -11,7 +11,9 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
 from benchmarks.figures import percentile
+from uncia.access import TritonRight
 from uncia.errors import UnciaError
+from uncia.serving.triton_access import header_name, key_headers
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 
@@ -34,10 +36,17 @@ def grpc_requests(settings: Settings, target: InferenceTarget) -> Iterator[Calla
     )
     tensor = triton.InferInput("FRAME", list(target.frames.shape), "UINT8")
     tensor.set_data_from_numpy(target.frames)
-    outputs = [triton.InferRequestedOutput(name) for name in target.outputs]
+    outputs, headers = [triton.InferRequestedOutput(name) for name in target.outputs], key_headers(settings)
 
     def send() -> object:
-        result = client.infer(target.model, [tensor], model_version=target.version, outputs=outputs, client_timeout=30)
+        result = client.infer(
+            target.model,
+            [tensor],
+            model_version=target.version,
+            outputs=outputs,
+            headers=headers,
+            client_timeout=30,
+        )
         return result.as_numpy(target.outputs[0])
 
     try:
@@ -59,7 +68,12 @@ def http_requests(settings: Settings, target: InferenceTarget) -> Iterator[Calla
             "outputs": [{"name": name, **binary} for name in target.outputs],
         }
     ).encode()
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(header))}
+    key = settings.triton_inference_key
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Inference-Header-Content-Length": str(len(header)),
+        header_name(TritonRight.INFERENCE): key.get_secret_value() if key else "",
+    }
 
     def send() -> object:
         connection.request("POST", f"/v2/models/{target.model}/versions/{target.version}/infer", header + data, headers)

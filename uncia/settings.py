@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         default=("uncia-crops", "uncia-models"),
         description="buckets that Uncia writes itself; their notifications are ignored",
     )
+    keep_versions: bool = Field(
+        default=False,
+        description="the embedded store keeps what is replaced or deleted in `UNCIA_BUCKET` as older versions, which "
+        "no key but the store's administrative one can delete (docs/keys.md)",
+    )
     key_pattern: str = Field(
         default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",
         description="regular expression that matches the whole object key, with the groups `station` and `camera`",
@@ -82,8 +87,21 @@ class Settings(BaseSettings):
     )
 
     # Triton
-    triton: str = Field(default="127.0.0.1:8001", description="gRPC address of Triton, `host:port`")
+    triton: str = Field(
+        default="127.0.0.1:8001", description="gRPC address of Triton, `host:port`, or `unix:/path` of a socket"
+    )
     triton_http: str = Field(default="127.0.0.1:8000", description="HTTP address of Triton, `host:port`")
+    triton_serve_http: bool = Field(
+        default=False,
+        description="the embedded Triton also serves HTTP on a loopback port, for other programs; they need the keys, "
+        "which every user of the machine can then read in the list of processes (docs/keys.md)",
+    )
+    triton_inference_key: SecretStr | None = Field(
+        default=None, description="key for inference, where Triton requires one"
+    )
+    triton_control_key: SecretStr | None = Field(
+        default=None, description="key for loading and unloading models, where Triton requires one"
+    )
     model: str = Field(default="species_classifier", description="model that the predict workers use")
     model_version: str = Field(
         default="", description="model version that the predict workers use; empty for the live version"
@@ -411,6 +429,8 @@ class Settings(BaseSettings):
         "s3_endpoint",
         "s3_access_key",
         "s3_secret_key",
+        "triton_inference_key",
+        "triton_control_key",
         "ensemble_weights",
         "presence_model",
         "animal_threshold",

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from uncia.access import READ_ALL, StoreAction, StoreRight, TritonRight
 from uncia.errors import UnciaError
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
 from uncia.topics import (
     BURST_RESOLVED,
     CAMERA_STATE,
@@ -83,6 +85,10 @@ class Part:
     """Maximum number of processes, as text."""
     extra: str = ""
     """The package extra that it needs; empty when the base package suffices."""
+    store: tuple[StoreRight, ...] = ()
+    """What it may do in the object store; empty for a part without access."""
+    triton: tuple[TritonRight, ...] = ()
+    """What it may do at Triton."""
 
     @property
     def inputs(self) -> tuple[Topic, ...]:
@@ -99,6 +105,15 @@ class Part:
         """The consumer group, without the namespace; empty for a part that has none."""
         has_group = self.kind is Kind.WORKER or (self.kind is Kind.SERVICE and self.reads)
         return f"uncia-{self.name}" if has_group else ""
+
+
+_INFERENCE = (TritonRight.INFERENCE,)
+_BOTH = (TritonRight.INFERENCE, TritonRight.CONTROL)
+
+
+def _owns(prefix: str) -> tuple[StoreRight, ...]:
+    """Store and delete objects below a prefix, in addition to reading everything."""
+    return (*READ_ALL, StoreRight(StoreAction.WRITE, prefix), StoreRight(StoreAction.DELETE, prefix))
 
 
 _BY_PARTITIONS = "one process per partition of the camera topics (UNCIA_PARTITIONS)"
@@ -121,6 +136,7 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales="one process per partition of the notification topic",
         extra="processors",
+        store=READ_ALL,
     ),
     Part(
         "predict",
@@ -133,6 +149,8 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=READ_ALL,
+        triton=_INFERENCE,
     ),
     Part(
         "predict-backfill",
@@ -145,6 +163,8 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=READ_ALL,
+        triton=_INFERENCE,
     ),
     Part(
         "predict-shadow",
@@ -156,6 +176,8 @@ PARTS: tuple[Part, ...] = (
         needs=("kafka", "seaweedfs", "triton"),
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=READ_ALL,
+        triton=_INFERENCE,
     ),
     Part(
         "bursts",
@@ -182,6 +204,7 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=_owns(CROPS_PREFIX),
     ),
     Part(
         "clocks",
@@ -208,6 +231,8 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=_owns(EXPLANATIONS_PREFIX),
+        triton=_INFERENCE,
     ),
     Part(
         "second-look",
@@ -220,6 +245,8 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales=_BY_PARTITIONS,
         extra="processors",
+        store=READ_ALL,
+        triton=_INFERENCE,
     ),
     Part(
         "reconcile",
@@ -230,6 +257,7 @@ PARTS: tuple[Part, ...] = (
         needs=("kafka", "seaweedfs"),
         embedded=True,
         scales="one process",
+        store=READ_ALL,
     ),
     Part(
         "catalogue",
@@ -263,6 +291,8 @@ PARTS: tuple[Part, ...] = (
         embedded=True,
         scales="several processes on one database of accounts",
         extra="dashboard",
+        store=READ_ALL,
+        triton=_BOTH,
     ),
     Part(
         "deployments load",
@@ -277,6 +307,7 @@ PARTS: tuple[Part, ...] = (
         "Predicts past uploads with another model, in its own namespace; `promote` publishes the results.",
         follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, SECOND_LOOK_COMPLETED, DEPLOYMENT_CHANGED),
         writes=(IMAGE_BACKFILLED, SECOND_LOOK_COMPLETED, BURST_RESOLVED),
+        triton=_BOTH,
     ),
     Part(
         "dead-letters",
@@ -310,6 +341,8 @@ PARTS: tuple[Part, ...] = (
         follows=(IMAGE_PREDICTED, BURST_RESOLVED),
         writes=(EXPLANATION_REQUESTED,),
         extra="processors",
+        store=READ_ALL,
+        triton=_INFERENCE,
     ),
     Part("clocks", Kind.COMMAND, "Lists the assessments of the cameras' clocks.", follows=(CLOCK_JUDGED,)),
     Part(
@@ -325,6 +358,7 @@ PARTS: tuple[Part, ...] = (
         "Renders a contact sheet of the bursts.",
         follows=(IMAGE_PREDICTED, BURST_RESOLVED, DEAD_LETTER),
         extra="dashboard",
+        store=READ_ALL,
     ),
     Part(
         "models compare",

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -26,6 +25,7 @@ from uncia.events import ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
+from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED
@@ -169,14 +169,10 @@ def _log_predictions(settings: Settings) -> Iterator[PredictionLog]:
         yield log
 
 
-def _failures(stack: Stack) -> float:
+def _failures(stack: Stack) -> int:
     """Triton's count of failed requests for the model, over all versions."""
-    identity = stack.require_identity()
-    url = f"http://127.0.0.1:{identity.ports['triton_metrics']}/metrics"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as response:
-        lines = response.read().decode().splitlines()
-    name, label = "nv_inference_request_failure", f'model="{MODEL}"'
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name) and label in line)
+    with ModelControl(stack.settings()) as control:
+        return control.count_failures(MODEL)
 
 
 def _command(stack: Stack, *arguments: str) -> Any:

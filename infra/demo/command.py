@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 
 from uncia.camtrap.names import is_card_folder
-from uncia.errors import UnciaError
+from uncia.errors import SettingsError, UnciaError
 from uncia.infra.demo.follower import follow_results
 from uncia.infra.demo.ledger import Ledger, closing_line
 from uncia.infra.demo.processes import ChildProcess, GatewayProcess, uncia
+from uncia.infra.local.key_management import gateway_environment
 from uncia.infra.local.stack import Stack
 from uncia.terminal import echo, plain_console
 
@@ -120,10 +121,10 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
         watch = ChildProcess(uncia(*watching), environment, log=folder / "logs" / "watch.log", on_terminal=True)
         cleanup.callback(watch.end)
         if images is None:
-            gateways, simulator = _simulated(folder, environment, ledger, cleanup)
+            gateways, simulator = _simulated(stack, folder, environment, ledger, cleanup)
         else:
             ledger.expected |= {str(path) for path in _photographs(images)}
-            gateways, simulator = [_gateway("card", images, images.name, folder, environment, ledger)], None
+            gateways, simulator = [_gateway("card", images, images.name, folder, stack, ledger)], None
         for gateway in gateways:
             cleanup.callback(gateway.end)
         _wait_until_settled(ledger, gateways, simulator, folder, patience)
@@ -131,7 +132,7 @@ def _play(stack: Stack, folder: Path, images: Path | None, patience: float, cons
 
 
 def _simulated(
-    folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
+    stack: Stack, folder: Path, environment: dict[str, str], ledger: Ledger, cleanup: contextlib.ExitStack
 ) -> tuple[list[GatewayProcess], ChildProcess]:
     photographs = folder / "photographs"
     stations: dict[str, Any] = {}
@@ -147,15 +148,11 @@ def _simulated(
         if simulator.ended and len(stations) < _STATIONS:
             raise UnciaError(f"the simulator exited early; see {folder / 'logs' / 'simulate.log'}")
         time.sleep(0.1)
-    gateways = [
-        _gateway("watch", path, station, folder, environment, ledger) for station, path in sorted(stations.items())
-    ]
+    gateways = [_gateway("watch", path, station, folder, stack, ledger) for station, path in sorted(stations.items())]
     return gateways, simulator
 
 
-def _gateway(
-    verb: str, source: Path, station: str, folder: Path, environment: dict[str, str], ledger: Ledger
-) -> GatewayProcess:
+def _gateway(verb: str, source: Path, station: str, folder: Path, stack: Stack, ledger: Ledger) -> GatewayProcess:
     spool = folder / "spool" / f"{station}.sqlite"
     # Simulated cameras fire now, whatever the capture date of their photographs.
     lane = "live" if verb == "watch" else "backfill"
@@ -165,10 +162,19 @@ def _gateway(
     )
     return GatewayProcess(
         [*arguments, "--once"] if verb == "card" else arguments,
-        environment,
+        _gateway_keys(stack, station),
         folder / "logs" / f"gateway-{station}.log",
         ledger.record_gateway_event,
     )
+
+
+def _gateway_keys(stack: Stack, station: str) -> dict[str, str]:
+    """The environment of a station's gateway: with its own keys, unless its name cannot have any."""
+    try:
+        return gateway_environment(stack, station)
+    except SettingsError:
+        # The name of a person's folder.
+        return stack.environment()
 
 
 def _wait_until_settled(

@@ -35,6 +35,10 @@ S3_SECRET_KEY=$(random 40)
 # Key with which SeaweedFS's servers sign their requests to each other.
 S3_SIGNING_KEY=$(random 40)
 
+# Keys of Triton: for inference, and for loading models.
+TRITON_INFERENCE_KEY=$(random 40)
+TRITON_CONTROL_KEY=$(random 40)
+
 # Kafka's cluster id: 16 bytes in URL-safe base64; must not change while Kafka's volume exists.
 KAFKA_CLUSTER_ID=$(random 21)A
 

@@ -4,7 +4,7 @@
 Runs from a mounted file on the Python of NVIDIA's image, so it uses the standard library only and imports nothing of
 Uncia. It reads a model's metadata for its input and outputs, sends one blank frame, and compares the number of
 output bytes with the declared shapes. The mounted repository defines the live version, and the frame size where
-versions differ in it.
+versions differ in it. The variable UNCIA_TRITON_INFERENCE_KEY has the key for inference, where Triton requires one.
 
 Usage: triton_health.py http://127.0.0.1:8000 MODEL[,MODEL...] [timeout of each in seconds] [repository]
 """
@@ -12,6 +12,7 @@ Usage: triton_health.py http://127.0.0.1:8000 MODEL[,MODEL...] [timeout of each 
 import http.client
 import json
 import math
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -34,7 +35,8 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
     """Infer one blank frame. Returns the number of output bytes received and expected. Raises `OSError`."""
     version, live_shape = live(repository / model)
     model_url = f"{url}/v2/models/{model}{version}"
-    with urllib.request.urlopen(model_url, timeout=timeout_s) as response:
+    key = {"uncia-inference": os.environ.get("UNCIA_TRITON_INFERENCE_KEY", "")}
+    with urllib.request.urlopen(urllib.request.Request(model_url, headers=key), timeout=timeout_s) as response:
         metadata = json.load(response)
     frame = metadata["inputs"][0]
     shape = [1, *(live_shape if -1 in frame["shape"][1:] else frame["shape"][1:])]
@@ -55,7 +57,11 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
     request = urllib.request.Request(
         f"{model_url}/infer",
         data=header + blank,
-        headers={"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(header))},
+        headers={
+            **key,
+            "Content-Type": "application/octet-stream",
+            "Inference-Header-Content-Length": str(len(header)),
+        },
     )
     with urllib.request.urlopen(request, timeout=timeout_s) as response:
         body = response.read()

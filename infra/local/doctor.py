@@ -185,7 +185,7 @@ def _folder(folder: Path) -> str:
         return f"`uncia up` will create {folder}"
     if folder.stat().st_uid != os.getuid():
         raise StackError(f"{folder} belongs to another user: set UNCIA_STACK_DIR to a folder of your own")
-    for secret in (folder / "stack.env", folder / "state.json"):
+    for secret in (folder / "stack.env", folder / "state.json", folder / "keys", *(folder / "keys").glob("*")):
         if secret.exists() and secret.stat().st_mode & 0o077:
             raise StackError(f"other users can read {secret}: chmod 600 {secret}")
     return f"{folder}, credentials readable by the owner only"

@@ -34,7 +34,7 @@ class Layout:
         """Create the folders with mode 0700, and the runtime directory with its links."""
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         for name in ("data", "logs", "ready", "run", "tmp"):
-            _private(folder / name)
+            private_folder(folder / name)
         layout = cls(folder, create_runtime_dir(folder))
         layout.link("stack", folder)
         layout.link("parts", parts_dir())
@@ -54,6 +54,11 @@ class Layout:
     def run(self) -> Path:
         """Generated start scripts and configuration files."""
         return self.runtime_dir / "stack" / "run"
+
+    @property
+    def keys(self) -> Path:
+        """Keys and certificates."""
+        return self.runtime_dir / "stack" / "keys"
 
     @property
     def tmp(self) -> Path:
@@ -100,10 +105,11 @@ def claim(folder: Path) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "lock").exists():
         raise StackError(f"{folder} contains other files: set UNCIA_STACK_DIR to a new or empty folder")
-    _private(folder)
+    private_folder(folder)
 
 
-def _private(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Create a folder, or keep it, with mode 0700. Raises `StackError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
+from uncia.infra.local.layout import write_private
 from uncia.infra.local.service import NotReady, Service
+from uncia.infra.local.store_access import s3_configuration
 from uncia.infra.local.sync_attribute import set_sync_attribute
 from uncia.storage.durable import write_durably
 from uncia.storage.object_store import ObjectStore
@@ -15,6 +17,11 @@ from uncia.topics import STORAGE_CHANGED
 
 _SYNC_MODE_FILE = "seaweedfs.sync"
 """The bucket and sync mode that the server was started with."""
+_VERSIONS_FILE = "seaweedfs.versions"
+"""The bucket, and whether it keeps versions."""
+_VERSIONS_DONE_FILE = "seaweedfs.versioned"
+
+IDENTITIES_FILE = "s3_identities.json"
 
 _NOTIFICATION = """\
 [notification.kafka]
@@ -36,6 +43,25 @@ key = "{key}"
 key = "{key}"
 """
 
+# Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
+# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
+# only. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS with its cost.
+_MUTUAL_TLS = """\
+[grpc]
+ca = "{keys}/ca.pem"
+[https.master]
+ca = "{keys}/ca.pem"
+cert = "{keys}/seaweedfs.pem"
+key = "{keys}/seaweedfs.key"
+"""
+_MUTUAL_TLS_OF_PART = """\
+[grpc.{part}]
+cert = "{keys}/seaweedfs.pem"
+key = "{keys}/seaweedfs.key"
+allowed_commonNames = "seaweedfs"
+"""
+_GRPC_PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "mq", "msg_broker", "msg_agent", "client")
+
 
 class SeaweedFS(Service):
     """The object store. Ready when it lists the upload bucket for our credentials."""
@@ -50,23 +76,32 @@ class SeaweedFS(Service):
         _weed()
 
     def files(self) -> dict[str, str]:
-        """Configuration of notifications and internal security, which the server reads from its working directory."""
-        topic = STORAGE_CHANGED.full_name(self.site.settings)
+        """The identities, and configuration that the server reads from its working directory."""
+        topic, keys = STORAGE_CHANGED.full_name(self.site.settings), self.site.layout.keys
+        security = [
+            _SECURITY.format(key=self.site.keys.internal.store_signing),
+            _MUTUAL_TLS.format(keys=keys),
+            *(_MUTUAL_TLS_OF_PART.format(part=part, keys=keys) for part in _GRPC_PARTS),
+        ]
         return {
             "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
-            "security.toml": _SECURITY.format(key=self.site.identity.signing_key),
+            "security.toml": "".join(security),
+            IDENTITIES_FILE: self._identities(),
         }
 
-    def environment(self) -> dict[str, str]:
-        """The store's only identity; requests with any other are refused."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.site.identity.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.site.identity.secret_key,
-        }
+    def _identities(self) -> str:
+        return s3_configuration(self.site.keys.credentials, self.site.settings.bucket)
+
+    def write_identities(self) -> None:
+        """Write the identities and their keys, which a running server reads again on SIGHUP."""
+        write_private(self.site.layout.run / IDENTITIES_FILE, self._identities())
 
     def before(self) -> list[str]:
-        """Change to the directory of its configuration."""
-        return [f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1"]
+        """Change to the directory of its configuration. Keys in the environment would be a further identity."""
+        return [
+            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1",
+        ]
 
     def command(self) -> list[str]:
         """Master, volume server, filer and S3 gateway in one process; no web interface, no telemetry."""
@@ -89,6 +124,7 @@ class SeaweedFS(Service):
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             *(f"-{flag}={self.port(name)}" for flag, name in ports.items()),
+            f"-s3.config={self.site.layout.run / IDENTITIES_FILE}",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.localSocket={runtime_dir / 's3.sock'}",
@@ -105,22 +141,36 @@ class SeaweedFS(Service):
         set_sync_attribute(data, on=self.site.settings.sync_writes)
         how = "fsync" if self.site.settings.sync_writes else "no fsync"
         write_durably(data.with_name(_SYNC_MODE_FILE), f"{self.site.settings.bucket} {how}\n")
+        versions = "versions" if self.site.settings.keep_versions else "no versions"
+        write_durably(data.with_name(_VERSIONS_FILE), f"{self.site.settings.bucket} {versions}\n")
         super().write(directory)
 
     def probe(self) -> str:
         """List the bucket. Creates missing buckets and configures syncing first."""
         self.require_listener("s3")
-        store = ObjectStore(self.site.settings)
+        store = ObjectStore(self.site.admin_settings())
         bucket = self.site.settings.bucket
         try:
             store.ensure_bucket(bucket)
             for own in self.site.settings.own_buckets:
                 store.ensure_bucket(own)
+            self._version_objects(store, bucket)
             next(store.list(bucket), None)
         finally:
             store.close()
         self._sync_objects(bucket)
         return f"{self.site.settings.s3_endpoint}, bucket {bucket}"
+
+    def _version_objects(self, store: ObjectStore, bucket: str) -> None:
+        """Switch versions of the bucket on or off where the setting has changed since."""
+        data = self.site.layout.folder / "data"
+        # From the file, not from the settings, as in `_sync_objects`.
+        wanted, done = _text(data / _VERSIONS_FILE), data / _VERSIONS_DONE_FILE
+        # A new bucket has no versions. Switching them off would make it a bucket that had some.
+        if wanted == (_text(done) or f"{bucket} no versions\n"):
+            return
+        store.keep_versions(bucket, on="no versions" not in wanted)
+        write_durably(done, wanted)
 
     def _sync_objects(self, bucket: str) -> None:
         """Configure once, in the filer, whether objects of the bucket are synced before they are acknowledged.

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import SecretStr
+
 from uncia.errors import StackError
+from uncia.identities import STORE_ADMIN
+from uncia.infra.local.credentials import StackKeys
 from uncia.infra.local.layout import Layout, write_private
 from uncia.infra.local.processes import ID_MARK, PART_MARK
 from uncia.infra.local.stack_identity import StackIdentity
@@ -25,9 +29,17 @@ class StackContext:
 
     layout: Layout
     identity: StackIdentity
+    keys: StackKeys
     settings: Settings
+    """The operator's."""
     environment: Mapping[str, str]
-    """Variables for our own processes on top of the caller's environment: this stack's addresses and credentials."""
+    """Variables for our own processes on top of the caller's environment: this stack's addresses, and no keys."""
+
+    def admin_settings(self) -> Settings:
+        """The settings with the administrative key of the store, which creates buckets."""
+        key = self.keys.credentials[STORE_ADMIN.name]
+        update = {"s3_access_key": key.access_key, "s3_secret_key": SecretStr(key.secret_key)}
+        return self.settings.model_copy(update=update)
 
 
 class Service(ABC):
@@ -103,9 +115,18 @@ class Service(ABC):
         """The loopback address of the stack's port of this name."""
         return f"127.0.0.1:{self.port(name)}"
 
-    def require_listener(self, port_name: str) -> None:
-        """Raise `NotReady` at once when nothing listens: a client would retry for seconds before it fails."""
+    def require_listener(self, where: str | Path) -> None:
+        """Raise `NotReady` at once when nothing listens: a client would retry for seconds before it fails.
+
+        `where` is the name of a port, or the path of a socket.
+        """
         try:
-            socket.create_connection(("127.0.0.1", self.port(port_name)), timeout=1).close()
+            if isinstance(where, Path):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(1)
+                    client.connect(str(where))
+            else:
+                socket.create_connection(("127.0.0.1", self.port(where)), timeout=1).close()
         except OSError as error:
-            raise NotReady(f"nothing listens on {self.at(port_name)} yet") from error
+            shown = where if isinstance(where, Path) else self.at(where)
+            raise NotReady(f"nothing listens on {shown} yet") from error

@@ -11,8 +11,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from uncia.errors import StackError
+from uncia.identities import OPERATOR
 from uncia.infra.local import processes
+from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.crash_loops import crash_loops
+from uncia.infra.local.credentials import StackKeys, ensure_keys, read_keys
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.part_health import PartStatus, probe_part, unsupervised_status
 from uncia.infra.local.part_order import (
@@ -25,7 +28,14 @@ from uncia.infra.local.part_order import (
     with_dependencies,
 )
 from uncia.infra.local.service import Service, StackContext
-from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of, is_free, read_identity
+from uncia.infra.local.stack_identity import (
+    StackIdentity,
+    ensure_identity,
+    environment_of,
+    is_free,
+    read_identity,
+    write_environment,
+)
 from uncia.infra.local.supervisor import Supervised, Supervisor
 from uncia.settings import Settings
 from uncia.storage.process_lock import exclusive
@@ -55,7 +65,7 @@ class Stack:
         covers the whole start; `report` is called once per part that becomes ready. Raises `StackError`.
         """
         wanted = with_dependencies(parts or PART_NAMES)
-        with self._locked():
+        with self.locked():
             layout = self._current_layout()
             was_down = layout is None or not Supervisor(layout).answers()
             try:
@@ -73,15 +83,14 @@ class Stack:
     def down(self) -> None:
         """Stop everything. No process and no port of this stack remains, even if supervisord itself had died."""
         if self.folder.exists():
-            with self._locked():
+            with self.locked():
                 self._end()
 
     def status(self) -> list[PartStatus]:
         """Status of every part. Probes the running parts in parallel; reports those that are in a crash loop."""
-        layout = self._current_layout()
         supervised: dict[str, Supervised] = {}
         with contextlib.suppress(StackError):
-            supervised = {part.name: part for part in Supervisor(layout).parts()} if layout else {}
+            supervised = {part.name: part for part in self.supervised()}
         if not supervised:
             left = (
                 {p.part: p.pid for p in processes.of_stack(identity.stack_id)} if (identity := self.identity()) else {}
@@ -106,32 +115,63 @@ class Stack:
         layout = self._current_layout()
         return None if layout is None else Supervisor(layout).answers()
 
+    def supervised(self) -> list[Supervised]:
+        """supervisord's state of every part; empty while the stack is down. Raises `StackError` when it died."""
+        layout = self._current_layout()
+        return Supervisor(layout).parts() if layout else []
+
     def kill(self, name: str, signal_number: int) -> int:
         """Send a signal to one part's process and return its pid; for failure tests."""
-        layout = self._current_layout()
-        pid = next((part.pid for part in Supervisor(layout).parts() if part.name == name), None) if layout else None
+        pid = next((part.pid for part in self.supervised() if part.name == name), None)
         if pid is None:
             raise StackError(f"{name} is not running in {self.folder}")
         os.kill(pid, signal_number)
         return pid
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that connect another process to this stack."""
-        return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self.require_identity())}
+        """Environment variables that connect another process to this stack, as the operator."""
+        keys = self.require_keys().environment(OPERATOR)
+        return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self.require_identity()), **keys}
 
     def settings(self) -> Settings:
         """Settings that connect to this stack. Raises `StackError` before the first start."""
-        return _settings(self.folder, self.require_identity())
+        return _settings(self.folder, self.require_identity(), self.require_keys())
+
+    def context(self) -> StackContext:
+        """What a part needs from this stack. Raises `StackError` before the first start."""
+        return self._site({})
+
+    def write_operator_environment(self) -> None:
+        """Write the addresses and the operator's keys into `stack.env`. Raises `StackError` before the first start."""
+        addresses, keys = environment_of(self.require_identity()), self.require_keys().environment(OPERATOR)
+        write_environment(self.folder, {**addresses, **keys})
+
+    def admin_settings(self) -> Settings:
+        """Settings with the administrative key of the store. Raises `StackError` before the first start."""
+        return self._site({}).admin_settings()
 
     def identity(self) -> StackIdentity | None:
-        """Id, ports and credentials; None before the first start."""
+        """Id and ports; None before the first start."""
         return read_identity(self.folder)
 
     def require_identity(self) -> StackIdentity:
-        """Id, ports and credentials. Raises `StackError` before the first start."""
+        """Id and ports. Raises `StackError` before the first start."""
         if (identity := self.identity()) is None:
-            raise StackError(f"there is no stack in {self.folder} yet: `uncia up` creates it")
+            raise self._never_started()
         return identity
+
+    def require_keys(self) -> StackKeys:
+        """All keys of this stack. Raises `StackError` before the first start."""
+        if (keys := read_keys(self.folder)) is not None:
+            return keys
+        if self.identity() is None:
+            raise self._never_started()
+        raise StackError(
+            f"the stack in {self.folder} has no keys, or an earlier version started it: `uncia down`, then `uncia up`"
+        )
+
+    def _never_started(self) -> StackError:
+        return StackError(f"there is no stack in {self.folder} yet: `uncia up` creates it")
 
     def _begin(self) -> None:
         if (known := self.identity()) is not None:
@@ -140,6 +180,9 @@ class Stack:
             Layout(self.folder, Path(known.runtime_dir)).remove_runtime_dir()
         layout = Layout.make(self.folder)
         identity = ensure_identity(self.folder, layout.runtime_dir)
+        ensure_keys(self.folder)
+        ensure_certificates(self.folder)
+        self.write_operator_environment()
         for name in PART_NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
         Supervisor(layout).start(create_services(self._site({}), PART_NAMES), identity)
@@ -174,15 +217,15 @@ class Stack:
         )
 
     def _site(self, extra_env: Mapping[str, str]) -> StackContext:
-        identity = self.require_identity()
-        settings = _settings(self.folder, identity)
+        identity, keys = self.require_identity(), self.require_keys()
+        settings = _settings(self.folder, identity, keys)
         environment = {
             **extra_env,
             "UNCIA_STACK_DIR": str(self.folder),
             "UNCIA_MODEL_REPOSITORY": str(settings.model_repository.absolute()),
             **environment_of(identity),
         }
-        return StackContext(Layout(self.folder, Path(identity.runtime_dir)), identity, settings, environment)
+        return StackContext(Layout(self.folder, Path(identity.runtime_dir)), identity, keys, settings, environment)
 
     def _memory(self) -> dict[str, float]:
         memory: dict[str, float] = {}
@@ -191,7 +234,7 @@ class Stack:
         return memory
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the folder's lock. Raises `StackError` at once when another `up` or `down` holds it."""
         claim(self.folder)
         refusal = StackError(f"another `uncia up` or `down` is running for {self.folder}: wait for it")
@@ -199,9 +242,10 @@ class Stack:
             yield
 
 
-def _settings(folder: Path, identity: StackIdentity) -> Settings:
-    """This stack's settings, independent of the addresses in the caller's environment."""
-    ours = {name.removeprefix("UNCIA_").lower(): value for name, value in environment_of(identity).items()}
+def _settings(folder: Path, identity: StackIdentity, keys: StackKeys) -> Settings:
+    """The operator's settings, independent of the addresses and keys in the caller's environment."""
+    variables = {**environment_of(identity), **keys.environment(OPERATOR)}
+    ours = {name.removeprefix("UNCIA_").lower(): value for name, value in variables.items()}
     found = Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]
     # The folders that an unset value stands for in the processes of this stack, whose UNCIA_STACK_DIR names it.
     unset: dict[str, Any] = {}

@@ -1,13 +1,14 @@
-"""Identity of a stack: its id, ports and credentials, generated at the first start and stored in its folder."""
+"""Identity of a stack: its id and ports, generated at the first start and stored in its folder.
+
+Its keys are in `credentials.py`.
+"""
 
 import json
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from dotenv import dotenv_values
 
 from uncia.errors import StackError
 from uncia.infra.local.layout import write_private
@@ -25,10 +26,11 @@ PORTS = (
     "volume_grpc",
     "seaweedfs_admin",
     "triton_http",
-    "triton_grpc",
-    "triton_metrics",
     "dashboard",
 )
+
+TRITON_SOCKET_PORT = 1
+"""Part of the name of Triton's socket; nothing listens on a port of this number."""
 
 _LOWEST, _HIGHEST = 12_000, 32_000
 """Range of our ports: below Linux's ephemeral ports, so that no outgoing connection takes one of them later."""
@@ -43,11 +45,7 @@ class StackIdentity:
 
     stack_id: str
     ports: dict[str, int]
-    access_key: str
-    secret_key: str
     kafka_cluster: str
-    signing_key: str
-    """Key that SeaweedFS's servers authenticate to each other with."""
     runtime_dir: str = ""
     """Path of the runtime directory of the latest start; `short` in state.json."""
 
@@ -55,6 +53,12 @@ class StackIdentity:
     def shm_prefix(self) -> str:
         """Prefix of the shared memory regions of this stack's Triton."""
         return f"uncia_{self.stack_id}_"
+
+    @property
+    def triton_socket(self) -> Path:
+        """The socket on which Triton serves gRPC. Its folder is closed to other users."""
+        # Triton appends the port to every address, also to the path of a socket.
+        return Path(self.runtime_dir) / f"triton.sock:{TRITON_SOCKET_PORT}"
 
 
 def is_free(port: int) -> bool:
@@ -96,21 +100,17 @@ def read_identity(folder: Path) -> StackIdentity | None:
     """Read the identity of the stack in this folder; None before its first start. Raises `StackError` when damaged."""
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        environment = dotenv_values(folder / "stack.env")
         return StackIdentity(
             stack_id=state["id"],
             ports={name: int(port) for name, port in state["ports"].items()},
-            access_key=str(environment["UNCIA_S3_ACCESS_KEY"]),
-            secret_key=str(environment["UNCIA_S3_SECRET_KEY"]),
             kafka_cluster=state["kafka_cluster"],
-            signing_key=state["signing_key"],
             runtime_dir=state["short"],
         )
     except FileNotFoundError:
         return None
     except (KeyError, ValueError, TypeError) as error:
         raise StackError(
-            f"{folder}/state.json or stack.env is damaged ({type(error).__name__}: {error}): "
+            f"{folder}/state.json is damaged ({type(error).__name__}: {error}): "
             f"to start over, remove the folder {folder} with all that the stack has stored"
         ) from error
 
@@ -121,18 +121,13 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
     identity = StackIdentity(
         stack_id=known.stack_id if known else secrets.token_hex(8),
         ports=assign_ports(known.ports if known else {}),
-        access_key=known.access_key if known else secrets.token_hex(10),
-        secret_key=known.secret_key if known else secrets.token_urlsafe(30),
         kafka_cluster=known.kafka_cluster if known else _cluster_id(),
-        signing_key=known.signing_key if known else secrets.token_urlsafe(32),
         runtime_dir=str(runtime_dir),
     )
-    _write_environment(folder / "stack.env", environment_of(identity))
     state = {
         "id": identity.stack_id,
         "ports": identity.ports,
         "kafka_cluster": identity.kafka_cluster,
-        "signing_key": identity.signing_key,
         "short": identity.runtime_dir,
     }
     write_private(folder / "state.json", json.dumps(state, indent=2) + "\n")
@@ -140,23 +135,22 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
 
 
 def environment_of(identity: StackIdentity) -> dict[str, str]:
-    """The environment variables that connect to this stack's parts."""
+    """The environment variables with the addresses of this stack's parts; their keys are in `StackKeys.environment`."""
     at = {name: f"127.0.0.1:{port}" for name, port in identity.ports.items()}
     # A stack of an older version has no port of the dashboard until its next start.
     dashboard = {"UNCIA_DASHBOARD_PORT": str(identity.ports["dashboard"])} if "dashboard" in identity.ports else {}
     return {
         "UNCIA_KAFKA": at["kafka"],
         "UNCIA_S3_ENDPOINT": f"http://{at['s3']}",
-        "UNCIA_S3_ACCESS_KEY": identity.access_key,
-        "UNCIA_S3_SECRET_KEY": identity.secret_key,
-        "UNCIA_TRITON": at["triton_grpc"],
+        "UNCIA_TRITON": f"unix:{identity.triton_socket}",
         "UNCIA_TRITON_HTTP": at["triton_http"],
         **dashboard,
     }
 
 
-def _write_environment(path: Path, ours: dict[str, str]) -> None:
-    """Rewrite the lines of our variables and keep all others unchanged."""
+def write_environment(folder: Path, ours: Mapping[str, str]) -> None:
+    """Write these variables into `stack.env`, and keep all other lines unchanged."""
+    path = folder / "stack.env"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else _HEADING
     others = [line for line in lines if line.partition("=")[0].strip() not in ours]
     write_private(path, "\n".join([*others, *(f"{name}={value}" for name, value in ours.items())]) + "\n")

@@ -1,20 +1,37 @@
 """NVIDIA Triton from the pytriton wheel, in its own Python environment."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.service import NotReady, Service
+from uncia.infra.local.stack_identity import TRITON_SOCKET_PORT
 from uncia.serving.model_card import pinned_version
 from uncia.serving.model_versions import LIVE_FILE, read_version_state
+from uncia.serving.triton_access import restriction_options
 from uncia.settings import Settings
 
 if TYPE_CHECKING:
     from uncia.serving.triton_client import ModelControl, ProbeResult
 
 EXIT_TIMEOUT_S = 5
+
+# The Python backend keeps frames and scores in shared memory that every user of the machine may read, whatever the
+# umask: Boost, which creates it, sets the mode itself (server 2.51). So Triton is given a /dev/shm of its own, as root
+# or, where the system allows it, in a user namespace. Each command replaces the process, so that signals reach Triton.
+_OWN_SHARED_MEMORY = """\
+mount='mount -t tmpfs -o mode=0700,nosuid,nodev tmpfs /dev/shm'
+for how in --mount '--user --map-root-user --mount'; do
+    if unshare $how sh -c "$mount" 2>/dev/null; then
+        exec unshare $how sh -c "$mount && exec \\"\\$@\\"" triton "$@"
+    fi
+done
+echo 'warning: this system permits no private /dev/shm: other users can read frames and scores in shared memory' >&2
+exec "$@"
+"""
 
 
 class Triton(Service):
@@ -48,14 +65,20 @@ class Triton(Service):
         return [
             f'export PATH="{self.site.layout.parts}/triton/venv/bin:$PATH"',
             "unset PYTHONPATH PYTHONHOME",
-            f"rm -f /dev/shm/{self.site.identity.shm_prefix}*",
+            f"rm -f /dev/shm/{self.site.identity.shm_prefix}* {shlex.quote(str(self.site.identity.triton_socket))}",
         ]
 
     def command(self) -> list[str]:
-        """The server on loopback with the stream's models loaded."""
-        layout = self.site.layout
+        """The server on a socket with the stream's models loaded.
+
+        The socket is in a folder that only its owner may enter, so no other user can send Triton anything. That is why
+        the keys may be on the command line, which every user can read. Among the owner's own processes they separate
+        those that need inference from those that may load models.
+        """
+        layout, keys, socket = self.site.layout, self.site.keys.internal, self.site.identity.triton_socket
         server = _site_packages(layout.parts / "triton" / "venv") / "pytriton" / "tritonserver"
         return [
+            *("/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton"),
             str(server / "bin" / "tritonserver"),
             f"--model-repository={layout.link('models', self.site.settings.model_repository)}",
             f"--backend-directory={layout.parts / 'triton' / 'backends'}",
@@ -65,26 +88,36 @@ class Triton(Service):
             "--exit-on-error=false",
             "--strict-readiness=false",
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--grpc-address=unix://{str(socket).rpartition(':')[0]}",
+            f"--grpc-port={TRITON_SOCKET_PORT}",
+            *restriction_options("grpc-restricted-protocol", keys.triton_inference, keys.triton_control),
+            *self._http_options(),
+            "--allow-metrics=false",
+            "--disable-auto-complete-config",
+        ]
+
+    def _http_options(self) -> list[str]:
+        """HTTP is off unless a setting turns it on, for other programs on this machine."""
+        if not self.site.settings.triton_serve_http:
+            return ["--allow-http=false"]
+        keys = self.site.keys.internal
+        return [
             "--http-address=127.0.0.1",
             f"--http-port={self.port('triton_http')}",
-            "--grpc-address=127.0.0.1",
-            f"--grpc-port={self.port('triton_grpc')}",
-            "--metrics-address=127.0.0.1",
-            f"--metrics-port={self.port('triton_metrics')}",
-            "--allow-gpu-metrics=false",
-            "--disable-auto-complete-config",
+            *restriction_options("http-restricted-api", keys.triton_inference, keys.triton_control),
         ]
 
     def probe(self) -> str:
         """Infer one frame with the live version of each model. The details name other loaded versions that fail."""
-        self.require_listener("triton_grpc")
+        self.require_listener(self.site.identity.triton_socket)
         # Imported here because gRPC and numpy take half a second, which `uncia down` should not wait for.
         from uncia.serving.triton_client import ModelControl
 
         settings = self.site.settings
         with ModelControl(settings) as control:
             details = [_probe_model(control, settings, model) for model in stream_models(settings)]
-        return ", ".join([self.at("triton_grpc"), *details])
+        http = [f"HTTP {self.at('triton_http')}"] if settings.triton_serve_http else []
+        return ", ".join([*http, *details])
 
 
 def stream_models(settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
+from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.service import NotReady, Service
 from uncia.topology import WORKERS, Part
 
@@ -36,9 +37,10 @@ class Worker(Service):
         return [sys.executable, "-m", "uncia", "worker", self.name]
 
     def environment(self) -> dict[str, str]:
-        """Addresses of this stack, the ready file, and a data directory of this stack alone."""
+        """Addresses of this stack, its own keys, the ready file, and a data directory of this stack alone."""
         return {
             **self.site.environment,
+            **self.site.keys.environment(PART_IDENTITIES[self.name]),
             "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
             "UNCIA_DATA_DIR": str(self.site.layout.folder / "data" / "workers"),
         }

@@ -29,8 +29,10 @@ _WITHOUT_EFFECT = {
     "crops_withheld_by_person",
     "event_gap_s",
     "independence_gap_s",
+    "keep_versions",
     "key_pattern",
     "own_buckets",
+    "triton_serve_http",
 }
 """Settings that no worker of a replay reads; those of reconcile are refused too."""
 

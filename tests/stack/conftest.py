@@ -72,8 +72,16 @@ def settings(stack: Stack | ContainerStack) -> Settings:
 
 @pytest.fixture(scope="session")
 def store(settings: Settings) -> Iterator[ObjectStore]:
-    """The object store, with the stack's credentials."""
+    """The object store, with the operator's credentials."""
     store = ObjectStore(settings)
+    yield store
+    store.client.close()
+
+
+@pytest.fixture(scope="session")
+def admin_store(stack: Stack | ContainerStack) -> Iterator[ObjectStore]:
+    """The object store, with its administrative key: it may delete objects and change buckets."""
+    store = ObjectStore(stack.admin_settings())
     yield store
     store.client.close()
 

@@ -158,6 +158,8 @@ class ContainerStack:
             "UNCIA_S3_SECRET_KEY": values["S3_SECRET_KEY"],
             "UNCIA_TRITON": f"127.0.0.1:{values['TRITON_GRPC_PORT']}",
             "UNCIA_TRITON_HTTP": f"127.0.0.1:{values['TRITON_HTTP_PORT']}",
+            "UNCIA_TRITON_INFERENCE_KEY": values["TRITON_INFERENCE_KEY"],
+            "UNCIA_TRITON_CONTROL_KEY": values["TRITON_CONTROL_KEY"],
         }
 
     def settings(self) -> Settings:
@@ -168,6 +170,10 @@ class ContainerStack:
             if name != "UNCIA_STACK_DIR"
         }
         return Settings(_env_file=None, **values)
+
+    def admin_settings(self) -> Settings:
+        """The settings with the store's administrative key, which is the only one there."""
+        return self.settings()
 
     def _compose(self) -> DockerCompose:
         return DockerCompose(
@@ -224,6 +230,8 @@ def _generate() -> dict[str, str]:
         "S3_ACCESS_KEY": secrets.token_hex(10),
         "S3_SECRET_KEY": secrets.token_hex(20),
         "S3_SIGNING_KEY": secrets.token_hex(20),
+        "TRITON_INFERENCE_KEY": secrets.token_hex(20),
+        "TRITON_CONTROL_KEY": secrets.token_hex(20),
         "KAFKA_CLUSTER_ID": urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
         **{name: str(port) for name, port in ports.items()},
     }

@@ -99,11 +99,16 @@ def test_an_exact_copy_under_another_name_is_the_same_image(upload: Upload, pred
 
 
 def test_objects_in_other_buckets_are_not_predicted(
-    store: ObjectStore, upload: Upload, predicted: Predicted, results: ResultConsumer, settings: Settings, station: str
+    admin_store: ObjectStore,
+    upload: Upload,
+    predicted: Predicted,
+    results: ResultConsumer,
+    settings: Settings,
+    station: str,
 ) -> None:
     for bucket in (settings.own_buckets[0], f"other-{station}"):
-        store.ensure_bucket(bucket)
-        store.client.put_object(Bucket=bucket, Key=f"{station}/cam/ours.jpg", Body=photograph(105))
+        admin_store.ensure_bucket(bucket)
+        admin_store.client.put_object(Bucket=bucket, Key=f"{station}/cam/ours.jpg", Body=photograph(105))
     upload(f"{station}/cam/marker.jpg", photograph(106))
 
     predicted(f"{station}/cam/marker.jpg")
@@ -111,12 +116,17 @@ def test_objects_in_other_buckets_are_not_predicted(
 
 
 def test_a_deletion_is_not_an_upload(
-    store: ObjectStore, upload: Upload, predicted: Predicted, results: ResultConsumer, settings: Settings, station: str
+    admin_store: ObjectStore,
+    upload: Upload,
+    predicted: Predicted,
+    results: ResultConsumer,
+    settings: Settings,
+    station: str,
 ) -> None:
     key = f"{station}/cam/short-lived.jpg"
     upload(key, photograph(107))
     predicted(key)
-    store.client.delete_object(Bucket=settings.bucket, Key=key)
+    admin_store.client.delete_object(Bucket=settings.bucket, Key=key)
     upload(f"{station}/cam/marker.jpg", photograph(108))
 
     predicted(f"{station}/cam/marker.jpg")

@@ -41,14 +41,14 @@ def test_dates_narrow_the_comparison(upload: Callable[[str, bytes], str], reconc
 
 @pytest.mark.parametrize("after", ["b", "b/", "b/2", "b-1", "c é+%"])
 def test_a_listing_that_starts_after_a_key_equals_the_rest_of_the_full_listing(
-    store: ObjectStore, settings: Settings, station: str, after: str
+    admin_store: ObjectStore, settings: Settings, station: str, after: str
 ) -> None:
     bucket = f"listing-{station[-10:]}"
-    store.ensure_bucket(bucket)
+    admin_store.ensure_bucket(bucket)
     for key in ("a", "b-1", "b/1", "b/2", "b/3/x", "c é+%/1", "c é+%/2", "d"):
-        store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
-    all_keys = [entry.key for entry in store.list(bucket)]
+        admin_store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+    all_keys = [entry.key for entry in admin_store.list(bucket)]
     index = next((position for position, key in enumerate(all_keys) if key.startswith(after)), None)
     assert index is not None
-    rest = [entry.key for entry in store.list(bucket, start_after=all_keys[index])]
+    rest = [entry.key for entry in admin_store.list(bucket, start_after=all_keys[index])]
     assert rest == all_keys[index + 1 :]

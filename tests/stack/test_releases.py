@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,17 +99,10 @@ def stream(
         thread.join(SCALE * 20)
 
 
-def failed_requests(stack: Stack, model: str, version: str = "") -> float:
+def failed_requests(stack: Stack, model: str, version: str = "") -> int:
     """Triton's count of failed requests, of one version of a model or of all its versions."""
-    url = f"http://127.0.0.1:{stack.require_identity().ports['triton_metrics']}/metrics"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as response:
-        lines = response.read().decode().splitlines()
-    failures = [
-        line for line in lines if line.startswith("nv_inference_request_failure") and f'model="{model}"' in line
-    ]
-    if version:
-        failures = [line for line in failures if f'version="{version}"' in line]
-    return sum(float(line.rpartition(" ")[2]) for line in failures)
+    with ModelControl(stack.settings()) as control:
+        return control.count_failures(model, version)
 
 
 def test_no_request_fails_when_versions_change_under_load(
@@ -246,7 +239,20 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
 
 
 @pytest.fixture
-def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
+def http_stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A second Triton with the same models, which serves HTTP too."""
+    with tempfile.TemporaryDirectory(prefix="uncia http ") as folder:
+        stack = Stack(Path(folder) / "stack")
+        monkeypatch.setenv("UNCIA_TRITON_SERVE_HTTP", "true")
+        try:
+            stack.up(("triton",))
+            yield stack
+        finally:
+            stack.down()
+
+
+@pytest.fixture
+def example(stack: Stack, http_stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
     """Run an example of docs/predict-service.md unchanged, next to `photograph.jpg`; returns its output."""
     page = (ROOT / "docs" / "predict-service.md").read_text(encoding="utf-8")
     (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
@@ -258,17 +264,15 @@ def example(stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
     for name, module in commands.items():
         (front.parent / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         (front.parent / name).chmod(0o755)
-    ports = stack.require_identity().ports
 
-    def run(name: str, *command: str) -> str:
+    def run(name: str, *command: str, with_http: bool = False) -> str:
+        serving = http_stack if with_http else stack
         text = page.partition(f"<!-- example: {name} -->\n```")[2].partition("\n")[2].partition("```")[0]
         environment = {
             **os.environ,
-            **stack.environment(),
+            **serving.environment(),
             "PATH": f"{front.parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "TRITON_HTTP": f"127.0.0.1:{ports['triton_http']}",
-            "TRITON_GRPC": f"127.0.0.1:{ports['triton_grpc']}",
         }
         line = [*command, text]
         done = subprocess.run(
@@ -287,7 +291,7 @@ def test_the_documented_examples_give_the_scores_of_the_stream(
     station: str,
 ) -> None:
     upload(f"{station}/cam/x.jpg", photograph(72_000))
-    by_curl = json.loads(example("curl", "sh", "-euc"))["outputs"][0]["data"]
+    by_curl = json.loads(example("curl", "sh", "-euc", with_http=True))["outputs"][0]["data"]
     by_python = [line.split(" ")[0] for line in example("python", sys.executable, "-c").splitlines()]
     prediction = predicted(f"{station}/cam/x.jpg").prediction
     assert prediction is not None

@@ -78,14 +78,14 @@ def announce(settings: Settings) -> Iterator[Callable[[str, str, int], None]]:
 
 
 @pytest.fixture
-def versioned(store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
+def versioned(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
     """Enable versioning of the upload bucket during the test."""
 
     def switch(status: str) -> None:
-        store.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": status})
+        admin_store.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": status})
 
     switch("Enabled")
-    yield store
+    yield admin_store
     switch("Suspended")
 
 
@@ -229,7 +229,7 @@ def test_multipart_and_null_versions_have_the_version_ids_of_the_listing(
 
 
 def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_wrong_one(
-    store: ObjectStore,
+    admin_store: ObjectStore,
     upload: Upload,
     prediction_of: PredictionOf,
     reconcile: Reconcile,
@@ -242,9 +242,11 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     deleted_etag = upload(deleted_key, fresh_photograph())
     prediction_of(wrong, etag)
     prediction_of(deleted_key, deleted_etag)
-    store.client.copy_object(Bucket=settings.bucket, Key=right, CopySource={"Bucket": settings.bucket, "Key": wrong})
+    admin_store.client.copy_object(
+        Bucket=settings.bucket, Key=right, CopySource={"Bucket": settings.bucket, "Key": wrong}
+    )
     for key in (wrong, deleted_key):
-        store.client.delete_object(Bucket=settings.bucket, Key=key)
+        admin_store.client.delete_object(Bucket=settings.bucket, Key=key)
     assert prediction_of(right, etag).prediction is not None
 
     def withdrawn() -> bool:

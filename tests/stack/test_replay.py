@@ -310,7 +310,7 @@ def test_bursts_with_overwritten_or_deleted_photographs_keep_their_verdict(
     name: str,
     station: str,
     settings: Settings,
-    store: ObjectStore,
+    admin_store: ObjectStore,
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
     wait_for: Callable[..., object],
@@ -329,7 +329,7 @@ def test_bursts_with_overwritten_or_deleted_photographs_keep_their_verdict(
     # A photograph of 2017 under a key of 2014, and one of the other burst deleted, as retention does.
     upload(keys[0], photograph(hash(station) % 1000 * 1000 + 99, "2017:05:01 10:00:00"))
     wait_for(lambda: any(b.started_at.year == 2017 for b in of_station(settings, station).values()), 120, "2017")
-    store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
+    admin_store.client.delete_object(Bucket=settings.bucket, Key=keys[5])
 
     replay.json("start", name, "--station", station)
     wait_for(

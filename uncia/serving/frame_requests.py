@@ -17,6 +17,7 @@ from uncia.imaging.frames import Pixels
 from uncia.lanes import LANE_PRIORITIES
 from uncia.serving.base_card import BaseCard
 from uncia.serving.model_health import dependency_error
+from uncia.serving.triton_access import key_headers
 from uncia.settings import Settings
 
 __all__ = ["CHANNEL_OPTIONS", "FrameClient", "FrameResponse", "frame_inputs", "read_response", "requested_outputs"]
@@ -58,6 +59,7 @@ class FrameClient:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._headers = key_headers(settings)
         self._client: triton_aio.InferenceServerClient | None = None
 
     async def infer(self, card: BaseCard, pixels: Pixels, lane: Lane) -> FrameResponse:
@@ -76,6 +78,7 @@ class FrameClient:
                 model_version=card.version,
                 outputs=requested_outputs(card),
                 priority=LANE_PRIORITIES[lane],
+                headers=self._headers,
                 client_timeout=self._settings.triton_timeout_s,
             )
         except InferenceServerException as error:

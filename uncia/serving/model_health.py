@@ -10,6 +10,9 @@ from uncia.settings import Settings
 if TYPE_CHECKING:
     from tritonclient.utils import InferenceServerException
 
+_RESTRICTED = "protocol is restricted"
+"""In the message with which Triton refuses a request without the key (server 2.51)."""
+
 
 class ModelHealth(StrEnum):
     """The health of a model according to an inference."""
@@ -56,6 +59,9 @@ def classify_error(error: "InferenceServerException") -> ModelHealth:
         return ModelHealth.DEAD
     if "unknown model" in message or "not ready" in message or "not found" in message or "no available" in message:
         return ModelHealth.NOT_LOADED
+    if _RESTRICTED in message:
+        # Its status is UNAVAILABLE too, but waiting or restarting Triton does not help.
+        return ModelHealth.FAILING
     # A full queue has the status UNAVAILABLE, too.
     away = str(error.status()).endswith("UNAVAILABLE") and "queue" not in message and "expired" not in message
     return ModelHealth.UNREACHABLE if away else ModelHealth.FAILING
@@ -63,6 +69,11 @@ def classify_error(error: "InferenceServerException") -> ModelHealth:
 
 def dependency_error(error: "InferenceServerException", settings: Settings, model: str) -> DependencyDown:
     """Return the exception for an error of Triton, with what to do."""
+    if _RESTRICTED in (error.message() or "").lower():
+        return DependencyDown(
+            f"Triton at {settings.triton} requires another key for {model}: check UNCIA_TRITON_INFERENCE_KEY, and for "
+            "loading models UNCIA_TRITON_CONTROL_KEY"
+        )
     lines = (error.message() or str(error.status())).strip().splitlines()
     message = lines[0][:300] if lines else "no reason given"
     reload = "`uncia models check --reload` loads it anew"

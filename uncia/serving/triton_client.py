@@ -19,6 +19,7 @@ from uncia.serving.frame_requests import CHANNEL_OPTIONS, FrameClient, frame_inp
 from uncia.serving.model_card import ModelCard, pinned_version, read_active_card
 from uncia.serving.model_health import ModelHealth, ProbeResult, classify_error, dependency_error
 from uncia.serving.self_tests import self_test_difference, self_test_frame
+from uncia.serving.triton_access import key_headers
 from uncia.settings import Settings
 
 __all__ = [
@@ -92,6 +93,7 @@ class ModelControl:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._headers = key_headers(settings)
         self._client = triton.InferenceServerClient(settings.triton, channel_args=CHANNEL_OPTIONS)
 
     def __enter__(self) -> Self:
@@ -120,6 +122,7 @@ class ModelControl:
                 frame_inputs(card, self_test_frame(card)[np.newaxis]),
                 model_version=card.version,
                 outputs=requested_outputs(card),
+                headers=self._headers,
                 client_timeout=self._settings.triton_timeout_s,
             )
             answer = read_response(result, card, 1, began)
@@ -170,22 +173,34 @@ class ModelControl:
         affect the others (server 2.51: no request failed, the slowest took a second). Raises `DependencyDown`.
         """
         try:
-            self._client.load_model(model, client_timeout=timeout_s)
+            self._client.load_model(model, headers=self._headers, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
         """Unload a model; does nothing when it is not loaded. Raises `DependencyDown`."""
         try:
-            self._client.unload_model(model, client_timeout=timeout_s)
+            self._client.unload_model(model, headers=self._headers, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
 
     def list_served(self, model: str | None = None) -> list[ServedVersion]:
         """Return Triton's repository index, for all models or one. Raises `DependencyDown`."""
         try:
-            index = self._client.get_model_repository_index(client_timeout=self._settings.triton_timeout_s)
+            index = self._client.get_model_repository_index(
+                headers=self._headers, client_timeout=self._settings.triton_timeout_s
+            )
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model or "the models") from error
         lines = [ServedVersion(entry.name, entry.version, entry.state, entry.reason) for entry in index.models]
         return [line for line in lines if model in (None, line.model)]
+
+    def count_failures(self, model: str, version: str = "") -> int:
+        """Number of failed requests to a version of a model, or to all of them. Raises `DependencyDown`."""
+        try:
+            found = self._client.get_inference_statistics(
+                model, version, headers=self._headers, client_timeout=self._settings.triton_timeout_s
+            )
+        except InferenceServerException as error:
+            raise dependency_error(error, self._settings, model) from error
+        return sum(int(entry.inference_stats.fail.count) for entry in found.model_stats)

@@ -354,6 +354,14 @@ class ObjectStore:
         except (BotoCoreError, HTTPClientError) as error:
             raise self.translate(error, bucket) from error
 
+    def keep_versions(self, bucket: str, *, on: bool) -> None:
+        """Keep what is replaced or deleted as older versions, or no longer. Raises as `check_bucket` does."""
+        status = {"Status": "Enabled" if on else "Suspended"}
+        try:
+            self.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=status)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, bucket) from error
+
     def translate(self, error: Exception, what: str) -> UnciaError:
         """Return the error of this module for one of boto3's."""
         if isinstance(error, ClientError):

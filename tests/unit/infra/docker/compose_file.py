@@ -13,6 +13,8 @@ ENVIRONMENT = {
     "S3_ACCESS_KEY": "key",
     "S3_SECRET_KEY": "secret",
     "S3_SIGNING_KEY": "signing",
+    "TRITON_INFERENCE_KEY": "inference-key",
+    "TRITON_CONTROL_KEY": "control-key",
     "KAFKA_CLUSTER_ID": "AAAAAAAAAAAAAAAAAAAAAA",
 }
 

@@ -93,7 +93,14 @@ def test_only_pinned_images_are_pulled() -> None:
 
 def test_the_file_contains_no_credential_and_a_missing_one_names_the_remedy() -> None:
     secret = {name: rest for name, rest in variables().items() if "KEY" in name or "CLUSTER" in name}
-    assert {"S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_SIGNING_KEY", "KAFKA_CLUSTER_ID"} == set(secret)
+    assert set(secret) == {
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+        "S3_SIGNING_KEY",
+        "TRITON_INFERENCE_KEY",
+        "TRITON_CONTROL_KEY",
+        "KAFKA_CLUSTER_ID",
+    }
     for kind, rest in secret.values():
         assert kind == "?"
         assert "sh infra/docker/env.sh" in rest

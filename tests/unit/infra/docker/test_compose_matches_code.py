@@ -11,8 +11,10 @@ from typer.exceptions import TyperException
 
 from tests.paths import ROOT
 from tests.unit.infra.docker.compose_file import ours, services
+from uncia.access import TritonRight
 from uncia.commands.main import build
 from uncia.infra.local import install_person_vehicle, kafka, seaweedfs
+from uncia.serving.triton_access import restriction_options
 from uncia.settings import Settings
 from uncia.telemetry import READY_FILE
 from uncia.topics import STORAGE_CHANGED
@@ -130,6 +132,23 @@ def test_triton_loads_classifier_and_detector_and_its_health_check_infers_with_b
     assert ",".join(models) in test
     # Each model may take its whole timeout.
     assert int(check["timeout"].removesuffix("s")) > len(models) * int(test[-1])
+
+
+@pytest.mark.parametrize("name", ["triton", "triton-gpu"])
+def test_triton_restricts_the_same_protocols_as_in_the_embedded_stack(name: str) -> None:
+    command = set(services()[name]["command"])
+    for option in ("grpc-restricted-protocol", "http-restricted-api"):
+        assert set(restriction_options(option, "inference-key", "control-key")) <= command
+    assert "--allow-metrics=false" in command
+
+
+def test_only_services_that_use_triton_have_its_keys() -> None:
+    def holders(variable: str) -> set[str]:
+        return {name for name, service in services().items() if variable in service.get("environment", {})}
+
+    workers = {name for name, part in WORKERS.items() if part.embedded and TritonRight.INFERENCE in part.triton}
+    assert holders("UNCIA_TRITON_INFERENCE_KEY") == workers | {"models", "triton", "triton-gpu"}
+    assert holders("UNCIA_TRITON_CONTROL_KEY") == {"models"}
 
 
 def test_the_image_that_builds_the_models_has_the_weights_of_the_detector() -> None:

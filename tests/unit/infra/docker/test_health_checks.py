@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,8 +23,10 @@ class FakeTriton(BaseHTTPRequestHandler):
     missing = 0
     body: bytes = b""
     url = ""
+    keys: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
+        type(self).keys.append(self.headers.get("uncia-inference"))
         body = json.dumps(
             {
                 "inputs": [{"name": "FRAME", "datatype": "UINT8", "shape": [-1, 2, 4, 3]}],
@@ -33,6 +36,7 @@ class FakeTriton(BaseHTTPRequestHandler):
         self._answer(200, body)
 
     def do_POST(self) -> None:
+        type(self).keys.append(self.headers.get("uncia-inference"))
         type(self).body = self.rfile.read(int(self.headers["Content-Length"]))
         header = b'{"outputs": []}'
         body = header + bytes(4 * FLOATS - self.missing)
@@ -72,6 +76,13 @@ def triton(fake: type[FakeTriton]) -> str | None:
 
 def test_triton_is_healthy_when_it_completes_an_inference(fake: type[FakeTriton]) -> None:
     assert triton(fake) is None
+
+
+def test_every_request_has_the_inference_key(fake: type[FakeTriton], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_TRITON_INFERENCE_KEY", "key")
+    fake.keys.clear()
+    assert triton(fake) is None
+    assert fake.keys == ["key", "key"]
 
 
 def test_every_model_must_complete_an_inference(fake: type[FakeTriton]) -> None:

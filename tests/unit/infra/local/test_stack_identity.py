@@ -1,4 +1,4 @@
-"""A stack's id, ports and credentials are generated once and then kept."""
+"""A stack's id and ports are generated once and then kept."""
 
 import stat
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from dotenv import dotenv_values
 
 from uncia.errors import StackError
-from uncia.infra.local.stack_identity import PORTS, assign_ports, ensure_identity, read_identity
+from uncia.infra.local.stack_identity import PORTS, assign_ports, ensure_identity, read_identity, write_environment
 
 
 def everything_free(port: int) -> bool:
@@ -48,41 +48,39 @@ def test_without_a_free_port_an_error_is_raised() -> None:
         assign_ports({}, lambda port: False)
 
 
-def test_credentials_and_ports_survive_a_second_start(tmp_path: Path) -> None:
+def test_id_and_ports_survive_a_second_start(tmp_path: Path) -> None:
     first = ensure_identity(tmp_path, tmp_path / "short")
     second = ensure_identity(tmp_path, tmp_path / "short")
     assert second == first == read_identity(tmp_path)
 
 
-def test_two_stacks_share_no_credentials(tmp_path: Path) -> None:
+def test_two_stacks_have_different_ids(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     one, other = ensure_identity(tmp_path / "a", tmp_path), ensure_identity(tmp_path / "b", tmp_path)
-    assert {one.stack_id, one.access_key, one.secret_key}.isdisjoint(
-        {other.stack_id, other.access_key, other.secret_key}
-    )
+    assert one.stack_id != other.stack_id
 
 
-def test_files_with_credentials_are_readable_by_the_owner_only(tmp_path: Path) -> None:
+def test_its_files_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     ensure_identity(tmp_path, tmp_path)
+    write_environment(tmp_path, {"UNCIA_S3_SECRET_KEY": "secret"})
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("stack.env", "state.json")}
     assert modes == {0o600}
 
 
 def test_a_line_that_a_user_added_is_kept(tmp_path: Path) -> None:
-    ensure_identity(tmp_path, tmp_path)
+    write_environment(tmp_path, {"UNCIA_S3_SECRET_KEY": "first"})
     with (tmp_path / "stack.env").open("a", encoding="utf-8") as file:
         file.write("UNCIA_FOCUS_TAXA=Ursus arctos\n")
-    identity = ensure_identity(tmp_path, tmp_path)
+    write_environment(tmp_path, {"UNCIA_S3_SECRET_KEY": "second"})
     values = dotenv_values(tmp_path / "stack.env")
-    assert values["UNCIA_FOCUS_TAXA"] == "Ursus arctos"
-    assert values["UNCIA_S3_SECRET_KEY"] == identity.secret_key
+    assert values == {"UNCIA_FOCUS_TAXA": "Ursus arctos", "UNCIA_S3_SECRET_KEY": "second"}
 
 
 def test_a_damaged_state_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     ensure_identity(tmp_path, tmp_path)
     (tmp_path / "state.json").write_text("{", encoding="utf-8")
-    with pytest.raises(StackError, match=r"state\.json .* is damaged .* remove the folder"):
+    with pytest.raises(StackError, match=r"state\.json is damaged .* remove the folder"):
         read_identity(tmp_path)
 
 

@@ -1,19 +1,32 @@
 """The start scripts and configuration files that `uncia up` writes."""
 
 import shlex
+import signal
+import stat
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from uncia.access import TritonRight
+from uncia.identities import PART_IDENTITIES
+from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of
-from uncia.infra.local.workers import worker_services
+from uncia.infra.local.triton import _OWN_SHARED_MEMORY, Triton
+from uncia.infra.local.workers import Catalogue, Dashboard, Reconcile, TritonKeeper, Worker, worker_services
 from uncia.settings import Settings
+
+
+def own_services() -> list[type[Worker]]:
+    """The parts that run Uncia's own code."""
+    return [*worker_services(), TritonKeeper, Reconcile, Catalogue, Dashboard]
 
 
 class Echo(Service):
@@ -40,7 +53,7 @@ def site(tmp_path: Path) -> Iterator[StackContext]:
     claim(folder)
     layout = Layout.make(folder)
     identity: StackIdentity = ensure_identity(folder, layout.runtime_dir)
-    yield StackContext(layout, identity, Settings(_env_file=None), environment_of(identity))
+    yield StackContext(layout, identity, ensure_keys(folder), Settings(_env_file=None), environment_of(identity))
     layout.remove_runtime_dir()
 
 
@@ -88,8 +101,84 @@ def test_the_store_notifies_this_kafka(site: StackContext) -> None:
 
 def test_the_stores_credentials_are_not_on_its_command_line(site: StackContext) -> None:
     command = shlex.join(SeaweedFS(site).command())
-    assert site.identity.secret_key not in command
-    assert site.identity.signing_key not in command
+    assert site.keys.internal.store_signing not in command
+    for credential in site.keys.credentials.values():
+        assert credential.secret_key not in command
+        assert credential.access_key not in command
+
+
+def test_every_server_of_the_store_accepts_the_certificate_of_this_stack_alone(site: StackContext) -> None:
+    security = tomllib.loads(SeaweedFS(site).files()["security.toml"])
+    ca = f"{site.layout.keys}/ca.pem"
+    assert security["grpc"]["ca"] == security["https"]["master"]["ca"] == ca
+    for part in ("master", "volume", "filer", "s3", "admin", "worker"):
+        assert security["grpc"][part]["allowed_commonNames"] == "seaweedfs"
+        assert security["grpc"][part]["cert"] == f"{site.layout.keys}/seaweedfs.pem"
+
+
+def test_the_store_takes_no_further_identity_from_the_callers_environment(site: StackContext) -> None:
+    assert any(line.startswith("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY") for line in SeaweedFS(site).before())
+
+
+@pytest.fixture
+def installed_triton(site: StackContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackContext:
+    monkeypatch.setenv("UNCIA_PARTS_DIR", str(tmp_path / "parts"))
+    (tmp_path / "parts" / "triton").mkdir(parents=True)
+    (tmp_path / "parts" / "triton" / "complete.json").write_text('{"python": "3.11"}', encoding="utf-8")
+    return site
+
+
+def test_triton_serves_a_socket_that_only_its_owner_reaches_and_nothing_else(installed_triton: StackContext) -> None:
+    command = Triton(installed_triton).command()
+    socket = installed_triton.identity.triton_socket
+    assert f"--grpc-address=unix://{socket.with_name('triton.sock')}" in command
+    assert {"--allow-http=false", "--allow-metrics=false"} < set(command)
+    assert not [option for option in command if "127.0.0.1" in option or "0.0.0.0" in option]
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    assert len(str(socket)) < 100
+
+
+def test_triton_on_http_restricts_the_same_protocols_as_on_the_socket(installed_triton: StackContext) -> None:
+    site = replace(installed_triton, settings=Settings(_env_file=None, triton_serve_http=True))
+    command = Triton(site).command()
+    assert "--http-address=127.0.0.1" in command
+    by_option = {
+        name: {option.partition("=")[2] for option in command if option.startswith(f"--{name}=")}
+        for name in ("http-restricted-api", "grpc-restricted-protocol")
+    }
+    assert by_option["http-restricted-api"] == by_option["grpc-restricted-protocol"]
+    assert len(by_option["http-restricted-api"]) == 2
+
+
+def test_the_process_of_triton_has_a_private_shared_memory_and_the_arguments_unchanged(tmp_path: Path) -> None:
+    """Where the system permits none, Triton starts all the same."""
+    shown = 'readlink /proc/self/ns/mnt; stat -c %a /dev/shm; printf "%s|" "$@"; kill -KILL $$'
+    done = subprocess.run(
+        ["/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton", "/bin/sh", "-c", shown, "triton", "a b", "$HOME", "'"],
+        capture_output=True,
+        text=True,
+    )
+    namespace, mode, arguments = done.stdout.splitlines()
+    assert arguments == "a b|$HOME|'|"
+    # The last process is the first one: nothing waits for it.
+    assert done.returncode == -signal.SIGKILL
+    private = namespace != str(Path("/proc/self/ns/mnt").readlink())
+    assert private == (mode == "700") == ("warning" not in done.stderr)
+
+
+@pytest.mark.parametrize("service", own_services(), ids=lambda service: service.name)
+def test_a_part_of_ours_starts_with_its_own_keys_alone(site: StackContext, service: type[Worker]) -> None:
+    worker = service(site)
+    worker.write(site.layout.folder)
+    script, own = worker.script.read_text(encoding="utf-8"), site.keys.credentials[service.name]
+    for name, credential in site.keys.credentials.items():
+        shown = credential.secret_key in script
+        assert shown == (name == service.name and bool(PART_IDENTITIES[name].store))
+    assert (site.keys.internal.triton_control in script) == (
+        TritonRight.CONTROL in PART_IDENTITIES[service.name].triton
+    )
+    assert stat.S_IMODE(worker.script.stat().st_mode) == 0o600
+    assert own.secret_key != site.keys.credentials["operator"].secret_key
 
 
 def test_a_worker_removes_the_ready_file_of_its_last_run_before_it_starts(site: StackContext) -> None:

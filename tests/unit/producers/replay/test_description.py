@@ -159,6 +159,8 @@ def test_every_secret_setting_is_recognised() -> None:
         "dashboard_proxy_secret",
         "s3_access_key",
         "s3_secret_key",
+        "triton_control_key",
+        "triton_inference_key",
     }
 
 

@@ -1,0 +1,136 @@
+"""The certificate authority of a stack, and the certificates with which its servers identify themselves to each other.
+
+keys/ca.pem, keys/ca.key      drawn at the first start; the authority is trusted by this stack alone
+keys/NAME.pem, keys/NAME.key  one pair for each name in `CERTIFICATES`, for servers and clients
+"""
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from uncia.errors import StackError
+from uncia.infra.local.layout import private_folder, write_private
+
+__all__ = ["CERTIFICATES", "ensure_certificates"]
+
+CERTIFICATES = ("seaweedfs",)
+
+_VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""All dates: a computer without a battery may have any date at its first start and another one later. A certificate is
+withdrawn by removing its file, not by a date: nobody but this stack trusts its authority."""
+
+
+def ensure_certificates(stack: Path) -> None:
+    """Draw what is missing: the authority, then the certificates, also those of an earlier authority.
+
+    Raises `StackError` when a file is damaged.
+    """
+    folder = stack / "keys"
+    private_folder(folder)
+    try:
+        authority = _ensure_authority(folder)
+        for name in CERTIFICATES:
+            if not _is_issued(folder, name, authority.public):
+                _issue(folder, name, authority)
+    except (ValueError, OSError) as error:
+        raise StackError(
+            f"a certificate in {folder} is damaged ({error}): remove its files *.pem and *.key: `uncia up` draws "
+            "new ones"
+        ) from error
+
+
+class _Authority:
+    def __init__(self, public: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self.public, self.key = public, key
+
+
+def _ensure_authority(folder: Path) -> _Authority:
+    path = folder / "ca.pem"
+    if not path.exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name("Uncia stack")
+        certificate = (
+            _builder(subject, subject, key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        # The certificate last: without it the pair counts as missing, and is drawn again.
+        write_private(folder / "ca.key", _pem(key))
+        write_private(path, certificate.public_bytes(serialization.Encoding.PEM).decode())
+    private = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
+    public = x509.load_pem_x509_certificate(path.read_bytes())
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != public.public_key():
+        raise ValueError("ca.key and ca.pem do not belong together")
+    return _Authority(public, private)
+
+
+def _is_issued(folder: Path, name: str, authority: x509.Certificate) -> bool:
+    path = folder / f"{name}.pem"
+    if not path.exists() or not (folder / f"{name}.key").exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _issue(folder: Path, name: str, authority: _Authority) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    certificate = (
+        _builder(_name(name), authority.public.subject, key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").unlink(missing_ok=True)
+    write_private(folder / f"{name}.key", _pem(key))
+    write_private(folder / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_VALID_FROM)
+        .not_valid_after(_VALID_UNTIL)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()

@@ -1,0 +1,158 @@
+"""The keys of a stack: drawn when they are first needed, kept in `<stack>/keys`, readable by the owner only.
+
+    keys/NAME.json      the keys of one identity of `uncia.identities`: a worker, the operator, a gateway
+    keys/internal.json  keys that belong to no identity: those of Triton, and the one among SeaweedFS's servers
+
+Every file is written atomically and durably, so a kill or a power cut leaves the old keys or the new ones. A file is
+never written again unless its key is rotated: what a gateway far away was given stays valid over restarts.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from uncia.access import TritonRight
+from uncia.errors import StackError
+from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity
+from uncia.infra.local.layout import private_folder, write_private
+
+__all__ = ["ALWAYS_DRAWN", "Credential", "InternalKeys", "StackKeys", "ensure_keys", "read_keys", "write_credential"]
+
+ALWAYS_DRAWN: tuple[Identity, ...] = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
+"""The identities of every stack. Those of gateways are drawn when they are issued."""
+
+_INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The keys of one identity."""
+
+    access_key: str
+    secret_key: str
+    issued: str
+    """ISO 8601, UTC; also of the rotation."""
+    revoked: str = ""
+    """ISO 8601, UTC, when it was revoked; empty for a valid one. Nobody has the secret of a revoked one."""
+
+    @classmethod
+    def draw(cls) -> Self:
+        """New random keys."""
+        return cls(secrets.token_hex(10), secrets.token_urlsafe(30), _now())
+
+    def rotated(self) -> "Credential":
+        """The same access key with a new secret, valid again where it was revoked.
+
+        A server that reads its file of identities again replaces the secret of an access key that it knows, and keeps
+        access keys that are no longer in the file (SeaweedFS 4.48).
+        """
+        return Credential(self.access_key, secrets.token_urlsafe(30), _now())
+
+    def revoke(self) -> "Credential":
+        """The same access key with a secret that nobody has."""
+        return Credential(self.access_key, secrets.token_urlsafe(30), self.issued, revoked=_now())
+
+
+@dataclass(frozen=True)
+class InternalKeys:
+    """Keys that belong to no identity."""
+
+    store_signing: str
+    """With which SeaweedFS's servers authenticate to each other over HTTP."""
+    triton_inference: str
+    triton_control: str
+
+    @classmethod
+    def draw(cls) -> Self:
+        """New random keys. Hexadecimal: Triton's command line splits at `:` and `=`."""
+        return cls(secrets.token_hex(32), secrets.token_hex(20), secrets.token_hex(20))
+
+
+@dataclass(frozen=True)
+class StackKeys:
+    """All keys of a stack."""
+
+    internal: InternalKeys
+    credentials: Mapping[str, Credential]
+    """By the name of the identity."""
+
+    def environment(self, identity: Identity) -> dict[str, str]:
+        """The variables with the keys of an identity, and no others.
+
+        A variable is empty where the identity has no right. It must be set all the same: a process otherwise takes the
+        value from `stack.env`, which is the operator's.
+        """
+        credential = self.credentials[identity.name] if identity.store else None
+        internal = self.internal
+        return {
+            "UNCIA_S3_ACCESS_KEY": credential.access_key if credential else "",
+            "UNCIA_S3_SECRET_KEY": credential.secret_key if credential else "",
+            "UNCIA_TRITON_INFERENCE_KEY": internal.triton_inference if TritonRight.INFERENCE in identity.triton else "",
+            "UNCIA_TRITON_CONTROL_KEY": internal.triton_control if TritonRight.CONTROL in identity.triton else "",
+        }
+
+
+_Keys = TypeVar("_Keys", Credential, InternalKeys)
+
+
+def read_keys(stack: Path) -> StackKeys | None:
+    """Read all keys; None before they were drawn. Raises `StackError` when a file is damaged."""
+    folder = _folder(stack)
+    internal = _read(folder / f"{_INTERNAL}.json", InternalKeys)
+    if internal is None:
+        return None
+    credentials: dict[str, Credential] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.stem != _INTERNAL and (credential := _read(path, Credential)) is not None:
+            credentials[path.stem] = credential
+    return StackKeys(internal, credentials)
+
+
+def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> StackKeys:
+    """Read all keys, after drawing those that are missing. Raises `StackError`."""
+    folder = _folder(stack)
+    private_folder(folder)
+    for identity in identities:
+        _draw_missing(folder / f"{identity.name}.json", Credential)
+    # Last: without it the folder counts as one without keys, so an interrupted first start is completed by the next.
+    _draw_missing(folder / f"{_INTERNAL}.json", InternalKeys)
+    keys = read_keys(stack)
+    assert keys is not None
+    return keys
+
+
+def write_credential(stack: Path, name: str, credential: Credential) -> None:
+    """Store the keys of an identity in place of its old ones."""
+    write_private(_folder(stack) / f"{name}.json", json.dumps(asdict(credential), indent=2) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _folder(stack: Path) -> Path:
+    return stack / "keys"
+
+
+def _draw_missing(path: Path, kind: type[_Keys]) -> None:
+    if _read(path, kind) is None:
+        write_private(path, json.dumps(asdict(kind.draw()), indent=2) + "\n")
+
+
+def _read(path: Path, kind: type[_Keys]) -> _Keys | None:
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        required = {field.name for field in fields(kind) if field.default is MISSING}
+        given = {field.name for field in fields(kind)} & set(values)
+        return kind(**{name: str(values[name]) for name in required | given})
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise StackError(
+            f"{path} is damaged ({type(error).__name__}): remove it, and `uncia up` draws a new key; a gateway or "
+            "program that was given the old one needs the new one"
+        ) from error

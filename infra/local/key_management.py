@@ -1,0 +1,123 @@
+"""Issues, rotates and revokes keys of a stack, also while it runs.
+
+SeaweedFS reads its file of identities again on SIGHUP; no request is interrupted. What a running process of the stack
+holds cannot be changed from outside, so the keys of parts are rotated while the stack is down.
+"""
+
+import os
+import signal
+import time
+
+from pydantic import SecretStr
+
+from uncia.errors import StackError, UnciaError
+from uncia.identities import Identity, Role, gateway_identity, identity_named
+from uncia.infra.local.credentials import Credential, ensure_keys, write_credential
+from uncia.infra.local.seaweedfs import SeaweedFS
+from uncia.infra.local.stack import Stack
+from uncia.settings import Settings
+from uncia.storage.object_store import ObjectMissing, ObjectStore
+
+__all__ = ["gateway_environment", "issue_gateway", "revoke", "rotate"]
+
+_ACCEPTED_WITHIN_S = 10.0
+
+
+def issue_gateway(stack: Stack, station: str) -> Credential:
+    """The keys of a station's gateway, which are drawn where there are none or where they were revoked.
+
+    Returns when a running store accepts them. Raises `StackError` and `SettingsError`.
+    """
+    identity = gateway_identity(station)
+    known = stack.require_keys().credentials.get(identity.name)
+    if known is not None and not known.revoked:
+        return known
+    with stack.locked():
+        if known is None:
+            ensure_keys(stack.folder, [identity])
+        else:
+            write_credential(stack.folder, identity.name, known.rotated())
+        _apply(stack)
+    return _until_accepted(stack, identity)
+
+
+def rotate(stack: Stack, name: str) -> Credential:
+    """Replace the secret of an identity. Raises `StackError`."""
+    identity, known = _known(stack, name)
+    if identity.role in (Role.PART, Role.STORE) and stack.is_supervised():
+        raise StackError(
+            f"{name} runs with its keys: `uncia down`, `uncia keys rotate {name}`, `uncia up`; gateways wait "
+            "meanwhile, and nothing is lost"
+        )
+    if known.revoked:
+        raise StackError(f"{name} is revoked: `uncia keys issue` gives it a new key")
+    with stack.locked():
+        write_credential(stack.folder, name, known.rotated())
+        stack.write_operator_environment()
+        _apply(stack)
+    return _until_accepted(stack, identity)
+
+
+def revoke(stack: Stack, name: str) -> None:
+    """Make the keys of a gateway useless. Raises `StackError`."""
+    identity, known = _known(stack, name)
+    if identity.role is not Role.GATEWAY:
+        raise StackError(f"{name} is a part of the stack: `uncia keys rotate {name}` makes its old key useless")
+    with stack.locked():
+        write_credential(stack.folder, name, known.revoke())
+        _apply(stack)
+
+
+def gateway_environment(stack: Stack, station: str) -> dict[str, str]:
+    """The variables with which a gateway on this machine uploads as its station, and as nobody else."""
+    issue_gateway(stack, station)
+    return {**stack.environment(), **stack.require_keys().environment(gateway_identity(station))}
+
+
+def _known(stack: Stack, name: str) -> tuple[Identity, Credential]:
+    identity, credential = identity_named(name), stack.require_keys().credentials.get(name)
+    if identity is None or credential is None:
+        raise StackError(f"there is no key {name!r}: `uncia keys list` shows all")
+    return identity, credential
+
+
+def _apply(stack: Stack) -> None:
+    """Write the store's file of identities, and have a running store read it. A store that is down reads it when it
+    starts."""
+    if not stack.is_supervised():
+        return
+    SeaweedFS(stack.context()).write_identities()
+    if (pid := _store_pid(stack)) is not None:
+        os.kill(pid, signal.SIGHUP)
+
+
+def _store_pid(stack: Stack) -> int | None:
+    return next((part.pid for part in stack.supervised() if part.name == SeaweedFS.name), None)
+
+
+def _until_accepted(stack: Stack, identity: Identity) -> Credential:
+    """Wait until a running store accepts the keys. Raises `StackError`."""
+    credential = stack.require_keys().credentials[identity.name]
+    if not identity.store or _store_pid(stack) is None:
+        return credential
+    settings = stack.settings()
+    deadline = time.monotonic() + _ACCEPTED_WITHIN_S
+    while not _accepted(settings, credential, identity):
+        if time.monotonic() > deadline:
+            raise StackError(f"the store does not accept the key of {identity.name} yet: see `uncia logs seaweedfs`")
+        time.sleep(0.05)
+    return credential
+
+
+def _accepted(settings: Settings, credential: Credential, identity: Identity) -> bool:
+    keys = {"s3_access_key": credential.access_key, "s3_secret_key": SecretStr(credential.secret_key)}
+    store = ObjectStore(settings.model_copy(update=keys), timeout_s=5, attempts=1)
+    try:
+        store.head(settings.bucket, f"{identity.store[0].prefix}uncia-key-probe")
+    except ObjectMissing:
+        return True
+    except UnciaError:
+        return False
+    finally:
+        store.close()
+    return True

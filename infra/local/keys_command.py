@@ -1,0 +1,129 @@
+"""`uncia keys`: issue, list, rotate and revoke keys of the embedded stack."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from uncia.access import StoreAction
+from uncia.errors import UnciaError
+from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named
+from uncia.infra.local.key_management import issue_gateway, revoke, rotate
+from uncia.infra.local.layout import write_private
+from uncia.infra.local.stack import Stack
+from uncia.settings import stack_dir
+from uncia.terminal import echo, echo_json, plain_console
+
+app = typer.Typer(help="Issue, list, rotate and revoke the keys of the embedded stack.", no_args_is_help=True)
+issue_app = typer.Typer(help="Issue a key.", no_args_is_help=True)
+app.add_typer(issue_app, name="issue")
+
+_VERBS = {
+    StoreAction.READ: "read",
+    StoreAction.LIST: "list",
+    StoreAction.WRITE: "store",
+    StoreAction.DELETE: "delete",
+}
+
+_Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list` shows it.")]
+
+
+@issue_app.command("gateway")
+def gateway(
+    station: Annotated[str, typer.Argument(help="Station whose photographs the gateway uploads.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
+    ] = None,
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Print the settings of a station's gateway, with a key that stores and reads this station's photographs alone.
+
+    The same key is printed again until it is revoked. A gateway on another machine reaches the store by a proxy with
+    TLS: replace UNCIA_S3_ENDPOINT by the proxy's URL.
+    """
+    stack = Stack(stack_dir())
+    credential, settings = issue_gateway(stack, station), stack.settings()
+    variables = {
+        "UNCIA_S3_ENDPOINT": settings.s3_endpoint or "",
+        "UNCIA_S3_ACCESS_KEY": credential.access_key,
+        "UNCIA_S3_SECRET_KEY": credential.secret_key,
+        "UNCIA_BUCKET": settings.bucket,
+    }
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    if output is not None:
+        try:
+            write_private(output, "\n".join([*lines, ""]))
+        except OSError as error:
+            raise UnciaError(f"{output} cannot be written ({error.strerror})") from error
+    elif as_json:
+        echo_json(variables)
+    else:
+        for line in lines:
+            echo(line)
+    identity = gateway_identity(station)
+    echo(f"{identity.name} may {describe_rights(identity)}, and nothing else.", err=True)
+
+
+@app.command("list")
+def list_keys(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """List all keys with what each permits, without their secrets."""
+    keys = Stack(stack_dir()).require_keys()
+    rows = [
+        {
+            "name": name,
+            "permits": describe_rights(identity) if identity else "nothing: this version does not know the name",
+            "issued": credential.issued,
+            "revoked": credential.revoked,
+        }
+        for name, credential in sorted(keys.credentials.items())
+        for identity in [identity_named(name)]
+    ]
+    if as_json:
+        echo_json(rows, indent=2)
+        return
+    table = Table("key", "permits to", "issued")
+    for row in rows:
+        permits = f"nothing: revoked {row['revoked']}" if row["revoked"] else row["permits"]
+        table.add_row(row["name"], permits, row["issued"])
+    plain_console().print(table)
+
+
+@app.command("rotate")
+def rotate_key(name: _Name) -> None:
+    """Replace the secret of a key.
+
+    A gateway is refused until it has the new one, and keeps its photographs meanwhile. The keys of the stack's own
+    parts are rotated while the stack is down.
+    """
+    rotate(Stack(stack_dir()), name)
+    if name.startswith("gateway-"):
+        echo("The old key is refused. `uncia keys issue gateway STATION` prints the new one.", err=True)
+    else:
+        echo("The old key is refused.", err=True)
+
+
+@app.command("revoke")
+def revoke_key(name: _Name) -> None:
+    """Make the key of a gateway useless, at once."""
+    revoke(Stack(stack_dir()), name)
+    echo(f"{name} is refused from now on. What it stored is kept.", err=True)
+
+
+def describe_rights(identity: Identity) -> str:
+    """What an identity may do in the store and at Triton, in words."""
+    if identity == STORE_ADMIN:
+        return "do everything in the store"
+    by_prefix: dict[str, list[str]] = {}
+    for right in identity.store:
+        by_prefix.setdefault(right.prefix, []).append(_VERBS[right.action])
+    parts = [
+        f"{_joined(verbs)} {f'objects below {prefix}' if prefix else 'all objects'}"
+        for prefix, verbs in by_prefix.items()
+    ]
+    parts += [f"use Triton for {right.value}" for right in identity.triton]
+    return "; ".join(parts) or "do nothing in the store or at Triton"
+
+
+def _joined(verbs: list[str]) -> str:
+    return verbs[0] if len(verbs) == 1 else f"{', '.join(verbs[:-1])} and {verbs[-1]}"

@@ -1,0 +1,86 @@
+"""Access rules of SeaweedFS's S3 server, derived from the identities: a policy of each, in the language of Amazon S3.
+
+SeaweedFS's own, simpler rules (`Write:bucket`) are not used: `Write` includes deleting versions, suspending versioning
+and setting a lifecycle that expires everything (tried on 4.48).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from uncia.access import StoreAction, StoreRight
+from uncia.identities import STORE_ADMIN, Identity, Role, gateway_identity, identity_named
+from uncia.infra.local.credentials import Credential
+
+__all__ = ["gateways_policy", "policy_of", "s3_configuration", "user_name"]
+
+_OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
+    StoreAction.READ: ("s3:GetObject", "s3:GetObjectVersion"),
+    StoreAction.WRITE: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
+    StoreAction.DELETE: ("s3:DeleteObject",),
+}
+_USER = "${aws:username}"
+_GATEWAYS = "gateways"
+
+_BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketVersions")
+
+
+def policy_of(identity: Identity, bucket: str) -> dict[str, Any]:
+    """The policy document that permits what `identity` may do, and nothing else."""
+    return {"Version": "2012-10-17", "Statement": [_statement(right, bucket) for right in identity.store]}
+
+
+def _statement(right: StoreRight, bucket: str) -> dict[str, Any]:
+    name = f"arn:aws:s3:::{bucket}"
+    if right.action is StoreAction.LIST:
+        if right.prefix:
+            raise ValueError("a right to list covers the whole bucket")
+        return {"Effect": "Allow", "Action": list(_BUCKET_ACTIONS), "Resource": [name]}
+    actions = list(_OBJECT_ACTIONS[right.action])
+    return {"Effect": "Allow", "Action": actions, "Resource": [f"{name}/{right.prefix}*"]}
+
+
+def gateways_policy(bucket: str) -> dict[str, Any]:
+    """The one policy of all gateways: its prefix is the name of the user, which is that of the station.
+
+    A running server reads new identities from its file and no new policies (SeaweedFS 4.48), so that a policy for each
+    gateway would take effect at the next start only.
+    """
+    model = gateway_identity("station")
+    rights = tuple(StoreRight(right.action, f"{_USER}/") for right in model.store)
+    return policy_of(replace(model, store=rights), bucket)
+
+
+def user_name(identity: Identity) -> str:
+    """The name of an identity in the store: a gateway's station; for all others a name that no station can have."""
+    return identity.store[0].prefix.removesuffix("/") if identity.role is Role.GATEWAY else f"uncia/{identity.name}"
+
+
+def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
+    """The server's file of identities, as JSON: those among `credentials` that have rights in the store.
+
+    A key whose name is no identity of this version is left out.
+    """
+    identities: list[dict[str, Any]] = []
+    policies = [{"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))}]
+    for name, credential in sorted(credentials.items()):
+        identity = identity_named(name)
+        if identity is None or not (identity.store or identity == STORE_ADMIN):
+            continue
+        entry: dict[str, Any] = {
+            "name": user_name(identity),
+            "credentials": [{"accessKey": credential.access_key, "secretKey": credential.secret_key}],
+        }
+        if identity == STORE_ADMIN:
+            entry["actions"] = ["Admin"]
+        elif credential.revoked:
+            # It stays in the file, so that a server that reads the file again forgets the old secret.
+            entry["policyNames"] = []
+        elif identity.role is Role.GATEWAY:
+            entry["policyNames"] = [_GATEWAYS]
+        else:
+            entry["policyNames"] = [name]
+            policies.append({"name": name, "content": json.dumps(policy_of(identity, bucket))})
+        identities.append(entry)
+    return json.dumps({"identities": identities, "policies": policies}, indent=2) + "\n"

@@ -1,0 +1,96 @@
+"""The policies of the object store permit what the identities may do, and nothing else."""
+
+import json
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.uncia.test_identities import LEVELS, STATIONS
+from uncia.access import StoreAction, StoreRight
+from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity
+from uncia.infra.local.credentials import ensure_keys
+from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, user_name
+
+BUCKET = "camera-uploads"
+REQUESTS = {
+    StoreAction.READ: "s3:GetObject",
+    StoreAction.WRITE: "s3:PutObject",
+    StoreAction.DELETE: "s3:DeleteObject",
+}
+DESTROYING = {
+    "s3:DeleteObjectVersion",
+    "s3:PutBucketVersioning",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutBucketPolicy",
+    "s3:DeleteBucket",
+    "s3:BypassGovernanceRetention",
+}
+EVERYBODY = [*PART_IDENTITIES.values(), OPERATOR, gateway_identity("ridge")]
+
+
+def permits(policy: dict[str, Any], action: str, resource: str) -> bool:
+    """As S3 evaluates a policy: `*` and `?` in resources are wildcards."""
+    return any(
+        action in statement["Action"] and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        for statement in policy["Statement"]
+    )
+
+
+@given(st.sampled_from(EVERYBODY), st.sampled_from(sorted(REQUESTS)), st.lists(LEVELS, min_size=1, max_size=4))
+def test_a_policy_permits_exactly_the_rights_of_its_identity(
+    identity: Identity, action: StoreAction, levels: list[str]
+) -> None:
+    key = "/".join(levels)
+    allowed = permits(policy_of(identity, BUCKET), REQUESTS[action], f"arn:aws:s3:::{BUCKET}/{key}")
+    assert allowed == identity.permits_object(action, key)
+
+
+@given(STATIONS)
+def test_the_policy_of_all_gateways_is_for_each_the_one_of_its_station(station: str) -> None:
+    gateway = gateway_identity(station)
+    filled = json.dumps(gateways_policy(BUCKET)).replace("${aws:username}", json.dumps(user_name(gateway))[1:-1])
+    assert json.loads(filled) == policy_of(gateway, BUCKET)
+
+
+@given(STATIONS)
+def test_no_station_has_the_user_name_of_a_part(station: str) -> None:
+    assert user_name(gateway_identity(station)) not in {user_name(identity) for identity in PART_IDENTITIES.values()}
+
+
+@given(STATIONS, STATIONS, LEVELS)
+def test_the_policy_of_a_gateway_covers_no_other_station(one: str, other: str, camera: str) -> None:
+    policy, stranger = policy_of(gateway_identity(one), BUCKET), gateway_identity(other)
+    if gateway_identity(one) != stranger:
+        resource = f"arn:aws:s3:::{BUCKET}/{stranger.store[0].prefix}{camera}/x.jpg"
+        assert not any(permits(policy, action, resource) for action in REQUESTS.values())
+
+
+@pytest.mark.parametrize("identity", EVERYBODY, ids=lambda identity: identity.name)
+def test_nobody_may_destroy_versions_or_change_the_bucket(identity: Identity) -> None:
+    actions = {action for statement in policy_of(identity, BUCKET)["Statement"] for action in statement["Action"]}
+    assert not actions & DESTROYING
+    assert not any("*" in action for action in actions)
+
+
+def test_only_whole_buckets_are_listed() -> None:
+    lister = Identity("lister", Role.PART, "", store=(StoreRight(StoreAction.LIST, "ridge/"),))
+    with pytest.raises(ValueError, match="whole bucket"):
+        policy_of(lister, BUCKET)
+
+
+def test_the_server_knows_those_with_rights_and_its_administrator_alone(tmp_path: Path) -> None:
+    keys = ensure_keys(tmp_path)
+    ensure_keys(tmp_path, [gateway_identity("ridge")])
+    (tmp_path / "keys" / "from-a-newer-version.json").write_bytes((tmp_path / "keys" / "predict.json").read_bytes())
+    written = json.loads(s3_configuration(ensure_keys(tmp_path).credentials, BUCKET))
+    names = {entry["name"] for entry in written["identities"]}
+    assert names == {user_name(identity) for identity in EVERYBODY if identity.store} | {"uncia/store-admin"}
+    assert [entry["name"] for entry in written["identities"] if "actions" in entry] == ["uncia/store-admin"]
+    predict = next(entry for entry in written["identities"] if entry["name"] == "uncia/predict")
+    assert predict["credentials"][0]["secretKey"] == keys.credentials["predict"].secret_key
+    attached = {name for entry in written["identities"] for name in entry.get("policyNames", [])}
+    assert {policy["name"] for policy in written["policies"]} == attached

@@ -1,0 +1,151 @@
+"""Each identity may do what its row of the topology says, and nothing else."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uncia.access import StoreAction, StoreRight, TritonRight
+from uncia.errors import SettingsError
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    STORE_ADMIN,
+    Identity,
+    Role,
+    gateway_identity,
+    identity_named,
+)
+from uncia.topology import PARTS, WORKERS, Kind, Part
+
+FIXED = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
+
+
+def can_be_station(name: str) -> bool:
+    try:
+        gateway_identity(name)
+    except SettingsError:
+        return False
+    return True
+
+
+STATIONS = st.text(min_size=1, max_size=12).filter(can_be_station)
+LEVELS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part.kind is not Kind.COMMAND], ids=lambda part: part.name)
+def test_a_part_has_the_rights_of_its_row(part: Part) -> None:
+    identity = PART_IDENTITIES[part.name.replace(" ", "-")]
+    assert identity.reads == set(part.inputs)
+    assert identity.writes == set(part.writes)
+    assert identity.changelogs == set(part.changelogs)
+    assert identity.group == part.group
+    assert (identity.store, identity.triton) == (part.store, part.triton)
+
+
+def test_every_worker_and_service_has_an_identity_of_its_own() -> None:
+    assert set(WORKERS) <= set(PART_IDENTITIES)
+    assert len({identity.name for identity in FIXED}) == len(FIXED)
+
+
+def test_names_fit_a_file_an_s3_user_and_a_kafka_principal() -> None:
+    for identity in (*FIXED, gateway_identity("Grün, 2 / 3".replace("/", "-"))):
+        assert re.fullmatch(r"[A-Za-z0-9_.~%-]+", identity.name)
+
+
+def test_a_part_that_needs_triton_may_infer_and_only_those_that_load_models_may_control() -> None:
+    for part in WORKERS.values():
+        assert (TritonRight.INFERENCE in part.triton) == ("triton" in part.needs)
+    control = {identity.name for identity in FIXED if TritonRight.CONTROL in identity.triton}
+    assert control == {"dashboard", "triton-keeper", "operator"}
+
+
+def test_a_part_without_access_to_the_store_does_not_wait_for_it() -> None:
+    for part in WORKERS.values():
+        assert bool(part.store) == ("seaweedfs" in part.needs)
+
+
+def test_only_crops_and_explain_delete_objects_and_only_their_own() -> None:
+    deleting = {
+        identity.name: [right.prefix for right in identity.store if right.action is StoreAction.DELETE]
+        for identity in FIXED
+    }
+    assert {name: prefixes for name, prefixes in deleting.items() if prefixes} == {
+        "crops": ["crops/"],
+        "explain": ["explanations/"],
+    }
+
+
+def test_no_part_changes_a_photograph() -> None:
+    for identity in PART_IDENTITIES.values():
+        for action in (StoreAction.WRITE, StoreAction.DELETE):
+            assert not identity.permits_object(action, "ridge/cam-1/2026/03/14/x.jpg")
+
+
+def test_the_operator_may_do_all_that_commands_do_except_deleting_objects() -> None:
+    for part in PARTS:
+        if part.kind is Kind.COMMAND:
+            assert OPERATOR.reads >= set(part.inputs)
+            assert OPERATOR.writes >= set(part.writes)
+            assert set(OPERATOR.triton) >= set(part.triton)
+            assert set(OPERATOR.store) >= set(part.store)
+    assert not OPERATOR.permits_object(StoreAction.DELETE, "ridge/cam-1/x.jpg")
+
+
+@given(STATIONS, LEVELS)
+def test_a_gateway_stores_below_its_own_station(station: str, camera: str) -> None:
+    gateway = gateway_identity(station)
+    prefix = gateway.store[0].prefix
+    assert gateway.role is Role.GATEWAY
+    assert gateway.permits_object(StoreAction.WRITE, f"{prefix}{camera}/x.jpg")
+    assert not gateway.permits_object(StoreAction.DELETE, f"{prefix}{camera}/x.jpg")
+    assert not gateway.permits_object(StoreAction.LIST, prefix)
+    assert not gateway.triton and not gateway.reads and not gateway.writes
+
+
+@given(STATIONS, STATIONS, LEVELS, st.sampled_from(StoreAction))
+def test_a_gateway_has_no_right_to_objects_of_another_station(
+    one: str, other: str, camera: str, action: StoreAction
+) -> None:
+    gateway, stranger = gateway_identity(one), gateway_identity(other)
+    if gateway == stranger:
+        return
+    key = f"{stranger.store[0].prefix}{camera}/x.jpg"
+    assert not gateway.permits_object(action, key)
+    assert gateway.name != stranger.name
+
+
+def test_a_station_whose_name_begins_with_that_of_another_is_another_station() -> None:
+    assert not gateway_identity("ridge").permits_object(StoreAction.READ, "ridge-2/cam-1/x.jpg")
+
+
+@pytest.mark.parametrize(
+    "station", ["", " ", "a/b", "..", ".hidden", "*", "ridge*", "r?dge", "${user}", "a\\b", "a\nb"]
+)
+def test_a_name_that_could_stand_for_other_stations_has_no_gateway(station: str) -> None:
+    with pytest.raises(SettingsError):
+        gateway_identity(station)
+
+
+def test_a_right_covers_whole_levels_of_a_key() -> None:
+    with pytest.raises(ValueError, match="does not end with a slash"):
+        StoreRight(StoreAction.WRITE, "ridge")
+
+
+@given(STATIONS)
+def test_the_name_of_a_gateway_leads_back_to_its_station(station: str) -> None:
+    identity = gateway_identity(station)
+    assert identity_named(identity.name) == identity
+
+
+@pytest.mark.parametrize("identity", FIXED, ids=lambda identity: identity.name)
+def test_every_name_leads_back_to_its_identity(identity: Identity) -> None:
+    assert identity_named(identity.name) == identity
+
+
+@pytest.mark.parametrize(
+    "name", ["", "stranger", "gateway-", "gateway-a/b", "gateway-%2a", "gateway-%zz", "gateway- a"]
+)
+def test_any_other_name_is_nobody(name: str) -> None:
+    assert identity_named(name) is None

@@ -1,0 +1,41 @@
+"""docs/keys.md lists every identity."""
+
+import re
+
+from tests.paths import ROOT
+from uncia.access import StoreAction, TritonRight
+from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity, gateway_identity
+
+PAGE = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+TABLE = PAGE.partition("## Who has what")[2].partition("\n## ")[0]
+ROWS = {
+    name: (store, triton)
+    for line in TABLE.splitlines()
+    if line.startswith("| `")
+    for names, _, store, triton in [[cell.strip() for cell in line.strip("|").split("|")]]
+    for name in re.findall(r"`([\w-]+)`", names)
+}
+
+
+def test_the_page_lists_every_identity() -> None:
+    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION"}
+
+
+def test_its_rights_are_those_of_the_identities() -> None:
+    everybody: list[Identity] = [*PART_IDENTITIES.values(), OPERATOR, gateway_identity("STATION")]
+    for identity in everybody:
+        store, triton = ROWS[identity.name]
+        actions = {right.action for right in identity.store}
+        words = {
+            StoreAction.READ: "reads",
+            StoreAction.LIST: "lists",
+            StoreAction.WRITE: "stores",
+            StoreAction.DELETE: "deletes below",
+        }
+        for action, word in words.items():
+            said = word in store or (action is StoreAction.READ and "reads below" in store)
+            assert said == (action in actions), (identity.name, action)
+        for right in identity.store:
+            assert right.prefix in store
+        for triton_right in TritonRight:
+            assert (triton_right.value in triton) == (triton_right in identity.triton)

@@ -1,0 +1,54 @@
+"""What a part may do beyond its topics: with objects in the store, and at Triton.
+
+A row of `uncia.topology.PARTS` lists these rights next to the part's topics, and `uncia.identities` derives an identity
+from each row.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["READ_ALL", "StoreAction", "StoreRight", "TritonRight"]
+
+
+class StoreAction(StrEnum):
+    """Kinds of requests to the object store."""
+
+    READ = "read"
+    """Bytes and metadata of an object (GET and HEAD). S3 has no permission for HEAD alone."""
+    LIST = "list"
+    """Keys, and their versions."""
+    WRITE = "write"
+    """Store an object. In a versioned bucket, what had the same key remains as an older version."""
+    DELETE = "delete"
+    """Delete the current version of an object. Nobody has the right to delete older versions."""
+
+
+@dataclass(frozen=True)
+class StoreRight:
+    """One action on the objects of the upload bucket whose keys start with a prefix."""
+
+    action: StoreAction
+    prefix: str = ""
+    """Empty for the whole bucket; otherwise whole levels of a key, such as `crops/`."""
+
+    def __post_init__(self) -> None:
+        """Check the prefix. Without the slash, a right for the station `ridge` would include `ridge-2`."""
+        if self.prefix and not self.prefix.endswith("/"):
+            raise ValueError(f"the prefix {self.prefix!r} does not end with a slash")
+
+    def permits(self, action: StoreAction, key: str) -> bool:
+        """True when the action on the object with this key is permitted."""
+        return action is self.action and key.startswith(self.prefix)
+
+
+READ_ALL = (StoreRight(StoreAction.READ), StoreRight(StoreAction.LIST))
+"""Read every object. The workers list keys too: when one object cannot be read, they test whether others can."""
+
+
+class TritonRight(StrEnum):
+    """Kinds of requests to Triton, each protected by a key of its own."""
+
+    INFERENCE = "inference"
+    """Inference, and the metadata of models."""
+    CONTROL = "control"
+    """Load and unload models, shared memory, trace, log settings, statistics. Whoever loads a model runs its code."""
