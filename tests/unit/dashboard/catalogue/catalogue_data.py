@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -499,6 +500,12 @@ def records(events: Sequence[Event] | ProjectEvents, log: Log | None = None) -> 
     log = log or Log()
     for event in events:
         yield log.append(event)
+
+
+@cache
+def whole_project() -> tuple[Event, ...]:
+    """The events of one project, of 120 bursts."""
+    return tuple(ProjectEvents(120, seed=3, days=40))
 
 
 def fill_catalogue(engine: Engine, events: Sequence[Event] | ProjectEvents, batch: int = 500) -> None:

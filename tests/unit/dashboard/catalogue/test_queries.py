@@ -4,13 +4,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from functools import cache
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, Log, ProjectEvents, fill_catalogue
-from tests.unit.dashboard.catalogue.conftest import NewUrl
+from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, Log, ProjectEvents, fill_catalogue, whole_project
 from tests.unit.dashboard.catalogue.test_store import review_of
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, BurstOrder, Hours
@@ -18,22 +16,14 @@ from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.queries import BadCursor, Catalogue
 from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.dashboard.catalogue.store import CatalogueStore
-from uncia.events import BurstResolved, Event, ReviewDecision
+from uncia.events import BurstResolved, ReviewDecision
 
 BURSTS = 120
 
 
-@cache
-def events() -> tuple[Event, ...]:
-    return tuple(ProjectEvents(BURSTS, seed=3, days=40))
-
-
 @pytest.fixture
-def engine(new_url: NewUrl) -> Iterator[Engine]:
-    engine = open_database(new_url())
-    fill_catalogue(engine, events())
-    yield engine
-    engine.dispose()
+def engine(project_engine: Engine) -> Engine:
+    return project_engine
 
 
 @pytest.fixture
@@ -78,7 +68,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(catalogue: Catalo
 def test_a_burst_that_arrives_between_two_pages_moves_none(engine: Engine, catalogue: Catalogue) -> None:
     first = catalogue.bursts(limit=10)
     log = Log()
-    newer = next(event for event in events() if isinstance(event, BurstResolved)).model_copy(
+    newer = next(event for event in whole_project() if isinstance(event, BurstResolved)).model_copy(
         update={"burst_id": "bst-new", "started_at": datetime(2026, 12, 1), "ended_at": datetime(2026, 12, 1)}
     )
     CatalogueStore(engine).apply([log.append(newer)])
@@ -241,7 +231,7 @@ def test_a_station_that_is_renamed_to_nothing_matches_nothing(catalogue: Catalog
 
 
 def test_a_burst_has_all_that_belongs_to_it(catalogue: Catalogue) -> None:
-    resolved = [event for event in events() if isinstance(event, BurstResolved)]
+    resolved = [event for event in whole_project() if isinstance(event, BurstResolved)]
     details = {event.burst_id: catalogue.burst(event.burst_id) for event in resolved}
     revised = next(event for event in resolved if event.revision == 3 and event.burst_id)
     detail = details[revised.burst_id]
@@ -302,7 +292,7 @@ def test_changes_name_every_burst_after_a_number_once(engine: Engine, catalogue:
     newest = catalogue.newest_change()
     assert newest == everything[-1].number
     assert catalogue.changes(newest) == []
-    burst = next(event for event in events() if isinstance(event, BurstResolved))
+    burst = next(event for event in whole_project() if isinstance(event, BurstResolved))
     log = Log()
     CatalogueStore(engine).apply([log.append(review_of(burst, ReviewDecision.BLANK))])
     assert [change.burst_id for change in catalogue.changes(newest)] == [burst.burst_id]
