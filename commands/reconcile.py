@@ -12,7 +12,7 @@ from uncia.errors import UnciaError
 from uncia.producers.reconcile.announce import announce, announce_moves
 from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, ReportState, Scope
 from uncia.producers.reconcile.ledger_sync import catch_up, open_ledger
-from uncia.producers.reconcile.object_state import ObjectState
+from uncia.producers.reconcile.object_state import NOT_STORED, ObjectState
 from uncia.settings import Settings, settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 from uncia.storage.process_lock import exclusive
@@ -29,6 +29,7 @@ _MESSAGES = {
     ObjectState.WAITING: "announced before, no event yet",
     ObjectState.UNANSWERED: "announced, not predicted",
     ObjectState.MOVED: "removed, and its content is stored under another camera: withdrawn now",
+    ObjectState.VANISHED: "predicted, and no longer in the store",
 }
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -44,16 +45,23 @@ def reconcile(
         "--again",
         help="Also announce unanswered photographs again: those announced earlier and never predicted.",
     ),
+    accept_vanished: bool = typer.Option(
+        False,
+        "--accept-vanished",
+        help="Photographs that are no longer in the store were removed on purpose: do not report them any more.",
+    ),
     every: bool = typer.Option(False, "--every", help="Repeat every UNCIA_RECONCILE_EVERY_S seconds until stopped."),
     as_json: bool = typer.Option(
         False, "--json", help="Print one JSON object per line: every missing object, then the counts."
     ),
 ) -> None:
-    """Find stored photographs that were never announced and announce them.
+    """Find stored photographs that were never announced and announce them; name those that the store has lost.
 
     Run the same command again to resume an interrupted comparison.
     """
-    scope = Scope(prefix, _utc(since), _utc(until), again)
+    scope = Scope(prefix, _utc(since), _utc(until), again, accept_vanished)
+    if every and accept_vanished:
+        raise typer.BadParameter("a person decides once which removals were on purpose", param_hint="--accept-vanished")
     if every:
         _repeat(settings(), scope)
         return
@@ -72,13 +80,15 @@ def reconcile(
     if as_json:
         echo_json({"zero": progress.is_zero, **_counts(progress)})
     else:
+        if accept_vanished:
+            echo(f"accepted as removed on purpose: {progress.accepted}")
         echo(" ".join(f"{name}={count}" for name, count in _counts(progress).items()))
         echo("zero: nothing is missing" if progress.is_zero else "not zero: see above")
 
 
 def _counts(progress: ComparisonProgress) -> dict[str, int]:
     counts = {state.value.replace("-", "_"): progress.count(state) for state in ObjectState}
-    stored = sum(progress.counts.values()) - progress.count(ObjectState.MOVED)
+    stored = sum(progress.counts.values()) - sum(progress.count(state) for state in NOT_STORED)
     return {"missed": counts.pop("missed"), **counts, "stored": stored}
 
 

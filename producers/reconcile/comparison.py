@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from uncia.producers.reconcile.ledger import Ledger, MovedUpload
+from uncia.producers.reconcile.ledger import Ledger, MovedUpload, UploadLocation, VanishedUpload
 from uncia.producers.reconcile.object_state import UNRESOLVED, ObjectState, TimeLimits, is_retry_due, state_of
-from uncia.producers.reconcile.upload_facts import object_keys
+from uncia.producers.reconcile.upload_facts import object_keys, path_key
 from uncia.storage.object_keys import is_derived_key
 from uncia.storage.object_store import StoredObject
 
@@ -24,7 +24,7 @@ _STALE_S = 24 * 3600
 """A comparison is resumed only within this time after its interruption."""
 
 ReportState = Callable[[ObjectState, str], None]
-"""Receives the state and key of each unresolved or moved object."""
+"""Receives the state and key of each unresolved object, and of each upload that was moved or has vanished."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Scope:
     until: datetime | None = None
     again: bool = False
     """Also announce unanswered objects again."""
+    accept_vanished: bool = False
+    """Take uploads that have vanished for removed on purpose."""
 
     @property
     def listed_prefix(self) -> str:
@@ -59,6 +61,14 @@ class Scope:
             and (self.until is None or stored.modified < self.until)
         )
 
+    def includes_upload(self, location: UploadLocation) -> bool:
+        """True for an upload in this scope."""
+        return (
+            self.covers(location.key)
+            and (self.since is None or location.uploaded_at >= self.since.timestamp())
+            and (self.until is None or location.uploaded_at < self.until.timestamp())
+        )
+
     def digest(self) -> str:
         """Identifies the scope: a stopped comparison is resumed only for the same one."""
         return json.dumps({name: str(value) for name, value in asdict(self).items()})
@@ -72,6 +82,8 @@ class ComparisonProgress:
     after: str = ""
     """The last key that was processed."""
     counts: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
+    """Uploads that were taken for removed on purpose."""
 
     def to_json(self, scope: Scope) -> str:
         """Return the progress as the ledger stores it."""
@@ -92,7 +104,7 @@ class ComparisonProgress:
     @property
     def is_zero(self) -> bool:
         """True when no object is missing."""
-        return not any(self.count(state) for state in UNRESOLVED)
+        return not any(self.count(state) for state in (*UNRESOLVED, ObjectState.VANISHED))
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,7 @@ class BucketComparison:
         self.catch_up()
         on_progress()
         progress = ComparisonProgress.from_json(self.ledger.round_state(name), scope, self.clock())
+        whole = not progress.after
         self.ledger.begin_listing()
         listing = self.list_after(scope.listed_prefix, progress.after)
         pending: list[StoredObject] = []
@@ -143,6 +156,8 @@ class BucketComparison:
             on_progress()
         self._announce_pending(pending, scope, progress, report)
         self._announce_moved(scope, progress, report)
+        if whole:
+            self._report_vanished(scope, progress, report)
         self.ledger.save_round(name, None)
         return progress
 
@@ -193,7 +208,7 @@ class BucketComparison:
     def _announce_moved(self, scope: Scope, progress: ComparisonProgress, report: ReportState) -> None:
         """Report and announce uploads whose objects were moved to another camera.
 
-        An object that was only removed, because of its age or because it shows a person, keeps its history: a move
+        An object that was only removed, because of its age or because it shows a person, keeps its results: a move
         requires the same bytes under another camera, with a prediction.
         """
         moves = [move for move in self.ledger.moves() if scope.covers(move.location.key)]
@@ -204,6 +219,33 @@ class BucketComparison:
         for move in to_send:
             progress.counts[ObjectState.MOVED.value] += 1
             report(ObjectState.MOVED, move.location.key)
+
+    def _report_vanished(self, scope: Scope, progress: ComparisonProgress, report: ReportState) -> None:
+        """Report the uploads that the store has lost, or accept them as removed on purpose.
+
+        A listing does not show why an object is gone. Each is therefore reported until a person accepts it.
+        """
+        gone = [
+            upload
+            for upload in self.ledger.vanished()
+            if scope.includes_upload(upload.location) and self._is_gone(upload)
+        ]
+        if scope.accept_vanished:
+            self.ledger.accept_removal(gone)
+            progress.accepted = len(gone)
+            return
+        for upload in gone:
+            progress.counts[ObjectState.VANISHED.value] += 1
+            report(ObjectState.VANISHED, upload.location.key)
+
+    def _is_gone(self, upload: VanishedUpload) -> bool:
+        """Check the store, also for copies: the listing is older, and may have covered only part of the bucket."""
+        location = upload.location
+        if location.path != path_key(f"{self.bucket}/{location.key}"):
+            return False  # of a bucket that was used earlier
+        if self.etag_at(location.key) is not None:
+            return False
+        return not any(self.etag_at(key) == etag for key, etag in self.ledger.copies(upload.id))
 
     def _is_moved(self, move: MovedUpload) -> bool:
         """Check the store: the listing is older than this moment, and may have covered only part of the bucket."""

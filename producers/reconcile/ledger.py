@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS places(
 CREATE TABLE IF NOT EXISTS latest(path BLOB PRIMARY KEY, id BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hashes(id BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hashes_content ON hashes(content);
+CREATE TABLE IF NOT EXISTS removed(id BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rounds(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -47,9 +48,10 @@ _TEMP_SCHEMA = """
 CREATE TEMP TABLE IF NOT EXISTS listed(id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, etag TEXT NOT NULL) WITHOUT ROWID;
 """
-"""Tables of one comparison: listed uploads whose content other cameras have uploaded, too, and those other uploads."""
+"""Tables of one comparison: all listed uploads, and uploads of other cameras with the content of a listed one."""
 
 _TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "latest", "hashes", "rounds")
+"""What comes from the topics. `removed` is what a person said, and is kept."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class MovedUpload:
     location: UploadLocation
     new_key: str
     new_etag: str
+
+
+@dataclass(frozen=True)
+class VanishedUpload:
+    """A predicted upload whose content was not listed under any key."""
+
+    id: bytes
+    location: UploadLocation
 
 
 @dataclass(frozen=True)
@@ -207,16 +217,17 @@ class Ledger:
         self._db.executescript("DELETE FROM listed; DELETE FROM twins")
 
     def add_listed(self, ids: Sequence[bytes]) -> None:
-        """Add uploads whose objects are in the bucket, where other cameras have uploads of the same content."""
+        """Add uploads whose objects are in the bucket."""
+        self._db.executemany("INSERT OR IGNORE INTO listed VALUES(?)", [(one,) for one in ids])
         for chunk in _chunks(ids):
-            same_content = (
+            self._db.execute(
+                "INSERT OR IGNORE INTO twins SELECT other.id, mine.key, mine.etag "
                 "FROM hashes listed_hash JOIN hashes other_hash "
                 "ON other_hash.content=listed_hash.content AND other_hash.id<>listed_hash.id "
                 "JOIN places mine ON mine.id=listed_hash.id JOIN places other ON other.id=other_hash.id "
-                f"WHERE listed_hash.id IN ({_marks(chunk)}) AND other.camera<>mine.camera"
+                f"WHERE listed_hash.id IN ({_marks(chunk)}) AND other.camera<>mine.camera",
+                chunk,
             )
-            self._db.execute(f"INSERT OR IGNORE INTO listed SELECT mine.id {same_content}", chunk)
-            self._db.execute(f"INSERT OR IGNORE INTO twins SELECT other.id, mine.key, mine.etag {same_content}", chunk)
 
     def moves(self) -> list[MovedUpload]:
         """Predicted uploads that were not listed, while an upload of another camera with the same content was."""
@@ -230,6 +241,42 @@ class Ledger:
             for row in rows
             if UploadRecord(row[9], row[10], row[11], row[12] or 0.0).answered
         ]
+
+    def vanished(self) -> Iterator[VanishedUpload]:
+        """Predicted uploads that were not listed, and whose content was not listed under another key either.
+
+        Each is the newest upload under its key. Those that `accept_removal` names are left out until they are uploaded
+        again. Call it after a listing of the whole bucket only.
+        """
+        rows = self._db.execute(
+            "SELECT places.*, uploads.announced, uploads.answered, uploads.by_us, withdrawn.at "
+            "FROM places JOIN latest ON latest.path=places.path AND latest.id=places.id "
+            "JOIN uploads ON uploads.id=places.id LEFT JOIN withdrawn ON withdrawn.id=places.id "
+            "LEFT JOIN removed ON removed.id=places.id "
+            "WHERE NOT EXISTS (SELECT 1 FROM listed WHERE listed.id=places.id) "
+            "AND (removed.at IS NULL OR removed.at<places.at) "
+            "AND NOT EXISTS (SELECT 1 FROM hashes mine JOIN hashes same ON same.content=mine.content "
+            "JOIN listed ON listed.id=same.id WHERE mine.id=places.id) ORDER BY places.key"
+        )
+        for row in rows.fetchall():
+            if UploadRecord(row[7], row[8], row[9], row[10] or 0.0).answered:
+                yield VanishedUpload(row[0], UploadLocation(*row[1:7]))
+
+    def copies(self, upload: bytes) -> list[tuple[str, str]]:
+        """Key and ETag of the other uploads with the same content."""
+        return self._db.execute(
+            "SELECT places.key, places.etag FROM hashes mine JOIN hashes same "
+            "ON same.content=mine.content AND same.id<>mine.id JOIN places ON places.id=same.id WHERE mine.id=?",
+            (upload,),
+        ).fetchall()
+
+    def accept_removal(self, uploads: Iterable[VanishedUpload]) -> None:
+        """Record that these were removed on purpose."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO removed VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET at=max(at, excluded.at)",
+                [(one.id, one.location.uploaded_at) for one in uploads],
+            )
 
     def _add_identity(self, fact: UploadFact) -> None:
         if fact.content:

@@ -33,10 +33,15 @@ class ObjectState(StrEnum):
     """Never announced."""
     MOVED = "moved"
     """An upload whose object was removed, while its content is stored under another camera; not counted as stored."""
+    VANISHED = "vanished"
+    """A predicted upload whose content is stored nowhere in the bucket any more; not counted as stored."""
 
 
 UNRESOLVED = (ObjectState.MISSED, ObjectState.WAITING, ObjectState.UNANSWERED)
 """States of missing photographs. Without any of them, every photograph is predicted or refused, or will be soon."""
+
+NOT_STORED = (ObjectState.MOVED, ObjectState.VANISHED)
+"""States of uploads that have no object."""
 
 
 _FIRST_RETRY_S = 600

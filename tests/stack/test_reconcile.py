@@ -52,3 +52,26 @@ def test_a_listing_that_starts_after_a_key_equals_the_rest_of_the_full_listing(
     assert index is not None
     rest = [entry.key for entry in admin_store.list(bucket, start_after=all_keys[index])]
     assert rest == all_keys[index + 1 :]
+
+
+def test_a_photograph_that_the_store_has_lost_is_named_until_its_removal_is_accepted(
+    admin_store: ObjectStore,
+    settings: Settings,
+    upload: Callable[[str, bytes], str],
+    predicted: Callable[..., ImagePredicted],
+    reconcile: Reconcile,
+    station: str,
+) -> None:
+    kept, lost = f"{station}/cam/a.jpg", f"{station}/cam/b.jpg"
+    for number, key in enumerate((kept, lost)):
+        upload(key, photograph(912 + number))
+        predicted(key)
+    assert reconcile("--prefix", station)[-1]["zero"]
+    admin_store.delete(settings.bucket, lost)
+
+    *named, counts = reconcile("--prefix", station)
+    assert named == [{"state": "vanished", "key": lost}]
+    assert (counts["zero"], counts["vanished"], counts["stored"]) == (False, 1, 1)
+
+    reconcile("--prefix", station, "--accept-vanished")
+    assert reconcile("--prefix", station)[-1]["zero"]
