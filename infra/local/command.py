@@ -139,11 +139,17 @@ def logs(
         raise typer.Exit(130) from None
 
 
-def doctor(as_json: bool = _JSON) -> None:
+def doctor(
+    security: bool = typer.Option(
+        False, "--security", help="Instead, ask every door of the running stack for what it must refuse."
+    ),
+    as_json: bool = _JSON,
+) -> None:
     """Check this machine and installation, and print what to fix. Exits with status 1 when a check fails."""
     from uncia.infra.local.doctor import run_checks
+    from uncia.infra.local.security_checks import run_security_checks
 
-    checks = run_checks(Stack(stack_dir()))
+    checks = (run_security_checks if security else run_checks)(Stack(stack_dir()))
     if as_json:
         echo_json([dataclasses.asdict(check) for check in checks], indent=2)
     else:

@@ -54,13 +54,14 @@ def run_checks(stack: Stack) -> list[Check]:
         ("kafka jars", _jars),
         ("triton", _triton),
         ("models", _models),
-        ("folder", lambda: _folder(stack.folder)),
+        ("folder", lambda: check_folder(stack.folder)),
         ("ports", lambda: _ports(stack)),
     ]
-    return [_try(name, check) for name, check in checks] + _parts(stack)
+    return [try_check(name, check) for name, check in checks] + _parts(stack)
 
 
-def _try(name: str, check: Callable[[], str]) -> Check:
+def try_check(name: str, check: Callable[[], str]) -> Check:
+    """Run one check: what it returns is the finding, an error of it is a failure."""
     try:
         return Check(name, True, check())
     except (UnciaError, OSError) as error:
@@ -180,7 +181,8 @@ def _models() -> str:
     return str(read_settings().model_repository)
 
 
-def _folder(folder: Path) -> str:
+def check_folder(folder: Path) -> str:
+    """Check that keys can be read by the owner only. Raises `StackError`."""
     if not folder.exists():
         return f"`uncia up` will create {folder}"
     if folder.stat().st_uid != os.getuid():

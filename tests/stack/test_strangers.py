@@ -24,6 +24,7 @@ from uncia.errors import DependencyDown, UnciaError
 from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, gateway_identity
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import issue_gateway, revoke, rotate
+from uncia.infra.local.security_checks import run_security_checks
 from uncia.infra.local.stack import Stack
 from uncia.serving.triton_access import key_headers
 from uncia.serving.triton_client import ModelControl, ModelHealth
@@ -279,3 +280,8 @@ def test_the_inference_key_loads_no_model_and_no_key_infers_nothing(stack: Stack
             control.list_served()
     with ModelControl(settings.model_copy(update={"triton_inference_key": None})) as control:
         assert control.probe(settings.model).health is ModelHealth.FAILING
+
+
+def test_doctor_finds_every_door_closed_but_the_known_ones(stack: Stack) -> None:
+    known = {"kafka"} | ({"user"} if os.geteuid() == 0 else set())
+    assert {check.name: check.detail for check in run_security_checks(stack) if not check.ok}.keys() == known

@@ -1,0 +1,165 @@
+"""`uncia doctor --security`: asks every door of a running stack for what it must refuse. Changes nothing.
+
+Each check sends requests without a key, as any other user of the machine could. What `docs/threat-model.md` names as
+not protected yet fails here, too: silence would be taken for safety.
+"""
+
+import http.client
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from uncia.errors import StackError
+from uncia.infra.local import processes
+from uncia.infra.local.doctor import Check, check_folder, try_check
+from uncia.infra.local.stack import Stack
+
+__all__ = ["is_loopback", "refuses_http", "requires_certificate", "run_security_checks"]
+
+_TIMEOUT_S = 10
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+_HTTP_DOORS = {
+    "s3": ("object store", "/{bucket}"),
+    "filer": ("store: filer", "/buckets/"),
+    "volume": ("store: volume", "/1,0123456789"),
+    "master": ("store: master", "/dir/status"),
+}
+"""By port name: the check's name and what is requested without a key."""
+
+_CERTIFICATE_DOORS = ("master_grpc", "filer_grpc", "volume_grpc", "s3_grpc")
+
+
+def run_security_checks(stack: Stack) -> list[Check]:
+    """Run all checks of a stack that is up. Raises `StackError` when it is not."""
+    if not any(part.pid for part in stack.supervised()):
+        raise StackError("the stack is down: `uncia up` starts it, and its doors can be tried")
+    identity, settings = stack.require_identity(), stack.settings()
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("user", _user),
+        ("folder", lambda: check_folder(stack.folder)),
+        ("ports", lambda: _ports(identity.stack_id)),
+        ("triton", lambda: _triton(identity.triton_socket, serves_http=settings.triton_serve_http)),
+    ]
+    for port, (name, target) in _HTTP_DOORS.items():
+        path = target.format(bucket=settings.bucket)
+        checks.append((name, partial(refuses_http, identity.ports[port], path)))
+    checks += [(f"store: {port}", partial(requires_certificate, identity.ports[port])) for port in _CERTIFICATE_DOORS]
+    checks += [
+        ("dashboard", lambda: _dashboard(settings.dashboard_port)),
+        ("kafka", lambda: _kafka(settings.kafka)),
+        ("versions", lambda: _versions(kept=settings.keep_versions)),
+    ]
+    return [try_check(name, check) for name, check in checks]
+
+
+def _user() -> str:
+    if os.geteuid() == 0:
+        raise StackError(
+            "the stack runs as root: a fault in any part is one of the whole machine. Run it as a user of its own"
+        )
+    return "the stack does not run as root"
+
+
+def _ports(stack_id: str) -> str:
+    pids = {process.pid for process in processes.of_stack(stack_id)}
+    listening = [
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.pid in pids and connection.laddr
+    ]
+    if outside := sorted({f"{address}:{port}" for address, port in listening if not is_loopback(address)}):
+        raise StackError(f"reachable from other machines: {', '.join(outside)}; find out who set these addresses")
+    return f"{len(listening)} ports, all on loopback"
+
+
+def is_loopback(address: str) -> bool:
+    """True for an address of this machine that no other machine reaches."""
+    return address.startswith(_LOOPBACK)
+
+
+def _triton(triton_socket: Path, *, serves_http: bool) -> str:
+    mode = triton_socket.parent.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise StackError(f"other users can enter {triton_socket.parent}: chmod 700 {triton_socket.parent}")
+    if serves_http:
+        raise StackError(
+            "Triton serves HTTP, and every user of this machine can read its keys in the list of processes: "
+            "set UNCIA_TRITON_SERVE_HTTP=false unless you trust them (docs/keys.md)"
+        )
+    return "on a socket in a folder that only its owner may enter, and on no port"
+
+
+def refuses_http(port: int, target: str) -> str:
+    """Request something without a key, by TLS where the server speaks nothing else. Raises `StackError`."""
+    status, body = _get(http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S), target)
+    if status == http.HTTPStatus.BAD_REQUEST and b"HTTPS server" in body:
+        return requires_certificate(port)
+    if status not in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+        raise StackError(f"port {port} answers {status} to a request without a key: report this as a fault of Uncia")
+    return f"refuses requests without a key ({status})"
+
+
+def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
+    try:
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        return answer.status, answer.read(10_000)
+    finally:
+        connection.close()
+
+
+def requires_certificate(port: int) -> str:
+    """Connect by TLS without a certificate, and expect that the server ends the connection. Raises `StackError`."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    refused = "refuses connections without a certificate of the stack"
+    with socket.create_connection(("127.0.0.1", port), _TIMEOUT_S) as plain:
+        try:
+            with context.wrap_socket(plain) as secure:
+                # With TLS 1.3 the refusal comes after the handshake.
+                secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                if not secure.recv(1):
+                    return refused
+        except (ssl.SSLError, ConnectionError):
+            return refused
+    raise StackError(f"port {port} answers without a certificate: report this as a fault of Uncia")
+
+
+def _dashboard(port: int) -> str:
+    status, _ = _get(http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S), "/operations.json")
+    if status not in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN, http.HTTPStatus.SEE_OTHER):
+        raise StackError(f"the dashboard answers {status} without an account: report this as a fault of Uncia")
+    return f"refuses requests without an account ({status})"
+
+
+def _kafka(address: str) -> str:
+    # Imported here because the other checks need no Kafka client.
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(bootstrap_servers=address.split(","), request_timeout_ms=_TIMEOUT_S * 1000)
+        try:
+            topics = client.list_topics()
+        finally:
+            client.close()
+    except KafkaError as error:
+        return f"refuses clients without a key ({type(error).__name__})"
+    raise StackError(
+        f"every user of this machine can read, write and delete all {len(topics)} topics, exact positions included: "
+        "let nobody whom you do not trust use this machine (docs/threat-model.md)"
+    )
+
+
+def _versions(*, kept: bool) -> str:
+    if kept:
+        return "replaced photographs are kept as versions that no working key can delete"
+    return (
+        "a holder of a gateway's key can replace its station's photographs; UNCIA_KEEP_VERSIONS=true keeps the old ones"
+    )
