@@ -1,6 +1,7 @@
 """Health: which cameras are silent, hot, wrong about the time, low on battery, or send unreadable files."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from uncia.dashboard.catalogue.effort import (
     EffortGap,
     SilenceLimit,
     SilenceSource,
+    Span,
     effort_gaps,
     nights_within,
     silence_limit,
@@ -45,8 +47,9 @@ class CameraState(StrEnum):
     """Its last deployment has ended."""
 
 
-class DayActivity(BaseModel):
-    """Photographs of a camera on one day."""
+@dataclass(frozen=True, slots=True)
+class DayActivity:
+    """Photographs of a camera on one day. No model: a page has tens of thousands, and validates none of them."""
 
     day: date
     captures: int
@@ -191,7 +194,7 @@ def download_effort(
     context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
 ) -> Response:
     """The days with photographs of each camera as CSV."""
-    columns = list(DayActivity.model_fields)
+    columns = [field.name for field in fields(DayActivity)]
     rows = (
         [camera.camera, *(getattr(one, name) for name in columns)]
         for camera in _health(context, days, gap, station, attention).cameras
@@ -223,12 +226,13 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
     for one in known:
         own = activity.get(one.camera) or CameraActivity()
         limit = silence_limit(one.contact_interval_s, settings.dashboard_silent_after_h, own.contacts)
-        view = _view(one, own, limit, now, (since, until, gap))
+        spans = clip(own.spans, since, until)
+        view = _view(one, own, limit, now, spans, (since, until, gap))
         view.battery_low = view.battery_v is not None and view.battery_v < settings.dashboard_battery_low_v
         views.append(view)
         rows[one.camera] = EffortRow.of(
             one.camera,
-            clip(own.spans, since, until),
+            spans,
             own.days,
             [EffortGap(one.first, one.last) for one in view.gaps],
             period,
@@ -269,8 +273,14 @@ def state_of(health: CameraHealth, limit: timedelta, now: datetime) -> CameraSta
 
 
 def _view(
-    health: CameraHealth, own: CameraActivity, limit: SilenceLimit, now: datetime, within: tuple[date, date, int]
+    health: CameraHealth,
+    own: CameraActivity,
+    limit: SilenceLimit,
+    now: datetime,
+    spans: list[Span],
+    within: tuple[date, date, int],
 ) -> CameraView:
+    """`spans` are those of `own` within the days."""
     since, until, least = within
     state = state_of(health, limit.after, now)
     return CameraView(
@@ -300,10 +310,7 @@ def _view(
         deployed_until=health.deployed_until,
         nights=nights_within(own.spans, since, until),
         active_days=len(own.days),
-        gaps=[
-            GapView(first=one.first, last=one.last, days=one.days)
-            for one in effort_gaps(clip(own.spans, since, until), own.days, least)
-        ],
+        gaps=[GapView(first=one.first, last=one.last, days=one.days) for one in effort_gaps(spans, own.days, least)],
         days=_days(own),
     )
 
