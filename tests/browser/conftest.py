@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
 from tests.unit.dashboard.catalogue.catalogue_data import Log, sqlite_catalogue
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher
 from tests.unit.dashboard.web.running_server import RunningServer
+from tests.waiting import SCALE
 from uncia.dashboard.catalogue.changes import LogRecord
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
@@ -35,6 +36,9 @@ from uncia.settings import Settings
 PASSWORD = "a leopard in the snow"
 ASSETS = parts_dir() / "web_assets"
 WIDE, PHONE = (1280, 860), (390, 844)
+
+
+expect.set_options(timeout=SCALE * 5000)
 
 
 @pytest.fixture(scope="package")
@@ -166,7 +170,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Open]:
         cookie = site.services.accounts.start_session(account.id)
         context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": site.address}])
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(SCALE * 5000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.goto(site.address + path)

@@ -161,6 +161,21 @@ def test_a_picture_that_is_gone_says_so_on_the_page(site: Site, open_page: Open)
     expect(other.locator("article .reason").first).to_have_text("no longer stored")
 
 
+def test_a_picture_that_failed_before_the_scripts_ran_says_so_too(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?category=animal")
+    image = page.locator("article img").first.get_attribute("src") or ""
+    site.services.pictures.gone.add(image.split("/")[2])  # type: ignore[attr-defined]
+    other = open_page("/browse?category=animal", Role.VIEWER)
+    script = str(other.locator('script[src*="site."]').evaluate("script => script.src"))
+    other.route("**/site.*", lambda route: route.abort())
+    other.reload()
+    other.wait_for_function("(img => img.complete && !img.naturalWidth)(document.querySelector('article img'))")
+    expect(other.locator("article .reason")).to_have_count(0)
+    other.unroute("**/site.*")
+    other.add_script_tag(url=script, type="module")
+    expect(other.locator("article .reason").first).to_have_text("no longer stored")
+
+
 def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
     page = open_page("/browse?category=animal&from=18:00", Role.VIEWER)
     page.get_by_role("link", name="Export").click()

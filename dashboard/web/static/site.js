@@ -55,9 +55,7 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 
 // A picture that the store no longer holds: the server's sentence stands in its place.
-document.addEventListener("error", async (event) => {
-  const img = event.target;
-  if (!(img instanceof HTMLImageElement) || img.dataset.picture === undefined) return;
+async function replaceMissing(img) {
   const reason = document.createElement("span");
   reason.className = "reason";
   img.closest(".picture")?.classList.add("missing");
@@ -68,7 +66,15 @@ document.addEventListener("error", async (event) => {
   } catch {
     reason.textContent = "✕";
   }
+}
+
+document.addEventListener("error", (event) => {
+  if (event.target instanceof HTMLImageElement && event.target.dataset.picture !== undefined) replaceMissing(event.target);
 }, true);
+// Modules run after the page was parsed: pictures at its top may have failed before.
+for (const img of document.querySelectorAll("img[data-picture]")) {
+  if (img.complete && img.src && !img.naturalWidth) replaceMissing(img);
+}
 
 // Photographs have any shape, their places on a page have one. On a stage the place takes the shape of the photograph;
 // in a grid the boxes are laid over the part of the place that the photograph covers.
