@@ -17,6 +17,8 @@ from uncia.infra.local.java import find_java
 from uncia.infra.local.layout import parts_dir
 
 USER, PASSWORD = "ranger", "pass word=1"
+SESSION_S = 6
+"""Lifetime of a connection on the listener `OAUTH` whose client does not sign in again."""
 
 _LISTENERS = {
     "CONTROLLER": "PLAINTEXT",
@@ -52,6 +54,7 @@ listener.name.plain.plain.sasl.jaas.config={login}.plain.PlainLoginModule requir
 listener.name.oauth.sasl.enabled.mechanisms=OAUTHBEARER
 listener.name.oauth.oauthbearer.sasl.jaas.config={login}.oauthbearer.OAuthBearerLoginModule required \
 unsecuredLoginStringClaim_sub="broker";
+listener.name.oauth.oauthbearer.connections.max.reauth.ms={session_ms}
 
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -107,6 +110,7 @@ def running_broker(folder: Path) -> Iterator[SignInBroker]:
             truststore=authority.cafile,
             login=_LOGIN,
             user=USER,
+            session_ms=1000 * SESSION_S,
             password=PASSWORD,
         ),
         encoding="ascii",

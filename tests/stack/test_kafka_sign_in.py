@@ -1,27 +1,33 @@
 """A Kafka that asks clients to sign in: every way that the settings offer works, and a refusal is explained."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.certificates import Authority
-from tests.stack.sign_in_broker import PASSWORD, USER, SignInBroker, running_broker
+from tests.paths import ROOT
+from tests.stack.sign_in_broker import PASSWORD, SESSION_S, USER, SignInBroker, running_broker
 from tests.unit.processors.clock_health.builders import live
 from uncia.errors import DependencyDown
 from uncia.events import ClockJudged, ImagePredicted
-from uncia.kafka.broker import CameraProducer, create_topics, existing_topics, read_topics
+from uncia.kafka.broker import CameraProducer, create_topics, existing_topics, read_topics, send_to_cameras
 from uncia.kafka.connection import connect_consumer
 from uncia.settings import Settings
-from uncia.topics import CLOCK_JUDGED, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, CLOCK_JUDGED, IMAGE_PREDICTED
 
 WAYS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "MTLS", "OAUTHBEARER")
+WORKER = ["-m", "uncia", "worker", "clocks"]
 LIMIT_S = 90
 
 
@@ -81,8 +87,51 @@ def test_a_worker_reads_writes_and_keeps_its_state(broker: SignInBroker, way: st
     settings = settings_of(signed)
     create_topics(settings)
     events = live(12, camera="ridge/north", begin=datetime.now(UTC) - timedelta(hours=24))
-    with worker(signed, tmp_path) as log:
+    with running(WORKER, signed, tmp_path) as log:
         assert _judged(settings, events, log).camera == "ridge/north"
+
+
+def test_a_worker_goes_on_when_its_session_has_expired(broker: SignInBroker, tmp_path: Path) -> None:
+    """The broker ends connections after a while where clients do not sign in again, as aiokafka does not."""
+    signed = {**variables(broker, "OAUTHBEARER"), "UNCIA_NAMESPACE": "session"}
+    settings = settings_of(signed)
+    create_topics(settings)
+    start = datetime.now(UTC) - timedelta(hours=24)
+    with running(WORKER, signed, tmp_path) as log:
+        for camera in ("ridge/north", "ridge/south"):
+            assert _judged(settings, live(12, camera=camera, begin=start), log).camera == camera
+            time.sleep(SESSION_S + 1)
+            assert "Traceback" not in log.read_text(errors="replace")
+
+
+def test_tokens_can_come_from_a_server(broker: SignInBroker) -> None:
+    signed = variables(broker, "OAUTHBEARER")
+    with token_server(broker.token_file().read_text(encoding="ascii").strip()) as url:
+        settings = settings_of(
+            signed, kafka_token_file=None, kafka_token_url=url, kafka_username="uncia", kafka_password="secret"
+        )
+        assert isinstance(existing_topics(settings), set)
+
+
+@contextlib.contextmanager
+def token_server(token: str) -> Iterator[str]:
+    """Issues this token to everybody; returns its URL."""
+
+    class Issuer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"access_token": token, "expires_in": 3600}).encode())
+
+    with HTTPServer(("127.0.0.1", 0), Issuer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/token"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -150,46 +199,72 @@ def test_a_client_that_does_not_sign_in_is_refused(broker: SignInBroker) -> None
         existing_topics(encrypted)
 
 
+def test_a_command_prints_one_sentence(broker: SignInBroker, tmp_path: Path) -> None:
+    signed = variables(broker, "SCRAM-SHA-512")
+
+    def create_topics_with(**changed: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "uncia", "topics", "create"],
+            env=environment({**signed, **changed}, tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        return done.returncode, " ".join(done.stderr.split())
+
+    assert create_topics_with() == (0, "")
+    status, refused = create_topics_with(UNCIA_KAFKA_PASSWORD="wrong")
+    assert status == 1
+    assert refused.endswith("and that the broker has this user for SCRAM-SHA-512")
+    status, contradiction = create_topics_with(UNCIA_KAFKA_SECURITY_PROTOCOL="SSL")
+    assert status == 2
+    assert "UNCIA_KAFKA_SASL_MECHANISM has no effect" in contradiction
+
+
+def test_the_example_of_a_subscriber_signs_in(broker: SignInBroker, tmp_path: Path) -> None:
+    settings = settings_of(signed := variables(broker, "SCRAM-SHA-512"))
+    create_topics(settings, (BURST_RESOLVED,))
+    burst = json.dumps({"started_at": "2026-01-01T00:00:00Z", "camera": "ridge/north", "status": "final"})
+    send_to_cameras(settings, BURST_RESOLVED, [("ridge/north", b"burst", burst.encode())])
+    with running([str(ROOT / "examples" / "subscriber.py")], signed, tmp_path) as output:
+        _wait(lambda: "ridge/north\tunreadable\tfinal" in output.read_text(), output)
+
+
 def test_a_worker_with_a_wrong_password_reports_it_and_waits(broker: SignInBroker, tmp_path: Path) -> None:
     signed = {**variables(broker, "SCRAM-SHA-512"), "UNCIA_KAFKA_PASSWORD": "wrong"}
-    with worker(signed, tmp_path) as log:
+    with running(WORKER, signed, tmp_path) as log:
         _wait(lambda: "refuses the user ranger" in log.read_text(errors="replace"), log)
         assert "wrong" not in log.read_text(errors="replace").replace("UNCIA_KAFKA_PASSWORD", "")
 
 
-class worker:
-    """Runs `uncia worker clocks` with these settings; returns the file with its log."""
+def environment(variables: dict[str, str], folder: Path) -> dict[str, str]:
+    """The environment of a process with these settings, and no others."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("UNCIA_")}
+    folders = {"UNCIA_STACK_DIR": str(folder), "UNCIA_DATA_DIR": str(folder / "workers")}
+    return {**others, **folders, **variables}
 
-    def __init__(self, variables: dict[str, str], folder: Path) -> None:
-        self._log = folder / "clocks.log"
-        others = {name: value for name, value in os.environ.items() if not name.startswith("UNCIA_KAFKA")}
-        self._environment = {
-            **others,
-            **variables,
-            "UNCIA_STACK_DIR": str(folder),
-            "UNCIA_DATA_DIR": str(folder / "workers"),
-            "UNCIA_WEB_PORT": "0",
-        }
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Path:
-        with self._log.open("wb") as log:
-            command = [sys.executable, "-m", "uncia", "worker", "clocks"]
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
-        return self._log
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        self._process.terminate()
+@contextlib.contextmanager
+def running(command: list[str], variables: dict[str, str], folder: Path) -> Iterator[Path]:
+    """Run a Python program; returns the file with its output."""
+    output = folder / "output.log"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-u", *command], env=environment(variables, folder), stdout=file, stderr=file
+        )
+    try:
+        yield output
+    finally:
+        process.terminate()
         try:
-            self._process.wait(30)
+            process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
 
 
 def _judged(settings: Settings, events: list[ImagePredicted], log: Path) -> ClockJudged:
-    """Send predictions, and return the worker's first assessment."""
+    """Send predictions of a camera, and return the worker's newest assessment of it."""
     producer = CameraProducer(settings)
     try:
         producer.send([(IMAGE_PREDICTED, event.camera, event.camera.encode(), event.to_bytes()) for event in events])
@@ -199,11 +274,12 @@ def _judged(settings: Settings, events: list[ImagePredicted], log: Path) -> Cloc
 
     def arrived() -> bool:
         messages = read_topics(settings, (CLOCK_JUDGED,), from_beginning=True, until_end=True)
-        found.extend(ClockJudged.from_bytes(message.value) for message in messages)
+        judged = [ClockJudged.from_bytes(message.value) for message in messages]
+        found.extend(one for one in judged if one.camera == events[0].camera)
         return bool(found)
 
     _wait(arrived, log)
-    return found[0]
+    return found[-1]
 
 
 def _wait(condition: Callable[[], bool], log: Path) -> None:

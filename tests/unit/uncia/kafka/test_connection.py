@@ -1,5 +1,6 @@
 """Settings become the arguments of kafka-python's clients; the default ones give the servers and nothing else."""
 
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from kafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 
 from tests.certificates import Authority
+from tests.paths import sources
 from uncia.errors import DependencyDown
 from uncia.kafka import connection
 from uncia.kafka.connection import client_options, connect_admin, connect_consumer, connect_producer, unavailable
@@ -99,3 +101,8 @@ def test_missing_rights_are_not_reported_as_an_outage() -> None:
     assert "does not permit this to the user ranger" in str(
         unavailable(read(**values), TopicAuthorizationFailedError("camera.image.uploaded.v1"))
     )
+
+
+def test_no_other_module_connects_to_kafka() -> None:
+    made = re.compile(r"\b(KafkaConsumer|KafkaProducer|KafkaAdminClient)\(|bootstrap_servers\s*=")
+    assert [path.name for path in sources() if made.search(path.read_text(encoding="utf-8"))] == []
