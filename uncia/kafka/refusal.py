@@ -57,16 +57,17 @@ def _is_accepted(server: str, sign_in: KafkaSignIn, options: Mapping[str, Any]) 
         return False
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(plain)
-        if sign_in.uses_tls:
-            connection = stack.enter_context(_encrypted(plain, server, sign_in, options["ssl_context"]))
-        _first_request(connection, server, sign_in)
-        if not sign_in.uses_sasl:
-            _request_without_sign_in(connection, server, sign_in)
-            return True
         try:
+            if sign_in.uses_tls:
+                connection = stack.enter_context(_encrypted(plain, server, sign_in, options["ssl_context"]))
+            if not _first_request(connection, server, sign_in):
+                return False
+            if not sign_in.uses_sasl:
+                _request_without_sign_in(connection, server, sign_in)
+                return True
             return _sign_in(connection, server, sign_in, options)
         except (OSError, ValueError, struct.error):
-            # The connection broke, or the answer was none.
+            # The connection broke or was too slow: a broker that starts, stops or is suspended refuses nobody.
             return False
 
 
@@ -80,35 +81,40 @@ def _encrypted(plain: socket.socket, server: str, sign_in: KafkaSignIn, context:
         if "ALERT" in (error.reason or ""):
             raise _Refused(_client_certificate(error, server, sign_in)) from error
         raise _Refused(_no_tls(server, sign_in)) from error
+    except TimeoutError:
+        raise
     except OSError as error:
         raise _Refused(_no_tls(server, sign_in)) from error
 
 
-def _first_request(connection: socket.socket, server: str, sign_in: KafkaSignIn) -> None:
+def _first_request(connection: socket.socket, server: str, sign_in: KafkaSignIn) -> bool:
+    """Whether there is an answer, which every broker gives. Raises `_Refused` and `TimeoutError`."""
+    other_answer = False
     try:
-        answered = _is_answered(connection, _API_VERSIONS)
+        if _is_answered(connection, _API_VERSIONS):
+            return True
     except ssl.SSLError as error:
         # With TLS 1.3 the broker judges the client's certificate only after the handshake.
         raise _Refused(_client_certificate(error, server, sign_in)) from error
-    except OSError:
-        answered = False
-    if answered:
-        return
-    if sign_in.uses_tls:
-        raise _Refused(f"{server} answers in TLS, but is no Kafka broker: see UNCIA_KAFKA")
-    if _speaks_tls(server):
+    except ValueError:
+        other_answer = True
+    except ConnectionError:
+        pass
+    if not sign_in.uses_tls and _speaks_tls(server):
         wanted = "SASL_SSL" if sign_in.uses_sasl else "SSL, or SASL_SSL with a user name"
         raise _Refused(
             f"Kafka at {server} expects TLS, and UNCIA_KAFKA_SECURITY_PROTOCOL={sign_in.protocol} connects without: "
             f"set it to {wanted} (and UNCIA_KAFKA_CAFILE)"
         )
-    raise _Refused(f"{server} accepts connections, but does not answer as a Kafka broker: see UNCIA_KAFKA")
+    if other_answer:
+        raise _Refused(f"{server} answers, but is no Kafka broker: check UNCIA_KAFKA")
+    return False
 
 
 def _request_without_sign_in(connection: socket.socket, server: str, sign_in: KafkaSignIn) -> None:
     try:
         answered = _is_answered(connection, _METADATA)
-    except OSError:
+    except ConnectionError:
         answered = False
     if not answered:
         wanted = "SASL_SSL" if sign_in.uses_tls else "SASL_PLAINTEXT or SASL_SSL"
@@ -179,13 +185,18 @@ def _answer(connection: socket.socket, api: int, version: int, number: int, body
 
 
 def _is_answered(connection: socket.socket, request: bytes) -> bool:
-    """Send a request and read its answer. Raises `OSError`."""
+    """Send a request and read its answer; False when the other side closes. Raises `OSError`.
+
+    Raises `ValueError` for an answer that is none of Kafka.
+    """
     connection.sendall(request)
     head = _read(connection, 8)
     if len(head) < 8:
         return False
+    if head[4:] != request[8:12]:
+        raise ValueError("not the answer to this request")
     length: int = struct.unpack(">i", head[:4])[0]
-    return head[4:] == request[8:12] and len(_read(connection, length - 4)) == length - 4
+    return len(_read(connection, length - 4)) == length - 4
 
 
 def _read(connection: socket.socket, count: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
+from uncia.kafka import refusal as refusal_module
 from uncia.kafka.connection import client_options
 from uncia.kafka.refusal import refusal
 from uncia.settings import Settings
@@ -79,7 +80,7 @@ def test_a_broker_without_sign_in_accepts_a_plain_client() -> None:
 
 def test_one_broker_that_accepts_is_enough() -> None:
     with server(lambda _: None) as bad, server(broker) as good:
-        assert reason(bad) is not None
+        assert reason(bad, kafka_security_protocol="SSL") is not None
         assert reason(f"{bad},{good}") is None
 
 
@@ -114,7 +115,25 @@ def test_tls_at_a_port_without() -> None:
 
 def test_something_else_than_kafka() -> None:
     with server(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as address:
-        assert "does not answer as a Kafka broker" in str(reason(address))
+        assert "answers, but is no Kafka broker" in str(reason(address))
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
+def test_a_broker_that_is_suspended_refuses_nobody(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    monkeypatch.setattr(refusal_module, "_ANSWERS_WITHIN_S", 0.2)
+    released = threading.Event()
+
+    def suspended(_: socket.socket) -> None:
+        released.wait(10)
+
+    with server(suspended) as address:
+        assert reason(address, kafka_security_protocol=protocol) is None
+        released.set()
+
+
+def test_a_broker_that_stops_refuses_nobody() -> None:
+    with server(lambda connection: connection.close()) as address:
+        assert reason(address) is None
 
 
 def test_a_token_that_cannot_be_had(tmp_path: Path) -> None:
