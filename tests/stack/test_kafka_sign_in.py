@@ -154,7 +154,7 @@ def test_a_refusal_is_explained_at_once(broker: SignInBroker, case: str) -> None
     began = time.monotonic()
     with pytest.raises(DependencyDown, match=sentence):
         existing_topics(settings_of(variables(broker, way), **changed))
-    assert time.monotonic() - began < 20, "kafka-python alone tries for 30 s"
+    assert time.monotonic() - began < 25, "kafka-python alone tries for 30 s"
 
 
 def test_certificates_of_a_stranger_are_refused_on_both_sides(broker: SignInBroker, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_an_expired_token_is_refused(broker: SignInBroker) -> None:
 def test_a_plain_client_at_an_encrypted_port_and_the_reverse(broker: SignInBroker) -> None:
     plain = Settings(_env_file=None, kafka=broker.at["SCRAM"])
     with pytest.raises(DependencyDown, match=r"expects TLS.*SASL_SSL"):
-        connect_consumer(plain, bootstrap_timeout_ms=2000)
+        connect_consumer(plain, bootstrap_timeout_ms=5000)
     signed = variables(broker, "SCRAM-SHA-512")
     with pytest.raises(DependencyDown, match="does not answer in TLS"):
         existing_topics(settings_of(signed, kafka=broker.at["PLAINTEXT"]))

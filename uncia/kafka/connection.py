@@ -15,6 +15,9 @@ from uncia.settings import Settings
 
 __all__ = ["client_options", "connect_admin", "connect_consumer", "connect_producer", "unavailable"]
 
+_ANSWERS_WITHIN_S = 5.0
+"""Time that each step of a connection may take, when the reason of a refusal is found."""
+
 _accepted: set[tuple[str, KafkaSignIn]] = set()
 """The servers that this process signed in to, and how."""
 
@@ -72,25 +75,27 @@ def connect_producer(settings: Settings, **options: Any) -> KafkaProducer:
     return _connect(KafkaProducer, settings, options)
 
 
-def unavailable(settings: Settings, error: KafkaError) -> DependencyDown:
+def unavailable(settings: Settings, error: KafkaError, within_s: float = _ANSWERS_WITHIN_S) -> DependencyDown:
     """The error to raise when a client could not be connected, or failed: in plain words and with what to do."""
     if isinstance(error, AuthorizationError):
         user = f"the user {settings.kafka_username}" if settings.kafka_username else "this client"
         return DependencyDown(f"Kafka at {settings.kafka} does not permit this to {user} ({error}): grant it there")
-    reason = refusal(settings, client_options(settings))
+    reason = refusal(settings, client_options(settings), within_s)
     return DependencyDown(reason or f"Kafka at {settings.kafka} does not answer ({type(error).__name__})")
 
 
 def _connect(kind: Callable[..., Any], settings: Settings, options: dict[str, Any]) -> Any:
     connection = client_options(settings)
+    # Callers with less time, such as `uncia status`, do not wait longer for the reason.
+    within_s = min(_ANSWERS_WITHIN_S, options.get("bootstrap_timeout_ms", 30_000) / 1000)
     # kafka-python repeats a refused sign-in for half a minute, and then reports that no broker answers. So the first
     # connection of a process is tried before, and its error reported at once.
     attempt = (settings.kafka, settings.kafka_sign_in)
     if settings.kafka_security_protocol != "PLAINTEXT" and attempt not in _accepted:
-        if reason := refusal(settings, connection):
+        if reason := refusal(settings, connection, within_s):
             raise DependencyDown(reason)
         _accepted.add(attempt)
     try:
         return kind(**connection, **options)
     except KafkaError as error:
-        raise unavailable(settings, error) from error
+        raise unavailable(settings, error, within_s) from error

@@ -19,7 +19,6 @@ from uncia.settings import Settings
 
 __all__ = ["refusal"]
 
-_ANSWERS_WITHIN_S = 5
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """The request that a broker answers to every client: length, API key, version, correlation id, no client id."""
 _METADATA = struct.pack(">ihhihi", 14, 3, 1, 2, -1, 0)
@@ -33,26 +32,26 @@ class _Refused(Exception):
     """The reason, and what to do."""
 
 
-def refusal(settings: Settings, options: Mapping[str, Any]) -> str | None:
+def refusal(settings: Settings, options: Mapping[str, Any], within_s: float = 5) -> str | None:
     """Why no broker accepts this client; None where one does, and where none answers at all.
 
-    `options` are those of kafka-python's clients.
+    `options` are those of kafka-python's clients. Waits at most `within_s` seconds for each step.
     """
     reasons = []
     for server in settings.kafka_servers:
         try:
-            if _is_accepted(server, settings.kafka_sign_in, options):
+            if _is_accepted(server, settings.kafka_sign_in, options, within_s):
                 return None
         except _Refused as reason:
             reasons.append(str(reason))
     return reasons[0] if reasons else None
 
 
-def _is_accepted(server: str, sign_in: KafkaSignIn, options: Mapping[str, Any]) -> bool:
+def _is_accepted(server: str, sign_in: KafkaSignIn, options: Mapping[str, Any], within_s: float) -> bool:
     """Connect once. False: there is no answer. Raises `_Refused`."""
     host, _, port = server.rpartition(":")
     try:
-        plain = socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S)
+        plain = socket.create_connection((host.strip("[]"), int(port)), within_s)
     except (OSError, ValueError):
         return False
     with contextlib.ExitStack() as stack:
@@ -100,7 +99,7 @@ def _first_request(connection: socket.socket, server: str, sign_in: KafkaSignIn)
         other_answer = True
     except ConnectionError:
         pass
-    if not sign_in.uses_tls and _speaks_tls(server):
+    if not sign_in.uses_tls and _speaks_tls(server, connection.gettimeout()):
         wanted = "SASL_SSL" if sign_in.uses_sasl else "SSL, or SASL_SSL with a user name"
         raise _Refused(
             f"Kafka at {server} expects TLS, and UNCIA_KAFKA_SECURITY_PROTOCOL={sign_in.protocol} connects without: "
@@ -207,14 +206,14 @@ def _read(connection: socket.socket, count: int) -> bytes:
     return data
 
 
-def _speaks_tls(server: str) -> bool:
+def _speaks_tls(server: str, within_s: float | None) -> bool:
     """Whether something there answers a TLS greeting, with whatever certificate: nothing is sent to it."""
     host, _, port = server.rpartition(":")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with (
-            socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S) as plain,
+            socket.create_connection((host.strip("[]"), int(port)), within_s) as plain,
             context.wrap_socket(plain, server_hostname=host.strip("[]")),
         ):
             return True

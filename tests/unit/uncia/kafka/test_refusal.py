@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
-from uncia.kafka import refusal as refusal_module
 from uncia.kafka.connection import client_options
 from uncia.kafka.refusal import refusal
 from uncia.settings import Settings
@@ -58,9 +57,9 @@ def broker(connection: socket.socket) -> None:
         connection.sendall(b"\0\0\0\x06" + request[8:12] + b"\0\0")
 
 
-def reason(kafka: str, **values: Any) -> str | None:
+def reason(kafka: str, *, within_s: float = 10, **values: Any) -> str | None:
     settings = Settings(_env_file=None, kafka=kafka, **values)
-    return refusal(settings, client_options(settings))
+    return refusal(settings, client_options(settings), within_s)
 
 
 @pytest.fixture
@@ -119,15 +118,14 @@ def test_something_else_than_kafka() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
-def test_a_broker_that_is_suspended_refuses_nobody(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
-    monkeypatch.setattr(refusal_module, "_ANSWERS_WITHIN_S", 0.2)
+def test_a_broker_that_is_suspended_refuses_nobody(protocol: str) -> None:
     released = threading.Event()
 
     def suspended(_: socket.socket) -> None:
         released.wait(10)
 
     with server(suspended) as address:
-        assert reason(address, kafka_security_protocol=protocol) is None
+        assert reason(address, within_s=0.2, kafka_security_protocol=protocol) is None
         released.set()
 
 
@@ -139,6 +137,6 @@ def test_a_broker_that_stops_refuses_nobody() -> None:
 def test_a_token_that_cannot_be_had(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.touch()
-    values = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "OAUTHBEARER"}
+    values: dict[str, Any] = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "OAUTHBEARER"}
     with server(broker) as address:
         assert "is empty" in str(reason(address, **values, kafka_token_file=token))
