@@ -20,7 +20,6 @@ from typing import Any
 
 import structlog
 import typer
-from kafka import KafkaProducer
 from rich.console import Console
 
 from benchmarks.machine import cores, describe
@@ -36,6 +35,7 @@ from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
 from uncia.kafka.broker import read_topics
+from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.label_sets import LabelSets
 from uncia.processors.bursts.worker import BATCH, make_engine
@@ -192,7 +192,7 @@ class StreamedWorker:
         return found
 
     def _produce(self, events: Iterator[ImagePredicted]) -> int:
-        producer = KafkaProducer(bootstrap_servers=self._settings.kafka.split(","), acks="all", linger_ms=20)
+        producer = connect_producer(self._settings, acks="all", linger_ms=20)
         name, count = IMAGE_PREDICTED.full_name(self._settings), 0
         try:
             for event in events:

@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 
 import typer
-from kafka import KafkaProducer
 from rich.console import Console
 
 from benchmarks.figures import percentile
@@ -28,6 +27,7 @@ from uncia.errors import DependencyDown, UnciaError
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
+from uncia.kafka.connection import connect_producer
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED
 
@@ -64,7 +64,7 @@ class StackUnderTest:
             if before is not None:
                 os.environ[_SWITCH] = before
         self.store = ObjectStore(self.stack.settings(), max_connections=_AT_ONCE)
-        self.producer = KafkaProducer(bootstrap_servers=self.stack.settings().kafka, acks="all", linger_ms=0)
+        self.producer = connect_producer(self.stack.settings(), acks="all", linger_ms=0)
 
     def run_block(self, uploads: int) -> None:
         """Run one block: sequential PUTs, concurrent PUTs until all are predicted, and sequential Kafka messages."""

@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 from numpy.typing import NDArray
 
 from uncia import ids
-from uncia.errors import DependencyDown, PermanentError, UnciaError
+from uncia.errors import PermanentError, UnciaError
 from uncia.events import (
     BurstFrame,
     BurstResolved,
@@ -34,6 +34,7 @@ from uncia.explaining.heat_map import decode_backdrop, render_heat_map, to_photo
 from uncia.explaining.target import best_class, named_class
 from uncia.imaging.frames import Pixels, decode_frame
 from uncia.kafka.broker import read_topics, send_to_cameras
+from uncia.kafka.connection import unavailable
 from uncia.processors.explain.selection import build_request, may_show_person
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard, read_active_card
@@ -281,7 +282,7 @@ def _request(target: str, method: ExplanationMethod, class_name: str, as_json: b
     try:
         send_to_cameras(current, EXPLANATION_REQUESTED, [(request.camera, request.camera.encode(), request.to_bytes())])
     except KafkaError as error:
-        raise DependencyDown(f"Kafka at {current.kafka} does not answer ({type(error).__name__})") from error
+        raise unavailable(current, error) from error
     if as_json:
         echo_json({"explanation_id": request.explanation_id, "image_id": request.image_id, "camera": request.camera})
         return

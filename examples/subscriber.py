@@ -9,7 +9,18 @@ import os
 from kafka import KafkaConsumer
 
 topic, servers = "camera.burst.resolved.v1", os.environ["UNCIA_KAFKA"]
-for message in KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest"):
+# For a Kafka that requires sign-in; without these variables the connection is plain.
+names = {
+    "security_protocol": "SECURITY_PROTOCOL",
+    "sasl_mechanism": "SASL_MECHANISM",
+    "sasl_plain_username": "USERNAME",
+    "sasl_plain_password": "PASSWORD",
+    "ssl_cafile": "CAFILE",
+    "ssl_certfile": "CERTFILE",
+    "ssl_keyfile": "KEYFILE",
+}
+sign_in = {option: value for option, name in names.items() if (value := os.environ.get(f"UNCIA_KAFKA_{name}"))}
+for message in KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest", **sign_in):
     if message.value is None:  # a tombstone: the burst was removed
         continue
     burst = json.loads(message.value)

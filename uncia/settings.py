@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from uncia.errors import SettingsError
+from uncia.kafka_sign_in import KafkaSignIn, SaslMechanism, SecurityProtocol
 
 _TEN_YEARS_S = 10 * 366 * 86400
 """Maximum of settings that are durations: a longer one, added to a time, could exceed the calendar."""
@@ -41,6 +42,38 @@ class Settings(BaseSettings):
 
     # Kafka
     kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, `host:port`, comma-separated")
+    kafka_security_protocol: SecurityProtocol = Field(
+        default="PLAINTEXT",
+        description="how to connect to Kafka: `SSL` encrypts, `SASL_SSL` signs in as well (docs/operator.md)",
+    )
+    kafka_sasl_mechanism: SaslMechanism | None = Field(
+        default=None, description="how to sign in, with the protocols `SASL_...`; empty for those without"
+    )
+    kafka_username: str | None = Field(
+        default=None, description="user name for `PLAIN` and `SCRAM-...`; the client's id for `UNCIA_KAFKA_TOKEN_URL`"
+    )
+    kafka_password: SecretStr | None = Field(
+        default=None, description="password of this user; the client's secret for `UNCIA_KAFKA_TOKEN_URL`"
+    )
+    kafka_cafile: Path | None = Field(
+        default=None,
+        description="file with the certificates (PEM) of the authorities that may vouch for the brokers; empty for "
+        "those that the system trusts",
+    )
+    kafka_certfile: Path | None = Field(
+        default=None, description="file with the client's own certificate (PEM), where the brokers ask for one (mTLS)"
+    )
+    kafka_keyfile: Path | None = Field(
+        default=None, description="file with the key of this certificate (PEM, not encrypted); empty if it is in there"
+    )
+    kafka_token_file: Path | None = Field(
+        default=None,
+        description="for `OAUTHBEARER`: file with the token, which another program keeps fresh; read at each sign-in",
+    )
+    kafka_token_url: str | None = Field(
+        default=None,
+        description="for `OAUTHBEARER`, instead of a file: URL that issues tokens for client credentials (OAuth 2.0)",
+    )
     namespace: str = Field(
         default="",
         pattern=r"^[a-z0-9-]*$",
@@ -426,6 +459,14 @@ class Settings(BaseSettings):
         return _split(value)
 
     @field_validator(
+        "kafka_sasl_mechanism",
+        "kafka_username",
+        "kafka_password",
+        "kafka_cafile",
+        "kafka_certfile",
+        "kafka_keyfile",
+        "kafka_token_file",
+        "kafka_token_url",
         "s3_endpoint",
         "s3_access_key",
         "s3_secret_key",
@@ -469,6 +510,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{given} is set without {missing}: set both, or neither for boto3's default credentials")
         return self
 
+    @model_validator(mode="after")
+    def _can_sign_in_to_kafka(self) -> Self:
+        if problem := self.kafka_sign_in.problem():
+            raise ValueError(problem)
+        return self
+
     @field_validator("key_pattern")
     @classmethod
     def _has_the_groups(cls, value: str) -> str:
@@ -484,6 +531,21 @@ class Settings(BaseSettings):
     def kafka_servers(self) -> list[str]:
         """The bootstrap servers, one by one."""
         return [server.strip() for server in self.kafka.split(",")]
+
+    @property
+    def kafka_sign_in(self) -> KafkaSignIn:
+        """How clients sign in to Kafka."""
+        return KafkaSignIn(
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password,
+            cafile=self.kafka_cafile,
+            certfile=self.kafka_certfile,
+            keyfile=self.kafka_keyfile,
+            token_file=self.kafka_token_file,
+            token_url=self.kafka_token_url,
+        )
 
     def focus_taxa_of(self, station: str) -> tuple[str, ...]:
         """Return the focus taxa of a station."""

@@ -134,6 +134,26 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
     return identity
 
 
+PLAIN_KAFKA = {
+    "UNCIA_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+    **dict.fromkeys(
+        (
+            "UNCIA_KAFKA_SASL_MECHANISM",
+            "UNCIA_KAFKA_USERNAME",
+            "UNCIA_KAFKA_PASSWORD",
+            "UNCIA_KAFKA_CAFILE",
+            "UNCIA_KAFKA_CERTFILE",
+            "UNCIA_KAFKA_KEYFILE",
+            "UNCIA_KAFKA_TOKEN_FILE",
+            "UNCIA_KAFKA_TOKEN_URL",
+        ),
+        "",
+    ),
+}
+"""The stack's own Kafka has no sign-in: its parts ignore one for another Kafka in the caller's environment, as they
+ignore that one's address."""
+
+
 def environment_of(identity: StackIdentity) -> dict[str, str]:
     """The environment variables with the addresses of this stack's parts; their keys are in `StackKeys.environment`."""
     at = {name: f"127.0.0.1:{port}" for name, port in identity.ports.items()}

@@ -23,6 +23,7 @@ import faust
 from mode import CrashingSupervisor
 
 from uncia.processors.faust_runtime import metrics
+from uncia.processors.faust_runtime.broker_credentials import broker_credentials
 from uncia.processors.faust_runtime.consumer import RewindingConsumer
 from uncia.processors.faust_runtime.flow_control import FlowControl
 from uncia.processors.faust_runtime.recovery import LatchedTableManager
@@ -127,7 +128,8 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         raise TopologyError(f"no worker {name!r}: see uncia/topology.py")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     configured: dict[str, Any] = {
-        "broker": ";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
+        "broker": ";".join(f"kafka://{server}" for server in settings.kafka_servers),
+        "broker_credentials": broker_credentials(settings),
         "datadir": str(settings.data_dir.absolute() / f"{settings.namespace or 'uncia'}-{name}"),
         "store": "memory://",
         "cache": "memory://",

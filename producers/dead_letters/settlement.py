@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown
 from uncia.events import DeadLetterSettled, Settlement
 from uncia.events.dead_letter import RETRIES
+from uncia.kafka.connection import connect_producer
 from uncia.producers.dead_letters.reading import DeadLetterRecord
 from uncia.settings import Settings
 from uncia.topics import DEAD_LETTER, DEAD_LETTER_SETTLED, TOPICS
@@ -61,15 +61,7 @@ class DeadLetterSettler:
         self._settings = settings
         self._settled_by = settled_by
         self._topics = retry_topics(settings)
-        try:
-            self._producer = KafkaProducer(
-                bootstrap_servers=[server.strip() for server in settings.kafka.split(",")],
-                acks="all",
-                linger_ms=5,
-                max_request_size=_MAX_REQUEST_BYTES,
-            )
-        except KafkaError as error:
-            raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+        self._producer = connect_producer(settings, acks="all", linger_ms=5, max_request_size=_MAX_REQUEST_BYTES)
 
     def __enter__(self) -> "DeadLetterSettler":
         return self

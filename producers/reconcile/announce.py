@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown
+from uncia.kafka.connection import connect_producer
 from uncia.producers.reconcile.ledger import MovedUpload
 from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.settings import Settings
@@ -54,9 +54,7 @@ def _send(settings: Settings, messages: Iterable[tuple[bytes, bytes]], pause: Ca
     batch_size = max(1, round(settings.reconcile_per_s * _BATCH_S))
     waiting = iter(messages)
     try:
-        producer = KafkaProducer(
-            bootstrap_servers=[server.strip() for server in settings.kafka.split(",")], acks="all", linger_ms=20
-        )
+        producer = connect_producer(settings, acks="all", linger_ms=20)
         try:
             while batch := list(islice(waiting, batch_size)):
                 began = time.monotonic()

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ImageUploaded, SecondLookCompleted
+from uncia.kafka.connection import connect_consumer, connect_producer, unavailable
 from uncia.producers.replay.kafka_log import Partition
 from uncia.producers.replay.selection import NO_TIMES, Selection
 from uncia.settings import Settings
@@ -117,7 +118,7 @@ def feed(
             producer.flush(timeout=_STOP_FLUSH_S if stop.is_set() else _DELIVERY_TIMEOUT_S)
             progress.finished = not stop.is_set()
     except KafkaError as error:
-        raise DependencyDown(f"Kafka at {live.kafka} does not answer ({type(error).__name__})") from error
+        raise unavailable(live, error) from error
 
 
 def _plan(
@@ -200,11 +201,10 @@ def _last_source(consumer: Any, target: TopicPartition) -> tuple[str, int] | Non
 
 @contextmanager
 def _clients(live: Settings) -> Iterator[tuple[Any, Any]]:
-    servers = live.kafka.split(",")
-    consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = connect_consumer(live, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
-        producer = KafkaProducer(
-            bootstrap_servers=servers,
+        producer = connect_producer(
+            live,
             acks="all",
             linger_ms=5,
             max_in_flight_requests_per_connection=1,

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown
+from uncia.kafka.connection import connect_admin, connect_consumer, unavailable
 from uncia.settings import Settings
 from uncia.topics import Topic
 
@@ -19,11 +20,10 @@ Partition = tuple[str, int]
 @contextmanager
 def connect_to_log(settings: Settings) -> Iterator["KafkaLog"]:
     """A connection to the broker of these settings. Errors of Kafka are raised as `DependencyDown`."""
-    servers = settings.kafka.split(",")
     try:
-        admin = KafkaAdminClient(bootstrap_servers=servers, client_id="uncia-replay")
+        admin = connect_admin(settings, client_id="uncia-replay")
         try:
-            consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+            consumer = connect_consumer(settings, enable_auto_commit=False)
             try:
                 yield KafkaLog(settings, admin, consumer)
             finally:
@@ -31,7 +31,7 @@ def connect_to_log(settings: Settings) -> Iterator["KafkaLog"]:
         finally:
             admin.close()
     except KafkaError as error:
-        raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+        raise unavailable(settings, error) from error
 
 
 class KafkaLog:

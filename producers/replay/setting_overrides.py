@@ -59,7 +59,7 @@ def parse_overrides(assignments: list[str]) -> dict[str, str]:
             )
         if not equals or field not in Settings.model_fields:
             raise SettingsError(f"--settings {name}: write NAME=value with a name from `uncia settings show`")
-        if field in _FIXED:
+        if field in _FIXED or field.startswith("kafka_"):
             raise SettingsError(f"--settings {name}: a replay has its own {name}; --model chooses the model")
         if field in _WITHOUT_EFFECT or field.startswith("reconcile_"):
             raise SettingsError(f"--settings {name}: has no effect on a replay")

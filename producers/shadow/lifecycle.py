@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from uncia import child_processes
 from uncia.child_processes import Mark
-from uncia.errors import DependencyDown, UnciaError
+from uncia.errors import UnciaError
 from uncia.kafka.broker import create_topics, existing_topics
+from uncia.kafka.connection import connect_consumer, unavailable
 from uncia.producers.replay.description import LOW_PRIORITY
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.worker_processes import MARK_VARIABLE, WorkerProcesses, end_processes, running_processes
@@ -143,16 +144,14 @@ class Shadow:
                 return
         offsets = {TopicPartition(*partition): OffsetAndMetadata(end, "", -1) for partition, end in ends.items()}
         try:
-            consumer = KafkaConsumer(
-                bootstrap_servers=self._live.kafka.split(","), group_id=self.group, enable_auto_commit=False
-            )
+            consumer = connect_consumer(self._live, group_id=self.group, enable_auto_commit=False)
             try:
                 consumer.assign(list(offsets))
                 consumer.commit(offsets)
             finally:
                 consumer.close()
         except KafkaError as error:
-            raise DependencyDown(f"Kafka at {self._live.kafka} does not answer ({type(error).__name__})") from error
+            raise unavailable(self._live, error) from error
 
 
 def all_shadows() -> list[str]:

@@ -18,7 +18,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, RecordMetadata, TopicPartition
 
 from tests.agents.memory_broker import Headers, MemoryBroker
-from uncia.kafka import broker as kafka_module
+from uncia.kafka import connection as kafka_module
 from uncia.kafka.broker import Message
 
 _POLL_S = 0.01

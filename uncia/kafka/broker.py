@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, LogTruncated
+from uncia.kafka.connection import connect_admin, connect_consumer, connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import TOPICS, Topic
@@ -33,16 +33,9 @@ class Message:
     headers: list[tuple[str, bytes]]
 
 
-def _servers(settings: Settings) -> list[str]:
-    return [server.strip() for server in settings.kafka.split(",")]
-
-
 @contextlib.contextmanager
 def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    try:
-        client = KafkaAdminClient(bootstrap_servers=_servers(settings), client_id="uncia")
-    except KafkaError as error:
-        raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+    client = connect_admin(settings, client_id="uncia")
     try:
         yield client
     finally:
@@ -115,12 +108,7 @@ def read_topics(
     Raises `DependencyDown` when the broker is unavailable at the start or has none of the topics, and with `until_end`
     `LogTruncated` when a partition ends before its position, that is, has lost messages that were read earlier.
     """
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=_servers(settings), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-    except KafkaError as error:
-        raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+    consumer = connect_consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         assigned = _assign_all_partitions(consumer, settings, topics)
         if from_beginning or from_positions is not None:
@@ -188,12 +176,7 @@ class MessageReader:
     def __init__(self, settings: Settings) -> None:
         """Raises `DependencyDown`."""
         self._settings = settings
-        try:
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=_servers(settings), enable_auto_commit=False, auto_offset_reset="earliest"
-            )
-        except KafkaError as error:
-            raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+        self._consumer = connect_consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
 
     def read(self, topic: Topic, partition: int, offset: int, *, within_s: float = 5) -> Message | None:
         """The message at an offset, or the next one where compaction has removed it; None where there is none.
@@ -220,13 +203,10 @@ class CameraProducer:
     """Sends messages to the partitions of their cameras, over one connection. Not thread-safe."""
 
     def __init__(self, settings: Settings, *, linger_ms: int = 0) -> None:
-        """Raises `KafkaError` where no broker answers."""
+        """Raises `DependencyDown`."""
         self._settings = settings
-        self._producer = KafkaProducer(
-            bootstrap_servers=_servers(settings),
-            acks="all",
-            linger_ms=linger_ms,
-            max_in_flight_requests_per_connection=1,
+        self._producer = connect_producer(
+            settings, acks="all", linger_ms=linger_ms, max_in_flight_requests_per_connection=1
         )
 
     def send(self, messages: Iterable[tuple[Topic, str, bytes, bytes | None]]) -> None:
@@ -250,7 +230,10 @@ class CameraProducer:
 
 
 def send_to_cameras(settings: Settings, topic: Topic, messages: Iterable[tuple[str, bytes, bytes | None]]) -> None:
-    """Send messages `(camera, key, value)` as `CameraProducer` does, over a connection of their own."""
+    """Send messages `(camera, key, value)` as `CameraProducer` does, over a connection of their own.
+
+    Raises `DependencyDown` where it cannot connect, and then as `send` does.
+    """
     producer = CameraProducer(settings, linger_ms=5)
     try:
         producer.send((topic, camera, key, value) for camera, key, value in messages)

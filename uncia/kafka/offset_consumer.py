@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Mapping
 from typing import Self
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown
 from uncia.kafka.broker import Message
+from uncia.kafka.connection import connect_consumer
 from uncia.settings import Settings
 from uncia.topics import Topic
 
@@ -28,18 +29,15 @@ class OffsetConsumer:
 
     def __init__(self, settings: Settings, topics: tuple[Topic, ...], group: str) -> None:
         """Raises `DependencyDown` where no broker answers, or a topic is missing."""
-        try:
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=settings.kafka_servers,
-                group_id=f"{settings.namespace}.{group}" if settings.namespace else group,
-                enable_auto_commit=False,
-                # Where messages were deleted by retention, the oldest that is left.
-                auto_offset_reset="earliest",
-                max_poll_records=_MAX_POLL_RECORDS,
-                max_partition_fetch_bytes=_PARTITION_BYTES,
-            )
-        except KafkaError as error:
-            raise DependencyDown(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
+        self._consumer = connect_consumer(
+            settings,
+            group_id=f"{settings.namespace}.{group}" if settings.namespace else group,
+            enable_auto_commit=False,
+            # Where messages were deleted by retention, the oldest that is left.
+            auto_offset_reset="earliest",
+            max_poll_records=_MAX_POLL_RECORDS,
+            max_partition_fetch_bytes=_PARTITION_BYTES,
+        )
         try:
             self._partitions = self._assign(settings, topics)
         except BaseException:

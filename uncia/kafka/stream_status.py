@@ -18,8 +18,9 @@ from kafka.admin import OffsetSpec
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from uncia.errors import PermanentError, UnciaError
+from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted, Lane
+from uncia.kafka.connection import connect_admin, connect_consumer
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
@@ -90,28 +91,28 @@ def bucket_problem(settings: Settings) -> str | None:
 
 def stream_status(settings: Settings) -> StreamStatus:
     """Read the status from Kafka and the store, within one or two seconds. Never raises when one is unavailable."""
-    servers = [server.strip() for server in settings.kafka.split(",")]
-    if not any(_listens(server) for server in servers):
+    if not any(_listens(server) for server in settings.kafka_servers):
         return StreamStatus(problem=f"Kafka does not answer at {settings.kafka}")
     limits: dict[str, Any] = {
-        "bootstrap_servers": servers,
         "bootstrap_timeout_ms": _ANSWERS_WITHIN_MS,
         "request_timeout_ms": 2 * _ANSWERS_WITHIN_MS,
     }
     try:
-        admin = KafkaAdminClient(**limits)
+        admin = connect_admin(settings, **limits)
         try:
             begins, ends = _offset_ranges(admin, settings)
             committed = _committed_offsets(admin, settings)
         finally:
             admin.close()
-        consumer = KafkaConsumer(enable_auto_commit=False, **limits)
+        consumer = connect_consumer(settings, enable_auto_commit=False, **limits)
         try:
             latency = _latency(consumer, settings, begins, ends)
             clocks = _doubted_clocks(consumer, settings, begins, ends)
             settled = _settled_count(consumer, settings, begins, ends)
         finally:
             consumer.close()
+    except DependencyDown as error:
+        return StreamStatus(problem=str(error))
     except (KafkaError, OSError, ValueError) as error:
         return StreamStatus(problem=f"Kafka at {settings.kafka} could not be read ({type(error).__name__}: {error})")
 

@@ -18,6 +18,8 @@ from uncia.infra.local.keys_command import describe_rights
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import ensure_identity
 from uncia.infra.local.store_access import s3_configuration, user_name
+from uncia.kafka_sign_in import KafkaSignIn
+from uncia.settings import read_settings
 
 
 @pytest.fixture
@@ -102,6 +104,17 @@ def test_an_unknown_key_is_refused(stack: Stack, change: object) -> None:
 def test_a_station_that_stands_for_others_has_no_key(stack: Stack) -> None:
     with pytest.raises(SettingsError, match="choose another name"):
         issue_gateway(stack, "*")
+
+
+def test_the_sign_in_to_another_kafka_is_not_for_the_stacks_own(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCIA_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("UNCIA_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+    monkeypatch.setenv("UNCIA_KAFKA_USERNAME", "ranger")
+    monkeypatch.setenv("UNCIA_KAFKA_PASSWORD", "hunter2")
+    assert stack.settings().kafka_sign_in == KafkaSignIn()
+    for name, value in stack.environment().items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().kafka_sign_in == KafkaSignIn()
 
 
 def test_the_environment_of_a_gateway_has_its_key_and_none_of_the_operator(stack: Stack) -> None:

@@ -34,7 +34,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(announce_module, "KafkaProducer", lambda **_: broker)
+    monkeypatch.setattr(announce_module, "connect_producer", lambda _settings, **_: broker)
     return broker
 
 

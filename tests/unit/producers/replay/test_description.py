@@ -129,6 +129,7 @@ def test_the_prefix_of_a_setting_is_optional() -> None:
         ("burst_gape_s=3", "NAME=value"),
         ("burst_gap_s=wide", "UNCIA_BURST_GAP_S"),
         ("kafka=elsewhere:9092", "has its own"),
+        ("kafka_username=fox", "has its own"),
         ("model=other", "--model"),
     ],
 )
@@ -157,6 +158,9 @@ def test_every_secret_setting_is_recognised() -> None:
     assert {name for name in Settings.model_fields if is_secret(name)} == {
         "catalogue_url",
         "dashboard_proxy_secret",
+        "kafka_password",
+        "kafka_token_file",
+        "kafka_token_url",
         "s3_access_key",
         "s3_secret_key",
         "triton_control_key",
