@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 
-from uncia.errors import StackError
+from uncia.errors import DependencyDown, StackError
 from uncia.infra.local import processes
 from uncia.infra.local.doctor import Check, check_folder, try_check
 from uncia.infra.local.stack import Stack
+from uncia.settings import Settings
 
 __all__ = ["is_loopback", "refuses_http", "requires_certificate", "run_security_checks"]
 
@@ -52,7 +53,7 @@ def run_security_checks(stack: Stack) -> list[Check]:
     checks += [(f"store: {port}", partial(requires_certificate, identity.ports[port])) for port in _CERTIFICATE_DOORS]
     checks += [
         ("dashboard", lambda: _dashboard(settings.dashboard_port)),
-        ("kafka", lambda: _kafka(settings.kafka)),
+        ("kafka", lambda: _kafka(settings)),
         ("versions", lambda: _versions(kept=settings.keep_versions)),
     ]
     return [try_check(name, check) for name, check in checks]
@@ -138,18 +139,20 @@ def _dashboard(port: int) -> str:
     return f"refuses requests without an account ({status})"
 
 
-def _kafka(address: str) -> str:
+def _kafka(settings: Settings) -> str:
     # Imported here because the other checks need no Kafka client.
-    from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    from uncia.kafka.connection import connect_admin
+
+    without_key = settings.model_copy(update={"kafka_security_protocol": "PLAINTEXT"})
     try:
-        client = KafkaAdminClient(bootstrap_servers=address.split(","), request_timeout_ms=_TIMEOUT_S * 1000)
+        client = connect_admin(without_key, request_timeout_ms=_TIMEOUT_S * 1000)
         try:
             topics = client.list_topics()
         finally:
             client.close()
-    except KafkaError as error:
+    except (KafkaError, DependencyDown) as error:
         return f"refuses clients without a key ({type(error).__name__})"
     raise StackError(
         f"every user of this machine can read, write and delete all {len(topics)} topics, exact positions included: "
