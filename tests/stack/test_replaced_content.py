@@ -189,7 +189,7 @@ def test_each_object_version_is_predicted_and_deletions_are_not_uploads(
     assert results.dead_letters(lambda letter: station.encode() in (letter.key or b"")) == []
     before = len(results.predictions(key))
     counts = reconcile("--prefix", station)[-1]
-    assert (counts["zero"], counts["stored"]) == (True, 1)
+    assert (counts["missed"], counts["vanished"], counts["stored"]) == (0, 1, 1)
     assert len(results.predictions(key)) == before
 
 
@@ -263,6 +263,8 @@ def test_a_photograph_that_was_moved_to_the_right_camera_is_withdrawn_from_the_w
     )
     assert current_bursts(results, f"{station}/right")
     assert current_bursts(results, f"{station}/kept")
+    assert [line["key"] for line in reconcile("--prefix", station)[:-1]] == [deleted_key]
+    reconcile("--prefix", station, "--accept-vanished")
     assert reconcile("--prefix", station)[-1]["zero"]
 
 
