@@ -144,8 +144,8 @@ def other_detector(settings: Settings) -> Iterator[str]:
 def upload_bursts(upload: Callable[[str, bytes], str], station: str, bursts: int, frames: int) -> None:
     """Upload bursts of a camera, an hour apart, under keys like the gateway's.
 
-    Seeds of different runs differ in multiples of 360, so that the pictures look the same: a detector takes some rotations
-    of the gradient for an animal and others for nothing.
+    Seeds of different runs differ in multiples of 360, so that the pictures look the same: a detector takes some
+    rotations of the gradient for an animal and others for nothing.
     """
     for number in range(bursts * frames):
         taken = START + timedelta(hours=number // frames, seconds=number % frames)
