@@ -22,11 +22,12 @@ EXIT_TIMEOUT_S = 5
 # The Python backend keeps frames and scores in shared memory that every user of the machine may read, whatever the
 # umask: Boost, which creates it, sets the mode itself (server 2.51). So Triton is given a /dev/shm of its own, as root
 # or, where the system allows it, in a user namespace. Each command replaces the process, so that signals reach Triton.
+# `slave`: what is unmounted on the machine, such as an SD card, is unmounted there, too, and not kept busy.
 _OWN_SHARED_MEMORY = """\
 mount='mount -t tmpfs -o mode=0700,nosuid,nodev tmpfs /dev/shm'
 for how in --mount '--user --map-root-user --mount'; do
-    if unshare $how sh -c "$mount" 2>/dev/null; then
-        exec unshare $how sh -c "$mount && exec \\"\\$@\\"" triton "$@"
+    if unshare --propagation slave $how sh -c "$mount" 2>/dev/null; then
+        exec unshare --propagation slave $how sh -c "$mount && exec \\"\\$@\\"" triton "$@"
     fi
 done
 echo 'warning: this system permits no private /dev/shm: other users can read frames and scores in shared memory' >&2
