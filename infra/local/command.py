@@ -141,7 +141,7 @@ def logs(
 
 def doctor(
     security: bool = typer.Option(
-        False, "--security", help="Instead, ask every door of the running stack for what it must refuse."
+        False, "--security", help="Instead, send every server of the running stack requests that it must refuse."
     ),
     as_json: bool = _JSON,
 ) -> None:

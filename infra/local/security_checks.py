@@ -1,4 +1,4 @@
-"""`uncia doctor --security`: asks every door of a running stack for what it must refuse. Changes nothing.
+"""`uncia doctor --security`: sends every server of a running stack requests that it must refuse. Changes nothing.
 
 Each check sends requests without a key, as any other user of the machine could. What `docs/threat-model.md` names as
 not protected yet fails here, too: silence would be taken for safety.
@@ -156,7 +156,7 @@ def _kafka(settings: Settings) -> str:
         return f"refuses clients without a key ({type(error).__name__})"
     raise StackError(
         f"every user of this machine can read, write and delete all {len(topics)} topics, exact positions included: "
-        "let nobody whom you do not trust use this machine (docs/threat-model.md)"
+        "give no account on this machine to a person whom you do not trust (docs/threat-model.md)"
     )
 
 

@@ -51,7 +51,7 @@ CREATE TEMP TABLE IF NOT EXISTS twins(id BLOB PRIMARY KEY, heir TEXT NOT NULL, e
 """Tables of one comparison: all listed uploads, and uploads of other cameras with the content of a listed one."""
 
 _TABLE_NAMES = ("positions", "uploads", "refused", "withdrawn", "places", "latest", "hashes", "rounds")
-"""What comes from the topics. `removed` is what a person said, and is kept."""
+"""What comes from the topics. `removed` is what a person decided, and is kept."""
 
 
 @dataclass(frozen=True)
