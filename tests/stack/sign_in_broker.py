@@ -127,9 +127,16 @@ def running_broker(folder: Path) -> Iterator[SignInBroker]:
     subprocess.run([*java, *storage], check=True, capture_output=True, timeout=120)
     with (folder / "kafka.log").open("wb") as log:
         process = subprocess.Popen([*java, "kafka.Kafka", str(properties)], stdout=log, stderr=log)
-    try:
+    with ended(process):
         _wait_for(at["PLAINTEXT"], process, folder / "kafka.log")
         yield SignInBroker(folder, at, authority)
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End the process with the block; kill it when it takes too long."""
+    try:
+        yield
     finally:
         process.terminate()
         try:

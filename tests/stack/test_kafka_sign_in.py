@@ -17,7 +17,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.paths import ROOT
-from tests.stack.sign_in_broker import PASSWORD, SESSION_S, USER, SignInBroker, running_broker
+from tests.stack.sign_in_broker import PASSWORD, SESSION_S, USER, SignInBroker, ended, running_broker
 from tests.unit.processors.clock_health.builders import live
 from uncia.errors import DependencyDown
 from uncia.events import ClockJudged, ImagePredicted
@@ -252,15 +252,8 @@ def running(command: list[str], variables: dict[str, str], folder: Path) -> Iter
         process = subprocess.Popen(
             [sys.executable, "-u", *command], env=environment(variables, folder), stdout=file, stderr=file
         )
-    try:
+    with ended(process):
         yield output
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _judged(settings: Settings, events: list[ImagePredicted], log: Path) -> ClockJudged:
