@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 EXIT_TIMEOUT_S = 5
 
-# The Python backend keeps frames and scores in shared memory that every user of the machine may read, whatever the
-# umask: Boost, which creates it, sets the mode itself (server 2.51). So Triton is given a /dev/shm of its own, as root
-# or, where the system allows it, in a user namespace. Each command replaces the process, so that signals reach Triton.
+# The Python backend exchanges frames and scores with the models through shared memory. Other users of the machine
+# cannot read it (`uncia.triton_models.serving.onnx_python_backend`), and do not even see it where the system allows
+# Triton a /dev/shm of its own: as root, or in a user namespace. Each command replaces the process, so that signals
+# reach Triton.
 # `slave`: what is unmounted on the machine, such as an SD card, is unmounted there, too, and not kept busy.
 _OWN_SHARED_MEMORY = """\
 mount='mount -t tmpfs -o mode=0700,nosuid,nodev tmpfs /dev/shm'
@@ -30,7 +31,6 @@ for how in --mount '--user --map-root-user --mount'; do
         exec unshare --propagation slave $how sh -c "$mount && exec \\"\\$@\\"" triton "$@"
     fi
 done
-echo 'warning: this system permits no private /dev/shm: other users can read frames and scores in shared memory' >&2
 exec "$@"
 """
 

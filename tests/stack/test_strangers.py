@@ -24,6 +24,7 @@ from uncia.errors import DependencyDown, UnciaError
 from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, gateway_identity
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import issue_gateway, revoke, rotate
+from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.security_checks import run_security_checks
 from uncia.infra.local.stack import Stack
 from uncia.serving.triton_access import key_headers
@@ -104,9 +105,25 @@ def test_the_same_request_is_answered_with_the_certificate_of_the_stack(stack: S
     assert call_grpc(channel, GRPC[name]).endswith(" bytes")
 
 
-def test_the_frames_in_tritons_shared_memory_are_out_of_sight(stack: Stack) -> None:
-    """The Python backend's own mode would let every user read them."""
-    assert list(Path("/dev/shm").glob(f"{stack.require_identity().shm_prefix}*")) == []
+def test_tritons_shared_memory_is_hidden_or_readable_by_its_owner_only(stack: Stack) -> None:
+    """It contains frames. The Python backend's own mode would let every user read them."""
+    regions = Path("/dev/shm").glob(f"{stack.require_identity().shm_prefix}*")
+    assert {oct(region.stat().st_mode & 0o077) for region in regions} <= {"0o0"}
+
+
+def test_tritons_shared_memory_is_readable_by_its_owner_only_where_it_cannot_be_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = tmp_path / "bin" / "unshare"
+    refused.parent.mkdir()
+    refused.write_text("#!/bin/sh\nexit 1\n")
+    refused.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refused.parent}:{os.environ['PATH']}")
+    own = Stack(tmp_path / "stack")
+    with stop_on_exit(own):
+        own.up(["triton"])
+        regions = list(Path("/dev/shm").glob(f"{own.require_identity().shm_prefix}*"))
+        assert {oct(region.stat().st_mode & 0o777) for region in regions} == {"0o600"}
 
 
 def test_triton_listens_on_no_port(stack: Stack) -> None:

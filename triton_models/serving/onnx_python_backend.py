@@ -5,6 +5,7 @@ is available. It runs in a process of its own, in Triton's Python: it may import
 only. Tensor names come from the model's configuration, so one file serves any graph with these names.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the graph; Triton reports an exception as the reason why the model is not ready."""
+        _keep_shared_memory_private()
         config = json.loads(args["model_config"])
         self._input: str = config["input"][0]["name"]
         low_priority = config.get("parameters", {}).get("beside", {}).get("string_value", "")
@@ -81,6 +83,19 @@ class TritonPythonModel:
     def _infer(self, frames: Any) -> list[Any]:
         outputs: list[Any] = self._session.run(self._outputs, {self._input: frames})
         return outputs
+
+
+def _keep_shared_memory_private() -> None:
+    """Let only the owner read the frames and scores that Triton exchanges with this process.
+
+    Boost, which creates the memory, lets every user read it, whatever the umask (server 2.51).
+    """
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    for path in {fields[5] for fields in (line.split(maxsplit=5) for line in maps) if len(fields) == 6}:
+        if path.startswith("/dev/shm/"):
+            # A deleted file has a suffix in this list; it cannot be opened.
+            with contextlib.suppress(FileNotFoundError):
+                Path(path).chmod(0o600)
 
 
 def _options() -> onnxruntime.SessionOptions:
