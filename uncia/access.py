@@ -1,4 +1,4 @@
-"""What a part may do beyond its topics: with objects in the store, and at Triton.
+"""What a part may do beyond its topics: with objects in the store, at Triton, and at the broker.
 
 A row of `uncia.topology.PARTS` lists these rights next to the part's topics, and `uncia.identities` derives an identity
 from each row.
@@ -7,7 +7,7 @@ from each row.
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["READ_ALL", "StoreAction", "StoreRight", "TritonRight"]
+__all__ = ["READ_ALL", "BrokerRight", "StoreAction", "StoreRight", "TritonRight"]
 
 
 class StoreAction(StrEnum):
@@ -52,3 +52,12 @@ class TritonRight(StrEnum):
     """Inference, and the metadata of models."""
     CONTROL = "control"
     """Load and unload models, shared memory, trace, log settings, statistics. Whoever loads a model runs its code."""
+
+
+class BrokerRight(StrEnum):
+    """What a part may do at the broker with topics and consumer groups that are not in its row."""
+
+    INSPECT = "inspect"
+    """Describe all topics and all consumer groups, with their offsets; no message is read."""
+    REPLAY = "replay"
+    """Create, read, write and delete topics and consumer groups of replays and shadows."""

@@ -8,12 +8,13 @@ Nobody may delete older versions of objects or change buckets, an operator inclu
 administrative key, which no running part and no person's client has.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, unquote
 
-from uncia.access import READ_ALL, StoreAction, StoreRight, TritonRight
+from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
 from uncia.topics import Topic
@@ -28,6 +29,7 @@ __all__ = [
     "Role",
     "gateway_identity",
     "identity_named",
+    "subscriber_identity",
 ]
 
 
@@ -61,7 +63,14 @@ class Identity:
     changelogs: frozenset[Topic] = frozenset()
     """Topics that it creates, reads and writes alone."""
     group: str = ""
-    """The consumer group, without the namespace; empty for an identity without one."""
+    """The consumer group, without the namespace; empty for an identity without one. A subscriber may have further
+    groups, whose names begin with this one."""
+    broker: tuple[BrokerRight, ...] = ()
+
+    @property
+    def uses_kafka(self) -> bool:
+        """True when it has any right at the broker."""
+        return bool(self.reads or self.writes or self.changelogs or self.broker)
 
     def permits_object(self, action: StoreAction, key: str) -> bool:
         """True when it may do this with the object of the upload bucket that has this key."""
@@ -69,20 +78,31 @@ class Identity:
 
 
 def _part(part: Part) -> Identity:
-    role = Role.STORE if part.name == "object store" else Role.PART
-    if part.name == "subscribers":
-        role = Role.SUBSCRIBER
+    carried_out = tuple(row for row in PARTS if row.kind is Kind.COMMAND and row.name in part.acts_for)
     return Identity(
         part.name.replace(" ", "-"),
-        role,
+        Role.STORE if part.name == "object store" else Role.PART,
         part.description,
         part.store,
         part.triton,
-        reads=frozenset(part.inputs),
-        writes=frozenset(part.writes),
+        reads=_topics((part, *carried_out), "inputs"),
+        writes=_topics((part, *carried_out), "writes"),
         changelogs=frozenset(part.changelogs),
         group=part.group,
+        broker=_broker_rights((part, *carried_out)),
     )
+
+
+def _topics(parts: Iterable[Part], column: str) -> frozenset[Topic]:
+    return frozenset(topic for part in parts for topic in getattr(part, column))
+
+
+def _broker_rights(parts: Iterable[Part]) -> tuple[BrokerRight, ...]:
+    return tuple(sorted({right for part in parts for right in part.broker}))
+
+
+_SUBSCRIBERS = "subscribers"
+"""The row of the topology with what any subscriber may read."""
 
 
 TRITON_KEEPER = Identity(
@@ -94,13 +114,12 @@ TRITON_KEEPER = Identity(
 
 PART_IDENTITIES: dict[str, Identity] = {
     identity.name: identity
-    for identity in (*(_part(part) for part in PARTS if part.kind is not Kind.COMMAND), TRITON_KEEPER)
+    for identity in (
+        *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part.name != _SUBSCRIBERS),
+        TRITON_KEEPER,
+    )
 }
-"""The identities of all rows that are not commands, and of the watchdog, by name."""
-
-
-def _topics(parts: Iterable[Part], column: str) -> frozenset[Topic]:
-    return frozenset(topic for part in parts for topic in getattr(part, column))
+"""The identities of the workers, the services and the object store, and of the watchdog, by name."""
 
 
 _COMMANDS = tuple(part for part in PARTS if part.kind is Kind.COMMAND)
@@ -113,6 +132,7 @@ OPERATOR = Identity(
     triton=(TritonRight.INFERENCE, TritonRight.CONTROL),
     reads=_topics(_COMMANDS, "inputs"),
     writes=_topics(_COMMANDS, "writes"),
+    broker=_broker_rights(_COMMANDS),
 )
 """All that the commands of the topology do."""
 
@@ -124,7 +144,7 @@ STORE_ADMIN = Identity(
 """Its rights are not listed: the store permits it everything. The name of its key, and nothing else."""
 
 
-_GATEWAY = "gateway-"
+_GATEWAY, _SUBSCRIBER = "gateway-", "subscriber-"
 
 
 def gateway_identity(station: str) -> Identity:
@@ -149,15 +169,38 @@ def gateway_identity(station: str) -> Identity:
     )
 
 
+def subscriber_identity(name: str) -> Identity:
+    """The identity of a program that reads results: verdicts, crops and explanations, and no positions.
+
+    Its consumer groups begin with the name of the identity. Raises `SettingsError` for a name that does not consist of
+    lower-case letters, digits and `-`.
+    """
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", name):
+        raise SettingsError(
+            f"{name!r} cannot name a subscriber: use 1 to 40 lower-case letters, digits and dashes, such as `map-1`"
+        )
+    (row,) = (part for part in PARTS if part.name == _SUBSCRIBERS)
+    return Identity(
+        f"{_SUBSCRIBER}{name}",
+        Role.SUBSCRIBER,
+        f"The subscriber {name}: reads verdicts, crops and explanations.",
+        reads=frozenset(row.reads),
+        group=f"{_SUBSCRIBER}{name}",
+    )
+
+
 def identity_named(name: str) -> Identity | None:
     """The identity with this name, or None for a name that no identity has."""
     fixed = {**PART_IDENTITIES, OPERATOR.name: OPERATOR, STORE_ADMIN.name: STORE_ADMIN}
     if name in fixed:
         return fixed[name]
-    if not name.startswith(_GATEWAY):
-        return None
     try:
-        identity = gateway_identity(unquote(name.removeprefix(_GATEWAY), errors="strict"))
+        if name.startswith(_GATEWAY):
+            identity = gateway_identity(unquote(name.removeprefix(_GATEWAY), errors="strict"))
+        elif name.startswith(_SUBSCRIBER):
+            identity = subscriber_identity(name.removeprefix(_SUBSCRIBER))
+        else:
+            return None
     except (SettingsError, UnicodeDecodeError):
         return None
     return identity if identity.name == name else None

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uncia.access import READ_ALL, StoreAction, StoreRight, TritonRight
+from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.errors import UnciaError
 from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
 from uncia.topics import (
@@ -89,6 +89,10 @@ class Part:
     """What it may do in the object store; empty for a part without access."""
     triton: tuple[TritonRight, ...] = ()
     """What it may do at Triton."""
+    broker: tuple[BrokerRight, ...] = ()
+    """What it may do at the broker beyond its topics and its group."""
+    acts_for: tuple[str, ...] = ()
+    """Commands that it carries out for a person, with the topics and rights of their rows."""
 
     @property
     def inputs(self) -> tuple[Topic, ...]:
@@ -293,6 +297,7 @@ PARTS: tuple[Part, ...] = (
         extra="dashboard",
         store=READ_ALL,
         triton=_BOTH,
+        acts_for=("dead-letters", "replay", "status"),
     ),
     Part(
         "deployments load",
@@ -308,6 +313,7 @@ PARTS: tuple[Part, ...] = (
         follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, BURST_RESOLVED, SECOND_LOOK_COMPLETED, DEPLOYMENT_CHANGED),
         writes=(IMAGE_BACKFILLED, SECOND_LOOK_COMPLETED, BURST_RESOLVED),
         triton=_BOTH,
+        broker=(BrokerRight.INSPECT, BrokerRight.REPLAY),
     ),
     Part(
         "dead-letters",
@@ -373,6 +379,7 @@ PARTS: tuple[Part, ...] = (
         "Shows lag, latency, late frames, dead letters and doubtful clocks.",
         follows=(IMAGE_PREDICTED, CLOCK_JUDGED, DEAD_LETTER_SETTLED, FRAME_LATE, DEAD_LETTER),
         extra="local",
+        broker=(BrokerRight.INSPECT,),
     ),
     Part(
         "subscribers",

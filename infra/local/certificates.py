@@ -17,9 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from uncia.errors import StackError
 from uncia.infra.local.layout import private_folder, write_private
 
-__all__ = ["CERTIFICATES", "ensure_certificates"]
+__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "ensure_certificates"]
 
-CERTIFICATES = ("seaweedfs",)
+KAFKA, KAFKA_ADMIN = "kafka", "kafka-admin"
+CERTIFICATES = ("seaweedfs", KAFKA, KAFKA_ADMIN)
 
 _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """All dates: a computer without a battery may have any date at its first start and another one later. A certificate is

@@ -10,7 +10,7 @@ never written again unless its key is rotated: what a gateway far away was given
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -27,6 +27,25 @@ ALWAYS_DRAWN: tuple[Identity, ...] = (*PART_IDENTITIES.values(), OPERATOR, STORE
 
 _INTERNAL = "internal"
 
+NO_KAFKA = {
+    "UNCIA_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+    **dict.fromkeys(
+        (
+            "UNCIA_KAFKA_SASL_MECHANISM",
+            "UNCIA_KAFKA_USERNAME",
+            "UNCIA_KAFKA_PASSWORD",
+            "UNCIA_KAFKA_CAFILE",
+            "UNCIA_KAFKA_CERTFILE",
+            "UNCIA_KAFKA_KEYFILE",
+            "UNCIA_KAFKA_TOKEN_FILE",
+            "UNCIA_KAFKA_TOKEN_URL",
+        ),
+        "",
+    ),
+}
+"""The variables of a sign-in to Kafka, without one. The parts of a stack ignore a sign-in to another Kafka in the
+caller's environment, as they ignore that one's address."""
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -38,23 +57,25 @@ class Credential:
     """ISO 8601, UTC; also of the rotation."""
     revoked: str = ""
     """ISO 8601, UTC, when it was revoked; empty for a valid one. Nobody has the secret of a revoked one."""
+    kafka_password: str = ""
+    """Not the secret key, which the object store knows. Empty in the file of an earlier version."""
 
     @classmethod
     def draw(cls) -> Self:
         """New random keys."""
-        return cls(secrets.token_hex(10), secrets.token_urlsafe(30), _now())
+        return cls(secrets.token_hex(10), _secret(), _now(), kafka_password=_secret())
 
     def rotated(self) -> "Credential":
-        """The same access key with a new secret, valid again where it was revoked.
+        """The same access key with new secrets, valid again where it was revoked.
 
         A server that reads its file of identities again replaces the secret of an access key that it knows, and keeps
         access keys that are no longer in the file (SeaweedFS 4.48).
         """
-        return Credential(self.access_key, secrets.token_urlsafe(30), _now())
+        return Credential(self.access_key, _secret(), _now(), kafka_password=_secret())
 
     def revoke(self) -> "Credential":
-        """The same access key with a secret that nobody has."""
-        return Credential(self.access_key, secrets.token_urlsafe(30), self.issued, revoked=_now())
+        """The same access key with secrets that nobody has."""
+        return Credential(self.access_key, _secret(), self.issued, revoked=_now(), kafka_password=_secret())
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,8 @@ class StackKeys:
     internal: InternalKeys
     credentials: Mapping[str, Credential]
     """By the name of the identity."""
+    authority: Path
+    """The certificate of the stack's authority."""
 
     def environment(self, identity: Identity) -> dict[str, str]:
         """The variables with the keys of an identity, and no others.
@@ -89,10 +112,23 @@ class StackKeys:
         credential = self.credentials[identity.name] if identity.store else None
         internal = self.internal
         return {
+            **self._kafka(identity),
             "UNCIA_S3_ACCESS_KEY": credential.access_key if credential else "",
             "UNCIA_S3_SECRET_KEY": credential.secret_key if credential else "",
             "UNCIA_TRITON_INFERENCE_KEY": internal.triton_inference if TritonRight.INFERENCE in identity.triton else "",
             "UNCIA_TRITON_CONTROL_KEY": internal.triton_control if TritonRight.CONTROL in identity.triton else "",
+        }
+
+    def _kafka(self, identity: Identity) -> dict[str, str]:
+        if not identity.uses_kafka:
+            return NO_KAFKA
+        return {
+            **NO_KAFKA,
+            "UNCIA_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "UNCIA_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "UNCIA_KAFKA_USERNAME": identity.name,
+            "UNCIA_KAFKA_PASSWORD": self.credentials[identity.name].kafka_password,
+            "UNCIA_KAFKA_CAFILE": str(self.authority),
         }
 
 
@@ -109,7 +145,7 @@ def read_keys(stack: Path) -> StackKeys | None:
     for path in sorted(folder.glob("*.json")):
         if path.stem != _INTERNAL and (credential := _read(path, Credential)) is not None:
             credentials[path.stem] = credential
-    return StackKeys(internal, credentials)
+    return StackKeys(internal, credentials, folder / "ca.pem")
 
 
 def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> StackKeys:
@@ -118,6 +154,7 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
     private_folder(folder)
     for identity in identities:
         _draw_missing(folder / f"{identity.name}.json", Credential)
+        _add_kafka_password(stack, identity.name)
     # Last: without it the folder counts as one without keys, so an interrupted first start is completed by the next.
     _draw_missing(folder / f"{_INTERNAL}.json", InternalKeys)
     keys = read_keys(stack)
@@ -128,6 +165,17 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
 def write_credential(stack: Path, name: str, credential: Credential) -> None:
     """Store the keys of an identity in place of its old ones."""
     write_private(_folder(stack) / f"{name}.json", json.dumps(asdict(credential), indent=2) + "\n")
+
+
+def _add_kafka_password(stack: Path, name: str) -> None:
+    """Complete a file of an earlier version, whose broker had no users."""
+    known = _read(_folder(stack) / f"{name}.json", Credential)
+    if known is not None and not known.kafka_password:
+        write_credential(stack, name, replace(known, kafka_password=_secret()))
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(30)
 
 
 def _now() -> str:

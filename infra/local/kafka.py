@@ -4,21 +4,43 @@ import shlex
 from typing import ClassVar
 
 from uncia.errors import StackError
+from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN
 from uncia.infra.local.java import find_java
+from uncia.infra.local.kafka_access import grant_access
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.service import NotReady, Service
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.topics import TOPICS
 
+_KEYSTORE = "kafka.keystore.pem"
+
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
-listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
-advertised.listeners=PLAINTEXT://{broker}
+listeners=CLIENTS://{broker},INTERNAL://{internal},CONTROLLER://{controller}
+advertised.listeners=CLIENTS://{broker},INTERNAL://{internal}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=INTERNAL
 log.dirs={logs}
+
+# Clients sign in with the password of their identity; the broker itself, and `uncia up` with the rights of an
+# administrator, with certificates of the stack, because they must connect before there are any passwords.
+listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.clients.scram-sha-512.sasl.jaas.config=\
+    org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.internal.ssl.client.auth=required
+listener.name.controller.ssl.client.auth=required
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={keys}/ca.pem
+ssl.enabled.protocols=TLSv1.3
+
+# What no rule permits is denied.
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:CN={own};User:CN={admin}
 
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -80,11 +102,20 @@ class Kafka(Service):
     def files(self) -> dict[str, str]:
         """server.properties and the logging configuration."""
         properties = _PROPERTIES.format(
-            broker=self.at("kafka"), controller=self.at("kafka_controller"), logs=self.site.layout.data("kafka")
+            broker=self.at("kafka"),
+            internal=self.at("kafka_internal"),
+            controller=self.at("kafka_controller"),
+            logs=self.site.layout.data("kafka"),
+            keys=self.site.layout.keys,
+            keystore=self.site.layout.run / _KEYSTORE,
+            own=KAFKA,
+            admin=KAFKA_ADMIN,
         )
         if self.site.settings.sync_writes:
             properties += _SYNC
-        return {"kafka.properties": properties, "log4j2.properties": _LOGGING}
+        keys = self.site.layout.folder / "keys"
+        keystore = "".join((keys / f"{KAFKA}.{kind}").read_text(encoding="ascii") for kind in ("key", "pem"))
+        return {"kafka.properties": properties, "log4j2.properties": _LOGGING, _KEYSTORE: keystore}
 
     def before(self) -> list[str]:
         """Format the storage once. A format that was interrupted is repeated: no message can have been stored yet."""
@@ -122,12 +153,18 @@ class Kafka(Service):
     def probe(self) -> str:
         """Send a metadata request and check that all topics exist."""
         self.require_listener("kafka")
+        self.grant_access()
         present = existing_topics(self.site.settings)
         missing = {topic.full_name(self.site.settings) for topic in TOPICS} - present
         if missing:
-            create_topics(self.site.settings)
+            create_topics(self.site.admin_settings())
             raise NotReady(f"creating {len(missing)} topics")
         return f"{self.at('kafka')}, {len(present)} topics"
+
+    def grant_access(self) -> None:
+        """Give the running broker the users and rules of the stack's keys, where they have changed."""
+        written = self.site.layout.folder / "data" / "kafka.access"
+        grant_access(self.site.admin_settings(), self.site.keys.credentials, written)
 
     def _java(self, *flags: str) -> list[str]:
         layout = self.site.layout

@@ -1,6 +1,7 @@
 """Issues, rotates and revokes keys of a stack, also while it runs.
 
-SeaweedFS reads its file of identities again on SIGHUP; no request is interrupted. What a running process of the stack
+SeaweedFS reads its file of identities again on SIGHUP, and Kafka changes users by requests; nothing is interrupted.
+What a running process of the stack
 holds cannot be changed from outside, so the keys of parts are rotated while the stack is down.
 """
 
@@ -13,22 +14,27 @@ from pydantic import SecretStr
 from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import Credential, ensure_keys, write_credential
+from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
-__all__ = ["gateway_environment", "issue_gateway", "revoke", "rotate"]
+__all__ = ["gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
 
 _ACCEPTED_WITHIN_S = 10.0
 
 
 def issue_gateway(stack: Stack, station: str) -> Credential:
-    """The keys of a station's gateway, which are drawn where there are none or where they were revoked.
+    """The keys of a station's gateway. See `issue`."""
+    return issue(stack, gateway_identity(station))
 
-    Returns when a running store accepts them. Raises `StackError` and `SettingsError`.
+
+def issue(stack: Stack, identity: Identity) -> Credential:
+    """The keys of a gateway or a subscriber, which are drawn where there are none or where they were revoked.
+
+    Returns when a running store accepts them; a broker does so at once. Raises `StackError` and `SettingsError`.
     """
-    identity = gateway_identity(station)
     known = stack.require_keys().credentials.get(identity.name)
     if known is not None and not known.revoked:
         return known
@@ -59,9 +65,9 @@ def rotate(stack: Stack, name: str) -> Credential:
 
 
 def revoke(stack: Stack, name: str) -> None:
-    """Make the keys of a gateway useless. Raises `StackError`."""
+    """Make the keys of a gateway or a subscriber useless. Raises `StackError`."""
     identity, known = _known(stack, name)
-    if identity.role is not Role.GATEWAY:
+    if identity.role not in (Role.GATEWAY, Role.SUBSCRIBER):
         raise StackError(f"{name} is a part of the stack: `uncia keys rotate {name}` makes its old key useless")
     with stack.locked():
         write_credential(stack.folder, name, known.revoke())
@@ -82,23 +88,25 @@ def _known(stack: Stack, name: str) -> tuple[Identity, Credential]:
 
 
 def _apply(stack: Stack) -> None:
-    """Write the store's file of identities, and have a running store read it. A store that is down reads it when it
-    starts."""
+    """Give a running store and a running broker the keys as they are now; others get them at their start."""
     if not stack.is_supervised():
         return
-    SeaweedFS(stack.context()).write_identities()
-    if (pid := _store_pid(stack)) is not None:
+    site = stack.context()
+    SeaweedFS(site).write_identities()
+    if (pid := _pid(stack, SeaweedFS.name)) is not None:
         os.kill(pid, signal.SIGHUP)
+    if _pid(stack, Kafka.name) is not None:
+        Kafka(site).grant_access()
 
 
-def _store_pid(stack: Stack) -> int | None:
-    return next((part.pid for part in stack.supervised() if part.name == SeaweedFS.name), None)
+def _pid(stack: Stack, name: str) -> int | None:
+    return next((part.pid for part in stack.supervised() if part.name == name), None)
 
 
 def _until_accepted(stack: Stack, identity: Identity) -> Credential:
     """Wait until a running store accepts the keys. Raises `StackError`."""
     credential = stack.require_keys().credentials[identity.name]
-    if not identity.store or _store_pid(stack) is None:
+    if not identity.store or _pid(stack, SeaweedFS.name) is None:
         return credential
     settings = stack.settings()
     deadline = time.monotonic() + _ACCEPTED_WITHIN_S

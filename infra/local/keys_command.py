@@ -1,19 +1,23 @@
 """`uncia keys`: issue, list, rotate and revoke keys of the embedded stack."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
 from rich.table import Table
 
-from uncia.access import StoreAction
+from uncia.access import BrokerRight, StoreAction
 from uncia.errors import UnciaError
-from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named
-from uncia.infra.local.key_management import issue_gateway, revoke, rotate
+from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named, subscriber_identity
+from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.stack import Stack
 from uncia.settings import stack_dir
 from uncia.terminal import echo, echo_json, plain_console
+from uncia.topics import Topic
 
 app = typer.Typer(help="Issue, list, rotate and revoke the keys of the embedded stack.", no_args_is_help=True)
 issue_app = typer.Typer(help="Issue a key.", no_args_is_help=True)
@@ -26,16 +30,18 @@ _VERBS = {
     StoreAction.DELETE: "delete",
 }
 
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
+]
+_JSON = typer.Option(False, "--json", help="Print JSON.")
 _Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list` shows it.")]
 
 
 @issue_app.command("gateway")
 def gateway(
     station: Annotated[str, typer.Argument(help="Station whose photographs the gateway uploads.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
-    ] = None,
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    output: _Output = None,
+    as_json: bool = _JSON,
 ) -> None:
     """Print the settings of a station's gateway, with a key that stores and reads this station's photographs alone.
 
@@ -50,6 +56,28 @@ def gateway(
         "UNCIA_S3_SECRET_KEY": credential.secret_key,
         "UNCIA_BUCKET": settings.bucket,
     }
+    _deliver(variables, gateway_identity(station), output, as_json=as_json)
+
+
+@issue_app.command("subscriber")
+def subscriber(
+    name: Annotated[str, typer.Argument(help="A name for the program that subscribes, such as `map-office`.")],
+    output: _Output = None,
+    as_json: bool = _JSON,
+) -> None:
+    """Print the settings of a program that subscribes to the results, and may do nothing else.
+
+    It reads verdicts, crops, explanations and assessments of clocks, and no positions. Its consumer groups begin with
+    `subscriber-NAME`. The same key is printed again until it is revoked.
+    """
+    stack, identity = Stack(stack_dir()), subscriber_identity(name)
+    issue(stack, identity)
+    connection = stack.require_keys().environment(identity)
+    variables = {"UNCIA_KAFKA": stack.settings().kafka, **{key: value for key, value in connection.items() if value}}
+    _deliver(variables, identity, output, as_json=as_json)
+
+
+def _deliver(variables: Mapping[str, str], identity: Identity, output: Path | None, *, as_json: bool) -> None:
     lines = [f"{name}={value}" for name, value in variables.items()]
     if output is not None:
         try:
@@ -61,12 +89,11 @@ def gateway(
     else:
         for line in lines:
             echo(line)
-    identity = gateway_identity(station)
     echo(f"{identity.name} may {describe_rights(identity)}, and nothing else.", err=True)
 
 
 @app.command("list")
-def list_keys(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def list_keys(as_json: bool = _JSON) -> None:
     """List all keys with what each permits, without their secrets."""
     keys = Stack(stack_dir()).require_keys()
     rows = [
@@ -97,21 +124,22 @@ def rotate_key(name: _Name) -> None:
     parts are rotated while the stack is down.
     """
     rotate(Stack(stack_dir()), name)
-    if name.startswith("gateway-"):
-        echo("The old key is refused. `uncia keys issue gateway STATION` prints the new one.", err=True)
+    role, _, owner = name.partition("-")
+    if role in ("gateway", "subscriber"):
+        echo(f"The old key is refused. `uncia keys issue {role} {unquote(owner)}` prints the new one.", err=True)
     else:
         echo("The old key is refused.", err=True)
 
 
 @app.command("revoke")
 def revoke_key(name: _Name) -> None:
-    """Make the key of a gateway useless, at once."""
+    """Make the key of a gateway or a subscriber useless, at once."""
     revoke(Stack(stack_dir()), name)
     echo(f"{name} is refused from now on. What it stored is kept.", err=True)
 
 
 def describe_rights(identity: Identity) -> str:
-    """What an identity may do in the store and at Triton, in words."""
+    """What an identity may do in the store, at Triton and at the broker, in words."""
     if identity == STORE_ADMIN:
         return "do everything in the store"
     by_prefix: dict[str, list[str]] = {}
@@ -122,7 +150,20 @@ def describe_rights(identity: Identity) -> str:
         for prefix, verbs in by_prefix.items()
     ]
     parts += [f"use Triton for {right.value}" for right in identity.triton]
-    return "; ".join(parts) or "do nothing in the store or at Triton"
+    parts += [
+        f"{verb} {_topics(topics)}"
+        for verb, topics in (("read", identity.reads | identity.changelogs), ("write", identity.writes))
+        if topics
+    ]
+    if BrokerRight.INSPECT in identity.broker:
+        parts.append("see all topics and consumer groups")
+    if BrokerRight.REPLAY in identity.broker:
+        parts.append("create and delete topics of replays and shadows")
+    return "; ".join(parts) or "do nothing"
+
+
+def _topics(topics: AbstractSet[Topic]) -> str:
+    return next(iter(topics)).name if len(topics) == 1 else f"{len(topics)} topics"
 
 
 def _joined(verbs: list[str]) -> str:

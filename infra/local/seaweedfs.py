@@ -23,11 +23,20 @@ _VERSIONS_DONE_FILE = "seaweedfs.versioned"
 
 IDENTITIES_FILE = "s3_identities.json"
 
+_USER = "object-store"
+"""Its identity at the broker."""
+
 _NOTIFICATION = """\
 [notification.kafka]
 enabled = true
 hosts = ["{kafka}"]
 topic = "{topic}"
+sasl_enabled = true
+sasl_mechanism = "SCRAM-SHA-512"
+sasl_username = "{user}"
+sasl_password = "{password}"
+tls_enabled = true
+tls_ca_cert = "{keys}/ca.pem"
 """
 
 # Filer and volume server have HTTP ports of their own. Without these keys any local user could read and write through
@@ -78,13 +87,16 @@ class SeaweedFS(Service):
     def files(self) -> dict[str, str]:
         """The identities, and configuration that the server reads from its working directory."""
         topic, keys = STORAGE_CHANGED.full_name(self.site.settings), self.site.layout.keys
+        password = self.site.keys.credentials[_USER].kafka_password
         security = [
             _SECURITY.format(key=self.site.keys.internal.store_signing),
             _MUTUAL_TLS.format(keys=keys),
             *(_MUTUAL_TLS_OF_PART.format(part=part, keys=keys) for part in _GRPC_PARTS),
         ]
         return {
-            "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic),
+            "notification.toml": _NOTIFICATION.format(
+                kafka=self.at("kafka"), topic=topic, user=_USER, password=password, keys=keys
+            ),
             "security.toml": "".join(security),
             IDENTITIES_FILE: self._identities(),
         }

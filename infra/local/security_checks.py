@@ -11,10 +11,12 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
+from pydantic import SecretStr
 
-from uncia.errors import DependencyDown, StackError
+from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.doctor import Check, check_folder, try_check
 from uncia.infra.local.stack import Stack
@@ -33,7 +35,15 @@ _HTTP_DOORS = {
 }
 """By port name: the check's name and what is requested without a key."""
 
-_CERTIFICATE_DOORS = ("master_grpc", "filer_grpc", "volume_grpc", "s3_grpc")
+_CERTIFICATE_DOORS = {
+    "master_grpc": "store: master_grpc",
+    "filer_grpc": "store: filer_grpc",
+    "volume_grpc": "store: volume_grpc",
+    "s3_grpc": "store: s3_grpc",
+    "kafka_internal": "kafka: internal",
+    "kafka_controller": "kafka: controller",
+}
+"""By port name: the check's name."""
 
 
 def run_security_checks(stack: Stack) -> list[Check]:
@@ -50,7 +60,8 @@ def run_security_checks(stack: Stack) -> list[Check]:
     for port, (name, target) in _HTTP_DOORS.items():
         path = target.format(bucket=settings.bucket)
         checks.append((name, partial(refuses_http, identity.ports[port], path)))
-    checks += [(f"store: {port}", partial(requires_certificate, identity.ports[port])) for port in _CERTIFICATE_DOORS]
+    for port, name in _CERTIFICATE_DOORS.items():
+        checks.append((name, partial(requires_certificate, identity.ports[port])))
     checks += [
         ("dashboard", lambda: _dashboard(settings.dashboard_port)),
         ("kafka", lambda: _kafka(settings)),
@@ -141,23 +152,16 @@ def _dashboard(port: int) -> str:
 
 def _kafka(settings: Settings) -> str:
     # Imported here because the other checks need no Kafka client.
-    from kafka.errors import KafkaError
+    from uncia.kafka.connection import client_options
+    from uncia.kafka.refusal import refusal
 
-    from uncia.kafka.connection import connect_admin
-
-    without_key = settings.model_copy(update={"kafka_security_protocol": "PLAINTEXT"})
-    try:
-        client = connect_admin(without_key, request_timeout_ms=_TIMEOUT_S * 1000)
-        try:
-            topics = client.list_topics()
-        finally:
-            client.close()
-    except (KafkaError, DependencyDown) as error:
-        return f"refuses clients without a key ({type(error).__name__})"
-    raise StackError(
-        f"every user of this machine can read, write and delete all {len(topics)} topics, exact positions included: "
-        "give no account on this machine to a person whom you do not trust (docs/threat-model.md)"
-    )
+    unknown = settings.model_copy(update={"kafka_username": "stranger", "kafka_password": SecretStr("guess")})
+    plain: dict[str, Any] = dict.fromkeys(("kafka_sasl_mechanism", "kafka_username", "kafka_password", "kafka_cafile"))
+    unencrypted = settings.model_copy(update=plain | {"kafka_security_protocol": "PLAINTEXT"})
+    for stranger in (unknown, unencrypted):
+        if not refusal(stranger, client_options(stranger), _TIMEOUT_S):
+            raise StackError("Kafka accepts a client without a key: report this as a fault of Uncia")
+    return "refuses clients without a key; each part may use the topics of its row alone"
 
 
 def _versions(*, kept: bool) -> str:

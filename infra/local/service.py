@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from uncia.errors import StackError
 from uncia.identities import STORE_ADMIN
+from uncia.infra.local.certificates import KAFKA_ADMIN
 from uncia.infra.local.credentials import StackKeys
 from uncia.infra.local.layout import Layout, write_private
 from uncia.infra.local.processes import ID_MARK, PART_MARK
@@ -36,9 +37,23 @@ class StackContext:
     """Variables for our own processes on top of the caller's environment: this stack's addresses, and no keys."""
 
     def admin_settings(self) -> Settings:
-        """The settings with the administrative key of the store, which creates buckets."""
+        """The settings with the administrative keys of the store, which create buckets, and of the broker.
+
+        The broker's administrator has a certificate instead of a password, and a listener of its own: it creates the
+        broker's users.
+        """
         key = self.keys.credentials[STORE_ADMIN.name]
-        update = {"s3_access_key": key.access_key, "s3_secret_key": SecretStr(key.secret_key)}
+        update = {
+            "s3_access_key": key.access_key,
+            "s3_secret_key": SecretStr(key.secret_key),
+            "kafka": f"127.0.0.1:{self.identity.ports['kafka_internal']}",
+            "kafka_security_protocol": "SSL",
+            "kafka_sasl_mechanism": None,
+            "kafka_username": None,
+            "kafka_password": None,
+            "kafka_certfile": self.layout.folder / "keys" / f"{KAFKA_ADMIN}.pem",
+            "kafka_keyfile": self.layout.folder / "keys" / f"{KAFKA_ADMIN}.key",
+        }
         return self.settings.model_copy(update=update)
 
 

@@ -29,7 +29,6 @@ from uncia.infra.local.part_order import (
 )
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import (
-    PLAIN_KAFKA,
     StackIdentity,
     ensure_identity,
     environment_of,
@@ -132,7 +131,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Environment variables that connect another process to this stack, as the operator."""
         keys = self.require_keys().environment(OPERATOR)
-        return {"UNCIA_STACK_DIR": str(self.folder), **PLAIN_KAFKA, **environment_of(self.require_identity()), **keys}
+        return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self.require_identity()), **keys}
 
     def settings(self) -> Settings:
         """Settings that connect to this stack. Raises `StackError` before the first start."""
@@ -148,7 +147,7 @@ class Stack:
         write_environment(self.folder, {**addresses, **keys})
 
     def admin_settings(self) -> Settings:
-        """Settings with the administrative key of the store. Raises `StackError` before the first start."""
+        """Settings with the administrative keys of store and broker. Raises `StackError` before the first start."""
         return self._site({}).admin_settings()
 
     def identity(self) -> StackIdentity | None:
@@ -224,7 +223,6 @@ class Stack:
             **extra_env,
             "UNCIA_STACK_DIR": str(self.folder),
             "UNCIA_MODEL_REPOSITORY": str(settings.model_repository.absolute()),
-            **PLAIN_KAFKA,
             **environment_of(identity),
         }
         return StackContext(Layout(self.folder, Path(identity.runtime_dir)), identity, keys, settings, environment)
@@ -246,7 +244,7 @@ class Stack:
 
 def _settings(folder: Path, identity: StackIdentity, keys: StackKeys) -> Settings:
     """The operator's settings, independent of the addresses and keys in the caller's environment."""
-    variables = {**PLAIN_KAFKA, **environment_of(identity), **keys.environment(OPERATOR)}
+    variables = {**environment_of(identity), **keys.environment(OPERATOR)}
     ours = {name.removeprefix("UNCIA_").lower(): value for name, value in variables.items()}
     found = Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]
     # The folders that an unset value stands for in the processes of this stack, whose UNCIA_STACK_DIR names it.

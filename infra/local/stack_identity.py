@@ -15,6 +15,7 @@ from uncia.infra.local.layout import write_private
 
 PORTS = (
     "kafka",
+    "kafka_internal",
     "kafka_controller",
     "s3",
     "s3_grpc",
@@ -132,26 +133,6 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
     }
     write_private(folder / "state.json", json.dumps(state, indent=2) + "\n")
     return identity
-
-
-PLAIN_KAFKA = {
-    "UNCIA_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
-    **dict.fromkeys(
-        (
-            "UNCIA_KAFKA_SASL_MECHANISM",
-            "UNCIA_KAFKA_USERNAME",
-            "UNCIA_KAFKA_PASSWORD",
-            "UNCIA_KAFKA_CAFILE",
-            "UNCIA_KAFKA_CERTFILE",
-            "UNCIA_KAFKA_KEYFILE",
-            "UNCIA_KAFKA_TOKEN_FILE",
-            "UNCIA_KAFKA_TOKEN_URL",
-        ),
-        "",
-    ),
-}
-"""The stack's own Kafka has no sign-in: its parts ignore one for another Kafka in the caller's environment, as they
-ignore that one's address."""
 
 
 def environment_of(identity: StackIdentity) -> dict[str, str]:

@@ -15,7 +15,7 @@ from uncia.kafka.broker import create_topics, existing_topics
 from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.settings import Settings
 from uncia.telemetry import configure_logging, ready_file
-from uncia.topics import TOPICS, Topic
+from uncia.topics import Topic
 from uncia.topology import WORKERS
 
 log = structlog.get_logger("uncia")
@@ -38,13 +38,13 @@ class _Process(faust.Worker):  # type: ignore[misc]
             self._ready.touch()
 
 
-def wait_for_kafka(settings: Settings, own_topics: Iterable[Topic] = ()) -> None:
-    """Wait until the broker is available and has the topics of the registry; create the worker's own topics.
+def wait_for_kafka(settings: Settings, needed: Iterable[Topic], own_topics: Iterable[Topic] = ()) -> None:
+    """Wait until the broker is available and has the topics that the worker needs; create the worker's own topics.
 
     Waits without limit and logs that every half minute: a supervisor would give up a worker that exited instead while
     a broker is slow to start.
     """
-    wanted = {topic.full_name(settings) for topic in TOPICS}
+    wanted = {topic.full_name(settings) for topic in needed}
     logged = float("-inf")
     while True:
         try:
@@ -75,7 +75,7 @@ def run(name: str, settings: Settings) -> NoReturn:
         ready.unlink(missing_ok=True)
     part = WORKERS[name]
     module = importlib.import_module(part.module)
-    wait_for_kafka(settings, part.changelogs)
+    wait_for_kafka(settings, part.inputs + part.writes, part.changelogs)
     if settings.web_port:
         start_http_server(settings.web_port, settings.web_host)
     app: WorkerApp = module.create(settings)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from uncia.child_processes import Mark
 from uncia.errors import SettingsError, UnciaError
 from uncia.ids import digest
+from uncia.namespaces import replay_namespace
 from uncia.producers.replay.selection import Selection
 from uncia.producers.replay.setting_overrides import settings_with, shown_value
 from uncia.producers.replay.worker_processes import MARK_VARIABLE
@@ -92,7 +93,7 @@ class Replay(BaseModel):
         plan = self.plan
         fields = pinned_model(live, plan.model, plan.model_version) if plan.model else {}
         pinned = {f"UNCIA_{name.upper()}": value for name, value in fields.items()}
-        return {**LOW_PRIORITY, **plan.settings, **pinned, "UNCIA_NAMESPACE": namespace_of(self.name, live)}
+        return {**LOW_PRIORITY, **plan.settings, **pinned, "UNCIA_NAMESPACE": replay_namespace(self.name, live)}
 
     def settings(self, live: Settings) -> Settings:
         """The settings of its workers. Raises `SettingsError`."""
@@ -172,11 +173,6 @@ class Replay(BaseModel):
 def replays_folder() -> Path:
     """The folder of all replays: in that of the embedded stack where there is one."""
     return (stack_dir() if stack_dir().is_dir() else Path(".local")) / "replays"
-
-
-def namespace_of(name: str, live: Settings) -> str:
-    """The namespace of a replay."""
-    return f"{live.namespace}-replay-{name}" if live.namespace else f"replay-{name}"
 
 
 def find_replay(name: str) -> Replay | None:

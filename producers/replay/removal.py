@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from uncia.errors import DependencyDown
-from uncia.producers.replay.description import Replay, all_replays, find_replay, namespace_of
+from uncia.namespaces import replay_namespace
+from uncia.producers.replay.description import Replay, all_replays, find_replay
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.replay_model import unload
 from uncia.producers.replay.worker_processes import end_processes
@@ -26,7 +27,7 @@ class RemovedReplay:
 def remove_replay(replay: Replay, live: Settings) -> RemovedReplay:
     """Remove it; the caller holds its lock. Raises `DependencyDown`: a repeated call removes what is left."""
     ended = end_processes(replay.process_mark)
-    with connect_to_log(live.model_copy(update={"namespace": namespace_of(replay.name, live)})) as log:
+    with connect_to_log(live.model_copy(update={"namespace": replay_namespace(replay.name, live)})) as log:
         topics, groups = log.remove()
     model, left_loaded = None, ""
     try:

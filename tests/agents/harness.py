@@ -16,12 +16,12 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import Producer
-from kafka import KafkaAdminClient, KafkaProducer
 
 from tests.agents.memory_broker import Headers, MemoryBroker
 from tests.waiting import SCALE
 from uncia.camtrap.deployments import DeploymentReader
 from uncia.kafka.broker import Message, create_topics, read_topics
+from uncia.kafka.connection import connect_admin, connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import CHANGELOGS, TOPICS, Topic
@@ -83,9 +83,8 @@ class KafkaTopics:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._created: list[str] = []
-        servers = settings.kafka.split(",")
-        self._admin = KafkaAdminClient(bootstrap_servers=servers)
-        self._producer = KafkaProducer(bootstrap_servers=servers, acks="all")
+        self._admin = connect_admin(settings)
+        self._producer = connect_producer(settings, acks="all")
 
     def create(self, topics: Iterable[Topic]) -> None:
         self._created += create_topics(self.settings, tuple(topics))

@@ -29,6 +29,7 @@ from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.sync_attribute import has_sync_attribute
 from uncia.kafka.broker import read_topics
+from uncia.kafka.connection import connect_producer
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import IMAGE_PREDICTED, STORAGE_CHANGED, TOPICS
 
@@ -161,11 +162,9 @@ def test_the_store_confirms_an_upload_when_its_data_index_and_name_are_on_disk(s
 def test_kafka_acknowledges_a_message_when_it_is_on_disk(stack: Stack, tmp_path: Path) -> None:
     if reason := trace.skip_reason():
         pytest.skip(reason)
-    from kafka import KafkaProducer
-
     identity, settings = stack.require_identity(), stack.settings()
     topic = STORAGE_CHANGED.full_name(settings)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    producer = connect_producer(stack.admin_settings(), acks="all")
     out = tmp_path / "trace"
     with trace.traced(part(stack, "kafka"), out):
         # An invalid notification becomes a dead letter, which is a message in a second topic.

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
 from tests.stack.result_consumer import JUNK_HEADER, RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
+from uncia.kafka.connection import connect_producer
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 
@@ -79,9 +79,15 @@ def store(settings: Settings) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="session")
-def admin_store(stack: Stack | ContainerStack) -> Iterator[ObjectStore]:
-    """The object store, with its administrative key: it may delete objects and change buckets."""
-    store = ObjectStore(stack.admin_settings())
+def admin_settings(stack: Stack | ContainerStack) -> Settings:
+    """Settings of an administrator, who may delete objects, change buckets, and write to every topic as any part."""
+    return stack.admin_settings()
+
+
+@pytest.fixture(scope="session")
+def admin_store(admin_settings: Settings) -> Iterator[ObjectStore]:
+    """The object store, with its administrative key."""
+    store = ObjectStore(admin_settings)
     yield store
     store.client.close()
 
@@ -159,11 +165,11 @@ def reconcile(stack: Stack) -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def send(settings: Settings) -> Send:
+def send(admin_settings: Settings) -> Send:
     """Produce a message to a topic, marked as one that `results` must ignore."""
 
     def put(topic: str, value: bytes | None, key: bytes | None = None, **headers: bytes | None) -> None:
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), max_request_size=5_000_000)
+        producer = connect_producer(admin_settings, max_request_size=5_000_000)
         try:
             producer.send(topic, key=key, value=value, headers=[*headers.items(), (JUNK_HEADER, b"1")]).get(600)
         finally:

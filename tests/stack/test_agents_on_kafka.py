@@ -30,7 +30,7 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """All topics under a namespace of this test."""
     # Workers of low priority would lower that of the test process.
     monkeypatch.setattr(os, "nice", lambda increment: 0)
-    namespace = f"agents-{uuid.uuid4().hex[:10]}"
+    namespace = f"replay-agents-{uuid.uuid4().hex[:10]}"
     with doubles(tmp_path) as addresses:
         topics = KafkaTopics(settings.model_copy(update={**addresses, "namespace": namespace}))
         # Topics are removed when nothing reads them any more.

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from tests.stack.conftest import Send
 from tests.stack.photographs import bomb, iso_media, photograph, png, with_broken_exif
 from tests.stack.result_consumer import RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
 from uncia.kafka.broker import create_topics, read_topics
+from uncia.kafka.connection import connect_consumer, connect_producer
 from uncia.settings import Settings
 from uncia.topics import DEAD_LETTER, IMAGE_UPLOADED, STORAGE_CHANGED
 
@@ -242,9 +243,9 @@ def test_good_and_bad_photographs_together_all_get_a_result(
 def test_a_topic_full_of_invalid_messages_stops_the_worker_instead_of_filling_the_dead_letters(
     settings: Settings, announce: Any, tmp_path: Any
 ) -> None:
-    isolated = settings.model_copy(update={"namespace": f"garbage-{uuid.uuid4().hex[:8]}", "partitions": 1})
+    isolated = settings.model_copy(update={"namespace": f"replay-garbage-{uuid.uuid4().hex[:8]}", "partitions": 1})
     create_topics(isolated)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","))
+    producer = connect_producer(isolated)
     for number in range(400):
         producer.send(STORAGE_CHANGED.full_name(isolated), value=b"garbage %d" % number)
     producer.flush()
@@ -273,7 +274,7 @@ def test_a_topic_full_of_invalid_messages_stops_the_worker_instead_of_filling_th
     assert "UNCIA_KEY_PATTERN" in worker.stderr
     dead_letters = sum(1 for _ in read_topics(isolated, (DEAD_LETTER,), from_beginning=True, until_end=True))
     assert 0 < dead_letters < 100
-    reader = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), group_id=f"{isolated.namespace}.uncia-intake")
+    reader = connect_consumer(isolated, group_id=f"{isolated.namespace}.uncia-intake")
     try:
         committed = reader.committed(TopicPartition(STORAGE_CHANGED.full_name(isolated), 0)) or 0
     finally:

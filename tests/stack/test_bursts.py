@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from tests.stack.containers import ContainerStack
 from tests.unit.processors.bursts.builders import Photo, images, predicted, settled
@@ -24,6 +24,7 @@ from uncia.events import BurstResolved, BurstStatus, CloseReason, DeadLetter, Ob
 from uncia.ids import review_id
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
+from uncia.kafka.connection import connect_consumer, connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.state_store import VERSION, camera_key
 from uncia.settings import Settings
@@ -36,7 +37,7 @@ class Bench:
     """A namespace on the stack's Kafka with one bursts worker, which gets its predictions from the test."""
 
     def __init__(self, stack: Stack | ContainerStack, folder: Path) -> None:
-        self.settings: Settings = stack.settings().model_copy(update={"namespace": f"t-{uuid.uuid4().hex[:10]}"})
+        self.settings: Settings = stack.settings().model_copy(update={"namespace": f"replay-t-{uuid.uuid4().hex[:10]}"})
         self._environment = {
             **os.environ,
             **stack.environment(),
@@ -49,7 +50,7 @@ class Bench:
         self.worker: subprocess.Popen[bytes] | None = None
         create_topics(self.settings)
         create_topics(self.settings, (CAMERA_STATE,))
-        self.producer = KafkaProducer(bootstrap_servers=self.settings.kafka.split(","))
+        self.producer = connect_producer(self.settings)
 
     def start(self, idle_s: float = 2, lateness_s: float = 900) -> None:
         times = {"UNCIA_BURST_IDLE_S": str(idle_s), "UNCIA_BURST_LATENESS_S": str(lateness_s)}
@@ -83,7 +84,7 @@ class Bench:
 
     def read(self, topic: Topic, until: Callable[[list[Any]], bool], what: str) -> list[Any]:
         """All records of a topic, as soon as they satisfy the condition."""
-        consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka.split(","), enable_auto_commit=False)
+        consumer = connect_consumer(self.settings, enable_auto_commit=False)
         try:
             parts = [
                 TopicPartition(topic.full_name(self.settings), number) for number in range(self.settings.partitions)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
 from sqlalchemy import URL, Engine, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 
@@ -31,6 +30,7 @@ from uncia.dashboard.catalogue.tables import bursts, log_partitions
 from uncia.events import BurstResolved, DeploymentChanged
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics, read_topics
+from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.telemetry import READY_FILE
@@ -44,7 +44,7 @@ Running = Stack | ContainerStack
 @pytest.fixture
 def namespaced(stack: Running, settings: Settings) -> Settings:
     """Settings with topics that no worker of the stack reads."""
-    own = settings.model_copy(update={"namespace": f"catalogue-{uuid.uuid4().hex[:8]}"})
+    own = settings.model_copy(update={"namespace": f"replay-catalogue-{uuid.uuid4().hex[:8]}"})
     create_topics(own, FOLDED_TOPICS)
     return own
 
@@ -52,7 +52,7 @@ def namespaced(stack: Running, settings: Settings) -> Settings:
 def publish(settings: Settings, project: ProjectEvents) -> int:
     """Write all events to their topics, as the workers would; returns their number."""
     names = {topic.name: topic.full_name(settings) for topic in FOLDED_TOPICS}
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_servers, acks="all", linger_ms=20)
+    producer = connect_producer(settings, acks="all", linger_ms=20)
     count = 0
     for event in project:
         camera: str = event.camera  # type: ignore[attr-defined]

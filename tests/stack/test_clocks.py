@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
 
 from tests.stack.containers import ContainerStack
 from tests.stack.result_consumer import ResultConsumer
 from tests.unit.processors.clock_health.builders import live
 from uncia.events import ClockJudged, ClockVerdict, ImagePredicted
 from uncia.infra.local.stack import Stack
+from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.topics import IMAGE_PREDICTED
@@ -29,9 +29,9 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def send(settings: Settings) -> Iterator[Send]:
+def send(settings: Settings, admin_settings: Settings) -> Iterator[Send]:
     """Publishes predictions on their topic."""
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+    producer = connect_producer(admin_settings, acks="all")
 
     def send(events: list[ImagePredicted]) -> None:
         topic = IMAGE_PREDICTED.full_name(settings)

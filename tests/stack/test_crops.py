@@ -25,6 +25,7 @@ from uncia.events import (
 )
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
+from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
@@ -116,8 +117,8 @@ class Camera:
 
 
 @pytest.fixture
-def camera(settings: Settings, store: ObjectStore) -> Iterator[Camera]:
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+def camera(settings: Settings, admin_settings: Settings, store: ObjectStore) -> Iterator[Camera]:
+    producer = connect_producer(admin_settings, acks="all")
     yield Camera(settings, store, f"crops-{uuid.uuid4().hex[:8]}", producer)
     producer.close()
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.photographs import photograph
@@ -19,6 +18,7 @@ from uncia.events.dead_letter import RETRIES
 from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
+from uncia.kafka.connection import connect_producer
 from uncia.settings import Settings
 from uncia.topics import STORAGE_CHANGED
 
@@ -48,11 +48,11 @@ def dead_letters(stack: Stack) -> Command:
 
 
 @pytest.fixture
-def announce(settings: Settings) -> Callable[..., None]:
+def announce(settings: Settings, admin_settings: Settings) -> Callable[..., None]:
     """Produce messages to the store's topic, with a key and headers if given."""
 
     def put(*values: bytes, key: bytes | None = None, headers: list[tuple[str, bytes]] | None = None) -> None:
-        producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","))
+        producer = connect_producer(admin_settings)
         try:
             for value in values:
                 producer.send(STORAGE_CHANGED.full_name(settings), key=key, value=value, headers=headers or [])

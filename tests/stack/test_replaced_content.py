@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 from boto3.s3.transfer import TransferConfig
-from kafka import KafkaProducer
 from PIL import Image
 
 from tests.stack.conftest import KIND
@@ -29,6 +28,7 @@ from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, thumbnail_url,
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics
+from uncia.kafka.connection import connect_producer
 from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectStore, StoredObject
@@ -64,9 +64,9 @@ def prediction_of(results: ResultConsumer, settings: Settings) -> PredictionOf:
 
 
 @pytest.fixture
-def announce(settings: Settings) -> Iterator[Callable[[str, str, int], None]]:
+def announce(settings: Settings, admin_settings: Settings) -> Iterator[Callable[[str, str, int], None]]:
     """Send the notification of a content under a key, as if it were delayed: the key may hold other content by now."""
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+    producer = connect_producer(admin_settings, acks="all")
 
     def send(key: str, etag: str, size: int) -> None:
         stored = StoredObject(key, etag, size, datetime.now(UTC) - timedelta(minutes=1))
@@ -391,9 +391,9 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def invalid_messages(settings: Settings) -> Settings:
     """A namespace with invalid messages on every topic."""
-    isolated = settings.model_copy(update={"namespace": f"litter-{uuid.uuid4().hex[:8]}", "partitions": 1})
+    isolated = settings.model_copy(update={"namespace": f"replay-litter-{uuid.uuid4().hex[:8]}", "partitions": 1})
     create_topics(isolated)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all")
+    producer = connect_producer(isolated, acks="all")
     junk = [
         b"junk",
         b"\xff\x00",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
 
 from tests.stack.containers import ContainerStack
 from tests.stack.deployments import load_deployment
@@ -25,6 +24,7 @@ from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredict
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics
+from uncia.kafka.connection import connect_admin
 from uncia.processors.crops.selection import select_crops
 from uncia.producers.replay.compare import HoldReason
 from uncia.producers.replay.kafka_log import connect_to_log
@@ -430,7 +430,7 @@ def test_a_replay_whose_topic_is_deleted_fails_with_the_reason(
             assert process.poll() is None, (replay.folder / "start.log").read_text()
             assert time.monotonic() < deadline, "the replay does not start"
     deleted = IMAGE_PREDICTED.full_name(namespaced(settings, name))
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = connect_admin(settings)
     admin.delete_topics([deleted])
     admin.close()
     assert process.wait(SCALE * LIMIT_S) == 1

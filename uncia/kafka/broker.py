@@ -44,18 +44,23 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 def create_topics(settings: Settings, topics: tuple[Topic, ...] = TOPICS) -> dict[str, bool]:
     """Create missing topics; existing ones are not changed. Returns by topic name whether it was created."""
-    wanted = [
-        NewTopic(
-            topic.full_name(settings),
-            num_partitions=settings.partitions,
-            replication_factor=settings.replication,
-            topic_configs=topic.config(),
-        )
-        for topic in topics
-    ]
+    created = dict.fromkeys((topic.full_name(settings) for topic in topics), False)
     with _admin(settings) as admin:
+        # The right to create topics is not needed where they exist.
+        missing = set(created) - set(admin.list_topics())
+        wanted = [
+            NewTopic(
+                topic.full_name(settings),
+                num_partitions=settings.partitions,
+                replication_factor=settings.replication,
+                topic_configs=topic.config(),
+            )
+            for topic in topics
+            if topic.full_name(settings) in missing
+        ]
+        if not wanted:
+            return created
         answer = admin.create_topics(wanted, raise_errors=False)
-    created: dict[str, bool] = {}
     for entry in answer["topics"]:
         code = entry["error_code"]
         if code not in (0, _ALREADY_EXISTS):
@@ -65,7 +70,7 @@ def create_topics(settings: Settings, topics: tuple[Topic, ...] = TOPICS) -> dic
 
 
 def existing_topics(settings: Settings) -> set[str]:
-    """Return the names of all topics on the broker."""
+    """Return the names of all topics on the broker that these settings may describe."""
     with _admin(settings) as admin:
         return set(admin.list_topics())
 

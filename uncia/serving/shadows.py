@@ -6,6 +6,7 @@ a shadow derives the live namespace from this name, and a comparison derives the
 
 import re
 
+from uncia.namespaces import shadow_namespace
 from uncia.serving.cards import pinned_model
 from uncia.settings import Settings
 
@@ -14,15 +15,9 @@ _SHADOW = re.compile(r"(?:(?P<live>[a-z0-9-]+)-)?shadow-[a-z0-9-]+-v[0-9]+")
 SHADOW_WORKER = "predict-shadow"
 
 
-def _shadow_namespace(model: str, version: str, live: Settings) -> str:
-    """Return the namespace of a version's shadow."""
-    name = f"shadow-{model.replace('_', '-')}-v{version}"
-    return f"{live.namespace}-{name}" if live.namespace else name
-
-
 def shadow_settings(model: str, version: str, live: Settings) -> Settings:
     """Return the live settings with the namespace of a shadow and its version of the classifier or of the detector."""
-    namespace = _shadow_namespace(model, version, live)
+    namespace = shadow_namespace(model, version, live)
     return live.model_copy(update={"namespace": namespace, **pinned_model(live, model, version)})
 
 

@@ -6,9 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from tests.recovery.faults.fault import Fault, FaultContext
+from uncia.kafka.connection import connect_admin, connect_consumer
 from uncia.topics import STORAGE_CHANGED
 
 
@@ -28,15 +29,15 @@ class NotificationsLost(Fault):
         context.supervisor.stop_parts(["intake"], 20)
 
     def revert(self, context: FaultContext) -> None:
-        settings = context.stack.settings()
-        servers, topic = settings.kafka.split(","), STORAGE_CHANGED.full_name(settings)
-        consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        settings = context.stack.admin_settings()
+        topic = STORAGE_CHANGED.full_name(settings)
+        consumer = connect_consumer(settings, enable_auto_commit=False)
         try:
             parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
             ends = consumer.end_offsets(parts)
         finally:
             consumer.close()
-        admin = KafkaAdminClient(bootstrap_servers=servers)
+        admin = connect_admin(settings)
         try:
             admin.delete_records({part: end for part, end in ends.items() if end})
         finally:
