@@ -18,6 +18,8 @@ from typing import Any
 
 import grpc
 import tritonclient.grpc as triton
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 NOBODY = 65534
 _TIMEOUT_S = 20
@@ -40,6 +42,10 @@ def main() -> None:
     for name, (port, method) in doors["grpc"].items():
         attempts[f"{name} {method}"] = partial(_call, port, method, tls=False)
         attempts[f"{name} {method} by TLS"] = partial(_call, port, method, tls=True)
+    for name, port in doors["kafka"].items():
+        attempts[f"{name}: topics"] = partial(_list_topics, port, None)
+        attempts[f"{name}: topics by TLS"] = partial(_list_topics, port, "SSL")
+        attempts[f"{name}: topics with a guessed password"] = partial(_list_topics, port, "SASL_SSL")
     attempts["load a model"] = partial(_load_model, doors["triton"], doors["triton_headers"])
     print(json.dumps({name: _outcome(attempt) for name, attempt in attempts.items()}))
 
@@ -47,7 +53,7 @@ def main() -> None:
 def _outcome(attempt: Callable[[], object]) -> str:
     try:
         return f"open: {attempt()!r}"
-    except (OSError, http.client.HTTPException, grpc.RpcError, triton.InferenceServerException) as error:
+    except (OSError, KafkaError, http.client.HTTPException, grpc.RpcError, triton.InferenceServerException) as error:
         return f"refused: {type(error).__name__} {str(error)[:200]}"
 
 
@@ -96,6 +102,24 @@ def call_grpc(channel: grpc.Channel, method: str) -> str:
         call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
         answer: bytes = call(b"", timeout=_TIMEOUT_S)
     return f"{len(answer)} bytes"
+
+
+def _list_topics(port: int, protocol: str | None) -> str:
+    """List Kafka's topics, by TLS without a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    options: dict[str, Any] = {"security_protocol": protocol, "ssl_context": context} if protocol else {}
+    if protocol == "SASL_SSL":
+        options |= {
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": "operator",
+            "sasl_plain_password": "guess",
+        }
+    client = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", bootstrap_timeout_ms=5000, **options)
+    try:
+        return ", ".join(client.list_topics())
+    finally:
+        client.close()
 
 
 def _load_model(address: str, headers: dict[str, str]) -> str:

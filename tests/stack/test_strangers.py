@@ -1,6 +1,6 @@
 """Every door of the stack refuses another user of the machine, and each identity what its work does not need.
 
-Kafka's port still accepts everybody (docs/threat-model.md).
+Identities at the broker are in test_strangers_at_kafka.py.
 """
 
 import contextlib
@@ -73,6 +73,7 @@ def attempts(stack: Stack) -> dict[str, str]:
         "sockets": [str(path) for path in runtime_dir.iterdir() if path.is_socket()],
         "http": {name: (identity.ports[name], requests) for name, requests in HTTP.items()},
         "grpc": {name: (identity.ports[name], method) for name, method in GRPC.items()},
+        "kafka": {name: identity.ports[name] for name in ("kafka", "kafka_internal", "kafka_controller")},
         "triton": control.triton,
         "triton_headers": key_headers(control),
     }
@@ -299,6 +300,6 @@ def test_the_inference_key_loads_no_model_and_no_key_infers_nothing(stack: Stack
         assert control.probe(settings.model).health is ModelHealth.FAILING
 
 
-def test_doctor_finds_every_door_closed_but_the_known_ones(stack: Stack) -> None:
-    known = {"kafka"} | ({"user"} if os.geteuid() == 0 else set())
+def test_doctor_finds_every_door_closed(stack: Stack) -> None:
+    known = {"user"} if os.geteuid() == 0 else set()
     assert {check.name: check.detail for check in run_security_checks(stack) if not check.ok}.keys() == known
