@@ -9,7 +9,7 @@ import os
 from kafka import KafkaConsumer
 
 topic, servers = "camera.burst.resolved.v1", os.environ["UNCIA_KAFKA"]
-# For a Kafka that requires sign-in; without these variables the connection is plain.
+# For a Kafka that requires sign-in, as the one of `uncia up` does; without these variables the connection is plain.
 names = {
     "security_protocol": "SECURITY_PROTOCOL",
     "sasl_mechanism": "SASL_MECHANISM",

@@ -63,8 +63,8 @@ class Identity:
     changelogs: frozenset[Topic] = frozenset()
     """Topics that it creates, reads and writes alone."""
     group: str = ""
-    """The consumer group, without the namespace; empty for an identity without one. A subscriber may have further
-    groups, whose names begin with this one."""
+    """The consumer group, without the namespace; empty for an identity without one. A person's programs may have
+    further groups, whose names begin with this one."""
     broker: tuple[BrokerRight, ...] = ()
 
     @property
@@ -132,6 +132,7 @@ OPERATOR = Identity(
     triton=(TritonRight.INFERENCE, TritonRight.CONTROL),
     reads=_topics(_COMMANDS, "inputs"),
     writes=_topics(_COMMANDS, "writes"),
+    group="operator",
     broker=_broker_rights(_COMMANDS),
 )
 """All that the commands of the topology do."""

@@ -15,6 +15,7 @@ from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_n
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.stack import Stack
+from uncia.infra.local.stack_identity import assignment
 from uncia.settings import stack_dir
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import Topic
@@ -78,7 +79,7 @@ def subscriber(
 
 
 def _deliver(variables: Mapping[str, str], identity: Identity, output: Path | None, *, as_json: bool) -> None:
-    lines = [f"{name}={value}" for name, value in variables.items()]
+    lines = [assignment(name, value) for name, value in variables.items()]
     if output is not None:
         try:
             write_private(output, "\n".join([*lines, ""]))

@@ -31,6 +31,9 @@ _NOTIFICATION = """\
 enabled = true
 hosts = ["{kafka}"]
 topic = "{topic}"
+"""
+
+_NOTIFIER_SIGN_IN = """\
 sasl_enabled = true
 sasl_mechanism = "SCRAM-SHA-512"
 sasl_username = "{user}"
@@ -94,9 +97,8 @@ class SeaweedFS(Service):
             *(_MUTUAL_TLS_OF_PART.format(part=part, keys=keys) for part in _GRPC_PARTS),
         ]
         return {
-            "notification.toml": _NOTIFICATION.format(
-                kafka=self.at("kafka"), topic=topic, user=_USER, password=password, keys=keys
-            ),
+            "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic)
+            + _NOTIFIER_SIGN_IN.format(user=_USER, password=password, keys=keys),
             "security.toml": "".join(security),
             IDENTITIES_FILE: self._identities(),
         }

@@ -4,6 +4,7 @@ Its keys are in `credentials.py`.
 """
 
 import json
+import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -149,12 +150,22 @@ def environment_of(identity: StackIdentity) -> dict[str, str]:
     }
 
 
+def assignment(name: str, value: str) -> str:
+    """A line that a shell and Uncia's own settings read alike, also where a path has spaces or quotes."""
+    if not value or re.fullmatch(r"[\w@%+=:,./-]+", value, re.ASCII):
+        return f"{name}={value}"
+    if "'" not in value:
+        return f"{name}='{value}'"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{name}="{escaped}"'
+
+
 def write_environment(folder: Path, ours: Mapping[str, str]) -> None:
     """Write these variables into `stack.env`, and keep all other lines unchanged."""
     path = folder / "stack.env"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else _HEADING
     others = [line for line in lines if line.partition("=")[0].strip() not in ours]
-    write_private(path, "\n".join([*others, *(f"{name}={value}" for name, value in ours.items())]) + "\n")
+    write_private(path, "\n".join([*others, *(assignment(name, value) for name, value in ours.items())]) + "\n")
 
 
 _HEADING = [

@@ -7,15 +7,18 @@ import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
 
 from tests.stack.conftest import Send
+from tests.stack.containers import ContainerStack
 from tests.stack.photographs import bomb, iso_media, photograph, png, with_broken_exif
 from tests.stack.result_consumer import RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, CaptureTimeSource, ImagePredicted
+from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics, read_topics
 from uncia.kafka.connection import connect_consumer, connect_producer
 from uncia.settings import Settings
@@ -241,7 +244,7 @@ def test_good_and_bad_photographs_together_all_get_a_result(
 
 
 def test_a_topic_full_of_invalid_messages_stops_the_worker_instead_of_filling_the_dead_letters(
-    settings: Settings, announce: Any, tmp_path: Any
+    stack: Stack | ContainerStack, settings: Settings, tmp_path: Path
 ) -> None:
     isolated = settings.model_copy(update={"namespace": f"replay-garbage-{uuid.uuid4().hex[:8]}", "partitions": 1})
     create_topics(isolated)
@@ -251,18 +254,14 @@ def test_a_topic_full_of_invalid_messages_stops_the_worker_instead_of_filling_th
     producer.flush()
     producer.close()
 
-    secret = settings.s3_secret_key
     worker = subprocess.run(
         [sys.executable, "-m", "uncia", "worker", "intake"],
         env={
             **os.environ,
+            **stack.environment(),
             "UNCIA_STACK_DIR": str(tmp_path),
-            "UNCIA_KAFKA": settings.kafka,
             "UNCIA_NAMESPACE": isolated.namespace,
             "UNCIA_PARTITIONS": "1",
-            "UNCIA_S3_ENDPOINT": settings.s3_endpoint or "",
-            "UNCIA_S3_ACCESS_KEY": settings.s3_access_key or "",
-            "UNCIA_S3_SECRET_KEY": secret.get_secret_value() if secret else "",
             "UNCIA_DATA_DIR": str(tmp_path / "workers"),
         },
         capture_output=True,

@@ -1,6 +1,7 @@
 """Every program in examples/ runs as it is, against the stack."""
 
 import contextlib
+import json
 import os
 import queue
 import shutil
@@ -31,6 +32,20 @@ def environment(stack: Stack | ContainerStack, settings: Settings) -> dict[str, 
     """The environment variables that examples/README.md asks for."""
     repository = {"UNCIA_MODEL_REPOSITORY": str(settings.model_repository.resolve())}
     return {**os.environ, **repository, **stack.environment(), "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def subscriber_environment(stack: Stack | ContainerStack, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of another person's program, which has a key of its own and none of the operator's."""
+    if isinstance(stack, ContainerStack):
+        return environment
+    command = [sys.executable, "-m", "uncia", "keys", "issue", "subscriber", "example", "--json"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    without_keys = {name: value for name, value in environment.items() if not name.startswith("UNCIA_")}
+    return {**without_keys, **json.loads(done.stdout)}
 
 
 @pytest.fixture
@@ -118,13 +133,13 @@ def test_the_example_client_gets_the_scores_that_the_stream_publishes(
 
 
 def test_the_python_subscriber_prints_the_verdict(
-    environment: dict[str, str],
+    subscriber_environment: dict[str, str],
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
     station: str,
     tmp_path: Path,
 ) -> None:
-    with running([sys.executable, str(EXAMPLES / "subscriber.py")], environment, tmp_path) as wait_for:
+    with running([sys.executable, str(EXAMPLES / "subscriber.py")], subscriber_environment, tmp_path) as wait_for:
         upload(f"{station}/cam/x.jpg", photograph(73_001))
         assert wait_for(f"{station}/cam").split("\t")[2:] == row_of(settled(f"{station}/cam")[0])
 
@@ -150,12 +165,12 @@ def node_folder(tmp_path: Path) -> Path:
 
 
 def test_the_javascript_subscriber_prints_the_verdict(
-    environment: dict[str, str],
+    subscriber_environment: dict[str, str],
     node_folder: Path,
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
     station: str,
 ) -> None:
-    with running(["node", "subscriber.mjs"], environment, node_folder) as wait_for:
+    with running(["node", "subscriber.mjs"], subscriber_environment, node_folder) as wait_for:
         upload(f"{station}/cam/x.jpg", photograph(73_002))
         assert wait_for(f"{station}/cam").split("\t")[2:] == row_of(settled(f"{station}/cam")[0])

@@ -16,6 +16,8 @@ from uncia.settings import Settings
 __all__ = ["Operation", "Resource", "Rule", "rules_of"]
 
 _ANY = "*"
+_PERSONS = (Role.SUBSCRIBER, Role.OPERATOR)
+"""Roles of people's programs, which may have several consumer groups."""
 
 
 class Resource(StrEnum):
@@ -62,9 +64,7 @@ def _rules(identity: Identity, settings: Settings) -> Iterator[Rule]:
         yield Rule(Resource.TOPIC, topic.full_name(settings), Operation.CREATE)
     if identity.group:
         prefix = f"{settings.namespace}." if settings.namespace else ""
-        yield Rule(
-            Resource.GROUP, f"{prefix}{identity.group}", Operation.READ, prefixed=identity.role is Role.SUBSCRIBER
-        )
+        yield Rule(Resource.GROUP, f"{prefix}{identity.group}", Operation.READ, prefixed=identity.role in _PERSONS)
     if BrokerRight.INSPECT in identity.broker:
         for operation in (Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS):
             yield Rule(Resource.TOPIC, _ANY, operation)

@@ -16,7 +16,9 @@ from uncia.identities import (
     Role,
     gateway_identity,
     identity_named,
+    subscriber_identity,
 )
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED
 from uncia.topology import PARTS, WORKERS, Kind, Part
 
 FIXED = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
@@ -34,14 +36,39 @@ STATIONS = st.text(min_size=1, max_size=12).filter(can_be_station)
 LEVELS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part.kind is not Kind.COMMAND], ids=lambda part: part.name)
+OWN = [part for part in PARTS if part.kind is not Kind.COMMAND and part.name != "subscribers"]
+
+
+@pytest.mark.parametrize("part", OWN, ids=lambda part: part.name)
 def test_a_part_has_the_rights_of_its_row(part: Part) -> None:
     identity = PART_IDENTITIES[part.name.replace(" ", "-")]
-    assert identity.reads == set(part.inputs)
-    assert identity.writes == set(part.writes)
+    carried_out = [row for row in PARTS if row.kind is Kind.COMMAND and row.name in part.acts_for]
+    assert identity.reads == set(part.inputs).union(*(row.inputs for row in carried_out))
+    assert identity.writes == set(part.writes).union(*(row.writes for row in carried_out))
     assert identity.changelogs == set(part.changelogs)
     assert identity.group == part.group
     assert (identity.store, identity.triton) == (part.store, part.triton)
+
+
+def test_only_the_dashboard_acts_for_commands_and_all_that_it_names_exist() -> None:
+    assert {part.name for part in PARTS if part.acts_for} == {"dashboard"}
+    commands = {part.name for part in PARTS if part.kind is Kind.COMMAND}
+    assert all(set(part.acts_for) <= commands for part in PARTS)
+
+
+def test_a_subscriber_reads_results_and_no_positions_and_writes_nothing() -> None:
+    identity = subscriber_identity("map-office")
+    assert BURST_RESOLVED in identity.reads
+    assert DEPLOYMENT_CHANGED not in identity.reads
+    assert not (identity.writes or identity.changelogs or identity.store or identity.triton or identity.broker)
+    assert identity_named("subscriber-map-office") == identity
+
+
+@pytest.mark.parametrize("name", ["", "Office", "a b", "a/b", "-a", "a-", "é", "x" * 41, "a\n"])
+def test_a_name_that_is_no_word_names_no_subscriber(name: str) -> None:
+    with pytest.raises(SettingsError, match="cannot name a subscriber"):
+        subscriber_identity(name)
+    assert identity_named(f"subscriber-{name}") is None
 
 
 def test_every_worker_and_service_has_an_identity_of_its_own() -> None:

@@ -18,7 +18,7 @@ ROWS = {
 
 
 def test_the_page_lists_every_identity() -> None:
-    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION"}
+    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION", "subscriber-NAME"}
 
 
 def test_its_rights_are_those_of_the_identities() -> None:

@@ -1,6 +1,8 @@
 """Keys are drawn once, kept, readable by their owner only, and given to nobody else."""
 
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,21 +10,21 @@ import pytest
 from uncia.access import TritonRight
 from uncia.errors import StackError
 from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity, gateway_identity
-from uncia.infra.local.credentials import ALWAYS_DRAWN, StackKeys, ensure_keys, read_keys
+from uncia.infra.local.credentials import ALWAYS_DRAWN, NO_KAFKA, StackKeys, ensure_keys, read_keys
 
 
 def secrets_of(keys: StackKeys) -> set[str]:
     internal = keys.internal
     drawn = {internal.store_signing, internal.triton_inference, internal.triton_control}
     for credential in keys.credentials.values():
-        drawn |= {credential.access_key, credential.secret_key}
+        drawn |= {credential.access_key, credential.secret_key, credential.kafka_password}
     return drawn
 
 
 def test_every_identity_has_keys_of_its_own(tmp_path: Path) -> None:
     keys = ensure_keys(tmp_path)
     assert set(keys.credentials) == {identity.name for identity in ALWAYS_DRAWN}
-    assert len(secrets_of(keys)) == 3 + 2 * len(keys.credentials)
+    assert len(secrets_of(keys)) == 3 + 3 * len(keys.credentials)
 
 
 def test_keys_are_kept_over_restarts(tmp_path: Path) -> None:
@@ -64,6 +66,17 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
         read_keys(tmp_path)
 
 
+def test_keys_of_an_earlier_version_get_a_password_for_the_broker_and_stay_the_same_otherwise(tmp_path: Path) -> None:
+    first = ensure_keys(tmp_path).credentials["predict"]
+    file = tmp_path / "keys" / "predict.json"
+    earlier = json.loads(file.read_text(encoding="utf-8"))
+    del earlier["kafka_password"]
+    file.write_text(json.dumps(earlier), encoding="utf-8")
+    completed = ensure_keys(tmp_path).credentials["predict"]
+    assert completed.kafka_password
+    assert replace(completed, kafka_password=first.kafka_password) == first
+
+
 def test_a_folder_without_a_stack_has_no_keys(tmp_path: Path) -> None:
     assert read_keys(tmp_path) is None
 
@@ -76,6 +89,7 @@ def test_the_environment_of_a_process_has_its_own_keys_and_overrides_all_others(
     variables = keys.environment(identity)
     # All are set, also to nothing: what is unset is read from stack.env, with the operator's keys.
     assert set(variables) == {
+        *NO_KAFKA,
         "UNCIA_S3_ACCESS_KEY",
         "UNCIA_S3_SECRET_KEY",
         "UNCIA_TRITON_INFERENCE_KEY",
@@ -84,5 +98,7 @@ def test_the_environment_of_a_process_has_its_own_keys_and_overrides_all_others(
     own = keys.credentials[identity.name]
     assert variables["UNCIA_S3_SECRET_KEY"] == (own.secret_key if identity.store else "")
     assert variables["UNCIA_S3_ACCESS_KEY"] == (own.access_key if identity.store else "")
+    assert variables["UNCIA_KAFKA_USERNAME"] == (identity.name if identity.uses_kafka else "")
+    assert variables["UNCIA_KAFKA_PASSWORD"] == (own.kafka_password if identity.uses_kafka else "")
     assert bool(variables["UNCIA_TRITON_INFERENCE_KEY"]) == (TritonRight.INFERENCE in identity.triton)
     assert bool(variables["UNCIA_TRITON_CONTROL_KEY"]) == (TritonRight.CONTROL in identity.triton)

@@ -10,15 +10,22 @@ from dotenv import dotenv_values
 from typer.testing import CliRunner
 
 from uncia.errors import SettingsError, StackError
-from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, gateway_identity, identity_named
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    STORE_ADMIN,
+    gateway_identity,
+    identity_named,
+    subscriber_identity,
+)
 from uncia.infra.local import keys_command
+from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import Credential, ensure_keys
 from uncia.infra.local.key_management import gateway_environment, issue_gateway, revoke, rotate
 from uncia.infra.local.keys_command import describe_rights
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import ensure_identity
 from uncia.infra.local.store_access import s3_configuration, user_name
-from uncia.kafka_sign_in import KafkaSignIn
 from uncia.settings import read_settings
 
 
@@ -28,6 +35,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
     ensure_identity(tmp_path, tmp_path / "gone")
     ensure_keys(tmp_path)
+    ensure_certificates(tmp_path)
     (tmp_path / "lock").touch()
     return Stack(tmp_path)
 
@@ -111,10 +119,11 @@ def test_the_sign_in_to_another_kafka_is_not_for_the_stacks_own(stack: Stack, mo
     monkeypatch.setenv("UNCIA_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
     monkeypatch.setenv("UNCIA_KAFKA_USERNAME", "ranger")
     monkeypatch.setenv("UNCIA_KAFKA_PASSWORD", "hunter2")
-    assert stack.settings().kafka_sign_in == KafkaSignIn()
+    own = stack.settings().kafka_sign_in
+    assert (own.protocol, own.username) == ("SASL_SSL", OPERATOR.name)
     for name, value in stack.environment().items():
         monkeypatch.setenv(name, value)
-    assert read_settings().kafka_sign_in == KafkaSignIn()
+    assert read_settings().kafka_sign_in == own
 
 
 def test_the_environment_of_a_gateway_has_its_key_and_none_of_the_operator(stack: Stack) -> None:
@@ -155,10 +164,12 @@ def test_the_list_shows_no_secret(stack: Stack) -> None:
 
 
 def test_rights_are_described_in_words() -> None:
-    assert describe_rights(PART_IDENTITIES["bursts"]) == "do nothing in the store or at Triton"
+    assert describe_rights(PART_IDENTITIES["bursts"]) == "read 7 topics; write 5 topics"
     assert describe_rights(PART_IDENTITIES["crops"]) == (
-        "read and list all objects; store and delete objects below crops/"
+        "read and list all objects; store and delete objects below crops/; read camera.burst.resolved.v1; write "
+        "camera.crop.published.v1"
     )
+    assert describe_rights(subscriber_identity("office")) == "read 5 topics"
     assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/"
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
 

@@ -1,6 +1,7 @@
 """A stack's id and ports are generated once and then kept."""
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,13 @@ def test_a_damaged_state_file_is_named_with_the_remedy(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_stack_has_no_identity(tmp_path: Path) -> None:
     assert read_identity(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "plain", "/a b/ca.pem", "/it's here/ca.pem", '/say "hi"/ca.pem', "unix:/run/x:1", "/100% #1;/ca.pem"]
+)
+def test_a_shell_and_the_settings_read_the_same_value(tmp_path: Path, value: str) -> None:
+    write_environment(tmp_path, {"UNCIA_KAFKA_CAFILE": value})
+    assert dotenv_values(tmp_path / "stack.env") == {"UNCIA_KAFKA_CAFILE": value}
+    shown = ["sh", "-c", '. "$1/stack.env"; printf %s "$UNCIA_KAFKA_CAFILE"', "sh", str(tmp_path)]
+    assert subprocess.run(shown, capture_output=True, text=True, check=True).stdout == value

@@ -1,5 +1,6 @@
 """The start scripts and configuration files that `uncia up` writes."""
 
+import re
 import shlex
 import signal
 import stat
@@ -13,6 +14,7 @@ import pytest
 
 from uncia.access import TritonRight
 from uncia.identities import PART_IDENTITIES
+from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.layout import Layout, claim
@@ -52,6 +54,7 @@ def site(tmp_path: Path) -> Iterator[StackContext]:
     folder = tmp_path / "a stack, 100% 'odd'; really"
     claim(folder)
     layout = Layout.make(folder)
+    ensure_certificates(folder)
     identity: StackIdentity = ensure_identity(folder, layout.runtime_dir)
     yield StackContext(layout, identity, ensure_keys(folder), Settings(_env_file=None), environment_of(identity))
     layout.remove_runtime_dir()
@@ -89,8 +92,17 @@ def test_kafka_listens_on_loopback_and_does_not_auto_create_topics(site: StackCo
         for line in Kafka(site).files()["kafka.properties"].splitlines()
         if "=" in line and not line.startswith("#")
     )
-    assert lines["listeners"].count("://127.0.0.1:") == 2
+    assert re.findall(r"://(.*?):", lines["listeners"]) == ["127.0.0.1"] * 3
     assert lines["auto.create.topics.enable"] == "false"
+
+
+def test_every_listener_of_kafka_requires_sign_in_or_a_certificate(site: StackContext) -> None:
+    text = Kafka(site).files()["kafka.properties"]
+    assert "listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL\n" in text
+    for listener in ("internal", "controller"):
+        assert f"listener.name.{listener}.ssl.client.auth=required\n" in text
+    assert "PLAINTEXT" not in text
+    assert "allow.everyone.if.no.acl.found" not in text
 
 
 def test_the_store_notifies_this_kafka(site: StackContext) -> None:
