@@ -101,8 +101,8 @@ def _broker_rights(parts: Iterable[Part]) -> tuple[BrokerRight, ...]:
     return tuple(sorted({right for part in parts for right in part.broker}))
 
 
-_SUBSCRIBERS = "subscribers"
-"""The row of the topology with what any subscriber may read."""
+(_ROW_OF_SUBSCRIBERS,) = (part for part in PARTS if part.name == "subscribers")
+"""What any subscriber may read."""
 
 
 TRITON_KEEPER = Identity(
@@ -115,7 +115,7 @@ TRITON_KEEPER = Identity(
 PART_IDENTITIES: dict[str, Identity] = {
     identity.name: identity
     for identity in (
-        *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part.name != _SUBSCRIBERS),
+        *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part != _ROW_OF_SUBSCRIBERS),
         TRITON_KEEPER,
     )
 }
@@ -130,12 +130,12 @@ OPERATOR = Identity(
     "A person at the command line: reads and stores objects without deleting any, and manages models.",
     store=(*READ_ALL, StoreRight(StoreAction.WRITE)),
     triton=(TritonRight.INFERENCE, TritonRight.CONTROL),
-    reads=_topics(_COMMANDS, "inputs"),
+    reads=_topics((*_COMMANDS, _ROW_OF_SUBSCRIBERS), "inputs"),
     writes=_topics(_COMMANDS, "writes"),
     group="operator",
     broker=_broker_rights(_COMMANDS),
 )
-"""All that the commands of the topology do."""
+"""All that the commands of the topology do; reads what subscribers read, too."""
 
 STORE_ADMIN = Identity(
     "store-admin",
@@ -180,12 +180,11 @@ def subscriber_identity(name: str) -> Identity:
         raise SettingsError(
             f"{name!r} cannot name a subscriber: use 1 to 40 lower-case letters, digits and dashes, such as `map-1`"
         )
-    (row,) = (part for part in PARTS if part.name == _SUBSCRIBERS)
     return Identity(
         f"{_SUBSCRIBER}{name}",
         Role.SUBSCRIBER,
         f"The subscriber {name}: reads verdicts, crops and explanations.",
-        reads=frozenset(row.reads),
+        reads=frozenset(_ROW_OF_SUBSCRIBERS.reads),
         group=f"{_SUBSCRIBER}{name}",
     )
 

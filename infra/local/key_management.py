@@ -1,13 +1,14 @@
 """Issues, rotates and revokes keys of a stack, also while it runs.
 
 SeaweedFS reads its file of identities again on SIGHUP, and Kafka changes users by requests; nothing is interrupted.
-What a running process of the stack
-holds cannot be changed from outside, so the keys of parts are rotated while the stack is down.
+A part of the stack gets its keys when it starts, so it is restarted when its own are rotated: others wait meanwhile,
+and it takes up again what it had not finished.
 """
 
 import os
 import signal
 import time
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -15,14 +16,18 @@ from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import Credential, ensure_keys, write_credential
 from uncia.infra.local.kafka import Kafka
+from uncia.infra.local.layout import write_private
+from uncia.infra.local.part_order import PART_NAMES, create_services, restart
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.stack import Stack
+from uncia.infra.local.supervisor import Supervisor
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
 __all__ = ["gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
 
 _ACCEPTED_WITHIN_S = 10.0
+_RESTARTED_WITHIN_S = 120.0
 
 
 def issue_gateway(stack: Stack, station: str) -> Credential:
@@ -48,19 +53,18 @@ def issue(stack: Stack, identity: Identity) -> Credential:
 
 
 def rotate(stack: Stack, name: str) -> Credential:
-    """Replace the secret of an identity. Raises `StackError`."""
+    """Replace the secrets of an identity. A part that runs with them is restarted. Raises `StackError`."""
     identity, known = _known(stack, name)
-    if identity.role in (Role.PART, Role.STORE) and stack.is_supervised():
-        raise StackError(
-            f"{name} runs with its keys: `uncia down`, `uncia keys rotate {name}`, `uncia up`; gateways wait "
-            "meanwhile, and nothing is lost"
-        )
     if known.revoked:
         raise StackError(f"{name} is revoked: `uncia keys issue` gives it a new key")
     with stack.locked():
-        write_credential(stack.folder, name, known.rotated())
+        rotated = known.rotated()
+        write_credential(stack.folder, name, rotated)
         stack.write_operator_environment()
         _apply(stack)
+        if stack.is_supervised():
+            _replace_in_files(stack.context().layout.run, known, rotated)
+            _restart(stack, identity)
     return _until_accepted(stack, identity)
 
 
@@ -97,6 +101,24 @@ def _apply(stack: Stack) -> None:
         os.kill(pid, signal.SIGHUP)
     if _pid(stack, Kafka.name) is not None:
         Kafka(site).grant_access()
+
+
+def _replace_in_files(folder: Path, old: Credential, new: Credential) -> None:
+    """Replace the secrets in the files with which parts start, and keep all else: what `uncia up` was given."""
+    for path in folder.iterdir():
+        before = path.read_text(encoding="utf-8")
+        after = before.replace(old.secret_key, new.secret_key).replace(old.kafka_password, new.kafka_password)
+        if after != before:
+            write_private(path, after)
+
+
+def _restart(stack: Stack, identity: Identity) -> None:
+    """Restart the part that runs with the keys of this identity, if one does."""
+    name = SeaweedFS.name if identity.role is Role.STORE and identity.uses_kafka else identity.name
+    if name in PART_NAMES and _pid(stack, name) is not None:
+        site = stack.context()
+        (service,) = create_services(site, [name])
+        restart(Supervisor(site.layout), service, _RESTARTED_WITHIN_S)
 
 
 def _pid(stack: Stack, name: str) -> int | None:

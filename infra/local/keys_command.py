@@ -121,8 +121,8 @@ def list_keys(as_json: bool = _JSON) -> None:
 def rotate_key(name: _Name) -> None:
     """Replace the secret of a key.
 
-    A gateway is refused until it has the new one, and keeps its photographs meanwhile. The keys of the stack's own
-    parts are rotated while the stack is down.
+    A gateway is refused until it has the new one, and keeps its photographs meanwhile. A part of the stack is restarted
+    with its new key; nothing is lost.
     """
     rotate(Stack(stack_dir()), name)
     role, _, owner = name.partition("-")

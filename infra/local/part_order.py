@@ -89,6 +89,13 @@ def start_all(supervisor: Supervisor, services: Sequence[Service], timeout_s: fl
             given_up.set()
 
 
+def restart(supervisor: Supervisor, service: Service, timeout_s: float) -> None:
+    """Stop one part, start it again and wait until it is ready. Raises `StackError`."""
+    supervisor.stop_parts([service.name], service.stop_wait_s + 5)
+    supervisor.start_part(service.name)
+    _until_ready(service, supervisor, time.monotonic() + timeout_s, threading.Event())
+
+
 def _until_ready(service: Service, supervisor: Supervisor, deadline: float, given_up: threading.Event) -> str | None:
     while not given_up.is_set():
         try:
