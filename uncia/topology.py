@@ -287,9 +287,24 @@ PARTS: tuple[Part, ...] = (
     Part(
         "dashboard",
         Kind.SERVICE,
-        "Serves the pages; publishes the decisions of reviewers and their requests of explanations; its operators "
-        "retry dead letters to the topics of `uncia dead-letters`, and promote replays as `uncia replay` does.",
-        follows=(BURST_RESOLVED, DEAD_LETTER, DEAD_LETTER_SETTLED),
+        "Serves the pages and a stream of events; publishes the decisions of reviewers and their requests of "
+        "explanations; its operators retry dead letters as `uncia dead-letters` does, and promote replays as "
+        "`uncia replay` does.",
+        follows=(
+            *UPLOAD_TOPICS,
+            IMAGE_PREDICTED,
+            BURST_RESOLVED,
+            OBSERVATION_REVIEWED,
+            CROP_PUBLISHED,
+            EXPLANATION_REQUESTED,
+            IMAGE_EXPLAINED,
+            FRAME_LATE,
+            DEPLOYMENT_CHANGED,
+            CLOCK_JUDGED,
+            STATIC_OBJECTS_CHANGED,
+            DEAD_LETTER,
+            DEAD_LETTER_SETTLED,
+        ),
         writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, DEAD_LETTER_SETTLED),
         needs=("catalogue", "seaweedfs"),
         embedded=True,

@@ -12,6 +12,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
+from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.strings import TEXT
@@ -65,6 +66,16 @@ class Context:
     def is_fragment(self) -> bool:
         """Whether htmx asks for a part of a page."""
         return "hx-request" in self.request.headers and "hx-history-restore-request" not in self.request.headers
+
+    def positions(self, camera: str | None = None) -> list[CameraPosition]:
+        """Where cameras stand, or one, as precisely as the account may know; exact positions are recorded."""
+        exact = self.caller.may(Right.EXACT_POSITIONS)
+        found = self.services.numbers.positions(exact, self.caller.stations, camera)
+        if exact and found:
+            self.services.audit.record_once(
+                "positions_read", self.caller.name, camera or "all cameras", page=self.request.url.path
+            )
+        return found
 
     def require_station(self, station: str) -> None:
         """Raise 404 where the caller may not see the station: its existence is not revealed either."""

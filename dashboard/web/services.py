@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from uncia.audit import AuditLog
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
@@ -71,6 +72,7 @@ class Services:
     topic_streams: TopicStreams
     pending: PendingExplanations
     operations: Operations
+    audit: AuditLog
     close_catalogue: Callable[[], None]
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""

@@ -82,6 +82,11 @@ rootLogger.level=warn
 rootLogger.appenderRef.out.ref=out
 logger.server.name=kafka.server
 logger.server.level=info
+# What is denied, and who failed to sign in.
+logger.denied.name=kafka.authorizer.logger
+logger.denied.level=info
+logger.signin.name=org.apache.kafka.common.network.Selector
+logger.signin.level=info
 """
 
 

@@ -5,6 +5,7 @@ A part of the stack gets its keys when it starts, so it is restarted when its ow
 and it takes up again what it had not finished.
 """
 
+import getpass
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from uncia.audit import FILE_NAME, AuditLog
 from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import Credential, ensure_keys, write_credential
@@ -24,7 +26,7 @@ from uncia.infra.local.supervisor import Supervisor
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
-__all__ = ["gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
+__all__ = ["audit_log", "gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
 
 _ACCEPTED_WITHIN_S = 10.0
 _RESTARTED_WITHIN_S = 120.0
@@ -49,6 +51,7 @@ def issue(stack: Stack, identity: Identity) -> Credential:
         else:
             write_credential(stack.folder, identity.name, known.rotated())
         _apply(stack)
+    audit_log(stack).record("key_issued", getpass.getuser(), identity.name)
     return _until_accepted(stack, identity)
 
 
@@ -65,6 +68,7 @@ def rotate(stack: Stack, name: str) -> Credential:
         if stack.is_supervised():
             _replace_in_files(stack.context().layout.run, known, rotated)
             _restart(stack, identity)
+    audit_log(stack).record("key_rotated", getpass.getuser(), name)
     return _until_accepted(stack, identity)
 
 
@@ -76,6 +80,12 @@ def revoke(stack: Stack, name: str) -> None:
     with stack.locked():
         write_credential(stack.folder, name, known.revoke())
         _apply(stack)
+    audit_log(stack).record("key_revoked", getpass.getuser(), name)
+
+
+def audit_log(stack: Stack) -> AuditLog:
+    """The audit log of a stack."""
+    return AuditLog(stack.folder / "logs" / FILE_NAME)
 
 
 def gateway_environment(stack: Stack, station: str) -> dict[str, str]:

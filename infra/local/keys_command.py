@@ -1,4 +1,4 @@
-"""`uncia keys`: issue, list, rotate and revoke keys of the embedded stack."""
+"""`uncia keys`: issue, list, rotate and revoke keys of the embedded stack, and show who used them."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from uncia.access import BrokerRight, StoreAction
+from uncia.audit import FILE_NAME, read_audit
 from uncia.errors import UnciaError
 from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named, subscriber_identity
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
@@ -20,7 +21,9 @@ from uncia.settings import stack_dir
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import Topic
 
-app = typer.Typer(help="Issue, list, rotate and revoke the keys of the embedded stack.", no_args_is_help=True)
+app = typer.Typer(
+    help="Issue, list, rotate and revoke the keys of the embedded stack; show who used them.", no_args_is_help=True
+)
 issue_app = typer.Typer(help="Issue a key.", no_args_is_help=True)
 app.add_typer(issue_app, name="issue")
 
@@ -137,6 +140,28 @@ def revoke_key(name: _Name) -> None:
     """Make the key of a gateway or a subscriber useless, at once."""
     revoke(Stack(stack_dir()), name)
     echo(f"{name} is refused from now on. What it stored is kept.", err=True)
+
+
+@app.command("audit")
+def audit(
+    action: Annotated[str, typer.Option(help="Records of this action only, such as `positions_read`.")] = "",
+    as_json: bool = _JSON,
+) -> None:
+    """List who used which key or account, and who read exact positions, oldest first.
+
+    What the broker refused is in `uncia logs kafka`.
+    """
+    file = Stack(stack_dir()).folder / "logs" / FILE_NAME
+    records = [record for record in read_audit(file) if action in ("", record.get("action"))]
+    if as_json:
+        for record in records:
+            echo_json(record)
+        return
+    table = Table("at", "who", "did", "to", "details")
+    for record in records:
+        shown = [str(record.pop(name, "")) for name in ("at", "who", "action", "what")]
+        table.add_row(*shown, ", ".join(f"{name} {value}" for name, value in record.items()))
+    plain_console().print(table)
 
 
 def describe_rights(identity: Identity) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.stack.containers import ContainerStack
+from tests.stack.dashboard_client import Browser, SignIn, follow_link
 from tests.stack.result_consumer import JUNK_HEADER, RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
@@ -103,6 +104,20 @@ def results(settings: Settings) -> Iterator[ResultConsumer]:
 def station() -> str:
     """A station that no other test uses."""
     return f"station-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def sign_in(stack: Stack | ContainerStack) -> Iterator[SignIn]:
+    """Create an account of a role in the stack's dashboard, and sign in to it."""
+    browsers: list[Browser] = []
+
+    def follow(role: str, name: str) -> Browser:
+        browsers.append(follow_link({**stack.environment(), "UNCIA_STACK_DIR": str(stack.folder)}, role, name))
+        return browsers[-1]
+
+    yield follow
+    for browser in browsers:
+        browser.close()
 
 
 @pytest.fixture

@@ -1,93 +1,25 @@
 """The dashboard of the running stack over HTTP: what its forms change arrives in the stream, and comes back."""
 
 import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.stack.conftest import KIND, Send
+from tests.stack.dashboard_client import SignIn
+from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
+from tests.waiting import wait_until
+from uncia.audit import read_audit
 from uncia.events import BurstResolved, ReviewDecision
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 from uncia.topics import STORAGE_CHANGED
 
-PASSWORD = "a leopard in the snow"
-SignIn = Callable[..., "Operator"]
-
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
-
-
-class Operator:
-    """A browser without scripts: it keeps cookies, and sends back the token of the forms."""
-
-    def __init__(self, http: httpx2.Client) -> None:
-        self._http = http
-        self._token = ""
-
-    def open(self, address: str) -> str:
-        """A page."""
-        answer = self._http.get(address)
-        assert answer.status_code == 200, answer.text
-        found = re.search(r'name="form_token" value="([^"]+)"', answer.text)
-        assert found, answer.text
-        self._token = found[1]
-        return str(answer.text)
-
-    def send(self, address: str, **fields: object) -> httpx2.Response:
-        """A form of the page that was opened last."""
-        return self._http.post(address, data={**fields, "form_token": self._token})
-
-    def send_json(self, address: str, body: dict[str, object]) -> Any:
-        """What a script of the page sends."""
-        answer = self._http.post(address, json=body, headers={"X-Form-Token": self._token})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def read(self, address: str) -> Any:
-        """The JSON twin of a page; None where there is none yet."""
-        answer = self._http.get(address, headers={"Accept": "application/json"})
-        return answer.json() if answer.status_code == 200 else None
-
-    def picture(self, address: str) -> bytes:
-        """A picture."""
-        answer = self._http.get(address)
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-        return bytes(answer.content)
-
-
-@pytest.fixture
-def sign_in(stack: Stack) -> Iterator[SignIn]:
-    """Follow the one-time link of a new account."""
-    opened: list[httpx2.Client] = []
-
-    def follow(role: str, name: str) -> Operator:
-        printed = subprocess.run(
-            [sys.executable, "-m", "uncia", "dashboard", "link", "--role", role],
-            env={**os.environ, **stack.environment(), "UNCIA_STACK_DIR": str(stack.folder)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=600,
-        ).stdout
-        link = httpx2.URL(printed.split()[-1])
-        http = httpx2.Client(base_url=f"http://{link.netloc.decode()}", timeout=120)
-        opened.append(http)
-        operator = Operator(http)
-        operator.open(link.path)
-        answer = operator.send(link.path, name=name, password=PASSWORD, repeated=PASSWORD)
-        assert answer.status_code == 303, answer.text
-        return operator
-
-    yield follow
-    for http in opened:
-        http.close()
 
 
 def test_a_review_revises_the_burst_and_the_page_shows_it(
@@ -157,3 +89,61 @@ def test_the_page_of_operations_names_the_workers_and_the_models_of_the_stream(
     assert page["problem"] is None
     assert {"predict", "bursts", "catalogue"} <= {worker["name"] for worker in page["workers"]}
     assert settings.model in {version["model"] for version in page["models"]["versions"] if version["in_stream"]}
+
+
+def test_a_letter_that_an_operator_retries_is_processed_again(
+    sign_in: SignIn,
+    send: Send,
+    settings: Settings,
+    results: ResultConsumer,
+    station: str,
+) -> None:
+    operator = sign_in("operator", station)
+    send(STORAGE_CHANGED.full_name(settings), b"no notification", station.encode())
+
+    def letters() -> list[dict[str, Any]]:
+        listed = operator.read("/operations?reason=notification-malformed")["dead_letters"]["letters"]
+        return [letter for letter in listed if letter["key"] == station]
+
+    (letter,) = results.wait_for(letters, 30, "the dead letter on the page")
+    operator.open("/operations")
+    assert operator.send("/operations/dead-letters", action="retry", letter=letter["id"]).status_code == 303
+
+    again = results.wait_for(lambda: [one for one in letters() if one["id"] != letter["id"]], 30, "it to fail again")
+    assert [one["retries"] for one in again] == [letter["retries"] + 1]
+    settled = operator.read(f"/operations/dead-letters/{letter['id']}")["details"]["settled"]
+    assert settled.startswith(f"retried by {station}")
+
+
+def test_the_stream_of_events_has_those_of_every_topic(
+    sign_in: SignIn,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    station: str,
+) -> None:
+    upload(f"{station}/cam-1/IMG_0001.JPG", photograph(43))
+    (burst,) = settled(f"{station}/cam-1")
+    wanted = {"camera.image.uploaded.v1", "camera.image.predicted.v1", "camera.burst.resolved.v1"}
+    seen: set[str] = set()
+    for topic, event in sign_in("viewer", station).events("/events?after=0"):
+        if event.get("camera") == burst.camera:
+            seen.add(topic)
+        if seen >= wanted:
+            break
+    assert seen >= wanted
+
+
+def test_who_signs_in_and_who_reads_exact_positions_is_recorded(
+    sign_in: SignIn, stack: Stack, station: str, tmp_path: Path
+) -> None:
+    load_deployment({**os.environ, **stack.environment()}, tmp_path, station, "cam-1")
+    operator, viewer = sign_in("operator", f"{station}-operator"), sign_in("viewer", f"{station}-viewer")
+
+    def recorded() -> set[tuple[str, str]]:
+        return {(record["action"], record["who"]) for record in read_audit(stack.folder / "logs" / "audit.jsonl")}
+
+    wait_until(lambda: operator.read("/numbers")["positions"], 30, "a position on the page")
+    assert viewer.read("/numbers") is not None
+    assert ("positions_read", f"{station}-operator") in recorded()
+    assert ("positions_read", f"{station}-viewer") not in recorded()
+    assert {("signed_in", f"{station}-operator"), ("signed_in", f"{station}-viewer")} <= recorded()

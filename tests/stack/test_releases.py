@@ -18,6 +18,7 @@ import pytest
 from tests.packages import write_package, write_user_classifier
 from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
+from tests.stack.dashboard_client import SignIn
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.stack.test_models import stubs
@@ -134,6 +135,38 @@ def test_no_request_fails_when_versions_change_under_load(
         assert_equals_offline_inference(
             image, photograph(70_000 + sent.index(image.key), size=(640, 480)), settings, tmp_path
         )
+
+
+def test_an_operator_makes_a_version_live_and_rolls_back_on_the_dashboard(
+    sign_in: SignIn,
+    installed: ModelCard,
+    predicted: Callable[..., ImagePredicted],
+    upload: Callable[[str, bytes], str],
+    settings: Settings,
+    station: str,
+) -> None:
+    operator, reviewer = sign_in("operator", f"{station}-operator"), sign_in("reviewer", f"{station}-reviewer")
+
+    def make_live(version: str, live: str) -> int:
+        operator.open("/operations")
+        form = {"model": settings.model, "version": version, "live": live}
+        return operator.send("/operations/models", **form).status_code
+
+    def version_of_next_photograph(name: str) -> str:
+        upload(f"{station}/cam/{name}.jpg", photograph(len(name)))
+        prediction = predicted(f"{station}/cam/{name}.jpg").prediction
+        assert prediction is not None
+        return prediction.version
+
+    reviewer.open("/account")
+    form = {"model": settings.model, "version": installed.version, "live": "1"}
+    assert reviewer.send("/operations/models", **form).status_code == 403
+    assert make_live(installed.version, live="1") == 303
+    assert version_of_next_photograph("second") == installed.version
+    # Another operator's page, which still shows the first version as live.
+    assert make_live("1", live="1") == 409
+    assert make_live("1", live=installed.version) == 303
+    assert version_of_next_photograph("back") == "1"
 
 
 def test_a_previous_version_whose_process_died_is_reloaded_and_no_live_request_fails(

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 
 from tests.stack.containers import ContainerStack
+from tests.stack.dashboard_client import follow_link
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import is_junk
-from tests.waiting import SCALE
+from tests.waiting import SCALE, wait_until
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
@@ -230,6 +232,64 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     with connect_to_log(namespaced(settings, name)) as log:
         assert log.groups() == []
     assert name not in {row["replay"] for row in replay.json("list")}
+
+
+@pytest.fixture
+def impatient_dashboard(stack: Stack, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a second dashboard, for which live bursts are final at once: no test waits a quarter hour."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    environment = {
+        **os.environ,
+        **stack.environment(),
+        "UNCIA_BURST_LATENESS_S": "0",
+        "UNCIA_DASHBOARD_PORT": port,
+        "UNCIA_DASHBOARD_DIR": str(tmp_path / "dashboard"),
+        "UNCIA_READY_FILE": str(tmp_path / "ready"),
+    }
+    with (tmp_path / "dashboard.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uncia", "dashboard"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        wait_until((tmp_path / "ready").exists, 60, "the dashboard")
+        yield environment
+    finally:
+        process.terminate()
+        process.wait(SCALE * 20)
+
+
+def test_a_replay_is_promoted_and_dropped_on_the_dashboard(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+    impatient_dashboard: dict[str, str],
+) -> None:
+    upload_bursts(upload, station, bursts=2, frames=2)
+    live = {burst.burst_id: burst for burst in settled(f"{station}/north", 2, 120)}
+    replay.json("start", name, "--station", station, "--settings", "animal_threshold=1")
+    operator = follow_link(impatient_dashboard, "operator", station)
+    try:
+        address = f"/operations/replays/{name}"
+        diff = wait_until(
+            lambda: (page := operator.read(address)["diff"])["to_promote"] and page, 60, "the differences"
+        )
+        assert (diff["kinds"], diff["to_promote"]) == ({"relabelled": 2}, 2)
+        operator.open(address)
+        assert operator.send(f"{address}/promote", fingerprint="of other changes").status_code == 409
+        assert operator.send(f"{address}/promote", fingerprint=diff["fingerprint"]).status_code == 303
+        after = bursts_in(settings)
+        assert [after[burst_id].revision - burst.revision for burst_id, burst in live.items()] == [1, 1]
+        operator.open(address)
+        assert operator.send(f"{address}/drop").status_code == 303
+        assert name not in {row["name"] for row in operator.read("/operations")["replays"]["replays"]}
+    finally:
+        operator.close()
+    assert not [topic for topic in existing_topics(settings) if name in topic]
 
 
 def test_a_killed_replay_resumes_and_loses_nothing(

@@ -109,6 +109,25 @@ def test_a_forged_verdict_is_refused(stack: Stack, subscriber: Identity, name: s
         producer.close()
 
 
+def test_what_the_broker_denies_is_in_its_log(stack: Stack, subscriber: Identity) -> None:
+    admin = connect_admin(settings_of(stack, subscriber))
+    try:
+        admin.delete_topics([BURST_RESOLVED.name], raise_errors=False)
+    finally:
+        admin.close()
+    denied = f"Principal = User:{subscriber.name} is Denied operation = DELETE"
+    log = stack.folder / "logs" / "kafka.log"
+    wait_until(lambda: denied in log.read_text(encoding="utf-8", errors="replace"), 10, denied)
+
+
+def test_a_failed_sign_in_is_in_the_log_of_the_broker(stack: Stack, guest: Identity) -> None:
+    wrong = with_password(settings_of(stack, guest), "guess")
+    log = stack.folder / "logs" / "kafka.log"
+    before = log.stat().st_size
+    assert refusal(wrong, client_options(wrong))
+    wait_until(lambda: b"Failed authentication" in log.read_bytes()[before:], 10, "the failed sign-in")
+
+
 @pytest.mark.parametrize("name", ["subscriber", "predict", "crops", "object-store"])
 def test_exact_positions_are_refused_to_those_that_do_not_need_them(
     stack: Stack, subscriber: Identity, name: str

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from uncia import ids
 from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.catalogue.rows import BurstDetail, FrameDetail, Observation, Review, Revision
-from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
@@ -126,15 +125,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
         closed_by=detail.closed_by,
         crops_withheld=bool(detail.crops_withheld),
         deployment_id=detail.deployment_id,
-        position=next(
-            (
-                one
-                for one in context.services.numbers.positions(
-                    context.caller.may(Right.EXACT_POSITIONS), stations, row.camera
-                )
-            ),
-            None,
-        ),
+        position=next(iter(context.positions(row.camera)), None),
         flags=detail.flags,
         observations=list(detail.observations),
         reviews=list(detail.reviews),

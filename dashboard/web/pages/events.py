@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, HTTPException, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.strings import TEXT
 from uncia.dashboard.web.topic_stream import STREAMED_TOPICS, Position, StreamRefused, TopicStream
+from uncia.topics import DEPLOYMENT_CHANGED
 
 router = APIRouter(tags=["api"])
 
@@ -31,6 +33,8 @@ async def open_stream(
     chosen = [_TOPICS[name] for name in dict.fromkeys(topic)] or list(STREAMED_TOPICS)
     # The header is newer than the address, which stays as it was when the client connected first.
     position = Position.parse(last_event_id) or Position.parse(after)
+    if DEPLOYMENT_CHANGED in chosen and context.caller.may(Right.EXACT_POSITIONS):
+        context.services.audit.record_once("positions_read", context.caller.name, "all cameras", page="/events")
     try:
         stream = await context.services.topic_streams.open(context.caller, chosen, position)
     except StreamRefused as error:

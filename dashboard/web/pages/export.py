@@ -116,6 +116,8 @@ def download(context: Viewing, kind: ExportFormat, query: Annotated[ExportQuery,
         started = context.services.downloads.start(context.caller, kind, query.to_filter(), options)
     except DownloadRefused as error:
         raise HTTPException(429, TEXT["export.busy"], {"retry-after": str(_RETRY_S)}) from error
+    if query.exact:
+        context.services.audit.record("positions_exported", context.caller.name, kind.value)
     return DownloadResponse(started, _file_name(kind, started))
 
 

@@ -12,7 +12,6 @@ from uncia.camtrap.csv_cells import escape_formula
 from uncia.dashboard.catalogue.accumulation import chao1, distinct_taxa, rarefaction_curve
 from uncia.dashboard.catalogue.camera_effort import Effort
 from uncia.dashboard.catalogue.number_rows import BurstNumbers, CameraCount, SubjectCount
-from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.context import Context, Viewing
 from uncia.dashboard.web.number_views import (
@@ -95,7 +94,7 @@ def _numbers(context: Context, query: BurstQuery, interval: int, measure: Measur
     hits = sum(pair.count for pair in confusion if pair.model == pair.human)
     seen = _seen_taxa(context, counted.subjects)
     counts = [one.independent for one in seen]
-    positions = numbers.positions(context.caller.may(Right.EXACT_POSITIONS), stations)
+    positions = context.positions()
     placed = {one.camera for one in positions}
     return NumbersPage(
         query=query,

@@ -5,7 +5,6 @@ import secrets
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import structlog
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
@@ -13,8 +12,6 @@ from uncia.dashboard.web.accounts.passwords import PasswordTooWeak
 from uncia.dashboard.web.accounts.store import AccountRefused, SignInBlocked
 from uncia.dashboard.web.context import FORM_FIELD, SESSION_COOKIE, ViewerChanges, services_of
 from uncia.dashboard.web.strings import TEXT, text
-
-log = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,8 +48,9 @@ def sign_in(
         response.headers["retry-after"] = str(math.ceil(blocked.retry_s))
         return response
     if account is None:
-        log.warning("sign_in_failed", name=name[:64], address=request.client.host if request.client else "")
+        services.audit.record("sign_in_failed", name[:64], address=request.client.host if request.client else "")
         return _form(request, "sign_in.html.j2", 401, next=target, problem=TEXT["sign_in.wrong"], name=name)
+    services.audit.record("signed_in", account.name, address=request.client.host if request.client else "")
     return _begin_session(request, account.id, target)
 
 

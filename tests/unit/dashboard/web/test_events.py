@@ -28,6 +28,7 @@ from uncia.events import BurstResolved, DeploymentChanged, ImageUploaded, Lane, 
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
+from uncia.topology import PARTS
 
 NAMES = {topic.name for topic in STREAMED_TOPICS}
 PARTITIONS = 4
@@ -298,3 +299,9 @@ def test_positions_are_read_as_they_were_written(chosen: set[Topic], partitions:
 @pytest.mark.parametrize("text", ["", "1", "0:", "x", "0:1;", "99", "0:1,-2", "0:" + "9" * 19, "1;2:3"])
 def test_what_is_no_position_is_ignored(text: str) -> None:
     assert Position.parse(text) is None
+
+
+def test_the_row_of_the_topology_lists_every_topic_of_the_stream() -> None:
+    """The broker of a stack permits the dashboard no other."""
+    (row,) = (part for part in PARTS if part.name == "dashboard")
+    assert set(STREAMED_TOPICS) <= set(row.follows)

@@ -177,3 +177,20 @@ def test_a_stack_without_keys_is_told_what_draws_them(stack: Stack) -> None:
         stack.settings()
     with pytest.raises(StackError, match="there is no stack"):
         Stack(stack.folder / "elsewhere").require_keys()
+
+
+def test_changes_of_keys_are_in_the_audit_log_without_secrets(stack: Stack) -> None:
+    issue_gateway(stack, "ridge")
+    issue_gateway(stack, "ridge")
+    rotate(stack, "gateway-ridge")
+    revoke(stack, "gateway-ridge")
+    done = CliRunner().invoke(keys_command.app, ["audit", "--json"])
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(record["action"], record["what"]) for record in records] == [
+        ("key_issued", "gateway-ridge"),
+        ("key_rotated", "gateway-ridge"),
+        ("key_revoked", "gateway-ridge"),
+    ]
+    shown = CliRunner().invoke(keys_command.app, ["audit", "--action", "key_revoked"]).stdout
+    assert "key_revoked" in shown
+    assert "key_issued" not in shown
