@@ -2,11 +2,14 @@
 
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["SameOriginOnly", "SecurityHeaders"]
+
+log = structlog.get_logger(__name__)
 
 _CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -81,6 +84,8 @@ class SameOriginOnly:
             and scope["method"] not in _SAFE_METHODS
             and not is_same_origin(Headers(scope=scope))
         ):
+            headers = Headers(scope=scope)
+            log.warning("other_site_refused", path=scope["path"], origin=headers.get("origin", "")[:200])
             response = PlainTextResponse("This request comes from another site.", status_code=403)
             await response(scope, receive, send)
             return
