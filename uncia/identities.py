@@ -10,26 +10,27 @@ administrative key, which no running part and no person's client has.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import quote, unquote
 
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.topics import Topic
+from uncia.topics import DEPLOYMENT_CHANGED, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
     "OPERATOR",
     "PART_IDENTITIES",
+    "PERSONS",
     "STORE_ADMIN",
     "TRITON_KEEPER",
     "Identity",
     "Role",
     "gateway_identity",
     "identity_named",
-    "subscriber_identity",
+    "person_identity",
 ]
 
 
@@ -46,6 +47,10 @@ class Role(StrEnum):
     """A person who runs Uncia: the commands of the command line."""
     SUBSCRIBER = "subscriber"
     """A person's program that reads results."""
+    RANGER = "ranger"
+    """A person in the field, who reads positions, too."""
+    EXPORTER = "exporter"
+    """A person's program that copies the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,33 @@ OPERATOR = Identity(
 )
 """All that the commands of the topology do; reads what subscribers read, too."""
 
+_RESULTS = frozenset(_ROW_OF_SUBSCRIBERS.reads)
+_EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads")
+
+PERSONS: dict[Role, Identity] = {
+    Role.SUBSCRIBER: Identity(
+        Role.SUBSCRIBER.value,
+        Role.SUBSCRIBER,
+        "A program that reads verdicts, crops, explanations and assessments of clocks; no positions, no pictures.",
+        reads=_RESULTS,
+    ),
+    Role.RANGER: Identity(
+        Role.RANGER.value,
+        Role.RANGER,
+        "A person in the field: reads what subscribers read, and the exact positions of cameras.",
+        reads=_RESULTS | {DEPLOYMENT_CHANGED},
+    ),
+    Role.EXPORTER: Identity(
+        Role.EXPORTER.value,
+        Role.EXPORTER,
+        "A program that copies the catalogue elsewhere: reads all that the catalogue reads, and all objects.",
+        store=READ_ALL,
+        reads=_EXPORTED,
+    ),
+    Role.OPERATOR: OPERATOR,
+}
+"""What each role of a person may do; `person_identity` gives it a name."""
+
 STORE_ADMIN = Identity(
     "store-admin",
     Role.STORE,
@@ -145,7 +177,7 @@ STORE_ADMIN = Identity(
 """Its rights are not listed: the store permits it everything. The name of its key, and nothing else."""
 
 
-_GATEWAY, _SUBSCRIBER = "gateway-", "subscriber-"
+_GATEWAY = "gateway-"
 
 
 def gateway_identity(station: str) -> Identity:
@@ -170,23 +202,18 @@ def gateway_identity(station: str) -> Identity:
     )
 
 
-def subscriber_identity(name: str) -> Identity:
-    """The identity of a program that reads results: verdicts, crops and explanations, and no positions.
+def person_identity(role: Role, name: str) -> Identity:
+    """The identity of a person, or of a person's program, in one of the roles `PERSONS`.
 
     Its consumer groups begin with the name of the identity. Raises `SettingsError` for a name that does not consist of
     lower-case letters, digits and `-`.
     """
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", name):
         raise SettingsError(
-            f"{name!r} cannot name a subscriber: use 1 to 40 lower-case letters, digits and dashes, such as `map-1`"
+            f"{name!r} cannot name a key: use 1 to 40 lower-case letters, digits and dashes, such as `map-office`"
         )
-    return Identity(
-        f"{_SUBSCRIBER}{name}",
-        Role.SUBSCRIBER,
-        f"The subscriber {name}: reads verdicts, crops and explanations.",
-        reads=frozenset(_ROW_OF_SUBSCRIBERS.reads),
-        group=f"{_SUBSCRIBER}{name}",
-    )
+    own = f"{role.value}-{name}"
+    return replace(PERSONS[role], name=own, group=own)
 
 
 def identity_named(name: str) -> Identity | None:
@@ -197,10 +224,12 @@ def identity_named(name: str) -> Identity | None:
     try:
         if name.startswith(_GATEWAY):
             identity = gateway_identity(unquote(name.removeprefix(_GATEWAY), errors="strict"))
-        elif name.startswith(_SUBSCRIBER):
-            identity = subscriber_identity(name.removeprefix(_SUBSCRIBER))
         else:
-            return None
+            kind, _, own = name.partition("-")
+            role = next((role for role in PERSONS if role.value == kind), None)
+            if role is None:
+                return None
+            identity = person_identity(role, own)
     except (SettingsError, UnicodeDecodeError):
         return None
     return identity if identity.name == name else None

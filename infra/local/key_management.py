@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from uncia.audit import FILE_NAME, AuditLog
 from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
-from uncia.infra.local.credentials import Credential, ensure_keys, write_credential
+from uncia.infra.local.credentials import ALWAYS_DRAWN, Credential, ensure_keys, write_credential
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.part_order import PART_NAMES, create_services, restart
@@ -38,7 +38,7 @@ def issue_gateway(stack: Stack, station: str) -> Credential:
 
 
 def issue(stack: Stack, identity: Identity) -> Credential:
-    """The keys of a gateway or a subscriber, which are drawn where there are none or where they were revoked.
+    """The keys of a gateway or a person, which are drawn where there are none or where they were revoked.
 
     Returns when a running store accepts them; a broker does so at once. Raises `StackError` and `SettingsError`.
     """
@@ -73,9 +73,9 @@ def rotate(stack: Stack, name: str) -> Credential:
 
 
 def revoke(stack: Stack, name: str) -> None:
-    """Make the keys of a gateway or a subscriber useless. Raises `StackError`."""
+    """Make the keys of a gateway or a person useless. Raises `StackError`."""
     identity, known = _known(stack, name)
-    if identity.role not in (Role.GATEWAY, Role.SUBSCRIBER):
+    if identity in ALWAYS_DRAWN:
         raise StackError(f"{name} is a part of the stack: `uncia keys rotate {name}` makes its old key useless")
     with stack.locked():
         write_credential(stack.folder, name, known.revoke())

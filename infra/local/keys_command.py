@@ -12,7 +12,7 @@ from rich.table import Table
 from uncia.access import BrokerRight, StoreAction
 from uncia.audit import FILE_NAME, read_audit
 from uncia.errors import UnciaError
-from uncia.identities import STORE_ADMIN, Identity, gateway_identity, identity_named, subscriber_identity
+from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named, person_identity
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.stack import Stack
@@ -37,6 +37,7 @@ _VERBS = {
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
 ]
+_PersonName = Annotated[str, typer.Argument(help="A name for the person or program, such as `map-office`.")]
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list` shows it.")]
 
@@ -64,21 +65,49 @@ def gateway(
 
 
 @issue_app.command("subscriber")
-def subscriber(
-    name: Annotated[str, typer.Argument(help="A name for the program that subscribes, such as `map-office`.")],
-    output: _Output = None,
-    as_json: bool = _JSON,
-) -> None:
+def subscriber(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
     """Print the settings of a program that subscribes to the results, and may do nothing else.
 
     It reads verdicts, crops, explanations and assessments of clocks, and no positions. Its consumer groups begin with
     `subscriber-NAME`. The same key is printed again until it is revoked.
     """
-    stack, identity = Stack(stack_dir()), subscriber_identity(name)
+    _issue_to_person(Role.SUBSCRIBER, name, output, as_json=as_json)
+
+
+@issue_app.command("ranger")
+def ranger(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+    """Print the settings of a person in the field, who reads what subscribers read, and exact positions of cameras."""
+    _issue_to_person(Role.RANGER, name, output, as_json=as_json)
+
+
+@issue_app.command("exporter")
+def exporter(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+    """Print the settings of a program that copies the catalogue elsewhere.
+
+    It reads all that the catalogue reads, exact positions included, and all objects of the store; it writes nothing.
+    """
+    _issue_to_person(Role.EXPORTER, name, output, as_json=as_json)
+
+
+@issue_app.command("operator")
+def operator(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+    """Print the settings of a further person who runs Uncia, with the rights of the key in `stack.env`.
+
+    Persons with keys of their own can be told apart in the logs, and lose theirs without a change for the others.
+    """
+    _issue_to_person(Role.OPERATOR, name, output, as_json=as_json)
+
+
+def _issue_to_person(role: Role, name: str, output: Path | None, *, as_json: bool) -> None:
+    stack, identity = Stack(stack_dir()), person_identity(role, name)
     issue(stack, identity)
-    connection = stack.require_keys().environment(identity)
-    variables = {"UNCIA_KAFKA": stack.settings().kafka, **{key: value for key, value in connection.items() if value}}
-    _deliver(variables, identity, output, as_json=as_json)
+    settings, keys = stack.settings(), stack.require_keys().environment(identity)
+    addresses = {"UNCIA_KAFKA": settings.kafka}
+    if identity.store:
+        addresses |= {"UNCIA_S3_ENDPOINT": settings.s3_endpoint or "", "UNCIA_BUCKET": settings.bucket}
+    if identity.triton:
+        addresses["UNCIA_TRITON"] = settings.triton
+    _deliver({**addresses, **{key: value for key, value in keys.items() if value}}, identity, output, as_json=as_json)
 
 
 def _deliver(variables: Mapping[str, str], identity: Identity, output: Path | None, *, as_json: bool) -> None:
@@ -129,7 +158,7 @@ def rotate_key(name: _Name) -> None:
     """
     rotate(Stack(stack_dir()), name)
     role, _, owner = name.partition("-")
-    if role in ("gateway", "subscriber"):
+    if owner and role in ("gateway", *PERSONS):
         echo(f"The old key is refused. `uncia keys issue {role} {unquote(owner)}` prints the new one.", err=True)
     else:
         echo("The old key is refused.", err=True)
@@ -137,7 +166,7 @@ def rotate_key(name: _Name) -> None:
 
 @app.command("revoke")
 def revoke_key(name: _Name) -> None:
-    """Make the key of a gateway or a subscriber useless, at once."""
+    """Make the key of a gateway or a person useless, at once."""
     revoke(Stack(stack_dir()), name)
     echo(f"{name} is refused from now on. What it stored is kept.", err=True)
 

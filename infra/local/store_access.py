@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from uncia.access import StoreAction, StoreRight
-from uncia.identities import STORE_ADMIN, Identity, Role, gateway_identity, identity_named
+from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import Credential
 
 __all__ = ["gateways_policy", "policy_of", "s3_configuration", "user_name"]
@@ -57,13 +57,25 @@ def user_name(identity: Identity) -> str:
     return identity.store[0].prefix.removesuffix("/") if identity.role is Role.GATEWAY else f"uncia/{identity.name}"
 
 
+def _policy_of_role(role: Role) -> str:
+    return f"{role.value}s"
+
+
 def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
     """The server's file of identities, as JSON: those among `credentials` that have rights in the store.
 
     A key whose name is no identity of this version is left out.
     """
     identities: list[dict[str, Any]] = []
-    policies = [{"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))}]
+    policies = [
+        {"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))},
+        # A running server reads no new policies, and persons' keys are issued while it runs.
+        *(
+            {"name": _policy_of_role(role), "content": json.dumps(policy_of(model, bucket))}
+            for role, model in PERSONS.items()
+            if model.store
+        ),
+    ]
     for name, credential in sorted(credentials.items()):
         identity = identity_named(name)
         if identity is None or not (identity.store or identity == STORE_ADMIN):
@@ -79,6 +91,8 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
             entry["policyNames"] = []
         elif identity.role is Role.GATEWAY:
             entry["policyNames"] = [_GATEWAYS]
+        elif identity.role in PERSONS:
+            entry["policyNames"] = [_policy_of_role(identity.role)]
         else:
             entry["policyNames"] = [name]
             policies.append({"name": name, "content": json.dumps(policy_of(identity, bucket))})

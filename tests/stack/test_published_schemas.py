@@ -17,7 +17,7 @@ def test_every_event_on_every_topic_validates(
     upload: Callable[[str, bytes], str],
     settled: Callable[..., list[BurstResolved]],
     station: str,
-    settings: Settings,
+    admin_settings: Settings,
 ) -> None:
     for number in range(3):
         taken = datetime(2026, 5, 1, 10) + timedelta(seconds=number)
@@ -26,7 +26,7 @@ def test_every_event_on_every_topic_validates(
     settled(f"{station}/north", 1, 120)
     topics = tuple(topic for topic in TOPICS if topic.event is not None)
     event_names = set()
-    for message in read_topics(settings, topics, from_beginning=True, until_end=True):
+    for message in read_topics(admin_settings, topics, from_beginning=True, until_end=True):
         if message.value is not None and not is_junk(message):
             body = json.loads(message.value)
             validate(body)

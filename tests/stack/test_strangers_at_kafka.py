@@ -13,7 +13,15 @@ from tests.waiting import wait_until
 from uncia.access import BrokerRight
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved
-from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, gateway_identity, identity_named, subscriber_identity
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    Identity,
+    Role,
+    gateway_identity,
+    identity_named,
+    person_identity,
+)
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import create_topics, existing_topics, read_topics
@@ -39,7 +47,7 @@ def settings_of(stack: Stack, identity: Identity) -> Settings:
 
 @pytest.fixture(scope="module")
 def subscriber(stack: Stack) -> Identity:
-    identity = subscriber_identity(f"office-{uuid.uuid4().hex[:8]}")
+    identity = person_identity(Role.SUBSCRIBER, f"office-{uuid.uuid4().hex[:8]}")
     issue(stack, identity)
     return identity
 
@@ -174,7 +182,7 @@ def with_password(settings: Settings, password: str) -> Settings:
 
 @pytest.fixture
 def guest(stack: Stack) -> Iterator[Identity]:
-    identity = subscriber_identity(f"guest-{uuid.uuid4().hex[:8]}")
+    identity = person_identity(Role.SUBSCRIBER, f"guest-{uuid.uuid4().hex[:8]}")
     issue(stack, identity)
     yield identity
 

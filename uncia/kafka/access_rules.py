@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from uncia.access import BrokerRight
-from uncia.identities import Identity, Role
+from uncia.identities import PERSONS, Identity
 from uncia.namespaces import prefixes_beside
 from uncia.settings import Settings
 
 __all__ = ["Operation", "Resource", "Rule", "rules_of"]
 
 _ANY = "*"
-_PERSONS = (Role.SUBSCRIBER, Role.OPERATOR)
-"""Roles of people's programs, which may have several consumer groups."""
 
 
 class Resource(StrEnum):
@@ -64,7 +62,7 @@ def _rules(identity: Identity, settings: Settings) -> Iterator[Rule]:
         yield Rule(Resource.TOPIC, topic.full_name(settings), Operation.CREATE)
     if identity.group:
         prefix = f"{settings.namespace}." if settings.namespace else ""
-        yield Rule(Resource.GROUP, f"{prefix}{identity.group}", Operation.READ, prefixed=identity.role in _PERSONS)
+        yield Rule(Resource.GROUP, f"{prefix}{identity.group}", Operation.READ, prefixed=identity.role in PERSONS)
     if BrokerRight.INSPECT in identity.broker:
         for operation in (Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS):
             yield Rule(Resource.TOPIC, _ANY, operation)

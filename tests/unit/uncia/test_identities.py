@@ -16,7 +16,7 @@ from uncia.identities import (
     Role,
     gateway_identity,
     identity_named,
-    subscriber_identity,
+    person_identity,
 )
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED
 from uncia.topology import PARTS, WORKERS, Kind, Part
@@ -57,17 +57,37 @@ def test_only_the_dashboard_acts_for_commands_and_all_that_it_names_exist() -> N
 
 
 def test_a_subscriber_reads_results_and_no_positions_and_writes_nothing() -> None:
-    identity = subscriber_identity("map-office")
+    identity = person_identity(Role.SUBSCRIBER, "map-office")
     assert BURST_RESOLVED in identity.reads
     assert DEPLOYMENT_CHANGED not in identity.reads
     assert not (identity.writes or identity.changelogs or identity.store or identity.triton or identity.broker)
     assert identity_named("subscriber-map-office") == identity
 
 
+@pytest.mark.parametrize(
+    ("role", "positions", "pictures", "writes"),
+    [
+        (Role.SUBSCRIBER, False, False, False),
+        (Role.RANGER, True, False, False),
+        (Role.EXPORTER, True, True, False),
+        (Role.OPERATOR, True, True, True),
+    ],
+)
+def test_a_person_may_do_what_the_role_says(role: Role, positions: bool, pictures: bool, writes: bool) -> None:
+    identity = person_identity(role, "anna")
+    assert identity.name == f"{role.value}-anna"
+    assert identity_named(identity.name) == identity
+    assert BURST_RESOLVED in identity.reads
+    assert (DEPLOYMENT_CHANGED in identity.reads) == positions
+    assert identity.permits_object(StoreAction.READ, "ridge/cam-1/x.jpg") == pictures
+    assert bool(identity.writes) == identity.permits_object(StoreAction.WRITE, "ridge/cam-1/x.jpg") == writes
+    assert not identity.permits_object(StoreAction.DELETE, "ridge/cam-1/x.jpg")
+
+
 @pytest.mark.parametrize("name", ["", "Office", "a b", "a/b", "-a", "a-", "é", "x" * 41, "a\n"])
 def test_a_name_that_is_no_word_names_no_subscriber(name: str) -> None:
-    with pytest.raises(SettingsError, match="cannot name a subscriber"):
-        subscriber_identity(name)
+    with pytest.raises(SettingsError, match="cannot name a key"):
+        person_identity(Role.SUBSCRIBER, name)
     assert identity_named(f"subscriber-{name}") is None
 
 

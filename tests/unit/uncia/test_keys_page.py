@@ -4,7 +4,7 @@ import re
 
 from tests.paths import ROOT
 from uncia.access import StoreAction, TritonRight
-from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity, gateway_identity
+from uncia.identities import OPERATOR, PART_IDENTITIES, PERSONS, STORE_ADMIN, Identity, gateway_identity
 
 PAGE = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Who has what")[2].partition("\n## ")[0]
@@ -17,14 +17,18 @@ ROWS = {
 }
 
 
+PERSON_NAMES = {f"{role.value}-NAME": identity for role, identity in PERSONS.items()}
+
+
 def test_the_page_lists_every_identity() -> None:
-    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION", "subscriber-NAME"}
+    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION", *PERSON_NAMES}
 
 
 def test_its_rights_are_those_of_the_identities() -> None:
-    everybody: list[Identity] = [*PART_IDENTITIES.values(), OPERATOR, gateway_identity("STATION")]
-    for identity in everybody:
-        store, triton = ROWS[identity.name]
+    everybody: dict[str, Identity] = {**PART_IDENTITIES, **PERSON_NAMES, OPERATOR.name: OPERATOR}
+    everybody["gateway-STATION"] = gateway_identity("STATION")
+    for name, identity in everybody.items():
+        store, triton = ROWS[name]
         actions = {right.action for right in identity.store}
         words = {
             StoreAction.READ: "reads",
@@ -34,7 +38,7 @@ def test_its_rights_are_those_of_the_identities() -> None:
         }
         for action, word in words.items():
             said = word in store or (action is StoreAction.READ and "reads below" in store)
-            assert said == (action in actions), (identity.name, action)
+            assert said == (action in actions), (name, action)
         for right in identity.store:
             assert right.prefix in store
         for triton_right in TritonRight:

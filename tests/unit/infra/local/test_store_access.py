@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.uncia.test_identities import LEVELS, STATIONS
 from uncia.access import StoreAction, StoreRight
-from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity
+from uncia.identities import OPERATOR, PART_IDENTITIES, PERSONS, Identity, Role, gateway_identity, person_identity
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, user_name
 
@@ -29,7 +29,12 @@ DESTROYING = {
     "s3:DeleteBucket",
     "s3:BypassGovernanceRetention",
 }
-EVERYBODY = [*PART_IDENTITIES.values(), OPERATOR, gateway_identity("ridge")]
+EVERYBODY = [
+    *PART_IDENTITIES.values(),
+    OPERATOR,
+    gateway_identity("ridge"),
+    *(person_identity(role, "anna") for role in PERSONS),
+]
 
 
 def permits(policy: dict[str, Any], action: str, resource: str) -> bool:
@@ -84,7 +89,7 @@ def test_only_whole_buckets_are_listed() -> None:
 
 def test_the_server_knows_those_with_rights_and_its_administrator_alone(tmp_path: Path) -> None:
     keys = ensure_keys(tmp_path)
-    ensure_keys(tmp_path, [gateway_identity("ridge")])
+    ensure_keys(tmp_path, EVERYBODY)
     (tmp_path / "keys" / "from-a-newer-version.json").write_bytes((tmp_path / "keys" / "predict.json").read_bytes())
     written = json.loads(s3_configuration(ensure_keys(tmp_path).credentials, BUCKET))
     names = {entry["name"] for entry in written["identities"]}

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, gateway_identity, subscriber_identity
+from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity, person_identity
 from uncia.kafka.access_rules import Operation, Resource, Rule, rules_of
 from uncia.namespaces import replay_namespace
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CAMERA_STATE, CHANGELOGS, DEPLOYMENT_CHANGED, STORAGE_CHANGED, TOPICS
 
 LIVE = Settings(_env_file=None)
-ALL = [*PART_IDENTITIES.values(), OPERATOR, subscriber_identity("office")]
+ALL = [*PART_IDENTITIES.values(), OPERATOR, person_identity(Role.SUBSCRIBER, "office")]
 NAMESPACES = st.sampled_from(["", "north", "north-2"])
 
 
@@ -57,7 +57,9 @@ def test_a_worker_has_the_consumer_group_of_its_name() -> None:
 
 
 def test_a_subscriber_has_all_groups_that_begin_with_its_name() -> None:
-    (group,) = [rule for rule in rules_of(subscriber_identity("map"), LIVE) if rule.resource is Resource.GROUP]
+    (group,) = [
+        rule for rule in rules_of(person_identity(Role.SUBSCRIBER, "map"), LIVE) if rule.resource is Resource.GROUP
+    ]
     assert group == Rule(Resource.GROUP, "subscriber-map", Operation.READ, prefixed=True)
 
 
