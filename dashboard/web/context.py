@@ -104,7 +104,10 @@ def wants_json(request: Request) -> bool:
 
 
 def requires(right: Right) -> Callable[[Request], Context]:
-    """A dependency: the context of a request whose sender has the right. Otherwise raises `SignInNeeded` or 403."""
+    """A dependency: the context of a request whose sender has the right. Otherwise raises `SignInNeeded` or 403.
+
+    Its attribute `right` is for the table of all addresses and their rights, which a test checks.
+    """
 
     def context(request: Request) -> Context:
         services = services_of(request)
@@ -116,6 +119,7 @@ def requires(right: Right) -> Callable[[Request], Context]:
             raise HTTPException(403, TEXT["error.not_allowed"])
         return Context(request, services, caller, form_token)
 
+    context.right = right  # type: ignore[attr-defined]
     return context
 
 
@@ -130,6 +134,7 @@ def changes(right: Right) -> Callable[[Request], Any]:
             raise HTTPException(403, TEXT["error.form_expired"])
         return found
 
+    context.right = right  # type: ignore[attr-defined]
     return context
 
 
