@@ -162,7 +162,9 @@ class Stack:
 
     def require_keys(self) -> StackKeys:
         """All keys of this stack. Raises `StackError` before the first start."""
-        if (keys := read_keys(self.folder)) is not None:
+        keys = read_keys(self.folder)
+        # An earlier version drew no password for the broker.
+        if keys is not None and (own := keys.credentials.get(OPERATOR.name)) is not None and own.kafka_password:
             return keys
         if self.identity() is None:
             raise self._never_started()

@@ -172,6 +172,13 @@ def test_rights_are_described_in_words() -> None:
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
 
 
+def test_a_stack_of_an_earlier_version_is_told_to_start_again(stack: Stack) -> None:
+    file = stack.folder / "keys" / "operator.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"kafka_password": ""}), encoding="utf-8")
+    with pytest.raises(StackError, match="earlier version started it: `uncia down`, then `uncia up`"):
+        stack.settings()
+
+
 def test_a_stack_without_keys_is_told_what_draws_them(stack: Stack) -> None:
     shutil.rmtree(stack.folder / "keys")
     with pytest.raises(StackError, match="`uncia down`, then `uncia up`"):
