@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from uncia.dashboard.web.accounts.passwords import PasswordTooWeak
-from uncia.dashboard.web.accounts.store import AccountRefused, SignInBlocked
+from uncia.dashboard.web.accounts.store import Account, AccountRefused, SignInBlocked
 from uncia.dashboard.web.context import FORM_FIELD, SESSION_COOKIE, ViewerChanges, services_of
 from uncia.dashboard.web.strings import TEXT, text
 
@@ -50,8 +50,7 @@ def sign_in(
     if account is None:
         services.audit.record("sign_in_failed", name[:64], address=request.client.host if request.client else "")
         return _form(request, "sign_in.html.j2", 401, next=target, problem=TEXT["sign_in.wrong"], name=name)
-    services.audit.record("signed_in", account.name, address=request.client.host if request.client else "")
-    return _begin_session(request, account.id, target)
+    return _begin_session(request, account, target)
 
 
 @router.post("/sign-out")
@@ -93,15 +92,16 @@ def use_link(
         try:
             account = services.accounts.use_link(secret, name, password)
             services.first_link_file.unlink(missing_ok=True)
-            return _begin_session(request, account.id, "/")
+            return _begin_session(request, account, "/")
         except (AccountRefused, PasswordTooWeak) as refused:
             problem = str(refused)
     return _form(request, "link.html.j2", 422, valid=valid, name=known, secret=secret, problem=problem, typed=name)
 
 
-def _begin_session(request: Request, account_id: int, target: str) -> Response:
+def _begin_session(request: Request, account: Account, target: str) -> Response:
     services = services_of(request)
-    cookie = services.accounts.start_session(account_id, request.headers.get("user-agent", ""))
+    cookie = services.accounts.start_session(account.id, request.headers.get("user-agent", ""))
+    services.audit.record("signed_in", account.name, address=request.client.host if request.client else "")
     response = RedirectResponse(target, status_code=303)
     response.set_cookie(
         SESSION_COOKIE,
