@@ -9,7 +9,7 @@ from uncia.producers.gateway.completion import Completion
 from uncia.producers.gateway.content import FileContent, prefix_sha256, read_content
 from uncia.producers.gateway.file_failures import FileFailures
 from uncia.producers.gateway.incomplete_files import OPEN_FOR_WRITING, FileStamp, IncompleteFiles, is_open_for_writing
-from uncia.producers.gateway.object_names import object_key, partial_digest
+from uncia.producers.gateway.object_names import object_key, own_digest
 from uncia.producers.gateway.replacement import capture_identity, continues, is_edit, is_unchanged
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry, StablePrefix
@@ -172,13 +172,19 @@ class ContentReader:
         self._spool.mark_spooled(
             entry,
             content,
-            key=(replaces.key if replaces else None) or _key(entry, content, partial),
+            key=(replaces.key if replaces else None) or self._free_key(entry, content, partial),
             copy=copy.name if copy is not None else None,
             partial=partial,
             stable_prefix=stable_prefix,
             replaces=replaces,
             capture_identity=capture_identity(content.exif),
         )
+
+    def _free_key(self, entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+        """The key of the content; one of this file alone where a later content took over the key of the same content
+        of another file."""
+        key = _key(entry, content, is_own=partial is not None)
+        return _key(entry, content, is_own=True) if self._spool.is_key_taken(key, content.sha256) else key
 
     def _replaces_by_edit(self, content: FileContent, earlier: SpoolEntry) -> bool:
         """True where the content is an edit of the earlier one, whose bytes no other file needs in the store."""
@@ -194,7 +200,7 @@ class ContentReader:
             copy.unlink(missing_ok=True)
 
 
-def _key(entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+def _key(entry: SpoolEntry, content: FileContent, *, is_own: bool) -> str:
     capture = contents.gateway_capture_time(content.exif, entry.source.name, entry.mtime_ns)
-    digest = partial_digest(content.sha256, entry.source) if partial else content.sha256
+    digest = own_digest(content.sha256, entry.source) if is_own else content.sha256
     return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)

@@ -51,6 +51,7 @@ CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
 CREATE INDEX files_by_content ON files (sha256, station, camera);
 CREATE INDEX files_by_path ON files (source, id);
 CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
+CREATE INDEX files_by_key ON files (key);
 """
 _FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
 
@@ -66,7 +67,11 @@ DROP INDEX files_by_state; DROP INDEX files_unreported; DROP INDEX files_by_cont
 INSERT INTO files ({_COLUMNS_1}) SELECT {_COLUMNS_1} FROM files_1;
 DROP TABLE files_1;
 """
-_FROM_2 = "ALTER TABLE files ADD COLUMN image_digest TEXT; ALTER TABLE files ADD COLUMN capture_identity TEXT;"
+_FROM_2 = """
+ALTER TABLE files ADD COLUMN image_digest TEXT;
+ALTER TABLE files ADD COLUMN capture_identity TEXT;
+CREATE INDEX files_by_key ON files (key);
+"""
 _UPGRADES = {0: _SCHEMA + _FACTS, 1: _FROM_1, 2: _FROM_2}
 """SQL from each earlier version of the schema to the present one; 0 is an empty file."""
 

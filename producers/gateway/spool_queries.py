@@ -58,6 +58,12 @@ class SpoolQueries:
             self._rows("SELECT 1 FROM files WHERE duplicate_of = ? AND state = 'duplicate' LIMIT 1", (entry.id,))
         )
 
+    def is_key_taken(self, key: str, sha256: str) -> bool:
+        """True where another content is or will be stored under this key, which once was that of `sha256`."""
+        states = ", ".join(f"'{state}'" for state in (*UNFINISHED, FileState.CONFIRMED))
+        query = f"SELECT 1 FROM files WHERE key = ? AND sha256 != ? AND state IN ({states}) LIMIT 1"
+        return bool(self._rows(query, (key, sha256)))
+
     def next_partial_check(self, now: float) -> SpoolEntry | None:
         """A stored partial file whose bytes are due to be read again."""
         return self._first(

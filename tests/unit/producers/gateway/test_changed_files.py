@@ -272,6 +272,21 @@ def test_an_edit_never_replaces_bytes_that_a_duplicate_needs(card: Path, spool: 
     assert sorted(store.objects.values()) == sorted([photograph(exif), photograph(exif, model="TRAP 2")])
 
 
+@pytest.mark.parametrize("later", [photograph({}, model="TRAP 2"), photograph({}) + b"appended"])
+def test_a_copy_of_the_earlier_content_overwrites_nothing(card: Path, spool: Path, later: bytes) -> None:
+    (card / "1.JPG").write_bytes(photograph({}))
+    store = FakeStore()
+    for change in (lambda: None, lambda: (card / "1.JPG").write_bytes(later)):
+        change()
+        run(card, spool, store)
+    assert list(store.objects.values()) == [later]
+    (card / "2.JPG").write_bytes(photograph({}))
+    for _ in range(2):
+        run(card, spool, store)
+    assert sorted(store.objects.values()) == sorted([photograph({}), later])
+    assert len(store.sent) == 3
+
+
 def test_a_half_written_edit_replaces_nothing(card: Path, spool: Path) -> None:
     exif = {DATE_TIME_ORIGINAL: "2026:05:14 21:36:00", SUB_SECOND_ORIGINAL: "250"}
     (card / "1.JPG").write_bytes(photograph(exif))
