@@ -12,8 +12,9 @@ VENV_DONE := .venv/complete
 IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
+DIST ?= dist
 
-.PHONY: help setup demo screenshot browser test test-recipes test-stack check unit docs bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser test test-recipes test-stack check unit docs dist bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -56,6 +57,12 @@ docs: $(VENV_DONE) ## Build the documentation as a site, into .local/site.
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
 	@echo "open .local/site/index.html, or serve it: $(PY) -m http.server -d .local/site 8080"
 
+dist: $(VENV_DONE) ## Build the sdist, and from it the wheel, into dist/, and check both (DIST=folder: into another one).
+	@rm -f "$(DIST)"/uncia-*.whl "$(DIST)"/uncia-*.tar.gz
+	@$(PY) -m build --outdir "$(DIST)" .
+	@$(PY) -m twine check --strict "$(DIST)"/uncia-*
+	@$(PY) -m check_wheel_contents "$(DIST)"/uncia-*.whl
+
 bench: setup ## Measure speed, into .local/bench/results.json; then test bursts with many more examples.
 	@$(PY) -m benchmarks $(ARGS)
 	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/processors/bursts/test_bursts_in_any_order.py
@@ -72,7 +79,7 @@ models-report: setup ## Run the model recipes end to end in under half an hour (
 
 clean: ## Stop the stack and remove everything that was installed, built and stored.
 	@if [ -x $(PY) ]; then $(PY) -m uncia down; UNCIA_STACK_DIR=.local/demo/stack $(PY) -m uncia down; fi
-	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV_DONE): pyproject.toml constraints.txt infra/local/make_venv.sh
 	@sh infra/local/make_venv.sh

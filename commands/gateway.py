@@ -14,7 +14,7 @@ from uncia.errors import SettingsError
 from uncia.events import Lane
 from uncia.producers.gateway.engine import Gateway
 from uncia.producers.gateway.event_reporter import EventReporter
-from uncia.producers.gateway.file_kinds import count_sentence
+from uncia.producers.gateway.file_kinds import PHOTOGRAPHS, PHOTOGRAPHS_AND_VIDEOS, count_sentence
 from uncia.producers.gateway.incomplete_files import GracePeriod
 from uncia.producers.gateway.object_names import checked_name
 from uncia.producers.gateway.options import GatewayOptions
@@ -80,6 +80,9 @@ Grace = Annotated[
         "Default: 300, or 10 for a card and with --once.",
     ),
 ]
+Videos = Annotated[
+    bool, typer.Option("--videos", help="Upload videos as well. They are stored and announced, but not analysed yet.")
+]
 SameStore = Annotated[
     bool,
     typer.Option("--same-store", help="Keep the spool's state for a store with a new address and the same contents."),
@@ -102,6 +105,7 @@ def watch(
     poll: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds between two scans of the folder.")] = 0.5,
     parallel: Parallel = 4,
     lane: LaneOption = None,
+    videos: Videos = False,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
@@ -120,7 +124,7 @@ def watch(
         lane=lane,
         grace=GracePeriod.once(grace) if once else GracePeriod.watching(grace),
     )
-    _run(options, settle, parallel, spool, same_store, as_json)
+    _run(options, settle, parallel, videos, spool, same_store, as_json)
 
 
 @app.command()
@@ -137,6 +141,7 @@ def card(
     grace: Grace = None,
     parallel: Parallel = 4,
     lane: LaneOption = Lane.BACKFILL,
+    videos: Videos = False,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
@@ -158,7 +163,7 @@ def card(
         grace=GracePeriod.once(grace),
         location="on the card",
     )
-    _run(options, 0, parallel, spool, same_store, as_json)
+    _run(options, 0, parallel, videos, spool, same_store, as_json)
 
 
 @app.command()
@@ -179,7 +184,13 @@ def status(
 
 
 def _run(
-    options: GatewayOptions, settle_s: float, parallel: int, spool_file: Path | None, same_store: bool, as_json: bool
+    options: GatewayOptions,
+    settle_s: float,
+    parallel: int,
+    videos: bool,
+    spool_file: Path | None,
+    same_store: bool,
+    as_json: bool,
 ) -> None:
     options = replace(options, station=checked_name(options.station, "station"))
     if options.camera is not None:
@@ -200,7 +211,12 @@ def _run(
         gateway = Gateway(
             options,
             spool,
-            Watcher(options.folder, settle_s=settle_s, temporary_s=min(_TEMPORARY_S, options.grace.grace_s)),
+            Watcher(
+                options.folder,
+                settle_s=settle_s,
+                temporary_s=min(_TEMPORARY_S, options.grace.grace_s),
+                extensions=PHOTOGRAPHS_AND_VIDEOS if videos else PHOTOGRAPHS,
+            ),
             S3Destination(store, config.bucket, stop),
             ThreadUploadPool(parallel),
             reporter,

@@ -1,5 +1,10 @@
 """The base errors of Uncia. A message describes what happened and what to do next."""
 
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from urllib.parse import unquote, urlsplit
+
 
 class UnciaError(Exception):
     """Base class of all errors. The command line prints the message without a traceback and exits with `exit_code`."""
@@ -45,5 +50,22 @@ class StackError(UnciaError):
 
 
 def how_to_install(extra: str) -> str:
-    """Return the command that installs an extra, from a clone: Uncia is not on a package index."""
+    """Return the command that installs an extra, from what Uncia was installed from: it is on no package index.
+
+    A wheel or archive is named without its folder, so that the command fits into the columns of the help.
+    """
+    if archive := _installed_archive():
+        return f"pip install '{archive}[{extra}]' in the folder of that file"
     return f"pip install '.[{extra}]' in the clone of Uncia"
+
+
+@cache
+def _installed_archive() -> str | None:
+    """The file name of the wheel or archive that Uncia was installed from (PEP 610); None for a clone, or unknown."""
+    try:
+        source = json.loads(distribution("uncia").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None
+    if "archive_info" not in source:
+        return None
+    return unquote(urlsplit(source.get("url", "")).path).rpartition("/")[2] or None

@@ -22,6 +22,7 @@ from sqlalchemy import (
     DateTime,
     Integer,
     String,
+    and_,
     bindparam,
     case,
     delete,
@@ -49,6 +50,7 @@ from uncia.dashboard.catalogue.tables import (
     reviews,
 )
 from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
+from uncia.events import VIDEO_NOT_ANALYSED
 
 __all__ = ["NOTED", "Touched", "complete_bursts", "kinds_of", "recompute"]
 
@@ -359,7 +361,9 @@ def _recompute_gaps(connection: Connection, camera: str, subject: str, places: S
 
 
 def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:
-    rejected = func.sum(case((captures.c.state == "rejected", 1), else_=0))
+    # A video is no fault of the camera: it is a capture, and not among the rejected files.
+    failed = and_(captures.c.state == "rejected", captures.c.rejection_reason != VIDEO_NOT_ANALYSED)
+    rejected = func.sum(case((failed, 1), else_=0))
     for chunk in _chunks(sorted(days)):
         connection.execute(delete(camera_days).where(tuple_(camera_days.c.camera, camera_days.c.day).in_(chunk)))
         counted = (

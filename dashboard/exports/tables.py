@@ -14,6 +14,7 @@ from uncia.camtrap.csv_cells import escape_formula
 from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, no_progress
 from uncia.dashboard.exports.positions import public_position
 from uncia.dashboard.exports.records import BurstRecord, DeploymentRecord
+from uncia.errors import how_to_install
 
 if TYPE_CHECKING:
     import pyarrow
@@ -157,7 +158,7 @@ def parquet_tables(folder: Path, name: str, columns: dict[str, str]) -> TableSin
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise ExportFailed("Parquet needs the package pyarrow: pip install 'uncia[parquet]'") from None
+        raise ExportFailed(f"Parquet needs the package pyarrow: {how_to_install('parquet')}") from None
     return _ParquetSink(folder / f"{name}.parquet", columns)
 
 

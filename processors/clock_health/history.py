@@ -7,9 +7,10 @@ Frames of one trigger are one occasion: ten wrong frames of a burst are one piec
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from uncia.events import WITHDRAWN_REASONS, CaptureTimeSource, ImagePredicted
+from uncia.events import CaptureTimeSource, ImagePredicted
 from uncia.imaging.capture_time import TimeOrigin
 from uncia.processors.clock_health.resets import NEW, FactoryTime, Jump, find_factory_time, find_jump
+from uncia.storage.photograph_names import is_unreadable_photograph
 
 RECENT, RECENT_APART_S = 32, 60
 SPREAD, SPREAD_APART_S = 96, 600
@@ -74,8 +75,9 @@ class History:
 
     def add(self, event: ImagePredicted) -> bool:
         """Add one frame. Returns whether it is an occasion of its own, so that the clock must be assessed again."""
-        if event.rejection is not None and event.rejection.reason in WITHDRAWN_REASONS:
-            # Nothing of the photograph was read; the time in its key was added already, or is wrong.
+        if event.rejection is not None and not is_unreadable_photograph(event.key, event.rejection.reason):
+            # A video or another file, whose time is not that of a capture; or nothing of the photograph was read, and
+            # the time in its key was added already, or is wrong.
             return False
         self.frames += 1
         self.last_upload = int(event.uploaded_at.timestamp())

@@ -12,7 +12,7 @@ from PIL import Image
 
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
-from uncia.events import OBJECT_MOVED, Capture, ImageUploaded, LuminanceGrid
+from uncia.events import OBJECT_MOVED, VIDEO_NOT_ANALYSED, Capture, ImageUploaded, LuminanceGrid
 from uncia.imaging.exif import Exif, read_exif
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import DecodedPhotograph, Pixels, decode_photograph, scale_to_frame
@@ -22,6 +22,7 @@ from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_ob
 from uncia.processors.predict.capture import read_capture
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore
+from uncia.storage.video_names import is_video_name
 
 _MAX_PICTURE = 4_000_000
 """Pixels of a decoded picture that is kept until its boxes are cut out; larger ones are reduced."""
@@ -92,7 +93,11 @@ class PhotographLoader:
         Only the announced content is read: what is stored later under the same key is announced separately. An
         announced object that is missing, or still has its older content, is requested again until `missing_grace_s`
         after the announcement, and at least twice: stores may show an object later than they announce it.
+
+        A video, by its name, is not requested: it is rejected as one.
         """
+        if is_video_name(upload.key) and upload.moved_to is None:
+            return LoadedPhotograph(read_capture(Exif(), upload), rejection=_video())
         attempts = 0
         while True:
             try:
@@ -164,6 +169,12 @@ def _luminance(image: Image.Image) -> LuminanceGrid:
     """Of the whole picture, printed strips included: boxes are shares of the photograph, too."""
     shrink = max(1, min(image.width // _LUMINANCE_INPUT[0], image.height // _LUMINANCE_INPUT[1]))
     return LuminanceGrid.pack(luminance_grid(np.asarray(image.reduce(shrink).convert("RGB"))))
+
+
+def _video() -> PermanentError:
+    return RejectedImage(
+        VIDEO_NOT_ANALYSED, "not analysed: a video; it stays in the store, and no model reads videos yet"
+    )
 
 
 def _moved(upload: ImageUploaded, moved_to: str) -> PermanentError:

@@ -5,8 +5,9 @@ downloaders set the size and time of a file before its bytes, which are zeros un
 ends with an end-of-image marker after its last scan, and its compressed data contain no long runs of zeros.
 """
 
+import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 HOLE = 4096
@@ -23,11 +24,11 @@ class Shape(StrEnum):
     """What the bytes of a file are."""
 
     WHOLE = "whole"
-    """A JPEG from its first marker to its last."""
+    """A JPEG from its first marker to its last, or a video with all parts of its container."""
     PARTIAL = "partial"
-    """Empty, a JPEG without its end, or a file with reserved space instead of bytes."""
+    """Empty, a JPEG or video without its end, or a file with reserved space instead of bytes."""
     OTHER = "other"
-    """Not a JPEG: nothing shows where it ends."""
+    """Neither: nothing shows where it ends."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Completeness:
     shape: Shape
     reason: str
     stable_size: int
+    image_digest: str | None = field(default=None, compare=False)
+    """Of the compressed image data of a whole JPEG, without its metadata; else None."""
 
 
 class CompletenessReader:
@@ -57,6 +60,10 @@ class CompletenessReader:
         self._hole_at: int | None = None
         self._content_end = self._content_end_before = 0
         """Offset after the last byte that is not zero, and the same before the latest chunk."""
+        self._image = hashlib.blake2b(digest_size=16)
+        self._image_at: int | None = None
+        """Offset of the first byte of image data that is not hashed yet; None before the first scan."""
+        self._image_end: int | None = None
 
     def feed(self, data: bytes) -> None:
         """Receive the next bytes."""
@@ -70,7 +77,9 @@ class CompletenessReader:
         if self._jpeg is None and len(data) >= 3:
             self._jpeg = data.startswith(b"\xff\xd8\xff")
         if self._jpeg:
-            self._unparsed = data[self._parse(data) :]
+            parsed = self._parse(data)
+            self._hash_image(data, parsed)
+            self._unparsed = data[parsed:]
         elif self._jpeg is None:
             self._unparsed = data
         else:
@@ -84,7 +93,7 @@ class CompletenessReader:
         if self._hole_at is not None:
             return Completeness(Shape.PARTIAL, "it has a hole of zeros", self._hole_at)
         if self._ended:
-            return Completeness(Shape.WHOLE, "", self._content_end)
+            return Completeness(Shape.WHOLE, "", self._content_end, self._image.hexdigest())
         if self._jpeg or b"\xff\xd8\xff".startswith(self._unparsed or b"?"):
             return Completeness(Shape.PARTIAL, "the JPEG has no end yet", self._content_end)
         return Completeness(Shape.OTHER, "", self._content_end)
@@ -107,16 +116,28 @@ class CompletenessReader:
             marker = data[at + 1]
             if marker == _END_OF_IMAGE and self._in_scan:
                 self._ended = True
+                self._image_end = self._size - len(data) + at
                 return len(data)
             if marker in _NO_LENGTH or marker == _END_OF_IMAGE:
                 at += 2
                 continue
             if len(data) < at + 4:
                 return at
-            self._in_scan = self._in_scan or marker == _START_OF_SCAN
+            if marker == _START_OF_SCAN and not self._in_scan:
+                self._in_scan, self._image_at = True, self._size - len(data) + at
             self._zeros = 0
             self._skip = max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
             at += 2
+
+    def _hash_image(self, data: bytes, parsed: int) -> None:
+        """Hash what the parsed part of `data`, the latest bytes, contains of the image data: from the first scan to the
+        end marker, whose first byte may be the last of a chunk."""
+        if self._image_at is None:
+            return
+        begins = self._size - len(data)
+        end = begins + parsed if self._image_end is None else self._image_end
+        self._image.update(data[self._image_at - begins : end - begins])
+        self._image_at = end
 
     def _find_hole(self, data: bytes, start: int, end: int) -> None:
         if self._hole_at is not None or start >= end:

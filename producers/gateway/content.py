@@ -16,6 +16,7 @@ from uncia.imaging.exif import Exif, read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Completeness, CompletenessReader
 from uncia.producers.gateway.spool_database import create_folder_durably
+from uncia.producers.gateway.video_completeness import video_completeness
 from uncia.storage.durable import sync_folder
 
 _CHUNK = 1 << 20
@@ -71,6 +72,7 @@ def read_content(
             target = stack.enter_context(_open_target(part, size)) if part else None
             sha256, md5, completeness = _stream(file, target, stop)
             exif = _exif(file)
+            completeness = _video_completeness(file, size) or completeness
             if _check_unchanged(file, size, mtime_ns) != ctime_ns:
                 raise SourceChanged("it changed while it was read")
             if target:
@@ -158,6 +160,13 @@ def _disk_errors_as_no_room() -> Iterator[None]:
 def _exif(file: BinaryIO) -> Exif:
     try:
         return read_exif_file(file)
+    except OSError as error:
+        raise SourceUnreadable(f"reading failed: {error.strerror}") from error
+
+
+def _video_completeness(file: BinaryIO, size: int) -> Completeness | None:
+    try:
+        return video_completeness(file, size)
     except OSError as error:
         raise SourceUnreadable(f"reading failed: {error.strerror}") from error
 

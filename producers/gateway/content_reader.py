@@ -8,8 +8,9 @@ from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.completion import Completion
 from uncia.producers.gateway.content import FileContent, prefix_sha256, read_content
 from uncia.producers.gateway.file_failures import FileFailures
-from uncia.producers.gateway.incomplete_files import FileStamp, IncompleteFiles, is_open_for_writing
-from uncia.producers.gateway.object_names import object_key, partial_digest
+from uncia.producers.gateway.incomplete_files import OPEN_FOR_WRITING, FileStamp, IncompleteFiles, is_open_for_writing
+from uncia.producers.gateway.object_names import object_key, own_digest
+from uncia.producers.gateway.replacement import capture_identity, continues, is_edit, is_unchanged
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry, StablePrefix
 from uncia.producers.gateway.watcher import Watcher
@@ -47,6 +48,8 @@ class ContentReader:
             return False
         stamp = FileStamp.of(entry.source)
         reason = self._incomplete.reason_if_unchanged(entry.id, stamp)
+        if reason == OPEN_FOR_WRITING and not is_open_for_writing(entry.source):
+            reason = None  # closed meanwhile
         if stamp is not None and reason is not None and self._wait(entry, stamp, reason):
             return True  # unchanged since it was read as incomplete: no need to read it again
         try:
@@ -111,13 +114,15 @@ class ContentReader:
     # Incomplete files.
 
     def _is_awaited(self, entry: SpoolEntry, content: FileContent) -> bool:
-        """True where the rest of the file may still arrive and its grace period is not over."""
-        shape = content.completeness.shape
-        if shape is Shape.WHOLE or not self._run.options.grace.grace_s:
+        """True where the rest of the file may still arrive and its grace period is not over.
+
+        A complete JPEG as well, while a program has it open: some add to it, or change its metadata, after its end.
+        """
+        if not self._run.options.grace.grace_s:
             return False
-        if shape is Shape.OTHER and not is_open_for_writing(entry.source):
+        if content.completeness.shape is not Shape.PARTIAL and not is_open_for_writing(entry.source):
             return False
-        reason = content.completeness.reason or "a program has it open for writing"
+        reason = content.completeness.reason or OPEN_FOR_WRITING
         return self._wait(entry, FileStamp(entry.size, entry.mtime_ns, content.ctime_ns), reason)
 
     def _wait(self, entry: SpoolEntry, stamp: FileStamp, reason: str) -> bool:
@@ -152,10 +157,10 @@ class ContentReader:
                 next_try = self._run.clock() + 1
                 self._spool.schedule_retry(entry, error="waiting for its earlier content", next_try=next_try)
                 return
-            if _is_unchanged(entry, content, earlier):
+            if is_unchanged(entry, content, earlier):
                 self._drop_unchanged(entry, content, earlier, copy)
                 return
-            if not _continues(content, data, earlier):
+            if not continues(content, data, earlier) and not self._replaces_by_edit(content, earlier):
                 continue
             if earlier.state in UNFINISHED:
                 self._spool.mark_gone(earlier, "a later content of the file replaces it")
@@ -167,12 +172,23 @@ class ContentReader:
         self._spool.mark_spooled(
             entry,
             content,
-            key=(replaces.key if replaces else None) or _key(entry, content, partial),
+            key=(replaces.key if replaces else None) or self._free_key(entry, content, partial),
             copy=copy.name if copy is not None else None,
             partial=partial,
             stable_prefix=stable_prefix,
             replaces=replaces,
+            capture_identity=capture_identity(content.exif),
         )
+
+    def _free_key(self, entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+        """The key of the content; one of this file alone where a later content took over the key of the same content
+        of another file."""
+        key = _key(entry, content, is_own=partial is not None)
+        return _key(entry, content, is_own=True) if self._spool.is_key_taken(key, content.sha256) else key
+
+    def _replaces_by_edit(self, content: FileContent, earlier: SpoolEntry) -> bool:
+        """True where the content is an edit of the earlier one, whose bytes no other file needs in the store."""
+        return is_edit(content, earlier) and not self._spool.is_repeated(earlier)
 
     def _drop_unchanged(self, entry: SpoolEntry, content: FileContent, stored: SpoolEntry, copy: Path | None) -> None:
         self._spool.mark_unchanged(entry, stored, content.ctime_ns)
@@ -184,26 +200,7 @@ class ContentReader:
             copy.unlink(missing_ok=True)
 
 
-def _is_unchanged(entry: SpoolEntry, content: FileContent, earlier: SpoolEntry) -> bool:
-    """True where the earlier content is stored and identical, and the file has the same size and time."""
-    return (
-        earlier.state not in UNFINISHED
-        and earlier.sha256 == content.sha256
-        and (earlier.size, earlier.mtime_ns) == (entry.size, entry.mtime_ns)
-    )
-
-
-def _continues(content: FileContent, data: Path, earlier: SpoolEntry) -> bool:
-    """True where the content begins with the stable prefix of the earlier one, and takes its place."""
-    if earlier.state is FileState.DUPLICATE:
-        return False  # it has no object
-    if earlier.state not in UNFINISHED and earlier.sha256 == content.sha256 and earlier.partial is None:
-        return False  # the store has these very bytes
-    prefix = earlier.stable_prefix
-    return prefix_sha256(data, prefix.size) == prefix.sha256
-
-
-def _key(entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+def _key(entry: SpoolEntry, content: FileContent, *, is_own: bool) -> str:
     capture = contents.gateway_capture_time(content.exif, entry.source.name, entry.mtime_ns)
-    digest = partial_digest(content.sha256, entry.source) if partial else content.sha256
+    digest = own_digest(content.sha256, entry.source) if is_own else content.sha256
     return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)

@@ -92,6 +92,7 @@ class Gateway:
             with contextlib.suppress(SpoolFull):
                 self._record_outcomes(_FINAL_WAIT_S)
                 self._completion.save_reported()
+        self._scan.report_skipped()
         summary = self._run.summary
         summary.remaining = self._spool.count_unfinished() + self._scan.unsettled
         return summary

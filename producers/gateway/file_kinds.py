@@ -1,10 +1,16 @@
-"""Classifies the files of a folder by name: photographs are uploaded; other files are skipped and counted by kind."""
+"""Classifies the files of a folder by name: photographs are uploaded, and videos on request; other files are skipped
+and counted by kind."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
 
+from uncia.storage.video_names import VIDEO_EXTENSIONS
+
 PHOTOGRAPHS = frozenset({"jpg", "jpeg"})
+PHOTOGRAPHS_AND_VIDEOS = PHOTOGRAPHS | VIDEO_EXTENSIONS
+VIDEO = "film"
+"""The kind of skipped videos."""
 
 _SYSTEM_FILES = frozenset(
     {"thumbs.db", "desktop.ini", "ehthumbs.db", "autorun.inf", "indexervolumeguid", "wpsettings.dat"}
@@ -12,7 +18,6 @@ _SYSTEM_FILES = frozenset(
 SYSTEM_FOLDERS = frozenset({"system volume information", "$recycle.bin", "lost+found"})
 
 _KINDS = {
-    "film": "mp4 m4v mov avi mkv webm mpg mpeg mts m2ts m2t ts 3gp wmv asf ogv mjpg mjpeg mod vob divx flv insv lrv",
     "HEIC": "heic heif hif avif",
     "raw picture": "raw dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 rwl orf pef srw x3f 3fr iiq erf kdc mrw gpr",
     "picture of another format": "png gif bmp tif tiff webp jp2 jxl jpe jfif jps mpo psd",
@@ -21,9 +26,12 @@ _KINDS = {
     "unfinished transfer": "part partial filepart tmp temp crdownload download opdownload aria2 !ut bc!",
     "archive": "zip 7z rar tar gz tgz",
 }
-_KIND_OF = {extension: kind for kind, extensions in _KINDS.items() for extension in extensions.split()}
+_KIND_OF = {
+    **{extension: kind for kind, extensions in _KINDS.items() for extension in extensions.split()},
+    **dict.fromkeys(VIDEO_EXTENSIONS, VIDEO),
+}
 _LABELS = {
-    "film": ("video", "videos"),
+    VIDEO: ("video", "videos"),
     "HEIC": ("HEIC", "HEIC"),
     "raw picture": ("raw image", "raw images"),
     "picture of another format": ("image in another format", "images in other formats"),
@@ -60,5 +68,9 @@ def kind_of(name: str) -> str:
 def count_sentence(counts: Mapping[str, int]) -> str:
     """Format counts by kind for people, the most frequent first: `2 videos, 1 HEIC`."""
     ordered = sorted(Counter(counts).items(), key=lambda item: (-item[1], item[0]))
-    labels = {kind: _LABELS.get(kind, (kind, f"{kind}s")) for kind in counts}
-    return ", ".join(f"{count:,} {labels[kind][count != 1]}" for kind, count in ordered)
+    return ", ".join(f"{count:,} {label(kind, count)}" for kind, count in ordered)
+
+
+def label(kind: str, count: int) -> str:
+    """The name of a kind for people, in the singular or plural."""
+    return _LABELS.get(kind, (kind, f"{kind}s"))[count != 1]

@@ -4,6 +4,7 @@ import json
 import time
 
 from uncia.errors import SettingsError
+from uncia.producers.gateway.file_kinds import VIDEO, label
 from uncia.producers.gateway.object_names import camera_of
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_database import SpoolFull
@@ -11,6 +12,9 @@ from uncia.producers.gateway.watcher import FoundFile, Watcher
 
 _UNREADABLE_FACTOR = 10
 """A folder that cannot be read is scanned this many times less often."""
+
+_NAMES_SHOWN = 10
+"""So many skipped files of a kind are named to people; JSON has `watcher.MAX_NAMED` of them."""
 
 _SCAN_SHARE = 5
 """The interval is at least this many times the duration of a scan: a card of 100,000 files must not keep a small board
@@ -48,6 +52,18 @@ class FolderScan:
         """Scan at the next opportunity: a file of the spool is not as it was when it was found."""
         self._complete = False
         self._next_scan = 0
+
+    def report_skipped(self) -> None:
+        """Name the files that the last scan skipped, one event for each kind, the most frequent first."""
+        skipped, options = self._watcher.skipped, self._run.options
+        for kind, count in sorted(skipped.kinds.items(), key=lambda item: (-item[1], item[0])):
+            paths = [str(path.relative_to(options.folder)) for path in skipped.paths[kind]]
+            names = ", ".join(paths[:_NAMES_SHOWN])
+            if count > _NAMES_SHOWN:
+                names += f" and {count - _NAMES_SHOWN:,} more"
+            hint = "; upload them with --videos" if kind == VIDEO else ""
+            message = f"left {options.location}: {count:,} {label(kind, count)}{hint}: {names}"
+            self._run.reporter.emit("skipped", message, kind=kind, count=count, paths=paths)
 
     def _scan(self) -> None:
         options, clock = self._run.options, self._run.clock

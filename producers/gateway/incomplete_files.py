@@ -1,6 +1,8 @@
 """How long incomplete files are waited for, and whether a program still has a file open for writing."""
 
+import fcntl
 import os
+import signal
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ _MIN_OBSERVATION_S = 30.0
 
 _MIN_CHECK_INTERVAL_S = 0.5
 _MAX_CHECK_INTERVAL_S = 10.0
+
+OPEN_FOR_WRITING = "a program has it open for writing"
+"""The reason why a file is incomplete whose bytes show nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,40 @@ class IncompleteFiles:
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """True where a program on this machine has the file open for writing, as far as this process may see it.
+    """True where a program on this machine has the file open for writing, as far as this process may know it.
 
-    Linux shows the processes of the own user, and all to root. False where nothing is visible, as on network shares.
+    /proc lists the open files of the own user's processes, and all to root. A lease is refused also while another user
+    or another container writes. False where neither can be known, as on network shares.
+    """
+    return _is_listed_as_open(path) or _is_lease_refused(path)
+
+
+def _is_lease_refused(path: Path) -> bool:
+    """True where the kernel refuses a read lease because the file is open for writing (Linux, fcntl(2)).
+
+    Leases are granted to the owner of the file and to root, on most local file systems. The lease is given back at
+    once: for these microseconds a program that opens the file has to wait, and the kernel sends this process a signal,
+    which is SIGURG here because the default one, SIGIO, would end it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except (AttributeError, OSError):
+        return False  # not Linux; the file of another user, or a file system without leases
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_listed_as_open(path: Path) -> bool:
+    """True where /proc lists the file as open for writing.
 
     Walks /proc instead of psutil's `open_files`, which compares paths: device and inode also identify a file that was
     opened through a link or under an earlier name, and most descriptors need no second system call.

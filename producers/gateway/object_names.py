@@ -58,7 +58,7 @@ def object_key(station: str, camera: str, capture: CaptureTime, digest: str, ext
 
     The time is the capture time by the camera's own clock, with milliseconds where they are known. Where the
     photograph itself contains no time, the origin is `file-name` or `file-time`. The digest is the SHA-256 of the
-    content, or `partial_digest`.
+    content, or `own_digest`.
     """
     captured = capture.time
     time = captured.strftime("%Y%m%dT%H%M%S")
@@ -69,8 +69,9 @@ def object_key(station: str, camera: str, capture: CaptureTime, digest: str, ext
     return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
 
 
-def partial_digest(sha256: str, path: Path) -> str:
-    """The digest for the key of an incomplete content, which a later one may replace.
+def own_digest(sha256: str, path: Path) -> str:
+    """The digest for the key of a content that must share its key with no other file: of an incomplete one, which a
+    later one may replace, or of one whose own key another content took over.
 
     It depends on the path: two files of one camera that contain only zeros so far must not share a key.
     """

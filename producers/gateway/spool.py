@@ -14,7 +14,8 @@ Invariants (the tests in `tests/unit/producers/gateway` check them with crashes 
    exist now, and its row becomes `found` again as soon as the same file is found again.
 3. A changed file is another row: rows differ by station, camera, path, size, modification time and, where a file
    changed without changing either, by `edition`. A row takes over the key of an earlier one (`replaces`) only when its
-   content begins with the stable prefix of the earlier content: no stored byte is lost by it.
+   content begins with the stable prefix of the earlier content, so that no stored byte is lost by it, or when it is
+   proven to be an edit of the same photograph (`replacement.is_edit`) and no duplicate needs the earlier content.
 4. Rows from `spooled` on have a SHA-256, an MD5 and a key, and these never change.
 5. A copy in the spool is removed only after its row is `confirmed` or `duplicate`; a file on the card only after that,
    only on request, and only when both the store and the card were read again (`removed_at`). A `partial` file is never
@@ -93,7 +94,7 @@ class Spool(SpoolQueries):
     def add_found(self, station: str, camera: str, files: list[FoundFile]) -> int:
         """Add files that are ready to be read. Returns how many of them have to be read; known ones do not change.
 
-        A stored file with another change time is read again: its bytes may have changed without its size and time.
+        A file that was read, with another change time, is read again: its bytes may have changed without size and time.
         """
         with self._transaction() as database:
             return sum(
@@ -111,6 +112,7 @@ class Spool(SpoolQueries):
         partial: str | None,
         stable_prefix: StablePrefix | None,
         replaces: SpoolEntry | None,
+        capture_identity: str | None = None,
     ) -> None:
         """The file was read: its content and key are fixed from now on. The content that it replaces is superseded."""
         prefix = (stable_prefix.size, stable_prefix.sha256) if stable_prefix else (None, None)
@@ -119,10 +121,12 @@ class Spool(SpoolQueries):
                 entry,
                 (FileState.FOUND,),
                 "state = 'spooled', sha256 = ?, md5 = ?, key = ?, copy = ?, ctime_ns = ?, partial = ?, certain = ?,"
-                " certain_sha256 = ?, replaces = ?, attempts = 0, next_try = 0, last_error = NULL",
+                " certain_sha256 = ?, replaces = ?, image_digest = ?, capture_identity = ?,"
+                " attempts = 0, next_try = 0, last_error = NULL",
                 (
                     *(content.sha256, content.md5, key, copy, content.ctime_ns),
                     *(partial, *prefix, replaces.id if replaces else None),
+                    *(content.completeness.image_digest, capture_identity),
                 ),
             )
             if replaces is not None:
@@ -131,7 +135,7 @@ class Spool(SpoolQueries):
                 )
 
     def mark_unchanged(self, entry: SpoolEntry, stored: SpoolEntry, ctime_ns: int) -> None:
-        """A file that was read again has its stored content: drop `entry`, and keep `stored` with the new ctime."""
+        """A file that was read again has its earlier content: drop `entry`, and keep `stored` with the new ctime."""
         with self._transaction() as database:
             database.execute("DELETE FROM files WHERE id = ? AND state = 'found'", (entry.id,))
             database.execute("UPDATE files SET ctime_ns = ?, removed_at = NULL WHERE id = ?", (ctime_ns, stored.id))
@@ -204,7 +208,8 @@ class Spool(SpoolQueries):
             entry,
             UNFINISHED,
             "state = 'gone', last_error = ?, sha256 = NULL, md5 = NULL, key = NULL, copy = NULL, attempts = 0,"
-            " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL, replaces = NULL",
+            " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL, replaces = NULL,"
+            " image_digest = NULL, capture_identity = NULL",
             (reason,),
         )
 
@@ -291,7 +296,9 @@ def _add(database: sqlite3.Connection, identity: _Identity, ctime_ns: int) -> bo
         database.execute("DELETE FROM files WHERE id = ?", (known["id"],))
         _insert(database, identity, known["edition"])
         return True
-    if state in UNFINISHED or not ctime_ns or known["ctime_ns"] == ctime_ns:
+    # A file that was not read yet is read as it is then. One that was read is read again even before it is stored: its
+    # copy has the earlier content, and no later scan of this run would return the file.
+    if state is FileState.FOUND or not ctime_ns or known["ctime_ns"] == ctime_ns:
         return False
     if known["ctime_ns"] is None:
         # A first version of Uncia stored the file without its change time.

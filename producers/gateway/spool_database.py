@@ -15,7 +15,7 @@ from uncia.storage.durable import sync_folder
 from uncia.storage.process_lock import process_lock
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -42,6 +42,8 @@ CREATE TABLE files (
     partial TEXT,                        -- why this content is incomplete, if it is
     certain INTEGER, certain_sha256 TEXT, -- size and hash of the stable prefix of a partial content
     replaces INTEGER REFERENCES files (id), -- the row whose object this content replaces
+    image_digest TEXT,                   -- of the image data without metadata, of a complete JPEG
+    capture_identity TEXT,               -- what no two photographs of a camera share, if the photograph contains it
     UNIQUE (station, camera, source, size, mtime_ns, edition)
 );
 CREATE INDEX files_by_state ON files (state, id);
@@ -49,6 +51,7 @@ CREATE INDEX files_unreported ON files (id) WHERE reported = 0;
 CREATE INDEX files_by_content ON files (sha256, station, camera);
 CREATE INDEX files_by_path ON files (source, id);
 CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
+CREATE INDEX files_by_key ON files (key);
 """
 _FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
 
@@ -64,6 +67,13 @@ DROP INDEX files_by_state; DROP INDEX files_unreported; DROP INDEX files_by_cont
 INSERT INTO files ({_COLUMNS_1}) SELECT {_COLUMNS_1} FROM files_1;
 DROP TABLE files_1;
 """
+_FROM_2 = """
+ALTER TABLE files ADD COLUMN image_digest TEXT;
+ALTER TABLE files ADD COLUMN capture_identity TEXT;
+CREATE INDEX files_by_key ON files (key);
+"""
+_UPGRADES = {0: _SCHEMA + _FACTS, 1: _FROM_1, 2: _FROM_2}
+"""SQL from each earlier version of the schema to the present one; 0 is an empty file."""
 
 
 class SpoolError(UnciaError):
@@ -105,7 +115,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version < _SCHEMA_VERSION:
             database.executescript(
-                f"BEGIN IMMEDIATE; {_FROM_1 if version else _SCHEMA + _FACTS}"
+                f"BEGIN IMMEDIATE; {_UPGRADES[version]}"
                 f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
             sync_folder(path.parent)

@@ -61,6 +61,8 @@ class SpoolEntry:
     certain: int | None
     certain_sha256: str | None
     replaces: int | None
+    image_digest: str | None
+    capture_identity: str | None
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> "SpoolEntry":

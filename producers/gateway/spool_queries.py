@@ -52,6 +52,18 @@ class SpoolQueries:
         finished = [row for row in rows if row.state not in UNFINISHED]
         return [row for row in rows if row.state in UNFINISHED] + finished[:1]
 
+    def is_repeated(self, entry: SpoolEntry) -> bool:
+        """True where another file is a duplicate of this one: the store has its bytes under the key of `entry` only."""
+        return bool(
+            self._rows("SELECT 1 FROM files WHERE duplicate_of = ? AND state = 'duplicate' LIMIT 1", (entry.id,))
+        )
+
+    def is_key_taken(self, key: str, sha256: str) -> bool:
+        """True where another content is or will be stored under this key, which once was that of `sha256`."""
+        states = ", ".join(f"'{state}'" for state in (*UNFINISHED, FileState.CONFIRMED))
+        query = f"SELECT 1 FROM files WHERE key = ? AND sha256 != ? AND state IN ({states}) LIMIT 1"
+        return bool(self._rows(query, (key, sha256)))
+
     def next_partial_check(self, now: float) -> SpoolEntry | None:
         """A stored partial file whose bytes are due to be read again."""
         return self._first(

@@ -26,6 +26,7 @@ from uncia.events import Lane
 from uncia.lanes import LANE_METADATA
 from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
 from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
+from uncia.storage.video_names import content_type
 
 PART_BYTES = 8 << 20
 """Larger files are uploaded in parts of this size. Each part is confirmed, and the next attempt resumes after it."""
@@ -128,7 +129,7 @@ class S3Destination:
                 Key=upload.key,
                 Body=_Body(data, self._stop),
                 ContentMD5=_base64(upload.md5),
-                ContentType="image/jpeg",
+                ContentType=content_type(upload.name),
                 Metadata=_metadata(upload),
                 **extra,
             ),
@@ -141,7 +142,7 @@ class S3Destination:
         done = self._parts(upload.key, upload_id) if upload_id is not None else None
         if done is None:
             upload_id = self._client.create_multipart_upload(
-                Bucket=self.bucket, Key=upload.key, ContentType="image/jpeg", Metadata=_metadata(upload)
+                Bucket=self.bucket, Key=upload.key, ContentType=content_type(upload.name), Metadata=_metadata(upload)
             )["UploadId"]
             upload.save_multipart_id(upload_id)
             done = {}

@@ -23,6 +23,9 @@ from uncia.producers.gateway.file_kinds import (
 _EMPTY_FACTOR = 5
 """An empty file is usually about to be written: it must be unchanged this many times longer."""
 
+MAX_NAMED = 100
+"""So many skipped files of a kind are named; the others are only counted."""
+
 
 @dataclass(frozen=True)
 class FoundFile:
@@ -40,9 +43,18 @@ class SkippedFiles:
     """What a scan skipped."""
 
     kinds: Counter[str] = field(default_factory=Counter)
-    """Files that are not JPEG by their name, by `file_kinds.kind_of`; without files of operating systems."""
+    """Files with other extensions, by `file_kinds.kind_of`; without files of operating systems."""
+    paths: dict[str, list[Path]] = field(default_factory=dict)
+    """The first `MAX_NAMED` of each kind."""
     unreadable: dict[Path, str] = field(default_factory=dict)
     """Folders and photographs that could not be read, and why."""
+
+    def add(self, kind: str, path: Path) -> None:
+        """Count a skipped file, and remember its path."""
+        self.kinds[kind] += 1
+        paths = self.paths.setdefault(kind, [])
+        if len(paths) < MAX_NAMED:
+            paths.append(path)
 
 
 def find_photographs(
@@ -63,13 +75,13 @@ def find_photographs(
             elif is_system_file(entry.name):
                 continue
             elif not is_photograph(entry.name, extensions):
-                skipped.kinds[kind_of(entry.name)] += 1
+                skipped.add(kind_of(entry.name), Path(entry.path))
             else:
                 found = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode):
                     yield FoundFile(Path(entry.path), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
                 else:
-                    skipped.kinds["link or device"] += 1
+                    skipped.add("link or device", Path(entry.path))
         except FileNotFoundError:
             continue  # removed between the two calls
         except OSError as error:

@@ -12,6 +12,7 @@ from tests.paths import EVENT_SAMPLES
 from tests.stack.photographs import photograph
 from uncia import ids
 from uncia.events import (
+    VIDEO_NOT_ANALYSED,
     BurstCategory,
     BurstFrame,
     BurstResolved,
@@ -69,6 +70,11 @@ RESOLVED = BurstResolved.from_bytes((EVENT_SAMPLES / "camera.burst.resolved.v1.j
 def key(number: int) -> str:
     """The object key of a photograph."""
     return f"{camera(number)}/{number}.jpg"
+
+
+def video_key(number: int) -> str:
+    """The object key of a video, which is in no object store."""
+    return f"{camera(number)}/{number}.mp4"
 
 
 def predicted(number: int, *, frame: int = 1) -> ImagePredicted:
@@ -224,6 +230,17 @@ class IntakeSuite(AgentSuite):
     def is_output_of(self, number: int, message: Message) -> bool:
         return ImageUploaded.from_bytes(message.value).key == key(number)
 
+    def test_a_video_is_announced_like_a_photograph(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            video = self.input(1).replace(key(1).encode(), video_key(1).encode())
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = topics.send(self.reads, camera(1).encode(), video)
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (message,) = topics.read(self.writes)
+            assert ImageUploaded.from_bytes(message.value).key == video_key(1)
+
+        asyncio.run(scenario())
+
 
 class PredictSuite(AgentSuite):
     """Uploads become predictions; the photographs are in the object store."""
@@ -250,6 +267,20 @@ class PredictSuite(AgentSuite):
     def is_output_of(self, number: int, message: Message) -> bool:
         image = ImagePredicted.from_bytes(message.value)
         return image.key == key(number) and image.prediction is not None
+
+    def test_a_video_is_answered_as_not_analysed_although_it_cannot_be_fetched(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            video = self.input(1).replace(key(1).encode(), video_key(1).encode())
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = topics.send(self.reads, camera(1).encode(), video)
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (message,) = topics.read(self.writes)
+            image = ImagePredicted.from_bytes(message.value)
+            assert image.key == video_key(1)
+            assert image.rejection is not None
+            assert image.rejection.reason == VIDEO_NOT_ANALYSED
+
+        asyncio.run(scenario())
 
     def test_the_boxes_and_the_classes_of_their_crops_are_published(self, topics: Topics) -> None:
         async def scenario() -> None:

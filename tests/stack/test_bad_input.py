@@ -61,7 +61,7 @@ def s3_notification(settings: Settings, key: str, etag: str, **changes: Any) -> 
         pytest.param(b"not a photograph\n" * 100, "image-not-jpeg", "text", id="text"),
         pytest.param(png(), "image-not-jpeg", "PNG", id="PNG"),
         pytest.param(iso_media(b"heic"), "image-not-jpeg", "HEIC", id="HEIC"),
-        pytest.param(iso_media(b"isom"), "image-not-jpeg", "MP4", id="MP4"),
+        pytest.param(iso_media(b"isom"), "video-not-analysed", "MP4", id="MP4"),
     ],
 )
 def test_a_file_that_is_not_a_photograph_is_rejected_with_a_reason_and_the_next_is_predicted(

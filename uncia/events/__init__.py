@@ -29,6 +29,7 @@ from uncia.events.explanations import (
 from uncia.events.images import (
     OBJECT_CHANGED,
     OBJECT_MOVED,
+    VIDEO_NOT_ANALYSED,
     WITHDRAWN_REASONS,
     Capture,
     CaptureTimeSource,
@@ -55,6 +56,7 @@ from uncia.events.values import Box, ClassVector, LuminanceGrid
 __all__ = [
     "OBJECT_CHANGED",
     "OBJECT_MOVED",
+    "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
     "Box",
     "BoxSource",

@@ -20,6 +20,9 @@ which has its own notification."""
 OBJECT_MOVED = "object-moved"
 """Rejection reason: the object was deleted, and the same content is stored under a key of another camera."""
 
+VIDEO_NOT_ANALYSED = "video-not-analysed"
+"""Rejection reason: the object is a video, which no model reads yet. It is stored, and a frame of no burst."""
+
 WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED})
 """Rejection reasons that withdraw an upload: its frame is removed from its burst."""
 
@@ -155,7 +158,8 @@ class Rejection(WireModel):
     """The reason why a photograph has no prediction."""
 
     reason: Name = Field(
-        description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, ...; "
+        description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, "
+        "video-not-analysed (stored, and read by no model yet), ...; "
         "object-changed and object-moved withdraw the upload, which then belongs to no burst"
     )
     message: FreeText

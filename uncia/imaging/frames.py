@@ -68,8 +68,8 @@ def decode_photograph(data: bytes, specs: Sequence[FrameSpec], *, max_pixels: in
 
     `max_pixels` limits width x height of the photograph; larger ones are rejected before memory is allocated. More
     than 24 megapixels are decoded at a smaller scale in any case.
-    Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated` or
-    `image-corrupt`. Thread-safe; most of the time is spent outside the interpreter's lock.
+    Raises `RejectedImage` with reason `image-empty`, `image-not-jpeg`, `image-too-large`, `image-truncated`,
+    `image-corrupt` or `video-not-analysed`. Thread-safe; most of the time is spent outside the interpreter's lock.
     """
     header = read_jpeg_header(data, max_pixels=max_pixels)
     scale = _scale(header, (*specs, _DECODED_FOR) if specs else ())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from uncia.errors import RejectedImage
+from uncia.events.images import VIDEO_NOT_ANALYSED
 from uncia.imaging.jpeg_scan import Scan, ScanLayout, read_scan
 from uncia.imaging.jpeg_segments import (
     END_OF_IMAGE,
@@ -44,6 +45,7 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (4, b"moov", "MP4 or QuickTime"),
     (4, b"mdat", "MP4 or QuickTime"),
 )
+_VIDEOS = frozenset({"AVI", "Matroska or WebM", "MP4 or QuickTime"})
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1")
 
 
@@ -76,7 +78,10 @@ def read_jpeg_header(data: bytes, *, max_pixels: int) -> JpegHeader:
             raise RejectedImage(
                 "image-corrupt", f"the file consists of {len(data):,} zero bytes, as a failing card writes them"
             )
-        raise RejectedImage("image-not-jpeg", f"only JPEG is supported; this is {_describe_file_kind(data)}")
+        kind = _describe_file_kind(data)
+        if kind in _VIDEOS:
+            raise RejectedImage(VIDEO_NOT_ANALYSED, f"not analysed: a video ({kind}); no model reads videos yet")
+        raise RejectedImage("image-not-jpeg", f"only JPEG is supported; this is {kind}")
     bare, at = bytearray(b"\xff\xd8"), 2
     frame: tuple[str, bytes] | None = None
     restart_interval = 0

@@ -15,7 +15,7 @@ from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.store import CatalogueStore
-from uncia.events import DeploymentChanged, Event, ImagePredicted
+from uncia.events import VIDEO_NOT_ANALYSED, DeploymentChanged, Event, ImagePredicted, Rejection
 
 BURSTS = 120
 CAMERA = "ridge/cam-1"
@@ -128,6 +128,19 @@ def test_days_of_a_wrong_clock_are_no_effort(engine: Engine, numbers: CatalogueN
     before = numbers.effort(None, None)
     fold(engine, wrong)
     assert numbers.effort(None, None) == before
+
+
+@pytest.mark.parametrize(("reason", "rejected"), [("image-truncated", 1), (VIDEO_NOT_ANALYSED, 0)])
+def test_a_video_is_a_capture_and_no_rejected_file(
+    engine: Engine, numbers: CatalogueNumbers, reason: str, rejected: int
+) -> None:
+    taken = photographs()[CAMERA][0]
+    day = taken.capture.time.date()
+    before = numbers.activity(day, day)[CAMERA].days[day]
+    rejection = Rejection(reason=reason, message="")
+    fold(engine, taken.model_copy(update={"upload_id": "upl-other", "prediction": None, "rejection": rejection}))
+    after = numbers.activity(day, day)[CAMERA].days[day]
+    assert (after.captures - before.captures, after.rejected - before.rejected) == (1, rejected)
 
 
 def test_health_reads_the_battery_and_the_contact_interval(engine: Engine, catalogue: Catalogue) -> None:

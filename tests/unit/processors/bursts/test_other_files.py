@@ -9,6 +9,8 @@ from uncia.storage.photograph_names import is_unreadable_photograph
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("RCNX0003.MP4", "video-not-analysed"),
+        ("RCNX0003.JPG", "video-not-analysed"),
         ("RCNX0003.MP4", "image-not-jpeg"),
         ("RCNX0003.AVI", "image-too-large"),
         ("MVI_0001.MOV", "image-truncated"),

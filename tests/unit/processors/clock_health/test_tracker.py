@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.processors.clock_health.builders import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
 from uncia.camtrap.deployments import Deployments
-from uncia.events import WITHDRAWN_REASONS, ClockVerdict, ImagePredicted, Rejection
+from uncia.events import VIDEO_NOT_ANALYSED, WITHDRAWN_REASONS, ClockVerdict, ImagePredicted, Rejection
 from uncia.processors.clock_health.state_store import VERSION, CameraClock, ClockStateTooNew
 
 ODD = {
@@ -76,8 +76,8 @@ def test_frames_of_one_burst_are_one_occasion() -> None:
     assert Bench().feed(burst).now().verdict is ClockVerdict.UNKNOWN
 
 
-@pytest.mark.parametrize("reason", sorted(WITHDRAWN_REASONS))
-def test_an_upload_that_was_withdrawn_is_no_evidence_about_the_clock(reason: str) -> None:
+@pytest.mark.parametrize("reason", sorted({*WITHDRAWN_REASONS, VIDEO_NOT_ANALYSED}))
+def test_an_upload_that_was_withdrawn_or_is_a_video_is_no_evidence_about_the_clock(reason: str) -> None:
     frames = live(20, ahead=timedelta(days=400))
     withdrawn = [
         event.model_copy(update={"rejection": Rejection(reason=reason, message=""), "camera": "ridge/other"})

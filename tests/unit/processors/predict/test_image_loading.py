@@ -22,14 +22,14 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
-def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUploaded:
+def upload(announced_ago_s: float = 0, moved_to: str | None = None, key: str = "ridge/cam-1/x.jpg") -> ImageUploaded:
     now = datetime.now(UTC)
     return ImageUploaded(
         upload_id="upl-1",
         station="ridge",
         camera="ridge/cam-1",
         bucket="b",
-        key="ridge/cam-1/x.jpg",
+        key=key,
         etag="e",
         size=1,
         uploaded_at=now,
@@ -39,7 +39,11 @@ def upload(announced_ago_s: float = 0, moved_to: str | None = None) -> ImageUplo
 
 
 def read(
-    *responses: bytes | Exception, grace_s: float = 0.3, announced_ago_s: float = 0, moved_to: str | None = None
+    *responses: bytes | Exception,
+    grace_s: float = 0.3,
+    announced_ago_s: float = 0,
+    moved_to: str | None = None,
+    key: str = "ridge/cam-1/x.jpg",
 ) -> tuple[LoadedPhotograph, int]:
     """The result, and the number of requests to the store, which repeats its last response."""
     requests = 0
@@ -58,7 +62,7 @@ def read(
             SimpleNamespace(read=get),  # type: ignore[arg-type]
         )
         try:
-            return await photographs.load(upload(announced_ago_s, moved_to), ModelFrames(FrameSpec()))
+            return await photographs.load(upload(announced_ago_s, moved_to, key), ModelFrames(FrameSpec()))
         finally:
             photographs.close()
 
@@ -75,6 +79,21 @@ def test_a_photograph_is_read_once_and_decoded() -> None:
     assert result.frames.classifier.shape == (320, 448, 3)
     assert (result.capture.width, result.capture.height) == (900, 660)
     assert result.rejection is None
+
+
+@pytest.mark.parametrize("name", ["20260514T213600-file-time-0f1e2d3c4b5a6978.mp4", "EK000003.AVI", "clip.mov"])
+def test_a_video_is_answered_as_not_analysed_without_being_fetched(name: str) -> None:
+    result, requests = read(photograph(), key=f"ridge/cam-1/{name}")
+    assert (requests, result.frames, result.sha256) == (0, None, None)
+    assert result.rejection is not None
+    assert result.rejection.reason == "video-not-analysed"
+    assert "not analysed: a video" in str(result.rejection)
+
+
+def test_a_video_that_moved_to_another_camera_is_looked_for() -> None:
+    result, _ = read(MISSING, moved_to="ridge/cam-2/clip.mp4", key="ridge/cam-1/clip.mp4")
+    assert result.rejection is not None
+    assert result.rejection.reason == "object-moved"
 
 
 def test_a_photograph_that_cannot_be_decoded_keeps_its_hash_and_its_metadata() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from uncia.producers.gateway.engine import Gateway
 from uncia.producers.gateway.event_reporter import EventReporter
+from uncia.producers.gateway.file_kinds import PHOTOGRAPHS
 from uncia.producers.gateway.options import GatewayOptions
 from uncia.producers.gateway.run_summary import RunSummary
 from uncia.producers.gateway.spool import Spool
@@ -145,6 +146,7 @@ def run(
     *,
     crashes: CrashPlan | None = None,
     writer: Sequence[tuple[float, Callable[[], object]]] = (),
+    extensions: frozenset[str] = PHOTOGRAPHS,
     **options: Any,
 ) -> RunSummary:
     """One run with --once over a folder; may raise `Crash`."""
@@ -154,7 +156,7 @@ def run(
         gateway = Gateway(
             GatewayOptions(folder, options.pop("station", "ridge"), once=True, **options),
             opened,
-            Watcher(folder, settle_s=0),
+            Watcher(folder, settle_s=0, extensions=extensions),
             store,
             ImmediatePool(clock),
             reporter or RecordingReporter(),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.unit.producers.gateway.builders import FakeStore, photograph, run
+from tests.unit.producers.gateway.builders import FakeStore, RecordingReporter, photograph, run
 from uncia.commands.gateway import app
 from uncia.errors import SettingsError
 from uncia.producers.gateway.file_kinds import count_sentence
@@ -89,6 +89,45 @@ def test_the_status_lists_skipped_files(card: Path, tmp_path: Path) -> None:
     assert "not uploaded: 2 videos, 1 HEIC" in shown
     (reporter,) = json.loads(CliRunner().invoke(app, ["status", "--spool", str(tmp_path / "s"), "--json"]).output)
     assert reporter["left"]["film"] == 2
+
+
+def test_skipped_files_are_named_at_the_end(card: Path, tmp_path: Path) -> None:
+    for name, content in FILMED.items():
+        photograph(card / name, content)
+    reporter = RecordingReporter()
+    run(card, tmp_path / "s", FakeStore(), reporter, camera="cam", location="on the card")
+    films, *others = reporter.of("skipped")
+    assert (films["kind"], films["count"]) == ("film", 2)
+    assert films["paths"] == ["DCIM/100EK113/EK000002.MP4", "DCIM/100EK113/EK000003.AVI"]
+    assert films["text"] == (
+        "left on the card: 2 videos; upload them with --videos: DCIM/100EK113/EK000002.MP4, DCIM/100EK113/EK000003.AVI"
+    )
+    assert [line["text"] for line in others] == [
+        "left on the card: 1 HEIC: DCIM/100EK113/EK000004.HEIC",
+        "left on the card: 1 text or table: settings.txt",
+        "left on the card: 1 unfinished transfer: IMG_1.JPG.part",
+    ]
+
+
+def test_files_of_an_unknown_kind_are_named_up_to_a_limit(card: Path, tmp_path: Path) -> None:
+    for number in range(120):
+        photograph(card / f"{number:03}.xyz", "?")
+    reporter = RecordingReporter()
+    summary = run(card, tmp_path / "s", FakeStore(), reporter, camera="cam")
+    (line,) = reporter.of("skipped")
+    assert (line["kind"], line["count"], len(line["paths"])) == ("other file", 120, 100)
+    assert line["text"].endswith("008.xyz, 009.xyz and 110 more")
+    assert "120 other files" in summary.sentence()
+
+
+@pytest.mark.parametrize("root", ["", "DCIM"], ids=["the root of the card", "its DCIM"])
+def test_both_the_root_and_the_dcim_of_a_card_are_one_camera(card: Path, tmp_path: Path, root: str) -> None:
+    for folder, first in (("100RECNX", 9998), ("101RECNX", 1)):
+        for number in (first, first + 1):
+            photograph(card / "DCIM" / folder / f"RCNX{number:04}.JPG", f"{folder} {number}")
+    store = FakeStore()
+    assert run(card / root, tmp_path / "s", store, camera="north").uploaded == 4
+    assert {key.split("/")[1] for key in store.objects} == {"north"}
 
 
 def test_the_sentence_counts_kinds_by_frequency() -> None:

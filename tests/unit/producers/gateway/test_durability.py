@@ -122,6 +122,22 @@ def test_a_spool_of_schema_version_1_is_upgraded(tmp_path: Path) -> None:
     assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 0  # read again, and unchanged
 
 
+def test_a_spool_of_schema_version_2_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "card" / "1.JPG"
+    path.parent.mkdir()
+    path.write_bytes(jpeg(1))
+    store = FakeStore()
+    run(tmp_path / "card", tmp_path / "s", store)
+    with contextlib.closing(sqlite3.connect(tmp_path / "s", isolation_level=None)) as database:
+        database.executescript(
+            "DROP INDEX files_by_key; ALTER TABLE files DROP COLUMN image_digest;"
+            " ALTER TABLE files DROP COLUMN capture_identity; PRAGMA user_version = 2;"
+        )
+    path.write_bytes(jpeg(2))
+    assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 1
+    assert [row["image_digest"] is None for row in rows(tmp_path / "s")] == [True, False]
+
+
 FIRST = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY,

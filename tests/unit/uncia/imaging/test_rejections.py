@@ -30,9 +30,6 @@ def test_an_empty_file() -> None:
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
-        (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2", "MP4"),
-        (b"\0\0\0\x14ftypqt  \0\0\0\0", "QuickTime"),
-        (b"RIFF\x10\0\0\0AVI LIST", "AVI"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"),
         (b"GIF89a\1\0\1\0", "GIF"),
         (b"II*\0\x08\0\0\0", "TIFF"),
@@ -49,6 +46,23 @@ def test_another_kind_of_file_is_named(data: bytes, kind: str) -> None:
 
     assert error.reason == "image-not-jpeg"
     assert kind in str(error)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2", "MP4"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0", "QuickTime"),
+        (b"RIFF\x10\0\0\0AVI LIST", "AVI"),
+        (b"\x1aE\xdf\xa3", "Matroska"),
+    ],
+)
+def test_a_video_under_the_name_of_a_photograph_is_rejected_as_not_analysed(data: bytes, kind: str) -> None:
+    error = rejection(data)
+
+    assert error.reason == "video-not-analysed"
+    assert kind in str(error)
+    assert "not analysed" in str(error)
 
 
 @pytest.mark.parametrize("lost", [2, 200, 0.5, 0.99, 0.9999])
