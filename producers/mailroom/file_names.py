@@ -8,7 +8,9 @@ from uncia.producers.gateway.file_kinds import is_photograph, is_system_file, is
 _MAX_NAME_BYTES = 200
 """Of 255 that file systems allow: a suffix for a file in progress must fit as well."""
 
-_TEMPORARY_EXTENSION = re.compile(r"\.(?:te?mp|part(?:ial)?|filepart|crdownload|download|upload|up)$", re.IGNORECASE)
+_TEMPORARY_EXTENSION = re.compile(
+    r"(?:\.(?:te?mp|part(?:ial)?|filepart|crdownload|download|upload|up))+$", re.IGNORECASE
+)
 
 JPEG_START = b"\xff\xd8\xff"
 
@@ -33,8 +35,8 @@ def final_name(name: str, start: bytes) -> str:
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(letter if unicodedata.category(letter)[0] != "C" else "_" for letter in name)
     name = name.strip().lstrip(".~").strip() or "unnamed"
-    while is_photograph(_TEMPORARY_EXTENSION.sub("", name)) and not is_photograph(name):
-        name = _TEMPORARY_EXTENSION.sub("", name)
+    if is_photograph(without := _TEMPORARY_EXTENSION.sub("", name)):
+        name = without
     ending = ".jpg" if start.startswith(JPEG_START) and not is_photograph(name) else ""
     stem, dot, extension = name.rpartition(".")
     if not ending and dot and stem:

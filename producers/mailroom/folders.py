@@ -17,6 +17,7 @@ class MailroomFolders:
     """The folders below the mailroom's own, `root`.
 
     receiving/<station>/<camera>   bytes whose transfer runs, or broke off: the camera has no confirmation
+    receiving-mail                 the same for mails
     held/<station>/<camera>        confirmed files that wait for their final name, or for the rest of a JPEG
     inbox/<station>/<camera>       confirmed files; the gateway uploads from here
     messages/<station>/<camera>    confirmed mails without a picture
@@ -34,6 +35,11 @@ class MailroomFolders:
     def receiving(self) -> Path:
         """See the class."""
         return self.root / "receiving"
+
+    @property
+    def receiving_mail(self) -> Path:
+        """See the class."""
+        return self.root / "receiving-mail"
 
     @property
     def held(self) -> Path:

@@ -12,6 +12,8 @@ from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
 from uncia.producers.mailroom.inbox import Inbox
 from uncia.producers.mailroom.login_guard import LoginGuard
+from uncia.producers.mailroom.mail_store import MailStore
+from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
 
@@ -31,8 +33,8 @@ def run_mailroom(
     folders.create()
     accounts = Accounts(folders.accounts)
     accounts.all()
-    if config.ftp_port is None:
-        raise SettingsError("UNCIA_MAILROOM_FTP_PORT is 0: there is no server to start")
+    if config.ftp_port is None and config.smtp_port is None:
+        raise SettingsError("UNCIA_MAILROOM_FTP_PORT and UNCIA_MAILROOM_SMTP_PORT are 0: there is no server to start")
 
     def report(station: str, camera: str, path: Path) -> None:
         reporter.emit(
@@ -45,14 +47,20 @@ def run_mailroom(
         stack.enter_context(exclusive(config.root / "mailroom.lock", refusal))
         if uploads is not None:
             stack.callback(uploads.stop)
-        ftp = MailroomFtpServer(config, folders, accounts, inbox, guard)
-        stack.callback(ftp.stop)
-        ftp.start()
-        _announce(reporter, "FTP" if config.plain_ftp else "FTPS", ftp.address)
+        ftp = None
+        if config.ftp_port is not None:
+            ftp = MailroomFtpServer(config, folders, accounts, inbox, guard)
+            stack.callback(ftp.stop)
+            ftp.start()
+            _announce(reporter, "FTP" if config.plain_ftp else "FTPS", ftp.address)
+        if config.smtp_port is not None:
+            smtp = MailroomSmtpServer(config, accounts, MailStore(folders, inbox), guard)
+            stack.callback(smtp.stop)
+            _announce(reporter, "SMTP", smtp.start())
         while not stop.is_set():
             if uploads is not None:
                 uploads.start_new()
-            if not ftp.is_alive():
+            if ftp is not None and not ftp.is_alive():
                 raise UnciaError("the FTP server ended: see the messages before this one")
             stop.wait(_CHECK_S)
 

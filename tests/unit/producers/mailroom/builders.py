@@ -14,6 +14,8 @@ from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
 from uncia.producers.mailroom.inbox import Inbox
 from uncia.producers.mailroom.login_guard import LoginGuard
+from uncia.producers.mailroom.mail_store import MailStore
+from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 
 STATION, CAMERA = "ridge", "north"
 
@@ -83,6 +85,18 @@ def ftp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
     )
     mailroom.address = server.address
     server.start()
+    try:
+        yield mailroom
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def smtp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
+    mailroom = build(root)
+    store = MailStore(mailroom.folders, mailroom.inbox)
+    server = MailroomSmtpServer(config(root, **changes), mailroom.accounts, store, LoginGuard())
+    mailroom.address = server.start()
     try:
         yield mailroom
     finally:
