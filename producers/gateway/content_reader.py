@@ -167,12 +167,19 @@ class ContentReader:
         self._spool.mark_spooled(
             entry,
             content,
-            key=(replaces.key if replaces else None) or _key(entry, content, partial),
+            key=(replaces.key if replaces else None) or self._key(entry, content, partial),
             copy=copy.name if copy is not None else None,
             partial=partial,
             stable_prefix=stable_prefix,
             replaces=replaces,
         )
+
+    def _key(self, entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
+        name = entry.source.name
+        capture = contents.gateway_capture_time(content.exif, name, entry.mtime_ns)
+        digest = partial_digest(content.sha256, entry.source) if partial else content.sha256
+        file_name = name if self._run.options.link_sizes else None
+        return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix, file_name=file_name)
 
     def _drop_unchanged(self, entry: SpoolEntry, content: FileContent, stored: SpoolEntry, copy: Path | None) -> None:
         self._spool.mark_unchanged(entry, stored, content.ctime_ns)
@@ -201,9 +208,3 @@ def _continues(content: FileContent, data: Path, earlier: SpoolEntry) -> bool:
         return False  # the store has these very bytes
     prefix = earlier.stable_prefix
     return prefix_sha256(data, prefix.size) == prefix.sha256
-
-
-def _key(entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
-    capture = contents.gateway_capture_time(content.exif, entry.source.name, entry.mtime_ns)
-    digest = partial_digest(content.sha256, entry.source) if partial else content.sha256
-    return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)

@@ -83,6 +83,7 @@ class StationUploads:
             remove=True,
             poll_s=self._poll_s,
             grace=GracePeriod(),  # what is in the inbox is as complete as it gets
+            link_sizes=True,
             location="in the mailroom",
         )
         try:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ftplib import FTP_TLS
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,10 @@ def smtp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
         server.stop()
 
 
+@cache
 def trusting_context() -> ssl.SSLContext:
     """As most cameras do: no check of the certificate."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
