@@ -13,6 +13,7 @@ from uncia.producers.gateway.uploader import S3Destination
 from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.config import MailroomConfig, mailroom_folder
 from uncia.producers.mailroom.folders import MailroomFolders
+from uncia.producers.mailroom.mailboxes import Mailboxes
 from uncia.producers.mailroom.service import run_mailroom
 from uncia.producers.mailroom.uploads import MailroomReporter, StationUploads
 from uncia.settings import settings
@@ -24,6 +25,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+mailbox_app = typer.Typer(help="Mailboxes elsewhere from which mails of cameras are fetched.", no_args_is_help=True)
+app.add_typer(mailbox_app, name="mailbox")
 
 Station = Annotated[str, typer.Argument(help="Station of the camera.", show_default=False)]
 Camera = Annotated[str, typer.Argument(help="Name of the camera.", show_default=False)]
@@ -104,5 +108,72 @@ def run(
     run_mailroom(config, uploads, reporter, stop)
 
 
+@mailbox_app.command("add")
+def add_mailbox(
+    name: Annotated[str, typer.Argument(help="A name for the mailbox.", show_default=False)],
+    host: Annotated[str, typer.Argument(help="Name of its server.", show_default=False)],
+    user: Annotated[str, typer.Argument(help="User name there.", show_default=False)],
+    password: Annotated[
+        str,
+        typer.Option(
+            prompt=True, hide_input=True, envvar="UNCIA_MAILBOX_PASSWORD", show_envvar=True, help="Password there."
+        ),
+    ],
+    pop: Annotated[bool, typer.Option("--pop", help="Use POP3 instead of IMAP.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; default: 993, or 995 with --pop.")] = None,
+    folder: Annotated[str, typer.Option(help="Folder of an IMAP mailbox.")] = "INBOX",
+    station: Annotated[str | None, typer.Option(help="Station of the camera that all mails are from.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera that all mails are from.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete mails there after they are stored.")] = False,
+) -> None:
+    """Add a mailbox, over TLS. Without --station and --camera, the addresses of cameras decide."""
+    added = _mailboxes().add(
+        name,
+        "pop" if pop else "imap",
+        host,
+        user,
+        password,
+        port=port,
+        folder=folder,
+        station=station,
+        camera=camera,
+        delete=delete,
+    )
+    echo(f"added the mailbox {added.name}: {added.user} at {added.host}:{added.port}")
+
+
+@mailbox_app.command("list")
+def list_mailboxes(as_json: AsJson = False) -> None:
+    """List the mailboxes, without passwords."""
+    mailboxes = _mailboxes().all()
+    if as_json:
+        echo_json([{name: value for name, value in asdict(one).items() if name != "password"} for one in mailboxes])
+        return
+    if not mailboxes:
+        echo("no mailboxes yet: `uncia mailroom mailbox add NAME HOST USER` adds one")
+        return
+    table = Table("name", "protocol", "server", "user", "camera", "deletes")
+    for one in mailboxes:
+        camera = f"{one.station}/{one.camera}" if one.station else "by address"
+        deletes = "yes" if one.delete else "no"
+        table.add_row(*map(Text, (one.name, one.protocol, f"{one.host}:{one.port}", one.user, camera, deletes)))
+    plain_console().print(table)
+
+
+@mailbox_app.command("remove")
+def remove_mailbox(name: Annotated[str, typer.Argument(help="Name of the mailbox.", show_default=False)]) -> None:
+    """Fetch from a mailbox no more. Nothing happens to its mails."""
+    removed = _mailboxes().remove(name)
+    echo(f"removed the mailbox {removed.name}")
+
+
 def _accounts() -> Accounts:
-    return Accounts(MailroomFolders(mailroom_folder(settings())).accounts)
+    return Accounts(_folders().accounts)
+
+
+def _mailboxes() -> Mailboxes:
+    return Mailboxes(_folders().mailboxes)
+
+
+def _folders() -> MailroomFolders:
+    return MailroomFolders(mailroom_folder(settings()))

@@ -481,6 +481,9 @@ class Settings(BaseSettings):
     mailroom_idle_s: float = Field(
         default=120, gt=0, le=86_400, description="seconds without a byte after which a connection is closed"
     )
+    mailroom_fetch_s: float = Field(
+        default=60, ge=1, le=86_400, description="seconds between two looks into the mailboxes elsewhere"
+    )
     mailroom_hold_s: float = Field(
         default=300,
         ge=0,

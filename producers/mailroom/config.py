@@ -29,6 +29,7 @@ class MailroomConfig:
     connections: int
     idle_s: float
     hold_s: float
+    fetch_s: float
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "MailroomConfig":
@@ -52,6 +53,7 @@ class MailroomConfig:
             connections=settings.mailroom_connections,
             idle_s=settings.mailroom_idle_s,
             hold_s=settings.mailroom_hold_s,
+            fetch_s=settings.mailroom_fetch_s,
         )
 
 

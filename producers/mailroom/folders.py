@@ -22,6 +22,7 @@ class MailroomFolders:
     inbox/<station>/<camera>       confirmed files; the gateway uploads from here
     messages/<station>/<camera>    confirmed mails without a picture
     spool/<station>.sqlite         the gateway's spools
+    fetched/<mailbox>.json         which mails of a mailbox elsewhere were fetched
     """
 
     root: Path
@@ -30,6 +31,16 @@ class MailroomFolders:
     def accounts(self) -> Path:
         """The file with the accounts."""
         return self.root / "accounts.json"
+
+    @property
+    def mailboxes(self) -> Path:
+        """The file with the mailboxes elsewhere."""
+        return self.root / "mailboxes.json"
+
+    @property
+    def fetched(self) -> Path:
+        """See the class."""
+        return self.root / "fetched"
 
     @property
     def receiving(self) -> Path:
@@ -64,7 +75,10 @@ class MailroomFolders:
         """Create the folders, readable by their owner only. Raises `OSError`."""
         create_folder_durably(self.root)
         self.root.chmod(0o700)
-        for folder in (self.receiving, self.held, self.inbox, self.messages, self.root / "spool"):
+        for folder in (
+            *(self.receiving, self.receiving_mail, self.held, self.inbox, self.messages, self.fetched),
+            self.root / "spool",
+        ):
             create_folder_durably(folder)
 
     def check_space(self, size: int = 0) -> None:

@@ -5,8 +5,6 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from uncia.producers.gateway.spool_database import create_folder_durably
-from uncia.producers.mailroom.accounts import Account
 from uncia.producers.mailroom.file_names import final_name
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.inbox import Inbox
@@ -23,30 +21,29 @@ class MailStore:
         self._folders = folders
         self._inbox = inbox
         self._messages = Inbox(folders.messages)
-        create_folder_durably(folders.receiving_mail)
         for left in folders.receiving_mail.iterdir():
             left.unlink(missing_ok=True)
 
-    def store(self, raw: bytes, accounts: list[Account]) -> None:
-        """Store the files of a mail for these cameras; a mail without files is kept as it is.
+    def store(self, raw: bytes, cameras: list[tuple[str, str]]) -> None:
+        """Store the files of a mail for these cameras (station, camera); a mail without files is kept as it is.
 
         All of it is on disk when this returns. Raises `OSError`; the camera then sends the mail again, and what was
         stored already is recognised by the gateway.
         """
         attachments = find_attachments(raw)
         self._folders.check_space(sum(len(one.data) for one in attachments) or len(raw))
-        for account in accounts:
+        for station, camera in cameras:
             for attachment in attachments:
                 name = final_name(attachment.name, attachment.data[:16])
-                self._deliver(self._inbox, attachment.data, account, name)
+                self._deliver(self._inbox, attachment.data, station, camera, name)
             if not attachments:
                 now, digest = datetime.now(UTC), hashlib.sha256(raw).hexdigest()
-                self._deliver(self._messages, raw, account, f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}.eml")
+                self._deliver(self._messages, raw, station, camera, f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}.eml")
 
-    def _deliver(self, inbox: Inbox, data: bytes, account: Account, name: str) -> Path:
+    def _deliver(self, inbox: Inbox, data: bytes, station: str, camera: str, name: str) -> Path:
         part = self._folders.receiving_mail / secrets.token_hex(8)
         try:
             part.write_bytes(data)  # `deliver` writes it to disk
-            return inbox.deliver(part, account.station, account.camera, name)
+            return inbox.deliver(part, station, camera, name)
         finally:
             part.unlink(missing_ok=True)

@@ -12,7 +12,9 @@ from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
 from uncia.producers.mailroom.inbox import Inbox
 from uncia.producers.mailroom.login_guard import LoginGuard
+from uncia.producers.mailroom.mail_fetcher import MailFetcher
 from uncia.producers.mailroom.mail_store import MailStore
+from uncia.producers.mailroom.mailboxes import Mailboxes
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
@@ -33,8 +35,10 @@ def run_mailroom(
     folders.create()
     accounts = Accounts(folders.accounts)
     accounts.all()
-    if config.ftp_port is None and config.smtp_port is None:
-        raise SettingsError("UNCIA_MAILROOM_FTP_PORT and UNCIA_MAILROOM_SMTP_PORT are 0: there is no server to start")
+    if config.ftp_port is None and config.smtp_port is None and not Mailboxes(folders.mailboxes).all():
+        raise SettingsError(
+            "UNCIA_MAILROOM_FTP_PORT and UNCIA_MAILROOM_SMTP_PORT are 0, and there is no mailbox: nothing is received"
+        )
 
     def report(station: str, camera: str, path: Path) -> None:
         reporter.emit(
@@ -53,10 +57,14 @@ def run_mailroom(
             stack.callback(ftp.stop)
             ftp.start()
             _announce(reporter, "FTP" if config.plain_ftp else "FTPS", ftp.address)
+        store = MailStore(folders, inbox)
         if config.smtp_port is not None:
-            smtp = MailroomSmtpServer(config, accounts, MailStore(folders, inbox), guard)
+            smtp = MailroomSmtpServer(config, accounts, store, guard)
             stack.callback(smtp.stop)
             _announce(reporter, "SMTP", smtp.start())
+        fetcher = MailFetcher(folders, accounts, store, reporter, max_size=config.max_size, interval_s=config.fetch_s)
+        fetcher.start()
+        stack.callback(fetcher.stop)
         while not stop.is_set():
             if uploads is not None:
                 uploads.start_new()

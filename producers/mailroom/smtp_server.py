@@ -121,11 +121,11 @@ class MailHandler:
             if session.authenticated
             else [self._accounts.find_address(address) for address in envelope.rcpt_tos]
         )
-        accounts = list(dict.fromkeys(account for account in found if account is not None))
-        if not accounts:
+        cameras = list(dict.fromkeys((account.station, account.camera) for account in found if account is not None))
+        if not cameras:
             return "550 5.1.1 Unknown address"  # removed since RCPT
         try:
-            await asyncio.to_thread(self._store.store, raw, accounts)
+            await asyncio.to_thread(self._store.store, raw, cameras)
         except NoSpace:
             return "452 4.3.1 No space on the disk; try again later"
         except OSError as error:

@@ -37,6 +37,7 @@ def config(root: Path, **changes: Any) -> MailroomConfig:
         "connections": 50,
         "idle_s": 30.0,
         "hold_s": 300.0,
+        "fetch_s": 0.2,
         **changes,
     }
     return MailroomConfig(**values)

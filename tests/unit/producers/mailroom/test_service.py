@@ -138,8 +138,9 @@ def test_photographs_are_uploaded_under_their_camera_and_leave_the_inbox(tmp_pat
         mailroom.inbox.deliver(source, station, camera, "IMG_20260514_213600.JPG")
     store = FakeStore()
     reporter = upload_all(mailroom.folders, store, 2)
-    prefixes = {key.partition("-file-name-")[0] for key in store.objects}
-    assert prefixes == {f"{camera}/2026/05/14/20260514T213600" for camera in ("ridge/north", "valley/south")}
+    days, names = ({key.rsplit("/", 2)[part] for key in store.objects} for part in (0, 2))
+    assert days == {"ridge/north/2026/05/14", "valley/south/2026/05/14"}
+    assert {name.partition("-file-name-")[0] for name in names} == {"20260514T213600"}
     assert {line["event"] for line in reporter.lines} >= {"listening", "uploaded"}
 
 
