@@ -7,6 +7,7 @@ from pathlib import Path
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.mailroom.accounts import Accounts
+from uncia.producers.mailroom.camera_folder import deliver_held
 from uncia.producers.mailroom.config import MailroomConfig
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
@@ -52,6 +53,9 @@ def run_mailroom(
         if uploads is not None:
             stack.callback(uploads.stop)
         ftp = None
+        if config.ftp_port is None:
+            deliver_held(folders, inbox, 0)  # no camera can continue or rename a file
+            inbox.remove_empty_folders()
         if config.ftp_port is not None:
             ftp = MailroomFtpServer(config, folders, accounts, inbox, guard)
             stack.callback(ftp.stop)
@@ -61,7 +65,8 @@ def run_mailroom(
         if config.smtp_port is not None:
             smtp = MailroomSmtpServer(config, accounts, store, guard)
             stack.callback(smtp.stop)
-            _announce(reporter, "SMTP", smtp.start())
+            smtp.start()
+            _announce(reporter, "SMTP", smtp.address)
         fetcher = MailFetcher(folders, accounts, store, reporter, max_size=config.max_size, interval_s=config.fetch_s)
         fetcher.start()
         stack.callback(fetcher.stop)

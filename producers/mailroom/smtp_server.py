@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 import ssl
+from collections.abc import Awaitable
 from typing import Any
 
 import structlog
@@ -140,13 +141,17 @@ class MailHandler:
 
 
 class _Controller(Controller):
+    """Listens from its creation on. Raises `OSError`."""
+
     def __init__(self, handler: MailHandler, config: MailroomConfig, context: ssl.SSLContext) -> None:
         self._connections: set[object] = set()
         self._limit = config.connections
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        self._socket = socket.create_server((config.host, config.smtp_port or 0), family=family)
         super().__init__(
             handler,
             hostname=config.host,
-            port=config.smtp_port or 0,
+            port=self._socket.getsockname()[1],
             ready_timeout=_START_TIMEOUT_S,
             server_hostname=socket.gethostname(),
             ident="Uncia mailroom",
@@ -163,32 +168,29 @@ class _Controller(Controller):
         """The protocol of a new connection."""
         return CameraSmtp(self.handler, self._connections, self._limit, loop=self.loop, **self.SMTP_kwargs)
 
-    def _trigger_server(self) -> None:
-        # With the port 0 only the listening socket knows the port; aiosmtpd connects once to find errors early.
-        assert isinstance(self.server, asyncio.Server)
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        # On a socket that listens already: aiosmtpd reports a port that is in use only after its time limit.
+        return self.loop.create_server(self._factory_invoker, sock=self._socket)
 
 
 class MailroomSmtpServer:
-    """Serves from `start` to `stop`, in a thread of its own."""
+    """Listens from its creation on, serves from `start` to `stop`. Raises `SettingsError` where it cannot listen."""
 
     def __init__(self, config: MailroomConfig, accounts: Accounts, store: MailStore, guard: LoginGuard) -> None:
         logging.getLogger("mail.log").setLevel(logging.ERROR)
-        self._config = config
-        self._controller = _Controller(MailHandler(accounts, store, guard), config, _tls_context(config))
-
-    def start(self) -> tuple[str, int]:
-        """Start, and return address and port. Raises `SettingsError` where the server cannot listen."""
+        context = _tls_context(config)
         try:
-            self._controller.start()
+            self._controller = _Controller(MailHandler(accounts, store, guard), config, context)
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {self._config.host}:{self._config.smtp_port} "
-                f"({errno.errorcode.get(error.errno or 0, error)}): set UNCIA_MAILROOM_HOST and "
-                "UNCIA_MAILROOM_SMTP_PORT"
+                f"cannot listen on {config.host}:{config.smtp_port} ({errno.errorcode.get(error.errno or 0, error)}): "
+                "set UNCIA_MAILROOM_HOST and UNCIA_MAILROOM_SMTP_PORT"
             ) from error
-        return self._config.host, self._controller.port
+        self.address: tuple[str, int] = (config.host, self._controller.port)
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._controller.start()
 
     def stop(self) -> None:
         """Close all connections. A mail that was not confirmed is sent again by its camera."""

@@ -98,7 +98,8 @@ def smtp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
     mailroom = build(root)
     store = MailStore(mailroom.folders, mailroom.inbox)
     server = MailroomSmtpServer(config(root, **changes), mailroom.accounts, store, LoginGuard())
-    mailroom.address = server.start()
+    mailroom.address = server.address
+    server.start()
     try:
         yield mailroom
     finally:

@@ -76,6 +76,19 @@ def test_folders_are_the_cameras_own_affair(mailroom: Mailroom) -> None:
     assert mailroom.delivered() == {"1.JPG": PICTURE, "2.JPG": jpeg(2)}
 
 
+def test_listings_show_what_is_not_handed_over_yet(mailroom: Mailroom) -> None:
+    lines: list[str] = []
+    with signed_in(mailroom) as client:
+        send(client, "1.JPG.tmp", PICTURE)
+        break_off(client, "2.JPG", PICTURE[:5000])
+        client.dir(lines.append)
+        sizes = {name: int(facts["size"]) for name, facts in client.mlsd() if facts["type"] == "file"}
+        status = client.sendcmd("STAT 1.JPG.tmp")
+    assert [line.split()[-1] for line in lines] == ["1.JPG.tmp", "2.JPG"]
+    assert sizes == {"1.JPG.tmp": len(PICTURE), "2.JPG": 5000}
+    assert str(len(PICTURE)) in status
+
+
 def test_a_second_photograph_of_a_name_does_not_replace_the_first(mailroom: Mailroom) -> None:
     with signed_in(mailroom) as client:
         for seed in range(3):

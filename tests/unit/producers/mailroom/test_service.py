@@ -22,7 +22,7 @@ from tests.unit.producers.gateway.builders import FakeStore, jpeg
 from tests.unit.producers.mailroom.builders import build, config, trusting_context
 from tests.unit.producers.mailroom.test_mail_attachments import mail
 from tests.waiting import wait_until
-from uncia.errors import DependencyDown, UnciaError
+from uncia.errors import DependencyDown, SettingsError, UnciaError
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.service import run_mailroom
 from uncia.producers.mailroom.uploads import MailroomReporter, StationUploads
@@ -164,6 +164,30 @@ def test_a_second_mailroom_with_the_same_folder_is_refused(tmp_path: Path) -> No
     build(tmp_path)
     with process(tmp_path, free_port()), pytest.raises(UnciaError, match="another mailroom uses"):
         run_mailroom(config(tmp_path), None, Reporter(), threading.Event())
+
+
+@pytest.mark.parametrize("name", ["ftp_port", "smtp_port"])
+def test_a_port_that_is_in_use_is_reported_at_once(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{port}.*UNCIA_MAILROOM_{name.upper()}"):
+            run_mailroom(config(tmp_path, **{name: port}), None, Reporter(), threading.Event())
+
+
+def test_with_nothing_to_receive_from_it_does_not_start(tmp_path: Path) -> None:
+    nothing = config(tmp_path, ftp_port=None, smtp_port=None)
+    with pytest.raises(SettingsError, match="nothing is received"):
+        run_mailroom(nothing, None, Reporter(), threading.Event())
+
+
+def test_held_files_are_handed_over_when_the_ftp_server_is_switched_off(tmp_path: Path) -> None:
+    mailroom, stop = build(tmp_path), threading.Event()
+    held = mailroom.folders.held / "ridge" / "north" / "1.JPG.tmp"
+    held.parent.mkdir(parents=True)
+    held.write_bytes(jpeg(1))
+    stop.set()
+    run_mailroom(config(tmp_path, ftp_port=None), None, Reporter(), stop)
+    assert mailroom.delivered() == {"1.JPG": jpeg(1)}
 
 
 def test_the_mailroom_ends_at_a_signal(tmp_path: Path) -> None:
