@@ -466,6 +466,12 @@ class Settings(BaseSettings):
     mailroom_plain_smtp: bool = Field(
         default=False, description="accept mail and passwords without STARTTLS; they can be read on the way"
     )
+    mailroom_lmtp_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="port on loopback to which a mail server on this machine passes mails by LMTP; 0: none",
+    )
     mailroom_certfile: Path | None = Field(
         default=None, description="file with the mailroom's certificate and its chain (PEM); empty: a self-signed one"
     )

@@ -19,6 +19,8 @@ class MailroomConfig:
     """None: no FTP server. 0: any free port, for tests."""
     smtp_port: int | None
     """None: no SMTP server. 0: any free port, for tests."""
+    lmtp_port: int | None
+    """None: no LMTP server. 0: any free port, for tests."""
     passive_ports: range
     public_address: str | None
     plain_ftp: bool
@@ -43,6 +45,7 @@ class MailroomConfig:
             host=settings.mailroom_host,
             ftp_port=settings.mailroom_ftp_port or None,
             smtp_port=settings.mailroom_smtp_port or None,
+            lmtp_port=settings.mailroom_lmtp_port or None,
             passive_ports=ports,
             public_address=settings.mailroom_public_address,
             plain_ftp=settings.mailroom_plain_ftp,

@@ -36,10 +36,9 @@ def run_mailroom(
     folders.create()
     accounts = Accounts(folders.accounts)
     accounts.all()
-    if config.ftp_port is None and config.smtp_port is None and not Mailboxes(folders.mailboxes).all():
-        raise SettingsError(
-            "UNCIA_MAILROOM_FTP_PORT and UNCIA_MAILROOM_SMTP_PORT are 0, and there is no mailbox: nothing is received"
-        )
+    ports = (config.ftp_port, config.smtp_port, config.lmtp_port)
+    if all(port is None for port in ports) and not Mailboxes(folders.mailboxes).all():
+        raise SettingsError("UNCIA_MAILROOM_FTP_PORT and the other ports are 0, and no mailbox: nothing is received")
 
     def report(station: str, camera: str, path: Path) -> None:
         reporter.emit(
@@ -62,11 +61,12 @@ def run_mailroom(
             ftp.start()
             _announce(reporter, "FTP" if config.plain_ftp else "FTPS", ftp.address)
         store = MailStore(folders, inbox)
-        if config.smtp_port is not None:
-            smtp = MailroomSmtpServer(config, accounts, store, guard)
-            stack.callback(smtp.stop)
-            smtp.start()
-            _announce(reporter, "SMTP", smtp.address)
+        for protocol, port in (("SMTP", config.smtp_port), ("LMTP", config.lmtp_port)):
+            if port is not None:
+                smtp = MailroomSmtpServer(config, accounts, store, guard, lmtp=protocol == "LMTP")
+                stack.callback(smtp.stop)
+                smtp.start()
+                _announce(reporter, protocol, smtp.address)
         fetcher = MailFetcher(folders, accounts, store, reporter, max_size=config.max_size, interval_s=config.fetch_s)
         fetcher.start()
         stack.callback(fetcher.stop)

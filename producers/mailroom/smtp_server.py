@@ -1,4 +1,4 @@
-"""The SMTP server of the mailroom, on aiosmtpd (1.4): STARTTLS, AUTH, and addresses that cannot be guessed."""
+"""The SMTP and LMTP servers of the mailroom, on aiosmtpd (1.4): STARTTLS, AUTH, addresses that cannot be guessed."""
 
 import asyncio
 import errno
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from aiosmtpd.controller import Controller
+from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from uncia.errors import SettingsError, UnciaError
@@ -77,6 +78,10 @@ class CameraSmtp(SMTP):
     _refused = False
 
 
+class CameraLmtp(CameraSmtp, LMTP):
+    """A connection of a mail server on this machine, which passes on the mails of cameras."""
+
+
 class MailHandler:
     """The decisions about mails; the methods have the names and parameters that aiosmtpd calls."""
 
@@ -114,22 +119,25 @@ class MailHandler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
-        """Store the mail, and confirm it only then."""
-        raw = envelope.original_content or b""
-        found: list[Account | None] = (
-            [session.auth_data]
-            if session.authenticated
-            else [self._accounts.find_address(address) for address in envelope.rcpt_tos]
-        )
-        cameras = list(dict.fromkeys((account.station, account.camera) for account in found if account is not None))
-        if not cameras:
-            return "550 5.1.1 Unknown address"  # removed since RCPT
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Store the mail, and confirm it only then: once, or in LMTP once for each recipient."""
+        status = await self._store_mail(session, envelope)
+        return "\r\n".join([status] * len(envelope.rcpt_tos)) if isinstance(server, LMTP) else status
+
+    async def _store_mail(self, session: Session, envelope: Envelope) -> str:
         try:
-            await asyncio.to_thread(self._store.store, raw, cameras)
+            found: list[Account | None] = (
+                [session.auth_data]
+                if session.authenticated
+                else [self._accounts.find_address(address) for address in envelope.rcpt_tos]
+            )
+            cameras = list(dict.fromkeys((account.station, account.camera) for account in found if account is not None))
+            if not cameras:
+                return "550 5.1.1 Unknown address"  # removed since RCPT
+            await asyncio.to_thread(self._store.store, envelope.original_content or b"", cameras)
         except NoSpace:
             return "452 4.3.1 No space on the disk; try again later"
-        except OSError as error:
+        except (OSError, UnciaError) as error:
             structlog.get_logger().warning("mail_not_stored", error=str(error))
             return "451 4.3.0 Not stored; try again later"
         return "250 OK"
@@ -143,50 +151,77 @@ class MailHandler:
 class _Controller(Controller):
     """Listens from its creation on. Raises `OSError`."""
 
-    def __init__(self, handler: MailHandler, config: MailroomConfig, context: ssl.SSLContext) -> None:
+    protocol = CameraSmtp
+
+    def __init__(self, handler: MailHandler, config: MailroomConfig, host: str, port: int, **options: Any) -> None:
         self._connections: set[object] = set()
         self._limit = config.connections
-        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        self._socket = socket.create_server((config.host, config.smtp_port or 0), family=family)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
         super().__init__(
             handler,
-            hostname=config.host,
+            hostname=host,
             port=self._socket.getsockname()[1],
             ready_timeout=_START_TIMEOUT_S,
             server_hostname=socket.gethostname(),
             ident="Uncia mailroom",
             data_size_limit=config.max_size,
-            tls_context=context,
-            require_starttls=not config.plain_smtp,
-            auth_require_tls=not config.plain_smtp,
-            authenticator=handler.authenticate,
             timeout=config.idle_s,
             command_call_limit=_CALLS,
+            **options,
         )
 
     def factory(self) -> SMTP:
         """The protocol of a new connection."""
-        return CameraSmtp(self.handler, self._connections, self._limit, loop=self.loop, **self.SMTP_kwargs)
+        return self.protocol(self.handler, self._connections, self._limit, loop=self.loop, **self.SMTP_kwargs)
 
     def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
         # On a socket that listens already: aiosmtpd reports a port that is in use only after its time limit.
         return self.loop.create_server(self._factory_invoker, sock=self._socket)
 
 
+class _LmtpController(_Controller):
+    protocol = CameraLmtp
+
+
 class MailroomSmtpServer:
     """Listens from its creation on, serves from `start` to `stop`. Raises `SettingsError` where it cannot listen."""
 
-    def __init__(self, config: MailroomConfig, accounts: Accounts, store: MailStore, guard: LoginGuard) -> None:
+    def __init__(
+        self,
+        config: MailroomConfig,
+        accounts: Accounts,
+        store: MailStore,
+        guard: LoginGuard,
+        *,
+        lmtp: bool = False,
+    ) -> None:
+        """`lmtp`: for a mail server on this machine, on loopback, without encryption and passwords."""
         logging.getLogger("mail.log").setLevel(logging.ERROR)
-        context = _tls_context(config)
+        handler = MailHandler(accounts, store, guard)
+        host, port = ("127.0.0.1", config.lmtp_port) if lmtp else (config.host, config.smtp_port)
         try:
-            self._controller = _Controller(MailHandler(accounts, store, guard), config, context)
+            self._controller = (
+                _LmtpController(handler, config, host, port or 0)
+                if lmtp
+                else _Controller(
+                    handler,
+                    config,
+                    host,
+                    port or 0,
+                    tls_context=_tls_context(config),
+                    require_starttls=not config.plain_smtp,
+                    auth_require_tls=not config.plain_smtp,
+                    authenticator=handler.authenticate,
+                )
+            )
         except OSError as error:
+            name = "LMTP" if lmtp else "SMTP"
             raise SettingsError(
-                f"cannot listen on {config.host}:{config.smtp_port} ({errno.errorcode.get(error.errno or 0, error)}): "
-                "set UNCIA_MAILROOM_HOST and UNCIA_MAILROOM_SMTP_PORT"
+                f"cannot listen on {host}:{port} ({errno.errorcode.get(error.errno or 0, error)}): "
+                f"set UNCIA_MAILROOM_{name}_PORT" + ("" if lmtp else " and UNCIA_MAILROOM_HOST")
             ) from error
-        self.address: tuple[str, int] = (config.host, self._controller.port)
+        self.address: tuple[str, int] = (host, self._controller.port)
 
     def start(self) -> None:
         """Serve in a thread of its own."""

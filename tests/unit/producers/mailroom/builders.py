@@ -27,6 +27,7 @@ def config(root: Path, **changes: Any) -> MailroomConfig:
         "host": "127.0.0.1",
         "ftp_port": 0,
         "smtp_port": 0,
+        "lmtp_port": None,
         "passive_ports": range(42_000, 42_400),
         "public_address": None,
         "plain_ftp": False,
@@ -94,10 +95,10 @@ def ftp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
 
 
 @contextlib.contextmanager
-def smtp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
+def smtp_server(root: Path, *, lmtp: bool = False, **changes: Any) -> Iterator[Mailroom]:
     mailroom = build(root)
     store = MailStore(mailroom.folders, mailroom.inbox)
-    server = MailroomSmtpServer(config(root, **changes), mailroom.accounts, store, LoginGuard())
+    server = MailroomSmtpServer(config(root, **changes), mailroom.accounts, store, LoginGuard(), lmtp=lmtp)
     mailroom.address = server.address
     server.start()
     try:

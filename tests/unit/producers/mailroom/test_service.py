@@ -166,7 +166,7 @@ def test_a_second_mailroom_with_the_same_folder_is_refused(tmp_path: Path) -> No
         run_mailroom(config(tmp_path), None, Reporter(), threading.Event())
 
 
-@pytest.mark.parametrize("name", ["ftp_port", "smtp_port"])
+@pytest.mark.parametrize("name", ["ftp_port", "smtp_port", "lmtp_port"])
 def test_a_port_that_is_in_use_is_reported_at_once(tmp_path: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -175,7 +175,7 @@ def test_a_port_that_is_in_use_is_reported_at_once(tmp_path: Path, name: str) ->
 
 
 def test_with_nothing_to_receive_from_it_does_not_start(tmp_path: Path) -> None:
-    nothing = config(tmp_path, ftp_port=None, smtp_port=None)
+    nothing = config(tmp_path, ftp_port=None, smtp_port=None, lmtp_port=None)
     with pytest.raises(SettingsError, match="nothing is received"):
         run_mailroom(nothing, None, Reporter(), threading.Event())
 

@@ -213,3 +213,35 @@ def test_more_connections_than_allowed_are_refused(tmp_path: Path) -> None:
                 smtplib.SMTP(*mailroom.address, timeout=60)
         with connected(mailroom) as client:
             client.noop()
+
+
+# LMTP.
+
+
+@pytest.fixture
+def local_mailroom(tmp_path: Path) -> Iterator[Mailroom]:
+    with smtp_server(tmp_path / "mailroom", lmtp=True, lmtp_port=0, host="0.0.0.0") as running:
+        yield running
+
+
+def test_a_mail_server_on_this_machine_passes_mails_on(local_mailroom: Mailroom) -> None:
+    host, port = local_mailroom.address
+    assert host == "127.0.0.1"
+    with smtplib.LMTP(host, port, timeout=60) as client:
+        send(client, f"{local_mailroom.camera.address}@example.org", pictures(PICTURE))
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="550"):
+            send(client, "north@example.org", pictures(PICTURE))
+    assert local_mailroom.contents() == [PICTURE]
+
+
+def test_lmtp_confirms_every_recipient(local_mailroom: Mailroom) -> None:
+    other = local_mailroom.accounts.add("valley", "south")
+    with smtplib.LMTP(*local_mailroom.address, timeout=60) as client:
+        client.ehlo()
+        client.mail("camera@example.org")
+        for address in (local_mailroom.camera.address, other.address):
+            client.rcpt(f"{address}@example.org")
+        assert client.data(pictures(PICTURE))[0] == 250
+        assert client.getreply()[0] == 250
+        assert client.noop()[0] == 250
+    assert len(list(local_mailroom.folders.inbox.glob("*/*/IMG_0.JPG"))) == 2
