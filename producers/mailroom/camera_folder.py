@@ -182,10 +182,19 @@ def deliver_held(folders: MailroomFolders, inbox: Inbox, unchanged_s: float) -> 
     """
     limit, delivered = time.time() - unchanged_s, []
     for held in sorted(folders.held.glob("*/*/**/*")):
-        if held.is_file() and held.stat().st_ctime <= limit:
-            station, camera = held.relative_to(folders.held).parts[:2]
+        path = held.relative_to(folders.held)
+        if held.is_file() and held.stat().st_ctime <= limit and not _changed_since(folders.receiving / path, limit):
+            station, camera = path.parts[:2]
             delivered.append(_deliver(inbox, held, station, camera, held.name))
     return delivered
+
+
+def _changed_since(receiving: Path, limit: float) -> bool:
+    """Whether the rest of a held file is arriving."""
+    try:
+        return receiving.is_file() and receiving.stat().st_ctime > limit
+    except FileNotFoundError:
+        return False
 
 
 def remove_broken(folders: MailroomFolders, unchanged_s: float = _KEEP_BROKEN_S) -> None:

@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.spool_database import create_folder_durably
+from uncia.producers.mailroom.received_file import begins_with, shape_of
 from uncia.storage.durable import sync_folder
 
 __all__ = ["Inbox"]
@@ -18,8 +20,9 @@ __all__ = ["Inbox"]
 class Inbox:
     """A folder `<station>/<camera>/<name>` that the gateway watches. Safe for several threads and processes.
 
-    A file that is there is complete and on disk, and is never overwritten: a second file of a name gets a folder of its
-    own, so that its name, which may contain the time of the capture, stays as it is.
+    A file that is there is on disk. Only a partial photograph is ever replaced, by a file that begins with all its
+    bytes, which the gateway then stores under the same key. Any other file of the same name gets a folder of its own,
+    so that its name, which may contain the time of the capture, stays as it is.
     """
 
     def __init__(self, folder: Path, on_delivery: Callable[[str, str, Path], None] | None = None) -> None:
@@ -37,8 +40,13 @@ class Inbox:
         folder = self.folder / station / camera
         target = folder / name
         while not _link(source, target):
-            if target.samefile(source):
-                break  # a crash came between the two steps of an earlier delivery
+            with contextlib.suppress(FileNotFoundError):  # the gateway has just removed it
+                if target.samefile(source):
+                    break  # a crash came between the two steps of an earlier delivery
+                # Only a partial one: the gateway, which never removes those, must not remove what has just replaced it.
+                if shape_of(target) is Shape.PARTIAL and begins_with(source, target):
+                    source.replace(target)
+                    break
             target = folder / f"{time.time_ns():x}" / name
         sync_folder(target.parent)
         source.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from ftplib import FTP, FTP_TLS, all_errors, error_perm, error_temp
 from pathlib import Path
@@ -252,6 +253,22 @@ def test_a_confirmed_part_whose_rest_never_comes_is_handed_over_as_it_is(mailroo
     assert (mailroom.contents(), mailroom.held()) == ([], ["1.JPG"])
     deliver_held(mailroom.folders, mailroom.inbox, 0)
     assert (mailroom.contents(), mailroom.held()) == ([PICTURE[:5000]], [])
+
+
+def test_a_confirmed_part_is_not_handed_over_while_its_rest_arrives(mailroom: Mailroom) -> None:
+    with signed_in(mailroom) as client:
+        send(client, "1.JPG", PICTURE[:5000])
+        held = mailroom.folders.held / "ridge" / "north" / "1.JPG"
+        wait_until(lambda: time.time() > held.stat().st_ctime + 0.5, 10)
+        connection = client.transfercmd("APPE 1.JPG")
+        wait_until(lambda: mailroom.received(), 10)
+        deliver_held(mailroom.folders, mailroom.inbox, 0.4)
+        assert (mailroom.contents(), mailroom.held()) == ([], ["1.JPG"])
+        connection.sendall(PICTURE[5000:])
+        connection.unwrap()  # type: ignore[attr-defined]
+        connection.close()
+        client.voidresp()
+    assert mailroom.contents() == [PICTURE]
 
 
 def test_a_new_photograph_does_not_replace_a_confirmed_part_of_another(mailroom: Mailroom) -> None:

@@ -160,6 +160,22 @@ def test_a_partial_photograph_is_uploaded_and_marked(tmp_path: Path) -> None:
     assert line["partial"] == "the JPEG has no end yet"
 
 
+def test_the_rest_of_a_partial_photograph_replaces_it_under_the_same_key(tmp_path: Path) -> None:
+    mailroom = build(tmp_path)
+    store, reporter, source = FakeStore(), Reporter(), mailroom.folders.receiving / "file"
+    uploads = StationUploads(mailroom.folders, store, reporter, store="test", poll_s=0.1)
+    try:
+        for data in (jpeg(1)[:500], jpeg(1)):
+            source.write_bytes(data)
+            mailroom.inbox.deliver(source, "ridge", "north", "1.JPG")
+            uploads.start_new()
+            wait_until(lambda data=data: data in store.objects.values(), 30)  # type: ignore[misc]
+        wait_until(lambda: not mailroom.contents(), 30, "the whole photograph leaves the inbox")
+    finally:
+        uploads.stop()
+    assert list(store.objects.values()) == [jpeg(1)]
+
+
 def test_a_second_mailroom_with_the_same_folder_is_refused(tmp_path: Path) -> None:
     build(tmp_path)
     with process(tmp_path, free_port()), pytest.raises(UnciaError, match="another mailroom uses"):
