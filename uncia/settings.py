@@ -488,7 +488,7 @@ class Settings(BaseSettings):
         default=120, gt=0, le=86_400, description="seconds without a byte after which a connection is closed"
     )
     mailroom_fetch_s: float = Field(
-        default=60, ge=1, le=86_400, description="seconds between two looks into the mailboxes elsewhere"
+        default=60, ge=1, le=86_400, description="poll interval of the mailboxes elsewhere, in seconds"
     )
     mailroom_hold_s: float = Field(
         default=300,

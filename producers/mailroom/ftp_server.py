@@ -27,7 +27,7 @@ _POLL_S = 0.5
 """The longest wait of the loop, so that it notices a request to end."""
 
 _TEND_S = 30.0
-"""Held files are looked through at least this often."""
+"""Maximum interval of the checks for held files to hand over, in seconds."""
 
 _WRONG_PASSWORD_DELAY_S = 3.0
 _MAX_PASSWORDS = 3

@@ -32,7 +32,7 @@ class FetchSummary:
 
     stored: int = 0
     left: int = 0
-    """Too large, or of no camera: they stay in the mailbox, and are looked at again after a change of the accounts."""
+    """Too large, or of no camera: they stay in the mailbox, and are checked again after a change of the accounts."""
 
 
 class MailFetcher:
