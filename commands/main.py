@@ -18,7 +18,7 @@ from uncia.terminal import echo, plain_console, print_traceback, printable
 
 GROUP = "uncia.commands"
 
-_SMALLEST_FIRST = ("processors", "dashboard", "local", "models", "dev")
+_SMALLEST_FIRST = ("processors", "dashboard", "local", "mailroom", "models", "dev")
 
 
 def build(arguments: list[str]) -> typer.Typer:

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from tests.paths import ROOT
 
-EXTRAS = ("processors", "models", "dashboard", "local")
+EXTRAS = ("processors", "models", "dashboard", "mailroom", "local")
 
 DECODING = (
     "uncia.camtrap.box_choice",
@@ -37,9 +37,13 @@ _FOLDERS = {
     "processors": ("processors",),
     "models": ("training", "triton_models"),
     "dashboard": ("dashboard",),
+    "mailroom": ("producers/mailroom",),
     "local": ("infra", "producers/simulate"),
 }
 """The folders whose modules an installation promises, on top of those of the base."""
+
+_OF_AN_EXTRA = {"producers/simulate": "local", "producers/mailroom": "mailroom"}
+"""The folders of the base whose modules only an extra promises."""
 
 _NEEDS_AN_EXTRA = {
     **dict.fromkeys(DECODING, ("processors", "models")),
@@ -76,8 +80,9 @@ sys.exit("\\n".join(failed) or 0)
 def promised(extra: str = "") -> list[str]:
     """The modules that import with the base and this extra, commands included."""
     found = {module for folder in {*_FOLDERS[""], *_FOLDERS[extra]} for module in _modules(folder)}
-    if extra != "local":
-        found -= set(_modules("producers/simulate"))
+    for folder, owner in _OF_AN_EXTRA.items():
+        if extra != owner:
+            found -= set(_modules(folder))
     found = {module for module in found if extra in _NEEDS_AN_EXTRA.get(module, (extra,))}
     commands = {point.module for point in entry_points(group="uncia.commands") if not point.extras}
     commands |= {point.module for point in entry_points(group="uncia.commands") if extra in point.extras}

@@ -438,6 +438,65 @@ class Settings(BaseSettings):
         "`X-Forwarded-User` is then signed in; empty: such headers are ignored",
     )
 
+    # Mailroom
+    mailroom_dir: Path | None = Field(
+        default=None,
+        description="folder of the mailroom: accounts, received files, spools; empty for "
+        "`~/.local/state/uncia/mailroom`",
+    )
+    mailroom_host: str = Field(
+        default="127.0.0.1", description="listen address of the mailroom; `0.0.0.0` for cameras on the internet"
+    )
+    mailroom_ftp_port: int = Field(default=2121, ge=0, le=65535, description="port of the FTP server; 0: none")
+    mailroom_ftp_passive_ports: str = Field(
+        default="50000-50100",
+        pattern=r"^\d{4,5}-\d{4,5}$",
+        description="ports of the FTP server for data connections; a firewall must let them through",
+    )
+    mailroom_public_address: str | None = Field(
+        default=None,
+        description="IP address under which cameras reach the FTP server, where it is behind address translation",
+    )
+    mailroom_plain_ftp: bool = Field(
+        default=False,
+        description="accept FTP without TLS, for cameras that cannot encrypt: passwords and photographs can be read "
+        "on the way",
+    )
+    mailroom_smtp_port: int = Field(default=2525, ge=0, le=65535, description="port of the SMTP server; 0: none")
+    mailroom_plain_smtp: bool = Field(
+        default=False, description="accept mail and passwords without STARTTLS; they can be read on the way"
+    )
+    mailroom_lmtp_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="port on loopback to which a mail server on this machine passes mails by LMTP; 0: none",
+    )
+    mailroom_certfile: Path | None = Field(
+        default=None, description="file with the mailroom's certificate and its chain (PEM); empty: a self-signed one"
+    )
+    mailroom_keyfile: Path | None = Field(
+        default=None, description="file with the key of this certificate (PEM); empty if it is in there"
+    )
+    mailroom_max_mb: int = Field(
+        default=64, ge=1, le=4096, description="maximum size of a file by FTP, and of a mail, in MB"
+    )
+    mailroom_connections: int = Field(
+        default=200, ge=4, le=10_000, description="maximum number of connections of each server of the mailroom"
+    )
+    mailroom_idle_s: float = Field(
+        default=120, gt=0, le=86_400, description="seconds without a byte after which a connection is closed"
+    )
+    mailroom_fetch_s: float = Field(
+        default=60, ge=1, le=86_400, description="poll interval of the mailboxes elsewhere, in seconds"
+    )
+    mailroom_hold_s: float = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="seconds for which a received file waits for its rest or final name before it is stored as it is",
+    )
+
     # Embedded stack
     sync_writes: bool = Field(
         default=True,
@@ -481,6 +540,10 @@ class Settings(BaseSettings):
         "taxonomy_file",
         "taxa_allowed",
         "catalogue_url",
+        "mailroom_dir",
+        "mailroom_public_address",
+        "mailroom_certfile",
+        "mailroom_keyfile",
         mode="before",
     )
     @classmethod

@@ -183,8 +183,15 @@ class ContentReader:
     def _free_key(self, entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
         """The key of the content; one of this file alone where a later content took over the key of the same content
         of another file."""
-        key = _key(entry, content, is_own=partial is not None)
-        return _key(entry, content, is_own=True) if self._spool.is_key_taken(key, content.sha256) else key
+        key = self._key(entry, content, is_own=partial is not None)
+        return self._key(entry, content, is_own=True) if self._spool.is_key_taken(key, content.sha256) else key
+
+    def _key(self, entry: SpoolEntry, content: FileContent, *, is_own: bool) -> str:
+        name = entry.source.name
+        capture = contents.gateway_capture_time(content.exif, name, entry.mtime_ns)
+        digest = own_digest(content.sha256, entry.source) if is_own else content.sha256
+        file_name = name if self._run.options.link_sizes else None
+        return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix, file_name=file_name)
 
     def _replaces_by_edit(self, content: FileContent, earlier: SpoolEntry) -> bool:
         """True where the content is an edit of the earlier one, whose bytes no other file needs in the store."""
@@ -198,9 +205,3 @@ class ContentReader:
             self._watcher.trusts_change_times = False  # some mounts return another one at every scan
         if copy is not None:
             copy.unlink(missing_ok=True)
-
-
-def _key(entry: SpoolEntry, content: FileContent, *, is_own: bool) -> str:
-    capture = contents.gateway_capture_time(content.exif, entry.source.name, entry.mtime_ns)
-    digest = own_digest(content.sha256, entry.source) if is_own else content.sha256
-    return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix)

@@ -53,12 +53,18 @@ def camera_of(file: Path, folder: Path, camera: str | None) -> str:
     return checked_name(name, "camera")
 
 
-def object_key(station: str, camera: str, capture: CaptureTime, digest: str, extension: str) -> str:
+def object_key(
+    station: str, camera: str, capture: CaptureTime, digest: str, extension: str, *, file_name: str | None = None
+) -> str:
     """`<station>/<camera>/<yyyy>/<mm>/<dd>/<yyyymmddThhmmss[mmm]>[-<origin>]-<16 digits of a digest>.<ext>`.
 
     The time is the capture time by the camera's own clock, with milliseconds where they are known. Where the
     photograph itself contains no time, the origin is `file-name` or `file-time`. The digest is the SHA-256 of the
     content, or `own_digest`.
+
+    With `file_name`, the digest is a folder, and in its place stands a digest of this name without its extension: the
+    small and the large picture of one capture, which a cellular camera sends one after the other under one name, then
+    have one file name in the store, by which the bursts worker recognises them.
     """
     captured = capture.time
     time = captured.strftime("%Y%m%dT%H%M%S")
@@ -66,7 +72,11 @@ def object_key(station: str, camera: str, capture: CaptureTime, digest: str, ext
         time += f"{captured.microsecond // 1000:03d}"
     if capture.origin not in EMBEDDED_ORIGINS:
         time += f"-{capture.origin}"
-    return f"{station}/{camera}/{captured:%Y/%m/%d}/{time}-{digest[:16]}.{extension.lower().lstrip('.')}"
+    folder, digest = f"{station}/{camera}/{captured:%Y/%m/%d}", digest[:16]
+    if file_name is not None:
+        stem = file_name.rpartition(".")[0] or file_name
+        folder, digest = f"{folder}/{digest}", hashlib.sha256(stem.casefold().encode(errors="replace")).hexdigest()[:16]
+    return f"{folder}/{time}-{digest}.{extension.lower().lstrip('.')}"
 
 
 def own_digest(sha256: str, path: Path) -> str:

@@ -28,5 +28,7 @@ class GatewayOptions:
     """The lane that the uploads request; None leaves the choice to their age."""
     grace: GracePeriod = field(default_factory=GracePeriod)
     """How long incomplete files are waited for."""
+    link_sizes: bool = False
+    """Two pictures with one file name and capture time get keys with one file name: they are sizes of one capture."""
     location: str = "in the folder"
     """Where skipped files are left, for the summary sentence."""
