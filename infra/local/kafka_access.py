@@ -25,10 +25,10 @@ from kafka.admin import (
 )
 from kafka.errors import KafkaError
 
+from uncia.broker_rules import Rule, rules_of
 from uncia.errors import StackError
 from uncia.identities import Identity, identity_named
 from uncia.infra.local.credentials import Credential
-from uncia.kafka.access_rules import Rule, rules_of
 from uncia.kafka.connection import connect_admin
 from uncia.settings import Settings
 from uncia.storage.durable import write_durably

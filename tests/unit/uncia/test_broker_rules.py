@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uncia.broker_rules import Operation, Resource, Rule, rules_of
 from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity, person_identity
-from uncia.kafka.access_rules import Operation, Resource, Rule, rules_of
 from uncia.namespaces import replay_namespace
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CAMERA_STATE, CHANGELOGS, DEPLOYMENT_CHANGED, STORAGE_CHANGED, TOPICS
