@@ -1,9 +1,8 @@
 """Trap nights and activity by camera, read from deployments and photographs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import Connection, String, cast, func, select
 
@@ -44,9 +43,11 @@ class Effort:
     year or more."""
 
 
-class ActiveDay(NamedTuple):
-    """What a camera captured on one day."""
+@dataclass(slots=True)
+class ActiveDay:
+    """What a camera captured on one day. Not frozen: pages make tens of thousands, which takes twice as long then."""
 
+    day: date
     captures: int
     rejected: int
     temperature_min_c: float | None
@@ -61,6 +62,7 @@ class CameraActivity:
     spans: list[Span] = field(default_factory=list)
     """When it was deployed, not cut to the days; without a deployment: while it took photographs."""
     days: dict[date, ActiveDay] = field(default_factory=dict)
+    """In order."""
     contacts: Sequence[date] = ()
     """Days on which photographs were stored, by the store's clock, within more than a year."""
 
@@ -129,10 +131,13 @@ def camera_activity(
         )
         for camera in scope.stations
     }
-    columns = [camera_days.c.camera, camera_days.c.day, *(camera_days.c[name] for name in ActiveDay._fields)]
-    for camera, day, *values in connection.execute(select(*columns).where(camera_days.c.day.between(since, until))):
-        if camera in found:
-            found[camera].days[day] = ActiveDay(*values)
+    columns = [camera_days.c.camera, *(camera_days.c[each.name] for each in fields(ActiveDay))]
+    within = select(*columns).where(camera_days.c.day.between(since, until)).order_by(camera_days.c.day)
+    days = {camera: activity.days for camera, activity in found.items()}
+    # All at once: one by one, SQLAlchemy takes twice as long.
+    for camera, day, *values in connection.execute(within).all():
+        if camera in days:
+            days[camera][day] = ActiveDay(day, *values)
     return found
 
 

@@ -167,7 +167,7 @@ def _both(before: Any, ahead: Any, *more: Any) -> Any:
 
 
 _AROUND = _both(_before(_ONE).subquery(), _from(_ONE).subquery())
-_AROUND_ALL = _both(_before(_EACH.c).lateral(), _from(_EACH.c).lateral(), _EACH.c.number)
+_AROUND_ALL = _both(_before(dict(_EACH.c)).lateral(), _from(dict(_EACH.c)).lateral(), _EACH.c.number)
 _AFTER = (
     _own(_ONE)
     .where(tuple_(_ONE["at"], _ONE["id"]) < _POSITION)
