@@ -127,7 +127,8 @@ def _split(rows: Sequence[Any]) -> tuple[Any, list[Any]]:
     """The burst before, and those from the place on, in order."""
     previous = next((row for row in rows if row.is_before), None)
     from_there = [row for row in rows if not row.is_before]
-    return previous, sorted(from_there, key=lambda row: (row.started_at, row.burst_id))
+    # Stable: of one time, they stay in the database's order of ids, which its collation decides.
+    return previous, sorted(from_there, key=lambda row: row.started_at)
 
 
 _POSITION = tuple_(bursts.c.started_at, bursts.c.burst_id)
