@@ -1,15 +1,14 @@
 """Trap nights and activity by camera, read from deployments and photographs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
-from sqlalchemy import Connection, String, cast, func, select
+from sqlalchemy import ColumnElement, Connection, String, cast, func, select
 
 from uncia.dashboard.catalogue.effort import Span, nights_within
 from uncia.dashboard.catalogue.filters import Scope
-from uncia.dashboard.catalogue.tables import camera_days, deployments
+from uncia.dashboard.catalogue.tables import camera_days, cameras, deployments
 
 __all__ = [
     "ActiveDay",
@@ -44,9 +43,11 @@ class Effort:
     year or more."""
 
 
-class ActiveDay(NamedTuple):
-    """What a camera captured on one day."""
+@dataclass(slots=True)
+class ActiveDay:
+    """What a camera captured on one day. Not frozen: pages make tens of thousands, which takes twice as long then."""
 
+    day: date
     captures: int
     rejected: int
     temperature_min_c: float | None
@@ -61,6 +62,7 @@ class CameraActivity:
     spans: list[Span] = field(default_factory=list)
     """When it was deployed, not cut to the days; without a deployment: while it took photographs."""
     days: dict[date, ActiveDay] = field(default_factory=dict)
+    """In order."""
     contacts: Sequence[date] = ()
     """Days on which photographs were stored, by the store's clock, within more than a year."""
 
@@ -94,22 +96,24 @@ def read_history(connection: Connection, until: date) -> CameraHistory:
     for camera, day in connection.execute(statement):
         contacts.setdefault(camera, []).append(date.fromisoformat(str(day)))
     by_camera = {camera: tuple(sorted(days)) for camera, days in contacts.items()}
-    return CameraHistory(until, _active(connection, None, None), by_camera)
+    return CameraHistory(until, _active(connection), by_camera)
 
 
 def camera_effort(
     connection: Connection, scope: Scope, since: date | None, until: date | None, history: CameraHistory | None = None
 ) -> list[Effort]:
     """Trap nights of the cameras of a scope, within the days (both included)."""
-    ever = _active(connection, None, None) if history is None else history.active
-    within = ever if since is None and until is None else _active(connection, since, until)
+    ever = _active(connection) if history is None else history.active
+    days = {camera: active.days for camera, active in ever.items()}
+    if since is not None or until is not None:
+        days = _active_days(connection, since, until)
     spans = _spans(connection, ever)
     return [
         Effort(
             camera,
             station,
             nights_within(spans.get(camera) or _photographed(ever.get(camera)), since, until),
-            within[camera].days if camera in within else 0,
+            days.get(camera, 0),
             camera in spans,
         )
         for camera, station in sorted(scope.stations.items())
@@ -129,23 +133,24 @@ def camera_activity(
         )
         for camera in scope.stations
     }
-    columns = [camera_days.c.camera, camera_days.c.day, *(camera_days.c[name] for name in ActiveDay._fields)]
-    for camera, day, *values in connection.execute(select(*columns).where(camera_days.c.day.between(since, until))):
-        if camera in found:
-            found[camera].days[day] = ActiveDay(*values)
+    columns = [camera_days.c.camera, *(camera_days.c[each.name] for each in fields(ActiveDay))]
+    within = select(*columns).where(camera_days.c.day.between(since, until)).order_by(camera_days.c.day)
+    days = {camera: activity.days for camera, activity in found.items()}
+    # All at once: one by one, SQLAlchemy takes twice as long.
+    for camera, day, *values in connection.execute(within).all():
+        if camera in days:
+            days[camera][day] = ActiveDay(day, *values)
     return found
 
 
-def _active(connection: Connection, since: date | None, until: date | None) -> dict[str, _Active]:
-    """Photographs by camera within the days, without those of a clock that was reset or runs ahead."""
+def _active(connection: Connection) -> dict[str, _Active]:
+    """Photographs by camera, without those of a clock that was reset or runs ahead."""
     day = camera_days.c.day
-    # The day has begun in the easternmost time zone.
-    latest = (datetime.now(UTC) + timedelta(hours=14)).date()
     # By year, and not day by day: a few rows for each camera. As text: SQLite takes four times as long to parse it.
     year = func.substr(cast(day, String), 1, 4)
     statement = (
         select(camera_days.c.camera, func.count(), func.min(day), func.max(day))
-        .where(day.between(max(since or _FIRST_DAY, _FIRST_DAY), min(until or latest, latest)))
+        .where(_is_plausible())
         .group_by(camera_days.c.camera, year)
         .order_by(camera_days.c.camera, func.min(day))
     )
@@ -157,6 +162,20 @@ def _active(connection: Connection, since: date | None, until: date | None) -> d
             spans, first = spans[:-1], spans[-1].first
         found[camera] = _Active(known.days + count, (*spans, Span(first, last)))
     return found
+
+
+def _active_days(connection: Connection, since: date | None, until: date | None) -> dict[str, int]:
+    """Days with photographs by camera within the days, without those of a clock that was reset or runs ahead."""
+    # A count for each camera reads the primary key alone; grouping takes ten times as long, for it reads the rows.
+    count = select(func.count()).where(camera_days.c.camera == cameras.c.camera, _is_plausible(since, until))
+    rows = connection.execute(select(cameras.c.camera, count.scalar_subquery())).all()
+    return {row[0]: row[1] for row in rows}
+
+
+def _is_plausible(since: date | None = None, until: date | None = None) -> ColumnElement[bool]:
+    # The day has begun in the easternmost time zone.
+    latest = (datetime.now(UTC) + timedelta(hours=14)).date()
+    return camera_days.c.day.between(max(since or _FIRST_DAY, _FIRST_DAY), min(until or latest, latest))
 
 
 def _spans(connection: Connection, active: dict[str, _Active]) -> dict[str, list[Span]]:

@@ -14,14 +14,11 @@ Each is a function of the rows in the tables alone, so that neither order nor re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    DateTime,
-    Integer,
-    String,
     and_,
     bindparam,
     case,
@@ -35,7 +32,8 @@ from sqlalchemy import (
 
 from uncia.dashboard.catalogue.bulk import Conflict, write_rows
 from uncia.dashboard.catalogue.changes import Row
-from uncia.dashboard.catalogue.gaps import BurstTime, deployment_at, gaps
+from uncia.dashboard.catalogue.gap_rows import Place, recompute_gaps
+from uncia.dashboard.catalogue.gaps import deployment_at
 from uncia.dashboard.catalogue.tables import (
     ALL_MONTHS,
     burst_flags,
@@ -55,8 +53,6 @@ from uncia.events import VIDEO_NOT_ANALYSED
 __all__ = ["NOTED", "Touched", "complete_bursts", "kinds_of", "recompute"]
 
 _CHUNK = 500
-_FEW, _PAGE = 5, 200
-"""Bursts that are read at first and, where more change, then."""
 
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
@@ -64,7 +60,6 @@ NOTED: dict[str, tuple[str, ...]] = {
 }
 """What recomputing needs of rows that were replaced."""
 
-_Place = tuple[datetime, str]
 _Kind = tuple[date, str, str, str, str, bool]
 """Key of `burst_months`."""
 
@@ -82,8 +77,15 @@ class Touched:
         self.kinds: Counter[_Kind] = Counter()
         """How many bursts more, or fewer, there are of a kind."""
         self.days: set[tuple[str, date]] = set()
-        self.subjects: dict[tuple[str, str], set[_Place]] = {}
+        self.subjects: dict[tuple[str, str], set[Place]] = {}
         """By camera and subject, the bursts that came, went or changed."""
+        self._change: int | None = None
+
+    def change(self, connection: Connection) -> int:
+        """The number of this transaction, drawn when it is first needed."""
+        if self._change is None:
+            self._change = _next_change(connection)
+        return self._change
 
     def note(self, table: str, rows: Iterable[Row], replaced: Iterable[Row] = ()) -> None:
         """Note rows that were written, and those that they replaced."""
@@ -127,14 +129,7 @@ def recompute(connection: Connection, touched: Touched) -> None:
         _apply_reviews(connection, ids, touched)
     if touched.cameras:
         _assign_deployments(connection, touched)
-    changed = [
-        row
-        for (camera, subject), places in sorted(touched.subjects.items())
-        for row in _recompute_gaps(connection, camera, subject, sorted(places))
-    ]
-    if changed:
-        connection.execute(_SET_GAP, changed)
-    _number_changes(connection, touched, {row["the_burst"] for row in changed})
+    _number_changes(connection, touched, recompute_gaps(connection, touched.subjects))
     _count_kinds(connection, touched.kinds)
     if touched.days:
         _recompute_days(connection, touched.days)
@@ -158,14 +153,15 @@ _SET_VERDICT = (
 )
 
 
-def complete_bursts(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+def complete_bursts(connection: Connection, rows: Sequence[Row], touched: Touched) -> list[Row]:
     """The rows of bursts with their subjects and deployments, as far as no review changes them."""
+    number = touched.change(connection)
     places = _deployments_of(connection, {row["camera"] for row in rows})
     return [
         {
             **row,
             "reviewed": False,
-            "change": 0,
+            "change": number,
             "subject": subject_of(row["status"], _shown_by_model(row)),
             "deployment_id": deployment_at(places.get(row["camera"], ()), row["started_at"]),
         }
@@ -238,8 +234,9 @@ def _number_changes(connection: Connection, touched: Touched, moved: set[str]) -
     others = touched.removed | (moved - shown)
     if not shown and not others:
         return
-    number = _next_change(connection)
-    for chunk in _chunks(sorted(shown)):
+    number = touched.change(connection)
+    # Bursts were written with their number.
+    for chunk in _chunks(sorted(shown - touched.bursts)):
         connection.execute(update(bursts).where(bursts.c.burst_id.in_(chunk)).values(change=number))
     rows = [{"burst_id": burst, "change": number} for burst in sorted(others)]
     write_rows(connection, derived_changes, rows, Conflict.REPLACE)
@@ -301,63 +298,6 @@ def _assign_deployments(connection: Connection, touched: Touched) -> None:
         if changed:
             statement = update(bursts).where(bursts.c.burst_id == bindparam("the_burst"))
             connection.execute(statement.values(deployment_id=bindparam("new_deployment")), changed)
-
-
-_POSITION = tuple_(bursts.c.started_at, bursts.c.burst_id)
-_AT = tuple_(bindparam("at", type_=DateTime), bindparam("id", type_=String))
-_OWN = select(
-    *(bursts.c[name] for name in ("burst_id", "started_at", "ended_at", "deployment_id", "reached_at", "gap_s"))
-).where(bursts.c.camera == bindparam("the_camera"), bursts.c.subject == bindparam("the_subject"))
-_BEFORE = _OWN.where(_AT > _POSITION).order_by(bursts.c.started_at.desc(), bursts.c.burst_id.desc()).limit(1)
-_LIMIT = bindparam("most", type_=Integer)
-_FROM = _OWN.where(_AT <= _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_LIMIT)
-_AFTER = _OWN.where(_AT < _POSITION).order_by(bursts.c.started_at, bursts.c.burst_id).limit(_LIMIT)
-_SET_GAP = (
-    update(bursts)
-    .where(bursts.c.burst_id == bindparam("the_burst"))
-    .values(reached_at=bindparam("new_reached"), gap_s=bindparam("new_gap"))
-)
-
-
-def _recompute_gaps(connection: Connection, camera: str, subject: str, places: Sequence[_Place]) -> list[Row]:
-    """What changes from each place that was touched on, until nothing changes. `places`: in order.
-
-    A burst that is replaced in a camera's thousands reads the few around it, and not all up to the next one.
-    """
-
-    def read(statement: Any, place: _Place, most: int = 1) -> Sequence[Any]:
-        values = {"the_camera": camera, "the_subject": subject, "at": place[0], "id": place[1]}
-        return connection.execute(statement, values if statement is _BEFORE else {**values, "most": most}).all()
-
-    changed: list[Row] = []
-    # The next place from which gaps are to be computed.
-    following = 0
-    while following < len(places):
-        start = places[following]
-        previous = read(_BEFORE, start)
-        before = (previous[0].deployment_id, previous[0].reached_at) if previous else None
-        page = _FEW
-        rows = read(_FROM, start, page)
-        settled = False
-        while not settled:
-            times = [BurstTime(row.burst_id, row.started_at, row.ended_at, row.deployment_id) for row in rows]
-            for row, (burst, gap) in zip(rows, gaps(before, times), strict=True):
-                here = (burst.started_at, burst.burst_id)
-                while following < len(places) and places[following] <= here:
-                    following += 1
-                before = (burst.deployment_id, gap.reached_at)
-                if (row.reached_at, row.gap_s) != (gap.reached_at, gap.gap_s):
-                    changed.append({"the_burst": burst.burst_id, "new_reached": gap.reached_at, "new_gap": gap.gap_s})
-                elif here != places[following - 1]:
-                    settled = True
-                    break
-            if settled:
-                break
-            if len(rows) < page:
-                return changed
-            page = _PAGE
-            rows = read(_AFTER, (rows[-1].started_at, rows[-1].burst_id), page)
-    return changed
 
 
 def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:

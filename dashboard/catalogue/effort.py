@@ -4,6 +4,7 @@ A night belongs to the day on which it begins: a deployment from 1 to 4 May has 
 """
 
 import statistics
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -74,17 +75,18 @@ def nights_within(spans: Iterable[Span], since: date | None = None, until: date 
 
 def effort_gaps(spans: Iterable[Span], active: Iterable[date], least: int) -> list[EffortGap]:
     """Runs of at least so many days without a photograph, within each span, from its first day to that of its end."""
-    seen = sorted(set(active))
-    found = set()
+    # As numbers, which are a tenth of the work: the page of health has tens of thousands of days.
+    seen = sorted({day.toordinal() for day in active})
+    found: set[tuple[int, int]] = set()
     for span in spans:
-        before = span.first - timedelta(days=1)
+        first, end = span.first.toordinal(), span.end.toordinal()
+        before = first - 1
         # The day after the span stands for a photograph, so that the run before it is found, too.
-        for day in [*(day for day in seen if span.first <= day <= span.end), span.end + timedelta(days=1)]:
-            gap = EffortGap(before + timedelta(days=1), day - timedelta(days=1))
-            if gap.days >= max(least, 1):
-                found.add(gap)
+        for day in [*seen[bisect_left(seen, first) : bisect_right(seen, end)], end + 1]:
+            if day - before > max(least, 1):
+                found.add((before + 1, day - 1))
             before = day
-    return sorted(found, key=lambda gap: (gap.first, gap.last))
+    return [EffortGap(date.fromordinal(first), date.fromordinal(last)) for first, last in sorted(found)]
 
 
 def silence_limit(own_s: float | None, setting_h: float, contacts: Sequence[date]) -> SilenceLimit:

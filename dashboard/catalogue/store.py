@@ -158,7 +158,7 @@ class CatalogueStore:
                 _delete_parts(connection, table, part, [key for key in keys if key in held])
         rows = [put.row for put in winners]
         if table is tables.bursts:
-            rows = derived.complete_bursts(connection, rows)
+            rows = derived.complete_bursts(connection, rows, touched)
         touched.note(name, rows, replaced)
         write_rows(connection, table, rows, Conflict.REPLACE)
         for part in _PARTS[name]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from uncia.dashboard.catalogue.effort import EffortGap, Span
 
@@ -58,12 +59,18 @@ class EffortRow:
         cls, camera: str, spans: Iterable[Span], active: Iterable[date], gaps: Iterable[EffortGap], period: Period
     ) -> "EffortRow":
         """Lay out a camera; its spans and gaps must be within the period."""
+        since, day_width = period.since.toordinal(), period.day_width
         return cls(
             camera,
             tuple(period.piece(span.first, span.end) for span in spans),
-            tuple(period.piece(first, last) for first, last in _runs(active)),
+            tuple(((first - since) * day_width, count * day_width) for first, count in _runs(active)),
             tuple(period.piece(gap.first, gap.last) for gap in gaps),
         )
+
+    def path(self, kind: str, top: float, height: float) -> str:
+        """The pieces of a kind (deployed, active or gaps) as one path."""
+        pieces: tuple[Piece, ...] = getattr(self, kind)
+        return "".join(f"M{x:.1f} {top:g}h{width:.1f}v{height:g}h-{width:.1f}z" for x, width in pieces)
 
 
 def clip(spans: Iterable[Span], since: date, until: date) -> list[Span]:
@@ -78,13 +85,14 @@ def clip(spans: Iterable[Span], since: date, until: date) -> list[Span]:
 def day_bars(counts: dict[date, int], period: Period, height: float) -> str:
     """One path with a bar for each day with a count."""
     most = max(counts.values(), default=0)
-    parts = []
-    for day, count in sorted(counts.items()):
-        if count and period.since <= day <= period.until:
-            size = max(2.0, height * count / most)
-            width = max(0.6, period.day_width * 0.9)
-            parts.append(f"M{period.x(day):.1f} {height:.1f}v{-size:.1f}h{width:.1f}v{size:.1f}z")
-    return "".join(parts)
+    edges, first = _edges(period, 0), period.since.toordinal()
+    width, bottom = f"{max(0.6, period.day_width * 0.9):.1f}", f"{height:.1f}"
+    sizes = {count: f"{max(2.0, height * count / most):.1f}" for count in set(counts.values()) if count}
+    return "".join(
+        f"M{edges[day.toordinal() - first]} {bottom}v-{sizes[count]}h{width}v{sizes[count]}z"
+        for day, count in sorted(counts.items())
+        if count and period.since <= day <= period.until
+    )
 
 
 def spark_line(values: Sequence[tuple[date, float]], period: Period, height: float) -> str:
@@ -93,18 +101,27 @@ def spark_line(values: Sequence[tuple[date, float]], period: Period, height: flo
         return ""
     low, high = min(value for _, value in values), max(value for _, value in values)
     extent = (high - low) or 1.0
-    points = [
-        f"{period.x(day) + period.day_width / 2:.1f} {height - height * (value - low) / extent:.1f}"
-        for day, value in values
-    ]
+    centres, first = _edges(period, 0.5), period.since.toordinal()
+    factor = height / extent
+    points = [f"{centres[day.toordinal() - first]} {height - factor * (value - low):.1f}" for day, value in values]
     return "M" + "L".join(points)
 
 
-def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
-    runs: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
-        if runs and day - runs[-1][1] == timedelta(days=1):
-            runs[-1] = (runs[-1][0], day)
-        else:
-            runs.append((day, day))
-    return runs
+@lru_cache(maxsize=32)
+def _edges(period: Period, share: float) -> tuple[str, ...]:
+    """The places of all days, at a share of their width. Cached: a page draws the same days for hundreds of cameras."""
+    days = (period.until - period.since).days + 1
+    return tuple(f"{(day + share) * period.day_width:.1f}" for day in range(days))
+
+
+def _runs(days: Iterable[date]) -> list[tuple[int, int]]:
+    """Runs of days: the number of the first day, and how many there are."""
+    runs: list[tuple[int, int]] = []
+    first = following = -1
+    for day in sorted({day.toordinal() for day in days}):
+        if day != following:
+            if first >= 0:
+                runs.append((first, following - first))
+            first = day
+        following = day + 1
+    return [*runs, (first, following - first)] if first >= 0 else runs

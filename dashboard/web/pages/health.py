@@ -1,16 +1,15 @@
 """Health: which cameras are silent, hot, wrong about the time, low on battery, or send unreadable files."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from uncia.dashboard.catalogue.camera_effort import CameraActivity
+from uncia.dashboard.catalogue.camera_effort import ActiveDay, CameraActivity
 from uncia.dashboard.catalogue.effort import (
     EffortGap,
     SilenceLimit,
@@ -45,18 +44,6 @@ class CameraState(StrEnum):
     """Its deployment has not begun."""
     ENDED = "ended"
     """Its last deployment has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayActivity:
-    """Photographs of a camera on one day. No model: a page has tens of thousands, and validates none of them."""
-
-    day: date
-    captures: int
-    rejected: int
-    temperature_min_c: float | None
-    temperature_max_c: float | None
-    battery_min_v: float | None
 
 
 class GapView(BaseModel):
@@ -101,7 +88,7 @@ class CameraView(BaseModel):
     """Trap nights in the period."""
     active_days: int
     gaps: list[GapView]
-    days: list[DayActivity] = Field(description="days with photographs")
+    days: list[ActiveDay] = Field(description="days with photographs")
 
     @property
     def needs_attention(self) -> bool:
@@ -113,10 +100,14 @@ class CameraView(BaseModel):
         """Whether its times may be wrong."""
         return self.clock in ("wrong", "suspicious")
 
-    def values(self, name: str) -> list[tuple[date, float]]:
-        """A value of its days, where it is known."""
-        found = ((one.day, getattr(one, name)) for one in self.days)
-        return [(day, value) for day, value in found if value is not None]
+
+class Trend(NamedTuple):
+    """A value over some days."""
+
+    low: float
+    high: float
+    path: str
+    """Its line."""
 
 
 class HealthPage(BaseModel):
@@ -140,8 +131,8 @@ class HealthPage(BaseModel):
     all_stations: list[str]
     """Those that the caller may see."""
     cameras: list[CameraView]
-    rows: list[EffortRow] = Field(exclude=True)
-    """The plot of effort."""
+    spans: dict[str, list[Span]] = Field(exclude=True)
+    """When each camera was deployed, within the days."""
 
     def encoded(self) -> str:
         """The query of this page."""
@@ -152,6 +143,20 @@ class HealthPage(BaseModel):
         """The days, to be drawn in a width."""
         return Period(self.since, self.until, width)
 
+    def rows(self, width: float) -> list[EffortRow]:
+        """The plot of effort."""
+        period = self.period(width)
+        return [
+            EffortRow.of(
+                one.camera,
+                self.spans[one.camera],
+                [each.day for each in one.days],
+                [EffortGap(each.first, each.last) for each in one.gaps],
+                period,
+            )
+            for one in sorted(self.cameras, key=lambda view: view.camera)
+        ]
+
     def periods(self) -> list[int]:
         """The numbers of days to choose from."""
         return sorted({*PERIODS, self.days})
@@ -160,12 +165,13 @@ class HealthPage(BaseModel):
         """Photographs by day."""
         return day_bars({one.day: one.captures for one in camera.days}, self.period(width), height)
 
-    def spark(self, camera: CameraView, name: str, width: float, height: float) -> str:
-        """A value over the days."""
-        return spark_line(camera.values(name), self.period(width), height)
-
-
-PLOT_WIDTH = 760
+    def trend(self, camera: CameraView, name: str, width: float, height: float) -> Trend | None:
+        """A value over the days; None where it is known of fewer than two."""
+        values = [(one.day, value) for one in camera.days if (value := getattr(one, name)) is not None]
+        if len(values) < 2:
+            return None
+        numbers = [value for _, value in values]
+        return Trend(min(numbers), max(numbers), spark_line(values, self.period(width), height))
 
 
 @page(router, "/health", "health.html.j2")
@@ -194,7 +200,7 @@ def download_effort(
     context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
 ) -> Response:
     """The days with photographs of each camera as CSV."""
-    columns = [field.name for field in fields(DayActivity)]
+    columns = [field.name for field in fields(ActiveDay)]
     rows = (
         [camera.camera, *(getattr(one, name) for name in columns)]
         for camera in _health(context, days, gap, station, attention).cameras
@@ -221,8 +227,8 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
     every = services.catalogue.camera_health(days, until, stations)
     known = [one for one in every if not station or one.station in station]
     activity = services.numbers.activity(since, until, stations)
-    settings, period = services.settings, Period(since, until, PLOT_WIDTH)
-    views, rows = [], {}
+    settings = services.settings
+    views, spans_of = [], {}
     for one in known:
         own = activity.get(one.camera) or CameraActivity()
         limit = silence_limit(one.contact_interval_s, settings.dashboard_silent_after_h, own.contacts)
@@ -230,13 +236,7 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
         view = _view(one, own, limit, now, spans, (since, until, gap))
         view.battery_low = view.battery_v is not None and view.battery_v < settings.dashboard_battery_low_v
         views.append(view)
-        rows[one.camera] = EffortRow.of(
-            one.camera,
-            spans,
-            own.days,
-            [EffortGap(one.first, one.last) for one in view.gaps],
-            period,
-        )
+        spans_of[one.camera] = spans
     chosen = sorted(
         (view for view in views if view.needs_attention or not attention),
         key=lambda view: (not view.silent, not view.battery_low, not view.doubtful_clock, view.camera),
@@ -255,7 +255,7 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
         nights=sum(view.nights for view in views),
         all_stations=sorted({one.station for one in every}),
         cameras=chosen,
-        rows=[rows[view.camera] for view in sorted(chosen, key=lambda view: view.camera)],
+        spans=spans_of,
     )
 
 
@@ -311,20 +311,5 @@ def _view(
         nights=nights_within(own.spans, since, until),
         active_days=len(own.days),
         gaps=[GapView(first=one.first, last=one.last, days=one.days) for one in effort_gaps(spans, own.days, least)],
-        days=_days(own),
+        days=list(own.days.values()),
     )
-
-
-def _days(own: CameraActivity) -> list[DayActivity]:
-    every: Iterable[tuple[date, Any]] = sorted(own.days.items())
-    return [
-        DayActivity(
-            day=day,
-            captures=one.captures,
-            rejected=one.rejected,
-            temperature_min_c=one.temperature_min_c,
-            temperature_max_c=one.temperature_max_c,
-            battery_min_v=one.battery_min_v,
-        )
-        for day, one in every
-    ]

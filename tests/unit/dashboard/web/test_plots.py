@@ -126,6 +126,8 @@ def test_a_row_of_effort_joins_days_in_a_row() -> None:
     assert row.deployed == ((0, 60),)
     assert row.active == ((0, 20), (30, 10))
     assert row.gaps == ((40, 20),)
+    assert row.path("active", 3, 12) == "M0.0 3h20.0v12h-20.0zM30.0 3h10.0v12h-10.0z"
+    assert EffortRow.of("a", [], [], [], period).path("gaps", 0, 4) == ""
     assert [day for _, day in period.ticks(2)] == ["2026-05-01", "2026-05-06"]
 
 
