@@ -59,9 +59,9 @@ docs: $(VENV_DONE) ## Build the documentation as a site, into .local/site.
 
 dist: $(VENV_DONE) ## Build the sdist, and from it the wheel, into dist/, and check both (DIST=folder: into another one).
 	@rm -f "$(DIST)"/uncia-*.whl "$(DIST)"/uncia-*.tar.gz
-	@$(PY) -m build --outdir "$(DIST)" .
-	@$(PY) -m twine check --strict "$(DIST)"/uncia-*
-	@$(PY) -m check_wheel_contents "$(DIST)"/uncia-*.whl
+	@"$(PY)" -m build --outdir "$(DIST)" .
+	@"$(PY)" -m twine check --strict "$(DIST)"/uncia-*
+	@"$(PY)" -m check_wheel_contents "$(DIST)"/uncia-*.whl
 
 bench: setup ## Measure speed, into .local/bench/results.json; then test bursts with many more examples.
 	@$(PY) -m benchmarks $(ARGS)
