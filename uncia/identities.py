@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.topics import DEPLOYMENT_CHANGED, Topic
+from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
@@ -135,12 +135,12 @@ OPERATOR = Identity(
     "A person at the command line: reads and stores objects without deleting any, and manages models.",
     store=(*READ_ALL, StoreRight(StoreAction.WRITE)),
     triton=(TritonRight.INFERENCE, TritonRight.CONTROL),
-    reads=_topics((*_COMMANDS, _ROW_OF_SUBSCRIBERS), "inputs"),
+    reads=frozenset(TOPICS),
     writes=_topics(_COMMANDS, "writes"),
     group="operator",
     broker=_broker_rights(_COMMANDS),
 )
-"""All that the commands of the topology do; reads what subscribers read, too."""
+"""Writes what the commands of the topology do, and reads every topic: the search for a fault needs that."""
 
 _RESULTS = frozenset(_ROW_OF_SUBSCRIBERS.reads)
 _EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads")
