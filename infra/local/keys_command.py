@@ -171,6 +171,20 @@ def revoke_key(name: _Name) -> None:
     echo(f"{name} is refused from now on. What it stored is kept.", err=True)
 
 
+@app.command("environment")
+def environment(name: _Name) -> None:
+    """Print the variables with which a further process of a part connects, such as a second `uncia worker predict`.
+
+    They contain its keys: `set -a; eval "$(uncia keys environment predict)"; uncia worker predict`.
+    """
+    stack = Stack(stack_dir())
+    keys, identity = stack.require_keys(), identity_named(name)
+    if identity is None or name not in keys.credentials:
+        raise UnciaError(f"there is no key {name!r}: `uncia keys list` shows all")
+    for variable, value in keys.environment(identity).items():
+        echo(assignment(variable, value))
+
+
 @app.command("audit")
 def audit(
     action: Annotated[str, typer.Option(help="Records of this action only, such as `positions_read`.")] = "",

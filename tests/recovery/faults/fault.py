@@ -13,6 +13,7 @@ from typing import ClassVar
 from tests.waiting import SCALE
 from uncia.errors import StackError
 from uncia.events import DetectionCategory
+from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.layout import Layout
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
@@ -95,7 +96,13 @@ class SecondWorker:
         folder = context.scratch / f"second-{worker}-{time.monotonic_ns()}"
         folder.mkdir(parents=True)
         self.ready = folder / "ready"
-        environment = {**context.environment(), "UNCIA_DATA_DIR": str(folder), "UNCIA_READY_FILE": str(self.ready)}
+        own = context.stack.require_keys().environment(PART_IDENTITIES[worker])
+        environment = {
+            **context.environment(),
+            **own,
+            "UNCIA_DATA_DIR": str(folder),
+            "UNCIA_READY_FILE": str(self.ready),
+        }
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "uncia", "worker", worker], env=environment, stdout=log, stderr=log

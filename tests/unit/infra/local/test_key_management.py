@@ -202,3 +202,11 @@ def test_changes_of_keys_are_in_the_audit_log_without_secrets(stack: Stack) -> N
     shown = CliRunner().invoke(keys_command.app, ["audit", "--action", "key_revoked"]).stdout
     assert "key_revoked" in shown
     assert "key_issued" not in shown
+
+
+def test_the_environment_of_a_part_has_its_own_keys(stack: Stack) -> None:
+    done = CliRunner().invoke(keys_command.app, ["environment", "predict"])
+    lines = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert lines["UNCIA_KAFKA_USERNAME"] == "predict"
+    assert lines["UNCIA_S3_SECRET_KEY"] == credential(stack, "predict").secret_key
+    assert CliRunner().invoke(keys_command.app, ["environment", "nobody"]).exit_code != 0
