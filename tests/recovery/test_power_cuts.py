@@ -164,7 +164,7 @@ def test_kafka_acknowledges_a_message_when_it_is_on_disk(stack: Stack, tmp_path:
         pytest.skip(reason)
     identity, settings = stack.require_identity(), stack.settings()
     topic = STORAGE_CHANGED.full_name(settings)
-    producer = connect_producer(stack.admin_settings(), acks="all")
+    producer = connect_producer(settings, acks="all")
     out = tmp_path / "trace"
     with trace.traced(part(stack, "kafka"), out):
         # An invalid notification becomes a dead letter, which is a message in a second topic.
