@@ -65,9 +65,12 @@ def rotate(stack: Stack, name: str) -> Credential:
         write_credential(stack.folder, name, rotated)
         stack.write_operator_environment()
         _apply(stack)
-        if stack.is_supervised():
-            _replace_in_files(stack.context().layout.run, known, rotated)
-            _restart(stack, identity)
+        if stack.is_supervised() and (part := _part_with_keys_of(identity)) is not None:
+            site = stack.context()
+            _replace_in_files(site.layout.run, known, rotated)
+            if _pid(stack, part) is not None:
+                (service,) = create_services(site, [part])
+                restart(Supervisor(site.layout), service, _RESTARTED_WITHIN_S)
     audit_log(stack).record("key_rotated", getpass.getuser(), name)
     return _until_accepted(stack, identity)
 
@@ -122,13 +125,10 @@ def _replace_in_files(folder: Path, old: Credential, new: Credential) -> None:
             write_private(path, after)
 
 
-def _restart(stack: Stack, identity: Identity) -> None:
-    """Restart the part that runs with the keys of this identity, if one does."""
+def _part_with_keys_of(identity: Identity) -> str | None:
+    """The part of the stack that starts with the keys of this identity; None for gateways and persons."""
     name = SeaweedFS.name if identity.role is Role.STORE and identity.uses_kafka else identity.name
-    if name in PART_NAMES and _pid(stack, name) is not None:
-        site = stack.context()
-        (service,) = create_services(site, [name])
-        restart(Supervisor(site.layout), service, _RESTARTED_WITHIN_S)
+    return name if name in PART_NAMES else None
 
 
 def _pid(stack: Stack, name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,10 @@ from tests.stack.result_consumer import ResultConsumer
 from tests.waiting import SCALE
 from uncia.errors import UnciaError
 from uncia.events import BurstResolved
-from uncia.infra.local.key_management import rotate
+from uncia.identities import gateway_identity
+from uncia.infra.local.credentials import write_credential
+from uncia.infra.local.key_management import issue_gateway, rotate
+from uncia.infra.local.seaweedfs import IDENTITIES_FILE
 from uncia.infra.local.stack import Stack
 from uncia.kafka.connection import client_options
 from uncia.kafka.refusal import refusal
@@ -51,6 +55,18 @@ def test_photographs_that_arrive_while_a_key_is_rotated_are_predicted_once_and_s
     old = settings.model_copy(update={"kafka_username": name})
     old = Settings(_env_file=None, **{**old.model_dump(), "kafka_password": before.kafka_password})
     assert "refuses the user" in (refusal(old, client_options(old)) or "")
+
+
+def test_rotating_the_key_of_a_gateway_of_an_earlier_version_changes_no_file_of_a_part(
+    stack: Stack, station: str
+) -> None:
+    """Such a key has no password for the broker."""
+    known = issue_gateway(stack, station)
+    write_credential(stack.folder, gateway_identity(station).name, replace(known, kafka_password=""))
+    files = [path for path in (stack.folder / "run").iterdir() if path.name != IDENTITIES_FILE]
+    before = {path: path.read_bytes() for path in files}
+    rotate(stack, gateway_identity(station).name)
+    assert {path: path.read_bytes() for path in files} == before
 
 
 def test_the_store_refuses_the_old_secret_of_a_part(stack: Stack, settings: Settings) -> None:
