@@ -15,15 +15,19 @@ from typing import Any
 
 import structlog
 
-__all__ = ["FILE_NAME", "AuditLog", "read_audit"]
+__all__ = ["FILE_NAME", "AuditLog", "audit_file", "read_audit"]
 
 FILE_NAME = "audit.jsonl"
-"""In the folder `logs` of a stack."""
 
 _MAX_BYTES = 20 * 1_048_576
 """A full file is renamed to `audit.jsonl.1`, which replaces the one before."""
 
 log = structlog.get_logger(__name__)
+
+
+def audit_file(stack: Path) -> Path:
+    """The audit log of the stack in this folder."""
+    return stack / "logs" / FILE_NAME
 
 
 class AuditLog:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from uncia.access import BrokerRight
 from uncia.identities import PERSONS, Identity
-from uncia.namespaces import prefixes_beside
+from uncia.namespaces import derived_prefixes
 from uncia.settings import Settings
 
 __all__ = ["Operation", "Resource", "Rule", "rules_of"]
@@ -68,7 +68,7 @@ def _rules(identity: Identity, settings: Settings) -> Iterator[Rule]:
             yield Rule(Resource.TOPIC, _ANY, operation)
         yield Rule(Resource.GROUP, _ANY, Operation.DESCRIBE)
     if BrokerRight.REPLAY in identity.broker:
-        for prefix in prefixes_beside(settings):
+        for prefix in derived_prefixes(settings):
             for operation in (Operation.READ, Operation.WRITE, Operation.CREATE, Operation.DELETE):
                 yield Rule(Resource.TOPIC, prefix, operation, prefixed=True)
             for operation in (Operation.READ, Operation.DELETE):

@@ -1,4 +1,4 @@
-"""Namespaces beside the live one: those of replays, and of versions that run as a shadow.
+"""Namespaces derived from the live one: those of replays, and of versions that run as a shadow.
 
 A namespace is a prefix of topics and consumer groups (`uncia.settings`). These begin with the live namespace, so that
 systems that share a broker stay apart.
@@ -6,7 +6,7 @@ systems that share a broker stay apart.
 
 from uncia.settings import Settings
 
-__all__ = ["is_beside", "prefixes_beside", "replay_namespace", "shadow_namespace"]
+__all__ = ["derived_prefixes", "is_derived", "replay_namespace", "shadow_namespace"]
 
 _REPLAY, _SHADOW = "replay-", "shadow-"
 
@@ -21,12 +21,12 @@ def shadow_namespace(model: str, version: str, live: Settings) -> str:
     return f"{_before(live)}{_SHADOW}{model.replace('_', '-')}-v{version}"
 
 
-def prefixes_beside(live: Settings) -> tuple[str, ...]:
+def derived_prefixes(live: Settings) -> tuple[str, ...]:
     """With what the names of all topics and groups of replays and shadows begin; those of no live topic do."""
     return tuple(f"{_before(live)}{kind}" for kind in (_REPLAY, _SHADOW))
 
 
-def is_beside(namespace: str) -> bool:
+def is_derived(namespace: str) -> bool:
     """True for the namespace of a replay or a shadow of any system."""
     return _REPLAY in namespace or _SHADOW in namespace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from uncia.audit import FILE_NAME, AuditLog
+from uncia.audit import FILE_NAME, AuditLog, audit_file
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
 from uncia.dashboard.catalogue.history_cache import HistoryCache
@@ -96,7 +96,7 @@ def dashboard_dir(settings: Settings) -> Path:
 def _audit_file(folder: Path) -> Path:
     """That of the stack where there is one, which `uncia keys audit` shows."""
     stack = stack_dir()
-    return stack / "logs" / FILE_NAME if (stack / "stack.env").exists() else folder / FILE_NAME
+    return audit_file(stack) if (stack / "stack.env").exists() else folder / FILE_NAME
 
 
 def first_link(settings: Settings, secret: str) -> str:

@@ -74,7 +74,7 @@ class Credential:
         return Credential(self.access_key, _secret(), _now(), kafka_password=_secret())
 
     def revoke(self) -> "Credential":
-        """The same access key with secrets that nobody has."""
+        """The same access key with new secrets, which are given to no process and no person."""
         return Credential(self.access_key, _secret(), self.issued, revoked=_now(), kafka_password=_secret())
 
 
@@ -153,10 +153,11 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
     folder = _folder(stack)
     private_folder(folder)
     for identity in identities:
-        _draw_missing(folder / f"{identity.name}.json", Credential)
-        _add_kafka_password(stack, identity.name)
+        _complete(stack, identity.name)
     # Last: without it the folder counts as one without keys, so an interrupted first start is completed by the next.
-    _draw_missing(folder / f"{_INTERNAL}.json", InternalKeys)
+    internal = folder / f"{_INTERNAL}.json"
+    if _read(internal, InternalKeys) is None:
+        write_private(internal, json.dumps(asdict(InternalKeys.draw()), indent=2) + "\n")
     keys = read_keys(stack)
     assert keys is not None
     return keys
@@ -167,10 +168,12 @@ def write_credential(stack: Path, name: str, credential: Credential) -> None:
     write_private(_folder(stack) / f"{name}.json", json.dumps(asdict(credential), indent=2) + "\n")
 
 
-def _add_kafka_password(stack: Path, name: str) -> None:
-    """Complete a file of an earlier version, whose broker had no users."""
+def _complete(stack: Path, name: str) -> None:
+    """Draw what an identity lacks: all, or the password for the broker in a file of an earlier version."""
     known = _read(_folder(stack) / f"{name}.json", Credential)
-    if known is not None and not known.kafka_password:
+    if known is None:
+        write_credential(stack, name, Credential.draw())
+    elif not known.kafka_password:
         write_credential(stack, name, replace(known, kafka_password=_secret()))
 
 
@@ -184,11 +187,6 @@ def _now() -> str:
 
 def _folder(stack: Path) -> Path:
     return stack / "keys"
-
-
-def _draw_missing(path: Path, kind: type[_Keys]) -> None:
-    if _read(path, kind) is None:
-        write_private(path, json.dumps(asdict(kind.draw()), indent=2) + "\n")
 
 
 def _read(path: Path, kind: type[_Keys]) -> _Keys | None:

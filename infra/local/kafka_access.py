@@ -6,7 +6,7 @@ the topology, and when a key is issued, rotated or revoked.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -27,7 +27,7 @@ from kafka.errors import KafkaError
 
 from uncia.broker_rules import Rule, rules_of
 from uncia.errors import StackError
-from uncia.identities import Identity, identity_named
+from uncia.identities import identity_named
 from uncia.infra.local.credentials import Credential
 from uncia.kafka.connection import connect_admin
 from uncia.settings import Settings
@@ -51,29 +51,26 @@ def grant_access(settings: Settings, credentials: Mapping[str, Credential], writ
     `settings` are those of an administrator; `written` is the file that names what was written last. Raises
     `DependencyDown` while the broker does not answer, and `StackError`.
     """
-    users = {
-        name: (identity, credential)
+    identities = [
+        identity
         for name, credential in credentials.items()
         if (identity := identity_named(name)) is not None and identity.uses_kafka and not credential.revoked
-    }
-    rules = _rules(settings, (identity for identity, _ in users.values()))
-    wanted = _digest(rules, {name: credential for name, (_, credential) in users.items()})
+    ]
+    passwords = {identity.name: credentials[identity.name].kafka_password for identity in identities}
+    rules = {_acl(identity.name, rule) for identity in identities for rule in rules_of(identity, settings)}
+    wanted = _digest(rules, passwords)
     if written.exists() and written.read_text(encoding="utf-8") == wanted:
         return
     admin = connect_admin(settings, client_id="uncia-access")
     try:
         # Rules first: a user that can sign in has rights. Removed users lose theirs before.
         _replace_rules(admin, rules)
-        _replace_users(admin, {name: credential.kafka_password for name, (_, credential) in users.items()})
+        _replace_users(admin, passwords)
     except KafkaError as error:
         raise StackError(f"Kafka did not accept the access rules ({type(error).__name__}: {error})") from error
     finally:
         admin.close()
     write_durably(written, wanted)
-
-
-def _rules(settings: Settings, identities: Iterable[Identity]) -> set[ACL]:
-    return {_acl(identity.name, rule) for identity in identities for rule in rules_of(identity, settings)}
 
 
 def _acl(user: str, rule: Rule) -> ACL:
@@ -109,8 +106,8 @@ def _replace_users(admin: KafkaAdminClient, passwords: Mapping[str, str]) -> Non
         raise StackError(f"Kafka did not accept the user {name}: {reason}")
 
 
-def _digest(rules: set[ACL], users: Mapping[str, Credential]) -> str:
-    """Names all of it without the passwords."""
-    described = json.dumps([sorted(repr(rule) for rule in rules), sorted(users)])
-    secrets = "".join(users[name].kafka_password for name in sorted(users))
+def _digest(rules: set[ACL], passwords: Mapping[str, str]) -> str:
+    """Identifies all of it without revealing the passwords."""
+    described = json.dumps([sorted(repr(rule) for rule in rules), sorted(passwords)])
+    secrets = "".join(passwords[name] for name in sorted(passwords))
     return hashlib.sha256(f"{described}{secrets}".encode()).hexdigest() + "\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from uncia.audit import FILE_NAME, AuditLog
+from uncia.audit import AuditLog, audit_file
 from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import ALWAYS_DRAWN, Credential, ensure_keys, write_credential
@@ -26,7 +26,7 @@ from uncia.infra.local.supervisor import Supervisor
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
-__all__ = ["audit_log", "gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
+__all__ = ["gateway_environment", "issue", "issue_gateway", "revoke", "rotate"]
 
 _ACCEPTED_WITHIN_S = 10.0
 _RESTARTED_WITHIN_S = 120.0
@@ -51,7 +51,7 @@ def issue(stack: Stack, identity: Identity) -> Credential:
         else:
             write_credential(stack.folder, identity.name, known.rotated())
         _apply(stack)
-    audit_log(stack).record("key_issued", getpass.getuser(), identity.name)
+    _audit_log(stack).record("key_issued", getpass.getuser(), identity.name)
     return _until_accepted(stack, identity)
 
 
@@ -71,7 +71,7 @@ def rotate(stack: Stack, name: str) -> Credential:
             if _pid(stack, part) is not None:
                 (service,) = create_services(site, [part])
                 restart(Supervisor(site.layout), service, _RESTARTED_WITHIN_S)
-    audit_log(stack).record("key_rotated", getpass.getuser(), name)
+    _audit_log(stack).record("key_rotated", getpass.getuser(), name)
     return _until_accepted(stack, identity)
 
 
@@ -83,12 +83,12 @@ def revoke(stack: Stack, name: str) -> None:
     with stack.locked():
         write_credential(stack.folder, name, known.revoke())
         _apply(stack)
-    audit_log(stack).record("key_revoked", getpass.getuser(), name)
+    _audit_log(stack).record("key_revoked", getpass.getuser(), name)
 
 
-def audit_log(stack: Stack) -> AuditLog:
+def _audit_log(stack: Stack) -> AuditLog:
     """The audit log of a stack."""
-    return AuditLog(stack.folder / "logs" / FILE_NAME)
+    return AuditLog(audit_file(stack.folder))
 
 
 def gateway_environment(stack: Stack, station: str) -> dict[str, str]:

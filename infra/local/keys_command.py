@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from uncia.access import BrokerRight, StoreAction
-from uncia.audit import FILE_NAME, read_audit
+from uncia.audit import audit_file, read_audit
 from uncia.errors import UnciaError
 from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named, person_identity
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
@@ -93,7 +93,7 @@ def exporter(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -
 def operator(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
     """Print the settings of a further person who runs Uncia, with the rights of the key in `stack.env`.
 
-    Persons with keys of their own can be told apart in the logs, and lose theirs without a change for the others.
+    Persons with keys of their own can be distinguished in the logs, and lose theirs without a change for the others.
     """
     _issue_to_person(Role.OPERATOR, name, output, as_json=as_json)
 
@@ -194,8 +194,7 @@ def audit(
 
     What the broker refused is in `uncia logs kafka`.
     """
-    file = Stack(stack_dir()).folder / "logs" / FILE_NAME
-    records = [record for record in read_audit(file) if action in ("", record.get("action"))]
+    records = [record for record in read_audit(audit_file(stack_dir())) if action in ("", record.get("action"))]
     if as_json:
         for record in records:
             echo_json(record)

@@ -204,7 +204,7 @@ class CameraTransfer(TLS_DTPHandler):  # type: ignore[misc]
         """Confirm the file where its transfer has ended, before the base class replies.
 
         pyftpdlib counts a reset, and a TLS stream that was cut, as an end too. It calls this method while it handles
-        the error, which tells the cases apart.
+        the error, which distinguishes the cases.
         """
         error = sys.exc_info()[1]
         clean = self._receives_now and (error is None or isinstance(error, SSL.ZeroReturnError))

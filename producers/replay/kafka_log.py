@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown
 from uncia.kafka.connection import connect_admin, connect_consumer, unavailable
-from uncia.namespaces import is_beside
+from uncia.namespaces import is_derived
 from uncia.settings import Settings
 from uncia.topics import Topic
 
@@ -83,7 +83,7 @@ class KafkaLog:
         The namespace must be that of a replay or a shadow: there is no way to remove the live topics. Raises
         `DependencyDown` when something is left after `timeout_s` seconds.
         """
-        assert is_beside(self._settings.namespace)
+        assert is_derived(self._settings.namespace)
         prefix = f"{self._settings.namespace}."
         removed_topics: set[str] = set()
         removed_groups: set[str] = set()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.stack.conftest import KIND, Send
-from tests.stack.dashboard_client import SignIn
+from tests.stack.dashboard_client import Browser, SignIn
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
@@ -56,6 +56,12 @@ def test_a_review_revises_the_burst_and_the_page_shows_it(
     assert [(review["reviewer"], review["decision"]) for review in reviews] == [(station, "blank")]
 
 
+def malformed_letters(operator: Browser, key: str) -> list[dict[str, Any]]:
+    """The dead letters with this key on the page of an operator, of notifications that could not be read."""
+    listed = operator.read("/operations?reason=notification-malformed")["dead_letters"]["letters"]
+    return [letter for letter in listed if letter["key"] == key]
+
+
 def test_an_operator_drops_a_dead_letter_and_a_reviewer_may_not(
     sign_in: SignIn,
     send: Send,
@@ -67,8 +73,7 @@ def test_an_operator_drops_a_dead_letter_and_a_reviewer_may_not(
     send(STORAGE_CHANGED.full_name(settings), b"no notification", station.encode())
 
     def letters() -> list[dict[str, Any]]:
-        listed = operator.read("/operations?reason=notification-malformed")["dead_letters"]["letters"]
-        return [letter for letter in listed if letter["key"] == station]
+        return malformed_letters(operator, station)
 
     (letter,) = results.wait_for(letters, 30, "the dead letter on the page")
     reviewer.open("/account")
@@ -102,8 +107,7 @@ def test_a_letter_that_an_operator_retries_is_processed_again(
     send(STORAGE_CHANGED.full_name(settings), b"no notification", station.encode())
 
     def letters() -> list[dict[str, Any]]:
-        listed = operator.read("/operations?reason=notification-malformed")["dead_letters"]["letters"]
-        return [letter for letter in listed if letter["key"] == station]
+        return malformed_letters(operator, station)
 
     (letter,) = results.wait_for(letters, 30, "the dead letter on the page")
     operator.open("/operations")

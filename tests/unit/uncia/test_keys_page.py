@@ -37,8 +37,8 @@ def test_its_rights_are_those_of_the_identities() -> None:
             StoreAction.DELETE: "deletes below",
         }
         for action, word in words.items():
-            said = word in store or (action is StoreAction.READ and "reads below" in store)
-            assert said == (action in actions), (name, action)
+            stated = word in store or (action is StoreAction.READ and "reads below" in store)
+            assert stated == (action in actions), (name, action)
         for right in identity.store:
             assert right.prefix in store
         for triton_right in TritonRight:
