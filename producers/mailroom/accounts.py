@@ -2,12 +2,10 @@
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 import threading
 import unicodedata
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +13,11 @@ from pathlib import Path
 from uncia.camtrap.names import is_card_folder
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.object_names import checked_name
-from uncia.producers.gateway.spool_database import create_folder_durably
 from uncia.producers.mailroom.camera_secrets import draw_secret, hash_address, hash_password, is_password
-from uncia.storage.durable import write_durably
-from uncia.storage.process_lock import exclusive
+from uncia.producers.mailroom.private_file import changing, parse_document, write_document
 
 __all__ = ["Account", "Accounts", "NewAccount"]
 
-_VERSION = 1
 _MAX_USER_LENGTH = 16
 
 
@@ -112,7 +107,7 @@ class Accounts:
         station, camera = checked_name(station, "station"), checked_name(camera, "camera")
         if is_card_folder(camera):
             raise SettingsError(f"{camera} is a folder of a memory card and not the name of a camera")
-        with self._changing():
+        with changing(self.path):
             accounts = self.all()
             if any((account.station, account.camera) == (station, camera) for account in accounts):
                 raise SettingsError(
@@ -134,7 +129,7 @@ class Accounts:
     def remove(self, station: str, camera: str) -> Account:
         """Remove the account of a camera. Raises `SettingsError` where it has none."""
         station, camera = checked_name(station, "station"), checked_name(camera, "camera")
-        with self._changing():
+        with changing(self.path):
             accounts = self.all()
             for account in accounts:
                 if (account.station, account.camera) == (station, camera):
@@ -142,24 +137,13 @@ class Accounts:
                     return account
         raise SettingsError(f"{station}/{camera} has no account: `uncia mailroom list` shows those that exist")
 
-    def _changing(self) -> AbstractContextManager[None]:
-        create_folder_durably(self.path.parent)
-        refusal = UnciaError(f"another process changes {self.path}: run the command again")
-        return exclusive(self.path.with_name(self.path.name + ".lock"), refusal)
-
     def _write(self, accounts: tuple[Account, ...]) -> None:
         ordered = sorted(accounts, key=lambda account: (account.station, account.camera))
-        document = {"version": _VERSION, "accounts": [asdict(account) for account in ordered]}
-        try:
-            write_durably(self.path, json.dumps(document, ensure_ascii=False, indent=2) + "\n", mode=0o600)
-        except OSError as error:
-            raise UnciaError(f"cannot write {self.path} ({error.strerror})") from error
+        write_document(self.path, {"accounts": [asdict(account) for account in ordered]})
 
 
 def _parse(text: str) -> tuple[Account, ...]:
-    document = json.loads(text)
-    if document["version"] != _VERSION:
-        raise ValueError(f"version {document['version']}; this Uncia reads {_VERSION}")
+    document = parse_document(text)
     return tuple(Account(**fields) for fields in document["accounts"])
 
 

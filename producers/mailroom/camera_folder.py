@@ -74,8 +74,8 @@ class CameraFolder:
         """The transfer of a file ended. Returns the path where it was handed over; None where it is held, or was empty.
 
         In both cases it is on disk, and the camera may get its confirmation. `clean`: the camera ended the transfer in
-        an orderly way; after another end only a JPEG with its end marker is accepted. Raises `TransferBroken` or another
-        `OSError` where the file must not be confirmed.
+        an orderly way; after another end only a JPEG with its end marker is accepted. Raises `TransferBroken` or
+        another `OSError` where the file must not be confirmed.
         """
         current = file.is_current()
         file.sync()

@@ -1,22 +1,17 @@
 """The mailboxes elsewhere from which mails are fetched, in one JSON file that is readable by its owner only."""
 
-import json
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.object_names import checked_name
-from uncia.producers.gateway.spool_database import create_folder_durably
-from uncia.storage.durable import write_durably
-from uncia.storage.process_lock import exclusive
+from uncia.producers.mailroom.private_file import changing, parse_document, write_document
 
 __all__ = ["Mailbox", "Mailboxes", "Protocol"]
 
 Protocol = Literal["imap", "pop"]
 
-_VERSION = 1
 _PORTS: dict[Protocol, int] = {"imap": 993, "pop": 995}
 
 
@@ -48,9 +43,7 @@ class Mailboxes:
     def all(self) -> tuple[Mailbox, ...]:
         """All mailboxes, by name."""
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
-            if document["version"] != _VERSION:
-                raise ValueError(f"version {document['version']}; this Uncia reads {_VERSION}")
+            document = parse_document(self.path.read_text(encoding="utf-8"))
             return tuple(Mailbox(**fields) for fields in document["mailboxes"])
         except FileNotFoundError:
             return ()
@@ -86,7 +79,7 @@ class Mailboxes:
             camera=None if camera is None else checked_name(camera, "camera"),
             delete=delete,
         )
-        with self._changing():
+        with changing(self.path):
             mailboxes = self.all()
             if any(other.name == mailbox.name for other in mailboxes):
                 raise SettingsError(f"there is a mailbox {mailbox.name}: remove it first, or use another name")
@@ -95,7 +88,7 @@ class Mailboxes:
 
     def remove(self, name: str) -> Mailbox:
         """Remove a mailbox from the file; nothing happens to its mails. Raises `SettingsError` where there is none."""
-        with self._changing():
+        with changing(self.path):
             mailboxes = self.all()
             for mailbox in mailboxes:
                 if mailbox.name == name:
@@ -103,15 +96,6 @@ class Mailboxes:
                     return mailbox
         raise SettingsError(f"there is no mailbox {name}: `uncia mailroom mailbox list` shows those that exist")
 
-    def _changing(self) -> AbstractContextManager[None]:
-        create_folder_durably(self.path.parent)
-        refusal = UnciaError(f"another process changes {self.path}: run the command again")
-        return exclusive(self.path.with_name(self.path.name + ".lock"), refusal)
-
     def _write(self, mailboxes: tuple[Mailbox, ...]) -> None:
         ordered = sorted(mailboxes, key=lambda mailbox: mailbox.name)
-        document = {"version": _VERSION, "mailboxes": [asdict(mailbox) for mailbox in ordered]}
-        try:
-            write_durably(self.path, json.dumps(document, ensure_ascii=False, indent=2) + "\n", mode=0o600)
-        except OSError as error:
-            raise UnciaError(f"cannot write {self.path} ({error.strerror})") from error
+        write_document(self.path, {"mailboxes": [asdict(mailbox) for mailbox in ordered]})

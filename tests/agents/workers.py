@@ -205,6 +205,16 @@ def conclusive_burst(number: int) -> BurstResolved:
     return inconclusive_burst(number).model_copy(update={"animal_probability": 0.01})
 
 
+async def output_for_a_video(suite: AgentSuite, topics: Topics) -> Message:
+    """The one output of the worker whose first input is that of a video instead of a photograph."""
+    video = suite.input(1).replace(key(1).encode(), video_key(1).encode())
+    async with running(suite.worker.create, topics.settings) as worker:
+        sent = topics.send(suite.reads, camera(1).encode(), video)
+        await worker.wait_until(suite.commits(topics, sent), "a commit")
+    (message,) = topics.read(suite.writes)
+    return message
+
+
 class IntakeSuite(AgentSuite):
     """Notifications of the object store become uploads."""
 
@@ -232,11 +242,7 @@ class IntakeSuite(AgentSuite):
 
     def test_a_video_is_announced_like_a_photograph(self, topics: Topics) -> None:
         async def scenario() -> None:
-            video = self.input(1).replace(key(1).encode(), video_key(1).encode())
-            async with running(self.worker.create, topics.settings) as worker:
-                sent = topics.send(self.reads, camera(1).encode(), video)
-                await worker.wait_until(self.commits(topics, sent), "a commit")
-            (message,) = topics.read(self.writes)
+            message = await output_for_a_video(self, topics)
             assert ImageUploaded.from_bytes(message.value).key == video_key(1)
 
         asyncio.run(scenario())
@@ -270,11 +276,7 @@ class PredictSuite(AgentSuite):
 
     def test_a_video_is_answered_as_not_analysed_although_it_cannot_be_fetched(self, topics: Topics) -> None:
         async def scenario() -> None:
-            video = self.input(1).replace(key(1).encode(), video_key(1).encode())
-            async with running(self.worker.create, topics.settings) as worker:
-                sent = topics.send(self.reads, camera(1).encode(), video)
-                await worker.wait_until(self.commits(topics, sent), "a commit")
-            (message,) = topics.read(self.writes)
+            message = await output_for_a_video(self, topics)
             image = ImagePredicted.from_bytes(message.value)
             assert image.key == video_key(1)
             assert image.rejection is not None

@@ -9,7 +9,6 @@ import gc
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -25,6 +24,7 @@ import yaml
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.compose import ComposeContainer, DockerCompose
 
+from tests.free_ports import free_ports
 from tests.paths import ROOT
 from uncia.errors import StackError
 from uncia.infra.local.part_health import PartStatus
@@ -224,7 +224,7 @@ def _status(name: str, container: ComposeContainer | None) -> PartStatus:
 
 def _generate() -> dict[str, str]:
     names = ("KAFKA_PORT", "S3_PORT", "TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "DASHBOARD_PORT")
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     return {
         "PROJECT": f"uncia-test-{secrets.token_hex(4)}",
         "S3_ACCESS_KEY": secrets.token_hex(10),
@@ -235,12 +235,3 @@ def _generate() -> dict[str, str]:
         "KAFKA_CLUSTER_ID": urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
         **{name: str(port) for name, port in ports.items()},
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    """Distinct free ports. All sockets are bound before the first is closed, so that no port is found twice."""
-    with contextlib.ExitStack() as cleanup:
-        sockets = [cleanup.enter_context(socket.socket()) for _ in range(count)]
-        for bound in sockets:
-            bound.bind(("127.0.0.1", 0))
-        return [int(bound.getsockname()[1]) for bound in sockets]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.certificates import Authority
+from tests.free_ports import free_ports
 from uncia.infra.local.java import find_java
 from uncia.infra.local.layout import parts_dir
 
@@ -97,7 +98,7 @@ def running_broker(folder: Path) -> Iterator[SignInBroker]:
     certfile, keyfile = authority.issue("broker", ["127.0.0.1"])
     keystore = folder / "keystore.pem"
     keystore.write_bytes(keyfile.read_bytes() + certfile.read_bytes())
-    at = {name: f"127.0.0.1:{port}" for name, port in zip(_LISTENERS, _free_ports(len(_LISTENERS)), strict=True)}
+    at = {name: f"127.0.0.1:{port}" for name, port in zip(_LISTENERS, free_ports(len(_LISTENERS)), strict=True)}
     properties = folder / "server.properties"
     properties.write_text(
         _PROPERTIES.format(
@@ -156,14 +157,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
             return
         except OSError:
             time.sleep(0.2)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def _encoded(part: dict[str, Any]) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.free_ports import free_port
 from tests.stack.conftest import KIND
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
-from tests.unit.producers.mailroom.test_service import free_port
 from tests.waiting import SCALE
 from uncia.events import BurstResolved
 from uncia.infra.local.stack import Stack

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.free_ports import free_port
 from tests.stack.containers import ContainerStack
 from tests.stack.dashboard_client import follow_link
 from tests.stack.deployments import load_deployment
@@ -237,14 +237,11 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
 @pytest.fixture
 def impatient_dashboard(stack: Stack, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a second dashboard, for which live bursts are final at once: no test waits a quarter hour."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
     environment = {
         **os.environ,
         **stack.environment(),
         "UNCIA_BURST_LATENESS_S": "0",
-        "UNCIA_DASHBOARD_PORT": port,
+        "UNCIA_DASHBOARD_PORT": str(free_port()),
         "UNCIA_DASHBOARD_DIR": str(tmp_path / "dashboard"),
         "UNCIA_READY_FILE": str(tmp_path / "ready"),
     }

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.free_ports import free_port
 from tests.paths import ROOT
 from tests.unit.producers.gateway.builders import FakeStore, jpeg
 from tests.unit.producers.mailroom.builders import build, config, trusting_context
@@ -35,12 +36,6 @@ class Reporter(MailroomReporter):
 
     def emit(self, event: str, message: str, **fields: Any) -> None:
         self.lines.append({"event": event, **fields})
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
