@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pluggy
 import pytest
 
 from tests.stack.containers import ContainerStack
 from tests.stack.dashboard_client import Browser, SignIn, follow_link
+from tests.stack.failure_report import describe_stack
 from tests.stack.result_consumer import JUNK_HEADER, RefusedMessage, ResultConsumer
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
@@ -46,6 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("timeout") is None:
                 # Containers are built and pulled within the time of the first test.
                 item.add_marker(pytest.mark.timeout(1200 if KIND == "embedded" else 3600))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add the state of the stack to the report of a failed test."""
+    outcome: pluggy.Result[pytest.TestReport] = yield  # type: ignore[assignment]
+    report = outcome.get_result()
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections.append(("The stack", describe_stack(stack)))
 
 
 @pytest.fixture(scope="session")
