@@ -6,6 +6,7 @@
 import os
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from uncia.errors import SettingsError
 from uncia.kafka_sign_in import KafkaSignIn, SaslMechanism, SecurityProtocol
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 _TEN_YEARS_S = 10 * 366 * 86400
 """Maximum of settings that are durations: a longer one, added to a time, could exceed the calendar."""
@@ -89,6 +92,11 @@ class Settings(BaseSettings):
     s3_region: str = Field(default="us-east-1", description="region of the object store")
     s3_access_key: str | None = Field(default=None, description="access key; empty: boto3's default credentials")
     s3_secret_key: SecretStr | None = Field(default=None, description="secret of the access key")
+    s3_cafile: Path | None = Field(
+        default=None,
+        description="file with the certificates (PEM) of the authorities that may vouch for the object store; empty "
+        "for those that the system trusts",
+    )
     bucket: str = Field(default="camera-uploads", description="bucket to which gateways and other S3 clients upload")
     own_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("uncia-crops", "uncia-models"),
@@ -102,6 +110,21 @@ class Settings(BaseSettings):
     key_pattern: str = Field(
         default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",
         description="regular expression that matches the whole object key, with the groups `station` and `camera`",
+    )
+
+    # Other machines
+    network_host: str | None = Field(
+        default=None,
+        description="address or name by which other machines reach the embedded stack's Kafka and object store, with "
+        "keys and TLS; empty: none does (docs/network.md)",
+    )
+    network_bind: str | None = Field(
+        default=None,
+        description="address of this machine on which they are served; empty: `UNCIA_NETWORK_HOST`",
+    )
+    network_kafka_port: int = Field(default=9094, ge=1, le=65535, description="port of Kafka for other machines")
+    network_s3_port: int = Field(
+        default=8443, ge=1, le=55535, description="port of the object store for other machines"
     )
 
     # Lanes
@@ -529,6 +552,9 @@ class Settings(BaseSettings):
         "s3_endpoint",
         "s3_access_key",
         "s3_secret_key",
+        "s3_cafile",
+        "network_host",
+        "network_bind",
         "triton_inference_key",
         "triton_control_key",
         "ensemble_weights",
@@ -563,6 +589,24 @@ class Settings(BaseSettings):
         if not fine:
             raise ValueError(f"{value!r} is not the URL of an object store: use http://host:port or https://host")
         return value
+
+    @field_validator("network_host", "network_bind")
+    @classmethod
+    def _is_a_host(cls, value: str | None) -> str | None:
+        if value is not None and not (_HOST_NAME.fullmatch(value) or _is_ip_address(value)):
+            raise ValueError(f"{value!r} is neither a name nor an address: give it without a port, such as 192.0.2.7")
+        return value
+
+    @model_validator(mode="after")
+    def _advertises_an_address_of_its_own(self) -> Self:
+        if self.network_host in ("0.0.0.0", "::"):
+            raise ValueError(
+                f"UNCIA_NETWORK_HOST={self.network_host} is no address that another machine can reach: give that of "
+                f"this machine, and UNCIA_NETWORK_BIND={self.network_host} to listen on all"
+            )
+        if self.network_bind is not None and self.network_host is None:
+            raise ValueError("UNCIA_NETWORK_BIND is set without UNCIA_NETWORK_HOST: other machines need that address")
+        return self
 
     @model_validator(mode="after")
     def _has_both_keys_or_none(self) -> Self:
@@ -615,10 +659,14 @@ class Settings(BaseSettings):
         return self.station_focus_taxa.get(station, self.focus_taxa)
 
 
-def read_settings(**overrides: Any) -> Settings:
-    """Read the settings of this process, without the cache. Raises `SettingsError` with all invalid variables."""
+def read_settings(folder: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings of this process, without the cache. Raises `SettingsError` with all invalid variables.
+
+    `folder`: that of another stack than `UNCIA_STACK_DIR` names.
+    """
+    file = (folder or stack_dir()) / "stack.env"
     try:
-        return Settings(_env_file=stack_dir() / "stack.env", **overrides)
+        return Settings(_env_file=file, **overrides)
     except ValidationError as error:
         lines = [_problem(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_url=False, include_input=False)]
         raise SettingsError("invalid settings: " + "; ".join(lines)) from error
@@ -628,7 +676,15 @@ def read_settings(**overrides: Any) -> Settings:
         name = f"UNCIA_{field[1].upper()}" if field else "a setting"
         raise SettingsError(f"invalid settings: {name}: must be JSON, see docs/settings.md") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{stack_dir() / 'stack.env'} cannot be read ({error})") from error
+        raise SettingsError(f"{file} cannot be read ({error})") from error
+
+
+def _is_ip_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _problem(where: tuple[int | str, ...], what: str) -> str:

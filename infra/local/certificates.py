@@ -1,11 +1,13 @@
 """The certificate authority of a stack, and the certificates with which its servers identify themselves to each other.
 
 keys/ca.pem, keys/ca.key      drawn at the first start; the authority is trusted by this stack alone
-keys/NAME.pem, keys/NAME.key  one pair for each name in `CERTIFICATES`, for servers and clients
+keys/NAME.pem, keys/NAME.key  one pair for each name in `CERTIFICATES`, for servers and clients; `network` only where
+                              other machines reach the stack
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -17,9 +19,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from uncia.errors import StackError
 from uncia.infra.local.layout import private_folder, write_private
 
-__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "ensure_certificates"]
+__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "NETWORK", "ensure_certificates"]
 
-KAFKA, KAFKA_ADMIN = "kafka", "kafka-admin"
+KAFKA, KAFKA_ADMIN, NETWORK = "kafka", "kafka-admin", "network"
 CERTIFICATES = ("seaweedfs", KAFKA, KAFKA_ADMIN)
 
 _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -27,8 +29,10 @@ _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 
 withdrawn by removing its file, not by a date: nobody but this stack trusts its authority."""
 
 
-def ensure_certificates(stack: Path) -> None:
+def ensure_certificates(stack: Path, network_names: Sequence[str] = ()) -> None:
     """Draw what is missing: the authority, then the certificates, also those of an earlier authority.
+
+    `network_names`: the names and addresses under which other machines reach the stack.
 
     Raises `StackError` when a file is damaged.
     """
@@ -38,7 +42,11 @@ def ensure_certificates(stack: Path) -> None:
         authority = _ensure_authority(folder)
         for name in CERTIFICATES:
             if not _is_issued(folder, name, authority.public):
-                _issue(folder, name, authority)
+                _issue(folder, name, authority, [])
+        if network_names:
+            hosts = [_general_name(name) for name in network_names]
+            if not _is_issued(folder, NETWORK, authority.public, hosts):
+                _issue(folder, NETWORK, authority, hosts)
     except (ValueError, OSError) as error:
         raise StackError(
             f"a certificate in {folder} is damaged ({error}): remove its files *.pem and *.key: `uncia up` draws "
@@ -72,7 +80,14 @@ def _ensure_authority(folder: Path) -> _Authority:
     return _Authority(public, private)
 
 
-def _is_issued(folder: Path, name: str, authority: x509.Certificate) -> bool:
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _is_issued(folder: Path, name: str, authority: x509.Certificate, hosts: Sequence[x509.GeneralName] = ()) -> bool:
     path = folder / f"{name}.pem"
     if not path.exists() or not (folder / f"{name}.key").exists():
         return False
@@ -81,12 +96,13 @@ def _is_issued(folder: Path, name: str, authority: x509.Certificate) -> bool:
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, ValueError):
         return False
-    return True
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return all(host in names for host in hosts)
 
 
-def _issue(folder: Path, name: str, authority: _Authority) -> None:
+def _issue(folder: Path, name: str, authority: _Authority, hosts: Sequence[x509.GeneralName]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")), *hosts]
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
         _builder(_name(name), authority.public.subject, key)

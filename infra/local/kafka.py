@@ -4,15 +4,16 @@ import shlex
 from typing import ClassVar
 
 from uncia.errors import StackError
-from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN
+from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN, NETWORK
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka_access import grant_access
 from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.network import network_addresses
 from uncia.infra.local.service import NotReady, Service
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.topics import TOPICS
 
-_KEYSTORE = "kafka.keystore.pem"
+_KEYSTORE, _NETWORK_KEYSTORE = "kafka.keystore.pem", "network.keystore.pem"
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -63,6 +64,18 @@ broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=16777216
 log.index.size.max.bytes=2097152
 """
+
+_NETWORK = """
+# For clients on other machines, under the same rules as on this one.
+listeners=CLIENTS://{broker},INTERNAL://{internal},NETWORK://{listener},CONTROLLER://{controller}
+advertised.listeners=CLIENTS://{broker},INTERNAL://{internal},NETWORK://{advertised}
+listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,NETWORK:SASL_SSL,CONTROLLER:SSL
+listener.name.network.scram-sha-512.sasl.jaas.config=\
+    org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.network.ssl.keystore.type=PEM
+listener.name.network.ssl.keystore.location={keystore}
+"""
+"""Later lines of a properties file replace earlier ones of the same name."""
 
 _SYNC = """
 # With one replica a message is only as safe as this disk, so it is flushed before it is acknowledged. This includes
@@ -116,11 +129,24 @@ class Kafka(Service):
             own=KAFKA,
             admin=KAFKA_ADMIN,
         )
+        files = {"log4j2.properties": _LOGGING, _KEYSTORE: self._keystore(KAFKA)}
+        if (network := network_addresses(self.site.settings)) is not None:
+            properties += _NETWORK.format(
+                broker=self.at("kafka"),
+                internal=self.at("kafka_internal"),
+                controller=self.at("kafka_controller"),
+                listener=network.kafka_listener,
+                advertised=network.kafka,
+                keystore=self.site.layout.run / _NETWORK_KEYSTORE,
+            )
+            files[_NETWORK_KEYSTORE] = self._keystore(NETWORK)
         if self.site.settings.sync_writes:
             properties += _SYNC
+        return {"kafka.properties": properties, **files}
+
+    def _keystore(self, name: str) -> str:
         keys = self.site.layout.folder / "keys"
-        keystore = "".join((keys / f"{KAFKA}.{kind}").read_text(encoding="ascii") for kind in ("key", "pem"))
-        return {"kafka.properties": properties, "log4j2.properties": _LOGGING, _KEYSTORE: keystore}
+        return "".join((keys / f"{name}.{kind}").read_text(encoding="ascii") for kind in ("key", "pem"))
 
     def before(self) -> list[str]:
         """Format the storage once. A format that was interrupted is repeated: no message can have been stored yet."""

@@ -21,6 +21,7 @@ from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.part_order import PART_NAMES, create_services, restart
 from uncia.infra.local.seaweedfs import SeaweedFS
+from uncia.infra.local.seaweedfs_network import SeaweedFSNetwork
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.supervisor import Supervisor
 from uncia.settings import Settings
@@ -110,8 +111,9 @@ def _apply(stack: Stack) -> None:
         return
     site = stack.context()
     SeaweedFS(site).write_identities()
-    if (pid := _pid(stack, SeaweedFS.name)) is not None:
-        os.kill(pid, signal.SIGHUP)
+    for server in (SeaweedFS.name, SeaweedFSNetwork.name):
+        if (pid := _pid(stack, server)) is not None:
+            os.kill(pid, signal.SIGHUP)
     if _pid(stack, Kafka.name) is not None:
         Kafka(site).grant_access()
 

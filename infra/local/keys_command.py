@@ -11,10 +11,11 @@ from rich.table import Table
 
 from uncia.access import BrokerRight, StoreAction
 from uncia.audit import audit_file, read_audit
-from uncia.errors import UnciaError
+from uncia.errors import SettingsError, UnciaError
 from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named, person_identity
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.layout import write_private
+from uncia.infra.local.network import network_addresses
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import assignment
 from uncia.settings import stack_dir
@@ -37,6 +38,11 @@ _VERBS = {
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write them to this file, which only you can read.")
 ]
+_Network = Annotated[bool, typer.Option("--network", help="With the addresses for another machine (docs/network.md).")]
+_Cafile = Annotated[
+    Path, typer.Option(help="With --network: where that machine keeps the certificate of the stack's authority.")
+]
+_CAFILE = Path("/etc/uncia/ca.pem")
 _PersonName = Annotated[str, typer.Argument(help="A name for the person or program, such as `map-office`.")]
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list` shows it.")]
@@ -46,68 +52,113 @@ _Name = Annotated[str, typer.Argument(help="Name of the key, as `uncia keys list
 def gateway(
     station: Annotated[str, typer.Argument(help="Station whose photographs the gateway uploads.")],
     output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
     as_json: bool = _JSON,
 ) -> None:
     """Print the settings of a station's gateway, with a key that stores and reads this station's photographs alone.
 
-    The same key is printed again until it is revoked. A gateway on another machine reaches the store by a proxy with
-    TLS: replace UNCIA_S3_ENDPOINT by the proxy's URL.
+    The same key is printed again until it is revoked.
     """
     stack = Stack(stack_dir())
-    credential, settings = issue_gateway(stack, station), stack.settings()
+    credential = issue_gateway(stack, station)
     variables = {
-        "UNCIA_S3_ENDPOINT": settings.s3_endpoint or "",
+        **_addresses(stack, gateway_identity(station), network=network, cafile=cafile),
         "UNCIA_S3_ACCESS_KEY": credential.access_key,
         "UNCIA_S3_SECRET_KEY": credential.secret_key,
-        "UNCIA_BUCKET": settings.bucket,
     }
     _deliver(variables, gateway_identity(station), output, as_json=as_json)
 
 
 @issue_app.command("subscriber")
-def subscriber(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+def subscriber(
+    name: _PersonName,
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
     """Print the settings of a program that subscribes to the results, and may do nothing else.
 
     It reads verdicts, crops, explanations and assessments of clocks, and no positions. Its consumer groups begin with
     `subscriber-NAME`. The same key is printed again until it is revoked.
     """
-    _issue_to_person(Role.SUBSCRIBER, name, output, as_json=as_json)
+    _issue_to_person(Role.SUBSCRIBER, name, output, network=network, cafile=cafile, as_json=as_json)
 
 
 @issue_app.command("ranger")
-def ranger(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+def ranger(
+    name: _PersonName,
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
     """Print the settings of a person in the field, who reads what subscribers read, and exact positions of cameras."""
-    _issue_to_person(Role.RANGER, name, output, as_json=as_json)
+    _issue_to_person(Role.RANGER, name, output, network=network, cafile=cafile, as_json=as_json)
 
 
 @issue_app.command("exporter")
-def exporter(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+def exporter(
+    name: _PersonName,
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
     """Print the settings of a program that copies the catalogue elsewhere.
 
     It reads all that the catalogue reads, exact positions included, and all objects of the store; it writes nothing.
     """
-    _issue_to_person(Role.EXPORTER, name, output, as_json=as_json)
+    _issue_to_person(Role.EXPORTER, name, output, network=network, cafile=cafile, as_json=as_json)
 
 
 @issue_app.command("operator")
-def operator(name: _PersonName, output: _Output = None, as_json: bool = _JSON) -> None:
+def operator(
+    name: _PersonName,
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
     """Print the settings of a further person who runs Uncia, with the rights of the key in `stack.env`.
 
     Persons with keys of their own can be distinguished in the logs, and lose theirs without a change for the others.
     """
-    _issue_to_person(Role.OPERATOR, name, output, as_json=as_json)
+    _issue_to_person(Role.OPERATOR, name, output, network=network, cafile=cafile, as_json=as_json)
 
 
-def _issue_to_person(role: Role, name: str, output: Path | None, *, as_json: bool) -> None:
+def _issue_to_person(role: Role, name: str, output: Path | None, *, network: bool, cafile: Path, as_json: bool) -> None:
     stack, identity = Stack(stack_dir()), person_identity(role, name)
+    addresses = _addresses(stack, identity, network=network, cafile=cafile)
     issue(stack, identity)
-    settings, keys = stack.settings(), stack.require_keys().environment(identity)
-    addresses = {"UNCIA_KAFKA": settings.kafka}
-    if identity.store:
-        addresses |= {"UNCIA_S3_ENDPOINT": settings.s3_endpoint or "", "UNCIA_BUCKET": settings.bucket}
-    if identity.triton:
-        addresses["UNCIA_TRITON"] = settings.triton
-    _deliver({**addresses, **{key: value for key, value in keys.items() if value}}, identity, output, as_json=as_json)
+    keys = {name: value for name, value in stack.require_keys().environment(identity).items() if value}
+    _deliver({**keys, **addresses}, identity, output, as_json=as_json)
+
+
+def _addresses(stack: Stack, identity: Identity, *, network: bool, cafile: Path) -> dict[str, str]:
+    """The addresses of what an identity may use: on this machine, or for another one. Raises `SettingsError`."""
+    settings = stack.settings()
+    uses_store = bool(identity.store)
+    if not network:
+        store = {"UNCIA_S3_ENDPOINT": settings.s3_endpoint or "", "UNCIA_BUCKET": settings.bucket}
+        return {
+            **({"UNCIA_KAFKA": settings.kafka} if identity.uses_kafka else {}),
+            **(store if uses_store else {}),
+            **({"UNCIA_TRITON": settings.triton} if identity.triton else {}),
+        }
+    elsewhere = network_addresses(settings)
+    if elsewhere is None:
+        raise SettingsError(
+            "this stack has no address for other machines: set UNCIA_NETWORK_HOST and start it again (docs/network.md)"
+        )
+    store = {
+        "UNCIA_S3_ENDPOINT": elsewhere.s3_endpoint,
+        "UNCIA_S3_CAFILE": str(cafile),
+        "UNCIA_BUCKET": settings.bucket,
+    }
+    kafka = {"UNCIA_KAFKA": elsewhere.kafka, "UNCIA_KAFKA_CAFILE": str(cafile)}
+    return {**(kafka if identity.uses_kafka else {}), **(store if uses_store else {})}
 
 
 def _deliver(variables: Mapping[str, str], identity: Identity, output: Path | None, *, as_json: bool) -> None:
@@ -123,6 +174,9 @@ def _deliver(variables: Mapping[str, str], identity: Identity, output: Path | No
         for line in lines:
             echo(line)
     echo(f"{identity.name} may {describe_rights(identity)}, and nothing else.", err=True)
+    cafile = variables.get("UNCIA_S3_CAFILE") or variables.get("UNCIA_KAFKA_CAFILE")
+    if cafile and Path(cafile) != (stack_dir() / "keys" / "ca.pem").absolute():
+        echo(f"Copy {stack_dir() / 'keys' / 'ca.pem'}, which is no secret, to {cafile} on that machine.", err=True)
 
 
 @app.command("list")

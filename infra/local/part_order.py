@@ -10,14 +10,17 @@ from uncia.errors import StackError, UnciaError
 from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.part_health import last_lines
 from uncia.infra.local.seaweedfs import SeaweedFS
+from uncia.infra.local.seaweedfs_network import SeaweedFSNetwork
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
 from uncia.infra.local.workers import Catalogue, Dashboard, Reconcile, TritonKeeper, worker_services
+from uncia.settings import Settings
 
 SERVICES: tuple[type[Service], ...] = (
     Kafka,
     SeaweedFS,
+    SeaweedFSNetwork,
     Triton,
     TritonKeeper,
     *worker_services(),
@@ -26,14 +29,20 @@ SERVICES: tuple[type[Service], ...] = (
     Dashboard,
 )
 PART_NAMES = tuple(service.name for service in SERVICES)
+"""Of all parts; a stack has those that its settings want."""
 
 Report = Callable[[str, float, str], None]
 """Called as (part, seconds since the start, detail) when a part is ready."""
 
 
 def create_services(site: StackContext, names: Sequence[str]) -> list[Service]:
-    """The services of these parts, in the order of `SERVICES`."""
-    return [service(site) for service in SERVICES if service.name in names]
+    """The services of those among these parts that the settings want, in the order of `SERVICES`."""
+    return [service(site) for service in SERVICES if service.name in names and service.is_wanted(site.settings)]
+
+
+def wanted_parts(settings: Settings) -> list[str]:
+    """The names of the parts that a stack with these settings has, in the order of `SERVICES`."""
+    return [service.name for service in SERVICES if service.is_wanted(settings)]
 
 
 def with_dependencies(names: Sequence[str]) -> tuple[str, ...]:

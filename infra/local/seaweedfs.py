@@ -85,7 +85,7 @@ class SeaweedFS(Service):
 
     def check_installed(self) -> None:
         """Check that the server's wheel is installed."""
-        _weed()
+        find_weed()
 
     def files(self) -> dict[str, str]:
         """The identities, and configuration that the server reads from its working directory."""
@@ -132,7 +132,7 @@ class SeaweedFS(Service):
             "admin.port": "seaweedfs_admin",
         }
         return [
-            str(_weed()),
+            str(find_weed()),
             "mini",
             f"-dir={self.site.layout.data('seaweedfs')}",
             "-ip=127.0.0.1",
@@ -200,7 +200,7 @@ class SeaweedFS(Service):
         how = "-delete" if "no fsync" in wanted else "-fsync"
         master = f"{self.at('master')}.{self.port('master_grpc')}"
         result = subprocess.run(
-            [str(_weed()), "shell", f"-master={master}"],
+            [str(find_weed()), "shell", f"-master={master}"],
             input=f"fs.configure -locationPrefix=/buckets/{bucket}/ {how} -apply\n",
             cwd=self.site.layout.run,
             capture_output=True,
@@ -219,7 +219,8 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _weed() -> Path:
+def find_weed() -> Path:
+    """SeaweedFS's program. Raises `StackError` when it is not installed."""
     installed = Path(sys.executable).parent / "weed"
     found = installed if installed.exists() else shutil.which("weed")
     if not found:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.doctor import Check, check_folder, try_check
+from uncia.infra.local.network import NetworkAddresses, network_addresses
 from uncia.infra.local.stack import Stack
 from uncia.settings import Settings
 
@@ -51,10 +52,11 @@ def run_security_checks(stack: Stack) -> list[Check]:
     if not any(part.pid for part in stack.supervised()):
         raise StackError("the stack is down: `uncia up` starts it, and its doors can be tried")
     identity, settings = stack.require_identity(), stack.settings()
+    network = network_addresses(settings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("user", _user),
         ("folder", lambda: check_folder(stack.folder)),
-        ("ports", lambda: _ports(identity.stack_id)),
+        ("ports", lambda: _ports(identity.stack_id, network)),
         ("triton", lambda: _triton(identity.triton_socket, serves_http=settings.triton_serve_http)),
     ]
     for port, (name, target) in _HTTP_DOORS.items():
@@ -62,6 +64,12 @@ def run_security_checks(stack: Stack) -> list[Check]:
         checks.append((name, partial(refuses_http, identity.ports[port], path)))
     for port, name in _CERTIFICATE_DOORS.items():
         checks.append((name, partial(requires_certificate, identity.ports[port])))
+    if network is not None:
+        checks += [
+            ("network: s3", lambda: _store_for_others(settings, network, stack.require_keys().authority)),
+            ("network: s3_grpc", partial(requires_certificate, network.ports[2])),
+            ("network: kafka", lambda: _kafka(settings.model_copy(update={"kafka": network.kafka_here}))),
+        ]
     checks += [
         ("dashboard", lambda: _dashboard(settings.dashboard_port)),
         ("kafka", lambda: _kafka(settings)),
@@ -78,16 +86,22 @@ def _user() -> str:
     return "the stack does not run as root"
 
 
-def _ports(stack_id: str) -> str:
+def _ports(stack_id: str, network: NetworkAddresses | None) -> str:
+    served = network.ports if network is not None else ()
     pids = {process.pid for process in processes.of_stack(stack_id)}
     listening = [
         (connection.laddr.ip, connection.laddr.port)
         for connection in psutil.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN and connection.pid in pids and connection.laddr
     ]
-    if outside := sorted({f"{address}:{port}" for address, port in listening if not is_loopback(address)}):
-        raise StackError(f"reachable from other machines: {', '.join(outside)}; find out who set these addresses")
-    return f"{len(listening)} ports, all on loopback"
+    inside = [port for address, port in listening if is_loopback(address) and port not in served]
+    outside = {(address, port) for address, port in listening if not is_loopback(address) and port not in served}
+    if outside:
+        shown = ", ".join(sorted(f"{address}:{port}" for address, port in outside))
+        raise StackError(f"reachable from other machines: {shown}; find out who set these addresses")
+    if network is None:
+        return f"{len(inside)} ports, all on loopback"
+    return f"{len(inside)} ports on loopback; for other machines {', '.join(map(str, served))}, which need keys and TLS"
 
 
 def is_loopback(address: str) -> bool:
@@ -148,6 +162,26 @@ def _dashboard(port: int) -> str:
     if status not in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN, http.HTTPStatus.SEE_OTHER):
         raise StackError(f"the dashboard answers {status} without an account: report this as a fault of Uncia")
     return f"refuses requests without an account ({status})"
+
+
+def _store_for_others(settings: Settings, network: NetworkAddresses, authority: Path) -> str:
+    # Imported here because the other checks need no client of the store.
+    from uncia.storage.object_store import AccessRefused, ObjectStore
+
+    update = {
+        "s3_endpoint": network.s3_endpoint_here,
+        "s3_cafile": authority,
+        "s3_access_key": "0" * 20,
+        "s3_secret_key": SecretStr("guess"),
+    }
+    stranger = ObjectStore(settings.model_copy(update=update), attempts=1)
+    try:
+        next(stranger.list(settings.bucket), None)
+    except AccessRefused:
+        return "refuses requests without a key, over TLS"
+    finally:
+        stranger.close()
+    raise StackError("the store for other machines accepts an unknown key: report this as a fault of Uncia")
 
 
 def _kafka(settings: Settings) -> str:

@@ -69,6 +69,12 @@ class Service(ABC):
     def __init__(self, site: StackContext) -> None:
         self.site = site
 
+    @classmethod
+    def is_wanted(cls, settings: Settings) -> bool:
+        """Whether a stack with these settings has this part."""
+        del settings
+        return True
+
     @abstractmethod
     def check_installed(self) -> None:
         """Raise `StackError`, with what to do, when a program or file that this part needs is missing."""

@@ -17,6 +17,7 @@ from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.crash_loops import crash_loops
 from uncia.infra.local.credentials import StackKeys, ensure_keys, read_keys
 from uncia.infra.local.layout import Layout, claim
+from uncia.infra.local.network import check_addresses, network_addresses
 from uncia.infra.local.part_health import PartStatus, probe_part, unsupervised_status
 from uncia.infra.local.part_order import (
     PART_NAMES,
@@ -25,6 +26,7 @@ from uncia.infra.local.part_order import (
     prepare,
     start_all,
     stop_in_order,
+    wanted_parts,
     with_dependencies,
 )
 from uncia.infra.local.service import Service, StackContext
@@ -37,7 +39,7 @@ from uncia.infra.local.stack_identity import (
     write_environment,
 )
 from uncia.infra.local.supervisor import Supervised, Supervisor
-from uncia.settings import Settings
+from uncia.settings import Settings, read_settings
 from uncia.storage.process_lock import exclusive
 
 
@@ -73,6 +75,10 @@ class Stack:
                     self._begin()
                 site = self._site(extra_env or {})
                 supervisor, services = Supervisor(site.layout), create_services(site, wanted)
+                if missing := set(parts or ()) - {service.name for service in services}:
+                    raise StackError(
+                        f"the settings of this stack switch {', '.join(sorted(missing))} off (docs/network.md)"
+                    )
                 prepare(supervisor, services)
                 start_all(supervisor, services, timeout_s, report)
             except BaseException:
@@ -95,7 +101,8 @@ class Stack:
             left = (
                 {p.part: p.pid for p in processes.of_stack(identity.stack_id)} if (identity := self.identity()) else {}
             )
-            return [unsupervised_status(name, left.get(name)) for name in PART_NAMES]
+            settings = self.settings() if self.identity() and read_keys(self.folder) else Settings()
+            return [unsupervised_status(name, left.get(name)) for name in wanted_parts(settings)]
         memory = self._memory()
         site = self._site({})
 
@@ -182,8 +189,11 @@ class Stack:
             Layout(self.folder, Path(known.runtime_dir)).remove_runtime_dir()
         layout = Layout.make(self.folder)
         identity = ensure_identity(self.folder, layout.runtime_dir)
-        ensure_keys(self.folder)
         ensure_certificates(self.folder)
+        network = network_addresses(_settings(self.folder, identity, ensure_keys(self.folder)))
+        if network is not None:
+            check_addresses(network)
+            ensure_certificates(self.folder, network.names)
         self.write_operator_environment()
         for name in PART_NAMES:
             layout.ready_file(name).unlink(missing_ok=True)
@@ -248,7 +258,7 @@ def _settings(folder: Path, identity: StackIdentity, keys: StackKeys) -> Setting
     """The operator's settings, independent of the addresses and keys in the caller's environment."""
     variables = {**environment_of(identity), **keys.environment(OPERATOR)}
     ours = {name.removeprefix("UNCIA_").lower(): value for name, value in variables.items()}
-    found = Settings(_env_file=folder / "stack.env", **ours)  # type: ignore[arg-type]
+    found = read_settings(folder, **ours)
     # The folders that an unset value stands for in the processes of this stack, whose UNCIA_STACK_DIR names it.
     unset: dict[str, Any] = {}
     if found.dashboard_dir is None:

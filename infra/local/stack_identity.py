@@ -3,6 +3,7 @@
 Its keys are in `credentials.py`.
 """
 
+import errno
 import json
 import re
 import secrets
@@ -63,13 +64,19 @@ class StackIdentity:
         return Path(self.runtime_dir) / f"triton.sock:{TRITON_SOCKET_PORT}"
 
 
-def is_free(port: int) -> bool:
-    """True when nothing listens on the port. Connections in TIME_WAIT do not count."""
-    with socket.socket() as probe:
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """True when nothing listens on the port. Connections in TIME_WAIT do not count.
+
+    Raises `OSError` when `host` is no address of this machine.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
+            probe.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise
             return False
         return True
 

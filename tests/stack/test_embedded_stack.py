@@ -25,11 +25,14 @@ from tests.waiting import SCALE, wait_until
 from uncia.errors import DependencyDown, StackError
 from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
-from uncia.infra.local.part_order import PART_NAMES
+from uncia.infra.local.part_order import wanted_parts
 from uncia.infra.local.stack import Stack
+from uncia.settings import Settings
 from uncia.infra.local.stack_identity import is_free
 
 STORAGE = ("kafka", "seaweedfs")
+PARTS = tuple(wanted_parts(Settings(_env_file=None)))
+"""Of a stack with default settings."""
 
 pytestmark = [
     pytest.mark.skipif(
@@ -91,7 +94,7 @@ def s3(stack: Stack, **options: Any) -> Any:
 
 
 def test_every_part_is_ready(stack: Stack) -> None:
-    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(PART_NAMES, True)
+    assert {status.name: status.ready for status in stack.status()} == dict.fromkeys(PARTS, True)
 
 
 def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
@@ -253,7 +256,7 @@ def test_a_second_start_in_the_same_folder_is_refused(stack: Stack) -> None:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", PART_NAMES)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_killed_part_is_restarted_and_becomes_ready(stack: Stack, name: str) -> None:
     wait_until_restarted(stack, name, stack.kill(name, signal.SIGKILL))
 

@@ -18,6 +18,9 @@ __all__ = ["client_options", "connect_admin", "connect_consumer", "connect_produ
 _ANSWERS_WITHIN_S = 5.0
 """Time that each step of a connection may take, when the reason of a refusal is found."""
 
+_RECONNECT_WITHIN_MS = 2_000
+"""Longest pause between two attempts. With kafka-python's 30 s, results came back up to a minute after the broker."""
+
 _accepted: set[tuple[str, KafkaSignIn]] = set()
 """The servers that this process signed in to, and how."""
 
@@ -45,7 +48,10 @@ class _Password(str):
 def client_options(settings: Settings) -> dict[str, Any]:
     """The options with which every client of kafka-python connects: the servers, and how to sign in."""
     sign_in = settings.kafka_sign_in
-    options: dict[str, Any] = {"bootstrap_servers": settings.kafka_servers}
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_servers,
+        "reconnect_backoff_max_ms": _RECONNECT_WITHIN_MS,
+    }
     if sign_in.protocol != "PLAINTEXT":
         options["security_protocol"] = sign_in.protocol
     if sign_in.uses_tls:

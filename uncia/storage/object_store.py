@@ -123,6 +123,9 @@ class ObjectStore:
         self, settings: Settings, *, max_connections: int = 16, timeout_s: float = 30, attempts: int = 3
     ) -> None:
         secret = settings.s3_secret_key
+        authorities = str(settings.s3_cafile) if settings.s3_cafile is not None else None
+        if settings.s3_cafile is not None and not settings.s3_cafile.is_file():
+            raise SettingsError(f"UNCIA_S3_CAFILE={authorities}: there is no such file")
         self.endpoint = settings.s3_endpoint or "Amazon S3"
         try:
             self.client = boto3.client(
@@ -131,6 +134,7 @@ class ObjectStore:
                 region_name=settings.s3_region,
                 aws_access_key_id=settings.s3_access_key,
                 aws_secret_access_key=secret.get_secret_value() if secret else None,
+                verify=authorities,
                 config=Config(
                     signature_version="s3v4",
                     s3={"addressing_style": "path"} if settings.s3_endpoint else {},
@@ -147,7 +151,7 @@ class ObjectStore:
             # boto3's default credentials can be incomplete, or name a profile that does not exist.
             raise SettingsError(f"the object store cannot be used: {error}") from error
         self._http = URLLib3Session(
-            verify=Session().get_config_variable("ca_bundle") or True,
+            verify=authorities or Session().get_config_variable("ca_bundle") or True,
             proxies=get_environ_proxies(self.client.meta.endpoint_url),
             timeout=(_CONNECT_S, timeout_s),
             max_pool_connections=max_connections,

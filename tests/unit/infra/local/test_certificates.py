@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from uncia.errors import StackError
-from uncia.infra.local.certificates import CERTIFICATES, ensure_certificates
+from uncia.infra.local.certificates import CERTIFICATES, NETWORK, ensure_certificates
 
 
 def contents(stack: Path) -> dict[str, bytes]:
@@ -68,6 +68,21 @@ def test_they_are_valid_whatever_date_the_machine_has(tmp_path: Path) -> None:
     certificate = x509.load_pem_x509_certificate((tmp_path / "keys" / "seaweedfs.pem").read_bytes())
     assert certificate.not_valid_before_utc.year == 1970
     assert certificate.not_valid_after_utc.year == 2200
+
+
+def test_the_one_for_other_machines_names_the_address_that_they_use(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, ("traps.example.org", "192.0.2.7"))
+    first = alternative_names(tmp_path)
+    ensure_certificates(tmp_path, ("198.51.100.1",))
+    assert {"traps.example.org", "192.0.2.7"} <= first
+    assert "198.51.100.1" in alternative_names(tmp_path)
+
+
+def alternative_names(stack: Path) -> set[str]:
+    certificate = x509.load_pem_x509_certificate((stack / "keys" / f"{NETWORK}.pem").read_bytes())
+    return {
+        str(name.value) for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    }
 
 
 @pytest.mark.parametrize("missing", ["ca.pem", "seaweedfs.pem", "seaweedfs.key"])

@@ -1,0 +1,134 @@
+"""Gateways and subscribers on other machines, which know the printed settings and the authority's certificate only.
+
+The address of the other machines is 127.0.0.2, a second address of loopback.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.free_ports import free_ports
+from tests.stack.photographs import photograph
+from tests.waiting import SCALE, wait_until
+from uncia.infra.local.key_management import revoke
+from uncia.infra.local.lifetime import stop_on_exit
+from uncia.infra.local.security_checks import run_security_checks
+from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import read_topics, send_to_cameras
+from uncia.settings import Settings
+from uncia.storage.object_store import AccessRefused, ObjectStore
+from uncia.topics import BURST_RESOLVED
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded" or sys.platform != "linux",
+    reason="about the embedded stack alone, and on a second address of loopback",
+)
+
+PARTS = ("kafka", "seaweedfs", "seaweedfs-network")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Stack]:
+    """Broker and store of a stack that has an address for other machines."""
+    folder = Path(tempfile.mkdtemp(prefix="uncia network "))
+    # The store's needs a second one, 10,000 above it.
+    s3_port, kafka_port, *_ = sorted(free_ports(8))
+    network = {
+        "UNCIA_NETWORK_HOST": "127.0.0.2",
+        "UNCIA_NETWORK_KAFKA_PORT": str(kafka_port),
+        "UNCIA_NETWORK_S3_PORT": str(s3_port),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in network.items():
+            patch.setenv(name, value)
+        stack = Stack(folder / "stack")
+        try:
+            with stop_on_exit(stack):
+                stack.up(PARTS, timeout_s=SCALE * 60)
+                yield stack
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def authority(served: Stack, tmp_path: Path) -> Path:
+    """The other machine's copy of the authority's certificate."""
+    return Path(shutil.copy(served.folder / "keys" / "ca.pem", tmp_path / "the authority.pem"))
+
+
+def printed(served: Stack, authority: Path, *arguments: str) -> dict[str, str]:
+    """The settings that `uncia keys issue` prints for another machine."""
+    command = [sys.executable, "-m", "uncia", "keys", "issue", *arguments, "--network", "--cafile", str(authority)]
+    environment = {**os.environ, "UNCIA_STACK_DIR": str(served.folder)}
+    done = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=SCALE * 60)
+    assert done.returncode == 0, done.stderr
+    assert "ca.pem" in done.stderr
+    settings: dict[str, str] = json.loads(done.stdout)
+    return settings
+
+
+def elsewhere(variables: dict[str, str]) -> Settings:
+    """The settings of a process that knows these variables only."""
+    return Settings(_env_file=None, **{name.removeprefix("UNCIA_").lower(): value for name, value in variables.items()})  # type: ignore[arg-type]
+
+
+def test_a_gateway_uploads_with_the_printed_settings_alone(served: Stack, authority: Path, tmp_path: Path) -> None:
+    variables = printed(served, authority, "gateway", "ridge")
+    card = tmp_path / "card" / "north"
+    card.mkdir(parents=True)
+    picture = photograph(81_000)
+    (card / "IMG_0001.JPG").write_bytes(picture)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("UNCIA_")}
+    command = [sys.executable, "-m", "uncia", "gateway", "card", str(card.parent), "--station", "ridge"]
+    done = subprocess.run(
+        [*command, "--spool", str(tmp_path / "spool.sqlite")],
+        env={**own, **variables, "UNCIA_STACK_DIR": str(tmp_path / "no stack")},
+        capture_output=True,
+        text=True,
+        timeout=SCALE * 60,
+    )
+    assert done.returncode == 0, done.stderr
+    store, settings = ObjectStore(served.settings()), served.settings()
+    keys = [entry.key for entry in store.list(settings.bucket, "ridge/north/")]
+    assert [store.get(settings.bucket, key, max_bytes=10_000_000) for key in keys] == [picture]
+
+
+def test_a_subscriber_reads_with_the_printed_settings_alone(served: Stack, authority: Path) -> None:
+    variables = printed(served, authority, "subscriber", "office")
+    send_to_cameras(served.admin_settings(), BURST_RESOLVED, [("ridge/north", b"ridge/north", b"a verdict")])
+    messages = read_topics(elsewhere(variables), (BURST_RESOLVED,), from_beginning=True, until_end=True)
+    assert [message.value for message in messages] == [b"a verdict"]
+
+
+def test_a_key_that_is_revoked_is_refused_by_the_store_for_other_machines_as_well(
+    served: Stack, authority: Path
+) -> None:
+    settings = elsewhere(printed(served, authority, "gateway", "valley"))
+    store = ObjectStore(settings)
+    store.put(settings.bucket, "valley/cam/a.jpg", b"one", content_type="image/jpeg")
+    revoke(served, "gateway-valley")
+
+    def refused() -> bool:
+        try:
+            store.put(settings.bucket, "valley/cam/b.jpg", b"two", content_type="image/jpeg")
+        except AccessRefused:
+            return True
+        return False
+
+    wait_until(refused, 10, "the refusal of a revoked key")
+
+
+def test_the_security_checks_find_no_open_door(served: Stack) -> None:
+    found = {check.name: check for check in run_security_checks(served)}
+    assert {
+        name: found[name].detail
+        for name in ("ports", "network: s3", "network: s3_grpc", "network: kafka")
+        if not found[name].ok
+    } == {}
