@@ -27,8 +27,8 @@ from uncia.infra.local import processes
 from uncia.infra.local.part_health import PartStatus
 from uncia.infra.local.part_order import wanted_parts
 from uncia.infra.local.stack import Stack
-from uncia.settings import Settings
 from uncia.infra.local.stack_identity import is_free
+from uncia.settings import Settings
 
 STORAGE = ("kafka", "seaweedfs")
 PARTS = tuple(wanted_parts(Settings(_env_file=None)))

@@ -44,7 +44,7 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_settings_become_arguments(values: dict[str, Any], expected: dict[str, Any]) -> None:
     options = client_options(read(**values))
     context = options.pop("ssl_context", None)
-    assert options == {"bootstrap_servers": ["one:1", "two:2"], **expected}
+    assert options == {"bootstrap_servers": ["one:1", "two:2"], "reconnect_backoff_max_ms": 2_000, **expected}
     assert (context is not None) == ("SSL" in values.get("kafka_security_protocol", "").split("_"))
 
 
@@ -93,7 +93,7 @@ def test_every_client_has_the_options_and_reports_an_outage(
     settings = Settings(_env_file=None, kafka="127.0.0.1:1")
     with pytest.raises(DependencyDown, match=r"Kafka at 127\.0\.0\.1:1 does not answer \(KafkaTimeoutError\)"):
         connect(settings, client_id="x")
-    assert seen == [{"bootstrap_servers": ["127.0.0.1:1"], "client_id": "x"}]
+    assert seen == [{"bootstrap_servers": ["127.0.0.1:1"], "reconnect_backoff_max_ms": 2_000, "client_id": "x"}]
 
 
 def test_missing_rights_are_not_reported_as_an_outage() -> None:
