@@ -74,7 +74,8 @@ def stream(
 
     def upload_continuously() -> None:
         while not stop.wait(0.1):
-            key = f"{station}/cam/{len(sent)}.jpg"
+            # Hundreds of frames of one instant at one camera would be revised again and again.
+            key = f"{station}/cam-{len(sent) // 20}/{len(sent)}.jpg"
             upload(key, photograph(70_000 + len(sent), size=(640, 480)))
             sent.append(key)
 

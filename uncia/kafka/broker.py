@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.consumer.fetcher import ConsumerRecord
@@ -13,11 +14,17 @@ from kafka.consumer.fetcher import ConsumerRecord
 from uncia.errors import DependencyDown, LogTruncated
 from uncia.kafka.connection import connect_admin, connect_consumer, connect_producer
 from uncia.kafka.partitioning import partition_of
+from uncia.kafka.stalls import StallCheck
 from uncia.settings import Settings
 from uncia.topics import TOPICS, Topic
 
+log = structlog.get_logger(__name__)
+
 _ALREADY_EXISTS = 36
 _SEND_TIMEOUT_S = 30
+_RECONNECT_MS = 5_000
+_PAUSE_S = 0.5
+"""Between two attempts to connect again, so that `stop` is noticed soon."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def read_topics(
     Raises `DependencyDown` when the broker is unavailable at the start or has none of the topics, and with `until_end`
     `LogTruncated` when a partition ends before its position, that is, has lost messages that were read earlier.
     """
-    consumer = connect_consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = _consumer(settings)
     try:
         assigned = _assign_all_partitions(consumer, settings, topics)
         if from_beginning or from_positions is not None:
@@ -126,14 +133,48 @@ def read_topics(
             ready.set()
         ends = consumer.end_offsets(assigned) if until_end else {}
         check_not_truncated(ends, from_positions or {})
+        stall = StallCheck(consumer, assigned)
         while stop is None or not stop.is_set():
             if until_end and all(consumer.position(partition) >= ends[partition] for partition in assigned):
                 return
-            for records in consumer.poll(timeout_ms=200).values():
+            arrived = consumer.poll(timeout_ms=200)
+            if arrived:
+                stall.delivered()
+            elif stall.is_stalled():
+                log.warning("consumer_renewed", topics=[topic.full_name(settings) for topic in topics])
+                consumer = _renewed(consumer, settings, assigned, stop)
+                stall = StallCheck(consumer, assigned)
+            for records in arrived.values():
                 for record in records:
                     yield _message(record)
     finally:
         consumer.close()
+
+
+def _renewed(
+    stalled: KafkaConsumer, settings: Settings, assigned: list[TopicPartition], stop: threading.Event | None
+) -> KafkaConsumer:
+    """A new consumer that continues where another one stalled, when the broker accepts it.
+
+    The stalled one where `stop` is set before.
+    """
+    positions = {partition: stalled.position(partition, timeout_ms=_RECONNECT_MS) for partition in assigned}
+    while stop is None or not stop.is_set():
+        try:
+            consumer = _consumer(settings, bootstrap_timeout_ms=_RECONNECT_MS)
+        except DependencyDown:
+            time.sleep(_PAUSE_S)
+            continue
+        consumer.assign(assigned)
+        for partition, offset in positions.items():
+            consumer.seek(partition, offset)
+        stalled.close(autocommit=False, timeout_ms=_RECONNECT_MS)
+        return consumer
+    return stalled
+
+
+def _consumer(settings: Settings, **options: int) -> KafkaConsumer:
+    return connect_consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest", **options)
 
 
 def _message(record: ConsumerRecord) -> Message:
@@ -181,7 +222,7 @@ class MessageReader:
     def __init__(self, settings: Settings) -> None:
         """Raises `DependencyDown`."""
         self._settings = settings
-        self._consumer = connect_consumer(settings, enable_auto_commit=False, auto_offset_reset="earliest")
+        self._consumer = _consumer(settings)
 
     def read(self, topic: Topic, partition: int, offset: int, *, within_s: float = 5) -> Message | None:
         """The message at an offset, or the next one where compaction has removed it; None where there is none.

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 from uncia.errors import DependencyDown
 from uncia.kafka.broker import Message
 from uncia.kafka.connection import connect_consumer
+from uncia.kafka.stalls import StallCheck
 from uncia.settings import Settings
 from uncia.topics import Topic
 
@@ -40,6 +41,7 @@ class OffsetConsumer:
         )
         try:
             self._partitions = self._assign(settings, topics)
+            self._stall = StallCheck(self._consumer, self._partitions)
         except BaseException:
             self._consumer.close()
             raise
@@ -72,7 +74,15 @@ class OffsetConsumer:
             self._consumer.seek(place, offsets.get((place.topic, place.partition), 0))
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """The next messages, in the order of each partition; none if none arrives in time."""
+        """The next messages, in the order of each partition; none if none arrives in time.
+
+        Raises `DependencyDown` when there are messages, and this consumer gets none: a new one is needed.
+        """
+        arrived = self._consumer.poll(timeout_ms=int(1000 * timeout_s))
+        if arrived:
+            self._stall.delivered()
+        elif self._stall.is_stalled():
+            raise DependencyDown("Kafka has messages that this consumer does not get, or does not answer it")
         return [
             Message(
                 record.topic,
@@ -83,7 +93,7 @@ class OffsetConsumer:
                 record.value,
                 list(record.headers),
             )
-            for records in self._consumer.poll(timeout_ms=int(1000 * timeout_s)).values()
+            for records in arrived.values()
             for record in records
         ]
 
