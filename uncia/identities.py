@@ -21,6 +21,7 @@ from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
+    "MAILROOM",
     "OPERATOR",
     "PART_IDENTITIES",
     "PERSONS",
@@ -38,7 +39,7 @@ class Role(StrEnum):
     """Kinds of identities."""
 
     PART = "part"
-    """A worker or service of the topology, or the watchdog of Triton."""
+    """A worker or service of the topology, the watchdog of Triton, or the mailroom."""
     STORE = "store"
     """The object store itself."""
     GATEWAY = "gateway"
@@ -117,14 +118,22 @@ TRITON_KEEPER = Identity(
     triton=(TritonRight.INFERENCE, TritonRight.CONTROL),
 )
 
+MAILROOM = Identity(
+    "mailroom",
+    Role.PART,
+    "Receives photographs of cellular cameras and uploads them; only an embedded stack with UNCIA_MAILROOM has it.",
+    store=(*READ_ALL, StoreRight(StoreAction.WRITE)),
+)
+
 PART_IDENTITIES: dict[str, Identity] = {
     identity.name: identity
     for identity in (
         *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part != _ROW_OF_SUBSCRIBERS),
         TRITON_KEEPER,
+        MAILROOM,
     )
 }
-"""The identities of the workers, the services and the object store, and of the watchdog, by name."""
+"""The identities of the workers, the services and the object store, of the watchdog and the mailroom, by name."""
 
 
 _COMMANDS = tuple(part for part in PARTS if part.kind is Kind.COMMAND)

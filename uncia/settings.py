@@ -462,6 +462,10 @@ class Settings(BaseSettings):
     )
 
     # Mailroom
+    mailroom: bool = Field(
+        default=False,
+        description="`uncia up` starts the mailroom, too, for cameras that send by FTP or mail (docs/mailroom.md)",
+    )
     mailroom_dir: Path | None = Field(
         default=None,
         description="folder of the mailroom: accounts, received files, spools; empty for "

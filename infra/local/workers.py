@@ -1,4 +1,4 @@
-"""Uncia's own processes: the workers of the topology, the watchdog of Triton, and reconcile."""
+"""Uncia's own processes: the workers and services of the topology, the watchdog of Triton, and the mailroom."""
 
 import importlib.util
 import shlex
@@ -9,6 +9,7 @@ from typing import ClassVar
 from uncia.errors import StackError, how_to_install
 from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.service import NotReady, Service
+from uncia.settings import Settings
 from uncia.topology import WORKERS, Part
 
 
@@ -108,6 +109,29 @@ class Reconcile(Worker):
     def command(self) -> list[str]:
         """Compares the bucket with the topics periodically."""
         return [sys.executable, "-m", "uncia", "reconcile", "--every"]
+
+
+class Mailroom(Worker):
+    """`uncia mailroom run`, where `UNCIA_MAILROOM` switches it on. Ready when its servers listen."""
+
+    name: ClassVar[str] = "mailroom"
+    needs: ClassVar[tuple[str, ...]] = ("seaweedfs",)
+    ready_detail: ClassVar[str] = "receives photographs of cameras"
+    not_ready_detail: ClassVar[str] = "its servers do not listen yet"
+
+    @classmethod
+    def is_wanted(cls, settings: Settings) -> bool:
+        """True where the setting says so."""
+        return settings.mailroom
+
+    def check_installed(self) -> None:
+        """Check that the extra with the servers is installed."""
+        if not all(_installed(package) for package in ("pyftpdlib", "aiosmtpd")):
+            raise StackError(f"the mailroom needs the extra `mailroom`: {how_to_install('mailroom')}")
+
+    def command(self) -> list[str]:
+        """Receives and uploads until it is stopped."""
+        return [sys.executable, "-m", "uncia", "mailroom", "run"]
 
 
 class Dashboard(Worker):

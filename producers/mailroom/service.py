@@ -19,6 +19,7 @@ from uncia.producers.mailroom.mailboxes import Mailboxes
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
+from uncia.telemetry import mark_ready
 
 __all__ = ["run_mailroom"]
 
@@ -70,6 +71,7 @@ def run_mailroom(
         fetcher = MailFetcher(folders, accounts, store, reporter, max_size=config.max_size, interval_s=config.fetch_s)
         fetcher.start()
         stack.callback(fetcher.stop)
+        mark_ready()
         while not stop.is_set():
             if uploads is not None:
                 uploads.start_new()

@@ -1,15 +1,19 @@
-"""Gateways and subscribers on other machines, which know the printed settings and the authority's certificate only.
+"""Kafka and the store for other machines, and the mailroom, of a stack whose settings switch them on.
 
-The address of the other machines is 127.0.0.2, a second address of loopback.
+Gateways and subscribers on other machines know the printed settings and the authority's certificate only. The address
+for them is 127.0.0.2, a second address of loopback.
 """
 
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from ftplib import FTP_TLS
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -31,22 +35,27 @@ pytestmark = pytest.mark.skipif(
     reason="about the embedded stack alone, and on a second address of loopback",
 )
 
-PARTS = ("kafka", "seaweedfs", "seaweedfs-network")
+PARTS = ("kafka", "seaweedfs", "seaweedfs-network", "mailroom")
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Stack]:
-    """Broker and store of a stack that has an address for other machines."""
+    """Broker, store and mailroom of a stack that has an address for other machines."""
     folder = Path(tempfile.mkdtemp(prefix="uncia network "))
     # The store's needs a second one, 10,000 above it.
-    s3_port, kafka_port, *_ = sorted(free_ports(8))
-    network = {
+    s3_port, kafka_port, ftp_port, *_ = sorted(free_ports(8))
+    switched_on = {
         "UNCIA_NETWORK_HOST": "127.0.0.2",
         "UNCIA_NETWORK_KAFKA_PORT": str(kafka_port),
         "UNCIA_NETWORK_S3_PORT": str(s3_port),
+        "UNCIA_MAILROOM": "true",
+        "UNCIA_MAILROOM_DIR": str(folder / "mailroom"),
+        "UNCIA_MAILROOM_FTP_PORT": str(ftp_port),
+        "UNCIA_MAILROOM_FTP_PASSIVE_PORTS": "43500-43600",
+        "UNCIA_MAILROOM_SMTP_PORT": "0",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in network.items():
+        for name, value in switched_on.items():
             patch.setenv(name, value)
         stack = Stack(folder / "stack")
         try:
@@ -132,3 +141,25 @@ def test_the_security_checks_find_no_open_door(served: Stack) -> None:
         for name in ("ports", "network: s3", "network: s3_grpc", "network: kafka")
         if not found[name].ok
     } == {}
+
+
+def test_the_mailroom_of_a_stack_stores_what_a_camera_sends(served: Stack) -> None:
+    command = [sys.executable, "-m", "uncia", "mailroom", "add", "ridge", "cellular", "--json"]
+    environment = {**os.environ, "UNCIA_STACK_DIR": str(served.folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SCALE * 60, check=True)
+    account = json.loads(done.stdout)
+    picture = photograph(81_001)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as most cameras do
+    with FTP_TLS(context=context, timeout=SCALE * 60) as ftp:
+        ftp.connect("127.0.0.1", int(os.environ["UNCIA_MAILROOM_FTP_PORT"]))
+        ftp.login(account["user"], account["password"])
+        ftp.prot_p()
+        ftp.storbinary("STOR IMG_0001.JPG", BytesIO(picture))
+    store, settings = ObjectStore(served.settings()), served.settings()
+
+    def stored() -> list[str]:
+        return [entry.key for entry in store.list(settings.bucket, "ridge/cellular/")]
+
+    (key,) = wait_until(stored, 60, "the photograph of the camera in the store")
+    assert store.get(settings.bucket, key, max_bytes=10_000_000) == picture
