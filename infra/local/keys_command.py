@@ -12,8 +12,17 @@ from rich.table import Table
 from uncia.access import BrokerRight, StoreAction
 from uncia.audit import audit_file, read_audit
 from uncia.errors import UnciaError
-from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named, person_identity
-from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
+from uncia.identities import (
+    PERSONS,
+    STORE_ADMIN,
+    Identity,
+    Role,
+    gateway_identity,
+    identity_named,
+    person_identity,
+    uploader_identity,
+)
+from uncia.infra.local.key_management import issue, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import assignment
@@ -53,15 +62,33 @@ def gateway(
     The same key is printed again until it is revoked. A gateway on another machine reaches the store by a proxy with
     TLS: replace UNCIA_S3_ENDPOINT by the proxy's URL.
     """
+    _issue_for_station(gateway_identity(station), output, as_json=as_json)
+
+
+@issue_app.command("uploader")
+def uploader(
+    station: Annotated[str, typer.Argument(help="Station whose photographs the client uploads.")],
+    output: _Output = None,
+    as_json: bool = _JSON,
+) -> None:
+    """Print the settings of an S3 client that stores photographs of one station, and reads nothing.
+
+    For a board that may be stolen; `uncia connect --for gateway` prints the configuration of its client. The same key
+    is printed again until it is revoked.
+    """
+    _issue_for_station(uploader_identity(station), output, as_json=as_json)
+
+
+def _issue_for_station(identity: Identity, output: Path | None, *, as_json: bool) -> None:
     stack = Stack(stack_dir())
-    credential, settings = issue_gateway(stack, station), stack.settings()
+    credential, settings = issue(stack, identity), stack.settings()
     variables = {
         "UNCIA_S3_ENDPOINT": settings.s3_endpoint or "",
         "UNCIA_S3_ACCESS_KEY": credential.access_key,
         "UNCIA_S3_SECRET_KEY": credential.secret_key,
         "UNCIA_BUCKET": settings.bucket,
     }
-    _deliver(variables, gateway_identity(station), output, as_json=as_json)
+    _deliver(variables, identity, output, as_json=as_json)
 
 
 @issue_app.command("subscriber")
@@ -158,7 +185,7 @@ def rotate_key(name: _Name) -> None:
     """
     rotate(Stack(stack_dir()), name)
     role, _, owner = name.partition("-")
-    if owner and role in ("gateway", *PERSONS):
+    if owner and role in (Role.GATEWAY, Role.UPLOADER, *PERSONS):
         echo(f"The old key is refused. `uncia keys issue {role} {unquote(owner)}` prints the new one.", err=True)
     else:
         echo("The old key is refused.", err=True)

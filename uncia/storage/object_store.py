@@ -283,6 +283,17 @@ class ObjectStore:
         except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
 
+    def check_storing(self, bucket: str, key: str) -> None:
+        """Check that an object could be stored under this key, without storing one: begin a multipart upload, abort it.
+
+        Raises `AccessRefused`, `BucketMissing` or `DependencyDown`.
+        """
+        try:
+            begun = self.client.create_multipart_upload(Bucket=bucket, Key=key)
+            self.client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
+
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
         """Yield all objects with a prefix after the key `start_after`, in the order of the store, by pages."""
         try:
