@@ -206,7 +206,18 @@ def test_every_name_leads_back_to_its_identity(identity: Identity) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "stranger", "gateway-", "gateway-a/b", "gateway-%2a", "gateway-%zz", "gateway- a", "uploader-", "uploader-a/b"]
+    "name",
+    [
+        "",
+        "stranger",
+        "gateway-",
+        "gateway-a/b",
+        "gateway-%2a",
+        "gateway-%zz",
+        "gateway- a",
+        "uploader-",
+        "uploader-a/b",
+    ],
 )
 def test_any_other_name_is_nobody(name: str) -> None:
     assert identity_named(name) is None
