@@ -49,6 +49,9 @@ _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
+_EMPTY = {"InvalidRange", "416"}
+"""Answers to a request for the first bytes of an object without any."""
+
 _NO_BUCKET = "NoSuchBucket"
 
 # boto3 raises the last two when a response is not XML or has headers that are not numbers.
@@ -266,6 +269,18 @@ class ObjectStore:
                     yield _listed(entry)
         except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
+
+    def read_start(self, bucket: str, key: str, count: int, *, version_id: str | None = None) -> bytes:
+        """Return the first `count` bytes of an object, fewer of a shorter one. Raises the errors of `get`."""
+        target = _Target(bucket, key, version_id=version_id)
+        try:
+            answer = self.client.get_object(**target.arguments(), Range=f"bytes=0-{count - 1}")
+            with closing(answer["Body"]) as body:
+                return cast(bytes, body.read(count))
+        except _STORE_ERRORS as error:
+            if _code(error) in _EMPTY:
+                return b""
+            raise self.translate(error, target.name) from error
 
     def read_first_byte(self, bucket: str, key: str) -> None:
         """Read one byte, to check that the store returns this object's data. Raises the errors of `get`."""
