@@ -32,6 +32,7 @@ __all__ = [
     "gateway_identity",
     "identity_named",
     "person_identity",
+    "uploader_identity",
 ]
 
 
@@ -44,6 +45,8 @@ class Role(StrEnum):
     """The object store itself."""
     GATEWAY = "gateway"
     """The gateway of one station."""
+    UPLOADER = "uploader"
+    """An S3 client that stores photographs of one station, and reads nothing."""
     OPERATOR = "operator"
     """A person who runs Uncia: the commands of the command line."""
     SUBSCRIBER = "subscriber"
@@ -187,6 +190,7 @@ STORE_ADMIN = Identity(
 
 
 _GATEWAY = "gateway-"
+_UPLOADER = "uploader-"
 
 
 def gateway_identity(station: str) -> Identity:
@@ -194,6 +198,31 @@ def gateway_identity(station: str) -> Identity:
 
     Raises `SettingsError` for a name that no gateway accepts, or that has characters with a meaning in rules of stores.
     """
+    station = _checked_station(station)
+    prefix = f"{station}/"
+    return Identity(
+        f"{_GATEWAY}{quote(station, safe='')}",
+        Role.GATEWAY,
+        f"The gateway of the station {station}.",
+        store=(StoreRight(StoreAction.WRITE, prefix), StoreRight(StoreAction.READ, prefix)),
+    )
+
+
+def uploader_identity(station: str) -> Identity:
+    """The identity of an S3 client that stores objects of one station, and can read and list none, not even its own.
+
+    Raises `SettingsError`, as `gateway_identity` does.
+    """
+    station = _checked_station(station)
+    return Identity(
+        f"{_UPLOADER}{quote(station, safe='')}",
+        Role.UPLOADER,
+        f"Any S3 client that stores photographs of the station {station}.",
+        store=(StoreRight(StoreAction.WRITE, f"{station}/"),),
+    )
+
+
+def _checked_station(station: str) -> str:
     station = canonical_name(station)
     if not station or "/" in station or station.startswith(".") or not station.isprintable():
         raise SettingsError(f"{station!r} is not the name of a station")
@@ -202,13 +231,7 @@ def gateway_identity(station: str) -> Identity:
             f"the station {station!r} has the characters {' '.join(special)}, which stand for other stations in the "
             "rules of object stores: choose another name for it"
         )
-    prefix = f"{station}/"
-    return Identity(
-        f"{_GATEWAY}{quote(station, safe='')}",
-        Role.GATEWAY,
-        f"The gateway of the station {station}.",
-        store=(StoreRight(StoreAction.WRITE, prefix), StoreRight(StoreAction.READ, prefix)),
-    )
+    return station
 
 
 def person_identity(role: Role, name: str) -> Identity:
@@ -233,6 +256,8 @@ def identity_named(name: str) -> Identity | None:
     try:
         if name.startswith(_GATEWAY):
             identity = gateway_identity(unquote(name.removeprefix(_GATEWAY), errors="strict"))
+        elif name.startswith(_UPLOADER):
+            identity = uploader_identity(unquote(name.removeprefix(_UPLOADER), errors="strict"))
         else:
             kind, _, own = name.partition("-")
             role = next((role for role in PERSONS if role.value == kind), None)

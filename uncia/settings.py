@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         description="age in seconds at upload, by the capture time in the file name, from which a photograph is "
         "backfill, with lower priority than live ones; a day, because a camera's clock can be in any time zone",
     )
+    backfill_by_exif: bool = Field(
+        default=False,
+        description="whether intake reads the capture time from the first 64 KB of a photograph when neither the "
+        "uploader nor the file name tells its age, as with most S3 clients other than the gateway; one more request "
+        "for each such photograph",
+    )
     backfill_at_once: int = Field(
         default=2,
         ge=1,

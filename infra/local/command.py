@@ -53,7 +53,7 @@ def up(
         return
     console.print(
         f"Upload with any S3 client to {settings.s3_endpoint}, bucket {settings.bucket}; the keys are in "
-        f"{stack.folder / 'stack.env'}",
+        f"{stack.folder / 'stack.env'}, and `uncia connect` prints the configuration of clients",
         markup=False,
     )
 

@@ -154,8 +154,12 @@ def _until_accepted(stack: Stack, identity: Identity) -> Credential:
 def _accepted(settings: Settings, credential: Credential, identity: Identity) -> bool:
     keys = {"s3_access_key": credential.access_key, "s3_secret_key": SecretStr(credential.secret_key)}
     store = ObjectStore(settings.model_copy(update=keys), timeout_s=5, attempts=1)
+    key = f"{identity.store[0].prefix}uncia-key-probe"
     try:
-        store.head(settings.bucket, f"{identity.store[0].prefix}uncia-key-probe")
+        if identity.role is Role.UPLOADER:
+            store.check_storing(settings.bucket, key)
+        else:
+            store.head(settings.bucket, key)
     except ObjectMissing:
         return True
     except UnciaError:

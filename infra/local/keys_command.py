@@ -11,11 +11,20 @@ from rich.table import Table
 
 from uncia.access import BrokerRight, StoreAction
 from uncia.audit import audit_file, read_audit
-from uncia.errors import SettingsError, UnciaError
-from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named, person_identity
-from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
+from uncia.errors import UnciaError
+from uncia.identities import (
+    PERSONS,
+    STORE_ADMIN,
+    Identity,
+    Role,
+    gateway_identity,
+    identity_named,
+    person_identity,
+    uploader_identity,
+)
+from uncia.infra.local.key_management import issue, revoke, rotate
 from uncia.infra.local.layout import write_private
-from uncia.infra.local.network import network_addresses
+from uncia.infra.local.network import require_addresses
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import assignment
 from uncia.settings import stack_dir
@@ -60,14 +69,34 @@ def gateway(
 
     The same key is printed again until it is revoked.
     """
+    _issue_for_station(gateway_identity(station), output, network=network, cafile=cafile, as_json=as_json)
+
+
+@issue_app.command("uploader")
+def uploader(
+    station: Annotated[str, typer.Argument(help="Station whose photographs the client uploads.")],
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
+    """Print the settings of an S3 client that stores photographs of one station, and reads nothing.
+
+    For a board that may be stolen; `uncia connect --for gateway` prints the configuration of its client. The same key
+    is printed again until it is revoked.
+    """
+    _issue_for_station(uploader_identity(station), output, network=network, cafile=cafile, as_json=as_json)
+
+
+def _issue_for_station(identity: Identity, output: Path | None, *, network: bool, cafile: Path, as_json: bool) -> None:
     stack = Stack(stack_dir())
-    credential = issue_gateway(stack, station)
+    credential = issue(stack, identity)
     variables = {
-        **_addresses(stack, gateway_identity(station), network=network, cafile=cafile),
+        **_addresses(stack, identity, network=network, cafile=cafile),
         "UNCIA_S3_ACCESS_KEY": credential.access_key,
         "UNCIA_S3_SECRET_KEY": credential.secret_key,
     }
-    _deliver(variables, gateway_identity(station), output, as_json=as_json)
+    _deliver(variables, identity, output, as_json=as_json)
 
 
 @issue_app.command("subscriber")
@@ -147,11 +176,7 @@ def _addresses(stack: Stack, identity: Identity, *, network: bool, cafile: Path)
             **(store if uses_store else {}),
             **({"UNCIA_TRITON": settings.triton} if identity.triton else {}),
         }
-    elsewhere = network_addresses(settings)
-    if elsewhere is None:
-        raise SettingsError(
-            "this stack has no address for other machines: set UNCIA_NETWORK_HOST and start it again (docs/network.md)"
-        )
+    elsewhere = require_addresses(settings)
     store = {
         "UNCIA_S3_ENDPOINT": elsewhere.s3_endpoint,
         "UNCIA_S3_CAFILE": str(cafile),
@@ -212,7 +237,7 @@ def rotate_key(name: _Name) -> None:
     """
     rotate(Stack(stack_dir()), name)
     role, _, owner = name.partition("-")
-    if owner and role in ("gateway", *PERSONS):
+    if owner and role in (Role.GATEWAY, Role.UPLOADER, *PERSONS):
         echo(f"The old key is refused. `uncia keys issue {role} {unquote(owner)}` prints the new one.", err=True)
     else:
         echo("The old key is refused.", err=True)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from uncia.errors import StackError
+from uncia.errors import SettingsError, StackError
 from uncia.infra.local.stack_identity import is_free
 from uncia.settings import Settings
 
-__all__ = ["NetworkAddresses", "check_addresses", "network_addresses"]
+__all__ = ["NetworkAddresses", "check_addresses", "network_addresses", "require_addresses"]
 
 
 _GRPC_OFFSET = 10_000
@@ -69,6 +69,16 @@ def network_addresses(settings: Settings) -> NetworkAddresses | None:
         return None
     bind = settings.network_bind or settings.network_host
     return NetworkAddresses(settings.network_host, bind, settings.network_kafka_port, settings.network_s3_port)
+
+
+def require_addresses(settings: Settings) -> NetworkAddresses:
+    """The addresses of the settings. Raises `SettingsError` where there are none."""
+    addresses = network_addresses(settings)
+    if addresses is None:
+        raise SettingsError(
+            "this stack has no address for other machines: set UNCIA_NETWORK_HOST and start it again (docs/network.md)"
+        )
+    return addresses
 
 
 def check_addresses(addresses: NetworkAddresses) -> None:

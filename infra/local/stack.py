@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from uncia.errors import StackError
-from uncia.identities import OPERATOR
+from uncia.identities import OPERATOR, Identity
 from uncia.infra.local import processes
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.crash_loops import crash_loops
@@ -140,9 +140,12 @@ class Stack:
         keys = self.require_keys().environment(OPERATOR)
         return {"UNCIA_STACK_DIR": str(self.folder), **environment_of(self.require_identity()), **keys}
 
-    def settings(self) -> Settings:
-        """Settings that connect to this stack. Raises `StackError` before the first start."""
-        return _settings(self.folder, self.require_identity(), self.require_keys())
+    def settings(self, identity: Identity = OPERATOR) -> Settings:
+        """Settings that connect to this stack, with the keys of an identity.
+
+        Raises `StackError` before the first start.
+        """
+        return _settings(self.folder, self.require_identity(), self.require_keys(), identity)
 
     def context(self) -> StackContext:
         """What a part needs from this stack. Raises `StackError` before the first start."""
@@ -254,9 +257,9 @@ class Stack:
             yield
 
 
-def _settings(folder: Path, identity: StackIdentity, keys: StackKeys) -> Settings:
-    """The operator's settings, independent of the addresses and keys in the caller's environment."""
-    variables = {**environment_of(identity), **keys.environment(OPERATOR)}
+def _settings(folder: Path, identity: StackIdentity, keys: StackKeys, owner: Identity = OPERATOR) -> Settings:
+    """The settings with the keys of `owner`, independent of the addresses and keys in the caller's environment."""
+    variables = {**environment_of(identity), **keys.environment(owner)}
     ours = {name.removeprefix("UNCIA_").lower(): value for name, value in variables.items()}
     found = read_settings(folder, **ours)
     # The folders that an unset value stands for in the processes of this stack, whose UNCIA_STACK_DIR names it.

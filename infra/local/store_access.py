@@ -10,10 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 from uncia.access import StoreAction, StoreRight
-from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, gateway_identity, identity_named
+from uncia.identities import (
+    PERSONS,
+    STORE_ADMIN,
+    Identity,
+    Role,
+    gateway_identity,
+    identity_named,
+    uploader_identity,
+)
 from uncia.infra.local.credentials import Credential
 
-__all__ = ["gateways_policy", "policy_of", "s3_configuration", "user_name"]
+__all__ = ["gateways_policy", "policy_of", "s3_configuration", "uploaders_policy", "user_name"]
 
 _OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
     StoreAction.READ: ("s3:GetObject", "s3:GetObjectVersion"),
@@ -22,6 +30,7 @@ _OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
 }
 _USER = "${aws:username}"
 _GATEWAYS = "gateways"
+_UPLOADERS = "uploaders"
 
 _BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketVersions")
 
@@ -52,9 +61,23 @@ def gateways_policy(bucket: str) -> dict[str, Any]:
     return policy_of(replace(model, store=rights), bucket)
 
 
+def uploaders_policy(bucket: str) -> dict[str, Any]:
+    """The one policy of all uploaders, likewise: the name of the user is the whole prefix, with its slash."""
+    model = uploader_identity("station")
+    rights = tuple(StoreRight(right.action, f"{_USER}/") for right in model.store)
+    policy = json.dumps(policy_of(replace(model, store=rights), bucket)).replace(f"{_USER}/*", f"{_USER}*")
+    return dict(json.loads(policy))
+
+
 def user_name(identity: Identity) -> str:
-    """The name of an identity in the store: a gateway's station; for all others a name that no station can have."""
-    return identity.store[0].prefix.removesuffix("/") if identity.role is Role.GATEWAY else f"uncia/{identity.name}"
+    """The name of an identity in the store: a gateway's station, an uploader's station with a slash; for all others a
+    name that no station can have.
+
+    Names must differ: a server that reads its file again drops all but the last key of a name (SeaweedFS 4.48).
+    """
+    if identity.role is Role.GATEWAY:
+        return identity.store[0].prefix.removesuffix("/")
+    return identity.store[0].prefix if identity.role is Role.UPLOADER else f"uncia/{identity.name}"
 
 
 def _policy_of_role(role: Role) -> str:
@@ -69,6 +92,7 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
     identities: list[dict[str, Any]] = []
     policies = [
         {"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))},
+        {"name": _UPLOADERS, "content": json.dumps(uploaders_policy(bucket))},
         # A running server reads no new policies, and persons' keys are issued while it runs.
         *(
             {"name": _policy_of_role(role), "content": json.dumps(policy_of(model, bucket))}
@@ -91,6 +115,8 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
             entry["policyNames"] = []
         elif identity.role is Role.GATEWAY:
             entry["policyNames"] = [_GATEWAYS]
+        elif identity.role is Role.UPLOADER:
+            entry["policyNames"] = [_UPLOADERS]
         elif identity.role in PERSONS:
             entry["policyNames"] = [_policy_of_role(identity.role)]
         else:

@@ -7,6 +7,7 @@ from uncia.errors import PermanentError
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.lanes import LANE_METADATA
 from uncia.processors.intake import s3_records, seaweedfs
+from uncia.processors.intake.client_metadata import file_time
 from uncia.storage.object_store import normalized_etag
 
 MAX_BYTES = 1_048_576
@@ -37,6 +38,9 @@ class StoredObjectChange:
     """In a versioned bucket."""
     lane: str | None = None
     """The lane that the uploader requested, unchecked; None: none requested, or not in the notification."""
+    file_time: datetime | None = None
+    """When the file was last changed on the uploader's computer (aware); None: not stored, or not in the
+    notification."""
     by_reconcile: bool = False
     """Whether `uncia reconcile` announced it, not the store."""
     moved_to: str | None = None
@@ -112,8 +116,16 @@ def _change_of_filer_event(event: seaweedfs.FilerEvent, path: str) -> Change:
         return IgnoredChange("part")
     if event.old is not None and _same_content(event.old, entry) and path == f"{parent}/{entry.name}":
         return IgnoredChange("unchanged")
-    lane = entry.metadata.get(LANE_METADATA)
-    return StoredObjectChange(bucket, key, _etag(entry.etag), entry.size, entry.modified, entry.version_id, lane)
+    return StoredObjectChange(
+        bucket,
+        key,
+        _etag(entry.etag),
+        entry.size,
+        entry.modified,
+        entry.version_id,
+        entry.metadata.get(LANE_METADATA),
+        file_time(entry.metadata),
+    )
 
 
 def _moved_away(event: seaweedfs.FilerEvent, path: str, change: Change) -> list[Change]:

@@ -10,9 +10,12 @@ import faust
 import structlog
 
 from uncia import ids
-from uncia.errors import PermanentError
+from uncia.errors import PermanentError, UnciaError
 from uncia.events import ImageUploaded, Lane
-from uncia.lanes import choose_lane
+from uncia.imaging.capture_time import find_capture_time
+from uncia.imaging.exif import read_exif
+from uncia.imaging.maker_notes import read_maker_note
+from uncia.lanes import capture_time_of_name, choose_lane, declared_lane, lane_by_age
 from uncia.processors.faust_runtime import metrics
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
@@ -30,6 +33,10 @@ BATCH = 32
 BATCH_WAIT_S = 0.1
 """Poll interval of the stream buffer, in seconds; 0.02 caused most of the CPU use of an idle worker."""
 
+_PHOTOGRAPHS = (".jpg", ".jpeg")
+_HEADER_BYTES = 1 << 16
+"""EXIF is in the first segments of a JPEG, each of which has 64 KB at most."""
+
 log = structlog.get_logger("uncia")
 
 
@@ -41,6 +48,7 @@ class Intake:
         self._own_buckets = frozenset(settings.own_buckets)
         self._pattern = KeyPattern(settings.key_pattern)
         self._backfill_after_s = settings.backfill_after_s
+        self._reads_exif = settings.backfill_by_exif
         self._store = store
         self._probe = StoreProbe(store, settings.bucket)
 
@@ -104,8 +112,38 @@ class Intake:
             announced_at=datetime.now(UTC),
             moved_to=stored.moved_to,
             announced_by="reconcile" if stored.by_reconcile else "notification",
-            lane=choose_lane(stored.key, stored_at, backfill_after_s=self._backfill_after_s, declared=stored.lane),
+            lane=await self._lane(stored, stored_at),
         )
+
+    async def _lane(self, stored: StoredObjectChange, stored_at: datetime) -> Lane:
+        """The lane by what is known without the photograph; with the setting, else by the time in the photograph."""
+        known = stored.file_time is not None or capture_time_of_name(stored.key) is not None
+        if self._reads_exif and not known and declared_lane(stored.lane) is None and stored.moved_to is None:
+            return lane_by_age(await self._time_in(stored), stored_at, backfill_after_s=self._backfill_after_s)
+        return choose_lane(
+            stored.key,
+            stored_at,
+            backfill_after_s=self._backfill_after_s,
+            declared=stored.lane,
+            file_time=stored.file_time,
+        )
+
+    async def _time_in(self, stored: StoredObjectChange) -> datetime | None:
+        """The capture time in the first bytes of the photograph; None where there is none, or it cannot be read now.
+
+        Not worth waiting for: the photograph is processed in either lane.
+        """
+        if not stored.key.lower().endswith(_PHOTOGRAPHS):
+            return None
+        try:
+            start = await asyncio.to_thread(
+                self._store.read_start, stored.bucket, stored.key, _HEADER_BYTES, version_id=stored.version_id
+            )
+        except UnciaError:
+            return None
+        exif = read_exif(start)
+        found = find_capture_time(exif, read_maker_note(exif.maker_note), "")
+        return found.time if found else None
 
     async def _request_etag(self, stored: StoredObjectChange) -> tuple[str, int]:
         """ETag and size, requested from the store.

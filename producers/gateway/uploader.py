@@ -83,6 +83,14 @@ class Receipt:
     at: str
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """The ETag in the response to an upload, and the one that a store returns which computes it from MD5s."""
+
+    etag: str
+    expected: str
+
+
 class S3Destination:
     """One bucket of any S3 store. Safe for use by several threads."""
 
@@ -101,11 +109,11 @@ class S3Destination:
         """
         began = _now()
         try:
-            etag = self._send_parts(upload) if upload.size > PART_BYTES else self._send_single(upload)
+            sent = self._send_parts(upload) if upload.size > PART_BYTES else self._send_single(upload)
         except _CLIENT_ERRORS as error:
             raise self._translate(error, upload.key) from error
         try:
-            return self._confirm(upload, etag, began)
+            return self._confirm(upload, sent, began)
         except ObjectMissing as error:
             raise StoreMismatch(f"the store accepted {upload.key} and does not list it") from error
 
@@ -119,7 +127,7 @@ class S3Destination:
         except (ObjectMissing, StoreMismatch, AccessRefused):
             return None
 
-    def _send_single(self, upload: Upload) -> str:
+    def _send_single(self, upload: Upload) -> _Sent:
         data = _read(upload.path, 0, upload.size + 1)
         if len(data) != upload.size or hashlib.md5(data, usedforsecurity=False).hexdigest() != upload.md5:
             raise SourceChanged("it changed before it was sent")
@@ -135,9 +143,9 @@ class S3Destination:
             ),
             {"ChecksumSHA256": _base64(upload.sha256)},
         )
-        return self._etag(response)
+        return _Sent(self._etag(response), upload.md5)
 
-    def _send_parts(self, upload: Upload) -> str:
+    def _send_parts(self, upload: Upload) -> _Sent:
         upload_id = upload.multipart
         done = self._parts(upload.key, upload_id) if upload_id is not None else None
         if done is None:
@@ -146,11 +154,12 @@ class S3Destination:
             )["UploadId"]
             upload.save_multipart_id(upload_id)
             done = {}
-        parts, digest_of_all = [], hashlib.md5(usedforsecurity=False)
+        parts, digests, digest_of_all = [], b"", hashlib.md5(usedforsecurity=False)
         for part_number, start in enumerate(range(0, upload.size, PART_BYTES), start=1):
             data = _read(upload.path, start, min(PART_BYTES, upload.size - start))
             digest_of_all.update(data)
             digest = hashlib.md5(data, usedforsecurity=False)
+            digests += digest.digest()
             etag = done.get(part_number)
             if etag != digest.hexdigest():
                 response = self._client.upload_part(
@@ -170,7 +179,9 @@ class S3Destination:
         response = self._client.complete_multipart_upload(
             Bucket=self.bucket, Key=upload.key, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )
-        return self._etag(response)
+        # What S3 returns for parts: the MD5 of their MD5s, and their number.
+        expected = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        return _Sent(self._etag(response), expected)
 
     def _parts(self, key: str, upload_id: str) -> dict[int, str] | None:
         """ETags, by part number, of the parts that the store already has; None where it does not know the upload."""
@@ -188,8 +199,8 @@ class S3Destination:
                 return None
             raise
 
-    def _confirm(self, upload: Upload, sent: str | None, began: str) -> Receipt:
-        """Request what the store has. `sent`: the ETag in the response to the upload; None where nothing was sent."""
+    def _confirm(self, upload: Upload, sent: _Sent | None, began: str) -> Receipt:
+        """Request what the store has. `sent`: the response to the upload; None where nothing was sent."""
         try:
             extra = {"ChecksumMode": "ENABLED"} if self._checksum else {}
             head = self._client.head_object(Bucket=self.bucket, Key=upload.key, **extra)
@@ -197,8 +208,8 @@ class S3Destination:
         except _CLIENT_ERRORS as error:
             translated = self._store.translate(error, f"the bucket {self.bucket}")
             # Credentials that may only write permit no HEAD; an MD5 in the response to the upload confirms it too.
-            if sent == upload.md5 and isinstance(translated, AccessRefused):
-                return Receipt(self.bucket, upload.key, sent, upload.size, upload.sha256, began, _now())
+            if sent is not None and sent.etag == sent.expected and isinstance(translated, AccessRefused):
+                return Receipt(self.bucket, upload.key, sent.etag, upload.size, upload.sha256, began, _now())
             raise (
                 translated if isinstance(translated, ObjectMissing) else self._translate(error, upload.key)
             ) from error
@@ -206,7 +217,7 @@ class S3Destination:
             head.get("ChecksumSHA256") == _base64(upload.sha256),
             etag == upload.md5,
             # Multipart uploads and encrypting stores have ETags that are no MD5: it must be that of this upload.
-            sent is not None and etag == sent,
+            sent is not None and etag == sent.etag,
             sent is None and "-" in etag and head.get("Metadata", {}).get("sha256") == upload.sha256,
         )
         if head["ContentLength"] != upload.size or not any(proofs):

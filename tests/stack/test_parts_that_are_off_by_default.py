@@ -109,6 +109,26 @@ def test_a_gateway_uploads_with_the_printed_settings_alone(served: Stack, author
     assert [store.get(settings.bucket, key, max_bytes=10_000_000) for key in keys] == [picture]
 
 
+def test_a_client_stores_with_the_configuration_that_connect_writes(served: Stack, tmp_path: Path) -> None:
+    board = tmp_path / "on the board"
+    board.mkdir()
+    (board / "photograph.jpg").write_bytes(photograph(81_002))
+    options = ["--for", "gateway", "--station", "hut", "--network", "--output", "keys"]
+    done = subprocess.run(
+        [sys.executable, "-m", "uncia", "connect", "curl", *options, "--json"],
+        env={**os.environ, "UNCIA_STACK_DIR": str(served.folder)},
+        cwd=board,
+        capture_output=True,
+        text=True,
+        timeout=SCALE * 60,
+    )
+    assert done.returncode == 0, done.stderr
+    (configuration,) = json.loads(done.stdout)
+    subprocess.run(configuration["commands"][0], shell=True, cwd=board, check=True, timeout=SCALE * 60)
+    store, settings = ObjectStore(served.settings()), served.settings()
+    assert [entry.key for entry in store.list(settings.bucket, "hut/")] == ["hut/CAMERA/photograph.jpg"]
+
+
 def test_a_subscriber_reads_with_the_printed_settings_alone(served: Stack, authority: Path) -> None:
     variables = printed(served, authority, "subscriber", "office")
     send_to_cameras(served.admin_settings(), BURST_RESOLVED, [("ridge/north", b"ridge/north", b"a verdict")])

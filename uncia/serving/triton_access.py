@@ -7,7 +7,7 @@ group of protocols. A client sends the keys that its settings have; a Triton wit
 from uncia.access import TritonRight
 from uncia.settings import Settings
 
-__all__ = ["header_name", "key_headers", "restriction_options"]
+__all__ = ["header_name", "http_headers", "key_headers", "restriction_options"]
 
 _GRPC_PREFIX = "triton-grpc-protocol-"
 """Triton's own prefix of header names in gRPC."""
@@ -31,6 +31,11 @@ def key_headers(settings: Settings) -> dict[str, str]:
         TritonRight.CONTROL: settings.triton_control_key,
     }
     return {f"{_GRPC_PREFIX}{header_name(right)}": key.get_secret_value() for right, key in keys.items() if key}
+
+
+def http_headers(headers: dict[str, str]) -> dict[str, str]:
+    """The headers of an HTTP request, from those of a gRPC request."""
+    return {name.removeprefix(_GRPC_PREFIX): value for name, value in headers.items()}
 
 
 def restriction_options(option: str, inference_key: str, control_key: str) -> list[str]:

@@ -49,6 +49,9 @@ _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
 _UNREADABLE = {"InvalidArgument", "InvalidObjectName", "InvalidObjectState", "InvalidURI", "KeyTooLongError"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
+_EMPTY = {"InvalidRange", "416"}
+"""Answers to a request for the first bytes of an object without any."""
+
 _NO_BUCKET = "NoSuchBucket"
 
 # boto3 raises the last two when a response is not XML or has headers that are not numbers.
@@ -271,6 +274,18 @@ class ObjectStore:
         except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
+    def read_start(self, bucket: str, key: str, count: int, *, version_id: str | None = None) -> bytes:
+        """Return the first `count` bytes of an object, fewer of a shorter one. Raises the errors of `get`."""
+        target = _Target(bucket, key, version_id=version_id)
+        try:
+            answer = self.client.get_object(**target.arguments(), Range=f"bytes=0-{count - 1}")
+            with closing(answer["Body"]) as body:
+                return cast(bytes, body.read(count))
+        except _STORE_ERRORS as error:
+            if _code(error) in _EMPTY:
+                return b""
+            raise self.translate(error, target.name) from error
+
     def read_first_byte(self, bucket: str, key: str) -> None:
         """Read one byte, to check that the store returns this object's data. Raises the errors of `get`."""
         try:
@@ -286,6 +301,17 @@ class ObjectStore:
             self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
         except _STORE_ERRORS as error:
             raise self.translate(error, bucket) from error
+
+    def check_storing(self, bucket: str, key: str) -> None:
+        """Check that an object could be stored under this key, without storing one: begin a multipart upload, abort it.
+
+        Raises `AccessRefused`, `BucketMissing` or `DependencyDown`.
+        """
+        try:
+            begun = self.client.create_multipart_upload(Bucket=bucket, Key=key)
+            self.client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{key}") from error
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
         """Yield all objects with a prefix after the key `start_after`, in the order of the store, by pages."""

@@ -18,6 +18,7 @@ from uncia.identities import (
     gateway_identity,
     identity_named,
     person_identity,
+    uploader_identity,
 )
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED
 from uncia.topology import PARTS, WORKERS, Kind, Part
@@ -155,6 +156,18 @@ def test_a_gateway_stores_below_its_own_station(station: str, camera: str) -> No
 
 
 @given(STATIONS, STATIONS, LEVELS, st.sampled_from(StoreAction))
+def test_an_uploader_stores_below_its_own_station_and_may_do_nothing_else(
+    own: str, other: str, camera: str, action: StoreAction
+) -> None:
+    uploader, prefix = uploader_identity(own), uploader_identity(other).store[0].prefix
+    own_station = uploader == uploader_identity(other)
+    assert uploader.role is Role.UPLOADER
+    assert uploader.permits_object(action, f"{prefix}{camera}/x.jpg") == (own_station and action is StoreAction.WRITE)
+    assert not uploader.triton and not uploader.uses_kafka
+    assert identity_named(uploader.name) == uploader
+
+
+@given(STATIONS, STATIONS, LEVELS, st.sampled_from(StoreAction))
 def test_a_gateway_has_no_right_to_objects_of_another_station(
     one: str, other: str, camera: str, action: StoreAction
 ) -> None:
@@ -174,8 +187,9 @@ def test_a_station_whose_name_begins_with_that_of_another_is_another_station() -
     "station", ["", " ", "a/b", "..", ".hidden", "*", "ridge*", "r?dge", "${user}", "a\\b", "a\nb"]
 )
 def test_a_name_that_could_stand_for_other_stations_has_no_gateway(station: str) -> None:
-    with pytest.raises(SettingsError):
-        gateway_identity(station)
+    for identity in (gateway_identity, uploader_identity):
+        with pytest.raises(SettingsError):
+            identity(station)
 
 
 def test_a_right_covers_whole_levels_of_a_key() -> None:
@@ -195,7 +209,18 @@ def test_every_name_leads_back_to_its_identity(identity: Identity) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "stranger", "gateway-", "gateway-a/b", "gateway-%2a", "gateway-%zz", "gateway- a"]
+    "name",
+    [
+        "",
+        "stranger",
+        "gateway-",
+        "gateway-a/b",
+        "gateway-%2a",
+        "gateway-%zz",
+        "gateway- a",
+        "uploader-",
+        "uploader-a/b",
+    ],
 )
 def test_any_other_name_is_nobody(name: str) -> None:
     assert identity_named(name) is None

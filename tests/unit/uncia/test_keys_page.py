@@ -4,7 +4,15 @@ import re
 
 from tests.paths import ROOT
 from uncia.access import StoreAction, TritonRight
-from uncia.identities import OPERATOR, PART_IDENTITIES, PERSONS, STORE_ADMIN, Identity, gateway_identity
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    PERSONS,
+    STORE_ADMIN,
+    Identity,
+    gateway_identity,
+    uploader_identity,
+)
 
 PAGE = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Who has what")[2].partition("\n## ")[0]
@@ -18,15 +26,15 @@ ROWS = {
 
 
 PERSON_NAMES = {f"{role.value}-NAME": identity for role, identity in PERSONS.items()}
+STATIONS = {"gateway-STATION": gateway_identity("STATION"), "uploader-STATION": uploader_identity("STATION")}
 
 
 def test_the_page_lists_every_identity() -> None:
-    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, "gateway-STATION", *PERSON_NAMES}
+    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, *STATIONS, *PERSON_NAMES}
 
 
 def test_its_rights_are_those_of_the_identities() -> None:
-    everybody: dict[str, Identity] = {**PART_IDENTITIES, **PERSON_NAMES, OPERATOR.name: OPERATOR}
-    everybody["gateway-STATION"] = gateway_identity("STATION")
+    everybody: dict[str, Identity] = {**PART_IDENTITIES, **PERSON_NAMES, **STATIONS, OPERATOR.name: OPERATOR}
     for name, identity in everybody.items():
         store, triton = ROWS[name]
         actions = {right.action for right in identity.store}

@@ -48,6 +48,29 @@ def test_a_name_that_tells_no_time_is_live(name: str) -> None:
     assert lane(name) is Lane.LIVE
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ridge/north/IMG_20260423_115900.JPG", Lane.BACKFILL),
+        ("ridge/north/2026-05-14 11-59-00.jpg", Lane.LIVE),
+        ("ridge/north/IMG_20000101_000005.JPG", Lane.LIVE),
+    ],
+)
+def test_a_time_in_any_file_name_counts_unless_the_clock_was_never_set(name: str, expected: Lane) -> None:
+    assert lane(name) is expected
+
+
+def test_the_time_of_the_file_counts_where_its_name_has_none() -> None:
+    old = UPLOADED - timedelta(days=30)
+
+    def with_file_time(name: str, declared: str | None = None) -> Lane:
+        return choose_lane(name, UPLOADED, backfill_after_s=DAY_S, declared=declared, file_time=old)
+
+    assert with_file_time("ridge/north/IMG_0001.JPG") is Lane.BACKFILL
+    assert with_file_time("ridge/north/IMG_20260514_115900.JPG") is Lane.LIVE
+    assert with_file_time("ridge/north/IMG_0001.JPG", "live") is Lane.LIVE
+
+
 def test_the_uploaders_word_goes_before_the_age() -> None:
     assert lane(key(datetime(2001, 1, 1)), declared="live") is Lane.LIVE
     assert lane(key(datetime(2026, 5, 14, 11, 59)), declared=" Backfill ") is Lane.BACKFILL

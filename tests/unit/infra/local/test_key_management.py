@@ -141,6 +141,18 @@ def test_the_command_prints_the_settings_of_a_gateway_and_what_they_permit(stack
     assert "gateway-ridge may store and read objects below ridge/, and nothing else." in done.stderr
 
 
+def test_an_uploader_is_given_a_key_of_its_own_that_reads_nothing(stack: Stack) -> None:
+    done = CliRunner().invoke(keys_command.app, ["issue", "uploader", "ridge", "--json"])
+    assert done.exit_code == 0
+    own = credential(stack, "uploader-ridge")
+    assert json.loads(done.stdout)["UNCIA_S3_SECRET_KEY"] == own.secret_key
+    assert issue_gateway(stack, "ridge").access_key != own.access_key
+    assert served(stack, "uploader-ridge")["policyNames"] == ["uploaders"]
+    assert "uploader-ridge may store objects below ridge/, and nothing else." in done.stderr
+    rotated = CliRunner().invoke(keys_command.app, ["rotate", "uploader-ridge"])
+    assert "`uncia keys issue uploader ridge` prints the new one" in rotated.stderr
+
+
 def test_the_settings_of_a_gateway_are_written_to_a_file_for_the_owner_alone(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "ridge.env"
     done = CliRunner().invoke(keys_command.app, ["issue", "gateway", "ridge", "--output", str(file)])

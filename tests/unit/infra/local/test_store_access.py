@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from tests.unit.uncia.test_identities import LEVELS, STATIONS
 from uncia.access import StoreAction, StoreRight
-from uncia.identities import OPERATOR, PART_IDENTITIES, PERSONS, Identity, Role, gateway_identity, person_identity
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    PERSONS,
+    Identity,
+    Role,
+    gateway_identity,
+    person_identity,
+    uploader_identity,
+)
 from uncia.infra.local.credentials import ensure_keys
-from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, user_name
+from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, uploaders_policy, user_name
 
 BUCKET = "camera-uploads"
 REQUESTS = {
@@ -33,6 +42,7 @@ EVERYBODY = [
     *PART_IDENTITIES.values(),
     OPERATOR,
     gateway_identity("ridge"),
+    uploader_identity("ridge"),
     *(person_identity(role, "anna") for role in PERSONS),
 ]
 
@@ -62,8 +72,17 @@ def test_the_policy_of_all_gateways_is_for_each_the_one_of_its_station(station: 
 
 
 @given(STATIONS)
-def test_no_station_has_the_user_name_of_a_part(station: str) -> None:
-    assert user_name(gateway_identity(station)) not in {user_name(identity) for identity in PART_IDENTITIES.values()}
+def test_the_policy_of_all_uploaders_is_for_each_the_one_of_its_station(station: str) -> None:
+    uploader = uploader_identity(station)
+    filled = json.dumps(uploaders_policy(BUCKET)).replace("${aws:username}", json.dumps(user_name(uploader))[1:-1])
+    assert json.loads(filled) == policy_of(uploader, BUCKET)
+
+
+@given(STATIONS, STATIONS)
+def test_no_two_keys_share_a_user_name(one: str, other: str) -> None:
+    stations = [make(name) for name in (one, other) for make in (gateway_identity, uploader_identity)]
+    everybody = {identity.name: identity for identity in (*PART_IDENTITIES.values(), *stations)}
+    assert len({user_name(identity) for identity in everybody.values()}) == len(everybody)
 
 
 @given(STATIONS, STATIONS, LEVELS)

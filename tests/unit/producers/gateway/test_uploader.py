@@ -13,6 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from uncia.errors import DependencyDown
 from uncia.events import Lane
+from uncia.producers.gateway import uploader
 from uncia.producers.gateway.content import SourceChanged, SourceMissing, Stopped
 from uncia.producers.gateway.uploader import BucketNotFound, S3Destination, StoreMismatch, Upload
 from uncia.settings import Settings
@@ -113,6 +114,21 @@ def test_write_only_credentials_do_not_suffice_without_an_md5(stubbed: StubbedSt
     stubbed.fail("head_object", "403", 403)
     with pytest.raises(AccessRefused):
         stubbed.destination.send(upload)
+
+
+def test_write_only_credentials_suffice_for_parts_where_the_response_has_the_md5_of_their_md5s(
+    stubbed: StubbedStore, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploader, "PART_BYTES", 2)
+    parts = [DATA[start : start + 2] for start in range(0, len(DATA), 2)]
+    digests = [hashlib.md5(part) for part in parts]
+    etag = f"{hashlib.md5(b''.join(digest.digest() for digest in digests)).hexdigest()}-{len(parts)}"
+    stubbed.respond("create_multipart_upload", {"UploadId": "1"})
+    for digest in digests:
+        stubbed.respond("upload_part", {"ETag": f'"{digest.hexdigest()}"'})
+    stubbed.respond("complete_multipart_upload", {"ETag": f'"{etag}"'})
+    stubbed.fail("head_object", "403", 403)
+    assert stubbed.destination.send(upload).etag == etag
 
 
 def test_an_encrypting_store_confirms_by_the_etag_of_its_response(stubbed: StubbedStore, upload: Upload) -> None:
