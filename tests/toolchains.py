@@ -19,9 +19,19 @@ from tests.waiting import SCALE
 from uncia.errors import StackError
 from uncia.infra.local.install_npm import install_node
 from uncia.infra.local.install_tools import digest, install_system_package
+from uncia.infra.local.install_tools import run as run_tool
 from uncia.infra.local.java import find_java
 
-__all__ = ["ENVIRONMENT", "JavaCompiler", "java_compiler", "node", "npm_packages", "run", "system_programs"]
+__all__ = [
+    "ENVIRONMENT",
+    "JavaCompiler",
+    "java_compiler",
+    "maven_archive",
+    "node",
+    "npm_packages",
+    "run",
+    "system_programs",
+]
 
 _TOOLS = ROOT / ".local" / "test-tools"
 _COMPLETE = "complete"
@@ -62,6 +72,24 @@ def java_compiler() -> JavaCompiler:
 
     folder = _installed("java", digest(pom.read_bytes()), install)
     return JavaCompiler(java, tuple(sorted(folder.glob("*.jar"))))
+
+
+def maven_archive(artifact: str) -> Path:
+    """The folder with the content of a `tar.gz` artifact of a Maven repository, `group:name:version:tar.gz:all`."""
+    if shutil.which("mvn") is None:
+        pytest.skip("Maven is not installed")
+
+    def install(folder: Path) -> None:
+        copy = ["mvn", "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={artifact}"]
+        try:
+            run_tool([*copy, f"-DoutputDirectory={folder}"], f"Maven could not fetch {artifact}")
+        except StackError as error:
+            pytest.skip(str(error))
+        (archive,) = folder.glob("*.tar.gz")
+        run(["tar", "--extract", "--gzip", f"--file={archive}", f"--directory={folder}"])
+        archive.unlink()
+
+    return _installed(artifact.split(":")[1], digest(artifact), install)
 
 
 def node() -> list[str | Path]:

