@@ -7,6 +7,7 @@ that is impossible the test is skipped, with the reason.
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "ENVIRONMENT",
     "JavaCompiler",
     "java_compiler",
+    "librdkafka",
     "maven_archive",
     "node",
     "npm_packages",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _TOOLS = ROOT / ".local" / "test-tools"
+_LIBRDKAFKA = "confluent-kafka==2.16.1"
 _COMPLETE = "complete"
 _LIMIT_S = 60
 
@@ -111,6 +114,21 @@ def npm_packages(package_json: Path) -> Path:
         run([*manager, "install", *options, "--loglevel=error"], folder=folder, environment=ENVIRONMENT)
 
     return _installed("npm", digest(package_json.read_bytes()), install)
+
+
+def librdkafka() -> Path:
+    """A folder with a new `librdkafka.so.1`, for programs that find only the system's: that of a wheel for Python."""
+
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+        try:
+            run_tool([*pip, "--target", folder, _LIBRDKAFKA], f"pip could not install {_LIBRDKAFKA}")
+        except StackError as error:
+            pytest.skip(str(error))
+        (library,) = folder.glob("confluent_kafka.libs/librdkafka*.so*")
+        (folder / "librdkafka.so.1").symlink_to(library.relative_to(folder))
+
+    return _installed("librdkafka", digest(_LIBRDKAFKA), install)
 
 
 def system_programs(*names: str) -> None:
