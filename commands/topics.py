@@ -1,4 +1,4 @@
-"""`uncia topics`: create and list the topics, write their documentation."""
+"""`uncia topics`: create and list the topics, write their documentation, register their schemas."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from uncia.commands.topics_register import register
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.reference import events_page
 from uncia.reference.generated_files import write_or_check
@@ -14,7 +15,10 @@ from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import TOPICS
 from uncia.topology import readers, writers
 
-app = typer.Typer(help="Create and list the topics; write their documentation.", no_args_is_help=True)
+app = typer.Typer(
+    help="Create and list the topics; write their documentation; register their schemas.", no_args_is_help=True
+)
+app.command()(register)
 
 
 @app.command()

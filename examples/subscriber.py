@@ -1,10 +1,8 @@
-"""Print each burst's verdict when it changes, from the beginning of the topic.
-
-A message's key is the burst's id; a later message with the same key replaces the earlier one.
-"""
+"""Print the verdict that counts whenever one changes, from the beginning of the topic."""
 
 import json
 import os
+from typing import Any
 
 from kafka import KafkaConsumer
 
@@ -20,9 +18,15 @@ names = {
     "ssl_keyfile": "KEYFILE",
 }
 sign_in = {option: value for option, name in names.items() if (value := os.environ.get(f"UNCIA_KAFKA_{name}"))}
+
+bursts: dict[str, Any] = {}
 for message in KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest", **sign_in):
-    if message.value is None:  # a tombstone: the burst was removed
-        continue
-    burst = json.loads(message.value)
-    taxon = burst["verdict"]["taxon"] if burst.get("verdict") else "unreadable"
-    print(burst["started_at"], burst["camera"], taxon, burst["status"], sep="\t", flush=True)
+    burst = json.loads(message.value or b"null")
+    if not burst or burst["revision"] <= bursts.get(burst["burst_id"], {"revision": 0})["revision"]:
+        continue  # a tombstone, or a message that came before: the highest revision counts
+    bursts[burst["burst_id"]] = burst
+    while burst and burst["status"] == "superseded":  # its photographs belong to another burst now
+        burst = bursts.get(burst.get("superseded_by"))
+    if burst:
+        taxon = burst["verdict"]["taxon"] if "verdict" in burst else burst.get("category", "unreadable")
+        print(burst["started_at"], burst["camera"], taxon, burst["status"], sep="\t", flush=True)

@@ -86,6 +86,23 @@ class Settings(BaseSettings):
         default=4, ge=1, le=1000, description="partitions of every camera topic; cannot be changed later"
     )
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
+    schema_registry: str | None = Field(
+        default=None,
+        description="URL of a schema registry with Confluent's API, for `uncia topics register`; Apicurio's is below "
+        "`/apis/ccompat/v7`",
+    )
+    schema_registry_username: str | None = Field(
+        default=None, description="user name or API key at the schema registry (HTTP Basic)"
+    )
+    schema_registry_password: SecretStr | None = Field(default=None, description="password or secret of this user")
+    schema_registry_token: SecretStr | None = Field(
+        default=None, description="bearer token for the schema registry, instead of user name and password"
+    )
+    schema_registry_cafile: Path | None = Field(
+        default=None,
+        description="file with the certificates (PEM) of the authorities that may vouch for the schema registry; empty "
+        "for those that the system trusts",
+    )
 
     # Object storage
     s3_endpoint: str | None = Field(default=None, description="URL of the object store; empty for Amazon S3")
@@ -559,6 +576,11 @@ class Settings(BaseSettings):
         "kafka_keyfile",
         "kafka_token_file",
         "kafka_token_url",
+        "schema_registry",
+        "schema_registry_username",
+        "schema_registry_password",
+        "schema_registry_token",
+        "schema_registry_cafile",
         "s3_endpoint",
         "s3_access_key",
         "s3_secret_key",
@@ -616,6 +638,25 @@ class Settings(BaseSettings):
             )
         if self.network_bind is not None and self.network_host is None:
             raise ValueError("UNCIA_NETWORK_BIND is set without UNCIA_NETWORK_HOST: other machines need that address")
+        return self
+
+    @field_validator("schema_registry")
+    @classmethod
+    def _is_a_registry(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+                raise ValueError(
+                    "not the URL of a schema registry: use http://host:port, without user name and password"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_way_to_sign_in_to_the_registry(self) -> Self:
+        if (self.schema_registry_username is None) != (self.schema_registry_password is None):
+            raise ValueError("set both UNCIA_SCHEMA_REGISTRY_USERNAME and UNCIA_SCHEMA_REGISTRY_PASSWORD, or neither")
+        if self.schema_registry_token is not None and self.schema_registry_username is not None:
+            raise ValueError("UNCIA_SCHEMA_REGISTRY_TOKEN and UNCIA_SCHEMA_REGISTRY_USERNAME exclude each other")
         return self
 
     @model_validator(mode="after")

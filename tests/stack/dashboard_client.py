@@ -20,6 +20,18 @@ class Browser:
         self._http = http
         self._token = ""
 
+    @property
+    def address(self) -> str:
+        """The dashboard's URL."""
+        return str(self._http.base_url).rstrip("/")
+
+    def create_token(self) -> str:
+        """A token of the account, for programs."""
+        self.open("/account")
+        found = re.search(r"uncia_[A-Za-z0-9_-]{43}", self.send("/account/tokens", label="program").text)
+        assert found
+        return found[0]
+
     def open(self, address: str) -> str:
         """A page."""
         answer = self._http.get(address)

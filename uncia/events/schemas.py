@@ -12,11 +12,21 @@ from uncia.events import Event
 REFERENCE = "#/components/schemas/{model}"
 
 
-def schemas(events: Iterable[type[Event]]) -> dict[str, Any]:
-    """Return the schemas of the events and of the values in them, by name; references have the form `REFERENCE`."""
+_DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+_DEFINITION = "#/definitions/{model}"
+
+
+def standalone_schema(event: type[Event]) -> dict[str, Any]:
+    """Return the schema of one event as a document of its own, in JSON Schema draft 7, which all registries read."""
+    found = schemas([event], _DEFINITION)
+    return {"$schema": _DRAFT_7, **found.pop(event.__name__), "definitions": found}
+
+
+def schemas(events: Iterable[type[Event]], reference: str = REFERENCE) -> dict[str, Any]:
+    """Return the schemas of the events and of the values in them, by name; references have the form `reference`."""
     found: dict[str, Any] = {}
     for event in events:
-        schema = event.model_json_schema(mode="validation", ref_template=REFERENCE)
+        schema = event.model_json_schema(mode="validation", ref_template=reference)
         parts = schema.pop("$defs", {})
         name_of_topic = f"{event.__name__}Topic"
         # An enumeration of one value, because Modelina 5.10 generates invalid Python from a `const`.
@@ -25,7 +35,7 @@ def schemas(events: Iterable[type[Event]]) -> dict[str, Any]:
             "enum": [event.topic],
             "description": "The name of the topic, including the major version.",
         }
-        schema["properties"] = {"event": {"$ref": REFERENCE.format(model=name_of_topic)}, **schema["properties"]}
+        schema["properties"] = {"event": {"$ref": reference.format(model=name_of_topic)}, **schema["properties"]}
         schema["required"] = ["event", *schema.get("required", ())]
         for name, part in {event.__name__: schema, **parts}.items():
             cleaned = {"title": name, **_cleaned(part)}

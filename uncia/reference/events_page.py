@@ -21,9 +21,10 @@ that they do not know. A breaking change is a new version of the topic, publishe
 offset are UTC; capture times are by the camera's own clock and have no offset (`LocalTime`). A field that is not
 `always` present is left out when it has no value; it is never null.
 
-[asyncapi.json](asyncapi.json) is the same as AsyncAPI, with a JSON Schema for each event. Modelina and quicktype
-generate Java, TypeScript, Go and Python from it that compile; for a generator that does not support AsyncAPI 3.1,
-replace `3.1.0` by `3.0.0`. [topology.md](topology.md) shows how events flow between the parts of the system.
+[asyncapi.json](asyncapi.json) is the same as AsyncAPI, with a JSON Schema for each event. Modelina generates Java,
+TypeScript and Python from it that compile, which is tested; for a generator that does not support AsyncAPI 3.1, as
+Modelina 5.10, replace `3.1.0` by `3.0.0` in the first line. [subscribe.md](subscribe.md) shows how to read events and
+how to register their schemas in a schema registry; [topology.md](topology.md), how they flow between the parts.
 """
 
 
