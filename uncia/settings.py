@@ -710,7 +710,7 @@ class Settings(BaseSettings):
         return self.station_focus_taxa.get(station, self.focus_taxa)
 
 
-def read_settings(folder: Path | None = None, **overrides: Any) -> Settings:
+def read_settings(folder: Path | None = None, /, **overrides: Any) -> Settings:
     """Read the settings of this process, without the cache. Raises `SettingsError` with all invalid variables.
 
     `folder`: that of another stack than `UNCIA_STACK_DIR` names.
