@@ -28,6 +28,8 @@ class S3Clients:
         )
         if done.returncode:
             raise ClientsUnavailable(f"the S3 clients cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
+        for script in (folder / "bin").iterdir():
+            _find_python_by_path(script)
 
     def start(self, command: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
         """Start a line of a shell, in which the clients are found."""
@@ -48,6 +50,13 @@ class S3Clients:
         others = {name: value for name, value in os.environ.items() if not name.startswith(("UNCIA_", "AWS_"))}
         paths = (str(self._folder / "bin"), str(Path(sys.executable).parent), others.get("PATH", ""))
         return {**others, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(self._folder)}
+
+
+def _find_python_by_path(script: Path) -> None:
+    """Name no interpreter whose path could have a blank, at which the system ends it."""
+    first, newline, rest = script.read_bytes().partition(b"\n")
+    if first.startswith(b"#!") and sys.executable.encode() in first:
+        script.write_bytes(b"#!/usr/bin/env python3" + newline + rest)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:

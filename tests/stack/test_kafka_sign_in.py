@@ -224,7 +224,8 @@ def test_a_command_prints_one_sentence(broker: SignInBroker, tmp_path: Path) -> 
 def test_the_example_of_a_subscriber_signs_in(broker: SignInBroker, tmp_path: Path) -> None:
     settings = settings_of(signed := variables(broker, "SCRAM-SHA-512"))
     create_topics(settings, (BURST_RESOLVED,))
-    burst = json.dumps({"started_at": "2026-01-01T00:00:00Z", "camera": "ridge/north", "status": "final"})
+    fields = {"burst_id": "bst-1", "revision": 1, "started_at": "2026-01-01T00:00:00", "camera": "ridge/north"}
+    burst = json.dumps({**fields, "status": "final"})
     send_to_cameras(settings, BURST_RESOLVED, [("ridge/north", b"burst", burst.encode())])
     with running([str(ROOT / "examples" / "subscriber.py")], signed, tmp_path) as output:
         _wait(lambda: "ridge/north\tunreadable\tfinal" in output.read_text(), output)

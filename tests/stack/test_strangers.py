@@ -21,7 +21,7 @@ from tests.paths import ROOT
 from tests.stack.stranger import call_grpc
 from tests.waiting import SCALE, wait_until
 from uncia.errors import DependencyDown, UnciaError
-from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, gateway_identity
+from uncia.identities import MAILROOM, OPERATOR, PART_IDENTITIES, Identity, gateway_identity
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import issue_gateway, revoke, rotate
 from uncia.infra.local.lifetime import stop_on_exit
@@ -159,7 +159,7 @@ def photograph_key(admin_store: ObjectStore, settings: Settings, station: str) -
     assert admin_store.get(settings.bucket, key, max_bytes=10) == b"kept"
 
 
-READERS = [identity for identity in PART_IDENTITIES.values() if identity.store]
+READERS = [identity for identity in PART_IDENTITIES.values() if identity.store and identity != MAILROOM]
 
 
 @pytest.mark.parametrize("identity", READERS, ids=lambda identity: identity.name)
@@ -174,6 +174,17 @@ def test_a_part_reads_photographs_and_changes_none(
             store.put(bucket, photograph_key, b"changed", content_type="text/plain")
         with pytest.raises(AccessRefused):
             store.delete(bucket, photograph_key)
+    finally:
+        store.close()
+
+
+def test_the_mailroom_which_uploads_photographs_deletes_none(
+    stack: Stack, settings: Settings, photograph_key: str
+) -> None:
+    store = store_of(stack, MAILROOM)
+    try:
+        with pytest.raises(AccessRefused):
+            store.delete(settings.bucket, photograph_key)
     finally:
         store.close()
 
