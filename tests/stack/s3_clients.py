@@ -28,7 +28,7 @@ class S3Clients:
         )
         if done.returncode:
             raise ClientsUnavailable(f"the S3 clients cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-        for script in (folder / "bin").iterdir():
+        for script in (path for path in (folder / "bin").iterdir() if path.is_file()):
             _find_python_by_path(script)
 
     def start(self, command: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:

@@ -23,6 +23,7 @@ from tests.stack.conftest import KIND
 from tests.stack.photographs import iso_media, photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.stack.s3_clients import ClientsUnavailable, S3Clients, ended
+from tests.toolchains import system_programs
 from tests.waiting import SCALE
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted, Lane
 from uncia.infra.local.stack import Stack
@@ -85,6 +86,7 @@ def uploaded(
 ) -> Uploaded:
     """A burst of each client, uploaded in parallel or backwards, and what lies beside photographs on a card."""
     folder = tmp_path_factory.mktemp("s3 client's")
+    system_programs("curl")
     try:
         clients = S3Clients(tmp_path_factory.mktemp("clients"))
     except ClientsUnavailable as error:

@@ -20,6 +20,7 @@ import pytest
 
 from tests.free_ports import free_ports
 from tests.stack.photographs import photograph
+from tests.toolchains import system_programs
 from tests.waiting import SCALE, wait_until
 from uncia.infra.local.key_management import revoke
 from uncia.infra.local.lifetime import stop_on_exit
@@ -110,6 +111,7 @@ def test_a_gateway_uploads_with_the_printed_settings_alone(served: Stack, author
 
 
 def test_a_client_stores_with_the_configuration_that_connect_writes(served: Stack, tmp_path: Path) -> None:
+    system_programs("curl")
     board = tmp_path / "on the board"
     board.mkdir()
     (board / "photograph.jpg").write_bytes(photograph(81_002))
