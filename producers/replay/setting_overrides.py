@@ -23,6 +23,7 @@ _FIXED = {
 
 _WITHOUT_EFFECT = {
     "backfill_after_s",
+    "backfill_by_exif",
     "bucket",
     "crop_min_pixels",
     "crops_per_burst",
@@ -34,7 +35,8 @@ _WITHOUT_EFFECT = {
     "own_buckets",
     "triton_serve_http",
 }
-"""Settings that no worker of a replay reads; those of reconcile are refused too."""
+_OF_OTHER_PARTS = ("reconcile_", "dashboard_", "mailroom", "network_", "schema_registry")
+"""Settings that no worker of a replay reads, and beginnings of their names."""
 
 _SECRET = re.compile(r"secret|password|passwd|token|credential|access_key")
 _USER_IN_URL = re.compile(r"//[^/@]*@")
@@ -61,7 +63,7 @@ def parse_overrides(assignments: list[str]) -> dict[str, str]:
             raise SettingsError(f"--settings {name}: write NAME=value with a name from `uncia settings show`")
         if field in _FIXED or field.startswith("kafka_"):
             raise SettingsError(f"--settings {name}: a replay has its own {name}; --model chooses the model")
-        if field in _WITHOUT_EFFECT or field.startswith("reconcile_"):
+        if field in _WITHOUT_EFFECT or field.startswith(_OF_OTHER_PARTS):
             raise SettingsError(f"--settings {name}: has no effect on a replay")
         overrides[name] = value.strip()
     settings_with(overrides)

@@ -163,6 +163,8 @@ def test_every_secret_setting_is_recognised() -> None:
         "kafka_token_url",
         "s3_access_key",
         "s3_secret_key",
+        "schema_registry_password",
+        "schema_registry_token",
         "triton_control_key",
         "triton_inference_key",
     }

@@ -105,4 +105,6 @@ def test_missing_rights_are_not_reported_as_an_outage() -> None:
 
 def test_no_other_module_connects_to_kafka() -> None:
     made = re.compile(r"\b(KafkaConsumer|KafkaProducer|KafkaAdminClient)\(|bootstrap_servers\s*=")
-    assert [path.name for path in sources() if made.search(path.read_text(encoding="utf-8"))] == []
+    # The programs that `uncia connect` prints are other people's.
+    ours = [path for path in sources() if path.parent.name != "connect"]
+    assert [path.name for path in ours if made.search(path.read_text(encoding="utf-8"))] == []
