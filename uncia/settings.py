@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     backfill_by_exif: bool = Field(
         default=False,
         description="whether intake reads the capture time from the first 64 KB of a photograph when neither the "
-        "uploader nor the file name tells its age, as with most S3 clients other than the gateway; one more request "
+        "uploader nor the file name states its age, as with most S3 clients other than the gateway; one more request "
         "for each such photograph",
     )
     backfill_at_once: int = Field(

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import typer
-from rich.text import Text
 
 from uncia.access import StoreAction, TritonRight
 from uncia.errors import SettingsError, UnciaError
@@ -26,7 +25,7 @@ from uncia.infra.connect.kafka_clients import KAFKA_CLIENTS
 from uncia.infra.connect.store_clients import STORE_CLIENTS
 from uncia.infra.connect.trial import try_kafka, try_store, try_triton
 from uncia.infra.connect.triton_clients import TRITON_CLIENTS
-from uncia.infra.local.doctor import Check
+from uncia.infra.local.doctor import Check, print_checks
 from uncia.infra.local.key_management import issue
 from uncia.infra.local.keys_command import describe_rights
 from uncia.infra.local.network import require_addresses
@@ -34,7 +33,7 @@ from uncia.infra.local.security_checks import is_loopback
 from uncia.infra.local.stack import Stack
 from uncia.serving.triton_access import key_headers
 from uncia.settings import Settings, read_settings, stack_dir
-from uncia.terminal import echo, echo_json, plain_console
+from uncia.terminal import echo, echo_json
 
 _Access = TypeVar("_Access")
 
@@ -265,12 +264,5 @@ def _check(connections: _Connections, clients: list[str], *, as_json: bool) -> N
             checks += try_kafka(connections.kafka, connections.settings)
         elif connections.triton is not None:
             checks += try_triton(connections.triton)
-    if as_json:
-        echo_json([dataclasses.asdict(check) for check in checks], indent=2)
-    else:
-        console = plain_console(highlight=False, soft_wrap=True)
-        for check in checks:
-            mark = Text("ok  ", style="green") if check.ok else Text("fix ", style="red")
-            console.print(mark, f"{check.name:15}", end=" ")
-            console.print(check.detail, markup=False)
+    print_checks(checks, as_json=as_json, width=15)
     raise typer.Exit(0 if checks and all(check.ok for check in checks) else 1)

@@ -132,7 +132,7 @@ def _mc(access: StoreAccess, folder: Path) -> ClientConfiguration:
         (
             ClientFile("mc/config.json", json.dumps(config, indent=2) + "\n"),
             # It trusts what is in this folder.
-            *authority_files("mc/certs/CAs/store-ca.pem", access.cafile),
+            *authority_files(f"mc/certs/CAs/{_AUTHORITY}", access.cafile),
         ),
         (
             f"{mc} cp photograph.jpg {shlex.quote(f'{_PROFILE}/{access.bucket}/{access.example_key}')}",

@@ -146,18 +146,11 @@ def doctor(
     as_json: bool = _JSON,
 ) -> None:
     """Check this machine and installation, and print what to fix. Exits with status 1 when a check fails."""
-    from uncia.infra.local.doctor import run_checks
+    from uncia.infra.local.doctor import print_checks, run_checks
     from uncia.infra.local.security_checks import run_security_checks
 
     checks = (run_security_checks if security else run_checks)(Stack(stack_dir()))
-    if as_json:
-        echo_json([dataclasses.asdict(check) for check in checks], indent=2)
-    else:
-        console = plain_console(highlight=False, soft_wrap=True)
-        for check in checks:
-            mark = Text("ok  ", style="green") if check.ok else Text("fix ", style="red")
-            console.print(mark, f"{check.name:13}", end=" ")
-            console.print(check.detail, markup=False)
+    print_checks(checks, as_json=as_json, width=13)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 

@@ -5,12 +5,13 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from rich.text import Text
 
 from uncia.errors import StackError, UnciaError
 from uncia.infra.local import install_kafka, install_models, install_triton
@@ -24,6 +25,7 @@ from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import is_free
 from uncia.infra.local.sync_attribute import has_sync_attribute
 from uncia.kafka.stream_status import bucket_problem
+from uncia.terminal import echo_json, plain_console
 
 _MIN_DISK_GB = 5.0
 _MIN_MEMORY_GB = 3.0
@@ -38,6 +40,18 @@ class Check:
     ok: bool
     detail: str
     """The finding; for a failed check also what to do."""
+
+
+def print_checks(checks: Sequence[Check], *, as_json: bool, width: int) -> None:
+    """Print the outcomes: as JSON, or a line each, with `width` columns for the names."""
+    if as_json:
+        echo_json([asdict(check) for check in checks], indent=2)
+        return
+    console = plain_console(highlight=False, soft_wrap=True)
+    for check in checks:
+        mark = Text("ok  ", style="green") if check.ok else Text("fix ", style="red")
+        console.print(mark, f"{check.name:{width}}", end=" ")
+        console.print(check.detail, markup=False)
 
 
 def run_checks(stack: Stack) -> list[Check]:

@@ -19,15 +19,15 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
-listeners=CLIENTS://{broker},INTERNAL://{internal},CONTROLLER://{controller}
-advertised.listeners=CLIENTS://{broker},INTERNAL://{internal}
+listeners=CLIENTS://{broker},INTERNAL://{internal},CONTROLLER://{controller}{network_listener}
+advertised.listeners=CLIENTS://{broker},INTERNAL://{internal}{network_advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=INTERNAL
 log.dirs={logs}
 
 # Clients sign in with the password of their identity; the broker itself, and `uncia up` with the rights of an
 # administrator, with certificates of the stack, because they must connect before there are any passwords.
-listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL
+listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL{network_protocol}
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.clients.scram-sha-512.sasl.jaas.config=\
     org.apache.kafka.common.security.scram.ScramLoginModule required;
@@ -67,15 +67,11 @@ log.index.size.max.bytes=2097152
 
 _NETWORK = """
 # For clients on other machines, under the same rules as on this one.
-listeners=CLIENTS://{broker},INTERNAL://{internal},NETWORK://{listener},CONTROLLER://{controller}
-advertised.listeners=CLIENTS://{broker},INTERNAL://{internal},NETWORK://{advertised}
-listener.security.protocol.map=CLIENTS:SASL_SSL,INTERNAL:SSL,NETWORK:SASL_SSL,CONTROLLER:SSL
 listener.name.network.scram-sha-512.sasl.jaas.config=\
     org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.network.ssl.keystore.type=PEM
 listener.name.network.ssl.keystore.location={keystore}
 """
-"""Later lines of a properties file replace earlier ones of the same name."""
 
 _SYNC = """
 # With one replica a message is only as safe as this disk, so it is flushed before it is acknowledged. This includes
@@ -119,6 +115,7 @@ class Kafka(Service):
 
     def files(self) -> dict[str, str]:
         """server.properties and the logging configuration."""
+        network = network_addresses(self.site.settings)
         properties = _PROPERTIES.format(
             broker=self.at("kafka"),
             internal=self.at("kafka_internal"),
@@ -128,17 +125,13 @@ class Kafka(Service):
             keystore=self.site.layout.run / _KEYSTORE,
             own=KAFKA,
             admin=KAFKA_ADMIN,
+            network_listener=f",NETWORK://{network.kafka_listener}" if network else "",
+            network_advertised=f",NETWORK://{network.kafka}" if network else "",
+            network_protocol=",NETWORK:SASL_SSL" if network else "",
         )
         files = {"log4j2.properties": _LOGGING, _KEYSTORE: self._keystore(KAFKA)}
-        if (network := network_addresses(self.site.settings)) is not None:
-            properties += _NETWORK.format(
-                broker=self.at("kafka"),
-                internal=self.at("kafka_internal"),
-                controller=self.at("kafka_controller"),
-                listener=network.kafka_listener,
-                advertised=network.kafka,
-                keystore=self.site.layout.run / _NETWORK_KEYSTORE,
-            )
+        if network is not None:
+            properties += _NETWORK.format(keystore=self.site.layout.run / _NETWORK_KEYSTORE)
             files[_NETWORK_KEYSTORE] = self._keystore(NETWORK)
         if self.site.settings.sync_writes:
             properties += _SYNC

@@ -53,9 +53,14 @@ class NetworkAddresses:
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)
 
     @property
+    def s3_grpc_port(self) -> int:
+        """The port that SeaweedFS's S3 server opens for certificates of the stack alone."""
+        return self.s3_port + _GRPC_OFFSET
+
+    @property
     def ports(self) -> tuple[int, ...]:
-        """All ports on this address. SeaweedFS's S3 server has one for gRPC, for certificates of the stack alone."""
-        return (self.kafka_port, self.s3_port, self.s3_port + _GRPC_OFFSET)
+        """All ports on this address."""
+        return (self.kafka_port, self.s3_port, self.s3_grpc_port)
 
     @property
     def names(self) -> tuple[str, ...]:

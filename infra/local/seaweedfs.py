@@ -23,6 +23,9 @@ _VERSIONS_DONE_FILE = "seaweedfs.versioned"
 
 IDENTITIES_FILE = "s3_identities.json"
 
+WITHOUT_OTHER_KEYS = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
+"""A line of the start scripts: keys in the environment would be a further identity of the server."""
+
 _USER = "object-store"
 """Its identity at the broker."""
 
@@ -111,9 +114,9 @@ class SeaweedFS(Service):
         write_private(self.site.layout.run / IDENTITIES_FILE, self._identities())
 
     def before(self) -> list[str]:
-        """Change to the directory of its configuration. Keys in the environment would be a further identity."""
+        """Change to the directory of its configuration."""
         return [
-            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            WITHOUT_OTHER_KEYS,
             f"mkdir -p {self.site.layout.data('seaweedfs')} && cd {self.site.layout.run} || exit 1",
         ]
 

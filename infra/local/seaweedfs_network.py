@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from uncia.infra.local.certificates import NETWORK
 from uncia.infra.local.network import NetworkAddresses, network_addresses
-from uncia.infra.local.seaweedfs import IDENTITIES_FILE, find_weed
+from uncia.infra.local.seaweedfs import IDENTITIES_FILE, WITHOUT_OTHER_KEYS, find_weed
 from uncia.infra.local.service import Service
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -29,10 +29,7 @@ class SeaweedFSNetwork(Service):
 
     def before(self) -> list[str]:
         """Change to the directory with the configuration of SeaweedFS, which all its servers read."""
-        return [
-            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
-            f"cd {self.site.layout.run} || exit 1",
-        ]
+        return [WITHOUT_OTHER_KEYS, f"cd {self.site.layout.run} || exit 1"]
 
     def command(self) -> list[str]:
         """The S3 server alone. Its gRPC port, on the same address, requires a certificate of the stack."""

@@ -67,7 +67,7 @@ def run_security_checks(stack: Stack) -> list[Check]:
     if network is not None:
         checks += [
             ("network: s3", lambda: _store_for_others(settings, network, stack.require_keys().authority)),
-            ("network: s3_grpc", partial(requires_certificate, network.ports[2])),
+            ("network: s3_grpc", partial(requires_certificate, network.s3_grpc_port)),
             ("network: kafka", lambda: _kafka(settings.model_copy(update={"kafka": network.kafka_here}))),
         ]
     checks += [

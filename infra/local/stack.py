@@ -77,7 +77,7 @@ class Stack:
                 supervisor, services = Supervisor(site.layout), create_services(site, wanted)
                 if missing := set(parts or ()) - {service.name for service in services}:
                     raise StackError(
-                        f"the settings of this stack switch {', '.join(sorted(missing))} off (docs/network.md)"
+                        f"the settings of this stack switch {', '.join(sorted(missing))} off (docs/settings.md)"
                     )
                 prepare(supervisor, services)
                 start_all(supervisor, services, timeout_s, report)

@@ -1,5 +1,6 @@
 """What a failed test's stack was doing: the state of its parts and the last warnings in their logs."""
 
+import re
 from pathlib import Path
 
 from uncia.errors import UnciaError
@@ -12,7 +13,8 @@ _LINES = 4
 
 _WIDTH = 400
 
-_MARKS = ('"level": "warning"', '"level": "error"', '"level": "critical"', "WARN", "ERROR", "FATAL", "Traceback", "E1")
+_MARK = re.compile(r'"level": "(warning|error|critical)"|WARN|ERROR|FATAL|Traceback|^E\d{4} ')
+"""The last one is Triton's: E, month and day."""
 
 
 def describe_stack(stack: Stack) -> str:
@@ -31,4 +33,4 @@ def describe_stack(stack: Stack) -> str:
 
 def _last_warnings(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line for line in lines if any(mark in line for mark in _MARKS)][-_LINES:]
+    return [line for line in lines if _MARK.search(line)][-_LINES:]

@@ -84,7 +84,7 @@ def uploaded(
     settings: Settings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Uploaded:
-    """A burst of each client, uploaded in parallel or backwards, and what lies beside photographs on a card."""
+    """A burst of each client, uploaded in parallel or backwards, and what else is on a card."""
     folder = tmp_path_factory.mktemp("s3 client's")
     system_programs("curl")
     try:

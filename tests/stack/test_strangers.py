@@ -181,12 +181,8 @@ def test_a_part_reads_photographs_and_changes_none(
 def test_the_mailroom_which_uploads_photographs_deletes_none(
     stack: Stack, settings: Settings, photograph_key: str
 ) -> None:
-    store = store_of(stack, MAILROOM)
-    try:
-        with pytest.raises(AccessRefused):
-            store.delete(settings.bucket, photograph_key)
-    finally:
-        store.close()
+    with contextlib.closing(store_of(stack, MAILROOM)) as store, pytest.raises(AccessRefused):
+        store.delete(settings.bucket, photograph_key)
 
 
 @pytest.mark.parametrize("identity", [PART_IDENTITIES["crops"], PART_IDENTITIES["explain"]], ids=lambda one: one.name)
