@@ -15,7 +15,7 @@ from uncia.errors import DependencyDown
 from uncia.events import BurstResolved, DeadLetter, ImagePredicted
 from uncia.kafka.broker import Message, read_topics
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED
+from uncia.topics import BURST_RESOLVED, DEAD_LETTER, IMAGE_PREDICTED, Topic
 
 T = TypeVar("T")
 
@@ -26,6 +26,15 @@ JUNK_HEADER = "uncia-test-junk"
 def is_junk(message: Message) -> bool:
     """True for an invalid message that a test produced."""
     return any(name == JUNK_HEADER for name, _ in message.headers)
+
+
+def messages_of_uncia(settings: Settings, *topics: Topic) -> list[Message]:
+    """All messages of the topics, without tombstones and without the invalid messages that tests produced.
+
+    Other tests of the same stack send such messages at any time, so a test that reads a shared topic reads it so.
+    """
+    messages = read_topics(settings, topics, from_beginning=True, until_end=True)
+    return [message for message in messages if message.value is not None and not is_junk(message)]
 
 
 @dataclass(frozen=True)

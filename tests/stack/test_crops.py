@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import is_junk
+from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE
 from uncia import ids
 from uncia.events import (
@@ -24,7 +24,6 @@ from uncia.events import (
     Trigger,
 )
 from uncia.infra.local.stack import Stack
-from uncia.kafka.broker import read_topics
 from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
@@ -94,8 +93,8 @@ class Camera:
 
     def all_events(self) -> list[CropPublished]:
         """The events of all of this camera's crops, in order."""
-        messages = read_topics(self.settings, (CROP_PUBLISHED,), from_beginning=True, until_end=True)
-        found = [CropPublished.from_bytes(message.value) for message in messages if message.value]
+        messages = messages_of_uncia(self.settings, CROP_PUBLISHED)
+        found = [CropPublished.from_bytes(message.value) for message in messages]
         return [event for event in found if event.camera == self.name]
 
     def wait_announced(self, keys: set[str]) -> None:
@@ -173,6 +172,6 @@ def test_crops_come_back_as_no_uploads(camera: Camera, settings: Settings) -> No
     uploads: list[str] = []
     while last not in uploads:
         assert time.monotonic() < deadline, f"{last} was not announced"
-        messages = read_topics(settings, (IMAGE_UPLOADED,), from_beginning=True, until_end=True)
-        uploads = [ImageUploaded.from_bytes(message.value).key for message in messages if not is_junk(message)]
+        messages = messages_of_uncia(settings, IMAGE_UPLOADED)
+        uploads = [ImageUploaded.from_bytes(message.value).key for message in messages]
     assert not [key for key in uploads if key.startswith("crops/")]

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from tests.stack.photographs import photograph
+from tests.stack.result_consumer import messages_of_uncia
 from uncia import ids
 from uncia.events import DetectionCategory, ExplanationReason, ExplanationRequested, ImageExplained, ImagePredicted
 from uncia.infra.local.stack import Stack
-from uncia.kafka.broker import read_topics, send_to_cameras
+from uncia.kafka.broker import send_to_cameras
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import EXPLANATION_REQUESTED, IMAGE_EXPLAINED
@@ -29,7 +30,7 @@ LIMIT_S = 240
 
 
 def explained(settings: Settings, explanation_id: str) -> list[ImageExplained]:
-    messages = read_topics(settings, (IMAGE_EXPLAINED,), from_beginning=True, until_end=True)
+    messages = messages_of_uncia(settings, IMAGE_EXPLAINED)
     events = [ImageExplained.from_bytes(message.value) for message in messages]
     return [event for event in events if event.explanation_id == explanation_id]
 

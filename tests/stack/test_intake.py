@@ -9,10 +9,9 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import ResultConsumer
+from tests.stack.result_consumer import ResultConsumer, messages_of_uncia
 from uncia import ids
 from uncia.events import ImagePredicted, ImageUploaded
-from uncia.kafka.broker import read_topics
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -27,7 +26,7 @@ def announced(settings: Settings, results: ResultConsumer) -> Callable[[str], li
     """Upload events of a station so far, with their partitions; waits for the first."""
 
     def read(station: str) -> list[tuple[int, ImageUploaded]]:
-        messages = read_topics(settings, (IMAGE_UPLOADED,), from_beginning=True, until_end=True)
+        messages = messages_of_uncia(settings, IMAGE_UPLOADED)
         events = [
             (message.partition, ImageUploaded.from_bytes(message.value))
             for message in messages

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import is_junk
+from tests.stack.result_consumer import messages_of_uncia
 from tests.unit.uncia.events.test_schemas import validate
 from uncia.events import BurstResolved, ClockJudged, ClockTicked, ImagePredicted, ImageUploaded
-from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.topics import TOPICS
 
@@ -26,10 +25,9 @@ def test_every_event_on_every_topic_validates(
     settled(f"{station}/north", 1, 120)
     topics = tuple(topic for topic in TOPICS if topic.event is not None)
     event_names = set()
-    for message in read_topics(admin_settings, topics, from_beginning=True, until_end=True):
-        if message.value is not None and not is_junk(message):
-            body = json.loads(message.value)
-            validate(body)
-            event_names.add(body["event"])
+    for message in messages_of_uncia(admin_settings, *topics):
+        body = json.loads(message.value or b"")
+        validate(body)
+        event_names.add(body["event"])
     written_here = (ImageUploaded, ImagePredicted, BurstResolved, ClockTicked, ClockJudged)
     assert event_names >= {event.topic for event in written_here}

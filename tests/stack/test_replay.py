@@ -20,12 +20,12 @@ from tests.stack.containers import ContainerStack
 from tests.stack.dashboard_client import follow_link
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import is_junk
+from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE, wait_until
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
-from uncia.kafka.broker import existing_topics, read_topics
+from uncia.kafka.broker import existing_topics
 from uncia.kafka.connection import connect_admin
 from uncia.processors.crops.selection import select_crops
 from uncia.producers.replay.compare import HoldReason
@@ -161,16 +161,14 @@ def namespaced(settings: Settings, name: str) -> Settings:
 
 def predictions_in(settings: Settings) -> list[ImagePredicted]:
     """The predictions, in their order."""
-    messages = read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
-    return [ImagePredicted.from_bytes(message.value) for message in messages if not is_junk(message)]
+    messages = messages_of_uncia(settings, IMAGE_PREDICTED)
+    return [ImagePredicted.from_bytes(message.value) for message in messages]
 
 
 def bursts_in(settings: Settings) -> dict[str, BurstResolved]:
     """The newest revision of each burst."""
     newest: dict[str, BurstResolved] = {}
-    for message in read_topics(settings, (BURST_RESOLVED,), from_beginning=True, until_end=True):
-        if is_junk(message):
-            continue
+    for message in messages_of_uncia(settings, BURST_RESOLVED):
         burst = BurstResolved.from_bytes(message.value)
         if burst.revision >= (newest[burst.burst_id].revision if burst.burst_id in newest else 0):
             newest[burst.burst_id] = burst
@@ -345,8 +343,8 @@ def test_a_replay_with_another_detector_keeps_the_classifier_and_the_crops(
 
     done = replay.json("start", name, "--station", station, "--model", other_detector)
     assert (done["copied"], done["bursts"], done["dead_letters"]) == (6, 2, 0)
-    messages = read_topics(namespaced(settings, name), (IMAGE_PREDICTED,), from_beginning=True, until_end=True)
-    images = [ImagePredicted.from_bytes(message.value) for message in messages if not is_junk(message)]
+    messages = messages_of_uncia(namespaced(settings, name), IMAGE_PREDICTED)
+    images = [ImagePredicted.from_bytes(message.value) for message in messages]
     assert {image.detection and image.detection.model for image in images} == {other_detector}
     assert {image.prediction and image.prediction.model for image in images} == {settings.model}
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import ResultConsumer, is_junk
+from tests.stack.result_consumer import ResultConsumer, messages_of_uncia
 from uncia.events import BurstResolved, BurstStatus, SecondLookCompleted, SecondLookReason
 from uncia.infra.local.stack import Stack
-from uncia.kafka.broker import read_topics, send_to_cameras
+from uncia.kafka.broker import send_to_cameras
 from uncia.processors.second_look.selection import RULE, build_request
 from uncia.settings import Settings
 from uncia.topics import SECOND_LOOK_COMPLETED, SECOND_LOOK_REQUESTED
@@ -23,8 +23,8 @@ LIMIT_S = 120
 
 
 def completed(settings: Settings, second_look_id: str) -> list[SecondLookCompleted]:
-    messages = read_topics(settings, (SECOND_LOOK_COMPLETED,), from_beginning=True, until_end=True)
-    events = [SecondLookCompleted.from_bytes(message.value) for message in messages if not is_junk(message)]
+    messages = messages_of_uncia(settings, SECOND_LOOK_COMPLETED)
+    events = [SecondLookCompleted.from_bytes(message.value) for message in messages]
     return [event for event in events if event.second_look_id == second_look_id]
 
 

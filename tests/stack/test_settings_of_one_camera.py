@@ -14,10 +14,9 @@ import pytest
 from tests.stack.containers import ContainerStack
 from tests.stack.deployments import load_deployment
 from tests.stack.photographs import photograph
-from tests.stack.result_consumer import ResultConsumer
+from tests.stack.result_consumer import ResultConsumer, messages_of_uncia
 from uncia.events import BurstResolved, BurstStatus, FrameLate, ImagePredicted
 from uncia.infra.local.stack import Stack
-from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
 from uncia.topics import FRAME_LATE
 
@@ -135,8 +134,8 @@ def test_a_frame_beyond_the_allowed_lateness_is_on_the_late_topic_and_in_the_sta
     assert (both[0].burst_id, both[0].status) == (missed.burst_id, BurstStatus.FINAL)
     late_events = [
         FrameLate.from_bytes(message.value)
-        for message in read_topics(settings, (FRAME_LATE,), from_beginning=True, until_end=True)
-        if message.key == f"{station}/slow".encode() and message.value is not None
+        for message in messages_of_uncia(settings, FRAME_LATE)
+        if message.key == f"{station}/slow".encode()
     ]
     assert [(frame.image_id, frame.missed_burst_id, frame.burst_id) for frame in late_events] == [
         (late.image_id, missed.burst_id, both[1].burst_id)

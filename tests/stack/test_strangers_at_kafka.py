@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from tests.stack.result_consumer import is_junk
+from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import wait_until
 from uncia.access import BrokerRight
 from uncia.errors import DependencyDown
@@ -217,7 +217,5 @@ def test_rights_that_are_no_longer_in_the_topology_are_removed_at_the_next_chang
 
 
 def test_verdicts_are_events_that_a_subscriber_can_read(stack: Stack, subscriber: Identity) -> None:
-    messages = read_topics(settings_of(stack, subscriber), (BURST_RESOLVED,), from_beginning=True, until_end=True)
-    for message in messages:
-        if message.value is not None and not is_junk(message):
-            BurstResolved.from_bytes(message.value)
+    for message in messages_of_uncia(settings_of(stack, subscriber), BURST_RESOLVED):
+        BurstResolved.from_bytes(message.value)
