@@ -15,6 +15,7 @@ from typing import Any
 from tests.certificates import Authority
 from tests.free_ports import free_ports
 from uncia.infra.local.java import find_java
+from uncia.infra.local.kafka import LONG_RUN, archive_options
 from uncia.infra.local.layout import parts_dir
 
 USER, PASSWORD = "ranger", "pass word=1"
@@ -116,7 +117,7 @@ def running_broker(folder: Path) -> Iterator[SignInBroker]:
         ),
         encoding="ascii",
     )
-    java = [str(find_java()), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    java = [str(find_java()), "-Xmx256m", "-XX:+UseSerialGC", *LONG_RUN, *archive_options(parts_dir())]
     java += ["-cp", f"{parts_dir()}/kafka/libs/*"]
     cluster = base64.urlsafe_b64encode(b"\1" + secrets.token_bytes(15)).decode().rstrip("=")
     users = [

@@ -101,6 +101,12 @@ def test_the_whole_stack_fits_in_three_gigabytes(stack: Stack) -> None:
     assert 0 < sum(status.memory_mb for status in stack.status()) < 3000
 
 
+def test_kafka_reads_its_classes_from_the_archive(stack: Stack) -> None:
+    identity = stack.require_identity()
+    (broker,) = [one for one in processes.of_stack(identity.stack_id) if one.part == "kafka"]
+    assert "kafka.jsa" in Path(f"/proc/{broker.pid}/maps").read_text(encoding="utf-8")
+
+
 def test_status_as_json_has_parts_lag_and_disks(stack: Stack) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "uncia", "status", "--json"],

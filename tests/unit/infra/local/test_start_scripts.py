@@ -16,7 +16,7 @@ from uncia.access import TritonRight
 from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
-from uncia.infra.local.kafka import Kafka
+from uncia.infra.local.kafka import Kafka, archive_options
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
@@ -103,6 +103,18 @@ def test_every_listener_of_kafka_requires_sign_in_or_a_certificate(site: StackCo
         assert f"listener.name.{listener}.ssl.client.auth=required\n" in text
     assert "PLAINTEXT" not in text
     assert "allow.everyone.if.no.acl.found" not in text
+
+
+def test_kafka_starts_without_an_archive_of_its_classes(site: StackContext, tmp_path: Path) -> None:
+    assert archive_options(tmp_path) == []
+    assert "kafka.Kafka" in Kafka(site).command()
+
+
+def test_kafka_uses_the_archive_of_its_classes_where_there_is_one(tmp_path: Path) -> None:
+    archive = tmp_path / "kafka-classes" / "kafka.jsa"
+    archive.parent.mkdir()
+    archive.touch()
+    assert f"-XX:SharedArchiveFile={archive}" in archive_options(tmp_path)
 
 
 def test_the_store_notifies_this_kafka(site: StackContext) -> None:
