@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from uncia.errors import StackError
-from uncia.infra.local.install_tools import build_directory, digest, is_complete, run
+from uncia.infra.local.install_tools import build_directory, digest, is_complete, note, run
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka import CLASSES_FILE, CLASSES_PART
 from uncia.infra.local.layout import parts_dir
@@ -38,7 +38,7 @@ def install() -> None:
             with build_directory(CLASSES_PART, _fingerprint()) as staging:
                 _record(Path(folder), staging / CLASSES_FILE)
         except StackError as error:
-            print(f"        Kafka's classes were not archived, and it starts more slowly: {error}", file=sys.stderr)
+            note(f"Kafka's classes were not archived, and it starts more slowly: {error}")
 
 
 def _record(folder: Path, archive: Path) -> None:

@@ -64,6 +64,11 @@ def run(command: Sequence[str | Path], failure: str, environment: Mapping[str, s
     return done.stdout
 
 
+def note(text: str) -> None:
+    """Print a line about the step that runs, below the line that names it."""
+    print(f"        {text}", file=sys.stderr, flush=True)
+
+
 def install_system_package(*choices: str, otherwise: str) -> None:
     """Install the first available of these system packages.
 
@@ -73,7 +78,7 @@ def install_system_package(*choices: str, otherwise: str) -> None:
     if os.getuid() != 0 or not shutil.which("apt-get"):
         raise StackError(otherwise)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    print(f"        installing with apt: {' or '.join(choices)}", file=sys.stderr, flush=True)
+    note(f"installing with apt: {' or '.join(choices)}")
     # Ignores failures: one broken package source does not matter when the package itself can be installed.
     subprocess.run(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     for choice in choices:
