@@ -175,6 +175,11 @@ class Settings(BaseSettings):
         description="the embedded Triton also serves HTTP on a loopback port, for other programs; they need the keys, "
         "which every user of the machine can then read in the list of processes (docs/keys.md)",
     )
+    triton_own_user: bool = Field(
+        default=True,
+        description="where `uncia up` runs as root, Triton and its models run as a user of their own, who cannot read "
+        "the stack's keys; off for models that read other files of root (docs/keys.md)",
+    )
     triton_inference_key: SecretStr | None = Field(
         default=None, description="key for inference, where Triton requires one"
     )

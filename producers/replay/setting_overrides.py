@@ -33,6 +33,7 @@ _WITHOUT_EFFECT = {
     "keep_versions",
     "key_pattern",
     "own_buckets",
+    "triton_own_user",
     "triton_serve_http",
 }
 _OF_OTHER_PARTS = ("reconcile_", "dashboard_", "mailroom", "network_", "schema_registry")
