@@ -319,6 +319,8 @@ def describe_rights(identity: Identity) -> str:
         for verb, topics in (("read", identity.reads | identity.changelogs), ("write", identity.writes))
         if topics
     ]
+    if identity.replay:
+        parts.append(f"use the topics of the replay {identity.replay}")
     if BrokerRight.INSPECT in identity.broker:
         parts.append("see all topics and consumer groups")
     if BrokerRight.REPLAY in identity.broker:

@@ -158,6 +158,7 @@ def environment_of(identity: StackIdentity) -> dict[str, str]:
         "UNCIA_S3_ENDPOINT": f"http://{at['s3']}",
         "UNCIA_TRITON": f"unix:{identity.triton_socket}",
         "UNCIA_TRITON_HTTP": at["triton_http"],
+        "UNCIA_REPLAY_KEY_ISSUER": "uncia.infra.local.replay_keys:StackReplayKeys",
         **dashboard,
     }
 

@@ -16,6 +16,7 @@ _FIXED = {
     "detector",
     "detector_version",
     "data_dir",
+    "replay_key_issuer",
     "web_host",
     "web_port",
 }
