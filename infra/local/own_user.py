@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from uncia.errors import StackError
 from uncia.infra.local.processes import ID_MARK, PART_MARK
 from uncia.storage.readable import make_readable, visible_files
+from uncia.terminal import echo
 
 __all__ = ["Confined", "closed_ancestor", "needed_folders", "own_command", "scrubbed", "user_number"]
 
@@ -113,7 +114,7 @@ def scrubbed(environment: Mapping[str, str], own: str) -> dict[str, str]:
 def run(confined: Confined) -> NoReturn:
     """Replace this process by the command, or by its fallback."""
     if reason := _rehearse(confined):
-        print(f"uncia: runs as the stack's own user, whose files it can read: {reason}", file=sys.stderr, flush=True)
+        echo(f"uncia: runs as the stack's own user, whose files it can read: {reason}", err=True)
         os.chown(confined.own, os.geteuid(), os.getegid())
         os.execvp(confined.fallback[0], confined.fallback)
     _confine(confined)
@@ -192,6 +193,8 @@ def _problem(confined: Confined) -> str:
         return "the user could read the stack's keys all the same"
     if not os.access(confined.command[0], os.X_OK):
         return f"other users cannot run {confined.command[0]}"
+    if not os.access(os.devnull, os.R_OK | os.W_OK):
+        return f"other users cannot use {os.devnull}"
     for folder in (confined.own, *confined.needs):
         if not os.access(folder, os.R_OK | os.X_OK):
             return f"other users cannot read {folder}"
