@@ -1,8 +1,8 @@
-"""Keys for the workers of one replay, from whatever issues them where this system runs.
+"""Keys for the workers of one replay.
 
-A replay runs workers with other models and settings. With keys of their own they can write no live topic, whatever they
-do. The broker and the store of `uncia up` issue such keys (`uncia.infra.local.replay_keys`); a system elsewhere may
-name a class of its own in the setting `replay_key_issuer`.
+A replay runs workers with other models and settings. With keys of their own they can write no live topic. The broker
+and the store of `uncia up` issue such keys (`uncia.infra.local.replay_keys`); a system elsewhere may name a class of
+its own in the setting `replay_key_issuer`.
 """
 
 import pkgutil

@@ -196,7 +196,7 @@ def _site_packages(venv: Path) -> Path:
 
 
 def _python_prefix(venv: Path) -> Path:
-    """The installation of Python that Triton's environment was made with, which may be in somebody's home."""
+    """The installation of Python that Triton's environment was made with, which may be in a closed folder."""
     lines = (parts_dir() / "triton" / venv.name / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
     values = dict(line.split(" = ", 1) for line in lines if " = " in line)
     return Path(values["home"]).parent
