@@ -13,8 +13,9 @@ IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
 DIST ?= dist
+PIP_AUDIT := 2.10.1
 
-.PHONY: help setup demo screenshot browser test test-recipes test-stack check unit docs dist bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser test test-recipes test-stack check audit unit docs dist bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -52,6 +53,18 @@ check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with br
 	@$(PY) -m uncia topology docs --check
 	@$(PY) -m uncia settings docs --check
 	@$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered tests/unit
+
+audit: .local/tools/pip-audit-$(PIP_AUDIT)/complete ## Search published vulnerabilities of the pinned Python packages; needs PyPI or OSV (ARGS='-s osv').
+	@# --strict: a package whose data cannot be read is an error; without it the result would be that nothing is known.
+	@for pins in constraints.txt infra/local/triton-requirements.txt; do \
+		echo "$$pins" && $(<D)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement "$$pins" $(ARGS) || exit 1; \
+	done
+
+.local/tools/pip-audit-$(PIP_AUDIT)/complete: | $(VENV_DONE)
+	@# In an environment of its own: what it depends on must not change what is tested.
+	@$(PY) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==$(PIP_AUDIT)
+	@touch $@
 
 unit: $(VENV_DONE) ## Unit tests alone, without coverage.
 	@$(PY) -m pytest -q -n auto tests/unit $(ARGS)

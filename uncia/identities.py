@@ -32,6 +32,7 @@ __all__ = [
     "gateway_identity",
     "identity_named",
     "person_identity",
+    "replay_identity",
     "uploader_identity",
 ]
 
@@ -55,6 +56,8 @@ class Role(StrEnum):
     """A person in the field, who reads positions, too."""
     EXPORTER = "exporter"
     """A person's program that copies the catalogue."""
+    REPLAY = "replay"
+    """The workers of one replay."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ class Identity:
     """The consumer group, without the namespace; empty for an identity without one. A person's programs may have
     further groups, whose names begin with this one."""
     broker: tuple[BrokerRight, ...] = ()
+    replay: str = ""
+    """Name of the replay whose topics and consumer groups it uses: all of them, and no others."""
 
     @property
     def uses_kafka(self) -> bool:
         """True when it has any right at the broker."""
-        return bool(self.reads or self.writes or self.changelogs or self.broker)
+        return bool(self.reads or self.writes or self.changelogs or self.broker or self.replay)
 
     def permits_object(self, action: StoreAction, key: str) -> bool:
         """True when it may do this with the object of the upload bucket that has this key."""
@@ -191,6 +196,7 @@ STORE_ADMIN = Identity(
 
 _GATEWAY = "gateway-"
 _UPLOADER = "uploader-"
+_REPLAY = "replay-"
 
 
 def gateway_identity(station: str) -> Identity:
@@ -248,6 +254,24 @@ def person_identity(role: Role, name: str) -> Identity:
     return replace(PERSONS[role], name=own, group=own)
 
 
+def replay_identity(name: str) -> Identity:
+    """The identity of a replay's workers: its own topics alone, all photographs, and inference.
+
+    They need no live topic: `uncia replay start` copies what they read. Raises `SettingsError` for a name that no
+    replay can have.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
+        raise SettingsError(f"{name!r} is not the name of a replay")
+    return Identity(
+        f"{_REPLAY}{name}",
+        Role.REPLAY,
+        f"The workers of the replay {name}.",
+        store=READ_ALL,
+        triton=(TritonRight.INFERENCE,),
+        replay=name,
+    )
+
+
 def identity_named(name: str) -> Identity | None:
     """The identity with this name, or None for a name that no identity has."""
     fixed = {**PART_IDENTITIES, OPERATOR.name: OPERATOR, STORE_ADMIN.name: STORE_ADMIN}
@@ -258,6 +282,8 @@ def identity_named(name: str) -> Identity | None:
             identity = gateway_identity(unquote(name.removeprefix(_GATEWAY), errors="strict"))
         elif name.startswith(_UPLOADER):
             identity = uploader_identity(unquote(name.removeprefix(_UPLOADER), errors="strict"))
+        elif name.startswith(_REPLAY):
+            identity = replay_identity(name.removeprefix(_REPLAY))
         else:
             kind, _, own = name.partition("-")
             role = next((role for role in PERSONS if role.value == kind), None)

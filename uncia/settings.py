@@ -175,6 +175,16 @@ class Settings(BaseSettings):
         description="the embedded Triton also serves HTTP on a loopback port, for other programs; they need the keys, "
         "which every user of the machine can then read in the list of processes (docs/keys.md)",
     )
+    replay_key_issuer: str | None = Field(
+        default=None,
+        description="import path, `module:class`, of what issues keys to the workers of a replay; `uncia up` sets it. "
+        "Without one they have the keys of the person who starts the replay (docs/keys.md)",
+    )
+    triton_own_user: bool = Field(
+        default=True,
+        description="where `uncia up` runs as root, Triton and its models run as a user of their own, who cannot read "
+        "the stack's keys; off for models that read other files of root (docs/keys.md)",
+    )
     triton_inference_key: SecretStr | None = Field(
         default=None, description="key for inference, where Triton requires one"
     )
@@ -589,6 +599,7 @@ class Settings(BaseSettings):
         "network_bind",
         "triton_inference_key",
         "triton_control_key",
+        "replay_key_issuer",
         "ensemble_weights",
         "presence_model",
         "animal_threshold",

@@ -3,6 +3,7 @@
 keys/ca.pem, keys/ca.key      drawn at the first start; the authority is trusted by this stack alone
 keys/NAME.pem, keys/NAME.key  one pair for each name in `CERTIFICATES`, for servers and clients; `network` only where
                               other machines reach the stack
+keys/renewed/                 a complete new set, while `renew_certificates` puts it in place of the old one
 """
 
 from collections.abc import Sequence
@@ -18,11 +19,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from uncia.errors import StackError
 from uncia.infra.local.layout import private_folder, write_private
+from uncia.storage.atomic_dir import atomic_directory
+from uncia.storage.durable import sync_folder
 
-__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "NETWORK", "ensure_certificates"]
+__all__ = [
+    "CERTIFICATES",
+    "KAFKA",
+    "KAFKA_ADMIN",
+    "NETWORK",
+    "complete_renewal",
+    "ensure_certificates",
+    "renew_certificates",
+]
 
 KAFKA, KAFKA_ADMIN, NETWORK = "kafka", "kafka-admin", "network"
 CERTIFICATES = ("seaweedfs", KAFKA, KAFKA_ADMIN)
+_RENEWED = "renewed"
 
 _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """All dates: a computer without a battery may have any date at its first start and another one later. A certificate is
@@ -39,19 +51,66 @@ def ensure_certificates(stack: Path, network_names: Sequence[str] = ()) -> None:
     folder = stack / "keys"
     private_folder(folder)
     try:
-        authority = _ensure_authority(folder)
-        for name in CERTIFICATES:
-            if not _is_issued(folder, name, authority.public):
-                _issue(folder, name, authority, [])
-        if network_names:
-            hosts = [_general_name(name) for name in network_names]
-            if not _is_issued(folder, NETWORK, authority.public, hosts):
-                _issue(folder, NETWORK, authority, hosts)
+        complete_renewal(stack)
+        _ensure_in(folder, [_general_name(name) for name in network_names])
     except (ValueError, OSError) as error:
-        raise StackError(
-            f"a certificate in {folder} is damaged ({error}): remove its files *.pem and *.key: `uncia up` draws "
-            "new ones"
-        ) from error
+        raise _damaged(folder, error) from error
+
+
+def renew_certificates(stack: Path) -> None:
+    """Draw a new authority and new certificates, for the same names, in place of the old ones.
+
+    They are complete before the first old file is replaced; `complete_renewal` finishes what a kill or a power cut
+    interrupted after that. No server of the stack may run: each would have a certificate that the others refuse.
+
+    Raises `StackError`; the old ones are then unchanged.
+    """
+    folder = stack / "keys"
+    private_folder(folder)
+    try:
+        hosts = _network_hosts(folder)
+        with atomic_directory(folder / _RENEWED) as renewed:
+            _ensure_in(renewed, hosts)
+        complete_renewal(stack)
+    except (ValueError, OSError) as error:
+        raise _damaged(folder, error) from error
+
+
+def complete_renewal(stack: Path) -> None:
+    """Put a complete new set of certificates in place of the old one, where there is one. Raises `OSError`."""
+    folder = stack / "keys"
+    renewed = folder / _RENEWED
+    if not renewed.is_dir():
+        return
+    for path in renewed.iterdir():
+        path.replace(folder / path.name)
+    sync_folder(folder)
+    renewed.rmdir()
+
+
+def _damaged(folder: Path, error: Exception) -> StackError:
+    return StackError(
+        f"a certificate in {folder} is damaged ({error}): remove its files *.pem and *.key: `uncia up` draws new ones"
+    )
+
+
+def _ensure_in(folder: Path, hosts: Sequence[x509.GeneralName]) -> None:
+    authority = _ensure_authority(folder)
+    for name in CERTIFICATES:
+        if not _is_issued(folder, name, authority.public):
+            _issue(folder, name, authority, [])
+    if hosts and not _is_issued(folder, NETWORK, authority.public, hosts):
+        _issue(folder, NETWORK, authority, hosts)
+
+
+def _network_hosts(folder: Path) -> list[x509.GeneralName]:
+    """The names for other machines in the present certificate, which a running stack may have without a setting."""
+    path = folder / f"{NETWORK}.pem"
+    if not path.exists():
+        return []
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [name for name in names if name not in _own_names(NETWORK)]
 
 
 class _Authority:
@@ -102,7 +161,7 @@ def _is_issued(folder: Path, name: str, authority: x509.Certificate, hosts: Sequ
 
 def _issue(folder: Path, name: str, authority: _Authority, hosts: Sequence[x509.GeneralName]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")), *hosts]
+    names = [*_own_names(name), *hosts]
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
         _builder(_name(name), authority.public.subject, key)
@@ -115,6 +174,10 @@ def _issue(folder: Path, name: str, authority: _Authority, hosts: Sequence[x509.
     (folder / f"{name}.pem").unlink(missing_ok=True)
     write_private(folder / f"{name}.key", _pem(key))
     write_private(folder / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _own_names(name: str) -> list[x509.GeneralName]:
+    return [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

@@ -20,7 +20,16 @@ from uncia.errors import StackError
 from uncia.identities import OPERATOR, PART_IDENTITIES, STORE_ADMIN, Identity
 from uncia.infra.local.layout import private_folder, write_private
 
-__all__ = ["ALWAYS_DRAWN", "Credential", "InternalKeys", "StackKeys", "ensure_keys", "read_keys", "write_credential"]
+__all__ = [
+    "ALWAYS_DRAWN",
+    "Credential",
+    "InternalKeys",
+    "StackKeys",
+    "ensure_keys",
+    "read_keys",
+    "write_credential",
+    "write_internal_keys",
+]
 
 ALWAYS_DRAWN: tuple[Identity, ...] = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
 """The identities of every stack. Those of gateways are drawn when they are issued."""
@@ -92,6 +101,14 @@ class InternalKeys:
         """New random keys. Hexadecimal: Triton's command line splits at `:` and `=`."""
         return cls(secrets.token_hex(32), secrets.token_hex(20), secrets.token_hex(20))
 
+    def with_new_triton_keys(self) -> "InternalKeys":
+        """New keys of Triton, and the same for the store."""
+        return replace(InternalKeys.draw(), store_signing=self.store_signing)
+
+    def with_new_store_key(self) -> "InternalKeys":
+        """A new key of the store's servers, and the same for Triton."""
+        return replace(self, store_signing=InternalKeys.draw().store_signing)
+
 
 @dataclass(frozen=True)
 class StackKeys:
@@ -157,7 +174,7 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
     # Last: without it the folder counts as one without keys, so an interrupted first start is completed by the next.
     internal = folder / f"{_INTERNAL}.json"
     if _read(internal, InternalKeys) is None:
-        write_private(internal, json.dumps(asdict(InternalKeys.draw()), indent=2) + "\n")
+        write_internal_keys(stack, InternalKeys.draw())
     keys = read_keys(stack)
     assert keys is not None
     return keys
@@ -166,6 +183,11 @@ def ensure_keys(stack: Path, identities: Iterable[Identity] = ALWAYS_DRAWN) -> S
 def write_credential(stack: Path, name: str, credential: Credential) -> None:
     """Store the keys of an identity in place of its old ones."""
     write_private(_folder(stack) / f"{name}.json", json.dumps(asdict(credential), indent=2) + "\n")
+
+
+def write_internal_keys(stack: Path, keys: InternalKeys) -> None:
+    """Store the keys that belong to no identity in place of the old ones."""
+    write_private(_folder(stack) / f"{_INTERNAL}.json", json.dumps(asdict(keys), indent=2) + "\n")
 
 
 def _complete(stack: Path, name: str) -> None:

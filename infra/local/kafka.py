@@ -8,7 +8,7 @@ from uncia.errors import StackError
 from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN, NETWORK
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka_access import grant_access
-from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.layout import parts_dir, write_private
 from uncia.infra.local.network import network_addresses
 from uncia.infra.local.service import NotReady, Service
 from uncia.kafka.broker import create_topics, existing_topics
@@ -148,6 +148,13 @@ class Kafka(Service):
         if self.site.settings.sync_writes:
             properties += _SYNC
         return {"kafka.properties": properties, **files}
+
+    def write_keystores(self) -> None:
+        """Write the certificates as they are now into the files from which the broker's next start reads them."""
+        for file, name in ((_KEYSTORE, KAFKA), (_NETWORK_KEYSTORE, NETWORK)):
+            # Of the start, not of the settings, which may have changed since.
+            if (path := self.site.layout.run / file).exists():
+                write_private(path, self._keystore(name))
 
     def _keystore(self, name: str) -> str:
         keys = self.site.layout.folder / "keys"

@@ -9,7 +9,6 @@ import getpass
 import os
 import signal
 import time
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -18,7 +17,7 @@ from uncia.errors import StackError, UnciaError
 from uncia.identities import Identity, Role, gateway_identity, identity_named
 from uncia.infra.local.credentials import ALWAYS_DRAWN, Credential, ensure_keys, write_credential
 from uncia.infra.local.kafka import Kafka
-from uncia.infra.local.layout import write_private
+from uncia.infra.local.layout import replace_in_files
 from uncia.infra.local.part_order import PART_NAMES, create_services, restart
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.seaweedfs_network import SeaweedFSNetwork
@@ -68,7 +67,8 @@ def rotate(stack: Stack, name: str) -> Credential:
         _apply(stack)
         if stack.is_supervised() and (part := _part_with_keys_of(identity)) is not None:
             site = stack.context()
-            _replace_in_files(site.layout.run, known, rotated)
+            changed = {known.secret_key: rotated.secret_key, known.kafka_password: rotated.kafka_password}
+            replace_in_files(site.layout.run, changed)
             if _pid(stack, part) is not None:
                 (service,) = create_services(site, [part])
                 restart(Supervisor(site.layout), service, _RESTARTED_WITHIN_S)
@@ -116,15 +116,6 @@ def _apply(stack: Stack) -> None:
             os.kill(pid, signal.SIGHUP)
     if _pid(stack, Kafka.name) is not None:
         Kafka(site).grant_access()
-
-
-def _replace_in_files(folder: Path, old: Credential, new: Credential) -> None:
-    """Replace the secrets in the files with which parts start, and keep all else: what `uncia up` was given."""
-    for path in folder.iterdir():
-        before = path.read_text(encoding="utf-8")
-        after = before.replace(old.secret_key, new.secret_key).replace(old.kafka_password, new.kafka_password)
-        if after != before:
-            write_private(path, after)
 
 
 def _part_with_keys_of(identity: Identity) -> str | None:

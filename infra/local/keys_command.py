@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -25,6 +26,7 @@ from uncia.identities import (
 from uncia.infra.local.key_management import issue, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.network import require_addresses
+from uncia.infra.local.shared_rotation import rotate_certificates, rotate_triton
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import assignment
 from uncia.settings import stack_dir
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 issue_app = typer.Typer(help="Issue a key.", no_args_is_help=True)
 app.add_typer(issue_app, name="issue")
+
+_SHARED = {"triton": rotate_triton, "certificates": rotate_certificates}
 
 _VERBS = {
     StoreAction.READ: "read",
@@ -229,12 +233,25 @@ def list_keys(as_json: bool = _JSON) -> None:
 
 
 @app.command("rotate")
-def rotate_key(name: _Name) -> None:
-    """Replace the secret of a key.
+def rotate_key(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the key, as `uncia keys list` shows it; `triton` for the keys of Triton, `certificates` for "
+            "the stack's authority and certificates."
+        ),
+    ],
+) -> None:
+    """Replace the secret of a key, the keys of Triton, or the stack's certificates.
 
-    A gateway is refused until it has the new one, and keeps its photographs meanwhile. A part of the stack is restarted
-    with its new key; nothing is lost.
+    A gateway is refused until it has the new one, and keeps its photographs meanwhile. Parts of the stack are restarted
+    with their new keys; nothing is lost.
     """
+    if name in _SHARED:
+        restarted = _SHARED[name](Stack(stack_dir()), partial(echo, err=True))
+        done = f"Restarted: {', '.join(restarted)}." if restarted else "No part that has them runs."
+        echo(f"{done} The old {'keys' if name == 'triton' else name} are refused.", err=True)
+        return
     rotate(Stack(stack_dir()), name)
     role, _, owner = name.partition("-")
     if owner and role in (Role.GATEWAY, Role.UPLOADER, *PERSONS):
@@ -302,6 +319,8 @@ def describe_rights(identity: Identity) -> str:
         for verb, topics in (("read", identity.reads | identity.changelogs), ("write", identity.writes))
         if topics
     ]
+    if identity.replay:
+        parts.append(f"use the topics of the replay {identity.replay}")
     if BrokerRight.INSPECT in identity.broker:
         parts.append("see all topics and consumer groups")
     if BrokerRight.REPLAY in identity.broker:

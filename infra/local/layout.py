@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +97,17 @@ class Layout:
 def write_private(path: Path, text: str) -> None:
     """Write a file with mode 0600 atomically: a reader, and a power cut, see either the old text or the new one."""
     write_durably(path, text, mode=0o600)
+
+
+def replace_in_files(folder: Path, replaced: Mapping[str, str]) -> None:
+    """Replace secrets in the files with which parts start, and keep all else: what `uncia up` was given."""
+    for path in folder.iterdir():
+        before = after = path.read_text(encoding="utf-8")
+        for old, new in replaced.items():
+            # A key of an earlier version may lack a secret.
+            after = after.replace(old, new) if old else after
+        if after != before:
+            write_private(path, after)
 
 
 def claim(folder: Path) -> None:

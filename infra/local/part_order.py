@@ -101,9 +101,18 @@ def start_all(supervisor: Supervisor, services: Sequence[Service], timeout_s: fl
 
 def restart(supervisor: Supervisor, service: Service, timeout_s: float) -> None:
     """Stop one part, start it again and wait until it is ready. Raises `StackError`."""
-    supervisor.stop_parts([service.name], service.stop_wait_s + 5)
+    stop(supervisor, [service])
     supervisor.start_part(service.name)
     _until_ready(service, supervisor, time.monotonic() + timeout_s, threading.Event())
+
+
+def stop(supervisor: Supervisor, services: Sequence[Service]) -> None:
+    """Stop these parts in parallel; none of them counts as ready until it is again."""
+    if not services:
+        return
+    supervisor.stop_parts([service.name for service in services], max(each.stop_wait_s for each in services) + 5)
+    for service in services:
+        service.site.layout.ready_file(service.name).unlink(missing_ok=True)
 
 
 def _until_ready(service: Service, supervisor: Supervisor, deadline: float, given_up: threading.Event) -> str | None:

@@ -21,6 +21,7 @@ from uncia.infra.local import processes
 from uncia.infra.local.doctor import Check, check_folder, try_check
 from uncia.infra.local.network import NetworkAddresses, network_addresses
 from uncia.infra.local.stack import Stack
+from uncia.infra.local.triton import Triton
 from uncia.settings import Settings
 
 __all__ = ["is_loopback", "refuses_http", "requires_certificate", "run_security_checks"]
@@ -58,6 +59,7 @@ def run_security_checks(stack: Stack) -> list[Check]:
         ("folder", lambda: check_folder(stack.folder)),
         ("ports", lambda: _ports(identity.stack_id, network)),
         ("triton", lambda: _triton(identity.triton_socket, serves_http=settings.triton_serve_http)),
+        ("triton: user", lambda: _triton_user(stack)),
     ]
     for port, (name, target) in _HTTP_DOORS.items():
         path = target.format(bucket=settings.bucket)
@@ -110,6 +112,8 @@ def is_loopback(address: str) -> bool:
 
 
 def _triton(triton_socket: Path, *, serves_http: bool) -> str:
+    if not triton_socket.parent.exists():
+        return "does not run"
     mode = triton_socket.parent.stat().st_mode & 0o777
     if mode & 0o077:
         raise StackError(f"other users can enter {triton_socket.parent}: chmod 700 {triton_socket.parent}")
@@ -119,6 +123,21 @@ def _triton(triton_socket: Path, *, serves_http: bool) -> str:
             "set UNCIA_TRITON_SERVE_HTTP=false unless you trust them (docs/keys.md)"
         )
     return "on a socket in a folder that only its owner may enter, and on no port"
+
+
+def _triton_user(stack: Stack) -> str:
+    pid = next((part.pid for part in stack.supervised() if part.name == Triton.name), None)
+    if pid is None:
+        return "Triton does not run"
+    user, owner = psutil.Process(pid).uids().effective, stack.folder.stat().st_uid
+    if user != owner:
+        return f"Triton runs as the user {user}, who has no account: code in a model cannot read the stack's keys"
+    if owner == 0:
+        raise StackError(
+            "Triton runs as root, so code in a model can read all keys: UNCIA_TRITON_OWN_USER is off, or "
+            "`uncia logs triton` begins with the reason. Add only models that you trust"
+        )
+    return "Triton runs as the stack's user: code in a model can read the stack's keys; add only models that you trust"
 
 
 def refuses_http(port: int, target: str) -> str:

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from uncia.errors import StackError
 from uncia.identities import OPERATOR, Identity
 from uncia.infra.local import processes
-from uncia.infra.local.certificates import ensure_certificates
+from uncia.infra.local.certificates import complete_renewal, ensure_certificates
 from uncia.infra.local.crash_loops import crash_loops
 from uncia.infra.local.credentials import StackKeys, ensure_keys, read_keys
+from uncia.infra.local.kafka import Kafka
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.network import check_addresses, network_addresses
 from uncia.infra.local.part_health import PartStatus, probe_part, unsupervised_status
@@ -73,6 +74,9 @@ class Stack:
             try:
                 if was_down:
                     self._begin()
+                elif not any(part.name == Kafka.name and part.pid for part in self.supervised()):
+                    # What an interrupted `uncia keys rotate certificates` left.
+                    complete_renewal(self.folder)
                 site = self._site(extra_env or {})
                 supervisor, services = Supervisor(site.layout), create_services(site, wanted)
                 if missing := set(parts or ()) - {service.name for service in services}:

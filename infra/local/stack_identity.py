@@ -58,10 +58,15 @@ class StackIdentity:
         return f"uncia_{self.stack_id}_"
 
     @property
+    def triton_dir(self) -> Path:
+        """The folder of Triton's socket and temporary files. Its user alone can enter it."""
+        return Path(self.runtime_dir) / "triton"
+
+    @property
     def triton_socket(self) -> Path:
         """The socket on which Triton serves gRPC. Its folder is closed to other users."""
         # Triton appends the port to every address, also to the path of a socket.
-        return Path(self.runtime_dir) / f"triton.sock:{TRITON_SOCKET_PORT}"
+        return self.triton_dir / f"triton.sock:{TRITON_SOCKET_PORT}"
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -153,6 +158,7 @@ def environment_of(identity: StackIdentity) -> dict[str, str]:
         "UNCIA_S3_ENDPOINT": f"http://{at['s3']}",
         "UNCIA_TRITON": f"unix:{identity.triton_socket}",
         "UNCIA_TRITON_HTTP": at["triton_http"],
+        "UNCIA_REPLAY_KEY_ISSUER": "uncia.infra.local.replay_keys:StackReplayKeys",
         **dashboard,
     }
 

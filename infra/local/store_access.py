@@ -17,6 +17,7 @@ from uncia.identities import (
     Role,
     gateway_identity,
     identity_named,
+    replay_identity,
     uploader_identity,
 )
 from uncia.infra.local.credentials import Credential
@@ -93,10 +94,10 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
     policies = [
         {"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))},
         {"name": _UPLOADERS, "content": json.dumps(uploaders_policy(bucket))},
-        # A running server reads no new policies, and persons' keys are issued while it runs.
+        # A running server reads no new policies, and keys of persons and replays are issued while it runs.
         *(
             {"name": _policy_of_role(role), "content": json.dumps(policy_of(model, bucket))}
-            for role, model in PERSONS.items()
+            for role, model in {**PERSONS, Role.REPLAY: replay_identity("any")}.items()
             if model.store
         ),
     ]
@@ -117,7 +118,7 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
             entry["policyNames"] = [_GATEWAYS]
         elif identity.role is Role.UPLOADER:
             entry["policyNames"] = [_UPLOADERS]
-        elif identity.role in PERSONS:
+        elif identity.role in (*PERSONS, Role.REPLAY):
             entry["policyNames"] = [_policy_of_role(identity.role)]
         else:
             entry["policyNames"] = [name]

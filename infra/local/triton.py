@@ -1,12 +1,14 @@
 """NVIDIA Triton from the pytriton wheel, in its own Python environment."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.own_user import Confined, own_command, user_number
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.stack_identity import TRITON_SOCKET_PORT
 from uncia.serving.model_card import pinned_version
@@ -59,17 +61,40 @@ class Triton(Service):
         }
 
     def before(self) -> list[str]:
-        """Put Triton's Python first on PATH and delete shared memory that an unclean exit left.
+        """Put Triton's Python first on PATH and delete what an unclean exit left: shared memory, its own folder.
 
         PYTHONPATH and PYTHONHOME are unset because they would direct the stub to other packages.
         """
+        own = shlex.quote(str(self.site.identity.triton_dir))
         return [
             f'export PATH="{self.site.layout.parts}/triton/venv/bin:$PATH"',
             "unset PYTHONPATH PYTHONHOME",
-            f"rm -f /dev/shm/{self.site.identity.shm_prefix}* {shlex.quote(str(self.site.identity.triton_socket))}",
+            f"rm -rf /dev/shm/{self.site.identity.shm_prefix}* {own} && mkdir -m 700 {own} || exit 1",
         ]
 
     def command(self) -> list[str]:
+        """The server, as a user of its own where the stack runs as root, else as the stack's user.
+
+        A model is a program: as another user it cannot read the stack's keys.
+        """
+        server = self._server()
+        as_stack = ["/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton", *server]
+        if os.geteuid() != 0 or not self.site.settings.triton_own_user:
+            return as_stack
+        layout, identity = self.site.layout, self.site.identity
+        models = layout.link("models", self.site.settings.model_repository)
+        confined = Confined(
+            user=user_number(identity.stack_id),
+            command=tuple(server),
+            fallback=tuple(as_stack),
+            own=str(identity.triton_dir),
+            needs=(str(layout.parts), str(models), str(_python_prefix(layout.parts / "triton" / "venv"))),
+            models=str(models),
+            hidden=str(layout.keys),
+        )
+        return own_command(confined)
+
+    def _server(self) -> list[str]:
         """The server on a socket with the stream's models loaded.
 
         The socket is in a folder that only its owner may enter, so no other user can send Triton anything. That is why
@@ -79,7 +104,6 @@ class Triton(Service):
         layout, keys, socket = self.site.layout, self.site.keys.internal, self.site.identity.triton_socket
         server = _site_packages(layout.parts / "triton" / "venv") / "pytriton" / "tritonserver"
         return [
-            *("/bin/sh", "-c", _OWN_SHARED_MEMORY, "triton"),
             str(server / "bin" / "tritonserver"),
             f"--model-repository={layout.link('models', self.site.settings.model_repository)}",
             f"--backend-directory={layout.parts / 'triton' / 'backends'}",
@@ -169,3 +193,10 @@ def probe_other_version(control: "ModelControl", settings: Settings, version: st
 def _site_packages(venv: Path) -> Path:
     version = json.loads((parts_dir() / "triton" / "complete.json").read_text(encoding="utf-8"))["python"]
     return venv / "lib" / f"python{version}" / "site-packages"
+
+
+def _python_prefix(venv: Path) -> Path:
+    """The installation of Python that Triton's environment was made with, which may be in a closed folder."""
+    lines = (parts_dir() / "triton" / venv.name / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    values = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    return Path(values["home"]).parent

@@ -1,4 +1,4 @@
-"""Removes a replay: its processes, topics, groups and files, and the model that was loaded for it."""
+"""Removes a replay: its processes, topics, groups, keys and files, and the model that was loaded for it."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from uncia.producers.replay.description import Replay, all_replays, find_replay
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.replay_model import unload
 from uncia.producers.replay.worker_processes import end_processes
+from uncia.replay_keys import revoke_keys
 from uncia.settings import Settings
 
 
@@ -25,10 +26,11 @@ class RemovedReplay:
 
 
 def remove_replay(replay: Replay, live: Settings) -> RemovedReplay:
-    """Remove it; the caller holds its lock. Raises `DependencyDown`: a repeated call removes what is left."""
+    """Remove it; the caller holds its lock. Raises `UnciaError`: a repeated call removes what is left."""
     ended = end_processes(replay.process_mark)
     with connect_to_log(live.model_copy(update={"namespace": replay_namespace(replay.name, live)})) as log:
         topics, groups = log.remove()
+    revoke_keys(replay.name, live)
     model, left_loaded = None, ""
     try:
         model = _unload_model(find_replay(replay.name) or replay, live)

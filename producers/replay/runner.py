@@ -17,6 +17,7 @@ from uncia.producers.replay.progress import BurstCounter, ReplayProgress, read_p
 from uncia.producers.replay.removal import remove_replay
 from uncia.producers.replay.replay_model import ModelNotServed, ensure_served
 from uncia.producers.replay.worker_processes import WorkerProcesses, end_processes
+from uncia.replay_keys import issue_keys
 from uncia.settings import Settings
 from uncia.topics import (
     BURST_RESOLVED,
@@ -83,7 +84,7 @@ def _remove_refused(replay: Replay, live: Settings) -> None:
     """Remove a new replay whose start was refused."""
     try:
         remove_replay(replay, live)
-    except DependencyDown as error:
+    except UnciaError as error:
         with contextlib.suppress(OSError):
             replay.save_reason(f"it was refused, and {error}: `uncia replay drop {replay.name}` removes what is left")
 
@@ -116,10 +117,9 @@ class _Run:
         create_topics(self._config)
         self._save_topic_ids()
         self._copy_context()
+        variables = {**self._replay.variables(self._live), **issue_keys(self._replay.name, self._live)}
         with (
-            WorkerProcesses(
-                self._replay.folder, self._replay.variables(self._live), self._replay.process_mark
-            ) as workers,
+            WorkerProcesses(self._replay.folder, variables, self._replay.process_mark) as workers,
             ThreadPoolExecutor(1, thread_name_prefix="feeder") as pool,
         ):
             self._workers_started = True

@@ -16,6 +16,7 @@ _FIXED = {
     "detector",
     "detector_version",
     "data_dir",
+    "replay_key_issuer",
     "web_host",
     "web_port",
 }
@@ -33,6 +34,7 @@ _WITHOUT_EFFECT = {
     "keep_versions",
     "key_pattern",
     "own_buckets",
+    "triton_own_user",
     "triton_serve_http",
 }
 _OF_OTHER_PARTS = ("reconcile_", "dashboard_", "mailroom", "network_", "schema_registry")

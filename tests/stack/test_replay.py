@@ -1,5 +1,6 @@
 """Replays on the real stack: parallel to live, resumed after a kill, promoted once, dropped completely."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import TopicAuthorizationFailedError
 
 from tests.free_ports import free_port
 from tests.stack.containers import ContainerStack
@@ -23,10 +25,12 @@ from tests.stack.photographs import photograph
 from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE, wait_until
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted
+from uncia.identities import replay_identity
 from uncia.ids import content_hash
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics
-from uncia.kafka.connection import connect_admin
+from uncia.kafka.connection import client_options, connect_admin, connect_producer
+from uncia.kafka.refusal import refusal
 from uncia.processors.crops.selection import select_crops
 from uncia.producers.replay.compare import HoldReason
 from uncia.producers.replay.kafka_log import connect_to_log
@@ -34,7 +38,7 @@ from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
-from uncia.storage.object_store import ObjectStore
+from uncia.storage.object_store import AccessRefused, ObjectStore
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED
 
 START = datetime(2026, 5, 1, 10)
@@ -230,6 +234,54 @@ def test_changed_bursts_of_a_replay_are_shown_promoted_once_and_dropped(
     with connect_to_log(namespaced(settings, name)) as log:
         assert log.groups() == []
     assert name not in {row["replay"] for row in replay.json("list")}
+
+
+def test_the_workers_of_a_replay_have_a_key_for_its_topics_alone_which_ends_with_it(
+    replay: Commands,
+    name: str,
+    station: str,
+    settings: Settings,
+    stack: Stack,
+    upload: Callable[[str, bytes], str],
+    settled: Callable[..., list[BurstResolved]],
+) -> None:
+    upload_bursts(upload, station, bursts=2, frames=3)
+    settled(f"{station}/north", 2, 120)
+    process, users = replay.start(name, "--station", station), set[str]()
+    while process.poll() is None:
+        path = stack.folder / "replays" / name / "replay.json"
+        mark = json.loads(path.read_text())["mark"] if path.exists() else ""
+        for pid in processes_of(mark) if mark else []:
+            with contextlib.suppress(OSError):
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                users |= {
+                    line.partition(b"=")[2].decode() for line in variables if line.startswith(b"UNCIA_KAFKA_USER")
+                }
+    assert process.returncode == 0, (replay.folder / "start.log").read_text()
+    assert users == {f"replay-{name}"}
+
+    identity = replay_identity(name)
+    own = stack.settings(identity)
+    assert namespaced(own, name).s3_access_key == stack.require_keys().credentials[identity.name].access_key
+    assert len(predictions_in(namespaced(own, name))) == 6
+    producer = connect_producer(own)
+    try:
+        with pytest.raises(TopicAuthorizationFailedError):
+            producer.send(BURST_RESOLVED.full_name(own), value=b"forged").get(SCALE * 30)
+        with pytest.raises(TopicAuthorizationFailedError):
+            producer.send(BURST_RESOLVED.full_name(namespaced(own, f"{name}-2")), value=b"forged").get(SCALE * 30)
+    finally:
+        producer.close()
+    store = ObjectStore(own, attempts=1)
+    try:
+        assert next(store.list(settings.bucket, f"{station}/"), None) is not None
+        with pytest.raises(AccessRefused):
+            store.put(settings.bucket, f"{station}/north/x.jpg", b"forged", content_type="image/jpeg")
+    finally:
+        store.close()
+
+    replay("drop", name)
+    assert "refuses the user" in (refusal(own, client_options(own)) or "")
 
 
 @pytest.fixture

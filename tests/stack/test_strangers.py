@@ -70,7 +70,9 @@ def attempts(stack: Stack) -> dict[str, str]:
             *(str(path) for path in Path("/dev/shm").glob(f"{identity.shm_prefix}*")),
             str(runtime_dir),
         ],
-        "sockets": [str(path) for path in runtime_dir.iterdir() if path.is_socket()],
+        "sockets": [
+            str(path) for folder in (runtime_dir, identity.triton_dir) for path in folder.iterdir() if path.is_socket()
+        ],
         "http": {name: (identity.ports[name], requests) for name, requests in HTTP.items()},
         "grpc": {name: (identity.ports[name], method) for name, method in GRPC.items()},
         "kafka": {name: identity.ports[name] for name in ("kafka", "kafka_internal", "kafka_controller")},
@@ -120,11 +122,14 @@ def test_tritons_shared_memory_is_readable_by_its_owner_only_where_it_cannot_be_
     refused.write_text("#!/bin/sh\nexit 1\n")
     refused.chmod(0o755)
     monkeypatch.setenv("PATH", f"{refused.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("UNCIA_TRITON_OWN_USER", "false")
     own = Stack(tmp_path / "stack")
     with stop_on_exit(own):
         own.up(["triton"])
         regions = list(Path("/dev/shm").glob(f"{own.require_identity().shm_prefix}*"))
         assert {oct(region.stat().st_mode & 0o777) for region in regions} == {"0o600"}
+        user = next(check for check in run_security_checks(own) if check.name == "triton: user")
+        assert user.ok == (os.geteuid() != 0)
 
 
 def test_triton_listens_on_no_port(stack: Stack) -> None:

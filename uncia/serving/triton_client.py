@@ -21,6 +21,7 @@ from uncia.serving.model_health import ModelHealth, ProbeResult, classify_error,
 from uncia.serving.self_tests import self_test_difference, self_test_frame
 from uncia.serving.triton_access import key_headers
 from uncia.settings import Settings
+from uncia.storage.readable import make_readable
 
 __all__ = [
     "Classifier",
@@ -172,6 +173,9 @@ class ModelControl:
         Versions that were served keep serving until the new ones are ready; a version that cannot be loaded does not
         affect the others (server 2.51: no request failed, the slowest took a second). Raises `DependencyDown`.
         """
+        if os.geteuid() == 0:
+            # The embedded Triton then runs as another user; a part of the stack writes files for its own user alone.
+            make_readable(self._settings.model_repository / model)
         try:
             self._client.load_model(model, headers=self._headers, client_timeout=timeout_s)
         except InferenceServerException as error:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uncia.broker_rules import Operation, Resource, Rule, rules_of
-from uncia.identities import OPERATOR, PART_IDENTITIES, Identity, Role, gateway_identity, person_identity
+from uncia.identities import (
+    OPERATOR,
+    PART_IDENTITIES,
+    Identity,
+    Role,
+    gateway_identity,
+    person_identity,
+    replay_identity,
+)
 from uncia.namespaces import replay_namespace
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CAMERA_STATE, CHANGELOGS, DEPLOYMENT_CHANGED, STORAGE_CHANGED, TOPICS
@@ -88,3 +96,17 @@ def test_the_operator_has_the_topics_of_replays_and_no_live_topic_among_them(nam
     assert BURST_RESOLVED.full_name(replay).startswith(tuple(prefixes))
     for topic in (*TOPICS, *CHANGELOGS):
         assert not topic.full_name(settings).startswith(tuple(prefixes))
+
+
+@pytest.mark.parametrize("namespace", ["", "north"])
+def test_the_workers_of_a_replay_use_its_topics_and_groups_and_no_others(namespace: str) -> None:
+    live = Settings(_env_file=None, namespace=namespace)
+    rules = rules_of(replay_identity("june"), live)
+    prefix = f"{replay_namespace('june', live)}."
+    assert {(rule.name, rule.prefixed) for rule in rules} == {(prefix, True)}
+    assert {rule.operation for rule in rules if rule.resource is Resource.GROUP} == {Operation.READ}
+    others = [replay_namespace("june-2", live), replay_namespace("jun", live), live.namespace]
+    for settings in (live.model_copy(update={"namespace": other}) for other in others):
+        assert not any(topic.full_name(settings).startswith(prefix) for topic in TOPICS)
+    replayed = live.model_copy(update={"namespace": replay_namespace("june", live)})
+    assert all(topic.full_name(replayed).startswith(prefix) for topic in (*TOPICS, *CHANGELOGS))

@@ -18,6 +18,7 @@ from uncia.identities import (
     gateway_identity,
     identity_named,
     person_identity,
+    replay_identity,
     uploader_identity,
 )
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED
@@ -224,3 +225,14 @@ def test_every_name_leads_back_to_its_identity(identity: Identity) -> None:
 )
 def test_any_other_name_is_nobody(name: str) -> None:
     assert identity_named(name) is None
+
+
+def test_the_identity_of_a_replay_is_found_by_its_name() -> None:
+    identity = replay_identity("june-2")
+    assert identity_named(identity.name) == identity
+    assert not identity.permits_object(StoreAction.WRITE, "ridge/cam/1.jpg")
+    assert identity.triton == (TritonRight.INFERENCE,)
+    for name in ("", "June", "a.b", "-a", "a" * 41):
+        with pytest.raises(SettingsError):
+            replay_identity(name)
+        assert identity_named(f"replay-{name}") is None

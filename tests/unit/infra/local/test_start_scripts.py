@@ -1,10 +1,12 @@
 """The start scripts and configuration files that `uncia up` writes."""
 
+import os
 import re
 import shlex
 import signal
 import stat
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +20,7 @@ from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import Kafka, archive_options
 from uncia.infra.local.layout import Layout, claim
+from uncia.infra.local.own_user import Confined, user_number
 from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of
@@ -149,6 +152,9 @@ def installed_triton(site: StackContext, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("UNCIA_PARTS_DIR", str(tmp_path / "parts"))
     (tmp_path / "parts" / "triton").mkdir(parents=True)
     (tmp_path / "parts" / "triton" / "complete.json").write_text('{"python": "3.11"}', encoding="utf-8")
+    (tmp_path / "parts" / "triton" / "venv").mkdir()
+    (tmp_path / "parts" / "triton" / "venv" / "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     return site
 
 
@@ -158,8 +164,26 @@ def test_triton_serves_a_socket_that_only_its_owner_reaches_and_nothing_else(ins
     assert f"--grpc-address=unix://{socket.with_name('triton.sock')}" in command
     assert {"--allow-http=false", "--allow-metrics=false"} < set(command)
     assert not [option for option in command if "127.0.0.1" in option or "0.0.0.0" in option]
-    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     assert len(str(socket)) < 100
+    subprocess.run(["/bin/sh", "-c", "\n".join(Triton(installed_triton).before())], check=True)
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+
+
+def test_triton_is_a_user_of_its_own_where_the_stack_runs_as_root(
+    installed_triton: StackContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_stack = Triton(installed_triton).command()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    *start, argument = Triton(installed_triton).command()
+    confined = Confined.from_json(argument)
+    assert start == [sys.executable, "-m", "uncia.infra.local.own_user"]
+    assert confined.user == user_number(installed_triton.identity.stack_id)
+    assert list(confined.fallback) == as_stack
+    assert list(confined.fallback[-len(confined.command) :]) == list(confined.command)
+    assert {Path(path).name for path in confined.needs} == {"parts", "models", "usr"}
+    assert Path(confined.hidden) == installed_triton.layout.keys
+    switched_off = Settings(_env_file=None, triton_own_user=False)
+    assert Triton(replace(installed_triton, settings=switched_off)).command() == as_stack
 
 
 def test_triton_on_http_restricts_the_same_protocols_as_on_the_socket(installed_triton: StackContext) -> None:

@@ -19,6 +19,7 @@ from uncia.identities import (
     Role,
     gateway_identity,
     person_identity,
+    replay_identity,
     uploader_identity,
 )
 from uncia.infra.local.credentials import ensure_keys
@@ -44,6 +45,7 @@ EVERYBODY = [
     gateway_identity("ridge"),
     uploader_identity("ridge"),
     *(person_identity(role, "anna") for role in PERSONS),
+    replay_identity("june"),
 ]
 
 
