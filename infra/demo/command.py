@@ -62,6 +62,8 @@ def demo(
         console.print("percentages are calibrated probabilities, scores are not; a question mark: uncertain.")
         if address := _dashboard_address(stack):
             console.print(f"Dashboard, with a link that creates its first account: {address}", soft_wrap=True)
+            if not keep:
+                console.print("It stops with the demo; `make demo ARGS=--keep` leaves it running.")
         ledger = _play(stack, folder, images, patience, console)
         summary = _write_results(stack, folder, ledger, began)
         explained = _explain_a_burst(stack, folder, ledger)
