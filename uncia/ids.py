@@ -73,3 +73,8 @@ def crop_id(image: str, box: Sequence[float]) -> str:
 def review_id(burst: str, reviewer: str, reviewed_at: datetime, decision: str) -> str:
     """One decision of a reviewer; `reviewed_at` has a UTC offset."""
     return f"rev-{digest(burst, reviewer, reviewed_at.astimezone(UTC).isoformat(), decision)}"
+
+
+def alert_id(rule: str, camera: str, burst: str) -> str:
+    """One alert: the name of its rule, its camera, and the burst that raised it."""
+    return f"alr-{digest(rule, camera, burst)}"

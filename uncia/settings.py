@@ -382,6 +382,10 @@ class Settings(BaseSettings):
     taxonomy_file: Path | None = Field(
         default=None, description="table of further taxa (taxon, rank, parent, label), see docs/ecologist.md"
     )
+    alert_rules: Path | None = Field(
+        default=None,
+        description="file of alert rules (docs/alerts.md); with it `uncia up` starts the worker `alerts`",
+    )
     taxa_allowed: Path | None = Field(
         default=None,
         description="list of the taxa that can occur: a text file with one a line, or a Camtrap DP `datapackage.json`; "
@@ -607,6 +611,7 @@ class Settings(BaseSettings):
         "dashboard_tiles",
         "dashboard_proxy_secret",
         "taxonomy_file",
+        "alert_rules",
         "taxa_allowed",
         "catalogue_url",
         "mailroom_dir",

@@ -7,6 +7,7 @@ are derived from the two.
 from dataclasses import dataclass
 
 from uncia.events import (
+    AlertRaised,
     BurstResolved,
     ClockJudged,
     ClockTicked,
@@ -186,6 +187,13 @@ CLOCK_JUDGED = Topic(
     event=ClockJudged,
     compacted=True,
 )
+ALERT_RAISED = Topic(
+    name=AlertRaised.topic,
+    description="An alert was raised, updated or withdrawn, by the rules of the team. Contains no position.",
+    key="alert id (in the partition of its camera)",
+    event=AlertRaised,
+    compacted=True,
+)
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
     description="A message that can never be processed, with its original bytes, key and headers. `__connect.errors.*` "
@@ -228,6 +236,14 @@ CLOCK_STATE = Topic(
     compacted=True,
     broker_config=_STATE_SEGMENTS,
 )
+ALERT_STATE = Topic(
+    name="uncia-alerts-alerts-changelog",
+    description="The alerts of each camera that can still change. Faust determines the name.",
+    key="camera",
+    format="records of `processors/alerts/state_store.py`",
+    compacted=True,
+    broker_config=_STATE_SEGMENTS,
+)
 
 TOPICS: tuple[Topic, ...] = (
     STORAGE_CHANGED,
@@ -247,6 +263,7 @@ TOPICS: tuple[Topic, ...] = (
     CLOCK_TICKED,
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
+    ALERT_RAISED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
 )
@@ -254,6 +271,6 @@ TOPICS: tuple[Topic, ...] = (
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
 """The topics of the two lanes. A consumer of all uploads reads both."""
 
-CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE)
+CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE, ALERT_STATE)
 """The changelogs of workers. Only the owning worker creates, reads and writes each. Not part of `TOPICS`, because their
 format can change with any version."""

@@ -17,6 +17,8 @@ from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonR
 from uncia.errors import UnciaError
 from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
 from uncia.topics import (
+    ALERT_RAISED,
+    ALERT_STATE,
     BURST_RESOLVED,
     CAMERA_STATE,
     CLOCK_JUDGED,
@@ -81,6 +83,8 @@ class Part:
     """Parts of the embedded stack that must be ready before it starts."""
     embedded: bool = False
     """True when `uncia up` starts it."""
+    wanted_by: str = ""
+    """Name of the setting without which `uncia up` does not start it; empty: it always does."""
     scales: str = ""
     """Maximum number of processes, as text."""
     extra: str = ""
@@ -225,6 +229,20 @@ PARTS: tuple[Part, ...] = (
         extra="processors",
     ),
     Part(
+        "alerts",
+        Kind.WORKER,
+        "Raises, updates and withdraws alerts by the rules of a file.",
+        reads=(BURST_RESOLVED,),
+        writes=(ALERT_RAISED,),
+        changelogs=(ALERT_STATE,),
+        module="uncia.processors.alerts.worker",
+        needs=("kafka",),
+        embedded=True,
+        wanted_by="alert_rules",
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
         "explain",
         Kind.WORKER,
         "Explains photographs on request, and requests a few doubtful ones by itself.",
@@ -278,6 +296,7 @@ PARTS: tuple[Part, ...] = (
             DEPLOYMENT_CHANGED,
             CLOCK_JUDGED,
             STATIC_OBJECTS_CHANGED,
+            ALERT_RAISED,
         ),
         needs=("kafka",),
         embedded=True,
@@ -302,6 +321,7 @@ PARTS: tuple[Part, ...] = (
             DEPLOYMENT_CHANGED,
             CLOCK_JUDGED,
             STATIC_OBJECTS_CHANGED,
+            ALERT_RAISED,
             DEAD_LETTER,
             DEAD_LETTER_SETTLED,
         ),
@@ -365,6 +385,13 @@ PARTS: tuple[Part, ...] = (
         store=READ_ALL,
         triton=_INFERENCE,
     ),
+    Part(
+        "alerts list",
+        Kind.COMMAND,
+        "Lists alerts, and tries rules on past verdicts.",
+        follows=(ALERT_RAISED, BURST_RESOLVED),
+        extra="processors",
+    ),
     Part("clocks", Kind.COMMAND, "Lists the assessments of the cameras' clocks.", follows=(CLOCK_JUDGED,)),
     Part(
         "camera",
@@ -400,7 +427,7 @@ PARTS: tuple[Part, ...] = (
         "subscribers",
         Kind.EXTERNAL,
         "Dashboards, alerts, catalogues and other consumers.",
-        reads=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, CLOCK_JUDGED),
+        reads=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, CLOCK_JUDGED, ALERT_RAISED),
     ),
 )
 

@@ -19,6 +19,7 @@ from uncia.dashboard.catalogue.embeddings import crop_embedding
 from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, uncertainty_of
 from uncia.errors import PermanentError
 from uncia.events import (
+    AlertRaised,
     BurstResolved,
     BurstStatus,
     ClockJudged,
@@ -34,6 +35,7 @@ from uncia.events import (
     StaticObjectsChanged,
 )
 from uncia.topics import (
+    ALERT_RAISED,
     BURST_RESOLVED,
     CLOCK_JUDGED,
     CROP_PUBLISHED,
@@ -439,6 +441,20 @@ def _clock(event: ClockJudged, record: LogRecord) -> tuple[Change, ...]:
     return (_put("camera_clocks", record, row, ("camera",)),)
 
 
+def _alert(event: AlertRaised, record: LogRecord) -> tuple[Change, ...]:
+    row = {
+        "alert_id": event.alert_id,
+        "burst_id": next((one.burst_id for one in (*event.matching, *event.bursts)), None),
+        "station": event.station,
+        "camera": event.camera,
+        "kind": event.severity.value,
+        "state": event.state.value,
+        "raised_at": event.raised_at,
+        "content": event.model_dump(mode="json", exclude_none=True),
+    }
+    return (_put("alerts", record, row, ("alert_id",)),)
+
+
 def _static_objects(event: StaticObjectsChanged, record: LogRecord) -> tuple[Change, ...]:
     row = {
         "camera": event.camera,
@@ -461,6 +477,7 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     IMAGE_EXPLAINED: (ImageExplained, _explanation),
     CLOCK_JUDGED: (ClockJudged, _clock),
     STATIC_OBJECTS_CHANGED: (StaticObjectsChanged, _static_objects),
+    ALERT_RAISED: (AlertRaised, _alert),
 }
 
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(_FOLDS)

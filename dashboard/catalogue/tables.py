@@ -568,7 +568,7 @@ alerts = Table(
     _version(),
     Index(None, "raised_at"),
 )
-"""Alerts; empty as long as no topic carries them."""
+"""Alerts, by their last event. `kind`: the severity; `burst_id`: the first burst that matches, or did."""
 
 log_partitions = Table(
     "log_partitions",

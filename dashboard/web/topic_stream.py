@@ -16,6 +16,7 @@ from uncia.kafka.broker import Message
 from uncia.kafka.offset_consumer import OffsetConsumer
 from uncia.settings import Settings
 from uncia.topics import (
+    ALERT_RAISED,
     BURST_RESOLVED,
     CLOCK_JUDGED,
     CROP_PUBLISHED,
@@ -55,6 +56,7 @@ STREAMED_TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     STATIC_OBJECTS_CHANGED,
+    ALERT_RAISED,
 )
 """Their order is part of every position: add new ones at the end."""
 

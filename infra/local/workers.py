@@ -27,6 +27,12 @@ class Worker(Service):
     stop_wait_s: ClassVar[int] = 15
     ready_detail: ClassVar[str] = "partitions assigned"
     not_ready_detail: ClassVar[str] = "waiting for its partitions"
+    wanted_by: ClassVar[str] = ""
+
+    @classmethod
+    def is_wanted(cls, settings: Settings) -> bool:
+        """True where the setting is set without which it has nothing to do."""
+        return not cls.wanted_by or bool(getattr(settings, cls.wanted_by))
 
     def check_installed(self) -> None:
         """Check that the extra with Faust and the clients is installed."""
@@ -63,7 +69,8 @@ def worker_services() -> tuple[type[Worker], ...]:
 
 
 def _service(part: Part) -> type[Worker]:
-    return type(f"{part.name.title().replace('-', '')}Worker", (Worker,), {"name": part.name, "needs": part.needs})
+    body = {"name": part.name, "needs": part.needs, "wanted_by": part.wanted_by}
+    return type(f"{part.name.title().replace('-', '')}Worker", (Worker,), body)
 
 
 class TritonKeeper(Worker):
@@ -118,11 +125,7 @@ class Mailroom(Worker):
     needs: ClassVar[tuple[str, ...]] = ("seaweedfs",)
     ready_detail: ClassVar[str] = "receives photographs of cameras"
     not_ready_detail: ClassVar[str] = "its servers do not listen yet"
-
-    @classmethod
-    def is_wanted(cls, settings: Settings) -> bool:
-        """True where the setting says so."""
-        return settings.mailroom
+    wanted_by: ClassVar[str] = "mailroom"
 
     def check_installed(self) -> None:
         """Check that the extra with the servers is installed."""

@@ -1,4 +1,4 @@
-"""Kafka and the store for other machines, and the mailroom, of a stack whose settings switch them on.
+"""Kafka and the store for other machines, the mailroom, and alerts, of a stack whose settings switch them on.
 
 Gateways and subscribers on other machines know the printed settings and the authority's certificate only. The address
 for them is 127.0.0.2, a second address of loopback.
@@ -7,10 +7,12 @@ for them is 127.0.0.2, a second address of loopback.
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from ftplib import FTP_TLS
 from io import BytesIO
@@ -21,7 +23,10 @@ import pytest
 from tests.free_ports import free_ports
 from tests.stack.photographs import photograph
 from tests.toolchains import system_programs
+from tests.unit.processors.alerts.builders import burst, reviewed
 from tests.waiting import SCALE, wait_until
+from uncia.events import AlertRaised, AlertState, BurstResolved, ReviewDecision
+from uncia.infra.local import processes
 from uncia.infra.local.key_management import revoke
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.security_checks import run_security_checks
@@ -29,20 +34,22 @@ from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics, send_to_cameras
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectStore
-from uncia.topics import BURST_RESOLVED
+from uncia.topics import ALERT_RAISED, BURST_RESOLVED
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded" or sys.platform != "linux",
     reason="about the embedded stack alone, and on a second address of loopback",
 )
 
-PARTS = ("kafka", "seaweedfs", "seaweedfs-network", "mailroom")
+PARTS = ("kafka", "seaweedfs", "seaweedfs-network", "mailroom", "alerts")
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Stack]:
     """Broker, store and mailroom of a stack that has an address for other machines."""
     folder = Path(tempfile.mkdtemp(prefix="uncia network "))
+    rules = folder / "alert rules.yaml"
+    rules.write_text("rules:\n  - {name: leopard, taxon: Panthera uncia, max_age: any}\n", encoding="utf-8")
     # The store's needs a second one, 10,000 above it.
     s3_port, kafka_port, ftp_port, *_ = sorted(free_ports(8))
     switched_on = {
@@ -54,6 +61,7 @@ def served() -> Iterator[Stack]:
         "UNCIA_MAILROOM_FTP_PORT": str(ftp_port),
         "UNCIA_MAILROOM_FTP_PASSIVE_PORTS": "43500-43600",
         "UNCIA_MAILROOM_SMTP_PORT": "0",
+        "UNCIA_ALERT_RULES": str(rules),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in switched_on.items():
@@ -185,3 +193,48 @@ def test_the_mailroom_of_a_stack_stores_what_a_camera_sends(served: Stack) -> No
 
     (key,) = wait_until(stored, 60, "the photograph of the camera in the store")
     assert store.get(settings.bucket, key, max_bytes=10_000_000) == picture
+
+
+class Verdicts:
+    """Verdicts on one camera that a test publishes, and the alerts that follow."""
+
+    def __init__(self, stack: Stack, camera: str) -> None:
+        self._settings, self._camera = stack.admin_settings(), camera
+
+    def publish(self, *events: BurstResolved) -> None:
+        own = {"station": self._camera.partition("/")[0], "camera": self._camera}
+        sent = [event.model_copy(update=own) for event in events]
+        send_to_cameras(
+            self._settings,
+            BURST_RESOLVED,
+            [(self._camera, event.burst_id.encode(), event.to_bytes()) for event in sent],
+        )
+
+    def alerts(self) -> list[AlertRaised]:
+        messages = read_topics(self._settings, (ALERT_RAISED,), from_beginning=True, until_end=True)
+        found = [AlertRaised.from_bytes(message.value) for message in messages]
+        return [alert for alert in found if alert.camera == self._camera]
+
+
+def test_alerts_are_raised_and_withdrawn_and_a_kill_loses_none(served: Stack) -> None:
+    bursts = [f"bst-{uuid.uuid4().hex[:24]}" for _ in range(60)]
+    verdicts = Verdicts(served, "peak/alerts")
+    # An hour apart: each is an encounter of its own.
+    verdicts.publish(*(burst(name, minute=60 * number) for number, name in enumerate(bursts)))
+    wait_until(verdicts.alerts, limit_s=30)
+    (worker,) = [one for one in processes.of_stack(served.require_identity().stack_id) if one.part == "alerts"]
+    os.kill(worker.pid, signal.SIGKILL)
+    blank = reviewed(ReviewDecision.BLANK)
+    verdicts.publish(
+        *(burst(name, revision=2, minute=60 * number, review=blank) for number, name in enumerate(bursts[:30]))
+    )
+
+    def newest() -> dict[str, AlertRaised]:
+        return {alert.bursts[0].burst_id: alert for alert in verdicts.alerts()}
+
+    wait_until(lambda: sum(one.state is AlertState.WITHDRAWN for one in newest().values()) == 30, limit_s=60)
+    wait_until(lambda: set(newest()) == set(bursts), limit_s=60)
+    published = {(alert.alert_id, alert.revision): alert for alert in verdicts.alerts()}
+    assert sorted(alert.revision for alert in published.values()) == [1] * 60 + [2] * 30
+    # What was published a second time is the same.
+    assert all(alert == published[alert.alert_id, alert.revision] for alert in verdicts.alerts())

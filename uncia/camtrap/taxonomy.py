@@ -12,7 +12,7 @@ of any other taxon counts for its nearest allowed ancestor. It is neither lost n
 a jaguar-like animal in Kyrgyzstan supports "Panthera", and shared out it would make a certain snow leopard of 2 %.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -114,6 +114,11 @@ class Taxonomy:
             return cls([*taxa, *added])
         except (UnciaError, ValueError) as error:
             raise SettingsError(f"UNCIA_TAXONOMY_FILE: {path}: {error}") from error
+
+    @property
+    def names(self) -> Collection[str]:
+        """All taxa of the table."""
+        return self._taxa.keys()
 
     def __contains__(self, taxon: object) -> bool:
         return taxon in self._taxa

@@ -1,5 +1,6 @@
 """Wire models: the events on the topics, as JSON. Writers are strict; readers ignore fields that they do not know."""
 
+from uncia.events.alerts import AlertBurst, AlertRaised, AlertState, Severity
 from uncia.events.base import Event
 from uncia.events.bursts import (
     BurstCategory,
@@ -58,6 +59,9 @@ __all__ = [
     "OBJECT_MOVED",
     "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
+    "AlertBurst",
+    "AlertRaised",
+    "AlertState",
     "Box",
     "BoxSource",
     "BurstCategory",
@@ -110,6 +114,7 @@ __all__ = [
     "SecondLookRequested",
     "Sensitivity",
     "Settlement",
+    "Severity",
     "StaticObject",
     "StaticObjectsChanged",
     "StaticObjectsCleared",

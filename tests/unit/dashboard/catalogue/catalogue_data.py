@@ -20,6 +20,9 @@ from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.events import (
+    AlertBurst,
+    AlertRaised,
+    AlertState,
     BurstCategory,
     BurstFrame,
     BurstResolved,
@@ -172,6 +175,8 @@ class ProjectEvents:
             yield _crop_of(burst, burst.best_crop, published)
         if number % 7 == 0 and burst.category is BurstCategory.ANIMAL:
             yield self._review(camera, burst, published, number)
+        if number % 17 == 0 and burst.category is BurstCategory.ANIMAL:
+            yield _alert_of(burst, published)
         if number % 13 == 0:
             frame = burst.frames[0]
             name = ids.explanation_id(frame.image_id, "species_classifier@1", None, "lime")
@@ -450,6 +455,31 @@ def _frame_of(event: ImagePredicted, shows: int, sequence: int) -> BurstFrame:
             )
             for detection in found
         ),
+    )
+
+
+def _alert_of(burst: BurstResolved, at: datetime) -> AlertRaised:
+    own = AlertBurst(
+        burst_id=burst.burst_id,
+        revision=2,
+        status=BurstStatus.FINAL,
+        started_at=burst.started_at,
+        ended_at=burst.ended_at,
+        matches=True,
+        category=burst.category,
+        count=burst.count,
+    )
+    return AlertRaised(
+        alert_id=ids.alert_id("animals", burst.camera, burst.burst_id),
+        revision=1,
+        state=AlertState.RAISED,
+        rule="animals",
+        station=burst.station,
+        camera=burst.camera,
+        summary=f"an animal at {burst.camera}",
+        bursts=(own,),
+        raised_at=at,
+        updated_at=at,
     )
 
 

@@ -121,7 +121,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Contents:
 
 
 def test_every_table_of_the_log_has_rows(expected: Contents) -> None:
-    assert {name for name, rows in expected.items() if not rows} == {"alerts"}
+    assert not [name for name, rows in expected.items() if not rows]
 
 
 def test_one_batch_gives_the_rows_of_single_messages(engine: Engine, expected: Contents) -> None:

@@ -179,7 +179,7 @@ def test_rights_are_described_in_words() -> None:
         "read and list all objects; store and delete objects below crops/; read camera.burst.resolved.v1; write "
         "camera.crop.published.v1"
     )
-    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 5 topics"
+    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 6 topics"
     assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/"
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
 

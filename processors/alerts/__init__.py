@@ -1,0 +1,9 @@
+"""Alerts: from verdicts and a file of rules to `camera.alert.raised.v1`.
+
+- `rule_file`: the file, with the line and column of a mistake;
+- `rules`: a rule, and whether a burst matches it; pure;
+- `rule_index`: the rules that a burst can match at all, of thousands;
+- `grouping`: which alert a matching burst belongs to, and what changes; pure;
+- `state_store`: a camera's alerts as bytes;
+- `worker`: the loop.
+"""

@@ -1,0 +1,189 @@
+"""Which alert a burst belongs to, and what changes in a camera's alerts when a verdict arrives. Pure.
+
+1. A burst that matches a rule now, and matched in time, is in exactly one alert of that rule.
+2. An alert with a matching burst is raised or updated; one without is withdrawn. It keeps its id for ever: when a burst
+   of it matches again, it is updated.
+3. An event is published when something changes that a person would see, and revisions then increase by one.
+4. The result depends on the messages alone, in their order: reading them again gives the same events.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from uncia import ids
+from uncia.events import AlertBurst, AlertRaised, AlertState, BurstResolved, BurstStatus
+from uncia.processors.alerts.rule_index import RuleIndex
+from uncia.processors.alerts.rules import Found, Rule, Shown
+from uncia.processors.alerts.summary import summary_of
+
+__all__ = ["KEPT", "MOST_ALERTS", "MOST_BURSTS", "CameraAlerts", "apply"]
+
+KEPT = timedelta(days=30)
+"""Log time for which an alert without a change can still be updated or withdrawn."""
+MOST_ALERTS = 500
+"""Alerts of one camera that can still change; beyond, the one that changed first is forgotten first."""
+MOST_BURSTS = 100
+"""Bursts of one alert; the next one raises another."""
+
+_ZONES = timedelta(hours=14)
+"""The most by which a camera's clock is ahead of UTC or behind it."""
+
+
+@dataclass
+class CameraAlerts:
+    """The alerts of one camera that can still change: the last event of each."""
+
+    alerts: dict[str, AlertRaised] = field(default_factory=dict)
+    """By id, in the order in which they were raised."""
+    offset: int = -1
+    logged_ms: int = -1
+
+    def includes(self, offset: int, logged_ms: int) -> bool:
+        """Whether the state includes this message. A topic that was created again counts from 0, at later times."""
+        return offset <= self.offset and logged_ms <= self.logged_ms
+
+
+def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:
+    """Change the camera's alerts by one verdict, and return the events to publish, in their order."""
+    seen = rules.shown(burst)
+    matched = {rule.name: (rule, found) for rule, found in rules.matches(burst, seen)}
+    changed: list[AlertRaised] = []
+    known: set[str] = set()
+    for alert in list(state.alerts.values()):
+        if (entry := _entry_of(alert, burst.burst_id)) is None:
+            continue
+        known.add(alert.rule)
+        if burst.revision < entry.revision:
+            continue
+        if burst.status is BurstStatus.SUPERSEDED and burst.superseded_by:
+            changed.append(_follow(state, alert, entry, burst.superseded_by, logged_at))
+            continue
+        found = matched.get(alert.rule, (None, None))[1]
+        changed += _replace(state, alert, entry, _entry(burst, seen, found), logged_at)
+    for name, (rule, found) in matched.items():
+        if name not in known:
+            changed += _add(state, rule, _entry(burst, seen, found), burst, logged_at)
+    _forget(state, logged_at)
+    return changed
+
+
+def _add(
+    state: CameraAlerts, rule: Rule, entry: AlertBurst, burst: BurstResolved, logged_at: datetime
+) -> list[AlertRaised]:
+    """Put a burst that matches for the first time into an alert of its encounter, or raise one."""
+    for alert in reversed(list(state.alerts.values())):
+        if alert.rule == rule.name and _takes(alert, rule, entry, logged_at):
+            return [_publish(state, alert, (*alert.bursts, entry), logged_at)]
+    age = logged_at.replace(tzinfo=None) - burst.started_at
+    if rule.max_age is not None and age > rule.max_age + _ZONES:
+        return []
+    raised = AlertRaised(
+        alert_id=ids.alert_id(rule.name, burst.camera, burst.burst_id),
+        revision=1,
+        state=AlertState.RAISED,
+        rule=rule.name,
+        severity=rule.severity,
+        station=burst.station,
+        camera=burst.camera,
+        summary=summary_of(burst.camera, (entry,)),
+        bursts=(entry,),
+        channels=rule.channels,
+        raised_at=logged_at,
+        updated_at=logged_at,
+    )
+    if raised.alert_id in state.alerts:
+        # Its burst was superseded and moved on within the alert, and has now come back.
+        alert = state.alerts[raised.alert_id]
+        return [_publish(state, alert, (*alert.bursts, entry), logged_at)]
+    state.alerts[raised.alert_id] = raised
+    return [raised]
+
+
+def _takes(alert: AlertRaised, rule: Rule, entry: AlertBurst, logged_at: datetime) -> bool:
+    if len(alert.bursts) >= MOST_BURSTS:
+        return False
+    if timedelta(0) <= logged_at - alert.raised_at < rule.cooldown and alert.matching:
+        return True
+    return any(
+        entry.started_at - other.ended_at <= rule.encounter and other.started_at - entry.ended_at <= rule.encounter
+        for other in alert.bursts
+    )
+
+
+def _replace(
+    state: CameraAlerts, alert: AlertRaised, before: AlertBurst, after: AlertBurst, logged_at: datetime
+) -> list[AlertRaised]:
+    bursts = tuple(after if one.burst_id == before.burst_id else one for one in alert.bursts)
+    if _visible(before) == _visible(after):
+        # No event; but a later message must not be compared with an older revision.
+        state.alerts[alert.alert_id] = alert.model_copy(update={"bursts": bursts})
+        return []
+    return [_publish(state, alert, bursts, logged_at)]
+
+
+def _follow(
+    state: CameraAlerts, alert: AlertRaised, entry: AlertBurst, successor: str, logged_at: datetime
+) -> AlertRaised:
+    """Keep the facts under the id of the burst that has the frames now; its own verdict follows.
+
+    Otherwise the alert would be withdrawn, and raised again a moment later.
+    """
+    others = [one for one in alert.bursts if one.burst_id != entry.burst_id]
+    if not any(one.burst_id == successor for one in others):
+        others.append(entry.model_copy(update={"burst_id": successor, "revision": 1}))
+    return _publish(state, alert, others, logged_at)
+
+
+def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurst], logged_at: datetime) -> AlertRaised:
+    ordered = _sorted(bursts)
+    matching = tuple(one for one in ordered if one.matches)
+    event = alert.model_copy(
+        update={
+            "revision": alert.revision + 1,
+            "state": AlertState.UPDATED if matching else AlertState.WITHDRAWN,
+            "bursts": ordered,
+            "summary": summary_of(alert.camera, matching or ordered, withdrawn=not matching),
+            "updated_at": max(logged_at, alert.updated_at),
+        }
+    )
+    state.alerts[alert.alert_id] = event
+    return event
+
+
+def _forget(state: CameraAlerts, logged_at: datetime) -> None:
+    old = [name for name, alert in state.alerts.items() if logged_at - alert.updated_at > KEPT]
+    by_change = sorted(state.alerts, key=lambda name: state.alerts[name].updated_at)
+    for name in {*old, *by_change[: max(0, len(by_change) - MOST_ALERTS)]}:
+        del state.alerts[name]
+
+
+def _entry(burst: BurstResolved, seen: Shown, found: Found | None) -> AlertBurst:
+    best = found or (seen.taxa[0] if seen.taxa and seen.taxa[0].certain else None)
+    return AlertBurst(
+        burst_id=burst.burst_id,
+        revision=burst.revision,
+        status=burst.status,
+        started_at=burst.started_at,
+        ended_at=burst.ended_at,
+        matches=found is not None,
+        category=seen.category,
+        taxon=best.taxon if best else None,
+        label=best.label if best else None,
+        confidence=best.confidence if best else None,
+        count=seen.count,
+        reviewed=seen.reviewed,
+    )
+
+
+def _entry_of(alert: AlertRaised, burst_id: str) -> AlertBurst | None:
+    return next((one for one in alert.bursts if one.burst_id == burst_id), None)
+
+
+def _visible(entry: AlertBurst) -> tuple[object, ...]:
+    """What a person sees of a burst: a new decimal of a probability is no news."""
+    return (entry.matches, entry.category, entry.taxon, entry.count, entry.reviewed)
+
+
+def _sorted(bursts: Iterable[AlertBurst]) -> tuple[AlertBurst, ...]:
+    return tuple(sorted(bursts, key=lambda one: (one.started_at, one.burst_id)))

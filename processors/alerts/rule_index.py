@@ -1,0 +1,66 @@
+"""The rules that can match a burst at all, found by taxon or category and by place. Pure.
+
+A team may have thousands of rules, one for each species and station; a burst then needs to be compared with a few.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.events import BurstResolved
+from uncia.processors.alerts.rules import Found, Rule, Shown, match, shown
+
+__all__ = ["RuleIndex"]
+
+_ANYWHERE = ""
+_ANYTHING = ""
+
+
+class RuleIndex:
+    """All rules, in the order of the file. Immutable."""
+
+    def __init__(self, rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
+        """Raises `ValueError` for two rules of one name."""
+        self.rules = tuple(rules)
+        self._taxonomy = taxonomy
+        self._by_name = {rule.name: rule for rule in rules}
+        if len(self._by_name) < len(self.rules):
+            raise ValueError("two rules have the same name")
+        self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, rule in enumerate(self.rules):
+            for subject in _subjects(rule):
+                for place in _places(rule):
+                    self._by_key[subject, place].append(number)
+
+    def named(self, name: str) -> Rule | None:
+        """The rule of this name."""
+        return self._by_name.get(name)
+
+    def shown(self, burst: BurstResolved) -> Shown:
+        """What the burst is called, as rules see it."""
+        return shown(burst, self._taxonomy)
+
+    def matches(self, burst: BurstResolved, seen: Shown) -> Iterator[tuple[Rule, Found]]:
+        """The rules that match, in the order of the file, and what each matched."""
+        subjects = {_ANYTHING, seen.category.value if seen.category else _ANYTHING}
+        subjects.update(*(one.names for one in seen.taxa))
+        places = (_ANYWHERE, burst.station, burst.camera)
+        numbers = {
+            number for subject in subjects for place in places for number in self._by_key.get((subject, place), ())
+        }
+        for number in sorted(numbers):
+            if (found := match(self.rules[number], burst, seen)) is not None:
+                yield self.rules[number], found
+
+
+def _subjects(rule: Rule) -> Iterable[str]:
+    if rule.taxa:
+        return rule.taxa
+    return (rule.category.value if rule.category else _ANYTHING,)
+
+
+def _places(rule: Rule) -> Iterable[str]:
+    for names in (rule.cameras, rule.stations):
+        if names and not any("*" in name for name in names):
+            return names
+    return (_ANYWHERE,)

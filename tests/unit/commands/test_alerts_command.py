@@ -1,0 +1,93 @@
+"""`uncia alerts` on topics of plain values."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.unit.processors.alerts.builders import burst, reviewed
+from uncia.commands import alerts as command
+from uncia.errors import UnciaError
+from uncia.events import BurstResolved, ReviewDecision
+from uncia.kafka.broker import Message
+from uncia.settings import Settings
+
+RULES = """
+rules:
+  - {name: leopard, taxon: Panthera uncia}
+  - {name: wolf, taxon: Canis lupus}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[datetime, Any]]:
+    """The events on the topic, with their times."""
+    values: list[tuple[datetime, Any]] = []
+
+    def read(*_: object, **__: object) -> list[Message]:
+        return [
+            Message("t", 0, at, round(1000 * time.timestamp()), b"k", event.to_bytes(), [])
+            for at, (time, event) in enumerate(values)
+        ]
+
+    monkeypatch.setattr(command, "settings", Settings)
+    monkeypatch.setattr(command, "read_topics", read)
+    return values
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(command.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def recent(event: BurstResolved) -> tuple[datetime, BurstResolved]:
+    now = datetime.now(UTC)
+    started = now.replace(tzinfo=None)
+    return now, event.model_copy(update={"started_at": started, "ended_at": started})
+
+
+def test_a_correct_file_is_confirmed(rules: Path) -> None:
+    assert run("check", str(rules)).endswith("rules.yaml: 2 rules, no mistake\n")
+
+
+def test_a_mistake_is_an_error(rules: Path) -> None:
+    rules.write_text("rules:\n  - {name: a, category: dog}", encoding="utf-8")
+    with pytest.raises(UnciaError, match="line 2, column 25: use one of animal, person"):
+        run("check", str(rules))
+
+
+def test_a_dry_run_counts_the_alerts_of_each_rule(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    published.append(recent(burst()))
+    output = run("test", str(rules))
+    assert "leopard: 1 alert in 30 days" in output
+    assert "wolf: 0 alerts in 30 days" in output
+    assert "snow leopard (Panthera uncia) at ridge/north" in output
+
+
+def test_a_dry_run_leaves_out_what_is_older(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    _, event = recent(burst())
+    published.append((datetime.now(UTC) - timedelta(days=8), event))
+    assert json.loads(run("test", str(rules), "--days", "7", "--json")) == []
+
+
+def test_a_dry_run_includes_old_photographs_on_request(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    published.append((datetime.now(UTC), burst()))
+    assert json.loads(run("test", str(rules), "--json")) == []
+    assert len(json.loads(run("test", str(rules), "--any-age", "--json"))) == 1
+
+
+def test_what_was_withdrawn_is_no_alert_of_a_dry_run(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    published.append(recent(burst()))
+    published.append(recent(burst(revision=2, review=reviewed(ReviewDecision.BLANK))))
+    assert json.loads(run("test", str(rules), "--json")) == []

@@ -1,0 +1,137 @@
+"""The file of rules, and the place of every mistake."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.processors.alerts.builders import TAXONOMY
+from uncia.errors import SettingsError
+from uncia.events import BurstCategory, Severity
+from uncia.processors.alerts.rule_file import RuleFileError, parse_rules, read_rules
+from uncia.processors.alerts.rules import Rule
+
+WHOLE = """\
+rules:
+  - name: snow leopard at night   # a comment
+    taxon: [Panthera uncia, Panthera]
+    min_confidence: 0.8
+    uncertain: no
+    stations: [ridge, "val*"]
+    cameras: ridge/north
+    hours: 20:00-05:30
+    min_count: 2
+    provisional: true
+    encounter: 15m
+    cooldown: 2h
+    max_age: any
+    severity: critical
+    channels: [rangers]
+  - {name: person, category: person}
+"""
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(RuleFileError) as caught:
+        parse_rules(text, "rules.yaml", TAXONOMY)
+    return str(caught.value).splitlines()
+
+
+def test_every_field_is_read() -> None:
+    first, second = parse_rules(WHOLE, "rules.yaml", TAXONOMY).rules
+    assert first == Rule(
+        "snow leopard at night",
+        taxa=("Panthera uncia", "Panthera"),
+        min_confidence=0.8,
+        stations=("ridge", "val*"),
+        cameras=("ridge/north",),
+        hours=(1200, 330),
+        min_count=2,
+        provisional=True,
+        encounter=timedelta(minutes=15),
+        cooldown=timedelta(hours=2),
+        max_age=None,
+        severity=Severity.CRITICAL,
+        channels=("rangers",),
+    )
+    assert second == Rule("person", category=BurstCategory.PERSON)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{name: a, taxn: x}", "line 2, column 15: a rule has no 'taxn': did you mean 'taxon'?"),
+        ("{taxon: Felidae}", "line 2, column 5: the rule has no `name`"),
+        ("{name: a}", "line 2, column 5: the rule 'a' has neither `taxon` nor `category`"),
+        ("{name: a, category: dog}", "line 2, column 25: use one of animal, person, vehicle, blank"),
+        ("{name: a, category: person, min_confidence: 0.5}", "line 2, column 49: verdicts have no probability of a "),
+        ("{name: a, category: blank, taxon: Felidae}", "line 2, column 25: no blank has a taxon"),
+        ("{name: a, taxon: Felidae, min_confidence: 80}", "line 2, column 47: a number from 0 to 1 is expected"),
+        ("{name: a, taxon: Felidae, min_count: 0}", "line 2, column 42: a number from 1 to 9999 is expected"),
+        ("{name: a, taxon: Felidae, hours: 25:00-05:00}", "line 2, column 38: hours are two times of the day"),
+        ("{name: a, taxon: Felidae, hours: 5:00-05:00}", "line 2, column 38: the two times are the same"),
+        ("{name: a, taxon: Felidae, cooldown: 5 weeks}", "line 2, column 41: a duration is a number and a unit"),
+        ("{name: a, taxon: Felidae, cooldown: 999999d}", "line 2, column 41: the duration exceeds ten years"),
+        ("{name: a, taxon: Felidae, provisional: maybe}", "line 2, column 44: use true or false"),
+        ("{name: a, taxon: Felidae, taxon: Canidae}", "line 2, column 31: 'taxon' is given twice"),
+        ("{name: '', taxon: Felidae}", "line 2, column 12: the value is empty"),
+        ('{name: "a\\e[31m", taxon: Felidae}', "line 2, column 12: the value has more than 200 characters, or"),
+        ("{name: [a], taxon: Felidae}", "line 2, column 12: one value is expected"),
+        ("snow leopard", "line 2, column 5: a rule must consist of `key: value`"),
+        ("{name: a, taxon: *leopard}", "line 2, column 22: anchors and aliases"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(rule: str, message: str) -> None:
+    assert mistakes(f"rules:\n  - {rule}")[0].startswith(f"rules.yaml, {message}")
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    text = "rules:\n  - {name: a, category: dog}\n  - {name: b, taxon: Felidae, hours: now}\n  - {name: b}"
+    assert [line.split(":")[0] for line in mistakes(text)] == [
+        "rules.yaml, line 2, column 25",
+        "rules.yaml, line 3, column 38",
+        "rules.yaml, line 4, column 5",
+    ]
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    text = "rules:\n  - {name: a, taxon: Felidae}\n  - {name: a, taxon: Canidae}"
+    assert mistakes(text) == ["rules.yaml, line 3, column 5: a second rule is called 'a'"]
+
+
+@pytest.mark.parametrize("text", ["rules: [", "\t", "rules:\n  - {name: a", "[" * 100_000, "- " * 100_000, "%YAML 9"])
+def test_what_is_not_yaml_is_refused_with_a_place(text: str) -> None:
+    assert mistakes(text)[0].startswith("rules.yaml, line ")
+
+
+def test_a_taxon_that_the_taxonomy_does_not_have_is_a_warning() -> None:
+    found = parse_rules("rules:\n  - {name: a, taxon: Panthera unica}", "rules.yaml", TAXONOMY)
+    (warning,) = found.warnings
+    assert str(warning) == (
+        "line 2, column 22: the taxonomy does not have 'Panthera unica'; did you mean 'Panthera uncia'?"
+    )
+
+
+def test_an_empty_file_has_no_rule() -> None:
+    assert not parse_rules("# nothing yet\n", "rules.yaml", TAXONOMY).rules
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        read_rules(tmp_path / "rules.yaml", TAXONOMY)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_bytes(b"rules:\n\xff")
+    with pytest.raises(RuleFileError, match="line 2, column 1: the file is not UTF-8"):
+        read_rules(tmp_path / "rules.yaml", TAXONOMY)
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_more_than_refused(text: str) -> None:
+    try:
+        parse_rules(f"rules:\n  - {text}", "rules.yaml", TAXONOMY)
+    except RuleFileError as error:
+        assert error.mistakes
