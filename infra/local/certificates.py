@@ -19,10 +19,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from uncia.errors import StackError
 from uncia.infra.local.layout import private_folder, write_private
 
-__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "NETWORK", "ensure_certificates"]
+__all__ = ["CERTIFICATES", "KAFKA", "KAFKA_ADMIN", "NETWORK", "SEAWEEDFS", "ensure_certificates", "keystore"]
 
-KAFKA, KAFKA_ADMIN, NETWORK = "kafka", "kafka-admin", "network"
-CERTIFICATES = ("seaweedfs", KAFKA, KAFKA_ADMIN)
+KAFKA, KAFKA_ADMIN, NETWORK, SEAWEEDFS = "kafka", "kafka-admin", "network", "seaweedfs"
+CERTIFICATES = (SEAWEEDFS, KAFKA, KAFKA_ADMIN)
 
 _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """All dates: a computer without a battery may have any date at its first start and another one later. A certificate is
@@ -52,6 +52,11 @@ def ensure_certificates(stack: Path, network_names: Sequence[str] = ()) -> None:
             f"a certificate in {folder} is damaged ({error}): remove its files *.pem and *.key: `uncia up` draws "
             "new ones"
         ) from error
+
+
+def keystore(keys: Path, name: str) -> str:
+    """The key and the certificate of a name in the folder `keys`, in one text (PEM), as Kafka reads them."""
+    return "".join((keys / f"{name}.{kind}").read_text(encoding="ascii") for kind in ("key", "pem"))
 
 
 class _Authority:
