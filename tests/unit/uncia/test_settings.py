@@ -42,7 +42,7 @@ def test_the_environment_wins_over_the_folder_of_secrets(monkeypatch: pytest.Mon
 
 def test_a_folder_of_secrets_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UNCIA_SECRETS_DIR", str(tmp_path / "missing"))
-    with pytest.raises(SettingsError, match="UNCIA_SECRETS_DIR=.*missing is not a folder"):
+    with pytest.raises(SettingsError, match=r"UNCIA_SECRETS_DIR=.*missing is not a folder"):
         read_settings()
 
 
