@@ -155,7 +155,7 @@ def answers(attempt: Any) -> bool:
 def send(settings: Settings, topic: str) -> None:
     producer = connect_producer(settings)
     try:
-        producer.send(topic, value=b"{}").get(timeout=30)
+        producer.send(topic, key=b"key", value=b"{}").get(timeout=30)
     finally:
         producer.close()
 
