@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.paths import ROOT
-from tests.stack.sign_in_broker import ended
 from tests.unit.infra.docker.compose_file import services
-from tests.waiting import SCALE, wait_until
 from uncia.infra.local.java import find_java
 from uncia.infra.local.layout import parts_dir
 
-_SYSTEM = ("bin", "etc", "lib", "lib64", "sbin", "usr")
+_SYSTEM = ("bin", "lib", "lib64", "sbin", "usr")
 _PROGRAMS = Path(sys.executable).parent
 _WORKDIR = "/var/lib/uncia"
 """That of our own images."""
@@ -54,65 +52,32 @@ class Machine:
         self._folder = folder
         self._models = models
         self._network = 0
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._stack = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def on(self) -> Iterator["Machine"]:
-        """Create the network, and end all services with the block."""
+        """Create the network, and remove it with the block."""
         command = ["unshare", "--net", sys.executable, "-c", _LOOPBACK_UP]
-        with self._stack, subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
             try:
                 assert holder.stdout is not None and holder.stdout.readline() == b"up\n"
                 self._network = holder.pid
                 yield self
             finally:
-                self._stack.close()
                 holder.kill()
 
     def run(self, name: str, *arguments: str) -> str:
         """Run a one-shot service, with these arguments instead of its command. Returns what it prints."""
-        completed = subprocess.run(
-            self._command(name, arguments or services()[name]["command"]), capture_output=True, text=True, check=False
-        )
+        return self._printed(name, self._command(name, arguments or services()[name]["command"]))
+
+    @staticmethod
+    def _printed(name: str, command: Sequence[str]) -> str:
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, f"{name}: {completed.stderr[-5000:]}{completed.stdout[-5000:]}"
         return completed.stdout
 
-    def succeeds(self, name: str) -> bool:
-        """Run a one-shot service once. Its errors are in its log."""
-        with self.log(name).open("wb") as log:
-            command = self._command(name, services()[name]["command"])
-            return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
-
-    def start(self, name: str) -> None:
-        """Start a service, which runs until the end."""
-        with self.log(name).open("wb") as log:
-            process = subprocess.Popen(self._command(name, services()[name]["command"]), stdout=log, stderr=log)
-        self._stack.enter_context(ended(process))
-        self._running[name] = process
-
-    def log(self, name: str) -> Path:
-        """The file with what a service prints."""
-        return self._folder / f"{name}.log"
-
-    def signal(self, name: str, number: int) -> None:
-        """Send a signal to the process of a service."""
-        self._running[name].send_signal(number)
-
-    def execute(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in a service that runs, as its health check does."""
-        process, service = self._running[name], services()[name]
-        assert process.poll() is None, f"{name} has exited:\n{self.log(name).read_text(errors='replace')[-5000:]}"
-        inside = ["nsenter", f"--target={process.pid}", "--mount", "--net", f"--root=/proc/{process.pid}/root"]
-        return subprocess.run(
-            [*inside, *_as_user(service, command)], capture_output=True, text=True, check=False, timeout=SCALE * 60
-        )
-
-    def wait_until_healthy(self, name: str, limit_s: float) -> None:
-        """Run the health check of a service until it succeeds."""
-        kind, *check = services()[name]["healthcheck"]["test"]
-        command = ("sh", "-c", *check) if kind == "CMD-SHELL" else check
-        wait_until(lambda: self.execute(name, *command).returncode == 0, limit_s, f"{name} is healthy")
+    def run_instead(self, name: str, script: str) -> str:
+        """Run a shell script in place of a service, with all that it has. Returns what it prints."""
+        return self._printed(name, self._command(name, ["sh", "-euc", script], entry=[]))
 
     def volume(self, name: str) -> Path:
         """The folder of a volume. A new one belongs to the user of the containers, as the Dockerfile says."""
@@ -124,10 +89,11 @@ class Machine:
             os.chown(folder, 10001, 10001)
         return folder
 
-    def _command(self, name: str, arguments: Sequence[str]) -> list[str]:
+    def _command(self, name: str, arguments: Sequence[str], entry: Sequence[str] | None = None) -> list[str]:
         service = services()[name]
-        # Images of others have no entry point that matters: their services name it, or it executes the command.
-        entry = service.get("entrypoint", ["uncia"] if "build" in service else [])
+        if entry is None:
+            # Images of others have no entry point that matters: their services name it, or it executes the command.
+            entry = service.get("entrypoint", ["uncia"] if "build" in service else [])
         network = ["nsenter", f"--target={self._network}", "--net"]
         if service.get("network_mode") == "none":
             network = ["unshare", "--net"]
@@ -149,17 +115,18 @@ class Machine:
         lines = ["mount --make-rprivate /", f"mount -t tmpfs -o mode=755 tmpfs {_quoted(root)}"]
         for source, target in image.items():
             lines += _bind(source, root, target, writable=False)
-        lines.append(f"mount --bind {_quoted(hosts)} {_quoted(root / 'etc' / 'hosts')}")
-        for source in ("/dev", "/proc"):
-            lines += [f"mkdir -p {_quoted(root)}{source}", f"mount --rbind {source} {_quoted(root)}{source}"]
+        # A copy, because some images have volumes there.
+        lines += [f"cp -a /etc {_quoted(root)}", f"cp {_quoted(hosts)} {_quoted(root / 'etc' / 'hosts')}"]
+        for kernel in ("/dev", "/proc"):
+            lines += [f"mkdir -p {_quoted(root)}{kernel}", f"mount --rbind {kernel} {_quoted(root)}{kernel}"]
         for entry in service["tmpfs"]:
             path, _, options = entry.partition(":")
-            target = _quoted(f"{root}{path}")
+            at = _quoted(f"{root}{path}")
             given = ",".join(["nosuid", "nodev", "mode=1777", *(["noexec"] * ("exec" not in options.split(",")))])
-            lines += [f"mkdir -p {target}", f"mount -t tmpfs -o {given},{options} tmpfs {target}"]
+            lines += [f"mkdir -p {at}", f"mount -t tmpfs -o {given},{options} tmpfs {at}"]
         for entry in service.get("volumes", []):
-            name, path, *options = entry.split(":")
-            lines += _bind(self.volume(name), root, Path(path), writable=not options)
+            volume, path, *modes = entry.split(":")
+            lines += _bind(self.volume(volume), root, Path(path), writable=not modes)
         assert service["read_only"]
         lines.append(f"mount -o remount,ro {_quoted(root)}")
         return "\n".join(lines)

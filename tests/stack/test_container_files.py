@@ -84,8 +84,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     flags = ("s3.port", "s3.port.grpc", "filer.port", "filer.port.grpc", "master.port", "master.port.grpc")
     names = (*flags, "volume.port", "volume.port.grpc", "admin.port")
     kafka, internal, outside, *store = free_ports(3 + len(names))
-    at = [f"127.0.0.1:{port}" for port in (kafka, internal, outside)]
-    site = Site(tmp_path_factory.mktemp("containers"), *at, ports=dict(zip(names, store, strict=True)))
+    site = Site(
+        tmp_path_factory.mktemp("containers"),
+        kafka=f"127.0.0.1:{kafka}",
+        kafka_internal=f"127.0.0.1:{internal}",
+        kafka_outside=f"127.0.0.1:{outside}",
+        ports=dict(zip(names, store, strict=True)),
+    )
     write_container_files(site.folder, site.folder / "own", site.addresses, Settings(_env_file=None))
     for name in ("kafka", "seaweedfs"):
         (site.folder / "data" / name).mkdir(parents=True)
