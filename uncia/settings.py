@@ -1,4 +1,5 @@
-"""All settings: `UNCIA_...` variables first, then the file that `uncia up` writes, then the defaults of this module.
+"""All settings: `UNCIA_...` variables first, then the file that `uncia up` writes, then files in `UNCIA_SECRETS_DIR`,
+then the defaults of this module.
 
 `docs/settings.md` is generated from this module.
 """
@@ -29,6 +30,15 @@ EnsembleRule = Literal["mean", "geometric-mean", "log-odds", "vote", "max", "sta
 def stack_dir() -> Path:
     """Return the folder of the embedded stack's data, logs and credentials."""
     return Path(os.environ.get("UNCIA_STACK_DIR", ".local/stack"))
+
+
+def secrets_dir() -> Path | None:
+    """Return the folder `UNCIA_SECRETS_DIR`, with one file per setting that is named like its variable; None if unset.
+
+    Containers get passwords and keys as files: their environment is shown by `docker inspect`.
+    """
+    folder = os.environ.get("UNCIA_SECRETS_DIR")
+    return Path(folder) if folder else None
 
 
 def _split(value: Any) -> Any:
@@ -731,9 +741,11 @@ def read_settings(folder: Path | None = None, /, **overrides: Any) -> Settings:
 
     `folder`: that of another stack than `UNCIA_STACK_DIR` names.
     """
-    file = (folder or stack_dir()) / "stack.env"
+    file, secrets = (folder or stack_dir()) / "stack.env", secrets_dir()
+    if secrets is not None and not secrets.is_dir():
+        raise SettingsError(f"UNCIA_SECRETS_DIR={secrets} is not a folder")
     try:
-        return Settings(_env_file=file, **overrides)
+        return Settings(_env_file=file, _secrets_dir=secrets, **overrides)
     except ValidationError as error:
         lines = [_problem(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_url=False, include_input=False)]
         raise SettingsError("invalid settings: " + "; ".join(lines)) from error
@@ -743,7 +755,8 @@ def read_settings(folder: Path | None = None, /, **overrides: Any) -> Settings:
         name = f"UNCIA_{field[1].upper()}" if field else "a setting"
         raise SettingsError(f"invalid settings: {name}: must be JSON, see docs/settings.md") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} cannot be read ({error})") from error
+        where = f"{file} or a file in {secrets}" if secrets else str(file)
+        raise SettingsError(f"{where} cannot be read ({error})") from error
 
 
 def _is_ip_address(value: str) -> bool:

@@ -1,10 +1,10 @@
 """Health check of the Triton container: one real inference with each model of the stream, because Triton can report
 "ready" while a model is dead.
 
-Runs from a mounted file on the Python of NVIDIA's image, so it uses the standard library only and imports nothing of
-Uncia. It reads a model's metadata for its input and outputs, sends one blank frame, and compares the number of
-output bytes with the declared shapes. The mounted repository defines the live version, and the frame size where
-versions differ in it. The variable UNCIA_TRITON_INFERENCE_KEY has the key for inference, where Triton requires one.
+Runs on the Python of NVIDIA's image, so it uses the standard library only and imports nothing of Uncia. It reads a
+model's metadata for its input and outputs, sends one blank frame, and compares the number of output bytes with the
+declared shapes. The mounted repository defines the live version, and the frame size where versions differ in it. The
+key for inference, where Triton requires one, is in the file UNCIA_TRITON_INFERENCE_KEY next to this program.
 
 Usage: triton_health.py http://127.0.0.1:8000 MODEL[,MODEL...] [timeout of each in seconds] [repository]
 """
@@ -12,11 +12,12 @@ Usage: triton_health.py http://127.0.0.1:8000 MODEL[,MODEL...] [timeout of each 
 import http.client
 import json
 import math
-import os
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+KEY_FILE = Path(__file__).with_name("UNCIA_TRITON_INFERENCE_KEY")
 
 _SIZES = {"UINT8": 1, "INT32": 4, "FP16": 2, "FP32": 4, "INT64": 8, "FP64": 8}
 
@@ -35,7 +36,7 @@ def infer(url: str, model: str, timeout_s: float, repository: Path) -> tuple[int
     """Infer one blank frame. Returns the number of output bytes received and expected. Raises `OSError`."""
     version, live_shape = live(repository / model)
     model_url = f"{url}/v2/models/{model}{version}"
-    key = {"uncia-inference": os.environ.get("UNCIA_TRITON_INFERENCE_KEY", "")}
+    key = {"uncia-inference": KEY_FILE.read_text(encoding="ascii").strip() if KEY_FILE.exists() else ""}
     with urllib.request.urlopen(urllib.request.Request(model_url, headers=key), timeout=timeout_s) as response:
         metadata = json.load(response)
     frame = metadata["inputs"][0]

@@ -27,13 +27,15 @@ __all__ = [
     "KAFKA",
     "KAFKA_ADMIN",
     "NETWORK",
+    "SEAWEEDFS",
     "complete_renewal",
     "ensure_certificates",
+    "keystore",
     "renew_certificates",
 ]
 
-KAFKA, KAFKA_ADMIN, NETWORK = "kafka", "kafka-admin", "network"
-CERTIFICATES = ("seaweedfs", KAFKA, KAFKA_ADMIN)
+KAFKA, KAFKA_ADMIN, NETWORK, SEAWEEDFS = "kafka", "kafka-admin", "network", "seaweedfs"
+CERTIFICATES = (SEAWEEDFS, KAFKA, KAFKA_ADMIN)
 _RENEWED = "renewed"
 
 _VALID_FROM, _VALID_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -111,6 +113,11 @@ def _network_hosts(folder: Path) -> list[x509.GeneralName]:
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return [name for name in names if name not in _own_names(NETWORK)]
+
+
+def keystore(keys: Path, name: str) -> str:
+    """The key and the certificate of a name in the folder `keys`, in one text (PEM), as Kafka reads them."""
+    return "".join((keys / f"{name}.{kind}").read_text(encoding="ascii") for kind in ("key", "pem"))
 
 
 class _Authority:

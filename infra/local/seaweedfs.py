@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.layout import write_private
+from uncia.infra.local.seaweedfs_files import NOTIFIER, notification_file, security_file
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.store_access import s3_configuration
 from uncia.infra.local.sync_attribute import set_sync_attribute
@@ -26,57 +27,6 @@ IDENTITIES_FILE = "s3_identities.json"
 WITHOUT_OTHER_KEYS = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
 """A line of the start scripts: keys in the environment would be a further identity of the server."""
 
-_USER = "object-store"
-"""Its identity at the broker."""
-
-_NOTIFICATION = """\
-[notification.kafka]
-enabled = true
-hosts = ["{kafka}"]
-topic = "{topic}"
-"""
-
-_NOTIFIER_SIGN_IN = """\
-sasl_enabled = true
-sasl_mechanism = "SCRAM-SHA-512"
-sasl_username = "{user}"
-sasl_password = "{password}"
-tls_enabled = true
-tls_ca_cert = "{keys}/ca.pem"
-"""
-
-# Filer and volume server have HTTP ports of their own. Without these keys any local user could read and write through
-# them, whatever credentials S3 requires.
-_SECURITY = """\
-[jwt.signing]
-key = "{key}"
-[jwt.signing.read]
-key = "{key}"
-[jwt.filer_signing]
-key = "{key}"
-[jwt.filer_signing.read]
-key = "{key}"
-"""
-
-# Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
-# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
-# only. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS with its cost.
-_MUTUAL_TLS = """\
-[grpc]
-ca = "{keys}/ca.pem"
-[https.master]
-ca = "{keys}/ca.pem"
-cert = "{keys}/seaweedfs.pem"
-key = "{keys}/seaweedfs.key"
-"""
-_MUTUAL_TLS_OF_PART = """\
-[grpc.{part}]
-cert = "{keys}/seaweedfs.pem"
-key = "{keys}/seaweedfs.key"
-allowed_commonNames = "seaweedfs"
-"""
-_GRPC_PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "mq", "msg_broker", "msg_agent", "client")
-
 
 class SeaweedFS(Service):
     """The object store. Ready when it lists the upload bucket for our credentials."""
@@ -92,17 +42,13 @@ class SeaweedFS(Service):
 
     def files(self) -> dict[str, str]:
         """The identities, and configuration that the server reads from its working directory."""
-        topic, keys = STORAGE_CHANGED.full_name(self.site.settings), self.site.layout.keys
-        password = self.site.keys.credentials[_USER].kafka_password
-        security = [
-            _SECURITY.format(key=self.site.keys.internal.store_signing),
-            _MUTUAL_TLS.format(keys=keys),
-            *(_MUTUAL_TLS_OF_PART.format(part=part, keys=keys) for part in _GRPC_PARTS),
-        ]
+        keys = self.site.keys
+        password = keys.credentials[NOTIFIER].kafka_password
         return {
-            "notification.toml": _NOTIFICATION.format(kafka=self.at("kafka"), topic=topic)
-            + _NOTIFIER_SIGN_IN.format(user=_USER, password=password, keys=keys),
-            "security.toml": "".join(security),
+            "notification.toml": notification_file(
+                self.at("kafka"), STORAGE_CHANGED.full_name(self.site.settings), password, self.site.layout.keys
+            ),
+            "security.toml": security_file(keys.internal.store_signing, self.site.layout.keys),
             IDENTITIES_FILE: self._identities(),
         }
 

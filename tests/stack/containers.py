@@ -1,19 +1,18 @@
 """The stack of `docker-compose.yml`, for tests on a machine with a Docker engine: `UNCIA_TEST_STACK=containers`.
 
 Has the same methods as `uncia.infra.local.stack.Stack`: up, down, status, kill, environment, settings. Every stack is a
-separate compose project with generated credentials and free ports, so several can run at the same time.
+separate compose project with keys of its own and free ports, so several can run at the same time.
 """
 
 import contextlib
 import gc
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
 import time
-import uuid
 import warnings
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ from testcontainers.compose import ComposeContainer, DockerCompose
 from tests.free_ports import free_ports
 from tests.paths import ROOT
 from uncia.errors import StackError
+from uncia.identities import OPERATOR, STORE_ADMIN, Identity
+from uncia.infra.local.layout import write_private
 from uncia.infra.local.part_health import PartStatus
 from uncia.settings import Settings
 
@@ -59,7 +60,8 @@ UNCIA_SERVICES = (
     "catalogue",
     "dashboard",
 )
-ONE_SHOTS = ("topics", "models")
+ONE_SHOTS = ("keys", "topics", "buckets", "models")
+_TRITON_PORTS = {"HTTP": 8000, "GRPC": 8001}
 WITHOUT_CONTAINER = ("triton-keeper",)
 """The watchdog reloads dead python models. The container's Triton has none, and Docker restarts an exited server."""
 
@@ -120,6 +122,7 @@ class ContainerStack:
             self._save_logs()
             self.down()
             raise StackError(f"the containers did not start (logs in {self.folder}):\n{completed.stderr[-3000:]}")
+        self._fetch_keys()
 
     def down(self) -> None:
         """Remove this project's containers, networks and volumes. The logs are kept."""
@@ -152,28 +155,34 @@ class ContainerStack:
         values = self._values()
         return {
             "UNCIA_STACK_DIR": str(self.folder),
-            "UNCIA_KAFKA": f"127.0.0.1:{values['KAFKA_PORT']}",
-            "UNCIA_S3_ENDPOINT": f"http://127.0.0.1:{values['S3_PORT']}",
-            "UNCIA_S3_ACCESS_KEY": values["S3_ACCESS_KEY"],
-            "UNCIA_S3_SECRET_KEY": values["S3_SECRET_KEY"],
             "UNCIA_TRITON": f"127.0.0.1:{values['TRITON_GRPC_PORT']}",
             "UNCIA_TRITON_HTTP": f"127.0.0.1:{values['TRITON_HTTP_PORT']}",
-            "UNCIA_TRITON_INFERENCE_KEY": values["TRITON_INFERENCE_KEY"],
-            "UNCIA_TRITON_CONTROL_KEY": values["TRITON_CONTROL_KEY"],
+            **self._keys(OPERATOR),
         }
 
     def settings(self) -> Settings:
-        """Settings that connect to this stack."""
-        values: dict[str, Any] = {
-            name.removeprefix("UNCIA_").lower(): value
-            for name, value in self.environment().items()
-            if name != "UNCIA_STACK_DIR"
-        }
-        return Settings(_env_file=None, **values)
+        """Settings that connect to this stack as the operator."""
+        return _settings(self.environment())
 
     def admin_settings(self) -> Settings:
-        """The settings with the store's administrative key, which is the only one there."""
-        return self.settings()
+        """The settings with the store's administrative key. The broker's administrator has no port on this machine."""
+        store = {name: value for name, value in self._keys(STORE_ADMIN).items() if "_S3_" in name}
+        return _settings({**self.environment(), **store})
+
+    def _keys(self, identity: Identity) -> dict[str, str]:
+        return _assignments(self.folder / f"{identity.name}.env", self.folder)
+
+    def _fetch_keys(self) -> None:
+        """Write the keys of the operator and the store's administrator into the folder, with the authority."""
+        ca = self.folder / "ca.pem"
+        ca.write_text(self._run_keys("authority"), encoding="ascii")
+        for identity in (OPERATOR, STORE_ADMIN):
+            text = self._run_keys("environment", identity.name, "--cafile", str(ca))
+            write_private(self.folder / f"{identity.name}.env", text)
+
+    def _run_keys(self, *arguments: str) -> str:
+        command = [*self._compose().docker_compose_command(), "run", "--rm", "--no-deps", "-T", "keys", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     def _compose(self) -> DockerCompose:
         return DockerCompose(
@@ -191,23 +200,38 @@ class ContainerStack:
             values.touch(mode=0o600)
             values.write_text("".join(f"{name}={value}\n" for name, value in _generate().items()), encoding="utf-8")
         # A unique project name, because the developer may run the same compose file.
+        given = self._values()
+        # Tests send requests to Triton, which has no port on this machine by default.
+        triton = {"ports": [f"127.0.0.1:{given[f'TRITON_{kind}_PORT']}:{port}" for kind, port in _TRITON_PORTS.items()]}
         override = {
-            "name": self._values()["PROJECT"],
-            "services": {name: {"environment": dict(extra_env)} for name in UNCIA_SERVICES},
+            "name": given["PROJECT"],
+            "services": {**{name: {"environment": dict(extra_env)} for name in UNCIA_SERVICES}, "triton": triton},
         }
         (self.folder / "override.yml").write_text(yaml.safe_dump(override), encoding="utf-8")
 
     def _values(self) -> dict[str, str]:
-        try:
-            lines = (self.folder / "compose.env").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError as error:
-            raise StackError(f"there is no stack in {self.folder} yet: `up` creates it") from error
-        return dict(line.split("=", 1) for line in lines)
+        return _assignments(self.folder / "compose.env", self.folder)
 
     def _save_logs(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError, OSError):
             out, err = self._compose().get_logs()
             (self.folder / f"containers-{time.time():.0f}.log").write_text(out + err, encoding="utf-8")
+
+
+def _assignments(path: Path, folder: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise StackError(f"there is no stack in {folder} yet: `up` creates it") from error
+    # The values that may have other characters, such as a path with a space, are quoted.
+    return {name: "".join(shlex.split(value)) for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    values: dict[str, Any] = {
+        name.removeprefix("UNCIA_").lower(): value for name, value in environment.items() if name != "UNCIA_STACK_DIR"
+    }
+    return Settings(_env_file=None, **values)
 
 
 def _check_name(name: str) -> str:
@@ -225,13 +249,4 @@ def _status(name: str, container: ComposeContainer | None) -> PartStatus:
 def _generate() -> dict[str, str]:
     names = ("KAFKA_PORT", "S3_PORT", "TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "DASHBOARD_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    return {
-        "PROJECT": f"uncia-test-{secrets.token_hex(4)}",
-        "S3_ACCESS_KEY": secrets.token_hex(10),
-        "S3_SECRET_KEY": secrets.token_hex(20),
-        "S3_SIGNING_KEY": secrets.token_hex(20),
-        "TRITON_INFERENCE_KEY": secrets.token_hex(20),
-        "TRITON_CONTROL_KEY": secrets.token_hex(20),
-        "KAFKA_CLUSTER_ID": urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
-        **{name: str(port) for name, port in ports.items()},
-    }
+    return {"PROJECT": f"uncia-test-{secrets.token_hex(4)}", **{name: str(port) for name, port in ports.items()}}

@@ -14,6 +14,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields:
         monkeypatch.delenv(f"UNCIA_{field.upper()}", raising=False)
     monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
+    monkeypatch.delenv("UNCIA_SECRETS_DIR", raising=False)
 
 
 def test_the_environment_wins_over_the_stacks_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -21,6 +22,28 @@ def test_the_environment_wins_over_the_stacks_file(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("UNCIA_KAFKA", "environment:2")
     assert read_settings().kafka == "environment:2"
     assert read_settings().bucket == "of-the-file"
+
+
+def test_a_file_in_the_folder_of_secrets_is_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "UNCIA_TRITON_INFERENCE_KEY").write_text("of-a-file\n", encoding="utf-8")
+    (tmp_path / "UNCIA_BUCKET").write_text("of-a-file", encoding="utf-8")
+    monkeypatch.setenv("UNCIA_SECRETS_DIR", str(tmp_path))
+    key = read_settings().triton_inference_key
+    assert key is not None and key.get_secret_value() == "of-a-file"
+    assert read_settings().bucket == "of-a-file"
+
+
+def test_the_environment_wins_over_the_folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "UNCIA_BUCKET").write_text("of-a-file", encoding="utf-8")
+    monkeypatch.setenv("UNCIA_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("UNCIA_BUCKET", "of-the-environment")
+    assert read_settings().bucket == "of-the-environment"
+
+
+def test_a_folder_of_secrets_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNCIA_SECRETS_DIR", str(tmp_path / "missing"))
+    with pytest.raises(SettingsError, match=r"UNCIA_SECRETS_DIR=.*missing is not a folder"):
+        read_settings()
 
 
 def test_an_unset_variable_has_its_default() -> None:

@@ -8,15 +8,7 @@ import yaml
 
 from tests.paths import ROOT
 
-ENVIRONMENT = {
-    "COMPOSE_PROFILES": "cpu",
-    "S3_ACCESS_KEY": "key",
-    "S3_SECRET_KEY": "secret",
-    "S3_SIGNING_KEY": "signing",
-    "TRITON_INFERENCE_KEY": "inference-key",
-    "TRITON_CONTROL_KEY": "control-key",
-    "KAFKA_CLUSTER_ID": "AAAAAAAAAAAAAAAAAAAAAA",
-}
+ENVIRONMENT = {"COMPOSE_PROFILES": "cpu"}
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
@@ -47,6 +39,17 @@ def services() -> dict[str, dict[str, Any]]:
     """The services by name."""
     found: dict[str, dict[str, Any]] = document()["services"]
     return found
+
+
+def mounts(name: str) -> dict[str, tuple[str, bool]]:
+    """The named volumes of a service: the path in the container, and whether it may write there."""
+    found = [mount.split(":") for mount in services()[name].get("volumes", [])]
+    return {source: (path, not options) for source, path, *options in found}
+
+
+def uncia_commands() -> dict[str, dict[str, Any]]:
+    """The services that run the program `uncia`, the entry point of our own image."""
+    return {name: service for name, service in ours().items() if "entrypoint" not in service}
 
 
 def ours() -> dict[str, dict[str, Any]]:

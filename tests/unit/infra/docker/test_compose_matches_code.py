@@ -2,7 +2,7 @@
 
 import re
 import shlex
-import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +10,15 @@ import typer
 from typer.exceptions import TyperException
 
 from tests.paths import ROOT
-from tests.unit.infra.docker.compose_file import ours, services
+from tests.unit.infra.docker.compose_file import mounts, ours, services, uncia_commands
 from uncia.access import TritonRight
 from uncia.commands.main import build
-from uncia.infra.local import install_person_vehicle, kafka, seaweedfs
-from uncia.serving.triton_access import restriction_options
+from uncia.infra.docker import keys, setup
+from uncia.infra.docker.container_files import MOUNT, SERVICES_WITH_SETTINGS, VOLUMES, Addresses
+from uncia.infra.local import install_person_vehicle
+from uncia.infra.local.certificates import ensure_certificates
 from uncia.settings import Settings
 from uncia.telemetry import READY_FILE
-from uncia.topics import STORAGE_CHANGED
 from uncia.topology import WORKERS
 from uncia.triton_models.recipes import detector_weights
 
@@ -33,9 +34,16 @@ def parse(arguments: list[str]) -> None:
         context = command.make_context(name, rest, parent=context)
 
 
-@pytest.mark.parametrize("name", sorted(ours()))
+@pytest.mark.parametrize("name", sorted(uncia_commands()))
 def test_every_command_exists(name: str) -> None:
     parse(list(ours()[name]["command"]))
+
+
+@pytest.mark.parametrize("name", sorted(set(ours()) - set(uncia_commands())))
+def test_every_program_of_infra_docker_has_its_command(name: str) -> None:
+    module, arguments = ours()[name]["entrypoint"][2], ours()[name]["command"]
+    app = {keys.__name__: keys.app, setup.__name__: setup.app}[module]
+    assert arguments[0] in {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
 def test_an_unknown_command_is_detected() -> None:
@@ -46,76 +54,107 @@ def test_an_unknown_command_is_detected() -> None:
 
 @pytest.mark.parametrize("name", sorted(ours()))
 def test_every_variable_is_a_setting(name: str) -> None:
-    known = {f"UNCIA_{field.upper()}" for field in Settings.model_fields} | {READY_FILE}
-    assert set(ours()[name].get("environment", {})) <= known
+    known = {f"UNCIA_{field.upper()}" for field in Settings.model_fields} | {READY_FILE, "UNCIA_SECRETS_DIR"}
+    # The addresses that it writes into Kafka's properties, and into a person's settings.
+    ports = {"KAFKA_PORT", "S3_PORT"} if name == "keys" else set()
+    assert set(ours()[name].get("environment", {})) <= known | ports
 
 
 @pytest.mark.parametrize("name", sorted(ours()))
-def test_every_value_is_valid_for_its_setting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_value_is_valid_for_its_setting(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificates = tmp_path / "own"
+    ensure_certificates(certificates)
     for variable, value in ours()[name].get("environment", {}).items():
-        monkeypatch.setenv(variable, value)
+        # The certificates of the administrator are where the service `keys` draws them.
+        monkeypatch.setenv(variable, value.replace("/keys/own", str(certificates)))
     Settings(_env_file=None)
 
 
-@pytest.mark.parametrize("name", ["intake", "topics", "bursts"])
-def test_workers_that_never_read_the_store_have_no_credentials_for_it(name: str) -> None:
-    assert not [variable for variable in ours()[name]["environment"] if "S3" in variable]
+def test_every_service_has_the_files_of_its_own_identity_and_cannot_change_them() -> None:
+    for name in services():
+        found = {volume: where for volume, where in mounts(name).items() if volume.startswith("keys")}
+        if name == "keys":
+            expected = {"keys": ("/keys/own", True)} | {f"keys-{of}": (f"/keys/{of}", True) for of in VOLUMES}
+        elif name == "topics":
+            expected = {"keys": ("/keys/own", False)}
+        else:
+            expected = {f"keys-{name.removesuffix('-gpu')}": (str(MOUNT), False)}
+        assert found == expected, name
+
+
+def test_every_service_of_ours_reads_its_settings_from_its_files() -> None:
+    for name in set(ours()) - {"keys", "topics"}:
+        assert name in SERVICES_WITH_SETTINGS
+        assert ours()[name]["environment"]["UNCIA_SECRETS_DIR"] == str(MOUNT)
+
+
+def test_a_shadow_worker_that_a_person_adds_has_files_too() -> None:
+    assert set(SERVICES_WITH_SETTINGS) - set(services()) == {"predict-shadow"}
+
+
+def test_the_service_that_draws_the_keys_has_no_network_and_all_others_start_after_it() -> None:
+    assert services()["keys"]["network_mode"] == "none"
+
+    def starts_after_keys(name: str) -> bool:
+        return name == "keys" or any(starts_after_keys(other) for other in services()[name].get("depends_on", {}))
+
+    assert [name for name in services() if not starts_after_keys(name)] == []
+
+
+@pytest.mark.parametrize("volume", ["kafka-data", "seaweedfs-data", *(f"keys-{name}" for name in VOLUMES)])
+def test_a_new_volume_gets_its_owner_from_a_folder_of_our_image(volume: str) -> None:
+    path, _ = mounts("keys")[volume]
+    assert path in owned_folders()
+
+
+def owned_folders() -> set[str]:
+    """The folders that the Dockerfile gives to the user of the containers."""
+    commands = re.findall(r"install --directory --owner=uncia --group=uncia([^&\n]*)", DOCKERFILE.replace("\\\n", " "))
+    return {word for command in commands for word in command.split() if word.startswith("/")}
+
+
+def test_the_user_of_the_containers_is_that_of_the_image() -> None:
+    assert "useradd --uid 10001 --user-group" in DOCKERFILE
 
 
 def test_addresses_name_existing_services() -> None:
     found = services()["predict"]["environment"]
-    assert found["UNCIA_KAFKA"] in services()["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert found["UNCIA_KAFKA"] == Addresses().kafka.advertised
     assert found["UNCIA_S3_ENDPOINT"].split("//")[1].split(":")[0] in services()
     assert found["UNCIA_TRITON"].split(":")[0] in services()
+    assert services()["topics"]["environment"]["UNCIA_KAFKA"] == Addresses().kafka_internal.advertised
 
 
-def test_kafka_publishes_the_address_that_it_advertises_to_this_machine() -> None:
-    outside = re.search(r"OUTSIDE://(\S+)", services()["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"])
-    assert outside
-    assert services()["kafka"]["ports"] == [f"{outside[1]}:9092"]
+def test_kafka_publishes_the_port_that_it_advertises_to_this_machine() -> None:
+    outside = Addresses().kafka_outside
+    assert services()["kafka"]["ports"] == [f"{outside.advertised}:{outside.listen.rpartition(':')[2]}"]
+    assert services()["keys"]["environment"]["KAFKA_PORT"] == outside.advertised.rpartition(":")[2]
 
 
-def test_kafka_does_not_auto_create_topics() -> None:
-    # A misspelt topic must fail, and Uncia's topics have their own settings.
-    assert services()["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+def test_kafka_starts_with_its_files_and_stores_its_log_in_its_volume() -> None:
+    service = services()["kafka"]
+    assert service["command"] == ["sh", f"{MOUNT}/start.sh", str(MOUNT), "/data"]
+    assert mounts("kafka")["kafka-data"] == ("/data", True)
+    assert Addresses().kafka_logs == Path("/data/log")
 
 
-def test_the_store_notifies_the_topic_that_intake_reads() -> None:
-    found = notification()["kafka"]
-    assert found["enabled"] is True
-    assert found["topic"] == STORAGE_CHANGED.name
-    assert found["hosts"] == [services()["intake"]["environment"]["UNCIA_KAFKA"]]
+def test_kafkas_health_check_signs_in() -> None:
+    check = services()["kafka"]["healthcheck"]["test"]
+    assert check[check.index("--command-config") + 1] == f"{MOUNT}/health.properties"
+    assert check[check.index("--bootstrap-server") + 1] == Addresses().kafka_internal.advertised
 
 
-def test_the_notification_file_matches_that_of_the_embedded_stack() -> None:
-    embedded = seaweedfs._NOTIFICATION.format(kafka="kafka:19092", topic=STORAGE_CHANGED.name)
-    assert notification() == tomllib.loads(embedded)["notification"]
+def test_the_store_reads_its_identities_and_its_configuration_from_its_files() -> None:
+    service = services()["seaweedfs"]
+    assert f"-s3.config={MOUNT}/s3_identities.json" in service["command"]
+    # It reads notification.toml and security.toml there; so does `weed shell` of its health check.
+    assert service["working_dir"] == str(MOUNT)
+    assert "environment" not in service
 
 
-def test_the_stores_internal_ports_need_keys_as_in_the_embedded_stack() -> None:
-    def leaves(table: dict[str, Any], path: str = "WEED") -> set[str]:
-        found: set[str] = set()
-        for name, value in table.items():
-            under = f"{path}_{name.upper()}"
-            found |= leaves(value, under) if isinstance(value, dict) else {under}
-        return found
-
-    embedded = tomllib.loads(seaweedfs._SECURITY.format(key="signing"))
-    assert leaves(embedded) <= set(services()["seaweedfs"]["environment"])
-
-
-def test_the_store_has_the_bucket_for_uploads_and_ours() -> None:
-    settings = Settings(_env_file=None)
-    made = next(argument for argument in services()["seaweedfs"]["command"] if argument.startswith("-bucket="))
-    assert made.removeprefix("-bucket=").split(",") == [settings.bucket, *settings.own_buckets]
-    assert f"grep -q {settings.bucket}" in services()["seaweedfs"]["healthcheck"]["test"][1]
-
-
-def test_store_and_broker_sync_before_they_acknowledge_as_in_the_embedded_stack() -> None:
+def test_the_store_syncs_before_it_acknowledges_as_in_the_embedded_stack() -> None:
     check = services()["seaweedfs"]["healthcheck"]["test"][1]
     assert f"-locationPrefix=/buckets/{Settings(_env_file=None).bucket}/ -fsync -apply" in check
-    assert "log.flush.interval.messages=1" in kafka._SYNC
-    assert services()["kafka"]["environment"]["KAFKA_LOG_FLUSH_INTERVAL_MESSAGES"] == "1"
 
 
 def test_the_store_sends_no_telemetry() -> None:
@@ -135,20 +174,11 @@ def test_triton_loads_classifier_and_detector_and_its_health_check_infers_with_b
 
 
 @pytest.mark.parametrize("name", ["triton", "triton-gpu"])
-def test_triton_restricts_the_same_protocols_as_in_the_embedded_stack(name: str) -> None:
-    command = set(services()[name]["command"])
-    for option in ("grpc-restricted-protocol", "http-restricted-api"):
-        assert set(restriction_options(option, "inference-key", "control-key")) <= command
+def test_triton_starts_with_the_options_that_restrict_it(name: str) -> None:
+    command = services()[name]["command"]
+    assert command[:4] == ["sh", f"{MOUNT}/start.sh", f"{MOUNT}/restrictions", "tritonserver"]
     assert "--allow-metrics=false" in command
-
-
-def test_only_services_that_use_triton_have_its_keys() -> None:
-    def holders(variable: str) -> set[str]:
-        return {name for name, service in services().items() if variable in service.get("environment", {})}
-
-    workers = {name for name, part in WORKERS.items() if part.embedded and TritonRight.INFERENCE in part.triton}
-    assert holders("UNCIA_TRITON_INFERENCE_KEY") == workers | {"models", "triton", "triton-gpu"}
-    assert holders("UNCIA_TRITON_CONTROL_KEY") == {"models"}
+    assert services()[name]["healthcheck"]["test"][2] == f"{MOUNT}/health.py"
 
 
 def test_the_image_that_builds_the_models_has_the_weights_of_the_detector() -> None:
@@ -173,15 +203,14 @@ def test_every_worker_of_the_topology_is_a_service_that_starts_after_what_it_nee
     service, part = services()[name], WORKERS[name]
     assert service["command"] == ["worker", name]
     dependencies = service["depends_on"]
-    # Topics need Kafka. Intake never reads the store; it needs it to have something to do.
+    # Topics need Kafka, and buckets the store.
     assert dependencies["topics"]["condition"] == "service_completed_successfully"
-    reads_store = "seaweedfs" in part.needs and name != "intake"
-    assert ("seaweedfs" in dependencies) == reads_store
-    assert ("UNCIA_S3_SECRET_KEY" in service["environment"]) == reads_store
+    assert ("buckets" in dependencies) == ("seaweedfs" in part.needs)
+    assert ("UNCIA_S3_ENDPOINT" in service["environment"]) == bool(part.store)
     assert ("triton" in dependencies) == ("triton" in part.needs)
-    assert ("UNCIA_TRITON" in service["environment"]) == ("triton" in part.needs)
+    assert ("UNCIA_TRITON" in service["environment"]) == (TritonRight.INFERENCE in part.triton)
     if "triton" in part.needs:
-        assert any(mount.startswith("models:") for mount in service["volumes"])
+        assert mounts(name)["models"] == ("/models", False)
 
 
 def test_no_service_runs_a_worker_that_the_topology_does_not_have() -> None:
@@ -192,10 +221,10 @@ def test_no_service_runs_a_worker_that_the_topology_does_not_have() -> None:
 def test_model_builder_triton_and_workers_share_one_folder() -> None:
     builder = services()["models"]
     folder = builder["command"][builder["command"].index("--repository") + 1]
-    assert f"models:{folder}" in builder["volumes"]
+    assert mounts("models")["models"] == (folder, True)
     assert f"--model-repository={folder}" in services()["triton"]["command"]
     for name in ("predict", "explain", "bursts", "triton", "triton-gpu"):
-        assert f"models:{folder}:ro" in services()[name]["volumes"]
+        assert mounts(name)["models"] == (folder, False)
     assert services()["predict"]["environment"]["UNCIA_MODEL_REPOSITORY"] == folder
 
 
@@ -217,9 +246,3 @@ def test_everything_that_the_dockerfile_copies_is_in_the_build_context() -> None
     ]
     assert copied
     assert set(copied) <= allowed
-
-
-def notification() -> dict[str, Any]:
-    loaded = tomllib.loads((ROOT / "infra" / "docker" / "notification.toml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = loaded["notification"]
-    return found

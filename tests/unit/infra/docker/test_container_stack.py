@@ -7,10 +7,13 @@ from types import ModuleType
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from tests.paths import ROOT
 from tests.unit.infra.docker.compose_file import services, variables
 from uncia.errors import StackError
+from uncia.infra.docker.keys import app
+from uncia.infra.local.credentials import read_keys
 
 
 @pytest.fixture(scope="module")
@@ -75,25 +78,51 @@ def test_two_stacks_are_two_projects(containers: ModuleType, tmp_path: Path) -> 
     assert len(names) == 2
 
 
-def test_a_second_start_keeps_credentials_and_applies_new_variables(containers: ModuleType, tmp_path: Path) -> None:
+def test_a_second_start_keeps_the_ports_and_applies_new_variables(containers: ModuleType, tmp_path: Path) -> None:
     stack = containers.ContainerStack(tmp_path / "stack")
     stack._write({})
-    before = stack.environment()
+    before = stack._values()
     stack._write({"UNCIA_BURST_GAP_S": "3"})
-    assert stack.environment() == before
+    assert stack._values() == before
     override = yaml.safe_load((stack.folder / "override.yml").read_text())
     assert override["services"]["bursts"]["environment"] == {"UNCIA_BURST_GAP_S": "3"}
 
 
-def test_the_settings_use_the_published_ports(containers: ModuleType, tmp_path: Path) -> None:
+def test_the_tests_reach_triton_through_ports_of_their_own(containers: ModuleType, tmp_path: Path) -> None:
     stack = containers.ContainerStack(tmp_path / "stack")
     stack._write({})
-    assert stack.settings().s3_endpoint == f"http://127.0.0.1:{stack._values()['S3_PORT']}"
-    assert stack.settings().kafka == f"127.0.0.1:{stack._values()['KAFKA_PORT']}"
+    override = yaml.safe_load((stack.folder / "override.yml").read_text())
+    http, grpc = override["services"]["triton"]["ports"]
+    assert http == f"127.0.0.1:{stack._values()['TRITON_HTTP_PORT']}:8000"
+    assert grpc == f"127.0.0.1:{stack._values()['TRITON_GRPC_PORT']}:8001"
+
+
+def test_the_settings_have_the_keys_that_the_service_keys_prints(
+    containers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, volumes, stack = CliRunner(), tmp_path / "volumes", containers.ContainerStack(tmp_path / "a stack")
+    stack._write({})
+    ports = {name: stack._values()[name] for name in ("KAFKA_PORT", "S3_PORT")}
+
+    def run_keys(*arguments: str) -> str:
+        result = runner.invoke(app, [*arguments, "--folder", str(volumes)], env=ports, catch_exceptions=False)
+        return result.output
+
+    run_keys("draw")
+    monkeypatch.setattr(stack, "_run_keys", run_keys)
+    stack._fetch_keys()
+    found, keys = stack.settings(), read_keys(volumes / "own")
+    assert keys is not None
+    assert found.s3_endpoint == f"http://127.0.0.1:{ports['S3_PORT']}"
+    assert found.kafka == f"127.0.0.1:{ports['KAFKA_PORT']}"
+    assert found.kafka_username == "operator"
+    assert found.kafka_cafile == stack.folder / "ca.pem"
+    assert found.s3_access_key == keys.credentials["operator"].access_key
+    assert stack.admin_settings().s3_access_key == keys.credentials["store-admin"].access_key
 
 
 def test_every_part_is_a_service_of_the_compose_file(containers: ModuleType) -> None:
-    assert set(containers.PARTS) | set(containers.ONE_SHOTS) | {"triton-gpu"} == set(services())
+    assert set(containers.PARTS) | set(containers.ONE_SHOTS) | {"triton-gpu", "alerts"} == set(services())
 
 
 def test_an_unknown_part_is_rejected_by_name(containers: ModuleType) -> None:

@@ -78,8 +78,11 @@ def test_triton_is_healthy_when_it_completes_an_inference(fake: type[FakeTriton]
     assert triton(fake) is None
 
 
-def test_every_request_has_the_inference_key(fake: type[FakeTriton], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNCIA_TRITON_INFERENCE_KEY", "key")
+def test_every_request_has_the_inference_key(
+    fake: type[FakeTriton], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "UNCIA_TRITON_INFERENCE_KEY").write_text("key\n", encoding="ascii")
+    monkeypatch.setattr(triton_health, "KEY_FILE", tmp_path / "UNCIA_TRITON_INFERENCE_KEY")
     fake.keys.clear()
     assert triton(fake) is None
     assert fake.keys == ["key", "key"]

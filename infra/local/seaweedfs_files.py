@@ -1,0 +1,75 @@
+"""The configuration of SeaweedFS's servers: how they notify Kafka, and whom they serve. Pure.
+
+The embedded stack and the containers start their store with these files.
+"""
+
+from pathlib import Path
+
+from uncia.infra.local.certificates import SEAWEEDFS
+
+__all__ = ["NOTIFIER", "notification_file", "security_file"]
+
+NOTIFIER = "object-store"
+"""The store's identity at the broker."""
+
+_NOTIFICATION = """\
+[notification.kafka]
+enabled = true
+hosts = ["{kafka}"]
+topic = "{topic}"
+sasl_enabled = true
+sasl_mechanism = "SCRAM-SHA-512"
+sasl_username = "{user}"
+sasl_password = "{password}"
+tls_enabled = true
+tls_ca_cert = "{keys}/ca.pem"
+"""
+
+# Filer and volume server have HTTP ports of their own. Without these keys any local user could read and write through
+# them, whatever credentials S3 requires.
+_SIGNING = """\
+[jwt.signing]
+key = "{key}"
+[jwt.signing.read]
+key = "{key}"
+[jwt.filer_signing]
+key = "{key}"
+[jwt.filer_signing.read]
+key = "{key}"
+"""
+
+# Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
+# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
+# only. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS with its cost.
+_MUTUAL_TLS = """\
+[grpc]
+ca = "{keys}/ca.pem"
+[https.master]
+ca = "{keys}/ca.pem"
+cert = "{keys}/{name}.pem"
+key = "{keys}/{name}.key"
+"""
+_MUTUAL_TLS_OF_PART = """\
+[grpc.{part}]
+cert = "{keys}/{name}.pem"
+key = "{keys}/{name}.key"
+allowed_commonNames = "{name}"
+"""
+_GRPC_PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "mq", "msg_broker", "msg_agent", "client")
+
+
+def notification_file(kafka: str, topic: str, password: str, keys: Path) -> str:
+    """`notification.toml`: every change is published to `topic` of the broker at `kafka`, `host:port`.
+
+    `password`: that of `NOTIFIER`; `keys`: the folder with the authority of the broker, `ca.pem`.
+    """
+    return _NOTIFICATION.format(kafka=kafka, topic=topic, user=NOTIFIER, password=password, keys=keys)
+
+
+def security_file(signing_key: str, keys: Path) -> str:
+    """`security.toml`: the servers' HTTP ports require tokens of `signing_key`, all others a certificate.
+
+    `keys`: the folder with the authority and the servers' own certificate.
+    """
+    parts = (_MUTUAL_TLS_OF_PART.format(part=part, keys=keys, name=SEAWEEDFS) for part in _GRPC_PARTS)
+    return _SIGNING.format(key=signing_key) + _MUTUAL_TLS.format(keys=keys, name=SEAWEEDFS) + "".join(parts)
