@@ -73,3 +73,8 @@ def crop_id(image: str, box: Sequence[float]) -> str:
 def review_id(burst: str, reviewer: str, reviewed_at: datetime, decision: str) -> str:
     """One decision of a reviewer; `reviewed_at` has a UTC offset."""
     return f"rev-{digest(burst, reviewer, reviewed_at.astimezone(UTC).isoformat(), decision)}"
+
+
+def status_report_id(camera: str, *parts: str | bytes) -> str:
+    """One status report of a camera, by what does not change when the same mail or file is sent again."""
+    return f"sts-{digest(camera, *parts)}"

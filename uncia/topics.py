@@ -24,6 +24,7 @@ from uncia.events import (
     SecondLookRequested,
     StaticObjectsChanged,
     StaticObjectsCleared,
+    StatusReported,
 )
 from uncia.settings import Settings
 
@@ -186,6 +187,12 @@ CLOCK_JUDGED = Topic(
     event=ClockJudged,
     compacted=True,
 )
+STATUS_REPORTED = Topic(
+    name=StatusReported.topic,
+    description="A report of a cellular camera about its battery, signal, card or temperature.",
+    key="camera",
+    event=StatusReported,
+)
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
     description="A message that can never be processed, with its original bytes, key and headers. `__connect.errors.*` "
@@ -247,6 +254,7 @@ TOPICS: tuple[Topic, ...] = (
     CLOCK_TICKED,
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
+    STATUS_REPORTED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
 )

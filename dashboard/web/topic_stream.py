@@ -28,6 +28,7 @@ from uncia.topics import (
     IMAGE_UPLOADED,
     OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
+    STATUS_REPORTED,
     Topic,
 )
 
@@ -55,6 +56,7 @@ STREAMED_TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     STATIC_OBJECTS_CHANGED,
+    STATUS_REPORTED,
 )
 """Their order is part of every position: add new ones at the end."""
 

@@ -51,6 +51,7 @@ from uncia.events.second_looks import (
     SecondLookRequested,
 )
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
+from uncia.events.status_reports import CameraStatus, StatusReported, StatusSource
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "BurstResolved",
     "BurstReview",
     "BurstStatus",
+    "CameraStatus",
     "Capture",
     "CaptureTimeSource",
     "ClassScore",
@@ -113,6 +115,8 @@ __all__ = [
     "StaticObject",
     "StaticObjectsChanged",
     "StaticObjectsCleared",
+    "StatusReported",
+    "StatusSource",
     "TaxonVerdict",
     "Trigger",
     "deployment_key",
