@@ -8,7 +8,7 @@ from pathlib import Path
 from uncia.producers.mailroom.file_names import final_name
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.inbox import Inbox
-from uncia.producers.mailroom.mail_attachments import find_attachments
+from uncia.producers.mailroom.mail_attachments import find_attachments, parse_mail
 from uncia.producers.mailroom.mail_text import read_mail_text
 from uncia.producers.mailroom.report_store import ReportStore
 
@@ -34,7 +34,8 @@ class MailStore:
         All of it is on disk when this returns. Raises `OSError`; the camera then sends the mail again, and what was
         stored already is recognised by the gateway.
         """
-        attachments = find_attachments(raw)
+        message = parse_mail(raw)
+        attachments = find_attachments(message)
         self._folders.check_space(sum(len(one.data) for one in attachments) or len(raw))
         for station, camera in cameras:
             for attachment in attachments:
@@ -43,7 +44,7 @@ class MailStore:
             if not attachments:
                 now, digest = datetime.now(UTC), hashlib.sha256(raw).hexdigest()
                 self._deliver(self._messages, raw, station, camera, f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}.eml")
-        self._reports.add_mail(read_mail_text(raw), attachments, cameras, received_at)
+        self._reports.add_mail(read_mail_text(message), attachments, cameras, received_at)
 
     def _deliver(self, inbox: Inbox, data: bytes, station: str, camera: str, name: str) -> Path:
         part = self._folders.receiving_mail / secrets.token_hex(8)

@@ -1,20 +1,24 @@
 """The subject, the text and the sender of a mail, as plain text; pure, and never raises on a damaged mail."""
 
+import re
 from datetime import UTC, datetime
 from email import policy
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import parseaddr, parsedate_to_datetime
-from html.parser import HTMLParser
+from html import unescape
+
+from uncia.producers.mailroom.mail_attachments import file_name
 
 __all__ = ["MailText", "read_mail_text", "time_of_delivery"]
 
 _MAX_BYTES = 1 << 16
-"""Of one part that are decoded: reports have less than 1 KB, and HTML a few more."""
+"""Of all texts of a mail together that are read: reports have less than 1 KB, and as HTML a few more."""
 
 _BLOCKS = frozenset({"br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4"})
 _HIDDEN = frozenset({"style", "script", "head", "title"})
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,9}|!)[^<>]{0,2000}>", re.IGNORECASE)
 
 
 class MailText:
@@ -28,9 +32,9 @@ class MailText:
         self.identity = (_header(message, "Message-ID"), _header(message, "Date"), self.subject, self.text)
 
 
-def read_mail_text(raw: bytes) -> MailText:
+def read_mail_text(message: Message) -> MailText:
     """The text of a mail: its plain text, or what its HTML shows. Attached mails are part of it."""
-    return MailText(BytesParser(policy=policy.compat32).parsebytes(raw))
+    return MailText(message)
 
 
 def time_of_delivery(raw: bytes, now: datetime) -> datetime:
@@ -50,7 +54,8 @@ def time_of_delivery(raw: bytes, now: datetime) -> datetime:
 
 def _header(message: Message, name: str) -> str:
     try:
-        return " ".join(str(make_header(decode_header(str(message.get(name, ""))))).split())
+        text = str(make_header(decode_header(str(message.get(name, "")))))
+        return _without_surrogates(" ".join(text.split()))
     except (ValueError, LookupError, UnicodeError):  # a wrong or unknown encoding
         return ""
 
@@ -58,50 +63,47 @@ def _header(message: Message, name: str) -> str:
 def _text(message: Message) -> str:
     plain: list[str] = []
     html: list[str] = []
+    left = _MAX_BYTES
     for part in message.walk():
-        if part.is_multipart() or part.get_content_maintype() != "text" or part.get_filename():
+        if part.is_multipart() or part.get_content_maintype() != "text" or file_name(part):
             continue
         data = part.get_payload(decode=True)
-        if isinstance(data, bytes):
+        if isinstance(data, bytes) and left > 0:
             is_html = part.get_content_subtype() == "html"
-            (html if is_html else plain).append(_decode(data[:_MAX_BYTES], part.get_content_charset()))
+            (html if is_html else plain).append(_decode(data[:left], part.get_content_charset()))
+            left -= len(data)
     text = "\n".join(plain)
     return text if text.strip() else "\n".join(map(_shown, html))
 
 
 def _decode(data: bytes, charset: str | None) -> str:
     try:
-        return data.decode(charset or "utf-8", errors="replace")
-    except LookupError:
-        return data.decode("utf-8", errors="replace")
+        text = data.decode(charset or "utf-8", errors="replace")
+    except (LookupError, ValueError):  # unknown, or one of Python's that is no encoding of text
+        text = data.decode("utf-8", errors="replace")
+    return _without_surrogates(text)
 
 
-class _Shown(HTMLParser):
-    """Collects the text that a page shows: blocks and rows as lines, cells of a row in one line."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, _attributes: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in _HIDDEN
-        self.parts.append("\n" if tag in _BLOCKS else " ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in _HIDDEN))
-        self.parts.append("\n" if tag in _BLOCKS else " ")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(" ".join(data.split()))
+def _without_surrogates(text: str) -> str:
+    """Some of Python's encodings decode to single surrogates, which have no bytes in UTF-8."""
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def _shown(html: str) -> str:
-    parser = _Shown()
-    try:
-        parser.feed(html)
-        parser.close()
-    except (AssertionError, ValueError):  # of malformed declarations
-        pass
-    return "".join(parser.parts)
+    """The text that a page shows: blocks and rows as lines, cells of a row in one line.
+
+    Not by `html.parser`, whose time grows with the square of some inputs: 64 KB of `<a` and tabs took 34 s.
+    """
+    parts: list[str] = []
+    at = hidden = 0
+    for tag in _TAG.finditer(html):
+        if not hidden:
+            parts.append(" ".join(unescape(html[at : tag.start()]).split()))
+        name = tag[2].lower()
+        if name in _HIDDEN:
+            hidden = max(0, hidden - 1) if tag[1] else hidden + 1
+        parts.append("\n" if name in _BLOCKS else " ")
+        at = tag.end()
+    if not hidden:
+        parts.append(" ".join(unescape(html[at:]).split()))
+    return "".join(parts)
