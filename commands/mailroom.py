@@ -14,6 +14,7 @@ from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.config import MailroomConfig, mailroom_folder
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.mailboxes import Mailboxes
+from uncia.producers.mailroom.report_uploads import ReportUploads
 from uncia.producers.mailroom.service import run_mailroom
 from uncia.producers.mailroom.uploads import MailroomReporter, StationUploads
 from uncia.settings import settings
@@ -94,18 +95,20 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    uploads = None
+    uploads = report_uploads = None
     if upload:
         store = ObjectStore(values, max_connections=4 * parallel, timeout_s=60, attempts=1)
+        folders, destination = MailroomFolders(config.root), S3Destination(store, values.bucket, stop)
+        report_uploads = ReportUploads(folders.reports, destination, reporter)
         uploads = StationUploads(
-            MailroomFolders(config.root),
-            S3Destination(store, values.bucket, stop),
+            folders,
+            destination,
             reporter,
             store=f"{values.s3_endpoint or 'Amazon S3'}/{values.bucket}",
             same_store=same_store,
             parallel=parallel,
         )
-    run_mailroom(config, uploads, reporter, stop)
+    run_mailroom(config, uploads, reporter, stop, report_uploads)
 
 
 @mailbox_app.command("add")

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
+from uncia.storage.object_keys import RESERVED_STATIONS, STATUS_PREFIX
 from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
@@ -47,7 +48,7 @@ class Role(StrEnum):
     GATEWAY = "gateway"
     """The gateway of one station."""
     UPLOADER = "uploader"
-    """An S3 client that stores photographs of one station, and reads nothing."""
+    """An S3 client that stores photographs and status reports of one station, and reads nothing."""
     OPERATOR = "operator"
     """A person who runs Uncia: the commands of the command line."""
     SUBSCRIBER = "subscriber"
@@ -166,7 +167,8 @@ PERSONS: dict[Role, Identity] = {
     Role.SUBSCRIBER: Identity(
         Role.SUBSCRIBER.value,
         Role.SUBSCRIBER,
-        "A program that reads verdicts, crops, explanations and assessments of clocks; no positions, no pictures.",
+        "A program that reads verdicts, crops, explanations, assessments of clocks and status reports; no positions, "
+        "no pictures.",
         reads=_RESULTS,
     ),
     Role.RANGER: Identity(
@@ -200,17 +202,18 @@ _REPLAY = "replay-"
 
 
 def gateway_identity(station: str) -> Identity:
-    """The identity of a station's gateway: stores and reads back objects of its own station, and nothing else.
+    """The identity of a station's gateway: stores and reads back objects of its own station, and status reports of its
+    cameras, and nothing else.
 
     Raises `SettingsError` for a name that no gateway accepts, or that has characters with a meaning in rules of stores.
     """
     station = _checked_station(station)
-    prefix = f"{station}/"
+    own = (f"{station}/", f"{STATUS_PREFIX}{station}/")
     return Identity(
         f"{_GATEWAY}{quote(station, safe='')}",
         Role.GATEWAY,
         f"The gateway of the station {station}.",
-        store=(StoreRight(StoreAction.WRITE, prefix), StoreRight(StoreAction.READ, prefix)),
+        store=tuple(StoreRight(action, prefix) for prefix in own for action in (StoreAction.WRITE, StoreAction.READ)),
     )
 
 
@@ -223,8 +226,8 @@ def uploader_identity(station: str) -> Identity:
     return Identity(
         f"{_UPLOADER}{quote(station, safe='')}",
         Role.UPLOADER,
-        f"Any S3 client that stores photographs of the station {station}.",
-        store=(StoreRight(StoreAction.WRITE, f"{station}/"),),
+        f"Any S3 client that stores photographs and status reports of the station {station}.",
+        store=tuple(StoreRight(StoreAction.WRITE, prefix) for prefix in (f"{station}/", f"{STATUS_PREFIX}{station}/")),
     )
 
 
@@ -232,6 +235,8 @@ def _checked_station(station: str) -> str:
     station = canonical_name(station)
     if not station or "/" in station or station.startswith(".") or not station.isprintable():
         raise SettingsError(f"{station!r} is not the name of a station")
+    if station in RESERVED_STATIONS:
+        raise SettingsError(f"the station cannot be called {station}: that prefix of the bucket holds status reports")
     if special := sorted(set(station) & set("*?$\\{}[]")):
         raise SettingsError(
             f"the station {station!r} has the characters {' '.join(special)}, which stand for other stations in the "

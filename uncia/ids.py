@@ -78,3 +78,8 @@ def review_id(burst: str, reviewer: str, reviewed_at: datetime, decision: str) -
 def alert_id(rule: str, camera: str, burst: str) -> str:
     """One alert: the name of its rule, its camera, and the burst that raised it."""
     return f"alr-{digest(rule, camera, burst)}"
+
+
+def status_report_id(camera: str, *parts: str | bytes) -> str:
+    """One status report of a camera, by what does not change when the same mail or file is sent again."""
+    return f"sts-{digest(camera, *parts)}"

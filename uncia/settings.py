@@ -493,6 +493,12 @@ class Settings(BaseSettings):
     dashboard_battery_low_v: float = Field(
         default=0, ge=0, le=30, description="voltage below which a battery counts as low; 0: none does"
     )
+    dashboard_battery_low_percent: float = Field(
+        default=20,
+        ge=0,
+        le=100,
+        description="charge in percent below which a battery counts as low, of cameras that report it; 0: none does",
+    )
     dashboard_session_hours: float = Field(
         default=24 * 14, gt=0, le=24 * 366, description="hours after which an unused session ends"
     )
@@ -551,6 +557,10 @@ class Settings(BaseSettings):
     )
     mailroom_keyfile: Path | None = Field(
         default=None, description="file with the key of this certificate (PEM); empty if it is in there"
+    )
+    mailroom_profiles: Path | None = Field(
+        default=None,
+        description="folder with camera profiles (TOML) for status reports, tried before those that come with Uncia",
     )
     mailroom_max_mb: int = Field(
         default=64, ge=1, le=4096, description="maximum size of a file by FTP, and of a mail, in MB"
@@ -628,6 +638,7 @@ class Settings(BaseSettings):
         "mailroom_public_address",
         "mailroom_certfile",
         "mailroom_keyfile",
+        "mailroom_profiles",
         mode="before",
     )
     @classmethod

@@ -25,6 +25,7 @@ from uncia.events import (
     SecondLookRequested,
     StaticObjectsChanged,
     StaticObjectsCleared,
+    StatusReported,
 )
 from uncia.settings import Settings
 
@@ -194,6 +195,12 @@ ALERT_RAISED = Topic(
     event=AlertRaised,
     compacted=True,
 )
+STATUS_REPORTED = Topic(
+    name=StatusReported.topic,
+    description="A report of a cellular camera about its battery, signal, card or temperature.",
+    key="camera",
+    event=StatusReported,
+)
 DEAD_LETTER = Topic(
     name="uncia.dead-letter.v1",
     description="A message that can never be processed, with its original bytes, key and headers. `__connect.errors.*` "
@@ -264,6 +271,7 @@ TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     ALERT_RAISED,
+    STATUS_REPORTED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
 )

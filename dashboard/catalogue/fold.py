@@ -4,7 +4,7 @@ Two rules make the result independent of repetitions, of the cut into batches an
 
 - A row is written from one message only, and replaced only by a row with a higher version. Its version is the position
   of that message in its partition. All messages about one thing are in one partition, that of its camera. Bursts are
-  replaced by their revision first.
+  replaced by their revision first, and status reports by the time of their reception.
 - Where two topics write one row (an upload, then its prediction), all versions of one topic are above all of the other.
 
 What depends on several rows (the verdict after reviews, the gap to the burst before, days of a camera) is computed from
@@ -12,6 +12,8 @@ the rows, see `uncia.dashboard.catalogue.derived`.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from uncia.dashboard.catalogue.changes import Change, LogRecord, PutRow, RemoveRow, Row, SkipMessage
@@ -33,6 +35,7 @@ from uncia.events import (
     ObservationReviewed,
     Rejection,
     StaticObjectsChanged,
+    StatusReported,
 )
 from uncia.topics import (
     ALERT_RAISED,
@@ -47,10 +50,13 @@ from uncia.topics import (
     IMAGE_UPLOADED,
     OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
+    STATUS_REPORTED,
     Topic,
 )
 
 __all__ = ["FOLDED_TOPICS", "fold"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PREDICTED_RANK = 1 << 62
 """Added to the versions of captures by predictions, so that they are above those by uploads."""
@@ -465,6 +471,47 @@ def _static_objects(event: StaticObjectsChanged, record: LogRecord) -> tuple[Cha
     return (_put("static_objects", record, row, ("camera",)),)
 
 
+def _status(event: StatusReported, record: LogRecord) -> tuple[Change, ...]:
+    """A row for each quantity that the report states. Reports count by the time of their reception, not by position: a
+    mailbox may bring an old one late. Only repetitions of one report have the same time."""
+    stated = event.status
+    quantities: dict[str, dict[str, float | int | None]] = {
+        "battery": {
+            "percent": stated.battery_percent,
+            "volts": stated.battery_v,
+            "bars": stated.battery_bars,
+            "bars_of": stated.battery_bars_of,
+        },
+        "signal": {
+            "percent": stated.signal_percent,
+            "dbm": stated.signal_dbm,
+            "bars": stated.signal_bars,
+            "bars_of": stated.signal_bars_of,
+        },
+        "card": {
+            "percent": stated.card_free_percent,
+            "free_mb": stated.card_free_mb,
+            "total_mb": stated.card_total_mb,
+            "photographs": stated.photographs,
+        },
+        "temperature": {"celsius": stated.temperature_c},
+    }
+    common = {
+        "camera": event.camera,
+        "report_id": event.report_id,
+        "reported_at": event.reported_at,
+        "profile": event.profile,
+    }
+    version = (event.reported_at - _EPOCH) // timedelta(microseconds=1)
+    changes = []
+    for quantity, values in quantities.items():
+        if any(value is not None for value in values.values()):
+            row = {**common, "quantity": quantity, **values}
+            put = _put("camera_status", record, row, ("camera", "quantity"), also=_camera(event))
+            changes.append(replace(put, row={**put.row, "version": version}))
+    return tuple(changes)
+
+
 _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, ...]]]] = {
     DEPLOYMENT_CHANGED: (DeploymentChanged, _deployment),
     IMAGE_UPLOADED: (ImageUploaded, _upload),
@@ -478,6 +525,7 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     CLOCK_JUDGED: (ClockJudged, _clock),
     STATIC_OBJECTS_CHANGED: (StaticObjectsChanged, _static_objects),
     ALERT_RAISED: (AlertRaised, _alert),
+    STATUS_REPORTED: (StatusReported, _status),
 }
 
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(_FOLDS)

@@ -43,6 +43,7 @@ from uncia.dashboard.catalogue.rows import (
     Observation,
     Photograph,
     Rejection,
+    ReportedQuantity,
     Review,
     Revision,
     StoredCrop,
@@ -55,6 +56,7 @@ from uncia.dashboard.catalogue.tables import (
     bursts,
     camera_clocks,
     camera_days,
+    camera_status,
     cameras,
     captures,
     crops,
@@ -382,6 +384,9 @@ def _camera_health(connection: Connection, scope: Scope, since: date, until: dat
     waiting: dict[str, int] = {row[0]: row[1] for row in connection.execute(unanswered.group_by(captures.c.camera))}
     clocks = {row["camera"]: row for row in connection.execute(select(camera_clocks)).mappings()}
     objects = {row["camera"]: row["objects"] for row in connection.execute(select(static_objects)).mappings()}
+    reported: dict[str, dict[str, ReportedQuantity]] = {}
+    for row in connection.execute(select(camera_status)).mappings():
+        reported.setdefault(row["camera"], {})[row["quantity"]] = ReportedQuantity.of(row)
     deployed: dict[str, Any] = {}
     for place in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings():
         # One that is planned counts only where there is no earlier one.
@@ -389,7 +394,7 @@ def _camera_health(connection: Connection, scope: Scope, since: date, until: dat
             deployed[place["camera"]] = place
     newest = _newest_captures(connection, known)
     return [
-        _health_of(camera, scope.stations[camera], newest, active, waiting, clocks, objects, deployed)
+        _health_of(camera, scope.stations[camera], newest, active, waiting, clocks, objects, deployed, reported)
         for camera in known
     ]
 
@@ -422,6 +427,7 @@ def _health_of(
     clocks: dict[str, Any],
     objects: dict[str, Any],
     deployed: dict[str, Any],
+    reported: dict[str, dict[str, ReportedQuantity]],
 ) -> CameraHealth:
     last: Row = newest.get(camera, {})
     days, clock, place = active.get(camera), clocks.get(camera, {}), deployed.get(camera, {})
@@ -447,4 +453,5 @@ def _health_of(
         deployed_since=place.get("starts_at"),
         deployed_until=place.get("ends_at"),
         contact_interval_s=place.get("contact_interval_s"),
+        reported=reported.get(camera, {}),
     )

@@ -324,6 +324,27 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class ReportedQuantity(_FromRow):
+    """What a cellular camera reported last of its battery, signal, card or temperature."""
+
+    reported_at: datetime
+    """When the report was received."""
+    profile: str
+    """The camera profile by which it was read."""
+    percent: float | None
+    """Of the battery's charge, the signal's strength, or the card's space that is free."""
+    bars: int | None
+    bars_of: int | None
+    volts: float | None
+    dbm: float | None
+    free_mb: float | None
+    total_mb: float | None
+    photographs: int | None
+    """As the camera counts them."""
+    celsius: float | None
+
+
+@dataclass(frozen=True)
 class CameraHealth:
     """What is known of a camera's condition."""
 
@@ -356,6 +377,13 @@ class CameraHealth:
     deployed_until: datetime | None
     contact_interval_s: float | None
     """After so long without a contact, its deployment calls it silent."""
+    reported: dict[str, ReportedQuantity] = field(default_factory=dict)
+    """By quantity: `battery`, `signal`, `card`, `temperature`; empty for a camera that sends no status reports."""
+
+    @property
+    def last_report(self) -> datetime | None:
+        """When its last status report was received."""
+        return max((one.reported_at for one in self.reported.values()), default=None)
 
 
 @dataclass(frozen=True)

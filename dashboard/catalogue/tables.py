@@ -44,6 +44,7 @@ __all__ = [
     "bursts",
     "camera_clocks",
     "camera_days",
+    "camera_status",
     "cameras",
     "captures",
     "counters",
@@ -508,6 +509,28 @@ camera_clocks = Table(
     _version(),
 )
 """The last assessment of each camera's clock."""
+
+camera_status = Table(
+    "camera_status",
+    METADATA,
+    Column("camera", String, primary_key=True),
+    Column("quantity", String(16), primary_key=True),
+    Column("report_id", String, nullable=False),
+    Column("reported_at", UtcDateTime, nullable=False),
+    Column("profile", String, nullable=False),
+    Column("percent", Float),
+    Column("bars", Integer),
+    Column("bars_of", Integer),
+    Column("volts", Float),
+    Column("dbm", Float),
+    Column("free_mb", Float),
+    Column("total_mb", Float),
+    Column("photographs", BigInteger),
+    Column("celsius", Float),
+    _version(),
+)
+"""The newest report of each camera about each quantity: battery, signal, card, temperature. A row of its own for each,
+because a mail with a photograph may state the battery alone."""
 
 static_objects = Table(
     "static_objects",

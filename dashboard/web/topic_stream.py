@@ -29,6 +29,7 @@ from uncia.topics import (
     IMAGE_UPLOADED,
     OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
+    STATUS_REPORTED,
     Topic,
 )
 
@@ -57,6 +58,7 @@ STREAMED_TOPICS: tuple[Topic, ...] = (
     CLOCK_JUDGED,
     STATIC_OBJECTS_CHANGED,
     ALERT_RAISED,
+    STATUS_REPORTED,
 )
 """Their order is part of every position: add new ones at the end."""
 

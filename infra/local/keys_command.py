@@ -309,9 +309,12 @@ def describe_rights(identity: Identity) -> str:
     by_prefix: dict[str, list[str]] = {}
     for right in identity.store:
         by_prefix.setdefault(right.prefix, []).append(_VERBS[right.action])
+    by_verbs: dict[str, list[str]] = {}
+    for prefix, verbs in by_prefix.items():
+        by_verbs.setdefault(_joined(verbs), []).append(prefix)
     parts = [
-        f"{_joined(verbs)} {f'objects below {prefix}' if prefix else 'all objects'}"
-        for prefix, verbs in by_prefix.items()
+        f"{verbs} {'all objects' if '' in prefixes else f'objects below {_joined(prefixes)}'}"
+        for verbs, prefixes in by_verbs.items()
     ]
     parts += [f"use Triton for {right.value}" for right in identity.triton]
     parts += [

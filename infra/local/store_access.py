@@ -57,17 +57,20 @@ def gateways_policy(bucket: str) -> dict[str, Any]:
     A running server reads new identities from its file and no new policies (SeaweedFS 4.48), so that a policy for each
     gateway would take effect at the next start only.
     """
-    model = gateway_identity("station")
-    rights = tuple(StoreRight(right.action, f"{_USER}/") for right in model.store)
-    return policy_of(replace(model, store=rights), bucket)
+    return policy_of(_for_every_station(gateway_identity("station")), bucket)
 
 
 def uploaders_policy(bucket: str) -> dict[str, Any]:
     """The one policy of all uploaders, likewise: the name of the user is the whole prefix, with its slash."""
-    model = uploader_identity("station")
-    rights = tuple(StoreRight(right.action, f"{_USER}/") for right in model.store)
-    policy = json.dumps(policy_of(replace(model, store=rights), bucket)).replace(f"{_USER}/*", f"{_USER}*")
+    model = _for_every_station(uploader_identity("station"))
+    policy = json.dumps(policy_of(model, bucket)).replace(f"{_USER}/*", f"{_USER}*")
     return dict(json.loads(policy))
+
+
+def _for_every_station(model: Identity) -> Identity:
+    """The identity of `station` with the name of the user for the name of the station, below every prefix."""
+    rights = (StoreRight(right.action, right.prefix.replace("station/", f"{_USER}/")) for right in model.store)
+    return replace(model, store=tuple(rights))
 
 
 def user_name(identity: Identity) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import faust
 import structlog
 
+from uncia.camtrap.status_documents import STATUS_KEY_INVALID, STATUS_REPORT_INVALID
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import DeadLetter
 from uncia.events.dead_letter import TRUNCATED_FROM
@@ -26,7 +27,7 @@ _TRUNCATED_BYTES = (512 * 1024, 16 * 1024)
 """Bytes of key, headers and value in the dead letter of a message that is too large for the topic; the second where the
 first is still too large."""
 
-_UPLOADER_FAULTS = frozenset({"key-unusable", "message-too-large"})
+_UPLOADER_FAULTS = frozenset({"key-unusable", "message-too-large", STATUS_KEY_INVALID, STATUS_REPORT_INVALID})
 """Reasons that are one uploader's fault and that no setting explains: they never stop the worker."""
 
 

@@ -1,6 +1,7 @@
-"""Intake: `storage.object.changed` in; `camera.image.uploaded.v1`, live or backfilled, out, keyed by camera.
+"""Intake: `storage.object.changed` in; `camera.image.uploaded.v1`, live or backfilled, and `camera.status.reported.v1`
+out, keyed by camera.
 
-The same object may be announced many times: stores deliver at least once. Its upload id stays the same.
+The same object may be announced many times: stores deliver at least once. Its upload id, or report id, stays the same.
 """
 
 import asyncio
@@ -10,8 +11,9 @@ import faust
 import structlog
 
 from uncia import ids
+from uncia.camtrap.status_documents import MAX_STATUS_BYTES, STATUS_REPORT_INVALID, read_status_document
 from uncia.errors import PermanentError, UnciaError
-from uncia.events import ImageUploaded, Lane
+from uncia.events import ImageUploaded, Lane, StatusReported
 from uncia.imaging.capture_time import find_capture_time
 from uncia.imaging.exif import read_exif
 from uncia.imaging.maker_notes import read_maker_note
@@ -25,9 +27,9 @@ from uncia.processors.intake.keys import KeyPattern
 from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 from uncia.processors.intake.store_time import plausible_seconds
 from uncia.settings import Settings
-from uncia.storage.object_keys import is_derived_key
-from uncia.storage.object_store import ObjectMissing, ObjectStore, ObjectUnreadable
-from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STORAGE_CHANGED
+from uncia.storage.object_keys import STATUS_PREFIX, is_derived_key
+from uncia.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, ObjectUnreadable
+from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED, STATUS_REPORTED, STORAGE_CHANGED
 
 BATCH = 32
 BATCH_WAIT_S = 0.1
@@ -41,7 +43,8 @@ log = structlog.get_logger("uncia")
 
 
 class Intake:
-    """Turns notifications of the store into upload events. Requests ETags from the store where a message lacks them."""
+    """Turns notifications of the store into upload events and status reports. Requests ETags from the store where a
+    message lacks them, and reads the objects of status reports, which have less than 1 KB."""
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
         self._bucket = settings.bucket
@@ -52,14 +55,14 @@ class Intake:
         self._store = store
         self._probe = StoreProbe(store, settings.bucket)
 
-    async def uploads(
+    async def events(
         self, value: bytes | None, key: bytes | None, logged_at: datetime | None = None
-    ) -> tuple[list[ImageUploaded], PermanentError | None]:
-        """The uploads that one message announces, and the first error in it.
+    ) -> tuple[list[ImageUploaded | StatusReported], PermanentError | None]:
+        """The uploads and status reports that one message announces, and the first error in it.
 
         `logged_at` is the message's time (aware), used for uploads without a plausible time of the store; None: now.
         """
-        uploads: list[ImageUploaded] = []
+        found: list[ImageUploaded | StatusReported] = []
         problem: PermanentError | None = None
         try:
             changes = parse_notification(value, key)
@@ -71,22 +74,27 @@ class Intake:
                     raise change
                 ignored = self._reason_to_ignore(change)
                 if isinstance(change, StoredObjectChange) and ignored is None:
-                    uploads.append(await self._upload(change, logged_at))
+                    is_report = change.key.startswith(STATUS_PREFIX)
+                    found.append(await (self._report if is_report else self._upload)(change, logged_at))
                 metrics.CHANGES.labels(ignored or "announced").inc()
+            except ObjectMissing:
+                metrics.CHANGES.labels("deleted").inc()  # a report; an upload is announced without reading it
             except PermanentError as error:
                 problem = problem or error
-        return uploads, problem
+        return found, problem
 
     def _reason_to_ignore(self, change: StoredObjectChange | IgnoredChange) -> str | None:
         if isinstance(change, IgnoredChange):
             return change.reason
+        if change.moved_to is not None and change.key.startswith(STATUS_PREFIX):
+            return "renamed"
         if change.moved_to is not None and not self._moves_to_another_camera(change.key, change.moved_to):
             return "renamed"
         if change.bucket in self._own_buckets:
             return "own-bucket"
         if change.bucket != self._bucket:
             return "other-bucket"
-        return "derived" if is_derived_key(change.key) else None
+        return "derived" if is_derived_key(change.key) and not change.key.startswith(STATUS_PREFIX) else None
 
     def _moves_to_another_camera(self, key: str, moved_to: str) -> bool:
         """Whether a rename moves a photograph to another camera; within one camera it stays the same photograph."""
@@ -114,6 +122,25 @@ class Intake:
             announced_by="reconcile" if stored.by_reconcile else "notification",
             lane=await self._lane(stored, stored_at),
         )
+
+    async def _report(self, stored: StoredObjectChange, logged_at: datetime | None) -> StatusReported:
+        """The status report in an object. Raises `PermanentError`, and `ObjectMissing` where it was deleted."""
+        try:
+            content = await read_one_object(
+                lambda: asyncio.to_thread(
+                    self._store.read,
+                    stored.bucket,
+                    stored.key,
+                    max_bytes=MAX_STATUS_BYTES,
+                    version_id=stored.version_id,
+                ),
+                self._probe,
+                stored.bucket,
+                stored.key,
+            )
+        except ObjectTooLarge as error:
+            raise PermanentError(STATUS_REPORT_INVALID, str(error)) from error
+        return read_status_document(stored.key, content.data, stored.stored_at or logged_at or datetime.now(UTC))
 
     async def _lane(self, stored: StoredObjectChange, stored_at: datetime) -> Lane:
         """The lane by what is known without the photograph; with the setting, else by the time in the photograph."""
@@ -170,6 +197,7 @@ class IntakeWorker:
             Lane.LIVE: faust_topic(app, settings, IMAGE_UPLOADED),
             Lane.BACKFILL: faust_topic(app, settings, IMAGE_BACKFILLED),
         }
+        self._reports = faust_topic(app, settings, STATUS_REPORTED)
         self._dead_letters = DeadLetters(app, settings)
         store = ObjectStore(settings, timeout_s=10, attempts=1)
         warn_if_bucket_unreadable(store, settings.bucket)
@@ -183,16 +211,20 @@ class IntakeWorker:
                 event.ack()
 
     async def _process(self, event: faust.Event) -> None:
-        uploads, problem = await self._intake.uploads(
+        found, problem = await self._intake.events(
             event.value, event.message.key, plausible_seconds(event.message.timestamp or -1)
         )
-        for upload in uploads:
+        for one in found:
+            topic = self._reports if isinstance(one, StatusReported) else self._topics[one.lane]
             try:
-                await send(self._topics[upload.lane], key=upload.camera.encode(), value=upload.to_bytes())
+                await send(topic, key=one.camera.encode(), value=one.to_bytes())
             except PermanentError as error:
                 problem = problem or error
                 continue
-            log.info("announced", upload_id=upload.upload_id, camera=upload.camera, key=upload.key, lane=upload.lane)
+            if isinstance(one, StatusReported):
+                log.info("status_reported", report_id=one.report_id, camera=one.camera, profile=one.profile)
+            else:
+                log.info("announced", upload_id=one.upload_id, camera=one.camera, key=one.key, lane=one.lane)
         if problem is not None:
             await self._dead_letters.put(event, problem, "intake")
 

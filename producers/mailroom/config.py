@@ -32,6 +32,8 @@ class MailroomConfig:
     idle_s: float
     hold_s: float
     fetch_s: float
+    profiles: Path | None = None
+    """Folder with camera profiles of the user."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "MailroomConfig":
@@ -57,6 +59,7 @@ class MailroomConfig:
             idle_s=settings.mailroom_idle_s,
             hold_s=settings.mailroom_hold_s,
             fetch_s=settings.mailroom_fetch_s,
+            profiles=settings.mailroom_profiles,
         )
 
 

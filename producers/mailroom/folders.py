@@ -21,6 +21,7 @@ class MailroomFolders:
     held/<station>/<camera>        confirmed files that wait for their final name, or for the rest of a JPEG
     inbox/<station>/<camera>       confirmed files; the gateway uploads from here
     messages/<station>/<camera>    confirmed mails without a picture
+    reports/<station>/<camera>     confirmed status reports, until the store has them
     spool/<station>.sqlite         the gateway's spools
     fetched/<mailbox>.json         which mails of a mailbox elsewhere were fetched
     """
@@ -67,6 +68,11 @@ class MailroomFolders:
         """See the class."""
         return self.root / "messages"
 
+    @property
+    def reports(self) -> Path:
+        """See the class."""
+        return self.root / "reports"
+
     def spool(self, station: str) -> Path:
         """The gateway's spool of a station."""
         return self.root / "spool" / f"{station}.sqlite"
@@ -76,7 +82,7 @@ class MailroomFolders:
         create_folder_durably(self.root)
         self.root.chmod(0o700)
         for folder in (
-            *(self.receiving, self.receiving_mail, self.held, self.inbox, self.messages, self.fetched),
+            *(self.receiving, self.receiving_mail, self.held, self.inbox, self.messages, self.reports, self.fetched),
             self.root / "spool",
         ):
             create_folder_durably(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.spool_database import create_folder_durably
 from uncia.producers.mailroom.received_file import begins_with, shape_of
+from uncia.producers.mailroom.report_store import ReportStore
 from uncia.storage.durable import sync_folder
 
 __all__ = ["Inbox"]
@@ -25,9 +26,16 @@ class Inbox:
     so that its name, which may contain the time of the capture, stays as it is.
     """
 
-    def __init__(self, folder: Path, on_delivery: Callable[[str, str, Path], None] | None = None) -> None:
-        """`on_delivery` is called with station, camera and path of each new file."""
+    def __init__(
+        self,
+        folder: Path,
+        on_delivery: Callable[[str, str, Path], None] | None = None,
+        reports: ReportStore | None = None,
+    ) -> None:
+        """`on_delivery` is called with station, camera and path of each new file; what files report of the condition of
+        their camera goes into `reports`."""
         self.folder = folder
+        self._reports = reports
         self._on_delivery = on_delivery
 
     def deliver(self, source: Path, station: str, camera: str, name: str) -> Path:
@@ -37,6 +45,8 @@ class Inbox:
         `OSError`, and the file is then where it was.
         """
         _sync_file(source)
+        if self._reports is not None:
+            self._reports.add_file(source, station, camera, name)
         folder = self.folder / station / camera
         target = folder / name
         while not _link(source, target):

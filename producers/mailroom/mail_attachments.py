@@ -9,7 +9,7 @@ from email.parser import BytesParser
 
 from uncia.producers.mailroom.file_names import JPEG_START
 
-__all__ = ["Attachment", "find_attachments"]
+__all__ = ["Attachment", "file_name", "find_attachments", "parse_mail"]
 
 _MEDIA = frozenset({"image", "video", "audio"})
 _ENDINGS = {"image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png", "video/mp4": ".mp4"}
@@ -23,13 +23,16 @@ class Attachment:
     data: bytes
 
 
-def find_attachments(raw: bytes) -> list[Attachment]:
+def parse_mail(raw: bytes) -> Message:
+    """The parts of a mail. Damaged mails give what can be decoded: the parser of the old policy never raises."""
+    return BytesParser(policy=policy.compat32).parsebytes(raw)
+
+
+def find_attachments(message: Message) -> list[Attachment]:
     """The files in a mail, in their order, those in attached mails included. Files with the same bytes appear once.
 
-    A part is a file when it has a file name, is declared as a picture, film or sound, or starts as a JPEG. Damaged
-    mails give what can be decoded: the parser of the old policy never raises.
+    A part is a file when it has a file name, is declared as a picture, film or sound, or starts as a JPEG.
     """
-    message = BytesParser(policy=policy.compat32).parsebytes(raw)
     found: dict[str, Attachment] = {}
     for part in message.walk():
         if part.is_multipart():
@@ -37,14 +40,14 @@ def find_attachments(raw: bytes) -> list[Attachment]:
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data:
             continue
-        name = _file_name(part)
+        name = file_name(part)
         if name or part.get_content_maintype() in _MEDIA or data.startswith(JPEG_START):
             ending = _ENDINGS.get(part.get_content_type(), ".bin")
             found.setdefault(hashlib.sha256(data).hexdigest(), Attachment(name or f"attachment{ending}", data))
     return list(found.values())
 
 
-def _file_name(part: Message) -> str:
+def file_name(part: Message) -> str:
     """The file name of a part, decoded; empty where it has none."""
     try:
         name = part.get_filename() or ""

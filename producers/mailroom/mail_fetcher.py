@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import policy
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
@@ -15,6 +16,7 @@ from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.mail_store import MailStore
+from uncia.producers.mailroom.mail_text import time_of_delivery
 from uncia.producers.mailroom.mailbox_clients import MailboxClient, open_mailbox
 from uncia.producers.mailroom.mailboxes import Mailbox, Mailboxes
 from uncia.storage.durable import write_durably
@@ -112,7 +114,7 @@ class MailFetcher:
         if not cameras:
             self._report_left(mailbox, "no recipient is the address of a camera")
             return False
-        self._store.store(raw, cameras)
+        self._store.store(raw, cameras, time_of_delivery(raw, datetime.now(UTC)))
         return True
 
     def _report_left(self, mailbox: Mailbox, reason: str) -> None:

@@ -8,6 +8,7 @@ from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.camera_folder import deliver_held
+from uncia.producers.mailroom.camera_profiles import load_profiles
 from uncia.producers.mailroom.config import MailroomConfig
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
@@ -16,6 +17,8 @@ from uncia.producers.mailroom.login_guard import LoginGuard
 from uncia.producers.mailroom.mail_fetcher import MailFetcher
 from uncia.producers.mailroom.mail_store import MailStore
 from uncia.producers.mailroom.mailboxes import Mailboxes
+from uncia.producers.mailroom.report_store import ReportStore
+from uncia.producers.mailroom.report_uploads import ReportUploads
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
@@ -27,9 +30,14 @@ _CHECK_S = 1.0
 
 
 def run_mailroom(
-    config: MailroomConfig, uploads: StationUploads | None, reporter: EventReporter, stop: threading.Event
+    config: MailroomConfig,
+    uploads: StationUploads | None,
+    reporter: EventReporter,
+    stop: threading.Event,
+    report_uploads: ReportUploads | None = None,
 ) -> None:
-    """Receive until `stop` is set. Without `uploads`, other gateways upload the folders of the inbox.
+    """Receive until `stop` is set. Without `uploads`, other gateways upload the folders of the inbox; without
+    `report_uploads`, status reports stay in the mailroom.
 
     Raises `SettingsError` where nothing could be received, `UnciaError` when a part failed.
     """
@@ -46,12 +54,16 @@ def run_mailroom(
             "received", f"{station}/{camera} sent {path.name}", station=station, camera=camera, path=str(path)
         )
 
-    inbox, guard = Inbox(folders.inbox, report), LoginGuard()
+    reports = ReportStore(folders.reports, load_profiles(config.profiles))
+    inbox, guard = Inbox(folders.inbox, report, reports), LoginGuard()
     refusal = UnciaError(f"another mailroom uses {config.root}: stop it, or set UNCIA_MAILROOM_DIR")
     with contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(config.root / "mailroom.lock", refusal))
         if uploads is not None:
             stack.callback(uploads.stop)
+        if report_uploads is not None:
+            stack.callback(report_uploads.stop)
+            report_uploads.start()
         ftp = None
         if config.ftp_port is None:
             deliver_held(folders, inbox, 0)  # no camera can continue or rename a file
@@ -61,7 +73,7 @@ def run_mailroom(
             stack.callback(ftp.stop)
             ftp.start()
             _announce(reporter, "FTP" if config.plain_ftp else "FTPS", ftp.address)
-        store = MailStore(folders, inbox)
+        store = MailStore(folders, inbox, reports)
         for protocol, port in (("SMTP", config.smtp_port), ("LMTP", config.lmtp_port)):
             if port is not None:
                 smtp = MailroomSmtpServer(config, accounts, store, guard, lmtp=protocol == "LMTP")

@@ -52,6 +52,7 @@ from uncia.events.second_looks import (
     SecondLookRequested,
 )
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
+from uncia.events.status_reports import CameraStatus, StatusReported, StatusSource
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "BurstResolved",
     "BurstReview",
     "BurstStatus",
+    "CameraStatus",
     "Capture",
     "CaptureTimeSource",
     "ClassScore",
@@ -118,6 +120,8 @@ __all__ = [
     "StaticObject",
     "StaticObjectsChanged",
     "StaticObjectsCleared",
+    "StatusReported",
+    "StatusSource",
     "TaxonVerdict",
     "Trigger",
     "deployment_key",

@@ -12,16 +12,23 @@ _UNPRINTABLE = {"Cc", "Cs"}
 
 CROPS_PREFIX = "crops/"
 EXPLANATIONS_PREFIX = "explanations/"
+STATUS_PREFIX = "status/"
+"""Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
+
+RESERVED_STATIONS = frozenset({"status"})
+"""Names that no station can have: whoever may store a station's status reports could otherwise store photographs of
+the station `status`, and its gateway could store the reports of all others."""
 
 _DERIVED = re.compile(rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL)
 
 
 def is_derived_key(key: str) -> bool:
-    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/` or `explanations/`.
+    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/` or `explanations/`; or it is
+    below `status/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """
-    return _DERIVED.fullmatch(key) is not None
+    return key.startswith(STATUS_PREFIX) or _DERIVED.fullmatch(key) is not None
 
 
 def key_problem(key: str) -> str | None:

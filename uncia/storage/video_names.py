@@ -36,7 +36,9 @@ def is_video_name(key: str) -> bool:
 
 
 def content_type(name: str) -> str:
-    """The media type for storing a photograph or video; photographs are JPEG."""
+    """The media type for storing a photograph, a video or a JSON document; photographs are JPEG."""
+    if name.endswith(".json"):
+        return "application/json"
     if not is_video_name(name):
         return "image/jpeg"
     return _CONTENT_TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")

@@ -72,6 +72,27 @@ class CameraView(BaseModel):
     battery_v: float | None
     """As the last photograph states it; None: not reported, as of cameras other than Reconyx."""
     battery_low: bool
+    """By the voltage in photographs or reports, or by the charge that the camera reports; see the settings."""
+    last_report: datetime | None
+    """When the last status report of a cellular camera was received; what it states follows, None: not reported."""
+    reported_battery_percent: float | None
+    reported_battery_v: float | None
+    reported_battery_bars: int | None
+    reported_battery_bars_of: int | None
+    battery_reported_at: datetime | None
+    signal_percent: float | None
+    signal_dbm: float | None
+    signal_bars: int | None
+    signal_bars_of: int | None
+    signal_reported_at: datetime | None
+    card_free_percent: float | None
+    card_free_mb: float | None
+    card_total_mb: float | None
+    card_photographs: int | None
+    """Photographs, as the camera counts them."""
+    card_reported_at: datetime | None
+    reported_temperature_c: float | None
+    temperature_reported_at: datetime | None
     model: str
     serial: str | None
     captures: int
@@ -234,7 +255,12 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
         limit = silence_limit(one.contact_interval_s, settings.dashboard_silent_after_h, own.contacts)
         spans = clip(own.spans, since, until)
         view = _view(one, own, limit, now, spans, (since, until, gap))
-        view.battery_low = view.battery_v is not None and view.battery_v < settings.dashboard_battery_low_v
+        view.battery_low = is_battery_low(
+            (view.battery_v, view.reported_battery_v),
+            view.reported_battery_percent,
+            least_v=settings.dashboard_battery_low_v,
+            least_percent=settings.dashboard_battery_low_percent,
+        )
         views.append(view)
         spans_of[one.camera] = spans
     chosen = sorted(
@@ -259,6 +285,13 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
     )
 
 
+def is_battery_low(
+    volts: tuple[float | None, ...], percent: float | None, *, least_v: float, least_percent: float
+) -> bool:
+    """Whether one of the voltages, or the charge, is known and below its limit."""
+    return any(one is not None and one < least_v for one in volts) or (percent is not None and percent < least_percent)
+
+
 def state_of(health: CameraHealth, limit: timedelta, now: datetime) -> CameraState:
     """Whether a camera is silent: measured from its last contact, or from the start of its deployment if that is later.
 
@@ -268,7 +301,9 @@ def state_of(health: CameraHealth, limit: timedelta, now: datetime) -> CameraSta
         return CameraState.PLANNED
     if health.deployed_until is not None and health.deployed_until <= now:
         return CameraState.ENDED
-    since = max((at for at in (health.last_contact, health.deployed_since) if at is not None), default=now)
+    # A camera that sees no animals sends its daily report all the same.
+    contacts = (health.last_contact, health.last_report, health.deployed_since)
+    since = max((at for at in contacts if at is not None), default=now)
     return CameraState.SILENT if now - since > limit else CameraState.OK
 
 
@@ -283,6 +318,9 @@ def _view(
     """`spans` are those of `own` within the days."""
     since, until, least = within
     state = state_of(health, limit.after, now)
+    battery, signal, card, temperature = (
+        health.reported.get(name) for name in ("battery", "signal", "card", "temperature")
+    )
     return CameraView(
         camera=health.camera,
         station=health.station,
@@ -296,6 +334,24 @@ def _view(
         temperature_c=health.temperature_c,
         battery_v=health.battery_v,
         battery_low=False,
+        last_report=health.last_report,
+        reported_battery_percent=battery and battery.percent,
+        reported_battery_v=battery and battery.volts,
+        reported_battery_bars=battery and battery.bars,
+        reported_battery_bars_of=battery and battery.bars_of,
+        battery_reported_at=battery and battery.reported_at,
+        signal_percent=signal and signal.percent,
+        signal_dbm=signal and signal.dbm,
+        signal_bars=signal and signal.bars,
+        signal_bars_of=signal and signal.bars_of,
+        signal_reported_at=signal and signal.reported_at,
+        card_free_percent=card and card.percent,
+        card_free_mb=card and card.free_mb,
+        card_total_mb=card and card.total_mb,
+        card_photographs=card and card.photographs,
+        card_reported_at=card and card.reported_at,
+        reported_temperature_c=temperature and temperature.celsius,
+        temperature_reported_at=temperature and temperature.reported_at,
         model=" ".join(filter(None, (health.make, health.model))),
         serial=health.serial,
         captures=health.captures,

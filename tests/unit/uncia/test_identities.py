@@ -180,6 +180,22 @@ def test_a_gateway_has_no_right_to_objects_of_another_station(
     assert gateway.name != stranger.name
 
 
+@given(STATIONS, STATIONS, LEVELS)
+def test_status_reports_are_stored_with_the_key_of_their_own_station(one: str, other: str, camera: str) -> None:
+    for identity in (gateway_identity, uploader_identity):
+        own, stranger = identity(one), identity(other)
+        key = f"status/{own.store[0].prefix}{camera}/sts.json"
+        assert own.permits_object(StoreAction.WRITE, key)
+        assert stranger.permits_object(StoreAction.WRITE, key) == (stranger == own)
+        assert not own.permits_object(StoreAction.DELETE, key)
+
+
+def test_no_station_is_called_as_the_prefix_of_all_status_reports() -> None:
+    for identity in (gateway_identity, uploader_identity):
+        with pytest.raises(SettingsError, match="holds status reports"):
+            identity("status")
+
+
 def test_a_station_whose_name_begins_with_that_of_another_is_another_station() -> None:
     assert not gateway_identity("ridge").permits_object(StoreAction.READ, "ridge-2/cam-1/x.jpg")
 

@@ -28,12 +28,15 @@ from uncia.events import (
     BurstCategory,
     BurstResolved,
     BurstStatus,
+    CameraStatus,
     DeploymentChanged,
     Event,
     ObservationReviewed,
     ReviewDecision,
     ReviewedObservation,
     StaticObjectsChanged,
+    StatusReported,
+    StatusSource,
 )
 
 
@@ -59,6 +62,7 @@ def _project() -> tuple[LogRecord, ...]:
     for burst in (one, third):
         log_of.append(log.append(review_of(burst, ReviewDecision.MARK, 3, marks=("favourite",))))
     log_of.append(log.append(StaticObjectsChanged(station=one.station, camera=one.camera, changed_at=LATER)))
+    log_of += [log.append(report) for report in status_reports(one.station, one.camera)]
     deployment = next(event for event in events if isinstance(event, DeploymentChanged))
     moved = deployment.model_copy(update={"deployment_id": "moved|twice", "start": LATER - timedelta(days=44)})
     log_of.append(log.append(moved))
@@ -70,6 +74,40 @@ def _project() -> tuple[LogRecord, ...]:
 
 
 LATER = datetime(2026, 6, 15, tzinfo=UTC)
+
+
+def status_reports(station: str, camera: str) -> list[StatusReported]:
+    """A daily report, a later mail that states the battery alone, an old report that arrives last, and a repetition."""
+    daily = StatusReported(
+        report_id="sts-1",
+        station=station,
+        camera=camera,
+        reported_at=LATER,
+        source=StatusSource.FILE,
+        profile="willfine",
+        status=CameraStatus(battery_percent=80, signal_bars=17, signal_bars_of=31, card_total_mb=9, temperature_c=-4),
+    )
+    mail, old = CameraStatus(battery_percent=75), CameraStatus(battery_percent=90, card_total_mb=8)
+    return [
+        daily,
+        daily.model_copy(update={"report_id": "sts-2", "reported_at": LATER + timedelta(hours=1), "status": mail}),
+        daily.model_copy(update={"report_id": "sts-3", "reported_at": LATER - timedelta(days=9), "status": old}),
+        daily,
+    ]
+
+
+def test_of_each_quantity_the_newest_report_counts(engine: Engine) -> None:
+    fold_all(engine, project())
+    with engine.connect() as connection:
+        found = {row.quantity: row for row in connection.execute(select(tables.camera_status))}
+    assert {name: row.report_id for name, row in found.items()} == {
+        "battery": "sts-2",
+        "signal": "sts-1",
+        "card": "sts-1",
+        "temperature": "sts-1",
+    }
+    assert (found["battery"].percent, found["battery"].reported_at) == (75, LATER + timedelta(hours=1))
+    assert (found["signal"].bars, found["signal"].bars_of, found["card"].total_mb) == (17, 31, 9)
 
 
 def review_of(

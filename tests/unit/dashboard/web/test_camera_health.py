@@ -2,16 +2,17 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 
 from tests.unit.dashboard.web.conftest import SignIn
-from uncia.dashboard.catalogue.rows import CameraHealth
-from uncia.dashboard.catalogue.tables import captures, deployments
+from uncia.dashboard.catalogue.rows import CameraHealth, ReportedQuantity
+from uncia.dashboard.catalogue.tables import camera_status, captures, deployments
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.pages.health import CameraState, state_of
+from uncia.dashboard.web.pages.health import CameraState, is_battery_low, state_of
 from uncia.dashboard.web.services import Services
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -101,8 +102,66 @@ def test_what_a_camera_does_not_report_is_said(sign_in: SignIn, writable_catalog
     with writable_catalogue.begin() as connection:
         connection.execute(update(captures).values(battery_v=None, temperature_c=None))
     html = sign_in().get("/health").text
-    # Battery, temperature and card of twelve cameras.
-    assert html.count("not reported") == 3 * 12
+    # Battery, signal, temperature and card of twelve cameras.
+    assert html.count("not reported") == 4 * 12
+
+
+def reported(camera: str, quantity: str, at: datetime, **values: float) -> dict[str, object]:
+    names = ("percent", "bars", "bars_of", "volts", "dbm", "free_mb", "total_mb", "photographs", "celsius")
+    common = {"camera": camera, "quantity": quantity, "report_id": "sts-1", "reported_at": at, "profile": "generic"}
+    return {**common, **dict.fromkeys(names), **values, "version": 1}
+
+
+def test_what_a_camera_reported_is_shown_with_its_time(sign_in: SignIn, writable_catalogue: Engine) -> None:
+    at = datetime(2026, 5, 14, 5, 16, 2, tzinfo=UTC)
+    rows = [
+        reported("ridge/cam-1", "battery", at, percent=12, bars=1, bars_of=4),
+        reported("ridge/cam-1", "signal", at, dbm=-93),
+        reported("ridge/cam-1", "card", at, percent=75, free_mb=24_576, total_mb=32_768, photographs=1204),
+        reported("ridge/cam-1", "temperature", at, celsius=-4.5),
+    ]
+    with writable_catalogue.begin() as connection:
+        connection.execute(insert(camera_status), rows)
+    client = sign_in()
+    page = client.get("/health.json").json()
+    (camera,) = (one for one in page["cameras"] if one["camera"] == "ridge/cam-1")
+    assert (page["low"], camera["battery_low"], camera["reported_battery_percent"]) == (1, True, 12)
+    assert (camera["signal_dbm"], camera["card_free_percent"], camera["reported_temperature_c"]) == (-93, 75, -4.5)
+    assert datetime.fromisoformat(camera["card_reported_at"]) == at
+    html = " ".join(client.get("/health").text.split())
+    stamp = '<span class="soft">reported 2026-05-14 05:16:02 UTC</span>'
+    for shown in ("12 %, 1 of 4", "-93 dBm", "75 % free, 24.0 of 32.0 GB free, 1,204 photographs", "-4.5 °C"):
+        assert f"{shown} {stamp}" in html
+    (row,) = (
+        one
+        for one in csv.DictReader(io.StringIO(client.get("/health/cameras.csv").text))
+        if one["camera"] == "ridge/cam-1"
+    )
+    assert (row["reported_battery_percent"], row["signal_dbm"], row["card_photographs"]) == ("12.0", "-93.0", "1204")
+    assert row["battery_reported_at"] == at.isoformat()
+
+
+def test_a_status_report_is_a_contact() -> None:
+    one = camera(NOW - 900 * HOUR, None)
+    assert state_of(one, 6 * HOUR, NOW) is CameraState.SILENT
+    report = ReportedQuantity(NOW - HOUR, "generic", 80, *[None] * 8)
+    assert state_of(replace(one, reported={"battery": report}), 6 * HOUR, NOW) is CameraState.OK
+
+
+@pytest.mark.parametrize(
+    ("volts", "percent", "low"),
+    [
+        ((None, None), None, False),
+        ((5.9, None), None, True),
+        ((None, 5.9), None, True),
+        ((6.0, 6.0), 20, False),
+        ((None, None), 19.9, True),
+    ],
+)
+def test_a_battery_is_low_by_its_voltage_or_its_charge(
+    volts: tuple[float | None, ...], percent: float | None, low: bool
+) -> None:
+    assert is_battery_low(volts, percent, least_v=6, least_percent=20) is low
 
 
 def test_nights_gaps_and_days_are_of_the_period(sign_in: SignIn) -> None:

@@ -138,7 +138,7 @@ def test_the_command_prints_the_settings_of_a_gateway_and_what_they_permit(stack
     lines = dict(line.split("=", 1) for line in done.stdout.splitlines())
     assert lines["UNCIA_S3_SECRET_KEY"] == credential(stack, "gateway-ridge").secret_key
     assert lines["UNCIA_BUCKET"] == "camera-uploads"
-    assert "gateway-ridge may store and read objects below ridge/, and nothing else." in done.stderr
+    assert "gateway-ridge may store and read objects below ridge/ and status/ridge/, and nothing else." in done.stderr
 
 
 def test_an_uploader_is_given_a_key_of_its_own_that_reads_nothing(stack: Stack) -> None:
@@ -148,7 +148,7 @@ def test_an_uploader_is_given_a_key_of_its_own_that_reads_nothing(stack: Stack) 
     assert json.loads(done.stdout)["UNCIA_S3_SECRET_KEY"] == own.secret_key
     assert issue_gateway(stack, "ridge").access_key != own.access_key
     assert served(stack, "uploader-ridge")["policyNames"] == ["uploaders"]
-    assert "uploader-ridge may store objects below ridge/, and nothing else." in done.stderr
+    assert "uploader-ridge may store objects below ridge/ and status/ridge/, and nothing else." in done.stderr
     rotated = CliRunner().invoke(keys_command.app, ["rotate", "uploader-ridge"])
     assert "`uncia keys issue uploader ridge` prints the new one" in rotated.stderr
 
@@ -179,8 +179,8 @@ def test_rights_are_described_in_words() -> None:
         "read and list all objects; store and delete objects below crops/; read camera.burst.resolved.v1; write "
         "camera.crop.published.v1"
     )
-    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 6 topics"
-    assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/"
+    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 7 topics"
+    assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/ and status/ridge/"
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
 
 

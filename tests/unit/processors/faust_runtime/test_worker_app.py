@@ -170,13 +170,14 @@ def test_a_message_of_any_size_and_headers_ends_no_worker(
     )
 
 
-def test_one_uploaders_bad_names_stop_no_worker(
-    app: WorkerApp, settings: Settings, event: faust.Event, sent: Sent
+@pytest.mark.parametrize("reason", ["key-unusable", "status-key-invalid", "status-report-invalid"])
+def test_one_uploaders_bad_objects_stop_no_worker(
+    app: WorkerApp, settings: Settings, event: faust.Event, sent: Sent, reason: str
 ) -> None:
     async def scene() -> None:
         letters = DeadLetters(app, settings)
         for _ in range(3 * MIN_MESSAGES):
-            await letters.put(event, PermanentError("key-unusable", "control characters"), "intake")
+            await letters.put(event, PermanentError(reason, "control characters"), "intake")
 
     asyncio.run(scene())
     assert len(sent.letters) == 3 * MIN_MESSAGES

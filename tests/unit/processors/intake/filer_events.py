@@ -1,8 +1,21 @@
 """Makes SeaweedFS's notifications byte by byte."""
 
+import asyncio
 from datetime import UTC, datetime
 
+from uncia.errors import PermanentError
+from uncia.events import ImageUploaded
+from uncia.processors.intake.worker import Intake
+
 _MTIME = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
+
+
+def uploads_of(
+    intake: Intake, raw: bytes, key: bytes | None, logged_at: datetime | None = None
+) -> tuple[list[ImageUploaded], PermanentError | None]:
+    """The uploads that a message announces, and the first error in it."""
+    found, problem = asyncio.run(intake.events(raw, key, logged_at))
+    return [one for one in found if isinstance(one, ImageUploaded)], problem
 
 
 def event(

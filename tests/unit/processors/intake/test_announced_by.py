@@ -1,11 +1,11 @@
 """An upload event states who announced the photograph: the store, or reconcile where the notification was lost."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
 
 import pytest
 
+from tests.unit.processors.intake.filer_events import uploads_of
 from uncia.processors.intake.worker import Intake
 from uncia.producers.reconcile.notifications import notification_of, path_of
 from uncia.storage.object_store import StoredObject
@@ -14,7 +14,7 @@ LOST = StoredObject("ridge/cam 1/a+b.jpg", "33d7ac42e3aa0f3146843833c23e4365", 3
 
 
 def announced_by(intake: Intake, raw: bytes) -> str:
-    announced, problem = asyncio.run(intake.uploads(raw, path_of("camera-uploads", LOST.key)))
+    announced, problem = uploads_of(intake, raw, path_of("camera-uploads", LOST.key))
     assert problem is None
     return announced[0].announced_by
 

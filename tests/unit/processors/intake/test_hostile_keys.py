@@ -1,11 +1,10 @@
 """Keys that some part of the stream cannot carry are refused where they come in."""
 
-import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.processors.intake.filer_events import entry, event
+from tests.unit.processors.intake.filer_events import entry, event, uploads_of
 from uncia.errors import PermanentError
 from uncia.processors.intake.keys import KeyPattern
 from uncia.processors.intake.worker import Intake
@@ -50,6 +49,6 @@ def test_a_key_that_is_only_odd_is_taken(key: str) -> None:
 
 def test_an_upload_whose_store_tells_no_time_has_that_of_its_notification(intake: Intake) -> None:
     raw = event(new=entry("x.jpg", mtime=2**64 - 1, s3_etag="00"))
-    announced, problem = asyncio.run(intake.uploads(raw, b"/buckets/camera-uploads/ridge/cam-1/x", LOGGED_AT))
+    announced, problem = uploads_of(intake, raw, b"/buckets/camera-uploads/ridge/cam-1/x", LOGGED_AT)
     assert problem is None
     assert announced[0].uploaded_at == LOGGED_AT

@@ -1,12 +1,11 @@
 """Intake decides the lane of each upload once, and writes it into the event."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.stack.photographs import photograph
-from tests.unit.processors.intake.filer_events import entry, event
+from tests.unit.processors.intake.filer_events import entry, event, uploads_of
 from tests.unit.uncia.storage.servers import serving
 from tests.unit.uncia.storage.test_reading_objects import Shop
 from uncia.events import Lane
@@ -23,7 +22,7 @@ NEW = "20260102T030000-0123456789abcdef.jpg"
 def lane(intake: Intake, name: str, **metadata: str) -> Lane:
     headers = {f"X-Amz-Meta-{key.replace('_', '-').title()}": value for key, value in metadata.items()}
     raw = event(new=entry(name, s3_etag="00", mtime=int(UPLOADED_AT.timestamp()), metadata=headers))
-    announced, problem = asyncio.run(intake.uploads(raw, b"/buckets/camera-uploads/ridge/cam-1/x"))
+    announced, problem = uploads_of(intake, raw, b"/buckets/camera-uploads/ridge/cam-1/x")
     assert problem is None
     return announced[0].lane
 

@@ -1,11 +1,10 @@
 """A photograph that went to another camera: the new place is announced, the old upload withdrawn."""
 
-import asyncio
 import json
 
 import pytest
 
-from tests.unit.processors.intake.filer_events import entry, event
+from tests.unit.processors.intake.filer_events import entry, event, uploads_of
 from uncia import ids
 from uncia.events import ImageUploaded
 from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
@@ -23,7 +22,7 @@ def renamed(old: str, new: str, *, old_etag: str = ETAG) -> tuple[bytes, bytes]:
 
 
 def announced(intake: Intake, raw: bytes, key: bytes) -> list[ImageUploaded]:
-    uploads, problem = asyncio.run(intake.uploads(raw, key))
+    uploads, problem = uploads_of(intake, raw, key)
     assert problem is None
     return uploads
 

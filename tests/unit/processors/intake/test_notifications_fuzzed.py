@@ -1,6 +1,5 @@
 """Any bytes on the store's topic give changes, or an error with a reason, within bounds of time and memory."""
 
-import asyncio
 import json
 import time
 import tracemalloc
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.processors.intake.filer_events import entry, event
+from tests.unit.processors.intake.filer_events import entry, event, uploads_of
 from uncia.errors import PermanentError
 from uncia.events import ImageUploaded
 from uncia.processors.intake.notifications import (
@@ -119,7 +118,7 @@ def test_uploads_from_any_records_are_valid_events(found: list[Any]) -> None:
     for record in found:
         if isinstance(record["s3"], dict) and isinstance(record["s3"].get("object"), dict):
             record["s3"]["object"]["eTag"] = "e"  # Otherwise intake requests it from the store.
-    announced, problem = asyncio.run(INTAKE.uploads(json.dumps({"Records": found}).encode(), None, AT))
+    announced, problem = uploads_of(INTAKE, json.dumps({"Records": found}).encode(), None, AT)
     assert problem is None or problem.reason
     for upload in announced:
         assert key_problem(upload.key) is None

@@ -1,6 +1,5 @@
 """What S3 event notifications mean, as AWS, Ceph and MinIO write them."""
 
-import asyncio
 import copy
 import json
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.processors.intake.filer_events import uploads_of
 from uncia.errors import PermanentError
 from uncia.processors.intake.notifications import (
     MAX_BYTES,
@@ -181,5 +181,5 @@ def test_a_message_of_two_megabytes_is_refused_unread() -> None:
 )
 def test_objects_that_uncia_wrote_are_no_uploads(intake: Intake, key: str, uploads: int) -> None:
     message = _message(_record(object={"key": key}))
-    found, problem = asyncio.run(intake.uploads(message, None))
+    found, problem = uploads_of(intake, message, None)
     assert (len(found), problem) == (uploads, None)

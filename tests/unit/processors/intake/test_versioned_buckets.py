@@ -3,12 +3,11 @@
 As SeaweedFS 4.48 writes them and AWS documents them.
 """
 
-import asyncio
 import json
 
 import pytest
 
-from tests.unit.processors.intake.filer_events import entry, event
+from tests.unit.processors.intake.filer_events import entry, event, uploads_of
 from uncia import ids
 from uncia.processors.intake.notifications import IgnoredChange, StoredObjectChange, parse_notification
 from uncia.processors.intake.worker import Intake
@@ -121,7 +120,7 @@ def test_a_delete_marker_of_an_s3_notification_is_a_deletion(name: str) -> None:
 
 def test_an_announcement_names_the_version_and_has_the_upload_id_that_a_listing_gives(intake: Intake) -> None:
     raw = event(new=version(), parent=FOLDER)
-    (upload,), problem = asyncio.run(intake.uploads(raw, f"{FOLDER}/v_{VERSION}".encode()))
+    (upload,), problem = uploads_of(intake, raw, f"{FOLDER}/v_{VERSION}".encode())
     assert problem is None
     assert (upload.camera, upload.key, upload.version_id) == ("ridge/cam-1", KEY, VERSION)
     assert upload.upload_id == ids.upload_id("camera-uploads", KEY, ETAG)

@@ -9,13 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from uncia.camtrap.status_documents import StatusDocument
 from uncia.producers.mailroom.accounts import Accounts, NewAccount
+from uncia.producers.mailroom.camera_profiles import load_profiles
 from uncia.producers.mailroom.config import MailroomConfig
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.ftp_server import MailroomFtpServer
 from uncia.producers.mailroom.inbox import Inbox
 from uncia.producers.mailroom.login_guard import LoginGuard
 from uncia.producers.mailroom.mail_store import MailStore
+from uncia.producers.mailroom.report_store import ReportStore
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 
 STATION, CAMERA = "ridge", "north"
@@ -52,6 +55,7 @@ class Mailroom:
     accounts: Accounts
     inbox: Inbox
     camera: NewAccount
+    reports: ReportStore
     address: tuple[str, int] = ("", 0)
 
     def delivered(self) -> dict[str, bytes]:
@@ -63,6 +67,11 @@ class Mailroom:
         """The contents of the files in the inbox of the camera, in no order."""
         folder = self.folders.inbox / STATION / CAMERA
         return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+
+    def reported(self) -> list[StatusDocument]:
+        """The status reports of the camera."""
+        folder = self.folders.reports / STATION / CAMERA
+        return [StatusDocument.model_validate_json(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
 
     def received(self) -> list[Path]:
         """The files whose transfer has not ended."""
@@ -77,7 +86,10 @@ def build(root: Path) -> Mailroom:
     folders = MailroomFolders(root.resolve())
     folders.create()
     accounts = Accounts(folders.accounts)
-    return Mailroom(folders, accounts, Inbox(folders.inbox), accounts.add(STATION, CAMERA))
+    reports = ReportStore(folders.reports, load_profiles())
+    return Mailroom(
+        folders, accounts, Inbox(folders.inbox, reports=reports), accounts.add(STATION, CAMERA), reports=reports
+    )
 
 
 @contextlib.contextmanager
@@ -97,7 +109,7 @@ def ftp_server(root: Path, **changes: Any) -> Iterator[Mailroom]:
 @contextlib.contextmanager
 def smtp_server(root: Path, *, lmtp: bool = False, **changes: Any) -> Iterator[Mailroom]:
     mailroom = build(root)
-    store = MailStore(mailroom.folders, mailroom.inbox)
+    store = MailStore(mailroom.folders, mailroom.inbox, mailroom.reports)
     server = MailroomSmtpServer(config(root, **changes), mailroom.accounts, store, LoginGuard(), lmtp=lmtp)
     mailroom.address = server.address
     server.start()

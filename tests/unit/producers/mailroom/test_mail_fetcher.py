@@ -62,7 +62,7 @@ def mailroom(tmp_path: Path) -> Mailroom:
 
 
 def fetcher(mailroom: Mailroom, reporter: Reporter | None = None) -> MailFetcher:
-    store = MailStore(mailroom.folders, mailroom.inbox)
+    store = MailStore(mailroom.folders, mailroom.inbox, mailroom.reports)
     return MailFetcher(
         mailroom.folders, mailroom.accounts, store, reporter or Reporter(), max_size=1 << 20, interval_s=0.1
     )
