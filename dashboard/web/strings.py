@@ -269,6 +269,7 @@ TEXT: dict[str, str] = {
     "health.counts": "counts of the last {days} days",
     "health.empty": "No camera has sent anything yet.",
     "health.none": "No camera matches.",
+    "health.more": "More cameras",
     "health.period": "Period",
     "health.period.days": "{n} days",
     "health.gap": "Gap from",

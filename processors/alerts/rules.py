@@ -88,9 +88,9 @@ def shown(burst: BurstResolved, taxonomy: Taxonomy) -> Shown:
         if review.decision == ReviewDecision.BLANK:
             return Shown(BurstCategory.BLANK, reviewed=True)
         names = _names(review.taxon, taxonomy)
-        taxa = (Found(review.taxon, review.label, 1.0, names=names),) if review.taxon else ()
+        seen: tuple[Found, ...] = (Found(review.taxon, review.label, 1.0, names=names),) if review.taxon else ()
         known = 1.0 if review.category is BurstCategory.ANIMAL else None
-        return Shown(review.category, taxa, review.count, known, reviewed=True)
+        return Shown(review.category, seen, review.count, known, reviewed=True)
     found = burst.taxa or ((burst.verdict,) if burst.verdict else ())
     # A category of its own (a person, a blank) outvotes what the classifier called the picture.
     if burst.category not in (None, BurstCategory.ANIMAL):

@@ -28,10 +28,13 @@ from uncia.dashboard.web.pages.numbers import csv_response
 router = APIRouter(tags=["health"])
 
 PERIODS = (30, 90, 365)
+CARDS = 48
+"""Cameras of one part of the page; the next part is loaded when one scrolls there."""
 
 Days = Annotated[int, Query(ge=7, le=731, description="number of days that are looked at, up to today")]
 Gap = Annotated[int, Query(ge=1, le=365, description="days without a photograph that count as a gap in effort")]
 Stations = Annotated[tuple[str, ...], Query(description="repeatable")]
+First = Annotated[int, Query(ge=0, description="cameras that the page leaves out at the beginning of its list")]
 Attention = Annotated[bool, Query(description="only cameras that need attention")]
 
 
@@ -152,6 +155,8 @@ class HealthPage(BaseModel):
     all_stations: list[str]
     """Those that the caller may see."""
     cameras: list[CameraView]
+    first: int = Field(default=0, exclude=True)
+    """The page shows the cameras from this one on; the JSON has all."""
     spans: dict[str, list[Span]] = Field(exclude=True)
     """When each camera was deployed, within the days."""
 
@@ -159,6 +164,14 @@ class HealthPage(BaseModel):
         """The query of this page."""
         values = {"days": self.days, "gap": self.gap, "station": self.station}
         return urlencode({**values, "attention": "yes"} if self.attention else values, doseq=True)
+
+    def shown(self) -> list[CameraView]:
+        """The cameras of this part of the page."""
+        return self.cameras[self.first : self.first + CARDS]
+
+    def following(self) -> int | None:
+        """Where the next part begins; None: this is the last."""
+        return self.first + CARDS if self.first + CARDS < len(self.cameras) else None
 
     def period(self, width: float) -> Period:
         """The days, to be drawn in a width."""
@@ -195,12 +208,17 @@ class HealthPage(BaseModel):
         return Trend(min(numbers), max(numbers), spark_line(values, self.period(width), height))
 
 
-@page(router, "/health", "health.html.j2")
+@page(router, "/health", "health.html.j2", fragment="health_cards.html.j2")
 def show_health(
-    context: Viewing, days: Days = 30, gap: Gap = 7, station: Stations = (), attention: Attention = False
+    context: Viewing,
+    days: Days = 30,
+    gap: Gap = 7,
+    station: Stations = (),
+    attention: Attention = False,
+    first: First = 0,
 ) -> HealthPage:
     """The condition of every camera that the caller may see."""
-    return _health(context, days, gap, station, attention)
+    return _health(context, days, gap, station, attention).model_copy(update={"first": first})
 
 
 @router.get("/health/cameras.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})

@@ -1,9 +1,12 @@
 """Health: silence by the deployment, the settings or habit; battery, gaps in effort, and its downloads."""
 
 import csv
+import html
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import Engine, insert, update
@@ -12,6 +15,7 @@ from tests.unit.dashboard.web.conftest import SignIn
 from uncia.dashboard.catalogue.rows import CameraHealth, ReportedQuantity
 from uncia.dashboard.catalogue.tables import camera_status, captures, deployments
 from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.pages import health
 from uncia.dashboard.web.pages.health import CameraState, is_battery_low, state_of
 from uncia.dashboard.web.services import Services
 
@@ -200,3 +204,25 @@ def test_health_downloads_as_csv_with_the_rights_of_the_caller(sign_in: SignIn, 
     assert columns[0] == "camera"
     assert {row[0] for row in rows} == {"ridge/cam-1", "ridge/cam-2"}
     assert all(len(row) == len(columns) for row in rows)
+
+
+def test_the_parts_of_the_page_show_every_camera_once(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CARDS", 2)
+    client = sign_in()
+    every = [one["camera"] for one in client.get("/health.json").json()["cameras"]]
+    part, shown = client.get("/health").text, list[str]()
+    while True:
+        shown += re.findall(r'class="card camera" id="camera-([^"]*)"', part)
+        following = re.search(r'hx-get="([^"]*)"', part)
+        if following is None:
+            break
+        part = client.get(html.unescape(following[1]), headers={"hx-request": "true"}).text
+    assert [unquote(name) for name in shown] == every
+    assert len(every) > 4
+
+
+def test_a_part_of_the_page_is_a_page_of_its_own_without_scripts(sign_in: SignIn) -> None:
+    client = sign_in()
+    page = client.get("/health?first=1").text
+    assert "<title>" in page
+    assert page.count('class="card camera"') == len(client.get("/health.json").json()["cameras"]) - 1
