@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.unit.producers.gateway.builders import jpeg
+from tests.unit.producers.gateway.test_videos import MP4
 from tests.unit.producers.mailroom.builders import Mailroom, ftp_server, signed_in, trusting_context
 from tests.waiting import wait_until
 from uncia.producers.mailroom.camera_folder import deliver_held, remove_broken
@@ -244,6 +245,16 @@ def test_a_photograph_may_arrive_in_several_confirmed_parts(mailroom: Mailroom) 
             assert send(client, "1.JPG", PICTURE[start : start + 8000], command="APPE").startswith("226")
     assert mailroom.contents() == [PICTURE]
     assert not mailroom.held()
+
+
+@pytest.mark.parametrize("command", ["APPE", "STOR"])
+def test_a_film_without_its_index_waits_for_it(mailroom: Mailroom, command: str) -> None:
+    with signed_in(mailroom) as client:
+        assert send(client, "1.MP4", MP4[:5000]).startswith("226")
+        assert (mailroom.contents(), mailroom.held()) == ([], ["1.MP4"])
+        send(client, "1.MP4", MP4[5000:] if command == "APPE" else MP4, command=command)
+    deliver_held(mailroom.folders, mailroom.inbox, 0)  # further fragments may follow what was appended
+    assert (mailroom.contents(), mailroom.held()) == ([MP4], [])
 
 
 def test_a_confirmed_part_whose_rest_never_comes_is_handed_over_as_it_is(mailroom: Mailroom) -> None:

@@ -20,13 +20,15 @@ import pytest
 from tests.free_ports import free_port
 from tests.paths import ROOT
 from tests.unit.producers.gateway.builders import FakeStore, jpeg
-from tests.unit.producers.mailroom.builders import build, config, trusting_context
+from tests.unit.producers.gateway.test_videos import MP4
+from tests.unit.producers.mailroom.builders import build, config, ftp_server, signed_in, smtp_server, trusting_context
 from tests.unit.producers.mailroom.test_mail_attachments import mail
 from tests.waiting import wait_until
 from uncia.errors import DependencyDown, SettingsError, UnciaError
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.service import run_mailroom
 from uncia.producers.mailroom.uploads import MailroomReporter, StationUploads
+from uncia.storage.video_names import is_video_name
 
 
 class Reporter(MailroomReporter):
@@ -137,6 +139,26 @@ def test_photographs_are_uploaded_under_their_camera_and_leave_the_inbox(tmp_pat
     assert days == {"ridge/north/2026/05/14", "valley/south/2026/05/14"}
     assert {name.partition("-file-name-")[0] for name in names} == {"20260514T213600"}
     assert {line["event"] for line in reporter.lines} >= {"listening", "uploaded"}
+
+
+@pytest.mark.parametrize("way", ["ftp", "mail"])
+def test_a_film_is_stored_and_leaves_the_inbox(tmp_path: Path, way: str) -> None:
+    with contextlib.ExitStack() as stack:
+        if way == "ftp":
+            mailroom = stack.enter_context(ftp_server(tmp_path))
+            client = stack.enter_context(signed_in(mailroom))
+            assert client.storbinary("STOR MOV_0001.MP4", BytesIO(MP4)).startswith("226")
+        else:
+            mailroom = stack.enter_context(smtp_server(tmp_path))
+            smtp = stack.enter_context(smtplib.SMTP(*mailroom.address, timeout=60))
+            smtp.starttls(context=trusting_context())
+            message = mail(("MOV_0001.MP4", "video/mp4", MP4)).as_bytes()
+            assert smtp.sendmail("camera@example.org", [f"{mailroom.camera.address}@example.org"], message) == {}
+        assert mailroom.delivered() == {"MOV_0001.MP4": MP4}
+    store = FakeStore()
+    upload_all(mailroom.folders, store, 1)
+    ((key, data),) = store.objects.items()
+    assert (key.startswith("ridge/north/"), is_video_name(key), data) == (True, True, MP4)
 
 
 def test_a_partial_photograph_is_uploaded_and_marked(tmp_path: Path) -> None:
