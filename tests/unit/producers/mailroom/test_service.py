@@ -230,6 +230,44 @@ def test_the_mailroom_ends_at_a_signal(tmp_path: Path) -> None:
         assert running.wait(timeout=60) == 0
 
 
+def test_large_mails_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """200 MB whose size was not announced, of 64 that are permitted: in lines, and in one line."""
+    mailroom, port = build(tmp_path), free_port()
+    recipient = f"{mailroom.camera.address}@example.org"
+
+    def begin(client: smtplib.SMTP) -> None:
+        client.starttls(context=trusting_context())
+        client.ehlo()
+        client.mail("camera@example.org")
+        client.rcpt(recipient)
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+
+    def peak_mb() -> float:
+        status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    with process(tmp_path, free_port(), port) as running:
+        before = peak_mb()
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+            begin(client)
+            lines = (b"x" * 998 + b"\r\n") * 1000
+            for _ in range(200):
+                client.send(lines)
+            client.send(b".\r\n")
+            assert client.getreply()[0] == 552
+            message = mail(("1.JPG", "image/jpeg", jpeg(1))).as_bytes()
+            assert client.sendmail("camera@example.org", [recipient], message) == {}
+        assert mailroom.contents() == [jpeg(1)]
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+            begin(client)
+            block = b"x" * 1_000_000
+            with pytest.raises(smtplib.SMTPServerDisconnected):
+                for _ in range(200):
+                    client.send(block)
+        assert peak_mb() - before < 150
+
+
 def test_a_spool_of_another_store_stops_the_mailroom(tmp_path: Path) -> None:
     mailroom = build(tmp_path)
     source = mailroom.folders.receiving / "file"
