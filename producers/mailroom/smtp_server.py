@@ -86,7 +86,7 @@ class CameraSmtp(SMTP):
             self._reset_timeout()
             if self._is_endless(data):
                 structlog.get_logger().warning("mail_cut", size=self._data_size)
-                assert self.transport is not None
+                assert isinstance(self.transport, asyncio.WriteTransport)
                 self.transport.write(b"552 5.3.4 Too much mail data\r\n")
                 self.transport.abort()
                 return
