@@ -3,10 +3,8 @@
 import contextlib
 import io
 import os
-import shutil
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from ftplib import FTP, FTP_TLS, all_errors, error_perm, error_temp
@@ -387,25 +385,3 @@ def test_connections_in_turn_leak_no_file(mailroom: Mailroom) -> None:
             send(client, f"{number}.JPG", PICTURE)
     assert len(mailroom.contents()) == 50
     wait_until(lambda: process.num_fds() <= before + 4, 10)
-
-
-# curl.
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_uploads_resumes_and_is_refused_with_a_wrong_password(mailroom: Mailroom, tmp_path: Path) -> None:
-    file, (host, port) = tmp_path / "1.JPG", mailroom.address
-    file.write_bytes(PICTURE)
-
-    def curl(*options: str, password: str = mailroom.camera.password) -> int:
-        user = f"{mailroom.camera.account.user}:{password}"
-        command = ["curl", "--silent", "--ssl-reqd", "--insecure", "--user", user, *options]
-        return subprocess.run([*command, f"ftp://{host}:{port}/1.JPG"], check=False, timeout=60).returncode
-
-    with signed_in(mailroom) as client:
-        break_off(client, "1.JPG", PICTURE[:5000])
-    assert curl("--upload-file", str(file), "--continue-at", "-") == 0
-    assert mailroom.delivered() == {"1.JPG": PICTURE}
-    assert curl("--upload-file", str(file)) == 0
-    assert mailroom.contents() == [PICTURE, PICTURE]
-    assert curl("--upload-file", str(file), password="wrong") == 67
