@@ -4,6 +4,7 @@ import contextlib
 import threading
 from pathlib import Path
 
+from uncia.audit import AuditLog
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.mailroom.accounts import Accounts
@@ -16,6 +17,7 @@ from uncia.producers.mailroom.login_guard import LoginGuard
 from uncia.producers.mailroom.mail_fetcher import MailFetcher
 from uncia.producers.mailroom.mail_store import MailStore
 from uncia.producers.mailroom.mailboxes import Mailboxes
+from uncia.producers.mailroom.sign_in_log import SignInLog
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
@@ -27,9 +29,15 @@ _CHECK_S = 1.0
 
 
 def run_mailroom(
-    config: MailroomConfig, uploads: StationUploads | None, reporter: EventReporter, stop: threading.Event
+    config: MailroomConfig,
+    uploads: StationUploads | None,
+    reporter: EventReporter,
+    stop: threading.Event,
+    audit: AuditLog | None = None,
 ) -> None:
     """Receive until `stop` is set. Without `uploads`, other gateways upload the folders of the inbox.
+
+    Sign-ins and refusals are recorded in `audit`.
 
     Raises `SettingsError` where nothing could be received, `UnciaError` when a part failed.
     """
@@ -46,7 +54,8 @@ def run_mailroom(
             "received", f"{station}/{camera} sent {path.name}", station=station, camera=camera, path=str(path)
         )
 
-    inbox, guard = Inbox(folders.inbox, report), LoginGuard()
+    inbox = Inbox(folders.inbox, report)
+    guard = LoginGuard(log=None if audit is None else SignInLog(accounts, audit))
     refusal = UnciaError(f"another mailroom uses {config.root}: stop it, or set UNCIA_MAILROOM_DIR")
     with contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(config.root / "mailroom.lock", refusal))

@@ -153,6 +153,7 @@ class MailHandler:
     ) -> str:
         """Accept any recipient from a camera that has signed in, and otherwise only the addresses of cameras."""
         if not session.authenticated and self._accounts.find_address(address) is None:
+            self._guard.unknown_recipient(_address(session))
             await asyncio.sleep(_REFUSAL_DELAY_S)
             return "550 5.1.1 Unknown address"
         envelope.rcpt_tos.append(address)
