@@ -85,8 +85,8 @@ class CameraSmtp(SMTP):
         if self._in_data:
             self._reset_timeout()
             if self._is_endless(data):
-                structlog.get_logger().warning("mail_cut", size=self._data_size)
-                assert isinstance(self.transport, asyncio.WriteTransport)
+                assert isinstance(self.transport, asyncio.WriteTransport) and self.session is not None
+                structlog.get_logger().warning("mail_cut", address=_address(self.session), size=self._data_size)
                 self.transport.write(b"552 5.3.4 Too much mail data\r\n")
                 self.transport.abort()
                 return
