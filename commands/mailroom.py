@@ -106,7 +106,7 @@ def run(
             same_store=same_store,
             parallel=parallel,
         )
-    run_mailroom(config, uploads, reporter, stop, AuditLog(audit_file_of_process(config.root)))
+    run_mailroom(config, uploads, reporter, stop, audit=AuditLog(audit_file_of_process(config.root)))
 
 
 @mailbox_app.command("add")

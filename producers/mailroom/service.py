@@ -33,6 +33,7 @@ def run_mailroom(
     uploads: StationUploads | None,
     reporter: EventReporter,
     stop: threading.Event,
+    *,
     audit: AuditLog | None = None,
 ) -> None:
     """Receive until `stop` is set. Without `uploads`, other gateways upload the folders of the inbox.
