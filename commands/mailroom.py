@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from uncia.audit import AuditLog, audit_file_of_process
 from uncia.producers.gateway.uploader import S3Destination
 from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.config import MailroomConfig, mailroom_folder
@@ -108,7 +109,8 @@ def run(
             same_store=same_store,
             parallel=parallel,
         )
-    run_mailroom(config, uploads, reporter, stop, report_uploads)
+    audit = AuditLog(audit_file_of_process(config.root))
+    run_mailroom(config, uploads, reporter, stop, report_uploads, audit=audit)
 
 
 @mailbox_app.command("add")

@@ -15,7 +15,9 @@ from typing import Any
 
 import structlog
 
-__all__ = ["FILE_NAME", "AuditLog", "audit_file", "read_audit"]
+from uncia.settings import stack_dir
+
+__all__ = ["FILE_NAME", "AuditLog", "audit_file", "audit_file_of_process", "read_audit"]
 
 FILE_NAME = "audit.jsonl"
 
@@ -28,6 +30,12 @@ log = structlog.get_logger(__name__)
 def audit_file(stack: Path) -> Path:
     """The audit log of the stack in this folder."""
     return stack / "logs" / FILE_NAME
+
+
+def audit_file_of_process(folder: Path) -> Path:
+    """The audit log of the stack that this process belongs to, which `uncia keys audit` shows; else one in `folder`."""
+    stack = stack_dir()
+    return audit_file(stack) if (stack / "stack.env").exists() else folder / FILE_NAME
 
 
 class AuditLog:

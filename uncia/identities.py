@@ -131,8 +131,9 @@ MAILROOM = Identity(
     "mailroom",
     Role.PART,
     "Receives photographs of cellular cameras and uploads them; only an embedded stack with UNCIA_MAILROOM has it.",
-    store=(*READ_ALL, StoreRight(StoreAction.WRITE)),
+    store=(StoreRight(StoreAction.WRITE), StoreRight(StoreAction.READ)),
 )
+"""Reads for the comparison before a file is removed from the inbox; it knows the keys of what it stored."""
 
 PART_IDENTITIES: dict[str, Identity] = {
     identity.name: identity

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from uncia.audit import FILE_NAME, AuditLog, audit_file
+from uncia.audit import AuditLog, audit_file_of_process
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
 from uncia.dashboard.catalogue.history_cache import HistoryCache
@@ -79,7 +79,7 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
         pending=PendingExplanations(database),
         operations=operations or Operations(),
-        audit=AuditLog(_audit_file(folder)),
+        audit=AuditLog(audit_file_of_process(folder)),
         close_catalogue=database.dispose,
         first_link_file=folder / FIRST_LINK_FILE,
     )
@@ -91,12 +91,6 @@ def dashboard_dir(settings: Settings) -> Path:
         return settings.dashboard_dir.absolute()
     stack = stack_dir()
     return ((stack / "data" if (stack / "stack.env").exists() else settings.data_dir) / "dashboard").absolute()
-
-
-def _audit_file(folder: Path) -> Path:
-    """That of the stack where there is one, which `uncia keys audit` shows."""
-    stack = stack_dir()
-    return audit_file(stack) if (stack / "stack.env").exists() else folder / FILE_NAME
 
 
 def first_link(settings: Settings, secret: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from uncia.errors import StackError
 from uncia.infra.local import processes
 from uncia.infra.local.doctor import Check, check_folder, try_check
+from uncia.infra.local.mailroom_checks import camera_ports, mailroom_checks
 from uncia.infra.local.network import NetworkAddresses, network_addresses
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.triton import Triton
@@ -57,7 +58,7 @@ def run_security_checks(stack: Stack) -> list[Check]:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("user", _user),
         ("folder", lambda: check_folder(stack.folder)),
-        ("ports", lambda: _ports(identity.stack_id, network)),
+        ("ports", lambda: _ports(identity.stack_id, network, settings)),
         ("triton", lambda: _triton(identity.triton_socket, serves_http=settings.triton_serve_http)),
         ("triton: user", lambda: _triton_user(stack)),
     ]
@@ -76,6 +77,7 @@ def run_security_checks(stack: Stack) -> list[Check]:
         ("dashboard", lambda: _dashboard(settings.dashboard_port)),
         ("kafka", lambda: _kafka(settings)),
         ("versions", lambda: _versions(kept=settings.keep_versions)),
+        *mailroom_checks(settings),
     ]
     return [try_check(name, check) for name, check in checks]
 
@@ -88,8 +90,9 @@ def _user() -> str:
     return "the stack does not run as root"
 
 
-def _ports(stack_id: str, network: NetworkAddresses | None) -> str:
-    served = network.ports if network is not None else ()
+def _ports(stack_id: str, network: NetworkAddresses | None, settings: Settings) -> str:
+    cameras = frozenset() if is_loopback(settings.mailroom_host) else camera_ports(settings)
+    served = {*(network.ports if network is not None else ()), *cameras}
     pids = {process.pid for process in processes.of_stack(stack_id)}
     listening = [
         (connection.laddr.ip, connection.laddr.port)
@@ -98,12 +101,16 @@ def _ports(stack_id: str, network: NetworkAddresses | None) -> str:
     ]
     inside = [port for address, port in listening if is_loopback(address) and port not in served]
     outside = {(address, port) for address, port in listening if not is_loopback(address) and port not in served}
+    for_cameras = sorted({port for address, port in listening if not is_loopback(address) and port in cameras})
     if outside:
         shown = ", ".join(sorted(f"{address}:{port}" for address, port in outside))
         raise StackError(f"reachable from other machines: {shown}; find out who set these addresses")
-    if network is None:
-        return f"{len(inside)} ports, all on loopback"
-    return f"{len(inside)} ports on loopback; for other machines {', '.join(map(str, served))}, which need keys and TLS"
+    found = [f"{len(inside)} ports on loopback"]
+    if network is not None:
+        found.append(f"for other machines {', '.join(map(str, network.ports))}, which need keys and TLS")
+    if for_cameras:
+        found.append(f"for cameras {', '.join(map(str, for_cameras))}")
+    return "; ".join(found) if found[1:] else f"{len(inside)} ports, all on loopback"
 
 
 def is_loopback(address: str) -> bool:

@@ -29,7 +29,8 @@ class CameraFolder:
     """The files of one camera, by paths relative to its folder. Used by one thread.
 
     A confirmed file is handed over at once, with two exceptions, which are held until they have not changed for some
-    time: a file with a provisional name, and a JPEG without its end, which the camera may continue (APPE, REST).
+    time: a file with a provisional name, and a JPEG or video without its end, which the camera may continue (APPE,
+    REST).
 
     Files that were handed over during this session still exist for the camera, with their sizes: some cameras check
     the size of a file that they have sent, or rename it.

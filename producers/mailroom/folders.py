@@ -18,7 +18,7 @@ class MailroomFolders:
 
     receiving/<station>/<camera>   bytes whose transfer runs, or broke off: the camera has no confirmation
     receiving-mail                 the same for mails
-    held/<station>/<camera>        confirmed files that wait for their final name, or for the rest of a JPEG
+    held/<station>/<camera>        confirmed files that wait for their final name, or for the rest of a JPEG or video
     inbox/<station>/<camera>       confirmed files; the gateway uploads from here
     messages/<station>/<camera>    confirmed mails without a picture
     reports/<station>/<camera>     confirmed status reports, until the store has them

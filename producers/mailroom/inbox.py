@@ -21,9 +21,9 @@ __all__ = ["Inbox"]
 class Inbox:
     """A folder `<station>/<camera>/<name>` that the gateway watches. Safe for several threads and processes.
 
-    A file that is there is on disk. Only a partial photograph is ever replaced, by a file that begins with all its
-    bytes, which the gateway then stores under the same key. Any other file of the same name gets a folder of its own,
-    so that its name, which may contain the time of the capture, stays as it is.
+    A file that is there is on disk. Only a partial photograph or video is ever replaced, by a file that begins with all
+    its bytes, which the gateway then stores under the same key. Any other file of the same name gets a folder of its
+    own, so that its name, which may contain the time of the capture, stays as it is.
     """
 
     def __init__(

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from uncia.producers.mailroom.sign_in_log import SignInLog
+
 _FREE_FAILURES = 5
 """Wrong passwords of one address for one user name before the first refusal."""
 
@@ -20,8 +22,10 @@ class LoginGuard:
     password must not lock out the others. Safe for several threads.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, log: SignInLog | None = None) -> None:
+        """`log` records the outcome of each sign-in that was not refused for its earlier ones."""
         self._clock = clock
+        self._log = log
         self._guard = threading.Lock()
         self._failures: dict[tuple[str, str], tuple[int, float]] = {}
 
@@ -42,8 +46,17 @@ class LoginGuard:
             self._failures[address, user] = (1 if now - at > _FORGET_AFTER_S else count + 1, now)
             while len(self._failures) > _MAX_ENTRIES:
                 del self._failures[next(iter(self._failures))]
+        if self._log is not None:
+            self._log.refused(address, user)
 
     def succeeded(self, address: str, user: str) -> None:
         """A password was correct: earlier failures are forgotten."""
         with self._guard:
             self._failures.pop((address, user), None)
+        if self._log is not None:
+            self._log.signed_in(address, user)
+
+    def unknown_recipient(self, address: str) -> None:
+        """A mail was for no camera."""
+        if self._log is not None:
+            self._log.refused_recipient(address)

@@ -12,7 +12,16 @@ from uncia.producers.mailroom.file_names import JPEG_START
 __all__ = ["Attachment", "file_name", "find_attachments", "parse_mail"]
 
 _MEDIA = frozenset({"image", "video", "audio"})
-_ENDINGS = {"image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png", "video/mp4": ".mp4"}
+_ENDINGS = {
+    "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
+    "image/png": ".png",
+    "video/mp4": ".mp4",
+    "video/quicktime": ".mov",
+    "video/3gpp": ".3gp",
+    "video/avi": ".avi",
+    "video/x-msvideo": ".avi",
+}
 
 
 @dataclass(frozen=True)

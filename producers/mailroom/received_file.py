@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from uncia.producers.gateway.completeness import CompletenessReader, Shape
 from uncia.producers.gateway.file_kinds import is_photograph
+from uncia.producers.gateway.video_completeness import video_completeness
 from uncia.producers.mailroom.file_names import JPEG_START
 
 _CHUNK = 1 << 20
@@ -62,12 +63,16 @@ class ReceivedFile:
 
 
 def shape_of(path: Path) -> Shape:
-    """What the bytes of a file are. Videos and other files that are not called photographs are `OTHER`, unread."""
+    """What the bytes of a file are. Only photographs are `WHOLE`, and only they are read completely.
+
+    A video is `PARTIAL` while its index or its end is missing, else `OTHER`: further fragments may follow.
+    """
     reader = CompletenessReader()
     with path.open("rb") as file:
         chunk = file.read(_CHUNK)
         if not chunk.startswith(JPEG_START) and not is_photograph(path.name):
-            return Shape.OTHER
+            video = video_completeness(file, path.stat().st_size)
+            return Shape.PARTIAL if video is not None and video.shape is Shape.PARTIAL else Shape.OTHER
         while chunk:
             reader.feed(chunk)
             chunk = file.read(_CHUNK)

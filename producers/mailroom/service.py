@@ -4,6 +4,7 @@ import contextlib
 import threading
 from pathlib import Path
 
+from uncia.audit import AuditLog
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.mailroom.accounts import Accounts
@@ -19,6 +20,7 @@ from uncia.producers.mailroom.mail_store import MailStore
 from uncia.producers.mailroom.mailboxes import Mailboxes
 from uncia.producers.mailroom.report_store import ReportStore
 from uncia.producers.mailroom.report_uploads import ReportUploads
+from uncia.producers.mailroom.sign_in_log import SignInLog
 from uncia.producers.mailroom.smtp_server import MailroomSmtpServer
 from uncia.producers.mailroom.uploads import StationUploads
 from uncia.storage.process_lock import exclusive
@@ -35,9 +37,13 @@ def run_mailroom(
     reporter: EventReporter,
     stop: threading.Event,
     report_uploads: ReportUploads | None = None,
+    *,
+    audit: AuditLog | None = None,
 ) -> None:
     """Receive until `stop` is set. Without `uploads`, other gateways upload the folders of the inbox; without
     `report_uploads`, status reports stay in the mailroom.
+
+    Sign-ins and refusals are recorded in `audit`.
 
     Raises `SettingsError` where nothing could be received, `UnciaError` when a part failed.
     """
@@ -55,7 +61,8 @@ def run_mailroom(
         )
 
     reports = ReportStore(folders.reports, load_profiles(config.profiles))
-    inbox, guard = Inbox(folders.inbox, report, reports), LoginGuard()
+    inbox = Inbox(folders.inbox, report, reports)
+    guard = LoginGuard(log=None if audit is None else SignInLog(accounts, audit))
     refusal = UnciaError(f"another mailroom uses {config.root}: stop it, or set UNCIA_MAILROOM_DIR")
     with contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(config.root / "mailroom.lock", refusal))

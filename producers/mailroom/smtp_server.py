@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
 
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.mailroom.accounts import Account, Accounts
@@ -32,11 +32,18 @@ _CALLS = {"AUTH": 3, "RCPT": 100, "*": 2000}
 _MAX_LINE = 1 << 16
 """Bytes in a line. The standard has 1,000; some cameras send a whole picture in a few long lines."""
 
+_MAX_DATA_FACTOR = 4
+"""A mail that is larger than the limit is refused at its end; one that is this many times larger is cut off."""
+
 _START_TIMEOUT_S = 60.0
 
 
 class CameraSmtp(SMTP):
-    """One connection of a camera."""
+    """One connection of a camera.
+
+    aiosmtpd buffers a line without its end, in a mail that is already too large as well. The connection is therefore
+    closed where one line of a mail is longer than a mail may be.
+    """
 
     line_length_limit = _MAX_LINE
     # The words that most cameras look for, instead of aiosmtpd's.
@@ -47,6 +54,10 @@ class CameraSmtp(SMTP):
         super().__init__(handler, **options)
         self._connections = connections
         self._limit = limit
+        self._in_data = False
+        self._data_size = self._line_size = 0
+        """Bytes since DATA, and since the last end of a line in them."""
+        self._last = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse a connection above the limit. Called a second time by STARTTLS."""
@@ -66,10 +77,38 @@ class CameraSmtp(SMTP):
             super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Count the idle time from the last byte; aiosmtpd counts from the last command, and would cut slow mails."""
-        if not self._refused:
+        """In a mail, count its bytes, and the idle time from the last one: aiosmtpd would cut slow mails, because it
+        counts from the last command. Outside of mails it still does, so that no stranger holds a connection for long.
+        """
+        if self._refused:
+            return
+        if self._in_data:
             self._reset_timeout()
-            super().data_received(data)
+            if self._is_endless(data):
+                assert isinstance(self.transport, asyncio.WriteTransport) and self.session is not None
+                structlog.get_logger().warning("mail_cut", address=_address(self.session), size=self._data_size)
+                self.transport.write(b"552 5.3.4 Too much mail data\r\n")
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    def _is_endless(self, data: bytes) -> bool:
+        self._data_size += len(data)
+        seen = self._last + data
+        end = seen.rfind(b"\r\n")
+        self._line_size = self._line_size + len(data) if end < 0 else len(seen) - end - 2
+        self._last = data[-1:]
+        limit = self.data_size_limit or 0
+        return self._line_size > limit or self._data_size > _MAX_DATA_FACTOR * limit
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:
+        """See `data_received`."""
+        self._in_data, self._data_size, self._line_size, self._last = True, 0, 0, b""
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._in_data = False
 
     def eof_received(self) -> bool | None:
         """The camera sends no more."""
@@ -114,6 +153,7 @@ class MailHandler:
     ) -> str:
         """Accept any recipient from a camera that has signed in, and otherwise only the addresses of cameras."""
         if not session.authenticated and self._accounts.find_address(address) is None:
+            self._guard.unknown_recipient(_address(session))
             await asyncio.sleep(_REFUSAL_DELAY_S)
             return "550 5.1.1 Unknown address"
         envelope.rcpt_tos.append(address)

@@ -7,6 +7,7 @@ from typing import Any
 from uncia.producers.gateway.completion import Destination
 from uncia.producers.gateway.engine import Gateway
 from uncia.producers.gateway.event_reporter import EventReporter
+from uncia.producers.gateway.file_kinds import PHOTOGRAPHS_AND_VIDEOS
 from uncia.producers.gateway.incomplete_files import GracePeriod
 from uncia.producers.gateway.options import GatewayOptions
 from uncia.producers.gateway.spool import Spool
@@ -32,7 +33,7 @@ class MailroomReporter(EventReporter):
 
 
 class StationUploads:
-    """A gateway in a thread for each station that has a folder in the inbox.
+    """A gateway in a thread for each station that has a folder in the inbox. Uploads photographs and videos.
 
     A file is removed from the inbox after the store has confirmed it and both copies were read again and compared.
     """
@@ -92,7 +93,7 @@ class StationUploads:
                 Gateway(
                     options,
                     spool,
-                    Watcher(folder, settle_s=0),
+                    Watcher(folder, settle_s=0, extensions=PHOTOGRAPHS_AND_VIDEOS),
                     self._destination,
                     ThreadUploadPool(self._parallel),
                     self._reporter,

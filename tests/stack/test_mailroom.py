@@ -19,8 +19,10 @@ from tests.free_ports import free_port
 from tests.stack.conftest import KIND
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
+from tests.unit.producers.gateway.test_videos import MP4
 from tests.waiting import SCALE
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, BurstStatus
+from uncia.ids import content_hash, image_id
 from uncia.infra.local.stack import Stack
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
@@ -77,6 +79,25 @@ def any_certificate() -> ssl.SSLContext:
     return context
 
 
+def send_by_ftp(environment: dict[str, str], account: dict[str, str], name: str, data: bytes) -> None:
+    with FTP_TLS(context=any_certificate(), timeout=SCALE * LIMIT_S) as ftp:
+        ftp.connect("127.0.0.1", int(environment["UNCIA_MAILROOM_FTP_PORT"]))
+        ftp.login(account["user"], account["password"])
+        ftp.prot_p()
+        assert ftp.storbinary(f"STOR {name}", BytesIO(data)).startswith("226")
+
+
+def send_by_mail(environment: dict[str, str], account: dict[str, str], *files: tuple[str, bytes]) -> None:
+    message = EmailMessage()
+    message["Subject"] = "Motion"
+    message.set_content("Battery 80%")
+    for name, data in files:
+        message.add_attachment(data, "image", "jpeg", filename=name)
+    with smtplib.SMTP("127.0.0.1", int(environment["UNCIA_MAILROOM_SMTP_PORT"]), timeout=SCALE * LIMIT_S) as smtp:
+        smtp.starttls(context=any_certificate())
+        smtp.send_message(message, "trap@example.org", [f"{account['address']}@example.org"])
+
+
 def test_photographs_by_ftp_and_by_mail_are_predicted_and_form_bursts_of_their_cameras(
     environment: dict[str, str],
     mailroom: None,
@@ -86,25 +107,42 @@ def test_photographs_by_ftp_and_by_mail_are_predicted_and_form_bursts_of_their_c
 ) -> None:
     ftp_camera = uncia(environment, "mailroom", "add", station, "north")
     mail_camera = uncia(environment, "mailroom", "add", station, "south")
-    with FTP_TLS(context=any_certificate(), timeout=SCALE * LIMIT_S) as ftp:
-        ftp.connect("127.0.0.1", int(environment["UNCIA_MAILROOM_FTP_PORT"]))
-        ftp.login(ftp_camera["user"], ftp_camera["password"])
-        ftp.prot_p()
-        for number in range(2):
-            data = photograph(number, f"2026:05:14 21:36:0{number}")
-            assert ftp.storbinary(f"STOR IMG_{number}.JPG", BytesIO(data)).startswith("226")
-    message = EmailMessage()
-    message["Subject"] = "Motion"
-    message.set_content("Battery 80%")
     for number in range(2):
-        data = photograph(10 + number, f"2026:05:14 21:36:0{number}")
-        message.add_attachment(data, "image", "jpeg", filename=f"IMG_{number}.JPG")
-    with smtplib.SMTP("127.0.0.1", int(environment["UNCIA_MAILROOM_SMTP_PORT"]), timeout=SCALE * LIMIT_S) as smtp:
-        smtp.starttls(context=any_certificate())
-        smtp.send_message(message, "trap@example.org", [f"{mail_camera['address']}@example.org"])
+        send_by_ftp(environment, ftp_camera, f"IMG_{number}.JPG", photograph(number, f"2026:05:14 21:36:0{number}"))
+    pictures = [(f"IMG_{number}.JPG", photograph(10 + number, f"2026:05:14 21:36:0{number}")) for number in range(2)]
+    send_by_mail(environment, mail_camera, *pictures)
 
     for camera in ("north", "south"):
         (burst,) = settled(f"{station}/{camera}", 1, LIMIT_S)
         assert (len(burst.frames), burst.unreadable) == (2, 0)
         images = results.of_camera(f"{station}/{camera}")
         assert len({image.upload_id for image in images}) == len(images) == 2
+
+
+def test_the_small_picture_by_mail_and_the_full_one_by_ftp_are_one_frame(
+    environment: dict[str, str], mailroom: None, station: str, results: ResultConsumer
+) -> None:
+    camera, account = f"{station}/north", uncia(environment, "mailroom", "add", station, "north")
+    small, full = (photograph(1, "2026:05:14 21:36:00", size=size) for size in ((320, 240), (1024, 768)))
+
+    def frames() -> list[str]:
+        bursts = [burst for burst in results.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
+        return [frame.image_id for burst in bursts for frame in burst.frames]
+
+    def identity(data: bytes) -> str:
+        return image_id(camera, content_hash(data))
+
+    send_by_mail(environment, account, ("IMG_0001.JPG", small))
+    results.wait_for(lambda: frames() == [identity(small)], LIMIT_S, "the small picture is the frame")
+    send_by_ftp(environment, account, "IMG_0001.JPG", full)
+    results.wait_for(lambda: frames() == [identity(full)], LIMIT_S, "the full picture is the only frame")
+
+
+def test_a_film_is_stored_and_answered_as_not_analysed(
+    environment: dict[str, str], mailroom: None, station: str, results: ResultConsumer
+) -> None:
+    account = uncia(environment, "mailroom", "add", station, "north")
+    send_by_ftp(environment, account, "MOV_0001.MP4", MP4)
+    (answer,) = results.wait_for(lambda: results.of_camera(f"{station}/north"), LIMIT_S)
+    assert answer.rejection is not None
+    assert answer.rejection.reason == "video-not-analysed"

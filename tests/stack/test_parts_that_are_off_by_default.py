@@ -51,17 +51,18 @@ def served() -> Iterator[Stack]:
     rules = folder / "alert rules.yaml"
     rules.write_text("rules:\n  - {name: leopard, taxon: Panthera uncia, max_age: any}\n", encoding="utf-8")
     # The store's needs a second one, 10,000 above it.
-    s3_port, kafka_port, ftp_port, *_ = sorted(free_ports(8))
+    s3_port, kafka_port, ftp_port, smtp_port, *_ = sorted(free_ports(8))
     switched_on = {
         "UNCIA_NETWORK_HOST": "127.0.0.2",
         "UNCIA_NETWORK_KAFKA_PORT": str(kafka_port),
         "UNCIA_NETWORK_S3_PORT": str(s3_port),
         "UNCIA_MAILROOM": "true",
         "UNCIA_MAILROOM_DIR": str(folder / "mailroom"),
+        "UNCIA_MAILROOM_HOST": "0.0.0.0",
         "UNCIA_MAILROOM_FTP_PORT": str(ftp_port),
         "UNCIA_MAILROOM_FTP_PASSIVE_PORTS": "43500-43600",
-        "UNCIA_MAILROOM_SMTP_PORT": "0",
         "UNCIA_ALERT_RULES": str(rules),
+        "UNCIA_MAILROOM_SMTP_PORT": str(smtp_port),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in switched_on.items():
@@ -168,9 +169,11 @@ def test_the_security_checks_find_no_open_door(served: Stack) -> None:
     found = {check.name: check for check in run_security_checks(served)}
     assert {
         name: found[name].detail
-        for name in ("ports", "network: s3", "network: s3_grpc", "network: kafka")
+        for name in ("ports", "network: s3", "network: s3_grpc", "network: kafka", "mailroom: ftp", "mailroom: smtp")
         if not found[name].ok
     } == {}
+    ports = [os.environ[f"UNCIA_MAILROOM_{server}_PORT"] for server in ("FTP", "SMTP")]
+    assert found["ports"].detail.endswith(f"for cameras {', '.join(ports)}")
 
 
 def test_the_mailroom_of_a_stack_stores_what_a_camera_sends(served: Stack) -> None:

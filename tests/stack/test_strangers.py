@@ -183,11 +183,14 @@ def test_a_part_reads_photographs_and_changes_none(
         store.close()
 
 
-def test_the_mailroom_which_uploads_photographs_deletes_none(
+def test_the_mailroom_which_uploads_photographs_deletes_and_lists_none(
     stack: Stack, settings: Settings, photograph_key: str
 ) -> None:
-    with contextlib.closing(store_of(stack, MAILROOM)) as store, pytest.raises(AccessRefused):
-        store.delete(settings.bucket, photograph_key)
+    with contextlib.closing(store_of(stack, MAILROOM)) as store:
+        with pytest.raises(AccessRefused):
+            store.delete(settings.bucket, photograph_key)
+        with pytest.raises(AccessRefused):
+            store.check_bucket(settings.bucket)
 
 
 @pytest.mark.parametrize("identity", [PART_IDENTITIES["crops"], PART_IDENTITIES["explain"]], ids=lambda one: one.name)

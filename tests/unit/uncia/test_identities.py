@@ -135,6 +135,13 @@ def test_no_part_but_the_mailroom_which_uploads_changes_a_photograph() -> None:
             assert not identity.permits_object(action, "ridge/cam-1/2026/03/14/x.jpg")
 
 
+def test_the_mailroom_stores_and_reads_as_gateways_do_and_neither_lists_nor_deletes() -> None:
+    assert {right.action for right in MAILROOM.store} == {right.action for right in gateway_identity("ridge").store}
+    for action, permitted in ((StoreAction.LIST, False), (StoreAction.DELETE, False), (StoreAction.WRITE, True)):
+        assert MAILROOM.permits_object(action, "ridge/cam-1/2026/03/14/x.jpg") is permitted
+    assert not MAILROOM.triton and not MAILROOM.uses_kafka
+
+
 def test_the_operator_may_do_all_that_commands_do_except_deleting_objects() -> None:
     for part in PARTS:
         if part.kind is Kind.COMMAND:

@@ -3,10 +3,8 @@
 import contextlib
 import io
 import os
-import shutil
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from ftplib import FTP, FTP_TLS, all_errors, error_perm, error_temp
@@ -16,6 +14,7 @@ import psutil
 import pytest
 
 from tests.unit.producers.gateway.builders import jpeg
+from tests.unit.producers.gateway.test_videos import MP4
 from tests.unit.producers.mailroom.builders import Mailroom, ftp_server, signed_in, trusting_context
 from tests.waiting import wait_until
 from uncia.producers.mailroom.camera_folder import deliver_held, remove_broken
@@ -246,6 +245,16 @@ def test_a_photograph_may_arrive_in_several_confirmed_parts(mailroom: Mailroom) 
     assert not mailroom.held()
 
 
+@pytest.mark.parametrize("command", ["APPE", "STOR"])
+def test_a_film_without_its_index_waits_for_it(mailroom: Mailroom, command: str) -> None:
+    with signed_in(mailroom) as client:
+        assert send(client, "1.MP4", MP4[:5000]).startswith("226")
+        assert (mailroom.contents(), mailroom.held()) == ([], ["1.MP4"])
+        send(client, "1.MP4", MP4[5000:] if command == "APPE" else MP4, command=command)
+    deliver_held(mailroom.folders, mailroom.inbox, 0)  # further fragments may follow what was appended
+    assert (mailroom.contents(), mailroom.held()) == ([MP4], [])
+
+
 def test_a_confirmed_part_whose_rest_never_comes_is_handed_over_as_it_is(mailroom: Mailroom) -> None:
     with signed_in(mailroom) as client:
         send(client, "1.JPG", PICTURE[:5000])
@@ -376,25 +385,3 @@ def test_connections_in_turn_leak_no_file(mailroom: Mailroom) -> None:
             send(client, f"{number}.JPG", PICTURE)
     assert len(mailroom.contents()) == 50
     wait_until(lambda: process.num_fds() <= before + 4, 10)
-
-
-# curl.
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_uploads_resumes_and_is_refused_with_a_wrong_password(mailroom: Mailroom, tmp_path: Path) -> None:
-    file, (host, port) = tmp_path / "1.JPG", mailroom.address
-    file.write_bytes(PICTURE)
-
-    def curl(*options: str, password: str = mailroom.camera.password) -> int:
-        user = f"{mailroom.camera.account.user}:{password}"
-        command = ["curl", "--silent", "--ssl-reqd", "--insecure", "--user", user, *options]
-        return subprocess.run([*command, f"ftp://{host}:{port}/1.JPG"], check=False, timeout=60).returncode
-
-    with signed_in(mailroom) as client:
-        break_off(client, "1.JPG", PICTURE[:5000])
-    assert curl("--upload-file", str(file), "--continue-at", "-") == 0
-    assert mailroom.delivered() == {"1.JPG": PICTURE}
-    assert curl("--upload-file", str(file)) == 0
-    assert mailroom.contents() == [PICTURE, PICTURE]
-    assert curl("--upload-file", str(file), password="wrong") == 67

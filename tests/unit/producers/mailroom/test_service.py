@@ -20,13 +20,15 @@ import pytest
 from tests.free_ports import free_port
 from tests.paths import ROOT
 from tests.unit.producers.gateway.builders import FakeStore, jpeg
-from tests.unit.producers.mailroom.builders import build, config, trusting_context
+from tests.unit.producers.gateway.test_videos import MP4
+from tests.unit.producers.mailroom.builders import build, config, ftp_server, signed_in, smtp_server, trusting_context
 from tests.unit.producers.mailroom.test_mail_attachments import mail
 from tests.waiting import wait_until
 from uncia.errors import DependencyDown, SettingsError, UnciaError
 from uncia.producers.mailroom.folders import MailroomFolders
 from uncia.producers.mailroom.service import run_mailroom
 from uncia.producers.mailroom.uploads import MailroomReporter, StationUploads
+from uncia.storage.video_names import is_video_name
 
 
 class Reporter(MailroomReporter):
@@ -139,6 +141,26 @@ def test_photographs_are_uploaded_under_their_camera_and_leave_the_inbox(tmp_pat
     assert {line["event"] for line in reporter.lines} >= {"listening", "uploaded"}
 
 
+@pytest.mark.parametrize("way", ["ftp", "mail"])
+def test_a_film_is_stored_and_leaves_the_inbox(tmp_path: Path, way: str) -> None:
+    with contextlib.ExitStack() as stack:
+        if way == "ftp":
+            mailroom = stack.enter_context(ftp_server(tmp_path))
+            client = stack.enter_context(signed_in(mailroom))
+            assert client.storbinary("STOR MOV_0001.MP4", BytesIO(MP4)).startswith("226")
+        else:
+            mailroom = stack.enter_context(smtp_server(tmp_path))
+            smtp = stack.enter_context(smtplib.SMTP(*mailroom.address, timeout=60))
+            smtp.starttls(context=trusting_context())
+            message = mail(("MOV_0001.MP4", "video/mp4", MP4)).as_bytes()
+            assert smtp.sendmail("camera@example.org", [f"{mailroom.camera.address}@example.org"], message) == {}
+        assert mailroom.delivered() == {"MOV_0001.MP4": MP4}
+    store = FakeStore()
+    upload_all(mailroom.folders, store, 1)
+    ((key, data),) = store.objects.items()
+    assert (key.startswith("ridge/north/"), is_video_name(key), data) == (True, True, MP4)
+
+
 def test_a_partial_photograph_is_uploaded_and_marked(tmp_path: Path) -> None:
     mailroom = build(tmp_path)
     source = mailroom.folders.receiving / "file"
@@ -206,6 +228,44 @@ def test_the_mailroom_ends_at_a_signal(tmp_path: Path) -> None:
     with process(tmp_path, free_port()) as running:
         running.terminate()
         assert running.wait(timeout=60) == 0
+
+
+def test_large_mails_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """200 MB whose size was not announced, of 64 that are permitted: in lines, and in one line."""
+    mailroom, port = build(tmp_path), free_port()
+    recipient = f"{mailroom.camera.address}@example.org"
+
+    def begin(client: smtplib.SMTP) -> None:
+        client.starttls(context=trusting_context())
+        client.ehlo()
+        client.mail("camera@example.org")
+        client.rcpt(recipient)
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+
+    def peak_mb() -> float:
+        status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    with process(tmp_path, free_port(), port) as running:
+        before = peak_mb()
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+            begin(client)
+            lines = (b"x" * 998 + b"\r\n") * 1000
+            for _ in range(200):
+                client.send(lines)
+            client.send(b".\r\n")
+            assert client.getreply()[0] == 552
+            message = mail(("1.JPG", "image/jpeg", jpeg(1))).as_bytes()
+            assert client.sendmail("camera@example.org", [recipient], message) == {}
+        assert mailroom.contents() == [jpeg(1)]
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+            begin(client)
+            block = b"x" * 1_000_000
+            with pytest.raises(smtplib.SMTPServerDisconnected):
+                for _ in range(200):
+                    client.send(block)
+        assert peak_mb() - before < 150
 
 
 def test_a_spool_of_another_store_stops_the_mailroom(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import smtplib
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,10 +115,37 @@ def test_a_mail_with_too_many_bytes_is_refused_at_its_end(tmp_path: Path) -> Non
         client.login(mailroom.camera.account.user, mailroom.camera.password)
         client.mail("camera@example.org")
         client.rcpt("anybody@example.org")
-        code, _ = client.data(pictures(PICTURE) + b"x" * 70 * 30_000)
-        assert code in (500, 552)
+        code, _ = client.data(pictures(PICTURE) + (b"x" * 70 + b"\r\n") * 30_000)
+        assert code == 552
         send(client, "anybody@example.org", pictures(PICTURE))
         assert mailroom.contents() == [PICTURE]
+
+
+@pytest.mark.parametrize("block", [b"x" * 60_000, (b"x" * 98 + b"\r\n") * 600, b"x" * 30_000 + b"\n\n"])
+def test_an_endless_mail_ends_the_connection(tmp_path: Path, block: bytes) -> None:
+    with smtp_server(tmp_path, max_size=1 << 20) as mailroom:
+        with connected(mailroom) as client:
+            client.mail("camera@example.org")
+            client.rcpt(f"{mailroom.camera.address}@example.org")
+            client.putcmd("data")
+            client.getreply()
+            with pytest.raises(smtplib.SMTPServerDisconnected):
+                for _ in range(1000):
+                    client.send(block)
+        with connected(mailroom) as client:
+            send(client, f"{mailroom.camera.address}@example.org", pictures(PICTURE))
+        assert mailroom.contents() == [PICTURE]
+
+
+def test_bytes_without_a_command_do_not_hold_a_connection(tmp_path: Path) -> None:
+    with (
+        smtp_server(tmp_path, idle_s=1.0) as mailroom,
+        socket.create_connection(mailroom.address, 60) as client,
+        pytest.raises(OSError, match=r"[Rr]eset|pipe"),
+    ):
+        for _ in range(100):
+            client.sendall(b"x")
+            threading.Event().wait(0.1)  # the pace of the bytes, which is what this is about
 
 
 def test_long_lines_are_accepted(mailroom: Mailroom) -> None:

@@ -10,16 +10,18 @@ from tests.unit.processors.bursts.builders import Photo, frame_record
 from tests.unit.producers.gateway.builders import FakeStore
 from tests.unit.producers.mailroom.builders import build
 from tests.unit.producers.mailroom.test_service import upload_all
+from uncia.events import CaptureTimeSource
 from uncia.lanes import capture_time_in_key
 from uncia.processors.bursts.versions import select_visible
 
 SMALL, LARGE = (320, 240), (960, 720)
 
 
-def picture(size: tuple[int, int], time: str = "2026:05:14 21:36:00") -> bytes:
+def picture(size: tuple[int, int], time: str | None = "2026:05:14 21:36:00") -> bytes:
     buffer = io.BytesIO()
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = time
+    if time is not None:
+        exif.get_ifd(0x8769)[0x9003] = time
     Image.new("RGB", size).save(buffer, "JPEG", exif=exif)
     return buffer.getvalue()
 
@@ -57,3 +59,17 @@ def test_other_captures_keep_their_own_place(tmp_path: Path) -> None:
         ("IMG_0001.JPG", picture(LARGE, "2026:05:14 21:36:01")),
     )
     assert len({key.rpartition("/")[2] for key in keys}) == 3
+
+
+@pytest.mark.parametrize("name", ["IMG_0001.JPG", "IMG_20260514_213600.JPG"])
+def test_a_small_picture_without_an_exif_time_stays_a_frame_of_its_own(tmp_path: Path, name: str) -> None:
+    small, large = keys_of(tmp_path, (name, picture(SMALL, None)), (name, picture(LARGE)))
+    in_name = name.startswith("IMG_2026")
+    assert small.rpartition("/")[2].split("-", 1)[1].startswith("file-name-" if in_name else "file-time-")
+    assert (capture_time_in_key(small) == capture_time_in_key(large)) is in_name
+    source = CaptureTimeSource.KEY
+    versions = [
+        frame_record(Photo("small", 1, file=small.removeprefix("ridge/north/"), size=SMALL, source=source)),
+        frame_record(Photo("large", 1, file=large.removeprefix("ridge/north/"), size=LARGE, uploaded=60)),
+    ]
+    assert {version.key for version in select_visible(versions)} == {small, large}
