@@ -73,9 +73,11 @@ def marks_of(reviews: Iterable[Row]) -> tuple[str, ...]:
 
 def shown_by_review(review: Row) -> Shown:
     """What the reviewer says. Counts as certain."""
-    if review["decision"] == ReviewDecision.BLANK.value:
-        return Shown(BurstCategory.BLANK.value, None, None, None, None, 1.0)
     seen: Sequence[dict[str, Any]] = review["observations"]
+    # Earlier dashboards published a confirmed blank as a confirmation of nothing.
+    blank = review["decision"] == ReviewDecision.CONFIRM.value and not seen
+    if blank or review["decision"] == ReviewDecision.BLANK.value:
+        return Shown(BurstCategory.BLANK.value, None, None, None, None, 1.0)
     if review["decision"] == ReviewDecision.UNKNOWN.value or not seen:
         return Shown(None, None, None, None, None, None)
     main = seen[0]

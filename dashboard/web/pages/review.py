@@ -15,7 +15,7 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing
 from uncia.dashboard.web.page_route import page
-from uncia.dashboard.web.review_decision import Decision, review_event
+from uncia.dashboard.web.review_decision import Decision, review_event, seen_verdict
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
 
@@ -173,7 +173,8 @@ def next_bursts(context: ReviewerChanges, wanted: QueueRequest) -> QueueAnswer:
 
 @router.post("/review/decisions.json")
 def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
-    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease."""
+    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease, and where the
+    verdict to confirm is no longer the one that was on the screen."""
     services, caller = context.services, context.caller
     detail = _burst(context, decision.burst_id)
     if not services.leases.take(caller.account_id, [decision.burst_id], 1):
@@ -182,6 +183,8 @@ def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
     own = counting is None or counting[1] == caller.name
     if decision.decision is not ReviewDecision.UNDO and counting and not own and counting[0] != decision.seen_review:
         raise HTTPException(409, text("review.decided", reviewer=counting[1]))
+    if decision.decision is ReviewDecision.CONFIRM and seen_verdict(decision, detail) is None:
+        raise HTTPException(409, TEXT["review.changed"])
     try:
         event = review_event(decision, detail, caller.name, datetime.now(UTC), _newest_event(context, detail))
     except ValueError as error:
@@ -213,6 +216,7 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
             decision = Decision(
                 burst_id=item.burst_id,
                 revision=item.revision,
+                seen_review=counting[0] if counting else None,
                 decision=ReviewDecision(bulk.decision),
                 supersedes=item.supersedes,
             )

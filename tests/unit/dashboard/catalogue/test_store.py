@@ -416,6 +416,13 @@ def test_a_later_revision_by_a_model_does_not_undo_a_review(one_burst: OneBurst)
     assert row["gap_s"] is None
 
 
+def test_a_confirmation_of_nothing_is_one_of_a_blank(one_burst: OneBurst) -> None:
+    _, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.CONFIRM, 1).model_copy(update={"observations": ()})
+    row = fold_more(review)
+    assert (row["category"], row["reviewed"], row["subject"]) == ("blank", True, None)
+
+
 def test_an_undo_returns_to_the_review_before_and_to_the_models(one_burst: OneBurst) -> None:
     engine, burst, fold_more = one_burst
     before = fold_more()

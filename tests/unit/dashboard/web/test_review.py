@@ -8,13 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.catalogue_data import Log
+from tests.unit.dashboard.catalogue.catalogue_data import Log, newest_burst, revised_burst
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.leases import LEASE_S, LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
-from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
+from uncia.events import BurstCategory, Event, ObservationReviewed, ReviewDecision
 
 
 class Reviewer:
@@ -55,7 +55,7 @@ def other(sign_in: SignIn) -> Reviewer:
     return Reviewer(sign_in(Role.REVIEWER, name="otto"))
 
 
-def fold(engine: Engine, event: ObservationReviewed) -> None:
+def fold(engine: Engine, event: Event) -> None:
     """What the catalogue's worker does."""
     store, record = CatalogueStore(engine), Log().append(event)
     place = (record.topic, record.partition)
@@ -124,6 +124,91 @@ def test_accepting_repeats_the_verdict_in_the_event(reviewer: Reviewer, publishe
     camera, name, offset = (event.burst or "").rsplit(" ", 2)
     assert (camera, name) == (burst["camera"], burst["burst_id"])
     assert int(offset) >= 0
+
+
+IBEX = "taxon=Capra+sibirica"
+
+
+def same_verdict(burst: dict[str, Any]) -> dict[str, Any]:
+    """The verdict of its newest revision, for a further one."""
+    newest = newest_burst(burst["burst_id"])
+    return {"verdict": newest.verdict, "taxa": newest.taxa}
+
+
+def test_a_verdict_that_was_not_on_the_screen_is_not_confirmed(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"]))
+    assert "newer revision" in reviewer.decide(burst, "confirm", status=409)["detail"]
+    assert publisher.events == []
+    # What the reviewer names is decided, whatever the models say.
+    reviewer.decide(burst, "correct", observations=[{"category": "animal", "taxon": "Ovis", "label": "sheep"}])
+    (again,) = [one for one in reviewer.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
+    assert again["taxon"] == "Panthera uncia"
+    reviewer.decide(again, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Panthera uncia"
+
+
+def test_another_number_of_individuals_is_not_confirmed_unseen(reviewer: Reviewer, writable_catalogue: Engine) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"], count=9, **same_verdict(burst)))
+    reviewer.decide(burst, "confirm", status=409)
+
+
+def test_a_revision_without_another_verdict_is_confirmed(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"], **same_verdict(burst)))
+    reviewer.decide(burst, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Capra sibirica"
+
+
+def test_a_revision_that_the_catalogue_does_not_hold_is_not_confirmed(reviewer: Reviewer) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    reviewer.decide({**burst, "revision": burst["revision"] + 7}, "confirm", status=409)
+    reviewer.decide({**burst, "review_id": "rev-none"}, "confirm", status=409)
+
+
+def test_a_redo_confirms_what_was_seen_after_the_review_has_revised_the_burst(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    more: dict[str, Any] = {"observations": [{"category": "animal", "count": 7}]}
+    decided = reviewer.decide(burst, "confirm", **more)
+    fold(writable_catalogue, event_of(publisher))
+    fold(writable_catalogue, revised_burst(burst["burst_id"], **same_verdict(burst)))
+    reviewer.decide(burst, "undo", supersedes=decided["review_id"])
+    # Whether the catalogue knows of the undo or not.
+    for _ in range(2):
+        reviewer.decide(burst, "confirm", **more)
+        (seen,) = event_of(publisher).observations
+        assert (seen.taxon, seen.count) == ("Capra sibirica", 7)
+        undo = publisher.events[1]
+        fold(writable_catalogue, undo)
+
+
+def test_a_confirmed_review_repeats_what_the_reviewer_before_saw(
+    reviewer: Reviewer, other: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    reviewer.decide(burst, "correct", observations=[{"category": "animal", "taxon": "Ovis", "label": "sheep"}])
+    fold(writable_catalogue, event_of(publisher))
+    reviewer.client.post("/review/release.json", headers=reviewer.headers)
+    (seen,) = [one for one in other.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
+    fold(writable_catalogue, revised_burst(burst["burst_id"]))
+    other.decide(seen, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Ovis"
+
+
+def test_a_confirmed_blank_is_a_blank(reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine) -> None:
+    burst = reviewer.queue(queue="blanks")[0]
+    reviewer.decide(burst, "confirm")
+    assert event_of(publisher).decision is ReviewDecision.BLANK
+    fold(writable_catalogue, event_of(publisher))
+    page = reviewer.client.get(f"/bursts/{burst['burst_id']}.json").json()
+    assert (page["burst"]["category"], page["burst"]["reviewed"]) == ("blank", True)
 
 
 def test_a_correction_carries_taxon_count_and_boxes(reviewer: Reviewer, publisher: FakePublisher) -> None:
