@@ -26,6 +26,7 @@ from uncia.dashboard.catalogue.filters import (
     all_conditions,
     read_scope,
     rights,
+    sampled,
 )
 from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
 from uncia.dashboard.catalogue.rows import (
@@ -113,6 +114,23 @@ class Catalogue:
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
             return _burst_page(connection, chosen or BurstFilter(), scope, order, limit, after)
+
+    def sample(
+        self, chosen: BurstFilter | None = None, start: str = "", limit: int = 50, stations: Stations = None
+    ) -> tuple[BurstRow, ...]:
+        """Up to `limit` bursts of a filter in the order of their ids, from `start` on; the first id follows the last.
+
+        Ids are digests, which depend neither on the time nor on the verdict: from a random start, these bursts are a
+        random sample of all.
+        """
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            statement = sampled(chosen or BurstFilter(), scope, _BURST_COLUMNS)
+            rows = connection.execute(statement.where(bursts.c.burst_id >= start).limit(limit)).mappings().all()
+            if len(rows) < limit:
+                rest = statement.where(bursts.c.burst_id < start).limit(limit - len(rows))
+                rows = [*rows, *connection.execute(rest).mappings()]
+            return _with_frames(connection, rows)
 
     def look_alikes(
         self,

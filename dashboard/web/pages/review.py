@@ -1,6 +1,6 @@
 """Review: decide on one burst after the other by the keyboard. Each decision is an event."""
 
-import hashlib
+import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -272,7 +272,10 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
     if wanted.queue is Queue.NEWEST:
         order = BurstOrder.NEWEST
     elif wanted.queue is Queue.BLANKS:
-        query, order = query.model_copy(update={"category": ("blank",)}), BurstOrder.NEWEST
+        blanks = query.model_copy(update={"category": ("blank",)}).to_filter()
+        # Another start each time: what was sampled before is reviewed by now, or in `have`.
+        start = f"bst-{secrets.token_hex(12)}"
+        return list(catalogue.sample(blanks, start, _CANDIDATES + len(wanted.have), stations))
     elif wanted.queue is Queue.RARE and query.taxon is None:
         counted = [one for one in catalogue.facets(query.to_filter(), stations).taxon if one.own]
         rarest = sorted(counted, key=lambda one: one.own)[:_RARE]
@@ -284,10 +287,7 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
             ).rows
         ]
     # Leased bursts and those on the page are at the top of the list: read so many that some are left.
-    rows = list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
-    if wanted.queue is Queue.BLANKS:
-        rows.sort(key=lambda row: hashlib.sha256(row.burst_id.encode()).digest())
-    return rows
+    return list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
 
 
 def _queued(detail: BurstDetail) -> QueuedBurst:

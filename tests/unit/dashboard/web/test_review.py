@@ -324,6 +324,21 @@ def test_each_queue_keeps_within_the_filters_of_the_view(reviewer: Reviewer, que
         assert {burst["category"] for burst in bursts} == {"blank"}
 
 
+def test_the_random_blanks_are_of_the_whole_period_and_differ_between_two_requests(reviewer: Reviewer) -> None:
+    listed = reviewer.client.get("/browse.json?category=blank&reviewed=no&order=oldest").json()["bursts"]
+    oldest = {burst["burst_id"] for burst in listed[: len(listed) // 2]}
+    seen: set[str] = set()
+    first: set[str] = set()
+    for _ in range(200):
+        first.add(reviewer.queue(queue="blanks")[0]["burst_id"])
+        seen |= {burst["burst_id"] for burst in reviewer.queue(queue="blanks")}
+        if seen >= {burst["burst_id"] for burst in listed}:
+            break
+    assert seen >= {burst["burst_id"] for burst in listed}
+    assert len(first) > 1
+    assert seen & oldest
+
+
 def test_species_keys_are_kept_for_the_account(reviewer: Reviewer, other: Reviewer) -> None:
     keys = [{"key": "f", "taxon": "Vulpes vulpes", "label": "red fox"}, {"key": "f", "label": "fox"}]
     answer = reviewer.client.post("/review/keys.json", json=keys, headers=reviewer.headers)
