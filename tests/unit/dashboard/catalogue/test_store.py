@@ -31,6 +31,7 @@ from uncia.events import (
     BurstResolved,
     BurstReview,
     BurstStatus,
+    ClassScore,
     DeploymentChanged,
     Event,
     ObservationReviewed,
@@ -414,6 +415,28 @@ def test_a_later_revision_by_a_model_does_not_undo_a_review(one_burst: OneBurst)
     assert (row["revision"], row["category"], row["taxon"], row["reviewed"]) == (7, "blank", None, True)
     assert row["subject"] is None
     assert row["gap_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("second", "least"),
+    [
+        ({"category": BurstCategory.BLANK}, 0.5),
+        ({"category": BurstCategory.VEHICLE}, 0.8),
+        ({"top": "Panthera uncia"}, 0.8),
+        ({"top": "Capra"}, 0.0),
+    ],
+    ids=["partly blank", "an animal and a vehicle", "two taxa", "a taxon and one above it"],
+)
+def test_frames_that_disagree_make_a_burst_uncertain(one_burst: OneBurst, second: dict[str, Any], least: float) -> None:
+    _, burst, fold_more = one_burst
+    taxon = burst.taxa[0].model_copy(update={"certain": True})
+    top = ClassScore(index=0, label="ibex", taxon="Capra sibirica", group="animal", score=0.9)
+    shown = burst.frames[0].model_copy(update={"category": BurstCategory.ANIMAL, "rejection": None, "top": top})
+    if "top" in second:
+        second = {"top": top.model_copy(update={"taxon": second["top"]})}
+    certain = {"revision": 9, "animal_probability": 0.999, "verdict": taxon, "taxa": (taxon,)}
+    row = fold_more(burst.model_copy(update={**certain, "frames": (shown, shown.model_copy(update=second))}))
+    assert row["uncertainty"] == pytest.approx(max(least, 0.002), abs=1e-4)
 
 
 def test_a_confirmation_of_nothing_is_one_of_a_blank(one_burst: OneBurst) -> None:
