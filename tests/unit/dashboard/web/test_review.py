@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 from tests.unit.dashboard.catalogue.catalogue_data import Log, newest_burst, revised_burst
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
-from uncia.dashboard.web.accounts.leases import LEASE_S, LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
 from uncia.events import BurstCategory, Event, ObservationReviewed, ReviewDecision
@@ -98,17 +97,6 @@ def test_a_burst_that_another_reviewer_holds_cannot_be_decided_or_opened(reviewe
     other.queue(status=409, first=burst["burst_id"])
     reviewer.client.post("/review/release.json", headers=reviewer.headers)
     other.decide(burst, "confirm")
-
-
-def test_a_lease_ends_by_itself(services: Services) -> None:
-    now = [1000.0]
-    leases = LeaseStore(services.accounts.engine, lambda: now[0])
-    ids = [services.accounts.create(name, None, Role.REVIEWER).id for name in ("one", "two")]
-    assert leases.take(ids[0], ["bst-1", "bst-2"], 2) == ["bst-1", "bst-2"]
-    assert leases.take(ids[1], ["bst-1", "bst-3"], 2) == ["bst-3"]
-    now[0] += LEASE_S
-    assert leases.take(ids[1], ["bst-1"], 1) == ["bst-1"]
-    assert leases.take(ids[0], ["bst-1"], 1) == []
 
 
 def test_accepting_repeats_the_verdict_in_the_event(reviewer: Reviewer, publisher: FakePublisher) -> None:
