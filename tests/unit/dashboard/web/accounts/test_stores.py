@@ -160,12 +160,10 @@ def test_a_link_works_once_also_for_two_at_the_same_moment(accounts: AccountStor
 
 def test_the_last_admin_stays(accounts: AccountStore) -> None:
     made = accounts.create("ada", None, Role.ADMIN)
-    for refused in (
-        lambda: accounts.delete(made.id),
-        lambda: accounts.change(made.id, role=Role.VIEWER, stations=None, disabled=False),
-    ):
-        with pytest.raises(AccountRefused, match="admin"):
-            refused()
+    with pytest.raises(AccountRefused, match="admin"):
+        accounts.delete(made.id)
+    with pytest.raises(AccountRefused, match="admin"):
+        accounts.change(made.id, role=Role.VIEWER, stations=None, disabled=False)
     assert accounts.account(made.id) == made
 
 
