@@ -3,10 +3,10 @@
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from uncia.dashboard.catalogue.changes import offset_of
 from uncia.dashboard.catalogue.filters import BurstOrder
@@ -15,7 +15,8 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing
 from uncia.dashboard.web.page_route import page
-from uncia.dashboard.web.review_decision import Decision, review_event, seen_verdict
+from uncia.dashboard.web.review_decision import DecidedObservation, Decision, review_event, seen_verdict
+from uncia.dashboard.web.species_keys import ChosenSpecies, SpeciesKey, species_keys
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
 
@@ -38,16 +39,6 @@ class Queue(StrEnum):
     BLANKS = "blanks"
     """A random sample of bursts without an animal: what was missed."""
     NEWEST = "newest"
-
-
-class SpeciesKey(BaseModel):
-    """A key that the reviewer has assigned."""
-
-    key: str = Field(pattern=r"^[a-z]$")
-    category: BurstCategory = BurstCategory.ANIMAL
-    taxon: str | None = Field(default=None, max_length=300)
-    label: str = Field(min_length=1, max_length=100)
-    rank: str | None = Field(default=None, max_length=50)
 
 
 class Suggestion(BaseModel):
@@ -108,8 +99,17 @@ class BulkItem(BaseModel):
 class BulkDecision(BaseModel):
     """One decision on several bursts."""
 
-    decision: Literal["confirm", "blank", "undo"]
+    decision: Literal["confirm", "correct", "blank", "undo"]
+    observation: ChosenSpecies | None = Field(default=None, description="for `correct`: what all of them show")
     bursts: list[BulkItem] = Field(min_length=1, max_length=_MOST_AT_ONCE)
+
+    @model_validator(mode="after")
+    def _correct_has_an_observation(self) -> Self:
+        if (self.decision == "correct") != (self.observation is not None):
+            raise ValueError("`correct` has an observation, and no other decision has one")
+        if self.observation is not None and self.observation.category is BurstCategory.BLANK:
+            raise ValueError("blank bursts are decided by `blank`")
+        return self
 
 
 class BulkAnswer(BaseModel):
@@ -127,13 +127,6 @@ class DecisionAnswer(BaseModel):
     review_id: str
 
 
-_DEFAULT_KEYS = [
-    SpeciesKey(key="p", category=BurstCategory.PERSON, label="person"),
-    SpeciesKey(key="v", category=BurstCategory.VEHICLE, label="vehicle"),
-    SpeciesKey(key="a", category=BurstCategory.ANIMAL, label="animal"),
-]
-
-
 @page(router, "/review", "review.html.j2")
 def show_review(
     context: Reviewing,
@@ -147,7 +140,9 @@ def show_review(
         Suggestion(category="animal", taxon=one.taxon, label=one.label, rank=one.rank, score=None)
         for one in context.services.catalogue.facets(stations=context.caller.stations).taxon
     ]
-    return ReviewPage(query=query, queue=queue, burst=burst, keys=_keys(context), taxa=taxa, waiting=facets.total)
+    return ReviewPage(
+        query=query, queue=queue, burst=burst, keys=species_keys(context), taxa=taxa, waiting=facets.total
+    )
 
 
 @router.post("/review/queue.json")
@@ -198,6 +193,7 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
     """Publish the same decision on several bursts. A burst that has changed, or that another reviewer has or has
     decided on, is left out."""
     services, caller = context.services, context.caller
+    observations = [DecidedObservation(**bulk.observation.model_dump())] if bulk.observation else []
     events: list[ObservationReviewed] = []
     refused: dict[str, str] = {}
     for item in bulk.bursts:
@@ -218,6 +214,7 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
                 revision=item.revision,
                 seen_review=counting[0] if counting else None,
                 decision=ReviewDecision(bulk.decision),
+                observations=observations,
                 supersedes=item.supersedes,
             )
             try:
@@ -252,12 +249,6 @@ def set_keys(context: ReviewerChanges, keys: Annotated[list[SpeciesKey], Field(m
 def _newest_event(context: Context, detail: BurstDetail) -> str | None:
     burst = detail.burst
     return context.services.publisher.newest_event(burst.camera, burst.burst_id, offset_of(detail.version))
-
-
-def _keys(context: Context) -> list[SpeciesKey]:
-    account = context.services.accounts.account(context.caller.account_id)
-    stored = account.settings.get("keys") if account else None
-    return _DEFAULT_KEYS if stored is None else [SpeciesKey.model_validate(one) for one in stored]
 
 
 def _unreviewed(query: BurstQuery) -> BurstQuery:

@@ -361,6 +361,57 @@ def test_several_bursts_are_decided_at_once_but_none_that_changed_or_is_another_
     assert event_of(publisher).decision is ReviewDecision.UNDO
 
 
+SHEEP = {"category": "animal", "taxon": "Ovis", "label": "sheep", "rank": "genus"}
+
+
+def test_several_bursts_are_given_one_name_and_it_is_taken_back(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    listed = reviewer.client.get(f"/browse.json?{IBEX}&reviewed=no").json()["bursts"][:3]
+    items = [{"burst_id": one["burst_id"], "revision": one["revision"]} for one in listed]
+    items[2]["revision"] += 1
+    body = {"decision": "correct", "observation": SHEEP, "bursts": items}
+    answer = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()
+    assert list(answer["decided"]) == [one["burst_id"] for one in listed[:2]]
+    assert list(answer["refused"]) == [listed[2]["burst_id"]]
+    events = [event for event in publisher.events if isinstance(event, ObservationReviewed)]
+    assert {event.decision for event in events} == {ReviewDecision.CORRECT}
+    for event in events:
+        (seen,) = event.observations
+        assert (seen.category, seen.taxon, seen.label, seen.rank) == (BurstCategory.ANIMAL, "Ovis", "sheep", "genus")
+        assert (seen.count, seen.boxes) == (None, ())
+        fold(writable_catalogue, event)
+    assert reviewer.client.get(f"/bursts/{listed[0]['burst_id']}.json").json()["burst"]["taxon"] == "Ovis"
+    undo = [{**item, "supersedes": answer["decided"][item["burst_id"]]} for item in items[:2]]
+    body = {"decision": "undo", "bursts": undo}
+    assert reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()["refused"] == {}
+    fold(writable_catalogue, event_of(publisher))
+    page = reviewer.client.get(f"/bursts/{event_of(publisher).burst_id}.json").json()["burst"]
+    assert (page["reviewed"], page["taxon"]) == (False, "Capra sibirica")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"decision": "correct"},
+        {"decision": "confirm", "observation": SHEEP},
+        {"decision": "blank", "observation": SHEEP},
+        {"decision": "correct", "observation": {"category": "blank", "label": "blank"}},
+        {"decision": "correct", "observation": {"category": "dragon", "label": "dragon"}},
+        {"decision": "correct", "observation": {**SHEEP, "label": ""}},
+        {"decision": "unknown"},
+    ],
+)
+def test_a_decision_on_several_that_makes_no_sense_is_refused(
+    reviewer: Reviewer, publisher: FakePublisher, body: dict[str, Any]
+) -> None:
+    (burst, *_) = reviewer.client.get(f"/browse.json?{IBEX}&reviewed=no").json()["bursts"]
+    body = {**body, "bursts": [{"burst_id": burst["burst_id"], "revision": burst["revision"]}]}
+    answer = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers)
+    assert answer.status_code == 422
+    assert publisher.events == []
+
+
 def test_of_decisions_at_the_same_moment_exactly_one_counts(
     services: Services, sign_in: SignIn, publisher: FakePublisher
 ) -> None:
