@@ -464,9 +464,10 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(
         default=8480, ge=0, le=65535, description="port of the dashboard; `uncia up` assigns its own"
     )
-    dashboard_accounts: str = Field(
-        default="",
-        description="SQLAlchemy URL of the database with accounts, sessions and tokens; empty: `accounts.sqlite` in "
+    dashboard_accounts: SecretStr | None = Field(
+        default=None,
+        description="database with accounts, sessions, tokens, saved views and leases: "
+        "`postgresql://USER:PASSWORD@HOST/DATABASE`, or `sqlite:////FILE`; empty: `accounts.sqlite` in "
         "`UNCIA_DASHBOARD_DIR`",
     )
     dashboard_dir: Path | None = Field(
@@ -627,6 +628,7 @@ class Settings(BaseSettings):
         "ensemble_weights",
         "presence_model",
         "animal_threshold",
+        "dashboard_accounts",
         "dashboard_dir",
         "dashboard_tiles",
         "dashboard_proxy_secret",

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -11,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from uncia.errors import DependencyDown, SettingsError
 from uncia.settings import Settings, stack_dir
 
-__all__ = ["DatabaseDown", "catalogue_url", "open_database", "sqlite_path"]
+__all__ = ["DatabaseDown", "catalogue_url", "database_url", "open_database", "sqlite_path"]
 
 _BUSY_S = 30
 _CACHE_KIB = 64 * 1024
@@ -31,20 +32,29 @@ def catalogue_url(settings: Settings) -> URL:
         stack = stack_dir()
         folder = (stack / "data" if (stack / "stack.env").exists() else settings.data_dir) / "catalogue"
         return URL.create("sqlite", database=str(folder / "catalogue.sqlite"))
+    return database_url(settings.catalogue_url, "UNCIA_CATALOGUE_URL")
+
+
+def database_url(address: SecretStr, setting: str) -> URL:
+    """The address of a database, with the driver that is installed.
+
+    Raises `SettingsError`, which names the setting and not the address, for another kind of database.
+    """
     try:
-        url = make_url(settings.catalogue_url.get_secret_value())
+        url = make_url(address.get_secret_value())
     except (ArgumentError, ValueError):
         # The error repeats the address, which has a password.
-        raise SettingsError("UNCIA_CATALOGUE_URL is not the address of a database: " + _FORM) from None
+        raise SettingsError(f"{setting} is not the address of a database: {_FORM}") from None
     backend = url.get_backend_name()
     if backend == "postgresql":
+        # Without a driver, SQLAlchemy takes psycopg2.
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and url.database:
         return url.set(drivername="sqlite")
-    raise SettingsError(f"UNCIA_CATALOGUE_URL names a database that is not supported ({backend}): {_FORM}")
+    raise SettingsError(f"{setting} names a database that is not supported ({backend}): {_FORM}")
 
 
-_FORM = "use sqlite:////FOLDER/catalogue.sqlite or postgresql://USER:PASSWORD@HOST/DATABASE"
+_FORM = "use sqlite:////FOLDER/FILE.sqlite or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 def sqlite_path(url: URL) -> Path | None:

@@ -3,7 +3,7 @@
 Each is a function of the rows in the tables alone, so that neither order nor repetition matters:
 
 - `bursts.category` to `confidence`, `reviewed`, `subject`, and the human observations and marks: of the burst as the
-  models see it and of its reviews;
+  models see it and of its reviews (see `burst_reviews`);
 - `bursts.deployment_id`: of the start of the burst and the deployments of its camera;
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
 - `bursts.change` and `derived_changes`: number this transaction;
@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from uncia.dashboard.catalogue.bulk import Conflict, write_rows
+from uncia.dashboard.catalogue.burst_reviews import bursts_of_reviews, reviews_of, select_in
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.gap_rows import Place, recompute_gaps
 from uncia.dashboard.catalogue.gaps import deployment_at
@@ -45,7 +46,6 @@ from uncia.dashboard.catalogue.tables import (
     deployments,
     derived_changes,
     observations,
-    reviews,
 )
 from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
 from uncia.events import VIDEO_NOT_ANALYSED
@@ -56,7 +56,7 @@ _CHUNK = 500
 
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
-    "bursts": ("camera", "subject", "started_at", "category", "taxon", "status", "reviewed"),
+    "bursts": ("camera", "subject", "started_at", "category", "taxon", "status", "reviewed", "event_review_id"),
 }
 """What recomputing needs of rows that were replaced."""
 
@@ -69,7 +69,13 @@ class Touched:
 
     def __init__(self) -> None:
         self.bursts: set[str] = set()
+        self.event_reviews: dict[str, str | None] = {}
+        """By burst, the review that its new event names."""
+        self.named_before: set[str] = set()
+        """Bursts whose event named a review before: they may have human observations, and no review any more."""
         self.reviewed: set[str] = set()
+        self.reviews: set[str] = set()
+        """Ids of the reviews that were written."""
         self.cropped: set[str] = set()
         self.removed: set[str] = set()
         self.cameras: set[str] = set()
@@ -96,12 +102,15 @@ class Touched:
         elif table == "bursts":
             self.bursts |= {row["burst_id"] for row in rows}
             self.removed |= {row["burst_id"] for row in replaced} - {row["burst_id"] for row in rows}
+            self.event_reviews |= {row["burst_id"]: row["event_review_id"] for row in rows}
+            self.named_before |= {row["burst_id"] for row in replaced if row["event_review_id"] is not None}
             for row in (*rows, *replaced):
                 self.subject(row)
             self.kinds.update(kinds_of(rows))
             self.kinds.subtract(kinds_of(replaced))
         elif table == "reviews":
             self.reviewed |= {row["burst_id"] for row in rows}
+            self.reviews |= {row["review_id"] for row in rows}
         elif table == "crops":
             self.cropped |= {row["burst_id"] for row in rows}
         elif table == "deployments":
@@ -125,6 +134,9 @@ def kinds_of(rows: Iterable[Row]) -> Iterator[_Kind]:
 
 def recompute(connection: Connection, touched: Touched) -> None:
     """Recompute what depends on what was touched."""
+    if touched.reviews:
+        # A review can be of a burst that has another id by now.
+        touched.reviewed |= bursts_of_reviews(connection, touched.reviews)
     if ids := touched.bursts | touched.reviewed:
         _apply_reviews(connection, ids, touched)
     if touched.cameras:
@@ -171,17 +183,19 @@ def complete_bursts(connection: Connection, rows: Sequence[Row], touched: Touche
 
 def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> None:
     """Set what bursts show, and their subjects, where there are reviews of them."""
-    by_burst: dict[str, list[Row]] = {}
-    for given in _select_in(connection, select(reviews), reviews.c.burst_id, ids):
-        by_burst.setdefault(given["burst_id"], []).append(given)
-    if not by_burst:
+    stored = select(bursts.c.burst_id, bursts.c.event_review_id)
+    rest = select_in(connection, stored, bursts.c.burst_id, ids - touched.event_reviews.keys())
+    named = {**touched.event_reviews, **{row["burst_id"]: row["event_review_id"] for row in rest}}
+    by_burst = reviews_of(connection, named)
+    changed = by_burst.keys() | (touched.named_before & named.keys())
+    if not changed:
         return
-    rows = _select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, set(by_burst))
+    rows = select_in(connection, select(*(bursts.c[name] for name in _BASE)), bursts.c.burst_id, changed)
     flagged = select(burst_flags.c.burst_id).where(burst_flags.c.source == "model")
-    by_model = {row["burst_id"] for row in _select_in(connection, flagged, burst_flags.c.burst_id, set(by_burst))}
+    by_model = {row["burst_id"] for row in select_in(connection, flagged, burst_flags.c.burst_id, changed)}
     verdicts, human, marks = [], [], []
     for row in rows:
-        own = by_burst[row["burst_id"]]
+        own = by_burst.get(row["burst_id"], [])
         review = counting_review(own)
         shown = _shown_by_model(row) if review is None else shown_by_review(review)
         subject = subject_of(row["status"], shown)
@@ -202,7 +216,7 @@ def _apply_reviews(connection: Connection, ids: set[str], touched: Touched) -> N
                 "new_flagged": bool(own_marks) or row["burst_id"] in by_model,
             }
         )
-        human += [] if review is None else _human_observations(review)
+        human += [] if review is None else _human_observations(row["burst_id"], review)
         marks += [{"burst_id": row["burst_id"], "flag": flag, "source": "human"} for flag in own_marks]
     if not verdicts:
         return
@@ -256,10 +270,10 @@ def _shown_by_model(row: Row) -> Shown:
     return Shown(*(row[f"model_{name}"] for name in _VERDICT))
 
 
-def _human_observations(review: Row) -> list[Row]:
+def _human_observations(burst_id: str, review: Row) -> list[Row]:
     """The rows of the review that counts: one for each observation, and one for a blank."""
     common = {
-        "burst_id": review["burst_id"],
+        "burst_id": burst_id,
         "source": "human",
         "score": None,
         "confidence": None,
@@ -327,17 +341,9 @@ def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None
 
 def _deployments_of(connection: Connection, cameras: Iterable[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
-    for row in _select_in(connection, select(deployments), deployments.c.camera, set(cameras)):
+    for row in select_in(connection, select(deployments), deployments.c.camera, set(cameras)):
         found.setdefault(row["camera"], []).append(row)
     return found
-
-
-def _select_in(connection: Connection, statement: Any, column: Any, values: set[str]) -> list[Row]:
-    return [
-        row
-        for chunk in _chunks(sorted(values))
-        for row in connection.execute(statement.where(column.in_(chunk))).mappings()
-    ]
 
 
 def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:

@@ -210,6 +210,7 @@ def _burst(event: BurstResolved, record: LogRecord) -> tuple[Change, ...]:
         "crops_withheld": event.crops_withheld,
         "supersedes": list(event.supersedes),
         "split_from": event.split_from,
+        "event_review_id": event.review.review_id if event.review else None,
         "flagged": bool(event.flags) and event.status is not BurstStatus.SUPERSEDED,
     }
     revision = {

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.burst_reviews import reviews_of
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.column_counts import column_facets
@@ -25,6 +26,7 @@ from uncia.dashboard.catalogue.filters import (
     all_conditions,
     read_scope,
     rights,
+    sampled,
 )
 from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
 from uncia.dashboard.catalogue.rows import (
@@ -64,7 +66,6 @@ from uncia.dashboard.catalogue.tables import (
     explanation_requests,
     explanations,
     observations,
-    reviews,
     static_objects,
     taxa,
 )
@@ -115,6 +116,23 @@ class Catalogue:
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
             return _burst_page(connection, chosen or BurstFilter(), scope, order, limit, after)
+
+    def sample(
+        self, chosen: BurstFilter | None = None, start: str = "", limit: int = 50, stations: Stations = None
+    ) -> tuple[BurstRow, ...]:
+        """Up to `limit` bursts of a filter in the order of their ids, from `start` on; the first id follows the last.
+
+        Ids are digests, which depend neither on the time nor on the verdict: from a random start, these bursts are a
+        random sample of all.
+        """
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            statement = sampled(chosen or BurstFilter(), scope, _BURST_COLUMNS)
+            rows = connection.execute(statement.where(bursts.c.burst_id >= start).limit(limit)).mappings().all()
+            if len(rows) < limit:
+                rest = statement.where(bursts.c.burst_id < start).limit(limit - len(rows))
+                rows = [*rows, *connection.execute(rest).mappings()]
+            return _with_frames(connection, rows)
 
     def look_alikes(
         self,
@@ -329,6 +347,7 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
         .order_by(burst_frames.c.number)
     ).mappings()
     details = tuple(FrameDetail.of(frame) for frame in frames)
+    reviewed = reviews_of(connection, {burst_id: row["event_review_id"]}).get(burst_id, ())
     flags: dict[str, tuple[str, ...]] = {}
     for flag in own(burst_flags, burst_flags.c.flag):
         flags[flag["source"]] = (*flags.get(flag["source"], ()), flag["flag"])
@@ -341,12 +360,16 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
         observations=tuple(
             Observation.of(line) for line in own(observations, observations.c.source, observations.c.number)
         ),
-        reviews=tuple(Review.of(line) for line in own(reviews, reviews.c.reviewed_at.desc(), reviews.c.review_id)),
+        reviews=tuple(map(Review.of, sorted(reviewed, key=_newest_first))),
         revisions=tuple(Revision.of(line) for line in own(burst_revisions, burst_revisions.c.revision.desc())),
         crops=tuple(Crop.of(line) for line in own(crops, crops.c.score.desc()) if line["withdrawn"] is None),
         explanations=_explanations(connection, [frame.image_id for frame in details]),
         **{name: row[name] for name in named},
     )
+
+
+def _newest_first(review: Row) -> tuple[float, str]:
+    return -review["reviewed_at"].timestamp(), review["review_id"]
 
 
 def _explanations(connection: Connection, images: list[str]) -> tuple[Explanation, ...]:

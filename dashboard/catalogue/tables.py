@@ -230,6 +230,8 @@ bursts = Table(
     Column("superseded_by", String),
     Column("supersedes", _JSON, nullable=False),
     Column("split_from", String),
+    # The review that the event repeats, which can be one of an earlier burst.
+    Column("event_review_id", String),
     # Derived from other rows.
     Column("subject", String),
     Column("deployment_id", String),
@@ -249,6 +251,12 @@ bursts = Table(
         *_FILTERED,
         sqlite_where=text("flagged"),
         postgresql_where=text("flagged"),
+    ),
+    Index(
+        None,
+        "event_review_id",
+        sqlite_where=text("event_review_id IS NOT NULL"),
+        postgresql_where=text("event_review_id IS NOT NULL"),
     ),
     Index(None, "updated_at", "burst_id"),
     Index(None, "change", "burst_id"),
@@ -394,6 +402,12 @@ reviews = Table(
     Column("reviewed_at", UtcDateTime, nullable=False),
     _version(),
     Index(None, "burst_id"),
+    Index(
+        None,
+        "supersedes",
+        sqlite_where=text("supersedes IS NOT NULL"),
+        postgresql_where=text("supersedes IS NOT NULL"),
+    ),
     Index(None, "reviewer", "reviewed_at"),
 )
 """Every decision of a reviewer, undone ones included."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uncia.camtrap.frame_agreement import shown_categories, taxa_contradict
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.page_parts.verdict_text import verdict_taxon
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, ReviewDecision, TaxonVerdict
@@ -41,13 +42,24 @@ def shown_by_model(burst: BurstResolved) -> Shown:
     return Shown(category, taxon.taxon or None, taxon.label, taxon.rank, burst.count, confidence)
 
 
+_CONTRADICTION = 0.8
+"""Uncertainty, at least, where one frame shows an animal and another a vehicle, or two frames two taxa."""
+_PARTLY_BLANK = 0.5
+"""At least, where some frames are blank: the animal may have left, or something moved that is none."""
+
+
 def uncertainty_of(burst: BurstResolved) -> float:
-    """How much a review would help, 0 to 1: an animal or not, and which."""
+    """How much a review would help, 0 to 1: an animal or not, and which, and whether the frames disagree."""
     probability = burst.animal_probability
     doubt = 0.0 if probability is None else 1 - abs(2 * probability - 1)
     taxon = named_taxon(burst)
     if taxon is not None and not taxon.certain:
         doubt = max(doubt, 1 - (taxon.score if taxon.confidence is None else taxon.confidence))
+    categories = shown_categories(burst.frames)
+    if len(categories - {BurstCategory.BLANK}) > 1 or taxa_contradict(burst.frames):
+        doubt = max(doubt, _CONTRADICTION)
+    elif len(categories) > 1:
+        doubt = max(doubt, _PARTLY_BLANK)
     return round(min(max(doubt, 0.0), 1.0), 6)
 
 
@@ -73,9 +85,11 @@ def marks_of(reviews: Iterable[Row]) -> tuple[str, ...]:
 
 def shown_by_review(review: Row) -> Shown:
     """What the reviewer says. Counts as certain."""
-    if review["decision"] == ReviewDecision.BLANK.value:
-        return Shown(BurstCategory.BLANK.value, None, None, None, None, 1.0)
     seen: Sequence[dict[str, Any]] = review["observations"]
+    # Earlier dashboards published a confirmed blank as a confirmation of nothing.
+    blank = review["decision"] == ReviewDecision.CONFIRM.value and not seen
+    if blank or review["decision"] == ReviewDecision.BLANK.value:
+        return Shown(BurstCategory.BLANK.value, None, None, None, None, 1.0)
     if review["decision"] == ReviewDecision.UNKNOWN.value or not seen:
         return Shown(None, None, None, None, None, None)
     main = seen[0]

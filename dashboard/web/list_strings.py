@@ -42,6 +42,7 @@ LISTS: dict[str, str] = {
     "alike.decide": "Decide on the selected bursts",
     "alike.select_all": "Select all look-alikes",
     "alike.accept": "Accept",
+    "alike.species": "The selected are:",
     "alike.undo": "Undo",
     "alike.odd": "Unlike the others",
     "alike.odd.hint": "Look at these one by one: *select all* leaves them out.",
@@ -55,12 +56,14 @@ LISTS: dict[str, str] = {
     "alike.empty": "No burst without a review matches these filters.",
     "alike.done": "All of this page is decided.",
     "alike.hint": "a selects all look-alikes, or none. Arrows move, Space selects, a click with Shift selects a range. "
-    "Enter accepts, z takes back the last decision as a whole.",
+    "Enter accepts, Shift with a species key of yours names them, z takes back the last decision as a whole. Keys are "
+    "assigned on Review.",
     "js.alike.accept": "Accept {n}",
     "js.alike.accept_one": "Accept {n} as {name}",
     "js.alike.accept_several": "Accept {n}, {names} verdicts",
     "js.alike.sending": "{n} of {of} …",
     "js.alike.accepted": "{n} accepted",
+    "js.alike.corrected": "{n} saved as {name}",
     "js.alike.undone": "{n} taken back",
     "js.alike.refused": "{n} decided, {refused} left out: {reason}",
 }

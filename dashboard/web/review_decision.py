@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from uncia import ids
 from uncia.dashboard.catalogue.rows import BurstDetail
+from uncia.dashboard.catalogue.verdicts import Shown, shown_by_review
 from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 
-__all__ = ["DecidedBox", "DecidedObservation", "Decision", "review_event"]
+__all__ = ["DecidedBox", "DecidedObservation", "Decision", "review_event", "seen_verdict"]
 
 _MOST_BOXES = 200
 
@@ -57,20 +58,45 @@ class Decision(BaseModel):
     )
 
 
+def seen_verdict(decision: Decision, detail: BurstDetail) -> Shown | None:
+    """The verdict that the reviewer saw: of the review that counted then, else of the models.
+
+    None where the models have decided otherwise since, or the catalogue holds no such revision or review any more. The
+    number of the revision alone proves nothing: it also rises when the review itself revises the burst, and a redo
+    repeats the old one.
+    """
+    if decision.seen_review is not None:
+        seen = next((one for one in detail.reviews if one.review_id == decision.seen_review), None)
+        if seen is None:
+            return None
+        return shown_by_review({"decision": seen.decision, "observations": seen.observations})
+    revision = next((one for one in detail.revisions if one.revision == decision.revision), None)
+    now = detail.model_category, detail.model_taxon, detail.model_count
+    if revision is None or (revision.category, revision.taxon, revision.count) != now:
+        return None
+    return Shown(revision.category, revision.taxon, revision.label, revision.rank, revision.count, None)
+
+
 def review_event(
     decision: Decision, detail: BurstDetail, reviewer: str, at: datetime, newest: str | None = None
 ) -> ObservationReviewed:
-    """The event; `newest`: the newest event of the burst, as JSON.
+    """The event; `newest`: the newest event of the burst, as JSON. A confirmed blank becomes a decision `blank`.
 
     Raises `ValueError` for a decision that makes no sense for this burst.
     """
     burst = detail.burst
     images = {frame.image_id for frame in detail.frames}
     observations: Sequence[ReviewedObservation] = ()
+    decided = decision.decision
     if decision.decision is ReviewDecision.CONFIRM:
-        if burst.category is None:
+        seen = seen_verdict(decision, detail)
+        if seen is None or seen.category is None:
             raise ValueError("there is no verdict to confirm: choose what the burst shows")
-        observations = _confirmed(decision, detail, images)
+        if seen.category == BurstCategory.BLANK.value:
+            # As if the reviewer had chosen it: a review without observations says by its decision what it means.
+            decided = ReviewDecision.BLANK
+        else:
+            observations = [_confirmed(decision, seen, images)]
     elif decision.decision is ReviewDecision.CORRECT:
         if not decision.observations:
             raise ValueError("a correction names what the burst shows")
@@ -85,13 +111,13 @@ def review_event(
         if undone is not None and undone.reviewer != reviewer:
             raise ValueError(f"this review is {undone.reviewer}'s: decide anew instead")
     return ObservationReviewed(
-        review_id=ids.review_id(burst.burst_id, reviewer, at, decision.decision.value),
+        review_id=ids.review_id(burst.burst_id, reviewer, at, decided.value),
         burst_id=burst.burst_id,
         burst_revision=decision.revision,
         station=burst.station,
         camera=burst.camera,
         reviewer=reviewer,
-        decision=decision.decision,
+        decision=decided,
         observations=tuple(observations),
         rejected_boxes=tuple(_box(box, images) for box in decision.rejected_boxes),
         images=tuple(frame.image_id for frame in detail.frames),
@@ -103,22 +129,17 @@ def review_event(
     )
 
 
-def _confirmed(decision: Decision, detail: BurstDetail, images: set[str]) -> list[ReviewedObservation]:
-    """The verdict as it stands, with the count and the boxes that the reviewer sets."""
-    burst = detail.burst
-    if burst.category == BurstCategory.BLANK.value:
-        return []
+def _confirmed(decision: Decision, seen: Shown, images: set[str]) -> ReviewedObservation:
+    """The verdict that the reviewer saw, with the count and the boxes that the reviewer sets."""
     given = decision.observations[0] if decision.observations else None
-    return [
-        ReviewedObservation(
-            category=BurstCategory(burst.category or ""),
-            taxon=burst.taxon,
-            label=burst.label,
-            rank=burst.rank,
-            count=(given.count if given and given.count else burst.count),
-            boxes=tuple(_box(box, images) for box in given.boxes) if given else (),
-        )
-    ]
+    return ReviewedObservation(
+        category=BurstCategory(seen.category or ""),
+        taxon=seen.taxon,
+        label=seen.label,
+        rank=seen.rank,
+        count=(given.count if given and given.count else seen.count),
+        boxes=tuple(_box(box, images) for box in given.boxes) if given else (),
+    )
 
 
 def _observation(one: DecidedObservation, images: set[str]) -> ReviewedObservation:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from sqlalchemy import URL
 
 from uncia.audit import AuditLog, audit_file_of_process
 from uncia.dashboard.catalogue.column_cache import ColumnCache
-from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, open_database
+from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, database_url, open_database
 from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
@@ -39,7 +40,7 @@ from uncia.storage.object_store import ObjectStore
 from uncia.telemetry import configure_logging, mark_ready
 from uncia.terminal import echo
 
-__all__ = ["FIRST_LINK_FILE", "first_link", "open_services", "serve"]
+__all__ = ["FIRST_LINK_FILE", "accounts_url", "first_link", "open_services", "serve"]
 
 FIRST_LINK_FILE = "first-link"
 """File in `UNCIA_DASHBOARD_DIR` with the link of a start without accounts: `uncia up` prints it."""
@@ -47,11 +48,20 @@ FIRST_LINK_FILE = "first-link"
 log = structlog.get_logger(__name__)
 
 
+def accounts_url(settings: Settings) -> URL:
+    """The address of the accounts' database: `UNCIA_DASHBOARD_ACCOUNTS`, or SQLite in the dashboard's folder.
+
+    Raises `SettingsError` for an address of another kind of database.
+    """
+    if settings.dashboard_accounts is None:
+        return URL.create("sqlite", database=str(dashboard_dir(settings) / "accounts.sqlite"))
+    return database_url(settings.dashboard_accounts, "UNCIA_DASHBOARD_ACCOUNTS")
+
+
 def open_services(settings: Settings, operations: Operations | None = None) -> Services:
     """Open everything that requests need. Raises `UnciaError`."""
     folder = dashboard_dir(settings)
-    url = settings.dashboard_accounts or f"sqlite:///{folder / 'accounts.sqlite'}"
-    engine = open_accounts(url)
+    engine = open_accounts(accounts_url(settings))
     database = open_database(catalogue_url(settings), read_only=True)
     columns, history = ColumnCache(database), HistoryCache(database)
     catalogue = Catalogue(database, columns=columns)

@@ -261,6 +261,7 @@ TEXT: dict[str, str] = {
     "js.review.boxes": "{n} boxes",
     "js.review.choose": "Choose what the burst shows: a species key, or 0 for blank.",
     "js.review.failed": "The decision on a burst of {camera} was not saved: {reason}",
+    "js.review.again": "The decision on a burst of {camera} was not saved, look at it again: {reason}",
     "js.review.undone": "Undone",
     "js.review.marked": "Marked as favourite",
     "js.review.reserved": "The key {key} has another meaning.",

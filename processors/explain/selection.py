@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from uncia import ids
+from uncia.camtrap.frame_agreement import shown_categories
 from uncia.events import (
     BurstCategory,
     BurstFrame,
@@ -60,8 +61,7 @@ def find_doubt(burst: BurstResolved) -> Doubt | None:
             return Doubt(nearest, ExplanationReason.NEAR_THRESHOLD)
     scores = [score for score, _ in scored]
     crosses = threshold is not None and min(scores) < threshold <= max(scores)
-    categories = {frame.category for _, frame in scored if frame.category is not None}
-    if crosses or len(categories) > 1:
+    if crosses or len(shown_categories(frame for _, frame in scored)) > 1:
         _, best = max(scored, key=lambda found: (found[0], found[1].image_id))
         return Doubt(best, ExplanationReason.DISAGREEMENT)
     return None

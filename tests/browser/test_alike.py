@@ -42,6 +42,43 @@ def test_look_alikes_are_accepted_at_one_glance_but_for_the_one_left_out_and_tak
     expect(button).to_have_text(re.compile(f"Accept {chosen} as ibex"))
 
 
+def test_the_selected_are_called_by_a_species_key_of_the_reviewer_and_taken_back_together(
+    site: Site, open_page: Open
+) -> None:
+    page = open_page("/review", Role.REVIEWER)
+    expect(page.locator("#work")).to_be_visible()
+    page.locator("summary", has_text="Assign a key").click()
+    page.locator("#assign [name=taxon]").fill("ibex")
+    page.locator("#assign [name=key]").fill("i")
+    page.locator("#assign button").click()
+    expect(page.locator("#species")).to_contain_text("ibex")
+    page.goto(f"{site.address}/alike?taxon=Ovis")
+    tiles = page.locator(".tile:visible")
+    shown = tiles.count()
+    ibex = page.get_by_role("button", name=re.compile("^ibex"))
+    expect(ibex).to_be_disabled()
+    boxes = page.locator("[data-group=alike] [data-select]")
+    for at in range(2):
+        boxes.nth(at).check()
+    ibex.click()
+    expect(page.locator("#notice")).to_have_text("2 saved as ibex")
+    expect(tiles).to_have_count(shown - 2)
+    found = events(site, 2)
+    assert {(event.decision, event.observations[0].taxon) for event in found} == {
+        (ReviewDecision.CORRECT, "Capra sibirica")
+    }
+    page.keyboard.press("z")
+    expect(page.locator("#notice")).to_have_text("2 taken back")
+    expect(tiles).to_have_count(shown)
+    undone = events(site, 4)[2:]
+    assert {event.supersedes for event in undone} == {event.review_id for event in found}
+    # They are selected again. The letter alone selects or does nothing; with Shift it decides.
+    page.keyboard.press("i")
+    page.keyboard.press("Shift+I")
+    expect(page.locator("#notice")).to_have_text("2 saved as ibex")
+    assert {event.decision for event in events(site, 6)[4:]} == {ReviewDecision.CORRECT}
+
+
 def test_the_keyboard_alone_suffices(site: Site, open_page: Open) -> None:
     page = open_page("/alike?category=animal", Role.REVIEWER, size=PHONE, dark=True)
     boxes = page.locator("[data-group=alike] [data-select]")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
-from tests.unit.dashboard.catalogue.catalogue_data import Log
+from tests.unit.dashboard.catalogue.catalogue_data import Log, revised_burst
 from tests.unit.dashboard.hostile_events import NAMES, hostile_events
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
@@ -99,6 +99,28 @@ def test_one_key_accepts_and_goes_on_and_undo_brings_the_burst_back(site: Site, 
     ]
     assert (found[1].observations[0].category.value, found[1].observations[0].count) == ("person", 12)
     assert found[3].supersedes == found[2].review_id
+
+
+def test_a_verdict_that_changed_after_it_was_fetched_comes_again_and_is_not_confirmed(
+    site: Site, open_page: Open
+) -> None:
+    page = open_page("/review?taxon=Capra+sibirica", Role.REVIEWER)
+    burst = burst_on_stage(page)
+    expect(page.locator("#verdict")).to_contain_text("ibex")
+    site.fold(revised_burst(burst))
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("It has a newer revision than the one on the screen.")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", burst)
+    expect(page.locator('[data-do="undo"]')).to_be_disabled()
+    # It is fetched anew, and comes next.
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("s")
+    expect(page.locator("[data-review]")).to_have_attribute("data-burst", burst)
+    expect(page.locator("#verdict")).to_contain_text("snow leopard")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", burst)
+    (event,) = events(site, 1)
+    assert (event.burst_id, event.observations[0].taxon) == (burst, "Panthera uncia")
 
 
 def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open) -> None:

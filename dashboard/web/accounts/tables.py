@@ -1,10 +1,9 @@
 """The dashboard's own tables. They hold what no topic holds, hence they are in a database apart from the catalogue,
 which may be deleted and built again from the topics."""
 
-from pathlib import Path
-
 from sqlalchemy import (
     JSON,
+    URL,
     Boolean,
     Column,
     Connection,
@@ -22,10 +21,12 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from uncia.dashboard.catalogue.database import open_database, sqlite_path
 from uncia.errors import UnciaError
 
 __all__ = ["AccountsError", "open_accounts"]
@@ -119,18 +120,17 @@ class AccountsError(UnciaError):
     """The database with the accounts cannot be used."""
 
 
-def open_accounts(url: str) -> Engine:
+def open_accounts(url: URL) -> Engine:
     """Open the database and create its tables where they are missing. Raises `AccountsError`.
 
     A database that a newer version of Uncia wrote is refused and left as it is.
     """
     try:
-        engine = create_engine(url)
-        if engine.dialect.name == "sqlite":
-            if engine.url.database:
-                Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            event.listen(engine, "connect", _set_up_sqlite)
+        engine = _engine(url)
         with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two web processes that start at once must not both create the tables.
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uncia accounts'))"))
             found = _schema_version(connection)
             if found is None:
                 METADATA.create_all(connection)
@@ -146,6 +146,16 @@ def open_accounts(url: str) -> Engine:
             f"the database of the accounts has schema {found}, which a newer version of Uncia wrote (this one knows "
             f"{SCHEMA_VERSION}): install that version, or set UNCIA_DASHBOARD_ACCOUNTS to another database"
         )
+    return engine
+
+
+def _engine(url: URL) -> Engine:
+    path = sqlite_path(url)
+    if path is None:
+        return open_database(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_up_sqlite)
     return engine
 
 

@@ -1,4 +1,4 @@
-"""Look-alikes: the crops of a list of bursts, similar ones side by side, to accept them all at one glance."""
+"""Look-alikes: the crops of a list of bursts, similar ones side by side, to decide on them all at one glance."""
 
 from collections import Counter
 from typing import Annotated
@@ -14,6 +14,7 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Reviewing
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.species_keys import SpeciesKey, species_keys
 
 router = APIRouter(tags=["review"])
 
@@ -58,6 +59,8 @@ class AlikePage(BaseModel):
     """What the list can be limited to."""
     total: int
     """Number of bursts that the filters allow."""
+    species: list[SpeciesKey]
+    """What the reviewer can call the selected bursts by one key."""
     after: str | None
     """`after` of the next page; None: this is the last."""
 
@@ -76,6 +79,7 @@ def show_alike(context: Reviewing, query: Annotated[BurstQuery, Query()]) -> Ali
         names=dict(Counter(one.name for one in bursts).most_common()),
         taxa=[AlikeTaxon(taxon=one.taxon, label=one.label, bursts=one.own) for one in facets.taxon if one.own],
         total=facets.total,
+        species=species_keys(context),
         after=found.after,
     )
 

@@ -1,12 +1,12 @@
 """Review: decide on one burst after the other by the keyboard. Each decision is an event."""
 
-import hashlib
+import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from uncia.dashboard.catalogue.changes import offset_of
 from uncia.dashboard.catalogue.filters import BurstOrder
@@ -15,7 +15,8 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing
 from uncia.dashboard.web.page_route import page
-from uncia.dashboard.web.review_decision import Decision, review_event
+from uncia.dashboard.web.review_decision import DecidedObservation, Decision, review_event, seen_verdict
+from uncia.dashboard.web.species_keys import ChosenSpecies, SpeciesKey, species_keys
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
 
@@ -38,16 +39,6 @@ class Queue(StrEnum):
     BLANKS = "blanks"
     """A random sample of bursts without an animal: what was missed."""
     NEWEST = "newest"
-
-
-class SpeciesKey(BaseModel):
-    """A key that the reviewer has assigned."""
-
-    key: str = Field(pattern=r"^[a-z]$")
-    category: BurstCategory = BurstCategory.ANIMAL
-    taxon: str | None = Field(default=None, max_length=300)
-    label: str = Field(min_length=1, max_length=100)
-    rank: str | None = Field(default=None, max_length=50)
 
 
 class Suggestion(BaseModel):
@@ -108,8 +99,17 @@ class BulkItem(BaseModel):
 class BulkDecision(BaseModel):
     """One decision on several bursts."""
 
-    decision: Literal["confirm", "blank", "undo"]
+    decision: Literal["confirm", "correct", "blank", "undo"]
+    observation: ChosenSpecies | None = Field(default=None, description="for `correct`: what all of them show")
     bursts: list[BulkItem] = Field(min_length=1, max_length=_MOST_AT_ONCE)
+
+    @model_validator(mode="after")
+    def _correct_has_an_observation(self) -> Self:
+        if (self.decision == "correct") != (self.observation is not None):
+            raise ValueError("`correct` has an observation, and no other decision has one")
+        if self.observation is not None and self.observation.category is BurstCategory.BLANK:
+            raise ValueError("blank bursts are decided by `blank`")
+        return self
 
 
 class BulkAnswer(BaseModel):
@@ -127,13 +127,6 @@ class DecisionAnswer(BaseModel):
     review_id: str
 
 
-_DEFAULT_KEYS = [
-    SpeciesKey(key="p", category=BurstCategory.PERSON, label="person"),
-    SpeciesKey(key="v", category=BurstCategory.VEHICLE, label="vehicle"),
-    SpeciesKey(key="a", category=BurstCategory.ANIMAL, label="animal"),
-]
-
-
 @page(router, "/review", "review.html.j2")
 def show_review(
     context: Reviewing,
@@ -147,7 +140,9 @@ def show_review(
         Suggestion(category="animal", taxon=one.taxon, label=one.label, rank=one.rank, score=None)
         for one in context.services.catalogue.facets(stations=context.caller.stations).taxon
     ]
-    return ReviewPage(query=query, queue=queue, burst=burst, keys=_keys(context), taxa=taxa, waiting=facets.total)
+    return ReviewPage(
+        query=query, queue=queue, burst=burst, keys=species_keys(context), taxa=taxa, waiting=facets.total
+    )
 
 
 @router.post("/review/queue.json")
@@ -173,7 +168,8 @@ def next_bursts(context: ReviewerChanges, wanted: QueueRequest) -> QueueAnswer:
 
 @router.post("/review/decisions.json")
 def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
-    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease."""
+    """Publish a decision. Answers 409 where another reviewer has decided meanwhile, or holds the lease, and where the
+    verdict to confirm is no longer the one that was on the screen."""
     services, caller = context.services, context.caller
     detail = _burst(context, decision.burst_id)
     if not services.leases.take(caller.account_id, [decision.burst_id], 1):
@@ -182,6 +178,8 @@ def decide(context: ReviewerChanges, decision: Decision) -> DecisionAnswer:
     own = counting is None or counting[1] == caller.name
     if decision.decision is not ReviewDecision.UNDO and counting and not own and counting[0] != decision.seen_review:
         raise HTTPException(409, text("review.decided", reviewer=counting[1]))
+    if decision.decision is ReviewDecision.CONFIRM and seen_verdict(decision, detail) is None:
+        raise HTTPException(409, TEXT["review.changed"])
     try:
         event = review_event(decision, detail, caller.name, datetime.now(UTC), _newest_event(context, detail))
     except ValueError as error:
@@ -195,6 +193,7 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
     """Publish the same decision on several bursts. A burst that has changed, or that another reviewer has or has
     decided on, is left out."""
     services, caller = context.services, context.caller
+    observations = [DecidedObservation(**bulk.observation.model_dump())] if bulk.observation else []
     events: list[ObservationReviewed] = []
     refused: dict[str, str] = {}
     for item in bulk.bursts:
@@ -213,7 +212,9 @@ def decide_on_several(context: ReviewerChanges, bulk: BulkDecision) -> BulkAnswe
             decision = Decision(
                 burst_id=item.burst_id,
                 revision=item.revision,
+                seen_review=counting[0] if counting else None,
                 decision=ReviewDecision(bulk.decision),
+                observations=observations,
                 supersedes=item.supersedes,
             )
             try:
@@ -250,12 +251,6 @@ def _newest_event(context: Context, detail: BurstDetail) -> str | None:
     return context.services.publisher.newest_event(burst.camera, burst.burst_id, offset_of(detail.version))
 
 
-def _keys(context: Context) -> list[SpeciesKey]:
-    account = context.services.accounts.account(context.caller.account_id)
-    stored = account.settings.get("keys") if account else None
-    return _DEFAULT_KEYS if stored is None else [SpeciesKey.model_validate(one) for one in stored]
-
-
 def _unreviewed(query: BurstQuery) -> BurstQuery:
     return query.model_copy(update={"reviewed": query.reviewed or "no", "after": None})
 
@@ -268,7 +263,10 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
     if wanted.queue is Queue.NEWEST:
         order = BurstOrder.NEWEST
     elif wanted.queue is Queue.BLANKS:
-        query, order = query.model_copy(update={"category": ("blank",)}), BurstOrder.NEWEST
+        blanks = query.model_copy(update={"category": ("blank",)}).to_filter()
+        # Another start each time: what was sampled before is reviewed by now, or in `have`.
+        start = f"bst-{secrets.token_hex(12)}"
+        return list(catalogue.sample(blanks, start, _CANDIDATES + len(wanted.have), stations))
     elif wanted.queue is Queue.RARE and query.taxon is None:
         counted = [one for one in catalogue.facets(query.to_filter(), stations).taxon if one.own]
         rarest = sorted(counted, key=lambda one: one.own)[:_RARE]
@@ -280,10 +278,7 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
             ).rows
         ]
     # Leased bursts and those on the page are at the top of the list: read so many that some are left.
-    rows = list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
-    if wanted.queue is Queue.BLANKS:
-        rows.sort(key=lambda row: hashlib.sha256(row.burst_id.encode()).digest())
-    return rows
+    return list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
 
 
 def _queued(detail: BurstDetail) -> QueuedBurst:

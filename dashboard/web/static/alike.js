@@ -1,4 +1,5 @@
-// Look-alikes: select crops by mouse or keyboard, accept them in one action, and take that action back as a whole.
+// Look-alikes: select crops by mouse or keyboard, accept or name them in one action, and take that action back as a
+// whole.
 import { notify, send, text } from "./site.js";
 
 const root = document.querySelector("[data-alike]");
@@ -7,7 +8,8 @@ const undo = document.getElementById("undo");
 const all = document.getElementById("select-all");
 const progress = document.getElementById("progress");
 const CHUNK = 40; // bursts in one request: each takes the server some milliseconds
-const past = []; // accepted at once: lists of burst_id, revision, supersedes
+const species = [...document.querySelectorAll("[data-species]")];
+const past = []; // decided at once: lists of burst_id, revision, supersedes
 let busy = false;
 let last = null; // the box that was changed last, from which Shift selects a range
 
@@ -20,7 +22,7 @@ function show() {
   const chosen = selected();
   const names = new Set(chosen.map((box) => tile(box).dataset.name));
   const name = names.size === 1 ? [...names][0] : "";
-  accept.disabled = busy || !chosen.length;
+  for (const button of [accept, ...species]) button.disabled = busy || !chosen.length;
   if (chosen.length && name) document.getElementById("accept-text").textContent = text("accept_one", { n: chosen.length, name });
   else document.getElementById("accept-text").textContent = text(names.size > 1 ? "accept_several" : "accept", { n: chosen.length, names: names.size });
   const possible = alike();
@@ -47,7 +49,7 @@ function selectAll() {
 }
 
 /** Sends one decision on many bursts, a part at a time; returns those that were decided and why others were not. */
-async function decide(decision, items, done) {
+async function decide(decision, items, done, observation) {
   const decided = [];
   const reasons = [];
   let failure = null;
@@ -56,7 +58,7 @@ async function decide(decision, items, done) {
   try {
     for (let at = 0; at < items.length; at += CHUNK) {
       progress.textContent = text("sending", { n: at, of: items.length });
-      const answer = await send("/review/bulk.json", { decision, bursts: items.slice(at, at + CHUNK) });
+      const answer = await send("/review/bulk.json", { decision, observation, bursts: items.slice(at, at + CHUNK) });
       for (const [burst, review] of Object.entries(answer.decided)) {
         decided.push({ ...items.find((one) => one.burst_id === burst), supersedes: review });
         done(root.querySelector(`[data-burst="${CSS.escape(burst)}"]`));
@@ -71,24 +73,32 @@ async function decide(decision, items, done) {
   return { decided, reasons, failure };
 }
 
-function report({ decided, reasons, failure }, name) {
+function report({ decided, reasons, failure }, name, values = {}) {
   const n = decided.length;
   if (failure) notify(failure, "bad");
   else if (reasons.length) notify(text("refused", { n, refused: reasons.length, reason: reasons[0] }), "bad");
-  else notify(text(name, { n }));
+  else notify(text(name, { n, ...values }));
 }
 
-async function acceptSelected() {
+/** Accepts the selected bursts, each with its own verdict, or calls all of them `observation`. */
+async function decideSelected(observation) {
   const items = selected().map((box) => ({ burst_id: tile(box).dataset.burst, revision: Number(tile(box).dataset.revision) }));
   if (busy || !items.length) return;
-  const result = await decide("confirm", items, (one) => {
+  const hide = (one) => {
     one.hidden = true;
     one.querySelector("[data-select]").checked = false;
-  });
+  };
+  const result = await decide(observation ? "correct" : "confirm", items, hide, observation);
   if (result.decided.length) past.push(result.decided);
   last = null;
   show();
-  report(result, "accepted");
+  report(result, observation ? "corrected" : "accepted", { name: observation?.label });
+}
+
+function nameSelected(button) {
+  // Enter accepts what is selected next; it must not press this button again.
+  button.blur();
+  decideSelected(JSON.parse(button.dataset.species));
 }
 
 async function undoLast() {
@@ -142,7 +152,8 @@ for (const img of root.querySelectorAll("[data-box] img")) {
 }
 
 if (accept) {
-  accept.addEventListener("click", acceptSelected);
+  accept.addEventListener("click", () => decideSelected());
+  for (const button of species) button.addEventListener("click", () => nameSelected(button));
   undo.addEventListener("click", undoLast);
   all.addEventListener("change", selectAll);
 
@@ -169,10 +180,16 @@ if (accept) {
     const control = event.ctrlKey || event.metaKey;
     if (control && event.key !== "z") return;
     if (event.key === "Enter" && event.target.closest?.("button, a")) return;
+    const named = event.shiftKey && !control && species.find((one) => one.dataset.key === event.key.toLowerCase());
+    if (named) {
+      event.preventDefault();
+      nameSelected(named);
+      return;
+    }
     const action = {
       a: selectAll,
       z: undoLast,
-      Enter: acceptSelected,
+      Enter: () => decideSelected(),
       ArrowLeft: () => move("ArrowLeft"),
       ArrowRight: () => move("ArrowRight"),
       ArrowUp: () => move("ArrowUp"),

@@ -26,16 +26,18 @@ let first = root.dataset.first || null;
 // The queue
 
 function refill() {
-  if (fetching || queue.length >= AHEAD) return fetching;
+  if (fetching || (queue.length >= AHEAD && !first)) return fetching;
   const have = [...done.slice(-400), ...queue.map((burst) => burst.burst_id)];
   if (current) have.push(current.burst_id);
+  const wanted = first;
   fetching = send("/review/queue.json", { query: root.dataset.query, queue: root.dataset.queue, have, first })
     .then((answer) => {
       first = null;
       const known = new Set([...have, ...done]);
       for (const burst of answer.bursts) {
         if (known.has(burst.burst_id)) continue;
-        queue.push(burst);
+        if (burst.burst_id === wanted) queue.unshift(burst);
+        else queue.push(burst);
         prefetch(burst);
       }
     })
@@ -45,6 +47,16 @@ function refill() {
     })
     .finally(() => { fetching = null; });
   return fetching;
+}
+
+/** Fetches a burst anew that has changed since it was fetched; it comes next. One that was replaced does not come. */
+async function again(burst) {
+  while (fetching) await fetching;
+  for (let at; (at = done.indexOf(burst.burst_id)) >= 0;) done.splice(at, 1);
+  first = burst.burst_id;
+  await refill();
+  if (queue[0]?.burst_id === burst.burst_id && queue[0].status === "superseded") done.push(queue.shift().burst_id);
+  if (!current) next();
 }
 
 function prefetch(burst) {
@@ -309,10 +321,12 @@ async function post(entry) {
   try {
     entry.review = (await send("/review/decisions.json", entry.body)).review_id;
   } catch (error) {
-    notify(text("failed", { camera: entry.burst.camera, reason: error.message }), "bad");
+    const changed = error.status === 409;
+    notify(text(changed ? "again" : "failed", { camera: entry.burst.camera, reason: error.message }), "bad");
     const at = past.indexOf(entry);
     if (at >= 0) past.splice(at, 1);
     buttons();
+    if (changed) await again(entry.burst);
   }
 }
 

@@ -14,7 +14,7 @@ export function text(name, values = {}) {
   return (strings[name] ?? name).replace(/\{(\w+)\}/g, (whole, field) => values[field] ?? whole);
 }
 
-/** POST with the form token of the session; returns the parsed JSON, or throws an Error with the server's sentence. */
+/** POST with the form token of the session; returns the parsed JSON, or throws an Error with the server's sentence and `status`. */
 export async function send(address, body, method = "POST") {
   const response = await fetch(address, {
     method,
@@ -27,7 +27,10 @@ export async function send(address, body, method = "POST") {
   });
   if (response.status === 401) location.assign("/sign-in");
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(typeof answer.detail === "string" ? answer.detail : response.statusText);
+  if (!response.ok) {
+    const sentence = typeof answer.detail === "string" ? answer.detail : response.statusText;
+    throw Object.assign(new Error(sentence), { status: response.status });
+  }
   return answer;
 }
 

@@ -557,6 +557,29 @@ def sqlite_catalogue(folder: Path, bursts: int = 200, **options: Any) -> Engine:
     return engine
 
 
+def newest_burst(burst_id: str, bursts: int = 120) -> BurstResolved:
+    """The newest revision of a burst in `ProjectEvents(bursts)`."""
+    found = (event for event in ProjectEvents(bursts) if isinstance(event, BurstResolved))
+    return max((event for event in found if event.burst_id == burst_id), key=lambda event: event.revision)
+
+
+def revised_burst(burst_id: str, bursts: int = 120, **changes: Any) -> BurstResolved:
+    """Its next revision: a snow leopard, as far as `changes` say nothing else."""
+    newest = newest_burst(burst_id, bursts)
+    leopard = _taxon_of(next(at for at, (name, *_) in enumerate(TAXA) if name == "Panthera uncia"), 0.97)
+    assert leopard is not None
+    revised: BurstResolved = newest.model_copy(
+        update={
+            "revision": newest.revision + 1,
+            "status": BurstStatus.REVISED,
+            "verdict": leopard,
+            "taxa": (leopard,),
+            **changes,
+        }
+    )
+    return revised
+
+
 def _apply(store: CatalogueStore, log: Log, waiting: list[LogRecord]) -> None:
     known = store.partitions()
     store.set_partitions({place: state for place, state in log.partitions().items() if place not in known})

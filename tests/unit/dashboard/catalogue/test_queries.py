@@ -65,6 +65,43 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(catalogue: Catalo
     assert ordered == sorted(ordered)
 
 
+def test_a_sample_goes_round_all_bursts_of_its_filter(catalogue: Catalogue) -> None:
+    chosen = BurstFilter(categories=("blank",), reviewed=False)
+    blanks = sorted(row.burst_id for row in listed(catalogue, chosen))
+    assert len(blanks) > 10
+    for start in ("", *blanks, "bst-9", "z"):
+        found = [row.burst_id for row in catalogue.sample(chosen, start, 7)]
+        after = [burst for burst in blanks if burst >= start]
+        assert found == [*after, *(burst for burst in blanks if burst < start)][:7]
+    assert len(catalogue.sample(chosen, "bst-8", 1000)) == len(blanks)
+    assert all(row.frames for row in catalogue.sample(chosen, "bst-8", 3))
+
+
+@pytest.mark.parametrize("chosen", [BurstFilter(cameras=("ridge/north",)), BurstFilter(hours=Hours(0, 720))])
+def test_a_sample_keeps_within_other_filters_and_the_stations_of_the_caller(
+    catalogue: Catalogue, chosen: BurstFilter
+) -> None:
+    assert {row.burst_id for row in catalogue.sample(chosen, "bst-8", 1000)} == {
+        row.burst_id for row in listed(catalogue, chosen)
+    }
+    assert {row.station for row in catalogue.sample(None, "bst-8", 1000, ["ridge"])} == {"ridge"}
+
+
+def test_samples_spread_over_the_whole_period_whatever_the_start(catalogue: Catalogue) -> None:
+    chosen = BurstFilter(categories=("blank",), reviewed=False)
+    blanks = sorted(listed(catalogue, chosen), key=lambda row: row.started_at)
+    thirds = {row.burst_id: 3 * at // len(blanks) for at, row in enumerate(blanks)}
+    drawn: Counter[str] = Counter()
+    for start in range(256):
+        drawn.update(row.burst_id for row in catalogue.sample(chosen, f"bst-{start:02x}", 4))
+    assert drawn.keys() == thirds.keys()
+    by_third: Counter[int] = Counter()
+    for burst, times in drawn.items():
+        by_third[thirds[burst]] += times
+    # Each has a third of the draws, but for the chance of so few ids.
+    assert all(0.15 * 4 * 256 < by_third[third] < 0.55 * 4 * 256 for third in range(3)), by_third
+
+
 def test_a_burst_that_arrives_between_two_pages_moves_none(engine: Engine, catalogue: Catalogue) -> None:
     first = catalogue.bursts(limit=10)
     log = Log()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,17 @@ from uncia.dashboard.catalogue import tables
 from uncia.dashboard.catalogue.changes import LogRecord, SkipMessage
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.gaps import BurstTime, gaps
+from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.catalogue.tables import METADATA
 from uncia.events import (
     BurstCategory,
     BurstResolved,
+    BurstReview,
     BurstStatus,
     CameraStatus,
+    ClassScore,
     DeploymentChanged,
     Event,
     ObservationReviewed,
@@ -61,6 +65,9 @@ def _project() -> tuple[LogRecord, ...]:
     third = next(burst for burst in resolved if burst.burst_id not in (one.burst_id, other.burst_id))
     for burst in (one, third):
         log_of.append(log.append(review_of(burst, ReviewDecision.MARK, 3, marks=("favourite",))))
+    reviewed = {event.burst_id for event in events if isinstance(event, ObservationReviewed)}
+    free = [burst for burst in resolved if burst.burst_id not in reviewed | {one.burst_id, third.burst_id}]
+    log_of += [log.append(event) for event in regrouped_events(free[:4])]
     log_of.append(log.append(StaticObjectsChanged(station=one.station, camera=one.camera, changed_at=LATER)))
     log_of += [log.append(report) for report in status_reports(one.station, one.camera)]
     deployment = next(event for event in events if isinstance(event, DeploymentChanged))
@@ -71,6 +78,15 @@ def _project() -> tuple[LogRecord, ...]:
     broken = log.append(one)
     log_of.append(replace(broken, value=b'{"event": "camera.burst.resolved.v2"}'))
     return tuple(log_of)
+
+
+def messages_of(kind: type[Event]) -> list[Any]:
+    """The events of one kind in the project."""
+    return [
+        kind.from_bytes(message.value)
+        for message in project()
+        if message.topic == kind.topic and message.value and b"resolved.v2" not in message.value
+    ]
 
 
 LATER = datetime(2026, 6, 15, tzinfo=UTC)
@@ -129,6 +145,40 @@ def review_of(
         reviewed_at=LATER + timedelta(minutes=minute),
         **more,
     )
+
+
+def renamed(
+    burst: BurstResolved, burst_id: str, review: ObservationReviewed | None, revision: int = 1
+) -> BurstResolved:
+    """The burst under another id, with the review that it takes over."""
+    named = None
+    if review is not None:
+        named = BurstReview(
+            review_id=review.review_id,
+            reviewer=review.reviewer,
+            decision=review.decision.value,
+            reviewed_at=review.reviewed_at,
+        )
+    return burst.model_copy(update={"burst_id": burst_id, "revision": revision, "review": named})
+
+
+def regrouped_events(four: Sequence[BurstResolved]) -> list[Event]:
+    """Reviewed bursts that get other ids: one keeps its review, the others' are undone under either id."""
+    found: list[Event] = []
+    for number, burst in enumerate(four):
+        review = review_of(burst, ReviewDecision.CORRECT, 10, "Canis lupus", marks=("favourite",))
+        new = renamed(burst, f"bst-renamed-{number}", review)
+        gone = burst.model_copy(update={"revision": 20, "status": BurstStatus.SUPERSEDED})
+        found += [review, gone, new]
+        if number == 0:
+            continue
+        undo = review_of(burst if number == 1 else new, ReviewDecision.UNDO, 11, supersedes=review.review_id)
+        found.append(undo)
+        if number > 1:
+            found.append(renamed(burst, new.burst_id, None, 2))
+        if number > 2:
+            found.append(review_of(new, ReviewDecision.UNDO, 12, supersedes=undo.review_id))
+    return found
 
 
 def begin(engine: Engine, log: Sequence[LogRecord]) -> CatalogueStore:
@@ -405,6 +455,35 @@ def test_a_later_revision_by_a_model_does_not_undo_a_review(one_burst: OneBurst)
     assert row["gap_s"] is None
 
 
+@pytest.mark.parametrize(
+    ("second", "least"),
+    [
+        ({"category": BurstCategory.BLANK}, 0.5),
+        ({"category": BurstCategory.VEHICLE}, 0.8),
+        ({"top": "Panthera uncia"}, 0.8),
+        ({"top": "Capra"}, 0.0),
+    ],
+    ids=["partly blank", "an animal and a vehicle", "two taxa", "a taxon and one above it"],
+)
+def test_frames_that_disagree_make_a_burst_uncertain(one_burst: OneBurst, second: dict[str, Any], least: float) -> None:
+    _, burst, fold_more = one_burst
+    taxon = burst.taxa[0].model_copy(update={"certain": True})
+    top = ClassScore(index=0, label="ibex", taxon="Capra sibirica", group="animal", score=0.9)
+    shown = burst.frames[0].model_copy(update={"category": BurstCategory.ANIMAL, "rejection": None, "top": top})
+    if "top" in second:
+        second = {"top": top.model_copy(update={"taxon": second["top"]})}
+    certain = {"revision": 9, "animal_probability": 0.999, "verdict": taxon, "taxa": (taxon,)}
+    row = fold_more(burst.model_copy(update={**certain, "frames": (shown, shown.model_copy(update=second))}))
+    assert row["uncertainty"] == pytest.approx(max(least, 0.002), abs=1e-4)
+
+
+def test_a_confirmation_of_nothing_is_one_of_a_blank(one_burst: OneBurst) -> None:
+    _, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.CONFIRM, 1).model_copy(update={"observations": ()})
+    row = fold_more(review)
+    assert (row["category"], row["reviewed"], row["subject"]) == ("blank", True, None)
+
+
 def test_an_undo_returns_to_the_review_before_and_to_the_models(one_burst: OneBurst) -> None:
     engine, burst, fold_more = one_burst
     before = fold_more()
@@ -442,6 +521,78 @@ def test_a_review_that_comes_before_its_burst_counts(engine: Engine) -> None:
     log = Log()
     fold_all(engine, [log.append(review_of(burst, ReviewDecision.CORRECT, 1, "Ovis")), log.append(burst)], batch=1)
     assert bursts_of(engine)[burst.burst_id]["taxon"] == "Ovis"
+
+
+def test_a_burst_under_another_id_has_the_review_that_its_event_names_in_any_order(engine: Engine) -> None:
+    burst = next(event for event in ProjectEvents(30) if isinstance(event, BurstResolved))
+    rows = []
+    for number, order in enumerate(permutations(range(3))):
+        old = burst.model_copy(update={"burst_id": f"bst-old-{number}"})
+        review = review_of(old, ReviewDecision.CORRECT, 1, "Canis lupus", marks=("favourite",))
+        gone = old.model_copy(update={"revision": 9, "status": BurstStatus.SUPERSEDED})
+        events = (review, gone, renamed(old, f"bst-new-{number}", review))
+        log = Log()
+        fold_all(engine, [replace(log.append(events[at]), generation=number) for at in order], batch=1)
+        row = bursts_of(engine)[f"bst-new-{number}"]
+        rows.append({name: row[name] for name in ("taxon", "count", "reviewed", "reviewer", "subject", "flagged")})
+        assert row["review_id"] == review.review_id
+        seen = [line for line in human(engine) if line["burst_id"] == f"bst-new-{number}"]
+        assert [(line["taxon"], line["review_id"]) for line in seen] == [("Canis lupus", review.review_id)]
+        detail = Catalogue(engine).burst(f"bst-new-{number}")
+        assert detail is not None
+        assert [line.review_id for line in detail.reviews] == [review.review_id]
+        assert detail.flags["human"] == ("favourite",)
+    expected = {"taxon": "Canis lupus", "count": 2, "reviewed": True, "reviewer": "aigul"}
+    assert rows == [{**expected, "subject": "Canis lupus", "flagged": True}] * 6
+
+
+def test_a_review_that_comes_late_changes_the_burst_with_another_id(one_burst: OneBurst) -> None:
+    engine, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.BLANK, 1)
+    fold_more(renamed(burst, "bst-new", review))
+    before = bursts_of(engine)["bst-new"]
+    fold_more(review)
+    after = bursts_of(engine)["bst-new"]
+    assert (before["reviewed"], after["reviewed"], after["category"]) == (False, True, "blank")
+    assert after["change"] > before["change"]
+
+
+@pytest.mark.parametrize("under", ["the old id", "the new id"])
+def test_an_undo_and_its_undo_count_under_either_id(one_burst: OneBurst, under: str) -> None:
+    engine, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.CORRECT, 1, "Canis lupus")
+    new = renamed(burst, "bst-new", review)
+    undo = review_of(new if under == "the new id" else burst, ReviewDecision.UNDO, 2, supersedes=review.review_id)
+    fold_more(review, new, undo)
+    assert not bursts_of(engine)["bst-new"]["reviewed"]
+    # The bursts worker takes the review out of an event that the undo names.
+    fold_more(renamed(burst, "bst-new", None if under == "the new id" else review, 2))
+    assert not bursts_of(engine)["bst-new"]["reviewed"]
+    assert not [line for line in human(engine) if line["burst_id"] == "bst-new"]
+    redo = undo.model_copy(
+        update={"review_id": "rev-redo", "supersedes": undo.review_id, "reviewed_at": LATER + timedelta(minutes=3)}
+    )
+    fold_more(redo)
+    assert bursts_of(engine)["bst-new"]["taxon"] == "Canis lupus"
+
+
+def test_an_undo_in_one_part_of_a_split_burst_leaves_the_review_of_the_other(one_burst: OneBurst) -> None:
+    engine, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.CORRECT, 1, "Canis lupus")
+    parts = [renamed(burst, name, review) for name in ("bst-part-1", "bst-part-2")]
+    fold_more(review, *parts, review_of(parts[0], ReviewDecision.UNDO, 2, supersedes=review.review_id))
+    rows = bursts_of(engine)
+    assert [rows[name]["reviewed"] for name in (burst.burst_id, "bst-part-1", "bst-part-2")] == [True, False, True]
+
+
+def test_what_an_event_no_longer_names_leaves_nothing_behind(one_burst: OneBurst) -> None:
+    engine, burst, fold_more = one_burst
+    review = review_of(burst, ReviewDecision.CORRECT, 1, "Canis lupus", marks=("favourite",))
+    fold_more(review, renamed(burst, "bst-new", review))
+    fold_more(renamed(burst, "bst-new", None, 2))
+    row = bursts_of(engine)["bst-new"]
+    assert (row["reviewed"], row["taxon"], row["flagged"]) == (False, row["model_taxon"], bool(burst.flags))
+    assert not [line for line in human(engine) if line["burst_id"] == "bst-new"]
 
 
 def test_a_tombstone_removes_a_burst_and_its_rows(one_burst: OneBurst) -> None:
@@ -591,6 +742,6 @@ def test_urls_with_blanks_and_signs_work(tmp_path_factory: pytest.TempPathFactor
     migrate(engine)
     fold_all(engine, project())
     reader = open_database(URL.create("sqlite", database=str(folder / "c.sqlite")), read_only=True)
-    assert len(bursts_of(reader)) == 24
+    assert bursts_of(reader).keys() == {event.burst_id for event in messages_of(BurstResolved)}
     with pytest.raises(OperationalError), reader.begin() as connection:
         connection.execute(tables.counters.delete())

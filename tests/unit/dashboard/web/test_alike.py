@@ -1,6 +1,8 @@
 """Look-alikes: which bursts are compared, in which order, and for whom."""
 
 import itertools
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -47,6 +49,17 @@ def test_the_address_has_the_filters_of_browse(reviewer: Reviewer) -> None:
     assert html.count("data-select") == page["total"]
     assert "No burst without a review" in reviewer.client.get("/alike?taxon=Homo").text
     assert reviewer.client.get("/alike?after=nonsense").status_code == 409
+
+
+def test_the_page_has_the_species_keys_of_the_reviewer(reviewer: Reviewer) -> None:
+    assert [one["key"] for one in reviewer.client.get("/alike.json").json()["species"]] == ["p", "v", "a"]
+    keys = [{"key": "i", "taxon": "Capra sibirica", "label": 'ibex\'s "kid" <b>'}]
+    reviewer.client.post("/review/keys.json", json=keys, headers=reviewer.headers)
+    (one,) = reviewer.client.get("/alike.json").json()["species"]
+    assert (one["key"], one["taxon"]) == ("i", "Capra sibirica")
+    html = reviewer.client.get("/alike").text
+    (written,) = re.findall("data-species='([^']*)'", html)
+    assert json.loads(written)["label"] == keys[0]["label"]
 
 
 def test_an_account_that_may_not_review_does_not_see_the_page(sign_in: SignIn) -> None:

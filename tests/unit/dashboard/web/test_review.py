@@ -8,13 +8,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.catalogue_data import Log
+from tests.unit.dashboard.catalogue.catalogue_data import Log, newest_burst, revised_burst
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
-from uncia.dashboard.web.accounts.leases import LEASE_S, LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
-from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision
+from uncia.events import BurstCategory, Event, ObservationReviewed, ReviewDecision
 
 
 class Reviewer:
@@ -55,7 +54,7 @@ def other(sign_in: SignIn) -> Reviewer:
     return Reviewer(sign_in(Role.REVIEWER, name="otto"))
 
 
-def fold(engine: Engine, event: ObservationReviewed) -> None:
+def fold(engine: Engine, event: Event) -> None:
     """What the catalogue's worker does."""
     store, record = CatalogueStore(engine), Log().append(event)
     place = (record.topic, record.partition)
@@ -100,17 +99,6 @@ def test_a_burst_that_another_reviewer_holds_cannot_be_decided_or_opened(reviewe
     other.decide(burst, "confirm")
 
 
-def test_a_lease_ends_by_itself(services: Services) -> None:
-    now = [1000.0]
-    leases = LeaseStore(services.accounts.engine, lambda: now[0])
-    ids = [services.accounts.create(name, None, Role.REVIEWER).id for name in ("one", "two")]
-    assert leases.take(ids[0], ["bst-1", "bst-2"], 2) == ["bst-1", "bst-2"]
-    assert leases.take(ids[1], ["bst-1", "bst-3"], 2) == ["bst-3"]
-    now[0] += LEASE_S
-    assert leases.take(ids[1], ["bst-1"], 1) == ["bst-1"]
-    assert leases.take(ids[0], ["bst-1"], 1) == []
-
-
 def test_accepting_repeats_the_verdict_in_the_event(reviewer: Reviewer, publisher: FakePublisher) -> None:
     burst = next(one for one in reviewer.queue(query="category=animal"))
     answer = reviewer.decide(burst, "confirm")
@@ -124,6 +112,91 @@ def test_accepting_repeats_the_verdict_in_the_event(reviewer: Reviewer, publishe
     camera, name, offset = (event.burst or "").rsplit(" ", 2)
     assert (camera, name) == (burst["camera"], burst["burst_id"])
     assert int(offset) >= 0
+
+
+IBEX = "taxon=Capra+sibirica"
+
+
+def same_verdict(burst: dict[str, Any]) -> dict[str, Any]:
+    """The verdict of its newest revision, for a further one."""
+    newest = newest_burst(burst["burst_id"])
+    return {"verdict": newest.verdict, "taxa": newest.taxa}
+
+
+def test_a_verdict_that_was_not_on_the_screen_is_not_confirmed(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"]))
+    assert "newer revision" in reviewer.decide(burst, "confirm", status=409)["detail"]
+    assert publisher.events == []
+    # What the reviewer names is decided, whatever the models say.
+    reviewer.decide(burst, "correct", observations=[{"category": "animal", "taxon": "Ovis", "label": "sheep"}])
+    (again,) = [one for one in reviewer.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
+    assert again["taxon"] == "Panthera uncia"
+    reviewer.decide(again, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Panthera uncia"
+
+
+def test_another_number_of_individuals_is_not_confirmed_unseen(reviewer: Reviewer, writable_catalogue: Engine) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"], count=9, **same_verdict(burst)))
+    reviewer.decide(burst, "confirm", status=409)
+
+
+def test_a_revision_without_another_verdict_is_confirmed(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    fold(writable_catalogue, revised_burst(burst["burst_id"], **same_verdict(burst)))
+    reviewer.decide(burst, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Capra sibirica"
+
+
+def test_a_revision_that_the_catalogue_does_not_hold_is_not_confirmed(reviewer: Reviewer) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    reviewer.decide({**burst, "revision": burst["revision"] + 7}, "confirm", status=409)
+    reviewer.decide({**burst, "review_id": "rev-none"}, "confirm", status=409)
+
+
+def test_a_redo_confirms_what_was_seen_after_the_review_has_revised_the_burst(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    more: dict[str, Any] = {"observations": [{"category": "animal", "count": 7}]}
+    decided = reviewer.decide(burst, "confirm", **more)
+    fold(writable_catalogue, event_of(publisher))
+    fold(writable_catalogue, revised_burst(burst["burst_id"], **same_verdict(burst)))
+    reviewer.decide(burst, "undo", supersedes=decided["review_id"])
+    # Whether the catalogue knows of the undo or not.
+    for _ in range(2):
+        reviewer.decide(burst, "confirm", **more)
+        (seen,) = event_of(publisher).observations
+        assert (seen.taxon, seen.count) == ("Capra sibirica", 7)
+        undo = publisher.events[1]
+        fold(writable_catalogue, undo)
+
+
+def test_a_confirmed_review_repeats_what_the_reviewer_before_saw(
+    reviewer: Reviewer, other: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue(query=IBEX)[0]
+    reviewer.decide(burst, "correct", observations=[{"category": "animal", "taxon": "Ovis", "label": "sheep"}])
+    fold(writable_catalogue, event_of(publisher))
+    reviewer.client.post("/review/release.json", headers=reviewer.headers)
+    (seen,) = [one for one in other.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
+    fold(writable_catalogue, revised_burst(burst["burst_id"]))
+    other.decide(seen, "confirm")
+    assert event_of(publisher).observations[0].taxon == "Ovis"
+
+
+def test_a_confirmed_blank_is_a_blank(reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine) -> None:
+    burst = reviewer.queue(queue="blanks")[0]
+    reviewer.decide(burst, "confirm")
+    assert event_of(publisher).decision is ReviewDecision.BLANK
+    fold(writable_catalogue, event_of(publisher))
+    page = reviewer.client.get(f"/bursts/{burst['burst_id']}.json").json()
+    assert (page["burst"]["category"], page["burst"]["reviewed"]) == ("blank", True)
 
 
 def test_a_correction_carries_taxon_count_and_boxes(reviewer: Reviewer, publisher: FakePublisher) -> None:
@@ -239,6 +312,21 @@ def test_each_queue_keeps_within_the_filters_of_the_view(reviewer: Reviewer, que
         assert {burst["category"] for burst in bursts} == {"blank"}
 
 
+def test_the_random_blanks_are_of_the_whole_period_and_differ_between_two_requests(reviewer: Reviewer) -> None:
+    listed = reviewer.client.get("/browse.json?category=blank&reviewed=no&order=oldest").json()["bursts"]
+    oldest = {burst["burst_id"] for burst in listed[: len(listed) // 2]}
+    seen: set[str] = set()
+    first: set[str] = set()
+    for _ in range(200):
+        first.add(reviewer.queue(queue="blanks")[0]["burst_id"])
+        seen |= {burst["burst_id"] for burst in reviewer.queue(queue="blanks")}
+        if seen >= {burst["burst_id"] for burst in listed}:
+            break
+    assert seen >= {burst["burst_id"] for burst in listed}
+    assert len(first) > 1
+    assert seen & oldest
+
+
 def test_species_keys_are_kept_for_the_account(reviewer: Reviewer, other: Reviewer) -> None:
     keys = [{"key": "f", "taxon": "Vulpes vulpes", "label": "red fox"}, {"key": "f", "label": "fox"}]
     answer = reviewer.client.post("/review/keys.json", json=keys, headers=reviewer.headers)
@@ -271,6 +359,57 @@ def test_several_bursts_are_decided_at_once_but_none_that_changed_or_is_another_
     body = {"decision": "undo", "bursts": [undo]}
     assert reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()["decided"]
     assert event_of(publisher).decision is ReviewDecision.UNDO
+
+
+SHEEP = {"category": "animal", "taxon": "Ovis", "label": "sheep", "rank": "genus"}
+
+
+def test_several_bursts_are_given_one_name_and_it_is_taken_back(
+    reviewer: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    listed = reviewer.client.get(f"/browse.json?{IBEX}&reviewed=no").json()["bursts"][:3]
+    items = [{"burst_id": one["burst_id"], "revision": one["revision"]} for one in listed]
+    items[2]["revision"] += 1
+    body = {"decision": "correct", "observation": SHEEP, "bursts": items}
+    answer = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()
+    assert list(answer["decided"]) == [one["burst_id"] for one in listed[:2]]
+    assert list(answer["refused"]) == [listed[2]["burst_id"]]
+    events = [event for event in publisher.events if isinstance(event, ObservationReviewed)]
+    assert {event.decision for event in events} == {ReviewDecision.CORRECT}
+    for event in events:
+        (seen,) = event.observations
+        assert (seen.category, seen.taxon, seen.label, seen.rank) == (BurstCategory.ANIMAL, "Ovis", "sheep", "genus")
+        assert (seen.count, seen.boxes) == (None, ())
+        fold(writable_catalogue, event)
+    assert reviewer.client.get(f"/bursts/{listed[0]['burst_id']}.json").json()["burst"]["taxon"] == "Ovis"
+    undo = [{**item, "supersedes": answer["decided"][item["burst_id"]]} for item in items[:2]]
+    body = {"decision": "undo", "bursts": undo}
+    assert reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers).json()["refused"] == {}
+    fold(writable_catalogue, event_of(publisher))
+    page = reviewer.client.get(f"/bursts/{event_of(publisher).burst_id}.json").json()["burst"]
+    assert (page["reviewed"], page["taxon"]) == (False, "Capra sibirica")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"decision": "correct"},
+        {"decision": "confirm", "observation": SHEEP},
+        {"decision": "blank", "observation": SHEEP},
+        {"decision": "correct", "observation": {"category": "blank", "label": "blank"}},
+        {"decision": "correct", "observation": {"category": "dragon", "label": "dragon"}},
+        {"decision": "correct", "observation": {**SHEEP, "label": ""}},
+        {"decision": "unknown"},
+    ],
+)
+def test_a_decision_on_several_that_makes_no_sense_is_refused(
+    reviewer: Reviewer, publisher: FakePublisher, body: dict[str, Any]
+) -> None:
+    (burst, *_) = reviewer.client.get(f"/browse.json?{IBEX}&reviewed=no").json()["bursts"]
+    body = {**body, "bursts": [{"burst_id": burst["burst_id"], "revision": burst["revision"]}]}
+    answer = reviewer.client.post("/review/bulk.json", json=body, headers=reviewer.headers)
+    assert answer.status_code == 422
+    assert publisher.events == []
 
 
 def test_of_decisions_at_the_same_moment_exactly_one_counts(

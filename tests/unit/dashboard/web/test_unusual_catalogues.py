@@ -192,7 +192,7 @@ def test_a_catalogue_of_a_newer_version_is_refused_and_stays_as_it_is(
 
 
 def test_accounts_of_a_newer_version_are_refused_and_stay_as_they_are(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/accounts.sqlite"
+    url = make_url(f"sqlite:///{tmp_path}/accounts.sqlite")
     open_accounts(url).dispose()
     with sqlite3.connect(tmp_path / "accounts.sqlite") as connection:
         connection.execute("UPDATE web_info SET schema_version = 99")

@@ -157,6 +157,7 @@ def test_a_secret_is_refused_and_never_repeated(assignment: str) -> None:
 def test_every_secret_setting_is_recognised() -> None:
     assert {name for name in Settings.model_fields if is_secret(name)} == {
         "catalogue_url",
+        "dashboard_accounts",
         "dashboard_proxy_secret",
         "kafka_password",
         "kafka_token_file",

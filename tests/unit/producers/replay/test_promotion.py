@@ -1,12 +1,13 @@
 """A promotion gives the live topic the verdicts of the replay, and is idempotent."""
 
+from datetime import timedelta
 from itertools import accumulate
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.producers.replay.builders import LONG_AGO, NOW, burst, compare
-from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstStatus
+from uncia.events import BurstCategory, BurstFrame, BurstResolved, BurstReview, BurstStatus
 from uncia.kafka.broker import Message
 from uncia.producers.replay.burst_snapshot import BurstSnapshot, BurstSnapshots, with_usable_ids
 from uncia.producers.replay.promotion import plan_promotion
@@ -72,6 +73,21 @@ def test_a_burst_that_splits_keeps_its_id_and_gives_the_rest_a_new_one() -> None
     first, second = promoted([burst("abcd", revision=3)], [burst("ab"), burst("cd")])
     assert (first.burst_id, first.revision, first.status) == ("bst-c", 1, BurstStatus.FINAL)
     assert (second.burst_id, second.revision, second.status) == ("bst-a", 4, BurstStatus.REVISED)
+
+
+def test_a_burst_keeps_the_latest_review_of_those_whose_photographs_it_has() -> None:
+    def reviewed(letters: str, minute: int) -> BurstResolved:
+        at = NOW + timedelta(minutes=minute)
+        review = BurstReview(review_id=f"rev-{letters}", reviewer="rita", decision="blank", reviewed_at=at)
+        return burst(letters).model_copy(update={"review": review})
+
+    merged, *_ = promoted([reviewed("bc", 1), reviewed("de", 2), reviewed("f", 3)], [burst("abcde")])
+    assert (merged.burst_id, merged.review and merged.review.review_id) == ("bst-a", "rev-de")
+    parts = [one for one in promoted([reviewed("abcd", 1)], [burst("ab"), burst("cd")]) if one.review]
+    assert [(one.burst_id, one.review and one.review.review_id) for one in parts] == [
+        ("bst-c", "rev-abcd"),
+        ("bst-a", "rev-abcd"),
+    ]
 
 
 def test_the_revision_of_a_reused_id_exceeds_all_published_ones() -> None:
