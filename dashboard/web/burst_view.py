@@ -1,6 +1,6 @@
 """A burst as the pages and their JSON twins show it: catalogue rows as models, with words and picture addresses."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from uncia.dashboard.catalogue.rows import BurstRow, Frame
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.dashboard.web.templating import percent
 
-__all__ = ["BoxView", "BurstView", "FrameView", "burst_view", "frame_view"]
+__all__ = ["BoxView", "BurstView", "FrameView", "burst_view", "frame_view", "newest_day"]
 
 
 class BoxView(BaseModel):
@@ -135,6 +135,11 @@ def box_view(box: dict[str, Any]) -> BoxView:
         height=height,
         static=bool(box.get("static")),
     )
+
+
+def newest_day() -> date:
+    """The day that has begun in the easternmost time zone: what was captured later is of a clock that is ahead."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 
 def verdict_words(row: BurstRow) -> str:

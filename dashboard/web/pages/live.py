@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from uncia.dashboard.catalogue.filters import BurstOrder
-from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.catalogue.filters import BurstFilter
+from uncia.dashboard.web.burst_view import BurstView, burst_view, newest_day
 from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.services import RenderedChange
@@ -28,6 +28,8 @@ class LivePage(BaseModel):
     sequence: int
     """The change up to which the page is complete: `/events/bursts?after=` continues with the next."""
     bursts: list[BurstView]
+    more: bool
+    """Whether there are older ones."""
 
 
 class WorkerLag(BaseModel):
@@ -58,12 +60,15 @@ class PipelinePage(BaseModel):
 
 @page(router, "/", "live.html.j2")
 def show_live(context: Viewing) -> LivePage:
-    """The bursts that changed last, and the number of the last change."""
+    """The bursts that were captured last, and the number of the last change.
+
+    A burst of a clock that is ahead is left out: it would be the newest until its date has come.
+    """
     catalogue, stations = context.services.catalogue, context.caller.stations
     # Before the bursts: a change in between is then sent again, and not lost.
     sequence = catalogue.newest_change()
-    found = catalogue.bursts(order=BurstOrder.UPDATED, limit=_SHOWN, stations=stations)
-    return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows])
+    found = catalogue.bursts(BurstFilter(until=newest_day()), limit=_SHOWN, stations=stations)
+    return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows], more=found.after is not None)
 
 
 @page(router, "/live/pipeline", "live_pipeline.html.j2")

@@ -9,6 +9,8 @@ const place = document.getElementById("hero-place");
 const state = document.getElementById("link-state");
 const follow = document.getElementById("follow");
 const MOST = 60;
+// Whether there are older bursts than the page was opened with: those that are still older are not listed either.
+const more = live.dataset.more !== undefined;
 
 let after = Number(live.dataset.after);
 let pinned = false;
@@ -43,6 +45,11 @@ function element(html) {
   return template.content.firstElementChild;
 }
 
+/** By capture, the newest first; at the same moment as the server sorts. */
+function key(part) {
+  return `${part.dataset.started} ${part.dataset.burst}`;
+}
+
 function show(change) {
   const known = document.getElementById(`burst-${change.burst_id}`);
   if (known && Number(known.dataset.revision) > change.revision) return;
@@ -51,18 +58,28 @@ function show(change) {
     if (document.getElementById("hero")?.dataset.burst === change.burst_id) showNewest();
     return;
   }
-  const card = element(change.card);
-  if (known) {
-    keepPictures(known, card);
-    known.replaceWith(card);
-  } else {
-    feed.prepend(card);
-    while (feed.children.length > MOST) feed.lastElementChild.remove();
-  }
-  flash(card);
   const hero = document.getElementById("hero");
   if (hero?.dataset.burst === change.burst_id) replaceHero(hero, change.hero);
-  else if (!known && !pinned) replaceHero(hero, change.hero);
+  // Every change arrives: also the review of a burst of last year, and photographs of a card that is uploaded late.
+  else if (!pinned && !change.ahead && change.started_at >= (hero?.dataset.started ?? "")) replaceHero(hero, change.hero);
+  const card = element(change.card);
+  if (known) keepPictures(known, card);
+  else if (change.ahead || beyond(card)) return;
+  const next = [...feed.children].find((other) => other !== known && key(other) < key(card)) ?? null;
+  if (known && known.nextElementSibling === next) {
+    known.replaceWith(card);
+  } else {
+    known?.remove();
+    feed.insertBefore(card, next);
+  }
+  while (feed.children.length > MOST) feed.lastElementChild.remove();
+  flash(card);
+}
+
+/** Whether a new card is older than all that a full list shows. */
+function beyond(card) {
+  const last = feed.lastElementChild;
+  return last && (more || feed.children.length >= MOST) && key(card) < key(last);
 }
 
 function replaceHero(before, html) {
