@@ -125,6 +125,7 @@ TEXT: dict[str, str] = {
     "burst.tool.boxes": "Boxes",
     "burst.tool.flicker": "Flicker",
     "burst.tool.difference": "Difference",
+    "burst.tool.one_frame": "At least two readable frames are needed.",
     "burst.tool.brightness": "Brightness",
     "burst.tool.contrast": "Contrast",
     "burst.tool.zoom_in": "Zoom in",
@@ -132,7 +133,7 @@ TEXT: dict[str, str] = {
     "burst.tool.reset": "Reset",
     "burst.tool.full": "Full size",
     "burst.keys": "Arrows: frames. Mouse wheel, + and −: zoom. Flicker alternates with the frame before; "
-    "difference shows what differs from the median of the frames. j and k: the burst before and after.",
+    "difference shows what differs from the median of up to nine frames. j and k: the burst before and after.",
     "burst.revisions": "Revisions",
     "burst.revision": "revision {n}, {frames} frames",
     "burst.closed_by.sequence": "all frames of the sequence",
