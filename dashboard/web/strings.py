@@ -203,6 +203,7 @@ TEXT: dict[str, str] = {
     "browse.flag": "Flags and marks",
     "browse.model": "Models: {name}",
     "browse.called": "Called: {name}",
+    "browse.reviewer": "Reviewed by: {name}",
     "browse.select": "Select {verdict}, {camera}",
     "browse.bulk": "Decide on several bursts",
     "browse.bulk.all": "Select all shown",

@@ -10,6 +10,7 @@ from playwright.sync_api import Dialog, Page, expect
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import Log
 from tests.unit.dashboard.hostile_events import NAMES, hostile_events
+from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.events import ObservationReviewed, ReviewDecision
@@ -37,6 +38,21 @@ def test_filters_are_in_the_address_and_survive_a_reload_and_the_back_button(ope
     page.go_back()
     expect(page).to_have_url(re.compile(r"/browse\?category=blank$"))
     expect(page.locator("#f-from")).to_have_value("")
+
+
+def test_the_filter_by_reviewer_survives_another_filter_and_can_be_taken_off(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?reviewer=aigul")
+    chip = page.get_by_label("Reviewed by: aigul")
+    expect(chip).to_be_checked()
+    page.locator("#f-category-animal").check()
+    expect(page).to_have_url(re.compile(r"category=animal&.*reviewer=aigul$"))
+    number = int(page.locator(".results h1 small").inner_text().split()[0])
+    listed = site.services.catalogue.bursts(BurstFilter(categories=("animal",)), limit=200).rows
+    assert number == sum(one.reviewer == "aigul" for one in listed)
+    assert 0 < number < len(listed)
+    chip.uncheck()
+    expect(page).to_have_url(re.compile(r"/browse\?category=animal$"))
+    expect(page.locator(".results h1 small")).to_have_text(f"{len(listed)} bursts")
 
 
 def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
