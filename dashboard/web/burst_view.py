@@ -64,6 +64,8 @@ class BurstView(BaseModel):
     focus: bool
     reviewed: bool
     reviewer: str | None
+    marks: list[str]
+    """What reviewers have marked it with, `favourite` for example."""
     frame_count: int
     verdict: str
     """The verdict in words."""
@@ -99,6 +101,7 @@ def burst_view(row: BurstRow) -> BurstView:
         focus=row.focus,
         reviewed=row.reviewed,
         reviewer=row.reviewer,
+        marks=list(row.marks),
         frame_count=row.frame_count,
         verdict=verdict_words(row),
         evidence=evidence_words(row),

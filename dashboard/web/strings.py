@@ -120,6 +120,7 @@ TEXT: dict[str, str] = {
     "burst.strip": "Frames",
     "burst.back": "To the list",
     "burst.review": "Review this burst",
+    "burst.favourite": "Favourite",
     "burst.neighbours": "Bursts of the same camera",
     "burst.picture": "Picture",
     "burst.tool.boxes": "Boxes",
@@ -151,6 +152,8 @@ TEXT: dict[str, str] = {
     "burst.deployment": "Deployment",
     "burst.position": "Position",
     "burst.id": "Id",
+    "js.burst.marked": "Marked as favourite",
+    "js.burst.unmarked": "No longer a favourite",
     "burst.crops": "Crops",
     "burst.crop": "Crop: {category}",
     "burst.crops.withheld": "Crops are withheld: a person is in the burst, or may be.",
@@ -253,7 +256,7 @@ TEXT: dict[str, str] = {
     "review.boxes.hint": "Click a box to select it. As soon as you draw or remove one, those that are left "
     "count as right.",
     "review.hint": "Enter accepts and goes on. A species key chooses, with Shift it decides at once. Digits set the "
-    "number. Arrows change the frame, g marks a favourite, Esc starts over.",
+    "number. Arrows change the frame, g marks a favourite or removes the mark, Esc starts over.",
     "review.changed": "It has a newer revision than the one on the screen.",
     "review.leased": "Another reviewer is looking at this burst.",
     "review.decided": "{reviewer} has reviewed this burst meanwhile: reload it to see the decision.",
@@ -265,6 +268,7 @@ TEXT: dict[str, str] = {
     "js.review.failed": "The decision on a burst of {camera} was not saved: {reason}",
     "js.review.undone": "Undone",
     "js.review.marked": "Marked as favourite",
+    "js.review.unmarked": "No longer a favourite",
     "js.review.reserved": "The key {key} has another meaning.",
     "js.review.assigned": "{key}: {label}",
     "health.title": "Health",

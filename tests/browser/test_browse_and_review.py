@@ -135,6 +135,25 @@ def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open)
     assert drawn == pytest.approx((0.25, 0.25, 0.25, 0.5), abs=0.02)
 
 
+def test_a_favourite_is_marked_and_unmarked_during_the_review_by_button_and_by_key(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal", Role.REVIEWER, size=PHONE)
+    burst = burst_on_stage(page)
+    button = page.get_by_role("button", name="Favourite")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("g")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("g")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("s")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", burst)
+    # The mark is of that burst alone.
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert [event.marks for event in events(site, 3)] == [("favourite",), (), ("favourite",)]
+    assert {event.decision for event in events(site, 3)} == {ReviewDecision.MARK}
+
+
 def test_a_key_is_assigned_to_a_species_and_used(site: Site, open_page: Open) -> None:
     page = open_page("/review", Role.REVIEWER)
     burst_on_stage(page)

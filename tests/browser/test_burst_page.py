@@ -11,7 +11,9 @@ from tests.browser.conftest import PHONE, Open, Site
 from tests.browser.test_live import new_burst
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from tests.unit.dashboard.web.conftest import FakePictures
+from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
+from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.pictures import PictureSize
 from uncia.events import BurstFrame, BurstResolved
 
@@ -124,6 +126,28 @@ def test_the_keys_and_sliders_of_the_tools_change_the_picture(open_page: Open) -
     assert picture.evaluate("(one) => one.style.transform") == ""
     assert image.evaluate("(one) => one.style.filter") == ""
     assert [page.locator(f'[data-tool="{name}"]').input_value() for name in ("brightness", "contrast")] == ["1", "1"]
+
+
+def test_a_favourite_is_marked_and_unmarked_on_the_page_of_a_burst_and_cards_have_a_star(
+    site: Site, open_page: Open
+) -> None:
+    burst = site.services.catalogue.bursts(BurstFilter(reviewed=False), limit=1).rows[0].burst_id
+    page = open_page(f"/bursts/{burst}", Role.REVIEWER, size=PHONE)
+    button = page.get_by_role("button", name="Favourite")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#notice")).to_have_text("Marked as favourite")
+    page.goto(f"{site.address}/browse?flag=favourite")
+    expect(page.locator(f"#burst-{burst} .star")).to_be_visible()
+    page.goto(f"{site.address}/bursts/{burst}")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("g")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#notice")).to_have_text("No longer a favourite")
+    page.goto(f"{site.address}/browse")
+    expect(page.locator(f"#burst-{burst}")).to_be_visible()
+    expect(page.locator(f"#burst-{burst} .star")).to_have_count(0)
 
 
 def test_one_frame_cannot_be_compared_and_the_tools_say_why(site: Site, open_page: Open) -> None:

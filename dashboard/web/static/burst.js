@@ -1,6 +1,8 @@
 // The burst page: film strip, flicker between frames, difference from the background.
+import { notify, toggleFavourite } from "./site.js";
 import { Stage, largePicture } from "./stage.js";
 
+const favourite = document.getElementById("favourite");
 const root = document.querySelector("[data-inspect]");
 const stage = new Stage(document.getElementById("stage"));
 const MOST_COMPARED = 9;
@@ -124,6 +126,18 @@ root.addEventListener("click", (event) => {
   if (button) tools[button.dataset.tool]();
 });
 
+async function mark() {
+  if (!favourite || favourite.disabled) return;
+  try {
+    const marks = await toggleFavourite(favourite, favourite.dataset.burst, Number(favourite.dataset.revision));
+    favourite.setAttribute("aria-pressed", String(marks.includes("favourite")));
+  } catch (error) {
+    notify(error.message, "bad");
+  }
+}
+
+favourite?.addEventListener("click", mark);
+
 root.addEventListener("input", (event) => {
   const name = event.target.dataset.tool;
   if (!name) return;
@@ -142,6 +156,7 @@ document.addEventListener("keydown", (event) => {
     "+": tools["zoom-in"],
     "-": tools["zoom-out"],
     0: tools.reset,
+    g: mark,
     j: () => document.getElementById("before")?.click(),
     k: () => document.getElementById("after")?.click(),
   };

@@ -1,12 +1,13 @@
 // Review: one burst after the other by the keyboard. The next bursts and their pictures are fetched ahead, so that a key
 // press shows the next picture at once; the decision is sent meanwhile.
-import { fit, notify, send, text } from "./site.js";
+import { fit, notify, send, text, toggleFavourite } from "./site.js";
 import { Stage } from "./stage.js";
 
 const root = document.querySelector("[data-review]");
 const work = document.getElementById("work");
 const stage = new Stage(document.getElementById("stage"));
 const strip = document.getElementById("strip");
+const favourite = root.querySelector('[data-do="mark"]');
 const SVG = "http://www.w3.org/2000/svg";
 const AHEAD = 3;
 const RESERVED = "bnszyxg";
@@ -104,6 +105,7 @@ function show(burst) {
   already.textContent = burst.reviewed ? text("already", { reviewer: burst.reviewer ?? "?" }) : "";
   root.dataset.burst = burst.burst_id;
   species("suggestions", burst.suggestions);
+  showMark();
   stage.reset();
   showFrame(Math.max(0, burst.cover ?? 0));
   showPending();
@@ -351,14 +353,18 @@ function skip() {
 }
 
 async function mark() {
-  if (!current) return;
-  const { burst_id, revision } = current;
+  const burst = current;
+  if (!burst || favourite.disabled) return;
   try {
-    await send("/review/decisions.json", { burst_id, revision, decision: "mark", marks: ["favourite"], seen_review: current.review_id });
-    notify(text("marked"));
+    burst.marks = await toggleFavourite(favourite, burst.burst_id, burst.revision);
+    showMark();
   } catch (error) {
     notify(error.message, "bad");
   }
+}
+
+function showMark() {
+  favourite.setAttribute("aria-pressed", String(Boolean(current?.marks.includes("favourite"))));
 }
 
 function buttons() {
@@ -373,6 +379,7 @@ const actions = {
   skip,
   undo,
   redo,
+  mark,
   draw: () => current && draw(!stage.locked),
   remove: () => current && removeBox(),
   boxes() {

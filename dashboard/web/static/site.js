@@ -31,6 +31,19 @@ export async function send(address, body, method = "POST") {
   return answer;
 }
 
+/** Mark a burst as a favourite, or remove the mark, by a button that shows which; returns the marks of the burst. */
+export async function toggleFavourite(button, burst, revision) {
+  const favourite = button.getAttribute("aria-pressed") !== "true";
+  button.disabled = true;
+  try {
+    const { marks } = await send(`/bursts/${encodeURIComponent(burst)}/favourite.json`, { favourite, revision });
+    notify(text(favourite ? "marked" : "unmarked"));
+    return marks;
+  } finally {
+    button.disabled = false;
+  }
+}
+
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-theme-switch]")) return;
   const root = document.documentElement;
