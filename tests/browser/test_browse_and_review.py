@@ -214,7 +214,7 @@ def test_a_picture_that_failed_before_the_scripts_ran_says_so_too(site: Site, op
 def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
     page = open_page("/browse?category=animal&from=18:00", Role.VIEWER)
     page.get_by_role("link", name="Export").click()
-    expect(page.locator(".tags")).to_contain_text("category: animal")
+    expect(page.locator(".tags")).to_contain_text("Category: animal")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as MegaDetector").click()
     assert re.fullmatch(r"uncia-megadetector-\d{4}-\d\d-\d\d\.json", download.value.suggested_filename)
