@@ -11,11 +11,12 @@ from tests.browser.conftest import PHONE, Open, Site
 from tests.browser.test_live import new_burst
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from tests.unit.dashboard.web.conftest import FakePictures
+from tests.waiting import SCALE
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.pictures import PictureSize
-from uncia.events import BurstFrame, BurstResolved
+from uncia.events import BurstFrame, BurstResolved, ExplanationMethod, ImageExplained
 
 FRAMES = 12
 
@@ -148,6 +149,45 @@ def test_a_favourite_is_marked_and_unmarked_on_the_page_of_a_burst_and_cards_hav
     page.goto(f"{site.address}/browse")
     expect(page.locator(f"#burst-{burst}")).to_be_visible()
     expect(page.locator(f"#burst-{burst} .star")).to_have_count(0)
+
+
+def test_an_explanation_that_was_requested_is_shown_when_it_arrives(site: Site, open_page: Open) -> None:
+    burst = site.services.catalogue.bursts(limit=1).rows[0]
+    frame = next(one for one in burst.frames if one.rejection_reason is None)
+    page = open_page(f"/bursts/{burst.burst_id}", Role.REVIEWER)
+    section = page.locator("#explanations")
+    heat_maps = section.locator("img").count()
+    button = section.get_by_role("button", name=f"Explain frame {frame.number + 1}")
+    button.click()
+    expect(section).to_contain_text("requested; not computed yet")
+    (request,) = site.services.publisher.events  # type: ignore[attr-defined]
+    page.evaluate("window.sameDocument = true")
+    button.focus()
+    with page.expect_response(
+        f"**/pictures/explanations/{request.explanation_id}.png", timeout=SCALE * 20_000
+    ) as shown:
+        site.fold(
+            ImageExplained(
+                explanation_id=request.explanation_id,
+                image_id=frame.image_id,
+                station=burst.station,
+                camera=burst.camera,
+                method=ExplanationMethod.LIME,
+                label="ibex",
+                score=0.4,
+                bucket="explanations",
+                heat_map_key="explanations/one.png",
+                explained_at=datetime.now(UTC),
+            )
+        )
+    assert (shown.value.status, shown.value.headers["content-type"]) == (200, "image/png")
+    expect(section.locator("img")).to_have_count(heat_maps + 1)
+    expect(section).not_to_contain_text("requested; not computed yet")
+    page.wait_for_function("[...document.querySelectorAll('#explanations img')].every((one) => one.naturalWidth > 0)")
+    # In place, without taking the focus, and the polls have ended.
+    assert page.evaluate("window.sameDocument") is True
+    expect(button).to_be_focused()
+    expect(page.locator("#explanation-list[hx-get]")).to_have_count(0)
 
 
 def test_one_frame_cannot_be_compared_and_the_tools_say_why(site: Site, open_page: Open) -> None:

@@ -72,6 +72,8 @@ class ExplanationView(BaseModel):
     problem: str | None
     """Why there is none."""
     picture: str | None
+    pending: bool
+    """Requested, without a result yet."""
 
 
 class BurstPage(BaseModel):
@@ -121,7 +123,7 @@ class BurstMarks(BaseModel):
     marks: list[str]
 
 
-@page(router, "/bursts/{burst_id}", "burst.html.j2")
+@page(router, "/bursts/{burst_id}", "burst.html.j2", fragment="burst_explanations.html.j2")
 def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Query()]) -> BurstPage:
     """A burst, and its neighbours among the bursts that the query allows."""
     catalogue, stations = context.services.catalogue, context.caller.stations
@@ -170,6 +172,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
                 explained_at=one.explained_at,
                 problem=one.rejection_message or one.rejection_reason,
                 picture=f"/pictures/explanations/{one.explanation_id}.png" if one.heat_map_key else None,
+                pending=one.explained_at is None,
             )
             for one in detail.explanations
         ],
@@ -195,7 +198,7 @@ def set_favourite(context: ReviewerChanges, burst_id: str, choice: FavouriteChoi
 
 @router.post("/bursts/{burst_id}/frames/{image_id}/explain", include_in_schema=False)
 def request_explanation(context: ReviewerChanges, burst_id: str, image_id: str) -> Response:
-    """Request the explanation of a frame. The page shows it when it has arrived."""
+    """Request the explanation of a frame. The page polls until it has arrived, and shows it."""
     detail = _burst(context, burst_id)
     frame = next((one for one in detail.frames if one.image_id == image_id and one.rejection_reason is None), None)
     if frame is None:

@@ -13,10 +13,13 @@ from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher, SignI
 from tests.unit.dashboard.web.test_review import fold
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.queries import Catalogue
-from uncia.dashboard.catalogue.tables import crops
+from uncia.dashboard.catalogue.tables import crops, explanation_requests, explanations
 from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.file_cache import FileCache
+from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.services import Services
 from uncia.events import ExplanationRequested, ObservationReviewed, ReviewDecision
+from uncia.storage.object_store import ObjectContent, ObjectStore
 
 
 def first_burst(client: TestClient, query: str = "") -> dict[str, Any]:
@@ -203,6 +206,48 @@ def test_an_explanation_is_requested_by_reviewers_only(sign_in: SignIn, publishe
     assert isinstance(event, ExplanationRequested)
     assert (event.image_id, event.camera) == (frame["image_id"], burst["camera"])
     assert reviewer.post(f"{burst['href']}/frames/img-x/explain", data={"form_token": token}).status_code == 404
+
+
+class StoredObject(ObjectStore):
+    """One object of the store, under any key."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(
+        self, bucket: str, key: str, *, max_bytes: int, etag: str = "", size: int = 0, version_id: str | None = None
+    ) -> ObjectContent:
+        return ObjectContent(self.data, "etag")
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"\x89PNG\r\n\x1a\n and the rest", 200), (b"<svg/>", 404)])
+def test_a_heat_map_is_served_as_png_and_nothing_else(
+    services: Services, sign_in: SignIn, writable_catalogue: Engine, tmp_path: Path, data: bytes, status: int
+) -> None:
+    cache = FileCache(tmp_path / "cache", max_bytes=1_000_000)
+    services.pictures = PictureService(StoredObject(data), cache, max_bytes=1_000_000, max_pixels=1_000_000)
+    with writable_catalogue.begin() as connection:
+        name = connection.execute(select(explanations.c.explanation_id)).scalars().first()
+    answer = sign_in().get(f"/pictures/explanations/{name}.png")
+    assert answer.status_code == status
+    if status == 200:
+        assert (answer.headers["content-type"], answer.content) == ("image/png", data)
+
+
+def test_only_the_list_of_explanations_is_sent_to_a_poll_and_only_pending_ones_poll(
+    sign_in: SignIn, writable_catalogue: Engine
+) -> None:
+    viewer = sign_in()
+    with writable_catalogue.begin() as connection:
+        done = set(connection.execute(select(explanations.c.image_id)).scalars())
+        requested = set(connection.execute(select(explanation_requests.c.image_id)).scalars())
+    for wanted, polls in ((requested - done, True), (done, False)):
+        found = (one for one in viewer.get("/browse.json").json()["bursts"])
+        burst = next(one for one in found if wanted & {frame["image_id"] for frame in one["frames"]})
+        part = viewer.get(burst["href"], headers={"hx-request": "true"}).text
+        assert part.lstrip().startswith('<div id="explanation-list"')
+        assert "<html" not in part
+        assert (f'hx-get="{burst["href"]}"' in part) == polls
 
 
 def test_a_favourite_is_marked_by_reviewers_and_the_mark_is_removed_again(
