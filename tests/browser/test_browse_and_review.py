@@ -117,6 +117,24 @@ def test_one_key_accepts_and_goes_on_and_undo_brings_the_burst_back(site: Site, 
     assert found[3].supersedes == found[2].review_id
 
 
+def test_the_address_of_the_review_holds_the_burst_on_the_stage(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal&queue=newest", Role.REVIEWER)
+    first = burst_on_stage(page)
+    page.keyboard.press("s")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", first)
+    second = burst_on_stage(page)
+    expect(page).to_have_url(f"{site.address}/review?category=animal&queue=newest&burst={second}")
+    page.reload()
+    expect(page.locator("[data-review]")).to_have_attribute("data-burst", second)
+    # A colleague who opens the address meanwhile is told, and gets another burst.
+    other = open_page(f"/review?category=animal&queue=newest&burst={second}", Role.REVIEWER)
+    expect(other.locator("#notice")).to_have_text("Another reviewer is looking at this burst.")
+    assert burst_on_stage(other) != second
+    page.goto(f"{site.address}/review?category=vehicle&since=2100-01-01")
+    expect(page.locator("#empty")).to_be_visible()
+    expect(page).to_have_url(f"{site.address}/review?category=vehicle&since=2100-01-01")
+
+
 def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open) -> None:
     page = open_page("/review?category=animal", Role.REVIEWER)
     burst_on_stage(page)

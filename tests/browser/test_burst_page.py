@@ -1,6 +1,7 @@
 """The page of one burst in Chromium: its tools by key and by mouse."""
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -64,6 +65,25 @@ def grey_of_difference(page: Page) -> int:
             "(canvas) => canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[0]"
         )
     )
+
+
+@pytest.mark.usefixtures("long_burst")
+def test_the_address_holds_the_frame_that_is_shown(site: Site, open_page: Open) -> None:
+    page = open_page("/bursts/bst-long?category=animal")
+    image, frames = page.locator("#stage img"), page.locator("[data-frame]")
+    frames.nth(10).click()
+    address = f"{site.address}/bursts/bst-long?category=animal#frame=11"
+    expect(page).to_have_url(address)
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("#frame=12$"))
+    page.reload()
+    expect(image).to_have_attribute("src", frames.nth(11).get_attribute("data-view") or "")
+    expect(frames.nth(11)).to_have_class(re.compile("shown"))
+    page.goto(address)
+    expect(image).to_have_attribute("src", frames.nth(10).get_attribute("data-view") or "")
+    assert (page.locator("#full").get_attribute("href") or "") == frames.nth(10).get_attribute("data-full")
+    page.goto(f"{address}9999")
+    expect(image).to_have_attribute("src", frames.nth(10).get_attribute("data-view") or "")
 
 
 def tool(page: Page, name: str) -> str:

@@ -97,8 +97,17 @@ def test_a_burst_that_was_chosen_stays_until_the_newest_is_followed_again(site: 
     site.fold(new_burst())
     expect(page.locator("#burst-bst-new")).to_be_visible()
     expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    # The address holds what is chosen.
+    expect(page).to_have_url(f"{site.address}/?burst={burst}")
+    page.reload()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    site.fold(new_burst("bst-newer"))
+    expect(page.locator("#burst-bst-newer")).to_be_visible()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
     page.locator("#follow").click()
-    expect(page.locator("#hero")).to_have_attribute("data-burst", "bst-new")
+    expect(page.locator("#hero")).to_have_attribute("data-burst", "bst-newer")
+    expect(page).to_have_url(f"{site.address}/")
 
 
 def order_of_feed(page: Page) -> list[str]:

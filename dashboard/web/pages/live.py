@@ -30,6 +30,8 @@ class LivePage(BaseModel):
     bursts: list[BurstView]
     more: bool
     """Whether there are older ones."""
+    chosen: BurstView | None
+    """The burst that is shown large instead of the newest."""
 
 
 class WorkerLag(BaseModel):
@@ -59,7 +61,10 @@ class PipelinePage(BaseModel):
 
 
 @page(router, "/", "live.html.j2")
-def show_live(context: Viewing) -> LivePage:
+def show_live(
+    context: Viewing,
+    burst: Annotated[str | None, Query(max_length=100, description="the burst to show large")] = None,
+) -> LivePage:
     """The bursts that were captured last, and the number of the last change.
 
     A burst of a clock that is ahead is left out: it would be the newest until its date has come.
@@ -68,7 +73,13 @@ def show_live(context: Viewing) -> LivePage:
     # Before the bursts: a change in between is then sent again, and not lost.
     sequence = catalogue.newest_change()
     found = catalogue.bursts(BurstFilter(until=newest_day()), limit=_SHOWN, stations=stations)
-    return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows], more=found.after is not None)
+    chosen = catalogue.burst(burst, stations=stations) if burst else None
+    return LivePage(
+        sequence=sequence,
+        bursts=[burst_view(row) for row in found.rows],
+        more=found.after is not None,
+        chosen=burst_view(chosen.burst) if chosen else None,
+    )
 
 
 @page(router, "/live/pipeline", "live_pipeline.html.j2")

@@ -16,6 +16,7 @@ function show(index, mark = true) {
   stage.show(largePicture(button));
   if (!mark) return;
   at = buttons.indexOf(button);
+  history.replaceState(history.state, "", `#frame=${Number(button.dataset.frame) + 1}`);
   for (const other of buttons) other.classList.toggle("shown", other === button);
   document.getElementById("full").href = button.dataset.full;
 }
@@ -115,6 +116,18 @@ async function differencePicture(own) {
   picture.querySelector("img").replaceWith(canvas);
   return picture;
 }
+
+/** Show the frame that the address names. */
+function showAddressed() {
+  const number = /^#frame=(\d+)$/.exec(location.hash)?.[1];
+  const index = buttons.findIndex((button) => Number(button.dataset.frame) + 1 === Number(number));
+  if (index < 0) return;
+  stop();
+  show(index);
+}
+
+addEventListener("hashchange", showAddressed);
+showAddressed();
 
 root.addEventListener("click", (event) => {
   const frame = event.target.closest("[data-frame]");

@@ -1,6 +1,6 @@
 // The live page: shows each change of the catalogue in place. EventSource reconnects by itself and sends the id of the
 // last change, so that nothing is missed.
-import { fit, text } from "./site.js";
+import { fit, setParameter, text } from "./site.js";
 import { largePicture } from "./stage.js";
 
 const live = document.querySelector("[data-live]");
@@ -13,7 +13,7 @@ const MOST = 60;
 const more = live.dataset.more !== undefined;
 
 let after = Number(live.dataset.after);
-let pinned = false;
+let pinned = live.dataset.pinned !== undefined;
 let source = null;
 let retry = 0;
 
@@ -55,7 +55,7 @@ function show(change) {
   if (known && Number(known.dataset.revision) > change.revision) return;
   if (change.superseded) {
     known?.remove();
-    if (document.getElementById("hero")?.dataset.burst === change.burst_id) showNewest();
+    if (document.getElementById("hero")?.dataset.burst === change.burst_id) followNewest();
     return;
   }
   const hero = document.getElementById("hero");
@@ -116,7 +116,18 @@ async function showBurst(id) {
   if (response.ok) replaceHero(document.getElementById("hero"), await response.text());
 }
 
-function showNewest() {
+/** Show one burst until the newest is followed again. */
+function pin(id) {
+  pinned = true;
+  follow.hidden = false;
+  setParameter("burst", id);
+  showBurst(id);
+}
+
+function followNewest() {
+  pinned = false;
+  follow.hidden = true;
+  setParameter("burst", null);
   const newest = feed.querySelector("[data-burst]");
   if (newest) showBurst(newest.dataset.burst);
 }
@@ -126,17 +137,11 @@ feed.addEventListener("click", (event) => {
   if (!card || event.ctrlKey || event.metaKey || event.shiftKey || !event.target.closest(".cover")) return;
   if (document.getElementById("hero")?.dataset.burst === card.dataset.burst) return;
   event.preventDefault();
-  pinned = true;
-  follow.hidden = false;
-  showBurst(card.dataset.burst);
+  pin(card.dataset.burst);
   scrollTo({ top: 0, behavior: "smooth" });
 });
 
-follow.addEventListener("click", () => {
-  pinned = false;
-  follow.hidden = true;
-  showNewest();
-});
+follow.addEventListener("click", followNewest);
 
 // The film strip shows a frame on the stage.
 place.addEventListener("click", (event) => {

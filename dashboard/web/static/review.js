@@ -1,6 +1,6 @@
 // Review: one burst after the other by the keyboard. The next bursts and their pictures are fetched ahead, so that a key
 // press shows the next picture at once; the decision is sent meanwhile.
-import { fit, notify, send, text, toggleFavourite } from "./site.js";
+import { fit, notify, send, setParameter, text, toggleFavourite } from "./site.js";
 import { Stage } from "./stage.js";
 
 const root = document.querySelector("[data-review]");
@@ -60,7 +60,10 @@ function prefetch(burst) {
 }
 
 async function next() {
+  const wanted = first;
   if (!queue.length) await refill();
+  // The burst of the address may be with another reviewer by now.
+  if (!queue.length && wanted) await refill();
   show(queue.shift() ?? null);
   refill();
 }
@@ -73,6 +76,7 @@ function show(burst) {
   work.hidden = !burst;
   document.getElementById("empty").hidden = Boolean(burst);
   draw(false);
+  setParameter("burst", burst?.burst_id);
   if (!burst) return;
   if (!burst.images) prefetch(burst);
   strip.replaceChildren(...burst.frames.map((frame, index) => {

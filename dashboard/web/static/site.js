@@ -14,6 +14,14 @@ export function text(name, values = {}) {
   return (strings[name] ?? name).replace(/\{(\w+)\}/g, (whole, field) => values[field] ?? whole);
 }
 
+/** Set a parameter of the page's address in place, or remove it: the address holds the state, Back leaves the page. */
+export function setParameter(name, value) {
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}
+
 /** POST with the form token of the session; returns the parsed JSON, or throws an Error with the server's sentence. */
 export async function send(address, body, method = "POST") {
   const response = await fetch(address, {

@@ -138,7 +138,7 @@ def test_an_empty_catalogue_has_all_pages(services: Services, sign_in: SignIn, e
     admin = sign_in(Role.ADMIN)
     for address in PAGES:
         assert admin.get(address).status_code == 200, address
-    assert admin.get("/index.json").json() == {"sequence": 0, "bursts": [], "more": False}
+    assert admin.get("/index.json").json() == {"sequence": 0, "bursts": [], "more": False, "chosen": None}
     headers = {"x-form-token": form_token(admin.get("/account").text)}
     assert admin.post("/review/queue.json", json={}, headers=headers).json() == {"bursts": []}
     assert admin.get("/numbers/subjects.csv").text.count("\n") == 1
