@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import Log
@@ -63,6 +63,25 @@ def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
     expect(page.locator("article.burst")).to_have_count(96)
     ids = page.locator("article.burst").evaluate_all("all => all.map((one) => one.id)")
     assert len(set(ids)) == 96
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_no_card_moves_on_the_screen_when_the_next_part_is_loaded(open_page: Open, size: tuple[int, int]) -> None:
+    page = open_page("/browse", Role.REVIEWER, size=size)
+    held: list[Route] = []
+    page.route("**/browse?after=*", lambda route: held.append(route))
+    cards = page.locator("article.burst")
+    with page.expect_request("**/browse?after=*"):
+        page.locator(".more").scroll_into_view_if_needed()
+    places = """() => [scrollY, ...[...document.querySelectorAll("article.burst")].slice(0, 48)
+        .map((card) => [card.id, card.getBoundingClientRect().x, card.getBoundingClientRect().y])]"""
+    before = page.evaluate(places)
+    assert before[0] > 0
+    expect(cards).to_have_count(48)
+    held[0].continue_()
+    expect(cards).to_have_count(96)
+    page.wait_for_function("[...document.images].filter((one) => one.loading != 'lazy').every((one) => one.complete)")
+    assert page.evaluate(places) == before
 
 
 def test_several_bursts_are_accepted_at_once_and_undone(site: Site, open_page: Open) -> None:
