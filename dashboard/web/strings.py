@@ -3,6 +3,7 @@
 from typing import Any
 
 from uncia.dashboard.web.list_strings import LISTS
+from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
 
 __all__ = ["TEXT", "text"]
@@ -324,6 +325,7 @@ TEXT: dict[str, str] = {
     "health.days": "{n} photographs in {days} days",
     **OPERATIONS,
     **LISTS,
+    **MESSAGES,
     "numbers.title": "Numbers",
     "numbers.interval": "Independent after",
     "numbers.interval.minutes": "{n} min",

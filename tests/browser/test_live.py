@@ -112,7 +112,8 @@ def test_a_burst_that_was_chosen_stays_until_the_newest_is_followed_again(site: 
 
 def order_of_feed(page: Page) -> list[str]:
     """When the listed bursts began, from the first card to the last."""
-    return page.locator("#feed [data-burst]").evaluate_all("all => all.map((one) => one.dataset.started)")
+    started: list[str] = page.locator("#feed [data-burst]").evaluate_all("all => all.map((one) => one.dataset.started)")
+    return started
 
 
 def test_a_review_of_an_old_burst_and_a_card_that_comes_late_do_not_become_the_newest(
